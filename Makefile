@@ -1,0 +1,31 @@
+# Two commands are all that a newcomer needs: `make demo` and `make test`. Each installs what it lacks first.
+.PHONY: demo test bench lint lock clean set-up
+
+VENV := .venv/bin
+
+set-up:
+	@./scripts/setup.sh
+
+# A local Azure, a release with real images, and the whole chain through Automation jobs. KEEP=1 leaves the lab up.
+demo: set-up
+	@$(VENV)/python -m scripts.demo $(if $(KEEP),--keep)
+
+test: set-up lint
+	@$(VENV)/pytest -q -n 2 --dist loadgroup
+
+lint: set-up
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+
+bench: set-up
+	@$(VENV)/python -m bench
+
+# For maintainers: pins newer versions, with hashes and without any address.
+lock: set-up
+	@$(VENV)/uv pip compile --quiet requirements-dev.in --universal --python-version 3.10 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade -o requirements-dev.lock
+	@$(VENV)/python -m oci.lock
+
+clean:
+	rm -rf .venv .tools .lab dist

