@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs everything that building, testing and the lab need, below the project's root and without root's rights:
 #   .venv    Python packages, exactly those of requirements-dev.lock (hashes checked)
-#   .tools   skopeo and Docker Registry from the Debian or Ubuntu archive, Azurite from npm (hashes checked)
+#   .tools   skopeo, Docker Registry and the demo images' contents from the Debian or Ubuntu archive,
+#            Azurite from npm (hashes checked)
 # Run again it does nothing, within a moment. What cannot be installed is said at once, with the command that mends it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,8 +32,9 @@ find_python() {
 }
 
 # A private package state, so that neither root nor the machine's own lists are needed.
+root=$PWD
 apt_private() {
-  apt-get -q -o Dir::State="$PWD/.tools/apt/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$PWD/.tools/apt/cache" \
+  apt-get -q -o Dir::State="$root/.tools/apt/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$root/.tools/apt/cache" \
     -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1 "$@"
 }
 
@@ -51,16 +53,10 @@ apt_extract() {
   packages=$(apt_private install --simulate --no-install-recommends "$@" 2>.tools/apt/plan.log | awk '/^Inst /{print $2}') || true
   mkdir -p .tools/apt/packages "$folder"
   # Installed ones have no line in the plan; they are wanted all the same.
-  (cd .tools/apt/packages && apt_download "$@" $packages) || fail "$* could not be downloaded: $(tail -n 1 .tools/apt/download.log)" "apt-get install $* and run make again"
+  (cd .tools/apt/packages && apt_private download $(printf '%s\n' "$@" $packages | sort -u) >../download.log 2>&1) || fail "$* could not be downloaded: $(tail -n 1 .tools/apt/download.log)" "apt-get install $* and run make again"
   local deb
   for deb in .tools/apt/packages/*.deb; do dpkg -x "$deb" "$folder"; done
   rm -rf .tools/apt/packages
-}
-
-apt_download() {
-  local root; root=$(cd ../../.. && pwd)
-  apt-get -q -o Dir::State="$root/.tools/apt/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$root/.tools/apt/cache" \
-    -o APT::Sandbox::User="$(id -un)" download $(printf '%s\n' "$@" | sort -u) >"$root/.tools/apt/download.log" 2>&1
 }
 
 install_python_packages() {
@@ -90,9 +86,21 @@ install_debian_tools() {
   local want; want=$(digest_of scripts/setup.sh)
   is_done .tools/debian/.set-up "$want" && return
   say "skopeo and Docker Registry into .tools/debian"
-  rm -rf .tools/debian .tools/apt
+  rm -rf .tools/debian
   apt_extract .tools/debian skopeo docker-registry
   echo "$want" >.tools/debian/.set-up
+}
+
+# The demo's images are made of these packages' own files; scripts/demo_images.py says which goes into which.
+download_demo_packages() {
+  local want; want=$(digest_of scripts/demo_packages.txt)
+  is_done .tools/demo-packages/.set-up "$want" && return
+  say "packages for the demo's images into .tools/demo-packages"
+  apt_lists
+  rm -rf .tools/demo-packages && mkdir -p .tools/demo-packages
+  (cd .tools/demo-packages && apt_private download $(cat ../../scripts/demo_packages.txt) >../apt/download.log 2>&1) ||
+    fail "the demo's packages could not be downloaded: $(tail -n 1 .tools/apt/download.log)" "check the network and /etc/apt/sources.list, then run make again"
+  echo "$want" >.tools/demo-packages/.set-up
 }
 
 install_azurite() {
@@ -110,4 +118,5 @@ install_azurite() {
 mkdir -p .tools
 install_python_packages
 install_debian_tools
+download_demo_packages
 install_azurite
