@@ -1,0 +1,1 @@
+"""A local Azure for tests: real servers where they exist, small faithful stand-ins where not."""

@@ -1,0 +1,234 @@
+"""What the control API can make go wrong, and how slow it can make things: typed, validated, matched to requests."""
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ACTIONS = ("status", "reset_before", "reset_after", "delay", "throttle", "kill_job")
+# How long a long-running operation takes when no latency says otherwise: one poll sees it under way.
+OPERATION_SECONDS = 0.05
+MAX_SECONDS = 24 * 3600
+THROTTLED = 429
+
+
+class InvalidFaultError(Exception):
+    """A fault or latency that the control API must refuse with 400; the text says what it takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Which requests a fault or latency is for; an absent part matches any request."""
+
+    service: str | None = None
+    method: str | None = None
+    path: re.Pattern[str] | None = None  # searched in path and query as the client sent them
+
+    def takes(self, *, service: str, method: str, path: str) -> bool:
+        """Tell whether a request is meant."""
+        return (
+            (self.service is None or self.service == service)
+            and (self.method is None or self.method == method)
+            and (self.path is None or self.path.search(path) is not None)
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return the parts as they were posted."""
+        return {"service": self.service, "method": self.method, "path": self.path.pattern if self.path else None}
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """One injected fault and how often it has met its match."""
+
+    match: Match
+    action: str
+    nth: int | None  # 1-based: left alone are the requests before the nth that match
+    times: int  # applied to so many requests, 0: to all
+    status: int  # of the answer; `status` and `throttle`
+    seconds: float  # of the delay; `delay`
+    retry_after: int | None  # whole seconds; `status` and `throttle`
+    id: int = 0
+    matched: int = 0
+    applied: int = 0
+
+    def due(self) -> bool:
+        """Count one more matching request and tell whether the fault is for it."""
+        self.matched += 1
+        return self.matched >= (self.nth or 1) and (self.times == 0 or self.applied < self.times)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fault as the control API shows it."""
+        return {
+            "id": self.id,
+            "match": {**self.match.as_json(), "nth": self.nth},
+            "action": self.action,
+            "status": self.status if self.action in ("status", "throttle") else None,
+            "seconds": self.seconds if self.action == "delay" else self.retry_after,
+            "times": self.times,
+            "matched": self.matched,
+            "applied": self.applied,
+        }
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults in force, in the order in which they were posted."""
+
+    entries: list[Fault] = field(default_factory=list)
+    _next_id: int = 1
+
+    def add(self, fault: Fault) -> None:
+        """Put a fault in force."""
+        fault.id = self._next_id
+        self._next_id += 1
+        self.entries.append(fault)
+
+    def clear(self) -> None:
+        """Take every fault back."""
+        self.entries.clear()
+
+    def due(self, *, service: str, method: str, path: str, job_id: str | None) -> tuple[float, Fault | None]:
+        """Return for one request the seconds of the delays and the first other fault that are due.
+
+        Every fault counts every request that it matches; `kill_job` matches requests of jobs only.
+        """
+        delay = 0.0
+        chosen: Fault | None = None
+        for fault in self.entries:
+            if fault.action == "kill_job" and job_id is None:
+                continue
+            if not fault.match.takes(service=service, method=method, path=path) or not fault.due():
+                continue
+            if fault.action == "delay":
+                delay += fault.seconds
+            elif chosen is None:
+                chosen = fault
+            else:
+                continue
+            fault.applied += 1
+        return delay, chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Seconds added to matching requests, or taken by a long-running operation."""
+
+    match: Match
+    operation: str | None
+    seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        """Return the latency as the control API shows it."""
+        return {**self.match.as_json(), "operation": self.operation, "seconds": self.seconds}
+
+
+@dataclass(slots=True)
+class Latencies:
+    """The latencies in force; of several that match, the one posted last counts."""
+
+    entries: list[Latency] = field(default_factory=list)
+
+    def add(self, latency: Latency) -> None:
+        """Put a latency in force."""
+        self.entries.append(latency)
+
+    def clear(self) -> None:
+        """Take every latency back."""
+        self.entries.clear()
+
+    def seconds(self, *, service: str, method: str, path: str) -> float:
+        """Return by how many seconds a request is to be held up."""
+        for latency in reversed(self.entries):
+            if latency.operation is None and latency.match.takes(service=service, method=method, path=path):
+                return latency.seconds
+        return 0.0
+
+    def operation_seconds(self, name: str) -> float:
+        """Return how many seconds the operation `name` takes."""
+        for latency in reversed(self.entries):
+            if latency.operation == name:
+                return latency.seconds
+        return OPERATION_SECONDS
+
+
+def parse_fault(body: object, *, services: Collection[str]) -> Fault:
+    """Read the body of `POST /faults`; InvalidFaultError says what is wrong with it."""
+    fields = _fields(body, "a fault", {"match", "action", "status", "seconds", "times"})
+    action = fields.get("action")
+    if action not in ACTIONS:
+        raise InvalidFaultError(f"action is {action!r}; it takes one of {', '.join(ACTIONS)}")
+    match_fields = _fields(fields.get("match", {}), "match", {"service", "method", "path", "nth"})
+    if "status" in fields and action != "status":
+        raise InvalidFaultError(f"status goes with the action status, not with {action}")
+    if "seconds" in fields and action not in ("status", "delay", "throttle"):
+        raise InvalidFaultError(
+            f"seconds goes with delay (how long), throttle and status (Retry-After), not with {action}"
+        )
+    seconds = _seconds(fields["seconds"]) if "seconds" in fields else None
+    if action == "delay" and seconds is None:
+        raise InvalidFaultError("delay needs seconds")
+    status = THROTTLED
+    if action == "status":
+        status = _integer(fields.get("status"), "status", least=200, most=599)
+    retry_after = None if seconds is None else math.ceil(seconds)
+    return Fault(
+        match=_match(match_fields, services),
+        action=action,
+        nth=_integer(match_fields["nth"], "nth", least=1, most=10**9) if "nth" in match_fields else None,
+        times=_integer(fields.get("times", 1), "times", least=0, most=10**9),
+        status=status,
+        seconds=(seconds or 0.0) if action == "delay" else 0.0,
+        retry_after=(1 if retry_after is None else retry_after) if action == "throttle" else retry_after,
+    )
+
+
+def parse_latency(body: object, *, services: Collection[str]) -> Latency:
+    """Read the body of `POST /latency`; InvalidFaultError says what is wrong with it."""
+    fields = _fields(body, "a latency", {"service", "method", "path", "operation", "seconds"})
+    if "seconds" not in fields:
+        raise InvalidFaultError("a latency needs seconds")
+    operation = fields.get("operation")
+    if operation is not None and (not isinstance(operation, str) or not operation):
+        raise InvalidFaultError(f"operation is {operation!r}; it takes a name such as importImage")
+    if operation is not None and {"method", "path"} & set(fields):
+        raise InvalidFaultError("an operation has no method or path: it is what goes on after the request")
+    return Latency(match=_match(fields, services), operation=operation, seconds=_seconds(fields["seconds"]))
+
+
+def _fields(body: object, what: str, known: set[str]) -> Mapping[str, Any]:
+    if not isinstance(body, dict):
+        raise InvalidFaultError(f"{what} is a JSON object with {', '.join(sorted(known))}")
+    unknown = sorted(set(body) - known)
+    if unknown:
+        raise InvalidFaultError(f"{what} has unknown fields {', '.join(unknown)}; it takes {', '.join(sorted(known))}")
+    # A field that is null is as good as absent.
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _match(fields: Mapping[str, Any], services: Collection[str]) -> Match:
+    service, method, path = fields.get("service"), fields.get("method"), fields.get("path")
+    if service is not None and service not in services:
+        raise InvalidFaultError(f"service is {service!r}; it takes one of {', '.join(services)}")
+    if method is not None and not isinstance(method, str):
+        raise InvalidFaultError(f"method is {method!r}; it takes an HTTP method")
+    if path is not None and not isinstance(path, str):
+        raise InvalidFaultError(f"path is {path!r}; it takes a regular expression, searched in path and query")
+    try:
+        pattern = None if path is None else re.compile(path)
+    except re.error as error:
+        raise InvalidFaultError(f"path is not a regular expression: {error}") from error
+    return Match(service=service, method=None if method is None else method.upper(), path=pattern)
+
+
+def _integer(value: object, name: str, *, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidFaultError(f"{name} is {value!r}; it takes a whole number from {least} to {most}")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
+        raise InvalidFaultError(f"seconds is {value!r}; it takes a number from 0 to {MAX_SECONDS}")
+    return float(value)

@@ -1,0 +1,149 @@
+"""The gate before every service: journal, injected faults and latency, the same for all."""
+
+import asyncio
+import logging
+import socket
+import struct
+import weakref
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from lab import answers
+from lab.clock import LabClock
+from lab.faults import Fault, Faults, Latencies
+from lab.journal import Entry, Journal
+
+LOGGER = logging.getLogger("lab")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+
+# Set on a request whose answer will be dropped: whoever streams an answer must not send a byte of it (lab/proxy.py).
+ANSWER_DROPPED: web.RequestKey[bool] = web.RequestKey("answer_dropped", bool)
+
+
+class Gate:
+    """Journal, faults and latencies of one lab, and the hooks by which requests are laid to jobs."""
+
+    def __init__(self, *, clock: LabClock) -> None:
+        """Start with an empty journal and no faults."""
+        self._clock = clock
+        self.journal = Journal()
+        self.faults = Faults()
+        self.latencies = Latencies()
+        # The Automation stand-in sets these: which job has the loopback socket with this port (None: no job), ...
+        self.job_of: Callable[[int], str | None] = lambda _port: None
+        # ... end a job with SIGKILL, ...
+        self.kill_job: Callable[[str], None] = lambda _job_id: None
+        # ... and note that a job has just made its first request (called before the request is answered).
+        self.on_first_request: Callable[[str], None] = lambda _job_id: None
+        self._jobs_seen: set[str] = set()
+        self._jobs: weakref.WeakKeyDictionary[asyncio.BaseTransport, str | None] = weakref.WeakKeyDictionary()
+
+    def operation_seconds(self, name: str) -> float:
+        """Return how long the long-running operation `name` (e.g. `importImage`) is to take, in seconds."""
+        return self.latencies.operation_seconds(name)
+
+    def reset(self) -> None:
+        """Forget journal, faults and latencies."""
+        self.journal.clear()
+        self.faults.clear()
+        self.latencies.clear()
+        self._jobs_seen.clear()
+
+    def middleware(self, service: str) -> Middleware:
+        """Return the aiohttp middleware for one service."""
+
+        @web.middleware
+        async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+            job_id = self._job(request)
+            entry = self.journal.begin(
+                at=self._clock.now(),
+                service=service,
+                method=request.method,
+                path=request.raw_path,
+                api_version=request.query.get("api-version") or request.headers.get("x-ms-version") or "",
+                client=request.headers.get("User-Agent", ""),
+                job_id=job_id,
+            )
+            started = asyncio.get_running_loop().time()
+            try:
+                return await self._pass(request, handler, entry)
+            finally:
+                entry.seconds = round(asyncio.get_running_loop().time() - started, 6)
+
+        return gate
+
+    async def _pass(self, request: web.Request, handler: Handler, entry: Entry) -> web.StreamResponse:
+        seconds = self.latencies.seconds(service=entry.service, method=request.method, path=request.raw_path)
+        delay, fault = self.faults.due(
+            service=entry.service, method=request.method, path=request.raw_path, job_id=entry.job_id
+        )
+        if seconds + delay:
+            await asyncio.sleep(seconds + delay)
+        entry.fault = fault.action if fault else "delay" if delay else None
+        if fault is None:
+            answer = await _answered(request, handler, entry.service)
+            entry.status = answer.status
+            return answer
+        if fault.action in ("status", "throttle"):
+            answer = injected(fault, entry.service)
+            entry.status = answer.status
+            return answer
+        if fault.action == "reset_before":
+            return await _abort(request)
+        request[ANSWER_DROPPED] = True
+        entry.status = (await _answered(request, handler, entry.service)).status
+        if fault.action == "kill_job" and entry.job_id is not None:
+            self.kill_job(entry.job_id)
+        return await _abort(request)
+
+    def _job(self, request: web.Request) -> str | None:
+        transport = request.transport
+        if transport is None:  # the client has gone already
+            return None
+        if transport in self._jobs:
+            return self._jobs[transport]
+        job_id = self.job_of(transport.get_extra_info("peername")[1])
+        self._jobs[transport] = job_id
+        if job_id is not None and job_id not in self._jobs_seen:
+            self._jobs_seen.add(job_id)
+            self.on_first_request(job_id)
+        return job_id
+
+
+def injected(fault: Fault, service: str) -> web.Response:
+    """Return the answer that a `status` or `throttle` fault asks for: an error in the service's own shape.
+
+    A status below 400 has no body: 202 is a long-running operation that stays under way for ever.
+    """
+    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    if fault.status < 400:
+        return web.Response(status=fault.status, headers=headers)
+    return answers.refusal(service, fault.status, "Injected by the lab.", headers)
+
+
+async def _answered(request: web.Request, handler: Handler, service: str) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if request.match_info.http_exception is None:
+            raise  # the handler's own
+        return answers.refusal(service, error.status, f"{request.method} {request.path} is not known to this service.")
+    except ConnectionError:
+        raise  # the client has gone; aiohttp closes the connection
+    except Exception:
+        LOGGER.exception("%s: %s %s failed", service, request.method, request.path)
+        return answers.refusal(service, 500, "The lab's stand-in failed; its log says why.")
+
+
+async def _abort(request: web.Request) -> web.StreamResponse:
+    """Reset the client's TCP connection; the answer returned goes nowhere."""
+    if request.transport is not None:
+        connection = request.transport.get_extra_info("socket")
+        # With a linger time of zero the kernel sends RST, not FIN: what a client sees when a host or a balancer dies.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
+        await asyncio.sleep(0)  # lets the transport close before aiohttp tries to write
+    return web.Response(status=500)

@@ -1,0 +1,119 @@
+"""What every part of one running lab shares: its names, clock, gate, tokens and addresses."""
+
+import secrets
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.clock import LabClock
+from lab.gate import Gate
+from lab.tokens import TokenIssuer
+
+# The services' names, as in the journal, in faults and as keys of Lab.urls.
+SERVICES = (
+    "control",
+    "identity",
+    "entra",
+    "arm",
+    "blob",
+    "table",
+    "key_vault",
+    "logs",
+    "logs_query",
+    "publisher_registry",
+    "customer_registry",
+)
+
+ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+STORAGE_AUDIENCES = ("https://storage.azure.com",)
+MONITOR_AUDIENCES = ("https://monitor.azure.com",)
+LOGS_QUERY_AUDIENCES = ("https://api.loganalytics.io",)
+CONTAINER_REGISTRY_AUDIENCES = ("https://containerregistry.azure.net",)
+KEY_VAULT_AUDIENCES = ("https://vault.azure.net",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The names and ids of the lab's one customer and one publisher; the passwords are new with each lab."""
+
+    tenant_id: str = "7a6c1b1e-0c5f-4d8e-9a55-3f1a6a0f2b01"
+    subscription_id: str = "2f4cfa0e-6b0d-4a4e-8a67-6f9f1b8a7c02"
+    location: str = "westeurope"
+    prefix: str = "vibedata"
+    resource_group: str = "vibedata-managed"
+    automation_account: str = "vibedata-automation"
+    storage_account: str = "vibedatastorage"
+    key_vault: str = "vibedata-kv"
+    customer_registry: str = "vibedataacr"
+    publisher_registry: str = "vibedata"
+
+    workspace: str = "vibedata-logs"
+    workspace_id: str = "5b7fd2a4-55c0-4f8d-b7e1-0c1f7f5f9d03"
+    dcr: str = "vibedata-operations"
+    dcr_immutable_id: str = "dcr-3c1d5a7e9b0f4e2d8a6c4b2e0f1d3a5b"
+    operations_table: str = "VibeData_Operations_CL"
+
+    # The identity that the runbooks run as.
+    uami: str = "vibedata-uami"
+    uami_client_id: str = "c0a1b2d3-1111-4a4b-8c8d-0e0f1a2b3c04"
+    uami_principal_id: str = "d1b2c3e4-2222-4b5c-9d9e-1f102b3c4d05"
+    # The publisher's operator, an application of the same tenant in the lab.
+    operator_client_id: str = "e2c3d4f5-3333-4c6d-8eaf-2a213c4d5e06"
+    operator_principal_id: str = "f3d4e5a6-4444-4d7e-9fb0-3b324d5e6f07"
+    operator_client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(30))
+
+    # Full rights on each container registry, as an engineer's tool needs.
+    publisher_registry_username: str = "publisher"
+    publisher_registry_password: str = field(default_factory=lambda: secrets.token_urlsafe(30))
+    customer_registry_username: str = "customer"
+    customer_registry_password: str = field(default_factory=lambda: secrets.token_urlsafe(30))
+    # The repository-scoped read-only token that the customer's Key Vault holds in secret `publisher-acr-token`.
+    publisher_token_username: str = "customer-2f4cfa0e"  # noqa: S105 - a name
+    publisher_token_password: str = field(default_factory=lambda: secrets.token_urlsafe(39))
+
+    @property
+    def resource_group_id(self) -> str:
+        """ARM id of the managed resource group."""
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+
+    @property
+    def uami_id(self) -> str:
+        """ARM id of the user-assigned managed identity."""
+        return f"{self.resource_group_id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{self.uami}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Lab:
+    """One running lab. Stand-ins take what they need from it and add their hooks to it."""
+
+    names: Names
+    dir: Path  # absolute; everything that the lab writes is below it
+    clock: LabClock
+    gate: Gate
+    tokens: TokenIssuer
+    ca_file: Path  # PEM of the certificate authority that every TLS site's certificate chains to
+    server_ssl: ssl.SSLContext
+    # Base address of each service, without a trailing slash: https://127.0.0.1:PORT (control, identity: http). Complete
+    # before any stand-in's `routes` is called.
+    urls: dict[str, str]
+    # Base addresses of the real servers behind the fronts: "blob", "table" (https, the lab's certificate),
+    # "publisher_registry", "customer_registry" (http).
+    real_urls: dict[str, str] = field(default_factory=dict)
+    # Called at POST /reset, in order; each clears its stand-in's state.
+    on_reset: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    # Called when the lab ends, in reverse order, e.g. to end running jobs.
+    on_close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    # X-IDENTITY-HEADER value -> the job it was given to (None: the engineer's, in lab.env).
+    identity_headers: dict[str, str | None] = field(default_factory=dict)
+    # What GET /jobs of the control API shows; the Automation stand-in sets it.
+    jobs_view: Callable[[], list[Mapping[str, object]]] = list
+
+    def host(self, service: str) -> str:
+        """Return `127.0.0.1:PORT` of a service."""
+        return self.urls[service].partition("://")[2]
+
+    @property
+    def key_vault_resource(self) -> str:
+        """The resource that the lab's vault names in its challenge; see lab/key_vault.py for why it looks like this."""
+        return "https://" + self.host("key_vault").partition(".")[2]
