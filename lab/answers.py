@@ -6,12 +6,13 @@ Sources: the services' REST references ("status and error codes") and what the S
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from xml.sax.saxutils import escape
 
 from aiohttp import web
 
 Headers = Mapping[str, str]
+Shape = Callable[[int, str, str, Headers | None], web.Response]
 
 # What a service says when nothing more specific is known, e.g. for an injected fault.
 GENERIC_CODES = {
@@ -98,7 +99,7 @@ def identity_error(status: int, code: str, message: str, headers: Headers | None
 
 
 # Service -> its error function, its codes by status, and its code for any other status ("": the generic one).
-SHAPES = {
+SHAPES: dict[str, tuple[Shape, Mapping[int, str], str]] = {
     "arm": (arm_error, GENERIC_CODES, ""),
     "blob": (storage_error, STORAGE_CODES, ""),
     "table": (table_error, STORAGE_CODES, ""),
@@ -113,19 +114,11 @@ SHAPES = {
 }
 
 
-def refusal(
-    service: str, status: int, message: str, headers: Headers | None = None, *, code: str | None = None
-) -> web.Response:
-    """Return an error of `service` in its own shape, with the code it uses for `status` unless `code` is given."""
-    shape, codes = SHAPES[service]
-    unknown = (
-        "UNKNOWN"
-        if codes is REGISTRY_CODES
-        else "server_error"
-        if codes is ENTRA_CODES
-        else GENERIC_CODES.get(status, f"Status{status}")
-    )
-    return shape(status, code or codes.get(status, unknown), message, headers)
+def refusal(service: str, status: int, message: str, headers: Headers | None = None) -> web.Response:
+    """Return an error of `service` in its own shape, with the code that it uses for `status`."""
+    shape, codes, otherwise = SHAPES[service]
+    code = codes.get(status) or otherwise or GENERIC_CODES.get(status, f"Status{status}")
+    return shape(status, code, message, headers)
 
 
 def _json(status: int, body: object, headers: Headers | None) -> web.Response:

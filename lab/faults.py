@@ -163,9 +163,7 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     if "status" in fields and action != "status":
         raise InvalidFaultError(f"status goes with the action status, not with {action}")
     if "seconds" in fields and action not in ("status", "delay", "throttle"):
-        raise InvalidFaultError(
-            f"seconds goes with delay (how long), throttle and status (Retry-After), not with {action}"
-        )
+        raise InvalidFaultError(f"seconds goes with delay, throttle and status (Retry-After), not with {action}")
     seconds = _seconds(fields["seconds"]) if "seconds" in fields else None
     if action == "delay" and seconds is None:
         raise InvalidFaultError("delay needs seconds")

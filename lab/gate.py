@@ -76,10 +76,9 @@ class Gate:
         return gate
 
     async def _pass(self, request: web.Request, handler: Handler, entry: Entry) -> web.StreamResponse:
-        seconds = self.latencies.seconds(service=entry.service, method=request.method, path=request.raw_path)
-        delay, fault = self.faults.due(
-            service=entry.service, method=request.method, path=request.raw_path, job_id=entry.job_id
-        )
+        service, method, path = entry.service, request.method, request.raw_path
+        seconds = self.latencies.seconds(service=service, method=method, path=path)
+        delay, fault = self.faults.due(service=service, method=method, path=path, job_id=entry.job_id)
         if seconds + delay:
             await asyncio.sleep(seconds + delay)
         entry.fault = fault.action if fault else "delay" if delay else None
@@ -92,12 +91,12 @@ class Gate:
             entry.status = answer.status
             return answer
         if fault.action == "reset_before":
-            return await _abort(request)
+            return await reset_connection(request)
         request[ANSWER_DROPPED] = True
         entry.status = (await _answered(request, handler, entry.service)).status
         if fault.action == "kill_job" and entry.job_id is not None:
             self.kill_job(entry.job_id)
-        return await _abort(request)
+        return await reset_connection(request)
 
     def _job(self, request: web.Request) -> str | None:
         transport = request.transport
@@ -125,12 +124,15 @@ def injected(fault: Fault, service: str) -> web.Response:
 
 
 async def _answered(request: web.Request, handler: Handler, service: str) -> web.StreamResponse:
+    """Run the handler; what it raises becomes an answer in the service's own shape."""
     try:
         return await handler(request)
     except web.HTTPException as error:
-        if request.match_info.http_exception is None:
-            raise  # the handler's own
-        return answers.refusal(service, error.status, f"{request.method} {request.path} is not known to this service.")
+        unknown = request.match_info.http_exception is not None
+        why = (
+            f"{request.method} {request.path} is not known to this service." if unknown else error.text or error.reason
+        )
+        return answers.refusal(service, error.status, why)
     except ConnectionError:
         raise  # the client has gone; aiohttp closes the connection
     except Exception:
@@ -138,7 +140,7 @@ async def _answered(request: web.Request, handler: Handler, service: str) -> web
         return answers.refusal(service, 500, "The lab's stand-in failed; its log says why.")
 
 
-async def _abort(request: web.Request) -> web.StreamResponse:
+async def reset_connection(request: web.Request) -> web.StreamResponse:
     """Reset the client's TCP connection; the answer returned goes nowhere."""
     if request.transport is not None:
         connection = request.transport.get_extra_info("socket")

@@ -1,0 +1,91 @@
+"""Passing a request on to a real server and its answer back, byte for byte, streaming both ways."""
+
+from collections.abc import Callable, Mapping
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from lab.gate import ANSWER_DROPPED, reset_connection
+
+# RFC 9110 section 7.6.1: these belong to one connection and are not passed on. `Expect` has been answered already.
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+# An answer up to this size is passed on in one write.
+WHOLE_ANSWER_BYTES = 64 * 1024
+
+
+def upstream_session(*, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    """Return a client session that adds nothing to a request and leaves an answer's body as it came."""
+    return aiohttp.ClientSession(
+        connector=connector,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300),
+    )
+
+
+async def forward(
+    request: web.Request,
+    upstream_url: str,
+    *,
+    session: aiohttp.ClientSession,
+    headers: Mapping[str, str | None] | None = None,
+    on_answer: Callable[[int, CIMultiDict[str]], None] | None = None,
+) -> web.StreamResponse:
+    """Send the request to `upstream_url` and return the answer.
+
+    `upstream_url` is used exactly as it is encoded, query included (`base + request.raw_path` for the same path).
+    `headers` replace the client's (None: left out). `on_answer` is given the answer's status and may change its headers.
+    A server that cannot be reached raises aiohttp.ClientError; one that fails in mid-answer resets the client.
+    """
+    sent: CIMultiDict[str] = CIMultiDict((name, value) for name, value in request.headers.items() if _passes(name))
+    for name, value in (headers or {}).items():
+        sent.popall(name, None)
+        if value is not None:
+            sent[name] = value
+    body = request.content if request.body_exists else None
+    async with session.request(
+        request.method, URL(upstream_url, encoded=True), headers=sent, data=body, allow_redirects=False
+    ) as upstream:
+        if request.get(ANSWER_DROPPED):
+            await upstream.read()
+            return web.Response(status=upstream.status)
+        received: CIMultiDict[str] = CIMultiDict((k, v) for k, v in upstream.headers.items() if _passes(k))
+        if on_answer is not None:
+            on_answer(upstream.status, received)
+        size = upstream.content_length
+        if request.method != "HEAD" and size is not None and size <= WHOLE_ANSWER_BYTES:
+            received.popall("Content-Length", None)
+            return web.Response(
+                status=upstream.status, reason=upstream.reason, headers=received, body=await upstream.read()
+            )
+        answer = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=received)
+        await answer.prepare(request)
+        try:
+            async for piece in upstream.content.iter_any():
+                await answer.write(piece)
+        except aiohttp.ClientPayloadError:
+            # The status has gone out; only a broken connection still tells the client that the body is not whole.
+            return await reset_connection(request)
+        await answer.write_eof()
+        return answer
+
+
+def _passes(name: str) -> bool:
+    return name.lower() not in HOP_BY_HOP
