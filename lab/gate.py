@@ -5,9 +5,10 @@ import logging
 import socket
 import struct
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from lab import answers
 from lab.clock import LabClock
@@ -15,9 +16,6 @@ from lab.faults import Fault, Faults, Latencies
 from lab.journal import Entry, Journal
 
 LOGGER = logging.getLogger("lab")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 # Set on a request whose answer will be dropped: whoever streams an answer must not send a byte of it (lab/proxy.py).
 ANSWER_DROPPED: web.RequestKey[bool] = web.RequestKey("answer_dropped", bool)

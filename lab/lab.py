@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
+
 from lab.clock import LabClock
 from lab.gate import Gate
 from lab.tokens import TokenIssuer
@@ -99,8 +101,11 @@ class Lab:
     urls: dict[str, str]
     # Base addresses of the real servers behind the fronts: "blob", "table" (https, the lab's certificate),
     # "publisher_registry", "customer_registry" (http).
-    real_urls: dict[str, str] = field(default_factory=dict)
-    # Called at POST /reset, in order; each clears its stand-in's state.
+    real_urls: dict[str, str]
+    # For requests to the real servers: trusts the lab's CA, adds no header, decodes nothing (lab/proxy.py).
+    upstream: aiohttp.ClientSession
+    # Called at POST /reset, in order; each clears its stand-in's state. The first empties the real servers. What makes
+    # requests of its own accord (the jobs) is to be ended before that: it inserts its hook at the front.
     on_reset: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # Called when the lab ends, in reverse order, e.g. to end running jobs.
     on_close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -117,3 +122,18 @@ class Lab:
     def key_vault_resource(self) -> str:
         """The resource that the lab's vault names in its challenge; see lab/key_vault.py for why it looks like this."""
         return "https://" + self.host("key_vault").partition(".")[2]
+
+
+def known_resources(lab: Lab) -> frozenset[str]:
+    """Return the resources (audiences, without trailing slash) that tokens are issued for."""
+    return frozenset(
+        {
+            *ARM_AUDIENCES,
+            *STORAGE_AUDIENCES,
+            *MONITOR_AUDIENCES,
+            *LOGS_QUERY_AUDIENCES,
+            *CONTAINER_REGISTRY_AUDIENCES,
+            *KEY_VAULT_AUDIENCES,
+            lab.key_vault_resource,
+        }
+    )

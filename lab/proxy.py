@@ -51,7 +51,7 @@ async def forward(
     """Send the request to `upstream_url` and return the answer.
 
     `upstream_url` is used exactly as it is encoded, query included (`base + request.raw_path` for the same path).
-    `headers` replace the client's (None: left out). `on_answer` is given the answer's status and may change its headers.
+    `headers` replace the client's (None: left out). `on_answer` gets the answer's status, and its headers to change.
     A server that cannot be reached raises aiohttp.ClientError; one that fails in mid-answer resets the client.
     """
     sent: CIMultiDict[str] = CIMultiDict((name, value) for name, value in request.headers.items() if _passes(name))

@@ -1,0 +1,54 @@
+"""Child processes that never outlive the lab."""
+
+import asyncio
+import ctypes
+import functools
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+STOP_SECONDS = 3.0
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends; for `preexec_fn`, with the parent's process id.
+
+    Holds for a parent that is itself killed, which can end nothing. The parent must start the child from a thread that
+    lives as long as itself (prctl(2): it is the thread's end that counts).
+    """
+    if _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:  # it ended before the kernel knew
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def start(
+    command: Sequence[str | Path], *, directory: Path, environ: Mapping[str, str], log: Path
+) -> asyncio.subprocess.Process:
+    """Start a command that dies with the lab; its standard output and error go to the end of the file `log`."""
+    with log.open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            cwd=directory,
+            env=dict(environ),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=functools.partial(die_with_parent, os.getpid()),
+        )
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """End a child: politely, then after STOP_SECONDS without."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except asyncio.TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,167 @@
+"""The control API: what tests and people see and change of a running lab (plain http; not behind the gate).
+
+    GET    /status             the services' addresses, the lab's directory and process id
+    GET    /requests           the journal; filters service, job_id, method, since (a sequence number)
+    GET    /requests/summary   counts by service, method and status; the same filters
+    GET    /faults             the faults in force; POST adds one, DELETE takes all back
+    GET    /latency            the latencies in force; POST adds one, DELETE takes all back
+    GET    /clock              the lab's time; POST {"advance_seconds"} or {"offset_seconds"} moves it
+    GET    /jobs               the Automation jobs with their figures
+    POST   /reset              everything as at the start
+
+What is not understood is refused with 400 and the reason.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterator
+
+from aiohttp import web
+
+from lab import answers, faults
+from lab.faults import InvalidFaultError
+from lab.journal import Entry, summary
+from lab.lab import SERVICES, Lab
+
+FILTERS = {"service", "job_id", "method", "since"}
+# Control is not behind the gate: a fault there would lock out whoever wants to take it back.
+GATED = tuple(service for service in SERVICES if service != "control")
+MAX_CLOCK_SECONDS = 100 * 366 * 24 * 3600
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def routes(lab: Lab) -> web.Application:
+    """Return the control API's app."""
+    application = web.Application()
+    application.router.add_routes(_Control(lab).routes())
+    return application
+
+
+def _checked(handler: Handler, parameters: set[str] | None = None) -> Handler:
+    """Refuse unknown query parameters, and turn what the handler refuses into 400."""
+
+    async def checked(request: web.Request) -> web.Response:
+        unknown = sorted(set(request.query) - (parameters or set()))
+        try:
+            if unknown:
+                takes = ", ".join(sorted(parameters)) if parameters else "none"
+                raise InvalidFaultError(f"unknown query parameters {', '.join(unknown)}; {request.path} takes {takes}")
+            return await handler(request)
+        except InvalidFaultError as error:
+            return answers.arm_error(400, "BadRequest", str(error))
+
+    return checked
+
+
+class _Control:
+    """The handlers, each for one method and path."""
+
+    def __init__(self, lab: Lab) -> None:
+        """Control `lab`."""
+        self._lab = lab
+        self._resetting = asyncio.Lock()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the methods and paths."""
+        return [
+            web.get("/status", _checked(self._status)),
+            web.get("/requests", _checked(self._requests, FILTERS)),
+            web.get("/requests/summary", _checked(self._requests_summary, FILTERS)),
+            web.get("/faults", _checked(self._list_faults)),
+            web.post("/faults", _checked(self._add_fault)),
+            web.delete("/faults", _checked(self._clear_faults)),
+            web.get("/latency", _checked(self._list_latencies)),
+            web.post("/latency", _checked(self._add_latency)),
+            web.delete("/latency", _checked(self._clear_latencies)),
+            web.get("/clock", _checked(self._clock)),
+            web.post("/clock", _checked(self._set_clock)),
+            web.get("/jobs", _checked(self._jobs)),
+            web.post("/reset", _checked(self._reset)),
+        ]
+
+    async def _status(self, _request: web.Request) -> web.Response:
+        return web.json_response({"pid": os.getpid(), "directory": str(self._lab.dir), "services": self._lab.urls})
+
+    async def _requests(self, request: web.Request) -> web.Response:
+        shown = [entry.as_json() for entry in self._selected(request)]
+        return web.json_response({"requests": shown, "dropped": self._lab.gate.journal.dropped})
+
+    async def _requests_summary(self, request: web.Request) -> web.Response:
+        return web.json_response({**summary(self._selected(request)), "dropped": self._lab.gate.journal.dropped})
+
+    def _selected(self, request: web.Request) -> Iterator[Entry]:
+        service, since, method = (
+            request.query.get("service"),
+            request.query.get("since", "0"),
+            request.query.get("method"),
+        )
+        if service is not None and service not in GATED:
+            raise InvalidFaultError(f"service is {service!r}; it takes one of {', '.join(GATED)}")
+        if not since.isdecimal():
+            raise InvalidFaultError(f"since is {since!r}; it takes a sequence number")
+        return self._lab.gate.journal.select(
+            service=service,
+            job_id=request.query.get("job_id"),
+            method=None if method is None else method.upper(),
+            since=int(since),
+        )
+
+    async def _list_faults(self, _request: web.Request) -> web.Response:
+        return web.json_response({"faults": [fault.as_json() for fault in self._lab.gate.faults.entries]})
+
+    async def _add_fault(self, request: web.Request) -> web.Response:
+        fault = faults.parse_fault(await _body(request), services=GATED)
+        self._lab.gate.faults.add(fault)
+        return web.json_response(fault.as_json(), status=201)
+
+    async def _clear_faults(self, _request: web.Request) -> web.Response:
+        self._lab.gate.faults.clear()
+        return web.json_response({"faults": []})
+
+    async def _list_latencies(self, _request: web.Request) -> web.Response:
+        return web.json_response({"latencies": [latency.as_json() for latency in self._lab.gate.latencies.entries]})
+
+    async def _add_latency(self, request: web.Request) -> web.Response:
+        latency = faults.parse_latency(await _body(request), services=GATED)
+        self._lab.gate.latencies.add(latency)
+        return web.json_response(latency.as_json(), status=201)
+
+    async def _clear_latencies(self, _request: web.Request) -> web.Response:
+        self._lab.gate.latencies.clear()
+        return web.json_response({"latencies": []})
+
+    async def _clock(self, _request: web.Request) -> web.Response:
+        return web.json_response({"now": self._lab.clock.now(), "offset_seconds": self._lab.clock.offset_seconds})
+
+    async def _set_clock(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        moves = {"advance_seconds": self._lab.clock.advance, "offset_seconds": self._lab.clock.set_offset}
+        if not isinstance(body, dict) or len(body) != 1 or not set(body) <= set(moves):
+            raise InvalidFaultError(f"the clock takes one of {', '.join(moves)}")
+        ((name, seconds),) = body.items()
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or abs(seconds) > MAX_CLOCK_SECONDS:
+            raise InvalidFaultError(f"{name} is {seconds!r}; it takes a number of seconds")
+        moves[name](float(seconds))
+        return await self._clock(request)
+
+    async def _jobs(self, _request: web.Request) -> web.Response:
+        return web.json_response({"jobs": [dict(job) for job in self._lab.jobs_view()]})
+
+    async def _reset(self, _request: web.Request) -> web.Response:
+        async with self._resetting:
+            # The clock first: what the hooks make anew is made at the machine's time.
+            self._lab.clock.reset()
+            for hook in self._lab.on_reset:
+                await hook()
+            # Last, so that requests which the hooks caused or cut short leave no trace.
+            self._lab.gate.reset()
+        return web.json_response({"status": "reset"})
+
+
+async def _body(request: web.Request) -> object:
+    try:
+        return json.loads(await request.read())
+    except ValueError as error:
+        raise InvalidFaultError(f"the body is not JSON: {error}") from error

@@ -1,0 +1,83 @@
+"""The Automation sandbox's managed identity endpoint, plain http on loopback as there.
+
+`GET` with a query or `POST` with a form: `resource`, `client_id`, optional `api-version`, and the secret in
+`X-IDENTITY-HEADER` (learn automation/add-user-assigned-identity; the App Service 2019-08-01 answer, which MSAL reads).
+An identity is chosen by `client_id` only: other selectors are undocumented there and refused here, and so is none at
+all, as the account has no system-assigned identity.
+"""
+
+from aiohttp import web
+
+from lab import answers
+from lab.lab import Lab, known_resources
+from lab.tokens import MANAGED_IDENTITY_LIFETIME_SECONDS
+
+PATH = "/oauth2/token"
+API_VERSION = "2019-08-01"
+PARAMETERS = {"resource", "client_id", "api-version"}
+
+
+def routes(lab: Lab) -> web.Application:
+    """Return the app behind IDENTITY_ENDPOINT."""
+    # A managed identity's token is cached by Azure for its lifetime: who asks again gets the same one.
+    issued: dict[str, tuple[float, str]] = {}
+
+    async def forget() -> None:
+        issued.clear()
+
+    async def token(request: web.Request) -> web.Response:
+        sent = dict(request.query)
+        if request.method == "POST":
+            sent.update((name, str(value)) for name, value in (await request.post()).items())
+        refused = _refused(lab, request.headers.get("X-IDENTITY-HEADER", ""), sent)
+        if refused is not None:
+            return refused
+        resource = sent["resource"]
+        expires, value = issued.get(resource, (0.0, ""))
+        now = lab.clock.now()
+        if not now + MANAGED_IDENTITY_LIFETIME_SECONDS / 2 < expires <= now + MANAGED_IDENTITY_LIFETIME_SECONDS:
+            expires = float(int(now) + MANAGED_IDENTITY_LIFETIME_SECONDS)
+            value = lab.tokens.issue(
+                resource,
+                lab.names.uami_principal_id,
+                MANAGED_IDENTITY_LIFETIME_SECONDS,
+                appid=lab.names.uami_client_id,
+                idtyp="app",
+                xms_mirid=lab.names.uami_id,
+            )
+            issued[resource] = expires, value
+        return web.json_response(
+            {
+                "access_token": value,
+                "client_id": lab.names.uami_client_id,
+                "expires_on": str(int(expires)),
+                "resource": resource,
+                "token_type": "Bearer",
+            }
+        )
+
+    lab.on_reset.append(forget)
+    application = web.Application()
+    application.router.add_get(PATH, token)
+    application.router.add_post(PATH, token)
+    return application
+
+
+def _refused(lab: Lab, header: str, sent: dict[str, str]) -> web.Response | None:
+    """Return the error for a request that gets no token."""
+    if header not in lab.identity_headers:
+        return answers.identity_error(401, "Unauthorized", "X-IDENTITY-HEADER is missing or not that of this sandbox.")
+    unknown = sorted(set(sent) - PARAMETERS)
+    if unknown:
+        return _bad(f"Unsupported parameters: {', '.join(unknown)}. An identity is selected by client_id.")
+    if sent.get("api-version", API_VERSION) != API_VERSION:
+        return _bad(f"Unsupported api-version '{sent['api-version']}'; supported is {API_VERSION}.")
+    if sent.get("resource", "").rstrip("/") not in known_resources(lab):
+        return _bad(f"The resource principal named '{sent.get('resource', '')}' was not found in the tenant.")
+    if sent.get("client_id") != lab.names.uami_client_id:
+        return _bad(f"No managed identity was found for client_id '{sent.get('client_id', '')}'.")
+    return None
+
+
+def _bad(message: str) -> web.Response:
+    return answers.identity_error(400, "BadRequest", message)

@@ -1,0 +1,177 @@
+"""Puts the lab together, runs it until it is told to end, and ends whatever it started."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from lab import (
+    arm,
+    certificates,
+    container_registry,
+    control,
+    entra,
+    identity,
+    key_vault,
+    monitor,
+    state,
+    storage,
+)
+from lab.clock import LabClock
+from lab.gate import Gate
+from lab.lab import SERVICES, Lab, Names
+from lab.proxy import upstream_session
+from lab.real_servers import RealServerFailedError, RealServers
+from lab.tokens import TokenIssuer
+from lab.tools import ToolMissingError
+
+LOGGER = logging.getLogger("lab")
+
+# As in the real sandbox, whose identity endpoint is plain http on loopback.
+PLAIN_SERVICES = ("control", "identity")
+BACKLOG = 1024
+# Clients keep a connection for minutes; a server that closes first would make every pause a lost request.
+KEEPALIVE_SECONDS = 600.0
+
+STAND_INS: dict[str, Callable[[Lab], web.Application]] = {
+    "control": control.routes,
+    "identity": identity.routes,
+    "entra": entra.routes,
+    "arm": arm.routes,
+    "blob": partial(storage.routes, service="blob"),
+    "table": partial(storage.routes, service="table"),
+    "key_vault": key_vault.routes,
+    "logs": monitor.routes,
+    "logs_query": monitor.query_routes,
+    "publisher_registry": partial(container_registry.routes, service="publisher_registry"),
+    "customer_registry": partial(container_registry.routes, service="customer_registry"),
+}
+
+
+@contextlib.asynccontextmanager
+async def running(directory: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
+    """Start a lab in `directory` and end it on leaving; its sites answer as soon as the block is entered."""
+    files = certificates.ensure(directory)
+    sockets = {service: _listen() for service in SERVICES}
+    names, clock = Names(), LabClock()
+    servers = RealServers(directory=directory / "servers")
+    async with contextlib.AsyncExitStack() as stack:
+        for listening in sockets.values():
+            stack.callback(listening.close)
+        stack.push_async_callback(servers.stop)
+        await servers.start(names=names, certificates=files)
+        connector = aiohttp.TCPConnector(ssl=files.client_context(), limit=0)
+        lab = Lab(
+            names=names,
+            dir=directory,
+            clock=clock,
+            gate=Gate(clock=clock),
+            tokens=TokenIssuer(clock=clock, tenant_id=names.tenant_id),
+            ca_file=files.ca,
+            server_ssl=files.server_context(),
+            urls={service: _url(service, listening) for service, listening in sockets.items()},
+            real_urls=servers.urls,
+            upstream=await stack.enter_async_context(upstream_session(connector=connector)),
+        )
+        lab.on_reset.append(partial(servers.empty, lab))
+        lab.identity_headers[secrets.token_hex(16).upper()] = None  # the engineer's, in lab.env
+        for service, routes in STAND_INS.items():
+            await _serve(stack, lab, service, routes(lab), sockets[service])
+        # What runs of its own accord (jobs) ends first, while the services that it calls still answer.
+        stack.push_async_callback(_close, lab)
+        yield lab, servers
+
+
+def _listen() -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.bind(("127.0.0.1", 0))  # a port of the kernel's choosing, so that labs never meet
+    return listening
+
+
+def _url(service: str, listening: socket.socket) -> str:
+    scheme = "http" if service in PLAIN_SERVICES else "https"
+    return f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
+
+
+async def _serve(
+    stack: contextlib.AsyncExitStack, lab: Lab, service: str, application: web.Application, listening: socket.socket
+) -> None:
+    if service != "control":
+        application.middlewares.insert(0, lab.gate.middleware(service))
+    runner = web.AppRunner(application, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    context: ssl.SSLContext | None = None if service in PLAIN_SERVICES else lab.server_ssl
+    await web.SockSite(runner, listening, ssl_context=context, backlog=BACKLOG).start()
+
+
+async def _close(lab: Lab) -> None:
+    for hook in reversed(lab.on_close):
+        await hook()
+
+
+async def run(directory: Path, *, announce: Callable[[dict[str, str]], None]) -> None:
+    """Run a lab until SIGTERM or SIGINT; RealServerFailedError if a real server ends before that.
+
+    `announce` is given the environment as soon as every service answers.
+    """
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with running(directory) as (lab, servers):
+        variables = state.environment(lab)
+        state.write_environment(directory, variables)
+        announce(variables)
+        ended = asyncio.ensure_future(told.wait())
+        failed = asyncio.ensure_future(servers.failure())
+        await asyncio.wait({ended, failed}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if failed.done():
+            raise failed.result()
+        failed.cancel()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a lab from the command line; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lab",
+        description="Run a local Azure until SIGTERM or Ctrl-C.",
+        epilog="example: python -m lab --dir .lab   then, in another shell: source .lab/lab.env",
+    )
+    parser.add_argument("--dir", default=".lab", help="folder that holds everything of this lab (default: .lab)")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="how lab.env is printed when ready")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+
+    def announce(variables: dict[str, str]) -> None:
+        as_json = options.output == "json"
+        sys.stdout.write(json.dumps(variables) + "\n" if as_json else state.export_lines(variables))
+        sys.stdout.flush()
+
+    directory = Path(options.dir).resolve()
+    try:
+        lock = state.take(directory)
+    except state.LabRunningError as error:
+        sys.stderr.write(f"lab: {error}\n")
+        return 1
+    with lock:
+        try:
+            asyncio.run(run(directory, announce=announce))
+        except (RealServerFailedError, ToolMissingError) as error:
+            sys.stderr.write(f"lab: {error}\n")
+            return 1
+        finally:
+            state.release(directory)
+    return 0

@@ -1,0 +1,107 @@
+"""What a running lab leaves in its folder: the lock, its process, and the environment file that clients read."""
+
+import fcntl
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from lab.identity import PATH as IDENTITY_PATH
+from lab.lab import Lab
+
+LOCK_FILE = "lab.lock"
+PROCESS_FILE = "lab.pid"
+ENVIRONMENT_FILE = "lab.env"
+
+
+class LabRunningError(Exception):
+    """Another lab runs in the same folder."""
+
+
+def take(directory: Path) -> IO[str]:
+    """Claim the folder for this process; LabRunningError if another has it. The file is to be kept open meanwhile.
+
+    The kernel frees the lock when the process ends, however it ends.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = (directory / LOCK_FILE).open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise LabRunningError(
+            f"a lab runs in {directory} already; `vibedata lab down --dir {directory}` ends it"
+        ) from error
+    (directory / ENVIRONMENT_FILE).unlink(missing_ok=True)
+    _write(directory / PROCESS_FILE, json.dumps({"pid": os.getpid(), "started": started(os.getpid())}))
+    return lock
+
+
+def release(directory: Path) -> None:
+    """Take back what says that a lab runs here."""
+    (directory / ENVIRONMENT_FILE).unlink(missing_ok=True)
+    (directory / PROCESS_FILE).unlink(missing_ok=True)
+
+
+def started(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot (proc(5), stat field 22); None if there is none.
+
+    With its id this names a process for good: ids are used again.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def environment(lab: Lab) -> dict[str, str]:
+    """Return the variables that point any client at the lab (design section 9)."""
+    names, account = lab.names, lab.names.storage_account
+    engineer = next(header for header, job in lab.identity_headers.items() if job is None)
+    return {
+        "VIBEDATA_ARM_ENDPOINT": lab.urls["arm"],
+        "VIBEDATA_SUBSCRIPTION_ID": names.subscription_id,
+        "VIBEDATA_RESOURCE_GROUP": names.resource_group,
+        "VIBEDATA_AUTOMATION_ACCOUNT": names.automation_account,
+        "VIBEDATA_BLOB_ENDPOINT": f"{lab.urls['blob']}/{account}",
+        "VIBEDATA_TABLE_ENDPOINT": f"{lab.urls['table']}/{account}",
+        "VIBEDATA_KEY_VAULT_ENDPOINT": lab.urls["key_vault"],
+        "VIBEDATA_LOGS_ENDPOINT": lab.urls["logs"],
+        "VIBEDATA_LOGS_QUERY_ENDPOINT": lab.urls["logs_query"],
+        "VIBEDATA_DCR_ID": names.dcr_immutable_id,
+        "VIBEDATA_PUBLISHER_REGISTRY": lab.host("publisher_registry"),
+        "VIBEDATA_PUBLISHER_REGISTRY_USERNAME": names.publisher_registry_username,
+        "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD": names.publisher_registry_password,
+        "VIBEDATA_CUSTOMER_REGISTRY": lab.host("customer_registry"),
+        "VIBEDATA_CUSTOMER_REGISTRY_USERNAME": names.customer_registry_username,
+        "VIBEDATA_CUSTOMER_REGISTRY_PASSWORD": names.customer_registry_password,
+        "VIBEDATA_UAMI_CLIENT_ID": names.uami_client_id,
+        "VIBEDATA_LAB_CONTROL": lab.urls["control"],
+        "IDENTITY_ENDPOINT": lab.urls["identity"] + IDENTITY_PATH,
+        "IDENTITY_HEADER": engineer,
+        "REQUESTS_CA_BUNDLE": str(lab.ca_file),
+        "SSL_CERT_FILE": str(lab.ca_file),
+    }
+
+
+def write_environment(directory: Path, variables: Mapping[str, str]) -> Path:
+    """Write `lab.env`, which appears whole or not at all and says that the lab is ready; only its owner may read it."""
+    file = directory / ENVIRONMENT_FILE
+    _write(file, export_lines(variables))
+    return file
+
+
+def export_lines(variables: Mapping[str, str]) -> str:
+    """Return shell lines `export NAME=value`."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _write(file: Path, text: str) -> None:
+    new = file.with_name(file.name + ".new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text(text)
+    new.replace(file)

