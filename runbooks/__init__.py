@@ -1,0 +1,1 @@
+"""The runbooks, one file each: parameters, facts, plan. `runbook_lib` does the rest."""
