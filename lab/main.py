@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import secrets
 import signal
 import socket
@@ -151,16 +152,29 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="example: python -m lab --dir .lab   then, in another shell: source .lab/lab.env",
     )
     parser.add_argument("--dir", default=".lab", help="folder that holds everything of this lab (default: .lab)")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="how lab.env is printed when ready")
+    parser.add_argument(
+        "--output",
+        choices=("text", "json"),
+        default="text",
+        help="form of what is printed when ready",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
 
+    directory = Path(options.dir).resolve()
+
     def announce(variables: dict[str, str]) -> None:
+        ready = {
+            "status": "up",
+            "directory": str(directory),
+            "pid": os.getpid(),
+            "environment_file": str(directory / state.ENVIRONMENT_FILE),
+            "environment": variables,
+        }
         as_json = options.output == "json"
-        sys.stdout.write(json.dumps(variables) + "\n" if as_json else state.export_lines(variables))
+        sys.stdout.write(json.dumps(ready) + "\n" if as_json else state.export_lines(variables))
         sys.stdout.flush()
 
-    directory = Path(options.dir).resolve()
     try:
         lock = state.take(directory)
     except state.LabRunningError as error:

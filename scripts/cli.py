@@ -1,0 +1,80 @@
+"""The `vibedata` command: one module `scripts/command_<name>.py` per command."""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+import scripts
+from runbook_lib.errors import RunbookError
+from scripts.output import CHOICES, CommandError, show_failure
+
+PREFIX = "command_"
+EPILOG = """\
+examples:
+  vibedata lab up --detach           start a local Azure in .lab
+  vibedata COMMAND --help            a command's own examples
+  vibedata lab status --output json  the same for programs
+"""
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are shown, not raised."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    modules = _modules(arguments)
+    options = _parser(modules).parse_args(arguments)
+    try:
+        code: int = modules[options.command].run(options)
+    except CommandError as error:
+        show_failure(options.output, error=error.as_json(), text=f"{error.message}\n  what to do: {error.remedy}")
+        return 1
+    except RunbookError as error:
+        show_failure(options.output, error=error.as_json(), text=str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:
+    """Import the module of the command that is asked for, or of all where that is not clear (`--help`)."""
+    found = (module.name for module in pkgutil.iter_modules(scripts.__path__))
+    names = {name.removeprefix(PREFIX): name for name in sorted(found) if name.startswith(PREFIX)}
+    asked = next((argument for argument in arguments if argument in names), None)
+    wanted = names if asked is None else {asked: names[asked]}
+    return {command: importlib.import_module(f"scripts.{name}") for command, name in wanted.items()}
+
+
+def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vibedata",
+        description="Build, publish, run and watch the Vibedata runbooks.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--output", choices=CHOICES, default="text", help="text for people, json for programs")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in modules.values():
+        module.add_parser(subparsers)
+    for subparser in subparsers.choices.values():
+        _add_output(subparser)
+    return parser
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """Let `--output` follow the command, and the command's own subcommand, as well as precede it."""
+    # Without a default here, an option that was given before the command is not undone.
+    parser.add_argument(
+        "--output", choices=CHOICES, default=argparse.SUPPRESS, help="text for people, json for programs"
+    )
+    for action in parser._actions:  # argparse shows subcommands nowhere else
+        if isinstance(action, argparse._SubParsersAction):
+            for subparser in action.choices.values():
+                _add_output(subparser)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

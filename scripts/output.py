@@ -1,0 +1,52 @@
+"""What a command shows: text for people, or one JSON object for programs (`--output json`)."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+
+CHOICES = ("text", "json")
+
+
+class CommandError(Exception):
+    """A command that cannot do what it was asked; says what happened and what to do."""
+
+    def __init__(self, message: str, *, remedy: str) -> None:
+        """Keep one sentence each."""
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def as_json(self) -> dict[str, object]:
+        """Return the error for `--output json`."""
+        return {"message": self.message, "remedy": self.remedy}
+
+
+def show(output: str, *, result: Mapping[str, object], text: str) -> None:
+    """Write a command's result to standard output: `result` as one line of JSON, or `text`."""
+    shown = json.dumps(result) if output == "json" else text
+    sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
+    sys.stdout.flush()
+
+
+def show_failure(output: str, *, error: Mapping[str, object], text: str) -> None:
+    """Write what went wrong: as JSON to standard output, or `text` to standard error."""
+    if output == "json":
+        show(output, result={"status": "failed", "error": error}, text="")
+    else:
+        sys.stderr.write(text + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a table as text, in colour where standard output is a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*map(str, row))
+    console = Console(file=sys.stdout)
+    with console.capture() as capture:
+        console.print(shown)
+    return capture.get()

@@ -1,0 +1,29 @@
+"""One lab per test session (and worker), brought back to its start before each test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from scripts import lab_process
+from tests.lab import running_lab
+from tests.lab.running_lab import LabUnderTest
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabUnderTest]:
+    directory = tmp_path_factory.mktemp("lab")
+    yield running_lab.start(directory)
+    lab_process.stop(directory)
+
+
+@pytest.fixture(autouse=True)
+def fresh_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that use the lab: reset it, and point this process's clients at it."""
+    if "lab" not in request.fixturenames:
+        return
+    lab: LabUnderTest = request.getfixturevalue("lab")
+    lab.reset()
+    for name in running_lab.FOREIGN:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in lab.env.items():
+        monkeypatch.setenv(name, value)

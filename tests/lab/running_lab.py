@@ -1,0 +1,61 @@
+"""A lab that tests drive over the wire, and a client for its control API."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from scripts import lab_process
+
+# Where lab.env's names would be read by mistake from the shell that runs the tests.
+FOREIGN = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabUnderTest:
+    """One running lab: its environment (the names of lab.env), folder, process, and control API."""
+
+    env: Mapping[str, str]
+    directory: Path
+    pid: int
+
+    def control(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:  # noqa: ANN401
+        """Ask the control API and return its JSON answer, whose status must be `status` (None: any 2xx)."""
+        answer = requests.request(method, self.env["VIBEDATA_LAB_CONTROL"] + path, json=body, timeout=60)
+        assert answer.ok if status is None else answer.status_code == status, f"{answer.status_code}: {answer.text}"
+        return answer.json()
+
+    def fault(
+        self, action: str, *, times: int = 1, match: Mapping[str, object] | None = None, **fields: object
+    ) -> None:
+        """Put a fault in force; `match` has service, method, path, nth; `fields` status or seconds."""
+        self.control("POST", "/faults", {"action": action, "times": times, "match": match or {}, **fields})
+
+    def latency(self, **fields: object) -> None:
+        """Put a latency in force: seconds, and service, method, path or operation."""
+        self.control("POST", "/latency", fields)
+
+    def journal(self, **filters: object) -> list[dict[str, Any]]:
+        """Return the journal's entries: filters service, job_id, method, since."""
+        query = "&".join(f"{name}={value}" for name, value in filters.items())
+        entries: list[dict[str, Any]] = self.control("GET", f"/requests?{query}")["requests"]
+        return entries
+
+    def reset(self) -> None:
+        """Bring the lab back to its state at the start."""
+        self.control("POST", "/reset")
+
+
+def start(directory: Path) -> LabUnderTest:
+    """Start a lab in `directory`."""
+    lab = lab_process.start_detached(directory)
+    return LabUnderTest(env=lab.environment, directory=directory, pid=lab.pid)
+
+
+def environment(lab: LabUnderTest) -> dict[str, str]:
+    """Return an environment for a process that uses the lab and nothing else of Azure."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIBEDATA_", "AZURE_"))}
+    return {name: value for name, value in kept.items() if name not in FOREIGN} | dict(lab.env)
