@@ -24,7 +24,8 @@ class ErrorEntry:
 class RunbookError(Exception):
     """A failure from the catalogue; `str()` is what the user reads.
 
-    Parameters: code, a key of CATALOGUE (KeyError for another); detail, what was seen this time; target, what it was seen at.
+    Parameters: code, a key of CATALOGUE (KeyError for another); detail, what was seen this time; target, what it was
+    seen at.
     """
 
     def __init__(self, code: str, detail: str = "", *, target: str = "") -> None:
@@ -43,9 +44,7 @@ class RunbookError(Exception):
     def __str__(self) -> str:
         """Return the whole story in four lines: what, why, what to do, whether to run again."""
         again = "run it again, nothing is lost" if self.retryable else "mend the cause first; then a rerun is safe"
-        return (
-            f"{self.code}: {self.message}\n  cause: {self.cause}\n  what to do: {self.remedy}\n  rerun: {again}"
-        )
+        return f"{self.code}: {self.message}\n  cause: {self.cause}\n  what to do: {self.remedy}\n  rerun: {again}"
 
     def as_json(self) -> dict[str, object]:
         """Return the `error` member of a runbook's result (design section 3)."""
@@ -58,12 +57,10 @@ class RunbookError(Exception):
         }
 
 
-def _entry(  # noqa: PLR0913 - a table row; the columns are ErrorEntry's fields in order
+def _entry(
     code: str, title: str, cause: str, remedy: str, *, retryable: bool = False, exit_code: int = EXIT_FAILED
 ) -> ErrorEntry:
-    return ErrorEntry(
-        code=code, title=title, cause=cause, remedy=remedy, retryable=retryable, exit_code=exit_code
-    )
+    return ErrorEntry(code=code, title=title, cause=cause, remedy=remedy, retryable=retryable, exit_code=exit_code)
 
 
 _ENTRIES = (
@@ -85,16 +82,16 @@ _ENTRIES = (
     _entry(
         "VD-PARAM-003",
         "the parameters cannot be read",
-        "The one argument is not the base64url form of a JSON object. Automation splits arguments at spaces and does not"
-        " hand JSON on unchanged.",
+        "The one argument is not the base64url form of a JSON object. Automation splits arguments at spaces and does"
+        " not hand JSON on unchanged.",
         "Start the job with `vibedata invoke`, or encode the JSON object as base64url without padding.",
         exit_code=EXIT_USAGE,
     ),
     _entry(
         "VD-SETTINGS-001",
         "a setting is missing",
-        "Neither the parameters, the environment (VIBEDATA_*) nor the Automation variable vibedata-settings has it, and it"
-        " does not follow from the naming prefix.",
+        "Neither the parameters, the environment (VIBEDATA_*) nor the Automation variable vibedata-settings has it, and"
+        " it does not follow from the naming prefix.",
         "Add it to the Automation variable vibedata-settings, or set it in the environment.",
         exit_code=EXIT_USAGE,
     ),
@@ -117,7 +114,8 @@ _ENTRIES = (
         "VD-IDENTITY-001",
         "no token for the managed identity",
         "The sandbox's identity endpoint is absent, refused, or does not know vibedata-uami.",
-        "Check that vibedata-uami is assigned to the Automation account and that setting uami_client_id is its client id.",
+        "Check that vibedata-uami is assigned to the Automation account and that setting uami_client_id is its client"
+        " id.",
         retryable=True,
     ),
     _entry(
@@ -144,8 +142,8 @@ _ENTRIES = (
     _entry(
         "VD-NET-003",
         "an Azure service refused the request",
-        "vibedata-uami lacks a role, the managed application's deny assignment stands in the way, or a role assignment is"
-        " younger than 30 minutes.",
+        "vibedata-uami lacks a role, the managed application's deny assignment stands in the way, or a role assignment"
+        " is younger than 30 minutes.",
         "Check the roles in docs/operators.md. After a new role assignment wait up to 30 minutes.",
         retryable=True,
     ),
@@ -183,7 +181,8 @@ _ENTRIES = (
     _entry(
         "VD-MANIFEST-006",
         "the release has expired",
-        "Its expires_at is past: somebody may be holding newer releases back (a freeze attack), or this clock is wrong.",
+        "Its expires_at is past: somebody may be holding newer releases back (a freeze attack), or this clock is"
+        " wrong.",
         "Ask the publisher for a current release; check the clock.",
     ),
     _entry(
@@ -227,7 +226,8 @@ _ENTRIES = (
     _entry(
         "VD-REGISTRY-003",
         "the customer's container registry refuses vibedata-uami",
-        "It lacks the role Container Registry Data Importer and Data Reader, or the assignment is younger than 30 minutes.",
+        "It lacks the role Container Registry Data Importer and Data Reader, or the assignment is younger than 30"
+        " minutes.",
         "Check the role assignment; after a new one wait up to 30 minutes and run it again.",
         retryable=True,
     ),
@@ -267,8 +267,8 @@ _ENTRIES = (
     _entry(
         "VD-IMPORT-002",
         "an import failed",
-        "The customer's container registry could not import it; see its own words in the message. It may blame itself for"
-        " what the source's firewall did.",
+        "The customer's container registry could not import it; see its own words in the message. It may blame itself"
+        " for what the source's firewall did.",
         "Run it again; if it fails alike, check the source and the message.",
         retryable=True,
     ),

@@ -1,0 +1,40 @@
+"""The network retry policy that the component registry holds, obeyed by every runbook (design section 7)."""
+
+import math
+from typing import TYPE_CHECKING
+
+from runbook_lib.retry import NetworkRetryPolicy
+
+if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
+
+TABLE = "Policies"
+PARTITION = "policy"
+ROW = "networkRetryPolicies"
+# A policy beyond these would hold a job for hours, or not pause at all.
+MAX_RETRIES = 10
+MAX_DELAY_SECONDS = 60.0
+
+
+def read_network_retry_policy(tables: "TableServiceClient") -> tuple[NetworkRetryPolicy, str]:
+    """Return the recorded policy and a warning ("" where there is none).
+
+    The default holds until the component registry exists, and where what it says is out of bounds.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        entity = tables.get_table_client(TABLE).get_entity(PARTITION, ROW)
+    except ResourceNotFoundError:
+        return NetworkRetryPolicy(), ""
+    retries, delay = entity.get("max_retries"), entity.get("delay_seconds")
+    if (
+        not isinstance(retries, int)
+        or isinstance(retries, bool)
+        or not 0 <= retries <= MAX_RETRIES
+        or not isinstance(delay, (int, float))
+        or not math.isfinite(delay)
+        or not 0 < delay <= MAX_DELAY_SECONDS
+    ):
+        return NetworkRetryPolicy(), f"policy {ROW} in table {TABLE} is out of bounds; the default is used"
+    return NetworkRetryPolicy(max_retries=retries, delay_seconds=float(delay)), ""

@@ -1,0 +1,156 @@
+"""A runbook's parameters: one base64url argument from Automation, or flags from a shell.
+
+Automation passes positional strings only, splits them at spaces and does not hand JSON on unchanged (azure-facts,
+section 2); base64url of a JSON object passes untouched.
+"""
+
+import base64
+import dataclasses
+import json
+import re
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, get_type_hints
+
+from runbook_lib import strict_json
+from runbook_lib.errors import RunbookError
+
+# "Max allowed length:524288" (azure-facts, section 1).
+MAX_ARGUMENT_BYTES = 524_288
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TAKES: dict[object, str] = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    Mapping[str, str]: 'a JSON object of texts, such as {"prefix": "vd1"}',
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonParameters:
+    """What every runbook takes. A runbook's own parameters are a dataclass that inherits from this one."""
+
+    correlation_id: str = field(default="", metadata={"help": "ties the run to the deployment that started it"})
+    plan_only: bool = field(default=False, metadata={"help": "show the changes and make none"})
+    settings: Mapping[str, str] = field(
+        default_factory=lambda: types.MappingProxyType({}), metadata={"help": "settings for this run alone"}
+    )
+
+    def __post_init__(self) -> None:
+        """Check what is checked for every runbook. Raises RunbookError VD-PARAM-002."""
+        if self.correlation_id and not _CORRELATION_ID.fullmatch(self.correlation_id):
+            raise RunbookError(
+                "VD-PARAM-002", "takes up to 64 letters, digits, dots, dashes and underscores", target="correlation_id"
+            )
+
+
+P = TypeVar("P", bound=CommonParameters)
+
+
+class HelpWanted(Exception):  # noqa: N818 - not an error
+    """The user asked for help."""
+
+
+def parse(parameters_type: type[P], argv: Sequence[str]) -> P:
+    """Return the parameters given by `argv` (without the program's name).
+
+    Raises RunbookError VD-PARAM-001 (unknown), VD-PARAM-002 (ill-typed), VD-PARAM-003 (unreadable argument), and
+    HelpWanted for --help.
+    """
+    if any(argument in ("-h", "--help") for argument in argv):
+        raise HelpWanted
+    given = _from_flags(parameters_type, argv) if not argv or argv[0].startswith("--") else _from_argument(argv)
+    kinds = _kinds(parameters_type)
+    for name, value in given.items():
+        if name not in kinds:
+            raise RunbookError("VD-PARAM-001", f"it takes {', '.join(kinds)}", target=name)
+        _check(name, value, kinds[name])
+    return parameters_type(**given)
+
+
+def encode(parameters: Mapping[str, Any]) -> str:
+    """Return the one argument that `parse` reads: base64url of a JSON object, without padding."""
+    text = json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) -> str:
+    """Return what --help prints."""
+    kinds = _kinds(parameters_type)
+    rows = []
+    for item in dataclasses.fields(parameters_type):
+        value = "" if kinds[item.name] is bool else " VALUE"
+        flag = f"--{item.name.replace('_', '-')}{value}"
+        default = f" (default: {item.default})" if isinstance(item.default, str) and item.default else ""
+        rows.append(f"  {flag:<28} {item.metadata.get('help', '')}{default}")
+    example = encode({"plan_only": True})
+    return (
+        f"{name}: {summary}\n\nparameters, as flags or as one base64url argument of a JSON object:\n"
+        + "\n".join(rows)
+        + "\n\n"
+        f"examples:\n  python {name}.py --plan-only\n  python {name}.py {example}\n\n"
+        "exit codes: 0 done, 1 failed, 2 bad parameters or settings, 3 another run holds the lock\n"
+    )
+
+
+def _kinds(parameters_type: type[CommonParameters]) -> dict[str, object]:
+    hints = get_type_hints(parameters_type)
+    return {item.name: hints[item.name] for item in dataclasses.fields(parameters_type)}
+
+
+def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) -> dict[str, Any]:
+    kinds = _kinds(parameters_type)
+    given: dict[str, Any] = {}
+    rest = list(argv)
+    while rest:
+        flag, has_value, value = rest.pop(0).partition("=")
+        name = flag.removeprefix("--").replace("-", "_")
+        if not flag.startswith("--") or name not in kinds:
+            raise RunbookError("VD-PARAM-001", f"it takes {', '.join(kinds)}", target=flag)
+        if kinds[name] is bool and not has_value:
+            given[name] = True
+            continue
+        if not has_value:
+            if not rest:
+                raise RunbookError("VD-PARAM-002", f"takes {_TAKES[kinds[name]]}", target=name)
+            value = rest.pop(0)
+        given[name] = _from_text(name, value, kinds[name])
+    return given
+
+
+def _from_text(name: str, value: str, kind: object) -> Any:
+    if kind is str:
+        return value
+    try:
+        return strict_json.loads(value)
+    except strict_json.NotStrictJsonError as error:
+        raise RunbookError("VD-PARAM-002", f"takes {_TAKES[kind]}", target=name) from error
+
+
+def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
+    if len(argv) != 1 or len(argv[0]) > MAX_ARGUMENT_BYTES:
+        raise RunbookError("VD-PARAM-003", "it takes exactly one argument, or flags that begin with --")
+    # Whether Automation hands a string on with or without its JSON quotes is unconfirmed (azure-facts, section 2).
+    argument = argv[0].strip('"').rstrip("=")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", argument):
+        raise RunbookError("VD-PARAM-003", "the argument is not base64url")
+    try:
+        given = strict_json.loads(base64.urlsafe_b64decode(argument + "=" * (-len(argument) % 4)))
+    except ValueError as error:
+        raise RunbookError("VD-PARAM-003", "the argument does not hold JSON") from error
+    if not isinstance(given, dict):
+        raise RunbookError("VD-PARAM-003", "the argument does not hold a JSON object")
+    return given
+
+
+def _check(name: str, value: object, kind: object) -> None:
+    if kind == Mapping[str, str]:
+        fits = isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+    elif kind is int:
+        fits = isinstance(value, int) and not isinstance(value, bool)
+    else:
+        fits = isinstance(kind, type) and isinstance(value, kind)
+    if not fits:
+        raise RunbookError("VD-PARAM-002", f"takes {_TAKES[kind]}", target=name)

@@ -1,0 +1,153 @@
+"""Where things are: by naming convention from one short prefix, each setting overridable singly.
+
+Precedence: the run's parameter `settings`, then the environment (VIBEDATA_*), then the Automation variable vibedata-
+settings, then the convention. Settings hold names and addresses, never secrets.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from runbook_lib import strict_json
+from runbook_lib.errors import RunbookError
+
+ENVIRONMENT_PREFIX = "VIBEDATA_"
+AUTOMATION_VARIABLE = "vibedata-settings"
+MAX_VALUE_LENGTH = 512
+
+_GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
+_URL = (r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
+_HOST = (r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?", "a host name, with a port if need be")
+_NAME = (r"[A-Za-z0-9][A-Za-z0-9._()-]{0,89}", "an Azure resource name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Names and addresses of one managed application, and of its publisher's container registry."""
+
+    prefix: str
+    subscription_id: str
+    resource_group: str
+    arm_endpoint: str
+    automation_account: str
+    storage_account: str
+    blob_endpoint: str
+    table_endpoint: str
+    key_vault_endpoint: str
+    customer_registry: str
+    customer_registry_name: str
+    publisher_registry: str
+    logs_endpoint: str
+    dcr_id: str
+    uami_client_id: str
+
+    @property
+    def resource_group_id(self) -> str:
+        """ARM id of the managed resource group."""
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+
+
+# Each setting: what it takes. In the order of Settings' fields.
+_FORMS: dict[str, tuple[str, str]] = {
+    "prefix": (r"[a-z][a-z0-9]{1,14}", "2 to 15 small letters and digits"),
+    "subscription_id": _GUID,
+    "resource_group": _NAME,
+    "arm_endpoint": _URL,
+    "automation_account": _NAME,
+    "storage_account": (r"[a-z0-9]{3,24}", "3 to 24 small letters and digits"),
+    "blob_endpoint": _URL,
+    "table_endpoint": _URL,
+    "key_vault_endpoint": _URL,
+    "customer_registry": _HOST,
+    "customer_registry_name": (r"[A-Za-z0-9]{5,50}", "5 to 50 letters and digits"),
+    "publisher_registry": _HOST,
+    "logs_endpoint": _URL,
+    "dcr_id": (r"dcr-[0-9a-f]{32}", "a data collection rule's immutable id, dcr-..."),
+    "uami_client_id": _GUID,
+}
+
+# What follows from the prefix; the others have no convention.
+_CONVENTION = {
+    "prefix": "vibedata",
+    "resource_group": "{prefix}-managed",
+    "arm_endpoint": "https://management.azure.com",
+    "automation_account": "{prefix}-automation",
+    "storage_account": "{prefix}storage",
+    "blob_endpoint": "https://{storage_account}.blob.core.windows.net",
+    "table_endpoint": "https://{storage_account}.table.core.windows.net",
+    "key_vault_endpoint": "https://{prefix}-kv.vault.azure.net",
+    "customer_registry": "{customer_registry_name}.azurecr.io",
+    "customer_registry_name": "{prefix}acr",
+    "publisher_registry": "vibedata.azurecr.io",
+}
+
+
+def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_variable: str | None) -> Settings:
+    """Return the settings.
+
+    Parameters: overrides, the run's parameter `settings`; environ, the process's environment, of which
+    VIBEDATA_<SETTING> counts; automation_variable, the text of Automation variable vibedata-settings (a JSON object),
+    None where there is none. Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown).
+    """
+    sources: list[tuple[str, Mapping[str, str]]] = [
+        ("the parameter settings", overrides),
+        ("the environment", _from_environment(environ)),
+        (f"the Automation variable {AUTOMATION_VARIABLE}", _from_variable(automation_variable)),
+    ]
+    for source, values in sources:
+        for name in values:
+            if name not in _FORMS:
+                raise RunbookError("VD-SETTINGS-003", f"it stands in {source}", target=name)
+    return Settings(**{item.name: _value(item.name, sources) for item in fields(Settings)})
+
+
+def automation_variable() -> str | None:
+    """Return the text of the Automation variable, None outside Automation or where it is not set.
+
+    `automationassets` is the sandbox's own module. It raises AutomationAssetNotFound for an unknown variable, or
+    returns None after its retries (azure-facts, section 3).
+    """
+    try:
+        import automationassets
+    except ImportError:
+        return None
+    try:
+        value = automationassets.get_automation_variable(AUTOMATION_VARIABLE)
+    except automationassets.AutomationAssetNotFound:
+        return None
+    return None if value is None else str(value)
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment may hold further VIBEDATA_* variables, meant for other tools."""
+    named = {name: environ.get(ENVIRONMENT_PREFIX + name.upper(), "") for name in _FORMS}
+    return {name: value for name, value in named.items() if value}
+
+
+def _from_variable(text: str | None) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        values = strict_json.loads(text)
+    except strict_json.NotStrictJsonError as error:
+        raise RunbookError(
+            "VD-SETTINGS-002", f"takes a JSON object of texts; {error}", target=AUTOMATION_VARIABLE
+        ) from error
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise RunbookError("VD-SETTINGS-002", "takes a JSON object of texts", target=AUTOMATION_VARIABLE)
+    return values
+
+
+def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
+    source, value = next(
+        ((source, values[name]) for source, values in sources if name in values), ("the naming convention", "")
+    )
+    if not value:
+        if name not in _CONVENTION:
+            raise RunbookError("VD-SETTINGS-001", f"takes {_FORMS[name][1]}", target=name)
+        template = _CONVENTION[name]
+        value = template.format(**{part: _value(part, sources) for part in re.findall(r"{(\w+)}", template)})
+    pattern, takes = _FORMS[name]
+    if len(value) > MAX_VALUE_LENGTH or not re.fullmatch(pattern, value):
+        raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from {source}", target=name)
+    return value.rstrip("/")
