@@ -27,14 +27,14 @@ USER_AGENT = f"vibedata-runbooks/{RUNBOOK_VERSION}"
 class AzureClients:
     """Clients of one run, over one connection pool, all obeying one network retry policy.
 
-    Parameters: settings; credential, of vibedata-uami or a developer; retry_policy, asked at each request; clock.
+    Parameters: settings; credential, of vibedata-uami or a developer; retry_policy_source, asked at each request; clock.
     """
 
     def __init__(
-        self, *, settings: Settings, credential: "TokenCredential", retry_policy: PolicySource, clock: Clock
+        self, *, settings: Settings, credential: "TokenCredential", retry_policy_source: PolicySource, clock: Clock
     ) -> None:
         self._settings = settings
-        self._retry_policy = retry_policy
+        self._retry_policy_source = retry_policy_source
         self._clock = clock
         # cached_property has no lock of its own, and workers may ask for the same client at once.
         self._lock = RLock()
@@ -65,7 +65,7 @@ class AzureClients:
         from azure.core.pipeline.policies import RetryMode
         from azure.data.tables import TableServiceClient
 
-        policy = self._retry_policy()
+        policy = self._retry_policy_source()
         options = self._options()
         del options["retry_policy"]
         with self._lock:
@@ -127,6 +127,6 @@ class AzureClients:
                 connection_timeout=NETWORK_CONNECT_SECONDS,
                 read_timeout=NETWORK_READ_SECONDS,
             ),
-            "retry_policy": SdkRetryPolicy(self._retry_policy, clock=self._clock),
+            "retry_policy": SdkRetryPolicy(self._retry_policy_source, clock=self._clock),
             "user_agent": USER_AGENT,
         }
