@@ -1,0 +1,261 @@
+"""Azure Resource Manager: authentication, api-versions, throttling, long-running operations, and who serves what.
+
+Faithful: tokens for ARM's audiences only; each resource type has its own list of api-versions; the errors' codes and
+wording (MissingApiVersionParameter, InvalidApiVersionParameter, NoRegisteredProviderFound, InvalidResourceNamespace,
+InvalidResourceType, SubscriptionNotFound, ResourceGroupNotFound, ResourceNotFound) and their order, which is ARM's: the
+api-version is looked at before the token; names and types compared without case. Left out: role assignments (both
+identities of the lab have every right; a test that wants a 403 injects it), locks, tags, deployments, and the
+`Azure-AsyncOperation` style of polling. Sources: learn common-deployment-errors, request-limits-and-throttling,
+async-operations; the clients of azure-mgmt-*.
+
+A provider adds its resource types with `Arm.provider`:
+
+    def register(arm: Arm) -> None:
+        arm.provider("Microsoft.Automation", "automationAccounts/{account}/runbooks/{runbook}", ("2024-10-23",),
+                     {"GET": get_runbook, "PUT": put_runbook})
+
+where `async def get_runbook(request, names) -> web.Response`, `names` being {"account": ..., "runbook": ...}. A handler
+refuses by raising ArmRefusal. It is only called for the lab's own subscription, resource group and top-level resource.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from lab import answers
+from lab.arm_operations import Operation, Operations, accepted
+from lab.arm_requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
+from lab.arm_throttling import Throttle
+from lab.lab import ARM_AUDIENCES, Lab
+from lab.tokens import TokenRefused
+
+__all__ = ["Arm", "ArmRefusal", "Handler", "json_body", "only_fields", "resource_not_found", "routes"]
+
+Names = Mapping[str, str]
+Handler = Callable[[web.Request, Names], Awaitable[web.Response]]
+Resource = Mapping[str, Any]
+# 10 s was observed on importImage (Azure/acr#549); others name their own.
+RETRY_AFTER_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceType:
+    """A pattern below `/providers/<namespace>/` and what answers there, by HTTP method."""
+
+    namespace: str
+    pattern: tuple[str, ...]
+    api_versions: tuple[str, ...]
+    handlers: Mapping[str, Handler]
+
+    def match(self, namespace: str, segments: Sequence[str]) -> dict[str, str] | None:
+        """Return the names in the path, or None if it is not this type's."""
+        if self.namespace.lower() != namespace.lower() or len(segments) != len(self.pattern):
+            return None
+        names: dict[str, str] = {}
+        for expected, segment in zip(self.pattern, segments, strict=True):
+            if expected.startswith("{"):
+                names[expected[1:-1]] = segment
+            elif expected.lower() != segment.lower():
+                return None
+        return names
+
+    @property
+    def type_name(self) -> str:
+        """Return e.g. `automationAccounts/runbooks`."""
+        return "/".join(part for part in self.pattern if not part.startswith("{"))
+
+
+class Arm:
+    """One lab's ARM: providers register their types, resources and long-running operations here."""
+
+    def __init__(self, *, lab: Lab) -> None:
+        """Serve the lab's subscription and resource group; nothing is registered yet."""
+        self.lab = lab
+        self._types: list[ResourceType] = []
+        self._scoped: dict[tuple[str, ...], Callable[[web.Request], Awaitable[web.Response]]] = {}
+        self._listed: list[Callable[[], Iterable[Resource]]] = []
+        self._operations = Operations()
+        self._throttle = Throttle(now=lab.clock.now, subscription_id=lab.names.subscription_id)
+
+    def provider(
+        self, namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
+    ) -> None:
+        """Serve `pattern` (types and {names} alternating, an action last) below `namespace`.
+
+        `handlers` by HTTP method. A path that two patterns match belongs to the one registered first.
+        """
+        self._types.append(
+            ResourceType(
+                namespace=namespace,
+                pattern=tuple(pattern.split("/")),
+                api_versions=tuple(api_versions),
+                handlers=handlers,
+            )
+        )
+
+    def answers_get(self, resource_type: str) -> bool:
+        """Tell whether a provider serves GET of a top-level type, e.g. `Microsoft.KeyVault/vaults`."""
+        return any(
+            f"{known.namespace}/{known.type_name}".lower() == resource_type.lower()
+            and len(known.pattern) == 2
+            and "GET" in known.handlers
+            for known in self._types
+        )
+
+    def scoped(self, tail: Sequence[str], handler: Callable[[web.Request], Awaitable[web.Response]]) -> None:
+        """Serve GET of ARM's own `tail` (lower case) below the subscription, e.g. ("resourcegroups", "*", "resources").
+
+        `*` is the resource group, known to be the lab's; the handler checks the api-version.
+        """
+        self._scoped[tuple(tail)] = handler
+
+    def listed(self, resources: Callable[[], Iterable[Resource]]) -> None:
+        """Add what `resources` returns at each call to the resource listing: objects with id, name, type, location."""
+        self._listed.append(resources)
+
+    def resources(self) -> list[Resource]:
+        """Return every resource of the group, by id."""
+        found = [resource for resources in self._listed for resource in resources()]
+        return sorted(found, key=lambda resource: str(resource["id"]).lower())
+
+    def accept(
+        self, request: web.Request, operation: Operation, *, retry_after: int = RETRY_AFTER_SECONDS
+    ) -> web.Response:
+        """Start a long-running operation and return its 202; `retry_after` in whole seconds.
+
+        `operation` is a coroutine that returns the result (a JSON object, polled as 200, or None: 204) or raises
+        ArmRefusal.
+        """
+        operation_id = self._operations.start(operation, retry_after=retry_after)
+        namespace = _split(request.rel_url.raw_path)[5]
+        location = (
+            f"{self.lab.urls['arm']}/subscriptions/{self.lab.names.subscription_id}/providers/{namespace}/locations/"
+            f"{self.lab.names.location}/operationResults/{operation_id}?api-version={request.query['api-version']}"
+        )
+        return accepted(location, retry_after)
+
+    async def reset(self) -> None:
+        """End the operations under way and fill the throttling buckets."""
+        await self._operations.clear()
+        self._throttle.clear()
+
+    async def dispatch(self, request: web.Request) -> web.StreamResponse:
+        """Answer any request to ARM."""
+        try:
+            answer = await self._authenticated(request)
+        except ArmRefusal as refusal:
+            answer = answers.arm_error(refusal.status, refusal.code, refusal.message, refusal.headers)
+        answer.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
+        answer.headers["x-ms-correlation-request-id"] = request.headers.get(
+            "x-ms-correlation-request-id", answer.headers["x-ms-request-id"]
+        )
+        return answer
+
+    async def _authenticated(self, request: web.Request) -> web.StreamResponse:
+        version = api_version(request)
+        principal = self._principal(request)
+        left, wait = self._throttle.take(principal, request.method)
+        if wait:
+            message = self._throttle.refused(principal, request.method, wait)
+            raise ArmRefusal(429, "SubscriptionRequestsThrottled", message, {"Retry-After": str(wait)})
+        answer: web.StreamResponse
+        try:
+            answer = await self._serve(request, version)
+        except ArmRefusal as refusal:
+            answer = answers.arm_error(refusal.status, refusal.code, refusal.message, refusal.headers)
+        self._throttle.mark(answer, request.method, left)
+        return answer
+
+    def _principal(self, request: web.Request) -> str:
+        """Return the caller's object id."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        challenge = (
+            f'Bearer authorization_uri="{self.lab.urls["entra"]}/{self.lab.names.tenant_id}", error="invalid_token", '
+            'error_description="{0}"'
+        )
+        if scheme.lower() != "bearer" or not token:
+            message = "Authentication failed. The 'Authorization' header is missing or is not a bearer token."
+            headers = {"WWW-Authenticate": challenge.format("The authentication failed because of missing token.")}
+            raise ArmRefusal(401, "AuthenticationFailed", message, headers)
+        try:
+            return str(self.lab.tokens.verify(token.strip(), ARM_AUDIENCES)["oid"])
+        except TokenRefused as refused:
+            code = "ExpiredAuthenticationToken" if "expired" in refused.reason else "InvalidAuthenticationToken"
+            if "audience" in refused.reason:
+                code = "InvalidAuthenticationTokenAudience"
+            headers = {"WWW-Authenticate": challenge.format(refused.reason.replace('"', "'"))}
+            raise ArmRefusal(401, code, refused.reason, headers) from refused
+
+    async def _serve(self, request: web.Request, version: str) -> web.StreamResponse:
+        segments = _split(request.rel_url.raw_path)
+        if len(segments) < 2 or segments[0].lower() != "subscriptions":
+            raise web.HTTPNotFound
+        if segments[1].lower() != self.lab.names.subscription_id:
+            raise ArmRefusal(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.")
+        below = segments[2:]
+        if len(below) == 6 and [below[0].lower(), below[2].lower(), below[4].lower()] == POLL:
+            return self._operations.answer(below[5], f"{self.lab.urls['arm']}{request.raw_path}")
+        if len(below) >= 2 and below[0].lower() == "resourcegroups":
+            if below[1].lower() != self.lab.names.resource_group.lower():
+                raise ArmRefusal(404, "ResourceGroupNotFound", f"Resource group '{below[1]}' could not be found.")
+            if len(below) >= 4 and below[2].lower() == "providers":
+                return await self._provided(request, version, below[3], below[4:])
+        tail = tuple("*" if index == 1 else part.lower() for index, part in enumerate(below))
+        if request.method == "GET" and tail in self._scoped:
+            return await self._scoped[tail](request)
+        raise web.HTTPNotFound
+
+    async def _provided(
+        self, request: web.Request, version: str, namespace: str, segments: Sequence[str]
+    ) -> web.StreamResponse:
+        found = [(known, names) for known in self._types if (names := known.match(namespace, segments)) is not None]
+        if not found:
+            raise self._unknown_type(namespace, segments, version)
+        known, names = next((one for one in found if request.method in one[0].handlers), found[0])
+        if version not in known.api_versions:
+            location = self.lab.names.location
+            raise no_registered_provider(version, known.type_name, known.api_versions, location)
+        if len(segments) > 1:
+            self._require_top_level(f"{known.namespace}/{known.pattern[0]}", segments[1])
+        handler = known.handlers.get(request.method)
+        if handler is None:
+            message = f"The requested resource does not support http method '{request.method}'."
+            raise ArmRefusal(405, "MethodNotAllowed", message)
+        return await handler(request, names)
+
+    def _unknown_type(self, namespace: str, segments: Sequence[str], version: str) -> ArmRefusal:
+        if all(known.namespace.lower() != namespace.lower() for known in self._types):
+            return ArmRefusal(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
+        message = f"The resource type '{'/'.join(segments[::2])}' could not be found in the namespace '{namespace}'"
+        return ArmRefusal(404, "InvalidResourceType", f"{message} for api version '{version}'.")
+
+    def _require_top_level(self, resource_type: str, name: str) -> None:
+        wanted = f"{self.lab.names.resource_group_id}/providers/{resource_type}/{name}".lower()
+        if all(str(resource["id"]).lower() != wanted for resource in self.resources()):
+            raise resource_not_found(resource_type, name, self.lab.names.resource_group)
+
+
+# /subscriptions/{s}/ providers/{namespace}/ locations/{location}/ operationResults/{id}
+POLL = ["providers", "locations", "operationresults"]
+
+
+def _split(raw_path: str) -> list[str]:
+    """Return a path's decoded segments; a name may hold an encoded slash."""
+    return [unquote(segment) for segment in raw_path.strip("/").split("/")]
+
+
+def routes(lab: Lab) -> web.Application:
+    """Return the app that serves `management.azure.com` with every provider of the lab."""
+    # Providers import Arm from here.
+    from lab import arm_resources
+
+    arm = Arm(lab=lab)
+    arm_resources.register(arm)
+    lab.on_reset.append(arm.reset)
+    application = web.Application(client_max_size=0)
+    application.router.add_route("*", "/{path:.*}", arm.dispatch)
+    return application

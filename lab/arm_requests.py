@@ -1,0 +1,80 @@
+"""Reading ARM requests and refusing them the way ARM does; for every provider's handlers."""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiohttp import web
+
+API_VERSION_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-beta|-rc|-privatepreview)?")
+# What ARM takes of a body ("the maximum request size is 4 MB", learn azure-subscription-service-limits, templates).
+MAX_BODY_BYTES = 4 * 1024 * 1024
+
+
+class ArmRefusal(Exception):  # noqa: N818 - an answer to the client, not a fault of the lab
+    """What a handler or a long-running operation raises to be answered with ARM's error body."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        """Keep the HTTP status, the error code, one sentence, and headers such as Retry-After."""
+        super().__init__(f"{status} {code}: {message}")
+        self.status, self.code, self.message = status, code, message
+        self.headers = dict(headers or {})
+
+
+def only_fields(value: object, known: Collection[str], where: str = "the request") -> dict[str, Any]:
+    """Return `value`, a JSON object with none but the `known` fields; 400 InvalidRequestContent otherwise."""
+    if not isinstance(value, dict):
+        raise ArmRefusal(400, "InvalidRequestContent", f"The request content was invalid: {where} is not an object.")
+    for name in value:
+        if name not in known:
+            message = f"The request content was invalid and could not be deserialized: 'Could not find member '{name}'"
+            raise ArmRefusal(400, "InvalidRequestContent", f"{message} on {where}; it has {', '.join(sorted(known))}'.")
+    return value
+
+
+async def json_body(request: web.Request, known: Collection[str]) -> dict[str, Any]:
+    """Return the body, a JSON object with none but the `known` fields; 400 InvalidRequestContent otherwise."""
+    body = bytearray()
+    async for block in request.content.iter_any():
+        body += block
+        if len(body) > MAX_BODY_BYTES:
+            raise ArmRefusal(413, "RequestEntityTooLarge", f"The request body is over {MAX_BODY_BYTES} bytes.")
+    try:
+        value = json.loads(bytes(body))
+    except ValueError as error:
+        raise ArmRefusal(400, "InvalidRequestContent", f"The request content was invalid JSON: {error}.") from error
+    return only_fields(value, known)
+
+
+def api_version(request: web.Request) -> str:
+    """Return the request's api-version; 400 if there is none or it is malformed."""
+    value = request.query.get("api-version", "")
+    if not value:
+        message = "The api-version query parameter (?api-version=) is required for all requests."
+        raise ArmRefusal(400, "MissingApiVersionParameter", message)
+    if API_VERSION_PATTERN.fullmatch(value) is None:
+        raise invalid_api_version(value, ())
+    return value
+
+
+def invalid_api_version(value: str, supported: Collection[str]) -> ArmRefusal:
+    """Refuse an api-version that ARM's own operations do not have."""
+    known = f" The supported versions are '{','.join(supported)}'." if supported else ""
+    return ArmRefusal(400, "InvalidApiVersionParameter", f"The api-version '{value}' is invalid.{known}")
+
+
+def no_registered_provider(value: str, resource_type: str, supported: Collection[str], location: str) -> ArmRefusal:
+    """Refuse an api-version that a resource type does not have."""
+    message = (
+        f"No registered resource provider found for location '{location}' and API version '{value}' for type "
+        f"'{resource_type}'. The supported api-versions are '{', '.join(supported)}'. The supported locations are "
+        f"'{location}'."
+    )
+    return ArmRefusal(400, "NoRegisteredProviderFound", message)
+
+
+def resource_not_found(resource_type: str, name: str, group: str) -> ArmRefusal:
+    """Refuse with 404: `resource_type` with its namespace, `name` with its parents' names."""
+    message = f"The Resource '{resource_type}/{name}' under resource group '{group}' was not found."
+    return ArmRefusal(404, "ResourceNotFound", message)
