@@ -68,9 +68,15 @@ def monitor_error(status: int, code: str, message: str, headers: Headers | None 
     return _json(status, {"error": {"code": code, "message": message}}, headers)
 
 
-def storage_error(status: int, code: str, message: str, headers: Headers | None = None) -> web.Response:
-    """Return the blob service's XML error, its code also in `x-ms-error-code` (a HEAD has nothing else)."""
-    error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+def storage_error(
+    status: int, code: str, message: str, headers: Headers | None = None, detail: str = ""
+) -> web.Response:
+    """Return the blob service's XML error, its code also in `x-ms-error-code` (a HEAD has nothing else).
+
+    `detail` is what the service adds to a failed authentication.
+    """
+    why = f"<AuthenticationErrorDetail>{escape(detail)}</AuthenticationErrorDetail>" if detail else ""
+    error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{why}</Error>"
     text = '<?xml version="1.0" encoding="utf-8"?>' + error
     return _answer(status, text, "application/xml", {"x-ms-error-code": code, **(headers or {})})
 

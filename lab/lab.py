@@ -10,6 +10,8 @@ import aiohttp
 
 from lab.clock import LabClock
 from lab.gate import Gate
+from lab.immutability import Immutability
+from lab.log_tables import LogTables
 from lab.tokens import TokenIssuer
 
 # The services' names, as in the journal, in faults and as keys of Lab.urls.
@@ -111,6 +113,9 @@ class Lab:
     on_close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # X-IDENTITY-HEADER value -> the job it was given to (None: the engineer's, in lab.env).
     identity_headers: dict[str, str | None] = field(default_factory=dict)
+    # What two stand-ins share: the storage front and ARM; ingestion and query.
+    immutability: Immutability = field(default_factory=Immutability)
+    log_tables: LogTables = field(default_factory=LogTables)
     # What GET /jobs of the control API shows; the Automation stand-in sets it.
     jobs_view: Callable[[], list[Mapping[str, object]]] = list
 

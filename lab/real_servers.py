@@ -130,7 +130,7 @@ class RealServers:
         """Delete everything that the servers hold."""
         for name in REGISTRIES:
             shutil.rmtree(self._directory / name, ignore_errors=True)
-        headers = {"Authorization": f"Bearer {_azurite_token(lab.tokens, lab.names)}"}
+        headers = {"Authorization": f"Bearer {azurite_token(lab.tokens, lab.names)}"}
         account = lab.names.storage_account
         await _delete_containers(lab.upstream, f"{self.urls['blob']}/{account}", headers)
         await _delete_tables(lab.upstream, f"{self.urls['table']}/{account}", headers)
@@ -144,7 +144,7 @@ class RealServers:
 AZURITE_LISTEN = (("Host", "127.0.0.1"), ("Port", "0"))
 
 
-def _azurite_token(tokens: TokenIssuer, names: Names) -> str:
+def azurite_token(tokens: TokenIssuer, names: Names) -> str:
     """Return a token that Azurite takes: it judges by the machine's clock, whatever the lab's says."""
     now = int(time.time())
     times = {"iat": now, "nbf": now, "exp": now + 3600}
