@@ -12,8 +12,8 @@ Outcome = Literal["done", "failed", "skipped"]
 class Change:
     """One thing to do.
 
-    stage: changes of a stage run side by side, stages one after the other. target: unique within a plan. before: what was
-    observed (None: nothing). after: what must be observed when it is done.
+    stage: changes of a stage run side by side, stages one after the other. target: unique within a plan. before: what
+    was observed (None: nothing). after: what must be observed when it is done.
     """
 
     stage: int
