@@ -1,6 +1,7 @@
 """The control API: what tests and people see and change of a running lab (plain http; not behind the gate).
 
     GET    /status             the services' addresses, the lab's directory and process id
+    GET    /names              names, ids and passwords of the lab's customer and publisher, also those not in lab.env
     GET    /requests           the journal; filters service, job_id, method, since (a sequence number)
     GET    /requests/summary   counts by service, method and status; the same filters
     GET    /faults             the faults in force; POST adds one, DELETE takes all back
@@ -13,6 +14,7 @@ What is not understood is refused with 400 and the reason.
 """
 
 import asyncio
+import dataclasses
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -67,6 +69,7 @@ class _Control:
         """Return the methods and paths."""
         return [
             web.get("/status", _checked(self._status)),
+            web.get("/names", _checked(self._names)),
             web.get("/requests", _checked(self._requests, FILTERS)),
             web.get("/requests/summary", _checked(self._requests_summary, FILTERS)),
             web.get("/faults", _checked(self._list_faults)),
@@ -83,6 +86,9 @@ class _Control:
 
     async def _status(self, _request: web.Request) -> web.Response:
         return web.json_response({"pid": os.getpid(), "directory": str(self._lab.dir), "services": self._lab.urls})
+
+    async def _names(self, _request: web.Request) -> web.Response:
+        return web.json_response(dataclasses.asdict(self._lab.names))
 
     async def _requests(self, request: web.Request) -> web.Response:
         shown = [entry.as_json() for entry in self._selected(request)]

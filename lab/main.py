@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 
-import aiohttp
 from aiohttp import web
 
 from lab import (
@@ -45,6 +44,7 @@ PLAIN_SERVICES = ("control", "identity")
 BACKLOG = 1024
 # Clients keep a connection for minutes; a server that closes first would make every pause a lost request.
 KEEPALIVE_SECONDS = 600.0
+SHUTDOWN_SECONDS = 1.0  # for requests that are still being answered when the lab ends
 
 STAND_INS: dict[str, Callable[[Lab], web.Application]] = {
     "control": control.routes,
@@ -73,7 +73,6 @@ async def running(directory: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
             stack.callback(listening.close)
         stack.push_async_callback(servers.stop)
         await servers.start(names=names, certificates=files)
-        connector = aiohttp.TCPConnector(ssl=files.client_context(), limit=0)
         lab = Lab(
             names=names,
             dir=directory,
@@ -84,7 +83,7 @@ async def running(directory: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
             server_ssl=files.server_context(),
             urls={service: _url(service, listening) for service, listening in sockets.items()},
             real_urls=servers.urls,
-            upstream=await stack.enter_async_context(upstream_session(connector=connector)),
+            upstream=await stack.enter_async_context(upstream_session(trust=files.client_context())),
         )
         lab.on_reset.append(partial(servers.empty, lab))
         lab.identity_headers[secrets.token_hex(16).upper()] = None  # the engineer's, in lab.env
@@ -111,7 +110,9 @@ async def _serve(
 ) -> None:
     if service != "control":
         application.middlewares.insert(0, lab.gate.middleware(service))
-    runner = web.AppRunner(application, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+    runner = web.AppRunner(
+        application, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     context: ssl.SSLContext | None = None if service in PLAIN_SERVICES else lab.server_ssl

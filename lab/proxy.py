@@ -1,5 +1,6 @@
 """Passing a request on to a real server and its answer back, byte for byte, streaming both ways."""
 
+import ssl
 from collections.abc import Callable, Mapping
 
 import aiohttp
@@ -25,14 +26,16 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+# Node.js closes a connection that was idle for 5 s; one that is used at that moment is a lost request.
+IDLE_SECONDS = 2.0
 # An answer up to this size is passed on in one write.
 WHOLE_ANSWER_BYTES = 64 * 1024
 
 
-def upstream_session(*, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+def upstream_session(*, trust: ssl.SSLContext) -> aiohttp.ClientSession:
     """Return a client session that adds nothing to a request and leaves an answer's body as it came."""
     return aiohttp.ClientSession(
-        connector=connector,
+        connector=aiohttp.TCPConnector(ssl=trust, limit=0, keepalive_timeout=IDLE_SECONDS),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),

@@ -69,6 +69,7 @@ def find(directory: Path) -> RunningLab | None:
 def start_detached(directory: Path) -> RunningLab:
     """Start a lab in the background and return when it is ready; CommandError with its log's end if it is not."""
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / LOG_FILE).touch(mode=0o600)  # what the lab prints has its passwords
     with (directory / LOG_FILE).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
             command(directory),
@@ -114,7 +115,7 @@ def stop(directory: Path) -> int | None:
     return pid
 
 
-def control(lab: RunningLab, method: str, path: str, *, seconds: float = 10.0) -> Any:  # noqa: ANN401 - JSON
+def control(lab: RunningLab, method: str, path: str, *, seconds: float = 10.0) -> Any:
     """Ask the lab's control API and return the JSON answer; CommandError if it does not give one."""
     address = urlsplit(lab.environment["VIBEDATA_LAB_CONTROL"])
     connection = HTTPConnection(address.hostname or "", address.port, timeout=seconds)

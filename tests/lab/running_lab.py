@@ -22,7 +22,7 @@ class LabUnderTest:
     directory: Path
     pid: int
 
-    def control(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:  # noqa: ANN401
+    def control(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:
         """Ask the control API and return its JSON answer, whose status must be `status` (None: any 2xx)."""
         answer = requests.request(method, self.env["VIBEDATA_LAB_CONTROL"] + path, json=body, timeout=60)
         assert answer.ok if status is None else answer.status_code == status, f"{answer.status_code}: {answer.text}"

@@ -8,7 +8,7 @@ import jwt
 import pytest
 import requests
 from azure.core.exceptions import ClientAuthenticationError
-from azure.identity import CredentialUnavailableError, ManagedIdentityCredential
+from azure.identity import ClientSecretCredential, CredentialUnavailableError, ManagedIdentityCredential
 from cryptography import x509
 
 from tests.lab.running_lab import LabUnderTest
@@ -109,6 +109,32 @@ def test_identity_endpoint_refuses(lab: LabUnderTest, status: int, change: dict[
     sent = {"resource": STORAGE, "client_id": lab.env["VIBEDATA_UAMI_CLIENT_ID"], **change}
     answer = identity(lab, **sent)
     assert (answer.status_code, answer.json()["statusCode"]) == (status, status)
+
+
+def operator(lab: LabUnderTest, *, secret: str | None = None) -> ClientSecretCredential:
+    names = lab.control("GET", "/names")
+    return ClientSecretCredential(
+        names["tenant_id"],
+        names["operator_client_id"],
+        secret or names["operator_client_secret"],
+        authority=entra(lab),
+        disable_instance_discovery=True,  # the lab's address is not one that Microsoft knows
+    )
+
+
+def test_operator_gets_a_token_with_a_client_secret(lab: LabUnderTest) -> None:
+    with operator(lab) as credential:
+        token = credential.get_token("https://management.azure.com/.default")
+    claims = jwt.decode(token.token, options={"verify_signature": False})
+    assert claims["oid"] == lab.control("GET", "/names")["operator_principal_id"]
+    assert claims["aud"] == "https://management.azure.com"
+
+
+def test_operator_without_the_secret_or_a_known_resource_is_refused(lab: LabUnderTest) -> None:
+    with operator(lab, secret="wrong") as credential, pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
+        credential.get_token("https://management.azure.com/.default")
+    with operator(lab) as credential, pytest.raises(ClientAuthenticationError, match="AADSTS500011"):
+        credential.get_token("https://example.com/.default")
 
 
 @pytest.mark.parametrize(
