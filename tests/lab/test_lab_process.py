@@ -80,6 +80,29 @@ def test_up_status_reset_down(directory: Path) -> None:
     assert result("lab", "down", "--dir", str(directory))["pid"] is None
 
 
+def test_up_in_the_foreground_ends_with_an_interrupt(directory: Path) -> None:
+    command = [*VIBEDATA, "lab", "up", "--dir", str(directory), "--output", "json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=PROJECT
+    ) as process:
+        assert process.stdout is not None
+        up = json.loads(process.stdout.readline())
+        assert up["pid"] == process.pid
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    assert processes_below(directory) == []
+
+
+def test_down_ends_a_lab_that_is_still_starting(directory: Path) -> None:
+    command = lab_process.command(directory)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=PROJECT) as process:
+        while not (directory / "lab.pid").exists():
+            assert process.poll() is None
+            time.sleep(0.005)
+        assert lab_process.stop(directory) == process.pid
+    assert processes_below(directory) == []
+
+
 def test_a_second_lab_does_not_disturb_the_first(lab: LabUnderTest, directory: Path) -> None:
     before = lab.control("GET", "/status")
     second = running_lab.start(directory)
