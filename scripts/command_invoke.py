@@ -1,0 +1,87 @@
+"""`vibedata invoke RUNBOOK`: run a published runbook as an Automation job, and follow it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runbook_lib.errors import RunbookError
+from scripts.azure_session import open_session
+from scripts.job import JobResult, run_job
+from scripts.output import show
+
+EXAMPLES = """\
+examples:
+  vibedata invoke import_manifest --plan
+  vibedata invoke import_images --parameter release_version=2026.11.0
+  vibedata invoke import_images --output json
+
+Settings come from VIBEDATA_* in the environment (`source .lab/lab.env` for the lab).
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `invoke` to the command line."""
+    parser = subparsers.add_parser(
+        "invoke",
+        help="run a published runbook as a job in the customer's Automation account",
+        description="Run a published runbook as a job in the customer's Automation account, and follow it to its end.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runbook", metavar="RUNBOOK", help="its name in the Automation account")
+    parser.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter; JSON is read as JSON (true, 3), the rest as text; may be repeated",
+    )
+    parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the job and return 0 where the runbook did what it was asked."""
+    parameters = parse_parameters(arguments.parameter) | ({"plan_only": True} if arguments.plan else {})
+    on_line = _to_stderr if arguments.output == "json" else _to_stdout
+    job = run_job(open_session(), arguments.runbook, parameters, on_line)
+    result = result_of(job)
+    show(arguments.output, result=dict(result), text=f"{arguments.runbook}: {result['status']} (job {job.job_id})")
+    return 1 if result["status"] == "failed" else 0
+
+
+def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return the parameters of NAME=VALUE pairs. Raises RunbookError VD-PARAM-002 for one without `=`."""
+    parameters: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise RunbookError("VD-PARAM-002", "takes NAME=VALUE", target=pair)
+        try:
+            parameters[name] = json.loads(value)
+        except ValueError:
+            parameters[name] = value
+        if isinstance(parameters[name], float):
+            parameters[name] = value  # 2026.11 is a version, and no parameter takes a fraction
+    return parameters
+
+
+def result_of(job: JobResult) -> Mapping[str, Any]:
+    """Return the runbook's own result. Raises RunbookError VD-AUTOMATION-005 where the job ended without one."""
+    if job.result is None:
+        raise RunbookError(
+            "VD-AUTOMATION-005", f"status {job.status}. {job.exception.strip()}".strip(), target=f"job {job.job_id}"
+        )
+    return job.result
+
+
+def _to_stdout(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _to_stderr(line: str) -> None:
+    """With --output json, standard output holds the result alone."""
+    sys.stderr.write(line + "\n")

@@ -1,0 +1,38 @@
+"""`vibedata run RUNBOOK`: run a runbook here, in this process, with this shell's login and settings."""
+
+import argparse
+import importlib
+
+from runbook_lib.runbook import main as run_runbook
+from scripts.runbook_names import runbook_names
+
+EXAMPLES = """\
+examples:
+  vibedata run import_manifest --plan             what it would do, nothing changed
+  vibedata run import_manifest -- --release-tag latest
+  vibedata run import_images -- --help            the runbook's own parameters
+
+Settings come from VIBEDATA_* in the environment (`source .lab/lab.env` for the lab).
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `run` to the command line."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a runbook in this shell",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runbook", choices=runbook_names(), metavar="RUNBOOK", help=", ".join(runbook_names()))
+    parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    parser.add_argument("parameters", nargs="*", help="the runbook's parameters, after --")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the runbook and return its exit code."""
+    module = importlib.import_module(f"runbooks.{arguments.runbook}")
+    argv = [*arguments.parameters, *(["--plan-only"] if arguments.plan else [])]
+    return run_runbook(module.RUNBOOK, argv)

@@ -1,0 +1,56 @@
+"""The demo's release definition: what a release pipeline hands to `vibedata build`."""
+
+from typing import Any
+
+VERSION = "2026.11.0"
+
+_APPLICATIONS = (
+    "control-panel",
+    "studio",
+    "airbyte-server",
+    "airbyte-webapp",
+    "airbyte-worker",
+    "airbyte-temporal",
+    "api-service",
+    "api-gateway",
+    "scheduler",
+    "metering",
+)
+_AGENTS = ("planner-agent", "reviewer-agent")
+_NEEDS = {
+    "control-panel": ["api-service"],
+    "studio": ["api-service"],
+    "airbyte-webapp": ["airbyte-server"],
+    "airbyte-server": ["airbyte-temporal"],
+    "airbyte-worker": ["airbyte-temporal"],
+    "api-service": ["api-gateway"],
+    "planner-agent": ["api-service"],
+    "reviewer-agent": ["planner-agent"],
+}
+
+
+def definition(images: list[dict[str, Any]], version: str = VERSION) -> dict[str, Any]:
+    """Return the release definition (design section 5) for these `images` entries."""
+    components = [_component(name, "application") for name in _APPLICATIONS]
+    components += [_component(name, "agent") for name in _AGENTS]
+    return {
+        "version": version,
+        "channel": "stable",
+        "valid_days": 365,
+        "images": images,
+        "components": components,
+        "policies": {"networkRetryPolicies": {"max_retries": 3, "delay_seconds": 2}},
+    }
+
+
+def _component(name: str, kind: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": kind,
+        "version": VERSION,
+        "artifact": name,
+        "resource_type": "Microsoft.App/containerApps",
+        "resource_name": name,
+        "depends_on": _NEEDS.get(name, []),
+        "health": {"kind": "http", "path": "/healthz", "expected_status": 200, "timeout_seconds": 5},
+    }
