@@ -130,7 +130,8 @@ class RealServers:
         """Delete everything that the servers hold."""
         for name in REGISTRIES:
             shutil.rmtree(self._directory / name, ignore_errors=True)
-        headers = {"Authorization": f"Bearer {azurite_token(lab.tokens, lab.names)}"}
+        token = azurite_token(lab.tokens, lab.names.operator_principal_id, lab.names.operator_client_id)
+        headers = {"Authorization": f"Bearer {token}"}
         account = lab.names.storage_account
         await _delete_containers(lab.upstream, f"{self.urls['blob']}/{account}", headers)
         await _delete_tables(lab.upstream, f"{self.urls['table']}/{account}", headers)
@@ -144,11 +145,11 @@ class RealServers:
 AZURITE_LISTEN = (("Host", "127.0.0.1"), ("Port", "0"))
 
 
-def azurite_token(tokens: TokenIssuer, names: Names) -> str:
-    """Return a token that Azurite takes: it judges by the machine's clock, whatever the lab's says."""
+def azurite_token(tokens: TokenIssuer, principal_id: str, client_id: str) -> str:
+    """Return a token that Azurite takes for an hour: it judges by the machine's clock, whatever the lab's says."""
     now = int(time.time())
     times = {"iat": now, "nbf": now, "exp": now + 3600}
-    return tokens.issue(STORAGE_AUDIENCES[0], names.uami_principal_id, appid=names.uami_client_id, **times)
+    return tokens.issue(STORAGE_AUDIENCES[0], principal_id, appid=client_id, **times)
 
 
 async def _delete_containers(session: aiohttp.ClientSession, account: str, headers: Mapping[str, str]) -> None:
