@@ -1,4 +1,4 @@
-"""What a command needs to talk to a customer's Azure: settings, identity and clients, made as the runbooks make them."""
+"""What a command needs to talk to a customer's Azure: settings, identity and clients, as the runbooks have them."""
 
 import os
 from collections.abc import Mapping

@@ -115,22 +115,25 @@ def stop(directory: Path) -> int | None:
     return pid
 
 
-def control(lab: RunningLab, method: str, path: str, *, seconds: float = 10.0) -> Any:
+def control(
+    lab: RunningLab, method: str, path: str, *, body: Mapping[str, Any] | None = None, seconds: float = 10.0
+) -> Any:
     """Ask the lab's control API and return the JSON answer; CommandError if it does not give one."""
     address = urlsplit(lab.environment["VIBEDATA_LAB_CONTROL"])
     connection = HTTPConnection(address.hostname or "", address.port, timeout=seconds)
     try:
-        connection.request(method, path)
+        content = None if body is None else json.dumps(body)
+        connection.request(method, path, content, {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        body = answer.read()
+        received = answer.read()
     except (OSError, HTTPException) as error:
         raise CommandError(f"the lab does not answer: {error}", remedy=f"read {lab.directory / LOG_FILE}") from error
     finally:
         connection.close()
     if answer.status != 200:
-        text = body.decode(errors="replace")
+        text = received.decode(errors="replace")
         raise CommandError(f"the lab answered {answer.status}: {text}", remedy=f"read {lab.directory / LOG_FILE}")
-    return json.loads(body)
+    return json.loads(received)
 
 
 def _open_process(directory: Path) -> tuple[int, int] | None:

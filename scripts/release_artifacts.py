@@ -14,7 +14,7 @@ PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """One package's wheel: its distribution and version as its file name has them, its SHA-256 (hex) and where it lies."""
+    """One package: distribution and version as its wheel's file name has them, the wheel's SHA-256 (hex) and place."""
 
     distribution: str
     version: str

@@ -1,0 +1,85 @@
+"""`vibedata deploy`: publish a build's runbooks to the customer's Automation account and run the chain."""
+
+import argparse
+import sys
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+
+from scripts import publication, release_artifacts
+from scripts.azure_session import AzureSession, open_session
+from scripts.deployment import CHAIN, Deployment, deploy
+from scripts.output import show, table
+from scripts.publication import Publication
+
+EXAMPLES = """\
+examples:
+  vibedata deploy dist --plan         what would be published and run, nothing changed
+  vibedata deploy dist                publish, then import_manifest and import_images as jobs
+  vibedata deploy dist --output json
+
+dist is what `vibedata build` made. Settings come from VIBEDATA_* in the environment; for the lab: source .lab/lab.env.
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `deploy` to the command line."""
+    parser = subparsers.add_parser(
+        "deploy",
+        help="publish the runbooks and run the whole chain as Automation jobs",
+        description="Publish the runbooks to the customer's Automation account and run the whole chain as jobs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
+    parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Deploy and return 0 where every step did what it should."""
+    session = open_session()
+    published = Publication(
+        session=session,
+        artifacts=release_artifacts.read(arguments.build),
+        settings_variable=settings_variable(session),
+    )
+    if arguments.plan:
+        return _show_plan(published, arguments.output)
+    deployment = Deployment(correlation_id=str(uuid.uuid4()))
+    stream = sys.stderr if arguments.output == "json" else sys.stdout
+
+    def report(line: str) -> None:
+        stream.write(line + "\n")
+        stream.flush()
+
+    deploy(session, published, deployment, report)
+    show(arguments.output, result=deployment.as_json(), text=summary(deployment))
+    return 1 if deployment.status == "failed" else 0
+
+
+def summary(deployment: Deployment) -> str:
+    """Return the deployment's steps as a table for people, each failure with its remedy below."""
+    rows = [(step.name, step.status, step.changed, f"{step.seconds:.1f} s") for step in deployment.steps]
+    failures = [
+        f"{step.name} failed: {step.error['code']}: {step.error['message']}\n  what to do: {step.error['remedy']}\n"
+        for step in deployment.steps
+        if step.error is not None
+    ]
+    return table(f"deployment {deployment.status}", ("step", "status", "changed", "time"), rows) + "".join(failures)
+
+
+def settings_variable(session: AzureSession) -> dict[str, str]:
+    """Return the settings that the runbooks are to find in their Automation variable."""
+    return asdict(session.settings)
+
+
+def _show_plan(published: Publication, output: str) -> int:
+    plan = publication.plan(published.observe())
+    changes = [asdict(change) for change in plan.changes]
+    jobs = [name for name, _ in CHAIN]
+    rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
+    rows += [("run as a job", name, "-", "what it plans: vibedata invoke " + name + " --plan") for name in jobs]
+    text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
+    show(output, result={"status": "planned", "changes": changes, "jobs": jobs}, text=text)
+    return 0

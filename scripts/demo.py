@@ -1,0 +1,111 @@
+"""`make demo`: a local Azure, a release with real images, and the whole chain through Automation jobs."""
+
+import argparse
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scripts import cli, demo_images, demo_release, lab_process, release_artifacts
+from scripts.azure_session import open_session
+from scripts.command_deploy import settings_variable, summary
+from scripts.deployment import Deployment, Step, deploy
+from scripts.lab_process import RunningLab
+from scripts.publication import Publication
+
+PROJECT = Path(__file__).resolve().parent.parent
+LAB = PROJECT / ".lab"
+FOLDER = LAB / "demo"
+# Automation takes 5 package imports in 30 s; the demo does not wait for that (the tests hold to it).
+PACKAGE_IMPORT_WINDOW_SECONDS = 0.1
+
+
+def main() -> int:
+    """Run the demo and return its exit code; .lab/demo/result.json says how it went."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the lab up")
+    keep = parser.parse_args().keep
+    started = time.monotonic()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    deployment = Deployment(correlation_id=str(uuid.uuid4()))
+    requests: int | None = None
+    try:
+        lab = _step(deployment, "lab", _start_lab)
+        images = _step(deployment, "images", _push_images)
+        _step(deployment, "build", lambda: _build(images))
+        _step(deployment, "push", lambda: _vibedata("push", str(FOLDER / "release")))
+        session = open_session()
+        published = Publication(
+            session=session,
+            artifacts=release_artifacts.read(FOLDER / "release"),
+            settings_variable=settings_variable(session),
+        )
+        deploy(session, published, deployment, _report)
+        requests = len(lab_process.control(lab, "GET", "/requests")["requests"])
+    finally:
+        result = deployment.as_json() | {"seconds": round(time.monotonic() - started, 3), "requests": requests}
+        if sys.exc_info()[0] is not None:
+            result["status"] = "failed"
+        (FOLDER / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+        if not keep:
+            lab_process.stop(LAB)
+    sys.stdout.write(summary(deployment))
+    sys.stdout.write(f"{result['status']} in {result['seconds']} s; details in .lab/demo/result.json\n")
+    if keep:
+        sys.stdout.write("the lab is still up: source .lab/lab.env, and vibedata lab down to end it\n")
+    return 0 if deployment.status == "succeeded" else 1
+
+
+def _step(deployment: Deployment, name: str, work: Callable[[], Any]) -> Any:
+    _report(f"{name} ...")
+    started = time.monotonic()
+    result = work()
+    changed = len(result) if isinstance(result, list) else 0
+    deployment.steps.append(
+        Step(name=name, status="succeeded", seconds=round(time.monotonic() - started, 3), changed=changed)
+    )
+    return result
+
+
+def _start_lab() -> RunningLab:
+    """A fresh one, so that the demo shows a first run."""
+    lab_process.stop(LAB)
+    lab = lab_process.start_detached(LAB)
+    os.environ.update(lab.environment)
+    window = {"operation": "packageImportWindow", "seconds": PACKAGE_IMPORT_WINDOW_SECONDS}
+    lab_process.control(lab, "POST", "/latency", body=window)
+    return lab
+
+
+def _push_images() -> list[dict[str, Any]]:
+    return demo_images.push_all(
+        container_registry=os.environ["VIBEDATA_PUBLISHER_REGISTRY"],
+        username=os.environ["VIBEDATA_PUBLISHER_REGISTRY_USERNAME"],
+        password=os.environ["VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"],
+        report=_report,
+    )
+
+
+def _build(images: list[dict[str, Any]]) -> None:
+    definition = FOLDER / "release.json"
+    definition.write_text(json.dumps(demo_release.definition(images), indent=2))
+    _vibedata("build", "--release", str(definition), "--out", str(FOLDER / "release"))
+
+
+def _vibedata(*arguments: str) -> None:
+    code = cli.main(arguments)
+    if code != 0:
+        raise SystemExit(code)
+
+
+def _report(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""A deployment: publish the release's runbooks, then run the chain of them as jobs, one after the other."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from runbook_lib.engine import apply_plan
+
+from runbook_lib.change import Plan, Result
+from runbook_lib.clock import SYSTEM_CLOCK
+from scripts import publication
+from scripts.azure_session import AzureSession
+from scripts.command_invoke import result_of
+from scripts.job import run_job
+from scripts.publication import IMPORTS_AT_ONCE, Publication
+
+# In the order of design section 1; each needs what the one before it left behind.
+CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("import_manifest", {"release_tag": "latest"}),
+    ("import_images", {}),
+)
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a deployment. seconds: wall time. changed: how many changes it made."""
+
+    name: str
+    status: str
+    seconds: float
+    changed: int
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Deployment:
+    """What a deployment has come to so far."""
+
+    correlation_id: str
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """`failed` as soon as a step failed, else `succeeded`."""
+        return "failed" if any(step.status == "failed" for step in self.steps) else "succeeded"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the deployment's result for programs."""
+        return {
+            "status": self.status,
+            "correlation_id": self.correlation_id,
+            "steps": [asdict(step) for step in self.steps],
+            "seconds": round(sum(step.seconds for step in self.steps), 3),
+        }
+
+
+def deploy(session: AzureSession, published: Publication, deployment: Deployment, report: Report) -> None:
+    """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end."""
+    deployment.steps.append(publish(published, report))
+    for runbook, parameters in CHAIN:
+        if deployment.status == "failed":
+            return
+        deployment.steps.append(
+            _run(session, runbook, {**parameters, "correlation_id": deployment.correlation_id}, report)
+        )
+
+
+def publish(published: Publication, report: Report) -> Step:
+    """Bring the Automation account's runbooks and packages to the release's state."""
+    with _stopwatch() as seconds:
+        plan = publication.plan(published.observe())
+        results = apply_plan(
+            plan,
+            apply=published.apply,
+            look=published.look,
+            clock=SYSTEM_CLOCK,
+            on_result=lambda result: report(_result_line(result)),
+            max_parallel=IMPORTS_AT_ONCE,
+        )
+    failed = [result for result in results if result.outcome != "done"]
+    error = next((result.error.as_json() for result in failed if result.error is not None), None)
+    return Step(
+        name="publish",
+        status=_status(plan, failed),
+        seconds=seconds(),
+        changed=len(results) - len(failed),
+        error=error,
+    )
+
+
+def _run(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: Report) -> Step:
+    report(f"{runbook}: starting a job")
+    with _stopwatch() as seconds:
+        result = result_of(run_job(session, runbook, parameters, lambda line: report(f"{runbook}: {line}")))
+    return Step(
+        name=runbook,
+        status=str(result["status"]),
+        seconds=seconds(),
+        changed=int(result["changed"]),
+        error=result["error"],
+    )
+
+
+def _status(plan: Plan, failed: Sequence[Result]) -> str:
+    if failed:
+        return "failed"
+    return "succeeded" if plan.changes else "unchanged"
+
+
+def _result_line(result: Result) -> str:
+    change = result.change
+    words = f"publish: {change.action} {change.target}: {result.outcome}"
+    return words if result.error is None else f"{words}\n{result.error}"
+
+
+@contextmanager
+def _stopwatch() -> Iterator[Callable[[], float]]:
+    started = time.monotonic()
+    ended: list[float] = []
+    yield lambda: round(ended[0], 3)
+    ended.append(time.monotonic() - started)
