@@ -1,0 +1,191 @@
+"""Microsoft.Automation as far as the runbook suite uses it, and the jobs behind it.
+
+Api-version 2024-10-23, the only one of azure-mgmt-automation 2.0.0. lab/arm_resources.py serves the account itself.
+Error texts for which no source is named are the lab's own. Handlers return a status and a view (its `path` below the
+account becomes id, name and type), a list of views (paged), or a whole response; those of long-running operations
+return what is to be done.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from lab.arm import Arm, ArmRefusal, Handler, Resource
+from lab.arm_automation_jobs import JobHandlers
+from lab.arm_automation_packages import PackageHandlers
+from lab.arm_automation_runbooks import RunbookHandlers
+from lab.arm_automation_variables import VariableHandlers
+from lab.automation_account import AutomationAccount
+from lab.automation_import import Imports
+from lab.automation_jobs import Jobs
+from lab.python_environment import PythonEnvironments, find_interpreter
+
+LOGGER = logging.getLogger("lab")
+
+NAMESPACE = "Microsoft.Automation"
+API_VERSIONS = ("2024-10-23",)
+PAGE_SIZE = 100
+# Not documented. Long enough that a poller waits once.
+RETRY_AFTER_SECONDS = 1
+
+View = dict[str, Any]
+Answered = Callable[[web.Request, Mapping[str, str]], Awaitable[tuple[int, View | None] | list[View] | web.Response]]
+Begun = Callable[[web.Request, Mapping[str, str]], Awaitable[Callable[[], None]]]
+
+
+def register(arm: Arm) -> None:
+    """Add the provider to ARM, and the jobs to the lab."""
+    lab, names = arm.lab, arm.lab.names
+    arm_id = f"{names.resource_group_id}/providers/{NAMESPACE}/automationAccounts/{names.automation_account}"
+    account = AutomationAccount(arm_id=arm_id, guid=str(uuid.uuid5(uuid.NAMESPACE_URL, arm_id)))
+    interpreter = find_interpreter()
+    if interpreter.warning is not None:
+        LOGGER.warning(interpreter.warning)
+    environments = PythonEnvironments(directory=lab.dir / "python", interpreter=interpreter)
+    jobs = Jobs(lab=lab, account=account, environments=environments)
+    imports = Imports(lab=lab, environments=environments)
+
+    async def clear() -> None:
+        account.clear()
+
+    lab.on_reset.append(clear)
+    provider = Provider(arm=arm, account_id=arm_id)
+    packages = PackageHandlers(lab=lab, account=account, imports=imports)
+    runbooks = RunbookHandlers(lab=lab, account=account)
+    provider.variables(VariableHandlers(lab=lab, account=account))
+    provider.packages(packages)
+    provider.runbooks(runbooks)
+    provider.jobs(JobHandlers(lab=lab, account=account, jobs=jobs))
+
+    def listed() -> Iterable[Resource]:
+        """Name what is a resource of its own in Azure; variables, packages and jobs are not."""
+        yield from map(provider.resource, map(packages.environment_view, account.environments.values()))
+        yield from map(provider.resource, map(runbooks.view, account.runbooks.values()))
+
+    arm.listed(listed)
+
+
+class Provider:
+    """Registers handlers with ARM and puts what they return on the wire."""
+
+    def __init__(self, *, arm: Arm, account_id: str) -> None:
+        """Serve below the ARM id `account_id`."""
+        self._arm = arm
+        self._account_id = account_id
+
+    def variables(self, handlers: VariableHandlers) -> None:
+        """Serve the variables."""
+        self._add("variables", get=handlers.list_variables)
+        self._add(
+            "variables/{variable}",
+            get=handlers.get_variable,
+            put=handlers.put_variable,
+            delete=handlers.delete_variable,
+        )
+
+    def packages(self, handlers: PackageHandlers) -> None:
+        """Serve the runtime environments and their packages."""
+        environment = "runtimeEnvironments/{environment}"
+        self._add("runtimeEnvironments", get=handlers.list_environments)
+        self._add(
+            environment,
+            get=handlers.get_environment,
+            put=handlers.put_environment,
+            delete=handlers.delete_environment,
+        )
+        self._add(f"{environment}/packages", get=handlers.list_packages)
+        self._add(
+            f"{environment}/packages/{{package}}",
+            get=handlers.get_package,
+            put=handlers.put_package,
+            delete=handlers.delete_package,
+        )
+
+    def runbooks(self, handlers: RunbookHandlers) -> None:
+        """Serve the runbooks and their drafts."""
+        runbook = "runbooks/{runbook}"
+        self._add("runbooks", get=handlers.list_runbooks)
+        self._add(runbook, get=handlers.get, put=handlers.put, delete=handlers.delete)
+        self._add(f"{runbook}/content", get=handlers.content)
+        self._add(f"{runbook}/publish", begin_post=handlers.publish)
+        self._add(f"{runbook}/draft", get=handlers.draft)
+        self._add(f"{runbook}/draft/content", get=handlers.draft_content, begin_put=handlers.put_draft_content)
+        self._add(f"{runbook}/draft/undoEdit", post=handlers.undo_edit)
+
+    def jobs(self, handlers: JobHandlers) -> None:
+        """Serve the jobs and their streams."""
+        job = "jobs/{job}"
+        self._add("jobs", get=handlers.list_jobs)
+        self._add(job, get=handlers.get, put=handlers.put)
+        self._add(f"{job}/output", get=handlers.output)
+        self._add(f"{job}/runbookContent", get=handlers.runbook_content)
+        self._add(f"{job}/stop", post=handlers.stop)
+        self._add(f"{job}/streams", get=handlers.streams)
+        self._add(f"{job}/streams/{{stream}}", get=handlers.stream)
+
+    def resource(self, view: Mapping[str, Any]) -> View:
+        """Return a view with id, name and type in the place of `path`; one without `path` as it is."""
+        if "path" not in view:
+            return dict(view)
+        path: tuple[str, ...] = view["path"]
+        fields = {name: value for name, value in view.items() if name != "path"}
+        resource_type = "/".join([f"{NAMESPACE}/automationAccounts", *path[::2]])
+        return {"id": "/".join([self._account_id, *path]), "name": path[-1], "type": resource_type, **fields}
+
+    def _add(
+        self,
+        pattern: str,
+        *,
+        get: Answered | None = None,
+        put: Answered | None = None,
+        post: Answered | None = None,
+        delete: Answered | None = None,
+        begin_put: Begun | None = None,
+        begin_post: Begun | None = None,
+    ) -> None:
+        answered = {"GET": get, "PUT": put, "POST": post, "DELETE": delete}
+        begun = {"PUT": begin_put, "POST": begin_post}
+        handlers = {method: self._at_once(handler) for method, handler in answered.items() if handler is not None}
+        handlers |= {method: self._long_running(handler) for method, handler in begun.items() if handler is not None}
+        self._arm.provider(NAMESPACE, f"automationAccounts/{{account}}/{pattern}", API_VERSIONS, handlers)
+
+    def _at_once(self, handler: Answered) -> Handler:
+        async def answer(request: web.Request, names: Mapping[str, str]) -> web.Response:
+            result = await handler(request, names)
+            if isinstance(result, web.Response):
+                return result
+            if isinstance(result, list):
+                return self._page(request, result)
+            status, view = result
+            return (
+                web.Response(status=status) if view is None else web.json_response(self.resource(view), status=status)
+            )
+
+        return answer
+
+    def _long_running(self, handler: Begun) -> Handler:
+        async def answer(request: web.Request, names: Mapping[str, str]) -> web.Response:
+            finish = await handler(request, names)
+
+            async def operation() -> None:
+                await asyncio.sleep(self._arm.lab.gate.operation_seconds("runbook"))
+                finish()
+
+            return self._arm.accept(request, operation(), retry_after=RETRY_AFTER_SECONDS)
+
+        return answer
+
+    def _page(self, request: web.Request, views: list[View]) -> web.Response:
+        token = request.query.get("$skiptoken", "0")
+        if not token.isdecimal():
+            raise ArmRefusal(400, "BadRequest", f"The $skiptoken '{token}' is not one that this service gave out.")
+        start = int(token)
+        page: dict[str, Any] = {"value": [self.resource(view) for view in views[start : start + PAGE_SIZE]]}
+        if start + PAGE_SIZE < len(views):
+            address = request.rel_url.update_query({"$skiptoken": str(start + PAGE_SIZE)})
+            page["nextLink"] = f"{self._arm.lab.urls['arm']}{address}"
+        return web.json_response(page)

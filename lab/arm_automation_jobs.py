@@ -1,0 +1,202 @@
+"""Microsoft.Automation jobs: create, status, output, streams, stop.
+
+A job that exists already is answered with 200 and the old job (azure-sdk-for-net#34416). A `$filter` on times or the
+stream type is understood in the lists, as the portal and the Az modules send it.
+"""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from lab.arm import ArmRefusal, json_body, only_fields
+from lab.automation_account import AutomationAccount, timestamp
+from lab.automation_job import TERMINAL, Job, Stream, Window
+from lab.automation_jobs import Jobs
+from lab.automation_wire import bad_request, invalid, matches, not_found, too_many, typed
+from lab.lab import Lab
+
+# learn automation-subscription-limits-faq; the message is azure-docs#52136's.
+NEW_JOBS, NEW_JOBS_SECONDS = 100, 30.0
+PARAMETERS_LIMIT = 50
+PARAMETERS_LIMIT_CHARACTERS = 524_288
+# How much of a record the list shows; the whole is at streams/{id}. The real length is not documented.
+SUMMARY_CHARACTERS = 512
+PROVISIONING_STATES = {"Completed": "Succeeded", "Failed": "Failed", "Stopped": "Succeeded", "Suspended": "Suspended"}
+
+
+class JobHandlers:
+    """Handlers of jobs."""
+
+    def __init__(self, *, lab: Lab, account: AutomationAccount, jobs: Jobs) -> None:
+        """Serve `jobs`, which run the published runbooks of `account`."""
+        self._lab = lab
+        self._account = account
+        self._jobs = jobs
+        self._window = Window(limit=NEW_JOBS)
+
+    async def put(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        """Create a job: 201; or 200 and the job that has the name already."""
+        name = names["job"]
+        body = await json_body(request, {"properties"})
+        properties = only_fields(body.get("properties"), {"runbook", "parameters", "runOn"}, "properties")
+        runbook_name = typed(only_fields(properties.get("runbook"), {"name"}, "properties.runbook"), "name", str, "")
+        parameters = _parameters(properties.get("parameters"))
+        existing = self._jobs.by_name.get(name.lower())
+        if existing is not None:
+            return 200, self.view(existing)
+        runbook = self._account.runbooks.get(runbook_name.lower())
+        if runbook is None:
+            raise not_found("Runbook", runbook_name)
+        if runbook.published is None:
+            raise bad_request(f"The runbook '{runbook.name}' has no published version, so no job can be started.")
+        run_on = typed(properties, "runOn", str, "")
+        if run_on:
+            raise invalid(
+                "job.properties.runOn", f"There is no hybrid runbook worker group '{run_on}' in this account."
+            )
+        wait = self._window.wait_seconds(now=self._lab.clock.now(), seconds=NEW_JOBS_SECONDS)
+        if wait:
+            raise too_many(f"More than {NEW_JOBS} jobs in {NEW_JOBS_SECONDS:.0f} seconds. Try again later.", wait)
+        runbook.job_count += 1
+        now = self._lab.clock.now()
+        job = Job(
+            name=name,
+            job_id=_guid(name),
+            runbook=runbook.name,
+            kind=runbook.kind,
+            environment=runbook.environment,
+            log_verbose=runbook.log_verbose,
+            content=runbook.published,
+            parameters=parameters,
+            created=now,
+            modified=now,
+        )
+        view = self.view(job)
+        self._jobs.submit(job)
+        return 201, view
+
+    async def get(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        """Return one."""
+        return 200, self.view(self._job(names))
+
+    async def list_jobs(self, request: web.Request, _names: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return the jobs that `$filter` wants, the newest first."""
+        wanted = matches(request.query.get("$filter"), {"status", "runbook/name", "creationTime", "startTime"})
+        return [
+            self.view(job)
+            for job in reversed(self._jobs.by_name.values())
+            if wanted(
+                {
+                    "status": job.status,
+                    "runbook/name": job.runbook,
+                    "creationTime": job.created,
+                    "startTime": job.started or job.created,
+                }
+            )
+        ]
+
+    async def output(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
+        """Return the records of the output stream, one a line."""
+        lines = [stream.text for stream in self._job(names).streams if stream.kind == "Output"]
+        return web.Response(text="\n".join(lines), content_type="text/plain", charset="utf-8")
+
+    async def runbook_content(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
+        """Return the runbook's text as of the job's creation."""
+        return web.Response(body=self._job(names).content, content_type="text/powershell", charset="utf-8")
+
+    async def streams(self, request: web.Request, names: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return the records that `$filter` wants, without their whole text."""
+        job = self._job(names)
+        wanted = matches(_without_any(request.query.get("$filter")), {"streamType", "time"})
+        return [
+            self.stream_view(job, stream)
+            for stream in job.streams
+            if wanted({"streamType": stream.kind, "time": stream.at})
+        ]
+
+    async def stream(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
+        """Return one record with its whole text."""
+        job = self._job(names)
+        for stream in job.streams:
+            if stream.id == names["stream"]:
+                view = self.stream_view(job, stream)
+                view["properties"] |= {"streamText": stream.text, "value": {"Message": stream.text}}
+                return web.json_response({"id": view["id"], "properties": view["properties"]})
+        raise not_found("Job stream", names["stream"])
+
+    async def stop(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
+        """Stop a job that has not ended."""
+        job = self._job(names)
+        if job.status in TERMINAL:
+            raise ArmRefusal(409, "Conflict", f"The job has ended: its status is {job.status}.")
+        self._jobs.stop(job)
+        return web.Response(status=200)
+
+    def view(self, job: Job) -> dict[str, Any]:
+        """Return a job as ARM shows it."""
+        return {
+            "path": ("jobs", job.name),
+            "properties": {
+                "jobId": job.job_id,
+                "runbook": {"name": job.runbook},
+                "startedBy": None,
+                "runOn": "",
+                "jobRuntimeEnvironment": {"runtimeEnvironmentName": job.environment},
+                "status": job.status,
+                "statusDetails": "None",
+                "provisioningState": PROVISIONING_STATES.get(job.status, "Processing"),
+                "exception": job.exception,
+                "parameters": job.parameters,
+                "creationTime": timestamp(job.created),
+                "startTime": None if job.started is None else timestamp(job.started),
+                "endTime": None if job.ended is None else timestamp(job.ended),
+                "lastModifiedTime": timestamp(job.modified),
+                "lastStatusModifiedTime": timestamp(job.modified),
+            },
+        }
+
+    def stream_view(self, job: Job, stream: Stream) -> dict[str, Any]:
+        """Return a record as the list shows it."""
+        return {
+            "id": f"{self._account.arm_id}/jobs/{job.name}/streams/{stream.id}",
+            "properties": {
+                "jobStreamId": stream.id,
+                "time": timestamp(stream.at),
+                "streamType": stream.kind,
+                "summary": stream.text[:SUMMARY_CHARACTERS],
+            },
+        }
+
+    def _job(self, names: Mapping[str, str]) -> Job:
+        job = self._jobs.by_name.get(names["job"].lower())
+        if job is None:
+            raise not_found("Job", names["job"])
+        return job
+
+
+def _parameters(given: object) -> dict[str, str]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise invalid("job.properties.parameters", "Job parameters are an object whose values are strings.")
+    if len(given) > PARAMETERS_LIMIT:
+        raise invalid("job.properties.parameters", f"A job has at most {PARAMETERS_LIMIT} parameters.")
+    if sum(len(value) for value in given.values()) > PARAMETERS_LIMIT_CHARACTERS:
+        message = f"Job parameter values too long. Max allowed length:{PARAMETERS_LIMIT_CHARACTERS}. Parameter names: "
+        raise invalid("job.properties.parameters", message + ", ".join(given))
+    return given
+
+
+def _guid(name: str) -> str:
+    try:
+        return str(uuid.UUID(name))
+    except ValueError:
+        return str(uuid.uuid4())
+
+
+def _without_any(text: str | None) -> str | None:
+    """Drop the clause that wants any stream type."""
+    clauses = [clause for clause in (text or "").split(" and ") if "'any'" not in clause.lower()]
+    return " and ".join(clauses) or None

@@ -1,0 +1,119 @@
+"""State of the lab's Automation account: variables, runtime environments with their packages, runbooks."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from lab.wheels import Wheel
+
+# "Max size of a variable": 1,048,576 characters (learn automation-subscription-limits-faq).
+VARIABLE_LIMIT_CHARACTERS = 1_048_576
+# "must be between 1 and 1048576 bytes" (the portal's words, dataplat/dbatools#8687); nothing else is known of it.
+RUNBOOK_LIMIT_BYTES = 1_048_576
+RUNBOOK_NAME = re.compile(r"[a-zA-Z][a-zA-Z\-_0-9]*")
+RUNBOOK_TYPES = (
+    "Script",
+    "Graph",
+    "PowerShellWorkflow",
+    "PowerShell",
+    "GraphPowerShellWorkflow",
+    "GraphPowerShell",
+    "Python2",
+    "Python3",
+    "Python",
+    "PowerShell72",
+)
+PYTHON_RUNBOOK_TYPES = ("Python", "Python3")
+LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
+
+
+@dataclass(slots=True, kw_only=True)
+class Variable:
+    """A variable; `value` is JSON text, e.g. '"x"'."""
+
+    name: str
+    value: str | None
+    encrypted: bool
+    description: str | None
+    created: float
+    modified: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Package:
+    """A package of a runtime environment; `wheel` is there once `state` is Succeeded."""
+
+    name: str
+    state: str
+    version: str | None = None
+    size_bytes: int | None = None
+    error: str | None = None
+    wheel: Wheel | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class RuntimeEnvironment:
+    """A runtime environment; its language is Python 3.10, the only one that the lab runs."""
+
+    name: str
+    location: str
+    tags: dict[str, str]
+    description: str | None
+    packages: dict[str, Package] = field(default_factory=dict)  # by lower-cased name
+
+
+@dataclass(slots=True, kw_only=True)
+class Runbook:
+    """A runbook; `draft` and `published` are its texts, byte for byte."""
+
+    name: str
+    location: str
+    created: float
+    modified: float
+    kind: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    description: str | None = None
+    environment: str | None = None
+    log_verbose: bool = False
+    log_progress: bool = False
+    log_activity_trace: int = 0
+    draft: bytes | None = None
+    draft_created: float = 0.0
+    draft_modified: float = 0.0
+    published: bytes | None = None
+    job_count: int = 0
+
+    @property
+    def state(self) -> str:
+        """Return New (never published), Edit (published, with a newer draft) or Published."""
+        if self.published is None:
+            return "New"
+        return "Published" if self.draft is None else "Edit"
+
+
+@dataclass(slots=True)
+class AutomationAccount:
+    """The account's parts, each by its lower-cased name: ARM's names keep case but do not tell it apart."""
+
+    arm_id: str
+    guid: str  # what runbooks see as AUTOMATION_ASSET_ACCOUNTID
+    variables: dict[str, Variable] = field(default_factory=dict)
+    environments: dict[str, RuntimeEnvironment] = field(default_factory=dict)
+    runbooks: dict[str, Runbook] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.variables.clear()
+        self.environments.clear()
+        self.runbooks.clear()
+
+    def assets(self) -> str:
+        """Return the file that `automationassets` reads: the variables, by lower-cased name, as JSON texts."""
+        values = {name: variable.value for name, variable in self.variables.items() if variable.value is not None}
+        return json.dumps({"variables": values})
+
+
+def timestamp(seconds: float) -> str:
+    """Return seconds since the epoch as Automation writes times."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds")

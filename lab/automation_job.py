@@ -1,0 +1,111 @@
+"""One Automation job as the service keeps it: what was asked, its streams, what became of it."""
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+
+from lab.job import JobProcess
+
+STREAM_LIMIT_BYTES = 1024 * 1024  # of all streams together: learn automation-subscription-limits-faq
+# Each prefix is known in upper, lower and capitalised form (Microsoft's Linux worker, streamhandler.py).
+STREAM_PREFIXES = {"ERROR:": "Error", "WARNING:": "Warning", "VERBOSE:": "Verbose", "DEBUG:": "Debug"}
+TERMINAL = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
+TICKS_PER_SECOND = 10_000_000  # of .NET, in stream ids
+SECONDS_BEFORE_EPOCH = 62_135_596_800  # from 0001-01-01 to 1970-01-01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One record of a job's streams."""
+
+    id: str
+    at: float
+    kind: str
+    text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """A job: what it was asked to do, and what has become of it. Times are seconds since the epoch."""
+
+    name: str
+    job_id: str
+    runbook: str
+    kind: str
+    environment: str | None
+    log_verbose: bool
+    content: bytes
+    parameters: dict[str, str]
+    created: float
+    modified: float
+    status: str = "New"
+    started: float | None = None
+    ended: float | None = None
+    exception: str | None = None
+    streams: list[Stream] = field(default_factory=list)
+    streams_bytes: int = 0
+    process: JobProcess | None = None  # while it runs
+    peak_memory_bytes: int = 0
+    exit_code: int | None = None
+    cpu_seconds: float | None = None
+    cpu_seconds_to_first_request: float | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        """Return the runbook's positional arguments as the sandbox makes them of the parameters; names do not count.
+
+        A value that is JSON is decoded and turned into Python's text for it, and everything is split at spaces
+        (azure-facts section 2): what survives is a single word that is not JSON.
+        """
+        return [word for value in self.parameters.values() for word in _plain(value).split()]
+
+    def take_line(self, line: str, *, at: float) -> bool:
+        """Add a line of stdout to its stream; False if it takes the streams over their limit."""
+        text = line.strip()
+        kind = _stream_kind(line)
+        if kind == "Debug" or (kind == "Verbose" and not self.log_verbose):
+            return True  # debug is never written to a job's history, verbose if the runbook says so
+        self.streams_bytes += len(text.encode())
+        if self.streams_bytes > STREAM_LIMIT_BYTES:
+            return False
+        ticks = int((at + SECONDS_BEFORE_EPOCH) * TICKS_PER_SECOND)
+        self.streams.append(
+            Stream(id=f"{self.job_id}_{ticks:020}_{len(self.streams):020}", at=at, kind=kind, text=text)
+        )
+        return True
+
+
+class Window:
+    """A cap on how often something may happen within a sliding time."""
+
+    def __init__(self, *, limit: int) -> None:
+        """Allow `limit` times."""
+        self._limit = limit
+        self._times: deque[float] = deque()
+
+    def wait_seconds(self, *, now: float, seconds: float) -> float:
+        """Count one more time at `now` and return 0; or return in how many seconds it is allowed again."""
+        while self._times and self._times[0] <= now - seconds:
+            self._times.popleft()
+        if len(self._times) < self._limit:
+            self._times.append(now)
+            return 0.0
+        return self._times[0] + seconds - now
+
+    def clear(self) -> None:
+        """Forget what happened."""
+        self._times.clear()
+
+
+def _plain(value: str) -> str:
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value
+
+
+def _stream_kind(line: str) -> str:
+    for prefix, kind in STREAM_PREFIXES.items():
+        if line.startswith((prefix, prefix.lower(), prefix.capitalize())):
+            return kind
+    return "Output"

@@ -1,0 +1,1 @@
+"""Files that the lab puts into the sandbox of each job."""
