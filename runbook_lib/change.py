@@ -12,8 +12,8 @@ Outcome = Literal["done", "failed", "skipped"]
 class Change:
     """One thing to do.
 
-    stage: changes of a stage run side by side, stages one after the other. target: unique within a plan. before: what
-    was observed (None: nothing). after: what must be observed when it is done.
+    stage: changes of a stage run side by side, stages one after the other. action and target: together unique within a
+    plan. before: what was observed (None: nothing). after: what must be observed when it is done.
     """
 
     stage: int
@@ -33,10 +33,18 @@ class NoChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a runbook wants done. No change means that nothing is to be done."""
+    """What a runbook wants done. No change means that nothing is to be done.
+
+    Raises ValueError where two changes do the same to the same target: they would race.
+    """
 
     changes: tuple[Change, ...] = ()
     unchanged: tuple[NoChange, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that no change stands twice."""
+        if len({(change.action, change.target) for change in self.changes}) != len(self.changes):
+            raise ValueError("a plan names a change twice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,255 @@
+"""The one way in which anything is changed: apply, look, and believe only what is seen.
+
+1. Stages run in order; the changes of a stage run side by side, each in a thread.
+2. After a change was applied, `look` reads its target back. It is done when that equals `change.after`, and only then.
+3. Where apply failed, `look` comes first all the same: a lost answer to a write that was carried out is recognised by
+   looking, not by hoping. If the change is not there and the answer was lost, it is applied again, within the network
+   retry policy. Any other failure stands: what is refused today is refused again.
+4. A failure leaves the others of its stage alone; later stages are skipped. Every failure is reported.
+5. A stop lets what is under way end for a bounded time; nothing new is begun.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+
+from runbook_lib.change import Change, Outcome, Plan, Result
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.retry import NetworkRetryPolicy, PolicySource
+
+# Changes in flight at once. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
+# threads with a connection each stay far below the 1,000 sockets that a sandbox's jobs share, and a burst of 64 fits
+# into ARM's bucket of 200 writes (azure-facts, sections 1 and 11).
+MAX_PARALLEL = 64
+# How often the main thread looks up from waiting, for progress and for a stop.
+TICK_SECONDS = 0.25
+# What is under way may end after a stop. Automation does not say how long a stopped job has.
+STOP_GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the run is, in changes of the whole plan."""
+
+    done: int
+    failed: int
+    in_flight: int
+    total: int
+
+    def __str__(self) -> str:
+        """Return the line that a user reads."""
+        return f"{self.done} of {self.total} done, {self.in_flight} in flight, {self.failed} failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How changes are made, seen and judged.
+
+    apply and look: as in `runbook_lib.runbook.Runbook`. name_error: makes a RunbookError of any exception, told once
+    for each change that failed by it. answer_lost: whether a failure leaves open if the server carried the write out.
+    """
+
+    apply: Callable[[Change], None]
+    look: Callable[[Change], str | None]
+    name_error: Callable[[BaseException], RunbookError]
+    answer_lost: Callable[[BaseException], bool]
+    retry_policy: PolicySource
+    clock: Clock
+    stop_asked: Callable[[], bool] = lambda: False
+
+
+def apply_plan(
+    plan: Plan,
+    work: Work,
+    *,
+    on_result: Callable[[Result], None],
+    on_stage_end: Callable[[], None],
+    on_progress: Callable[[Progress], None],
+    max_parallel: int = MAX_PARALLEL,
+) -> list[Result]:
+    """Make the changes of `plan` and return a result for each, in the plan's order of stages.
+
+    on_result, on_stage_end and on_progress are called in the caller's thread: with each result as it comes, after each
+    stage that ran, and at least every TICK_SECONDS. Raises nothing of its own; failures are in the results.
+    """
+    results: list[Result] = []
+    ordered = sorted(plan.changes, key=lambda change: change.stage)
+    failed = False
+    for _, group in groupby(ordered, key=lambda change: change.stage):
+        stage = list(group)
+        if failed or work.stop_asked():
+            skipped = [Result(change=change, outcome="skipped") for change in stage]
+            for result in skipped:
+                on_result(result)
+            results += skipped
+            continue
+        run = _Stage(stage, work, min(max_parallel, len(stage)))
+        results += run.results(
+            on_result=on_result,
+            on_tick=partial(_tell_progress, on_progress, tuple(results), len(ordered)),
+        )
+        failed = any(result.outcome != "done" for result in results)
+        on_stage_end()
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    done: int
+    failed: int
+    in_flight: int
+
+
+def _tell_progress(
+    on_progress: Callable[[Progress], None], before: Sequence[Result], total: int, counts: _Counts
+) -> None:
+    outcomes = [result.outcome for result in before]
+    on_progress(
+        Progress(
+            done=outcomes.count("done") + counts.done,
+            failed=outcomes.count("failed") + counts.failed,
+            in_flight=counts.in_flight,
+            total=total,
+        )
+    )
+
+
+class _Stage:
+    """The changes of one stage, their workers, and what has come of them."""
+
+    def __init__(self, changes: Sequence[Change], work: Work, workers: int) -> None:
+        self._changes = changes
+        self._work = work
+        self._workers = workers
+        self._waiting = deque(range(len(changes)))
+        self._in_flight: set[int] = set()
+        self._lock = Lock()
+        self._arrived: SimpleQueue[tuple[int, Result]] = SimpleQueue()
+
+    def results(self, *, on_result: Callable[[Result], None], on_tick: Callable[[_Counts], None]) -> list[Result]:
+        # Daemon threads: one that is left behind after a stop must not keep the process alive.
+        for _ in range(self._workers):
+            Thread(target=self._work_off, daemon=True).start()
+        ended: dict[int, Result] = {}
+        stop_at: float | None = None
+        while len(ended) < len(self._changes):
+            try:
+                index, result = self._arrived.get(timeout=TICK_SECONDS)
+            except Empty:
+                pass
+            else:
+                ended[index] = result
+                on_result(result)
+            on_tick(self._counts(ended))
+            if stop_at is None and self._work.stop_asked():
+                stop_at = self._work.clock.monotonic() + STOP_GRACE_SECONDS
+                self._end(self._take_waiting(), "skipped", ended, on_result)
+            if stop_at is not None and self._work.clock.monotonic() >= stop_at:
+                self._end(sorted(set(range(len(self._changes))) - ended.keys()), "failed", ended, on_result)
+        return [ended[index] for index in range(len(self._changes))]
+
+    def _end(
+        self,
+        indexes: Sequence[int],
+        outcome: Outcome,
+        ended: dict[int, Result],
+        on_result: Callable[[Result], None],
+    ) -> None:
+        for index in indexes:
+            error = None
+            if outcome == "failed":
+                error = RunbookError("VD-ENGINE-002", "it was still under way; a rerun will see what came of it")
+            ended[index] = Result(change=self._changes[index], outcome=outcome, error=error)
+            on_result(ended[index])
+
+    def _take_waiting(self) -> list[int]:
+        with self._lock:
+            taken = list(self._waiting)
+            self._waiting.clear()
+            return taken
+
+    def _counts(self, ended: dict[int, Result]) -> _Counts:
+        with self._lock:
+            in_flight = len(self._in_flight)
+        outcomes = [result.outcome for result in ended.values()]
+        return _Counts(done=outcomes.count("done"), failed=outcomes.count("failed"), in_flight=in_flight)
+
+    def _work_off(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    return
+                index = self._waiting.popleft()
+                self._in_flight.add(index)
+            try:
+                result = make_change(self._changes[index], self._work)
+            except BaseException as error:  # noqa: BLE001 - a result that never arrives would hold the run for ever
+                fault = RunbookError("VD-ENGINE-900", type(error).__name__, target=self._changes[index].target)
+                result = Result(change=self._changes[index], outcome="failed", error=fault)
+            with self._lock:
+                self._in_flight.discard(index)
+            self._arrived.put((index, result))
+
+
+def make_change(change: Change, work: Work) -> Result:
+    """Make one change, with looks and repetitions as the module says, and return what came of it."""
+    started = work.clock.monotonic()
+    attempts = 0
+    while True:
+        attempts += 1
+        failure = _failure_of(lambda: work.apply(change))
+        observed: str | None = None
+        blind: BaseException | None = None
+        try:
+            observed = work.look(change)
+        except BaseException as error:  # noqa: BLE001 - as in _failure_of
+            blind = error
+        elapsed = work.clock.monotonic() - started
+        if blind is None and observed == change.after:
+            return Result(
+                change=change,
+                outcome="done",
+                observed=observed,
+                attempts=attempts,
+                duration_ms=round(elapsed * 1000),
+            )
+        if failure is not None and blind is None and work.answer_lost(failure) and not work.stop_asked():
+            policy = work.retry_policy()
+            if _may_repeat(policy, attempts, elapsed):
+                work.clock.sleep(policy.delay_seconds)
+                continue
+        return Result(
+            change=change,
+            outcome="failed",
+            observed=observed,
+            attempts=attempts,
+            duration_ms=round(elapsed * 1000),
+            error=_error_of(change, observed, failure or blind, work),
+        )
+
+
+def _may_repeat(policy: NetworkRetryPolicy, attempts: int, elapsed: float) -> bool:
+    return attempts <= policy.max_retries and elapsed + policy.delay_seconds <= policy.total_seconds
+
+
+def _failure_of(action: Callable[[], None]) -> BaseException | None:
+    try:
+        action()
+    except BaseException as error:  # noqa: BLE001 - in a worker's thread; whatever it is, the change's result tells of it
+        return error
+    return None
+
+
+def _error_of(change: Change, observed: str | None, failure: BaseException | None, work: Work) -> RunbookError:
+    if failure is not None:
+        return work.name_error(failure)
+    return RunbookError(
+        "VD-ENGINE-001",
+        f"expected {change.after}, observed {'nothing' if observed is None else observed}",
+        target=change.target,
+    )

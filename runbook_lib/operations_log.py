@@ -1,0 +1,186 @@
+"""Events of the operations log, chained by hash so that a gap or an edit shows (design section 8). Pure.
+
+What is hashed. `EventId` is the SHA-256 (hex) over the canonical JSON (keys sorted, no spaces, ASCII) of all columns
+but `EventId` itself and `TimeGenerated`. Azure replaces a TimeGenerated that is more than two days old by the time of
+receipt (azure-facts, section 7), as happens to an event that waited in the spool; the event's own time is in
+`Details.At`, which is hashed. Azure also cuts fields over 64 KB: every field is cut well below that before hashing.
+Only values that a table gives back as they went in are used: texts (never null), whole numbers, and in Details objects
+of these.
+
+What the chain proves: nobody took out, changed or reordered single events of a run. It is no signature: whoever may
+write to the table can write a whole new chain.
+
+Delivery is at least once: a reader drops the copies, e.g. `VibeData_Operations_CL | summarize take_any(*) by EventId`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Literal
+
+from runbook_lib.clock import rfc3339
+
+TABLE = "VibeData_Operations_CL"
+COLUMNS = (
+    "TimeGenerated",
+    "EventId",
+    "CorrelationId",
+    "RunId",
+    "Sequence",
+    "PreviousEventId",
+    "Runbook",
+    "RunbookVersion",
+    "Step",
+    "Action",
+    "Target",
+    "Outcome",
+    "DurationMs",
+    "Attempts",
+    "ErrorCode",
+    "Message",
+    "Details",
+)
+_NOT_HASHED = ("EventId", "TimeGenerated")
+# A column, or a text in Details, in UTF-8 bytes: DETAILS_LIMIT of them stay below Azure's 64 KB for Details, and a
+# whole event stays well below what one upload takes, also where JSON escapes make it three times as long.
+TEXT_LIMIT = 4 * 1024
+DETAILS_LIMIT = 8
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CUT = " ... (cut)"
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentity:
+    """Whose events they are."""
+
+    run_id: str
+    correlation_id: str
+    runbook: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What an event tells. step: run, plan or apply. details: texts and whole numbers, at most DETAILS_LIMIT - 1."""
+
+    step: Literal["run", "plan", "apply"]
+    outcome: str
+    action: str = ""
+    target: str = ""
+    duration_ms: int = 0
+    attempts: int = 0
+    error_code: str = ""
+    message: str = ""
+    details: Mapping[str, str | int] | None = None
+
+
+def make_event(run: RunIdentity, entry: Entry, *, at: datetime, sequence: int, previous: str) -> Event:
+    """Return the event, a row of TABLE. sequence: from 0 in each run; previous: EventId of the one before, or ""."""
+    details: dict[str, str | int] = {"At": rfc3339(at), **(entry.details or {})}
+    if len(details) > DETAILS_LIMIT:
+        raise ValueError(f"an event has at most {DETAILS_LIMIT} details")
+    event: Event = {
+        "TimeGenerated": rfc3339(at),
+        "CorrelationId": run.correlation_id,
+        "RunId": run.run_id,
+        "Sequence": sequence,
+        "PreviousEventId": previous,
+        "Runbook": run.runbook,
+        "RunbookVersion": run.version,
+        "Step": entry.step,
+        "Action": entry.action,
+        "Target": entry.target,
+        "Outcome": entry.outcome,
+        "DurationMs": entry.duration_ms,
+        "Attempts": entry.attempts,
+        "ErrorCode": entry.error_code,
+        "Message": entry.message,
+        "Details": {name: _storable(value) for name, value in details.items()},
+    }
+    event = {name: _storable(value) for name, value in event.items()}
+    return {"EventId": event_id(event)} | event
+
+
+def event_id(event: Mapping[str, Any]) -> str:
+    """Return the EventId that an event must have. Details may be an object or, as a query gives it, its JSON text."""
+    hashed = {name: event[name] for name in COLUMNS if name not in _NOT_HASHED}
+    if isinstance(hashed["Details"], str):
+        hashed["Details"] = json.loads(hashed["Details"])
+    return hashlib.sha256(canonical_json(hashed)).hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """Return the one form of a JSON value: keys sorted, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a run's events.
+
+    kind: `edited`, the event is not what its EventId says; `gap`, events are missing before this one; `fork`, two
+    different events claim this place; `order`, the event does not follow the one before it; `open`, the run has no
+    end (killed, still running, or its last events are missing); `copy`, delivered twice, harmless.
+    """
+
+    run_id: str
+    sequence: int
+    kind: Literal["edited", "gap", "fork", "order", "open", "copy"]
+
+
+def verify_chain(events: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Return what is wrong with the events of any number of runs, given in any order; nothing if all is well."""
+    problems: list[Problem] = []
+    for run_id, group in groupby(sorted(events, key=_place), key=lambda event: str(event["RunId"])):
+        problems += _verify_run(run_id, list(group))
+    return problems
+
+
+def _verify_run(run_id: str, events: list[Mapping[str, Any]]) -> list[Problem]:
+    problems: list[Problem] = []
+    expected, previous = 0, ""
+    last: Mapping[str, Any] = {}
+    for event in events:
+        sequence = int(event["Sequence"])
+        if not _is_whole(event):
+            problems.append(Problem(run_id, sequence, "edited"))
+        if last and sequence == int(last["Sequence"]):
+            kind: Literal["copy", "fork"] = "copy" if event["EventId"] == last["EventId"] else "fork"
+            problems.append(Problem(run_id, sequence, kind))
+            continue
+        if sequence != expected:
+            problems.append(Problem(run_id, sequence, "gap"))
+        elif event["PreviousEventId"] != previous:
+            problems.append(Problem(run_id, sequence, "order"))
+        expected, previous, last = sequence + 1, str(event["EventId"]), event
+    if (last["Step"], last["Action"]) != ("run", "finish"):
+        problems.append(Problem(run_id, int(last["Sequence"]), "open"))
+    return problems
+
+
+def _is_whole(event: Mapping[str, Any]) -> bool:
+    try:
+        return bool(event["EventId"] == event_id(event))
+    except (KeyError, ValueError):
+        return False
+
+
+def _place(event: Mapping[str, Any]) -> tuple[str, int, str]:
+    return str(event["RunId"]), int(event["Sequence"]), str(event["EventId"])
+
+
+def _storable(value: Any) -> Any:
+    """Return a text as the table will give it back: no control characters, no lone surrogates, not over TEXT_LIMIT."""
+    if not isinstance(value, str):
+        return value
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", value)
+    data = text.encode("utf-8", errors="backslashreplace")
+    if len(data) <= TEXT_LIMIT:
+        return data.decode()
+    return data[: TEXT_LIMIT - len(_CUT)].decode("utf-8", errors="ignore") + _CUT

@@ -1,0 +1,112 @@
+"""What a job prints: plain lines on stdout, within Automation's limits, with no secret in them.
+
+Automation picks the stream by a line's prefix, one record per line, and does not support stderr; a stream over 1 MiB
+fails the job (azure-facts, sections 1 and 2).
+"""
+
+import re
+from threading import Lock
+from typing import BinaryIO
+
+from runbook_lib.clock import Clock
+from runbook_lib.secrets import Redactor
+
+# All streams together (design section 3); the facts give it for one stream, so this is on the safe side.
+STREAM_LIMIT = 1024 * 1024
+# Kept free for the result, whose own cap this is: it is the last line and must always fit.
+RESULT_LIMIT = 256 * 1024
+# Kept free for warnings and errors when progress has used up the rest.
+ERRORS_RESERVE = 128 * 1024
+# Kept free for the line that says that something is left out.
+NOTICE_RESERVE = 1024
+# One record, in characters: a service's whole HTML error page tells nobody more than its beginning.
+RECORD_LIMIT = 16 * 1024
+PROGRESS_SECONDS = 2.0
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+# The prefixes that pick a stream, in the spellings that the worker knows.
+_STREAM_PREFIX = re.compile(r"(error|warning|verbose|debug):", re.IGNORECASE)
+
+
+class JobOutput:
+    """Writes lines, for many threads.
+
+    Parameters: stream, stdout's bytes; redactor, asked for every line; clock, for the distance between progress lines;
+    full_record, where the reader finds what is left out here.
+    """
+
+    def __init__(self, stream: BinaryIO, *, redactor: Redactor, clock: Clock, full_record: str = "") -> None:
+        self._stream = stream
+        self._redactor = redactor
+        self._clock = clock
+        self._full_record = full_record
+        self._lock = Lock()
+        self._written = 0
+        self._left_out = False
+        self._broken = False
+        self._last_progress = clock.monotonic()
+
+    def info(self, text: str) -> bool:
+        """Write plain lines. Returns whether there was room for all of them; so do the others."""
+        return self._record("", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE + ERRORS_RESERVE)
+
+    def verbose(self, text: str) -> bool:
+        """Write to the verbose stream, which Automation keeps only where the runbook has logVerbose."""
+        return self._record("VERBOSE: ", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE + ERRORS_RESERVE)
+
+    def warning(self, text: str) -> bool:
+        """Write to the warning stream."""
+        return self._record("WARNING: ", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE)
+
+    def error(self, text: str) -> bool:
+        """Write to the error stream. It fails no job: the exit code does."""
+        return self._record("ERROR: ", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE)
+
+    def progress(self, text: str) -> None:
+        """Write a plain line, unless one was written in the last PROGRESS_SECONDS, or the run is younger than that."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if now - self._last_progress < PROGRESS_SECONDS:
+                return
+            self._last_progress = now
+        self.info(text)
+
+    def result(self, line: str) -> None:
+        """Write the last line, of at most RESULT_LIMIT bytes with its end (runbook_lib.result sees to that)."""
+        with self._lock:
+            self._write(self._redactor.redact(line).encode() + b"\n")
+
+    def _record(self, prefix: str, text: str, *, keep_free: int) -> bool:
+        # Redacted before it is cut or split, so that no part of a secret is left over.
+        text = self._redactor.redact(text)
+        if len(text) > RECORD_LIMIT:
+            text = text[:RECORD_LIMIT] + " ... (cut)"
+        lines = b"".join(_line(prefix, line) for line in text.splitlines() or [""])
+        with self._lock:
+            if self._written + len(lines) <= STREAM_LIMIT - keep_free:
+                self._write(lines)
+                return True
+            if not self._left_out:
+                self._left_out = True
+                where = f"; the full record is in {self._full_record}" if self._full_record else ""
+                self._write(_line("WARNING: ", f"the job's output is full: what follows is left out here{where}"))
+            return False
+
+    def _write(self, data: bytes) -> None:
+        if self._broken:
+            return
+        try:
+            self._stream.write(data)
+            self._stream.flush()
+        except OSError:
+            # Nobody reads any more. The work goes on: the exit code and the operations log still tell of it.
+            self._broken = True
+        self._written += len(data)
+
+
+def _line(prefix: str, text: str) -> bytes:
+    """Return one line: no control character reaches a terminal, and no text picks a stream by itself."""
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text.expandtabs())
+    if not prefix and _STREAM_PREFIX.match(text):
+        prefix = " "
+    return (prefix + text).encode("utf-8", errors="backslashreplace") + b"\n"
