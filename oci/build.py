@@ -1,0 +1,145 @@
+"""Build a release: bundles, package set, release manifest, in one OCI image layout (design section 5)."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oci import package_lock, packages, release
+from oci.bundle import Bundle, bundle
+from oci.closure import check_available
+from oci.layout import Descriptor, LayoutWriter
+from oci.packages import LockedWheel
+from oci.release import BuiltRunbook, ReleaseDefinition
+from oci.source_tree import LOCK_FILE, Commit, commit_of, read_sources, release_time, runbook_names
+from runbook_lib.errors import RunbookError
+
+# All that a build puts into its folder; one with anything else is not a former build.
+CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks"})
+# Below the project's root, with everything else that set-up downloads.
+WHEEL_CACHE = Path(".tools/wheels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """What was built. artifacts: `repository:tag` to digest; sizes: runbook to its file's bytes; packages: how many."""
+
+    version: str
+    folder: Path
+    commit: Commit
+    manifest_digest: str
+    artifacts: Mapping[str, str]
+    sizes: Mapping[str, int]
+    packages: int
+
+
+def build(
+    definition: bytes,
+    *,
+    root: Path,
+    out: Path,
+    wheel_cache: Path,
+    environ: Mapping[str, str],
+    on_step: Callable[[str], None],
+) -> BuildResult:
+    """Build a release into the folder `out`, which is replaced as a whole at the end, or stays as it was.
+
+    definition: the bytes of release.json; root: the source tree; wheel_cache: see packages.collect; on_step: told
+    what is being done. Raises RunbookError VD-BUILD-*.
+    """
+    _check_replaceable(out)
+    wanted = release.parse_definition(definition)
+    created_at = release_time(root, environ)
+    on_step("bundling runbooks")
+    sources = read_sources(root)
+    bundles = [bundle(name, sources=sources, version=wanted.version) for name in runbook_names(sources)]
+    locked = package_lock.parse((root / LOCK_FILE).read_text(encoding="utf-8"))
+    on_step(f"collecting {len(locked)} packages")
+    wheels = packages.collect(locked, cache=wheel_cache)
+    packaged = packages.modules_of(wheels)
+    for built in bundles:
+        check_available(built.name, built.foreign, packaged=packaged)
+    on_step("writing the layout")
+    # Beside the target: a rename within one file system is atomic.
+    partial = out.parent / f".{out.name}.{uuid.uuid4().hex}.partial"
+    try:
+        partial.mkdir(parents=True)
+        writer = LayoutWriter(folder=partial)
+        artifacts = [_add_runbook(writer, built, wanted.version) for built in bundles]
+        packages_digest = _add_packages(writer, wheels, wanted.version).digest
+        manifest = release.manifest_of(
+            wanted, created_at=created_at, runbooks=artifacts, packages_digest=packages_digest
+        )
+        manifest_digest = _add_manifest(writer, manifest, wanted).digest
+        writer.finish()
+        _write_runbooks(partial / "runbooks", bundles)
+        _replace(out, partial)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return BuildResult(
+        version=wanted.version,
+        folder=out,
+        commit=commit_of(root),
+        manifest_digest=manifest_digest,
+        artifacts={
+            **{f"{release.runbook_repository(runbook.name)}:{wanted.version}": runbook.digest for runbook in artifacts},
+            f"{release.PACKAGES_REPOSITORY}:{wanted.version}": packages_digest,
+            f"{release.MANIFEST_REPOSITORY}:{wanted.version}": manifest_digest,
+        },
+        sizes={built.name: len(built.content) for built in bundles},
+        packages=len(wheels),
+    )
+
+
+def _add_runbook(writer: LayoutWriter, built: Bundle, version: str) -> BuiltRunbook:
+    media_type = release.RUNBOOK_MEDIA_TYPE
+    script = writer.add_bytes(built.content, media_type=media_type, title=f"{built.name}.py")
+    artifact = writer.add_artifact(
+        repository=release.runbook_repository(built.name), tag=version, artifact_type=media_type, layers=[script]
+    )
+    return BuiltRunbook(name=built.name, digest=artifact.digest, script_sha256=script.digest.removeprefix("sha256:"))
+
+
+def _add_packages(writer: LayoutWriter, wheels: Sequence[LockedWheel], version: str) -> Descriptor:
+    """Add the package set: one layer a wheel, in order of their names."""
+    media_type = release.PACKAGES_MEDIA_TYPE
+    layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
+    return writer.add_artifact(
+        repository=release.PACKAGES_REPOSITORY, tag=version, artifact_type=media_type, layers=layers
+    )
+
+
+def _add_manifest(writer: LayoutWriter, manifest: bytes, definition: ReleaseDefinition) -> Descriptor:
+    media_type = release.MANIFEST_MEDIA_TYPE
+    layer = writer.add_bytes(manifest, media_type=media_type, title="release-manifest.json")
+    return writer.add_artifact(
+        repository=release.MANIFEST_REPOSITORY, tag=definition.version, artifact_type=media_type, layers=[layer]
+    )
+
+
+def _write_runbooks(folder: Path, bundles: Sequence[Bundle]) -> None:
+    folder.mkdir()
+    for built in bundles:
+        (folder / f"{built.name}.py").write_bytes(built.content)
+
+
+def _check_replaceable(out: Path) -> None:
+    """Refuse to replace anything but a former build. Raises RunbookError VD-BUILD-007."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise RunbookError("VD-BUILD-007", "it is no folder", target=str(out))
+    held = {path.name for path in out.iterdir()}
+    if held and not ("oci-layout" in held and held <= CONTENT):
+        other = min(held - CONTENT, default="no oci-layout file")
+        raise RunbookError("VD-BUILD-007", f"it holds {other}", target=str(out))
+
+
+def _replace(out: Path, partial: Path) -> None:
+    """Put the finished folder in the former one's place. Between two renames there may be none, never half a one."""
+    former = partial.with_suffix(".former")
+    if out.exists():
+        out.rename(former)
+    partial.rename(out)
+    shutil.rmtree(former, ignore_errors=True)

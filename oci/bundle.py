@@ -1,0 +1,140 @@
+"""Put a runbook and the library that it needs into one readable Python file. Pure: texts in, text out.
+
+Every module is a raw string that begins at a line's start, so that the file reads like the modules one after the other;
+the text of oci/bundle_loader.py makes them importable. Only a module that is imported costs its compilation.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from oci.closure import LIBRARY, RUNBOOKS, closure, unfit
+from runbook_lib.errors import RunbookError
+
+# "must be between 1 and 1048576 bytes" (azure-facts, section 1).
+MAX_BYTES = 1024 * 1024
+VERSION_FILE = f"{LIBRARY}/version.py"
+_VERSION = re.compile(r'^RUNBOOK_VERSION = "dev"$', re.MULTILINE)
+LOADER_FILE = "oci/bundle_loader.py"
+_RULE = "# " + "=" * 118
+_HEADER = """\
+# Vibedata runbook {name}, version {version}.
+# Built by `vibedata build`, the same for anyone who builds the same commit: edit its sources, not this file.
+# It holds the runbook, then the library modules that it needs, each as it is in the source tree, then the loader
+# that makes them importable. Its packages are in the runtime environment.
+#
+"""
+_END = """
+
+if __name__ == "__main__":
+    install(SOURCES)
+    from runbooks.{name} import RUNBOOK
+    from runbook_lib.runbook import main
+
+    sys.exit(main(RUNBOOK))
+"""
+# What a text editor, a diff or a terminal shows otherwise than Python reads it. Tab and form feed are harmless.
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0d-\x1f\x7f\x85\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A built runbook. files: what it embeds, in order. foreign: the modules that it takes from elsewhere."""
+
+    name: str
+    text: str
+    files: tuple[str, ...]
+    foreign: frozenset[str]
+
+    @property
+    def content(self) -> bytes:
+        """The file's bytes."""
+        return self.text.encode("utf-8")
+
+
+def normalised(content: bytes, *, file: str) -> str:
+    """Return a source file's text with LF line ends, which is how Python reads it.
+
+    Raises RunbookError VD-BUILD-002: not UTF-8 (or declared to be something else), a character that does not show, no
+    line end at the end.
+    """
+    try:
+        text = content.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise unfit(file, f"byte {error.start} is not UTF-8") from error
+    if found := _UNREADABLE.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise unfit(file, f"line {line} holds U+{ord(found[0]):04X}, which does not show; write it as an escape")
+    for comment in text.split("\n", 2)[:2]:  # PEP 263
+        declared = re.match(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", comment)
+        if declared and declared[1].lower() not in {"utf-8", "utf8"}:
+            raise unfit(file, f"it declares the encoding {declared[1]}")
+    if text and not text.endswith("\n"):
+        raise unfit(file, "its last line has no end")
+    return text
+
+
+def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
+    """Return the built runbook `runbooks/<name>.py`.
+
+    sources: file name, as `runbook_lib/retry.py`, to normalised text, of the runbook, of all that it may need and of
+    the loader; version: the release's, which takes the place of "dev" in runbook_lib/version.py. Raises RunbookError
+    VD-BUILD-002 (syntax beyond the sandbox's Python, no RUNBOOK, a library module that is not there), VD-BUILD-003
+    (over MAX_BYTES).
+    """
+    needed = closure(f"{RUNBOOKS}/{name}.py", sources)
+    texts = {file: _versioned(file, sources[file], version) for file in needed.files}
+    text = _render(name, version=version, texts=texts, loader=sources[LOADER_FILE])
+    if (size := len(text.encode())) > MAX_BYTES:
+        raise RunbookError("VD-BUILD-003", f"{size} bytes", target=name)
+    return Bundle(name=name, text=text, files=needed.files, foreign=needed.foreign)
+
+
+def _versioned(file: str, text: str, version: str) -> str:
+    if file != VERSION_FILE:
+        return text
+    text, count = _VERSION.subn(f'RUNBOOK_VERSION = "{version}"', text)
+    if count != 1:
+        raise unfit(file, 'it takes one line RUNBOOK_VERSION = "dev"')
+    return text
+
+
+def _render(name: str, *, version: str, texts: Mapping[str, str], loader: str) -> str:
+    parts = {file: _embedded(file, text) for file, text in texts.items()}
+    width = max(map(len, parts))
+    header = _HEADER.format(name=name, version=version)
+    lines, line = [], header.count("\n") + len(parts) + 4
+    for file, part in parts.items():
+        lines.append(f"#   {file:<{width}}  line {line + 4}\n")
+        line += part.count("\n")
+    return "".join(
+        (
+            header,
+            *lines,
+            "\nSOURCES: dict[str, str] = {}\n\n",
+            *parts.values(),
+            f"{_RULE}\n# Loader\n{_RULE}\n\n",
+            loader,
+            _END.format(name=name),
+        )
+    )
+
+
+def _embedded(file: str, text: str) -> str:
+    return f"{_RULE}\n# {file}\n{_RULE}\nSOURCES[{file!r}] = {literal(text)}[1:]\n\n"
+
+
+def literal(text: str) -> str:
+    """Return a Python literal of a line end and `text`, raw and triple-quoted wherever that can be.
+
+    Only three quotes of the kind that ends the literal cannot be in it: there it is cut, the parts put side by side.
+    """
+    quote = next((quote for quote in ("'''", '"""') if quote not in text), "'''")
+    first, *others = f"\n{text}".split(quote)
+    pieces = [first, *(piece for other in others for piece in (quote, other))]
+    written = [f"r{quote}{piece}{quote}" if _fits_raw(piece, quote) else repr(piece) for piece in pieces if piece]
+    return written[0] if len(written) == 1 else f"({' '.join(written)})"
+
+
+def _fits_raw(piece: str, quote: str) -> bool:
+    return quote not in piece and not piece.endswith(("\\", quote[0]))

@@ -1,0 +1,110 @@
+"""Which files a runbook needs, and whether the sandbox will have the rest. Pure: texts in, names out."""
+
+import ast
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from oci.imports import Imports, imports_of
+from oci.sandbox import PYTHON_VERSION
+from runbook_lib.errors import RunbookError
+
+LIBRARY = "runbook_lib"
+RUNBOOKS = "runbooks"
+# What the end of every built runbook imports, whatever the runbook itself does.
+MAIN_MODULE = f"{LIBRARY}.runbook"
+# Cloud sandboxes have it beside the packages: assets of the Automation account.
+OF_THE_SANDBOX = frozenset({"automationassets"})
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """The files that one built runbook embeds, in order, and the modules that it takes from elsewhere."""
+
+    files: tuple[str, ...]
+    foreign: frozenset[str]
+
+
+def closure(runbook: str, sources: Mapping[str, str]) -> Closure:
+    """Return the runbook's file, then all that it needs in order of their names.
+
+    runbook: file name, as `runbooks/import_images.py`; sources: file name to text. Raises RunbookError VD-BUILD-002:
+    a file that is not there, syntax beyond the sandbox's Python, no RUNBOOK.
+    """
+    waiting, found, foreign = [runbook, f"{RUNBOOKS}/__init__.py"], set[str](), set[str]()
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        imports = _imports_of(file, sources, is_runbook=file == runbook)
+        foreign.update(module for module in imports.modules if not _is_ours(module))
+        for module in filter(_is_ours, imports.modules):
+            own = _file_of(module, sources)
+            if own is None:
+                raise unfit(file, f"it imports {module}, which is not there")
+            waiting += _with_packages(own)
+        for name in filter(_is_ours, imports.names):
+            waiting += _with_packages(_file_of(name, sources))
+    return Closure((runbook, *sorted(found - {runbook})), frozenset(foreign))
+
+
+def check_available(runbook: str, foreign: frozenset[str], *, packaged: frozenset[str]) -> None:
+    """Refuse imports that neither Python nor a locked package offers.
+
+    packaged: the dotted names of the locked packages' modules. Raises RunbookError VD-BUILD-002.
+    """
+    known = sys.stdlib_module_names | OF_THE_SANDBOX
+    missing = sorted(name for name in foreign if name.partition(".")[0] not in known and name not in packaged)
+    if missing:
+        raise RunbookError("VD-BUILD-002", f"no locked package has {', '.join(missing)}", target=runbook)
+
+
+def unfit(file: str, detail: str) -> RunbookError:
+    """Return the error for a source file that cannot be part of a built runbook."""
+    return RunbookError("VD-BUILD-002", detail, target=file)
+
+
+def _imports_of(file: str, sources: Mapping[str, str], *, is_runbook: bool) -> Imports:
+    if file not in sources:
+        raise unfit(file, "there is no such file")
+    try:
+        tree = ast.parse(sources[file], filename=file, feature_version=PYTHON_VERSION)
+        imports = imports_of(tree, package=file.rpartition("/")[0].replace("/", "."))
+    except SyntaxError as error:
+        version = ".".join(map(str, PYTHON_VERSION))
+        raise unfit(file, f"line {error.lineno}: {error.msg} (Python {version})") from error
+    except RunbookError as error:
+        raise unfit(file, error.detail) from error
+    if not is_runbook:
+        return imports
+    if not any(map(_assigns_runbook, tree.body)):
+        raise unfit(file, "it does not assign RUNBOOK")
+    return Imports(imports.modules | {MAIN_MODULE}, imports.names)
+
+
+def _assigns_runbook(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    else:
+        return False
+    return any(isinstance(target, ast.Name) and target.id == "RUNBOOK" for target in targets)
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] in (LIBRARY, RUNBOOKS)
+
+
+def _file_of(module: str, sources: Mapping[str, str]) -> str | None:
+    path = module.replace(".", "/")
+    return next((file for file in (f"{path}.py", f"{path}/__init__.py") if file in sources), None)
+
+
+def _with_packages(file: str | None) -> list[str]:
+    """Return a module's file and those of the packages above it; none for a name that is no module but in one."""
+    if file is None:
+        return []
+    folders = file.split("/")[:-1]
+    return [file, *("/".join([*folders[:depth], "__init__.py"]) for depth in range(1, len(folders) + 1))]

@@ -1,0 +1,64 @@
+"""Which modules a source file imports, read from its syntax tree. Pure."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runbook_lib.errors import RunbookError
+
+
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """Dotted names. modules: each must be a module. names: `a.b` of `from a import b`, where b may be a module."""
+
+    modules: frozenset[str]
+    names: frozenset[str]
+
+
+def imports_of(tree: ast.Module, *, package: str) -> Imports:
+    """Return what a module imports, at its top or in a function.
+
+    package: the dotted name of the package that relative imports start from. Imports for type checking alone do not
+    count: they are never run. Raises RunbookError VD-BUILD-002 for an import of a name that is computed, which no
+    reader of the tree knows.
+    """
+    modules, names = set[str](), set[str]()
+    for node in _run_nodes(tree):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(node, package)
+            modules.add(origin)
+            names.update(f"{origin}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and _name(node.func) in {"import_module", "__import__"}:
+            modules.add(_constant(node))
+    return Imports(frozenset(modules), frozenset(names))
+
+
+def _run_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    only_for_types = isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING"
+    for child in node.orelse if only_for_types and isinstance(node, ast.If) else ast.iter_child_nodes(node):
+        yield from _run_nodes(child)
+
+
+def _origin(node: ast.ImportFrom, package: str) -> str:
+    """Resolve the dots of a relative import."""
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    parents = parts[: len(parts) - node.level + 1]
+    return ".".join([*parents, *([node.module] if node.module else [])])
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _constant(call: ast.Call) -> str:
+    first = call.args[0] if call.args else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        return first.value
+    raise RunbookError("VD-BUILD-002", f"line {call.lineno} imports a name that is computed")

@@ -1,0 +1,117 @@
+"""An OCI image layout on disk, as any OCI tool reads it (OCI image specification 1.1, image-layout.md)."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MANIFEST_MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
+INDEX_MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
+EMPTY_MEDIA_TYPE = "application/vnd.oci.empty.v1+json"
+EMPTY = b"{}"
+TITLE = "org.opencontainers.image.title"
+REFERENCE_NAME = "org.opencontainers.image.ref.name"
+COPY_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptor:
+    """What points to a blob: media type, digest (sha256:HEX), size in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the descriptor in the specification's form."""
+        result: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.artifact_type:
+            result["artifactType"] = self.artifact_type
+        if self.annotations:
+            result["annotations"] = dict(self.annotations)
+        return result
+
+
+def canonical(value: object) -> bytes:
+    """Return the one JSON form of a value: keys sorted, no white space, UTF-8. The same value gives the same digest."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest of `content`, as sha256:HEX."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def blob_path(layout: Path, digest: str) -> Path:
+    """Return where a layout keeps the blob of this digest."""
+    return layout / "blobs" / "sha256" / digest.removeprefix("sha256:")
+
+
+class LayoutWriter:
+    """Writes one layout into an empty folder. The same calls give the same bytes; their order does not matter."""
+
+    def __init__(self, *, folder: Path) -> None:
+        self._folder = folder
+        self._manifests: dict[str, Descriptor] = {}
+        (folder / "blobs" / "sha256").mkdir(parents=True)
+
+    def add_bytes(self, content: bytes, *, media_type: str, title: str = "") -> Descriptor:
+        """Add a small blob and return its descriptor; `title` is the file name that tools give it."""
+        digest = digest_of(content)
+        blob_path(self._folder, digest).write_bytes(content)
+        return _layer(media_type, digest, len(content), title)
+
+    def add_file(self, path: Path, *, media_type: str, title: str) -> Descriptor:
+        """Add a file as a blob, copied piece by piece and hashed on the way."""
+        hashed, size = hashlib.sha256(), 0
+        partial = self._folder / "blobs" / "partial"
+        with path.open("rb") as source, partial.open("wb") as target:
+            while piece := source.read(COPY_BYTES):
+                hashed.update(piece)
+                size += len(piece)
+                target.write(piece)
+        digest = "sha256:" + hashed.hexdigest()
+        partial.replace(blob_path(self._folder, digest))
+        return _layer(media_type, digest, size, title)
+
+    def add_artifact(
+        self, *, repository: str, tag: str, artifact_type: str, layers: Sequence[Descriptor]
+    ) -> Descriptor:
+        """Add an artifact's manifest, which index.json names `repository:tag`, and return its descriptor.
+
+        The manifest holds nothing but its layers, so that equal content has an equal digest in every release.
+        """
+        config = self.add_bytes(EMPTY, media_type=EMPTY_MEDIA_TYPE)
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_MEDIA_TYPE,
+            "artifactType": artifact_type,
+            "config": config.as_json(),
+            "layers": [layer.as_json() for layer in layers],
+        }
+        added = self.add_bytes(canonical(manifest), media_type=MANIFEST_MEDIA_TYPE)
+        reference = f"{repository}:{tag}"
+        self._manifests[reference] = Descriptor(
+            media_type=added.media_type,
+            digest=added.digest,
+            size=added.size,
+            artifact_type=artifact_type,
+            annotations={REFERENCE_NAME: reference},
+        )
+        return self._manifests[reference]
+
+    def finish(self) -> None:
+        """Write oci-layout and index.json, artifacts in order of their names."""
+        (self._folder / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
+        manifests = [self._manifests[reference].as_json() for reference in sorted(self._manifests)]
+        index = {"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": manifests}
+        (self._folder / "index.json").write_bytes(canonical(index))
+
+
+def _layer(media_type: str, digest: str, size: int, title: str) -> Descriptor:
+    annotations = {TITLE: title} if title else {}
+    return Descriptor(media_type=media_type, digest=digest, size=size, annotations=annotations)

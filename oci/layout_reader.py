@@ -1,0 +1,101 @@
+"""Reading an OCI image layout back: nothing of it is used before it has been checked against its digest."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, TITLE, Descriptor, blob_path, digest_of
+from oci.packages import sha256_of
+from runbook_lib.errors import RunbookError
+
+# ACR's cap for one manifest (azure-facts, section 6).
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One artifact of a layout: what index.json calls it, and its manifest. blobs: its config and layers, each once."""
+
+    repository: str
+    tag: str
+    digest: str
+    artifact_type: str
+    manifest: bytes
+    layers: tuple[Descriptor, ...]
+    blobs: tuple[Descriptor, ...]
+
+
+def read(layout: Path) -> tuple[Artifact, ...]:
+    """Return the artifacts that a layout's index.json names, in its order.
+
+    Raises RunbookError VD-PUSH-001: no layout of artifacts, a file is missing, or one has not the bytes of its digest.
+    """
+    try:
+        version = json.loads((layout / "oci-layout").read_bytes())["imageLayoutVersion"]
+        if version != "1.0.0":
+            raise _damaged(layout, f"image layout version {version}")
+        entries = json.loads((layout / "index.json").read_bytes())["manifests"]
+        return tuple(_artifact(layout, entry) for entry in entries)
+    except OSError as error:
+        raise _damaged(layout, f"{error.filename}: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(layout, f"{type(error).__name__}: {error}") from error
+
+
+def blob(layout: Path, descriptor: Descriptor) -> bytes:
+    """Return the bytes of a blob, read anew and checked. Raises RunbookError VD-PUSH-001 if they are others."""
+    return _checked(layout, descriptor.digest)
+
+
+def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
+    repository, _, tag = str(entry["annotations"][REFERENCE_NAME]).rpartition(":")
+    content = _checked(layout, entry["digest"])
+    manifest = json.loads(content)
+    if manifest["mediaType"] != MANIFEST_MEDIA_TYPE:
+        raise _damaged(layout, f"{repository}:{tag} is of type {manifest['mediaType']}")
+    layers = tuple(map(_descriptor, manifest["layers"]))
+    blobs = {descriptor.digest: descriptor for descriptor in (_descriptor(manifest["config"]), *layers)}
+    for descriptor in blobs.values():
+        _check_file(layout, descriptor)
+    return Artifact(
+        repository=repository,
+        tag=tag,
+        digest=str(entry["digest"]),
+        artifact_type=str(manifest["artifactType"]),
+        manifest=content,
+        layers=layers,
+        blobs=tuple(blobs.values()),
+    )
+
+
+def _descriptor(value: Mapping[str, Any]) -> Descriptor:
+    return Descriptor(
+        media_type=str(value["mediaType"]),
+        digest=str(value["digest"]),
+        size=int(value["size"]),
+        annotations=dict(value.get("annotations", {})),
+    )
+
+
+def title(descriptor: Descriptor) -> str:
+    """Return the file name that a layer has."""
+    return descriptor.annotations[TITLE]
+
+
+def _check_file(layout: Path, descriptor: Descriptor) -> None:
+    path = blob_path(layout, descriptor.digest)
+    if path.stat().st_size != descriptor.size or "sha256:" + sha256_of(path) != descriptor.digest:
+        raise _damaged(layout, f"the blob of {descriptor.digest} has other bytes")
+
+
+def _checked(layout: Path, digest: str) -> bytes:
+    content = blob_path(layout, digest).read_bytes()
+    if digest_of(content) != digest:
+        raise _damaged(layout, f"the blob of {digest} has other bytes")
+    return content
+
+
+def _damaged(layout: Path, detail: str) -> RunbookError:
+    return RunbookError("VD-PUSH-001", detail, target=str(layout))

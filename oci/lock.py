@@ -1,0 +1,66 @@
+"""`make lock`: turn packages.in into packages.lock.
+
+uv finds the versions, held to those of requirements-dev.lock so that what was tested is what is shipped; pip picks
+the one wheel of each that fits the sandbox best, and checks it against the hashes that uv found in the index. What is
+written has versions and hashes only: no host, no address.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from packaging.utils import parse_wheel_filename
+
+from oci import package_lock
+from oci.package_lock import LockedPackage
+from oci.sandbox import PYTHON_VERSION, UV_PLATFORM, pip_target
+
+OCI = Path(__file__).parent
+REQUIREMENTS = OCI / "packages.in"
+LOCK = OCI / "packages.lock"
+TESTED_VERSIONS = OCI.parent / "requirements-dev.lock"
+
+
+def main() -> int:
+    """Write the lock and return the exit code; uv and pip say themselves what is wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        resolved, wheels = Path(folder) / "resolved.txt", Path(folder) / "wheels"
+        try:
+            resolve(resolved)
+            download(resolved, wheels)
+        except subprocess.CalledProcessError as error:
+            sys.stderr.write(
+                f"lock: {Path(error.cmd[0]).name} ended with exit code {error.returncode}; nothing is written\n"
+            )
+            return 1
+        LOCK.write_text(
+            package_lock.render([locked(wheel) for wheel in wheels.iterdir()]), encoding="utf-8", newline="\n"
+        )
+    return 0
+
+
+def resolve(resolved: Path) -> None:
+    """Write the exact versions, with the hashes of all their files, to `resolved`."""
+    uv = Path(sys.executable).with_name("uv")
+    options = ["--quiet", "--upgrade", "--generate-hashes", "--only-binary=:all:", "--no-header", "--no-annotate"]
+    options += ["--no-emit-index-url", "--no-emit-find-links", f"--constraint={TESTED_VERSIONS}"]
+    options += [f"--python-version={'.'.join(map(str, PYTHON_VERSION))}", f"--python-platform={UV_PLATFORM}"]
+    subprocess.run([uv, "pip", "compile", REQUIREMENTS, *options, f"--output-file={resolved}"], check=True)  # noqa: S603
+
+
+def download(resolved: Path, wheels: Path) -> None:
+    """Download the best fitting wheel of each package to the folder `wheels`."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", *pip_target()]
+    subprocess.run([*pip, f"--requirement={resolved}", f"--dest={wheels}"], check=True)  # noqa: S603
+
+
+def locked(wheel: Path) -> LockedPackage:
+    """Return the lock's entry for a wheel file."""
+    name, version, _build, _tags = parse_wheel_filename(wheel.name)
+    return LockedPackage(name, str(version), hashlib.sha256(wheel.read_bytes()).hexdigest())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

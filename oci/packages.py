@@ -1,0 +1,126 @@
+"""Collect the locked wheels: from a local cache by hash, and what it lacks with pip."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from oci.package_lock import LockedPackage
+from oci.sandbox import pip_target
+from runbook_lib.errors import RunbookError
+
+# A slow link and some 8 MB; pip has its own time limit for each connection.
+PIP_SECONDS = 900
+READ_BYTES = 1024 * 1024
+# What pip says of its sources is of no use to the reader of an error and may hold an internal address.
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+]*://\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class LockedWheel:
+    """A locked package and its wheel file, whose bytes have been checked against the lock."""
+
+    package: LockedPackage
+    path: Path
+
+
+def collect(packages: Sequence[LockedPackage], *, cache: Path) -> tuple[LockedWheel, ...]:
+    """Return the wheel of each package, in the packages' order; whatever `cache` has needs no network.
+
+    cache: folder that holds each wheel as <sha256>/<file name>; made if absent. Every file is hashed, cached ones
+    too: a damaged one is thrown away and downloaded anew. Raises RunbookError VD-BUILD-004 (pip could not get them),
+    -005 (not the locked bytes).
+    """
+    found = {package: _cached(package, cache) for package in packages}
+    missing = [package for package, path in found.items() if path is None]
+    if missing:
+        _download(missing, cache)
+        found |= {package: _cached(package, cache) for package in missing}
+    return tuple(LockedWheel(package, _present(package, path)) for package, path in found.items())
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256 in hex, reading it piece by piece."""
+    result = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(READ_BYTES):
+            result.update(piece)
+    return result.hexdigest()
+
+
+def modules_of(wheels: Iterable[LockedWheel]) -> frozenset[str]:
+    """Return every module's dotted name that the wheels make importable, packages and namespaces included."""
+    names: set[str] = set()
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel.path) as archive:
+            names.update(*map(_module_names, archive.namelist()))
+    return frozenset(names)
+
+
+def _module_names(entry: str) -> list[str]:
+    """`a/b/c.py` -> a, a.b, a.b.c; `a/b/__init__.py` -> a, a.b; `a/c.abi3.so` -> a, a.c; other files -> nothing."""
+    folders, _, file = entry.rpartition("/")
+    stem, _, suffix = file.partition(".")
+    if not (suffix == "py" or suffix.endswith("so")) or ".dist-info" in folders:
+        return []
+    parts = [part for part in folders.split("/") if part] + ([] if stem == "__init__" else [stem])
+    return [".".join(parts[: length + 1]) for length in range(len(parts))]
+
+
+def _cached(package: LockedPackage, cache: Path) -> Path | None:
+    folder = cache / package.sha256
+    for path in folder.glob("*.whl"):
+        if sha256_of(path) == package.sha256 and _is_of(package, path):
+            return path
+        shutil.rmtree(folder)
+    return None
+
+
+def _present(package: LockedPackage, path: Path | None) -> Path:
+    if path is None:
+        raise RunbookError("VD-BUILD-005", "pip brought another file", target=package.name)
+    return path
+
+
+def _is_of(package: LockedPackage, path: Path) -> bool:
+    try:
+        name, version, _build, _tags = parse_wheel_filename(path.name)
+    except InvalidWheelFilename:
+        return False
+    return (name, str(version)) == (package.name, package.version)
+
+
+def _download(packages: Sequence[LockedPackage], cache: Path) -> None:
+    """Let pip download these wheels into the cache; it refuses what has another hash."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
+        requirements, wheels = Path(folder) / "requirements.txt", Path(folder) / "wheels"
+        requirements.write_text("".join(f"{package}\n" for package in packages), encoding="utf-8")
+        _run_pip([*pip_target(), "--require-hashes", f"--requirement={requirements}", f"--dest={wheels}"])
+        for wheel in wheels.iterdir():
+            _keep(wheel, cache / sha256_of(wheel))
+
+
+def _keep(wheel: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    wheel.replace(folder / wheel.name)
+
+
+def _run_pip(options: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", *options]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=PIP_SECONDS)  # noqa: S603
+    except subprocess.CalledProcessError as error:
+        said = [line for line in str(error.stderr).splitlines() if line.startswith("ERROR:")]
+        detail = _ADDRESS.sub("...", " ".join(said)) or f"pip ended with exit code {error.returncode}"
+        raise RunbookError("VD-BUILD-004", detail) from error
+    except subprocess.TimeoutExpired as error:
+        raise RunbookError("VD-BUILD-004", f"pip was not done after {PIP_SECONDS} s") from error

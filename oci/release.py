@@ -1,0 +1,133 @@
+"""The release definition (release.json), which a release pipeline writes, and the release manifest made of it. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from oci.layout import canonical
+from runbook_lib import strict_json
+from runbook_lib.errors import RunbookError
+from runbook_lib.release_manifest import MEDIA_TYPE, REPOSITORY, SCHEMA_VERSION, parse
+
+RUNBOOK_REPOSITORY = "vibedata/runbooks"
+PACKAGES_REPOSITORY = "vibedata/python-packages"
+MANIFEST_REPOSITORY = REPOSITORY
+RUNBOOK_MEDIA_TYPE = "application/vnd.vibedata.runbook.v1+python"
+PACKAGES_MEDIA_TYPE = "application/vnd.vibedata.python-packages.v1"
+MANIFEST_MEDIA_TYPE = MEDIA_TYPE
+LATEST = "latest"
+
+# A release that never expires could be replayed for ever; a longer life than this is a slip of the pen.
+MAX_VALID_DAYS = 3660
+_FIELDS: Mapping[str, type] = {
+    "version": str,
+    "channel": str,
+    "valid_days": int,
+    "images": list,
+    "components": list,
+    "policies": dict,
+}
+_KINDS = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseDefinition:
+    """What a release consists of beside its runbooks and packages; images, components, policies as in the manifest."""
+
+    version: str
+    channel: str
+    valid_days: int
+    images: Sequence[Any]
+    components: Sequence[Any]
+    policies: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltRunbook:
+    """A runbook's artifact. digest: of its manifest; script_sha256: hex, of the one file in it."""
+
+    name: str
+    digest: str
+    script_sha256: str
+
+
+def parse_definition(content: bytes) -> ReleaseDefinition:
+    """Return the release definition in a file's bytes.
+
+    Its fields' own content is checked with the manifest that is made of it. Raises RunbookError VD-BUILD-001: not
+    JSON, a field is missing, unknown or of another kind.
+    """
+    try:
+        value = strict_json.loads(content)
+    except strict_json.NotStrictJsonError as error:
+        raise _invalid(str(error)) from error
+    if not isinstance(value, dict):
+        raise _invalid("it takes a JSON object")
+    if unknown := sorted(set(value) - set(_FIELDS)):
+        raise _invalid(f"unknown field {', '.join(unknown)}; known are {', '.join(_FIELDS)}")
+    for name, kind in _FIELDS.items():
+        if name not in value:
+            raise _invalid(f"{name} is missing; it takes {_KINDS[kind]}")
+        if type(value[name]) is not kind:
+            raise _invalid(f"{name} takes {_KINDS[kind]}")
+    if not 1 <= value["valid_days"] <= MAX_VALID_DAYS:
+        raise _invalid(f"valid_days takes 1 to {MAX_VALID_DAYS}")
+    return ReleaseDefinition(**value)
+
+
+def manifest_of(
+    definition: ReleaseDefinition, *, created_at: datetime, runbooks: Sequence[BuiltRunbook], packages_digest: str
+) -> bytes:
+    """Return the release manifest: canonical JSON (design section 4), as signed, sent and stored.
+
+    created_at: aware, UTC, whole seconds. Raises RunbookError VD-BUILD-001 for a manifest that every customer would
+    refuse, with the reason.
+    """
+    manifest = canonical(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "version": definition.version,
+            "channel": definition.channel,
+            "created_at": _time(created_at),
+            "expires_at": _time(created_at + timedelta(days=definition.valid_days)),
+            "images": definition.images,
+            "runbooks": [_runbook_entry(runbook, definition.version) for runbook in runbooks],
+            "python_packages": {
+                "repository": PACKAGES_REPOSITORY,
+                "tag": definition.version,
+                "digest": packages_digest,
+            },
+            "components": definition.components,
+            "policies": definition.policies,
+        }
+    )
+    try:
+        parse(manifest)
+    except RunbookError as error:
+        raise _invalid(f"{error.message} ({error.code})") from error
+    return manifest
+
+
+def runbook_repository(name: str) -> str:
+    """Return the repository of a runbook's artifacts."""
+    return f"{RUNBOOK_REPOSITORY}/{name}"
+
+
+def _runbook_entry(runbook: BuiltRunbook, version: str) -> dict[str, Any]:
+    return {
+        "name": runbook.name,
+        "repository": runbook_repository(runbook.name),
+        "tag": version,
+        "digest": runbook.digest,
+        "script_sha256": runbook.script_sha256,
+        "mandatory": True,
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _invalid(detail: str) -> RunbookError:
+    return RunbookError("VD-BUILD-001", detail)
