@@ -1,18 +1,19 @@
 """The official SDK clients, each made at first use: an unused one costs neither start-up time nor memory."""
 
-from functools import cached_property
+from collections.abc import Callable
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from runbook_lib.clock import Clock
-from runbook_lib.http import new_session
-from runbook_lib.retry import NETWORK_CONNECT_SECONDS, NETWORK_READ_SECONDS, PolicySource
+from runbook_lib.http import READ_BYTES, new_session
+from runbook_lib.retry import PolicySource
 from runbook_lib.settings import Settings
 from runbook_lib.version import RUNBOOK_VERSION
 
 if TYPE_CHECKING:
     import requests
     from azure.core.credentials import TokenCredential
+    from azure.core.pipeline.transport import HttpTransport
     from azure.data.tables import TableServiceClient
     from azure.keyvault.secrets import SecretClient
     from azure.mgmt.containerregistry import ContainerRegistryManagementClient
@@ -20,14 +21,20 @@ if TYPE_CHECKING:
     from azure.monitor.ingestion import LogsIngestionClient
     from azure.storage.blob import BlobServiceClient
 
+# The audience is ARM's own, whatever the address of the endpoint.
 ARM_SCOPE = "https://management.azure.com/.default"
 USER_AGENT = f"vibedata-runbooks/{RUNBOOK_VERSION}"
+# A blob larger than this is read in several ranges, so that no answer takes more memory than that.
+MAX_BLOB_RANGE_BYTES = 4 * 1024 * 1024
+
+C = TypeVar("C")
 
 
 class AzureClients:
-    """Clients of one run, over one connection pool, all obeying one network retry policy.
+    """Clients of one run, over one connection pool, all obeying one network retry policy; for use by many threads.
 
-    Parameters: settings; credential, of vibedata-uami or a developer; retry_policy_source, asked at each request; clock.
+    Parameters: settings; credential, of vibedata-uami or a developer; retry_policy_source, asked at each request;
+    clock. What a client raises: azure.core's exceptions, and RunbookError VD-IDENTITY-* from the credential.
     """
 
     def __init__(
@@ -36,97 +43,128 @@ class AzureClients:
         self._settings = settings
         self._retry_policy_source = retry_policy_source
         self._clock = clock
-        # cached_property has no lock of its own, and workers may ask for the same client at once.
+        # Re-entrant: making a client asks for the session.
         self._lock = RLock()
+        self._made: dict[str, object] = {}
         self.credential = credential
 
-    @cached_property
+    @property
     def session(self) -> "requests.Session":
         """The connection pool, also for requests that no SDK makes."""
-        with self._lock:
-            session = new_session()
-            session.headers["User-Agent"] = USER_AGENT
-            return session
+        return self._once("session", _session)
 
-    @cached_property
+    @property
     def blob_service(self) -> "BlobServiceClient":
         """Blob storage of the managed application."""
-        from azure.storage.blob import BlobServiceClient
 
-        with self._lock:
-            return BlobServiceClient(self._settings.blob_endpoint, self.credential, **self._options())
+        def make() -> "BlobServiceClient":
+            from azure.storage.blob import BlobServiceClient
 
-    @cached_property
+            return BlobServiceClient(
+                self._settings.blob_endpoint,
+                self.credential,
+                max_single_get_size=MAX_BLOB_RANGE_BYTES,
+                max_chunk_get_size=MAX_BLOB_RANGE_BYTES,
+                **self._options(),
+            )
+
+        return self._once("blob_service", make)
+
+    @property
     def table_service(self) -> "TableServiceClient":
-        """Table storage of the managed application.
+        """Table storage of the managed application."""
 
-        azure-data-tables 12.7.0 builds its own retry policy and takes numbers only (TablesRetryPolicy).
-        """
-        from azure.core.pipeline.policies import RetryMode
-        from azure.data.tables import TableServiceClient
+        def make() -> "TableServiceClient":
+            from azure.data.tables import TableServiceClient
 
-        policy = self._retry_policy_source()
-        options = self._options()
-        del options["retry_policy"]
-        with self._lock:
+            from runbook_lib.sdk_retry import RetryingTransport
+
+            transport = RetryingTransport(self._transport(), self._retry_policy_source, clock=self._clock)
             return TableServiceClient(
                 endpoint=self._settings.table_endpoint,
                 credential=self.credential,
-                retry_total=policy.max_retries,
-                retry_backoff_factor=policy.delay_seconds,
-                retry_mode=RetryMode.Fixed,
-                **options,
+                transport=transport,
+                retry_total=0,
+                user_agent=USER_AGENT,
             )
 
-    @cached_property
+        return self._once("table_service", make)
+
+    @property
     def resources(self) -> "ResourceManagementClient":
         """ARM: any resource by its id."""
-        from azure.mgmt.resource.resources import ResourceManagementClient
 
-        with self._lock:
+        def make() -> "ResourceManagementClient":
+            from azure.mgmt.resource.resources import ResourceManagementClient
+
             return ResourceManagementClient(self.credential, self._settings.subscription_id, **self._arm_options())
 
-    @cached_property
-    def container_registry_management(self) -> "ContainerRegistryManagementClient":
-        """ARM: importImage."""
-        from azure.mgmt.containerregistry import ContainerRegistryManagementClient
+        return self._once("resources", make)
 
-        with self._lock:
+    @property
+    def container_registry_management(self) -> "ContainerRegistryManagementClient":
+        """ARM: the customer's container registry, and importImage."""
+
+        def make() -> "ContainerRegistryManagementClient":
+            from azure.mgmt.containerregistry import ContainerRegistryManagementClient
+
             return ContainerRegistryManagementClient(
                 self.credential, self._settings.subscription_id, **self._arm_options()
             )
 
-    @cached_property
-    def secrets(self) -> "SecretClient":
-        """Secrets of the customer's Key Vault; the challenge's resource is checked against the vault's host."""
-        from azure.keyvault.secrets import SecretClient
+        return self._once("container_registry_management", make)
 
-        with self._lock:
+    @property
+    def secrets(self) -> "SecretClient":
+        """Secrets of the customer's Key Vault. The challenge's resource is checked against the vault's host."""
+
+        def make() -> "SecretClient":
+            from azure.keyvault.secrets import SecretClient
+
             return SecretClient(self._settings.key_vault_endpoint, self.credential, **self._options())
 
-    @cached_property
+        return self._once("secrets", make)
+
+    @property
     def logs_ingestion(self) -> "LogsIngestionClient":
         """Log ingestion through the data collection rule."""
-        from azure.monitor.ingestion import LogsIngestionClient
 
-        with self._lock:
+        def make() -> "LogsIngestionClient":
+            from azure.monitor.ingestion import LogsIngestionClient
+
             return LogsIngestionClient(self._settings.logs_endpoint, self.credential, **self._options())
+
+        return self._once("logs_ingestion", make)
+
+    def _once(self, name: str, make: Callable[[], C]) -> C:
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = make()
+            return cast(C, self._made[name])
 
     def _arm_options(self) -> dict[str, Any]:
         return self._options() | {"base_url": self._settings.arm_endpoint, "credential_scopes": [ARM_SCOPE]}
 
     def _options(self) -> dict[str, Any]:
-        from azure.core.pipeline.transport import RequestsTransport
-
         from runbook_lib.sdk_retry import SdkRetryPolicy
 
         return {
-            "transport": RequestsTransport(
-                session=self.session,
-                session_owner=False,
-                connection_timeout=NETWORK_CONNECT_SECONDS,
-                read_timeout=NETWORK_READ_SECONDS,
-            ),
+            "transport": self._transport(),
             "retry_policy": SdkRetryPolicy(self._retry_policy_source, clock=self._clock),
             "user_agent": USER_AGENT,
         }
+
+    def _transport(self) -> "HttpTransport[Any, Any]":
+        from azure.core.pipeline.transport import RequestsTransport
+
+        # The timeouts of each attempt are runbook_lib.retry's.
+        transport: HttpTransport[Any, Any] = RequestsTransport(
+            session=self.session, session_owner=False, connection_data_block_size=READ_BYTES
+        )
+        return transport
+
+
+def _session() -> "requests.Session":
+    session = new_session()
+    session.headers["User-Agent"] = USER_AGENT
+    return session

@@ -1,5 +1,7 @@
 """The one HTTP session: connection pool, certificate trust, and reading no more than was agreed."""
 
+import logging
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -8,7 +10,14 @@ if TYPE_CHECKING:
 # Threads of one run that may talk to one host at once (engine.MAX_PARALLEL). A sandbox allows 1,000 sockets to all its
 # jobs together (azure-facts, section 1).
 CONNECTIONS_PER_HOST = 64
-_READ_BYTES = 64 * 1024
+# Hosts of one run: ARM, blob, table, vault, logs, two container registries and their storage behind redirects.
+HOSTS = 16
+READ_BYTES = 256 * 1024
+
+# What they tell, they also raise; a logger without a handler writes to stderr, which Automation does not support
+# (azure-facts, section 2), and nobody redacts what they write.
+_LOGGERS_BELOW = ("azure", "msal", "urllib3", "requests")
+_SILENT = logging.NullHandler()
 
 
 class TooLarge(Exception):  # noqa: N818 - the caller names the error
@@ -16,22 +25,36 @@ class TooLarge(Exception):  # noqa: N818 - the caller names the error
 
 
 def new_session() -> "requests.Session":
-    """Return a session for `requests` and the SDKs' transports alike, safe for use by many threads."""
+    """Return a session for `requests` and the SDKs' transports alike, for use by many threads.
+
+    It trusts REQUESTS_CA_BUNDLE and obeys the proxy variables, as `requests` does; it keeps no cookies, reads no
+    .netrc and retries nothing: retries are runbook_lib.retry's alone.
+    """
     import requests
     from requests.adapters import HTTPAdapter
+    from requests.cookies import RequestsCookieJar
 
+    for name in _LOGGERS_BELOW:
+        logging.getLogger(name).addHandler(_SILENT)
     session = requests.Session()
-    # Retries are runbook_lib.retry's alone.
-    session.mount("https://", HTTPAdapter(pool_connections=16, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=HOSTS, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0))
+    session.auth = _as_it_is
+    session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
     return session
 
 
 def read_capped(response: "requests.Response", max_bytes: int) -> bytes:
     """Return the body of a response opened with stream=True. Raises TooLarge past `max_bytes`."""
     content = bytearray()
-    for part in response.iter_content(_READ_BYTES):
+    for part in response.iter_content(READ_BYTES):
         content += part
         if len(content) > max_bytes:
             response.close()
             raise TooLarge
     return bytes(content)
+
+
+def _as_it_is(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
+    """Without any auth, `requests` would replace a bearer token by what it finds in a .netrc file."""
+    return request

@@ -1,38 +1,95 @@
 """Who the runbook is: vibedata-uami in Automation, the developer's own login elsewhere."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from runbook_lib.retry import NETWORK_CONNECT_SECONDS, NETWORK_READ_SECONDS
+from runbook_lib.clock import SYSTEM_CLOCK, Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.http import new_session
+from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
+
+# The sandbox's identity endpoint is local. Before it has given a token, no policy can be read: it has one of its own.
+IDENTITY_POLICY = NetworkRetryPolicy(total_seconds=60.0)
+# `az` starts an interpreter of its own, and may renew a token over the network.
+LOGIN_SECONDS = 30
+# Set in every Automation sandbox (azure-facts, section 3).
+_SANDBOX_VARIABLES = ("AUTOMATION_ASSET_ACCOUNTID", "AUTOMATION_ASSET_SANDBOX_ID")
+MAX_WORDS = 300
+
+T = TypeVar("T")
 
 
-def in_automation(environ: Mapping[str, str]) -> bool:
-    """Return whether a managed identity is offered: the sandbox sets both variables (azure-facts, section 3)."""
-    return bool(environ.get("IDENTITY_ENDPOINT")) and bool(environ.get("IDENTITY_HEADER"))
+def credential(settings: Settings, environ: Mapping[str, str], *, clock: Clock = SYSTEM_CLOCK) -> "TokenCredential":
+    """Return the credential for every Azure service; the SDK keeps its tokens until they must be renewed.
 
-
-def credential(settings: Settings, environ: Mapping[str, str]) -> "TokenCredential":
-    """Return the credential for every Azure service; the SDK caches its tokens.
-
-    The identity is selected by client id: other selectors are undocumented for Automation (azure-facts, section 3). A
-    token that cannot be had shows as azure.core's ClientAuthenticationError at first use; `runbook_lib.failures` names
-    it.
+    In Automation the identity is selected by client id: other selectors are undocumented there (azure-facts, section
+    3). Raises RunbookError VD-IDENTITY-001 in a sandbox without an identity endpoint, VD-SETTINGS-001 without a client
+    id. The credential's methods raise VD-IDENTITY-001 where the endpoint gives no token, VD-IDENTITY-002 where no
+    login does.
     """
-    from azure.identity import (
-        AzureCliCredential,
-        AzureDeveloperCliCredential,
-        ChainedTokenCredential,
-        ManagedIdentityCredential,
+    if environ.get("IDENTITY_ENDPOINT") and environ.get("IDENTITY_HEADER"):
+        return _NamingCredential(_managed_identity(settings, clock), "VD-IDENTITY-001")
+    if any(environ.get(name) for name in _SANDBOX_VARIABLES):
+        # A developer's login would be looked for by starting programs, which a sandbox does not support.
+        raise RunbookError("VD-IDENTITY-001", "IDENTITY_ENDPOINT and IDENTITY_HEADER are not both set")
+    return _NamingCredential(_developer_login(), "VD-IDENTITY-002")
+
+
+def _managed_identity(settings: Settings, clock: Clock) -> Any:
+    """The SDK takes its App Service path, which is also Automation's: `api-version`, X-IDENTITY-HEADER and Metadata."""
+    from azure.core.pipeline.transport import RequestsTransport
+    from azure.identity import ManagedIdentityCredential
+
+    from runbook_lib.sdk_retry import SdkRetryPolicy
+
+    if not settings.uami_client_id:
+        raise RunbookError("VD-SETTINGS-001", "takes the client id of vibedata-uami, a GUID", target="uami_client_id")
+    return ManagedIdentityCredential(
+        client_id=settings.uami_client_id,
+        transport=RequestsTransport(session=new_session(), session_owner=False),
+        retry_policy_class=lambda **_: SdkRetryPolicy(lambda: IDENTITY_POLICY, clock=clock),
     )
 
-    if in_automation(environ):
-        return ManagedIdentityCredential(
-            client_id=settings.uami_client_id,
-            connection_timeout=NETWORK_CONNECT_SECONDS,
-            read_timeout=NETWORK_READ_SECONDS,
-        )
-    return ChainedTokenCredential(AzureCliCredential(), AzureDeveloperCliCredential())
+
+def _developer_login() -> Any:
+    from azure.identity import AzureCliCredential, AzureDeveloperCliCredential, ChainedTokenCredential
+
+    return ChainedTokenCredential(
+        AzureCliCredential(process_timeout=LOGIN_SECONDS), AzureDeveloperCliCredential(process_timeout=LOGIN_SECONDS)
+    )
+
+
+class _NamingCredential:
+    """A credential whose failures have a code of the catalogue. One thread asks at a time: the others find the
+    answer."""
+
+    def __init__(self, credential: Any, code: str) -> None:
+        self._credential = credential
+        self._code = code
+        self._lock = threading.Lock()
+
+    def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
+        """Return a token, as azure.core.credentials.TokenCredential does."""
+        token: AccessToken = self._named(lambda: self._credential.get_token(*scopes, **options), scopes)
+        return token
+
+    def get_token_info(self, *scopes: str, options: "TokenRequestOptions | None" = None) -> "AccessTokenInfo":
+        """Return a token, as azure.core.credentials.SupportsTokenInfo does."""
+        token: AccessTokenInfo = self._named(lambda: self._credential.get_token_info(*scopes, options=options), scopes)
+        return token
+
+    def _named(self, ask: Callable[[], T], scopes: tuple[str, ...]) -> T:
+        from azure.core.exceptions import AzureError
+
+        with self._lock:
+            try:
+                return ask()
+            # msal reads the answer with json.loads and int: an answer of another form shows as ValueError.
+            except (AzureError, ValueError, TypeError, AttributeError) as error:
+                words = " ".join(str(error).split())[:MAX_WORDS]
+                raise RunbookError(self._code, words, target=" ".join(scopes)) from error

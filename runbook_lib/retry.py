@@ -1,9 +1,9 @@
 """When a request is sent again: one decision for the SDKs' pipelines and for `requests` alike.
 
-The numbers are the component registry's `networkRetryPolicies` (design section 7, NFR-8): 3 retries, 2 s apart.
+The numbers are the component registry's `networkRetryPolicies` (design section 7): 3 retries, 2 s apart.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -19,6 +19,8 @@ NETWORK_CONNECT_SECONDS = 10.0
 NETWORK_READ_SECONDS = 60.0
 # All attempts of one request together; ARM's longest token-bucket wait (azure-facts, section 11) fits several times.
 TOTAL_SECONDS = 180.0
+# What is left of the total for a last attempt is never less: a timeout of 0 would mean none to the socket.
+_LEAST_SECONDS = 1.0
 
 # "not_sent": the server cannot have seen the request. "ambiguous": it may have carried it out, the answer was lost.
 ConnectionFailure = Literal["not_sent", "ambiguous"]
@@ -29,7 +31,7 @@ _PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class NetworkRetryPolicy:
-    """How often and how far apart (seconds) a request is sent again."""
+    """How often and how far apart (seconds) a request is sent again, and the time (seconds) for all of its attempts."""
 
     max_retries: int = 3
     delay_seconds: float = 2.0
@@ -39,62 +41,140 @@ class NetworkRetryPolicy:
 PolicySource = Callable[[], NetworkRetryPolicy]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """What one attempt came to: a status with its Retry-After (seconds), or a connection failure.
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Send the request again after so many seconds."""
 
-    number: 1 for the first. elapsed: seconds since the first began. repeatable: the caller knows that a second time
-    does no harm, whatever the method.
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Send the request no more.
+
+    final: the answer is no passing failure. unsafe: the server may have carried out what must not be repeated, so
+    somebody has to look first. spent: no retry is left. deadline: the wait would end after the total time.
     """
 
-    number: int
-    method: str
-    elapsed: float
-    status: int | None = None
-    retry_after: float | None = None
-    failure: ConnectionFailure | None = None
-    repeatable: bool = False
+    reason: Literal["final", "unsafe", "spent", "deadline"]
 
 
-def seconds_to_wait(policy: NetworkRetryPolicy, attempt: Attempt) -> float | None:
-    """Return how long to wait before the request is sent again; None where it is not to be sent again.
+class AnswerLost(Exception):  # noqa: N818 - what happened, and maybe no error at all
+    """What must not be repeated was sent, and no answer came: look whether it was carried out.
+
+    Each transport's form of it is also that transport's own exception (RequestsAnswerLost, SdkAnswerLost).
+    """
+
+
+def decide(
+    policy: NetworkRetryPolicy,
+    *,
+    attempt: int,
+    method: str,
+    elapsed: float,
+    repeatable: bool = False,
+    status: int | None = None,
+    retry_after: float | None = None,
+    connection_failure: ConnectionFailure | None = None,
+) -> Wait | GiveUp:
+    """Return what to do after an attempt that ended with `status`, or with `connection_failure` and no status.
+
+    Parameters: attempt, 1 for the first; elapsed, seconds since the first began; repeatable, whether the caller knows
+    that a second time does no harm, whatever the method; retry_after, seconds that the server asks for.
 
     1. Only a passing failure is retried: a broken connection, or status 408, 429, 500, 502, 503, 504.
     2. What must not be repeated (POST, PATCH) is sent again only if the server cannot have carried it out: it was not
        sent, or it was refused with 429, or with 503 and a Retry-After. Else somebody has to look first.
-    3. At most `max_retries` times, `delay_seconds` apart. There is no jitter: the contract names the distance, and
-       writers are spread by the server's own Retry-After.
-    4. A server's Retry-After is honoured where it is longer.
-    5. Never past `total_seconds`: a wait that would end later gives up at once.
+    3. At most `max_retries` times, `delay_seconds` apart, a longer Retry-After honoured. There is no jitter: a
+       customer can read the distances off his policy, and the herd is bounded: one process with at most
+       http.CONNECTIONS_PER_HOST requests in flight, whom every server's own bucket serves at once or spreads by its
+       Retry-After.
+    4. Never past `total_seconds`: where the wait would end later, it does not begin.
     """
-    if attempt.failure is None and attempt.status not in _PASSING_STATUSES:
-        return None
-    if not (attempt.repeatable or attempt.method.upper() in _IDEMPOTENT_METHODS or _not_carried_out(attempt)):
-        return None
-    if attempt.number > policy.max_retries:
-        return None
-    wait = max(policy.delay_seconds, attempt.retry_after or 0.0)
-    return wait if attempt.elapsed + wait <= policy.total_seconds else None
+    if connection_failure is None and status not in _PASSING_STATUSES:
+        return GiveUp("final")
+    refused = status == 429 or (status == 503 and retry_after is not None)
+    not_carried_out = refused or connection_failure == "not_sent"
+    if not (repeatable or method.upper() in _IDEMPOTENT_METHODS or not_carried_out):
+        return GiveUp("unsafe")
+    if attempt > policy.max_retries:
+        return GiveUp("spent")
+    seconds = max(policy.delay_seconds, retry_after or 0.0)
+    return Wait(seconds) if elapsed + seconds <= policy.total_seconds else GiveUp("deadline")
 
 
-def _not_carried_out(attempt: Attempt) -> bool:
-    refused = attempt.status == 429 or (attempt.status == 503 and attempt.retry_after is not None)
-    return attempt.failure == "not_sent" or refused
+def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return how long a server asks to wait; None where it does not say, or not readably.
 
-
-def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """Return a Retry-After header (RFC 9110 section 10.2.3) in seconds from `now`; None where absent or unreadable."""
-    if not header:
-        return None
-    if header.strip().isdigit():
-        return float(header.strip())
+    Parameters: headers, the answer's, under case-insensitive names; now, aware.
+    `Retry-After` is RFC 9110 section 10.2.3, in seconds or as a date. Azure's services also use `retry-after-ms` and
+    `x-ms-retry-after-ms`, in milliseconds (azure.core.pipeline.policies._utils.get_retry_after).
+    """
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        milliseconds = headers.get(name, "").strip()
+        if milliseconds.isascii() and milliseconds.isdigit():
+            return int(milliseconds) / 1000
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
     try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError):  # TypeError: Python 3.10 for a text that is no date at all
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return max(0.0, (moment - now).total_seconds())
+
+
+class Attempts:
+    """The attempts of one request: how long the next may take, and the wait between two."""
+
+    def __init__(self, policy: NetworkRetryPolicy, *, method: str, repeatable: bool, clock: Clock) -> None:
+        self._policy = policy
+        self._method = method
+        self._repeatable = repeatable
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._made = 0
+
+    def next_timeouts(self) -> tuple[float, float]:
+        """Count an attempt, and return its connect and read timeouts in seconds: what the total time leaves."""
+        self._made += 1
+        left = max(_LEAST_SECONDS, self._policy.total_seconds - self._elapsed())
+        return min(NETWORK_CONNECT_SECONDS, left), min(NETWORK_READ_SECONDS, left)
+
+    def wait_after_status(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Wait, where an answer calls for another attempt. Return whether it does."""
+        retry_after = retry_after_seconds(headers, self._clock.now())
+        return isinstance(self._wait(status=status, retry_after=retry_after), Wait)
+
+    def wait_after_failure(self, failure: ConnectionFailure) -> Wait | GiveUp:
+        """Wait, where a connection failure calls for another attempt. Return the decision."""
+        return self._wait(connection_failure=failure)
+
+    def _elapsed(self) -> float:
+        return self._clock.monotonic() - self._started
+
+    def _wait(
+        self,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        connection_failure: ConnectionFailure | None = None,
+    ) -> Wait | GiveUp:
+        decision = decide(
+            self._policy,
+            attempt=self._made,
+            method=self._method,
+            elapsed=self._elapsed(),
+            repeatable=self._repeatable,
+            status=status,
+            retry_after=retry_after,
+            connection_failure=connection_failure,
+        )
+        if isinstance(decision, Wait):
+            self._clock.sleep(decision.seconds)
+        return decision
 
 
 def send(
@@ -107,53 +187,26 @@ def send(
     repeatable: bool = False,
     **options: Any,
 ) -> "requests.Response":
-    """Send a request through `session`, again where the policy says so, and return the last answer of any status.
+    """Send a request, again where the policy says so, and return the last answer, whatever its status.
 
-    Raises requests.RequestException where the last attempt got no answer.
+    Parameters: repeatable, see `decide`; options, of `requests.Session.request`, a body given as bytes, text, JSON or
+    form (a stream could be sent once only).
+    Raises requests.RequestException where the last attempt got no answer, RequestsAnswerLost (one of them) where the
+    server may have carried out what must not be repeated.
     """
-    import requests
+    from runbook_lib.requests_failures import CONNECTION_FAILURES, RequestsAnswerLost, connection_failure
 
-    started = clock.monotonic()
-    number = 0
+    attempts = Attempts(policy, method=method, repeatable=repeatable, clock=clock)
     while True:
-        number += 1
-        response: requests.Response | None = None
-        failure: requests.RequestException | None = None
         try:
-            response = session.request(method, url, timeout=(NETWORK_CONNECT_SECONDS, NETWORK_READ_SECONDS), **options)
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            failure = error
-        wait = seconds_to_wait(
-            policy,
-            Attempt(
-                number=number,
-                method=method,
-                elapsed=clock.monotonic() - started,
-                status=None if response is None else response.status_code,
-                retry_after=None
-                if response is None
-                else retry_after_seconds(response.headers.get("Retry-After"), clock.now()),
-                failure=None if failure is None else _kind_of(failure),
-                repeatable=repeatable,
-            ),
-        )
-        if wait is None:
-            if response is None:
-                assert failure is not None  # noqa: S101 - one of the two is there
-                raise failure
+            response = session.request(method, url, timeout=attempts.next_timeouts(), **options)
+        except CONNECTION_FAILURES as error:
+            decision = attempts.wait_after_failure(connection_failure(error))
+            if decision == GiveUp("unsafe"):
+                raise RequestsAnswerLost(*error.args, request=error.request) from error
+            if isinstance(decision, GiveUp):
+                raise
+            continue
+        if not attempts.wait_after_status(response.status_code, response.headers):
             return response
-        if response is not None:
-            response.close()
-        clock.sleep(wait)
-
-
-def _kind_of(error: "requests.RequestException") -> ConnectionFailure:
-    import requests
-    from urllib3.exceptions import MaxRetryError, NewConnectionError
-
-    if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError)):
-        return "not_sent"
-    reason = error.args[0] if error.args else None
-    if isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError):
-        return "not_sent"
-    return "ambiguous"
+        response.close()

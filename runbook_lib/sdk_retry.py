@@ -1,22 +1,23 @@
-"""The network retry policy as a step of the Azure SDKs' pipelines, in place of their own."""
+"""The network retry policy in the Azure SDKs' pipelines, in place of their own."""
 
-from typing import Any
+from collections.abc import Callable, MutableMapping
+from typing import Any, TypeVar
 
 from azure.core.exceptions import (
-    AzureError,
     ClientAuthenticationError,
+    HttpResponseError,
     ServiceRequestError,
     ServiceResponseError,
 )
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import HTTPPolicy
+from azure.core.pipeline.transport import HttpTransport
 
 from runbook_lib.clock import Clock
-from runbook_lib.retry import Attempt, PolicySource, retry_after_seconds, seconds_to_wait
+from runbook_lib.retry import AnswerLost, Attempts, ConnectionFailure, GiveUp, PolicySource
 
 # What the SDKs' own retry policies take out of a request's options, so that it does not reach the transport
-# (azure.core.pipeline.policies.RetryPolicy, azure.storage.blob._shared.policies.StorageRetryPolicy, at the locked
-# versions).
+# (azure.core RetryPolicy, azure.storage.blob StorageRetryPolicy, at the locked versions).
 _RETRY_OPTIONS = (
     "retry_total",
     "retry_connect",
@@ -24,17 +25,27 @@ _RETRY_OPTIONS = (
     "retry_status",
     "retry_backoff_factor",
     "retry_backoff_max",
+    "retry_mode",
     "retry_on_methods",
     "retry_to_secondary",
     "retry_hook",
-    "location_mode",
     "hosts",
     "timeout",
 )
 
+R = TypeVar("R")
+
+
+class SdkAnswerLost(ServiceResponseError, AnswerLost):  # noqa: N818 - see AnswerLost
+    """AnswerLost, as the Azure SDKs would say it."""
+
 
 class SdkRetryPolicy(HTTPPolicy[Any, Any]):
-    """Passed as `retry_policy` to every SDK client. `source` is asked at each request: the numbers may arrive late."""
+    """Passed as `retry_policy` to SDK clients.
+
+    Parameters: source, asked at each request, since the component registry's numbers arrive late; clock.
+    An operation's option `repeatable=True` marks a POST or PATCH that does no harm a second time.
+    """
 
     def __init__(self, source: PolicySource, *, clock: Clock) -> None:
         super().__init__()
@@ -42,48 +53,108 @@ class SdkRetryPolicy(HTTPPolicy[Any, Any]):
         self._clock = clock
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Send the request on, again where the policy says so. Raises the last attempt's AzureError."""
-        for option in _RETRY_OPTIONS:
-            request.context.options.pop(option, None)
-        body = request.http_request.body
-        position = body.tell() if hasattr(body, "seek") and hasattr(body, "tell") else None
-        started = self._clock.monotonic()
-        number = 0
-        while True:
-            number += 1
-            response: PipelineResponse[Any, Any] | None = None
-            error: AzureError | None = None
-            try:
-                response = self.next.send(request)
-            except ClientAuthenticationError:
-                raise
-            except (ServiceRequestError, ServiceResponseError) as caught:
-                error = caught
-            wait = seconds_to_wait(
-                self._source(),
-                Attempt(
-                    number=number,
-                    method=request.http_request.method,
-                    elapsed=self._clock.monotonic() - started,
-                    status=None if response is None else response.http_response.status_code,
-                    retry_after=None
-                    if response is None
-                    else retry_after_seconds(response.http_response.headers.get("Retry-After"), self._clock.now()),
-                    failure=None if error is None else _kind_of(error),
-                ),
-            )
-            if wait is None:
-                if response is None:
-                    assert error is not None  # noqa: S101 - one of the two is there
-                    raise error
-                return response
-            self._clock.sleep(wait)
-            if position is not None:
-                body.seek(position)
+        """Send the request on, again where the policy says so.
+
+        Raises the last attempt's azure.core exception, SdkAnswerLost (one of them) where the server may have carried
+        out what must not be repeated.
+        """
+        options = request.context.options
+        # azure.storage.blob's response handlers read it from the answer, where its own retry policy would put it.
+        location = options.pop("location_mode", None)
+        streamed = options.get("stream")
+        response: PipelineResponse[Any, Any] = _send(
+            lambda: self.next.send(request),
+            http_response=lambda answer: answer.http_response,
+            request=request.http_request,
+            options=options,
+            attempts=_attempts(self._source, request.http_request, options, self._clock),
+        )
+        if streamed is None:
+            del options["stream"]
+        else:
+            options["stream"] = streamed
+        if location is not None:
+            response.http_response.location_mode = location
+        return response
 
 
-def _kind_of(error: AzureError) -> Any:
-    """azure-core raises ServiceRequestError where no connection came about, ServiceResponseError where an answer was
-    lost.
+class RetryingTransport(HttpTransport[Any, Any]):
+    """The same for azure-data-tables 12.7.0, which builds a retry policy of its own and takes none from outside.
+
+    That policy is told to retry nothing (`retry_total=0`), and each request that it lets through is retried here.
     """
+
+    def __init__(self, transport: HttpTransport[Any, Any], source: PolicySource, *, clock: Clock) -> None:
+        self._transport = transport
+        self._source = source
+        self._clock = clock
+
+    def send(self, request: Any, **options: Any) -> Any:
+        """Send the request, again where the policy says so. Raises as SdkRetryPolicy.send does."""
+        attempts = _attempts(self._source, request, options, self._clock)
+        return _send(
+            lambda: self._transport.send(request, **options),
+            http_response=lambda answer: answer,
+            request=request,
+            options=options,
+            attempts=attempts,
+        )
+
+    def open(self) -> None:
+        """Open the transport below."""
+        self._transport.open()
+
+    def close(self) -> None:
+        """Close the transport below."""
+        self._transport.close()
+
+    def __exit__(self, *_: object) -> None:
+        """Close the transport below."""
+        self.close()
+
+
+def _attempts(source: PolicySource, request: Any, options: MutableMapping[str, Any], clock: Clock) -> Attempts:
+    for name in _RETRY_OPTIONS:
+        options.pop(name, None)
+    repeatable = bool(options.pop("repeatable", False))
+    return Attempts(source(), method=request.method, repeatable=repeatable, clock=clock)
+
+
+def _send(
+    send_once: Callable[[], R],
+    *,
+    http_response: Callable[[R], Any],
+    request: Any,
+    options: MutableMapping[str, Any],
+    attempts: Attempts,
+) -> R:
+    # The body is read within the attempt, so that a connection that breaks in it is retried here and nowhere else
+    # (azure.storage.blob's downloader has a loop of its own for that). AzureClients bounds what one answer may hold.
+    options["stream"] = False
+    body = request.body
+    position = body.tell() if hasattr(body, "seek") and hasattr(body, "tell") else None
+    while True:
+        options["connection_timeout"], options["read_timeout"] = attempts.next_timeouts()
+        try:
+            answer = send_once()
+        except ClientAuthenticationError:
+            raise  # a credential's, whose own requests were retried
+        except (ServiceRequestError, ServiceResponseError, HttpResponseError) as error:
+            if isinstance(error, HttpResponseError) and error.response is not None:
+                raise  # about an answer that came
+            decision = attempts.wait_after_failure(_connection_failure(error))
+            if decision == GiveUp("unsafe"):
+                raise SdkAnswerLost(error.message, error=error) from error
+            if isinstance(decision, GiveUp):
+                raise
+        else:
+            response = http_response(answer)
+            if not attempts.wait_after_status(response.status_code, response.headers):
+                return answer
+        if position is not None:
+            body.seek(position)
+
+
+def _connection_failure(error: Exception) -> ConnectionFailure:
+    """azure-core raises ServiceRequestError where no connection came about, others where an answer was lost."""
     return "not_sent" if isinstance(error, ServiceRequestError) else "ambiguous"

@@ -2,35 +2,64 @@
 
 import base64
 import json
+import re
+import threading
 import urllib.parse
 
 # A shorter secret would turn up in innocent text, and hiding it would give it away.
 MIN_SECRET_LENGTH = 8
 MASK = "***"
 
+_ESCAPE = re.compile("%[0-9A-F]{2}")
+
 
 class Redactor:
-    """Knows a run's secrets and masks them, plain or in an encoding that text commonly carries."""
+    """Knows a run's secrets and masks them, plain or in an encoding that text commonly carries; for many threads."""
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
+        # Longest first, so that a form that holds another is masked whole. Replaced as a whole: readers need no lock.
+        self._forms: tuple[str, ...] = ()
+        self._lock = threading.Lock()
 
     def learn(self, secret: str) -> None:
         """Mask `secret` from now on. Raises ValueError for one shorter than MIN_SECRET_LENGTH characters."""
         if len(secret) < MIN_SECRET_LENGTH:
             raise ValueError(f"a secret shorter than {MIN_SECRET_LENGTH} characters cannot be masked")
-        raw = secret.encode()
-        self._forms |= {
-            secret,
-            json.dumps(secret)[1:-1],
-            urllib.parse.quote(secret, safe=""),
-            base64.b64encode(raw).decode().rstrip("="),
-            base64.urlsafe_b64encode(raw).decode().rstrip("="),
-            raw.hex(),
-        }
+        with self._lock:
+            self._forms = tuple(sorted({*self._forms, *_forms_of(secret)}, key=len, reverse=True))
 
     def redact(self, text: str) -> str:
         """Return `text` with every known secret masked."""
-        for form in sorted(self._forms, key=len, reverse=True):
+        for form in self._forms:
             text = text.replace(form, MASK)
         return text
+
+
+def _forms_of(secret: str) -> set[str]:
+    """Return how `secret` may stand in a text: as it is, in JSON, a URL, Python's repr, hexadecimal, or base64."""
+    raw = secret.encode()
+    quoted = {urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret)}
+    lower = {_ESCAPE.sub(lambda escape: escape.group().lower(), form) for form in quoted}
+    return {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        *quoted,
+        *lower,
+        raw.hex(),
+        raw.hex().upper(),
+        *_base64_forms(raw),
+    }
+
+
+def _base64_forms(raw: bytes) -> set[str]:
+    """Return what base64 makes of `raw` inside a longer text, such as `username:password`: one form for each alignment.
+
+    Only whole groups of three bytes encode alike whatever stands before and after them.
+    """
+    forms = set()
+    for skipped in range(3):
+        whole = raw[skipped : skipped + (len(raw) - skipped) // 3 * 3]
+        forms |= {base64.b64encode(whole).decode(), base64.urlsafe_b64encode(whole).decode()}
+    return forms

@@ -16,7 +16,7 @@ AUTOMATION_VARIABLE = "vibedata-settings"
 MAX_VALUE_LENGTH = 512
 
 _GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
-_URL = (r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
+_URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
 _HOST = (r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?", "a host name, with a port if need be")
 _NAME = (r"[A-Za-z0-9][A-Za-z0-9._()-]{0,89}", "an Azure resource name")
 
@@ -63,7 +63,8 @@ _FORMS: dict[str, tuple[str, str]] = {
     "publisher_registry": _HOST,
     "logs_endpoint": _URL,
     "dcr_id": (r"dcr-[0-9a-f]{32}", "a data collection rule's immutable id, dcr-..."),
-    "uami_client_id": _GUID,
+    # Only in Automation: identity.credential asks for it there.
+    "uami_client_id": (f"({_GUID[0]})?", _GUID[1]),
 }
 
 # What follows from the prefix; the others have no convention.
@@ -79,6 +80,7 @@ _CONVENTION = {
     "customer_registry": "{customer_registry_name}.azurecr.io",
     "customer_registry_name": "{prefix}acr",
     "publisher_registry": "vibedata.azurecr.io",
+    "uami_client_id": "",
 }
 
 
@@ -97,7 +99,7 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
     for source, values in sources:
         for name in values:
             if name not in _FORMS:
-                raise RunbookError("VD-SETTINGS-003", f"it stands in {source}", target=name)
+                raise RunbookError("VD-SETTINGS-003", f"from {source}; known are {', '.join(_FORMS)}", target=name)
     return Settings(**{item.name: _value(item.name, sources) for item in fields(Settings)})
 
 
@@ -115,7 +117,9 @@ def automation_variable() -> str | None:
         value = automationassets.get_automation_variable(AUTOMATION_VARIABLE)
     except automationassets.AutomationAssetNotFound:
         return None
-    return None if value is None else str(value)
+    if value is not None and not isinstance(value, str):
+        raise RunbookError("VD-SETTINGS-002", "takes a text, itself a JSON object", target=AUTOMATION_VARIABLE)
+    return value
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,29 @@
+"""What a failed attempt of `requests` says about the request: whether the server can have seen it."""
+
+import ssl
+
+import requests
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from runbook_lib.retry import AnswerLost, ConnectionFailure
+
+# A connection that does not come about, breaks, stays silent, or ends within the answer. Other exceptions of `requests`
+# are mistakes in the request itself.
+CONNECTION_FAILURES = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+
+class RequestsAnswerLost(requests.ConnectionError, AnswerLost):
+    """AnswerLost, as `requests` would say it."""
+
+
+def connection_failure(error: requests.RequestException) -> ConnectionFailure:
+    """Return "not_sent" where no connection came about, or its TLS was not agreed on; else "ambiguous"."""
+    if isinstance(error, requests.ConnectTimeout):
+        return "not_sent"
+    outer = error.args[0] if error.args else None
+    reason = outer.reason if isinstance(outer, MaxRetryError) else outer
+    if isinstance(reason, NewConnectionError):
+        return "not_sent"
+    # Any other TLS failure may also come after the request was sent.
+    causes = reason.args if isinstance(reason, Exception) else ()
+    return "not_sent" if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes) else "ambiguous"
