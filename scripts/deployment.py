@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from runbook_lib.engine import apply_plan
-
 from runbook_lib.change import Plan, Result
 from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.engine import Work, apply_plan
+from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
+from runbook_lib.retry import NetworkRetryPolicy
 from scripts import publication
 from scripts.azure_session import AzureSession
 from scripts.command_invoke import result_of
@@ -73,12 +75,19 @@ def publish(published: Publication, report: Report) -> Step:
     """Bring the Automation account's runbooks and packages to the release's state."""
     with _stopwatch() as seconds:
         plan = publication.plan(published.observe())
-        results = apply_plan(
-            plan,
+        work = Work(
             apply=published.apply,
             look=published.look,
+            name_error=_named,
+            retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
+        )
+        results = apply_plan(
+            plan,
+            work,
             on_result=lambda result: report(_result_line(result)),
+            on_stage_end=lambda: None,
+            on_progress=lambda _: None,  # a line for each result is progress enough
             max_parallel=IMPORTS_AT_ONCE,
         )
     failed = [result for result in results if result.outcome != "done"]
@@ -115,6 +124,10 @@ def _result_line(result: Result) -> str:
     change = result.change
     words = f"publish: {change.action} {change.target}: {result.outcome}"
     return words if result.error is None else f"{words}\n{result.error}"
+
+
+def _named(error: BaseException) -> RunbookError:
+    return name_error(error) or RunbookError("VD-ENGINE-900", f"{type(error).__name__}: {error}")
 
 
 @contextmanager
