@@ -1,9 +1,10 @@
 """The managed resource group: its listing with paging, the group itself, and GET of the resources in it.
 
-Faithful: `resources` lists every resource of the group, also runbooks, which are resources of their own; `$top`, `$filter` on name and resourceType, `$expand`, `nextLink` with `$skiptoken` (learn rest/api/resources,
+Faithful: `resources` lists every resource of the group, also runbooks, which are resources of their own; `$top`,
+`$filter` on name and resourceType, `$expand`, `nextLink` with `$skiptoken` (learn rest/api/resources,
 resources/list-by-resource-group). A resource whose provider is here answers GET by itself; the others get the shape of
 their own REST reference. The page is small where Azure's is 1,000, so that every client meets a `nextLink`.
-Left out: tags filters, writes, the resources of other groups.
+Left out: filters on tags, writes, the resources of other groups.
 """
 
 import base64

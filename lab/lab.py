@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from lab.clock import LabClock
+from lab.container_registry_index import ContainerRegistryIndex
 from lab.gate import Gate
 from lab.immutability import Immutability
 from lab.log_tables import LogTables
@@ -116,6 +117,10 @@ class Lab:
     # What two stand-ins share: the storage front and ARM; ingestion and query.
     immutability: Immutability = field(default_factory=Immutability)
     log_tables: LogTables = field(default_factory=LogTables)
+    # What the container registries hold, by service: their fronts, and ARM's importImage.
+    container_registries: dict[str, ContainerRegistryIndex] = field(
+        default_factory=lambda: {name: ContainerRegistryIndex() for name in ("publisher_registry", "customer_registry")}
+    )
     # What GET /jobs of the control API shows; the Automation stand-in sets it.
     jobs_view: Callable[[], list[Mapping[str, object]]] = list
 

@@ -1,0 +1,214 @@
+"""ACR's data plane in front of a Docker Registry: OCI distribution with ACR's authentication, tags and referrers.
+
+Faithful: the 401 challenge before everything (container_registry_tokens.py), the OCI distribution API with the
+referrers API and `OCI-Subject` of its version 1.1 (which Docker Registry 2.8 lacks), ACR's own API
+(container_registry_acr.py), manifests up to 4 MiB, digests kept from push to pull; a manifest is answered in its own
+media type or not at all. The bytes are Docker Registry's: it stores blobs and manifests and refuses a manifest whose
+parts it does not have. Tags and subjects are the front's (container_registry_index.py).
+Left out: the 307 of a blob to blob storage (the bytes come at once), data-plane rate limits (a fault `throttle` injects
+a 429), conversion to schema 1, retention, quarantine, locks.
+Sources: OCI distribution specification 1.1; Azure/acr docs; azure-containerregistry 1.2.0; docker/distribution 2.8.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from aiohttp import web
+
+from lab import answers
+from lab.container_registry_acr import AcrApi
+from lab.container_registry_index import (
+    ManifestInvalidError,
+    digest_of,
+    read_manifest,
+)
+from lab.container_registry_store import ContainerRegistryStore
+from lab.container_registry_tokens import AccessRefused, ContainerRegistryTokens
+from lab.lab import Lab
+from lab.proxy import forward
+from lab.scopes import CATALOG_SCOPE, Scope, repository_scope
+
+# "Max manifest size 4 MiB" (learn container-registry-skus); azure-containerregistry reads no more either.
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+NAME = rf"(?P<name>{PART}(?:/{PART})*)"
+TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+DIGEST = r"sha256:[0-9a-f]{64}"
+MANIFEST = re.compile(rf"/v2/{NAME}/manifests/(?P<reference>{TAG}|{DIGEST})")
+REFERRERS = re.compile(rf"/v2/{NAME}/referrers/(?P<digest>{DIGEST})")
+TAGS = re.compile(rf"/v2/{NAME}/tags/list")
+BLOB = re.compile(rf"/v2/{NAME}/blobs/(?P<digest>{DIGEST})")
+UPLOADS = re.compile(rf"/v2/{NAME}/blobs/uploads/?")
+UPLOAD = re.compile(rf"/v2/{NAME}/blobs/uploads/[A-Za-z0-9_=.-]+")
+API_HEADERS = {"Docker-Distribution-Api-Version": "registry/2.0"}
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+READS = ("GET", "HEAD")
+
+Answer = Callable[[web.Request, "re.Match[str]"], Awaitable[web.StreamResponse]]
+
+
+def routes(lab: Lab, service: str) -> web.Application:
+    """Return the app of the container registry `service`: publisher_registry or customer_registry."""
+    front = ContainerRegistryFront(lab=lab, service=service)
+
+    async def clear() -> None:
+        lab.container_registries[service].clear()
+
+    lab.on_reset.append(clear)
+    application = web.Application(client_max_size=MAX_MANIFEST_BYTES)
+    application.router.add_post("/oauth2/exchange", _refusing(front.tokens.exchange))
+    application.router.add_post("/oauth2/token", _refusing(front.tokens.token_for_form))
+    application.router.add_get("/oauth2/token", _refusing(front.tokens.token_for_basic), allow_head=False)
+    application.router.add_route("*", "/{path:.*}", _refusing(front.dispatch))
+    return application
+
+
+def _refusing(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except AccessRefused as refused:
+            return refused.answer
+
+    return handle
+
+
+class ContainerRegistryFront:
+    """One container registry."""
+
+    def __init__(self, *, lab: Lab, service: str) -> None:
+        """Serve `service`, whose Docker Registry is at `lab.real_urls[service]`."""
+        self._lab = lab
+        self._store = ContainerRegistryStore(lab=lab, service=service)
+        self.tokens = ContainerRegistryTokens(lab=lab, service=service)
+        self._acr = AcrApi(store=self._store, tokens=self.tokens, login_server=lab.host(service))
+        # Path, methods, the actions that are needed on the repository, and who answers.
+        self._table: tuple[tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...], Answer], ...] = (
+            (MANIFEST, READS, ("pull",), self._get_manifest),
+            (MANIFEST, ("PUT",), ("pull", "push"), self._put_manifest),
+            (MANIFEST, ("DELETE",), ("delete",), self._delete_manifest),
+            (REFERRERS, ("GET",), ("pull",), self._referrers),
+            (TAGS, ("GET",), ("metadata_read",), self._tags),
+            (UPLOADS, ("POST",), ("pull", "push"), self._start_upload),
+            (UPLOAD, ("GET", "PATCH", "PUT", "DELETE"), ("pull", "push"), self._pass),
+            (BLOB, READS, ("pull",), self._pass),
+            (BLOB, ("DELETE",), ("delete",), self._pass),
+        )
+
+    async def dispatch(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request to the API, not to the token endpoints."""
+        path = request.path
+        if path in ("/v2", "/v2/"):
+            self.tokens.require(request, None)
+            return web.json_response({}, headers=API_HEADERS)
+        if path.startswith("/acr/v1/"):
+            return await self._acr.dispatch(request)
+        if path == "/v2/_catalog" and request.method == "GET":
+            self.tokens.require(request, CATALOG_SCOPE)
+            return self._acr.catalog(request)
+        known = [(row, match) for row in self._table if (match := row[0].fullmatch(path)) is not None]
+        for (_, methods, actions, answer), match in known:
+            if request.method in methods:
+                self.tokens.require(request, repository_scope(match["name"], *actions))
+                return await answer(request, match)
+        raise web.HTTPMethodNotAllowed(request.method, READS) if known else web.HTTPNotFound
+
+    async def _get_manifest(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
+        entry = self._store.index.resolve(match["name"], match["reference"])
+        if entry is None:
+            return _manifest_unknown(match["name"], match["reference"])
+        manifest = entry.manifest
+        if not accepts(request.headers.getall("Accept", []), manifest.media_type):
+            return _manifest_unknown(match["name"], match["reference"], f"it is '{manifest.media_type}', not accepted")
+        headers = {
+            **API_HEADERS,
+            "Content-Type": manifest.media_type,
+            "Docker-Content-Digest": manifest.digest,
+            "ETag": f'"{manifest.digest}"',
+        }
+        if request.method == "HEAD":
+            return web.Response(headers={**headers, "Content-Length": str(manifest.size)})
+        body = await self._store.manifest(match["name"], manifest.digest)
+        return web.Response(body=body, headers=headers)
+
+    async def _put_manifest(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
+        name, reference = match["name"], match["reference"]
+        body = await request.read()  # 413 beyond the app's client_max_size
+        if reference.startswith("sha256:") and reference != digest_of(body):
+            message = f"the digest of the manifest is {digest_of(body)}"
+            return answers.registry_error(400, "DIGEST_INVALID", message, API_HEADERS)
+        try:
+            manifest = read_manifest(body, request.headers.get("Content-Type", "").partition(";")[0].strip())
+        except ManifestInvalidError as error:
+            return answers.registry_error(400, "MANIFEST_INVALID", str(error), API_HEADERS)
+        tags = [] if reference == manifest.digest else [reference]
+        refused = await self._store.put_manifest(name, manifest, body, tags)
+        if refused is not None:
+            return refused
+        headers = {
+            **API_HEADERS,
+            "Docker-Content-Digest": manifest.digest,
+            "Location": f"/v2/{name}/manifests/{manifest.digest}",
+        }
+        if manifest.subject is not None:
+            headers["OCI-Subject"] = manifest.subject
+        return web.Response(status=201, headers=headers)
+
+    async def _delete_manifest(self, _request: web.Request, match: re.Match[str]) -> web.StreamResponse:
+        name, reference = match["name"], match["reference"]
+        entry = self._store.index.resolve(name, reference)
+        if entry is None:
+            return _manifest_unknown(name, reference)
+        if reference == entry.manifest.digest:
+            await self._store.delete_manifest(name, reference)
+        else:
+            self._store.index.untag(name, reference)
+        return web.Response(status=202, headers=API_HEADERS)
+
+    async def _referrers(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
+        found = self._store.index.referrers(match["name"], match["digest"])
+        headers = {**API_HEADERS, "Content-Type": INDEX_TYPE}
+        wanted = request.query.getall("artifactType", [])
+        if wanted:
+            found = [one for one in found if one.get("artifactType") in wanted]
+            headers["OCI-Filters-Applied"] = "artifactType"
+        index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": found}
+        return web.Response(text=json.dumps(index), headers=headers)
+
+    async def _tags(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
+        return self._acr.tag_names(request, match["name"])
+
+    async def _start_upload(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
+        # A blob is mounted only from where the client may read; else an ordinary upload begins (OCI distribution).
+        source = request.query.get("from")
+        query = request.rel_url.raw_query_string
+        if source is not None and not self.tokens.allows(request, Scope("repository", source, frozenset({"pull"}))):
+            query = ""
+        return await self._forward(request, f"/v2/{match['name']}/blobs/uploads/", query)
+
+    async def _pass(self, request: web.Request, _match: re.Match[str]) -> web.StreamResponse:
+        return await self._forward(request, request.path, request.rel_url.raw_query_string)
+
+    async def _forward(self, request: web.Request, path: str, query: str) -> web.StreamResponse:
+        return await forward(
+            request,
+            f"{self._store.url}{quote(path, safe='/:@=')}{'?' + query if query else ''}",
+            session=self._lab.upstream,
+            headers={"Authorization": None},
+        )
+
+
+def accepts(headers: list[str], media_type: str) -> bool:
+    """Tell whether `Accept` headers take a manifest's media type; none at all takes every one."""
+    accepted = {part.partition(";")[0].strip() for header in headers for part in header.split(",")}
+    return not accepted or not accepted.isdisjoint({media_type, "*/*", "application/*"})
+
+
+def _manifest_unknown(name: str, reference: str, why: str = "manifest unknown") -> web.Response:
+    detail = {"name": name, "revision" if reference.startswith("sha256:") else "tag": reference}
+    message = f"manifest {'' if why.startswith('manifest') else 'unknown: '}{why.removeprefix('manifest ')}"
+    return answers.registry_error(404, "MANIFEST_UNKNOWN", message, API_HEADERS, detail)

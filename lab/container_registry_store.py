@@ -1,0 +1,90 @@
+"""What a container registry holds: the bytes in its Docker Registry and the index beside them, changed together."""
+
+from collections.abc import AsyncIterator, Iterable
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from lab import answers
+from lab.container_registry_index import MANIFEST_TYPES, Manifest
+from lab.lab import Lab
+
+ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
+
+
+class StoreFailedError(Exception):
+    """Docker Registry refused what it should have taken; the text has its answer."""
+
+
+class ContainerRegistryStore:
+    """One container registry's content; no questions asked about who wants it."""
+
+    def __init__(self, *, lab: Lab, service: str) -> None:
+        """Keep the bytes in the Docker Registry at `lab.real_urls[service]`."""
+        self.index = lab.container_registries[service]
+        self.url = lab.real_urls[service]
+        self._session = lab.upstream
+        self._clock = lab.clock
+
+    async def manifest(self, repository: str, digest: str) -> bytes:
+        """Return the bytes kept for a manifest, whatever they are."""
+        async with self._session.get(f"{self.url}/v2/{repository}/manifests/{digest}", headers=ACCEPT) as answer:
+            if answer.status != 200:
+                raise StoreFailedError(f"GET {digest}: {answer.status} {await answer.text()}")
+            return await answer.read()
+
+    async def put_manifest(
+        self, repository: str, manifest: Manifest, body: bytes, tags: Iterable[str]
+    ) -> web.Response | None:
+        """Keep a manifest and set its tags; return Docker Registry's refusal, e.g. of a blob that is not there."""
+        url = f"{self.url}/v2/{repository}/manifests/{manifest.digest}"
+        async with self._session.put(url, data=body, headers={"Content-Type": manifest.media_type}) as answer:
+            if answer.status != 201:
+                return web.Response(
+                    status=answer.status, body=await answer.read(), headers={"Content-Type": "application/json"}
+                )
+        self.index.record(repository, manifest, tags, now=self._clock.now())
+        return None
+
+    async def delete_manifest(self, repository: str, digest: str) -> list[str]:
+        """Delete a manifest and what refers to it; return the digests."""
+        removed = self.index.delete_manifest(repository, digest)
+        for found in removed:
+            url = f"{self.url}/v2/{repository}/manifests/{found}"
+            async with self._session.delete(url) as answer:
+                if answer.status != 202:
+                    raise StoreFailedError(f"DELETE {found}: {answer.status} {await answer.text()}")
+        return removed
+
+    async def has_blob(self, repository: str, digest: str) -> bool:
+        """Tell whether the repository has a blob."""
+        async with self._session.head(f"{self.url}/v2/{repository}/blobs/{digest}") as answer:
+            return answer.status == 200
+
+    async def start_blob(self, repository: str, digest: str) -> str | None:
+        """Link a blob that another repository has and return None, or return the address of a new upload."""
+        home = self.index.home_of(digest)
+        url = f"{self.url}/v2/{repository}/blobs/uploads/"
+        query = {} if home is None else {"mount": digest, "from": home}
+        async with self._session.post(URL(url).with_query(query)) as answer:
+            if answer.status == 201:
+                return None
+            if answer.status != 202:
+                raise StoreFailedError(f"POST {repository}: {answer.status} {await answer.text()}")
+            return str(URL(self.url).join(URL(answer.headers["Location"], encoded=True)))
+
+    async def finish_blob(self, upload: str, digest: str, content: AsyncIterator[bytes]) -> str | None:
+        """Send a blob to its upload; return Docker Registry's refusal, e.g. DIGEST_INVALID, as text."""
+        url = URL(upload, encoded=True).update_query({"digest": digest})
+        headers = {"Content-Type": "application/octet-stream"}
+        try:
+            async with self._session.put(url, data=content, headers=headers) as answer:
+                return None if answer.status == 201 else await answer.text()
+        except aiohttp.ClientError as error:
+            raise StoreFailedError(f"PUT {digest}: {error}") from error
+
+
+def unknown_repository(name: str) -> web.Response:
+    """Return 404 NAME_UNKNOWN."""
+    return answers.registry_error(404, "NAME_UNKNOWN", "repository name not known to registry", None, {"name": name})
