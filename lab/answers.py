@@ -120,10 +120,12 @@ SHAPES: dict[str, tuple[Shape, Mapping[int, str], str]] = {
 }
 
 
-def refusal(service: str, status: int, message: str, headers: Headers | None = None) -> web.Response:
-    """Return an error of `service` in its own shape, with the code that it uses for `status`."""
+def refusal(
+    service: str, status: int, message: str, headers: Headers | None = None, code: str | None = None
+) -> web.Response:
+    """Return an error of `service` in its own shape, with `code` or else the one that it uses for `status`."""
     shape, codes, otherwise = SHAPES[service]
-    code = codes.get(status) or otherwise or GENERIC_CODES.get(status, f"Status{status}")
+    code = code or codes.get(status) or otherwise or GENERIC_CODES.get(status, f"Status{status}")
     return shape(status, code, message, headers)
 
 

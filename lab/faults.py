@@ -47,6 +47,7 @@ class Fault:
     nth: int | None  # 1-based: left alone are the requests before the nth that match
     times: int  # applied to so many requests, 0: to all
     status: int  # of the answer; `status` and `throttle`
+    code: str | None  # of the error in the answer; `status`; None: what the service says for that status
     seconds: float  # of the delay; `delay`
     retry_after: int | None  # whole seconds; `status` and `throttle`
     id: int = 0
@@ -65,6 +66,7 @@ class Fault:
             "match": {**self.match.as_json(), "nth": self.nth},
             "action": self.action,
             "status": self.status if self.action in ("status", "throttle") else None,
+            "code": self.code,
             "seconds": self.seconds if self.action == "delay" else self.retry_after,
             "times": self.times,
             "matched": self.matched,
@@ -155,13 +157,16 @@ class Latencies:
 
 def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     """Read the body of `POST /faults`; InvalidFaultError says what is wrong with it."""
-    fields = _fields(body, "a fault", {"match", "action", "status", "seconds", "times"})
+    fields = _fields(body, "a fault", {"match", "action", "status", "code", "seconds", "times"})
     action = fields.get("action")
     if action not in ACTIONS:
         raise InvalidFaultError(f"action is {action!r}; it takes one of {', '.join(ACTIONS)}")
     match_fields = _fields(fields.get("match", {}), "match", {"service", "method", "path", "nth"})
     if "status" in fields and action != "status":
         raise InvalidFaultError(f"status goes with the action status, not with {action}")
+    code = fields.get("code")
+    if code is not None and (action != "status" or not isinstance(code, str) or not code):
+        raise InvalidFaultError(f"code is {code!r} of {action}; it takes an error code and goes with the action status")
     if "seconds" in fields and action not in ("status", "delay", "throttle"):
         raise InvalidFaultError(f"seconds goes with delay, throttle and status (Retry-After), not with {action}")
     seconds = _seconds(fields["seconds"]) if "seconds" in fields else None
@@ -177,6 +182,7 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
         nth=_integer(match_fields["nth"], "nth", least=1, most=10**9) if "nth" in match_fields else None,
         times=_integer(fields.get("times", 1), "times", least=0, most=10**9),
         status=status,
+        code=code,
         seconds=(seconds or 0.0) if action == "delay" else 0.0,
         retry_after=(1 if retry_after is None else retry_after) if action == "throttle" else retry_after,
     )

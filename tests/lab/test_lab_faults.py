@@ -55,6 +55,12 @@ def test_status_fault_uses_the_services_own_error_shape(lab: LabUnderTest) -> No
     assert [entry["fault"] for entry in lab.journal(service="identity")] == ["status", None]
 
 
+def test_status_fault_takes_the_error_code_that_is_asked_for(lab: LabUnderTest) -> None:
+    lab.fault("status", status=409, code="AccountIsDisabled", match={"service": "blob"})
+    blob = requests.get(lab.env["VIBEDATA_BLOB_ENDPOINT"], timeout=10)
+    assert (blob.status_code, blob.headers["x-ms-error-code"]) == (409, "AccountIsDisabled")
+
+
 def test_status_fault_below_400_has_no_body(lab: LabUnderTest) -> None:
     lab.fault("status", status=202, match=IDENTITY, times=0)
     answers = [ask(lab) for _ in range(3)]
@@ -146,6 +152,8 @@ def test_latency_of_a_service_counts_until_taken_back(lab: LabUnderTest) -> None
         {"action": "delay", "seconds": -1},
         {"action": "delay", "seconds": 1, "status": 500},
         {"action": "reset_after", "seconds": 1},
+        {"action": "status", "status": 500, "code": 1},
+        {"action": "throttle", "code": "TooManyRequests"},
         {"action": "throttle", "times": -1},
         {"action": "throttle", "unknown": 1},
         {"action": "throttle", "match": {"unknown": 1}},
