@@ -123,14 +123,20 @@ class Arm:
         return sorted(found, key=lambda resource: str(resource["id"]).lower())
 
     def accept(
-        self, request: web.Request, operation: Operation, *, retry_after: int = RETRY_AFTER_SECONDS
+        self,
+        request: web.Request,
+        operation: Operation,
+        *,
+        retry_after: int = RETRY_AFTER_SECONDS,
+        operation_id: str = "",
     ) -> web.Response:
-        """Start a long-running operation and return its 202; `retry_after` in whole seconds.
+        """Start a long-running operation and return its 202; `retry_after` in whole seconds, the id by default a GUID.
 
         `operation` is a coroutine that returns the result (a JSON object, polled as 200, or None: 204) or raises
         ArmRefusal.
         """
-        operation_id = self._operations.start(operation, retry_after=retry_after)
+        operation_id = operation_id or str(uuid.uuid4())
+        self._operations.start(operation_id, operation, retry_after=retry_after)
         namespace = _split(request.rel_url.raw_path)[5]
         location = (
             f"{self.lab.urls['arm']}/subscriptions/{self.lab.names.subscription_id}/providers/{namespace}/locations/"
@@ -251,9 +257,12 @@ def _split(raw_path: str) -> list[str]:
 def routes(lab: Lab) -> web.Application:
     """Return the app that serves `management.azure.com` with every provider of the lab."""
     # Providers import Arm from here.
-    from lab import arm_resources
+    from lab import arm_automation, arm_monitor, arm_resources, arm_storage
 
     arm = Arm(lab=lab)
+    arm_automation.register(arm)
+    arm_monitor.register(arm)
+    arm_storage.register(arm)
     arm_resources.register(arm)
     lab.on_reset.append(arm.reset)
     application = web.Application(client_max_size=0)

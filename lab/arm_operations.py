@@ -7,7 +7,6 @@ Left out: `Azure-AsyncOperation`, which neither importImage nor Automation's pub
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -29,13 +28,11 @@ class Operations:
         """Start with none."""
         self._tasks: dict[str, tuple[asyncio.Task[Mapping[str, Any] | None], int]] = {}
 
-    def start(self, operation: Operation, *, retry_after: int) -> str:
-        """Start `operation` and return its id; it fails by raising ArmRefusal. `retry_after` is in seconds."""
-        operation_id = str(uuid.uuid4())
+    def start(self, operation_id: str, operation: Operation, *, retry_after: int) -> None:
+        """Start `operation`, which fails by raising ArmRefusal. `retry_after` is in seconds."""
         task = asyncio.ensure_future(operation)
         task.add_done_callback(_log_failure)
         self._tasks[operation_id] = task, retry_after
-        return operation_id
 
     def answer(self, operation_id: str, location: str) -> web.Response:
         """Return the answer to a poll at the address `location`."""

@@ -1,0 +1,126 @@
+"""Copying an image into a container registry: every manifest and blob that it names, checked, its tags last.
+
+Faithful: an index is copied whole, at most 50 manifests; what refers to an image (signatures) is not copied; a blob
+that the target has already is not fetched; bytes that do not match their digest end the import, and no tag is set;
+with NoForce an existing target tag ends it before anything is copied (learn container-registry-import-images; the
+models of azure-mgmt-containerregistry 15.0.0; azure-facts). Left out: resuming with ranges, blobs at foreign addresses.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from lab.container_registry_index import INDEX_TYPES, Manifest, ManifestInvalidError, read_manifest
+from lab.container_registry_store import ContainerRegistryStore, StoreFailedError
+from lab.image_source import ImageSource, ImportFailedError
+
+# "Maximum number of manifests for an imported image is 50" (learn container-registry-import-images).
+MAX_MANIFESTS = 50
+BLOBS_AT_ONCE = 4
+
+
+class TagExistsError(Exception):
+    """A target tag exists and the mode is NoForce; the text is ACR's (seen in Azure/azure-cli#10938)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where an image goes: tags by repository (none: the manifest only), and whether existing tags are moved."""
+
+    repositories: Mapping[str, tuple[str, ...]]
+    force: bool
+
+
+async def copy_image(
+    source: ImageSource,
+    reference: str,
+    target: Target,
+    store: ContainerRegistryStore,
+    *,
+    pause: Callable[[], Awaitable[None]],
+) -> None:
+    """Copy the image that `reference` (tag or digest) names; TagExistsError or ImportFailedError.
+
+    `pause` is awaited when the reference has been resolved: what it points at later does not matter.
+    """
+    if not target.force:
+        _require_free(target, store)
+    manifests = await _manifests(source, reference)
+    await pause()
+    try:
+        for repository, tags in target.repositories.items():
+            await _copy_into(repository, tags, manifests, source, store)
+    except StoreFailedError as error:
+        raise ImportFailedError(f"Error copying blobs. {error}") from error
+
+
+def _require_free(target: Target, store: ContainerRegistryStore) -> None:
+    for repository, tags in target.repositories.items():
+        kept = store.index.repositories.get(repository)
+        for tag in tags:
+            if kept is not None and tag in kept.tags:
+                image = f"{repository}:{tag}"
+                raise TagExistsError(f"{image} Tag {image} already exists in target registry.")
+
+
+async def _manifests(source: ImageSource, reference: str) -> list[tuple[Manifest, bytes]]:
+    """Return the image's manifests, children before the index that names them."""
+    found: dict[str, tuple[Manifest, bytes]] = {}
+
+    async def read(wanted: str) -> None:
+        body, media_type = await source.manifest(wanted)
+        try:
+            manifest = read_manifest(body, media_type)
+        except ManifestInvalidError as error:
+            raise ImportFailedError(f"Error copying manifests. MANIFEST_INVALID: {error}") from error
+        if manifest.media_type in INDEX_TYPES:
+            children = [str(child["digest"]) for child in manifest.children]
+            if len(found) + len(children) + 1 > MAX_MANIFESTS:
+                raise ImportFailedError(f"The image has more manifests than can be imported: {MAX_MANIFESTS}.")
+            for child in children:
+                if child not in found:
+                    await read(child)
+        found[manifest.digest] = manifest, body
+
+    await read(reference)
+    return list(found.values())
+
+
+async def _copy_into(
+    repository: str,
+    tags: Iterable[str],
+    manifests: list[tuple[Manifest, bytes]],
+    source: ImageSource,
+    store: ContainerRegistryStore,
+) -> None:
+    blobs = list(dict.fromkeys(blob for manifest, _ in manifests for blob in manifest.blobs))
+    slots = asyncio.Semaphore(BLOBS_AT_ONCE)
+
+    async def copy(digest: str) -> None:
+        async with slots:
+            await _copy_blob(repository, digest, source, store)
+
+    copies = [asyncio.ensure_future(copy(blob)) for blob in blobs]
+    try:
+        await asyncio.gather(*copies)
+    finally:
+        for one in copies:
+            one.cancel()
+    for manifest, body in manifests:
+        last = manifest is manifests[-1][0]
+        refused = await store.put_manifest(repository, manifest, body, tags if last else ())
+        if refused is not None:
+            raise ImportFailedError(f"Error copying manifests. {refused.text}")
+
+
+async def _copy_blob(repository: str, digest: str, source: ImageSource, store: ContainerRegistryStore) -> None:
+    if await store.has_blob(repository, digest):
+        return
+    upload = await store.start_blob(repository, digest)
+    if upload is None:
+        return
+    async with source.blob(digest) as content:
+        refused = await store.finish_blob(upload, digest, content)
+    if refused is not None:
+        # Docker Registry has checked the digest.
+        raise ImportFailedError(f"Error copying blobs. {digest}: {refused}")
