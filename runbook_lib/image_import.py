@@ -1,0 +1,96 @@
+"""Import into the customer's container registry: server to server, by digest, no byte through the sandbox.
+
+The truth is the digest that the target's tag has, not what the long-running operation says: operations have been seen
+to hang at 202 for an hour after the image had arrived, and to succeed without one (azure-facts, section 5). So the tag
+is looked at all along; the operation is asked only for the reason of a failure, no more often than it wishes.
+"""
+
+import threading
+from typing import TYPE_CHECKING
+
+from runbook_lib.clock import Clock
+from runbook_lib.container_registry import ContainerRegistryReader
+from runbook_lib.errors import RunbookError
+from runbook_lib.publisher_token import PublisherToken
+
+if TYPE_CHECKING:
+    from runbook_lib.import_operation import ImportOperations
+    from runbook_lib.runbook import Context
+
+# An import's own deadline. Images of gigabytes take minutes; a job has 3 hours for all of them side by side.
+IMPORT_SECONDS = 20 * 60.0
+# When an operation is done, or its start got no answer, its image must show within this time.
+SETTLE_SECONDS = 20.0
+# The target is looked at after a tenth of the time already waited: at most 10 % are lost, and few looks in all.
+LOOK_SHARE = 0.1
+LOOK_MIN_SECONDS = 0.5
+LOOK_MAX_SECONDS = 5.0
+# Data-plane reads of one identity in a minute: 5,000 (azure-facts, section 5; Basic and Standard). The rest is for
+# others.
+LOOKS_PER_MINUTE = 4000
+
+
+class Pace:
+    """Lets at most `per_minute` calls through in any minute, half of them at once; for use by many threads."""
+
+    def __init__(self, *, per_minute: int, clock: Clock) -> None:
+        self._rate = per_minute / 2 / 60
+        self._burst = per_minute / 2
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._left = self._burst
+        self._at = clock.monotonic()
+
+    def wait(self) -> None:
+        """Return when it is this call's turn."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._left = min(self._burst, self._left + (now - self._at) * self._rate) - 1
+            self._at = now
+            seconds = max(0.0, -self._left / self._rate)
+        if seconds:
+            self._clock.sleep(seconds)
+
+
+class ImageImporter:
+    """Imports into one container registry; for use by many threads.
+
+    Parameters: operations, which starts imports; reader, of the target's data plane.
+    """
+
+    def __init__(self, *, operations: "ImportOperations", reader: ContainerRegistryReader, clock: Clock) -> None:
+        self._operations = operations
+        self._reader = reader
+        self._clock = clock
+        self._pace = Pace(per_minute=LOOKS_PER_MINUTE, clock=clock)
+
+    def import_by_digest(self, *, repository: str, tag: str, digest: str) -> None:
+        """Import `repository@digest` and give it `tag`, wherever the tag was; return when that shows.
+
+        Raises RunbookError VD-IMPORT-001 (missing at the source), -002 (failed), -003 (not in time), -004 (the bytes do
+        not match), -005 (the source refuses), -006 (conflict), VD-REGISTRY-003 (the target refuses), the reader's
+        errors, and azure.core's where ARM cannot be reached, fails or throttles.
+        """
+        image = f"{repository}:{tag}"
+        started = self._clock.monotonic()
+        operation = self._operations.start(source_image=f"{repository}@{digest}", target_tag=image)
+        while True:
+            waited = self._clock.monotonic() - started
+            self._clock.sleep(min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS))
+            self._pace.wait()
+            if self._reader.digest_of(repository, tag) == digest:
+                return
+            operation.ask()
+            now = self._clock.monotonic()
+            if operation.over_since is not None and now - operation.over_since > SETTLE_SECONDS:
+                raise RunbookError("VD-IMPORT-002", f"{operation.story}, but the image is not there", target=image)
+            if now - started > IMPORT_SECONDS:
+                raise RunbookError("VD-IMPORT-003", f"{now - started:.0f} s", target=image)
+
+
+def image_importer(context: "Context", reader: ContainerRegistryReader, token: PublisherToken) -> ImageImporter:
+    """Return an importer into the customer's container registry, which `reader` reads."""
+    from runbook_lib.import_operation import ImportOperations
+
+    operations = ImportOperations(clients=context.clients, settings=context.settings, token=token, clock=context.clock)
+    return ImageImporter(operations=operations, reader=reader, clock=context.clock)

@@ -1,0 +1,180 @@
+"""ARM's importImage: one POST, and a long-running operation that is asked for the reason of a failure.
+
+Imported only where an import is made: it needs azure.core.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from azure.core.exceptions import HttpResponseError, ServiceResponseError
+from azure.core.polling import PollingMethod
+from azure.core.rest import HttpRequest
+
+from runbook_lib import strict_json
+from runbook_lib.azure_clients import AzureClients
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.publisher_token import PublisherToken
+from runbook_lib.retry import retry_after_seconds
+from runbook_lib.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core import PipelineClient
+    from azure.core.rest import HttpResponse
+
+# Between two questions to an operation that does not say when to ask: what was observed (azure-facts, section 5).
+ASK_SECONDS = 10.0
+# How much of ARM's own words an error shows.
+MAX_WORDS = 300
+
+# What failures say, in ARM's words around those of the source (Azure/acr#181, #457, #632; the codes within are those of
+# the OCI distribution specification). Looked for in this order; one that says none of this is VD-IMPORT-002.
+_REASONS = (
+    ("VD-IMPORT-004", re.compile(r"digest[ _]?(invalid|mismatch)|(not|n't) match", re.IGNORECASE)),
+    ("VD-IMPORT-001", re.compile(r"(manifest|name|blob)[ _]?unknown|not ?found", re.IGNORECASE)),
+    ("VD-IMPORT-005", re.compile(r"unauthorized|denied|forbidden|authentication", re.IGNORECASE)),
+)
+
+
+class ImportOperations:
+    """Starts imports from the publisher's container registry into the customer's; for use by many threads.
+
+    Parameters: clients, of which ARM's is used; settings; token, that reads the publisher's container registry; clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        clients: AzureClients,
+        settings: Settings,
+        token: PublisherToken,
+        clock: Clock,
+    ) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._token = token
+        self._clock = clock
+
+    def start(self, *, source_image: str, target_tag: str) -> "ImportOperation":
+        """Ask for an import of `source_image` (repository@digest), tagged `target_tag` (repository:tag) by force.
+
+        An answer that was lost is no failure: the request may have been carried out, so the operation returned is over
+        already, and its image may yet show. Raises RunbookError as `failure` says, azure.core's errors.
+        """
+        operation = ImportOperation(image=target_tag, arm_endpoint=self._settings.arm_endpoint, clock=self._clock)
+        credentials = {"username": self._token.username, "password": self._token.password}
+        try:
+            self._clients.container_registry_management.registries.begin_import_image(
+                self._settings.resource_group,
+                self._settings.customer_registry_name,
+                {
+                    "source": {
+                        "registryUri": self._settings.publisher_registry,
+                        "credentials": credentials,
+                        "sourceImage": source_image,
+                    },
+                    "targetTags": [target_tag],
+                    "mode": "Force",
+                },
+                polling=_HandOver(operation),
+            )
+        except ServiceResponseError:
+            operation.end("the answer to the request was lost")
+        except HttpResponseError as error:
+            if error.response is None or error.status_code == 429 or (error.status_code or 500) >= 500:
+                raise
+            raise _refused(error, target_tag) from error
+        return operation
+
+
+class ImportOperation:
+    """One import under way, for use by one thread.
+
+    over_since: when (monotonic seconds) it had nothing more to say, None while it runs. story: what it said, for an
+    error.
+    """
+
+    def __init__(self, *, image: str, arm_endpoint: str, clock: Clock) -> None:
+        self.over_since: float | None = None
+        self.story = "the operation is under way"
+        self._image = image
+        self._arm_host = urlsplit(arm_endpoint).netloc
+        self._clock = clock
+        self._client: PipelineClient[Any, Any] | None = None
+        self._location = ""
+        self._ask_at = 0.0
+
+    def ask(self) -> None:
+        """Ask the operation how it goes, if it is time to. Raises RunbookError as `failure` says, azure.core's
+        errors.
+        """
+        if self.over_since is None and self._client is not None and self._clock.monotonic() >= self._ask_at:
+            self.take(self._client, self._client.send_request(HttpRequest("GET", self._location)))
+
+    def take(self, client: "PipelineClient[Any, Any]", response: "HttpResponse") -> None:
+        """Take ARM's answer, to the POST or to a question: 202 goes on, another success ends it."""
+        passing = response.status_code == 429 or response.status_code >= 500
+        if response.status_code == 202 or passing:
+            after = retry_after_seconds(response.headers, self._clock.now())
+            self._ask_at = self._clock.monotonic() + (ASK_SECONDS if after is None else after)
+            self._location = response.headers.get("Location", self._location)
+            # Elsewhere than at ARM nothing is asked: ARM's token would go there.
+            self._client = client if urlsplit(self._location).netloc == self._arm_host else None
+        elif response.status_code < 300:
+            self.end("the operation succeeded")
+        else:
+            raise failure(*_error_of(response), self._image)
+
+    def end(self, story: str) -> None:
+        """Note that the operation has nothing more to say."""
+        self.story = story
+        self.over_since = self._clock.monotonic()
+
+
+class _HandOver(PollingMethod[None]):
+    """In place of the SDK's own poller, which waits by the operation alone: hands the answer to the POST over."""
+
+    def __init__(self, operation: ImportOperation) -> None:
+        self._operation = operation
+
+    def initialize(self, client: Any, initial_response: Any, deserialization_callback: Any) -> None:  # noqa: ARG002
+        self._operation.take(client, initial_response.http_response)
+
+    def run(self) -> None:
+        """Nothing runs: the poller finds it finished."""
+
+    def status(self) -> str:
+        return "Succeeded"
+
+    def finished(self) -> bool:
+        return True
+
+    def resource(self) -> None:
+        return None
+
+
+def failure(code: str, message: str, image: str) -> RunbookError:
+    """Return the error that a failed import's code and message amount to (see _REASONS). Pure."""
+    words = f"{code}: {message}"
+    found = next((entry for entry, pattern in _REASONS if pattern.search(words)), "VD-IMPORT-002")
+    return RunbookError(found, words[:MAX_WORDS], target=image)
+
+
+def _refused(error: HttpResponseError, image: str) -> RunbookError:
+    """Return what a POST that was refused means: 401 and 403 are about vibedata-uami, 409 about another operation."""
+    code, message = _error_of(cast("HttpResponse", error.response))
+    if error.status_code in (401, 403):
+        return RunbookError("VD-REGISTRY-003", f"{code}: {message}"[:MAX_WORDS], target=image)
+    if error.status_code == 409:
+        return RunbookError("VD-IMPORT-006", f"{code}: {message}"[:MAX_WORDS], target=image)
+    return failure(code, message, image)
+
+
+def _error_of(response: "HttpResponse") -> tuple[str, str]:
+    """Return code and message of ARM's error body; what has another form is shown as it is."""
+    try:
+        error = strict_json.loads(response.content)["error"]
+        return str(error["code"]), str(error["message"])
+    except (ValueError, TypeError, KeyError):
+        return f"status {response.status_code}", response.content[:MAX_WORDS].decode(errors="replace")

@@ -1,0 +1,61 @@
+"""The repository-scoped token by which the customer reads the publisher's container registry (design section 6)."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runbook_lib import strict_json
+from runbook_lib.errors import RunbookError
+from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
+
+if TYPE_CHECKING:
+    from azure.keyvault.secrets import SecretClient
+
+SECRET = "publisher-acr-token"  # noqa: S105 - the secret's name in the customer's Key Vault
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherToken:
+    """User name and password; the password never shows in a repr."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def read_publisher_token(secrets: "SecretClient", redactor: Redactor) -> PublisherToken:
+    """Return the token; `redactor` knows it from then on.
+
+    Raises RunbookError VD-VAULT-001 (absent or disabled), VD-VAULT-002 (not JSON `{"username","password"}`), and
+    azure.core's errors.
+    """
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    try:
+        text = secrets.get_secret(SECRET).value or ""
+    except ResourceNotFoundError as error:
+        raise RunbookError("VD-VAULT-001", target=SECRET) from error
+    except HttpResponseError as error:
+        # A disabled secret is 403 like a missing role; only the inner code tells the two apart.
+        if error.status_code == 403 and "SecretDisabled" in str(error):
+            raise RunbookError("VD-VAULT-001", "it is disabled", target=SECRET) from error
+        raise
+    return _parse(text, redactor)
+
+
+def _parse(text: str, redactor: Redactor) -> PublisherToken:
+    """Nothing of the secret may enter a message, not even of a malformed one: hence `from None`."""
+    if len(text) >= MIN_SECRET_LENGTH:
+        redactor.learn(text)
+    try:
+        document = strict_json.loads(text)
+    except strict_json.NotStrictJsonError:
+        raise RunbookError("VD-VAULT-002", "it is no JSON", target=SECRET) from None
+    if not isinstance(document, dict) or document.keys() != {"username", "password"}:
+        raise RunbookError("VD-VAULT-002", "it has other fields", target=SECRET)
+    username, password = document["username"], document["password"]
+    if not isinstance(username, str) or not username or ":" in username:
+        raise RunbookError("VD-VAULT-002", "the username is no text that Basic credentials can hold", target=SECRET)
+    if not isinstance(password, str) or len(password) < MIN_SECRET_LENGTH:
+        raise RunbookError("VD-VAULT-002", f"the password is no text of {MIN_SECRET_LENGTH} characters", target=SECRET)
+    redactor.learn(password)
+    redactor.learn(f"{username}:{password}")  # as Basic credentials carry it, in base64
+    return PublisherToken(username, password)

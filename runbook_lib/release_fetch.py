@@ -1,0 +1,76 @@
+"""Fetch a release manifest from a container registry: an OCI artifact of one layer, which is the JSON (design section
+4).
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from runbook_lib import strict_json
+from runbook_lib.container_registry import DIGEST, ContainerRegistryReader
+from runbook_lib.errors import RunbookError
+from runbook_lib.release import ReleaseManifest
+from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, REPOSITORY, parse
+
+# The artifact's own manifest has one layer and a few annotations.
+MAX_ARTIFACT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A release manifest as it lies in a container registry. digest: the artifact's. content_digest: the JSON's."""
+
+    digest: str
+    content_digest: str
+    content_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedRelease:
+    """A release manifest, every byte of it checked against the artifact's digest. sha256: hex, of `content`, the
+    JSON.
+    """
+
+    digest: str
+    content: bytes = field(repr=False)
+    sha256: str
+    manifest: ReleaseManifest
+
+
+def resolve_release(reader: ContainerRegistryReader, tag: str) -> Artifact | None:
+    """Return the release artifact that `tag` points to now, None where there is no such tag.
+
+    Everything else is asked for by the digests returned, whatever becomes of the tag. Raises RunbookError
+    VD-MANIFEST-009 (no release manifest), -003 (too large), and the reader's errors.
+    """
+    found = reader.manifest(REPOSITORY, tag, MAX_ARTIFACT_BYTES)
+    return None if found is None else _artifact(found.digest, found.content, f"{REPOSITORY}:{tag}")
+
+
+def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> FetchedRelease:
+    """Return the release manifest in `artifact`, parsed.
+
+    Raises RunbookError VD-MANIFEST-001 (its content is not there), the errors of `release_manifest.parse`, and the
+    reader's.
+    """
+    content = reader.blob(REPOSITORY, artifact.content_digest, artifact.content_size)
+    if content is None:
+        raise RunbookError("VD-MANIFEST-001", "its content is not there", target=f"{REPOSITORY}@{artifact.digest}")
+    return FetchedRelease(
+        digest=artifact.digest, content=content, sha256=hashlib.sha256(content).hexdigest(), manifest=parse(content)
+    )
+
+
+def _artifact(digest: str, content: bytes, target: str) -> Artifact:
+    try:
+        document = strict_json.loads(content)
+        (layer,) = document["layers"]
+        types = (document.get("artifactType"), layer["mediaType"])
+        layer_digest, size = layer["digest"], layer["size"]
+        well_formed = isinstance(size, int) and isinstance(layer_digest, str) and DIGEST.fullmatch(layer_digest)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RunbookError("VD-MANIFEST-009", "it is no artifact of one layer", target=target) from error
+    if types != (MEDIA_TYPE, MEDIA_TYPE) or not well_formed:
+        raise RunbookError("VD-MANIFEST-009", f"artifact type and media type are {types}"[:200], target=target)
+    if size > MAX_MANIFEST_BYTES:
+        raise RunbookError("VD-MANIFEST-003", f"{size} bytes; at most {MAX_MANIFEST_BYTES} are accepted", target=target)
+    return Artifact(digest=digest, content_digest=layer_digest, content_size=size)

@@ -1,0 +1,247 @@
+"""Read a release manifest, field by field: nothing of it is used before every check has passed.
+
+The form is that of oci/release-manifest.schema.json; a test holds the two against each other. What a schema cannot say
+is in runbook_lib/release_rules.py.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar, get_args
+
+from runbook_lib import release_rules, strict_json
+from runbook_lib.errors import RunbookError
+from runbook_lib.release import (
+    Component,
+    ComponentType,
+    Health,
+    HealthKind,
+    ImagePin,
+    NetworkRetryPolicies,
+    Pin,
+    ReleaseManifest,
+    RunbookPin,
+)
+
+REPOSITORY = "vibedata/release-manifest"
+MEDIA_TYPE = "application/vnd.vibedata.release-manifest.v1+json"
+SCHEMA_VERSION = 1
+
+# Caps: far above any real release, far below what would trouble a 400 MB sandbox.
+MAX_MANIFEST_BYTES = 1024 * 1024
+MAX_IMAGES = 1000
+MAX_RUNBOOKS = 100
+MAX_COMPONENTS = 1000
+MAX_DEPENDENCIES = 100
+MAX_RETRIES = 10
+MAX_DELAY_SECONDS = 60
+MAX_PROBE_SECONDS = 300
+
+# Patterns match the whole text.
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+RUNBOOK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"  # Automation's rule for runbooks (azure-facts, section 4)
+VERSION = r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})"
+CHANNEL = r"[a-z][a-z0-9-]{0,31}"
+REPOSITORY_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"  # OCI distribution 1.1
+TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"  # OCI distribution 1.1
+DIGEST = r"sha256:[a-f0-9]{64}"
+SHA256 = r"[a-f0-9]{64}"
+# RFC 3339, UTC only, without the leap seconds that Python's datetime does not know.
+TIME = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,6})?Z"
+PRINTABLE = r"[^\u0000-\u001f\u007f]+"
+
+# Longest texts, in characters.
+MAX_REPOSITORY = 255
+MAX_TEXT = 128
+MAX_LONG_TEXT = 2048
+# How much of an unexpected value an error shows.
+SHOWN = 40
+
+_HEAD = ("schema_version", "version", "channel", "created_at", "expires_at")
+_PIN = ("repository", "tag", "digest")
+T = TypeVar("T")
+
+
+def parse(content: bytes) -> ReleaseManifest:
+    """Return the release manifest whose JSON is `content`.
+
+    Raises RunbookError VD-MANIFEST-003 (over MAX_MANIFEST_BYTES), -002 (not strict JSON, or not of the schema's form),
+    -004 (unknown schema_version), -005 (contradicts itself).
+    """
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise RunbookError("VD-MANIFEST-003", f"{len(content)} bytes; at most {MAX_MANIFEST_BYTES} are accepted")
+    try:
+        document = strict_json.loads(content)
+    except strict_json.NotStrictJsonError as error:
+        raise RunbookError("VD-MANIFEST-002", str(error)) from error
+    manifest = from_document(document)
+    release_rules.check_consistent(manifest)
+    return manifest
+
+
+def from_document(document: object) -> ReleaseManifest:
+    """Return the manifest that a JSON document describes, its form checked and nothing else.
+
+    Raises RunbookError VD-MANIFEST-004 (unknown schema_version: looked at first, so that a later schema is told apart
+    from a broken manifest), VD-MANIFEST-002 (anything else about the form).
+    """
+    if isinstance(document, dict) and "schema_version" in document:
+        found = _integer(document["schema_version"], "schema_version", 0, strict_json.MAX_INTEGER)
+        if found != SCHEMA_VERSION:
+            raise RunbookError("VD-MANIFEST-004", f"schema_version is {found}; this runbook knows {SCHEMA_VERSION}")
+    fields = _fields(
+        document,
+        "the manifest",
+        required=(*_HEAD, "images", "runbooks", "python_packages", "components", "policies"),
+    )
+    packages = _fields(fields["python_packages"], "python_packages", required=_PIN)
+    policies = _fields(fields["policies"], "policies", required=("networkRetryPolicies",))
+    return ReleaseManifest(
+        version=_text(fields["version"], "version", VERSION),
+        channel=_text(fields["channel"], "channel", CHANNEL),
+        created_at=_time(fields["created_at"], "created_at"),
+        expires_at=_time(fields["expires_at"], "expires_at"),
+        images=_list(fields["images"], "images", MAX_IMAGES, _image),
+        runbooks=_list(fields["runbooks"], "runbooks", MAX_RUNBOOKS, _runbook),
+        python_packages=Pin(**_pin(packages, "python_packages")),
+        components=_list(fields["components"], "components", MAX_COMPONENTS, _component),
+        network_retry_policies=_retry_policies(policies["networkRetryPolicies"], "policies.networkRetryPolicies"),
+    )
+
+
+def _pin(fields: Mapping[str, Any], where: str) -> dict[str, str]:
+    return {
+        "repository": _text(fields["repository"], f"{where}.repository", REPOSITORY_NAME, MAX_REPOSITORY),
+        "tag": _text(fields["tag"], f"{where}.tag", TAG),
+        "digest": _text(fields["digest"], f"{where}.digest", DIGEST),
+    }
+
+
+def _image(value: object, where: str) -> ImagePin:
+    fields = _fields(value, where, required=("name", *_PIN, "size"))
+    return ImagePin(
+        **_pin(fields, where),
+        name=_text(fields["name"], f"{where}.name", NAME),
+        size=_integer(fields["size"], f"{where}.size", 1, strict_json.MAX_INTEGER),
+    )
+
+
+def _runbook(value: object, where: str) -> RunbookPin:
+    fields = _fields(value, where, required=("name", *_PIN, "script_sha256", "mandatory"))
+    if not isinstance(fields["mandatory"], bool):
+        raise _malformed(f"{where}.mandatory", "takes true or false", fields["mandatory"])
+    return RunbookPin(
+        **_pin(fields, where),
+        name=_text(fields["name"], f"{where}.name", RUNBOOK_NAME),
+        script_sha256=_text(fields["script_sha256"], f"{where}.script_sha256", SHA256),
+        mandatory=fields["mandatory"],
+    )
+
+
+def _component(value: object, where: str) -> Component:
+    fields = _fields(
+        value,
+        where,
+        required=("name", "type", "version"),
+        optional=("artifact", "resource_type", "resource_name", "depends_on", "health"),
+    )
+    return Component(
+        name=_text(fields["name"], f"{where}.name", NAME),
+        type=_one_of(fields["type"], f"{where}.type", get_args(ComponentType)),
+        version=_text(fields["version"], f"{where}.version", PRINTABLE, MAX_TEXT),
+        artifact=_optional_text(fields.get("artifact"), f"{where}.artifact", NAME),
+        resource_type=_optional_text(fields.get("resource_type"), f"{where}.resource_type", PRINTABLE, MAX_TEXT),
+        resource_name=_optional_text(fields.get("resource_name"), f"{where}.resource_name", PRINTABLE, MAX_TEXT),
+        depends_on=_list(
+            fields.get("depends_on", []),
+            f"{where}.depends_on",
+            MAX_DEPENDENCIES,
+            lambda item, at: _text(item, at, NAME),
+        ),
+        health=_health(fields.get("health", {"kind": "none"}), f"{where}.health"),
+    )
+
+
+def _health(value: object, where: str) -> Health:
+    fields = _fields(value, where, required=("kind",), optional=("path", "expected_status", "timeout_seconds"))
+    status, seconds = fields.get("expected_status"), fields.get("timeout_seconds")
+    return Health(
+        kind=_one_of(fields["kind"], f"{where}.kind", get_args(HealthKind)),
+        path=_optional_text(fields.get("path"), f"{where}.path", PRINTABLE, MAX_LONG_TEXT),
+        expected_status=None if status is None else _integer(status, f"{where}.expected_status", 100, 599),
+        timeout_seconds=None
+        if seconds is None
+        else _integer(seconds, f"{where}.timeout_seconds", 1, MAX_PROBE_SECONDS),
+    )
+
+
+def _retry_policies(value: object, where: str) -> NetworkRetryPolicies:
+    fields = _fields(value, where, required=("max_retries", "delay_seconds"))
+    delay = fields["delay_seconds"]
+    if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay <= MAX_DELAY_SECONDS:
+        raise _malformed(f"{where}.delay_seconds", f"takes a number from 0 to {MAX_DELAY_SECONDS}", delay)
+    return NetworkRetryPolicies(
+        max_retries=_integer(fields["max_retries"], f"{where}.max_retries", 0, MAX_RETRIES), delay_seconds=float(delay)
+    )
+
+
+def _fields(
+    value: object, where: str, *, required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _malformed(where, "takes an object", value)
+    for name in required:
+        if name not in value:
+            raise RunbookError("VD-MANIFEST-002", f"{where} has no {name}")
+    for name in value:
+        if name not in required and name not in optional:
+            raise RunbookError("VD-MANIFEST-002", f"{where} has the unknown field {name[:SHOWN]!r}")
+    return value
+
+
+def _list(value: object, where: str, cap: int, item: Callable[[object, str], T]) -> tuple[T, ...]:
+    if not isinstance(value, list) or len(value) > cap:
+        raise _malformed(where, f"takes a list of at most {cap}", value)
+    return tuple(item(each, f"{where}[{index}]") for index, each in enumerate(value))
+
+
+def _text(value: object, where: str, pattern: str, cap: int | None = None) -> str:
+    if not isinstance(value, str) or (cap is not None and len(value) > cap) or not re.fullmatch(pattern, value):
+        limit = "" if cap is None else f" of at most {cap} characters"
+        raise _malformed(where, f"takes a text{limit} like {pattern}", value)
+    return value
+
+
+def _optional_text(value: object, where: str, pattern: str, cap: int | None = None) -> str | None:
+    return None if value is None else _text(value, where, pattern, cap)
+
+
+def _one_of(value: object, where: str, choices: tuple[Any, ...]) -> Any:
+    if value not in choices:
+        raise _malformed(where, f"takes one of {', '.join(choices)}", value)
+    return value
+
+
+def _integer(value: object, where: str, low: int, high: int) -> int:
+    """JSON knows one kind of number: 2.0 is an integer, in JSON Schema too."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (whole or (isinstance(value, float) and value.is_integer())) or not low <= value <= high:  # type: ignore[operator]
+        raise _malformed(where, f"takes a whole number from {low} to {high}", value)
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _time(value: object, where: str) -> datetime:
+    """Return the time; a day that no calendar has (30 February) passes the pattern and is refused here."""
+    text = _text(value, where, TIME)
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    try:
+        return datetime.fromisoformat(f"{seconds}.{fraction:0<6}+00:00")
+    except ValueError as error:
+        raise _malformed(where, "takes a day of the calendar", value) from error
+
+
+def _malformed(where: str, takes: str, value: object) -> RunbookError:
+    shown = repr(value)
+    if len(shown) > SHOWN:
+        shown = shown[:SHOWN] + "..."
+    return RunbookError("VD-MANIFEST-002", f"{where} {takes}, not {shown}")

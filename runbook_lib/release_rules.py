@@ -1,0 +1,98 @@
+"""The rules that a release must meet beyond its form. All pure.
+
+1. Names are unique among images and runbooks together (a component's `artifact` names one of either) and among
+   components; Azure resource names ignore case, so names that differ in case only are the same name.
+2. A tag is pinned to one digest.
+3. Every `artifact` names an image or a runbook of the release, every `depends_on` a component, and no component waits
+   for itself, however far around.
+4. A release that has expired is not installed: else a release could be held back for ever (a freeze attack).
+5. An older version than the newest installed one is not installed unless that is said (a rollback attack).
+6. A version has one content for ever.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from graphlib import CycleError, TopologicalSorter
+
+from runbook_lib.clock import rfc3339
+from runbook_lib.errors import RunbookError
+from runbook_lib.release import InstalledRelease, ReleaseManifest, version_key
+
+
+def check_consistent(manifest: ReleaseManifest) -> None:
+    """Check rules 1 to 3. Raises RunbookError VD-MANIFEST-005, naming what contradicts what."""
+    artifacts = [image.name for image in manifest.images] + [runbook.name for runbook in manifest.runbooks]
+    components = [component.name for component in manifest.components]
+    _check_unique("images and runbooks", artifacts)
+    _check_unique("components", components)
+    _check_pins(manifest)
+    for component in manifest.components:
+        _check_known(f"component {component.name} has the artifact", (component.artifact,), {None, *artifacts})
+        _check_known(f"component {component.name} depends on", component.depends_on, {*components})
+    _check_no_cycle({component.name: component.depends_on for component in manifest.components})
+    if manifest.expires_at <= manifest.created_at:
+        raise _contradiction("it expires before it was made")
+
+
+def check_installable(
+    manifest: ReleaseManifest,
+    *,
+    sha256: str,
+    installed: Iterable[InstalledRelease],
+    now: datetime,
+    allow_downgrade: bool,
+) -> None:
+    """Check rules 4 to 6 against what is installed.
+
+    Parameters: sha256, hex, of the manifest's bytes; installed, every release in artifact storage; now, aware.
+    Raises RunbookError VD-MANIFEST-006 (expired), -007 (older), -008 (same version, other content).
+    """
+    if now >= manifest.expires_at:
+        raise RunbookError("VD-MANIFEST-006", f"it expired at {rfc3339(manifest.expires_at)}", target=manifest.version)
+    known = tuple(installed)
+    for release in known:
+        if release.version == manifest.version and release.sha256 != sha256:
+            raise RunbookError(
+                "VD-MANIFEST-008", f"installed {release.sha256}, offered {sha256}", target=manifest.version
+            )
+    newest = newest_release(known)
+    if newest is not None and version_key(manifest.version) < version_key(newest.version) and not allow_downgrade:
+        raise RunbookError("VD-MANIFEST-007", f"{newest.version} is installed", target=manifest.version)
+
+
+def newest_release(installed: Iterable[InstalledRelease]) -> InstalledRelease | None:
+    """Return the installed release of the highest version, None where there is none."""
+    return max(installed, key=lambda release: version_key(release.version), default=None)
+
+
+def _check_unique(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            raise _contradiction(f"the name {name} stands twice among the {what}")
+        seen.add(name.lower())
+
+
+def _check_known(what: str, names: Iterable[str | None], known: Collection[str | None]) -> None:
+    for name in names:
+        if name not in known:
+            raise _contradiction(f"{what} {name}, which is not there")
+
+
+def _check_pins(manifest: ReleaseManifest) -> None:
+    pinned: dict[tuple[str, str], str] = {}
+    for pin in manifest.pins:
+        if pinned.setdefault((pin.repository, pin.tag), pin.digest) != pin.digest:
+            raise _contradiction(f"the tag {pin.repository}:{pin.tag} is pinned to two digests")
+
+
+def _check_no_cycle(depends_on: Mapping[str, tuple[str, ...]]) -> None:
+    try:
+        TopologicalSorter(depends_on).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        raise _contradiction(f"components wait for each other: {' -> '.join(reversed(circle))}") from error
+
+
+def _contradiction(what: str) -> RunbookError:
+    return RunbookError("VD-MANIFEST-005", what)

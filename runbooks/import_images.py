@@ -1,0 +1,139 @@
+"""Import everything that the installed release pins into the customer's container registry, by digest.
+
+Images, runbook artifacts and the Python package set: what is there with the right digest stays, the rest is imported,
+all side by side. A tag that moves at the source changes nothing.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from runbook_lib import artifact_storage
+from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.container_registry import ContainerRegistryReader, customer_reader
+from runbook_lib.errors import RunbookError
+from runbook_lib.image_import import ImageImporter, image_importer
+from runbook_lib.parameters import CommonParameters
+from runbook_lib.publisher_token import read_publisher_token
+from runbook_lib.release import InstalledRelease, Pin, ReleaseManifest
+from runbook_lib.release_fetch import resolve_release
+from runbook_lib.release_manifest import REPOSITORY, VERSION, parse
+from runbook_lib.runbook import Context, Runbook, main
+
+LATEST = "latest"
+# Lookups at once: enough to hide the round trips, and far from the container registry's rate (azure-facts, section 5).
+LOOKUPS_AT_ONCE = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(CommonParameters):
+    """What import_images takes."""
+
+    release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
+        super().__post_init__()
+        if self.release_version and not re.fullmatch(VERSION, self.release_version):
+            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What import_images found.
+
+    pins: what the release pins, each once, by `repository:tag`. found: the digests that the customer's tags have (None:
+    absent). importer: None where nothing is to be imported.
+    """
+
+    version: str
+    pins: Mapping[str, Pin]
+    found: Mapping[str, str | None]
+    customer: ContainerRegistryReader = field(repr=False)
+    importer: ImageImporter | None = field(repr=False)
+
+
+def observe(context: Context, parameters: Parameters) -> Facts:
+    """Read the installed release from artifact storage, and what the customer's container registry has of it."""
+    customer = customer_reader(context)
+    release = _installed(context, customer, parameters.release_version)
+    manifest = _read(context, release)
+    pins = {f"{pin.repository}:{pin.tag}": pin for pin in manifest.pins}
+    customer.expect(pin.repository for pin in pins.values())
+    with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as lookups:
+        digests = lookups.map(lambda pin: customer.digest_of(pin.repository, pin.tag), pins.values())
+        found = dict(zip(pins, digests, strict=True))
+    # The publisher's token is read before the first change, and only if there is one.
+    complete = all(found[target] == pin.digest for target, pin in pins.items())
+    token = None if complete else read_publisher_token(context.clients.secrets, context.redactor)
+    importer = None if token is None else image_importer(context, customer, token)
+    return Facts(version=manifest.version, pins=pins, found=found, customer=customer, importer=importer)
+
+
+def _installed(context: Context, customer: ContainerRegistryReader, version: str) -> InstalledRelease:
+    """Return the stored release of `version`, or the one that the customer's `latest` points to.
+
+    Not simply the newest in artifact storage: after a downgrade that is another one, and it cannot be deleted.
+    """
+    stored = artifact_storage.list_installed(context.clients.blob_service, version or None)
+    if version:
+        chosen = stored
+    else:
+        artifact = resolve_release(customer, LATEST)
+        if artifact is None:
+            raise RunbookError("VD-MANIFEST-010", "tag latest is absent", target=f"{REPOSITORY}:{LATEST}")
+        chosen = tuple(release for release in stored if f"sha256:{release.sha256}" == artifact.content_digest)
+    if not chosen:
+        raise RunbookError("VD-MANIFEST-010", target=version or f"{REPOSITORY}:{LATEST}")
+    if len(chosen) > 1:
+        raise RunbookError("VD-MANIFEST-008", "artifact storage holds it twice", target=chosen[0].version)
+    return chosen[0]
+
+
+def _read(context: Context, release: InstalledRelease) -> ReleaseManifest:
+    content = artifact_storage.read_back(context.clients.blob_service, release)
+    if content is None:
+        raise RunbookError("VD-MANIFEST-010", target=release.version)
+    manifest = parse(content)
+    if manifest.version != release.version:
+        raise RunbookError("VD-STORAGE-003", f"it holds version {manifest.version}", target=release.version)
+    return manifest
+
+
+def plan(facts: Facts) -> Plan:
+    """Import what is absent, or has another digest; all side by side."""
+    wanted = [Change(1, "import", target, facts.found[target], pin.digest) for target, pin in facts.pins.items()]
+    return Plan(
+        changes=tuple(change for change in wanted if change.before != change.after),
+        unchanged=tuple(NoChange(change.target, "is there") for change in wanted if change.before == change.after),
+    )
+
+
+def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
+    """Import one artifact by its digest."""
+    pin = facts.pins[change.target]
+    if facts.importer is None:
+        raise ValueError("nothing was to be imported")
+    facts.importer.import_by_digest(repository=pin.repository, tag=pin.tag, digest=change.after)
+
+
+def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
+    """Return the digest that the customer's tag has now."""
+    pin = facts.pins[change.target]
+    return facts.customer.digest_of(pin.repository, pin.tag)
+
+
+RUNBOOK = Runbook(
+    name="import_images",
+    summary="import everything that the installed release pins",
+    parameters=Parameters,
+    observe=observe,
+    plan=plan,
+    apply=apply,
+    look=look,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RUNBOOK))
