@@ -20,7 +20,7 @@ from threading import Lock, Thread
 from runbook_lib.change import Change, Outcome, Plan, Result
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
-from runbook_lib.retry import NetworkRetryPolicy, PolicySource
+from runbook_lib.retry import AnswerLost, NetworkRetryPolicy, PolicySource
 
 # Changes in flight at once. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
 # threads with a connection each stay far below the 1,000 sockets that a sandbox's jobs share, and a burst of 64 fits
@@ -50,14 +50,13 @@ class Progress:
 class Work:
     """How changes are made, seen and judged.
 
-    apply and look: as in `runbook_lib.runbook.Runbook`. name_error: makes a RunbookError of any exception, told once
-    for each change that failed by it. answer_lost: whether a failure leaves open if the server carried the write out.
+    apply and look: as in `runbook_lib.runbook.Runbook`. name_error: makes a RunbookError of any exception; called once
+    for each change that failed by one, by many threads. stop_asked: whether to begin nothing new.
     """
 
     apply: Callable[[Change], None]
     look: Callable[[Change], str | None]
     name_error: Callable[[BaseException], RunbookError]
-    answer_lost: Callable[[BaseException], bool]
     retry_policy: PolicySource
     clock: Clock
     stop_asked: Callable[[], bool] = lambda: False
@@ -218,7 +217,7 @@ def make_change(change: Change, work: Work) -> Result:
                 attempts=attempts,
                 duration_ms=round(elapsed * 1000),
             )
-        if failure is not None and blind is None and work.answer_lost(failure) and not work.stop_asked():
+        if failure is not None and blind is None and _answer_lost(failure) and not work.stop_asked():
             policy = work.retry_policy()
             if _may_repeat(policy, attempts, elapsed):
                 work.clock.sleep(policy.delay_seconds)
@@ -231,6 +230,16 @@ def make_change(change: Change, work: Work) -> Result:
             duration_ms=round(elapsed * 1000),
             error=_error_of(change, observed, failure or blind, work),
         )
+
+
+def _answer_lost(failure: BaseException) -> bool:
+    """Whether this failure, or one that it was made of, leaves open if the server carried the write out."""
+    cause: BaseException | None = failure
+    while cause is not None:
+        if isinstance(cause, AnswerLost):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _may_repeat(policy: NetworkRetryPolicy, attempts: int, elapsed: float) -> bool:

@@ -4,11 +4,15 @@ Automation picks the stream by a line's prefix, one record per line, and does no
 fails the job (azure-facts, sections 1 and 2).
 """
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import BinaryIO
 
 from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
 from runbook_lib.secrets import Redactor
 
 # All streams together (design section 3); the facts give it for one stream, so this is on the safe side.
@@ -72,9 +76,9 @@ class JobOutput:
         self.info(text)
 
     def result(self, line: str) -> None:
-        """Write the last line, of at most RESULT_LIMIT bytes with its end (runbook_lib.result sees to that)."""
+        """Write the last line, redacted and of at most RESULT_LIMIT bytes with its end (runbook_lib.result sees to it)."""
         with self._lock:
-            self._write(self._redactor.redact(line).encode() + b"\n")
+            self._write(line.encode("ascii") + b"\n")
 
     def _record(self, prefix: str, text: str, *, keep_free: int) -> bool:
         # Redacted before it is cut or split, so that no part of a secret is left over.
@@ -89,7 +93,8 @@ class JobOutput:
             if not self._left_out:
                 self._left_out = True
                 where = f"; the full record is in {self._full_record}" if self._full_record else ""
-                self._write(_line("WARNING: ", f"the job's output is full: what follows is left out here{where}"))
+                notice = RunbookError("VD-OUTPUT-001", f"what follows is left out here{where}")
+                self._write(_line("WARNING: ", f"{notice.code}: {notice.message}"))
             return False
 
     def _write(self, data: bytes) -> None:
@@ -110,3 +115,26 @@ def _line(prefix: str, text: str) -> bytes:
     if not prefix and _STREAM_PREFIX.match(text):
         prefix = " "
     return (prefix + text).encode("utf-8", errors="backslashreplace") + b"\n"
+
+
+class _Messages(logging.Handler):
+    def __init__(self, output: JobOutput) -> None:
+        super().__init__(logging.WARNING)
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write what a library logs."""
+        self._output.verbose(f"{record.name}: {record.getMessage()}")
+
+
+@contextmanager
+def library_messages(output: JobOutput) -> Iterator[None]:
+    """Take what libraries log or warn of into the verbose stream; without this it would go to stderr, unredacted."""
+    handler = _Messages(output)
+    logging.getLogger().addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        logging.getLogger().removeHandler(handler)

@@ -1,19 +1,34 @@
 """What a runbook is: four functions, and the one `main` that runs them (design section 2)."""
 
+import os
+import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import BinaryIO, Generic, TypeVar
+from uuid import UUID, uuid4
 
 from runbook_lib.azure_clients import AzureClients
-from runbook_lib.change import Change, Plan
-from runbook_lib.clock import Clock
-from runbook_lib.parameters import CommonParameters
-from runbook_lib.retry import PolicySource
-from runbook_lib.secrets import Redactor
-from runbook_lib.settings import Settings
+from runbook_lib.change import Change, Plan, Result
+from runbook_lib.clock import SYSTEM_CLOCK, Clock
+from runbook_lib.engine import Work, apply_plan
+from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
+from runbook_lib.identity import credential
+from runbook_lib.log_delivery import OperationsLog
+from runbook_lib.log_entries import START, finish_entry, planned_entry, result_entry
+from runbook_lib.network_policy import read_network_retry_policy
+from runbook_lib.operations_log import TABLE, Entry, RunIdentity
+from runbook_lib.output import JobOutput, library_messages
+from runbook_lib.parameters import CommonParameters, HelpWanted, help_text, parse
+from runbook_lib.result import RunResult, failure_of, result_line
+from runbook_lib.retry import NetworkRetryPolicy, PolicySource
+from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
+from runbook_lib.settings import Settings, automation_variable, load
+from runbook_lib.stopping import StopRequest, stop_request
+from runbook_lib.version import RUNBOOK_VERSION
 
-if TYPE_CHECKING:
-    from runbook_lib.output import JobOutput
+EXIT_DONE = 0
 
 P = TypeVar("P", bound=CommonParameters)
 F = TypeVar("F")
@@ -30,7 +45,7 @@ class Context:
     settings: Settings
     clients: AzureClients
     clock: Clock
-    output: "JobOutput"
+    output: JobOutput
     redactor: Redactor
     retry_policy: PolicySource
     run_id: str
@@ -56,6 +71,237 @@ class Runbook(Generic[P, F]):
     look: Callable[[Context, F, Change], str | None]
 
 
-def main(runbook: Runbook[P, F], argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
-    """Run `runbook` and return the process's exit code."""
-    raise NotImplementedError
+def main(
+    runbook: Runbook[P, F],
+    argv: Sequence[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    stream: BinaryIO | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    new_id: Callable[[], UUID] = uuid4,
+) -> int:
+    """Run `runbook` and return the process's exit code: 0 done, 1 failed, 2 bad parameters or settings, 3 locked.
+
+    Parameters: argv, without the program's name (default: the process's); environ (default: the process's); stream for
+    the job's output (default: stdout); new_id, where run ids come from. Whatever happens, the last line is the result;
+    nothing is raised. A run with plan_only writes nothing but its output: no event, no blob.
+    """
+    environ = os.environ if environ is None else environ
+    redactor = Redactor()
+    # With it anybody on the sandbox's network could ask for vibedata-uami's tokens.
+    if len(environ.get("IDENTITY_HEADER", "")) >= MIN_SECRET_LENGTH:
+        redactor.learn(environ["IDENTITY_HEADER"])
+    run_id = str(new_id())
+    output = JobOutput(
+        sys.stdout.buffer if stream is None else stream,
+        redactor=redactor,
+        clock=clock,
+        full_record=f"table {TABLE}, RunId {run_id}",
+    )
+    with stop_request() as stop, library_messages(output):
+        run = _Run(
+            runbook,
+            environ=environ,
+            output=output,
+            redactor=redactor,
+            clock=clock,
+            stop=stop,
+            run_id=run_id,
+            correlation_id=str(new_id()),
+        )
+        return run.exit_code(sys.argv[1:] if argv is None else argv)
+
+
+class _Run(Generic[P, F]):
+    """One run, from its arguments to its result."""
+
+    def __init__(
+        self,
+        runbook: Runbook[P, F],
+        *,
+        environ: Mapping[str, str],
+        output: JobOutput,
+        redactor: Redactor,
+        clock: Clock,
+        stop: StopRequest,
+        run_id: str,
+        correlation_id: str,
+    ) -> None:
+        self._runbook = runbook
+        self._environ = environ
+        self._output = output
+        self._redactor = redactor
+        self._clock = clock
+        self._stop = stop
+        self._run_id = run_id
+        self._correlation_id = correlation_id
+        self._started = clock.monotonic()
+        self._policy = NetworkRetryPolicy()
+        self._log: OperationsLog | None = None
+        self._plan = Plan()
+        self._plan_only = False
+        self._results: Sequence[Result] = ()
+
+    def exit_code(self, arguments: Sequence[str]) -> int:
+        """Run, print the result, and return the exit code."""
+        error: RunbookError | None = None
+        # A stop is raised only until `defer`, so that none can come in between and go past the result.
+        try:
+            try:
+                self._run(arguments)
+                error = self._failure()
+            except HelpWanted:
+                self._output.info(help_text(self._runbook.name, self._runbook.summary, self._runbook.parameters))
+                return EXIT_DONE
+            except (Exception, SystemExit) as caught:  # noqa: BLE001 - the last place where it can be told
+                error = self._name(caught)
+            finally:
+                self._stop.defer()
+        except KeyboardInterrupt:
+            error = RunbookError("VD-ENGINE-002", "nothing was changed yet")
+        return self._finish(error)
+
+    def _run(self, arguments: Sequence[str]) -> None:
+        parameters = parse(self._runbook.parameters, arguments)
+        self._correlation_id = parameters.correlation_id or self._correlation_id
+        self._plan_only = parameters.plan_only
+        self._output.info(
+            f"{self._runbook.name} {RUNBOOK_VERSION}, run {self._run_id}, correlation {self._correlation_id}"
+        )
+        context = self._context(load(parameters.settings, self._environ, automation_variable()))
+        self._read_policy(context)
+        facts = self._runbook.observe(context, parameters)
+        self._plan = self._runbook.plan(facts)
+        self._output.info(f"{len(self._plan.changes)} to change, {len(self._plan.unchanged)} as they should be")
+        if self._plan_only:
+            self._show_plan()
+        elif self._plan.changes:
+            self._stop.defer()
+            self._results = self._apply(context, facts)
+
+    def _context(self, settings: Settings) -> Context:
+        clients = AzureClients(
+            settings=settings,
+            credential=credential(settings, self._environ, clock=self._clock),
+            retry_policy_source=lambda: self._policy,
+            clock=self._clock,
+        )
+        if not self._plan_only:
+            self._log = OperationsLog(
+                run=RunIdentity(
+                    run_id=self._run_id,
+                    correlation_id=self._correlation_id,
+                    runbook=self._runbook.name,
+                    version=RUNBOOK_VERSION,
+                ),
+                dcr_id=settings.dcr_id,
+                clients=clients,
+                clock=self._clock,
+                redactor=self._redactor,
+                output=self._output,
+            )
+            self._log.record(START)
+        return Context(
+            settings=settings,
+            clients=clients,
+            clock=self._clock,
+            output=self._output,
+            redactor=self._redactor,
+            retry_policy=lambda: self._policy,
+            run_id=self._run_id,
+            correlation_id=self._correlation_id,
+        )
+
+    def _read_policy(self, context: Context) -> None:
+        try:
+            self._policy, warning = read_network_retry_policy(context.clients.table_service)
+        except Exception as error:
+            named = name_error(error)
+            if named is None or not named.code.startswith("VD-NET-"):
+                raise
+            # The component registry may not be there yet, or not for this identity; what is needed of storage shows
+            # by itself.
+            warning = f"the network retry policy cannot be read, the default holds: {named.message}"
+        if warning:
+            self._output.warning(warning)
+
+    def _show_plan(self) -> None:
+        for change in self._plan.changes:
+            before = "nothing" if change.before is None else change.before
+            self._output.info(f"would {change.action} {change.target}: {before} -> {change.after}")
+        for item in self._plan.unchanged:
+            self._output.info(f"leaves {item.target}: {item.why}")
+
+    def _apply(self, context: Context, facts: F) -> list[Result]:
+        # Written ahead, so that a job that is killed leaves a trace of what it was about to do.
+        for change in self._plan.changes:
+            self._record(planned_entry(change))
+        self._flush()
+        return apply_plan(
+            self._plan,
+            Work(
+                apply=lambda change: self._runbook.apply(context, facts, change),
+                look=lambda change: self._runbook.look(context, facts, change),
+                name_error=self._name,
+                retry_policy=context.retry_policy,
+                clock=self._clock,
+                stop_asked=self._stop.asked,
+            ),
+            on_result=self._on_result,
+            on_stage_end=self._flush,
+            on_progress=lambda progress: self._output.progress(str(progress)),
+        )
+
+    def _on_result(self, result: Result) -> None:
+        self._record(result_entry(result))
+        what = f"{result.change.action} {result.change.target}"
+        if result.error is not None:
+            self._output.error(f"{what}: {result.error.code}: {result.error.message}")
+        else:
+            self._output.verbose(f"{what}: {result.outcome}, {result.duration_ms} ms")
+
+    def _failure(self) -> RunbookError | None:
+        left = sum(result.outcome == "skipped" for result in self._results)
+        if left and self._stop.asked():
+            return RunbookError("VD-ENGINE-002", f"{left} of {len(self._results)} changes were not begun")
+        return failure_of(self._results)
+
+    def _finish(self, error: RunbookError | None) -> int:
+        result = RunResult(
+            runbook=self._runbook.name,
+            version=RUNBOOK_VERSION,
+            correlation_id=self._correlation_id,
+            run_id=self._run_id,
+            plan=self._plan,
+            results=self._results,
+            planned_only=self._plan_only,
+            error=error,
+            duration_ms=round((self._clock.monotonic() - self._started) * 1000),
+        )
+        self._record(finish_entry(result))
+        if self._log is not None:
+            self._log.close()
+        if error is not None:
+            self._output.error(str(error))
+        outcomes = [item.outcome for item in self._results]
+        self._output.info(
+            f"{result.status}: {result.changed} changed, {len(self._plan.unchanged)} as they should be, "
+            f"{outcomes.count('failed')} failed, {outcomes.count('skipped')} skipped, {result.duration_ms / 1000:.1f} s"
+        )
+        self._output.result(result_line(result, self._redactor.redact))
+        return result.exit_code
+
+    def _record(self, entry: Entry) -> None:
+        if self._log is not None:
+            self._log.record(entry)
+
+    def _flush(self) -> None:
+        if self._log is not None:
+            self._log.flush()
+
+    def _name(self, error: BaseException) -> RunbookError:
+        named = name_error(error)
+        if named is None:
+            self._output.verbose("".join(traceback.format_exception(error)))
+            named = RunbookError("VD-ENGINE-900", type(error).__name__)
+        return named

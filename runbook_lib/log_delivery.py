@@ -1,0 +1,244 @@
+"""Bring the operations log to its table; failing that to blob storage; failing that to the job's output.
+
+A failure here never fails the runbook and never loses an event. Delivery is at least once: where the answer to an
+upload is lost, the events may be in the table already and are sent again. Ingestion has no way to ask, and a query sees
+new rows only minutes later, so that readers drop copies by EventId. What can be avoided is: two runs do not deliver the
+same blob at once (a lease), and an upload is a whole chunk that the SDK does not split again.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, MutableMapping, Sequence
+from dataclasses import replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib import strict_json
+from runbook_lib.azure_clients import AzureClients
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.operations_log import Entry, Event, RunIdentity, canonical_json, make_event
+from runbook_lib.output import JobOutput
+from runbook_lib.secrets import Redactor
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
+STREAM = "Custom-VibeData_Operations_CL"
+SPOOL_CONTAINER = "operations-spool"
+# One upload, and one blob. Azure takes 1 MB, and the SDK's own sizing ignores separators (azure-facts, section 7).
+CHUNK_BYTES = 900_000
+# Former runs' blobs that one run delivers, and the time after which it begins no further one: the rest is the next
+# run's. A blob holds one flush of one run.
+SPOOLED_BLOBS_PER_RUN = 100
+SPOOLED_SECONDS_PER_RUN = 60.0
+# Azure's longest lease that ends by itself.
+SPOOL_LEASE_SECONDS = 60
+# What ingestion answers where the content is at fault and another time would be no better.
+_CONTENT_REFUSED = (400, 413)
+
+
+class OperationsLog:
+    """The operations log of one run. `record` may be called by any thread, the rest by one.
+
+    Parameters: run, whose events they are; dcr_id, immutable id of the data collection rule; clients; clock; redactor,
+    through which every text goes before it is hashed; output, for warnings and as the last resort.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: RunIdentity,
+        dcr_id: str,
+        clients: AzureClients,
+        clock: Clock,
+        redactor: Redactor,
+        output: JobOutput,
+    ) -> None:
+        self._run = run
+        self._dcr_id = dcr_id
+        self._clients = clients
+        self._clock = clock
+        self._redactor = redactor
+        self._output = output
+        self._lock = Lock()
+        self._sequence = 0
+        self._previous = ""
+        self._pending: list[Event] = []
+        # After ingestion failed once, later flushes of this run go straight to the spool: a run does not wait for the
+        # same outage again and again.
+        self._ingestion_down = False
+        self._spool_visited = False
+        self._spooled: list[str] = []
+        self._warned: set[str] = set()
+
+    def record(self, entry: Entry) -> None:
+        """Add an event to the run's chain; `flush` delivers it."""
+        with self._lock:
+            event = make_event(
+                self._run,
+                _redacted(entry, self._redactor),
+                at=self._clock.now(),
+                sequence=self._sequence,
+                previous=self._previous,
+            )
+            self._sequence += 1
+            self._previous = event["EventId"]
+            self._pending.append(event)
+
+    def flush(self) -> None:
+        """Deliver what was recorded; the first time in a run, what former runs left in the spool comes before it."""
+        if not self._spool_visited:
+            self._spool_visited = True
+            self._deliver_former_runs()
+        with self._lock:
+            events, self._pending = self._pending, []
+        for chunk in chunks(events):
+            self._deliver(chunk)
+
+    def close(self) -> None:
+        """Flush for the last time, try ingestion once more if it was down, and say so if events are only here."""
+        self._ingestion_down = False
+        self.flush()
+        for name in self._spooled:
+            if self._ingestion_down:
+                break
+            self._deliver_blob(name)
+        if self._pending:
+            self._output.warning(str(RunbookError("VD-LOG-002", f"{len(self._pending)} events found no room here")))
+
+    def _deliver(self, events: list[Event]) -> None:
+        if not self._ingestion_down:
+            try:
+                self._upload(events)
+            except Exception as error:  # noqa: BLE001 - a logging failure never fails the runbook; it is told
+                self._ingestion_down = True
+                self._warn("VD-LOG-001", error)
+            else:
+                return
+        try:
+            self._spooled.append(self._spool(events))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._warn("VD-LOG-002", error)
+            for event in events:
+                if not self._output.info(f"operations log: {canonical_json(event).decode()}"):
+                    self._pending.append(event)
+
+    def _upload(self, events: list[Event]) -> None:
+        """Send one chunk. Raises azure.core's errors."""
+        rows: list[MutableMapping[str, Any]] = [*events]
+        # Repeatable (runbook_lib.sdk_retry): a second copy is dropped by its EventId.
+        self._clients.logs_ingestion.upload(rule_id=self._dcr_id, stream_name=STREAM, logs=rows, repeatable=True)
+
+    def _spool(self, events: list[Event]) -> str:
+        """Write one chunk into the spool and return the blob's name. Raises azure.core's errors."""
+        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+        content = canonical_json(events)
+        digest = hashlib.sha256(content).hexdigest()
+        name = f"{self._run.run_id}/{events[0]['Sequence']:08d}-{digest}.json"
+        container = self._container()
+        try:
+            container.upload_blob(name, content, overwrite=False)
+        except ResourceNotFoundError:
+            container.create_container()
+            container.upload_blob(name, content, overwrite=False)
+        except ResourceExistsError:
+            # An answer was lost and the retry finds the blob: its name holds the digest of its content.
+            return name
+        return name
+
+    def _deliver_former_runs(self) -> None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        started = self._clock.monotonic()
+        try:
+            # One page (5,000 blobs) is one request and more than a run delivers.
+            page = list(next(iter(self._container().list_blobs().by_page()), []))
+        except ResourceNotFoundError:
+            return
+        except Exception as error:  # noqa: BLE001 - as in _deliver
+            self._warn("VD-LOG-003", error)
+            return
+        page.sort(key=lambda blob: (blob.creation_time, blob.name))
+        for blob in page[:SPOOLED_BLOBS_PER_RUN]:
+            if self._ingestion_down or self._clock.monotonic() - started > SPOOLED_SECONDS_PER_RUN:
+                return
+            self._deliver_blob(blob.name)
+
+    def _deliver_blob(self, name: str) -> None:
+        """Deliver one blob and delete it; where that fails it stays for the next run."""
+        from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+
+        blob = self._container().get_blob_client(name)
+        try:
+            lease = blob.acquire_lease(SPOOL_LEASE_SECONDS)
+        except (ResourceNotFoundError, ResourceExistsError):
+            return  # Another run has delivered it, or is about to.
+        except Exception as error:  # noqa: BLE001 - as in _deliver
+            self._warn("VD-LOG-003", error, name)
+            return
+        try:
+            events = _events_of(name, blob.download_blob(lease=lease).readall())
+            try:
+                self._upload(events)
+            except Exception as error:
+                refused = isinstance(error, HttpResponseError) and error.status_code in _CONTENT_REFUSED
+                self._ingestion_down = not refused
+                raise
+            blob.delete_blob(lease=lease)
+        except Exception as error:  # noqa: BLE001 - as in _deliver
+            self._warn("VD-LOG-001" if self._ingestion_down else "VD-LOG-003", error, name)
+            try:
+                lease.release()
+            except Exception as unreleased:  # noqa: BLE001 - as in _deliver; it ends by itself
+                self._warn("VD-LOG-003", unreleased, name)
+
+    def _container(self) -> "ContainerClient":
+        return self._clients.blob_service.get_container_client(SPOOL_CONTAINER)
+
+    def _warn(self, code: str, error: Exception, target: str = "") -> None:
+        """Tell of a failure, of each kind once."""
+        if code not in self._warned:
+            self._warned.add(code)
+            story = str(error).partition("\n")[0]
+            self._output.warning(str(RunbookError(code, f"{type(error).__name__}: {story}", target=target)))
+
+
+def chunks(events: Sequence[Event]) -> Iterator[list[Event]]:
+    """Yield the events in lists of at most CHUNK_BYTES each, as the SDK writes them: `json.dumps` of the list."""
+    chunk: list[Event] = []
+    size = 2
+    for event in events:
+        length = len(json.dumps(event)) + 2
+        if chunk and size + length > CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 2
+        chunk.append(event)
+        size += length
+    if chunk:
+        yield chunk
+
+
+def _events_of(name: str, content: bytes) -> list[Event]:
+    """Return a blob's events. Raises ValueError where it is not what a run wrote."""
+    if hashlib.sha256(content).hexdigest() != name.rpartition("-")[2].removesuffix(".json"):
+        raise ValueError("the content has another SHA-256 than the name says")
+    events = strict_json.loads(content)
+    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+        raise ValueError("the content is no list of events")
+    return events
+
+
+def _redacted(entry: Entry, redactor: Redactor) -> Entry:
+    details = {
+        name: redactor.redact(value) if isinstance(value, str) else value
+        for name, value in (entry.details or {}).items()
+    }
+    return replace(
+        entry,
+        action=redactor.redact(entry.action),
+        target=redactor.redact(entry.target),
+        message=redactor.redact(entry.message),
+        details=details,
+    )

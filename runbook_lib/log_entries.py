@@ -1,0 +1,59 @@
+"""What the operations log tells of a run: its start, each change as planned and as observed, its end."""
+
+from runbook_lib.change import Change, Result
+from runbook_lib.operations_log import Entry
+from runbook_lib.result import RunResult
+
+START = Entry(step="run", action="start", outcome="started")
+
+
+def planned_entry(change: Change) -> Entry:
+    """Return the entry written before anything is changed."""
+    return Entry(
+        step="plan",
+        action=change.action,
+        target=change.target,
+        outcome="planned",
+        details={"Stage": change.stage, "Before": change.before or "", "After": change.after},
+    )
+
+
+def result_entry(result: Result) -> Entry:
+    """Return the entry for what came of a change; `Observed` is what the read-back showed."""
+    change, error = result.change, result.error
+    return Entry(
+        step="apply",
+        action=change.action,
+        target=change.target,
+        outcome=result.outcome,
+        duration_ms=result.duration_ms,
+        attempts=result.attempts,
+        error_code=error.code if error else "",
+        message=error.message if error else "",
+        details={
+            "Stage": change.stage,
+            "Before": change.before or "",
+            "After": change.after,
+            "Observed": result.observed or "",
+        },
+    )
+
+
+def finish_entry(result: RunResult) -> Entry:
+    """Return the entry that ends a run's chain."""
+    error = result.error
+    outcomes = [item.outcome for item in result.results]
+    return Entry(
+        step="run",
+        action="finish",
+        outcome=result.status,
+        duration_ms=result.duration_ms,
+        error_code=error.code if error else "",
+        message=error.message if error else "",
+        details={
+            "Changed": result.changed,
+            "Unchanged": len(result.plan.unchanged),
+            "Failed": outcomes.count("failed"),
+            "Skipped": outcomes.count("skipped"),
+        },
+    )

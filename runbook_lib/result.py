@@ -1,0 +1,133 @@
+"""A run's result: the JSON object that is a job's last line (design section 3), and its cap."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from runbook_lib.change import Change, Plan, Result
+from runbook_lib.errors import RunbookError
+from runbook_lib.output import RESULT_LIMIT
+
+Status = Literal["succeeded", "unchanged", "planned", "failed"]
+Cut = Callable[..., str]
+
+# The line's cap is the output's, where it has an end.
+_LINE_BYTES = RESULT_LIMIT - 1
+# A text in the line, in characters, each six bytes at most as an ASCII escape: the result itself always fits.
+TEXT_LIMIT = 300
+ERROR_LIMIT = 3000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What came of a run. results: one for each change of the plan that was applied; none if it was only planned."""
+
+    runbook: str
+    version: str
+    correlation_id: str
+    run_id: str
+    plan: Plan
+    results: Sequence[Result]
+    planned_only: bool
+    error: RunbookError | None
+    duration_ms: int
+
+    @property
+    def status(self) -> Status:
+        """The run's status."""
+        if self.error is not None:
+            return "failed"
+        if self.planned_only:
+            return "planned"
+        return "succeeded" if self.results else "unchanged"
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit code."""
+        return 0 if self.error is None else self.error.exit_code
+
+    @property
+    def changed(self) -> int:
+        """How many changes were made and seen."""
+        return sum(result.outcome == "done" for result in self.results)
+
+
+def failure_of(results: Sequence[Result]) -> RunbookError | None:
+    """Return the error of the first failed change in the plan's order; its message says which and how many failed."""
+    failed = [result for result in results if result.error is not None]
+    if not failed:
+        return None
+    first = failed[0]
+    assert first.error is not None  # noqa: S101 - of those that have one
+    count = f"{len(failed)} of {len(results)} changes failed, the first: {first.change.action} {first.change.target}"
+    detail = f"{first.error.detail}; {count}" if first.error.detail else count
+    return RunbookError(first.error.code, detail, target=first.error.target)
+
+
+def result_line(result: RunResult, redact: Callable[[str], str]) -> str:
+    """Return the line, without its end, of at most RESULT_LIMIT bytes. redact: masks the secrets in a text.
+
+    Where the changes do not fit, the last ones are left out, those that failed last of all, and a further member
+    `changes_omitted` (there only then) says how many. The log has them all. Texts are cut to TEXT_LIMIT characters.
+    """
+    cut = partial(_cut, redact)
+    changes = _changes(result, cut)
+    kept = list(range(len(changes)))
+    line = _dump(result, changes, 0, cut)
+    if len(line) > _LINE_BYTES:
+        sizes = [len(json.dumps(change)) + 2 for change in changes]
+        room = _LINE_BYTES - len(_dump(result, [], len(changes), cut))
+        kept = []
+        for index in sorted(range(len(changes)), key=lambda index: (changes[index]["error"] is None, index)):
+            room -= sizes[index]
+            if room < 0:
+                break
+            kept.append(index)
+        line = _dump(result, [changes[index] for index in sorted(kept)], len(changes) - len(kept), cut)
+    return line
+
+
+def _changes(result: RunResult, cut: Cut) -> list[dict[str, Any]]:
+    if result.planned_only:
+        return [_entry(change, "planned", None, cut) for change in result.plan.changes]
+    return [_entry(item.change, item.outcome, item.error, cut) for item in result.results]
+
+
+def _entry(change: Change, outcome: str, error: RunbookError | None, cut: Cut) -> dict[str, Any]:
+    return {
+        "action": cut(change.action),
+        "target": cut(change.target),
+        "before": None if change.before is None else cut(change.before),
+        "after": cut(change.after),
+        "outcome": outcome,
+        "error": None if error is None else {"code": error.code, "message": cut(error.message)},
+    }
+
+
+def _dump(result: RunResult, changes: list[dict[str, Any]], omitted: int, cut: Cut) -> str:
+    error = None if result.error is None else result.error.as_json()
+    if error is not None:
+        error["message"] = cut(str(error["message"]), limit=ERROR_LIMIT)
+    return json.dumps(
+        {
+            "runbook": result.runbook,
+            "version": result.version,
+            "status": result.status,
+            "correlation_id": result.correlation_id,
+            "run_id": result.run_id,
+            "changed": result.changed,
+            "unchanged": len(result.plan.unchanged),
+            "changes": changes,
+            **({"changes_omitted": omitted} if omitted else {}),
+            "error": error,
+            "duration_ms": result.duration_ms,
+        }
+    )
+
+
+def _cut(redact: Callable[[str], str], text: str, *, limit: int = TEXT_LIMIT) -> str:
+    """Redacted before it is cut, so that no part of a secret is left over."""
+    text = redact(text)
+    return text if len(text) <= limit else text[: limit - 4] + " ..."
