@@ -1,0 +1,164 @@
+"""Push a built release: observe, plan, apply, verify (design sections 2 and 5).
+
+Nothing that is there is sent again. Blobs go first, then the manifests by digest, then the versions' tags, and
+`latest` last of all: whoever resolves it finds a whole release, at any time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from oci import layout_reader, release
+from oci.container_registry_writer import ContainerRegistryWriter
+from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor, blob_path
+from oci.layout_reader import Artifact
+from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.errors import RunbookError
+from runbook_lib.release import ReleaseManifest
+from runbook_lib.release_manifest import parse
+
+# Requests in flight at once. Each upload holds one piece in memory (container_registry_writer.PIECE_BYTES).
+MAX_PARALLEL = 8
+
+BLOBS, MANIFESTS, TAGS, LATEST = range(4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltRelease:
+    """What a build's folder holds."""
+
+    folder: Path
+    artifacts: tuple[Artifact, ...]
+    manifest: ReleaseManifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """wanted: target to the digest that it must have; held: what the container registry has there, None for nothing.
+
+    Targets: `blob REPOSITORY@DIGEST`, `manifest REPOSITORY@DIGEST`, `tag REPOSITORY:TAG`. missing_images: those that
+    the release pins and the container registry lacks.
+    """
+
+    wanted: Mapping[str, str]
+    held: Mapping[str, str | None]
+    missing_images: tuple[str, ...]
+
+
+def read_release(folder: Path) -> BuiltRelease:
+    """Return the release in a build's folder, everything checked against its digest.
+
+    Raises RunbookError VD-PUSH-001: no complete release; VD-MANIFEST-*: a release manifest that customers would refuse.
+    """
+    artifacts = layout_reader.read(folder)
+    manifests = [artifact for artifact in artifacts if artifact.repository == release.MANIFEST_REPOSITORY]
+    if len(manifests) != 1 or len(manifests[0].layers) != 1:
+        raise RunbookError("VD-PUSH-001", "it holds no release manifest", target=str(folder))
+    manifest = parse(layout_reader.blob(folder, manifests[0].layers[0]))
+    built = {(artifact.repository, artifact.tag, artifact.digest) for artifact in artifacts}
+    for pin in (*manifest.runbooks, manifest.python_packages):
+        if (pin.repository, pin.tag, pin.digest) not in built:
+            detail = f"the release manifest pins {pin.repository}@{pin.digest}, which is not in it"
+            raise RunbookError("VD-PUSH-001", detail, target=str(folder))
+    return BuiltRelease(folder=folder, artifacts=artifacts, manifest=manifest)
+
+
+class Push:
+    """The push of one built release to one container registry; for use by many threads."""
+
+    def __init__(self, *, built: BuiltRelease, writer: ContainerRegistryWriter) -> None:
+        self._built = built
+        self._writer = writer
+        self._wanted = wanted(built)
+        repositories = [artifact.repository for artifact in built.artifacts]
+        images = [image.repository for image in built.manifest.images]
+        writer.expect(read=[*repositories, *images], written=repositories)
+
+    def observe(self) -> Facts:
+        """Ask for every blob, manifest, tag and pinned image, and write nothing."""
+        images = {f"image {pin.repository}@{pin.digest}": pin for pin in self._built.manifest.images}
+        held = _side_by_side(self._look_at, [*self._wanted, *images])
+        missing = tuple(pin.name for target, pin in images.items() if held[target] is None)
+        return Facts(
+            wanted=self._wanted, held={target: held[target] for target in self._wanted}, missing_images=missing
+        )
+
+    def apply(self, change: Change) -> None:
+        """Make one change."""
+        kind, repository, reference = _parts(change.target)
+        artifact = next(artifact for artifact in self._built.artifacts if artifact.repository == repository)
+        if kind == "blob":
+            descriptor = _blob(artifact, reference)
+            self._writer.send_blob(repository, blob_path(self._built.folder, reference), descriptor)
+        else:
+            self._writer.put_manifest(repository, reference, artifact.manifest, MANIFEST_MEDIA_TYPE)
+
+    def look(self, change: Change) -> str | None:
+        """Return the digest of what is at a change's target."""
+        return self._look_at(change.target)
+
+    def _look_at(self, target: str) -> str | None:
+        kind, repository, reference = _parts(target)
+        if kind == "blob":
+            return reference if self._writer.has_blob(repository, reference) else None
+        return self._writer.manifest_digest(repository, reference)
+
+
+def wanted(built: BuiltRelease) -> dict[str, str]:
+    """Return every target of a release and the digest that it must have, in the order in which a push gets there."""
+    blobs, manifests, tags, latest = dict[str, str](), dict[str, str](), dict[str, str](), dict[str, str]()
+    for artifact in built.artifacts:
+        blobs |= {f"blob {artifact.repository}@{blob.digest}": blob.digest for blob in artifact.blobs}
+        manifests[f"manifest {artifact.repository}@{artifact.digest}"] = artifact.digest
+        tags[f"tag {artifact.repository}:{artifact.tag}"] = artifact.digest
+        if artifact.repository == release.MANIFEST_REPOSITORY:
+            latest[f"tag {artifact.repository}:{release.LATEST}"] = artifact.digest
+    return blobs | manifests | tags | latest
+
+
+def plan(facts: Facts) -> Plan:
+    """Return what has to be sent.
+
+    Raises RunbookError VD-PUSH-002 (a version's tag would move), VD-PUSH-003 (images of the release are not there).
+    """
+    if facts.missing_images:
+        raise RunbookError("VD-PUSH-003", ", ".join(facts.missing_images))
+    changes: list[Change] = []
+    unchanged: list[NoChange] = []
+    for target, digest in facts.wanted.items():
+        held, stage = facts.held[target], _stage(target)
+        if held == digest:
+            unchanged.append(NoChange(target, "is there"))
+        elif stage == TAGS and held is not None:
+            raise RunbookError("VD-PUSH-002", f"it has {held}, this build {digest}", target=target.partition(" ")[2])
+        else:
+            changes.append(Change(stage, _ACTIONS[stage] if held is None else "move", target, held, digest))
+    return Plan(changes=tuple(changes), unchanged=tuple(unchanged))
+
+
+_ACTIONS = {BLOBS: "upload", MANIFESTS: "put", TAGS: "tag", LATEST: "tag"}
+
+
+def _stage(target: str) -> int:
+    kind, _, reference = _parts(target)
+    if kind == "tag":
+        return LATEST if reference == release.LATEST else TAGS
+    return BLOBS if kind == "blob" else MANIFESTS
+
+
+def _parts(target: str) -> tuple[str, str, str]:
+    """`tag a/b:1.0` -> tag, a/b, 1.0; `blob a/b@sha256:...` -> blob, a/b, sha256:..."""
+    kind, _, place = target.partition(" ")
+    repository, _, reference = place.partition(":" if kind == "tag" else "@")
+    return kind, repository, reference
+
+
+def _blob(artifact: Artifact, digest: str) -> Descriptor:
+    return next(blob for blob in artifact.blobs if blob.digest == digest)
+
+
+def _side_by_side(look: Callable[[str], str | None], targets: Sequence[str]) -> dict[str, str | None]:
+    with ThreadPoolExecutor(MAX_PARALLEL) as threads:
+        found: Iterable[str | None] = threads.map(look, targets)
+        return dict(zip(targets, found, strict=True))

@@ -1,0 +1,107 @@
+"""`vibedata build`: make a release's artifacts, in a folder that any OCI tool reads."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from oci.build import WHEEL_CACHE, BuildResult, build
+from oci.bundle import MAX_BYTES
+from runbook_lib.errors import RunbookError
+from scripts.output import show, table
+
+PROJECT = Path(__file__).resolve().parent.parent
+EXAMPLES = """\
+examples:
+  vibedata build --release release.json --out dist
+  vibedata build --release release.json --out dist --output json
+  SOURCE_DATE_EPOCH=1700000000 vibedata build --release release.json --out dist
+
+The same commit and definition give the same bytes, wherever and whenever they are built. The release's time is the
+commit's; SOURCE_DATE_EPOCH stands in for it. The folder holds an OCI image layout (oci-layout, index.json, blobs/) and
+the built runbooks, which are plain text (runbooks/*.py); a former build in it is replaced as a whole.
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `build` to the command line."""
+    parser = subparsers.add_parser(
+        "build",
+        help="build a release: runbooks, packages, release manifest",
+        description="Build a release: each runbook in one file, the locked packages, and the release manifest.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--release",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the release definition: JSON with version, channel, valid_days, images, components, policies",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the release")
+    parser.add_argument(
+        "--wheels",
+        type=Path,
+        default=PROJECT / WHEEL_CACHE,
+        metavar="DIR",
+        help="folder that keeps downloaded packages, so that the next build needs no network (default: .tools/wheels)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build and return the exit code."""
+    stream = sys.stderr if arguments.output == "json" else sys.stdout
+
+    def on_step(step: str) -> None:
+        stream.write(f"{step}\n")
+        stream.flush()
+
+    built = build(
+        _definition(arguments.release),
+        root=PROJECT,
+        out=arguments.out.resolve(),
+        wheel_cache=arguments.wheels.resolve(),
+        environ=os.environ,
+        on_step=on_step,
+    )
+    show(arguments.output, result=_as_json(built), text=_as_text(built))
+    return 0
+
+
+def _definition(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunbookError("VD-BUILD-001", f"it cannot be read: {error.strerror}", target=str(path)) from error
+
+
+def _as_json(built: BuildResult) -> dict[str, object]:
+    return {
+        "status": "succeeded",
+        "version": built.version,
+        "folder": str(built.folder),
+        "commit": built.commit.commit,
+        "uncommitted_changes": built.commit.changed,
+        "manifest_digest": built.manifest_digest,
+        "artifacts": dict(built.artifacts),
+        "runbook_bytes": dict(built.sizes),
+        "packages": built.packages,
+    }
+
+
+def _as_text(built: BuildResult) -> str:
+    sizes = [(name, f"{size:,}", f"{size / MAX_BYTES:.0%}") for name, size in built.sizes.items()]
+    return (
+        table(f"release {built.version} in {built.folder}", ("artifact", "digest"), list(built.artifacts.items()))
+        + table("built runbooks", ("runbook", "bytes", "of Automation's limit"), sizes)
+        + f"{built.packages} packages; {_sources(built)}\n"
+    )
+
+
+def _sources(built: BuildResult) -> str:
+    if not built.commit.commit:
+        return "built outside a clone"
+    changed = ", with changes that are not committed: nobody else can build the same" if built.commit.changed else ""
+    return f"built from commit {built.commit.commit[:12]}{changed}"

@@ -1,0 +1,124 @@
+"""Built runbooks, run as the sandbox runs them: one file, a Python, and nothing of the source tree importable."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oci.bundle import MAX_BYTES, Bundle, bundle
+from oci.source_tree import read_sources, runbook_names
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = read_sources(ROOT)
+VERSION = "2026.11.0"
+AIM_BYTES = 300 * 1024
+
+RAISES = '''"""Raises where the library does."""
+
+from runbook_lib.secrets import Redactor
+from runbook_lib.version import RUNBOOK_VERSION
+
+
+def build() -> Redactor:
+    redactor = Redactor()
+    print(RUNBOOK_VERSION)
+    redactor.learn("short")  # é
+    return redactor
+
+
+RUNBOOK = build()
+'''
+
+
+def built(name: str, source: str | None = None) -> Bundle:
+    sources = SOURCES if source is None else {**SOURCES, f"runbooks/{name}.py": source}
+    return bundle(name, sources=sources, version=VERSION)
+
+
+def run(python: Path | str, file: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a file as a job is: no variable of this environment that Python heeds, a folder with nothing else in it."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIBEDATA"))}
+    command = [str(python), "-W", "error", str(file), *arguments]
+    return subprocess.run(
+        command, cwd=file.parent, env=environ, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def pythons() -> dict[str, Path]:
+    """Every CPython >= 3.10 of this machine, one for each version."""
+    names = [f"python3.{minor}" for minor in range(10, 20)]
+    found = [Path(path) for path in map(shutil.which, names) if path]
+    found += sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin/python3"))
+    ask = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.version_info >= (3, 10))"
+    result = {"the tests' own": Path(sys.executable)}
+    for path in found:
+        said = subprocess.run([path, "-c", ask], capture_output=True, text=True, check=False, timeout=60).stdout
+        if re.fullmatch(r"cpython \S+ True\n", said):
+            result.setdefault(said.split()[1], path)
+    return result
+
+
+PYTHONS = pythons()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("built")
+    for name in runbook_names(SOURCES):
+        (folder / f"{name}.py").write_bytes(built(name).content)
+    yield folder
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("name", runbook_names(SOURCES))
+def test_every_python_shows_the_help(folder: Path, name: str, python: str) -> None:
+    shown = run(PYTHONS[python], folder / f"{name}.py", "--help")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert name in shown.stdout
+    assert shown.stderr == ""
+
+
+@pytest.mark.parametrize("name", runbook_names(SOURCES))
+def test_unknown_parameter_is_exit_code_2_and_a_result_line(folder: Path, name: str) -> None:
+    shown = run(sys.executable, folder / f"{name}.py", "--nonsense", "1")
+    assert shown.returncode == 2
+    result = json.loads(shown.stdout.splitlines()[-1])
+    assert (result["status"], result["version"]) == ("failed", VERSION)
+    assert result["error"]["code"].startswith("VD-PARAM-")
+
+
+@pytest.mark.parametrize("name", runbook_names(SOURCES))
+def test_size_is_within_the_limit_and_the_aim(name: str) -> None:
+    assert len(built(name).content) < AIM_BYTES < MAX_BYTES
+
+
+def test_every_module_is_readable_in_the_file() -> None:
+    for name in runbook_names(SOURCES):
+        bundled = built(name)
+        for file in bundled.files:
+            if file != "runbook_lib/version.py":
+                assert f"r'''\n{SOURCES[file]}'''" in bundled.text, f"{file} is not plain text in {name}"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_traceback_names_the_original_module_and_line(tmp_path: Path, python: str) -> None:
+    file = tmp_path / "raises.py"
+    file.write_bytes(built("raises", RAISES).content)
+    # Neither a module of that name nor a file at that place may be taken for the embedded one.
+    (tmp_path / "runbook_lib").mkdir()
+    (tmp_path / "runbook_lib" / "secrets.py").write_text("raise SystemExit('the wrong one')\n" * 100)
+    (tmp_path / "runbook_lib" / "__init__.py").write_text("raise SystemExit('the wrong one')\n")
+    shown = run(PYTHONS[python], file)
+    assert shown.returncode == 1
+    assert shown.stdout == f"{VERSION}\n"
+    frames = re.findall(r'File "([^"]+)", line (\d+), in (\S+)\n +(.+)\n', shown.stderr)
+    (module, line, function, text) = frames[-1]
+    assert (module, function) == ("runbook_lib/secrets.py", "learn")
+    assert (ROOT / module).read_text(encoding="utf-8").splitlines()[int(line) - 1].strip() == text.strip()
+    assert ("runbooks/raises.py", "10", "build", 'redactor.learn("short")  # é') in frames
