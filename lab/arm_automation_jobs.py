@@ -11,14 +11,13 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm import ArmRefusal, json_body, only_fields
-from lab.automation_account import AutomationAccount, timestamp
-from lab.automation_job import TERMINAL, Job, Stream, Window
+from lab.automation_account import NEW_JOBS, NEW_JOBS_SECONDS, AutomationAccount, timestamp
+from lab.automation_job import TERMINAL, Job, Stream
 from lab.automation_jobs import Jobs
 from lab.automation_wire import bad_request, invalid, matches, not_found, too_many, typed
 from lab.lab import Lab
 
 # learn automation-subscription-limits-faq; the message is azure-docs#52136's.
-NEW_JOBS, NEW_JOBS_SECONDS = 100, 30.0
 PARAMETERS_LIMIT = 50
 PARAMETERS_LIMIT_CHARACTERS = 524_288
 # How much of a record the list shows; the whole is at streams/{id}. The real length is not documented.
@@ -34,7 +33,6 @@ class JobHandlers:
         self._lab = lab
         self._account = account
         self._jobs = jobs
-        self._window = Window(limit=NEW_JOBS)
 
     async def put(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Create a job: 201; or 200 and the job that has the name already."""
@@ -56,7 +54,7 @@ class JobHandlers:
             raise invalid(
                 "job.properties.runOn", f"There is no hybrid runbook worker group '{run_on}' in this account."
             )
-        wait = self._window.wait_seconds(now=self._lab.clock.now(), seconds=NEW_JOBS_SECONDS)
+        wait = self._account.jobs_window.wait_seconds(now=self._lab.clock.now(), seconds=NEW_JOBS_SECONDS)
         if wait:
             raise too_many(f"More than {NEW_JOBS} jobs in {NEW_JOBS_SECONDS:.0f} seconds. Try again later.", wait)
         runbook.job_count += 1

@@ -11,6 +11,8 @@ from aiohttp import web
 
 from lab.arm import json_body, only_fields
 from lab.automation_account import (
+    IMPORT_SECONDS,
+    IMPORTS,
     LANGUAGE,
     LANGUAGE_VERSION,
     AutomationAccount,
@@ -18,12 +20,9 @@ from lab.automation_account import (
     RuntimeEnvironment,
 )
 from lab.automation_import import Imports, content_link
-from lab.automation_job import Window
 from lab.automation_wire import bad_request, invalid, not_found, too_many, typed
 from lab.lab import Lab
 
-# Microsoft's own importer waits after five (azureautomation/runbooks, import_py3package_from_pypi.py).
-IMPORTS, IMPORT_WINDOW_SECONDS = 5, 30.0
 IMPORT_WINDOW_OPERATION = "packageImportWindow"  # POST /latency of the control API sets another window
 ENVIRONMENT_FIELDS = {"name", "location", "tags", "properties"}
 PACKAGE_FIELDS = {"location", "tags", "properties"}
@@ -37,7 +36,6 @@ class PackageHandlers:
         self._lab = lab
         self._account = account
         self._imports = imports
-        self._window = Window(limit=IMPORTS)
 
     async def put_environment(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Create or update; the language is Python 3.10 for ever."""
@@ -90,7 +88,7 @@ class PackageHandlers:
             link = content_link(link_fields)
         except ValueError as error:
             raise invalid("package.properties.contentLink", str(error)) from error
-        wait = self._window.wait_seconds(now=self._lab.clock.now(), seconds=self._window_seconds())
+        wait = self._account.imports_window.wait_seconds(now=self._lab.clock.now(), seconds=self._window_seconds())
         if wait:
             raise too_many(f"More than {IMPORTS} packages are being imported. Try again later.", wait)
         existing = environment.packages.get(name.lower())
@@ -155,4 +153,4 @@ class PackageHandlers:
         for latency in reversed(self._lab.gate.latencies.entries):
             if latency.operation == IMPORT_WINDOW_OPERATION:
                 return latency.seconds
-        return IMPORT_WINDOW_SECONDS
+        return IMPORT_SECONDS

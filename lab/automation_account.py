@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -11,6 +12,9 @@ from lab.wheels import Wheel
 VARIABLE_LIMIT_CHARACTERS = 1_048_576
 # "must be between 1 and 1048576 bytes" (the portal's words, dataplat/dbatools#8687); nothing else is known of it.
 RUNBOOK_LIMIT_BYTES = 1_048_576
+# Microsoft's own importer waits after five (azureautomation/runbooks, import_py3package_from_pypi.py).
+IMPORTS, IMPORT_SECONDS = 5, 30.0
+NEW_JOBS, NEW_JOBS_SECONDS = 100, 30.0  # learn automation-subscription-limits-faq
 RUNBOOK_NAME = re.compile(r"[a-zA-Z][a-zA-Z\-_0-9]*")
 RUNBOOK_TYPES = (
     "Script",
@@ -92,6 +96,28 @@ class Runbook:
         return "Published" if self.draft is None else "Edit"
 
 
+class Window:
+    """A cap on how often something may happen within a sliding time."""
+
+    def __init__(self, *, limit: int) -> None:
+        """Allow `limit` times."""
+        self._limit = limit
+        self._times: deque[float] = deque()
+
+    def wait_seconds(self, *, now: float, seconds: float) -> float:
+        """Count one more time at `now` and return 0; or return in how many seconds it is allowed again."""
+        while self._times and self._times[0] <= now - seconds:
+            self._times.popleft()
+        if len(self._times) < self._limit:
+            self._times.append(now)
+            return 0.0
+        return self._times[0] + seconds - now
+
+    def clear(self) -> None:
+        """Forget what happened."""
+        self._times.clear()
+
+
 @dataclass(slots=True)
 class AutomationAccount:
     """The account's parts, each by its lower-cased name: ARM's names keep case but do not tell it apart."""
@@ -101,12 +127,16 @@ class AutomationAccount:
     variables: dict[str, Variable] = field(default_factory=dict)
     environments: dict[str, RuntimeEnvironment] = field(default_factory=dict)
     runbooks: dict[str, Runbook] = field(default_factory=dict)
+    imports_window: Window = field(default_factory=lambda: Window(limit=IMPORTS))
+    jobs_window: Window = field(default_factory=lambda: Window(limit=NEW_JOBS))
 
     def clear(self) -> None:
         """Forget everything."""
         self.variables.clear()
         self.environments.clear()
         self.runbooks.clear()
+        self.imports_window.clear()
+        self.jobs_window.clear()
 
     def assets(self) -> str:
         """Return the file that `automationassets` reads: the variables, by lower-cased name, as JSON texts."""

@@ -1,7 +1,6 @@
 """One Automation job as the service keeps it: what was asked, its streams, what became of it."""
 
 import json
-from collections import deque
 from dataclasses import dataclass, field
 
 from lab.job import JobProcess
@@ -73,28 +72,6 @@ class Job:
             Stream(id=f"{self.job_id}_{ticks:020}_{len(self.streams):020}", at=at, kind=kind, text=text)
         )
         return True
-
-
-class Window:
-    """A cap on how often something may happen within a sliding time."""
-
-    def __init__(self, *, limit: int) -> None:
-        """Allow `limit` times."""
-        self._limit = limit
-        self._times: deque[float] = deque()
-
-    def wait_seconds(self, *, now: float, seconds: float) -> float:
-        """Count one more time at `now` and return 0; or return in how many seconds it is allowed again."""
-        while self._times and self._times[0] <= now - seconds:
-            self._times.popleft()
-        if len(self._times) < self._limit:
-            self._times.append(now)
-            return 0.0
-        return self._times[0] + seconds - now
-
-    def clear(self) -> None:
-        """Forget what happened."""
-        self._times.clear()
 
 
 def _plain(value: str) -> str:
