@@ -69,14 +69,14 @@ def monitor_error(status: int, code: str, message: str, headers: Headers | None 
 
 
 def storage_error(
-    status: int, code: str, message: str, headers: Headers | None = None, detail: str = ""
+    status: int, code: str, message: str, headers: Headers | None = None, details: Mapping[str, str] | None = None
 ) -> web.Response:
     """Return the blob service's XML error, its code also in `x-ms-error-code` (a HEAD has nothing else).
 
-    `detail` is what the service adds to a failed authentication.
+    `details` are the elements that the service adds to some errors, e.g. AuthenticationErrorDetail.
     """
-    why = f"<AuthenticationErrorDetail>{escape(detail)}</AuthenticationErrorDetail>" if detail else ""
-    error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{why}</Error>"
+    more = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in (details or {}).items())
+    error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{more}</Error>"
     text = '<?xml version="1.0" encoding="utf-8"?>' + error
     return _answer(status, text, "application/xml", {"x-ms-error-code": code, **(headers or {})})
 

@@ -105,7 +105,6 @@ def start_set(lab: Lab) -> list[dict[str, Any]]:
                 "vaultUri": lab.urls["key_vault"] + "/",
                 "enableRbacAuthorization": True,
                 "enableSoftDelete": True,
-                "enablePurgeProtection": True,
                 "provisioningState": "Succeeded",
             },
         },

@@ -1,7 +1,7 @@
 """Container-level immutability (WORM): the policies of the blob containers, and what they forbid.
 
-Faithful: time-based retention at container level, unlocked and locked; ETags; a locked policy is only ever extended, five
-times; what is forbidden while a blob is retained, and that an expired blob may be deleted but never overwritten;
+Faithful: time-based retention at container level, unlocked and locked; ETags; a locked policy is only ever extended,
+five times; what is forbidden while a blob is retained, and that an expired blob may be deleted but never overwritten;
 protected append writes; the audit log.
 Left out: legal holds, version-level policies, the limit of 10,000 containers.
 
@@ -187,7 +187,7 @@ def operation(*, method: str, component: str) -> Operation:
 
 
 def forbids(policy: Policy, wanted: Operation, blob: Blob | None, *, now: float) -> bool:
-    """Tell whether the policy forbids the operation on the blob (None: there is none yet) at `now`, in epoch seconds."""
+    """Tell whether the policy forbids the operation at `now` (epoch seconds) on the blob (None: there is none yet)."""
     if wanted == "harmless" or blob is None:
         return False
     if wanted == "append":

@@ -111,7 +111,12 @@ async def _serve(
     if service != "control":
         application.middlewares.insert(0, lab.gate.middleware(service))
     runner = web.AppRunner(
-        application, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS
+        application,
+        access_log=None,
+        # Whether a compressed body is taken, and how large it may get, is each service's to say; fronts pass it on.
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

@@ -1,0 +1,66 @@
+"""ARM's view of the data collection rule that the deployment makes.
+
+Faithful: GET of the rule (kind Direct, with its own ingestion endpoint) and of the group's list. Left out: making and
+changing rules, data collection endpoints, associations. Source: Microsoft.Insights dataCollectionRules 2023-03-11.
+"""
+
+from typing import Any
+
+from aiohttp import web
+
+from lab.arm import Arm, Names, resource_not_found
+from lab.lab import Lab
+from lab.log_tables import OPERATIONS_COLUMNS
+
+API_VERSIONS = ("2022-06-01", "2023-03-11", "2024-03-11")
+TYPE = "Microsoft.Insights/dataCollectionRules"
+
+
+def register(arm: Arm) -> None:
+    """Serve the rule."""
+    lab = arm.lab
+
+    async def one(_request: web.Request, names: Names) -> web.Response:
+        if names["rule"].lower() != lab.names.dcr.lower():
+            raise resource_not_found(TYPE, names["rule"], lab.names.resource_group)
+        return web.json_response(rule(lab))
+
+    async def every(_request: web.Request, _names: Names) -> web.Response:
+        return web.json_response({"value": [rule(lab)]})
+
+    arm.provider("Microsoft.Insights", "dataCollectionRules", API_VERSIONS, {"GET": every})
+    arm.provider("Microsoft.Insights", "dataCollectionRules/{rule}", API_VERSIONS, {"GET": one})
+
+
+def rule(lab: Lab) -> dict[str, Any]:
+    """Return the rule as ARM shows it."""
+    names = lab.names
+    workspace = f"{names.resource_group_id}/providers/Microsoft.OperationalInsights/workspaces/{names.workspace}"
+    stream = f"Custom-{names.operations_table}"
+    columns = [{"name": name, "type": kind} for name, kind in OPERATIONS_COLUMNS.items()]
+    return {
+        "id": f"{names.resource_group_id}/providers/{TYPE}/{names.dcr}",
+        "name": names.dcr,
+        "type": TYPE,
+        "location": names.location,
+        "kind": "Direct",
+        "properties": {
+            "immutableId": names.dcr_immutable_id,
+            "endpoints": {"logsIngestion": lab.urls["logs"]},
+            "streamDeclarations": {stream: {"columns": columns}},
+            "destinations": {
+                "logAnalytics": [
+                    {"name": "workspace", "workspaceResourceId": workspace, "workspaceId": names.workspace_id}
+                ]
+            },
+            "dataFlows": [
+                {
+                    "streams": [stream],
+                    "destinations": ["workspace"],
+                    "transformKql": "source",
+                    "outputStream": stream,
+                }
+            ],
+            "provisioningState": "Succeeded",
+        },
+    }

@@ -1,0 +1,230 @@
+"""ARM's view of the blob containers and of their immutability policies.
+
+Faithful: GET and PUT of a container; GET, PUT, DELETE, lock and extend of its policy with ETags (If-Match is optional
+with PUT only); a container without a policy answers with the default, 0 days and Unlocked; read-only fields in a body
+are ignored. Left out: listing and deleting containers, leases, legal holds, public access (the account refuses it).
+Source: Microsoft.Storage 2023-05-01, BlobContainers; lab/immutability.py names those of the rules.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from aiohttp import web
+
+from lab.arm import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
+from lab.immutability import Policy, PolicyRefusedError, Update
+from lab.lab import ARM_AUDIENCES, Lab
+from lab.real_servers import BLOB_API_VERSION, azurite_token
+
+API_VERSIONS = ("2022-09-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01-01")
+TYPE = "Microsoft.Storage/storageAccounts/blobServices/containers"
+RESOURCE_FIELDS = {"properties", "id", "name", "type", "etag"}
+PERIOD = "immutabilityPeriodSinceCreationInDays"
+APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
+
+
+def register(arm: Arm) -> None:
+    """Serve containers and policies."""
+    handlers = _Containers(arm.lab)
+    container = "storageAccounts/{account}/blobServices/{service}/containers/{container}"
+    policy = container + "/immutabilityPolicies/{policy}"
+    for pattern, answers in (
+        (container, {"GET": handlers.get, "PUT": handlers.put}),
+        (policy, {"GET": handlers.get_policy, "PUT": handlers.put_policy, "DELETE": handlers.delete_policy}),
+        (policy + "/lock", {"POST": handlers.lock_policy}),
+        (policy + "/extend", {"POST": handlers.extend_policy}),
+    ):
+        arm.provider("Microsoft.Storage", pattern, API_VERSIONS, answers)
+
+
+class _Containers:
+    """The handlers."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    async def get(self, _request: web.Request, names: Names) -> web.Response:
+        """Return a container."""
+        return web.json_response(await self._container(names))
+
+    async def put(self, request: web.Request, names: Names) -> web.Response:
+        """Make a container, unless it is there."""
+        body = await json_body(request, RESOURCE_FIELDS)
+        properties = only_fields(body.get("properties", {}), {"publicAccess"}, "properties")
+        if properties.get("publicAccess", "None") != "None":
+            message = "Public access is not permitted on this storage account."
+            raise ArmRefusal(409, "PublicAccessNotPermitted", message)
+        _check_defaults(self._lab, names)
+        async with self._lab.upstream.put(self._url(names), headers=self._headers()) as answer:
+            if answer.status not in (201, 409):
+                message = f"The container name '{names['container']}' is not valid."
+                raise ArmRefusal(400, "ContainerNameInvalid", message)
+            status = 201 if answer.status == 201 else 200
+        return web.json_response(await self._container(names), status=status)
+
+    async def get_policy(self, _request: web.Request, names: Names) -> web.Response:
+        """Return a container's policy, or the default."""
+        await self._properties(names)
+        return self._policy(names, self._lab.immutability.policies.get(names["container"]))
+
+    async def put_policy(self, request: web.Request, names: Names) -> web.Response:
+        """Make or change an unlocked policy."""
+        body = await json_body(request, RESOURCE_FIELDS)
+        properties = only_fields(body.get("properties", {}), {PERIOD, *APPENDS, "state"}, "properties")
+        await self._properties(names)
+        with _refusing():
+            policy = self._lab.immutability.put(
+                names["container"],
+                days=_days(properties),
+                appends=(bool(properties.get(APPENDS[0])), bool(properties.get(APPENDS[1]))),
+                if_match=request.headers.get("If-Match"),
+                at=self._lab.clock.now(),
+                by=self._caller(request),
+            )
+        return self._policy(names, policy)
+
+    async def delete_policy(self, request: web.Request, names: Names) -> web.Response:
+        """Take an unlocked policy away; the answer is the default."""
+        await self._properties(names)
+        with _refusing():
+            self._lab.immutability.delete(names["container"], if_match=_if_match(request))
+        return self._policy(names, None)
+
+    async def lock_policy(self, request: web.Request, names: Names) -> web.Response:
+        """Lock the policy for good."""
+        await self._properties(names)
+        at, by = self._lab.clock.now(), self._caller(request)
+        with _refusing():
+            policy = self._lab.immutability.lock(names["container"], if_match=_if_match(request), at=at, by=by)
+        return self._policy(names, policy)
+
+    async def extend_policy(self, request: web.Request, names: Names) -> web.Response:
+        """Lengthen a locked policy's retention."""
+        body = await json_body(request, RESOURCE_FIELDS)
+        properties = only_fields(body.get("properties", {}), {PERIOD, *APPENDS, "state"}, "properties")
+        await self._properties(names)
+        with _refusing():
+            policy = self._lab.immutability.extend(
+                names["container"],
+                days=_days(properties),
+                if_match=_if_match(request),
+                at=self._lab.clock.now(),
+                by=self._caller(request),
+            )
+        return self._policy(names, policy)
+
+    async def _container(self, names: Names) -> dict[str, Any]:
+        received = await self._properties(names)
+        policy = self._lab.immutability.policies.get(names["container"])
+        modified = parsedate_to_datetime(received["Last-Modified"])
+        properties: dict[str, Any] = {
+            "publicAccess": "None",
+            "leaseStatus": received["x-ms-lease-status"].capitalize(),
+            "leaseState": received["x-ms-lease-state"].capitalize(),
+            "lastModifiedTime": f"{modified:%Y-%m-%dT%H:%M:%SZ}",
+            "hasImmutabilityPolicy": policy is not None,
+            "hasLegalHold": False,
+        }
+        if policy is not None:
+            history = [_update(self._lab, update) for update in policy.history]
+            properties["immutabilityPolicy"] = {
+                "etag": policy.etag,
+                "properties": _shown(policy),
+                "updateHistory": history,
+            }
+        return {
+            "id": self._id(names),
+            "name": names["container"],
+            "type": TYPE,
+            "etag": received["ETag"],
+            "properties": properties,
+        }
+
+    def _policy(self, names: Names, policy: Policy | None) -> web.Response:
+        etag = policy.etag if policy else ""
+        body = {
+            "id": f"{self._id(names)}/immutabilityPolicies/default",
+            "name": "default",
+            "type": f"{TYPE}/immutabilityPolicies",
+            "etag": etag,
+            "properties": _shown(policy),
+        }
+        return web.json_response(body, headers={"ETag": etag} if etag else {})
+
+    async def _properties(self, names: Names) -> Mapping[str, str]:
+        """Return the headers of the container; 404 if there is none."""
+        _check_defaults(self._lab, names)
+        async with self._lab.upstream.head(self._url(names), headers=self._headers()) as answer:
+            if answer.status != 200:
+                raise ArmRefusal(404, "ContainerNotFound", "The specified container does not exist.")
+            return answer.headers.copy()
+
+    def _url(self, names: Names) -> str:
+        account = self._lab.names.storage_account
+        return f"{self._lab.real_urls['blob']}/{account}/{names['container']}?restype=container"
+
+    def _headers(self) -> dict[str, str]:
+        names = self._lab.names
+        token = azurite_token(self._lab.tokens, names.operator_principal_id, names.operator_client_id)
+        return {"Authorization": f"Bearer {token}", "x-ms-version": BLOB_API_VERSION}
+
+    def _id(self, names: Names) -> str:
+        account = f"{self._lab.names.resource_group_id}/providers/Microsoft.Storage/storageAccounts/{names['account']}"
+        return f"{account}/blobServices/default/containers/{names['container']}"
+
+    def _caller(self, request: web.Request) -> str:
+        # ARM has let the token pass.
+        token = request.headers["Authorization"].partition(" ")[2].strip()
+        return str(self._lab.tokens.verify(token, ARM_AUDIENCES)["oid"])
+
+
+def _check_defaults(lab: Lab, names: Names) -> None:
+    """There is one account, one blob service of it and one policy of a container."""
+    if names["service"] != "default" or names.get("policy", "default") != "default":
+        name = f"{names['account']}/{names['service']}/{names['container']}/{names.get('policy', '')}".rstrip("/")
+        raise resource_not_found(TYPE, name, lab.names.resource_group)
+
+
+def _if_match(request: web.Request) -> str:
+    etag = request.headers.get("If-Match")
+    if etag is None:
+        raise ArmRefusal(400, "MissingRequiredHeader", "The required header If-Match is missing.")
+    return etag
+
+
+def _days(properties: Mapping[str, Any]) -> int:
+    days = properties.get(PERIOD)
+    if isinstance(days, bool) or not isinstance(days, int):
+        raise ArmRefusal(400, "InvalidRequestPropertyValue", f"The property {PERIOD} takes a whole number of days.")
+    return days
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what the policy's rules refuse into ARM's refusal."""
+    try:
+        yield
+    except PolicyRefusedError as error:
+        raise ArmRefusal(error.status, error.code, str(error)) from error
+
+
+def _shown(policy: Policy | None) -> dict[str, Any]:
+    if policy is None:
+        return {PERIOD: 0, "state": "Unlocked"}
+    shown: dict[str, Any] = {PERIOD: policy.days, "state": policy.state}
+    appends = (policy.allow_appends, policy.allow_appends_all)
+    shown.update({name: True for name, on in zip(APPENDS, appends, strict=True) if on})
+    return shown
+
+
+def _update(lab: Lab, update: Update) -> dict[str, Any]:
+    return {
+        "update": update.kind,
+        PERIOD: update.days,
+        "timestamp": datetime.fromtimestamp(update.at, timezone.utc).isoformat().replace("+00:00", "Z"),
+        "objectIdentifier": update.object_id,
+        "tenantId": lab.names.tenant_id,
+    }

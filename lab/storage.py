@@ -1,0 +1,234 @@
+"""The storage account: fronts of Azurite's Blob and Table services that add what Azurite leaves out.
+
+Real: Azurite holds the data and answers (its own gaps, such as page ranges of copies, remain). The fronts check each
+request's token, which Azurite does not, keep container-level immutability, which it answers with "not implemented", and
+otherwise change no byte; bodies stream both ways. Path-style: `https://127.0.0.1:PORT/<account>/...`.
+
+Faithful: lab/storage_access.py (who may), lab/immutability.py (what a policy forbids), `x-ms-has-immutability-policy`.
+Left out and refused: blob batch (its parts would pass the policies by), version-level immutability, legal holds. Roles
+are not modelled. Not documented and chosen here: a create with `If-None-Match: *` on a retained blob is answered
+BlobAlreadyExists, as on any other blob.
+
+A full, read-only or overloaded account is had by a fault of action `status` with a `code`:
+    403 InsufficientAccountPermissions   writes are disabled        403 AuthorizationPermissionMismatch   no role
+    403 AccountIsDisabled                                           409 AccountCapacityExceeded (chosen)  full
+    503 ServerBusy                       (the code without asking)  500 OperationTimedOut
+
+Sources: learn rest/api/storageservices common-rest-api-error-codes, blob-service-error-codes,
+get-container-properties; azure-facts section 8.
+"""
+
+import asyncio
+import time
+import weakref
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from lab import answers, immutability
+from lab.immutability import Blob, Policy
+from lab.lab import Lab
+from lab.proxy import forward
+from lab.real_servers import BLOB_API_VERSION, azurite_token
+from lab.storage_access import caller, refuse
+
+# What the deployment makes, beside the tables, which the runbooks make.
+CONTAINERS = ("release-manifests", "operations-spool", "runbook-packages", "locks", "artifacts")
+IMMUTABLE_CONTAINER = "release-manifests"
+RETENTION_DAYS = 365
+# Azurite judges tokens by the machine's clock; those that the front uses live an hour.
+TOKEN_REUSE_SECONDS = 1800.0
+# Version-level immutability, which the account does not have.
+UNSUPPORTED_HEADERS = ("x-ms-immutability-policy-until-date", "x-ms-immutability-policy-mode", "x-ms-legal-hold")
+
+
+def routes(lab: Lab, *, service: str) -> web.Application:
+    """Return the app in front of Azurite's `service`, "blob" or "table"."""
+    front = _BlobFront(lab) if service == "blob" else _Front(lab, service)
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", front.answer)
+    if isinstance(front, _BlobFront):
+        deploy = front.deploy
+
+        async def at_start(_application: web.Application) -> None:
+            await deploy()
+
+        application.on_startup.append(at_start)
+        lab.on_reset.append(deploy)
+    return application
+
+
+class _Front:
+    """What both services have in common: who may, and passing on."""
+
+    def __init__(self, lab: Lab, service: str) -> None:
+        self._lab = lab
+        self._service = service
+        self._tokens: dict[str, tuple[float, str]] = {}
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request to the account."""
+        if _below_account(request)[0] != self._lab.names.storage_account:
+            message = "The requested URI does not represent any resource on the server."
+            return refuse(self._service, 400, "InvalidUri", message)
+        claims = caller(self._lab, self._service, request)
+        if isinstance(claims, web.Response):
+            return claims
+        return await self._serve(request, self._headers(claims, request))
+
+    async def _serve(self, request: web.Request, headers: Mapping[str, str | None]) -> web.StreamResponse:
+        return await self._pass(request, headers)
+
+    async def _pass(self, request: web.Request, headers: Mapping[str, str | None]) -> web.StreamResponse:
+        url = self._lab.real_urls[self._service] + request.raw_path
+        return await forward(request, url, session=self._lab.upstream, headers=headers)
+
+    def _headers(self, claims: Mapping[str, str], request: web.Request) -> dict[str, str | None]:
+        """Return what to tell the server instead of the client's own: its host, for links, and a token it takes."""
+        headers: dict[str, str | None] = {"Host": request.headers["Host"]}
+        if claims:
+            headers["Authorization"] = f"Bearer {self._token(claims)}"
+        return headers
+
+    def _token(self, claims: Mapping[str, str]) -> str:
+        principal = claims["oid"]
+        made, token = self._tokens.get(principal, (0.0, ""))
+        if not token or time.time() - made > TOKEN_REUSE_SECONDS:
+            made, token = time.time(), azurite_token(self._lab.tokens, principal, claims.get("appid", ""))
+            self._tokens[principal] = made, token
+        return token
+
+
+class _BlobFront(_Front):
+    """The blob service with its immutable containers."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab, "blob")
+        # One operation at a time on a blob that a policy may protect: looking and writing are two requests.
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    async def deploy(self) -> None:
+        """Make the containers and the policy, as the ARM template does."""
+        names = self._lab.names
+        token = azurite_token(self._lab.tokens, names.operator_principal_id, names.operator_client_id)
+        headers = {"Authorization": f"Bearer {token}", "x-ms-version": BLOB_API_VERSION}
+        for container in CONTAINERS:
+            url = f"{self._lab.real_urls['blob']}/{names.storage_account}/{container}?restype=container"
+            async with self._lab.upstream.put(url, headers=headers, raise_for_status=True):
+                pass
+        policies, at, by = self._lab.immutability, self._lab.clock.now(), names.operator_principal_id
+        policies.clear()
+        policy = policies.put(
+            IMMUTABLE_CONTAINER, days=RETENTION_DAYS, appends=(False, False), if_match=None, at=at, by=by
+        )
+        policies.lock(IMMUTABLE_CONTAINER, if_match=policy.etag, at=at, by=by)
+
+    async def _serve(self, request: web.Request, headers: Mapping[str, str | None]) -> web.StreamResponse:
+        refused = _unsupported(request)
+        if refused is not None:
+            return refused
+        component = request.query.get("comp", "")
+        rest = _below_account(request)[1]
+        if not rest:
+            listing = request.method == "GET" and component == "list"
+            return await self._list(request, headers) if listing else await self._pass(request, headers)
+        first, _, blob = rest.partition("/")
+        of_container = request.query.get("restype") == "container"
+        # A path of one part that is not a container's is a blob's in the root container.
+        container = unquote(first) if blob or of_container else "$root"
+        policy = self._lab.immutability.policies.get(container)
+        if policy is None:
+            return await self._pass(request, headers)
+        if of_container:
+            return await self._container(request, headers, policy)
+        return await self._blob(request, headers, policy)
+
+    async def _container(
+        self, request: web.Request, headers: Mapping[str, str | None], policy: Policy
+    ) -> web.StreamResponse:
+        if request.method == "DELETE":
+            locked = policy.state == "Locked"
+            code = "ContainerImmutabilityPolicyLocked" if locked else "ContainerImmutabilityPolicyFailure"
+            kind = "a locked immutability policy" if locked else "an immutability policy"
+            message = f"The requested operation is not allowed as the container has {kind}."
+            return answers.storage_error(409, code, message)
+
+        def mark(_status: int, received: CIMultiDict[str]) -> None:
+            if "x-ms-has-immutability-policy" in received:
+                received["x-ms-has-immutability-policy"] = "true"
+
+        url = self._lab.real_urls["blob"] + request.raw_path
+        return await forward(request, url, session=self._lab.upstream, headers=headers, on_answer=mark)
+
+    async def _blob(
+        self, request: web.Request, headers: Mapping[str, str | None], policy: Policy
+    ) -> web.StreamResponse:
+        wanted = immutability.operation(method=request.method, component=request.query.get("comp", ""))
+        if wanted == "harmless":
+            return await self._pass(request, headers)
+        lock = self._locks.setdefault(unquote(request.rel_url.raw_path), asyncio.Lock())
+        async with lock:
+            blob = await self._existing(request)
+            if immutability.forbids(policy, wanted, blob, now=self._lab.clock.now()):
+                if wanted == "create" and request.headers.get("If-None-Match") == "*":
+                    return answers.storage_error(409, "BlobAlreadyExists", "The specified blob already exists.")
+                message = "This operation is not permitted as the blob is immutable due to a policy."
+                return answers.storage_error(409, "BlobImmutableDueToPolicy", message)
+            return await self._pass(request, headers)
+
+    async def _existing(self, request: web.Request) -> Blob | None:
+        """Return what Azurite knows of the blob (or snapshot) that the request is for."""
+        names = self._lab.names
+        token = self._token({"oid": names.uami_principal_id, "appid": names.uami_client_id})
+        headers = {"Authorization": f"Bearer {token}", "x-ms-version": BLOB_API_VERSION}
+        url = self._lab.real_urls["blob"] + request.rel_url.raw_path
+        snapshot = {"snapshot": request.query["snapshot"]} if "snapshot" in request.query else {}
+        async with self._lab.upstream.head(url, headers=headers, params=snapshot) as answer:
+            if answer.status == 404:
+                return None
+            answer.raise_for_status()
+            return Blob(
+                created=parsedate_to_datetime(answer.headers["x-ms-creation-time"]).timestamp(),
+                modified=parsedate_to_datetime(answer.headers["Last-Modified"]).timestamp(),
+                is_append_blob=answer.headers["x-ms-blob-type"] == "AppendBlob",
+            )
+
+    async def _list(self, request: web.Request, headers: Mapping[str, str | None]) -> web.Response:
+        """List the containers, each with whether it has a policy."""
+        sent = {name: value for name, value in request.headers.items() if name.lower().startswith("x-ms-")}
+        sent.update((name, value) for name, value in headers.items() if value is not None)
+        url = self._lab.real_urls["blob"] + request.raw_path
+        async with self._lab.upstream.get(url, headers=sent) as answer:
+            body = await answer.read()
+            kept = {name: value for name, value in answer.headers.items() if name.lower().startswith("x-ms-")}
+            status, content_type = answer.status, answer.content_type
+        if status == 200:
+            root = ElementTree.fromstring(body)  # noqa: S314 - Azurite's
+            for container in root.iter("Container"):
+                marked = container.find("Properties/HasImmutabilityPolicy")
+                if marked is not None and container.findtext("Name") in self._lab.immutability.policies:
+                    marked.text = "true"
+            body = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+        return web.Response(status=status, body=body, headers=kept, content_type=content_type)
+
+
+def _below_account(request: web.Request) -> tuple[str, str]:
+    """Return the account and what follows it in a path, as encoded."""
+    account, _, rest = request.rel_url.raw_path.lstrip("/").partition("/")
+    return account, rest
+
+
+def _unsupported(request: web.Request) -> web.Response | None:
+    """Return the refusal of what the front leaves out."""
+    if request.query.get("comp") == "batch":
+        message = "The lab does not serve blob batches."
+        return answers.storage_error(501, "NotImplemented", message)
+    header = next((name for name in UNSUPPORTED_HEADERS if name in request.headers), None)
+    if header is not None:
+        message = f"One of the headers specified in the request is not supported: {header}."
+        return answers.storage_error(400, "UnsupportedHeader", message)
+    return None
