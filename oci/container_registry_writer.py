@@ -28,10 +28,14 @@ from runbook_lib.container_registry import DIGEST, MANIFEST_TYPES
 from runbook_lib.container_registry_auth import AccessToken, AccessTokens, TokenSource
 from runbook_lib.container_registry_wire import ABSENT, REDIRECTS, Answer, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
+from runbook_lib.retry import AnswerLost
 
 # The size of one PATCH, and of the largest blob that is sent in one PUT. azure-containerregistry sends as much.
 PIECE_BYTES = 4 * 1024 * 1024
 REFUSED = (401, 403)
+# What a server says to the rest of an upload of which it got a piece twice, or half of one: digest or state do not fit,
+# or it has ended it.
+BROKEN_OFF = (400, 404, 416, 500, 502, 503, 504)
 _REPOSITORY = re.compile(r"/v2/(?P<name>.+?)/(?:blobs|manifests|tags)/")
 
 
@@ -127,7 +131,8 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         tokens = self._reading if method == "HEAD" else self._writing
         for _ in range(2):  # after a 401 once more, with a new token
             token = tokens.get(repository)
-            answer = self._wire.request(method, url, authorization=f"Bearer {token}", data=data, headers=headers)
+            authorised = {**headers, "Authorization": f"Bearer {token}"}
+            answer = self._wire.request(method, url, headers=authorised, data=data)
             if answer.status != 401:
                 return answer
             tokens.refuse(repository, token)
@@ -141,7 +146,10 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         failure = self._wire.failure(answer, _repository_of(response.url))
         if response.status_code in REFUSED:
             raise failure
-        raise RunbookError("VD-PUSH-006", failure.detail, target=failure.target)
+        broken = "/blobs/uploads/" in response.url and response.status_code in BROKEN_OFF
+        # The engine looks, and begins the upload anew, where it is told that something may have arrived.
+        cause = AnswerLost(failure.detail) if broken else None
+        raise RunbookError("VD-PUSH-006", failure.detail, target=failure.target) from cause
 
     def _get_location(self, response: requests.Response, _container: object) -> str:
         """Return where the upload goes on; no other host gets the token (6)."""

@@ -86,7 +86,7 @@ class Push:
 
     def apply(self, change: Change) -> None:
         """Make one change."""
-        kind, repository, reference = _parts(change.target)
+        kind, repository, reference = parts(change.target)
         artifact = next(artifact for artifact in self._built.artifacts if artifact.repository == repository)
         if kind == "blob":
             descriptor = _blob(artifact, reference)
@@ -99,7 +99,7 @@ class Push:
         return self._look_at(change.target)
 
     def _look_at(self, target: str) -> str | None:
-        kind, repository, reference = _parts(target)
+        kind, repository, reference = parts(target)
         if kind == "blob":
             return reference if self._writer.has_blob(repository, reference) else None
         return self._writer.manifest_digest(repository, reference)
@@ -141,14 +141,17 @@ _ACTIONS = {BLOBS: "upload", MANIFESTS: "put", TAGS: "tag", LATEST: "tag"}
 
 
 def _stage(target: str) -> int:
-    kind, _, reference = _parts(target)
+    kind, _, reference = parts(target)
     if kind == "tag":
         return LATEST if reference == release.LATEST else TAGS
     return BLOBS if kind == "blob" else MANIFESTS
 
 
-def _parts(target: str) -> tuple[str, str, str]:
-    """`tag a/b:1.0` -> tag, a/b, 1.0; `blob a/b@sha256:...` -> blob, a/b, sha256:..."""
+def parts(target: str) -> tuple[str, str, str]:
+    """Return a target's kind, repository and reference.
+
+    `tag a/b:1.0` -> tag, a/b, 1.0; `blob a/b@sha256:12ab` -> blob, a/b, sha256:12ab
+    """
     kind, _, place = target.partition(" ")
     repository, _, reference = place.partition(":" if kind == "tag" else "@")
     return kind, repository, reference

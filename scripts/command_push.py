@@ -69,9 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Push and return the exit code."""
     started = time.monotonic()
     writer = _writer(arguments, os.environ)
-    sent = Push(built=push.read_release(arguments.build), writer=writer)
+    built = push.read_release(arguments.build)
+    sent = Push(built=built, writer=writer)
     plan = push.plan(sent.observe())
-    summary: dict[str, object] = {"container_registry": arguments.to, "unchanged": len(plan.unchanged)}
+    summary: dict[str, object] = {
+        "version": built.manifest.version,
+        "container_registry": arguments.to,
+        "unchanged": len(plan.unchanged),
+    }
     if arguments.plan:
         changes = [asdict(change) for change in plan.changes]
         show(arguments.output, result={"status": "planned", "changes": changes, **summary}, text=_plan_text(plan))
@@ -83,7 +88,6 @@ def run(arguments: argparse.Namespace) -> int:
             apply=sent.apply,
             look=sent.look,
             name_error=_named,
-            answer_lost=_upload_broken,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
         ),
@@ -122,11 +126,6 @@ def _named(error: BaseException) -> RunbookError:
     return name_error(error) or RunbookError("VD-ENGINE-900", f"{type(error).__name__}: {error}")
 
 
-def _upload_broken(error: BaseException) -> bool:
-    """Return whether an upload was broken off: begun anew, it may well succeed."""
-    return isinstance(error, RunbookError) and error.code == "VD-PUSH-006"
-
-
 def _progress_printer(write: Callable[[str], None]) -> Callable[[Progress], None]:
     """Return what writes the progress, at most every PROGRESS_SECONDS and not before they have passed."""
     told_at = time.monotonic()
@@ -150,14 +149,22 @@ def _first_error(failed: Sequence[Result]) -> dict[str, object] | None:
 
 
 def _plan_text(plan: Plan) -> str:
-    rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
+    rows = []
+    for change in plan.changes:
+        kind, repository, reference = push.parts(change.target)
+        rows.append((change.action, kind, repository, _short(reference), _short(change.before or "-")))
     title = f"plan: nothing was changed; {len(plan.unchanged)} of {len(rows) + len(plan.unchanged)} are there"
-    return table(title, ("action", "target", "before", "after"), rows)
+    return table(title, ("action", "kind", "repository", "reference", "before"), rows)
+
+
+def _short(reference: str) -> str:
+    """A digest's beginning is enough for a reader; --output json has all of it."""
+    return reference[:19] if reference.startswith("sha256:") else reference
 
 
 def _result_text(host: str, plan: Plan, results: Sequence[Result]) -> str:
     counted = Counter((result.change.action, result.outcome) for result in results)
-    rows = [(action, outcome, count) for (action, outcome), count in counted.items()]
+    rows: list[tuple[str, str, int]] = [(action, outcome, count) for (action, outcome), count in counted.items()]
     rows.append(("-", "was there", len(plan.unchanged)))
     failures = [f"{result.change.target}: {result.error}\n" for result in results if result.error]
     return table(f"push to {host}", ("action", "outcome", "count"), rows) + "".join(failures)
