@@ -33,6 +33,9 @@ _RETRY_OPTIONS = (
     "timeout",
 )
 
+# The clients' own exceptions for these look at the status alone (azure.core.exceptions.map_error).
+_MAPPED_STATUSES = frozenset({401, 404, 409})
+
 R = TypeVar("R")
 
 
@@ -75,6 +78,7 @@ class SdkRetryPolicy(HTTPPolicy[Any, Any]):
             options["stream"] = streamed
         if location is not None:
             response.http_response.location_mode = location
+        _refuse_page(request.http_request, response.http_response)
         return response
 
 
@@ -153,6 +157,22 @@ def _send(
                 return answer
         if position is not None:
             body.seek(position)
+
+
+def _refuse_page(request: Any, response: Any) -> None:
+    """Raise HttpResponseError for an error's answer that is not of the service, such as a gateway's page.
+
+    azure-mgmt-containerregistry 15.0.0 reads it as JSON come what may, and would raise JSONDecodeError without the
+    status. Blob storage alone speaks XML, and its client reads an error with care.
+    """
+    if response.status_code < 400 or response.status_code in _MAPPED_STATUSES:
+        return
+    if "xml" in request.headers.get("Accept", ""):
+        return
+    try:
+        response.json()
+    except ValueError as error:
+        raise HttpResponseError(response=response) from error
 
 
 def _connection_failure(error: Exception) -> ConnectionFailure:
