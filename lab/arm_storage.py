@@ -1,8 +1,9 @@
 """ARM's view of the blob containers and of their immutability policies.
 
-Faithful: GET and PUT of a container; GET, PUT, DELETE, lock and extend of its policy with ETags (If-Match is optional
-with PUT only); a container without a policy answers with the default, 0 days and Unlocked; read-only fields in a body
-are ignored. Left out: listing and deleting containers, leases, legal holds, public access (the account refuses it).
+Faithful: GET, PUT and DELETE of a container (one with a policy goes only if it is empty, and only here); GET, PUT,
+DELETE, lock and extend of its policy with ETags (If-Match is optional with PUT only); a container without a policy
+answers with the default, 0 days and Unlocked; read-only fields in a body are ignored. Left out: listing containers, the
+30 seconds for which a deleted container's name stays taken, leases, legal holds, public access (the account has none).
 Source: Microsoft.Storage 2023-05-01, BlobContainers; lab/immutability.py names those of the rules.
 """
 
@@ -32,7 +33,7 @@ def register(arm: Arm) -> None:
     container = "storageAccounts/{account}/blobServices/{service}/containers/{container}"
     policy = container + "/immutabilityPolicies/{policy}"
     for pattern, answers in (
-        (container, {"GET": handlers.get, "PUT": handlers.put}),
+        (container, {"GET": handlers.get, "PUT": handlers.put, "DELETE": handlers.delete}),
         (policy, {"GET": handlers.get_policy, "PUT": handlers.put_policy, "DELETE": handlers.delete_policy}),
         (policy + "/lock", {"POST": handlers.lock_policy}),
         (policy + "/extend", {"POST": handlers.extend_policy}),
@@ -64,6 +65,22 @@ class _Containers:
                 raise ArmRefusal(400, "ContainerNameInvalid", message)
             status = 201 if answer.status == 201 else 200
         return web.json_response(await self._container(names), status=status)
+
+    async def delete(self, _request: web.Request, names: Names) -> web.Response:
+        """Delete a container and its policy; 409 if that has blobs to keep."""
+        container = names["container"]
+        _check_defaults(self._lab, names)
+        if container in self._lab.immutability.policies and await self._has_blobs(names):
+            message = (
+                f"The storage account container '{container}' is protected from deletion due to ImmutabilityPolicy."
+            )
+            raise ArmRefusal(409, "ContainerProtectedFromDeletion", message)
+        async with self._lab.upstream.delete(self._url(names), headers=self._headers()) as answer:
+            if answer.status not in (202, 404):
+                raise ArmRefusal(409, "ContainerOperationFailure", "There is currently a lease on the container.")
+            status = 200 if answer.status == 202 else 204
+        self._lab.immutability.policies.pop(container, None)
+        return web.Response(status=status)
 
     async def get_policy(self, _request: web.Request, names: Names) -> web.Response:
         """Return a container's policy, or the default."""
@@ -153,6 +170,11 @@ class _Containers:
             "properties": _shown(policy),
         }
         return web.json_response(body, headers={"ETag": etag} if etag else {})
+
+    async def _has_blobs(self, names: Names) -> bool:
+        url = f"{self._url(names)}&comp=list&maxresults=1"
+        async with self._lab.upstream.get(url, headers=self._headers()) as answer:
+            return b"<Blob>" in await answer.read()
 
     async def _properties(self, names: Names) -> Mapping[str, str]:
         """Return the headers of the container; 404 if there is none."""

@@ -145,5 +145,6 @@ def known_resources(lab: Lab) -> frozenset[str]:
             *CONTAINER_REGISTRY_AUDIENCES,
             *KEY_VAULT_AUDIENCES,
             lab.key_vault_resource,
+            lab.urls["logs_query"],
         }
     )

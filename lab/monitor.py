@@ -163,7 +163,9 @@ def _records(body: bytes) -> list[Mapping[str, Any]]:
 
 
 async def _query(lab: Lab, request: web.Request) -> web.Response:
-    _authorize(lab, request, LOGS_QUERY_AUDIENCES, ("AuthorizationRequiredError", "InvalidTokenError"))
+    # The client's default audience is the endpoint itself, wherever that is.
+    audiences = (*LOGS_QUERY_AUDIENCES, lab.urls["logs_query"])
+    _authorize(lab, request, audiences, ("AuthorizationRequiredError", "InvalidTokenError"))
     if request.match_info["workspace"].lower() != lab.names.workspace_id:
         raise _refuse(404, "WorkspaceNotFoundError", "The workspace could not be found")
     try:

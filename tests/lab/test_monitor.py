@@ -31,8 +31,7 @@ class Logs:
         self.ingestion = LogsIngestionClient(self.endpoint, credential, retry_total=0)
         self.query_client = LogsQueryClient(
             credential,
-            endpoint=lab.env["VIBEDATA_LOGS_QUERY_ENDPOINT"],
-            audience="https://api.loganalytics.io",
+            endpoint=lab.env["VIBEDATA_LOGS_QUERY_ENDPOINT"],  # also the audience, unless another is given
             retry_total=0,
         )
 

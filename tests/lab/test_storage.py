@@ -18,6 +18,7 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableServiceClient, TableTransactionError, UpdateMode
 from azure.identity import ManagedIdentityCredential
+from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.storage.blob import (
     BlobClient,
     BlobSasPermissions,
@@ -250,11 +251,12 @@ class Arm:
     def __init__(self, lab: LabUnderTest, credential: ManagedIdentityCredential, container: str) -> None:
         self._token = token(credential, "https://management.azure.com")
         account = lab.control("GET", "/names")["storage_account"]
-        self._url = (
-            f"{lab.env['VIBEDATA_ARM_ENDPOINT']}/subscriptions/{lab.env['VIBEDATA_SUBSCRIPTION_ID']}"
+        self.path = (
+            f"/subscriptions/{lab.env['VIBEDATA_SUBSCRIPTION_ID']}"
             f"/resourceGroups/{lab.env['VIBEDATA_RESOURCE_GROUP']}/providers/Microsoft.Storage/storageAccounts/"
             f"{account}/blobServices/default/containers/{container}"
         )
+        self._url = lab.env["VIBEDATA_ARM_ENDPOINT"] + self.path
 
     def ask(self, method: str, path: str = "", body: object = None, etag: str | None = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {self._token}"} | ({"If-Match": etag} if etag else {})
@@ -298,6 +300,36 @@ def test_a_locked_policy_is_only_ever_extended(lab: LabUnderTest, credential: Ma
         assert extended.json()["properties"] == {"immutabilityPeriodSinceCreationInDays": days, "state": "Locked"}
         etag = extended.headers["ETag"]
     assert arm.policy("POST", "/extend", days=YEAR + 6, etag=etag).status_code == 409
+
+
+def test_the_resource_client_reads_the_policy(lab: LabUnderTest, credential: ManagedIdentityCredential) -> None:
+    path = Arm(lab, credential, "release-manifests").path + "/immutabilityPolicies/default"
+    with ResourceManagementClient(
+        credential,
+        lab.env["VIBEDATA_SUBSCRIPTION_ID"],
+        base_url=lab.env["VIBEDATA_ARM_ENDPOINT"],
+        credential_scopes=["https://management.azure.com/.default"],
+    ) as client:
+        policy = client.resources.get_by_id(path.lstrip("/"), api_version=ARM_VERSION)
+    assert policy.id == path
+    assert policy.properties == {"immutabilityPeriodSinceCreationInDays": YEAR, "state": "Locked"}
+
+
+def test_an_empty_container_goes_with_its_policy(
+    lab: LabUnderTest, credential: ManagedIdentityCredential, blobs: BlobServiceClient
+) -> None:
+    arm = Arm(lab, credential, "release-manifests")
+    container = blobs.get_container_client("release-manifests")
+    assert arm.ask("DELETE").status_code == 200
+    assert arm.ask("DELETE").status_code == 204
+    assert arm.ask("PUT", body={}).status_code == 201
+    assert arm.policy("GET").json()["properties"]["state"] == "Unlocked"
+    container.upload_blob("blob", b"1")
+    container.upload_blob("blob", b"2", overwrite=True)  # nothing protects it now
+    etag = arm.policy("PUT", days=1).headers["ETag"]
+    arm.policy("POST", "/lock", etag=etag)
+    kept = arm.ask("DELETE")
+    assert (kept.status_code, kept.json()["error"]["code"]) == (409, "ContainerProtectedFromDeletion")
 
 
 def test_an_unlocked_policy_protects_and_can_be_taken_away(
@@ -435,6 +467,11 @@ def test_faults_speak_storage(
         blob.upload_blob(b"2", overwrite=True)
     assert (refused.value.status_code, code(refused)) == (status, got)
     assert blob.download_blob().readall() == b"1"  # reading goes on: the account is read-only
+
+
+def test_a_code_goes_with_a_status(lab: LabUnderTest) -> None:
+    refused = {"action": "delay", "seconds": 1, "code": "ServerBusy"}
+    assert "code" in lab.control("POST", "/faults", refused, status=400)["error"]["message"]
 
 
 def test_throttling_names_a_wait(lab: LabUnderTest, tables: TableServiceClient) -> None:
