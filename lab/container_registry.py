@@ -177,7 +177,7 @@ class ContainerRegistryFront:
             found = [one for one in found if one.get("artifactType") in wanted]
             headers["OCI-Filters-Applied"] = "artifactType"
         index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": found}
-        return web.Response(text=json.dumps(index), headers=headers)
+        return web.Response(body=json.dumps(index).encode(), headers=headers)
 
     async def _tags(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
         return self._acr.tag_names(request, match["name"])
