@@ -76,7 +76,7 @@ class JobOutput:
         self.info(text)
 
     def result(self, line: str) -> None:
-        """Write the last line, redacted and of at most RESULT_LIMIT bytes with its end (runbook_lib.result sees to it)."""
+        """Write the last line: redacted, ASCII, at most RESULT_LIMIT bytes with its end (runbook_lib.result)."""
         with self._lock:
             self._write(line.encode("ascii") + b"\n")
 

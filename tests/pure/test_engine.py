@@ -1,0 +1,306 @@
+"""The engine with real threads, on a small world in memory whose changes fail in every way that a network knows."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.change import Change, Plan, Result
+from runbook_lib.engine import MAX_PARALLEL, STOP_GRACE_SECONDS, Progress, Work, apply_plan
+from runbook_lib.errors import RunbookError
+from runbook_lib.retry import AnswerLost, NetworkRetryPolicy
+
+POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=2.0, total_seconds=1000.0)
+# What one attempt of apply does: its effect, and what it raises.
+BEHAVIOURS = ("works", "works_answer_lost", "lost", "wrapped_lost", "refused", "no_effect", "bug", "exits")
+STORY = st.lists(st.sampled_from(BEHAVIOURS), max_size=4)
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.seconds = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 23, tzinfo=timezone.utc)
+
+    def monotonic(self) -> float:
+        with self._lock:
+            return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.seconds += seconds
+            self.slept.append(seconds)
+
+
+@dataclass
+class World:
+    """Targets and what they hold; for each target the story of its attempts, which ends in success."""
+
+    stories: dict[str, list[str]] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
+    applied: Counter[str] = field(default_factory=Counter)
+    applied_needlessly: list[str] = field(default_factory=list)
+    order: list[tuple[str, int]] = field(default_factory=list)
+    blind: set[str] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def apply(self, change: Change) -> None:
+        with self.lock:
+            self.order.append(("begin", change.stage))
+            if self.held.get(change.target) == change.after:
+                self.applied_needlessly.append(change.target)
+            story = self.stories.get(change.target, [])
+            number = self.applied[change.target]
+            behaviour = story[number] if number < len(story) else "works"
+            self.applied[change.target] += 1
+            if behaviour.startswith("works"):
+                self.held[change.target] = change.after
+            self.order.append(("end", change.stage))
+        self._answer(behaviour, change)
+
+    def _answer(self, behaviour: str, change: Change) -> None:
+        if behaviour in ("works_answer_lost", "lost"):
+            raise AnswerLost("connection reset")
+        if behaviour == "wrapped_lost":
+            raise RunbookError("VD-NET-001", target=change.target) from AnswerLost("connection reset")
+        if behaviour == "refused":
+            raise RunbookError("VD-IMPORT-001", target=change.target)
+        if behaviour == "bug":
+            raise ZeroDivisionError
+        if behaviour == "exits":
+            raise SystemExit(7)
+
+    def look(self, change: Change) -> str | None:
+        if change.target in self.blind:
+            raise RunbookError("VD-NET-002", target=change.target)
+        with self.lock:
+            return self.held.get(change.target)
+
+
+def name_error(error: BaseException) -> RunbookError:
+    return error if isinstance(error, RunbookError) else RunbookError("VD-ENGINE-900", type(error).__name__)
+
+
+def work_on(world: World, clock: FakeClock) -> Work:
+    return Work(apply=world.apply, look=world.look, name_error=name_error, retry_policy=lambda: POLICY, clock=clock)
+
+
+def run(
+    plan: Plan,
+    work: Work,
+    *,
+    max_parallel: int = MAX_PARALLEL,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> list[Result]:
+    told: list[Result] = []
+    results = apply_plan(
+        plan,
+        work,
+        on_result=told.append,
+        on_stage_end=lambda: None,
+        on_progress=on_progress,
+        max_parallel=max_parallel,
+    )
+    assert Counter(map(id, told)) == Counter(map(id, results)), "each result is told exactly once"
+    return results
+
+
+def plan_of(*stages: int) -> Plan:
+    return Plan(tuple(Change(stage, "make", f"t{index}", None, f"v{index}") for index, stage in enumerate(stages)))
+
+
+def foreseen(story: Sequence[str]) -> tuple[str, int, str | None]:
+    """Outcome, attempts and error code that a story must come to."""
+    codes = {"refused": "VD-IMPORT-001", "no_effect": "VD-ENGINE-001", "bug": "VD-ENGINE-900", "exits": "VD-ENGINE-900"}
+    for attempt in range(1, POLICY.max_retries + 2):
+        behaviour = story[attempt - 1] if attempt <= len(story) else "works"
+        if behaviour.startswith("works"):
+            return "done", attempt, None
+        if behaviour not in ("lost", "wrapped_lost"):
+            return "failed", attempt, codes[behaviour]
+    return "failed", attempt, {"lost": "VD-ENGINE-900", "wrapped_lost": "VD-NET-001"}[behaviour]
+
+
+@given(
+    plans=st.lists(st.tuples(st.integers(0, 3), STORY), max_size=12),
+    max_parallel=st.integers(1, 12),
+)
+@settings(deadline=None, max_examples=150)
+def test_every_plan_ends_as_its_stories_tell(plans: list[tuple[int, list[str]]], max_parallel: int) -> None:
+    plan = plan_of(*(stage for stage, _ in plans))
+    world = World(stories={f"t{index}": story for index, (_, story) in enumerate(plans)})
+
+    results = run(plan, work_on(world, FakeClock()), max_parallel=max_parallel)
+
+    assert Counter(result.change for result in results) == Counter(plan.changes)
+    assert [result.change.stage for result in results] == sorted(result.change.stage for result in results)
+    failed_stages = {result.change.stage for result in results if result.outcome == "failed"}
+    for result in results:
+        target = result.change.target
+        assert result.attempts == world.applied[target]
+        if failed_stages and result.change.stage > min(failed_stages):
+            assert (result.outcome, result.attempts, result.error) == ("skipped", 0, None)
+            assert target not in world.held
+            continue
+        code = None if result.error is None else result.error.code
+        assert (result.outcome, result.attempts, code) == foreseen(world.stories[target])
+        assert (result.outcome == "done") == (world.held.get(target) == result.change.after)
+        assert result.observed == world.held.get(target)
+    assert not world.applied_needlessly, "what shows is never applied again"
+    assert [stage for _, stage in world.order] == sorted(stage for _, stage in world.order)
+
+
+def test_changes_of_a_stage_run_side_by_side() -> None:
+    meeting = threading.Barrier(8)
+    world = World()
+
+    def apply(change: Change) -> None:
+        meeting.wait(timeout=60)
+        world.apply(change)
+
+    results = run(plan_of(*[0] * 8), replace(work_on(world, FakeClock()), apply=apply))
+
+    assert [result.outcome for result in results] == ["done"] * 8
+
+
+def test_no_more_than_max_parallel_are_in_flight() -> None:
+    lock, met = threading.Lock(), threading.Barrier(3)
+    now, most = 0, 0
+    world = World()
+
+    def apply(change: Change) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        met.wait(timeout=60)
+        world.apply(change)
+        with lock:
+            now -= 1
+
+    run(plan_of(*[0] * 9), replace(work_on(world, FakeClock()), apply=apply), max_parallel=3)
+
+    assert most == 3
+
+
+def test_repetitions_keep_the_policys_distance_and_deadline() -> None:
+    clock = FakeClock()
+    world = World(stories={"t0": ["lost", "lost", "lost", "lost"]})
+    run(plan_of(0), work_on(world, clock))
+    assert clock.slept == [2.0, 2.0]
+
+    clock = FakeClock()
+    world = World(stories={"t0": ["lost", "lost", "lost", "lost"]})
+    short = replace(POLICY, total_seconds=3.0)
+    (result,) = run(plan_of(0), replace(work_on(world, clock), retry_policy=lambda: short))
+    assert clock.slept == [2.0]
+    assert result.attempts == 2
+
+
+def test_read_back_mismatch_names_what_was_expected_and_what_is_there() -> None:
+    world = World(stories={"t0": ["no_effect"]}, held={"t0": "something else"})
+    (result,) = run(plan_of(0), work_on(world, FakeClock()))
+    assert result.error is not None
+    assert "expected v0, observed something else" in result.error.message
+
+
+def test_a_change_that_cannot_be_read_back_is_not_believed() -> None:
+    world = World(blind={"t0"})
+    (result,) = run(plan_of(0), work_on(world, FakeClock()))
+    assert (result.outcome, result.observed, result.attempts) == ("failed", None, 1)
+    assert result.error is not None
+    assert result.error.code == "VD-NET-002"
+
+
+def test_where_apply_and_look_both_fail_the_first_failure_is_told() -> None:
+    world = World(stories={"t0": ["refused"]}, blind={"t0"})
+    (result,) = run(plan_of(0), work_on(world, FakeClock()))
+    assert result.error is not None
+    assert result.error.code == "VD-IMPORT-001"
+
+
+def test_a_fault_in_the_engines_own_surroundings_ends_the_change_and_not_the_run() -> None:
+    world = World(stories={"t0": ["lost"]})
+
+    def no_policy() -> NetworkRetryPolicy:
+        raise LookupError
+
+    results = run(plan_of(0, 0), replace(work_on(world, FakeClock()), retry_policy=no_policy))
+    assert [result.outcome for result in results] == ["failed", "done"]
+    assert results[0].error is not None
+    assert results[0].error.code == "VD-ENGINE-900"
+
+
+def test_stop_lets_the_started_ones_end_and_begins_no_other() -> None:
+    stop = threading.Event()
+    world = World()
+
+    def apply(change: Change) -> None:
+        stop.set()
+        world.apply(change)
+
+    work = replace(work_on(world, FakeClock()), apply=apply, stop_asked=stop.is_set)
+    results = run(plan_of(*[0] * 5, 1), work, max_parallel=1)
+
+    outcomes = [result.outcome for result in results]
+    assert outcomes[0] == "done"
+    assert outcomes[-1] == "skipped"
+    assert set(outcomes) == {"done", "skipped"}
+    assert sum(world.applied.values()) == outcomes.count("done")
+
+
+def test_stop_waits_for_a_bounded_time_only() -> None:
+    stop, never = threading.Event(), threading.Event()
+    world, clock = World(), FakeClock()
+
+    def apply(change: Change) -> None:
+        stop.set()
+        never.wait(timeout=60)
+        world.apply(change)
+
+    def on_progress(_: Progress) -> None:
+        if stop.is_set():
+            clock.sleep(STOP_GRACE_SECONDS / 4)
+
+    results = run(
+        plan_of(0, 1), replace(work_on(world, clock), apply=apply, stop_asked=stop.is_set), on_progress=on_progress
+    )
+    never.set()
+
+    assert [result.outcome for result in results] == ["failed", "skipped"]
+    assert results[0].error is not None
+    assert results[0].error.code == "VD-ENGINE-002"
+
+
+def test_stop_ends_repetitions() -> None:
+    world = World(stories={"t0": ["lost", "works"]})
+    work = replace(work_on(world, FakeClock()), stop_asked=lambda: world.applied["t0"] > 0)
+    (result,) = run(plan_of(0), work)
+    assert (result.outcome, result.attempts) == ("failed", 1)
+
+
+def test_progress_counts_the_whole_plan() -> None:
+    seen: list[Progress] = []
+    world = World(stories={"t2": ["refused"]})
+    run(plan_of(0, 0, 1, 1, 2), work_on(world, FakeClock()), on_progress=seen.append)
+
+    assert all(progress.total == 5 for progress in seen)
+    assert [progress.done + progress.failed for progress in seen] == sorted(
+        progress.done + progress.failed for progress in seen
+    )
+    assert (seen[-1].done, seen[-1].failed) == (3, 1)
+    assert str(Progress(done=12, failed=0, in_flight=3, total=40)) == "12 of 40 done, 3 in flight, 0 failed"
+
+
+def test_a_plan_that_names_a_change_twice_is_refused() -> None:
+    change = Change(0, "make", "t", None, "v")
+    with pytest.raises(ValueError, match="twice"):
+        Plan((change, replace(change, stage=1)))
