@@ -1,6 +1,6 @@
 """One request to a container registry: sent under the network retry policy, its answer capped, its failures named."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,12 +66,13 @@ class ContainerRegistryWire:
         url: str,
         *,
         authorization: str | None = None,
+        headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
         **options: Any,
     ) -> Answer:
         """Send a request that does no harm a second time, and return the answer, of any status.
 
-        Parameters: authorization, the header's value, None for a request that must not carry one; max_bytes, of a 200's
+        Parameters: authorization, that header's value, None for a request that must not carry it; max_bytes, of a 200's
         body; options, further ones of `requests.Session.request`. Redirects are not followed.
         Raises RunbookError: the side's `unreachable` code, VD-REGISTRY-006 (larger than max_bytes).
         """
@@ -91,7 +92,7 @@ class ContainerRegistryWire:
                 policy=self._policy(),
                 clock=self._clock,
                 repeatable=True,
-                auth=_only(authorization),
+                headers={**(headers or {}), **({"Authorization": authorization} if authorization else {})},
                 allow_redirects=False,
                 stream=True,
                 hooks={"response": read_body},
@@ -120,17 +121,6 @@ def _read(response: "requests.Response", max_bytes: int) -> bytes:
         response.close()
         raise TooLarge
     return read_capped(response, max_bytes)
-
-
-def _only(authorization: str | None) -> Callable[["requests.PreparedRequest"], "requests.PreparedRequest"]:
-    """Return a `requests` auth that sets just this header: without one, `requests` would look into a .netrc file."""
-
-    def set_header(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
-        if authorization is not None:
-            request.headers["Authorization"] = authorization
-        return request
-
-    return set_header
 
 
 def _words(content: bytes) -> str:

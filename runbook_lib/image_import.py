@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # An import's own deadline. Images of gigabytes take minutes; a job has 3 hours for all of them side by side.
 IMPORT_SECONDS = 20 * 60.0
 # When an operation is done, or its start got no answer, its image must show within this time.
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 15.0
 # The target is looked at after a tenth of the time already waited: at most 10 % are lost, and few looks in all.
 LOOK_SHARE = 0.1
 LOOK_MIN_SECONDS = 0.5
@@ -83,6 +83,8 @@ class ImageImporter:
             operation.ask()
             now = self._clock.monotonic()
             if operation.over_since is not None and now - operation.over_since > SETTLE_SECONDS:
+                if operation.cause is not None:
+                    raise operation.cause
                 raise RunbookError("VD-IMPORT-002", f"{operation.story}, but the image is not there", target=image)
             if now - started > IMPORT_SECONDS:
                 raise RunbookError("VD-IMPORT-003", f"{now - started:.0f} s", target=image)

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import HttpResponseError, ServiceResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceResponseError
 from azure.core.polling import PollingMethod
 from azure.core.rest import HttpRequest
 
@@ -59,8 +59,9 @@ class ImportOperations:
     def start(self, *, source_image: str, target_tag: str) -> "ImportOperation":
         """Ask for an import of `source_image` (repository@digest), tagged `target_tag` (repository:tag) by force.
 
-        An answer that was lost is no failure: the request may have been carried out, so the operation returned is over
-        already, and its image may yet show. Raises RunbookError as `failure` says, azure.core's errors.
+        An answer that was lost, or a server's failure, leaves open whether the request was carried out: the operation
+        returned is over already, and its image may yet show. Raises RunbookError as `failure` says, and azure.core's
+        errors.
         """
         operation = ImportOperation(image=target_tag, arm_endpoint=self._settings.arm_endpoint, clock=self._clock)
         credentials = {"username": self._token.username, "password": self._token.password}
@@ -79,12 +80,15 @@ class ImportOperations:
                 },
                 polling=_HandOver(operation),
             )
-        except ServiceResponseError:
-            operation.end("the answer to the request was lost")
+        except ServiceResponseError as error:
+            operation.end("the answer to the request was lost", error)
         except HttpResponseError as error:
-            if error.response is None or error.status_code == 429 or (error.status_code or 500) >= 500:
+            if error.response is None or error.status_code == 429:
                 raise
-            raise _refused(error, target_tag) from error
+            if error.status_code is None or error.status_code >= 500:
+                operation.end("the request failed", error)
+            else:
+                raise _refused(error, target_tag) from error
         return operation
 
 
@@ -92,12 +96,13 @@ class ImportOperation:
     """One import under way, for use by one thread.
 
     over_since: when (monotonic seconds) it had nothing more to say, None while it runs. story: what it said, for an
-    error.
+    error; cause: why it is not known whether it began.
     """
 
     def __init__(self, *, image: str, arm_endpoint: str, clock: Clock) -> None:
         self.over_since: float | None = None
         self.story = "the operation is under way"
+        self.cause: AzureError | None = None
         self._image = image
         self._arm_host = urlsplit(arm_endpoint).netloc
         self._clock = clock
@@ -126,9 +131,10 @@ class ImportOperation:
         else:
             raise failure(*_error_of(response), self._image)
 
-    def end(self, story: str) -> None:
+    def end(self, story: str, cause: AzureError | None = None) -> None:
         """Note that the operation has nothing more to say."""
         self.story = story
+        self.cause = cause
         self.over_since = self._clock.monotonic()
 
 
@@ -162,12 +168,15 @@ def failure(code: str, message: str, image: str) -> RunbookError:
 
 
 def _refused(error: HttpResponseError, image: str) -> RunbookError:
-    """Return what a POST that was refused means: 401 and 403 are about vibedata-uami, 409 about another operation."""
+    """Return what a POST that was refused means.
+
+    401 and 403 are about vibedata-uami, 404 about the customer's container registry itself, 409 about another operation
+    on it; what remains is about the source.
+    """
     code, message = _error_of(cast("HttpResponse", error.response))
-    if error.status_code in (401, 403):
-        return RunbookError("VD-REGISTRY-003", f"{code}: {message}"[:MAX_WORDS], target=image)
-    if error.status_code == 409:
-        return RunbookError("VD-IMPORT-006", f"{code}: {message}"[:MAX_WORDS], target=image)
+    entry = {401: "VD-REGISTRY-003", 403: "VD-REGISTRY-003", 404: "VD-IMPORT-002", 409: "VD-IMPORT-006"}
+    if error.status_code in entry:
+        return RunbookError(entry[error.status_code], f"{code}: {message}"[:MAX_WORDS], target=image)
     return failure(code, message, image)
 
 
