@@ -257,10 +257,11 @@ def _split(raw_path: str) -> list[str]:
 def routes(lab: Lab) -> web.Application:
     """Return the app that serves `management.azure.com` with every provider of the lab."""
     # Providers import Arm from here.
-    from lab import arm_automation, arm_monitor, arm_resources, arm_storage
+    from lab import arm_automation, arm_container_registry, arm_monitor, arm_resources, arm_storage
 
     arm = Arm(lab=lab)
     arm_automation.register(arm)
+    arm_container_registry.register(arm)
     arm_monitor.register(arm)
     arm_storage.register(arm)
     arm_resources.register(arm)

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.errors import RunbookError
 from scripts import cli, demo_images, demo_release, lab_process, release_artifacts
 from scripts.azure_session import open_session
 from scripts.command_deploy import settings_variable, summary
 from scripts.deployment import Deployment, Step, deploy
 from scripts.lab_process import RunningLab
+from scripts.output import CommandError
 from scripts.publication import Publication
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -29,35 +31,48 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the lab up")
     keep = parser.parse_args().keep
-    started = time.monotonic()
     FOLDER.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     requests: int | None = None
+    trouble = ""
     try:
-        lab = _step(deployment, "lab", _start_lab)
-        images = _step(deployment, "images", _push_images)
-        _step(deployment, "build", lambda: _build(images))
-        _step(deployment, "push", lambda: _vibedata("push", str(FOLDER / "release")))
-        session = open_session()
-        published = Publication(
-            session=session,
-            artifacts=release_artifacts.read(FOLDER / "release"),
-            settings_variable=settings_variable(session),
-        )
-        deploy(session, published, deployment, _report)
-        requests = len(lab_process.control(lab, "GET", "/requests")["requests"])
+        requests = _demo(deployment)
+    except CommandError as error:
+        trouble = f"{error.message}\n  what to do: {error.remedy}"
+    except RunbookError as error:
+        trouble = str(error)
     finally:
-        result = deployment.as_json() | {"seconds": round(time.monotonic() - started, 3), "requests": requests}
-        if sys.exc_info()[0] is not None:
-            result["status"] = "failed"
-        (FOLDER / "result.json").write_text(json.dumps(result, indent=2) + "\n")
         if not keep:
             lab_process.stop(LAB)
-    sys.stdout.write(summary(deployment))
-    sys.stdout.write(f"{result['status']} in {result['seconds']} s; details in .lab/demo/result.json\n")
+    status = "failed" if trouble or requests is None else deployment.status
+    result = deployment.as_json() | {
+        "status": status,
+        "seconds": round(time.monotonic() - started, 3),
+        "requests": requests,
+    }
+    (FOLDER / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    sys.stdout.write(summary(deployment) + (trouble and trouble + "\n"))
+    sys.stdout.write(f"{status} in {result['seconds']} s; details in .lab/demo/result.json\n")
     if keep:
-        sys.stdout.write("the lab is still up: source .lab/lab.env, and vibedata lab down to end it\n")
-    return 0 if deployment.status == "succeeded" else 1
+        sys.stdout.write("the lab is still up: source .lab/lab.env, and .venv/bin/vibedata lab down to end it\n")
+    return 0 if status == "succeeded" else 1
+
+
+def _demo(deployment: Deployment) -> int:
+    """Do all of it and return how many requests the lab answered; `deployment` holds the steps as they end."""
+    lab: RunningLab = _step(deployment, "lab", _start_lab)
+    images = _step(deployment, "images", _push_images)
+    _step(deployment, "build", lambda: _build(images))
+    _step(deployment, "push", lambda: _vibedata("push", str(FOLDER / "release")))
+    session = open_session()
+    published = Publication(
+        session=session,
+        artifacts=release_artifacts.read(FOLDER / "release"),
+        settings_variable=settings_variable(session),
+    )
+    deploy(session, published, deployment, _report)
+    return len(lab_process.control(lab, "GET", "/requests")["requests"])
 
 
 def _step(deployment: Deployment, name: str, work: Callable[[], Any]) -> Any:

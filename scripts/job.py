@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from runbook_lib.errors import RunbookError
@@ -47,13 +48,14 @@ def run_job(
         # The status is read before the streams, so that the last lines of an ended job are not missed.
         for line in _new_lines(session, account, job_id, seen):
             on_line(line)
-        if job is not None and str(job.status) in _ENDED:
+        status = None if job is None else job.status
+        if job is not None and status in _ENDED:
             output = session.automation.job.get_output(*account, job_id)
             return JobResult(
-                job_id=job_id, status=str(job.status), result=_final_json(output), exception=job.exception or ""
+                job_id=job_id, status=plain(status), result=_final_json(output), exception=job.exception or ""
             )
         if time.monotonic() > deadline:
-            raise RunbookError("VD-AUTOMATION-004", f"last status: {job.status if job else 'unknown'}", target=job_id)
+            raise RunbookError("VD-AUTOMATION-004", f"last status: {plain(status)}", target=job_id)
         time.sleep(POLL_SECONDS)
 
 
@@ -81,8 +83,15 @@ def _new_lines(session: AzureSession, account: tuple[str, str], job_id: str, see
             continue
         seen.add(properties.job_stream_id)
         text = (properties.summary or "").rstrip("\n")
+        stream = plain(properties.stream_type).upper()
+        # Whether Automation leaves the prefix that chose the stream in the text is unconfirmed: both read the same here.
         if text and not text.startswith("{"):
-            yield text if properties.stream_type == "Output" else f"{str(properties.stream_type).upper()}: {text}"
+            yield text if stream == "OUTPUT" or text.startswith(stream) else f"{stream}: {text}"
+
+
+def plain(value: str | Enum | None) -> str:
+    """Return the text of a value that the SDK types as an enumeration where it knows it, as text where not."""
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def _final_json(output: str) -> Mapping[str, Any] | None:

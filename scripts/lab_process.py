@@ -130,7 +130,7 @@ def control(
         raise CommandError(f"the lab does not answer: {error}", remedy=f"read {lab.directory / LOG_FILE}") from error
     finally:
         connection.close()
-    if answer.status != 200:
+    if answer.status not in (200, 201):
         text = received.decode(errors="replace")
         raise CommandError(f"the lab answered {answer.status}: {text}", remedy=f"read {lab.directory / LOG_FILE}")
     return json.loads(received)

@@ -19,6 +19,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError
 from scripts.azure_session import AzureSession
+from scripts.job import plain
 from scripts.release_artifacts import ReleaseArtifacts, Wheel
 
 if TYPE_CHECKING:
@@ -136,9 +137,8 @@ class Publication:
         properties = package.properties
         if properties is None:
             return None
-        return (
-            properties.version if properties.provisioning_state == "Succeeded" else str(properties.provisioning_state)
-        )
+        state = plain(properties.provisioning_state)
+        return properties.version if state == "Succeeded" else state
 
     def _import_package(self, wheel: Wheel) -> None:
         from azure.mgmt.automation.models import (
