@@ -1,0 +1,202 @@
+"""What the two import runbooks want done, and when the next look is due: functions of facts alone."""
+
+import dataclasses
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from runbook_lib.change import Change, Plan
+from runbook_lib.container_registry import ContainerRegistryReader, may_follow
+from runbook_lib.errors import RunbookError
+from runbook_lib.image_import import ImageImporter, Pace
+from runbook_lib.import_operation import failure
+from runbook_lib.release import InstalledRelease, Pin
+from runbook_lib.release_fetch import FetchedRelease
+from runbook_lib.release_manifest import parse
+from runbooks import import_images, import_manifest
+from tests.fake_clock import FakeClock
+from tests.pure.test_release_manifest import DOCUMENT
+
+D1, D2, D3 = ("sha256:" + character * 64 for character in "123")
+SHA256 = "a" * 64
+VERSION = "2026.11.0"
+RELEASE = "vibedata/release-manifest"
+BLOB = f"release-manifests/{VERSION}/{SHA256}.json"
+
+# The plans never touch these.
+READER: Any = ContainerRegistryReader.__new__(ContainerRegistryReader)
+IMPORTER: Any = ImageImporter.__new__(ImageImporter)
+
+
+def manifest_facts(**fields: Any) -> import_manifest.Facts:
+    facts = import_manifest.Facts(
+        release_tag="latest",
+        allow_downgrade=False,
+        now=datetime(2026, 11, 23, tzinfo=timezone.utc),
+        offered=FetchedRelease(digest=D1, content=b"{}", sha256=SHA256, manifest=parse(json.dumps(DOCUMENT).encode())),
+        installed=(),
+        stored=False,
+        tags={VERSION: None, "latest": None},
+        customer=READER,
+        importer=IMPORTER,
+    )
+    return dataclasses.replace(facts, **fields)
+
+
+def image_facts(found: dict[str, str | None]) -> import_images.Facts:
+    pins = {
+        "vibedata/a:1": Pin(repository="vibedata/a", tag="1", digest=D1),
+        "vibedata/b:1": Pin(repository="vibedata/b", tag="1", digest=D2),
+    }
+    return import_images.Facts(version=VERSION, pins=pins, found=found, customer=READER, importer=None)
+
+
+def refusal(facts: import_manifest.Facts) -> str:
+    with pytest.raises(RunbookError) as caught:
+        import_manifest.plan(facts)
+    return caught.value.code
+
+
+def targets(plan: Plan) -> list[str]:
+    return [change.target for change in plan.changes]
+
+
+def test_a_first_import_stores_everything_and_moves_latest_last() -> None:
+    assert import_manifest.plan(manifest_facts()).changes == (
+        Change(1, "import", f"{RELEASE}:{VERSION}", None, D1),
+        Change(1, "store", BLOB, None, f"sha256:{SHA256}"),
+        Change(2, "import", f"{RELEASE}:latest", None, D1),
+    )
+
+
+def test_nothing_is_to_be_done_twice() -> None:
+    plan = import_manifest.plan(
+        manifest_facts(installed=(InstalledRelease(VERSION, SHA256),), stored=True, tags={VERSION: D1, "latest": D1})
+    )
+    assert plan.changes == ()
+    assert [item.target for item in plan.unchanged] == [f"{RELEASE}:{VERSION}", BLOB, f"{RELEASE}:latest"]
+
+
+def test_what_a_crash_left_undone_is_what_is_done() -> None:
+    half = manifest_facts(installed=(InstalledRelease(VERSION, SHA256),), stored=True)
+    assert targets(import_manifest.plan(half)) == [f"{RELEASE}:{VERSION}", f"{RELEASE}:latest"]
+
+
+def test_latest_moves_from_where_it_was() -> None:
+    plan = import_manifest.plan(manifest_facts(tags={VERSION: D1, "latest": D2}, stored=True))
+    assert plan.changes == (Change(2, "import", f"{RELEASE}:latest", D2, D1),)
+
+
+def test_a_version_tag_is_never_moved() -> None:
+    assert refusal(manifest_facts(tags={VERSION: D2, "latest": None})) == "VD-MANIFEST-008"
+
+
+def test_a_release_under_the_tag_of_another_is_refused() -> None:
+    assert refusal(manifest_facts(release_tag="2026.12.0")) == "VD-MANIFEST-009"
+    assert import_manifest.plan(manifest_facts(release_tag=VERSION)).changes
+
+
+def test_an_older_release_is_refused_unless_it_is_meant() -> None:
+    newer = (InstalledRelease("2026.12.0", "b" * 64),)
+    assert refusal(manifest_facts(installed=newer)) == "VD-MANIFEST-007"
+    assert import_manifest.plan(manifest_facts(installed=newer, allow_downgrade=True)).changes
+
+
+def test_an_expired_release_is_refused_even_if_all_of_it_is_there() -> None:
+    there = manifest_facts(
+        installed=(InstalledRelease(VERSION, SHA256),), stored=True, tags={VERSION: D1, "latest": D1}
+    )
+    late = dataclasses.replace(there, now=datetime(2028, 1, 1, tzinfo=timezone.utc))
+    assert refusal(late) == "VD-MANIFEST-006"
+
+
+def test_images_that_differ_are_imported_and_the_others_left() -> None:
+    plan = import_images.plan(image_facts({"vibedata/a:1": D1, "vibedata/b:1": D3}))
+    assert plan.changes == (Change(1, "import", "vibedata/b:1", D3, D2),)
+    assert [item.target for item in plan.unchanged] == ["vibedata/a:1"]
+
+
+def test_absent_images_are_imported_side_by_side() -> None:
+    plan = import_images.plan(image_facts({"vibedata/a:1": None, "vibedata/b:1": None}))
+    assert {change.stage for change in plan.changes} == {1}
+    assert targets(plan) == ["vibedata/a:1", "vibedata/b:1"]
+
+
+@pytest.mark.parametrize("tag", ["", "a b", "../x", "x" * 129, "a:b", "sha256:" + "0" * 64, "latest\n"])
+def test_a_release_tag_that_is_none_is_refused(tag: str) -> None:
+    with pytest.raises(RunbookError) as caught:
+        import_manifest.Parameters(release_tag=tag)
+    assert (caught.value.code, caught.value.exit_code) == ("VD-PARAM-002", 2)
+
+
+@pytest.mark.parametrize("version", ["latest", "1", "01.2.3", "1.2.3\n", "1.2.3-rc1"])
+def test_a_release_version_that_is_none_is_refused(version: str) -> None:
+    with pytest.raises(RunbookError) as caught:
+        import_images.Parameters(release_version=version)
+    assert (caught.value.code, caught.value.exit_code) == ("VD-PARAM-002", 2)
+
+
+def test_looks_keep_within_the_rate_whatever_their_number() -> None:
+    clock = FakeClock()
+    pace = Pace(per_minute=60, clock=clock)
+    times = []
+    for _ in range(200):
+        pace.wait()
+        times.append(clock.monotonic())
+    assert clock.slept[0] == 2.0  # half at once, then one by one
+    assert times[29] == 0.0
+    for start in times:
+        assert sum(start <= moment < start + 60 for moment in times) <= 60
+
+
+def test_a_pause_gives_the_burst_back_and_no_more() -> None:
+    clock = FakeClock()
+    pace = Pace(per_minute=60, clock=clock)
+    clock.advance(3600)
+    for _ in range(30):
+        pace.wait()
+    assert clock.slept == []
+    pace.wait()
+    assert clock.slept == [2.0]
+
+
+UNAUTHORIZED = '{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}'
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("Invalid message NotFound NotFound {'errors':[{'code':'MANIFEST_UNKNOWN'}]}", "VD-IMPORT-001"),
+        (f"Invalid message Unauthorized Unauthorized {UNAUTHORIZED}", "VD-IMPORT-005"),
+        ("Error copying blobs. DIGEST_INVALID: provided digest did not match uploaded content", "VD-IMPORT-004"),
+        ("Error copying blobs.", "VD-IMPORT-002"),
+    ],
+)
+def test_a_failed_import_is_told_by_what_the_source_said(message: str, code: str) -> None:
+    error = failure("InvalidParameters", message, "vibedata/a:1")
+    assert error.code == code
+    assert "InvalidParameters" in error.message
+    assert "vibedata/a:1" in error.message
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://acr.example.blob.core.windows.net/x?sig=1", True),
+        ("https://127.0.0.1:5000/v2/a", True),  # the login server itself
+        ("https://127.0.0.1:5001/v2/a", False),
+        ("https://127.0.0.1/v2/a", False),
+        ("http://example.com/x", False),
+        ("https://10.0.0.1/x", False),
+        ("https://169.254.169.254/metadata", False),
+        ("https://[::1]/x", False),
+        ("https://localhost/x", False),
+        ("https://user@example.com/x", False),
+        ("https:///x", False),
+        ("", False),
+    ],
+)
+def test_redirects_lead_out_over_tls_or_nowhere(url: str, allowed: bool) -> None:
+    assert may_follow(url, "127.0.0.1:5000") is allowed
