@@ -154,8 +154,8 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
     def _get_location(self, response: requests.Response, _container: object) -> str:
         """Return where the upload goes on; no other host gets the token (6)."""
         self._check_200_response(response)
-        location = urljoin(response.url, response.headers.get("Location", ""))
-        if urlsplit(location)[:2] != ("https", self._wire.login_server):
+        location = urljoin(response.url, response.headers.get("Location", "."))
+        if urlsplit(location)[:2] != ("https", self._wire.login_server) or location == response.url:
             raise RunbookError("VD-PUSH-006", f"the upload was led to {urlsplit(location).netloc}")
         return location
 

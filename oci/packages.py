@@ -61,11 +61,11 @@ def modules_of(wheels: Iterable[LockedWheel]) -> frozenset[str]:
     names: set[str] = set()
     for wheel in wheels:
         with zipfile.ZipFile(wheel.path) as archive:
-            names.update(*map(_module_names, archive.namelist()))
+            names.update(*map(module_names, archive.namelist()))
     return frozenset(names)
 
 
-def _module_names(entry: str) -> list[str]:
+def module_names(entry: str) -> list[str]:
     """`a/b/c.py` -> a, a.b, a.b.c; `a/b/__init__.py` -> a, a.b; `a/c.abi3.so` -> a, a.c; other files -> nothing."""
     folders, _, file = entry.rpartition("/")
     stem, _, suffix = file.partition(".")
@@ -77,10 +77,10 @@ def _module_names(entry: str) -> list[str]:
 
 def _cached(package: LockedPackage, cache: Path) -> Path | None:
     folder = cache / package.sha256
-    for path in folder.glob("*.whl"):
-        if sha256_of(path) == package.sha256 and _is_of(package, path):
-            return path
-        shutil.rmtree(folder)
+    path = next(folder.glob("*.whl"), None)
+    if path is None or (sha256_of(path) == package.sha256 and _is_of(package, path)):
+        return path
+    shutil.rmtree(folder)
     return None
 
 

@@ -157,7 +157,7 @@ _ENTRIES = (
     _entry(
         "VD-MANIFEST-002",
         "the release manifest cannot be read",
-        "It is not strict JSON of the published schema: docs/release-manifest.schema.json.",
+        "It is not strict JSON of the published schema: oci/release-manifest.schema.json.",
         "Tell the publisher; nothing was changed.",
     ),
     _entry(
@@ -291,6 +291,13 @@ _ENTRIES = (
         "The repository-scoped token in secret publisher-acr-token is wrong, expired, or not for this repository.",
         "Ask the publisher to rotate the token; then run it again.",
     ),
+    _entry(
+        "VD-IMPORT-006",
+        "the customer's container registry refuses an import for now",
+        "Another operation on it is under way, or the tag is locked.",
+        "Run it again in a few minutes; if it stays, look for a lock on the tag.",
+        retryable=True,
+    ),
     # Storage and vault
     _entry(
         "VD-STORAGE-001",
@@ -343,6 +350,130 @@ _ENTRIES = (
         "an unexpected error",
         "A fault of the suite, or an answer that it does not know.",
         "Send the job's verbose stream, or the correlation id, to the publisher.",
+    ),
+    # The operations log and the job's output: these are warnings, no run fails by them
+    _entry(
+        "VD-LOG-001",
+        "the operations log could not be delivered",
+        "Log ingestion does not answer, or refuses vibedata-uami: it lacks the role Monitoring Metrics Publisher on the"
+        " data collection rule, or the assignment is younger than 30 minutes.",
+        "Nothing is lost: the events wait in blob container operations-spool, and the next run of any runbook delivers"
+        " them.",
+        retryable=True,
+    ),
+    _entry(
+        "VD-LOG-002",
+        "the operations log could be neither delivered nor stored",
+        "Neither log ingestion nor blob container operations-spool takes the events.",
+        "Keep this job's output: the events are in it. Check the roles in docs/operators.md.",
+        retryable=True,
+    ),
+    _entry(
+        "VD-LOG-003",
+        "stored events of the operations log cannot be delivered",
+        "Blob container operations-spool cannot be read, a blob's content is not what its name says, or log ingestion"
+        " refuses it for what it holds.",
+        "Look at the blob that the message names, or at the role Storage Blob Data Contributor; it stays there until it"
+        " can be delivered.",
+    ),
+    _entry(
+        "VD-OUTPUT-001",
+        "the job's output is full",
+        "Automation fails a job that writes more than 1 MiB, so that the rest of the progress is left out.",
+        "Read the full record in table VibeData_Operations_CL.",
+    ),
+    # Building and pushing a release
+    _entry(
+        "VD-BUILD-001",
+        "the release definition is not valid",
+        "The file does not have the form of a release definition, or what it says would be refused by every customer.",
+        "Mend the definition as the message says; `vibedata build --help` shows one.",
+        exit_code=EXIT_USAGE,
+    ),
+    _entry(
+        "VD-BUILD-002",
+        "a runbook cannot be bundled",
+        "A source file cannot be embedded as plain text, or the sandbox's Python 3.10 with the locked packages would not run"
+        " it.",
+        "Mend the source as the message says.",
+    ),
+    _entry(
+        "VD-BUILD-003",
+        "a built runbook is too large",
+        "Automation takes at most 1 MiB of text for a runbook.",
+        "Move what only some runbooks need into modules of its own: a runbook carries what it imports.",
+    ),
+    _entry(
+        "VD-BUILD-004",
+        "the locked packages cannot be downloaded",
+        "pip found no wheel with the locked hash, or no connection to its index.",
+        "Check the connection and pip's own configuration; if a version was withdrawn, run `make lock`.",
+        retryable=True,
+    ),
+    _entry(
+        "VD-BUILD-005",
+        "a wheel is not the locked one",
+        "What was downloaded has another name, version or hash than packages.lock says.",
+        "Do not use it. Find out who changed it; `make lock` makes a new lock from a trusted index.",
+    ),
+    _entry(
+        "VD-BUILD-006",
+        "packages.lock is not valid",
+        "It was edited by hand, or a merge left it broken.",
+        "Run `make lock`.",
+    ),
+    _entry(
+        "VD-BUILD-007",
+        "the output folder holds something else",
+        "A build replaces a former build and nothing else.",
+        "Name another folder, or empty this one.",
+        exit_code=EXIT_USAGE,
+    ),
+    _entry(
+        "VD-BUILD-008",
+        "the release has no time",
+        "Its time is the commit's, so that two builds are the same; here is neither a commit nor SOURCE_DATE_EPOCH.",
+        "Build in a clone, or set SOURCE_DATE_EPOCH (seconds since 1970, UTC).",
+        exit_code=EXIT_USAGE,
+    ),
+    _entry(
+        "VD-PUSH-001",
+        "the folder is not a complete built release",
+        "A file is missing or was changed after the build, or the folder was not made by `vibedata build`.",
+        "Build it again.",
+    ),
+    _entry(
+        "VD-PUSH-002",
+        "the version exists already, with other content",
+        "A version's tag never moves: somebody may have installed it.",
+        "Give the release a new version and build it again.",
+    ),
+    _entry(
+        "VD-PUSH-003",
+        "the container registry lacks images of the release",
+        "The release manifest pins images by digest that are not there; customers could not import them.",
+        "Push the images first, then the release.",
+    ),
+    _entry(
+        "VD-PUSH-004",
+        "the push has no credentials",
+        "Neither a user name with a password nor --entra was given.",
+        "Set VIBEDATA_PUBLISHER_REGISTRY_USERNAME and VIBEDATA_PUBLISHER_REGISTRY_PASSWORD, or use --username with"
+        " --password-stdin, or --entra.",
+        exit_code=EXIT_USAGE,
+    ),
+    _entry(
+        "VD-PUSH-005",
+        "the container registry refuses the push",
+        "The credentials are wrong or expired, or may not write to this repository.",
+        "Check the user's or the token's rights (content/write, metadata/read), or the role AcrPush.",
+    ),
+    _entry(
+        "VD-PUSH-006",
+        "the container registry did not take an upload",
+        "It answered with an error, led the upload elsewhere, or broke it off, after all retries.",
+        "Run it again: what has arrived is not sent again.",
+        retryable=True,
     ),
     # Automation account
     _entry(

@@ -17,6 +17,14 @@ examples:
   vibedata build --release release.json --out dist --output json
   SOURCE_DATE_EPOCH=1700000000 vibedata build --release release.json --out dist
 
+a release definition:
+  {"version": "2026.11.0", "channel": "stable", "valid_days": 365,
+   "images": [{"name": "studio", "repository": "vibedata/studio", "tag": "1.4", "digest": "sha256:...", "size": 1234}],
+   "components": [{"name": "studio", "type": "application", "version": "1.4", "artifact": "studio",
+                   "resource_type": "Microsoft.App/containerApps", "resource_name": "studio", "depends_on": [],
+                   "health": {"kind": "http", "path": "/healthz", "expected_status": 200, "timeout_seconds": 5}}],
+   "policies": {"networkRetryPolicies": {"max_retries": 3, "delay_seconds": 2}}}
+
 The same commit and definition give the same bytes, wherever and whenever they are built. The release's time is the
 commit's; SOURCE_DATE_EPOCH stands in for it. The folder holds an OCI image layout (oci-layout, index.json, blobs/) and
 the built runbooks, which are plain text (runbooks/*.py); a former build in it is replaced as a whole.

@@ -313,6 +313,15 @@ def test_credentials_are_needed_and_never_shown(
     assert writes(lab) == []
 
 
+def test_an_azure_login_without_a_role_is_refused(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, result = vibedata(capsys, "push", str(release), "--entra")
+    assert (code, result["error"]["code"]) == (1, "VD-PUSH-005")
+    assert "/oauth2/exchange" in {entry["path"] for entry in lab.journal(service=SERVICE)}
+    assert writes(lab) == []
+
+
 def test_the_password_is_read_from_standard_input(
     lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
