@@ -9,6 +9,7 @@ same blob at once (a lease), and an upload is a whole chunk that the SDK does no
 import hashlib
 import json
 from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -186,7 +187,9 @@ class OperationsLog:
                 refused = isinstance(error, HttpResponseError) and error.status_code in _CONTENT_REFUSED
                 self._ingestion_down = not refused
                 raise
-            blob.delete_blob(lease=lease)
+            # Absent: an answer was lost, and the retry finds it deleted.
+            with suppress(ResourceNotFoundError):
+                blob.delete_blob(lease=lease)
         except Exception as error:  # noqa: BLE001 - as in _deliver
             self._warn("VD-LOG-001" if self._ingestion_down else "VD-LOG-003", error, name)
             try:
