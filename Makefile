@@ -21,10 +21,10 @@ lint: set-up
 bench: set-up
 	@$(VENV)/python -m bench
 
-# For maintainers: pins newer versions, with hashes and without any address.
+# For maintainers: pins what the *.in files ask for, with hashes and without any address. UPGRADE=1 takes newer versions.
 lock: set-up
 	@$(VENV)/uv pip compile --quiet requirements-dev.in --universal --python-version 3.10 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade -o requirements-dev.lock
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements-dev.lock
 	@$(VENV)/python -m oci.lock
 
 clean:
