@@ -1,0 +1,59 @@
+"""A small runbook whose world is blobs, for tests of what all runbooks share. Run as a module it is a job's process."""
+
+import sys
+from dataclasses import dataclass, field
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.parameters import CommonParameters
+from runbook_lib.runbook import Context, Runbook, main
+
+CONTAINER = "artifacts"
+CANARY = "canary-9d8c7b/sample-secret"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(CommonParameters):
+    blobs: str = field(default="", metadata={"help": "names; commas within a stage, semicolons between stages"})
+
+
+def _read(context: Context, name: str) -> str | None:
+    try:
+        return context.clients.blob_service.get_blob_client(CONTAINER, name).download_blob().readall().decode()
+    except ResourceNotFoundError:
+        return None
+
+
+def observe(context: Context, parameters: Parameters) -> dict[str, tuple[int, str | None]]:
+    context.redactor.learn(CANARY)
+    stages = [stage.split(",") for stage in parameters.blobs.split(";")]
+    return {name: (number, _read(context, name)) for number, names in enumerate(stages) for name in names}
+
+
+def plan(facts: dict[str, tuple[int, str | None]]) -> Plan:
+    return Plan(
+        changes=tuple(Change(stage, "write", name, found, f"content of {name}")
+                      for name, (stage, found) in facts.items() if found != f"content of {name}"),
+        unchanged=tuple(NoChange(name, "holds it already") for name, (_, found) in facts.items()
+                        if found == f"content of {name}"),
+    )  # fmt: skip
+
+
+def apply(context: Context, facts: object, change: Change) -> None:  # noqa: ARG001
+    if change.target == "leaky":
+        raise LookupError(f"with {CANARY} in it")
+    blob = context.clients.blob_service.get_blob_client(CONTAINER, change.target)
+    blob.upload_blob(change.after.encode(), overwrite=True)
+
+
+def look(context: Context, facts: object, change: Change) -> str | None:  # noqa: ARG001
+    return _read(context, change.target)
+
+
+RUNBOOK = Runbook(
+    name="sample", summary="write blobs", parameters=Parameters, observe=observe, plan=plan, apply=apply, look=look
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RUNBOOK))
