@@ -142,7 +142,7 @@ _ENTRIES = (
     _entry(
         "VD-NET-003",
         "an Azure service refused the request",
-        "vibedata-uami lacks a role, the managed application's deny assignment stands in the way, or a role assignment"
+        "Its identity lacks a role, the managed application's deny assignment stands in the way, or a role assignment"
         " is younger than 30 minutes.",
         "Check the roles in docs/operators.md. After a new role assignment wait up to 30 minutes.",
         retryable=True,

@@ -18,10 +18,14 @@ from runbook_lib.errors import RunbookError
 
 # "Max allowed length:524288" (azure-facts, section 1).
 MAX_ARGUMENT_BYTES = 524_288
+# Longer than any name or address that a parameter holds.
+MAX_TEXT_CHARACTERS = 1024
+# What an error shows of a name that is none.
+MAX_SHOWN_CHARACTERS = 64
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TAKES: dict[object, str] = {
-    str: "a text",
+    str: f"a text of one line, of at most {MAX_TEXT_CHARACTERS} characters",
     bool: "true or false",
     int: "a whole number",
     Mapping[str, str]: 'a JSON object of texts, such as {"prefix": "vd1"}',
@@ -65,7 +69,7 @@ def parse(parameters_type: type[P], argv: Sequence[str]) -> P:
     kinds = _kinds(parameters_type)
     for name, value in given.items():
         if name not in kinds:
-            raise RunbookError("VD-PARAM-001", f"it takes {', '.join(kinds)}", target=name)
+            raise _unknown(name, kinds)
         _check(name, value, kinds[name])
     return parameters_type(**given)
 
@@ -80,10 +84,10 @@ def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) 
     """Return what --help prints."""
     kinds = _kinds(parameters_type)
     rows = []
-    for item in dataclasses.fields(parameters_type):
+    for item in _fields(parameters_type):
         value = "" if kinds[item.name] is bool else " VALUE"
         flag = f"--{item.name.replace('_', '-')}{value}"
-        default = f" (default: {item.default})" if isinstance(item.default, str) and item.default else ""
+        default = f" (default: {item.default})" if kinds[item.name] in (str, int) and item.default else ""
         rows.append(f"  {flag:<28} {item.metadata.get('help', '')}{default}")
     example = encode({"plan_only": True})
     return (
@@ -97,7 +101,13 @@ def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) 
 
 def _kinds(parameters_type: type[CommonParameters]) -> dict[str, object]:
     hints = get_type_hints(parameters_type)
-    return {item.name: hints[item.name] for item in dataclasses.fields(parameters_type)}
+    return {item.name: hints[item.name] for item in _fields(parameters_type)}
+
+
+def _fields(parameters_type: type[CommonParameters]) -> "list[dataclasses.Field[Any]]":
+    """Return the runbook's own parameters, then those that are common to all."""
+    common = {item.name for item in dataclasses.fields(CommonParameters)}
+    return sorted(dataclasses.fields(parameters_type), key=lambda item: item.name in common)
 
 
 def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) -> dict[str, Any]:
@@ -108,7 +118,9 @@ def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) ->
         flag, has_value, value = rest.pop(0).partition("=")
         name = flag.removeprefix("--").replace("-", "_")
         if not flag.startswith("--") or name not in kinds:
-            raise RunbookError("VD-PARAM-001", f"it takes {', '.join(kinds)}", target=flag)
+            raise _unknown(flag, kinds)
+        if name in given:
+            raise RunbookError("VD-PARAM-002", "it stands twice", target=name)
         if kinds[name] is bool and not has_value:
             given[name] = True
             continue
@@ -118,6 +130,11 @@ def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) ->
             value = rest.pop(0)
         given[name] = _from_text(name, value, kinds[name])
     return given
+
+
+def _unknown(name: str, kinds: Mapping[str, object]) -> RunbookError:
+    shown = "".join(character if character.isprintable() else "?" for character in name[:MAX_SHOWN_CHARACTERS])
+    return RunbookError("VD-PARAM-001", f"it takes {', '.join(kinds)}", target=shown)
 
 
 def _from_text(name: str, value: str, kind: object) -> Any:
@@ -131,11 +148,11 @@ def _from_text(name: str, value: str, kind: object) -> Any:
 
 def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
     if len(argv) != 1 or len(argv[0]) > MAX_ARGUMENT_BYTES:
-        raise RunbookError("VD-PARAM-003", "it takes exactly one argument, or flags that begin with --")
+        raise RunbookError("VD-PARAM-003", f"takes one argument of at most {MAX_ARGUMENT_BYTES} bytes, or flags")
     # Whether Automation hands a string on with or without its JSON quotes is unconfirmed (azure-facts, section 2).
-    argument = argv[0].strip('"').rstrip("=")
+    argument = argv[0].strip("\"'").rstrip("=")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", argument):
-        raise RunbookError("VD-PARAM-003", "the argument is not base64url")
+        raise RunbookError("VD-PARAM-003", "the argument is not base64url: letters, digits, - and _")
     try:
         given = strict_json.loads(base64.urlsafe_b64decode(argument + "=" * (-len(argument) % 4)))
     except ValueError as error:
@@ -147,10 +164,17 @@ def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
 
 def _check(name: str, value: object, kind: object) -> None:
     if kind == Mapping[str, str]:
-        fits = isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+        fits = isinstance(value, dict) and all(_is_text(part) for item in value.items() for part in item)
+    elif kind is str:
+        fits = _is_text(value)
     elif kind is int:
         fits = isinstance(value, int) and not isinstance(value, bool)
     else:
         fits = isinstance(kind, type) and isinstance(value, kind)
     if not fits:
         raise RunbookError("VD-PARAM-002", f"takes {_TAKES[kind]}", target=name)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that can stand in a line of output without starting another one."""
+    return isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS and value.isprintable()

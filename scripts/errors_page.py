@@ -1,0 +1,76 @@
+"""Write docs/errors.md from the catalogue of errors: `python -m scripts.errors_page`."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+
+from runbook_lib.errors import CATALOGUE, ErrorEntry
+
+PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
+
+AREAS = {
+    "PARAM": "Parameters",
+    "SETTINGS": "Settings",
+    "IDENTITY": "Identity",
+    "NET": "Azure services in general",
+    "MANIFEST": "Release manifest",
+    "REGISTRY": "Container registries",
+    "IMPORT": "Import of images",
+    "STORAGE": "Artifact storage",
+    "VAULT": "Key Vault",
+    "ENGINE": "The run itself",
+    "LOG": "Operations log",
+    "OUTPUT": "Job output",
+    "BUILD": "Building a release",
+    "PUSH": "Pushing a release",
+    "AUTOMATION": "Automation account and jobs",
+    "LAB": "The lab",
+}
+
+INTRODUCTION = """\
+# Errors
+
+Every failure that a user can meet has a code, which keeps its meaning. A run that fails prints it, and its last line of
+output holds it as `error` in one JSON object: `code`, `message`, `cause`, `remedy`, `retryable`. What was made
+before a failure stays made and is found by the next run: no run has to be undone, and each is safe to repeat.
+
+Exit codes: 1 failed, 2 bad parameters or settings.
+
+*Made from `runbook_lib/errors.py` by `python -m scripts.errors_page`.*
+"""
+
+
+def page(entries: Iterable[ErrorEntry]) -> str:
+    """Return the page as Markdown: an index, and a section for each entry, by area and code."""
+    ordered = sorted(entries, key=lambda entry: (list(AREAS).index(_area(entry)), entry.code))
+    parts = [INTRODUCTION, "| code | what happened | run it again as it is? |\n|---|---|---|"]
+    parts += [f"| [{entry.code}](#{entry.code.lower()}) | {entry.title} | {_again(entry)} |" for entry in ordered]
+    for area, group in groupby(ordered, _area):
+        parts.append(f"\n## {AREAS[area]}")
+        parts += [_section(entry) for entry in group]
+    return "\n".join(parts) + "\n"
+
+
+def main() -> int:
+    """Write the page."""
+    PAGE.write_text(page(CATALOGUE.values()), encoding="utf-8")
+    return 0
+
+
+def _section(entry: ErrorEntry) -> str:
+    return (
+        f"\n### {entry.code}\n\n**{entry.title[0].upper()}{entry.title[1:]}.** {entry.cause}\n\n"
+        f"- What to do: {entry.remedy}\n- Run it again as it is: {_again(entry)}\n- Exit code: {entry.exit_code}"
+    )
+
+
+def _area(entry: ErrorEntry) -> str:
+    return entry.code.split("-")[1]
+
+
+def _again(entry: ErrorEntry) -> str:
+    return "yes" if entry.retryable else "no, mend the cause first"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,92 @@
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.errors import CATALOGUE, ErrorEntry, RunbookError
+from scripts import errors_page
+
+ROOT = Path(__file__).parents[2]
+CODE = re.compile(r"VD-[A-Z]+-\d{3}")
+every_entry = pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+
+
+def sources() -> list[Path]:
+    return [file for folder in ("runbook_lib", "runbooks", "oci", "scripts") for file in (ROOT / folder).rglob("*.py")]
+
+
+@every_entry
+def test_an_entry_says_what_why_and_what_to_do(entry: ErrorEntry) -> None:
+    assert CODE.fullmatch(entry.code)
+    assert entry.code.split("-")[1] in errors_page.AREAS
+    assert entry.exit_code in (1, 2)
+    # A title stands within a sentence, cause and remedy are sentences of their own.
+    assert entry.title[0].islower() or entry.title.startswith(("Azure", "Automation"))
+    assert not entry.title.endswith(".")
+    for sentence in (entry.cause, entry.remedy):
+        assert sentence[0].isupper() or sentence.startswith(("pip", "packages.lock"))
+        assert sentence.endswith(".")
+    assert all("\n" not in text and "|" not in text for text in (entry.title, entry.cause, entry.remedy))
+
+
+def test_no_two_codes_have_the_same_title() -> None:
+    titles = [entry.title for entry in CATALOGUE.values()]
+    assert len(set(titles)) == len(titles)
+
+
+@every_entry
+def test_an_error_tells_its_whole_story(entry: ErrorEntry) -> None:
+    error = RunbookError(entry.code, "what was seen", target="where")
+    first, *others = str(error).splitlines()
+    assert first == f"{entry.code}: {entry.title} (where): what was seen"
+    assert [line.split(":")[0] for line in others] == ["  cause", "  what to do", "  rerun"]
+    assert entry.cause in others[0] and entry.remedy in others[1]
+    assert json.loads(json.dumps(error.as_json())) == {
+        "code": entry.code,
+        "message": f"{entry.title} (where): what was seen",
+        "cause": entry.cause,
+        "remedy": entry.remedy,
+        "retryable": entry.retryable,
+    }
+
+
+def test_detail_and_target_may_be_missing() -> None:
+    assert RunbookError("VD-PARAM-001").message == "unknown parameter"
+    assert RunbookError("VD-PARAM-001", target="x").message == "unknown parameter (x)"
+    assert RunbookError("VD-PARAM-001", "y").message == "unknown parameter: y"
+
+
+def test_an_unknown_code_is_a_mistake_of_the_programmer() -> None:
+    with pytest.raises(KeyError):
+        RunbookError("VD-NOWHERE-001")
+
+
+def test_the_sources_use_known_codes_and_every_code_is_used() -> None:
+    used = {
+        code
+        for file in sources()
+        if file.name != "errors.py"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
+        for code in [node.value]
+    }
+    assert used == set(CATALOGUE)
+
+
+def test_the_documentation_names_known_codes() -> None:
+    pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+    named = {(page.name, code) for page in pages for code in CODE.findall(page.read_text(encoding="utf-8"))}
+    assert {(page, code) for page, code in named if code not in CATALOGUE} == set()
+
+
+def test_the_page_is_up_to_date() -> None:
+    expected = errors_page.page(CATALOGUE.values())
+    assert errors_page.PAGE.read_text(encoding="utf-8") == expected, "run: python -m scripts.errors_page"
+
+
+def test_the_page_has_a_section_for_every_code() -> None:
+    text = errors_page.page(CATALOGUE.values())
+    assert re.findall(r"^### (.*)$", text, re.MULTILINE) == re.findall(r"^\| \[(.*?)\]", text, re.MULTILINE)
+    assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) == set(CATALOGUE)

@@ -1,0 +1,87 @@
+import base64
+import json
+import urllib.parse
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.secrets import MASK, MIN_SECRET_LENGTH, Redactor
+
+# Without surrogates: a secret comes from a service, in UTF-8.
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+secrets = st.text(st.characters(exclude_categories=["Cs"]), min_size=MIN_SECRET_LENGTH, max_size=40)
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    "percent": lambda text: urllib.parse.quote(text, safe=""),
+    "form": urllib.parse.quote_plus,
+    "repr": lambda text: repr(text)[1:-1],
+    "hex": lambda text: text.encode().hex(),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64url": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+@given(secret=secrets, before=texts, after=texts)
+def test_a_secret_shows_in_no_encoding(encode: Callable[[str], str], secret: str, before: str, after: str) -> None:
+    redactor = Redactor()
+    redactor.learn(secret)
+    redacted = redactor.redact(f"{before} {encode(secret)} {after}")
+    assert MASK in redacted
+    assert encode(secret) not in redacted
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@given(
+    secret=st.binary(min_size=8, max_size=30).map(bytes.hex), before=st.binary(max_size=5), after=st.binary(max_size=5)
+)
+def test_a_secret_within_longer_base64_is_masked(
+    encode: Callable[[bytes], bytes], secret: str, before: bytes, after: bytes
+) -> None:
+    redactor = Redactor()
+    redactor.learn(secret)
+    redacted = redactor.redact(encode(before + secret.encode() + after).decode())
+    # At most two bytes at each end of the secret stand in a group with their neighbours.
+    assert MASK in redacted
+    assert len(redacted) <= len(MASK) + 4 * (len(before) + len(after) + 8) // 3 + 8
+
+
+@given(st.lists(secrets, min_size=1, max_size=4), texts)
+def test_every_secret_of_a_run_is_masked(known: list[str], text: str) -> None:
+    redactor = Redactor()
+    for secret in known:
+        redactor.learn(secret)
+    redacted = redactor.redact(text.join(known))
+    assert not any(secret in redacted for secret in known)
+
+
+def test_a_secret_within_another_does_not_show_what_is_left() -> None:
+    redactor = Redactor()
+    redactor.learn("12345678")
+    redactor.learn("12345678-and-more")
+    assert redactor.redact("a 12345678-and-more b") == f"a {MASK} b"
+
+
+def test_other_text_stays_as_it_is() -> None:
+    redactor = Redactor()
+    redactor.learn("a secret of some length")
+    assert redactor.redact("nothing to hide") == "nothing to hide"
+
+
+def test_a_short_secret_is_refused() -> None:
+    with pytest.raises(ValueError, match="8 characters"):
+        Redactor().learn("1234567")
+
+
+def test_many_threads_may_teach_it() -> None:
+    redactor = Redactor()
+    known = [f"secret number {number:04}" for number in range(200)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(redactor.learn, known))
+    assert redactor.redact("".join(known)) == MASK * 200

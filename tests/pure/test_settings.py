@@ -1,0 +1,191 @@
+import json
+import sys
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.settings import MAX_VALUE_LENGTH, Settings, automation_variable, load
+
+GUID = "11111111-2222-3333-4444-555555555555"
+NEEDED = {
+    "subscription_id": GUID,
+    "logs_endpoint": "https://vd.westeurope-1.ingest.monitor.azure.com",
+    "dcr_id": "dcr-" + "0a" * 16,
+}
+
+
+def environ(values: Mapping[str, str]) -> dict[str, str]:
+    return {f"VIBEDATA_{name.upper()}": value for name, value in values.items()}
+
+
+def refused(
+    overrides: Mapping[str, str] = {}, variables: Mapping[str, str] = {}, variable: str | None = None
+) -> RunbookError:
+    with pytest.raises(RunbookError) as caught:
+        load(overrides, variables, variable)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+def test_the_convention_names_everything_that_has_a_convention() -> None:
+    assert asdict(load(NEEDED, {}, None)) == {
+        **NEEDED,
+        "prefix": "vibedata",
+        "resource_group": "vibedata-managed",
+        "arm_endpoint": "https://management.azure.com",
+        "automation_account": "vibedata-automation",
+        "storage_account": "vibedatastorage",
+        "blob_endpoint": "https://vibedatastorage.blob.core.windows.net",
+        "table_endpoint": "https://vibedatastorage.table.core.windows.net",
+        "key_vault_endpoint": "https://vibedata-kv.vault.azure.net",
+        "customer_registry": "vibedataacr.azurecr.io",
+        "customer_registry_name": "vibedataacr",
+        "publisher_registry": "vibedata.azurecr.io",
+        "uami_client_id": "",
+    }
+
+
+def test_another_prefix_renames_what_follows_from_it() -> None:
+    settings = load({**NEEDED, "prefix": "vd7", "customer_registry_name": "other"}, {}, None)
+    assert settings.automation_account == "vd7-automation"
+    assert settings.blob_endpoint == "https://vd7storage.blob.core.windows.net"
+    assert settings.customer_registry == "other.azurecr.io"
+    assert settings.resource_group_id == f"/subscriptions/{GUID}/resourceGroups/vd7-managed"
+
+
+@given(st.sets(st.sampled_from(["parameter", "environment", "variable"])))
+def test_precedence(sources: set[str]) -> None:
+    def holding(source: str) -> dict[str, str]:
+        return {"automation_account": source} if source in sources else {}
+
+    settings = load(
+        {**NEEDED, **holding("parameter")}, environ(holding("environment")), json.dumps(holding("variable"))
+    )
+    order = [source for source in ("parameter", "environment", "variable") if source in sources]
+    assert settings.automation_account == [*order, "vibedata-automation"][0]
+
+
+def test_an_empty_setting_counts_as_none() -> None:
+    settings = load({**NEEDED, "customer_registry": ""}, {"VIBEDATA_PREFIX": ""}, "")
+    assert settings.customer_registry == "vibedataacr.azurecr.io"
+    assert settings.prefix == "vibedata"
+
+
+def test_the_environment_may_hold_other_tools_variables() -> None:
+    load(NEEDED, {"VIBEDATA_LAB_CONTROL": "x", "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD": "y"}, None)
+
+
+def test_addresses_lose_their_last_slash() -> None:
+    assert (
+        load({**NEEDED, "arm_endpoint": "https://127.0.0.1:8443/"}, {}, None).arm_endpoint == "https://127.0.0.1:8443"
+    )
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_what_has_no_convention_must_be_given(name: str) -> None:
+    error = refused({key: value for key, value in NEEDED.items() if key != name})
+    assert error.code == "VD-SETTINGS-001"
+    assert name in error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("prefix", "Vibe data"),
+        ("prefix", "v"),
+        ("subscription_id", "no-guid"),
+        ("subscription_id", GUID + "\n"),
+        ("uami_client_id", "{" + GUID + "}"),
+        ("arm_endpoint", "http://management.azure.com"),
+        ("blob_endpoint", "https://user:password@host"),
+        ("blob_endpoint", "https://host/?sig=x"),
+        ("table_endpoint", "ftp://host"),
+        ("key_vault_endpoint", "vault.azure.net"),
+        ("customer_registry", "https://vd.azurecr.io"),
+        ("customer_registry", "vd.azurecr.io/path"),
+        ("publisher_registry", "vd.azurecr.io:port"),
+        ("customer_registry_name", "vd-acr"),
+        ("storage_account", "VD"),
+        ("resource_group", "a/b"),
+        ("dcr_id", "/subscriptions/x"),
+        ("automation_account", "a" * 91),
+        ("logs_endpoint", "https://" + "a" * MAX_VALUE_LENGTH),
+    ],
+)
+def test_a_malformed_setting_is_named_with_what_it_takes_and_where_it_came_from(name: str, value: str) -> None:
+    for error, source in (
+        (refused({**NEEDED, name: value}), "the parameter settings"),
+        (refused({}, environ({**NEEDED, name: value})), "the environment"),
+        (refused({}, {}, json.dumps({**NEEDED, name: value})), "the Automation variable vibedata-settings"),
+    ):
+        assert error.code == "VD-SETTINGS-002"
+        assert all(part in error.message for part in (name, "takes ", source))
+        assert error.message.isprintable()
+
+
+@pytest.mark.parametrize("source", ["parameter", "variable"])
+def test_an_unknown_setting_is_refused(source: str) -> None:
+    unknown = {"registry": "x"}
+    error = refused({**NEEDED, **unknown}) if source == "parameter" else refused(NEEDED, {}, json.dumps(unknown))
+    assert error.code == "VD-SETTINGS-003"
+    assert "registry" in error.message and "customer_registry" in error.message
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", '{"prefix": 1}', '{"prefix": "a1", "prefix": "b1"}', '"text"'])
+def test_a_malformed_automation_variable_is_refused(text: str) -> None:
+    error = refused(NEEDED, {}, text)
+    assert error.code == "VD-SETTINGS-002"
+    assert "vibedata-settings" in error.message
+
+
+@given(st.sampled_from([item.name for item in fields(Settings)]), st.text(max_size=80))
+def test_whatever_a_setting_holds_is_taken_or_refused_with_a_code(name: str, value: str) -> None:
+    try:
+        load({**NEEDED, name: value}, {}, None)
+    except RunbookError as error:
+        assert error.code.startswith("VD-SETTINGS-")
+
+
+class AutomationAssetNotFound(Exception):  # noqa: N818 - the sandbox's name
+    """As the sandbox's module has it."""
+
+
+def sandbox(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
+    """Put a module like the sandbox's own where it is looked for: nothing of it can be installed."""
+
+    def get_automation_variable(name: str) -> Any:
+        assert name == "vibedata-settings"
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    module = types.ModuleType("automationassets")
+    vars(module).update(
+        AutomationAssetNotFound=AutomationAssetNotFound, get_automation_variable=get_automation_variable
+    )
+    monkeypatch.setitem(sys.modules, "automationassets", module)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [('{"prefix": "vd1"}', '{"prefix": "vd1"}'), (None, None), (AutomationAssetNotFound(), None)],
+)
+def test_the_automation_variable(monkeypatch: pytest.MonkeyPatch, answer: Any, expected: str | None) -> None:
+    sandbox(monkeypatch, answer)
+    assert automation_variable() == expected
+
+
+def test_an_automation_variable_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox(monkeypatch, {"prefix": "vd1"})
+    with pytest.raises(RunbookError, match="VD-SETTINGS-002"):
+        automation_variable()
+
+
+def test_outside_automation_there_is_no_automation_variable() -> None:
+    assert automation_variable() is None
