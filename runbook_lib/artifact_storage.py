@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CONTAINER = "release-manifests"
 STORAGE_API_VERSION = "2023-05-01"
+# How much of Azure's own words an error shows.
+MAX_WORDS = 300
 
 _BLOB_NAME = re.compile(rf"(?P<version>{VERSION})/(?P<sha256>{SHA256})\.json")
 
@@ -44,7 +46,8 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
     try:
         policy = resources.resources.get_by_id(resource_id.lstrip("/"), api_version=STORAGE_API_VERSION)
     except ResourceNotFoundError as error:
-        raise RunbookError("VD-STORAGE-001", "it has no retention policy", target=CONTAINER) from error
+        detail = f"no policy is found in storage account {settings.storage_account}: {error.message}"
+        raise RunbookError("VD-STORAGE-001", detail[:MAX_WORDS], target=CONTAINER) from error
     state = (policy.properties or {}).get("state")
     if state != "Locked":
         raise RunbookError("VD-STORAGE-001", f"its retention policy is {state}", target=CONTAINER)
