@@ -393,8 +393,8 @@ _ENTRIES = (
     _entry(
         "VD-BUILD-002",
         "a runbook cannot be bundled",
-        "A source file cannot be embedded as plain text, or the sandbox's Python 3.10 with the locked packages would not run"
-        " it.",
+        "A source file cannot be embedded as plain text, or the sandbox's Python 3.10 with the locked packages would"
+        " not run it.",
         "Mend the source as the message says.",
     ),
     _entry(
