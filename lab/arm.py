@@ -199,7 +199,7 @@ class Arm:
     async def _serve(self, request: web.Request, version: str) -> web.StreamResponse:
         segments = _split(request.rel_url.raw_path)
         if len(segments) < 2 or segments[0].lower() != "subscriptions":
-            raise web.HTTPNotFound
+            raise ArmRefusal(404, "NotFound", f"Nothing is served at {request.path}.")
         if segments[1].lower() != self.lab.names.subscription_id:
             raise ArmRefusal(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.")
         below = segments[2:]
@@ -211,9 +211,11 @@ class Arm:
             if len(below) >= 4 and below[2].lower() == "providers":
                 return await self._provided(request, version, below[3], below[4:])
         tail = tuple("*" if index == 1 else part.lower() for index, part in enumerate(below))
-        if request.method == "GET" and tail in self._scoped:
-            return await self._scoped[tail](request)
-        raise web.HTTPNotFound
+        if tail not in self._scoped:
+            raise ArmRefusal(404, "NotFound", f"Nothing is served at {request.path}.")
+        if request.method != "GET":
+            raise _method_refused(request.method)
+        return await self._scoped[tail](request)
 
     async def _provided(
         self, request: web.Request, version: str, namespace: str, segments: Sequence[str]
@@ -229,8 +231,7 @@ class Arm:
             self._require_top_level(f"{known.namespace}/{known.pattern[0]}", segments[1])
         handler = known.handlers.get(request.method)
         if handler is None:
-            message = f"The requested resource does not support http method '{request.method}'."
-            raise ArmRefusal(405, "MethodNotAllowed", message)
+            raise _method_refused(request.method)
         return await handler(request, names)
 
     def _unknown_type(self, namespace: str, segments: Sequence[str], version: str) -> ArmRefusal:
@@ -247,6 +248,10 @@ class Arm:
 
 # /subscriptions/{s}/ providers/{namespace}/ locations/{location}/ operationResults/{id}
 POLL = ["providers", "locations", "operationresults"]
+
+
+def _method_refused(method: str) -> ArmRefusal:
+    return ArmRefusal(405, "MethodNotAllowed", f"The requested resource does not support http method '{method}'.")
 
 
 def _split(raw_path: str) -> list[str]:
@@ -266,6 +271,7 @@ def routes(lab: Lab) -> web.Application:
     arm_storage.register(arm)
     arm_resources.register(arm)
     lab.on_reset.append(arm.reset)
+    lab.on_close.append(arm.reset)
     application = web.Application(client_max_size=0)
     application.router.add_route("*", "/{path:.*}", arm.dispatch)
     return application

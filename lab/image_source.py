@@ -7,9 +7,8 @@ the password of no user, which is exchanged as ACR does (learn container-registr
 import base64
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
 
@@ -107,8 +106,19 @@ class ImageSource:
         pair = f"{self._credentials.username}:{self._credentials.password}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
-    async def _token(self, method: str, url: str, headers: dict[str, str], **sent: Any) -> str:
-        async with self._session.request(method, url, headers={"User-Agent": USER_AGENT, **headers}, **sent) as answer:
+    async def _token(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+    ) -> str:
+        every = {"User-Agent": USER_AGENT, **headers}
+        if data is not None:
+            every["Content-Type"] = "application/x-www-form-urlencoded"  # the session adds nothing by itself
+        async with self._session.request(method, url, headers=every, params=params, data=data) as answer:
             await _require_success(answer)
             body = await answer.json()
         for name in ("refresh_token", "access_token", "token"):

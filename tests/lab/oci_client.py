@@ -77,12 +77,13 @@ def index(*children: Image) -> Image:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One container registry of the lab and a user of it; every call asks for its own access token."""
+    """One container registry of the lab and a user of it, who asks for an access token once for each scope."""
 
     lab: LabUnderTest
     host: str
     username: str
     password: str = field(repr=False)
+    tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
     def token(self, *scopes: str) -> str:
         answer = requests.get(
@@ -102,8 +103,10 @@ class Registry:
         repository = path.rsplit("/v2/", maxsplit=1)[-1].rsplit("/acr/v1/", maxsplit=1)[-1]
         for part in ("/manifests/", "/blobs/", "/tags/", "/referrers/", "/_"):
             repository = repository.partition(part)[0]
-        token = self.token(scope or ALL.format(repository))
-        every = {"Authorization": f"Bearer {token}", **(headers or {})}
+        scope = scope or ALL.format(repository)
+        if scope not in self.tokens:
+            self.tokens[scope] = self.token(scope)
+        every = {"Authorization": f"Bearer {self.tokens[scope]}", **(headers or {})}
         return requests.request(method, f"https://{self.host}{path}", headers=every, timeout=60, **sent)
 
     def push(self, repository: str, pushed: Image, *tags: str) -> str:
