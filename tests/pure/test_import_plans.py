@@ -11,7 +11,7 @@ from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry import ContainerRegistryReader, may_follow
 from runbook_lib.errors import RunbookError
 from runbook_lib.image_import import ImageImporter, Pace
-from runbook_lib.import_operation import failure
+from runbook_lib.import_operation import ImportOperation, failure
 from runbook_lib.release import InstalledRelease, Pin
 from runbook_lib.release_fetch import FetchedRelease
 from runbook_lib.release_manifest import parse
@@ -179,6 +179,66 @@ def test_a_failed_import_is_told_by_what_the_source_said(message: str, code: str
     assert error.code == code
     assert "InvalidParameters" in error.message
     assert "vibedata/a:1" in error.message
+
+
+@dataclasses.dataclass
+class ArmAnswer:
+    status_code: int
+    headers: dict[str, str]
+    content: bytes = b""
+
+
+class ArmClient:
+    """Answers questions to an operation from a list."""
+
+    def __init__(self, *answers: ArmAnswer) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    def send_request(self, request: Any) -> ArmAnswer:
+        self.asked.append(request.url)
+        return self.answers.pop(0)
+
+
+ARM = "https://management.azure.com"
+
+
+def operation(clock: FakeClock) -> Any:
+    return ImportOperation(image="vibedata/a:1", arm_endpoint=ARM, clock=clock)
+
+
+def test_an_operation_is_asked_no_more_often_than_it_wishes() -> None:
+    clock = FakeClock()
+    moved = ArmAnswer(202, {"Location": f"{ARM}/other"})
+    client = ArmClient(moved, ArmAnswer(503, {"Retry-After": "30"}), ArmAnswer(200, {}))
+    running = operation(clock)
+    running.take(client, ArmAnswer(202, {"Location": f"{ARM}/first", "Retry-After": "7"}))
+    times = []
+    while running.over_since is None:
+        before = len(client.asked)
+        running.ask()
+        if len(client.asked) > before:
+            times.append(clock.monotonic())
+        clock.advance(1)
+    assert times == [7, 17, 47]  # 10 s where it does not say
+    assert client.asked == [f"{ARM}/first", f"{ARM}/other", f"{ARM}/other"]
+
+
+def test_arms_token_goes_nowhere_but_to_arm() -> None:
+    clock = FakeClock()
+    running = operation(clock)
+    client = ArmClient()
+    running.take(client, ArmAnswer(202, {"Location": "https://management.azure.com.elsewhere.example/x"}))
+    clock.advance(3600)
+    running.ask()
+    assert (client.asked, running.over_since) == ([], None)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"error": "x"}'])
+def test_a_failure_in_another_form_is_shown_as_it_is(content: bytes) -> None:
+    with pytest.raises(RunbookError, match="status 400: ") as caught:
+        operation(FakeClock()).take(ArmClient(), ArmAnswer(400, {}, content))
+    assert caught.value.code == "VD-IMPORT-002"
 
 
 @pytest.mark.parametrize(

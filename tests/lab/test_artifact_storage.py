@@ -1,0 +1,92 @@
+"""Whether a container keeps what it is given: answers of ARM that the lab, whose policy is locked, cannot give."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.credentials import AccessToken, AccessTokenInfo
+from azure.core.exceptions import HttpResponseError
+
+from runbook_lib.artifact_storage import check_immutable
+from runbook_lib.azure_clients import AzureClients
+from runbook_lib.errors import RunbookError
+from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.settings import load
+from tests.fake_clock import FakeClock
+from tests.lab.scripted_server import ScriptedServer, json_answer
+
+FOR_EVER = 2**31
+
+
+class StaticCredential:
+    """A token that nobody checks."""
+
+    def get_token(self, *_: str, **__: Any) -> AccessToken:
+        return AccessToken("token", FOR_EVER)
+
+    def get_token_info(self, *_: str, **__: Any) -> AccessTokenInfo:
+        return AccessTokenInfo("token", FOR_EVER)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    with ScriptedServer(tmp_path).running() as running:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.ca_file))
+        yield running
+
+
+def check(server: ScriptedServer) -> None:
+    settings = load(
+        {
+            "subscription_id": "11111111-2222-3333-4444-555555555555",
+            "dcr_id": "dcr-" + "0" * 32,
+            "logs_endpoint": "https://logs.example",
+            "uami_client_id": "11111111-2222-3333-4444-555555555555",
+            "arm_endpoint": server.url,
+        },
+        {},
+        None,
+    )
+    clients = AzureClients(
+        settings=settings,
+        credential=StaticCredential(),
+        retry_policy_source=NetworkRetryPolicy,
+        clock=FakeClock(),
+    )
+    check_immutable(clients.resources, settings)
+
+
+def test_a_locked_policy_will_do(server: ScriptedServer) -> None:
+    server.play(json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 3650, "state": "Locked"}}))
+    check(server)
+    (asked,) = server.requests
+    assert asked.path == (
+        "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/vibedata-managed/providers"
+        "/Microsoft.Storage/storageAccounts/vibedatastorage/blobServices/default/containers/release-manifests"
+        "/immutabilityPolicies/default?api-version=2023-05-01"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 3650, "state": "Unlocked"}}),
+        json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 0}}),
+        json_answer({"properties": None}),
+        json_answer({}),
+        json_answer({"error": {"code": "ContainerImmutabilityPolicyNotFound", "message": "none"}}, status=404),
+    ],
+)
+def test_anything_else_is_refused(server: ScriptedServer, answer: Any) -> None:
+    server.play(answer)
+    with pytest.raises(RunbookError) as caught:
+        check(server)
+    assert caught.value.code == "VD-STORAGE-001"
+
+
+def test_a_missing_role_is_not_taken_for_a_missing_policy(server: ScriptedServer) -> None:
+    server.play(json_answer({"error": {"code": "AuthorizationFailed", "message": "no"}}, status=403))
+    with pytest.raises(HttpResponseError) as caught:
+        check(server)
+    assert caught.value.status_code == 403
