@@ -10,19 +10,17 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from runbook_lib import artifact_storage
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import ContainerRegistryReader, customer_reader
 from runbook_lib.errors import RunbookError
 from runbook_lib.image_import import ImageImporter, image_importer
+from runbook_lib.installed_release import installed_manifest
 from runbook_lib.parameters import CommonParameters
 from runbook_lib.publisher_token import read_publisher_token
-from runbook_lib.release import InstalledRelease, Pin, ReleaseManifest
-from runbook_lib.release_fetch import resolve_release
-from runbook_lib.release_manifest import REPOSITORY, VERSION, parse
+from runbook_lib.release import Pin
+from runbook_lib.release_manifest import VERSION
 from runbook_lib.runbook import Context, Runbook, main
 
-LATEST = "latest"
 # Lookups at once: enough to hide the round trips, and far from the container registry's rate (azure-facts, section 5).
 LOOKUPS_AT_ONCE = 32
 
@@ -58,8 +56,7 @@ class Facts:
 def observe(context: Context, parameters: Parameters) -> Facts:
     """Read the installed release from artifact storage, and what the customer's container registry has of it."""
     customer = customer_reader(context)
-    release = _installed(context, customer, parameters.release_version)
-    manifest = _read(context, release)
+    manifest = installed_manifest(context, customer, parameters.release_version)
     pins = {f"{pin.repository}:{pin.tag}": pin for pin in manifest.pins}
     customer.expect(pin.repository for pin in pins.values())
     with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as lookups:
@@ -70,36 +67,6 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     token = None if complete else read_publisher_token(context.clients.secrets, context.redactor)
     importer = None if token is None else image_importer(context, customer, token)
     return Facts(version=manifest.version, pins=pins, found=found, customer=customer, importer=importer)
-
-
-def _installed(context: Context, customer: ContainerRegistryReader, version: str) -> InstalledRelease:
-    """Return the stored release of `version`, or the one that the customer's `latest` points to.
-
-    Not simply the newest in artifact storage: after a downgrade that is another one, and it cannot be deleted.
-    """
-    stored = artifact_storage.list_installed(context.clients.blob_service, version or None)
-    if version:
-        chosen = stored
-    else:
-        artifact = resolve_release(customer, LATEST)
-        if artifact is None:
-            raise RunbookError("VD-MANIFEST-010", "tag latest is absent", target=f"{REPOSITORY}:{LATEST}")
-        chosen = tuple(release for release in stored if f"sha256:{release.sha256}" == artifact.content_digest)
-    if not chosen:
-        raise RunbookError("VD-MANIFEST-010", target=version or f"{REPOSITORY}:{LATEST}")
-    if len(chosen) > 1:
-        raise RunbookError("VD-MANIFEST-008", "artifact storage holds it twice", target=chosen[0].version)
-    return chosen[0]
-
-
-def _read(context: Context, release: InstalledRelease) -> ReleaseManifest:
-    content = artifact_storage.read_back(context.clients.blob_service, release)
-    if content is None:
-        raise RunbookError("VD-MANIFEST-010", target=release.version)
-    manifest = parse(content)
-    if manifest.version != release.version:
-        raise RunbookError("VD-STORAGE-003", f"it holds version {manifest.version}", target=release.version)
-    return manifest
 
 
 def plan(facts: Facts) -> Plan:
