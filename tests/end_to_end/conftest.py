@@ -1,0 +1,62 @@
+"""One lab with published runbooks per test session (and worker); each test makes releases of its own in it."""
+
+from collections.abc import Iterator
+
+import pytest
+from azure.data.tables import TableServiceClient
+from azure.identity import ManagedIdentityCredential
+
+from runbook_lib import network_policy
+from scripts import lab_process
+from scripts.azure_session import open_session
+from tests.end_to_end.deployed import Deployed
+from tests.lab import running_lab
+from tests.lab.running_lab import LabUnderTest
+
+# Automation takes 5 package imports in 30 s (tests/lab/test_automation.py holds the lab to it).
+WINDOW_SECONDS = 0.1
+DELAY_SECONDS = 0.1
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    directory = tmp_path_factory.mktemp("lab")
+    lab = running_lab.start(directory)
+    with pytest.MonkeyPatch.context() as patch:
+        _point(patch, lab)
+        made = Deployed(lab=lab, folder=tmp_path_factory.mktemp("releases"), session=open_session())
+        lab.latency(operation="packageImportWindow", seconds=WINDOW_SECONDS)
+        made.publish(made.release())
+        _be_impatient(lab)
+    yield made
+    lab_process.stop(directory)
+
+
+@pytest.fixture(autouse=True)
+def pointed_at_the_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For tests that use the lab: point this process's clients at it, and take every fault back afterwards."""
+    if "deployed" not in request.fixturenames:
+        yield
+        return
+    deployed: Deployed = request.getfixturevalue("deployed")
+    _point(monkeypatch, deployed.lab)
+    yield
+    deployed.lab.control("DELETE", "/faults")
+
+
+def _be_impatient(lab: LabUnderTest) -> None:
+    """Give the customer a network retry policy of short pauses: the tests of failures wait for them again and again."""
+    with (
+        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        TableServiceClient(lab.env["VIBEDATA_TABLE_ENDPOINT"], credential=credential) as service,
+        service.create_table_if_not_exists(network_policy.TABLE) as table,
+    ):
+        key = {"PartitionKey": network_policy.PARTITION, "RowKey": network_policy.ROW}
+        table.create_entity({**key, "max_retries": 3, "delay_seconds": DELAY_SECONDS})
+
+
+def _point(patch: pytest.MonkeyPatch, lab: LabUnderTest) -> None:
+    for name in running_lab.FOREIGN:
+        patch.delenv(name, raising=False)
+    for name, value in lab.env.items():
+        patch.setenv(name, value)

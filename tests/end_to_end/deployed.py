@@ -1,0 +1,211 @@
+"""A lab with a real release: built by `vibedata build`, pushed by `vibedata push`, its runbooks published as packages
+and runbooks of the Automation account. Whatever runs here runs as a job, in the sandbox, from the built files.
+"""
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from azure.mgmt.automation.models import JobCreateParameters, JobCreateProperties, RunbookAssociationProperty
+
+from runbook_lib.parameters import encode
+from scripts import release_artifacts
+from scripts.azure_session import AzureSession
+from scripts.command_deploy import settings_variable
+from scripts.deployment import publish
+from scripts.job import plain
+from scripts.publication import Publication
+from tests.lab import running_lab
+from tests.lab.release_maker import RELEASE_REPOSITORY, ContainerRegistry, container_registry, push_images
+from tests.lab.running_lab import LabUnderTest
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = 3
+WAIT_SECONDS = 120.0
+TERMINAL = {"Completed", "Failed", "Stopped", "Suspended"}
+TOKEN_SERVICES = ("identity", "entra")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One release at the publisher's. pins: `repository:tag` to digest, of all that import_images is to import."""
+
+    folder: Path
+    version: str
+    digest: str
+    pins: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedJob:
+    """What a job came to. streams: kind and whole text of each record; requests: the lab's journal of the job."""
+
+    id: str
+    status: str
+    exception: str
+    output: str
+    streams: Sequence[tuple[str, str]]
+    requests: Sequence[Mapping[str, Any]]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The JSON object of the last line."""
+        result: dict[str, Any] = json.loads(self.output.strip().splitlines()[-1])
+        return result
+
+    @property
+    def text(self) -> str:
+        """All streams, for an assertion's message."""
+        return "\n".join(f"{kind}: {text}" for kind, text in self.streams)
+
+    @property
+    def writes(self) -> list[str]:
+        """Every request that is no read, but for those that get a token."""
+        return [f"{entry['service']} {entry['method']} {entry['path']}" for entry in self.requests if is_write(entry)]
+
+
+def is_write(entry: Mapping[str, Any]) -> bool:
+    """Whether a journal's entry is a request that changes something."""
+    reads = entry["method"] in ("GET", "HEAD") or entry["service"] in TOKEN_SERVICES or "/oauth2/" in entry["path"]
+    return not reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """The lab, the tests' folder, and an engineer's session with the customer's Azure."""
+
+    lab: LabUnderTest
+    folder: Path
+    session: AzureSession
+    versions: Iterator[int] = field(default_factory=lambda: count(0))
+
+    @property
+    def publisher(self) -> ContainerRegistry:
+        return container_registry(self.lab, "publisher")
+
+    @property
+    def customer(self) -> ContainerRegistry:
+        return container_registry(self.lab, "customer")
+
+    def vibedata(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command as a user does, in a process of its own that is pointed at the lab."""
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "scripts.cli", *arguments],
+            cwd=ROOT,
+            env=running_lab.environment(self.lab),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=WAIT_SECONDS,
+        )
+
+    def vibedata_json(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """Run the command for its JSON, which must end with exit code `code`."""
+        done = self.vibedata(*arguments, "--output", "json")
+        assert done.returncode == code, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+    def release(self) -> Release:
+        """Build and push a release that is newer than all before it; nothing of it is at the customer's yet."""
+        version = f"2026.11.{next(self.versions)}"
+        images = push_images(self.publisher, IMAGES, version=version)
+        definition = self.folder / "release.json"
+        definition.write_text(json.dumps(_definition(version, images)))
+        folder = self.folder / version
+        built = self.vibedata_json("build", "--release", str(definition), "--out", str(folder))
+        assert self.vibedata_json("push", str(folder))["status"] == "succeeded"
+        pins = {name: digest for name, digest in built["artifacts"].items() if not name.startswith(RELEASE_REPOSITORY)}
+        pins |= {f"{image['repository']}:{image['tag']}": image["digest"] for image in images}
+        return Release(folder=folder, version=version, digest=built["manifest_digest"], pins=pins)
+
+    def publish(self, release: Release) -> None:
+        """Publish the release's runbooks and packages to the Automation account."""
+        artifacts = release_artifacts.read(release.folder)
+        publication = Publication(
+            session=self.session, artifacts=artifacts, settings_variable=settings_variable(self.session)
+        )
+        lines: list[str] = []
+        step = publish(publication, lines.append)
+        assert step.status == "succeeded", "\n".join(lines)
+
+    def start(self, runbook: str, **parameters: object) -> str:
+        """Start a job and return its id."""
+        job_id = str(uuid.uuid4())
+        properties = JobCreateProperties(
+            runbook=RunbookAssociationProperty(name=runbook), parameters={"parameters": encode(parameters)}
+        )
+        self.session.automation.job.create(*self._account, job_id, JobCreateParameters(properties=properties))
+        return job_id
+
+    def wait(self, job_id: str) -> EndedJob:
+        """Return a job when it has ended."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self.record(job_id)["status"] not in TERMINAL:
+            assert time.monotonic() < deadline, self.record(job_id)
+            time.sleep(0.05)
+        jobs, streams = self.session.automation.job, self.session.automation.job_stream
+        job = jobs.get(*self._account, job_id).properties
+        assert job is not None
+        records = []
+        for listed in streams.list_by_job(*self._account, job_id):
+            assert listed.properties is not None
+            record = streams.get(*self._account, job_id, str(listed.properties.job_stream_id)).properties
+            assert record is not None
+            records.append((plain(record.stream_type), str(record.stream_text)))
+        return EndedJob(
+            id=job_id,
+            status=plain(job.status),
+            exception=job.exception or "",
+            output=jobs.get_output(*self._account, job_id),
+            streams=records,
+            requests=self.lab.journal(job_id=job_id),
+        )
+
+    def run(self, runbook: str, **parameters: object) -> EndedJob:
+        """Run a runbook as a job, to its end."""
+        return self.wait(self.start(runbook, **parameters))
+
+    def succeed(self, runbook: str, **parameters: object) -> EndedJob:
+        """Run a runbook that must do what it is asked."""
+        job = self.run(runbook, **parameters)
+        assert job.status == "Completed", f"{job.exception}\n{job.text}"
+        return job
+
+    def record(self, job_id: str) -> dict[str, Any]:
+        """Return the control API's record of a job."""
+        jobs: list[dict[str, Any]] = self.lab.control("GET", "/jobs")["jobs"]
+        return next(job for job in jobs if job["id"] == job_id)
+
+    def installed(self, release: Release) -> dict[str, str | None]:
+        """Return what the customer's tags of the release's artifacts point to."""
+        tags = [name.rpartition(":") for name in wanted(release)]
+        return {f"{repository}:{tag}": self.customer.digest(repository, tag) for repository, _, tag in tags}
+
+    @property
+    def _account(self) -> tuple[str, str]:
+        return self.session.settings.resource_group, self.session.settings.automation_account
+
+
+def wanted(release: Release) -> dict[str, str]:
+    """Return what the customer's tags of a release are to point to, when both runbooks have run."""
+    manifest = {f"{RELEASE_REPOSITORY}:{tag}": release.digest for tag in (release.version, "latest")}
+    return {**manifest, **release.pins}
+
+
+def _definition(version: str, images: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "version": version,
+        "channel": "stable",
+        "valid_days": 365,
+        "images": images,
+        "components": [],
+        "policies": {"networkRetryPolicies": {"max_retries": 3, "delay_seconds": 2}},
+    }

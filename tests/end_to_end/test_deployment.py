@@ -1,0 +1,147 @@
+"""A deployment as its users see it: the command, the jobs, their results, and what they asked Azure for."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.deployed import Deployed, EndedJob, is_write, wanted
+
+pytestmark = pytest.mark.xdist_group("deployed")
+
+# Design section 3, in its order.
+RESULT = [
+    *("runbook", "version", "status", "correlation_id", "run_id", "changed", "unchanged", "changes", "error"),
+    "duration_ms",
+]
+ERROR = {"code": str, "message": str, "cause": str, "remedy": str, "retryable": bool}
+STREAM_LIMIT_BYTES = 1024 * 1024
+MANIFEST_CHANGES, IMAGES_CHANGES = 3, 6  # of import_images: three images, two runbooks, the packages
+
+
+def assert_shape(job: EndedJob) -> dict[str, Any]:
+    """The last line of a job's output is a result as the design has it, and the only JSON in it."""
+    result = job.result
+    assert list(result) == RESULT
+    kinds = {name: type(result[name]) for name in RESULT if name != "error"}
+    assert kinds == dict.fromkeys(("runbook", "version", "status", "correlation_id", "run_id"), str) | dict.fromkeys(
+        ("changed", "unchanged", "duration_ms"), int
+    ) | {"changes": list}
+    assert str(uuid.UUID(result["run_id"])) == result["run_id"]
+    assert result["status"] in ("succeeded", "unchanged", "planned", "failed")
+    if result["error"] is not None:
+        assert {name: type(value) for name, value in result["error"].items()} == ERROR
+    for change in result["changes"]:
+        assert list(change) == ["action", "target", "before", "after", "outcome", "error"]
+        if change["error"] is not None:
+            assert set(change["error"]) == {"code", "message"}
+    assert sum(len(text.encode()) for _, text in job.streams) < STREAM_LIMIT_BYTES
+    assert [line for line in job.output.splitlines() if line.startswith("{")] == job.output.splitlines()[-1:]
+    return result
+
+
+def log_posts(job: EndedJob) -> list[str]:
+    return [write for write in job.writes if write.startswith("logs POST /dataCollectionRules/")]
+
+
+def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed) -> None:
+    release = deployed.release()
+    before = deployed.installed(release)
+    since = deployed.lab.journal()[-1]["sequence"]
+    planned = deployed.vibedata_json("deploy", str(release.folder), "--plan")
+    assert (planned["status"], planned["jobs"]) == ("planned", ["import_manifest", "import_images"])
+    assert {change["target"] for change in planned["changes"]} >= {"runbook import_manifest", "runbook import_images"}
+    assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []
+    assert deployed.installed(release) == before
+
+    first = deployed.vibedata_json("deploy", str(release.folder))
+    steps = {step["name"]: (step["status"], step["changed"]) for step in first["steps"]}
+    assert list(first) == ["status", "correlation_id", "steps", "seconds"]
+    assert first["status"] == "succeeded"
+    assert list(steps) == ["publish", "import_manifest", "import_images"]
+    assert steps["import_manifest"] == ("succeeded", MANIFEST_CHANGES)
+    assert steps["import_images"] == ("succeeded", IMAGES_CHANGES)
+    assert deployed.installed(release) == wanted(release)
+
+    since = deployed.lab.journal()[-1]["sequence"]
+    again = deployed.vibedata_json("deploy", str(release.folder))
+    assert {step["status"] for step in again["steps"]} == {"unchanged"}
+    assert {step["changed"] for step in again["steps"]} == {0}
+    # The two jobs themselves are all that ARM was asked to make.
+    writes = [entry for entry in deployed.lab.journal(since=since) if is_write(entry) and entry["service"] != "logs"]
+    assert [(entry["method"], "/jobs/" in entry["path"]) for entry in writes] == [("PUT", True)] * 2
+
+
+def test_the_jobs_results_and_what_they_write(deployed: Deployed) -> None:
+    release = deployed.release()
+    correlation = "deployment-4711"
+
+    planned = deployed.succeed("import_manifest", plan_only=True, correlation_id=correlation)
+    result = assert_shape(planned)
+    assert (result["status"], result["changed"], result["correlation_id"]) == ("planned", 0, correlation)
+    assert {change["outcome"] for change in result["changes"]} == {"planned"}
+    assert planned.writes == []
+    assert f"would import vibedata/release-manifest:{release.version}: nothing -> {release.digest}" in planned.output
+
+    first = deployed.succeed("import_manifest", release_tag="latest", correlation_id=correlation)
+    result = assert_shape(first)
+    assert (result["status"], result["changed"], result["unchanged"]) == ("succeeded", MANIFEST_CHANGES, 0)
+    assert {(change["outcome"], change["error"]) for change in result["changes"]} == {("done", None)}
+
+    planned = deployed.succeed("import_images", plan_only=True)
+    result = assert_shape(planned)
+    assert (result["status"], len(result["changes"])) == ("planned", IMAGES_CHANGES)
+    assert {change["target"]: change["after"] for change in result["changes"]} == release.pins
+    assert planned.writes == []
+
+    second = deployed.succeed("import_images")
+    result = assert_shape(second)
+    assert (result["status"], result["changed"]) == ("succeeded", IMAGES_CHANGES)
+    assert result["correlation_id"] != result["run_id"]
+    assert deployed.installed(release) == wanted(release)
+    # Nothing is written but by import, to immutable storage, and to the log.
+    imports = [write for write in (*first.writes, *second.writes) if "/importImage?" in write]
+    stored = [write for write in first.writes if write.startswith("blob PUT /vibedatastorage/release-manifests/")]
+    assert (len(imports), len(stored)) == (2 + IMAGES_CHANGES, 1)
+    others = {*first.writes, *second.writes} - {*imports, *stored, *log_posts(first), *log_posts(second)}
+    assert others == set()
+
+    for runbook, count in (("import_manifest", MANIFEST_CHANGES), ("import_images", IMAGES_CHANGES)):
+        again = deployed.succeed(runbook)
+        result = assert_shape(again)
+        assert (result["status"], result["changed"], result["unchanged"]) == ("unchanged", 0, count)
+        assert result["changes"] == []
+        assert again.writes == log_posts(again)
+        assert len(log_posts(again)) == 1
+
+
+def test_a_failed_job_says_so_in_its_result_and_its_status(deployed: Deployed) -> None:
+    deployed.release()
+    deployed.lab.fault("status", status=403, times=0, match={"service": "arm", "path": "importImage"})
+    failed = deployed.run("import_manifest")
+    result = assert_shape(failed)
+    assert (failed.status, result["status"], result["error"]["code"]) == ("Failed", "failed", "VD-REGISTRY-003")
+    assert deployed.record(failed.id)["exit_code"] == 1
+    assert {change["outcome"] for change in result["changes"]} == {"done", "failed", "skipped"}
+    errors = [text for kind, text in failed.streams if kind == "Error"]
+    assert any("VD-REGISTRY-003" in text for text in errors)
+
+    wrong = deployed.run("import_manifest", relase_tag="latest")
+    result = assert_shape(wrong)
+    assert (wrong.status, result["error"]["code"]) == ("Failed", "VD-PARAM-001")
+    assert deployed.record(wrong.id)["exit_code"] == 2
+    assert "release_tag" in result["error"]["message"]
+    assert wrong.requests == []
+
+
+def test_the_command_shows_a_failed_step_with_its_remedy(deployed: Deployed) -> None:
+    release = deployed.release()
+    deployed.lab.fault("status", status=403, times=0, match={"service": "arm", "path": "importImage"})
+    failed = deployed.vibedata("deploy", str(release.folder))
+    assert failed.returncode == 1
+    assert "import_manifest failed: VD-REGISTRY-003" in failed.stdout
+    assert "what to do: Check the role assignment" in failed.stdout
+    assert "import_images" not in failed.stdout.partition("deployment failed")[2]
+    invoked = deployed.vibedata("invoke", "import_manifest", "--output", "json")
+    assert (invoked.returncode, json.loads(invoked.stdout)["error"]["code"]) == (1, "VD-REGISTRY-003")
