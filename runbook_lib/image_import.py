@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 IMPORT_SECONDS = 20 * 60.0
 # When an operation is done, or its start got no answer, its image must show within this time.
 SETTLE_SECONDS = 15.0
-# The target is looked at after a tenth of the time already waited: at most 10 % are lost, and few looks in all.
+# Between two looks at the target a tenth of the time already waited: so much is lost at most, and a long import costs
+# few looks. The least is what an import of some seconds may lose without anybody minding.
 LOOK_SHARE = 0.1
 LOOK_MIN_SECONDS = 0.5
 LOOK_MAX_SECONDS = 5.0
