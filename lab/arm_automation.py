@@ -45,6 +45,7 @@ def register(arm: Arm) -> None:
     interpreter = find_interpreter()
     if interpreter.warning is not None:
         LOGGER.warning(interpreter.warning)
+        lab.warnings.append(interpreter.warning)
     environments = PythonEnvironments(directory=lab.dir / "python", interpreter=interpreter)
     jobs = Jobs(lab=lab, account=account, environments=environments)
     imports = Imports(lab=lab, environments=environments)

@@ -10,6 +10,14 @@
     GET    /jobs               the Automation jobs with their figures
     POST   /reset              everything as at the start
 
+and what the stand-ins add, each documented where it is made:
+
+    GET, POST /applications    lab/applications.py
+    GET, POST /resources       lab/managed_resource_changes.py
+    POST /alerts               lab/arm_alerts.py
+    POST /packages             lab/automation_import.py
+    POST /schedules/fire       lab/arm_automation_schedules.py
+
 What is not understood is refused with 400 and the reason.
 """
 
@@ -24,11 +32,11 @@ from aiohttp import web
 from lab import answers, faults
 from lab.faults import InvalidFaultError
 from lab.journal import Entry, summary
-from lab.lab import SERVICES, Lab
+from lab.lab import APPLICATION, SERVICES, Lab
 
 FILTERS = {"service", "job_id", "method", "since"}
 # Control is not behind the gate: a fault there would lock out whoever wants to take it back.
-GATED = tuple(service for service in SERVICES if service != "control")
+GATED = (*(service for service in SERVICES if service != "control"), APPLICATION)
 MAX_CLOCK_SECONDS = 100 * 366 * 24 * 3600
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -82,10 +90,13 @@ class _Control:
             web.post("/clock", _checked(self._set_clock)),
             web.get("/jobs", _checked(self._jobs)),
             web.post("/reset", _checked(self._reset)),
+            web.route("*", "/{path:.+}", _checked(self._stand_in)),
         ]
 
     async def _status(self, _request: web.Request) -> web.Response:
-        return web.json_response({"pid": os.getpid(), "directory": str(self._lab.dir), "services": self._lab.urls})
+        lab = self._lab
+        status = {"pid": os.getpid(), "directory": str(lab.dir), "services": lab.urls, "warnings": lab.warnings}
+        return web.json_response(status)
 
     async def _names(self, _request: web.Request) -> web.Response:
         return web.json_response(dataclasses.asdict(self._lab.names))
@@ -154,6 +165,13 @@ class _Control:
 
     async def _jobs(self, _request: web.Request) -> web.Response:
         return web.json_response({"jobs": [dict(job) for job in self._lab.jobs_view()]})
+
+    async def _stand_in(self, request: web.Request) -> web.Response:
+        """Ask the stand-in that has added this path."""
+        answer = self._lab.controls.get((request.method, request.path))
+        if answer is None:
+            raise web.HTTPNotFound
+        return web.json_response(await answer(None if request.method == "GET" else await _body(request)))
 
     async def _reset(self, _request: web.Request) -> web.Response:
         async with self._resetting:

@@ -30,6 +30,9 @@ SERVICES = (
     "customer_registry",
 )
 
+# Also in the journal and in faults: the applications of lab/applications.py, which have many addresses.
+APPLICATION = "application"
+
 ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 STORAGE_AUDIENCES = ("https://storage.azure.com",)
 MONITOR_AUDIENCES = ("https://monitor.azure.com",)
@@ -105,8 +108,12 @@ class Lab:
     # Base addresses of the real servers behind the fronts: "blob", "table" (https, the lab's certificate),
     # "publisher_registry", "customer_registry" (http).
     real_urls: dict[str, str]
+    # `127.0.0.1:PORT` of each of Vibedata's applications, by name.
+    applications: dict[str, str]
     # For requests to the real servers: trusts the lab's CA, adds no header, decodes nothing (lab/proxy.py).
     upstream: aiohttp.ClientSession
+    # What this machine cannot give as Azure would; said to whoever starts the lab or asks for its status.
+    warnings: list[str] = field(default_factory=list)
     # Called at POST /reset, in order; each clears its stand-in's state. The first empties the real servers. What makes
     # requests of its own accord (the jobs) is to be ended before that: it inserts its hook at the front.
     on_reset: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -121,6 +128,9 @@ class Lab:
     container_registries: dict[str, ContainerRegistryIndex] = field(
         default_factory=lambda: {name: ContainerRegistryIndex() for name in ("publisher_registry", "customer_registry")}
     )
+    # What stand-ins add to the control API: (method, path) -> what answers it, given the body (None for GET) and
+    # returning what is shown; InvalidFaultError refuses.
+    controls: dict[tuple[str, str], Callable[[object], Awaitable[object]]] = field(default_factory=dict)
     # What GET /jobs of the control API shows; the Automation stand-in sets it.
     jobs_view: Callable[[], list[Mapping[str, object]]] = list
 

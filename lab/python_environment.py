@@ -98,7 +98,7 @@ class PythonEnvironments:
         """Check, unpack and compile the wheel file `content`, named `file_name`; raise WheelRefusedError if refused.
 
         What has been unpacked before, by content, is not unpacked again. A wheel that fits the sandbox but not this
-        machine is replaced by the same version from the lab's own environment.
+        machine is replaced by the one from the lab's own environment.
         """
         name, version, tags = wheels.parse_name(file_name)
         sha256 = await asyncio.to_thread(wheels.digest, content)

@@ -64,7 +64,9 @@ def _up(directory: Path, arguments: argparse.Namespace) -> int:
         os.chdir(lab_process.PROJECT)
         os.execv(sys.executable, lab_process.command(directory, "--output", arguments.output))  # noqa: S606
     lab = running or lab_process.start_detached(directory)
-    show(arguments.output, result=lab.as_json(), text=(directory / "lab.env").read_text())
+    warnings = lab_process.warnings(lab)
+    text = "".join(f"# {warning}\n" for warning in warnings) + (directory / "lab.env").read_text()
+    show(arguments.output, result={**lab.as_json(), "warnings": warnings}, text=text)
     return 0
 
 
@@ -81,12 +83,14 @@ def _status(directory: Path, arguments: argparse.Namespace) -> int:
         result = {"status": "down", "directory": str(directory), "pid": None}
         show(arguments.output, result=result, text=f"no lab runs in {directory}; `vibedata lab up` starts one")
         return 1
-    services = lab_process.control(lab, "GET", "/status")["services"]
+    status = lab_process.control(lab, "GET", "/status")
+    services, warnings = status["services"], status["warnings"]
     requests = lab_process.control(lab, "GET", "/requests/summary")
     counts = requests["services"]
     rows = [(name, url, sum(counts.get(name, {}).get("methods", {}).values())) for name, url in services.items()]
     text = table(f"lab in {directory}, process {lab.pid}", ("service", "address", "requests"), rows)
-    show(arguments.output, result={**lab.as_json(), "services": services, "requests": requests}, text=text)
+    shown = {**lab.as_json(), "services": services, "requests": requests, "warnings": warnings}
+    show(arguments.output, result=shown, text=text + "".join(f"{warning}\n" for warning in warnings))
     return 0
 
 

@@ -93,6 +93,8 @@ def _start_lab() -> RunningLab:
     os.environ.update(lab.environment)
     window = {"operation": "packageImportWindow", "seconds": PACKAGE_IMPORT_WINDOW_SECONDS}
     lab_process.control(lab, "POST", "/latency", body=window)
+    for warning in lab_process.warnings(lab):
+        _report(f"lab: {warning}")
     return lab
 
 

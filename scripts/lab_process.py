@@ -96,6 +96,11 @@ def start_detached(directory: Path) -> RunningLab:
     raise CommandError("\n  ".join([f"the lab {why}:", *tail]), remedy=f"read {directory / LOG_FILE}")
 
 
+def warnings(lab: RunningLab) -> list[str]:
+    """Return what the machine cannot give as Azure would, e.g. CPython 3.10."""
+    return list(control(lab, "GET", "/status")["warnings"])
+
+
 def stop(directory: Path) -> int | None:
     """End the lab that runs in `directory`, with all that it started; return its process id, None if there is none."""
     process = _open_process(directory)
