@@ -1,8 +1,8 @@
 """A run's result: the JSON object that is a job's last line (design section 3), and its cap."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -12,17 +12,24 @@ from runbook_lib.output import RESULT_LIMIT
 
 Status = Literal["succeeded", "unchanged", "planned", "failed"]
 Cut = Callable[..., str]
+# What a runbook tells beside its changes: counts, texts, and lists of texts, by name.
+Report = Mapping[str, int | str | Sequence[str]]
 
 # The line's cap is the output's, where it has an end.
 _LINE_BYTES = RESULT_LIMIT - 1
 # A text in the line, in characters, each six bytes at most as an ASCII escape: the result itself always fits.
 TEXT_LIMIT = 300
 ERROR_LIMIT = 3000
+# Members of a list in the report; the warnings and the component registry have them all.
+LIST_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What came of a run. results: one for each change of the plan that was applied; none if it was only planned."""
+    """What came of a run. results: one for each change of the plan that was applied; none if it was only planned.
+
+    report: what the runbook tells beside its changes; few members, each cut where it is long.
+    """
 
     runbook: str
     version: str
@@ -33,6 +40,7 @@ class RunResult:
     planned_only: bool
     error: RunbookError | None
     duration_ms: int
+    report: Report = field(default_factory=dict)
 
     @property
     def status(self) -> Status:
@@ -54,6 +62,11 @@ class RunResult:
         return sum(result.outcome == "done" for result in self.results)
 
 
+def no_report(_facts: object) -> Report:
+    """Return the report of a runbook that has nothing to tell beside its changes."""
+    return {}
+
+
 def failure_of(results: Sequence[Result]) -> RunbookError | None:
     """Return the error of the first failed change in the plan's order; its message says which and how many failed."""
     failed = [result for result in results if result.error is not None]
@@ -71,6 +84,7 @@ def result_line(result: RunResult, redact: Callable[[str], str]) -> str:
 
     Where the changes do not fit, the last ones are left out, those that failed last of all, and a further member
     `changes_omitted` (there only then) says how many. The log has them all. Texts are cut to TEXT_LIMIT characters.
+    A member `report` is there where the runbook has something to tell.
     """
     cut = partial(_cut, redact)
     changes = _changes(result, cut)
@@ -121,10 +135,24 @@ def _dump(result: RunResult, changes: list[dict[str, Any]], omitted: int, cut: C
             "unchanged": len(result.plan.unchanged),
             "changes": changes,
             **({"changes_omitted": omitted} if omitted else {}),
+            **({"report": _report(result.report, cut)} if result.report else {}),
             "error": error,
             "duration_ms": result.duration_ms,
         }
     )
+
+
+def _report(report: Report, cut: Cut) -> dict[str, int | str | list[str]]:
+    shown: dict[str, int | str | list[str]] = {}
+    for name, value in report.items():
+        if isinstance(value, str):
+            shown[name] = cut(value)
+        elif isinstance(value, int):
+            shown[name] = value
+        else:
+            left = len(value) - LIST_LIMIT
+            shown[name] = [cut(item) for item in value[:LIST_LIMIT]] + ([f"... and {left} more"] if left > 0 else [])
+    return shown
 
 
 def _cut(redact: Callable[[str], str], text: str, *, limit: int = TEXT_LIMIT) -> str:

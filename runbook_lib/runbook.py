@@ -21,7 +21,7 @@ from runbook_lib.network_policy import read_network_retry_policy
 from runbook_lib.operations_log import TABLE, Entry, RunIdentity
 from runbook_lib.output import JobOutput, library_messages
 from runbook_lib.parameters import CommonParameters, HelpWanted, help_text, parse
-from runbook_lib.result import RunResult, failure_of, result_line
+from runbook_lib.result import Report, RunResult, failure_of, no_report, result_line
 from runbook_lib.retry import NetworkRetryPolicy, PolicySource
 from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.settings import Settings, automation_variable, load
@@ -59,7 +59,8 @@ class Runbook(Generic[P, F]):
     name: as published, e.g. `import_images`. summary: one line for --help. parameters: its parameters' dataclass.
     observe: reads the world and writes nothing. plan: pure; facts to changes; refusals are RunbookErrors. apply: makes
     one change, called by many threads at once; any exception is a failure of that change alone. look: returns what is
-    observed at a change's target now, equal to `change.after` exactly when it is done; None for nothing.
+    observed at a change's target now, equal to `change.after` exactly when it is done; None for nothing. report: what
+    the result tells beside the changes, of the facts as they are when the changes are made; counts and names.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Runbook(Generic[P, F]):
     plan: Callable[[F], Plan]
     apply: Callable[[Context, F, Change], None]
     look: Callable[[Context, F, Change], str | None]
+    report: Callable[[F], Report] = no_report
 
 
 def main(
@@ -141,6 +143,7 @@ class _Run(Generic[P, F]):
         self._plan = Plan()
         self._plan_only = False
         self._results: Sequence[Result] = ()
+        self._report: Report = {}
 
     def exit_code(self, arguments: Sequence[str]) -> int:
         """Run, print the result, and return the exit code."""
@@ -178,6 +181,7 @@ class _Run(Generic[P, F]):
         elif self._plan.changes:
             self._stop.defer()
             self._results = self._apply(context, facts)
+        self._report = self._runbook.report(facts)
 
     def _context(self, settings: Settings) -> Context:
         clients = AzureClients(
@@ -275,6 +279,7 @@ class _Run(Generic[P, F]):
             plan=self._plan,
             results=self._results,
             planned_only=self._plan_only,
+            report=self._report,
             error=error,
             duration_ms=round((self._clock.monotonic() - self._started) * 1000),
         )

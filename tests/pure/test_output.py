@@ -1,5 +1,6 @@
 """What a job prints: within the limits, in the right stream, without a secret; and its last line."""
 
+import dataclasses
 import io
 import json
 import logging
@@ -239,3 +240,14 @@ def test_the_result_always_fits(count: int, text: str) -> None:
     error = RunbookError("VD-ENGINE-900", text * 10)
     one = Result(change=Change(0, text, text, text, text), outcome="failed", error=error)
     assert line_of(result_of([one] * count, plan=Plan()))["error"] is None or count
+
+
+def test_the_report_is_told_redacted_and_cut_and_the_line_stays_within_its_limit() -> None:
+    plain = line_of(result_of([]))
+    assert "report" not in plain
+    report = {"components": 12, "release": "2026.11.0", "drift": [f"{number} {'é' * 1000}" for number in range(1000)]}
+    results = [Result(change=change(number, "é" * 1000), outcome="done") for number in range(1000)]
+    told = line_of(dataclasses.replace(result_of(results), report=report))["report"]
+    assert (told["components"], told["release"], len(told["drift"])) == (12, "2026.11.0", 21)
+    assert told["drift"][-1] == "... and 980 more"
+    assert max(len(text) for text in told["drift"]) == 300
