@@ -117,6 +117,7 @@ SHAPES: dict[str, tuple[Shape, Mapping[int, str], str]] = {
     "entra": (entra_error, ENTRA_CODES, "server_error"),
     "identity": (identity_error, GENERIC_CODES, ""),
     "control": (arm_error, GENERIC_CODES, ""),
+    "application": (arm_error, GENERIC_CODES, ""),  # the applications' own shape is nobody's business here
 }
 
 

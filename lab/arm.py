@@ -76,8 +76,12 @@ class Arm:
         """Serve the lab's subscription and resource group; nothing is registered yet."""
         self.lab = lab
         self._types: list[ResourceType] = []
+        self._subscription_types: list[ResourceType] = []
+        self._extensions: list[ResourceType] = []
         self._scoped: dict[tuple[str, ...], Callable[[web.Request], Awaitable[web.Response]]] = {}
         self._listed: list[Callable[[], Iterable[Resource]]] = []
+        # Tells whether the group has a top-level resource with an id; arm_resources, which has them all, sets it.
+        self.exists: Callable[[str], bool] = lambda _resource_id: False
         self._operations = Operations()
         self._throttle = Throttle(now=lab.clock.now, subscription_id=lab.names.subscription_id)
 
@@ -88,14 +92,22 @@ class Arm:
 
         `handlers` by HTTP method. A path that two patterns match belongs to the one registered first.
         """
-        self._types.append(
-            ResourceType(
-                namespace=namespace,
-                pattern=tuple(pattern.split("/")),
-                api_versions=tuple(api_versions),
-                handlers=handlers,
-            )
-        )
+        self._types.append(_resource_type(namespace, pattern, api_versions, handlers))
+
+    def subscription_provider(
+        self, namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
+    ) -> None:
+        """Serve `pattern` below `/subscriptions/{id}/providers/<namespace>/`, as `provider` does below the group."""
+        self._subscription_types.append(_resource_type(namespace, pattern, api_versions, handlers))
+
+    def extension(
+        self, namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
+    ) -> None:
+        """Serve `pattern` below `{any resource of the group}/providers/<namespace>/`; names has its id as `resource`.
+
+        Whether there is such a resource is the handler's to say.
+        """
+        self._extensions.append(_resource_type(namespace, pattern, api_versions, handlers))
 
     def answers_get(self, resource_type: str) -> bool:
         """Tell whether a provider serves GET of a top-level type, e.g. `Microsoft.KeyVault/vaults`."""
@@ -118,9 +130,8 @@ class Arm:
         self._listed.append(resources)
 
     def resources(self) -> list[Resource]:
-        """Return every resource of the group, by id."""
-        found = [resource for resources in self._listed for resource in resources()]
-        return sorted(found, key=lambda resource: str(resource["id"]).lower())
+        """Return what `listed` has added, in no order."""
+        return [resource for resources in self._listed for resource in resources()]
 
     def accept(
         self,
@@ -209,7 +220,9 @@ class Arm:
             if below[1].lower() != self.lab.names.resource_group.lower():
                 raise ArmRefusal(404, "ResourceGroupNotFound", f"Resource group '{below[1]}' could not be found.")
             if len(below) >= 4 and below[2].lower() == "providers":
-                return await self._provided(request, version, below[3], below[4:])
+                return await self._in_group(request, version, below)
+        if len(below) >= 3 and below[0].lower() == "providers":
+            return await self._provided(self._subscription_types, request, version, below[1:])
         tail = tuple("*" if index == 1 else part.lower() for index, part in enumerate(below))
         if tail not in self._scoped:
             raise ArmRefusal(404, "NotFound", f"Nothing is served at {request.path}.")
@@ -217,22 +230,38 @@ class Arm:
             raise _method_refused(request.method)
         return await self._scoped[tail](request)
 
+    async def _in_group(self, request: web.Request, version: str, below: Sequence[str]) -> web.StreamResponse:
+        """Answer at `resourceGroups/{group}/providers/...`."""
+        last = max(index for index, part in enumerate(below) if part.lower() == "providers")
+        extensions = [known for known in self._extensions if [known.namespace.lower()] == _lower(below[last + 1 :][:1])]
+        if last > 2 and extensions:
+            resource = f"{self.lab.names.resource_group_id}/{'/'.join(below[2:last])}"
+            return await self._provided(extensions, request, version, below[last + 1 :], resource=resource)
+        return await self._provided(self._types, request, version, below[3:])
+
     async def _provided(
-        self, request: web.Request, version: str, namespace: str, segments: Sequence[str]
+        self,
+        types: Sequence[ResourceType],
+        request: web.Request,
+        version: str,
+        path: Sequence[str],
+        **more: str,
     ) -> web.StreamResponse:
-        found = [(known, names) for known in self._types if (names := known.match(namespace, segments)) is not None]
+        """Answer at `path`, a namespace and what is below it; `more` joins the handler's names."""
+        namespace, segments = path[0], path[1:]
+        found = [(known, names) for known in types if (names := known.match(namespace, segments)) is not None]
         if not found:
             raise self._unknown_type(namespace, segments, version)
         known, names = next((one for one in found if request.method in one[0].handlers), found[0])
         if version not in known.api_versions:
             location = self.lab.names.location
             raise no_registered_provider(version, known.type_name, known.api_versions, location)
-        if len(segments) > 1:
+        if types is self._types and len(segments) > 1:
             self._require_top_level(f"{known.namespace}/{known.pattern[0]}", segments[1])
         handler = known.handlers.get(request.method)
         if handler is None:
             raise _method_refused(request.method)
-        return await handler(request, names)
+        return await handler(request, {**names, **more})
 
     def _unknown_type(self, namespace: str, segments: Sequence[str], version: str) -> ArmRefusal:
         if all(known.namespace.lower() != namespace.lower() for known in self._types):
@@ -241,13 +270,24 @@ class Arm:
         return ArmRefusal(404, "InvalidResourceType", f"{message} for api version '{version}'.")
 
     def _require_top_level(self, resource_type: str, name: str) -> None:
-        wanted = f"{self.lab.names.resource_group_id}/providers/{resource_type}/{name}".lower()
-        if all(str(resource["id"]).lower() != wanted for resource in self.resources()):
+        if not self.exists(f"{self.lab.names.resource_group_id}/providers/{resource_type}/{name}"):
             raise resource_not_found(resource_type, name, self.lab.names.resource_group)
 
 
 # /subscriptions/{s}/ providers/{namespace}/ locations/{location}/ operationResults/{id}
 POLL = ["providers", "locations", "operationresults"]
+
+
+def _resource_type(
+    namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
+) -> ResourceType:
+    return ResourceType(
+        namespace=namespace, pattern=tuple(pattern.split("/")), api_versions=tuple(api_versions), handlers=handlers
+    )
+
+
+def _lower(segments: Sequence[str]) -> list[str]:
+    return [segment.lower() for segment in segments]
 
 
 def _method_refused(method: str) -> ArmRefusal:

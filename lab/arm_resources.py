@@ -3,23 +3,30 @@
 Faithful: `resources` lists every resource of the group, also runbooks, which are resources of their own; `$top`,
 `$filter` on name and resourceType, `$expand`, `nextLink` with `$skiptoken` (learn rest/api/resources,
 resources/list-by-resource-group). A resource whose provider is here answers GET by itself; the others get the shape of
-their own REST reference. The page is small where Azure's is 1,000, so that every client meets a `nextLink`.
+their own REST reference (lab/managed_resource_set.py). A page has 1,000 resources, as Azure's; `POST /resources` of the
+control API makes it smaller, so that tests meet a `nextLink`.
 Left out: filters on tags, writes, the resources of other groups.
 """
 
 import base64
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, ArmRefusal, Handler, Resource
-from lab.arm_requests import invalid_api_version
+from lab import arm_alerts, arm_resource_health, managed_resource_changes
+from lab.arm import Arm, ArmRefusal, Handler
+from lab.arm_requests import invalid_api_version, resource_not_found
 from lab.lab import Lab
+from lab.managed_resource_set import start_set
+from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, position_after, resource_id
 
-API_VERSIONS = (
+LISTING_API_VERSIONS = (
     "2025-04-01",
     "2025-03-01",
     "2024-11-01",
@@ -28,7 +35,6 @@ API_VERSIONS = (
     "2022-09-01",
     "2021-04-01",
 )
-PAGE_SIZE = 5
 MAX_TOP = 1000
 PARAMETERS = {"api-version", "$top", "$filter", "$expand", "$skiptoken"}
 EXPANSIONS = {"createdTime", "changedTime", "provisioningState"}
@@ -36,118 +42,34 @@ FILTER = re.compile(r"(name|resourceType) eq '([^']*)'", re.IGNORECASE)
 # What the listing shows of a resource; `properties` only GET by id does.
 LISTED = ("id", "name", "type", "kind", "location", "sku", "identity", "managedBy", "tags")
 
-# Api-versions of the top-level types that have no stand-in of their own.
-PLAIN_TYPES = {
-    "Microsoft.Automation/automationAccounts": ("2024-10-23", "2023-11-01"),
-    "Microsoft.ContainerRegistry/registries": ("2025-11-01", "2025-04-01", "2023-07-01"),
-    "Microsoft.Insights/dataCollectionRules": ("2023-03-11", "2022-06-01"),
-    "Microsoft.KeyVault/vaults": ("2024-11-01", "2023-07-01"),
-    "Microsoft.ManagedIdentity/userAssignedIdentities": ("2024-11-30", "2023-01-31"),
-    "Microsoft.OperationalInsights/workspaces": ("2025-02-01", "2023-09-01"),
-    "Microsoft.Storage/storageAccounts": ("2025-01-01", "2024-01-01", "2023-05-01"),
-}
-
 
 def register(arm: Arm) -> None:
     """Add the listing and the resources; to be called after the providers, whose own GET goes first."""
     lab = arm.lab
-    created = datetime.fromtimestamp(int(lab.clock.now()), timezone.utc).isoformat()
-    own = [{**resource, "managedBy": _managed_by(lab), "createdTime": created} for resource in start_set(lab)]
-    arm.listed(lambda: own)
-    arm.scoped(("resourcegroups", "*", "resources"), _lister(arm))
-    arm.scoped(("resources",), _lister(arm))
+    managed = ManagedResources(start=lambda: _start(lab))
+
+    async def clear() -> None:
+        managed.clear()
+
+    lab.on_reset.append(clear)
+    arm.exists = lambda resource_id: managed.get(resource_id) is not None
+    arm.scoped(("resourcegroups", "*", "resources"), _lister(arm, managed))
+    arm.scoped(("resources",), _lister(arm, managed))
     arm.scoped(("resourcegroups", "*"), _group(lab))
-    for resource_type, versions in PLAIN_TYPES.items():
+    for resource_type, versions in API_VERSIONS.items():
         if not arm.answers_get(resource_type):
-            namespace, _, name = resource_type.partition("/")
-            arm.provider(namespace, f"{name}/{{name}}", versions, {"GET": _getter(own, resource_type)})
+            namespace, *types = resource_type.split("/")
+            pattern = "/".join(f"{kind}/{{name{number}}}" for number, kind in enumerate(types))
+            arm.provider(namespace, pattern, versions, {"GET": _getter(lab, managed, resource_type)})
+    arm_alerts.register(arm, managed)
+    arm_resource_health.register(arm, managed)
+    managed_resource_changes.register(lab, managed)
 
 
-def start_set(lab: Lab) -> list[dict[str, Any]]:
-    """Return what ARM has created in the managed resource group before the first runbook runs."""
-    names = lab.names
-    storage = f"/{names.storage_account}"
-    uami = {names.uami_id: {"principalId": names.uami_principal_id, "clientId": names.uami_client_id}}
-    return [
-        _resource(lab, "Microsoft.Automation/automationAccounts", names.automation_account)
-        | {
-            "identity": {"type": "UserAssigned", "userAssignedIdentities": uami},
-            "properties": {"sku": {"name": "Basic"}, "state": "Ok", "publicNetworkAccess": True},
-        },
-        _resource(lab, "Microsoft.ContainerRegistry/registries", names.customer_registry)
-        | {
-            "sku": {"name": "Premium", "tier": "Premium"},
-            "properties": {
-                "loginServer": lab.host("customer_registry"),
-                "provisioningState": "Succeeded",
-                "adminUserEnabled": False,
-                "anonymousPullEnabled": False,
-                "publicNetworkAccess": "Enabled",
-                "networkRuleBypassOptions": "AzureServices",
-                "zoneRedundancy": "Disabled",
-                "roleAssignmentMode": "LegacyRegistryPermissions",
-            },
-        },
-        _resource(lab, "Microsoft.Insights/dataCollectionRules", names.dcr)
-        | {
-            "kind": "Direct",
-            "properties": {
-                "immutableId": names.dcr_immutable_id,
-                "endpoints": {"logsIngestion": lab.urls["logs"]},
-                "provisioningState": "Succeeded",
-            },
-        },
-        _resource(lab, "Microsoft.KeyVault/vaults", names.key_vault)
-        | {
-            "properties": {
-                "sku": {"family": "A", "name": "standard"},
-                "tenantId": names.tenant_id,
-                "vaultUri": lab.urls["key_vault"] + "/",
-                "enableRbacAuthorization": True,
-                "enableSoftDelete": True,
-                "provisioningState": "Succeeded",
-            },
-        },
-        _resource(lab, "Microsoft.ManagedIdentity/userAssignedIdentities", names.uami)
-        | {
-            "properties": {
-                "tenantId": names.tenant_id,
-                "clientId": names.uami_client_id,
-                "principalId": names.uami_principal_id,
-            },
-        },
-        _resource(lab, "Microsoft.OperationalInsights/workspaces", names.workspace)
-        | {
-            "properties": {
-                "customerId": names.workspace_id,
-                "provisioningState": "Succeeded",
-                "retentionInDays": 90,
-                "sku": {"name": "PerGB2018"},
-            },
-        },
-        _resource(lab, "Microsoft.Storage/storageAccounts", names.storage_account)
-        | {
-            "kind": "StorageV2",
-            "sku": {"name": "Standard_ZRS", "tier": "Standard"},
-            "properties": {
-                "provisioningState": "Succeeded",
-                "primaryEndpoints": {kind: f"{lab.urls[kind]}{storage}" for kind in ("blob", "table")},
-                "allowSharedKeyAccess": False,
-                "minimumTlsVersion": "TLS1_2",
-                "supportsHttpsTrafficOnly": True,
-            },
-        },
-    ]
-
-
-def _resource(lab: Lab, resource_type: str, name: str) -> dict[str, Any]:
-    return {
-        "id": f"{lab.names.resource_group_id}/providers/{resource_type}/{name}",
-        "name": name,
-        "type": resource_type,
-        "location": lab.names.location,
-        "tags": {},
-    }
+def _start(lab: Lab) -> Iterator[Resource]:
+    created = datetime.fromtimestamp(int(lab.clock.now()), timezone.utc).isoformat()
+    for one in start_set(lab):
+        yield {"managedBy": _managed_by(lab), "createdTime": created, **one}
 
 
 def _managed_by(lab: Lab) -> str:
@@ -156,11 +78,15 @@ def _managed_by(lab: Lab) -> str:
     return f"{group}/providers/Microsoft.Solutions/applications/{lab.names.prefix}"
 
 
-def _getter(own: Iterable[Mapping[str, Any]], resource_type: str) -> Handler:
+def _getter(lab: Lab, managed: ManagedResources, resource_type: str) -> Handler:
     async def get(_request: web.Request, names: Mapping[str, str]) -> web.Response:
-        name = names["name"].lower()
-        found = next(one for one in own if one["type"] == resource_type and str(one["name"]).lower() == name)
-        return web.json_response({key: found[key] for key in (*LISTED, "properties") if key in found})
+        name = "/".join(names.values())
+        found = managed.get(resource_id(lab, resource_type, name))
+        if found is None:
+            raise resource_not_found(resource_type, name, lab.names.resource_group)
+        shown = {key: found[key] for key in (*LISTED, "properties") if key in found}
+        # The listing names a child with its parent (`zone/link`), its own provider without.
+        return web.json_response({**shown, "name": str(found["name"]).rpartition("/")[2]})
 
     return get
 
@@ -182,7 +108,7 @@ def _group(lab: Lab) -> Callable[[web.Request], Awaitable[web.Response]]:
     return get
 
 
-def _lister(arm: Arm) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _lister(arm: Arm, managed: ManagedResources) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def get(request: web.Request) -> web.Response:
         _require_version(request)
         query = request.query
@@ -190,13 +116,13 @@ def _lister(arm: Arm) -> Callable[[web.Request], Awaitable[web.Response]]:
         if unknown:
             message = f"The query parameter '{unknown[0]}' is not valid; it takes {', '.join(sorted(PARAMETERS))}."
             raise ArmRefusal(400, "InvalidQueryParameter", message)
-        size = _top(query.get("$top"))
+        size = _top(query.get("$top"), managed.page_size)
         expanded = [part.strip() for part in query.get("$expand", "").split(",") if part.strip()]
         if not set(expanded) <= EXPANSIONS:
             raise ArmRefusal(400, "InvalidExpandInQueryString", f"The expand '{query['$expand']}' is not supported.")
         wanted = _filter(query.get("$filter"))
         after = _skipped(query.get("$skiptoken"))
-        found = [one for one in arm.resources() if wanted(one) and str(one["id"]).lower() > after]
+        found = list(islice(filter(wanted, _all(arm, managed, after)), size + 1))
         answer: dict[str, Any] = {"value": [_listed(resource, expanded) for resource in found[:size]]}
         if len(found) > size:
             # The last id seen, not an offset: resources that come and go between two pages move no other.
@@ -208,14 +134,22 @@ def _lister(arm: Arm) -> Callable[[web.Request], Awaitable[web.Response]]:
     return get
 
 
+def _all(arm: Arm, managed: ManagedResources, after: str) -> Iterator[Resource]:
+    """Yield the group's resources with an id after `after`, in the order of their ids."""
+    others = sorted(((str(one["id"]).lower(), one) for one in arm.resources()), key=itemgetter(0))
+    listings = (managed.listing(), others)
+    parts = (islice(listing, position_after(listing, after), None) for listing in listings)
+    return map(itemgetter(1), merge(*parts, key=itemgetter(0)))
+
+
 def _require_version(request: web.Request) -> None:
-    if request.query["api-version"] not in API_VERSIONS:
-        raise invalid_api_version(request.query["api-version"], API_VERSIONS)
+    if request.query["api-version"] not in LISTING_API_VERSIONS:
+        raise invalid_api_version(request.query["api-version"], LISTING_API_VERSIONS)
 
 
-def _top(text: str | None) -> int:
+def _top(text: str | None, page_size: int) -> int:
     if text is None:
-        return PAGE_SIZE
+        return page_size
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_TOP:
         raise ArmRefusal(400, "InvalidTopInQueryString", f"$top is '{text}'; it takes 1 to {MAX_TOP}.")
     return int(text)

@@ -14,6 +14,7 @@ from lab import answers
 from lab.clock import LabClock
 from lab.faults import Fault, Faults, Latencies
 from lab.journal import Entry, Journal
+from lab.loopback_sockets import Address
 
 LOGGER = logging.getLogger("lab")
 
@@ -30,8 +31,8 @@ class Gate:
         self.journal = Journal()
         self.faults = Faults()
         self.latencies = Latencies()
-        # The Automation stand-in sets these: which job has the loopback socket with this port (None: no job), ...
-        self.job_of: Callable[[int], str | None] = lambda _port: None
+        # The Automation stand-in sets these: which job's is the connection from this address to that (None: no job's), ...
+        self.job_of: Callable[[Address, Address], str | None] = lambda _client, _server: None
         # ... end a job with SIGKILL, ...
         self.kill_job: Callable[[str], None] = lambda _job_id: None
         # ... and note that a job has just made its first request (called before the request is answered).
@@ -50,8 +51,10 @@ class Gate:
         self.latencies.clear()
         self._jobs_seen.clear()
 
-    def middleware(self, service: str) -> Middleware:
-        """Return the aiohttp middleware for one service."""
+    def middleware(
+        self, service: str, *, path: Callable[[web.Request], str] = lambda request: request.raw_path
+    ) -> Middleware:
+        """Return the aiohttp middleware for one service; `path` is how the journal and faults see a request's."""
 
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -60,21 +63,21 @@ class Gate:
                 at=self._clock.now(),
                 service=service,
                 method=request.method,
-                path=request.raw_path,
+                path=path(request),
                 api_version=request.query.get("api-version") or request.headers.get("x-ms-version") or "",
                 client=request.headers.get("User-Agent", ""),
                 job_id=job_id,
             )
             started = asyncio.get_running_loop().time()
             try:
-                return await self._pass(request, handler, entry)
+                return await self._pass(request, handler, entry, path(request))
             finally:
                 entry.seconds = round(asyncio.get_running_loop().time() - started, 6)
 
         return gate
 
-    async def _pass(self, request: web.Request, handler: Handler, entry: Entry) -> web.StreamResponse:
-        service, method, path = entry.service, request.method, request.raw_path
+    async def _pass(self, request: web.Request, handler: Handler, entry: Entry, path: str) -> web.StreamResponse:
+        service, method = entry.service, request.method
         seconds = self.latencies.seconds(service=service, method=method, path=path)
         delay, fault = self.faults.due(service=service, method=method, path=path, job_id=entry.job_id)
         if seconds + delay:
@@ -102,7 +105,7 @@ class Gate:
             return None
         if transport in self._jobs:
             return self._jobs[transport]
-        job_id = self.job_of(transport.get_extra_info("peername")[1])
+        job_id = self.job_of(transport.get_extra_info("peername"), transport.get_extra_info("sockname"))
         self._jobs[transport] = job_id
         if job_id is not None and job_id not in self._jobs_seen:
             self._jobs_seen.add(job_id)

@@ -14,10 +14,12 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from lab import (
+    applications,
     arm,
     certificates,
     container_registry,
@@ -32,6 +34,7 @@ from lab import (
 from lab.clock import LabClock
 from lab.gate import Gate
 from lab.lab import SERVICES, Lab, Names
+from lab.managed_resource_set import APPLICATIONS
 from lab.proxy import upstream_session
 from lab.real_servers import RealServerFailedError, RealServers
 from lab.tokens import TokenIssuer
@@ -45,6 +48,14 @@ BACKLOG = 1024
 # Clients keep a connection for minutes; a server that closes first would make every pause a lost request.
 KEEPALIVE_SECONDS = 600.0
 SHUTDOWN_SECONDS = 1.0  # for requests that are still being answered when the lab ends
+
+RUNNER_OPTIONS: dict[str, Any] = {
+    "access_log": None,
+    # Whether a compressed body is taken, and how large it may get, is each service's to say; fronts pass it on.
+    "auto_decompress": False,
+    "keepalive_timeout": KEEPALIVE_SECONDS,
+    "shutdown_timeout": SHUTDOWN_SECONDS,
+}
 
 STAND_INS: dict[str, Callable[[Lab], web.Application]] = {
     "control": control.routes,
@@ -68,6 +79,7 @@ async def running(directory: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
     sockets = {service: _listen() for service in SERVICES}
     names, clock = Names(), LabClock()
     servers = RealServers(directory=directory / "servers")
+    apps = applications.Applications(APPLICATIONS)
     async with contextlib.AsyncExitStack() as stack:
         for listening in sockets.values():
             stack.callback(listening.close)
@@ -83,12 +95,14 @@ async def running(directory: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
             server_ssl=files.server_context(),
             urls={service: _url(service, listening) for service, listening in sockets.items()},
             real_urls=servers.urls,
+            applications=apps.addresses,
             upstream=await stack.enter_async_context(upstream_session(trust=files.client_context())),
         )
         lab.on_reset.append(partial(servers.empty, lab))
         lab.identity_headers[secrets.token_hex(16).upper()] = None  # the engineer's, in lab.env
         for service, routes in STAND_INS.items():
             await _serve(stack, lab, service, routes(lab), sockets[service])
+        await stack.enter_async_context(apps.running(lab, **RUNNER_OPTIONS))
         # What runs of its own accord (jobs) ends first, while the services that it calls still answer.
         stack.push_async_callback(_close, lab)
         yield lab, servers
@@ -110,14 +124,7 @@ async def _serve(
 ) -> None:
     if service != "control":
         application.middlewares.insert(0, lab.gate.middleware(service))
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        # Whether a compressed body is taken, and how large it may get, is each service's to say; fronts pass it on.
-        auto_decompress=False,
-        keepalive_timeout=KEEPALIVE_SECONDS,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-    )
+    runner = web.AppRunner(application, **RUNNER_OPTIONS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     context: ssl.SSLContext | None = None if service in PLAIN_SERVICES else lab.server_ssl

@@ -1,0 +1,215 @@
+"""Microsoft.Insights alert rules and action groups, as azure-mgmt-monitor 7.0.0 reads them.
+
+Faithful: metricAlerts (2018-03-01), scheduledQueryRules (2023-12-01) and actionGroups (2023-01-01) of the managed
+resource group, by name and listed by group and by subscription, without pages as there; an action group and a metric
+alert are in no region (`global`). Left out: writes, fired alerts, alert processing rules, notifications sent for a
+test. `POST /alerts` of the control API makes a rule or group differ:
+
+    {"name": "vibedata-health", "enabled": false}               a rule or group that is switched off
+    {"name": "vibedata-health", "actions": []}                  a rule that nobody hears of (ids of action groups)
+    {"name": "vibedata-operators", "receivers": "Disabled"}     receivers that have unsubscribed (or "Enabled")
+
+`DELETE` of a rule is `POST /resources {"delete": [...]}`. Source: learn rest/api/monitor.
+"""
+
+from typing import Any
+
+from aiohttp import web
+
+from lab.arm import Arm, Names
+from lab.faults import InvalidFaultError
+from lab.lab import Lab
+from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, resource, resource_id
+
+NAMESPACE = "Microsoft.Insights"
+METRIC_ALERTS, QUERY_RULES, ACTION_GROUPS = (
+    f"{NAMESPACE}/{kind}" for kind in ("metricAlerts", "scheduledQueryRules", "actionGroups")
+)
+ALERT_TYPES = (METRIC_ALERTS, QUERY_RULES, ACTION_GROUPS)
+RECEIVER_STATES = ("Enabled", "Disabled")
+CHANGES = {"name", "enabled", "actions", "receivers"}
+GROUP_NAME = "vibedata-operators"
+
+# Name, what it looks at, its metric's namespace, metric, operator, threshold, severity.
+METRIC_RULES = (
+    ("vibedata-vault-availability", "Microsoft.KeyVault/vaults", "Availability", "LessThan", 99.0, 1),
+    ("vibedata-storage-availability", "Microsoft.Storage/storageAccounts", "Availability", "LessThan", 99.0, 1),
+    (
+        "vibedata-aks-nodes",
+        "Microsoft.ContainerService/managedClusters",
+        "node_cpu_usage_percentage",
+        "GreaterThan",
+        90,
+        2,
+    ),
+    ("vibedata-gateway-hosts", "Microsoft.Network/applicationGateways", "UnhealthyHostCount", "GreaterThan", 0, 1),
+)
+# Name, its query on the operations' table, severity.
+LOG_RULES = (
+    ("vibedata-runbook-failed", "where Outcome == 'failed' and Step == 'run'", 1),
+    ("vibedata-health", "where Action == 'health' and Outcome == 'unhealthy'", 1),
+    ("vibedata-log-gap", "summarize Events = count() by RunId | where Events == 0", 2),
+    ("vibedata-credential-expiry", "where Action == 'credential' and Outcome == 'expiring'", 2),
+)
+
+
+def register(arm: Arm, managed: ManagedResources) -> None:
+    """Serve the lists; arm_resources serves GET by name."""
+    for resource_type in ALERT_TYPES:
+        lister = _lister(managed, resource_type)
+        kind = resource_type.partition("/")[2]
+        arm.provider(NAMESPACE, kind, API_VERSIONS[resource_type], {"GET": lister})
+        arm.subscription_provider(NAMESPACE, kind, API_VERSIONS[resource_type], {"GET": lister})
+
+    async def change(body: object) -> object:
+        return _change(managed, body)
+
+    arm.lab.controls["POST", "/alerts"] = change
+
+
+def _lister(managed: ManagedResources, resource_type: str) -> Any:
+    async def get(_request: web.Request, _names: Names) -> web.Response:
+        return web.json_response({"value": managed.of_type(resource_type)})
+
+    return get
+
+
+def _change(managed: ManagedResources, body: object) -> Resource:
+    """Apply the body of POST /alerts and return what the resource is now; InvalidFaultError if it is not understood."""
+    if not isinstance(body, dict) or not set(body) <= CHANGES or len(body) < 2:
+        raise InvalidFaultError(f"an alert is a JSON object with name and some of {', '.join(sorted(CHANGES))}")
+    found = [one for one in managed.named(str(body.get("name"))) if one["type"] in ALERT_TYPES]
+    if not found:
+        raise InvalidFaultError(f"there is no alert rule or action group {body.get('name')!r}")
+    changed: Resource = {**found[0], "properties": dict(found[0]["properties"])}
+    properties, is_group = changed["properties"], changed["type"] == ACTION_GROUPS
+    if "enabled" in body:
+        if not isinstance(body["enabled"], bool):
+            raise InvalidFaultError("enabled takes true or false")
+        properties["enabled"] = body["enabled"]
+    if "actions" in body:
+        if is_group or not isinstance(body["actions"], list):
+            raise InvalidFaultError("actions is a list of action groups' ids, and goes with a rule")
+        properties["actions"] = _actions(str(changed["type"]), [str(one) for one in body["actions"]])
+    if "receivers" in body:
+        if not is_group or body["receivers"] not in RECEIVER_STATES:
+            raise InvalidFaultError(f"receivers takes one of {', '.join(RECEIVER_STATES)}, and goes with a group")
+        receivers = [{**one, "status": body["receivers"]} for one in properties["emailReceivers"]]
+        properties["emailReceivers"] = receivers
+    managed.add([changed])
+    return changed
+
+
+def alert_resources(lab: Lab) -> list[Resource]:
+    """Return the rules and the group that the deployment makes."""
+    group = resource_id(lab, ACTION_GROUPS, GROUP_NAME)
+    workspace = resource_id(lab, "Microsoft.OperationalInsights/workspaces", lab.names.workspace)
+    targets = {
+        "Microsoft.KeyVault/vaults": lab.names.key_vault,
+        "Microsoft.Storage/storageAccounts": lab.names.storage_account,
+        "Microsoft.ContainerService/managedClusters": f"{lab.names.prefix}-aks",
+        "Microsoft.Network/applicationGateways": f"{lab.names.prefix}-gateway",
+    }
+    receiver = {"name": "operators", "emailAddress": "operators@vibedata.example", "useCommonAlertSchema": True}
+    return [
+        resource(
+            lab,
+            ACTION_GROUPS,
+            GROUP_NAME,
+            {
+                "groupShortName": "vibedata",
+                "enabled": True,
+                "emailReceivers": [{**receiver, "status": "Enabled"}],
+                **{
+                    f"{kind}Receivers": []
+                    for kind in (
+                        "sms",
+                        "webhook",
+                        "itsm",
+                        "azureAppPush",
+                        "automationRunbook",
+                        "voice",
+                        "logicApp",
+                        "azureFunction",
+                        "armRole",
+                        "eventHub",
+                    )
+                },
+            },
+            location="Global",
+        ),
+        *(
+            resource(
+                lab,
+                METRIC_ALERTS,
+                name,
+                {
+                    "description": f"{metric} of {target} is {operator} {threshold}",
+                    "severity": severity,
+                    "enabled": True,
+                    "scopes": [resource_id(lab, target, targets[target])],
+                    "evaluationFrequency": "PT1M",
+                    "windowSize": "PT5M",
+                    "targetResourceType": target,
+                    "targetResourceRegion": lab.names.location,
+                    "criteria": {
+                        "odata.type": "Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
+                        "allOf": [
+                            {
+                                "criterionType": "StaticThresholdCriterion",
+                                "name": "metric",
+                                "metricNamespace": target,
+                                "metricName": metric,
+                                "operator": operator,
+                                "threshold": threshold,
+                                "timeAggregation": "Average",
+                                "dimensions": [],
+                            }
+                        ],
+                    },
+                    "autoMitigate": True,
+                    "actions": _actions(METRIC_ALERTS, [group]),
+                },
+                location="global",
+            )
+            for name, target, metric, operator, threshold, severity in METRIC_RULES
+        ),
+        *(
+            resource(
+                lab,
+                QUERY_RULES,
+                name,
+                {
+                    "createdWithApiVersion": API_VERSIONS[QUERY_RULES][0],
+                    "displayName": name,
+                    "severity": severity,
+                    "enabled": True,
+                    "scopes": [workspace],
+                    "evaluationFrequency": "PT5M",
+                    "windowSize": "PT15M",
+                    "criteria": {
+                        "allOf": [
+                            {
+                                "query": f"{lab.names.operations_table} | {query}",
+                                "timeAggregation": "Count",
+                                "dimensions": [],
+                                "operator": "GreaterThan",
+                                "threshold": 0.0,
+                                "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
+                            }
+                        ]
+                    },
+                    "autoMitigate": True,
+                    "actions": _actions(QUERY_RULES, [group]),
+                },
+                kind="LogAlert",
+            )
+            for name, query, severity in LOG_RULES
+        ),
+    ]
+
+
+def _actions(resource_type: str, groups: list[str]) -> object:
+    if resource_type == QUERY_RULES:
+        return {"actionGroups": groups, "customProperties": {}}
+    return [{"actionGroupId": group, "webHookProperties": {}} for group in groups]
