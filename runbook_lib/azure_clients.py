@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import HttpTransport
     from azure.data.tables import TableServiceClient
     from azure.keyvault.secrets import SecretClient
+    from azure.mgmt.automation import AutomationClient
     from azure.mgmt.containerregistry import ContainerRegistryManagementClient
     from azure.mgmt.resource.resources import ResourceManagementClient
     from azure.monitor.ingestion import LogsIngestionClient
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # The audience is ARM's own, whatever the address of the endpoint.
 ARM_SCOPE = "https://management.azure.com/.default"
 USER_AGENT = f"vibedata-runbooks/{RUNBOOK_VERSION}"
-# A blob larger than this is read in several ranges, so that no answer takes more memory than that.
+# A blob larger than this is read in several ranges and written in several blocks, so that no request takes more memory.
 MAX_BLOB_RANGE_BYTES = 4 * 1024 * 1024
 
 C = TypeVar("C")
@@ -65,6 +66,8 @@ class AzureClients:
                 self.credential,
                 max_single_get_size=MAX_BLOB_RANGE_BYTES,
                 max_chunk_get_size=MAX_BLOB_RANGE_BYTES,
+                max_single_put_size=MAX_BLOB_RANGE_BYTES,
+                max_block_size=MAX_BLOB_RANGE_BYTES,
                 **self._options(),
             )
 
@@ -113,6 +116,17 @@ class AzureClients:
             )
 
         return self._once("container_registry_management", make)
+
+    @property
+    def automation(self) -> "AutomationClient":
+        """ARM: the Automation account."""
+
+        def make() -> "AutomationClient":
+            from azure.mgmt.automation import AutomationClient
+
+            return AutomationClient(self.credential, self._settings.subscription_id, **self._arm_options())
+
+        return self._once("automation", make)
 
     @property
     def secrets(self) -> "SecretClient":

@@ -12,7 +12,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 from runbook_lib.container_registry_auth import AccessTokens, EntraTokenSource, PublisherTokenSource
@@ -26,6 +26,7 @@ from runbook_lib.container_registry_wire import (
     Side,
 )
 from runbook_lib.errors import RunbookError
+from runbook_lib.http import READ_BYTES
 from runbook_lib.publisher_token import PublisherToken
 
 if TYPE_CHECKING:
@@ -103,21 +104,38 @@ class ContainerRegistryReader:
         _checked(answer.content, digest, target)
         return answer.content
 
-    def _read(self, method: str, repository: str, path: str, target: str, *, max_bytes: int) -> Answer | None:
+    def save(self, repository: str, digest: str, max_bytes: int, file: BinaryIO) -> bool:
+        """Write a blob of at most `max_bytes` to the seekable `file`, in parts; return False where it is absent.
+
+        Raises VD-REGISTRY-005 (other bytes); what `file` then holds is not to be used.
+        """
+        target = f"{repository}@{digest}"
+        if self._read("GET", repository, f"blobs/{digest}", target, max_bytes=max_bytes, into=file) is None:
+            return False
+        file.seek(0)
+        found = hashlib.sha256()
+        while part := file.read(READ_BYTES):
+            found.update(part)
+        _compare(f"sha256:{found.hexdigest()}", digest, target)
+        return True
+
+    def _read(
+        self, method: str, repository: str, path: str, target: str, *, max_bytes: int, into: BinaryIO | None = None
+    ) -> Answer | None:
         """Return the answer of status 200, None for 404. After a 401 the credentials are renewed, once."""
         url = f"{self._wire.base_url}/v2/{repository}/{path}"
-        answer = self._authorised(method, url, repository, max_bytes)
+        answer = self._authorised(method, url, repository, max_bytes=max_bytes, into=into)
         if answer.status == 401:
-            answer = self._authorised(method, url, repository, max_bytes)
+            answer = self._authorised(method, url, repository, max_bytes=max_bytes, into=into)
         if answer.status in REDIRECTS:
-            answer = self._follow(method, url, answer, target, max_bytes)
+            answer = self._follow(method, url, answer, target, max_bytes=max_bytes, into=into)
         if answer.status == ABSENT:
             return None
         if answer.status != 200:
             raise self._wire.failure(answer, target)
         return answer
 
-    def _authorised(self, method: str, url: str, repository: str, max_bytes: int) -> Answer:
+    def _authorised(self, method: str, url: str, repository: str, *, max_bytes: int, into: BinaryIO | None) -> Answer:
         token = self._tokens.get(repository)
         answer = self._wire.request(
             method,
@@ -125,18 +143,21 @@ class ContainerRegistryReader:
             authorization=f"Bearer {token}",
             headers={"Accept": ", ".join(MANIFEST_TYPES)},
             max_bytes=max_bytes,
+            into=into,
         )
         if answer.status == 401:
             self._tokens.refuse(repository, token)
         return answer
 
-    def _follow(self, method: str, url: str, answer: Answer, target: str, max_bytes: int) -> Answer:
+    def _follow(
+        self, method: str, url: str, answer: Answer, target: str, *, max_bytes: int, into: BinaryIO | None
+    ) -> Answer:
         """Follow redirects without the token: where they lead has its own authorisation in the address."""
         for _ in range(MAX_REDIRECTS):
             url = urljoin(url, answer.headers.get("Location", ""))
             if not may_follow(url, self._wire.login_server):
                 raise RunbookError("VD-REGISTRY-006", f"it leads to {urlsplit(url).netloc}", target=target)
-            answer = self._wire.request(method, url, max_bytes=max_bytes)
+            answer = self._wire.request(method, url, max_bytes=max_bytes, into=into)
             if answer.status not in REDIRECTS:
                 return answer
         raise RunbookError("VD-REGISTRY-006", f"more than {MAX_REDIRECTS} redirects", target=target)
@@ -162,9 +183,13 @@ def may_follow(url: str, login_server: str) -> bool:
 def _checked(content: bytes, wanted: str | None, target: str) -> str:
     """Return the digest of `content`. Raises VD-REGISTRY-005 where another is wanted."""
     found = "sha256:" + hashlib.sha256(content).hexdigest()
-    if wanted is not None and found != wanted:
-        raise RunbookError("VD-REGISTRY-005", f"they have {found}", target=target)
+    _compare(found, found if wanted is None else wanted, target)
     return found
+
+
+def _compare(found: str, wanted: str, target: str) -> None:
+    if found != wanted:
+        raise RunbookError("VD-REGISTRY-005", f"they have {found}", target=target)
 
 
 def publisher_reader(context: "Context", token: PublisherToken) -> ContainerRegistryReader:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runbook_lib import strict_json
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import TooLarge, read_capped
+from runbook_lib.http import TooLarge, copy_capped, read_capped
 from runbook_lib.retry import PolicySource, send
 
 if TYPE_CHECKING:
@@ -68,12 +68,14 @@ class ContainerRegistryWire:
         authorization: str | None = None,
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
+        into: BinaryIO | None = None,
         **options: Any,
     ) -> Answer:
         """Send a request that does no harm a second time, and return the answer, of any status.
 
         Parameters: authorization, that header's value, None for a request that must not carry it; max_bytes, of a 200's
-        body; options, further ones of `requests.Session.request`. Redirects are not followed.
+        body; into, a file that takes a 200's body in place of the answer, from its beginning; options, further ones of
+        `requests.Session.request`. Redirects are not followed.
         Raises RunbookError: the side's `unreachable` code, VD-REGISTRY-006 (larger than max_bytes).
         """
         import requests
@@ -82,7 +84,8 @@ class ContainerRegistryWire:
 
         def read_body(response: "requests.Response", **_: object) -> None:
             # As a hook the body is read within the attempt, so that a connection that breaks in it is retried, too.
-            body[:] = [_read(response, max_bytes if response.status_code == 200 else MAX_ANSWER_BYTES)]
+            wanted = response.status_code == 200
+            body[:] = [_read(response, max_bytes if wanted else MAX_ANSWER_BYTES, into if wanted else None)]
 
         try:
             response = send(
@@ -114,13 +117,18 @@ class ContainerRegistryWire:
         return RunbookError("VD-REGISTRY-006", detail, target=target)
 
 
-def _read(response: "requests.Response", max_bytes: int) -> bytes:
-    """Return the body; one that is announced as too large is not begun."""
+def _read(response: "requests.Response", max_bytes: int, into: BinaryIO | None) -> bytes:
+    """Return the body, or write it to `into` and return none; one that is announced as too large is not begun."""
     announced = response.headers.get("Content-Length", "")
     if response.request.method != "HEAD" and announced.isdecimal() and int(announced) > max_bytes:
         response.close()
         raise TooLarge
-    return read_capped(response, max_bytes)
+    if into is None:
+        return read_capped(response, max_bytes)
+    into.seek(0)
+    into.truncate()
+    copy_capped(response, max_bytes, into)
+    return b""
 
 
 def _words(content: bytes) -> str:

@@ -209,6 +209,19 @@ _ENTRIES = (
         "Artifact storage holds no release manifest of that version.",
         "Run import_manifest first.",
     ),
+    _entry(
+        "VD-MANIFEST-011",
+        "an artifact is not what the release manifest says",
+        "Its type, its layers or their digests differ from what is pinned: built wrongly, or tampered with.",
+        "Do not use it. Tell the publisher which one it was.",
+    ),
+    _entry(
+        "VD-MANIFEST-012",
+        "an artifact of the release is missing",
+        "The customer's container registry does not have it under the digest that the release manifest pins.",
+        "Run import_images, then run it again.",
+        retryable=True,
+    ),
     # Container registries
     _entry(
         "VD-REGISTRY-001",
@@ -317,6 +330,12 @@ _ENTRIES = (
         "a stored manifest does not match its name",
         "The blob's content has another SHA-256 than its name says.",
         "Treat it as tampering: compare with the publisher before anything else runs.",
+    ),
+    _entry(
+        "VD-STORAGE-004",
+        "the container for artifacts is missing",
+        "The storage account has no container of this name.",
+        "Create it; docs/operators.md says how.",
     ),
     _entry(
         "VD-VAULT-001",
@@ -508,6 +527,47 @@ _ENTRIES = (
         "It was killed (memory, time, a stopped sandbox) or could not start.",
         "See the job's status and exception; the runbook is safe to start again.",
         retryable=True,
+    ),
+    _entry(
+        "VD-AUTOMATION-006",
+        "runbooks that are not the suite's stand in the way",
+        "A runbook of the account has a name that the release needs, and is of another type, or was never published by"
+        " the suite.",
+        "Find out whose it is; rename or delete it, then run it again. Nothing of it was touched.",
+    ),
+    _entry(
+        "VD-AUTOMATION-007",
+        "the Automation account is at one of its limits",
+        "It takes no further runtime environment, package, runbook or job; see its own words in the message.",
+        "Delete runtime environments vibedata-... that no runbook uses, or ask Azure for a higher limit; then run it"
+        " again.",
+    ),
+    _entry(
+        "VD-AUTOMATION-008",
+        "the Automation account refuses a change",
+        "See its own words in the message.",
+        "Mend what the message says; then run it again.",
+    ),
+    _entry(
+        "VD-AUTOMATION-009",
+        "Automation took no further package import for too long",
+        "It takes 5 in 30 seconds; somebody else imports packages into the same account, or it is throttled.",
+        "Run it again when the other imports are done; what was imported is not imported again.",
+        retryable=True,
+    ),
+    _entry(
+        "VD-AUTOMATION-010",
+        "a runbook is not ready",
+        "It is not published as the release has it, or lacks a package, a role, a name or an endpoint; the message says"
+        " which.",
+        "Mend what is lacking (docs/operators.md has the roles), or run publish_runbooks; then run it again.",
+        retryable=True,
+    ),
+    _entry(
+        "VD-AUTOMATION-011",
+        "a runtime environment of a reserved name is not of Python 3.10",
+        "Its language and version can never be changed.",
+        "Delete it if nothing uses it; then run it again.",
     ),
 )
 

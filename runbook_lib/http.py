@@ -2,7 +2,8 @@
 
 import logging
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     import requests
@@ -46,13 +47,20 @@ def new_session() -> "requests.Session":
 
 def read_capped(response: "requests.Response", max_bytes: int) -> bytes:
     """Return the body of a response opened with stream=True. Raises TooLarge past `max_bytes`."""
-    content = bytearray()
+    content = BytesIO()
+    copy_capped(response, max_bytes, content)
+    return content.getvalue()
+
+
+def copy_capped(response: "requests.Response", max_bytes: int, file: BinaryIO) -> None:
+    """Write the body of a response opened with stream=True to `file`. Raises TooLarge past `max_bytes`."""
+    size = 0
     for part in response.iter_content(READ_BYTES):
-        content += part
-        if len(content) > max_bytes:
+        size += len(part)
+        if size > max_bytes:
             response.close()
             raise TooLarge
-    return bytes(content)
+        file.write(part)
 
 
 def _as_it_is(request: "requests.PreparedRequest") -> "requests.PreparedRequest":

@@ -2,29 +2,23 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.identity import credential
 from runbook_lib.retry import NetworkRetryPolicy
-from runbook_lib.sdk_retry import SdkRetryPolicy
+from runbook_lib.secrets import Redactor
 from runbook_lib.settings import Settings, load
 
-if TYPE_CHECKING:
-    from azure.mgmt.automation import AutomationClient
 
-ARM_SCOPE = "https://management.azure.com/.default"
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AzureSession:
-    """Settings and clients of one command's run."""
+    """Settings and clients of one command's run. redactor: knows the secrets that it met."""
 
     settings: Settings
     clients: AzureClients
-    automation: "AutomationClient"
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
@@ -32,20 +26,13 @@ def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
 
     Raises RunbookError VD-SETTINGS-* where a setting is missing or malformed, VD-IDENTITY-* where there is no identity.
     """
-    from azure.mgmt.automation import AutomationClient
-
     environment = os.environ if environ is None else environ
     settings = load({}, environment, None)
-    identity = credential(settings, environment)
     policy = NetworkRetryPolicy()
     clients = AzureClients(
-        settings=settings, credential=identity, retry_policy_source=lambda: policy, clock=SYSTEM_CLOCK
+        settings=settings,
+        credential=credential(settings, environment),
+        retry_policy_source=lambda: policy,
+        clock=SYSTEM_CLOCK,
     )
-    automation = AutomationClient(
-        identity,
-        settings.subscription_id,
-        base_url=settings.arm_endpoint,
-        credential_scopes=[ARM_SCOPE],
-        retry_policy=SdkRetryPolicy(lambda: policy, clock=SYSTEM_CLOCK),
-    )
-    return AzureSession(settings, clients, automation)
+    return AzureSession(settings=settings, clients=clients)

@@ -6,16 +6,16 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
-from scripts import publication, release_artifacts
 from scripts.azure_session import AzureSession, open_session
 from scripts.deployment import CHAIN, Deployment, deploy
 from scripts.output import show, table
-from scripts.publication import Publication
+from scripts.publication import Bootstrap
+from scripts.release_artifacts import LayoutArtifacts
 
 EXAMPLES = """\
 examples:
   vibedata deploy dist --plan         what would be published and run, nothing changed
-  vibedata deploy dist                publish, then import_manifest and import_images as jobs
+  vibedata deploy dist                publish the first runbooks, then run the chain of them as jobs
   vibedata deploy dist --output json
 
 dist is what `vibedata build` made. Settings come from VIBEDATA_* in the environment; for the lab: source .lab/lab.env.
@@ -39,21 +39,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 where every step did what it should."""
     session = open_session()
-    published = Publication(
-        session=session,
-        artifacts=release_artifacts.read(arguments.build),
-        settings_variable=settings_variable(session),
-    )
-    if arguments.plan:
-        return _show_plan(published, arguments.output)
-    deployment = Deployment(correlation_id=str(uuid.uuid4()))
     stream = sys.stderr if arguments.output == "json" else sys.stdout
 
     def report(line: str) -> None:
         stream.write(line + "\n")
         stream.flush()
 
-    deploy(session, published, deployment, report)
+    bootstrap = Bootstrap(
+        session=session,
+        artifacts=LayoutArtifacts(arguments.build),
+        settings_variable=settings_variable(session),
+        warn=report,
+    )
+    if arguments.plan:
+        return _show_plan(bootstrap, arguments.output)
+    deployment = Deployment(correlation_id=str(uuid.uuid4()))
+    deploy(session, bootstrap, deployment, report)
     show(arguments.output, result=deployment.as_json(), text=summary(deployment))
     return 1 if deployment.status == "failed" else 0
 
@@ -74,8 +75,8 @@ def settings_variable(session: AzureSession) -> dict[str, str]:
     return asdict(session.settings)
 
 
-def _show_plan(published: Publication, output: str) -> int:
-    plan = publication.plan(published.observe())
+def _show_plan(bootstrap: Bootstrap, output: str) -> int:
+    plan = bootstrap.plan()
     changes = [asdict(change) for change in plan.changes]
     jobs = [name for name, _ in CHAIN]
     rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]

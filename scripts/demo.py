@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import RunbookError
-from scripts import cli, demo_images, demo_release, lab_process, release_artifacts
+from scripts import cli, demo_images, demo_release, lab_process
 from scripts.azure_session import open_session
 from scripts.command_deploy import settings_variable, summary
 from scripts.deployment import Deployment, Step, deploy
 from scripts.lab_process import RunningLab
 from scripts.output import CommandError
-from scripts.publication import Publication
+from scripts.publication import Bootstrap
+from scripts.release_artifacts import LayoutArtifacts
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAB = PROJECT / ".lab"
@@ -66,12 +67,13 @@ def _demo(deployment: Deployment) -> int:
     _step(deployment, "build", lambda: _build(images))
     _step(deployment, "push", lambda: _vibedata("push", str(FOLDER / "release")))
     session = open_session()
-    published = Publication(
+    bootstrap = Bootstrap(
         session=session,
-        artifacts=release_artifacts.read(FOLDER / "release"),
+        artifacts=LayoutArtifacts(FOLDER / "release"),
         settings_variable=settings_variable(session),
+        warn=_report,
     )
-    deploy(session, published, deployment, _report)
+    deploy(session, bootstrap, deployment, _report)
     return len(lab_process.control(lab, "GET", "/requests")["requests"])
 
 

@@ -1,4 +1,4 @@
-"""A deployment: publish the release's runbooks, then run the chain of them as jobs, one after the other."""
+"""A deployment: publish the first runbooks, then run the chain of them as jobs, one after the other."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,16 +12,17 @@ from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
 from runbook_lib.retry import NetworkRetryPolicy
-from scripts import publication
 from scripts.azure_session import AzureSession
 from scripts.command_invoke import result_of
 from scripts.job import run_job
-from scripts.publication import IMPORTS_AT_ONCE, Publication
+from scripts.publication import Bootstrap
 
 # In the order of design section 1; each needs what the one before it left behind.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("import_manifest", {"release_tag": "latest"}),
     ("import_images", {}),
+    ("publish_runbooks", {}),
+    ("validate_runbooks", {}),
 )
 
 Report = Callable[[str], None]
@@ -60,9 +61,9 @@ class Deployment:
         }
 
 
-def deploy(session: AzureSession, published: Publication, deployment: Deployment, report: Report) -> None:
+def deploy(session: AzureSession, bootstrap: Bootstrap, deployment: Deployment, report: Report) -> None:
     """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end."""
-    deployment.steps.append(publish(published, report))
+    deployment.steps.append(publish(session, bootstrap, report))
     for runbook, parameters in CHAIN:
         if deployment.status == "failed":
             return
@@ -71,13 +72,13 @@ def deploy(session: AzureSession, published: Publication, deployment: Deployment
         )
 
 
-def publish(published: Publication, report: Report) -> Step:
-    """Bring the Automation account's runbooks and packages to the release's state."""
+def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step:
+    """Publish the runbooks that the chain begins with, and their packages."""
     with _stopwatch() as seconds:
-        plan = publication.plan(published.observe())
+        plan = bootstrap.plan()
         work = Work(
-            apply=published.apply,
-            look=published.look,
+            apply=bootstrap.apply,
+            look=bootstrap.look,
             name_error=_named,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
@@ -85,10 +86,9 @@ def publish(published: Publication, report: Report) -> Step:
         results = apply_plan(
             plan,
             work,
-            on_result=lambda result: report(_result_line(result)),
+            on_result=lambda result: report(session.redactor.redact(_result_line(result))),
             on_stage_end=lambda: None,
             on_progress=lambda _: None,  # a line for each result is progress enough
-            max_parallel=IMPORTS_AT_ONCE,
         )
     failed = [result for result in results if result.outcome != "done"]
     error = next((result.error.as_json() for result in failed if result.error is not None), None)

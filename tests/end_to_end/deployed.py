@@ -15,13 +15,13 @@ from typing import Any
 
 from azure.mgmt.automation.models import JobCreateParameters, JobCreateProperties, RunbookAssociationProperty
 
+from runbook_lib.automation_account import plain
 from runbook_lib.parameters import encode
-from scripts import release_artifacts
 from scripts.azure_session import AzureSession
 from scripts.command_deploy import settings_variable
 from scripts.deployment import publish
-from scripts.job import plain
-from scripts.publication import Publication
+from scripts.publication import Bootstrap
+from scripts.release_artifacts import LayoutArtifacts
 from tests.lab import running_lab
 from tests.lab.release_maker import RELEASE_REPOSITORY, ContainerRegistry, container_registry, push_images
 from tests.lab.running_lab import LabUnderTest
@@ -128,12 +128,14 @@ class Deployed:
 
     def publish(self, release: Release) -> None:
         """Publish the release's runbooks and packages to the Automation account."""
-        artifacts = release_artifacts.read(release.folder)
-        publication = Publication(
-            session=self.session, artifacts=artifacts, settings_variable=settings_variable(self.session)
-        )
         lines: list[str] = []
-        step = publish(publication, lines.append)
+        bootstrap = Bootstrap(
+            session=self.session,
+            artifacts=LayoutArtifacts(release.folder),
+            settings_variable=settings_variable(self.session),
+            warn=lines.append,
+        )
+        step = publish(self.session, bootstrap, lines.append)
         assert step.status == "succeeded", "\n".join(lines)
 
     def start(self, runbook: str, **parameters: object) -> str:
@@ -142,7 +144,7 @@ class Deployed:
         properties = JobCreateProperties(
             runbook=RunbookAssociationProperty(name=runbook), parameters={"parameters": encode(parameters)}
         )
-        self.session.automation.job.create(*self._account, job_id, JobCreateParameters(properties=properties))
+        self.session.clients.automation.job.create(*self._account, job_id, JobCreateParameters(properties=properties))
         return job_id
 
     def wait(self, job_id: str) -> EndedJob:
@@ -151,7 +153,7 @@ class Deployed:
         while self.record(job_id)["status"] not in TERMINAL:
             assert time.monotonic() < deadline, self.record(job_id)
             time.sleep(0.05)
-        jobs, streams = self.session.automation.job, self.session.automation.job_stream
+        jobs, streams = self.session.clients.automation.job, self.session.clients.automation.job_stream
         job = jobs.get(*self._account, job_id).properties
         assert job is not None
         records = []
@@ -178,6 +180,10 @@ class Deployed:
         job = self.run(runbook, **parameters)
         assert job.status == "Completed", f"{job.exception}\n{job.text}"
         return job
+
+    def last_request(self) -> int:
+        """Return the sequence number of the journal's last entry."""
+        return int(self.lab.journal()[-1]["sequence"])
 
     def record(self, job_id: str) -> dict[str, Any]:
         """Return the control API's record of a job."""

@@ -1,0 +1,136 @@
+"""The files of releases in artifact storage: blob `<sha256>/<file name>` in container `artifacts`, written once.
+
+A name holds the digest of its content, so that nothing needs to be believed: what is used is compared with its name,
+by us or, through a package's content hash, by Automation.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import parse_qs
+
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.release_artifacts import ArtifactBlob
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient, UserDelegationKey
+
+CONTAINER = "artifacts"
+# How long a link to a package can be read: an import is begun at once, and fetches it within a minute or two.
+LINK_LIFE = timedelta(minutes=30)
+# The key that signs the links of a run, renewed when it would end before a link.
+KEY_LIFE = timedelta(hours=1)
+# Clocks differ: a key that is valid from now on may not be valid yet for the service.
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+def blob_name(blob: ArtifactBlob) -> str:
+    """Return the name of a file's blob. It ends with the file's: a wheel is known by its name."""
+    return f"{blob.sha256}/{blob.filename}"
+
+
+class ArtifactBlobs:
+    """The container; for use by many threads.
+
+    Parameters: learn_secret, told the signature of each link, so that none stands in a text. Raises azure.core's errors
+    where the service cannot be reached or refuses, besides what the methods name.
+    """
+
+    def __init__(self, *, blob_service: "BlobServiceClient", clock: Clock, learn_secret: Callable[[str], None]) -> None:
+        self._service = blob_service
+        self._clock = clock
+        self._learn_secret = learn_secret
+        self._lock = threading.Lock()
+        self._key: tuple[datetime, UserDelegationKey] | None = None
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return the size in bytes of each blob by its name. Raises RunbookError VD-STORAGE-004 (no container)."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            return {blob.name: blob.size for blob in self._service.get_container_client(CONTAINER).list_blobs()}
+        except ResourceNotFoundError as error:
+            raise RunbookError("VD-STORAGE-004", target=CONTAINER) from error
+
+    def put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:
+        """Write a file, unless it is there.
+
+        Raises RunbookError VD-STORAGE-002 (the account takes no data), -003 (another content is there).
+        """
+        from azure.core.exceptions import HttpResponseError
+
+        try:
+            self._service.get_blob_client(CONTAINER, blob_name(blob)).upload_blob(content, overwrite=False)
+        except HttpResponseError as error:
+            # After a lost answer the repeated write meets its own blob.
+            if error.status_code == 409 and (found := self.digest(blob)) is not None:
+                if found == f"sha256:{blob.sha256}":
+                    return
+                raise RunbookError("VD-STORAGE-003", f"its content has {found}", target=_target(blob)) from error
+            detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
+            raise RunbookError("VD-STORAGE-002", detail, target=_target(blob)) from error
+
+    def digest(self, blob: ArtifactBlob) -> str | None:
+        """Return the digest (sha256:HEX) of what a blob holds, read in parts; None where it is absent."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        found = hashlib.sha256()
+        try:
+            for part in self._service.get_blob_client(CONTAINER, blob_name(blob)).download_blob().chunks():
+                found.update(part)
+        except ResourceNotFoundError:
+            return None
+        return f"sha256:{found.hexdigest()}"
+
+    def read(self, blob: ArtifactBlob, max_bytes: int) -> bytes:
+        """Return a file's bytes. Raises RunbookError VD-STORAGE-003 (others, more than `max_bytes`, or none)."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        content: bytes
+        try:
+            content = (
+                self._service.get_blob_client(CONTAINER, blob_name(blob)).download_blob(0, max_bytes + 1).readall()
+            )
+        except ResourceNotFoundError as error:
+            raise RunbookError("VD-STORAGE-003", "it is gone", target=_target(blob)) from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != blob.sha256:
+            raise RunbookError("VD-STORAGE-003", f"its content has {found}", target=_target(blob))
+        return content
+
+    def link(self, blob: ArtifactBlob) -> str:
+        """Return an https address that lets anybody read this one blob until LINK_LIFE from now."""
+        from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+        end = self._clock.now() + LINK_LIFE
+        client = self._service.get_blob_client(CONTAINER, blob_name(blob))
+        signature = generate_blob_sas(
+            str(self._service.account_name),
+            CONTAINER,
+            client.blob_name,
+            user_delegation_key=self._signing_key(end),
+            permission=BlobSasPermissions(read=True),
+            expiry=end,
+            protocol="https",
+        )
+        self._learn_secret(_signature(signature))
+        return f"{client.url}?{signature}"
+
+    def _signing_key(self, needed_until: datetime) -> "UserDelegationKey":
+        with self._lock:
+            if self._key is None or self._key[0] < needed_until:
+                now = self._clock.now()
+                end = now + KEY_LIFE
+                self._key = end, self._service.get_user_delegation_key(now - CLOCK_SKEW, end)
+            return self._key[1]
+
+
+def _signature(query: str) -> str:
+    return parse_qs(query)["sig"][0]
+
+
+def _target(blob: ArtifactBlob) -> str:
+    return f"{CONTAINER}/{blob_name(blob)}"

@@ -1,0 +1,256 @@
+"""The customer's Automation account: runtime environments and their packages, runbooks, variables (api 2024-10-23).
+
+What the account does not have is None or missing, never an exception; what it refuses is an error of the catalogue.
+Source of the calls: azure-facts, section 4.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
+    from azure.mgmt.automation import AutomationClient
+
+LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
+# Without a runtime environment it would run on 3.8 (azure-facts, section 1); which of the two types is meant for one is
+# unconfirmed (section 4): published is the first, taken over are both.
+RUNBOOK_TYPE = "Python3"
+RUNBOOK_TYPES = frozenset({"Python3", "Python"})
+# What marks a runbook as the suite's, beside its runtime environment's name: for people and their queries.
+OWNER_TAG, OWNER_VALUE = "vibedata", "runbook"
+# A package set's environment has its digest in its name; what it holds never changes.
+ENVIRONMENT_PREFIX = "vibedata-"
+ENVIRONMENT_DIGITS = 12
+_OWN_ENVIRONMENT = re.compile(rf"{ENVIRONMENT_PREFIX}[0-9a-f]{{{ENVIRONMENT_DIGITS}}}", re.IGNORECASE)
+# The codes are not documented; those that other Azure services use for it hold one of these words.
+_LIMIT = re.compile(r"quota|limit", re.IGNORECASE)
+# How much of Automation's own words an error shows.
+MAX_WORDS = 300
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPackage:
+    """A package of a runtime environment. version: None where Automation does not say. error: why its import failed."""
+
+    state: str
+    version: str | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRunbook:
+    """A runbook as the account has it.
+
+    kind: its type. sha256: of the published text, hex, None where it was never published. in_edit: there is a draft.
+    ours: the suite made it.
+    """
+
+    kind: str
+    environment: str | None
+    sha256: str | None
+    in_edit: bool
+    ours: bool
+
+
+def environment_of(packages_digest: str) -> str:
+    """Return the name of the runtime environment of a package set, given by its digest (sha256:HEX)."""
+    return ENVIRONMENT_PREFIX + packages_digest.removeprefix("sha256:")[:ENVIRONMENT_DIGITS]
+
+
+class AutomationAccount:
+    """One account; for use by many threads.
+
+    Raises RunbookError VD-AUTOMATION-001 (there is no such account), -007 (at a limit), -008 (refused otherwise), and
+    azure.core's errors where ARM cannot be reached, fails, throttles, or refuses the identity.
+    """
+
+    def __init__(self, *, client: "AutomationClient", settings: Settings) -> None:
+        self.client = client
+        self.at = (settings.resource_group, settings.automation_account)
+
+    def location(self) -> str:
+        """Return the Azure region of the account. Raises VD-AUTOMATION-001 where there is no account."""
+        account = _found(lambda: self.client.automation_account.get(*self.at))
+        if account is None or account.location is None:
+            raise RunbookError("VD-AUTOMATION-001", "it is not there", target=self.at[1])
+        return account.location
+
+    def environment(self, name: str) -> str | None:
+        """Return language and version of a runtime environment, as `Python 3.10`."""
+        found = _found(lambda: self.client.runtime_environments.get(*self.at, name))
+        if found is None:
+            return None
+        runtime = found.properties.runtime if found.properties else None
+        return f"{runtime.language} {runtime.version}" if runtime else ""
+
+    def create_environment(self, name: str, location: str) -> None:
+        """Create a runtime environment of Python 3.10, in the account's region `location`."""
+        from azure.mgmt.automation.models import RuntimeEnvironment, RuntimeEnvironmentProperties, RuntimeProperties
+
+        runtime = RuntimeProperties(language=LANGUAGE, version=LANGUAGE_VERSION)
+        body = RuntimeEnvironment(location=location, properties=RuntimeEnvironmentProperties(runtime=runtime))
+        with self.refusals(f"runtime environment {name}"):
+            self.client.runtime_environments.create(*self.at, name, body)
+
+    def packages(self, environment: str) -> Mapping[str, HeldPackage]:
+        """Return the packages of a runtime environment, by name in small letters; none where it does not exist."""
+        found = _found(lambda: list(self.client.package.list_by_runtime_environment(*self.at, environment)))
+        return {str(package.name).lower(): _held_package(package.properties) for package in found or ()}
+
+    def import_package(self, environment: str, name: str, *, version: str, link: str, sha256: str) -> None:
+        """Begin a package's import from an https address, of content with the SHA-256 (hex) given."""
+        from azure.mgmt.automation.models import (
+            ContentHash,
+            ContentLink,
+            PackageCreateOrUpdateParameters,
+            PackageCreateOrUpdateProperties,
+        )
+
+        content = ContentLink(uri=link, content_hash=ContentHash(algorithm="SHA256", value=sha256), version=version)
+        body = PackageCreateOrUpdateParameters(properties=PackageCreateOrUpdateProperties(content_link=content))
+        with self.refusals(f"package {name}"):
+            self.client.package.create_or_update(*self.at, environment, name, body)
+
+    def runbook(self, name: str) -> HeldRunbook | None:
+        """Return a runbook."""
+        found = _found(lambda: self.client.runbook.get(*self.at, name))
+        if found is None or found.properties is None:
+            return None
+        properties, state = found.properties, plain(found.properties.state)
+        text = None if state == "New" else self.published_text(name)
+        return HeldRunbook(
+            kind=plain(properties.runbook_type),
+            environment=properties.runtime_environment,
+            sha256=None if text is None else hashlib.sha256(text).hexdigest(),
+            in_edit=state != "Published",
+            ours=_is_ours(found),
+        )
+
+    def own_runbooks(self) -> list[str]:
+        """Return the names of all runbooks that the suite made, of whatever release."""
+        return [
+            str(found.name) for found in self.client.runbook.list_by_automation_account(*self.at) if _is_ours(found)
+        ]
+
+    def published_text(self, name: str) -> bytes | None:
+        """Return a runbook's published text, byte for byte."""
+        return cast("bytes | None", _found(lambda: self.client.runbook.get_content(*self.at, name, cls=_bytes)))
+
+    def draft_text(self, name: str) -> bytes | None:
+        """Return a draft's text, byte for byte."""
+        return cast("bytes | None", _found(lambda: self.client.runbook_draft.get_content(*self.at, name, cls=_bytes)))
+
+    def put_runbook(self, name: str, *, kind: str, environment: str, location: str) -> None:
+        """Create a runbook, or give it another runtime environment; its texts stay as they are."""
+        from azure.mgmt.automation.models import (
+            RunbookCreateOrUpdateParameters,
+            RunbookCreateOrUpdateProperties,
+            RunbookDraft,
+        )
+
+        properties = RunbookCreateOrUpdateProperties(
+            runbook_type=kind,
+            runtime_environment=environment,
+            log_verbose=True,
+            log_progress=False,
+            draft=RunbookDraft(),
+        )
+        body = RunbookCreateOrUpdateParameters(
+            name=name, location=location, tags={OWNER_TAG: OWNER_VALUE}, properties=properties
+        )
+        with self.refusals(f"runbook {name}"):
+            self.client.runbook.create_or_update(*self.at, name, body)
+
+    def replace_draft(self, name: str, text: bytes) -> None:
+        """Replace a runbook's draft."""
+        with self.refusals(f"runbook {name}"):
+            # As bytes: of a text the client would count the characters, where its length in bytes is wanted.
+            self.client.runbook_draft.begin_replace_content(*self.at, name, text).result()  # type: ignore[arg-type]
+
+    def publish(self, name: str) -> None:
+        """Publish a runbook's draft: from then on it is the text that jobs run, and there is no draft."""
+        with self.refusals(f"runbook {name}"):
+            self.client.runbook.begin_publish(*self.at, name).result()
+
+    def variable(self, name: str) -> str | None:
+        """Return the text that a variable holds; ARM holds it as JSON (azure-facts, section 3)."""
+        found = _found(lambda: self.client.variable.get(*self.at, name))
+        encoded = found.properties.value if found and found.properties else None
+        return None if encoded is None else str(json.loads(encoded))
+
+    def set_variable(self, name: str, text: str) -> None:
+        """Create or replace a variable that holds a text, readable by everybody who can read the account."""
+        from azure.mgmt.automation.models import VariableCreateOrUpdateParameters, VariableCreateOrUpdateProperties
+
+        value = VariableCreateOrUpdateProperties(value=json.dumps(text), is_encrypted=False)
+        body = VariableCreateOrUpdateParameters(name=name, properties=value)
+        with self.refusals(f"variable {name}"):
+            self.client.variable.create_or_update(*self.at, name, body)
+
+    @contextmanager
+    def refusals(self, target: str) -> Iterator[None]:
+        """Name what Automation refuses within; what runbook_lib.failures names stays as it is."""
+        from azure.core.exceptions import HttpResponseError
+
+        try:
+            yield
+        except HttpResponseError as error:
+            code, message = _words(error)
+            status = error.status_code
+            detail = f"{status} {code}: {message}"[:MAX_WORDS]
+            if status != 429 and (_LIMIT.search(code) or _LIMIT.search(message)):
+                raise RunbookError("VD-AUTOMATION-007", detail, target=target) from error
+            if status is not None and status < 500 and status not in (401, 403, 408, 429):
+                raise RunbookError("VD-AUTOMATION-008", detail, target=target) from error
+            raise
+
+
+def plain(value: str | Enum | None) -> str:
+    """Return the text of a value that the SDK types as an enumeration where it knows it, as text where not."""
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+def _held_package(properties: Any) -> HeldPackage:
+    error = properties.error if properties else None
+    return HeldPackage(
+        state=plain(properties.provisioning_state) if properties else "",
+        version=properties.version if properties else None,
+        error=(error.message or error.code or "") if error else "",
+    )
+
+
+def _is_ours(runbook: Any) -> bool:
+    environment = (runbook.properties.runtime_environment if runbook.properties else None) or ""
+    return (runbook.tags or {}).get(OWNER_TAG) == OWNER_VALUE or _OWN_ENVIRONMENT.fullmatch(environment) is not None
+
+
+def _bytes(response: Any, _text: object, _headers: object) -> bytes:
+    """The client decodes a text by a guess where the answer names no character set; a digest wants the bytes."""
+    content: bytes = response.http_response.content
+    return content
+
+
+def _found(get: Callable[[], T]) -> T | None:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return get()
+    except ResourceNotFoundError:
+        return None
+
+
+def _words(error: "HttpResponseError") -> tuple[str, str]:
+    body = error.error
+    code, message = (body.code, body.message) if body is not None else (None, None)
+    return str(code or error.reason or ""), " ".join(str(message or "").split())

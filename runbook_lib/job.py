@@ -1,0 +1,129 @@
+"""Start an Automation job, and see how it ended."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.automation_account import AutomationAccount, plain
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.parameters import encode
+
+# Terminal statuses as documented (azure-facts, section 2).
+_ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
+# Automation parameters are positional; the name is for people to read.
+_PARAMETER_NAME = "parameters"
+# Between two looks at a job: a tenth of the time already waited.
+LOOK_SHARE = 0.1
+LOOK_MIN_SECONDS = 1.0
+LOOK_MAX_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """What Automation says of a job. exception: its words for a failure, which may be the runbook's stderr."""
+
+    job_id: str
+    status: str
+    exception: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not change any more."""
+        return self.status in _ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """How a job ended. result: the runbook's own final JSON object, None where it printed none."""
+
+    job_id: str
+    status: str
+    exception: str
+    result: Mapping[str, Any] | None
+
+
+def start_job(
+    account: AutomationAccount,
+    runbook: str,
+    parameters: Mapping[str, Any],
+    *,
+    new_id: Callable[[], uuid.UUID] = uuid.uuid4,
+) -> str:
+    """Start `runbook` with its parameters as one base64url argument, and return the job's id.
+
+    The id is fresh for each call: a repeated one can return an old job (azure-sdk-for-net#34416). Where the answer to
+    the first request was lost, the repeated one meets the job that the first has started: that is the one.
+    Raises RunbookError VD-AUTOMATION-007 (at a limit), -008 (refused), and azure.core's errors.
+    """
+    from azure.core.exceptions import HttpResponseError
+    from azure.mgmt.automation.models import JobCreateParameters, JobCreateProperties, RunbookAssociationProperty
+
+    job_id = str(new_id())
+    properties = JobCreateProperties(
+        runbook=RunbookAssociationProperty(name=runbook), parameters={_PARAMETER_NAME: encode(parameters)}
+    )
+    with account.refusals(f"job of {runbook}"):
+        try:
+            account.client.job.create(*account.at, job_id, JobCreateParameters(properties=properties))
+        except HttpResponseError as error:
+            if error.status_code != 200:  # the client takes 201 alone
+                raise
+    return job_id
+
+
+def job_state(account: AutomationAccount, job_id: str) -> JobState:
+    """Return what Automation says of a job now. Raises azure.core's errors."""
+    properties = account.client.job.get(*account.at, job_id).properties
+    return JobState(
+        job_id=job_id,
+        status=plain(properties.status) if properties else "",
+        exception=((properties.exception or "") if properties else "").strip(),
+    )
+
+
+def job_result(account: AutomationAccount, ended: JobState) -> JobResult:
+    """Return how a job ended, with the result that it printed. Raises azure.core's errors."""
+    output = account.client.job.get_output(*account.at, ended.job_id)
+    return JobResult(job_id=ended.job_id, status=ended.status, exception=ended.exception, result=_final_json(output))
+
+
+def wait_for_job(account: AutomationAccount, job_id: str, *, clock: Clock, seconds: float) -> JobResult:
+    """Return how a job ended.
+
+    Raises RunbookError VD-AUTOMATION-004 where it has not ended after `seconds`, and azure.core's errors.
+    """
+    started = clock.monotonic()
+    while not (state := job_state(account, job_id)).ended:
+        waited = clock.monotonic() - started
+        if waited > seconds:
+            raise RunbookError("VD-AUTOMATION-004", f"after {waited:.0f} s it is {state.status}", target=job_id)
+        clock.sleep(min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS))
+    return job_result(account, state)
+
+
+def new_lines(account: AutomationAccount, job_id: str, seen: set[str]) -> Iterator[str]:
+    """Yield the stream lines of a job that are not in `seen` yet, the final JSON left out; azure.core's errors."""
+    for record in account.client.job_stream.list_by_job(*account.at, job_id):
+        properties = record.properties
+        if properties is None or properties.job_stream_id is None or properties.job_stream_id in seen:
+            continue
+        seen.add(properties.job_stream_id)
+        text = (properties.summary or "").rstrip("\n")
+        stream = plain(properties.stream_type).upper()
+        # Whether Automation leaves the prefix that chose the stream in the text is unconfirmed: both read alike here.
+        if text and not text.startswith("{"):
+            yield text if stream == "OUTPUT" or text.startswith(stream) else f"{stream}: {text}"
+
+
+def _final_json(output: str) -> Mapping[str, Any] | None:
+    lines = output.strip().splitlines()
+    if not lines or not lines[-1].startswith("{"):
+        return None
+    try:
+        result = json.loads(lines[-1])
+    except ValueError:
+        return None  # cut off: the job was killed while it wrote
+    return result if isinstance(result, dict) else None

@@ -1,0 +1,123 @@
+"""Import packages into a runtime environment: within the account's limit, and until each is really there.
+
+Automation takes 5 imports in 30 s and answers 429 to more (azure-facts, section 1). So one request is under way at a
+time; whoever is told to wait holds up the others, who would be told the same. How long, the service knows best.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+
+from runbook_lib.automation_account import AutomationAccount, HeldPackage
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.release_artifacts import ArtifactBlob, Wheel
+from runbook_lib.retry import retry_after_seconds
+
+# Where a 429 does not say how long: what Microsoft's own importer waits (azure-facts, section 1).
+THROTTLED_SECONDS = 60.0
+# So long after an import was last taken, that none is taken is no matter of pace any more.
+NONE_TAKEN_SECONDS = 15 * 60.0
+# A package's own deadline. States have been seen to stay open for ever (Azure/bicep#12136).
+PROVISIONING_SECONDS = 15 * 60.0
+# Between two looks at the states: a tenth of the time already waited, so that at most 10 % are lost.
+LOOK_SHARE = 0.1
+LOOK_MIN_SECONDS = 1.0
+LOOK_MAX_SECONDS = 10.0
+
+SUCCEEDED = "Succeeded"
+_FAILED = frozenset({"Failed", "Canceled"})
+
+
+class PackageImports:
+    """Imports into one runtime environment; for use by many threads.
+
+    Parameters: link, returns an address from which Automation can read a wheel.
+    """
+
+    def __init__(
+        self, *, account: AutomationAccount, environment: str, link: Callable[[ArtifactBlob], str], clock: Clock
+    ) -> None:
+        self._account = account
+        self._environment = environment
+        self._link = link
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._last_taken: float | None = None
+        self._looking = threading.Lock()
+        self._looked_at: float | None = None
+        self._packages: Mapping[str, HeldPackage] = {}
+
+    def run(self, wheel: Wheel) -> None:
+        """Import a package and return when it is provisioned.
+
+        Raises RunbookError VD-AUTOMATION-002 (the import failed), -003 (not in time), -009 (throttled for too long),
+        and the account's errors.
+        """
+        with self._turn:
+            self._begin(wheel)
+        begun = self._clock.monotonic()
+        while True:
+            waited = self._clock.monotonic() - begun
+            pause = min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS)
+            self._clock.sleep(pause)
+            # Those who wait look together: a look that began during this wait serves this one, too.
+            held = self._held(wheel, since=max(begun, self._clock.monotonic() - pause / 2))
+            state = "absent" if held is None else held.state
+            if state == SUCCEEDED:
+                return
+            if held is not None and state in _FAILED:
+                raise RunbookError("VD-AUTOMATION-002", f"{state}. {held.error}".strip(), target=wheel.distribution)
+            if self._clock.monotonic() - begun > PROVISIONING_SECONDS:
+                detail = f"after {PROVISIONING_SECONDS:.0f} s it is {state}"
+                raise RunbookError("VD-AUTOMATION-003", detail, target=wheel.distribution)
+
+    def state(self, wheel: Wheel) -> str | None:
+        """Return what a package is now: its version once it is provisioned, else its state, None where it is absent."""
+        return package_state(self._held(wheel, since=self._clock.monotonic()), wheel)
+
+    def _begin(self, wheel: Wheel) -> None:
+        from azure.core.exceptions import HttpResponseError
+
+        if self._last_taken is None:
+            self._last_taken = self._clock.monotonic()
+        while True:
+            try:
+                self._account.import_package(
+                    self._environment,
+                    wheel.distribution,
+                    version=wheel.version,
+                    link=self._link(wheel.blob),
+                    sha256=wheel.blob.sha256,
+                )
+            except HttpResponseError as error:
+                if error.status_code != 429:
+                    raise
+                headers = getattr(error.response, "headers", {})
+                pause = retry_after_seconds(headers, self._clock.now()) or THROTTLED_SECONDS
+                if self._clock.monotonic() + pause - self._last_taken > NONE_TAKEN_SECONDS:
+                    detail = f"{NONE_TAKEN_SECONDS:.0f} s"
+                    raise RunbookError("VD-AUTOMATION-009", detail, target=wheel.distribution) from error
+                self._clock.sleep(pause)
+            else:
+                self._last_taken = self._clock.monotonic()
+                return
+
+    def _held(self, wheel: Wheel, *, since: float) -> HeldPackage | None:
+        """Return a package as a list of them shows it that was asked for no earlier than `since`."""
+        with self._looking:
+            if self._looked_at is None or self._looked_at < since:
+                asked = self._clock.monotonic()
+                self._packages = self._account.packages(self._environment)
+                self._looked_at = asked
+            return self._packages.get(wheel.distribution.lower())
+
+
+def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
+    """Return what a package is: its version once it is provisioned, else its state, None where it is absent.
+
+    Automation returns no content link (azure-rest-api-specs#41604), and maybe no version: the runtime environment is
+    named by the package set's digest, so that a package that is provisioned in it is the one of the set.
+    """
+    if held is None:
+        return None
+    return (held.version or wheel.version) if held.state == SUCCEEDED else held.state

@@ -1,0 +1,274 @@
+"""Publish a release's runbooks and packages to an Automation account: what is there, what differs, how it is mended.
+
+1. Every file of the release is kept in artifact storage, and used from there.
+2. Each package set has a runtime environment of its own, named by the set's digest: no package ever changes under a
+   runbook or a running job, and what is in an environment shows in its name.
+3. A runbook's text changes at one moment, when its draft is published; until then jobs run the published one. A job
+   that runs has its text and keeps its environment: nothing of this disturbs it, the publishing runbook's own included.
+4. A runbook that is not the suite's is never touched; a draft that somebody left is kept before it is replaced.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+
+from runbook_lib.artifact_blobs import CONTAINER, ArtifactBlobs, blob_name
+from runbook_lib.automation_account import (
+    LANGUAGE,
+    LANGUAGE_VERSION,
+    RUNBOOK_TYPE,
+    RUNBOOK_TYPES,
+    AutomationAccount,
+    HeldPackage,
+    HeldRunbook,
+    environment_of,
+)
+from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.package_import import PackageImports, package_state
+from runbook_lib.release_artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
+
+PYTHON = f"{LANGUAGE} {LANGUAGE_VERSION}"
+KEEP, CREATE, IMPORT, PUBLISH = "keep", "create", "import", "publish"
+# Files and the environment first, then the packages in it, then the runbooks that need them.
+_STAGES = {KEEP: 0, CREATE: 0, IMPORT: 1, PUBLISH: 2}
+# Looks at once; ARM answers a burst of 250 reads (azure-facts, section 11).
+LOOKS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the account and artifact storage are to hold."""
+
+    packages: PackageSet
+    scripts: Sequence[Script]
+
+    @property
+    def environment(self) -> str:
+        """Name of the package set's runtime environment."""
+        return environment_of(self.packages.digest)
+
+    @property
+    def blobs(self) -> tuple[ArtifactBlob, ...]:
+        """Every file."""
+        files = [wheel.blob for wheel in self.packages.wheels] + [script.blob for script in self.scripts]
+        return (self.packages.listing, *files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is there.
+
+    environment: language and version of the wanted runtime environment, None where it does not exist. kept: sizes of
+    the blobs in artifact storage, by name. packages: of that environment, by name in small letters. runbooks: those
+    that are wanted, None where one does not exist. own: names of all runbooks that the suite ever made.
+    """
+
+    wanted: Wanted
+    environment: str | None
+    kept: Mapping[str, int]
+    packages: Mapping[str, HeldPackage]
+    runbooks: Mapping[str, HeldRunbook | None]
+    own: Sequence[str]
+
+
+class Publication:
+    """The publication of one release; its functions are a runbook's (runbook_lib.runbook).
+
+    Parameters: source, where the release's files come from; warn, told in a sentence what a person should know.
+    """
+
+    def __init__(
+        self,
+        *,
+        wanted: Wanted,
+        source: ArtifactSource,
+        account: AutomationAccount,
+        blobs: ArtifactBlobs,
+        clock: Clock,
+        warn: Callable[[str], object],
+    ) -> None:
+        self._wanted = wanted
+        self._source = source
+        self._account = account
+        self._blobs = blobs
+        self._warn = warn
+        self._location = ""
+        self._imports = PackageImports(account=account, environment=wanted.environment, link=blobs.link, clock=clock)
+        self._files = {_target(blob): blob for blob in wanted.blobs}
+        self._wheels: dict[str, Wheel] = {f"package {wheel.distribution}": wheel for wheel in wanted.packages.wheels}
+        self._scripts = {f"runbook {script.name}": script for script in wanted.scripts}
+
+    def observe(self) -> Facts:
+        """Look at the account and at artifact storage. Raises the errors of both."""
+        self._location = self._account.location()
+        names = [script.name for script in self._wanted.scripts]
+        with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
+            kept = looks.submit(self._blobs.sizes)
+            environment = looks.submit(self._account.environment, self._wanted.environment)
+            packages = looks.submit(self._account.packages, self._wanted.environment)
+            own = looks.submit(self._account.own_runbooks)
+            runbooks = dict(zip(names, looks.map(self._account.runbook, names), strict=True))
+        return Facts(
+            wanted=self._wanted,
+            environment=environment.result(),
+            kept=kept.result(),
+            packages=packages.result(),
+            runbooks=runbooks,
+            own=own.result(),
+        )
+
+    def apply(self, change: Change) -> None:
+        """Make one change of the plan. Raises the errors of the source, the account, artifact storage and imports."""
+        if change.action == KEEP:
+            self._keep(self._files[change.target])
+        elif change.action == CREATE:
+            self._account.create_environment(self._wanted.environment, self._location)
+        elif change.action == IMPORT:
+            self._imports.run(self._wheels[change.target])
+        else:
+            self._publish(self._scripts[change.target])
+
+    def look(self, change: Change) -> str | None:
+        """Return what is observed at a change's target now."""
+        if change.action == KEEP:
+            return self._blobs.digest(self._files[change.target])
+        if change.action == CREATE:
+            return self._account.environment(self._wanted.environment)
+        if change.action == IMPORT:
+            return self._imports.state(self._wheels[change.target])
+        return runbook_state(self._account.runbook(self._scripts[change.target].name))
+
+    def _keep(self, blob: ArtifactBlob) -> None:
+        with TemporaryFile() as file:
+            self._source.copy(blob, file)
+            file.seek(0)
+            self._blobs.put_once(blob, file)
+
+    def _publish(self, script: Script) -> None:
+        name, environment = script.name, self._wanted.environment
+        text = self._blobs.read(script.blob, MAX_SCRIPT_BYTES)
+        held = self._account.runbook(name)
+        kind = RUNBOOK_TYPE if held is None else held.kind
+        if held is None:
+            self._account.put_runbook(name, kind=kind, environment=environment, location=self._location)
+        elif held.in_edit:
+            self._keep_draft(script)
+        self._account.replace_draft(name, text)
+        # The new text is in place: one request later it is published. The old one meets the new packages rather than
+        # the new one the old packages, which may lack what it needs.
+        if held is not None and (held.environment != environment or not held.ours):
+            self._account.put_runbook(name, kind=kind, environment=environment, location=self._location)
+        self._account.publish(name)
+
+    def _keep_draft(self, script: Script) -> None:
+        """A former run's own draft is one of the release's files, and is kept already."""
+        draft = self._account.draft_text(script.name)
+        if not draft:
+            return
+        sha256 = hashlib.sha256(draft).hexdigest()
+        blob = ArtifactBlob(filename=script.blob.filename, sha256=sha256, size=len(draft))
+        if sha256 != script.blob.sha256:
+            self._blobs.put_once(blob, draft)
+            self._warn(f"runbook {script.name} had a draft; it is kept as {_target(blob)}, and replaced")
+
+
+def plan(facts: Facts) -> Plan:
+    """Return what differs. Pure.
+
+    Raises RunbookError VD-AUTOMATION-006, which names every runbook that stands in the way, and -011.
+    """
+    wanted = facts.wanted
+    _refuse_foreign(facts)
+    if facts.environment not in (None, PYTHON):
+        raise RunbookError("VD-AUTOMATION-011", f"it is of {facts.environment}", target=wanted.environment)
+    changes: list[Change] = []
+    unchanged: list[NoChange] = []
+
+    def compare(action: str, target: str, before: str | None, after: str) -> None:
+        if before == after:
+            unchanged.append(NoChange(target, f"is {after}"))
+        else:
+            changes.append(Change(_STAGES[action], action, target, before, after))
+
+    for blob in wanted.blobs:
+        compare(KEEP, _target(blob), _kept(facts, blob), f"sha256:{blob.sha256}")
+    compare(CREATE, f"environment {wanted.environment}", facts.environment, PYTHON)
+    for wheel in wanted.packages.wheels:
+        held = facts.packages.get(wheel.distribution.lower())
+        compare(IMPORT, f"package {wheel.distribution}", package_state(held, wheel), wheel.version)
+    for script in wanted.scripts:
+        compare(
+            PUBLISH,
+            f"runbook {script.name}",
+            runbook_state(facts.runbooks[script.name]),
+            state_of(script.blob.sha256, wanted.environment),
+        )
+    return Plan(changes=tuple(changes), unchanged=tuple(unchanged))
+
+
+def notices(facts: Facts) -> list[str]:
+    """Return what is left alone and a person should know of, a sentence each. Pure."""
+    wanted = facts.wanted
+    names = {script.name.lower() for script in wanted.scripts}
+    distributions = {wheel.distribution.lower() for wheel in wanted.packages.wheels}
+    drafts = [
+        script.name
+        for script in wanted.scripts
+        if (held := facts.runbooks[script.name]) is not None
+        and held.in_edit
+        and runbook_state(held) == state_of(script.blob.sha256, wanted.environment)
+    ]
+    return [
+        *(f"runbook {name} has a draft that nobody published; it is left alone" for name in drafts),
+        *(
+            f"runbook {name} is the suite's, but not of this release; it is left alone"
+            for name in sorted(facts.own)
+            if name.lower() not in names
+        ),
+        *(
+            f"package {name} in {wanted.environment} is not of this release; it is left alone"
+            for name in sorted(facts.packages)
+            if name not in distributions
+        ),
+    ]
+
+
+def runbook_state(held: HeldRunbook | None) -> str | None:
+    """Return what a runbook is, comparable with `state_of`; None where it was never published."""
+    if held is None or held.sha256 is None:
+        return None
+    return state_of(held.sha256, held.environment)
+
+
+def state_of(sha256: str, environment: str | None) -> str:
+    """Return the state of a runbook that is published with this text (SHA-256, hex) in this runtime environment."""
+    return f"sha256:{sha256} in {environment}"
+
+
+def _refuse_foreign(facts: Facts) -> None:
+    foreign = []
+    for script in facts.wanted.scripts:
+        held = facts.runbooks[script.name]
+        if held is None:
+            continue
+        if held.kind not in RUNBOOK_TYPES:
+            foreign.append(f"{script.name} (of type {held.kind})")
+        elif not held.ours and held.sha256 != script.blob.sha256:
+            foreign.append(f"{script.name} (in {held.environment or 'no runtime environment'})")
+    if foreign:
+        raise RunbookError("VD-AUTOMATION-006", ", ".join(foreign))
+
+
+def _kept(facts: Facts, blob: ArtifactBlob) -> str | None:
+    size = facts.kept.get(blob_name(blob))
+    if size is None:
+        return None
+    return f"sha256:{blob.sha256}" if blob.size in (None, size) else f"{size} bytes"
+
+
+def _target(blob: ArtifactBlob) -> str:
+    return f"{CONTAINER}/{blob_name(blob)}"

@@ -1,0 +1,157 @@
+"""What a release's artifacts hold: each runbook's script, and the wheels of the package set (design section 5)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+from runbook_lib import strict_json
+from runbook_lib.container_registry import DIGEST, ContainerRegistryReader
+from runbook_lib.errors import RunbookError
+from runbook_lib.release import Pin, ReleaseManifest, RunbookPin
+
+RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
+PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
+TITLE = "org.opencontainers.image.title"
+# Automation's caps for a runbook, and for a package (azure-facts, section 1).
+MAX_SCRIPT_BYTES = 1024 * 1024
+MAX_WHEEL_BYTES = 100 * 1024 * 1024
+# An artifact's own manifest has a line for each layer.
+MAX_ARTIFACT_BYTES = 256 * 1024
+MAX_WHEELS = 500
+# How much of a wrong name an error shows.
+MAX_SHOWN = 80
+# PEP 427, in ASCII: distribution, version, tags.
+_WHEEL_NAME = re.compile(r"([A-Za-z0-9_.]+)-([A-Za-z0-9_.!+]+)(-[A-Za-z0-9_.]+){3,4}\.whl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactBlob:
+    """A file of a release. sha256: hex, of its bytes. size: in bytes, None where only the bytes tell."""
+
+    filename: str
+    sha256: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A runbook's text."""
+
+    name: str
+    blob: ArtifactBlob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """One package: distribution and version as its wheel's file name has them."""
+
+    distribution: str
+    version: str
+    blob: ArtifactBlob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageSet:
+    """A release's packages. digest: of the artifact that lists them, which `listing` holds."""
+
+    digest: str
+    listing: ArtifactBlob
+    wheels: tuple[Wheel, ...]
+
+
+class ArtifactSource(Protocol):
+    """Where the files of a release come from; for use by many threads."""
+
+    def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
+        """Write a file's bytes to the empty `file`; they are those of its digest."""
+
+
+def script_of(name: str, sha256: str) -> Script:
+    """Return a runbook's script, given by the SHA-256 (hex) of its text."""
+    return Script(name=name, blob=ArtifactBlob(filename=f"{name}.py", sha256=sha256, size=None))
+
+
+def read_package_set(content: bytes, digest: str) -> PackageSet:
+    """Return the package set whose artifact has the manifest `content` and `digest`, which the caller has compared.
+
+    Raises RunbookError VD-MANIFEST-011: no artifact of wheels, one that is too large, a distribution that stands twice.
+    """
+    layers = _layers(content, PACKAGES_TYPE, digest)
+    if len(layers) > MAX_WHEELS:
+        raise RunbookError("VD-MANIFEST-011", f"{len(layers)} packages; at most {MAX_WHEELS}", target=digest)
+    wheels = tuple(_wheel(layer, digest) for layer in layers)
+    if len({wheel.distribution.lower() for wheel in wheels}) != len(wheels):
+        raise RunbookError("VD-MANIFEST-011", "a package stands twice", target=digest)
+    sha256 = digest.removeprefix("sha256:")
+    listing = ArtifactBlob(filename="python-packages.json", sha256=sha256, size=len(content))
+    return PackageSet(digest=digest, listing=listing, wheels=wheels)
+
+
+class ContainerRegistryArtifacts:
+    """The artifacts that a release manifest pins, from the customer's container registry, by digest.
+
+    Raises RunbookError VD-MANIFEST-012 (not there), -011 (not what is pinned), and the reader's errors.
+    """
+
+    def __init__(self, *, reader: ContainerRegistryReader, manifest: ReleaseManifest) -> None:
+        self._reader = reader
+        self._packages = manifest.python_packages
+        self._runbooks = {pin.script_sha256: pin for pin in manifest.runbooks}
+        reader.expect([self._packages.repository, *(pin.repository for pin in manifest.runbooks)])
+
+    def package_set(self) -> PackageSet:
+        """Return the pinned package set."""
+        return read_package_set(self._manifest(self._packages), self._packages.digest)
+
+    def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
+        """Write a file's bytes, checked against its digest, to `file`. See ArtifactSource."""
+        digest = f"sha256:{blob.sha256}"
+        if digest == self._packages.digest:
+            file.write(self._manifest(self._packages))
+            return
+        pin: Pin = self._runbooks.get(blob.sha256, self._packages)
+        if isinstance(pin, RunbookPin):
+            self._check_script(pin)
+        max_bytes = MAX_SCRIPT_BYTES if blob.size is None else blob.size
+        if not self._reader.save(pin.repository, digest, max_bytes, file):
+            raise RunbookError("VD-MANIFEST-012", blob.filename, target=f"{pin.repository}@{digest}")
+
+    def _check_script(self, pin: RunbookPin) -> None:
+        """The artifact's digest and its script's are pinned both: they must belong to each other."""
+        target = f"{pin.repository}@{pin.digest}"
+        layers = [layer["digest"] for layer in _layers(self._manifest(pin), RUNBOOK_TYPE, target)]
+        if layers != [f"sha256:{pin.script_sha256}"]:
+            raise RunbookError("VD-MANIFEST-011", f"script_sha256 is {pin.script_sha256}", target=target)
+
+    def _manifest(self, pin: Pin) -> bytes:
+        found = self._reader.manifest(pin.repository, pin.digest, MAX_ARTIFACT_BYTES)
+        if found is None:
+            raise RunbookError("VD-MANIFEST-012", target=f"{pin.repository}@{pin.digest}")
+        return found.content
+
+
+def _layers(content: bytes, artifact_type: str, target: str) -> Sequence[dict[str, Any]]:
+    """Return the layers of an artifact's manifest, each of the artifact's own type, with a digest and a size."""
+    try:
+        document = strict_json.loads(content)
+        layers: list[dict[str, Any]] = document["layers"]
+        types = {document.get("artifactType"), *(layer["mediaType"] for layer in layers)}
+        valid = all(isinstance(layer["size"], int) and DIGEST.fullmatch(layer["digest"]) for layer in layers)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RunbookError("VD-MANIFEST-011", "it is no artifact", target=target) from error
+    if types != {artifact_type} or not layers or not valid:
+        raise RunbookError("VD-MANIFEST-011", f"it is no {artifact_type}", target=target)
+    return layers
+
+
+def _wheel(layer: dict[str, Any], target: str) -> Wheel:
+    annotations = layer.get("annotations")
+    filename = annotations.get(TITLE) if isinstance(annotations, dict) else None
+    name = _WHEEL_NAME.fullmatch(filename) if isinstance(filename, str) else None
+    if name is None or not 0 < layer["size"] <= MAX_WHEEL_BYTES:
+        raise RunbookError(
+            "VD-MANIFEST-011", f"a layer is no wheel: {filename!r}, {layer['size']} bytes", target=target
+        )
+    blob = ArtifactBlob(filename=name[0], sha256=layer["digest"].removeprefix("sha256:"), size=layer["size"])
+    return Wheel(distribution=name[1], version=name[2], blob=blob)

@@ -1,0 +1,65 @@
+"""What a runbook that was tried by a job in plan_only lacks, judged by how the job ended. Pure."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from runbook_lib.job import JobResult
+
+LackKind = Literal["package", "role", "name", "endpoint", "other"]
+
+# By the beginning of an error's code, the longest that fits counts.
+_KINDS: dict[str, LackKind] = {
+    "VD-IDENTITY-": "role",
+    "VD-NET-001": "endpoint",
+    "VD-NET-002": "endpoint",
+    "VD-NET-003": "role",
+    "VD-REGISTRY-": "endpoint",
+    "VD-REGISTRY-002": "role",
+    "VD-REGISTRY-003": "role",
+    "VD-SETTINGS-": "name",
+    "VD-MANIFEST-001": "name",
+    "VD-MANIFEST-010": "name",
+    "VD-MANIFEST-012": "name",
+    "VD-STORAGE-001": "name",
+    "VD-STORAGE-004": "name",
+    "VD-VAULT-": "name",
+    "VD-AUTOMATION-001": "name",
+}
+# What is offered is not to be installed now: whoever found that out has seen all that it needs.
+_REFUSALS = frozenset({"VD-MANIFEST-006", "VD-MANIFEST-007", "VD-MANIFEST-008"})
+# How Python words it, in a traceback on stderr or in the verbose stream.
+_NO_MODULE = re.compile(r"(?:No module named|cannot import name) ['\"]([\w.]+)['\"]")
+# How much of a job's exception, which may be a whole traceback, is shown.
+MAX_EXCEPTION = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """One thing that a runbook lacks. what: in the words of the runbook, or of Automation."""
+
+    kind: LackKind
+    what: str
+
+    def __str__(self) -> str:
+        """Return a row of the table, without the runbook's name."""
+        return f"lacks {self.kind:<8}  {self.what}"
+
+
+def lack_of(job: JobResult, lines: Iterable[str]) -> Lack | None:
+    """Return what a job that has ended shows to be lacking, None for nothing. lines: of its streams."""
+    error = job.result["error"] if job.result is not None else None
+    if job.result is not None and (error is None or error["code"] in _REFUSALS):
+        return None
+    missing = next((found[1] for text in (job.exception, *lines) if (found := _NO_MODULE.search(text))), None)
+    if missing is not None:
+        return Lack("package", f"no module {missing}")
+    if error is None:
+        words = job.exception.strip().splitlines()[-1:] or ["it printed no result"]
+        return Lack("other", f"the job is {job.status}: {words[0][:MAX_EXCEPTION]}")
+    return Lack(_kind_of(error["code"]), f"{error['code']}: {error['message']}")
+
+
+def _kind_of(code: str) -> LackKind:
+    return _KINDS[max(fits, key=len)] if (fits := [start for start in _KINDS if code.startswith(start)]) else "other"

@@ -1,0 +1,98 @@
+"""Publish the installed release's runbooks, and the Python packages that they need, to the Automation account.
+
+Everything comes from the customer's container registry, by the digests that the release manifest pins, and is kept in
+artifact storage. The runbook replaces itself like any other: a job runs the text that it was started with.
+"""
+
+import re
+import sys
+from dataclasses import dataclass, field
+
+from runbook_lib import publication
+from runbook_lib.artifact_blobs import ArtifactBlobs
+from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.change import Change, Plan
+from runbook_lib.container_registry import customer_reader
+from runbook_lib.errors import RunbookError
+from runbook_lib.installed_release import installed_manifest
+from runbook_lib.parameters import CommonParameters
+from runbook_lib.publication import Publication, Wanted
+from runbook_lib.release_artifacts import ContainerRegistryArtifacts, script_of
+from runbook_lib.release_manifest import VERSION
+from runbook_lib.runbook import Context, Runbook, main
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(CommonParameters):
+    """What publish_runbooks takes."""
+
+    release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
+        super().__post_init__()
+        if self.release_version and not re.fullmatch(VERSION, self.release_version):
+            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What publish_runbooks found."""
+
+    held: publication.Facts
+    publication: Publication = field(repr=False)
+
+
+def observe(context: Context, parameters: Parameters) -> Facts:
+    """Read what the installed release pins, and what the account and artifact storage have of it."""
+    customer = customer_reader(context)
+    manifest = installed_manifest(context, customer, parameters.release_version)
+    artifacts = ContainerRegistryArtifacts(reader=customer, manifest=manifest)
+    published = Publication(
+        wanted=Wanted(
+            packages=artifacts.package_set(),
+            scripts=tuple(script_of(pin.name, pin.script_sha256) for pin in manifest.runbooks),
+        ),
+        source=artifacts,
+        account=AutomationAccount(client=context.clients.automation, settings=context.settings),
+        blobs=ArtifactBlobs(
+            blob_service=context.clients.blob_service,
+            clock=context.clock,
+            learn_secret=context.redactor.learn,
+        ),
+        clock=context.clock,
+        warn=context.output.warning,
+    )
+    held = published.observe()
+    for notice in publication.notices(held):
+        context.output.warning(notice)
+    return Facts(held=held, publication=published)
+
+
+def plan(facts: Facts) -> Plan:
+    """Files and environment, then packages, then runbooks; refuse what is not the suite's."""
+    return publication.plan(facts.held)
+
+
+def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
+    """Make one change."""
+    facts.publication.apply(change)
+
+
+def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
+    """Read one change back."""
+    return facts.publication.look(change)
+
+
+RUNBOOK = Runbook(
+    name="publish_runbooks",
+    summary="publish the installed release's runbooks and packages to the Automation account",
+    parameters=Parameters,
+    observe=observe,
+    plan=plan,
+    apply=apply,
+    look=look,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RUNBOOK))

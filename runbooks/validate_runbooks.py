@@ -1,0 +1,161 @@
+"""Validate the published runbooks: each as the release has it, and each able to run here.
+
+What is published is compared with the release manifest. Then each mandatory runbook is started once as a job that only
+plans: that proves that it imports, and that it can see what it needs. What each lacks is a row of the output, and an
+error in the result.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbook_lib.automation_account import AutomationAccount, environment_of
+from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.container_registry import customer_reader
+from runbook_lib.errors import RunbookError
+from runbook_lib.installed_release import installed_manifest
+from runbook_lib.job import new_lines, start_job, wait_for_job
+from runbook_lib.package_import import package_state
+from runbook_lib.parameters import CommonParameters
+from runbook_lib.publication import LOOKS_AT_ONCE, runbook_state, state_of
+from runbook_lib.release import ReleaseManifest
+from runbook_lib.release_artifacts import ContainerRegistryArtifacts
+from runbook_lib.release_manifest import VERSION
+from runbook_lib.result import Report
+from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.trial import Lack, lack_of
+
+NAME = "validate_runbooks"
+TRY = "try"
+READY = "ready"
+# A trial plans for seconds; the rest is for a sandbox that must be made, and for the account's queue of jobs.
+TRIAL_SECONDS = 20 * 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(CommonParameters):
+    """What validate_runbooks takes."""
+
+    release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
+        super().__post_init__()
+        if self.release_version and not re.fullmatch(VERSION, self.release_version):
+            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What validate_runbooks found.
+
+    lacks: what each mandatory runbook lacks as it is published, by its name. trial: the parameters of each trial.
+    account: where they are started. ends: what came of the trials, filled in as they end.
+    """
+
+    lacks: Mapping[str, tuple[Lack, ...]]
+    trial: Mapping[str, Any]
+    account: AutomationAccount = field(repr=False)
+    ends: dict[str, str] = field(default_factory=dict)
+
+
+def observe(context: Context, parameters: Parameters) -> Facts:
+    """Compare what is published with what the installed release pins."""
+    customer = customer_reader(context)
+    manifest = installed_manifest(context, customer, parameters.release_version)
+    account = AutomationAccount(client=context.clients.automation, settings=context.settings)
+    account.location()  # an account that is not there would look like one without runbooks
+    packages = ContainerRegistryArtifacts(reader=customer, manifest=manifest).package_set()
+    environment = environment_of(packages.digest)
+    held = account.packages(environment)
+    missing = tuple(
+        Lack("package", f"{wheel.distribution} {wheel.version} is {state or 'absent'} in {environment}")
+        for wheel in packages.wheels
+        if (state := package_state(held.get(wheel.distribution.lower()), wheel)) != wheel.version
+    )
+    trial: dict[str, Any] = {"plan_only": True, "correlation_id": context.correlation_id}
+    if parameters.settings:
+        trial["settings"] = dict(parameters.settings)
+    return Facts(lacks=_lacks(manifest, account, environment, missing), trial=trial, account=account)
+
+
+def _lacks(
+    manifest: ReleaseManifest, account: AutomationAccount, environment: str, missing: tuple[Lack, ...]
+) -> Mapping[str, tuple[Lack, ...]]:
+    mandatory = [pin for pin in manifest.runbooks if pin.mandatory]
+
+    def look_at(name: str, script_sha256: str) -> tuple[Lack, ...]:
+        wanted = state_of(script_sha256, environment)
+        found = runbook_state(account.runbook(name))
+        if found == wanted:
+            return missing
+        return (Lack("name", f"published is {found or 'nothing'}, not {wanted}"), *missing)
+
+    with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
+        found = looks.map(lambda pin: look_at(pin.name, pin.script_sha256), mandatory)
+        return dict(zip((pin.name for pin in mandatory), found, strict=True))
+
+
+def plan(facts: Facts) -> Plan:
+    """Try each, side by side, except this one, which runs; what is not published as it should be fails untried."""
+    tries = [name for name, lacks in facts.lacks.items() if name != NAME or lacks]
+    return Plan(
+        changes=tuple(Change(1, TRY, f"runbook {name}", None, READY) for name in tries),
+        unchanged=tuple(NoChange(f"runbook {name}", "it runs") for name in facts.lacks if name not in tries),
+    )
+
+
+def apply(context: Context, facts: Facts, change: Change) -> None:
+    """Try one runbook, and say in a row for each what it lacks. Raises RunbookError VD-AUTOMATION-010."""
+    name = _name(change)
+    lacks = facts.lacks[name] or _try(context, facts, name)
+    width = max(map(len, facts.lacks))
+    for lack in lacks:
+        context.output.warning(f"{name:<{width}}  {lack}")
+    if lacks:
+        facts.ends[name] = "; ".join(map(str, lacks))
+        raise RunbookError("VD-AUTOMATION-010", facts.ends[name], target=name)
+    context.output.info(f"{name:<{width}}  ready")
+    facts.ends[name] = READY
+
+
+def _try(context: Context, facts: Facts, name: str) -> tuple[Lack, ...]:
+    job_id = start_job(facts.account, name, facts.trial)
+    ended = wait_for_job(facts.account, job_id, clock=context.clock, seconds=TRIAL_SECONDS)
+    lack = lack_of(ended, () if ended.result is None else new_lines(facts.account, job_id, set()))
+    return () if lack is None else (lack,)
+
+
+def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
+    """Return how the trial ended."""
+    return facts.ends.get(_name(change))
+
+
+def _name(change: Change) -> str:
+    return change.target.partition(" ")[2]
+
+
+def report(facts: Facts) -> Report:
+    """Return the table for programs: what is ready, and what each of the others lacks."""
+    return {
+        "ready": [name for name, end in facts.ends.items() if end == READY],
+        "lacking": [f"{name}: {end}" for name, end in facts.ends.items() if end != READY],
+    }
+
+
+RUNBOOK = Runbook(
+    name=NAME,
+    summary="check that each mandatory runbook is published as the release has it, and can run here",
+    parameters=Parameters,
+    observe=observe,
+    plan=plan,
+    apply=apply,
+    look=look,
+    report=report,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RUNBOOK))
