@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runbook_lib.change import Change, NoChange, Plan, Result
 from runbook_lib.errors import RunbookError
 from runbook_lib.output import RECORD_LIMIT, RESULT_LIMIT, STREAM_LIMIT, JobOutput, library_messages
-from runbook_lib.result import RunResult, failure_of, result_line
+from runbook_lib.result import Report, RunResult, failure_of, result_line
 from runbook_lib.secrets import Redactor
 
 CANARY = "canary-7f3a9c/secret+value"
@@ -245,7 +245,11 @@ def test_the_result_always_fits(count: int, text: str) -> None:
 def test_the_report_is_told_redacted_and_cut_and_the_line_stays_within_its_limit() -> None:
     plain = line_of(result_of([]))
     assert "report" not in plain
-    report = {"components": 12, "release": "2026.11.0", "drift": [f"{number} {'é' * 1000}" for number in range(1000)]}
+    report: Report = {
+        "components": 12,
+        "release": "2026.11.0",
+        "drift": [f"{number} {'é' * 1000}" for number in range(1000)],
+    }
     results = [Result(change=change(number, "é" * 1000), outcome="done") for number in range(1000)]
     told = line_of(dataclasses.replace(result_of(results), report=report))["report"]
     assert (told["components"], told["release"], len(told["drift"])) == (12, "2026.11.0", 21)
