@@ -20,7 +20,6 @@ refuses by raising ArmRefusal. It is only called for the lab's own subscription,
 
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -30,43 +29,15 @@ from lab import answers
 from lab.arm_operations import Operation, Operations, accepted
 from lab.arm_requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
 from lab.arm_throttling import Throttle
+from lab.arm_types import Handler, Names, ResourceType, resource_type
 from lab.lab import ARM_AUDIENCES, Lab
 from lab.tokens import TokenRefused
 
-__all__ = ["Arm", "ArmRefusal", "Handler", "json_body", "only_fields", "resource_not_found", "routes"]
+__all__ = ["Arm", "ArmRefusal", "Handler", "Names", "json_body", "only_fields", "resource_not_found", "routes"]
 
-Names = Mapping[str, str]
-Handler = Callable[[web.Request, Names], Awaitable[web.Response]]
 Resource = Mapping[str, Any]
 # 10 s was observed on importImage (Azure/acr#549); others name their own.
 RETRY_AFTER_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceType:
-    """A pattern below `/providers/<namespace>/` and what answers there, by HTTP method."""
-
-    namespace: str
-    pattern: tuple[str, ...]
-    api_versions: tuple[str, ...]
-    handlers: Mapping[str, Handler]
-
-    def match(self, namespace: str, segments: Sequence[str]) -> dict[str, str] | None:
-        """Return the names in the path, or None if it is not this type's."""
-        if self.namespace.lower() != namespace.lower() or len(segments) != len(self.pattern):
-            return None
-        names: dict[str, str] = {}
-        for expected, segment in zip(self.pattern, segments, strict=True):
-            if expected.startswith("{"):
-                names[expected[1:-1]] = segment
-            elif expected.lower() != segment.lower():
-                return None
-        return names
-
-    @property
-    def type_name(self) -> str:
-        """Return e.g. `automationAccounts/runbooks`."""
-        return "/".join(part for part in self.pattern if not part.startswith("{"))
 
 
 class Arm:
@@ -92,13 +63,13 @@ class Arm:
 
         `handlers` by HTTP method. A path that two patterns match belongs to the one registered first.
         """
-        self._types.append(_resource_type(namespace, pattern, api_versions, handlers))
+        self._types.append(resource_type(namespace, pattern, api_versions, handlers))
 
     def subscription_provider(
         self, namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
     ) -> None:
         """Serve `pattern` below `/subscriptions/{id}/providers/<namespace>/`, as `provider` does below the group."""
-        self._subscription_types.append(_resource_type(namespace, pattern, api_versions, handlers))
+        self._subscription_types.append(resource_type(namespace, pattern, api_versions, handlers))
 
     def extension(
         self, namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
@@ -107,7 +78,7 @@ class Arm:
 
         Whether there is such a resource is the handler's to say.
         """
-        self._extensions.append(_resource_type(namespace, pattern, api_versions, handlers))
+        self._extensions.append(resource_type(namespace, pattern, api_versions, handlers))
 
     def answers_get(self, resource_type: str) -> bool:
         """Tell whether a provider serves GET of a top-level type, e.g. `Microsoft.KeyVault/vaults`."""
@@ -276,14 +247,6 @@ class Arm:
 
 # /subscriptions/{s}/ providers/{namespace}/ locations/{location}/ operationResults/{id}
 POLL = ["providers", "locations", "operationresults"]
-
-
-def _resource_type(
-    namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
-) -> ResourceType:
-    return ResourceType(
-        namespace=namespace, pattern=tuple(pattern.split("/")), api_versions=tuple(api_versions), handlers=handlers
-    )
 
 
 def _lower(segments: Sequence[str]) -> list[str]:

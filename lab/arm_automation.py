@@ -64,8 +64,12 @@ def register(arm: Arm) -> None:
 
     def listed() -> Iterable[Resource]:
         """Name what is a resource of its own in Azure; variables, packages and jobs are not."""
-        yield from map(provider.resource, map(packages.environment_view, account.environments.values()))
-        yield from map(provider.resource, map(runbooks.view, account.runbooks.values()))
+        views = [
+            *map(packages.environment_view, account.environments.values()),
+            *map(runbooks.view, account.runbooks.values()),
+        ]
+        for one in map(provider.resource, views):
+            yield {**one, "name": f"{names.automation_account}/{one['name']}"}  # as the listing names any child
 
     arm.listed(listed)
 

@@ -34,7 +34,7 @@ from lab import (
 from lab.clock import LabClock
 from lab.gate import Gate
 from lab.lab import SERVICES, Lab, Names
-from lab.managed_resource_set import APPLICATIONS
+from lab.managed_applications import APPLICATIONS
 from lab.proxy import upstream_session
 from lab.real_servers import RealServerFailedError, RealServers
 from lab.tokens import TokenIssuer

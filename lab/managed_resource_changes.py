@@ -22,7 +22,7 @@ from typing import Any
 
 from lab.faults import InvalidFaultError
 from lab.lab import Lab
-from lab.managed_resource_set import container_app
+from lab.managed_applications import container_app
 from lab.managed_resources import PAGE_SIZE, ManagedResources, Resource, resource
 
 SYNTHETIC_TYPES = (

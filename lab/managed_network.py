@@ -1,0 +1,182 @@
+"""The network of the managed resource group: gateway, private endpoints, their interfaces and DNS zones.
+
+Sources as in lab/managed_resource_set.py.
+"""
+
+import uuid
+
+from lab.lab import Lab
+from lab.managed_applications import identity_of
+from lab.managed_resources import Resource, resource, resource_id
+
+NAMESPACE = "Microsoft.Network"
+# What has a private endpoint: (short name, resource type, Names' attribute, sub-resource, private DNS zone).
+PRIVATE_LINKS = (
+    ("blob", "Microsoft.Storage/storageAccounts", "storage_account", "blob", "privatelink.blob.core.windows.net"),
+    ("table", "Microsoft.Storage/storageAccounts", "storage_account", "table", "privatelink.table.core.windows.net"),
+    ("vault", "Microsoft.KeyVault/vaults", "key_vault", "vault", "privatelink.vaultcore.azure.net"),
+    ("acr", "Microsoft.ContainerRegistry/registries", "customer_registry", "registry", "privatelink.azurecr.io"),
+    (
+        "automation",
+        "Microsoft.Automation/automationAccounts",
+        "automation_account",
+        "DSCAndHybridWorker",
+        "privatelink.azure-automation.net",
+    ),
+)
+SUBNETS = {"gateway": "10.40.0.0/24", "apps": "10.40.2.0/23", "private-endpoints": "10.40.4.0/24"}
+
+
+def network(lab: Lab) -> list[Resource]:
+    """Return the network and the gateway before the applications."""
+    prefix = lab.names.prefix
+    vnet = resource_id(lab, f"{NAMESPACE}/virtualNetworks", f"{prefix}-vnet")
+    groups = {name: f"{prefix}-{name}-nsg" for name in SUBNETS}
+    gateway_id = resource_id(lab, f"{NAMESPACE}/applicationGateways", f"{prefix}-gateway")
+    address = resource_id(lab, f"{NAMESPACE}/publicIPAddresses", f"{prefix}-gateway-ip")
+    return [
+        resource(
+            lab,
+            f"{NAMESPACE}/virtualNetworks",
+            f"{prefix}-vnet",
+            {
+                "provisioningState": "Succeeded",
+                "addressSpace": {"addressPrefixes": ["10.40.0.0/16"]},
+                "subnets": [
+                    {
+                        "id": f"{vnet}/subnets/{name}",
+                        "name": name,
+                        "properties": {
+                            "provisioningState": "Succeeded",
+                            "addressPrefix": prefix_of,
+                            "networkSecurityGroup": {
+                                "id": resource_id(lab, f"{NAMESPACE}/networkSecurityGroups", groups[name])
+                            },
+                        },
+                    }
+                    for name, prefix_of in SUBNETS.items()
+                ],
+            },
+        ),
+        *(
+            resource(
+                lab,
+                f"{NAMESPACE}/networkSecurityGroups",
+                group,
+                {
+                    "provisioningState": "Succeeded",
+                    "securityRules": [],
+                    "subnets": [{"id": f"{vnet}/subnets/{name}"}],
+                },
+            )
+            for name, group in groups.items()
+        ),
+        resource(
+            lab,
+            f"{NAMESPACE}/publicIPAddresses",
+            f"{prefix}-gateway-ip",
+            {
+                "provisioningState": "Succeeded",
+                "ipAddress": "203.0.113.40",  # RFC 5737: nobody's
+                "publicIPAllocationMethod": "Static",
+                "publicIPAddressVersion": "IPv4",
+                "dnsSettings": {"domainNameLabel": prefix, "fqdn": f"{prefix}.westeurope.cloudapp.azure.com"},
+                "ipConfiguration": {"id": f"{gateway_id}/frontendIPConfigurations/public"},
+            },
+            sku={"name": "Standard", "tier": "Regional"},
+        ),
+        resource(
+            lab,
+            f"{NAMESPACE}/applicationGateways",
+            f"{prefix}-gateway",
+            {
+                "provisioningState": "Succeeded",
+                "operationalState": "Running",
+                "sku": {"name": "WAF_v2", "tier": "WAF_v2", "capacity": 2},
+                "frontendIPConfigurations": [
+                    {
+                        "name": "public",
+                        "id": f"{gateway_id}/frontendIPConfigurations/public",
+                        "properties": {"provisioningState": "Succeeded", "publicIPAddress": {"id": address}},
+                    }
+                ],
+                "gatewayIPConfigurations": [
+                    {"name": "gateway", "properties": {"subnet": {"id": f"{vnet}/subnets/gateway"}}}
+                ],
+                "sslCertificates": [
+                    {
+                        "name": "listener",
+                        # Without a version, so that the gateway follows rotations (every four hours).
+                        "properties": {"keyVaultSecretId": f"{lab.urls['key_vault']}/secrets/tls-certificate"},
+                    }
+                ],
+            },
+            identity=identity_of(lab),
+        ),
+    ]
+
+
+def private_links(lab: Lab) -> list[Resource]:
+    """Return a private endpoint, its network interface, its DNS zone and the zone's link for each of PRIVATE_LINKS."""
+    prefix = lab.names.prefix
+    vnet = resource_id(lab, f"{NAMESPACE}/virtualNetworks", f"{prefix}-vnet")
+    subnet = {"id": f"{vnet}/subnets/private-endpoints"}
+    made: list[Resource] = []
+    for number, (short, target_type, attribute, sub_resource, zone) in enumerate(PRIVATE_LINKS):
+        endpoint = f"{prefix}-{short}-endpoint"
+        card = f"{endpoint}.nic.{uuid.uuid5(uuid.NAMESPACE_DNS, endpoint)}"
+        target = resource_id(lab, target_type, str(getattr(lab.names, attribute)))
+        endpoint_id = resource_id(lab, f"{NAMESPACE}/privateEndpoints", endpoint)
+        card_id = resource_id(lab, f"{NAMESPACE}/networkInterfaces", card)
+        approved = {"status": "Approved", "description": "Auto-Approved", "actionsRequired": "None"}
+        connection = {
+            "provisioningState": "Succeeded",
+            "privateLinkServiceId": target,
+            "groupIds": [sub_resource],
+            "privateLinkServiceConnectionState": approved,
+        }
+        address = {"privateIPAddress": f"10.40.4.{4 + number}", "primary": True, "subnet": subnet}
+        made += [
+            resource(
+                lab,
+                f"{NAMESPACE}/privateEndpoints",
+                endpoint,
+                {
+                    "provisioningState": "Succeeded",
+                    "subnet": subnet,
+                    "networkInterfaces": [{"id": card_id}],
+                    "privateLinkServiceConnections": [{"name": endpoint, "properties": connection}],
+                },
+            ),
+            resource(
+                lab,
+                f"{NAMESPACE}/networkInterfaces",
+                card,
+                {
+                    "provisioningState": "Succeeded",
+                    "ipConfigurations": [{"name": "privateEndpointIpConfig", "properties": address}],
+                    "privateEndpoint": {"id": endpoint_id},
+                },
+                managedBy=endpoint_id,
+            ),
+            resource(
+                lab,
+                f"{NAMESPACE}/privateDnsZones",
+                zone,
+                {"provisioningState": "Succeeded", "numberOfRecordSets": 2, "numberOfVirtualNetworkLinks": 1},
+                location="global",
+            ),
+            resource(
+                lab,
+                f"{NAMESPACE}/privateDnsZones/virtualNetworkLinks",
+                f"{zone}/{prefix}",
+                {
+                    "provisioningState": "Succeeded",
+                    "virtualNetworkLinkState": "Completed",
+                    "registrationEnabled": False,
+                    "virtualNetwork": {"id": vnet},
+                },
+                location="global",
+            ),
+        ]
+    return made
