@@ -1,6 +1,7 @@
 """One lab with published runbooks per test session (and worker); each test makes releases of its own in it."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from azure.data.tables import TableServiceClient
@@ -8,9 +9,9 @@ from azure.identity import ManagedIdentityCredential
 
 from runbook_lib import network_policy
 from scripts import lab_process
-from scripts.azure_session import open_session
 from tests.end_to_end.deployed import Deployed
 from tests.lab import running_lab
+from tests.lab.automation_helpers import automation
 from tests.lab.running_lab import LabUnderTest
 
 # Automation takes 5 package imports in 30 s (tests/lab/test_automation.py holds the lab to it).
@@ -22,14 +23,26 @@ DELAY_SECONDS = 0.1
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     directory = tmp_path_factory.mktemp("lab")
     lab = running_lab.start(directory)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         _point(patch, lab)
-        made = Deployed(lab=lab, folder=tmp_path_factory.mktemp("releases"), session=open_session())
+        made = Deployed(
+            lab=lab,
+            folder=tmp_path_factory.mktemp("releases"),
+            automation=stack.enter_context(automation(lab)),
+        )
         lab.latency(operation="packageImportWindow", seconds=WINDOW_SECONDS)
-        made.publish(made.release())
+        _publish(made)
         _be_impatient(lab)
-    yield made
+        patch.undo()
+        yield made
     lab_process.stop(directory)
+
+
+def _publish(made: Deployed) -> None:
+    """Deploy a release that has not been pushed yet: its runbooks are published, and the first says what is lacking."""
+    deployment = made.vibedata_json("deploy", str(made.build().folder), code=1)
+    steps = [(step["name"], step["status"], (step["error"] or {}).get("code")) for step in deployment["steps"]]
+    assert steps == [("publish", "succeeded", None), ("import_manifest", "failed", "VD-MANIFEST-001")]
 
 
 @pytest.fixture(autouse=True)

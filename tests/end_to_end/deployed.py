@@ -6,30 +6,21 @@ import json
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from azure.mgmt.automation.models import JobCreateParameters, JobCreateProperties, RunbookAssociationProperty
-
-from runbook_lib.automation_account import plain
 from runbook_lib.parameters import encode
-from scripts.azure_session import AzureSession
-from scripts.command_deploy import settings_variable
-from scripts.deployment import publish
-from scripts.publication import Bootstrap
-from scripts.release_artifacts import LayoutArtifacts
 from tests.lab import running_lab
+from tests.lab.automation_helpers import TERMINAL, Automation, text_of
 from tests.lab.release_maker import RELEASE_REPOSITORY, ContainerRegistry, container_registry, push_images
 from tests.lab.running_lab import LabUnderTest
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 3
 WAIT_SECONDS = 120.0
-TERMINAL = {"Completed", "Failed", "Stopped", "Suspended"}
 TOKEN_SERVICES = ("identity", "entra")
 
 
@@ -79,11 +70,11 @@ def is_write(entry: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """The lab, the tests' folder, and an engineer's session with the customer's Azure."""
+    """The lab, the tests' folder, and the customer's Automation account."""
 
     lab: LabUnderTest
     folder: Path
-    session: AzureSession
+    automation: Automation
     versions: Iterator[int] = field(default_factory=lambda: count(0))
 
     @property
@@ -115,37 +106,25 @@ class Deployed:
 
     def release(self) -> Release:
         """Build and push a release that is newer than all before it; nothing of it is at the customer's yet."""
+        release = self.build()
+        assert self.vibedata_json("push", str(release.folder))["status"] == "succeeded"
+        return release
+
+    def build(self) -> Release:
+        """Build a release that is newer than all before it; the publisher has its images alone."""
         version = f"2026.11.{next(self.versions)}"
         images = push_images(self.publisher, IMAGES, version=version)
         definition = self.folder / "release.json"
         definition.write_text(json.dumps(_definition(version, images)))
         folder = self.folder / version
         built = self.vibedata_json("build", "--release", str(definition), "--out", str(folder))
-        assert self.vibedata_json("push", str(folder))["status"] == "succeeded"
         pins = {name: digest for name, digest in built["artifacts"].items() if not name.startswith(RELEASE_REPOSITORY)}
         pins |= {f"{image['repository']}:{image['tag']}": image["digest"] for image in images}
         return Release(folder=folder, version=version, digest=built["manifest_digest"], pins=pins)
 
-    def publish(self, release: Release) -> None:
-        """Publish the release's runbooks and packages to the Automation account."""
-        lines: list[str] = []
-        bootstrap = Bootstrap(
-            session=self.session,
-            artifacts=LayoutArtifacts(release.folder),
-            settings_variable=settings_variable(self.session),
-            warn=lines.append,
-        )
-        step = publish(self.session, bootstrap, lines.append)
-        assert step.status == "succeeded", "\n".join(lines)
-
     def start(self, runbook: str, **parameters: object) -> str:
         """Start a job and return its id."""
-        job_id = str(uuid.uuid4())
-        properties = JobCreateProperties(
-            runbook=RunbookAssociationProperty(name=runbook), parameters={"parameters": encode(parameters)}
-        )
-        self.session.clients.automation.job.create(*self._account, job_id, JobCreateParameters(properties=properties))
-        return job_id
+        return self.automation.start({"parameters": encode(parameters)}, name=runbook)
 
     def wait(self, job_id: str) -> EndedJob:
         """Return a job when it has ended."""
@@ -153,20 +132,19 @@ class Deployed:
         while self.record(job_id)["status"] not in TERMINAL:
             assert time.monotonic() < deadline, self.record(job_id)
             time.sleep(0.05)
-        jobs, streams = self.session.clients.automation.job, self.session.clients.automation.job_stream
-        job = jobs.get(*self._account, job_id).properties
-        assert job is not None
+        ended = self.automation.ended(job_id)
+        streams = self.automation.client.job_stream
         records = []
-        for listed in streams.list_by_job(*self._account, job_id):
+        for listed in streams.list_by_job(*self.automation.at, job_id):
             assert listed.properties is not None
-            record = streams.get(*self._account, job_id, str(listed.properties.job_stream_id)).properties
+            record = streams.get(*self.automation.at, job_id, str(listed.properties.job_stream_id)).properties
             assert record is not None
-            records.append((plain(record.stream_type), str(record.stream_text)))
+            records.append((text_of(record.stream_type), str(record.stream_text)))
         return EndedJob(
             id=job_id,
-            status=plain(job.status),
-            exception=job.exception or "",
-            output=jobs.get_output(*self._account, job_id),
+            status=text_of(ended.status),
+            exception=ended.exception or "",
+            output=self.automation.output(job_id),
             streams=records,
             requests=self.lab.journal(job_id=job_id),
         )
@@ -194,10 +172,6 @@ class Deployed:
         """Return what the customer's tags of the release's artifacts point to."""
         tags = [name.rpartition(":") for name in wanted(release)]
         return {f"{repository}:{tag}": self.customer.digest(repository, tag) for repository, _, tag in tags}
-
-    @property
-    def _account(self) -> tuple[str, str]:
-        return self.session.settings.resource_group, self.session.settings.automation_account
 
 
 def wanted(release: Release) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scripts.deployment import CHAIN
 from tests.end_to_end.deployed import Deployed, EndedJob, is_write, wanted
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -17,7 +18,8 @@ RESULT = [
 ]
 ERROR = {"code": str, "message": str, "cause": str, "remedy": str, "retryable": bool}
 STREAM_LIMIT_BYTES = 1024 * 1024
-MANIFEST_CHANGES, IMAGES_CHANGES = 3, 6  # of import_images: three images, two runbooks, the packages
+MANIFEST_CHANGES = 3
+IMPORTS = ("import_manifest", "import_images")
 
 
 def assert_shape(job: EndedJob) -> dict[str, Any]:
@@ -48,29 +50,36 @@ def log_posts(job: EndedJob) -> list[str]:
 def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed) -> None:
     release = deployed.release()
     before = deployed.installed(release)
-    since = deployed.lab.journal()[-1]["sequence"]
+    since = deployed.last_request()
     planned = deployed.vibedata_json("deploy", str(release.folder), "--plan")
-    assert (planned["status"], planned["jobs"]) == ("planned", ["import_manifest", "import_images"])
-    assert {change["target"] for change in planned["changes"]} >= {"runbook import_manifest", "runbook import_images"}
+    chain = [name for name, _ in CHAIN]
+    assert (planned["status"], planned["jobs"]) == ("planned", chain)
+    assert {change["target"] for change in planned["changes"]} >= {f"runbook {name}" for name in IMPORTS}
     assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []
     assert deployed.installed(release) == before
 
     first = deployed.vibedata_json("deploy", str(release.folder))
-    steps = {step["name"]: (step["status"], step["changed"]) for step in first["steps"]}
     assert list(first) == ["status", "correlation_id", "steps", "seconds"]
     assert first["status"] == "succeeded"
-    assert list(steps) == ["publish", "import_manifest", "import_images"]
-    assert steps["import_manifest"] == ("succeeded", MANIFEST_CHANGES)
-    assert steps["import_images"] == ("succeeded", IMAGES_CHANGES)
+    assert [step["name"] for step in first["steps"]] == ["publish", *chain]
+    changed = {step["name"]: (step["status"], step["changed"]) for step in first["steps"]}
+    assert changed["import_manifest"] == ("succeeded", MANIFEST_CHANGES)
+    assert changed["import_images"] == ("succeeded", len(release.pins))
     assert deployed.installed(release) == wanted(release)
 
-    since = deployed.lab.journal()[-1]["sequence"]
+    since = deployed.last_request()
     again = deployed.vibedata_json("deploy", str(release.folder))
-    assert {step["status"] for step in again["steps"]} == {"unchanged"}
-    assert {step["changed"] for step in again["steps"]} == {0}
-    # The two jobs themselves are all that ARM was asked to make.
-    writes = [entry for entry in deployed.lab.journal(since=since) if is_write(entry) and entry["service"] != "logs"]
-    assert [(entry["method"], "/jobs/" in entry["path"]) for entry in writes] == [("PUT", True)] * 2
+    assert again["status"] == "succeeded"
+    changed = {step["name"]: (step["status"], step["changed"]) for step in again["steps"]}
+    assert {name: changed[name] for name in ("publish", *IMPORTS)} == dict.fromkeys(
+        ("publish", *IMPORTS), ("unchanged", 0)
+    )
+    # The jobs themselves are all that the command asked for, and the log is all that the imports write.
+    imports = {job["id"] for job in deployed.lab.control("GET", "/jobs")["jobs"] if job["runbook"] in IMPORTS}
+    writes = [entry for entry in deployed.lab.journal(since=since) if is_write(entry)]
+    own = [entry for entry in writes if entry["job_id"] is None]
+    assert [(entry["method"], "/jobs/" in entry["path"]) for entry in own] == [("PUT", True)] * len(chain)
+    assert {entry["service"] for entry in writes if entry["job_id"] in imports} == {"logs"}
 
 
 def test_the_jobs_results_and_what_they_write(deployed: Deployed) -> None:
@@ -91,23 +100,23 @@ def test_the_jobs_results_and_what_they_write(deployed: Deployed) -> None:
 
     planned = deployed.succeed("import_images", plan_only=True)
     result = assert_shape(planned)
-    assert (result["status"], len(result["changes"])) == ("planned", IMAGES_CHANGES)
+    assert (result["status"], len(result["changes"])) == ("planned", len(release.pins))
     assert {change["target"]: change["after"] for change in result["changes"]} == release.pins
     assert planned.writes == []
 
     second = deployed.succeed("import_images")
     result = assert_shape(second)
-    assert (result["status"], result["changed"]) == ("succeeded", IMAGES_CHANGES)
+    assert (result["status"], result["changed"]) == ("succeeded", len(release.pins))
     assert result["correlation_id"] != result["run_id"]
     assert deployed.installed(release) == wanted(release)
     # Nothing is written but by import, to immutable storage, and to the log.
     imports = [write for write in (*first.writes, *second.writes) if "/importImage?" in write]
     stored = [write for write in first.writes if write.startswith("blob PUT /vibedatastorage/release-manifests/")]
-    assert (len(imports), len(stored)) == (2 + IMAGES_CHANGES, 1)
+    assert (len(imports), len(stored)) == (2 + len(release.pins), 1)
     others = {*first.writes, *second.writes} - {*imports, *stored, *log_posts(first), *log_posts(second)}
     assert others == set()
 
-    for runbook, count in (("import_manifest", MANIFEST_CHANGES), ("import_images", IMAGES_CHANGES)):
+    for runbook, count in (("import_manifest", MANIFEST_CHANGES), ("import_images", len(release.pins))):
         again = deployed.succeed(runbook)
         result = assert_shape(again)
         assert (result["status"], result["changed"], result["unchanged"]) == ("unchanged", 0, count)
