@@ -19,6 +19,7 @@ from lab.automation_account import PYTHON_RUNBOOK_TYPES, AutomationAccount, time
 from lab.automation_job import TERMINAL, Job
 from lab.job import End, JobProcess, Outcome
 from lab.lab import Lab
+from lab.loopback_sockets import Address, client_inode
 from lab.python_environment import EnvironmentFailedError, PythonEnvironments
 from lab.sandbox.automationassets import ASSETS_FILE_VARIABLE
 
@@ -82,12 +83,11 @@ class Jobs:
         if job is not None and job.process is not None:
             job.process.end(End.KILLED)
 
-    def job_of(self, port: int) -> str | None:
-        """Return the name of the running job that has the loopback socket with the local `port`, None if none has."""
+    def job_of(self, client: Address, server: Address) -> str | None:
+        """Return the name of the running job whose loopback connection this is, None if it is no job's."""
         owners = {pid: job.name for job in self.by_name.values() if job.process is not None for pid in job.process.pids}
-        if not owners:
-            return None
-        owner = process_table.owner_of_port(port, owners)
+        inode = client_inode(client, server) if owners else None
+        owner = None if inode is None else process_table.owner_of_socket(inode, owners)
         return None if owner is None else owners[owner]
 
     def view(self) -> list[Mapping[str, object]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # After the command's name in /proc/<pid>/stat, of which the first is the state (field 3).
 USER_TICKS_FIELD, SYSTEM_TICKS_FIELD = 11, 12
-TCP_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +46,12 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def owner_of_port(port: int, processes: Iterable[int]) -> int | None:
-    """Return which of `processes` holds the TCP socket bound to the local `port`, None if none does."""
-    inodes = {
-        f"socket:[{fields[9]}]"
-        for table in TCP_TABLES
-        for fields in map(str.split, _read(table).splitlines()[1:])
-        if int(fields[1].rpartition(":")[2], 16) == port
-    }
-    for pid in processes if inodes else ():
+def owner_of_socket(inode: int, processes: Iterable[int]) -> int | None:
+    """Return which of `processes` holds the socket of this inode, None if none does."""
+    for pid in processes:
         for descriptor in _entries(Path(f"/proc/{pid}/fd")):
             with contextlib.suppress(OSError):  # closed since it was listed
-                if str(descriptor.readlink()) in inodes:
+                if str(descriptor.readlink()) == f"socket:[{inode}]":
                     return pid
     return None
 

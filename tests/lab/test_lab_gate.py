@@ -32,7 +32,7 @@ def test_kill_job_applies_the_request_and_kills_the_job_that_made_it() -> None:
 
         async def with_server(url: str) -> None:
             job = await asyncio.create_subprocess_exec(sys.executable, "-c", CLIENT, url)
-            gate.job_of = lambda _port: "job-1"
+            gate.job_of = lambda _client, _server: "job-1"
             gate.kill_job = lambda job_id: job.send_signal(signal.SIGKILL) if job_id == "job-1" else None
             gate.on_first_request = first_requests.append
             assert await job.wait() == -signal.SIGKILL
