@@ -18,6 +18,7 @@ from lab.arm import Arm, ArmRefusal, Handler, Resource
 from lab.arm_automation_jobs import JobHandlers
 from lab.arm_automation_packages import PackageHandlers
 from lab.arm_automation_runbooks import RunbookHandlers
+from lab.arm_automation_schedules import ScheduleHandlers
 from lab.arm_automation_variables import VariableHandlers
 from lab.automation_account import AutomationAccount
 from lab.automation_import import Imports
@@ -60,7 +61,9 @@ def register(arm: Arm) -> None:
     provider.variables(VariableHandlers(lab=lab, account=account))
     provider.packages(packages)
     provider.runbooks(runbooks)
-    provider.jobs(JobHandlers(lab=lab, account=account, jobs=jobs))
+    job_handlers = JobHandlers(lab=lab, account=account, jobs=jobs)
+    provider.jobs(job_handlers)
+    provider.schedules(ScheduleHandlers(lab=lab, account=account, jobs=job_handlers))
 
     def listed() -> Iterable[Resource]:
         """Name what is a resource of its own in Azure; variables, packages and jobs are not."""
@@ -132,6 +135,19 @@ class Provider:
         self._add(f"{job}/streams", get=handlers.streams)
         self._add(f"{job}/streams/{{stream}}", get=handlers.stream)
 
+    def schedules(self, handlers: ScheduleHandlers) -> None:
+        """Serve the schedules and their links to runbooks."""
+        self._add("schedules", get=handlers.list_schedules)
+        self._add(
+            "schedules/{schedule}",
+            get=handlers.get,
+            put=handlers.put,
+            patch=handlers.patch,
+            delete=handlers.delete,
+        )
+        self._add("jobSchedules", get=handlers.list_links)
+        self._add("jobSchedules/{link}", get=handlers.get_link, put=handlers.put_link, delete=handlers.delete_link)
+
     def resource(self, view: Mapping[str, Any]) -> View:
         """Return a view with id, name and type in the place of `path`; one without `path` as it is."""
         if "path" not in view:
@@ -148,11 +164,12 @@ class Provider:
         get: Answered | None = None,
         put: Answered | None = None,
         post: Answered | None = None,
+        patch: Answered | None = None,
         delete: Answered | None = None,
         begin_put: Begun | None = None,
         begin_post: Begun | None = None,
     ) -> None:
-        answered = {"GET": get, "PUT": put, "POST": post, "DELETE": delete}
+        answered = {"GET": get, "PUT": put, "POST": post, "PATCH": patch, "DELETE": delete}
         begun = {"PUT": begin_put, "POST": begin_post}
         handlers = {method: self._at_once(handler) for method, handler in answered.items() if handler is not None}
         handlers |= {method: self._long_running(handler) for method, handler in begun.items() if handler is not None}

@@ -40,20 +40,24 @@ class JobHandlers:
         body = await json_body(request, {"properties"})
         properties = only_fields(body.get("properties"), {"runbook", "parameters", "runOn"}, "properties")
         runbook_name = typed(only_fields(properties.get("runbook"), {"name"}, "properties.runbook"), "name", str, "")
-        parameters = _parameters(properties.get("parameters"))
+        parameters = job_parameters(properties.get("parameters"), "job.properties.parameters")
         existing = self._jobs.by_name.get(name.lower())
         if existing is not None:
             return 200, self.view(existing)
-        runbook = self._account.runbooks.get(runbook_name.lower())
-        if runbook is None:
-            raise not_found("Runbook", runbook_name)
-        if runbook.published is None:
-            raise bad_request(f"The runbook '{runbook.name}' has no published version, so no job can be started.")
         run_on = typed(properties, "runOn", str, "")
         if run_on:
             raise invalid(
                 "job.properties.runOn", f"There is no hybrid runbook worker group '{run_on}' in this account."
             )
+        return 201, self.view(self.start(name, runbook_name, parameters))
+
+    def start(self, name: str, runbook_name: str, parameters: dict[str, str]) -> Job:
+        """Queue a new job of a published runbook; ArmRefusal if there is none, or 429 if too many jobs are new."""
+        runbook = self._account.runbooks.get(runbook_name.lower())
+        if runbook is None:
+            raise not_found("Runbook", runbook_name)
+        if runbook.published is None:
+            raise bad_request(f"The runbook '{runbook.name}' has no published version, so no job can be started.")
         wait = self._account.jobs_window.wait_seconds(now=self._lab.clock.now(), seconds=NEW_JOBS_SECONDS)
         if wait:
             raise too_many(f"More than {NEW_JOBS} jobs in {NEW_JOBS_SECONDS:.0f} seconds. Try again later.", wait)
@@ -71,9 +75,8 @@ class JobHandlers:
             created=now,
             modified=now,
         )
-        view = self.view(job)
         self._jobs.submit(job)
-        return 201, view
+        return job
 
     async def get(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Return one."""
@@ -174,16 +177,17 @@ class JobHandlers:
         return job
 
 
-def _parameters(given: object) -> dict[str, str]:
+def job_parameters(given: object, field: str) -> dict[str, str]:
+    """Return a job's parameters as `field` of a body gives them; ArmRefusal 400 if they are not what a job takes."""
     if given is None:
         return {}
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-        raise invalid("job.properties.parameters", "Job parameters are an object whose values are strings.")
+        raise invalid(field, "Job parameters are an object whose values are strings.")
     if len(given) > PARAMETERS_LIMIT:
-        raise invalid("job.properties.parameters", f"A job has at most {PARAMETERS_LIMIT} parameters.")
+        raise invalid(field, f"A job has at most {PARAMETERS_LIMIT} parameters.")
     if sum(len(value) for value in given.values()) > PARAMETERS_LIMIT_CHARACTERS:
         message = f"Job parameter values too long. Max allowed length:{PARAMETERS_LIMIT_CHARACTERS}. Parameter names: "
-        raise invalid("job.properties.parameters", message + ", ".join(given))
+        raise invalid(field, message + ", ".join(given))
     return given
 
 

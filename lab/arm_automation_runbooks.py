@@ -90,8 +90,12 @@ class RunbookHandlers:
         return [self.view(runbook) for runbook in self._account.runbooks.values()]
 
     async def delete(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
-        """Delete one; its jobs stay."""
-        return (200 if self._account.runbooks.pop(names["runbook"].lower(), None) else 204), None
+        """Delete one with its links to schedules; its jobs stay."""
+        runbook = self._account.runbooks.pop(names["runbook"].lower(), None)
+        if runbook is None:
+            return 204, None
+        self._account.unlink(runbook=runbook.name)
+        return 200, None
 
     async def content(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
         """Return the published text, byte for byte."""

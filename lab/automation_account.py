@@ -1,10 +1,12 @@
-"""State of the lab's Automation account: variables, runtime environments with their packages, runbooks."""
+"""State of the lab's Automation account: variables, runtime environments with their packages, runbooks, schedules."""
 
 import json
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any
 
 from lab.wheels import Wheel
 
@@ -96,6 +98,33 @@ class Runbook:
         return "Published" if self.draft is None else "Edit"
 
 
+@dataclass(slots=True, kw_only=True)
+class Schedule:
+    """A schedule; times are seconds since the epoch, `interval` counts `frequency`s and is None if it runs once."""
+
+    name: str
+    start: float
+    expiry: float
+    frequency: str
+    interval: int | None
+    time_zone: str
+    advanced: dict[str, Any] | None
+    description: str | None
+    enabled: bool
+    created: float
+    modified: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSchedule:
+    """A runbook's link with a schedule, and the parameters that its jobs are given."""
+
+    id: str
+    schedule: str
+    runbook: str
+    parameters: Mapping[str, str]
+
+
 class Window:
     """A cap on how often something may happen within a sliding time."""
 
@@ -127,6 +156,8 @@ class AutomationAccount:
     variables: dict[str, Variable] = field(default_factory=dict)
     environments: dict[str, RuntimeEnvironment] = field(default_factory=dict)
     runbooks: dict[str, Runbook] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    job_schedules: dict[str, JobSchedule] = field(default_factory=dict)  # by id, a GUID
     imports_window: Window = field(default_factory=lambda: Window(limit=IMPORTS))
     jobs_window: Window = field(default_factory=lambda: Window(limit=NEW_JOBS))
 
@@ -135,8 +166,16 @@ class AutomationAccount:
         self.variables.clear()
         self.environments.clear()
         self.runbooks.clear()
+        self.schedules.clear()
+        self.job_schedules.clear()
         self.imports_window.clear()
         self.jobs_window.clear()
+
+    def unlink(self, *, runbook: str | None = None, schedule: str | None = None) -> None:
+        """Delete the links of a runbook or schedule that is no more."""
+        gone = [link.id for link in self.job_schedules.values() if runbook == link.runbook or schedule == link.schedule]
+        for link_id in gone:
+            del self.job_schedules[link_id]
 
     def assets(self) -> str:
         """Return the file that `automationassets` reads: the variables, by lower-cased name, as JSON texts."""

@@ -1,7 +1,8 @@
 """Content links and package imports of the Automation stand-in: fetch, check, unpack.
 
 The states are azure-mgmt-automation's PackageProvisioningState; a client sees those between Creating and the end only
-if it looks while they last.
+if it looks while they last. `POST /packages {"name": "cffi", "state": ...}` of the control API makes the next import of
+a package fail (`failed`) or stay as it began for ever (`stuck`: Azure/bicep#12136); the one after that is as any.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from lab.automation_account import Package
+from lab.faults import InvalidFaultError
 from lab.lab import Lab
 from lab.python_environment import EnvironmentFailedError, PythonEnvironments
 from lab.wheels import PACKAGE_LIMIT_BYTES, WheelRefusedError
@@ -26,6 +28,8 @@ LOGGER = logging.getLogger("lab")
 FETCH_SECONDS = 300.0
 BLOCK_BYTES = 256 * 1024
 CLIENT = "AzureAutomation"
+PLANS = ("stuck", "failed")
+PLANNED_FAILURE = "Error importing the package. Import failed with the following error: the package is not valid."
 
 
 class FetchFailedError(Exception):
@@ -54,21 +58,36 @@ class Imports:
         self._lab = lab
         self._environments = environments
         self._tasks: set[asyncio.Task[None]] = set()
+        self._planned: dict[str, str] = {}  # by lower-cased package name
+        lab.controls["POST", "/packages"] = self._plan
         lab.on_reset.insert(0, self.clear)
         lab.on_close.append(self.clear)
 
     def start(self, package: Package, link: ContentLink) -> None:
         """Import the content of `link` into `package`, whose state tells how far it is."""
+        planned = self._planned.pop(package.name.lower(), None)
+        if planned == "stuck":
+            return
+        if planned == "failed":
+            package.state, package.error = "Failed", PLANNED_FAILURE
+            return
         task = asyncio.create_task(self._import(package, link))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def clear(self) -> None:
         """End what is under way."""
+        self._planned.clear()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _plan(self, body: object) -> object:
+        if not isinstance(body, dict) or set(body) != {"name", "state"} or body["state"] not in PLANS:
+            raise InvalidFaultError(f"a package takes name and state, one of {', '.join(PLANS)}")
+        self._planned[str(body["name"]).lower()] = str(body["state"])
+        return dict(self._planned)
 
     async def _import(self, package: Package, link: ContentLink) -> None:
         package.state = "RunningImportModuleRunbook"

@@ -231,7 +231,7 @@ def test_publish_content_link_publishes_at_once(account: Automation) -> None:
 
 def test_unknown_version_path_and_name_are_refused(account: Automation) -> None:
     assert raw(account, "GET", "runbooks", version="2015-10-31").status_code == 400
-    assert raw(account, "GET", "schedules").status_code == 404
+    assert raw(account, "GET", "certificates").status_code == 404
     assert raw(account, "GET", "runbooks/probe").status_code == 404
     assert raw(account, "PATCH", "runbooks/probe").status_code == 405
 
