@@ -41,15 +41,24 @@ async def copy_image(
 ) -> None:
     """Copy the image that `reference` (tag or digest) names; TagExistsError or ImportFailedError.
 
-    `pause` is awaited when the reference has been resolved: what it points at later does not matter.
+    `pause` is awaited meanwhile; before it ends nothing shows at the target. The reference is resolved once, at the
+    beginning: what it points at later does not matter.
     """
     if not target.force:
         _require_free(target, store)
-    manifests = await _manifests(source, reference)
-    await pause()
+    # An import takes as long as it is to take: the lab's own work, up to the manifests, is not added to that.
+    copied, paused = await asyncio.gather(
+        _copy_blobs(source, reference, target, store), pause(), return_exceptions=True
+    )
+    if isinstance(copied, StoreFailedError):
+        raise ImportFailedError(f"Error copying blobs. {copied}") from copied
+    if isinstance(copied, BaseException):
+        raise copied
+    if paused is not None:
+        raise paused
     try:
         for repository, tags in target.repositories.items():
-            await _copy_into(repository, tags, manifests, source, store)
+            await _put_manifests(repository, tags, copied, store)
     except StoreFailedError as error:
         raise ImportFailedError(f"Error copying blobs. {error}") from error
 
@@ -86,26 +95,31 @@ async def _manifests(source: ImageSource, reference: str) -> list[tuple[Manifest
     return list(found.values())
 
 
-async def _copy_into(
-    repository: str,
-    tags: Iterable[str],
-    manifests: list[tuple[Manifest, bytes]],
-    source: ImageSource,
-    store: ContainerRegistryStore,
-) -> None:
+async def _copy_blobs(
+    source: ImageSource, reference: str, target: Target, store: ContainerRegistryStore
+) -> list[tuple[Manifest, bytes]]:
+    """Copy every blob of the image, and return its manifests for `_put_manifests`."""
+    manifests = await _manifests(source, reference)
     blobs = list(dict.fromkeys(blob for manifest, _ in manifests for blob in manifest.blobs))
     slots = asyncio.Semaphore(BLOBS_AT_ONCE)
 
-    async def copy(digest: str) -> None:
+    async def copy(repository: str, digest: str) -> None:
         async with slots:
             await _copy_blob(repository, digest, source, store)
 
-    copies = [asyncio.ensure_future(copy(blob)) for blob in blobs]
-    try:
-        await asyncio.gather(*copies)
-    finally:
-        for one in copies:
-            one.cancel()
+    for repository in target.repositories:
+        copies = [asyncio.ensure_future(copy(repository, blob)) for blob in blobs]
+        try:
+            await asyncio.gather(*copies)
+        finally:
+            for one in copies:
+                one.cancel()
+    return manifests
+
+
+async def _put_manifests(
+    repository: str, tags: Iterable[str], manifests: list[tuple[Manifest, bytes]], store: ContainerRegistryStore
+) -> None:
     for manifest, body in manifests:
         last = manifest is manifests[-1][0]
         refused = await store.put_manifest(repository, manifest, body, tags if last else ())
