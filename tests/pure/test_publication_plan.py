@@ -1,0 +1,276 @@
+"""What a publication plans, from what the account holds; what a package set must be; what a trial's end says."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.automation_account import HeldPackage, HeldRunbook, environment_of
+from runbook_lib.change import Plan
+from runbook_lib.errors import RunbookError
+from runbook_lib.job import JobResult
+from runbook_lib.publication import Facts, Wanted, notices, plan, runbook_state
+from runbook_lib.release_artifacts import PACKAGES_TYPE, TITLE, PackageSet, read_package_set, script_of
+from runbook_lib.trial import lack_of
+from scripts import publication as bootstrap
+
+DIGEST = "sha256:" + "ab" * 32
+ENVIRONMENT = "vibedata-abababababab"
+OLD_ENVIRONMENT = "vibedata-000000000000"
+
+
+def layer(name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "mediaType": PACKAGES_TYPE,
+        "digest": "sha256:" + name.encode().hex().ljust(64, "0")[:64],
+        "size": 100,
+        "annotations": {TITLE: name},
+        **fields,
+    }
+
+
+def listing(*layers: dict[str, Any], **fields: Any) -> bytes:
+    return json.dumps({"artifactType": PACKAGES_TYPE, "layers": layers, **fields}).encode()
+
+
+def package_set(*names: str) -> PackageSet:
+    return read_package_set(listing(*(layer(f"{name}-1.0-py3-none-any.whl") for name in names)), DIGEST)
+
+
+WANTED = Wanted(
+    packages=package_set("azure_core", "requests"), scripts=(script_of("alpha", "1" * 64), script_of("beta", "2" * 64))
+)
+EMPTY = Facts(wanted=WANTED, environment=None, kept={}, packages={}, runbooks={"alpha": None, "beta": None}, own=())
+
+
+def held(sha256: str | None, **fields: Any) -> HeldRunbook:
+    given = {"kind": "Python3", "environment": ENVIRONMENT, "in_edit": False, "ours": True, **fields}
+    return HeldRunbook(sha256=sha256, **given)
+
+
+FULL = Facts(
+    wanted=WANTED,
+    environment="Python 3.10",
+    kept={f"{blob.sha256}/{blob.filename}": blob.size or 1 for blob in WANTED.blobs},
+    packages={name: HeldPackage(state="Succeeded", version="1.0", error="") for name in ("azure_core", "requests")},
+    runbooks={"alpha": held("1" * 64), "beta": held("2" * 64)},
+    own=("alpha", "beta"),
+)
+
+
+def actions(planned: Plan) -> dict[str, tuple[int, str]]:
+    return {change.target: (change.stage, change.action) for change in planned.changes}
+
+
+def refusal(facts: Facts) -> RunbookError:
+    with pytest.raises(RunbookError) as caught:
+        plan(facts)
+    return caught.value
+
+
+def test_an_empty_account_gets_everything_packages_before_runbooks() -> None:
+    planned = plan(EMPTY)
+    assert planned.unchanged == ()
+    stages = {(action, stage) for stage, action in actions(planned).values()}
+    assert stages == {("keep", 0), ("create", 0), ("import", 1), ("publish", 2)}
+    assert len(planned.changes) == 5 + 1 + 2 + 2
+
+
+def test_nothing_is_planned_where_all_is_as_it_should_be() -> None:
+    planned = plan(FULL)
+    assert planned.changes == ()
+    assert len(planned.unchanged) == 10
+    assert notices(FULL) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "version", "planned"),
+    [
+        ("Succeeded", "1.0", False),
+        ("Succeeded", None, False),  # Automation may not say; the environment's name does
+        ("Succeeded", "0.9", True),
+        ("Failed", "1.0", True),
+        ("Creating", "1.0", True),
+        ("ModuleImportRunbookComplete", None, True),
+    ],
+)
+def test_a_package_is_imported_unless_it_is_provisioned(state: str, version: str | None, planned: bool) -> None:
+    packages = {**FULL.packages, "requests": HeldPackage(state=state, version=version, error="")}
+    assert ("package requests" in actions(plan(replace(FULL, packages=packages)))) is planned
+
+
+@pytest.mark.parametrize(
+    ("found", "before"),
+    [
+        (held("9" * 64), f"sha256:{'9' * 64} in {ENVIRONMENT}"),
+        (held("1" * 64, environment=OLD_ENVIRONMENT), f"sha256:{'1' * 64} in {OLD_ENVIRONMENT}"),
+        (held("1" * 64, environment=None, ours=False), f"sha256:{'1' * 64} in None"),  # taken over: it is the same
+        (held(None, in_edit=True), None),
+        (None, None),
+    ],
+)
+def test_a_runbook_is_published_unless_text_and_environment_are_right(
+    found: HeldRunbook | None, before: str | None
+) -> None:
+    (change,) = plan(replace(FULL, runbooks={**FULL.runbooks, "alpha": found})).changes
+    assert (change.target, change.before) == ("runbook alpha", before)
+    assert change.after == f"sha256:{'1' * 64} in {ENVIRONMENT}"
+
+
+def test_every_runbook_that_stands_in_the_way_is_named_at_once() -> None:
+    runbooks = {
+        "alpha": held(None, kind="PowerShell"),
+        "beta": held("9" * 64, environment="theirs", ours=False),
+    }
+    error = refusal(replace(FULL, runbooks=runbooks))
+    assert error.code == "VD-AUTOMATION-006"
+    assert error.detail == "alpha (of type PowerShell), beta (in theirs)"
+    # Made by the suite does not help a runbook of another type: its type can never be changed.
+    assert refusal(replace(FULL, runbooks={**FULL.runbooks, "alpha": held("1" * 64, kind="Graph")})).code == error.code
+
+
+def test_an_environment_of_another_language_is_refused() -> None:
+    assert refusal(replace(FULL, environment="PowerShell 7.2")).code == "VD-AUTOMATION-011"
+
+
+def test_a_kept_file_of_another_size_is_not_taken_for_ours() -> None:
+    name = next(iter(FULL.kept))
+    (change,) = plan(replace(FULL, kept={**FULL.kept, name: 99_999})).changes
+    assert (change.action, change.before) == ("keep", "99999 bytes")
+
+
+def test_what_is_left_alone_is_said() -> None:
+    extra = HeldPackage(state="Succeeded", version="3", error="")
+    facts = replace(
+        FULL,
+        own=("alpha", "beta", "gone"),
+        packages={**FULL.packages, "numpy": extra},
+        runbooks={"alpha": held("1" * 64, in_edit=True), "beta": held("9" * 64, in_edit=True)},
+    )
+    assert notices(facts) == [
+        "runbook alpha has a draft that nobody published; it is left alone",
+        "runbook gone is the suite's, but not of this release; it is left alone",
+        f"package numpy in {ENVIRONMENT} is not of this release; it is left alone",
+    ]
+
+
+@given(
+    st.builds(
+        Facts,
+        wanted=st.just(WANTED),
+        environment=st.sampled_from([None, "Python 3.10"]),
+        kept=st.sampled_from([EMPTY.kept, FULL.kept]),
+        packages=st.sampled_from([EMPTY.packages, FULL.packages]),
+        runbooks=st.fixed_dictionaries(
+            {
+                name: st.sampled_from([None, held(None), held("1" * 64), held("2" * 64, environment=OLD_ENVIRONMENT)])
+                for name in ("alpha", "beta")
+            }
+        ),
+        own=st.just(()),
+    )
+)
+def test_a_plan_covers_every_target_once_and_no_change_is_empty(facts: Facts) -> None:
+    planned = plan(facts)
+    targets = [change.target for change in planned.changes] + [item.target for item in planned.unchanged]
+    assert sorted(targets) == sorted(change.target for change in plan(EMPTY).changes)
+    assert all(change.before != change.after for change in planned.changes)
+    for name, found in facts.runbooks.items():
+        changed = f"runbook {name}" in actions(planned)
+        assert changed == (runbook_state(found) != runbook_state(FULL.runbooks[name]))
+
+
+def test_the_bootstrap_adds_the_settings_variable() -> None:
+    unset = bootstrap.Facts(held=FULL, variable=None, wanted="sha256:1")
+    (change,) = bootstrap.plan(unset).changes
+    assert (change.stage, change.action, change.target) == (2, "set", "variable vibedata-settings")
+    assert bootstrap.plan(replace(unset, variable="sha256:1")).changes == ()
+
+
+# --- The package set --------------------------------------------------------------------------------------------------
+
+
+def test_a_package_set_is_read() -> None:
+    wheels = package_set("azure_core", "cffi").wheels
+    assert [(wheel.distribution, wheel.version) for wheel in wheels] == [("azure_core", "1.0"), ("cffi", "1.0")]
+    assert environment_of(DIGEST) == ENVIRONMENT
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no json",
+        b"[]",
+        listing(),
+        listing(layer("one-1.0-py3-none-any.whl"), artifactType="application/other"),
+        listing(layer("one-1.0-py3-none-any.whl", mediaType="application/other")),
+        listing(layer("one-1.0-py3-none-any.whl", digest="sha512:00")),
+        listing(layer("one-1.0-py3-none-any.whl", digest=7)),
+        listing(layer("one-1.0-py3-none-any.whl", size="100")),
+        listing(layer("one-1.0-py3-none-any.whl", size=0)),
+        listing(layer("one-1.0-py3-none-any.whl", size=100 * 1024 * 1024 + 1)),
+        listing(layer("one-1.0-py3-none-any.whl", annotations=None)),
+        listing(layer("one-1.0.tar.gz")),
+        listing(layer("../one-1.0-py3-none-any.whl")),
+        listing(layer("one?sig=x-1.0-py3-none-any.whl")),
+        listing(layer("one-1.0-py3-none-any.whl"), layer("One-2.0-py3-none-any.whl")),
+        listing(*(layer(f"p{number}-1-py3-none-any.whl") for number in range(501))),
+    ],
+)
+def test_a_package_set_that_is_none_is_refused(content: bytes) -> None:
+    with pytest.raises(RunbookError) as caught:
+        read_package_set(content, DIGEST)
+    assert caught.value.code == "VD-MANIFEST-011"
+
+
+# --- Trials -----------------------------------------------------------------------------------------------------------
+
+
+def ended(code: str | None, *, status: str = "Failed", exception: str = "") -> JobResult:
+    error = None if code is None else {"code": code, "message": "what was seen"}
+    return JobResult(job_id="1", status=status, exception=exception, result={"error": error})
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("VD-NET-003", "role"),
+        ("VD-IDENTITY-001", "role"),
+        ("VD-REGISTRY-002", "role"),
+        ("VD-REGISTRY-007", "endpoint"),
+        ("VD-NET-001", "endpoint"),
+        ("VD-SETTINGS-001", "name"),
+        ("VD-MANIFEST-010", "name"),
+        ("VD-STORAGE-003", "other"),
+        ("VD-COMPONENT-999", "other"),
+    ],
+)
+def test_a_lack_is_told_by_its_code(code: str, kind: str) -> None:
+    lack = lack_of(ended(code), ())
+    assert lack is not None
+    assert (lack.kind, lack.what) == (kind, f"{code}: what was seen")
+
+
+def test_a_missing_module_is_a_missing_package_wherever_it_shows() -> None:
+    words = "ModuleNotFoundError: No module named 'azure.mgmt'"
+    for job, lines in (
+        (ended("VD-ENGINE-900"), [f"VERBOSE: {words}"]),
+        (replace(ended(None), result=None, exception=words), []),
+    ):
+        lack = lack_of(job, lines)
+        assert lack is not None
+        assert (lack.kind, lack.what) == ("package", "no module azure.mgmt")
+
+
+def test_a_job_that_was_killed_lacks_something_unknown() -> None:
+    lack = lack_of(replace(ended(None), result=None, exception="Traceback\nkilled"), ())
+    assert lack is not None
+    assert lack.what == "the job is Failed: killed"
+
+
+def test_nothing_is_lacking_where_the_runbook_says_so() -> None:
+    assert lack_of(ended(None, status="Completed"), ()) is None
+    assert lack_of(ended("VD-MANIFEST-007"), ()) is None
