@@ -85,12 +85,18 @@ class Deployed:
     def customer(self) -> ContainerRegistry:
         return container_registry(self.lab, "customer")
 
-    def vibedata(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run the command as a user does, in a process of its own that is pointed at the lab."""
+    def vibedata(self, *arguments: str, password: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run the command as a user does, in a process of its own that is pointed at the lab.
+
+        password: in place of the right one, at the publisher's container registry.
+        """
+        environ = running_lab.environment(self.lab)
+        if password is not None:
+            environ["VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"] = password
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", "scripts.cli", *arguments],
             cwd=ROOT,
-            env=running_lab.environment(self.lab),
+            env=environ,
             capture_output=True,
             text=True,
             check=False,

@@ -1,0 +1,256 @@
+"""No secret is in anything that a run or a command leaves: canaries are planted, and everything is searched."""
+
+import base64
+import html
+import json
+import re
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.data.tables import TableServiceClient
+from azure.identity import ManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
+from azure.storage.blob import BlobServiceClient
+
+from tests.end_to_end.deployed import WAIT_SECONDS, Deployed, EndedJob, Release
+from tests.lab.log_reader import table_rows
+
+pytestmark = pytest.mark.xdist_group("deployed")
+
+SECRET = "publisher-acr-token"
+# With what JSON, URLs, Python, HTML and base64 each write in another way.
+CANARY = "canary'7\"\\/+&=<ü> %41-password"
+# Header, claims and signature of a token, as Entra and ACR issue them.
+TOKEN = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")
+SIGNATURE = re.compile(rb"[?&]sig=(?!\*\*\*)[\w%]{10,}")
+MIN_FORM_BYTES = 8
+
+
+def forms(secret: str) -> Iterator[bytes]:
+    """Yield how a secret may stand in what is searched."""
+    raw = secret.encode()
+    yield raw
+    yield secret.encode("utf-16-le")
+    for text in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), json.dumps(json.dumps(secret))[3:-3]):
+        yield text.strip('"').encode()
+    yield repr(secret)[1:-1].encode()
+    yield html.escape(secret).encode()
+    for quoted in (urllib.parse.quote(secret), urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret)):
+        yield quoted.encode()
+        yield re.sub("%[0-9A-F]{2}", lambda found: found.group().lower(), quoted).encode()
+    yield raw.hex().encode()
+    yield raw.hex().upper().encode()
+    for skipped in range(3):
+        whole = raw[skipped : skipped + (len(raw) - skipped) // 3 * 3]
+        yield base64.b64encode(whole)
+        yield base64.urlsafe_b64encode(whole)
+
+
+@contextmanager
+def identity(deployed: Deployed) -> Iterator[ManagedIdentityCredential]:
+    with ManagedIdentityCredential(client_id=deployed.lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential:
+        yield credential
+
+
+@pytest.fixture
+def vault(deployed: Deployed) -> Iterator[SecretClient]:
+    """The customer's vault, whose secret is afterwards what it was."""
+    with (
+        identity(deployed) as credential,
+        SecretClient(deployed.lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as vault,
+    ):
+        before = vault.get_secret(SECRET).value
+        assert before is not None
+        yield vault
+        vault.set_secret(SECRET, before)
+
+
+def blobs(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
+    """Yield every blob of every container."""
+    with (
+        identity(deployed) as credential,
+        BlobServiceClient(deployed.lab.env["VIBEDATA_BLOB_ENDPOINT"], credential) as client,
+    ):
+        for container in client.list_containers():
+            with client.get_container_client(container.name) as content:
+                for name in content.list_blob_names():
+                    yield f"{container.name}/{name}", name.encode() + content.download_blob(name).readall()
+
+
+def entities(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
+    """Yield every table's entities."""
+    endpoint = deployed.lab.env["VIBEDATA_TABLE_ENDPOINT"]
+    with identity(deployed) as credential, TableServiceClient(endpoint, credential=credential) as client:
+        for table in client.list_tables():
+            with client.get_table_client(table.name) as content:
+                yield table.name, repr(list(content.list_entities())).encode()
+
+
+def account(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
+    """Yield what the Automation account shows of each job, and its variables."""
+    automation = deployed.automation
+    for record in deployed.lab.control("GET", "/jobs")["jobs"]:
+        job = automation.client.job.get(*automation.at, record["id"])
+        ended = deployed.wait(record["id"])
+        yield f"job {record['runbook']} {record['id']}", json.dumps(job.as_dict()).encode()
+        yield f"streams of {record['runbook']} {record['id']}", (ended.text + ended.output + ended.exception).encode()
+    for variable in automation.client.variable.list_by_automation_account(*automation.at):
+        yield f"variable {variable.name}", json.dumps(variable.as_dict()).encode()
+
+
+def everything(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
+    """Yield all that the runs of this lab have left, with where it is."""
+    yield from blobs(deployed)
+    yield from entities(deployed)
+    yield from account(deployed)
+    yield "operations log", json.dumps(table_rows(deployed.lab), default=str, ensure_ascii=False).encode()
+    yield "journal", json.dumps(deployed.lab.journal()).encode()
+
+
+def assert_nowhere(deployed: Deployed, secrets: Mapping[str, str], said: Mapping[str, str]) -> None:
+    """No secret is in what the lab's runs have left, nor in what the commands `said`."""
+    sought = {(name, form) for name, secret in secrets.items() for form in forms(secret) if len(form) >= MIN_FORM_BYTES}
+    searched = 0
+    for where, content in (*everything(deployed), *((name, text.encode()) for name, text in said.items())):
+        searched += 1
+        found = {name for name, form in sought if form in content}
+        assert found == set(), f"{where} holds {found}"
+        # Three parts with points, as a token has; blobs hold programs and whoever tests them.
+        assert not TOKEN.search(content), f"{where} holds a token"
+        assert not SIGNATURE.search(content), f"{where} holds a shared access signature"
+    assert searched > 20  # of each kind some
+
+
+def identity_header(deployed: Deployed) -> str:
+    """Return the identity header of the one job that runs, as its own process has it."""
+    folder = str(deployed.lab.directory / "jobs").encode()
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if folder in (process / "cmdline").read_bytes():
+                    variables = (process / "environ").read_bytes().split(b"\0")
+                    return next(line for line in variables if line.startswith(b"IDENTITY_HEADER="))[16:].decode()
+            except (OSError, StopIteration):
+                continue  # it has just ended, or just begun
+        time.sleep(0.01)
+    raise AssertionError("no job runs")
+
+
+def run_watched(deployed: Deployed, secrets: dict[str, str], runbook: str, **parameters: object) -> EndedJob:
+    """Run a job, and add its identity header to the secrets."""
+    deployed.lab.fault("delay", seconds=0.5, match={"service": "table"})
+    job_id = deployed.start(runbook, **parameters)
+    secrets[f"identity header of {job_id}"] = identity_header(deployed)
+    return deployed.wait(job_id)
+
+
+def known(deployed: Deployed) -> dict[str, str]:
+    """Return the secrets that the lab has from its start."""
+    names = deployed.lab.control("GET", "/names")
+    user, password = names["publisher_token_username"], names["publisher_token_password"]
+    return {
+        "the publisher's token": password,
+        "its credentials": f"{user}:{password}",
+        "the publisher's own password": deployed.lab.env["VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"],
+        "the customer's own password": deployed.lab.env["VIBEDATA_CUSTOMER_REGISTRY_PASSWORD"],
+        "the engineer's identity header": deployed.lab.env["IDENTITY_HEADER"],
+    }
+
+
+def token(deployed: Deployed, password: str) -> str:
+    return json.dumps(
+        {"username": deployed.lab.control("GET", "/names")["publisher_token_username"], "password": password}
+    )
+
+
+def code_of(job: EndedJob) -> Any:
+    return job.result["error"] and job.result["error"]["code"]
+
+
+def test_the_forms_are_found_where_they_are() -> None:
+    """A search that finds nothing anywhere would prove nothing."""
+    text = f"user:{CANARY}:end"
+    written = [text, json.dumps(text), json.dumps(json.dumps(text)), repr(text), urllib.parse.quote_plus(text)]
+    written += [base64.b64encode(text.encode()).decode(), text.encode().hex()]
+    for shown in written:
+        assert any(form in shown.encode() for form in forms(CANARY)), shown
+
+
+def test_no_secret_is_in_what_successful_runs_leave(deployed: Deployed) -> None:
+    secrets = known(deployed)
+    release = deployed.release()
+    for runbook in ("import_manifest", "import_images"):
+        assert run_watched(deployed, secrets, runbook).status == "Completed"
+    again = deployed.vibedata("deploy", str(release.folder))
+    assert again.returncode == 0, again.stdout
+    assert_nowhere(deployed, secrets, {"vibedata deploy": again.stdout + again.stderr})
+
+
+def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: SecretClient) -> None:
+    secrets = {**known(deployed), "the canary": CANARY}
+    release = deployed.release()
+    said = {}
+
+    # A secret that is no JSON, has other fields, and one that the publisher refuses.
+    for text, code in ((CANARY, "VD-VAULT-002"), (json.dumps({"token": CANARY}), "VD-VAULT-002")):
+        vault.set_secret(SECRET, text)
+        assert code_of(run_watched(deployed, secrets, "import_manifest")) == code
+    vault.set_secret(SECRET, token(deployed, CANARY))
+    assert code_of(run_watched(deployed, secrets, "import_manifest")) == "VD-REGISTRY-002"
+    invoked = deployed.vibedata("invoke", "import_manifest")
+    assert invoked.returncode == 1
+    said["vibedata invoke"] = invoked.stdout + invoked.stderr
+
+    # An import that the source refuses: the token goes to ARM.
+    install_manifest(deployed, vault, release)
+    vault.set_secret(SECRET, token(deployed, CANARY))
+    assert code_of(run_watched(deployed, secrets, "import_images")) == "VD-IMPORT-005"
+
+    # A user's own mistake.
+    for output in ("text", "json"):
+        pushed = deployed.vibedata("push", str(release.folder), "--output", output, password=CANARY)
+        assert pushed.returncode == 1 and "VD-PUSH-005" in pushed.stdout + pushed.stderr
+        said[f"vibedata push --output {output}"] = pushed.stdout + pushed.stderr
+    assert_nowhere(deployed, secrets, said)
+
+
+def test_a_secret_that_a_service_repeats_is_masked(deployed: Deployed, vault: SecretClient) -> None:
+    secrets = known(deployed)
+    release = deployed.release()
+    install_manifest(deployed, vault, release)
+    for shown in (secrets["the publisher's token"], base64.b64encode(secrets["its credentials"].encode()).decode()):
+        deployed.lab.fault("status", times=0, status=400, code=shown, match={"service": "arm", "path": "importImage"})
+        deployed.lab.fault("status", times=0, status=503, match={"service": "logs"})
+        refused = run_watched(deployed, secrets, "import_images")
+        deployed.lab.control("DELETE", "/faults")
+        assert code_of(refused) == "VD-IMPORT-002"
+        assert "***" in refused.result["error"]["message"]
+    # An answer that the suite does not know, once the token was read: its traceback goes to the verbose stream.
+    deployed.lab.fault("status", times=0, status=418, code=shown, match={"service": "arm", "path": "importImage"})
+    deployed.lab.fault(
+        "status",
+        times=0,
+        status=418,
+        code=secrets["the publisher's token"],
+        match={"service": "blob", "path": "comp=list"},
+    )
+    unexpected = run_watched(deployed, secrets, "import_manifest")
+    deployed.lab.control("DELETE", "/faults")
+    assert code_of(unexpected) == "VD-ENGINE-900", unexpected.text
+    assert any(kind == "Verbose" and "Traceback" in text for kind, text in unexpected.streams)
+    deployed.succeed("import_images")
+    assert_nowhere(deployed, secrets, {})
+
+
+def install_manifest(deployed: Deployed, vault: SecretClient, release: Release) -> None:
+    """Run import_manifest with the token that is right."""
+    names = deployed.lab.control("GET", "/names")
+    vault.set_secret(SECRET, token(deployed, names["publisher_token_password"]))
+    job = deployed.succeed("import_manifest")
+    assert job.result["changes"][-1]["after"] == release.digest
