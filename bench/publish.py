@@ -1,0 +1,100 @@
+"""Publishing all runbooks and the full package set into an empty account, against what Automation's limit allows."""
+
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.customer import Customer, customer
+from bench.figures import Figure
+from runbook_lib.artifact_blobs import CONTAINER
+from runbook_lib.runbook import main
+from runbooks import publish_runbooks
+from scripts import lab_process
+from scripts.output import CommandError
+
+# Azure's window is 30 s, and an import of a wheel takes about as long (azure-facts, section 1): a fifth of both here.
+WINDOW_SECONDS = 6.0
+IMPORT_SECONDS = 6.0
+IMPORTS_IN_WINDOW = 5
+ARM_SECONDS = 0.1
+BLOB_SECONDS = 0.02
+OPERATION_SECONDS = 0.8  # a draft's replacement, a publication; the service asks for a poll after a second
+POLL_SECONDS = 1.0
+LATENCIES = (
+    {"service": "arm", "seconds": ARM_SECONDS},
+    {"service": "blob", "seconds": BLOB_SECONDS},
+    {"service": "customer_registry", "seconds": BLOB_SECONDS},
+    {"operation": "packageImport", "seconds": IMPORT_SECONDS},
+    {"operation": "packageImportWindow", "seconds": WINDOW_SECONDS},
+    {"operation": "runbook", "seconds": OPERATION_SECONDS},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    seconds: float
+    requests: int
+    writes: int
+
+
+def figures(report: Callable[[str], None]) -> list[Figure]:
+    """Measure in a lab of its own."""
+    with customer(images=1, report=report) as made:
+        for runbook in ("import_manifest", "import_images"):
+            made.run(runbook)
+        packages, runbooks = _empty(made)
+        for latency in LATENCIES:
+            made.slow_down(**latency)
+        report(f"publishing {runbooks} runbooks and {packages} packages")
+        first = _publish(made)
+        again = _publish(made)
+    what = f"{runbooks} runbooks, {packages} packages"
+    # Once for each window but the last, the last import; then a runbook's create, draft and publication.
+    critical = (math.ceil(packages / IMPORTS_IN_WINDOW) - 1) * WINDOW_SECONDS + IMPORT_SECONDS + 2 * POLL_SECONDS
+    return [
+        Figure(
+            name="publish: time over the critical path", value=first.seconds / critical, unit="", aim=1.3, note=what
+        ),
+        Figure(
+            name="publish: requests for each runbook and package",
+            value=first.requests / (packages + runbooks),
+            unit="",
+            aim=15,
+            note=f"{first.requests} for {what}",
+        ),
+        Figure(name="publish: requests of a rerun", value=again.requests, unit="", aim=50, note=what),
+        Figure(name="publish: writes of a rerun", value=again.writes, unit="", aim=0, note=what),
+    ]
+
+
+def _empty(made: Customer) -> tuple[int, int]:
+    """Take everything out of the account, and return how many packages and runbooks there are to publish."""
+    clients, settings = made.session.clients, made.session.settings
+    at = (settings.resource_group, settings.automation_account)
+    packages = 0
+    for environment in list(clients.automation.runtime_environments.list_by_automation_account(*at)):
+        packages += len(list(clients.automation.package.list_by_runtime_environment(*at, str(environment.name))))
+        clients.automation.runtime_environments.delete(*at, str(environment.name))
+    for runbook in list(clients.automation.runbook.list_by_automation_account(*at)):
+        clients.automation.runbook.delete(*at, str(runbook.name))
+    container = clients.blob_service.get_container_client(CONTAINER)
+    for name in list(container.list_blob_names()):
+        container.delete_blob(name)
+    return packages, len(list((made.release / "runbooks").glob("*.py")))
+
+
+def _publish(made: Customer) -> _Run:
+    """Run it in this process: in the empty account there is nothing yet that a job could be of."""
+    since = lab_process.control(made.lab, "GET", "/requests")["requests"][-1]["sequence"]
+    output = io.BytesIO()
+    started = time.monotonic()
+    code = main(publish_runbooks.RUNBOOK, [], stream=output)
+    seconds = time.monotonic() - started
+    if code != 0:
+        raise CommandError(output.getvalue().decode(), remedy="see the lines above")
+    journal = lab_process.control(made.lab, "GET", f"/requests?since={since}", seconds=60)["requests"]
+    own = [entry for entry in journal if not entry["client"].startswith("AzureAutomation")]
+    writes = [entry for entry in own if entry["service"] in ("arm", "blob") and entry["method"] not in ("GET", "HEAD")]
+    return _Run(seconds=seconds, requests=len(own), writes=len(writes))
