@@ -19,7 +19,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import arm_alerts, arm_resource_health, managed_resource_changes
+from lab import arm_alerts, arm_resource_health, arm_type_listing, managed_resource_changes
 from lab.arm import Arm, ArmRefusal, Handler
 from lab.arm_requests import invalid_api_version, resource_not_found
 from lab.lab import Lab
@@ -63,6 +63,7 @@ def register(arm: Arm) -> None:
             arm.provider(namespace, pattern, versions, {"GET": _getter(lab, managed, resource_type)})
     arm_alerts.register(arm, managed)
     arm_resource_health.register(arm, managed)
+    arm_type_listing.register(arm, managed)
     managed_resource_changes.register(lab, managed)
 
 

@@ -349,6 +349,73 @@ _ENTRIES = (
         'Secret publisher-acr-token must be JSON: {"username": ..., "password": ...}.',
         "Ask the publisher to provision it again.",
     ),
+    _entry(
+        "VD-VAULT-003",
+        "a secret cannot be used now",
+        "Its validity has ended, or has not begun.",
+        "Ask the publisher to provision it again; check the clock.",
+    ),
+    # The managed resource group and the component registry
+    _entry(
+        "VD-ARM-001",
+        "Azure Resource Manager's answer cannot be understood",
+        "It is not what the REST reference says, or leads elsewhere.",
+        "Check setting arm_endpoint, and that no proxy stands between.",
+    ),
+    _entry(
+        "VD-ARM-002",
+        "there is no such resource group",
+        "The subscription has no resource group of this name, or the identity may not see it.",
+        "Check settings subscription_id and resource_group, and the role Reader on the managed resource group.",
+    ),
+    _entry(
+        "VD-COMPONENT-001",
+        "the managed resource group lacks what the release names",
+        "These components' resources are not there: the deployment is not complete, is of another release, or a"
+        " resource was deleted or renamed.",
+        "Complete the deployment of the managed application, or install the release that belongs to it. Nothing was"
+        " written.",
+        retryable=True,
+    ),
+    _entry(
+        "VD-COMPONENT-002",
+        "the release manifest names a resource twice",
+        "Several components claim the same resource, so that versions and health would contradict each other.",
+        "Tell the publisher; nothing was written.",
+    ),
+    _entry(
+        "VD-COMPONENT-003",
+        "the component registry is of a newer schema",
+        "A newer release has written it, and schemas only go forward.",
+        "Run the runbooks of that release. Nothing was written.",
+    ),
+    _entry(
+        "VD-COMPONENT-004",
+        "an entity is too large for the component registry",
+        "Table Storage takes keys of at most 1,024 characters and entities of at most 1 MiB.",
+        "Shorten the name or the texts that the message names. Nothing was written.",
+    ),
+    _entry(
+        "VD-COMPONENT-005",
+        "a component drifts from the release",
+        "Its resource runs another version than the installed release has.",
+        "Deploy the release's version to it, or install the release that it belongs to. The run goes on: this is a"
+        " warning.",
+    ),
+    _entry(
+        "VD-COMPONENT-006",
+        "the component registry does not hold still",
+        "Others changed the same entities every time that they were to be written.",
+        "Wait until other runs have ended, then run it again.",
+        retryable=True,
+    ),
+    _entry(
+        "VD-COMPONENT-007",
+        "a table of the component registry cannot be made now",
+        "Table Storage is still deleting a table of the same name, which takes some minutes.",
+        "Find out who deleted it; run it again in a few minutes.",
+        retryable=True,
+    ),
     # The engine
     _entry(
         "VD-ENGINE-001",

@@ -21,7 +21,11 @@ def installed_manifest(context: "Context", customer: ContainerRegistryReader, ve
     Raises RunbookError VD-MANIFEST-010 (no such release), -008 (stored twice), VD-STORAGE-001 (no container), -003 (the
     blob is not what its name says), the errors of `release_manifest.parse` and the reader's, and azure.core's.
     """
-    release = _installed(context, customer, version)
+    return stored_manifest(context, installed_release(context, customer, version))
+
+
+def stored_manifest(context: "Context", release: InstalledRelease) -> ReleaseManifest:
+    """Return the manifest of a release in artifact storage. Raises as `installed_manifest` does."""
     content = artifact_storage.read_back(context.clients.blob_service, release)
     if content is None:
         raise RunbookError("VD-MANIFEST-010", target=release.version)
@@ -31,8 +35,12 @@ def installed_manifest(context: "Context", customer: ContainerRegistryReader, ve
     return manifest
 
 
-def _installed(context: "Context", customer: ContainerRegistryReader, version: str) -> InstalledRelease:
-    """Not simply the newest in artifact storage: after a downgrade that is another one, and it cannot be deleted."""
+def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> InstalledRelease:
+    """Return the stored release of `version`; for "" the one that the customer's `latest` points to.
+
+    Not simply the newest in artifact storage: after a downgrade that is another one, and it cannot be deleted. Raises
+    as `installed_manifest` does.
+    """
     stored = artifact_storage.list_installed(context.clients.blob_service, version or None)
     if version:
         chosen = stored

@@ -1,0 +1,166 @@
+"""Which resource each of a release's components is, and which version is there. All pure.
+
+1. A component names its resource by type and name, compared without case; without a name its own counts, without a type
+   it has no resource. A component of type runbook without a type is the runbook of that name in the Automation account.
+2. Every runbook that the release pins is a component, whether or not its components name it; one that is not mandatory
+   only where it is published.
+3. No two components may be the same resource, and every one must be there: all that is lacking is told at once.
+4. The version that is there is found out by kind:
+   - a container app: the image that it runs. The release's own digest or tag is the component's version, another tag or
+     digest is what is there instead; an image of another repository is given in full.
+   - a runbook: the SHA-256 of its published text, against the release's.
+   - anything else: the tag VERSION_TAG of the resource.
+   What cannot be found out is "", and no drift.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from runbook_lib.component_registry import fit
+from runbook_lib.endpoints import CONTAINER_APPS, endpoint_of, member
+from runbook_lib.errors import RunbookError
+from runbook_lib.managed_resources import Resource
+from runbook_lib.release import Component, Health, Pin, ReleaseManifest, RunbookPin
+
+RUNBOOKS = "Microsoft.Automation/automationAccounts/runbooks"
+VERSION_TAG = "vibedata-version"
+
+# Repository without its host, tag, digest: OCI distribution 1.1's reference.
+_IMAGE = re.compile(
+    r"((?P<host>[^/]*[.:][^/]*|localhost)/)?(?P<repository>[^:@]+)(:(?P<tag>[^:@/]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A component and the resource that it is. pin: of its artifact. resource: None where it has none."""
+
+    component: Component
+    pin: Pin | None
+    resource: Resource | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is there of a component. version: "" where it cannot be found out. drift: "" where all is well."""
+
+    endpoint: str
+    version: str
+    drift: str
+
+
+def claims(manifest: ReleaseManifest, resources: Iterable[Resource], *, automation_account: str) -> tuple[Claim, ...]:
+    """Return every component of the release with its resource.
+
+    Parameters: resources, all of the managed resource group; automation_account, its name. Raises RunbookError
+    VD-COMPONENT-002 (a resource is named twice), VD-COMPONENT-001 (resources are lacking), each naming all.
+    """
+    there = {resource.key: resource for resource in resources}
+    pins: dict[str, Pin] = {pin.name: pin for pin in manifest.images}
+    pins.update((pin.name, pin) for pin in manifest.runbooks)
+    named = tuple(_with_resource(component, automation_account) for component in manifest.components)
+    _check_once(named)
+    every = (*named, *_unnamed_runbooks(manifest, named, there, automation_account))
+    lacking = [component for component in every if component.resource_type and _key(component) not in there]
+    if lacking:
+        told = "; ".join(sorted(f"{each.resource_type} {each.resource_name} ({each.name})" for each in lacking))
+        raise RunbookError("VD-COMPONENT-001", f"{len(lacking)} of {len(every)}: {told}", target=manifest.version)
+    return tuple(
+        Claim(
+            component=component,
+            pin=pins[component.artifact] if component.artifact else None,
+            resource=there[_key(component)] if component.resource_type else None,
+        )
+        for component in every
+    )
+
+
+def _with_resource(component: Component, automation_account: str) -> Component:
+    resource_type, name = component.resource_type, component.resource_name or component.name
+    if component.type == "runbook" and resource_type is None:
+        resource_type, name = RUNBOOKS, f"{automation_account}/{component.artifact or component.name}"
+    return replace(component, resource_type=resource_type, resource_name=name if resource_type else None)
+
+
+def _unnamed_runbooks(
+    manifest: ReleaseManifest,
+    named: Iterable[Component],
+    there: Mapping[tuple[str, str], Resource],
+    automation_account: str,
+) -> Iterable[Component]:
+    known = {_key(component) for component in named if component.resource_type}
+    for pin in manifest.runbooks:
+        component = _runbook(pin, manifest.version, automation_account)
+        if _key(component) not in known and (pin.mandatory or _key(component) in there):
+            yield component
+
+
+def _runbook(pin: RunbookPin, version: str, automation_account: str) -> Component:
+    return Component(
+        name=pin.name,
+        type="runbook",
+        version=version,
+        artifact=pin.name,
+        resource_type=RUNBOOKS,
+        resource_name=f"{automation_account}/{pin.name}",
+        depends_on=(),
+        health=Health(),
+    )
+
+
+def _key(component: Component) -> tuple[str, str]:
+    return str(component.resource_type).lower(), str(component.resource_name).lower()
+
+
+def _check_once(components: Iterable[Component]) -> None:
+    by_resource: dict[tuple[str, str], list[Component]] = {}
+    for component in components:
+        if component.resource_type:
+            by_resource.setdefault(_key(component), []).append(component)
+    told = [
+        f"{same[0].resource_type} {same[0].resource_name} is {' and '.join(component.name for component in same)}"
+        for same in by_resource.values()
+        if len(same) > 1
+    ]
+    if told:
+        raise RunbookError("VD-COMPONENT-002", "; ".join(told))
+
+
+def found(claim: Claim, properties: Mapping[str, Any], script_sha256: str) -> Found:
+    """Return what is there of a component.
+
+    Parameters: properties, of its resource, {} where they were not asked for; script_sha256, of a runbook's published
+    text, hex, "" where there is none.
+    """
+    if claim.resource is None:
+        return Found(endpoint="", version="", drift="")
+    wanted = claim.component.version
+    version = fit(_version(claim, claim.resource, properties, script_sha256))
+    drift = "" if version in ("", wanted) else fit(f"the release has {wanted}, {version} is there")
+    return Found(endpoint=endpoint_of(claim.resource.type, properties), version=version, drift=drift)
+
+
+def _version(claim: Claim, resource: Resource, properties: Mapping[str, Any], script_sha256: str) -> str:
+    if isinstance(claim.pin, RunbookPin):
+        same = script_sha256 == claim.pin.script_sha256
+        return claim.component.version if same else f"sha256:{script_sha256}" if script_sha256 else ""
+    if resource.type.lower() == CONTAINER_APPS:
+        containers = member(properties, "template", "containers")
+        images = [member(one, "image") for one in containers] if isinstance(containers, list) else []
+        return _image_version(claim, [image for image in images if isinstance(image, str)])
+    return resource.tags.get(VERSION_TAG, "")
+
+
+def _image_version(claim: Claim, images: list[str]) -> str:
+    """A container app may run helpers beside its own image, which is then the one of the pinned repository."""
+    if claim.pin is None or not images:
+        return ""
+    for image in images:
+        parts = _IMAGE.fullmatch(image)
+        if parts is not None and parts["repository"] == claim.pin.repository:
+            if parts["digest"] == claim.pin.digest or (not parts["digest"] and parts["tag"] == claim.pin.tag):
+                return claim.component.version
+            return parts["digest"] or parts["tag"] or "latest"
+    return images[0]

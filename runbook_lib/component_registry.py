@@ -1,0 +1,256 @@
+"""The component registry's words, and what is written to it: tables, keys, limits, rows and batches. All pure.
+
+Tables of the managed application's storage account (design section 7):
+
+    Schema       schema / version              schemaVersion
+    Components   type / name                   COMPONENT_COLUMNS, the health columns, registeredAt, updatedAt
+    Resources    resource type / name          RESOURCE_COLUMNS, registeredAt, updatedAt
+    Policies     policy / name                 the policy's own columns
+    Releases     release / version             RELEASE_COLUMNS, registeredAt, updatedAt
+    Credentials  kind / id                     CREDENTIAL_COLUMNS, registeredAt, updatedAt; never a secret
+
+A row says which columns it cares for; the others of an entity belong to somebody else (health to check_health) and are
+left as they are. Times say when something was written and are never compared, so that an equal entity is not written.
+Rows are compared column by column: a column that a newer schema adds fills itself at the next run.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from runbook_lib.errors import RunbookError
+
+SCHEMA, COMPONENTS, RESOURCES = "Schema", "Components", "Resources"
+POLICIES, RELEASES, CREDENTIALS = "Policies", "Releases", "Credentials"
+TABLES = (SCHEMA, COMPONENTS, RESOURCES, POLICIES, RELEASES, CREDENTIALS)
+# What this runbook knows. It goes up when an older runbook could misread or spoil what a newer one writes.
+SCHEMA_VERSION = 1
+
+# Columns that a bootstrap compares and writes.
+COMPONENT_COLUMNS = (
+    "version",
+    "artifactDigest",
+    "resourceId",
+    "endpoint",
+    "dependsOn",
+    "state",
+    "discoveredVersion",
+    "drift",
+    "healthKind",
+    "healthPath",
+    "healthExpectedStatus",
+    "healthTimeoutSeconds",
+)
+RESOURCE_COLUMNS = ("resourceId", "kind", "location", "sku", "tags", "provisioningState", "createdAt", "state")
+RELEASE_COLUMNS = ("digest", "channel", "createdAt", "expiresAt", "state")
+CREDENTIAL_COLUMNS = ("state", "notBefore", "expires")
+POLICY_COLUMNS = ("max_retries", "delay_seconds")
+SCHEMA_COLUMNS = ("schemaVersion",)
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    SCHEMA: SCHEMA_COLUMNS,
+    COMPONENTS: COMPONENT_COLUMNS,
+    RESOURCES: RESOURCE_COLUMNS,
+    POLICIES: POLICY_COLUMNS,
+    RELEASES: RELEASE_COLUMNS,
+    CREDENTIALS: CREDENTIAL_COLUMNS,
+}
+REGISTERED, VANISHED = "registered", "vanished"
+CURRENT, FORMER = "current", "former"
+
+# Table Storage's limits (azure-facts, section 10).
+MAX_BATCH_ROWS = 100
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+MAX_ENTITY_BYTES = 1024 * 1024
+MAX_KEY_CHARACTERS = 1024
+# A text property holds 64 KiB of UTF-16; the rest is for the mark that it was cut.
+MAX_TEXT_UNITS = 32_000
+CUT_MARK = " ... (cut)"
+# Of a batch's part beside its entity's JSON: boundaries, headers, and the account's address.
+PART_BYTES = 1500
+# Longer digests would fill the log; of a run's batches no two meet by chance.
+_HASH_BYTES = 16
+
+Value = str | int | float
+Entity = Mapping[str, object]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What must be recorded. columns: compared, and written where they differ. at_first: written with them when the
+    row is new, or comes back after it had vanished.
+    """
+
+    table: str
+    partition: str
+    name: str
+    columns: Mapping[str, Value]
+    at_first: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        """Partition and row key."""
+        return self.partition, self.name
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the row marks an entity that has gone; there is nothing to mark where there is none."""
+        return self.columns.get("state") in (VANISHED, FORMER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An entity as it was listed. content: `digest_of` its table's COLUMNS."""
+
+    etag: str
+    state: str
+    content: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Rows of one partition that are written together or not at all, by row key."""
+
+    target: str
+    rows: tuple[Row, ...]
+
+    @property
+    def table(self) -> str:
+        """The table of all rows."""
+        return self.rows[0].table
+
+    @property
+    def partition(self) -> str:
+        """The partition of all rows."""
+        return self.rows[0].partition
+
+    @property
+    def wanted(self) -> str:
+        """What `seen` returns when all rows are recorded as wanted."""
+        return self._told({row.name: row.columns for row in self.rows})
+
+    def seen(self, entities: Mapping[str, Entity]) -> str | None:
+        """Return what is recorded, of the columns that the batch cares for; None for nothing. entities: by row key."""
+        return self._told(entities) if entities else None
+
+    def unlike(self, entities: Mapping[str, Entity]) -> tuple[Row, ...]:
+        """Return the rows that are not recorded as wanted."""
+        return tuple(row for row in self.rows if not _is_like(row, entities.get(row.name)))
+
+    def _told(self, entities: Mapping[str, Entity]) -> str:
+        found = [
+            [row.name, [entities[row.name].get(column) for column in sorted(row.columns)]]
+            for row in self.rows
+            if row.name in entities
+        ]
+        digest = hashlib.sha256(json.dumps(found).encode()).hexdigest()
+        return f"{len(found)} rows, sha256:{digest}"
+
+
+def _is_like(row: Row, entity: Entity | None) -> bool:
+    if entity is None:
+        return row.leaves
+    return all(entity.get(column) == value for column, value in row.columns.items())
+
+
+def check_schema(entity: Entity) -> None:
+    """Check that this runbook may write where table Schema holds `entity`. Raises RunbookError VD-COMPONENT-003."""
+    version = entity.get("schemaVersion")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise RunbookError("VD-COMPONENT-003", f"it is {version}; this runbook knows {SCHEMA_VERSION}")
+
+
+def digest_of(columns: Entity, names: Sequence[str]) -> bytes:
+    """Return a digest of the values of `names` in `columns`."""
+    return hashlib.sha256(json.dumps([columns.get(name) for name in names]).encode()).digest()[:_HASH_BYTES]
+
+
+def changed(rows: Iterable[Row], recorded: Mapping[Key, Recorded]) -> Iterator[Row]:
+    """Yield the rows that `recorded`, of their table, does not have as wanted."""
+    for row in rows:
+        known = recorded.get(row.key)
+        if known is None or known.content != digest_of(row.columns, COLUMNS[row.table]):
+            yield row
+
+
+def gone(
+    table: str, recorded: Mapping[Key, Recorded], kept: Iterable[Key], columns: Mapping[str, Value]
+) -> Iterator[Row]:
+    """Yield a row with `columns` (its state among them) for each recorded one that is not `kept` and not in that state
+    yet.
+    """
+    still = set(kept)
+    for (partition, name), known in recorded.items():
+        if (partition, name) not in still and known.state != columns["state"]:
+            yield Row(table=table, partition=partition, name=name, columns=columns)
+
+
+def batches(rows: Iterable[Row]) -> tuple[Batch, ...]:
+    """Return the rows in batches within Table Storage's limits.
+
+    Raises RunbookError VD-COMPONENT-004 where one cannot be recorded at all.
+    """
+    made = []
+    ordered = sorted(rows, key=lambda row: (row.table, *row.key))
+    for (table, partition), group in groupby(ordered, key=lambda row: (row.table, row.partition)):
+        parts = list(_parts(group))
+        for number, part in enumerate(parts, start=1):
+            made.append(Batch(target=f"{table} {partition} {number}/{len(parts)}", rows=tuple(part)))
+    return tuple(made)
+
+
+def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        needed = _request_bytes(row)
+        if part and (len(part) == MAX_BATCH_ROWS or size + needed > MAX_BATCH_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += needed
+    yield part
+
+
+def _request_bytes(row: Row) -> int:
+    """Return at least what the row takes in a request, in bytes; its keys stand there twice, once percent-encoded."""
+    _check_size(row)
+    columns = json.dumps({**row.columns, **row.at_first})
+    return len(columns) + PART_BYTES + 4 * (len(row.partition) + len(row.name)) + len(row.columns) * 40
+
+
+def _check_size(row: Row) -> None:
+    where = f"{row.table} {row.partition}/{row.name}"[:MAX_KEY_CHARACTERS]
+    if max(len(row.partition), len(row.name)) > MAX_KEY_CHARACTERS:
+        raise RunbookError("VD-COMPONENT-004", f"its key is over {MAX_KEY_CHARACTERS} characters", target=where)
+    size = _entity_bytes(row)
+    if size > MAX_ENTITY_BYTES:
+        raise RunbookError("VD-COMPONENT-004", f"it has {size} bytes; at most {MAX_ENTITY_BYTES} fit", target=where)
+
+
+def _entity_bytes(row: Row) -> int:
+    """Return an entity's size as Table Storage counts it: two bytes a character, names included."""
+    size = 4 + 2 * (len(row.partition) + len(row.name))
+    for name, value in {**row.columns, **row.at_first}.items():
+        size += 8 + 2 * len(name) + (4 + len(value.encode("utf-16-le")) if isinstance(value, str) else 8)
+    return size
+
+
+def fit(text: str | None) -> str:
+    """Return a text as a property can hold it: "" for None, an overlong one cut, half a character replaced."""
+    units = (text or "").encode("utf-16-le", "replace")
+    if len(units) <= 2 * MAX_TEXT_UNITS:
+        return units.decode("utf-16-le")
+    return units[: 2 * MAX_TEXT_UNITS].decode("utf-16-le", "ignore") + CUT_MARK
+
+
+# Keys may hold neither / \ # ? nor control characters; ASCII alone sorts alike everywhere.
+_NOT_IN_KEYS = re.compile(r"[^ -~]|[\\#?|~]")
+
+
+def key_of(name: str) -> str:
+    """Return a name as a key: `/` becomes `|`, another character that a key may not hold `~` and its code."""
+    return _NOT_IN_KEYS.sub(lambda found: f"~{ord(found.group()):x}.", name).replace("/", "|")

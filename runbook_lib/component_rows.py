@@ -1,0 +1,199 @@
+"""What a bootstrap wants recorded, row by row, and a component as it is recorded. All pure."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from runbook_lib.clock import rfc3339
+from runbook_lib.component_claims import Claim, Found
+from runbook_lib.component_registry import (
+    COMPONENTS,
+    CREDENTIALS,
+    CURRENT,
+    POLICIES,
+    REGISTERED,
+    RELEASES,
+    RESOURCES,
+    SCHEMA,
+    SCHEMA_VERSION,
+    VANISHED,
+    Entity,
+    Key,
+    Row,
+    Value,
+    fit,
+    key_of,
+)
+from runbook_lib.credential_states import CredentialState
+from runbook_lib.managed_resources import Resource
+from runbook_lib.network_policy import PARTITION as POLICY
+from runbook_lib.network_policy import ROW as NETWORK_RETRY_POLICIES
+from runbook_lib.release import ReleaseManifest
+
+UNKNOWN = "unknown"
+# Of a component that nobody has probed yet, also one that comes back after it had vanished.
+INITIAL_HEALTH: Mapping[str, Value] = {
+    "health": UNKNOWN,
+    "healthReason": "not probed yet",
+    "checkedAt": "",
+    "healthStreak": 0,
+}
+# Of a component that the release no longer has.
+GONE_COMPONENT: Mapping[str, Value] = {
+    "state": VANISHED,
+    "health": UNKNOWN,
+    "healthReason": "no longer part of the release",
+    "healthStreak": 0,
+}
+GONE_RESOURCE: Mapping[str, Value] = {"state": VANISHED}
+
+
+def schema_row() -> Row:
+    """Return the row that says which schema the tables have."""
+    return Row(table=SCHEMA, partition="schema", name="version", columns={"schemaVersion": SCHEMA_VERSION})
+
+
+def resource_rows(resources: Iterable[Resource], recorded: Iterable[Key]) -> Iterator[Row]:
+    """Yield a row for each resource. recorded: keys in the table.
+
+    ARM spells the same type in several ways, and compares without case; a key that is recorded keeps its spelling.
+    """
+    spelled = {(partition.lower(), name.lower()): (partition, name) for partition, name in recorded}
+    partitions = {partition.lower(): partition for partition, _ in spelled.values()}
+    for resource in resources:
+        partition, name = key_of(resource.type), key_of(resource.name)
+        partition = partitions.setdefault(partition.lower(), partition)
+        partition, name = spelled.get((partition.lower(), name.lower()), (partition, name))
+        columns: dict[str, Value] = {
+            "resourceId": resource.resource_id,
+            "kind": resource.kind,
+            "location": resource.location,
+            "sku": resource.sku,
+            "tags": resource.tags_text,
+            "provisioningState": resource.provisioning_state,
+            "createdAt": resource.created_at,
+            "state": REGISTERED,
+        }
+        yield Row(table=RESOURCES, partition=partition, name=name, columns=columns)
+
+
+def component_row(claim: Claim, found: Found) -> Row:
+    """Return the row of a component."""
+    component, health = claim.component, claim.component.health
+    return Row(
+        table=COMPONENTS,
+        partition=component.type,
+        name=key_of(component.name),
+        columns={
+            "version": component.version,
+            "artifactDigest": claim.pin.digest if claim.pin else "",
+            "resourceId": claim.resource.resource_id if claim.resource else "",
+            "endpoint": found.endpoint,
+            "dependsOn": json.dumps(component.depends_on),
+            "state": REGISTERED,
+            "discoveredVersion": found.version,
+            "drift": found.drift,
+            "healthKind": health.kind,
+            "healthPath": health.path or "",
+            "healthExpectedStatus": health.expected_status or 0,
+            "healthTimeoutSeconds": health.timeout_seconds or 0,
+        },
+        at_first=INITIAL_HEALTH,
+    )
+
+
+def policy_row(manifest: ReleaseManifest) -> Row:
+    """Return the row of the network retry policy, which runbook_lib.network_policy reads."""
+    policy = manifest.network_retry_policies
+    columns: dict[str, Value] = {"max_retries": policy.max_retries, "delay_seconds": policy.delay_seconds}
+    return Row(table=POLICIES, partition=POLICY, name=NETWORK_RETRY_POLICIES, columns=columns)
+
+
+def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
+    """Return the row of the installed release. sha256: hex, of its manifest."""
+    columns: dict[str, Value] = {
+        "digest": f"sha256:{sha256}",
+        "channel": manifest.channel,
+        "createdAt": rfc3339(manifest.created_at),
+        "expiresAt": rfc3339(manifest.expires_at),
+        "state": CURRENT,
+    }
+    return Row(table=RELEASES, partition="release", name=manifest.version, columns=columns)
+
+
+def credential_row(credential: CredentialState) -> Row:
+    """Return the row of a credential's state."""
+    columns: dict[str, Value] = {
+        "state": credential.state,
+        "notBefore": rfc3339(credential.not_before) if credential.not_before else "",
+        "expires": rfc3339(credential.expires) if credential.expires else "",
+    }
+    return Row(table=CREDENTIALS, partition=credential.kind, name=key_of(credential.id), columns=columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredComponent:
+    """A component as the component registry has it. Texts are "" and numbers 0 where nothing is said; depends_on:
+    names; checked_at: RFC 3339.
+    """
+
+    type: str
+    name: str
+    version: str
+    artifact_digest: str
+    resource_id: str
+    endpoint: str
+    depends_on: tuple[str, ...]
+    state: str
+    discovered_version: str
+    drift: str
+    health_kind: str
+    health_path: str
+    health_expected_status: int
+    health_timeout_seconds: int
+    health: str
+    health_reason: str
+    health_streak: int
+    checked_at: str
+    registered_at: str
+    updated_at: str
+
+
+def registered_component(entity: Entity) -> RegisteredComponent:
+    """Return the component that an entity of table Components holds."""
+    try:
+        depends_on = json.loads(_text(entity, "dependsOn") or "[]")
+    except ValueError:
+        depends_on = []
+    return RegisteredComponent(
+        type=_text(entity, "PartitionKey"),
+        name=_text(entity, "RowKey"),
+        version=_text(entity, "version"),
+        artifact_digest=_text(entity, "artifactDigest"),
+        resource_id=_text(entity, "resourceId"),
+        endpoint=_text(entity, "endpoint"),
+        depends_on=tuple(str(name) for name in depends_on) if isinstance(depends_on, list) else (),
+        state=_text(entity, "state"),
+        discovered_version=_text(entity, "discoveredVersion"),
+        drift=_text(entity, "drift"),
+        health_kind=_text(entity, "healthKind"),
+        health_path=_text(entity, "healthPath"),
+        health_expected_status=_whole(entity, "healthExpectedStatus"),
+        health_timeout_seconds=_whole(entity, "healthTimeoutSeconds"),
+        health=_text(entity, "health") or UNKNOWN,
+        health_reason=_text(entity, "healthReason"),
+        health_streak=_whole(entity, "healthStreak"),
+        checked_at=_text(entity, "checkedAt"),
+        registered_at=_text(entity, "registeredAt"),
+        updated_at=_text(entity, "updatedAt"),
+    )
+
+
+def _text(entity: Entity, name: str) -> str:
+    value = entity.get(name)
+    return fit(value) if isinstance(value, str) else ""
+
+
+def _whole(entity: Entity, name: str) -> int:
+    value = entity.get(name)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,49 @@
+"""The states of the credentials in the customer's Key Vault, from their properties: no value is ever read here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from runbook_lib.publisher_token import SECRET
+
+if TYPE_CHECKING:
+    from azure.keyvault.secrets import SecretClient, SecretProperties
+
+State = Literal["enabled", "disabled", "not yet valid", "expired", "absent"]
+# What the suite needs of the vault's secrets: kind and id.
+SECRETS: tuple[tuple[str, str], ...] = (("registry-token", SECRET),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialState:
+    """One credential. not_before and expires: aware, None where the vault does not say."""
+
+    kind: str
+    id: str
+    state: State
+    not_before: datetime | None = None
+    expires: datetime | None = None
+
+
+def read_credential_states(secrets: "SecretClient", now: datetime) -> tuple[CredentialState, ...]:
+    """Return the state of each of SECRETS at `now`. Raises azure.core's errors."""
+    wanted = {name for _, name in SECRETS}
+    there = {found.name: found for found in secrets.list_properties_of_secrets() if found.name in wanted}
+    return tuple(_state(kind, name, there.get(name), now) for kind, name in SECRETS)
+
+
+def _state(kind: str, name: str, found: "SecretProperties | None", now: datetime) -> CredentialState:
+    if found is None:
+        return CredentialState(kind=kind, id=name, state="absent")
+    since, until = found.not_before, found.expires_on
+    state = state_of(enabled=bool(found.enabled), not_before=since, expires=until, now=now)
+    return CredentialState(kind=kind, id=name, state=state, not_before=since, expires=until)
+
+
+def state_of(*, enabled: bool, not_before: datetime | None, expires: datetime | None, now: datetime) -> State:
+    """Return what a credential with these properties is good for at `now`."""
+    if not enabled:
+        return "disabled"
+    if expires is not None and now >= expires:
+        return "expired"
+    return "not yet valid" if not_before is not None and now < not_before else "enabled"

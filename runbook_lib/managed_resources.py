@@ -1,0 +1,170 @@
+"""What is in the managed resource group, as ARM lists it: every page, one request a page, none for each resource."""
+
+import json
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from runbook_lib.component_registry import fit
+from runbook_lib.endpoints import CONTAINER_APPS, SITES, member
+from runbook_lib.errors import RunbookError
+from runbook_lib.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.mgmt.resource.resources import ResourceManagementClient
+
+API_VERSION = "2025-04-01"  # Microsoft.Resources; what azure-mgmt-resource 26 asks with
+# The listing leaves out `properties`; these two come with it (REST reference, Resources - List By Resource Group).
+EXPANSIONS = "createdTime,provisioningState"
+# Types whose own listing shows `properties`, which the components of these types are known by.
+DETAILED_TYPES: Mapping[str, str] = {CONTAINER_APPS: "2025-01-01", SITES: "2024-11-01"}
+AVAILABILITY = "Microsoft.ResourceHealth/availabilityStatuses"
+AVAILABILITY_API_VERSION = "2025-05-01"
+# A group holds 800 resources of a type, 980 types (learn resource-providers-without-resource-group-limits); a page
+# 1,000 resources. A listing that goes on for longer goes in a circle.
+MAX_PAGES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One resource. name: with its parent's, where it has one. sku: its name. tags: by name."""
+
+    resource_id: str
+    type: str
+    name: str
+    kind: str
+    location: str
+    sku: str
+    tags: Mapping[str, str]
+    provisioning_state: str
+    created_at: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Type and name, compared without case as ARM does."""
+        return self.type.lower(), self.name.lower()
+
+    @property
+    def tags_text(self) -> str:
+        """The tags as JSON, in an order of their own."""
+        return fit(json.dumps(self.tags, sort_keys=True, ensure_ascii=False)) if self.tags else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Available, Degraded, Unavailable or Unknown, and a sentence about it."""
+
+    state: str
+    summary: str
+
+
+class ManagedResources:
+    """The managed resource group.
+
+    Raises RunbookError VD-ARM-001 (an answer that cannot be understood), -002 (there is no such group), and
+    azure.core's errors where ARM cannot be reached, fails, throttles, or refuses the identity.
+    """
+
+    def __init__(self, *, client: "ResourceManagementClient", settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+
+    def all(self) -> list[Resource]:
+        """Return every resource, each once: one that comes or goes between two pages may be listed twice."""
+        query = urlencode({"api-version": API_VERSION, "$expand": EXPANSIONS}, safe="$,")
+        found = {}
+        for item in self._items(f"{self._group}/resources?{query}"):
+            resource = _resource(item)
+            found[resource.key] = resource
+        return list(found.values())
+
+    def properties_of(self, resource_type: str, names: Container[str]) -> dict[str, Mapping[str, Any]]:
+        """Return the properties of the resources of `resource_type`, one of DETAILED_TYPES, that have one of `names`.
+
+        names and the keys returned: in small letters. The others are not kept: there may be thousands.
+        """
+        version = DETAILED_TYPES[resource_type.lower()]
+        path = f"{self._group}/providers/{resource_type}?{urlencode({'api-version': version})}"
+        kept = {}
+        for item in self._items(path):
+            name = _text(item, "name").lower()
+            properties = item.get("properties")
+            if name in names and isinstance(properties, Mapping):
+                kept[name] = properties
+        return kept
+
+    def availability(self) -> dict[str, Availability]:
+        """Return what Azure says of its platform below the resources, by resource id in small letters.
+
+        Many types have no such check (container apps and most of the network): they are not in the answer.
+        """
+        path = f"{self._group}/providers/{AVAILABILITY}?{urlencode({'api-version': AVAILABILITY_API_VERSION})}"
+        found = {}
+        for item in self._items(path):
+            resource_id = _text(item, "id").lower().partition(f"/providers/{AVAILABILITY.lower()}")[0]
+            state = _optional(member(item, "properties", "availabilityState"))
+            found[resource_id] = Availability(state, _optional(member(item, "properties", "summary")))
+        return found
+
+    @property
+    def _group(self) -> str:
+        return quote(self._settings.resource_group_id, safe="/()")
+
+    def _items(self, address: str) -> Iterator[Mapping[str, Any]]:
+        from azure.core.rest import HttpRequest
+
+        for _ in range(MAX_PAGES):
+            response = self._client.send_request(HttpRequest("GET", address))
+            if response.status_code == 404:
+                raise RunbookError("VD-ARM-002", target=self._settings.resource_group)
+            response.raise_for_status()
+            page = _page(response)
+            yield from page["value"]
+            address = page.get("nextLink") or ""
+            if not address:
+                return
+            # Elsewhere than at ARM nothing is asked: ARM's token would go there.
+            if urlsplit(address).netloc != urlsplit(self._settings.arm_endpoint).netloc:
+                raise RunbookError("VD-ARM-001", "a page leads elsewhere", target=urlsplit(address).netloc)
+        raise RunbookError("VD-ARM-001", f"the listing has more than {MAX_PAGES} pages")
+
+
+def _page(response: Any) -> Mapping[str, Any]:
+    try:
+        page = response.json()
+    except ValueError as error:
+        raise RunbookError("VD-ARM-001", "a page is no JSON") from error
+    items = member(page, "value")
+    link = member(page, "nextLink")
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        raise RunbookError("VD-ARM-001", "a page has no list of resources")
+    if link is not None and not isinstance(link, str):
+        raise RunbookError("VD-ARM-001", "a page's link is no text")
+    return dict(page)
+
+
+def _resource(item: Mapping[str, Any]) -> Resource:
+    tags = item.get("tags")
+    return Resource(
+        resource_id=_text(item, "id"),
+        type=_text(item, "type"),
+        name=_text(item, "name"),
+        kind=_optional(item.get("kind")),
+        location=_optional(item.get("location")),
+        sku=_optional(member(item, "sku", "name")),
+        tags={str(name): _optional(value) for name, value in tags.items()} if isinstance(tags, Mapping) else {},
+        provisioning_state=_optional(item.get("provisioningState")),
+        created_at=_optional(item.get("createdTime")),
+    )
+
+
+def _text(item: Mapping[str, Any], name: str) -> str:
+    value = item.get(name)
+    if not isinstance(value, str) or not value:
+        raise RunbookError("VD-ARM-001", f"a resource has no {name}")
+    return fit(value)
+
+
+def _optional(value: object) -> str:
+    return fit(value) if isinstance(value, str) else ""

@@ -1,0 +1,274 @@
+"""Record in the component registry what the managed application consists of.
+
+Everything in the managed resource group is registered, and every component of the installed release with its version,
+artifact, resource and endpoint. What is there in another version than the release's is drift: recorded, and told as a
+warning. What the release names and the group lacks is an error, and nothing is written. What has gone is marked.
+"""
+
+import hashlib
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+
+from runbook_lib import component_registry
+from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.component_claims import RUNBOOKS, Claim, Found, claims, found
+from runbook_lib.component_registry import Batch, Key, Recorded, Row
+from runbook_lib.component_rows import (
+    GONE_COMPONENT,
+    GONE_RESOURCE,
+    component_row,
+    credential_row,
+    policy_row,
+    release_row,
+    resource_rows,
+    schema_row,
+)
+from runbook_lib.component_tables import ComponentTables
+from runbook_lib.container_registry import customer_reader
+from runbook_lib.credential_states import CredentialState, read_credential_states
+from runbook_lib.errors import RunbookError
+from runbook_lib.installed_release import installed_release, stored_manifest
+from runbook_lib.managed_resources import DETAILED_TYPES, ManagedResources, Resource
+from runbook_lib.parameters import CommonParameters
+from runbook_lib.release import ReleaseManifest
+from runbook_lib.release_manifest import VERSION
+from runbook_lib.result import Report
+from runbook_lib.runbook import Context, Runbook, main
+
+# Runbooks' texts read at once; each is up to 1 MiB.
+TEXTS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(CommonParameters):
+    """What bootstrap_registry takes."""
+
+    release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
+        super().__post_init__()
+        if self.release_version and not re.fullmatch(VERSION, self.release_version):
+            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What bootstrap_registry found.
+
+    release_sha256: hex, of the manifest. components: each with what is there of it. recorded: by table, what it holds;
+    a table that does not exist is not among them.
+    """
+
+    manifest: ReleaseManifest
+    release_sha256: str
+    resources: Sequence[Resource]
+    components: Sequence[tuple[Claim, Found]]
+    credentials: Sequence[CredentialState]
+    recorded: Mapping[str, Mapping[Key, Recorded]]
+    tables: ComponentTables = field(repr=False)
+
+    @property
+    def absent_tables(self) -> tuple[str, ...]:
+        """The tables that have to be made."""
+        return tuple(table for table in component_registry.TABLES if table not in self.recorded)
+
+    @cached_property
+    def wanted(self) -> Mapping[str, tuple[Row, ...]]:
+        """What is to be written, by table; worked out once, from the other facts alone."""
+        return {table: tuple(self._to_write(table)) for table in component_registry.TABLES}
+
+    @cached_property
+    def batches(self) -> Mapping[str, Batch]:
+        """The same in batches, by target."""
+        return {batch.target: batch for batch in component_registry.batches(chain.from_iterable(self.wanted.values()))}
+
+    def _to_write(self, table: str) -> Iterator[Row]:
+        recorded = self.recorded.get(table, {})
+        kept: set[Key] = set()
+
+        def rows() -> Iterator[Row]:
+            for row in self._rows(table, recorded):
+                kept.add(row.key)
+                yield row
+
+        yield from component_registry.changed(rows(), recorded)
+        if table in GONE:
+            yield from component_registry.gone(table, recorded, kept, GONE[table])
+
+    def _rows(self, table: str, recorded: Mapping[Key, Recorded]) -> Iterator[Row]:
+        if table == component_registry.RESOURCES:
+            yield from resource_rows(self.resources, recorded)
+        elif table == component_registry.COMPONENTS:
+            yield from (component_row(claim, there) for claim, there in self.components)
+        elif table == component_registry.CREDENTIALS:
+            yield from map(credential_row, self.credentials)
+        elif table == component_registry.RELEASES:
+            yield release_row(self.manifest, self.release_sha256)
+        elif table == component_registry.POLICIES:
+            yield policy_row(self.manifest)
+        else:
+            yield schema_row()
+
+
+# What becomes of a row that is no longer wanted; in the other tables it stays as it is.
+GONE: Mapping[str, Mapping[str, component_registry.Value]] = {
+    component_registry.RESOURCES: GONE_RESOURCE,
+    component_registry.COMPONENTS: GONE_COMPONENT,
+    component_registry.RELEASES: {"state": component_registry.FORMER},
+}
+
+
+def observe(context: Context, parameters: Parameters) -> Facts:
+    """Read the release, the managed resource group, the vault's properties, and what is recorded."""
+    tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
+    # First of all: where a newer runbook has written, this one only stands in the way.
+    recorded = {table: tables.recorded(table) for table in component_registry.TABLES}
+    release = installed_release(context, customer_reader(context), parameters.release_version)
+    manifest = stored_manifest(context, release)
+    managed = ManagedResources(client=context.clients.resources, settings=context.settings)
+    resources = managed.all()
+    claimed = claims(manifest, resources, automation_account=context.settings.automation_account)
+    facts = Facts(
+        manifest=manifest,
+        release_sha256=release.sha256,
+        resources=resources,
+        components=_found(context, managed, claimed),
+        credentials=read_credential_states(context.clients.secrets, context.clock.now()),
+        recorded={table: rows for table, rows in recorded.items() if rows is not None},
+        tables=tables,
+    )
+    for warning in _warnings(facts):
+        context.output.warning(f"{warning.code}: {warning.message}")
+    return facts
+
+
+def _found(context: Context, managed: ManagedResources, claimed: Sequence[Claim]) -> tuple[tuple[Claim, Found], ...]:
+    """Look what is there of each component: a listing for each type that shows it, a text for each runbook."""
+    names: dict[str, set[str]] = {}
+    for claim in claimed:
+        if claim.resource is not None:
+            kind, name = claim.resource.key
+            names.setdefault(kind, set()).add(name)
+    properties = {
+        (kind, name): shown
+        for kind in DETAILED_TYPES
+        if kind in names
+        for name, shown in managed.properties_of(kind, names[kind]).items()
+    }
+    texts = _texts(context, names.get(RUNBOOKS.lower(), set()))
+    return tuple(
+        (claim, found(claim, properties.get(key, {}), texts.get(key[1], "") if key[0] == RUNBOOKS.lower() else ""))
+        for claim in claimed
+        for key in [claim.resource.key if claim.resource else ("", "")]
+    )
+
+
+def _texts(context: Context, names: set[str]) -> dict[str, str]:
+    """Return the SHA-256 (hex) of runbooks' published texts, by resource name; none where it was never published."""
+    if not names:
+        return {}
+    account = AutomationAccount(client=context.clients.automation, settings=context.settings)
+
+    def sha256(name: str) -> str:
+        text = account.published_text(name.rpartition("/")[2])
+        return "" if text is None else hashlib.sha256(text).hexdigest()
+
+    with ThreadPoolExecutor(TEXTS_AT_ONCE) as readers:
+        return dict(zip(names, readers.map(sha256, names), strict=True))
+
+
+def _warnings(facts: Facts) -> Iterator[RunbookError]:
+    for claim, there in facts.components:
+        if there.drift:
+            yield RunbookError("VD-COMPONENT-005", there.drift, target=claim.component.name)
+    for credential in facts.credentials:
+        if credential.state in ("absent", "disabled"):
+            yield RunbookError("VD-VAULT-001", f"it is {credential.state}", target=credential.id)
+        elif credential.state != "enabled":
+            yield RunbookError("VD-VAULT-003", f"it is {credential.state}", target=credential.id)
+
+
+def plan(facts: Facts) -> Plan:
+    """Make the tables that are absent, say their schema, then record what differs, batch by batch and side by side."""
+    made = [Change(1, "create", f"table {table}", None, "there") for table in facts.absent_tables]
+    written = [
+        Change(
+            2 if batch.table == component_registry.SCHEMA else 3,
+            "record",
+            batch.target,
+            _before(facts, batch),
+            batch.wanted,
+        )
+        for batch in facts.batches.values()
+    ]
+    equal = (NoChange(table, "is recorded as it is") for table, rows in facts.wanted.items() if not rows)
+    return Plan(changes=(*made, *written), unchanged=tuple(equal))
+
+
+def _stage(batch: Batch) -> int:
+    """The schema goes first: an older runbook must refuse before anything of a newer schema is there."""
+    return 2 if batch.table == component_registry.SCHEMA else 3
+
+
+def _before(facts: Facts, batch: Batch) -> str | None:
+    recorded = facts.recorded.get(batch.table, {})
+    known = sum(row.key in recorded for row in batch.rows)
+    return f"{known} rows" if known else None
+
+
+def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
+    """Create a table, or record a batch."""
+    batch = facts.batches.get(change.target)
+    if batch is None:
+        facts.tables.create(_table_of(change))
+    else:
+        facts.tables.write(batch, facts.recorded.get(batch.table, {}))
+
+
+def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
+    """Return whether a table is there, or what is recorded of a batch."""
+    batch = facts.batches.get(change.target)
+    if batch is None:
+        return "there" if facts.tables.exists(_table_of(change)) else None
+    return batch.seen(facts.tables.read(batch))
+
+
+def _table_of(change: Change) -> str:
+    return change.target.removeprefix("table ")
+
+
+def report(facts: Facts) -> Report:
+    """Tell counts, and the names of what drifts, has gone, or is no good."""
+    gone = [
+        row for rows in facts.wanted.values() for row in rows if row.columns.get("state") == component_registry.VANISHED
+    ]
+    return {
+        "release": facts.manifest.version,
+        "resources": len(facts.resources),
+        "components": len(facts.components),
+        "drift": [f"{claim.component.name}: {there.drift}" for claim, there in facts.components if there.drift],
+        "vanished": [f"{row.table} {row.partition} {row.name}" for row in gone],
+        "credentials": [f"{each.id}: {each.state}" for each in facts.credentials],
+    }
+
+
+RUNBOOK = Runbook(
+    name="bootstrap_registry",
+    summary="record resources, components, release, policies and credentials' states",
+    parameters=Parameters,
+    observe=observe,
+    plan=plan,
+    apply=apply,
+    look=look,
+    report=report,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RUNBOOK))
