@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -362,3 +363,20 @@ def test_a_run_that_was_cut_off_is_taken_up(lab: LabUnderTest, customer: Custome
     assert rest.outcomes() == {"runbook alpha": "done", "runbook beta": "done"}
     assert "had a draft" not in rest.text  # its own
     assert customer.published("beta") == ("Published", release.environment, SCRIPTS["beta"])
+
+
+def test_two_runs_at_once_leave_one_whole_publication(lab: LabUnderTest, customer: Customer) -> None:
+    release = customer.install(SCRIPTS, wheels("one"))
+    with ThreadPoolExecutor(2) as runs:
+        ended = list(runs.map(lambda _: run(lab, PUBLISH), range(2)))
+    assert {done.status for done in ended} == {"succeeded"}, "\n".join(done.text for done in ended)
+    for name, text in SCRIPTS.items():
+        assert customer.published(name) == ("Published", release.environment, text)
+    assert run(lab, PUBLISH).status == "unchanged"
+
+
+def test_a_storage_account_without_the_container_is_named(lab: LabUnderTest, customer: Customer) -> None:
+    customer.install(SCRIPTS, wheels("one"))
+    customer.blobs.delete_container("artifacts")
+    done = run(lab, PUBLISH)
+    assert (done.error_code, done.writes()) == ("VD-STORAGE-004", []), done.text
