@@ -18,6 +18,8 @@ AREAS = {
     "IMPORT": "Import of images",
     "STORAGE": "Artifact storage",
     "VAULT": "Key Vault",
+    "ARM": "Managed resource group",
+    "COMPONENT": "Component registry",
     "ENGINE": "The run itself",
     "LOG": "Operations log",
     "OUTPUT": "Job output",
