@@ -172,7 +172,7 @@ class Applications:
                 one.site = None
             if mode != "closed":
                 await self._listen(one, self._untrusted() if mode == "bad_certificate" else self._lab.server_ssl)
-        self._break_connections(one)
+        await self._break_connections(one)
 
     async def _listen(self, one: _Application, context: ssl.SSLContext) -> None:
         assert self._runner is not None  # noqa: S101 - `running` comes first
@@ -184,12 +184,22 @@ class Applications:
         directory.mkdir(exist_ok=True)
         return certificates.ensure(directory).server_context()
 
-    def _break_connections(self, one: _Application) -> None:
-        assert self._runner is not None and self._runner.server is not None  # noqa: S101 - it listens
-        for connection in self._runner.server.connections:
-            transport = connection.transport
-            if transport is not None and transport.get_extra_info("sockname")[1] == one.port:
+    async def _break_connections(self, one: _Application) -> None:
+        """Return when they are gone: a client that hears of the change has none left that looks alive."""
+        while connections := self._connections(one):
+            for transport in connections:
                 transport.abort()
+            await asyncio.sleep(0)
+
+    def _connections(self, one: _Application) -> list[asyncio.Transport]:
+        assert self._runner is not None and self._runner.server is not None  # noqa: S101 - it listens
+        transports = [connection.transport for connection in self._runner.server.connections]
+        # One that is lost already has no address any more.
+        return [
+            transport
+            for transport in transports
+            if transport is not None and (transport.get_extra_info("sockname") or (None, None))[1] == one.port
+        ]
 
     def _asked(self, request: web.Request) -> _Application:
         sockname = None if request.transport is None else request.transport.get_extra_info("sockname")
@@ -218,7 +228,7 @@ class Applications:
 
 async def _hang(request: web.Request, _seconds: float, changed: asyncio.Event) -> web.StreamResponse:
     while not await _happens(changed, LOOK_SECONDS):
-        if request.transport is None or request.transport.is_closing():  # the client has had enough
+        if _gone(request):
             break
     return await reset_connection(request)
 
@@ -226,9 +236,15 @@ async def _hang(request: web.Request, _seconds: float, changed: asyncio.Event) -
 async def _huge(request: web.Request, _seconds: float, _changed: asyncio.Event) -> web.StreamResponse:
     answer = web.StreamResponse(headers={"Content-Length": str(HUGE_BYTES), "Content-Type": "application/octet-stream"})
     await answer.prepare(request)
-    for _ in range(HUGE_BYTES // len(BLOCK)):
-        await answer.write(BLOCK)
-    await answer.write_eof()
+    try:
+        for _ in range(HUGE_BYTES // len(BLOCK)):
+            await answer.write(BLOCK)
+            await asyncio.sleep(0)  # a write need not wait: without this the loop never hears that the client has gone
+            if _gone(request):
+                return await reset_connection(request)
+        await answer.write_eof()
+    except ConnectionError:
+        return await reset_connection(request)
     return answer
 
 
@@ -237,7 +253,7 @@ async def _drip(request: web.Request, seconds: float, changed: asyncio.Event) ->
     text = DRIPPED
     while True:
         for byte in text:
-            if request.transport is None or request.transport.is_closing() or await _happens(changed, seconds):
+            if await _happens(changed, seconds) or request.transport is None or _gone(request):
                 return await reset_connection(request)
             request.transport.write(bytes([byte]))
         text = DRIPPED_CHUNK
@@ -253,6 +269,11 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
     except asyncio.TimeoutError:
         return False
     return True
+
+
+def _gone(request: web.Request) -> bool:
+    """Tell whether the client has had enough."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def _bound(port: int) -> socket.socket:
