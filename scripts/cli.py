@@ -9,6 +9,7 @@ from types import ModuleType
 
 import scripts
 from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
 from scripts.output import CHOICES, CommandError, show_failure
 
 PREFIX = "command_"
@@ -36,6 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        named = name_error(error)
+        if named is None:
+            raise  # a fault of ours, which a traceback tells best
+        show_failure(options.output, error=named.as_json(), text=str(named))
+        return named.exit_code
     return code
 
 

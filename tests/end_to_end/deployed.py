@@ -85,18 +85,15 @@ class Deployed:
     def customer(self) -> ContainerRegistry:
         return container_registry(self.lab, "customer")
 
-    def vibedata(self, *arguments: str, password: str | None = None) -> "subprocess.CompletedProcess[str]":
+    def vibedata(self, *arguments: str, environ: Mapping[str, str] = {}) -> "subprocess.CompletedProcess[str]":
         """Run the command as a user does, in a process of its own that is pointed at the lab.
 
-        password: in place of the right one, at the publisher's container registry.
+        environ: variables in place of the lab's.
         """
-        environ = running_lab.environment(self.lab)
-        if password is not None:
-            environ["VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"] = password
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", "scripts.cli", *arguments],
             cwd=ROOT,
-            env=environ,
+            env={**running_lab.environment(self.lab), **environ},
             capture_output=True,
             text=True,
             check=False,

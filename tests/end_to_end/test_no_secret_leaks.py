@@ -213,8 +213,9 @@ def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: Secre
     assert code_of(run_watched(deployed, secrets, "import_images")) == "VD-IMPORT-005"
 
     # A user's own mistake.
+    wrong = {"VIBEDATA_PUBLISHER_REGISTRY_PASSWORD": CANARY}
     for output in ("text", "json"):
-        pushed = deployed.vibedata("push", str(release.folder), "--output", output, password=CANARY)
+        pushed = deployed.vibedata("push", str(release.folder), "--output", output, environ=wrong)
         assert pushed.returncode == 1 and "VD-PUSH-005" in pushed.stdout + pushed.stderr
         said[f"vibedata push --output {output}"] = pushed.stdout + pushed.stderr
     assert_nowhere(deployed, secrets, said)

@@ -1,0 +1,70 @@
+"""What a user of the command reads when something is wrong: a code, what to do, and never a traceback."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.end_to_end.deployed import Deployed
+
+pytestmark = pytest.mark.xdist_group("deployed")
+
+NOWHERE = "https://127.0.0.1:1"
+
+
+def error_of(done: "subprocess.CompletedProcess[str]") -> str:
+    """Return the code of what `--output json` shows, which is all that it shows."""
+    assert "Traceback" not in done.stderr, done.stderr
+    result = json.loads(done.stdout)
+    assert result["status"] == "failed"
+    assert set(result["error"]) == {"code", "message", "cause", "remedy", "retryable"}
+    return str(result["error"]["code"])
+
+
+def test_a_job_that_died_without_a_result(deployed: Deployed) -> None:
+    for output in ("json", "text"):
+        deployed.lab.fault("kill_job", match={"service": "table"})
+        died = deployed.vibedata("invoke", "import_manifest", "--plan", "--output", output)
+        assert died.returncode == 1
+        if output == "json":
+            assert error_of(died) == "VD-AUTOMATION-005"
+        else:
+            assert "VD-AUTOMATION-005" in died.stderr and "what to do: " in died.stderr
+            assert "The job's process was killed." in died.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "exit_code"),
+    [
+        ({"VIBEDATA_ARM_ENDPOINT": NOWHERE}, "VD-NET-001", 1),
+        ({"VIBEDATA_AUTOMATION_ACCOUNT": "nosuch"}, "VD-AUTOMATION-008", 1),
+        ({"VIBEDATA_SUBSCRIPTION_ID": ""}, "VD-SETTINGS-001", 2),
+        ({"VIBEDATA_SUBSCRIPTION_ID": "mine"}, "VD-SETTINGS-002", 2),
+        ({"IDENTITY_ENDPOINT": "http://127.0.0.1:1/token"}, "VD-IDENTITY-001", 1),
+    ],
+)
+def test_invoke_where_azure_cannot_be_used(
+    deployed: Deployed, settings: dict[str, str], code: str, exit_code: int
+) -> None:
+    failed = deployed.vibedata("invoke", "import_manifest", "--output", "json", environ=settings)
+    assert (error_of(failed), failed.returncode) == (code, exit_code)
+
+
+def test_invoke_of_what_is_not_published(deployed: Deployed) -> None:
+    assert error_of(deployed.vibedata("invoke", "no_such_runbook", "--output", "json")) == "VD-AUTOMATION-008"
+    wrong = deployed.vibedata("invoke", "import_manifest", "--parameter", "release_tag", "--output", "json")
+    assert (error_of(wrong), wrong.returncode) == ("VD-PARAM-002", 2)
+
+
+def test_deploy_where_it_cannot(deployed: Deployed) -> None:
+    folder = str(deployed.release().folder)
+    away = deployed.vibedata("deploy", folder, "--output", "json", environ={"VIBEDATA_ARM_ENDPOINT": NOWHERE})
+    assert error_of(away) == "VD-NET-001"
+    other = deployed.vibedata("deploy", folder, "--output", "json", environ={"VIBEDATA_AUTOMATION_ACCOUNT": "nosuch"})
+    assert error_of(other) == "VD-AUTOMATION-001"
+    assert error_of(deployed.vibedata("deploy", str(deployed.folder), "--output", "json")) == "VD-PUSH-001"
+    deployed.lab.fault("status", status=403, times=0, match={"service": "arm", "path": "/automationAccounts/"})
+    refused = deployed.vibedata("deploy", folder)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "VD-NET-003" in refused.stderr or "VD-AUTOMATION-" in refused.stderr
+    assert "Traceback" not in refused.stderr
