@@ -245,7 +245,7 @@ def ended(code: str | None, *, status: str = "Failed", exception: str = "") -> J
         ("VD-SETTINGS-001", "name"),
         ("VD-MANIFEST-010", "name"),
         ("VD-STORAGE-003", "other"),
-        ("VD-COMPONENT-999", "other"),
+        ("VD-NOWHERE-001", "other"),
     ],
 )
 def test_a_lack_is_told_by_its_code(code: str, kind: str) -> None:
