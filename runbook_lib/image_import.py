@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 IMPORT_SECONDS = 20 * 60.0
 # When an operation is done, or its start got no answer, its image must show within this time.
 SETTLE_SECONDS = 15.0
-# Between two looks at the target a tenth of the time already waited: so much is lost at most, and a long import costs
-# few looks. The least is what an import of some seconds may lose without anybody minding.
-LOOK_SHARE = 0.1
-LOOK_MIN_SECONDS = 0.5
+# Between two looks at the target a twentieth of the time already waited: so much is lost at most, and a long import
+# costs few looks. The least is that share of an import of 6 s.
+LOOK_SHARE = 0.05
+LOOK_MIN_SECONDS = 0.3
 LOOK_MAX_SECONDS = 5.0
 # Data-plane reads of one identity in a minute: 5,000 (azure-facts, section 5; Basic and Standard). The rest is for
 # others.
