@@ -17,13 +17,31 @@ _APPLICATIONS = (
     "metering",
 )
 _AGENTS = ("planner-agent", "reviewer-agent")
+# What the applications stand on: name, ARM resource type, resource name. Azure itself knows how these are.
+_INFRASTRUCTURE = (
+    ("kubernetes", "Microsoft.ContainerService/managedClusters", "vibedata-aks"),
+    ("app-environment", "Microsoft.App/managedEnvironments", "vibedata-env"),
+    ("functions", "Microsoft.Web/sites", "vibedata-functions"),
+    ("workflows", "Microsoft.Web/sites", "vibedata-workflows"),
+    ("database", "Microsoft.DBforPostgreSQL/flexibleServers", "vibedata-postgres"),
+    ("gateway", "Microsoft.Network/applicationGateways", "vibedata-gateway"),
+    ("storage", "Microsoft.Storage/storageAccounts", "vibedatastorage"),
+    ("vault", "Microsoft.KeyVault/vaults", "vibedata-kv"),
+    ("container-registry", "Microsoft.ContainerRegistry/registries", "vibedataacr"),
+    ("workspace", "Microsoft.OperationalInsights/workspaces", "vibedata-logs"),
+)
 _NEEDS = {
     "control-panel": ["api-service"],
     "studio": ["api-service"],
     "airbyte-webapp": ["airbyte-server"],
-    "airbyte-server": ["airbyte-temporal"],
+    "airbyte-server": ["airbyte-temporal", "database"],
     "airbyte-worker": ["airbyte-temporal"],
-    "api-service": ["api-gateway"],
+    "api-service": ["api-gateway", "database"],
+    "api-gateway": ["gateway"],
+    "metering": ["functions"],
+    "scheduler": ["workflows"],
+    "functions": ["storage"],
+    "workflows": ["storage"],
     "planner-agent": ["api-service"],
     "reviewer-agent": ["planner-agent"],
 }
@@ -33,6 +51,7 @@ def definition(images: list[dict[str, Any]], version: str = VERSION) -> dict[str
     """Return the release definition (design section 5) for these `images` entries."""
     components = [_component(name, "application") for name in _APPLICATIONS]
     components += [_component(name, "agent") for name in _AGENTS]
+    components += [_infrastructure(*resource) for resource in _INFRASTRUCTURE]
     return {
         "version": version,
         "channel": "stable",
@@ -53,4 +72,16 @@ def _component(name: str, kind: str) -> dict[str, Any]:
         "resource_name": name,
         "depends_on": _NEEDS.get(name, []),
         "health": {"kind": "http", "path": "/healthz", "expected_status": 200, "timeout_seconds": 5},
+    }
+
+
+def _infrastructure(name: str, resource_type: str, resource_name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "infrastructure",
+        "version": VERSION,
+        "resource_type": resource_type,
+        "resource_name": resource_name,
+        "depends_on": _NEEDS.get(name, []),
+        "health": {"kind": "arm", "timeout_seconds": 10},
     }

@@ -23,6 +23,7 @@ CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("import_images", {}),
     ("publish_runbooks", {}),
     ("validate_runbooks", {}),
+    ("bootstrap_registry", {}),
 )
 
 Report = Callable[[str], None]
