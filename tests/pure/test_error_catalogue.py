@@ -1,0 +1,44 @@
+"""Every code of the catalogue is provoked by a test; those of services over the wire (design section 3)."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.errors import CATALOGUE
+
+TESTS = Path(__file__).parents[1]
+CODE = re.compile(r"VD-[A-Z]+-\d{3}")
+# These go through the catalogue itself.
+NOT_COUNTED = {"test_errors.py", Path(__file__).name}
+# What a user meets without any service; all others are met over the wire, or by whole jobs.
+LOCAL_AREAS = {"PARAM", "SETTINGS", "BUILD", "OUTPUT"}
+
+
+@cache
+def provoked() -> dict[str, set[str]]:
+    """Return for each code that stands in a test's own text (no comment) the folders of those tests."""
+    found: dict[str, set[str]] = {}
+    for file in TESTS.rglob("test_*.py"):
+        if file.name in NOT_COUNTED:
+            continue
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        documentation = {
+            ast.get_docstring(node, clean=False)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in documentation:
+                for code in CODE.findall(node.value):
+                    found.setdefault(code, set()).add(file.parent.name)
+    return found
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_every_error_is_provoked(code: str) -> None:
+    folders = provoked().get(code, set())
+    wanted = {"lab", "end_to_end"} | ({"pure"} if code.split("-")[1] in LOCAL_AREAS else set())
+    assert folders & wanted, f"no test in {' or '.join(sorted(wanted))} provokes {code}; found in {folders or 'none'}"
