@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
     from azure.mgmt.automation import AutomationClient
     from azure.mgmt.containerregistry import ContainerRegistryManagementClient
+    from azure.mgmt.monitor import MonitorManagementClient
     from azure.mgmt.resource.resources import ResourceManagementClient
     from azure.monitor.ingestion import LogsIngestionClient
     from azure.storage.blob import BlobServiceClient
@@ -127,6 +128,17 @@ class AzureClients:
             return AutomationClient(self.credential, self._settings.subscription_id, **self._arm_options())
 
         return self._once("automation", make)
+
+    @property
+    def monitor(self) -> "MonitorManagementClient":
+        """ARM: alert rules and action groups."""
+
+        def make() -> "MonitorManagementClient":
+            from azure.mgmt.monitor import MonitorManagementClient
+
+            return MonitorManagementClient(self.credential, self._settings.subscription_id, **self._arm_options())
+
+        return self._once("monitor", make)
 
     @property
     def secrets(self) -> "SecretClient":

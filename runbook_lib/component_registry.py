@@ -58,6 +58,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     CREDENTIALS: CREDENTIAL_COLUMNS,
 }
 REGISTERED, VANISHED = "registered", "vanished"
+# Partition of table Components with what watches over the components: no release names it, it is check_health's alone.
+OBSERVABILITY = "observability"
 CURRENT, FORMER = "current", "former"
 
 # Table Storage's limits (azure-facts, section 10).
@@ -184,7 +186,7 @@ def gone(
     """
     still = set(kept)
     for (partition, name), known in recorded.items():
-        if (partition, name) not in still and known.state != columns["state"]:
+        if (partition, name) not in still and partition != OBSERVABILITY and known.state != columns["state"]:
             yield Row(table=table, partition=partition, name=name, columns=columns)
 
 

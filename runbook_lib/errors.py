@@ -416,6 +416,13 @@ _ENTRIES = (
         "Find out who deleted it; run it again in a few minutes.",
         retryable=True,
     ),
+    _entry(
+        "VD-HEALTH-001",
+        "the component registry holds no component",
+        "Nothing was registered yet, so there is nothing whose health could be checked.",
+        "Run bootstrap_registry; then run it again.",
+        retryable=True,
+    ),
     # The engine
     _entry(
         "VD-ENGINE-001",

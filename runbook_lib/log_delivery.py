@@ -66,9 +66,9 @@ class OperationsLog:
         self._sequence = 0
         self._previous = ""
         self._pending: list[Event] = []
-        # After ingestion failed once, later flushes of this run go straight to the spool: a run does not wait for the
-        # same outage again and again.
-        self._ingestion_down = False
+        # Why ingestion took no events, "" while it does. After it failed once, later flushes of this run go straight to
+        # the spool: a run does not wait for the same outage again and again.
+        self._ingestion_failure = ""
         self._spool_visited = False
         self._spooled: list[str] = []
         self._warned: set[str] = set()
@@ -97,23 +97,28 @@ class OperationsLog:
         for chunk in chunks(events):
             self._deliver(chunk)
 
+    def deliver(self) -> str:
+        """Flush, and return why ingestion does not take this run's events; "" where it does."""
+        self.flush()
+        return self._ingestion_failure
+
     def close(self) -> None:
         """Flush for the last time, try ingestion once more if it was down, and say so if events are only here."""
-        self._ingestion_down = False
+        self._ingestion_failure = ""
         self.flush()
         for name in self._spooled:
-            if self._ingestion_down:
+            if self._ingestion_failure:
                 break
             self._deliver_blob(name)
         if self._pending:
             self._output.warning(str(RunbookError("VD-LOG-002", f"{len(self._pending)} events found no room here")))
 
     def _deliver(self, events: list[Event]) -> None:
-        if not self._ingestion_down:
+        if not self._ingestion_failure:
             try:
                 self._upload(events)
             except Exception as error:  # noqa: BLE001 - a logging failure never fails the runbook; it is told
-                self._ingestion_down = True
+                self._ingestion_failure = _story(error)
                 self._warn("VD-LOG-001", error)
             else:
                 return
@@ -163,7 +168,7 @@ class OperationsLog:
             return
         page.sort(key=lambda blob: (blob.creation_time, blob.name))
         for blob in page[:SPOOLED_BLOBS_PER_RUN]:
-            if self._ingestion_down or self._clock.monotonic() - started > SPOOLED_SECONDS_PER_RUN:
+            if self._ingestion_failure or self._clock.monotonic() - started > SPOOLED_SECONDS_PER_RUN:
                 return
             self._deliver_blob(blob.name)
 
@@ -185,13 +190,13 @@ class OperationsLog:
                 self._upload(events)
             except Exception as error:
                 refused = isinstance(error, HttpResponseError) and error.status_code in _CONTENT_REFUSED
-                self._ingestion_down = not refused
+                self._ingestion_failure = "" if refused else _story(error)
                 raise
             # Absent: an answer was lost, and the retry finds it deleted.
             with suppress(ResourceNotFoundError):
                 blob.delete_blob(lease=lease)
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            self._warn("VD-LOG-001" if self._ingestion_down else "VD-LOG-003", error, name)
+            self._warn("VD-LOG-001" if self._ingestion_failure else "VD-LOG-003", error, name)
             try:
                 lease.release()
             except Exception as unreleased:  # noqa: BLE001 - as in _deliver; it ends by itself
@@ -204,8 +209,11 @@ class OperationsLog:
         """Tell of a failure, of each kind once."""
         if code not in self._warned:
             self._warned.add(code)
-            story = str(error).partition("\n")[0]
-            self._output.warning(str(RunbookError(code, f"{type(error).__name__}: {story}", target=target)))
+            self._output.warning(str(RunbookError(code, _story(error), target=target)))
+
+
+def _story(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def chunks(events: Sequence[Event]) -> Iterator[list[Event]]:

@@ -39,7 +39,9 @@ class Context:
     """What a run hands to its runbook's functions.
 
     redactor: tell it every secret as soon as it is read. retry_policy: the network retry policy in force, for requests
-    that no SDK makes. run_id: a UUID of this run alone. correlation_id: of the deployment that started it.
+    that no SDK makes. run_id: a UUID of this run alone. correlation_id: of the deployment that started it. deliver_log:
+    sends what the operations log has so far, and returns why ingestion did not take it: "" where it did, None where
+    the run only plans and has no log.
     """
 
     settings: Settings
@@ -50,6 +52,12 @@ class Context:
     retry_policy: PolicySource
     run_id: str
     correlation_id: str
+    deliver_log: Callable[[], str | None]
+
+
+def no_events(_facts: object, _result: Result) -> Sequence[Entry]:
+    """Return the events of a runbook whose changes' own events tell all."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,8 @@ class Runbook(Generic[P, F]):
     observe: reads the world and writes nothing. plan: pure; facts to changes; refusals are RunbookErrors. apply: makes
     one change, called by many threads at once; any exception is a failure of that change alone. look: returns what is
     observed at a change's target now, equal to `change.after` exactly when it is done; None for nothing. report: what
-    the result tells beside the changes, of the facts as they are when the changes are made; counts and names.
+    the result tells beside the changes, of the facts as they are when the changes are made; counts and names. events:
+    what the operations log tells beside a change's own event, once that change has been made or has failed.
     """
 
     name: str
@@ -71,6 +80,7 @@ class Runbook(Generic[P, F]):
     apply: Callable[[Context, F, Change], None]
     look: Callable[[Context, F, Change], str | None]
     report: Callable[[F], Report] = no_report
+    events: Callable[[F, Result], Sequence[Entry]] = no_events
 
 
 def main(
@@ -214,6 +224,7 @@ class _Run(Generic[P, F]):
             retry_policy=lambda: self._policy,
             run_id=self._run_id,
             correlation_id=self._correlation_id,
+            deliver_log=lambda: None if self._log is None else self._log.deliver(),
         )
 
     def _read_policy(self, context: Context) -> None:
@@ -251,13 +262,15 @@ class _Run(Generic[P, F]):
                 clock=self._clock,
                 stop_asked=self._stop.asked,
             ),
-            on_result=self._on_result,
+            on_result=lambda result: self._on_result(facts, result),
             on_stage_end=self._flush,
             on_progress=lambda progress: self._output.progress(str(progress)),
         )
 
-    def _on_result(self, result: Result) -> None:
+    def _on_result(self, facts: F, result: Result) -> None:
         self._record(result_entry(result))
+        for entry in self._runbook.events(facts, result):
+            self._record(entry)
         what = f"{result.change.action} {result.change.target}"
         if result.error is not None:
             self._output.error(f"{what}: {result.error.code}: {result.error.message}")

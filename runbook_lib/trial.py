@@ -27,8 +27,9 @@ _KINDS: dict[str, LackKind] = {
     "VD-VAULT-": "name",
     "VD-AUTOMATION-001": "name",
 }
-# What is offered is not to be installed now: whoever found that out has seen all that it needs.
-_REFUSALS = frozenset({"VD-MANIFEST-006", "VD-MANIFEST-007", "VD-MANIFEST-008"})
+# What is offered is not to be installed now: whoever found that out has seen all that it needs. Nor is anything lacking
+# where no component is registered yet: validation comes before the component registry.
+_REFUSALS = frozenset({"VD-MANIFEST-006", "VD-MANIFEST-007", "VD-MANIFEST-008", "VD-HEALTH-001"})
 # How Python words it, in a traceback on stderr or in the verbose stream.
 _NO_MODULE = re.compile(r"(?:No module named|cannot import name) ['\"]([\w.]+)['\"]")
 # How much of a job's exception, which may be a whole traceback, is shown.

@@ -20,6 +20,7 @@ AREAS = {
     "VAULT": "Key Vault",
     "ARM": "Managed resource group",
     "COMPONENT": "Component registry",
+    "HEALTH": "Health",
     "ENGINE": "The run itself",
     "LOG": "Operations log",
     "OUTPUT": "Job output",

@@ -1,0 +1,137 @@
+"""What a component's health is, from what its probe saw, what was known before, and what it depends on. All pure.
+
+1. Hysteresis. One probe that fails makes a component degraded, some in a row make it unhealthy, some that succeed in a
+   row make it healthy again: a slow answer is no outage, and one good answer no recovery. What is certain (its resource
+   is gone, Azure itself says that it is unavailable) waits for nothing.
+2. Rollup. A component that is well by itself and depends, directly or through others, on an unhealthy one is degraded,
+   and says because of which. What is only degraded troubles nobody else: one slow answer would colour everything.
+3. No decision looks at the time of day, so that no clock that jumps makes anything ill or well.
+
+Health states: unknown (nothing is known, or nothing can be probed), healthy, degraded, unhealthy.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+State = Literal["unknown", "healthy", "degraded", "unhealthy"]
+STATES: tuple[State, ...] = get_args(State)
+# What a probe saw. answers: all is well. fails: it is not, which may pass. impaired: Azure says that it works, but not
+# fully, or is being changed. down: it is certain that it does not work. unprobed: there was nothing to see, or no time.
+Sight = Literal["answers", "fails", "impaired", "down", "unprobed", "not_reached"]
+# A property of a table holds far more; a person reads no more.
+REASON_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthPolicy:
+    """How many probes in a row decide. Whole numbers from 1, `failures_to_degraded` <= `failures_to_unhealthy`."""
+
+    failures_to_degraded: int = 1
+    failures_to_unhealthy: int = 3
+    successes_to_healthy: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a probe saw, and why, in words for people ("" where all is well)."""
+
+    sight: Sight
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What is known of a component by itself. streak: successes in a row, or, below 0, failures in a row."""
+
+    state: State = "unknown"
+    streak: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """A component's health: `state` and `reason` with what it depends on, `own` without."""
+
+    state: State
+    reason: str
+    own: Own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A component's health has changed."""
+
+    target: str
+    before: State
+    after: State
+    reason: str
+
+
+def next_own(before: Own, seen: Observation, policy: HealthPolicy) -> Own:
+    """Return what is known of a component after one more look at it (rule 1 of the module)."""
+    if seen.sight == "not_reached":
+        return Own(before.state, before.streak, seen.reason)
+    if seen.sight == "unprobed":
+        return Own("unknown", 0, seen.reason)
+    if seen.sight == "impaired":
+        return Own("degraded", 0, seen.reason)
+    return _after_success(before, policy) if seen.sight == "answers" else _after_failure(before, seen, policy)
+
+
+def _after_failure(before: Own, seen: Observation, policy: HealthPolicy) -> Own:
+    streak = min(before.streak, 0) - 1
+    reason = seen.reason + (f" ({-streak} in a row)" if streak < -1 else "")
+    if seen.sight == "down" or before.state == "unhealthy" or -streak >= policy.failures_to_unhealthy:
+        return Own("unhealthy", streak, reason)
+    if before.state == "healthy" and -streak < policy.failures_to_degraded:
+        return Own("healthy", streak, "")
+    return Own("degraded", streak, reason)
+
+
+def _after_success(before: Own, policy: HealthPolicy) -> Own:
+    streak = max(before.streak, 0) + 1
+    if before.state in ("healthy", "unknown") or streak >= policy.successes_to_healthy:
+        return Own("healthy", streak)
+    reason = f"answers again, {streak} in a row; {policy.successes_to_healthy} make it healthy"
+    return Own(before.state, streak, reason)
+
+
+def roll_up(own: Mapping[str, Own], depends_on: Mapping[str, Iterable[str]]) -> dict[str, Health]:
+    """Return every component's health, by name (rule 2 of the module).
+
+    Parameters: own, what is known of each component by itself, by name; depends_on, names of what each needs. A name
+    that is not in `own`, and a circle, do no harm: the one is no component, the other has been looked at.
+    """
+    rolled = {}
+    for name, known in own.items():
+        cause = _unhealthy_need(name, own, depends_on) if known.state in ("healthy", "unknown") else ""
+        rolled[name] = Health(
+            state="degraded" if cause else known.state, reason=cause or known.reason[:REASON_LIMIT], own=known
+        )
+    return rolled
+
+
+def _unhealthy_need(start: str, own: Mapping[str, Own], depends_on: Mapping[str, Iterable[str]]) -> str:
+    """Return why `start` suffers, naming the nearest unhealthy component that it needs; "" if there is none."""
+    met = {start}
+    waiting: deque[tuple[str, str]] = deque((need, "") for need in sorted(depends_on.get(start, ())))
+    while waiting:
+        name, through = waiting.popleft()
+        if name in met or name not in own:
+            continue
+        met.add(name)
+        if own[name].state == "unhealthy":
+            return f"depends on {name}, which is unhealthy" + (f" (through {through})" if through else "")
+        waiting.extend((need, through or name) for need in sorted(depends_on.get(name, ())))
+    return ""
+
+
+def transitions(before: Mapping[str, State], after: Mapping[str, Health]) -> tuple[Transition, ...]:
+    """Return what has changed, by target. One that was not there before was unknown."""
+    return tuple(
+        Transition(target=target, before=before.get(target, "unknown"), after=now.state, reason=now.reason)
+        for target, now in sorted(after.items())
+        if before.get(target, "unknown") != now.state
+    )

@@ -1,0 +1,49 @@
+"""The thresholds of health, as the component registry records them: policy `healthPolicies` in table Policies.
+
+An operator changes them there; each column is a whole number from 1 to MAX_IN_A_ROW.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.component_registry import POLICIES, Row
+from runbook_lib.health import HealthPolicy
+
+if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
+
+PARTITION = "policy"
+ROW = "healthPolicies"
+# With a check an hour, more would tell of an outage after days.
+MAX_IN_A_ROW = 100
+
+
+def read_health_policy(tables: "TableServiceClient") -> tuple[HealthPolicy | None, str]:
+    """Return the recorded policy (None where there is none), and a warning ("" where there is none).
+
+    The default holds where none is recorded, and where what is recorded is out of bounds.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        entity = tables.get_table_client(POLICIES).get_entity(PARTITION, ROW)
+    except ResourceNotFoundError:
+        return None, ""
+    policy = _policy(entity)
+    if policy is None:
+        return HealthPolicy(), f"policy {ROW} in table {POLICIES} is out of bounds; the default is used"
+    return policy, ""
+
+
+def policy_row(policy: HealthPolicy) -> Row:
+    """Return the row that records a policy."""
+    return Row(table=POLICIES, partition=PARTITION, name=ROW, columns=asdict(policy))
+
+
+def _policy(entity: Mapping[str, Any]) -> HealthPolicy | None:
+    values = {item.name: entity.get(item.name) for item in fields(HealthPolicy)}
+    numbers = {name: value for name, value in values.items() if type(value) is int and 1 <= value <= MAX_IN_A_ROW}
+    if numbers != values or numbers["failures_to_degraded"] > numbers["failures_to_unhealthy"]:
+        return None
+    return HealthPolicy(**numbers)

@@ -1,0 +1,110 @@
+"""An HTTP probe: one GET over TLS, judged by its status, with everything that an answer may do to a reader bounded.
+
+http.client reads the answer, over a reader that knows the deadline: `requests` bounds the wait between two reads only,
+and a server that sends a byte now and then would hold it for ever.
+"""
+
+import http.client
+import ssl
+import urllib.parse
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from runbook_lib.health import Observation
+from runbook_lib.probe_connection import Deadline, DeadlineReader, connect_tls
+from runbook_lib.version import RUNBOOK_VERSION
+
+if TYPE_CHECKING:
+    import socket
+
+# The status is what counts; so much of the body is read to see that it comes, and no more.
+MAX_BODY_BYTES = 64 * 1024
+MAX_REDIRECTS = 3
+DEFAULT_PATH = "/"
+DEFAULT_STATUS = 200
+HTTPS_PORT = 443
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 section 15.4
+# What may stand in a request's target besides letters and digits (RFC 3986); everything else is encoded.
+_TARGET_CHARACTERS = "/?:@!$&'()*+,;=-._~%"
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpTarget:
+    """What is asked, and the status that a healthy component answers."""
+
+    host: str
+    port: int
+    path: str = DEFAULT_PATH
+    expected_status: int = DEFAULT_STATUS
+
+    @property
+    def origin(self) -> str:
+        """`https://host:port`."""
+        return f"https://{self._authority}"
+
+    @property
+    def request(self) -> bytes:
+        """The request. It carries nothing that anybody could misuse: no credential, no cookie."""
+        return (
+            f"GET {urllib.parse.quote(self.path, safe=_TARGET_CHARACTERS)} HTTP/1.1\r\n"
+            f"Host: {self._authority}\r\n"
+            f"User-Agent: vibedata-runbooks/{RUNBOOK_VERSION}\r\n"
+            "Accept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
+        ).encode("ascii")
+
+    @property
+    def _authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == HTTPS_PORT else f"{host}:{self.port}"
+
+
+def look_http(target: HttpTarget, context: ssl.SSLContext, deadline: Deadline) -> Observation:
+    """Return what a GET shows. A redirect is followed within the target's own host and port, MAX_REDIRECTS times.
+
+    Raises what `connect_tls` does, and http.client.HTTPException for what is no HTTP.
+    """
+    for _ in range(MAX_REDIRECTS + 1):
+        connection = connect_tls(target.host, target.port, context, deadline)
+        with connection:
+            connection.settimeout(deadline.left())
+            connection.sendall(target.request)
+            reader = DeadlineReader(connection, deadline)
+            with http.client.HTTPResponse(cast("socket.socket", reader), method="GET") as response:
+                response.begin()
+                if response.status == target.expected_status:
+                    response.read(MAX_BODY_BYTES)
+                    return Observation("answers")
+                if response.status not in _REDIRECTS:
+                    return Observation("fails", f"answers {response.status}, not {target.expected_status}")
+                location = response.headers.get("Location") or ""
+        following = _followed(target, location)
+        if following is None:
+            where = urllib.parse.urlsplit(urllib.parse.urljoin(target.origin, location[:_SHOWN]))
+            return Observation("fails", f"leads elsewhere, to {where.scheme}://{where.hostname}, which is not asked")
+        target = following
+    return Observation("fails", f"more than {MAX_REDIRECTS} redirects")
+
+
+def target_of(endpoint: str) -> HttpTarget | None:
+    """Return the target of an address `https://host[:port]`, None where it is none."""
+    try:
+        parts = urllib.parse.urlsplit(endpoint)
+        port = parts.port or HTTPS_PORT
+    except ValueError:
+        return None
+    bare = not (parts.username or parts.password or parts.query or parts.fragment or parts.path.strip("/"))
+    if parts.scheme != "https" or not parts.hostname or not bare:
+        return None
+    return HttpTarget(host=parts.hostname, port=port)
+
+
+def _followed(target: HttpTarget, location: str) -> HttpTarget | None:
+    try:
+        parts = urllib.parse.urlsplit(urllib.parse.urljoin(target.origin + target.path, location))
+        same = parts.scheme == "https" and (parts.hostname, parts.port or HTTPS_PORT) == (target.host, target.port)
+    except ValueError:
+        return None
+    if not location or not same or parts.username:
+        return None
+    return replace(target, path=(parts.path or DEFAULT_PATH) + (f"?{parts.query}" if parts.query else ""))

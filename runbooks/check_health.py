@@ -1,0 +1,319 @@
+"""Probe every component of the component registry, and record its health.
+
+A component that is ill is what this runbook is there to find, and no failure of it: it fails only where it could not
+look, or not record what it saw. Beside the components it looks at what watches over them: that the operations log takes
+events, that alert rules are on and lead to somebody, and that a schedule starts the next check.
+"""
+
+import ssl
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import cast
+
+from runbook_lib import component_registry
+from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.automation_schedules import HOURLY, LINKED, AutomationSchedules
+from runbook_lib.change import Change, NoChange, Plan, Result
+from runbook_lib.clock import rfc3339
+from runbook_lib.component_health import health_row, needs, own_of, state_of, target_of
+from runbook_lib.component_probes import probe_of, read_group
+from runbook_lib.component_registry import COMPONENTS, OBSERVABILITY, SCHEMA, Batch, Entity, Key, Recorded
+from runbook_lib.component_rows import RegisteredComponent, registered_component
+from runbook_lib.component_tables import ComponentTables
+from runbook_lib.errors import RunbookError
+from runbook_lib.health import (
+    STATES,
+    Health,
+    HealthPolicy,
+    Observation,
+    Own,
+    State,
+    Transition,
+    next_own,
+    roll_up,
+    transitions,
+)
+from runbook_lib.health_policy import policy_row, read_health_policy
+from runbook_lib.managed_resources import ManagedResources
+from runbook_lib.observability import SCHEDULE, look_at_observability, readable
+from runbook_lib.operations_log import Entry
+from runbook_lib.parameters import CommonParameters
+from runbook_lib.probe import Probe, run_probes
+from runbook_lib.probe_connection import tls_context
+from runbook_lib.result import Report
+from runbook_lib.runbook import Context, Runbook, main
+
+NAME = "check_health"
+SCHEDULE_NAME = "vibedata-check-health"
+SCHEDULE_TEXT = "Starts check_health; made by it, and left alone once it is there."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(CommonParameters):
+    """What check_health takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What starts the next check. published: whether the account has the runbook. rhythm: None where there is none."""
+
+    published: bool
+    rhythm: str | None
+    link: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What check_health found.
+
+    entities: table Components, by target (`type/name`). seen: what was seen of each target this time. depends_on: by
+    target. policy: None where none is recorded. schedule: None where it cannot be read. checked_at: RFC 3339.
+    """
+
+    entities: Mapping[str, Entity]
+    seen: Mapping[str, Observation]
+    depends_on: Mapping[str, tuple[str, ...]]
+    policy: HealthPolicy | None
+    schedule: Schedule | None
+    checked_at: str
+    tables: ComponentTables = field(repr=False)
+    schedules: AutomationSchedules = field(repr=False)
+
+    @cached_property
+    def healths(self) -> Mapping[str, Health]:
+        """Every target's health now."""
+        policy = self.policy or HealthPolicy()
+        own = {target: next_own(_own(self.entities, target), seen, policy) for target, seen in self.seen.items()}
+        return roll_up(own, self.depends_on)
+
+    @cached_property
+    def transitions(self) -> Mapping[str, Transition]:
+        """What has changed since the last check, by target."""
+        before = {target: state_of(entity) for target, entity in self.entities.items()}
+        return {each.target: each for each in transitions(before, self.healths)}
+
+    @cached_property
+    def batches(self) -> Mapping[str, Batch]:
+        """What is to be written, by target."""
+        rows = [health_row(target, health, self.checked_at) for target, health in self.healths.items()]
+        if self.policy is None:
+            rows.append(policy_row(HealthPolicy()))
+        return {batch.target: batch for batch in component_registry.batches(rows)}
+
+    @cached_property
+    def recorded(self) -> Mapping[Key, Recorded]:
+        """What is recorded in table Components, as ComponentTables.write wants to know it."""
+        return {
+            (str(entity["PartitionKey"]), str(entity["RowKey"])): Recorded(
+                etag=str(entity.metadata["etag"]),  # type: ignore[attr-defined]
+                state=str(entity.get("state", "")),
+            )
+            for entity in self.entities.values()
+        }
+
+
+def _own(entities: Mapping[str, Entity], target: str) -> Own:
+    return own_of(entities[target]) if target in entities else Own()
+
+
+def observe(context: Context, parameters: Parameters) -> Facts:  # noqa: ARG001 - the runbook's signature
+    """Read what is registered, ask ARM, probe every component, and look at the observability."""
+    checked_at = rfc3339(context.clock.now())
+    tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
+    entities = _registered(tables)
+    policy, warning = read_health_policy(context.clients.table_service)
+    if warning:
+        context.output.warning(warning)
+    components = {
+        target: registered_component(entity)
+        for target, entity in entities.items()
+        if entity["PartitionKey"] != OBSERVABILITY
+    }
+    seen = _look_at(context, components, {target: own_of(entity) for target, entity in entities.items()})
+    account = AutomationAccount(client=context.clients.automation, settings=context.settings)
+    schedules = AutomationSchedules(account, context.clock)
+    schedule, schedule_seen = _schedule(schedules)
+    watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
+    watching = {**watching, SCHEDULE: schedule_seen}
+    facts = Facts(
+        entities=entities,
+        seen={**seen, **{f"{OBSERVABILITY}/{name}": each for name, each in watching.items()}},
+        depends_on=needs({target: component.depends_on for target, component in components.items()}),
+        policy=policy,
+        schedule=schedule,
+        checked_at=checked_at,
+        tables=tables,
+        schedules=schedules,
+    )
+    for target, health in _ill(facts):
+        context.output.warning(f"{target} is {health.state}: {health.reason}")
+    return facts
+
+
+def _registered(tables: ComponentTables) -> dict[str, Entity]:
+    """Raises RunbookError VD-HEALTH-001, and VD-COMPONENT-003 where a newer runbook has written the registry."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    tables.recorded(SCHEMA)
+    try:
+        entities = {target_of(entity): entity for entity in tables.entities(COMPONENTS)}
+    except ResourceNotFoundError as error:
+        raise RunbookError("VD-HEALTH-001", "there is no table Components") from error
+    if all(entity["PartitionKey"] == OBSERVABILITY for entity in entities.values()):
+        raise RunbookError("VD-HEALTH-001", "table Components is empty")
+    return entities
+
+
+def _look_at(
+    context: Context, components: Mapping[str, RegisteredComponent], known: Mapping[str, Own]
+) -> dict[str, Observation]:
+    managed = ManagedResources(client=context.clients.resources, settings=context.settings)
+    group = read_group(managed, components.values(), context.output.warning)
+    trust = _trust(context)
+    given = {target: probe_of(component, group, trust) for target, component in components.items()}
+    # Those that were ill begin first: one that hangs for its whole deadline holds the others up least at the start.
+    asked = sorted(
+        (target for target, each in given.items() if isinstance(each, Probe)),
+        key=lambda target: (known[target].state == "healthy", target),
+    )
+    probes = [cast(Probe, given[target]) for target in asked]
+    answers = run_probes(probes, clock=context.clock, on_progress=context.output.progress)
+    return {
+        **{target: each for target, each in given.items() if isinstance(each, Observation)},
+        **dict(zip(asked, answers, strict=True)),
+    }
+
+
+def _trust(context: Context) -> ssl.SSLContext:
+    """The same authorities that every other request of the run trusts."""
+    import certifi
+
+    found = context.clients.session.merge_environment_settings("https://", {}, None, None, None)["verify"]
+    return tls_context(found if isinstance(found, str) else certifi.where())
+
+
+def _schedule(schedules: AutomationSchedules) -> tuple[Schedule | None, Observation]:
+    found: Schedule | None = None
+
+    def look_at_schedule() -> Observation:
+        nonlocal found
+        found = Schedule(
+            published=schedules.is_published(NAME),
+            rhythm=schedules.schedule(SCHEDULE_NAME),
+            link=schedules.link(SCHEDULE_NAME, NAME),
+        )
+        if not found.published:
+            return Observation("unprobed", f"{NAME} is not published in the Automation account")
+        if found.rhythm is None or found.link is None:
+            return Observation("not_reached", "made by this check")
+        return Observation("impaired", found.rhythm) if "off" in found.rhythm else Observation("answers")
+
+    seen = readable(look_at_schedule)
+    return found, seen
+
+
+def _ill(facts: Facts) -> Iterator[tuple[str, Health]]:
+    return ((target, health) for target, health in facts.healths.items() if health.state in ("degraded", "unhealthy"))
+
+
+def plan(facts: Facts) -> Plan:
+    """Record everybody's health, batch by batch and side by side; then see to the schedule."""
+    written = [
+        Change(1, "record", batch.target, _before(batch, facts), batch.wanted) for batch in facts.batches.values()
+    ]
+    made, left = _schedule_changes(facts.schedule)
+    return Plan(changes=(*written, *made), unchanged=tuple(left))
+
+
+def _before(batch: Batch, facts: Facts) -> str | None:
+    targets = {row.name: f"{row.partition}/{row.name}" for row in batch.rows}
+    return batch.seen({name: facts.entities[each] for name, each in targets.items() if each in facts.entities})
+
+
+def _schedule_changes(schedule: Schedule | None) -> tuple[list[Change], list[NoChange]]:
+    target = f"schedule {SCHEDULE_NAME}"
+    if schedule is None:
+        return [], [NoChange(target, "it cannot be read")]
+    if not schedule.published:
+        return [], [NoChange(target, f"{NAME} is not published in the Automation account")]
+    if schedule.rhythm is not None and schedule.link is not None:
+        return [], [NoChange(target, f"is there, {schedule.rhythm}")]
+    made = [Change(2, "create", target, None, HOURLY)] if schedule.rhythm is None else []
+    linked = [Change(3, "link", target, None, LINKED)] if schedule.link is None else []
+    return [*made, *linked], []
+
+
+def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
+    """Record a batch, or make the schedule or its link."""
+    batch = facts.batches.get(change.target)
+    if batch is not None:
+        facts.tables.write(batch, facts.recorded if batch.table == COMPONENTS else {})
+    elif change.action == "create":
+        facts.schedules.create_hourly(SCHEDULE_NAME, SCHEDULE_TEXT)
+    else:
+        facts.schedules.create_link(SCHEDULE_NAME, NAME)
+
+
+def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
+    """Return what is recorded of a batch, or of the schedule."""
+    batch = facts.batches.get(change.target)
+    if batch is not None:
+        return batch.seen(facts.tables.read(batch))
+    if change.action == "create":
+        return facts.schedules.schedule(SCHEDULE_NAME)
+    return facts.schedules.link(SCHEDULE_NAME, NAME)
+
+
+def events(facts: Facts, result: Result) -> Sequence[Entry]:
+    """Return an event for each health that has changed, once it is recorded."""
+    batch = facts.batches.get(result.change.target)
+    if batch is None or result.outcome != "done":
+        return ()
+    targets = (f"{row.partition}/{row.name}" for row in batch.rows)
+    return [_event(facts.transitions[target]) for target in targets if target in facts.transitions]
+
+
+def _event(transition: Transition) -> Entry:
+    return Entry(
+        step="apply",
+        action="health",
+        target=transition.target,
+        outcome=transition.after,
+        message=transition.reason,
+        details={"Before": transition.before, "After": transition.after},
+    )
+
+
+def report(facts: Facts) -> Report:
+    """Tell counts, who is ill and why, and what has changed."""
+    by_state = _by_state(facts, (target for target in facts.healths if not target.startswith(f"{OBSERVABILITY}/")))
+    ill = dict(_ill(facts))
+    return {
+        "components": sum(by_state.values()),
+        **{state: by_state[state] for state in STATES},
+        "ill": [f"{target} is {ill[target].state}: {ill[target].reason}" for target in ill],
+        "changed": [f"{each.target}: {each.before} -> {each.after}" for each in facts.transitions.values()],
+    }
+
+
+def _by_state(facts: Facts, targets: Iterable[str]) -> Counter[State]:
+    return Counter(facts.healths[target].state for target in targets)
+
+
+RUNBOOK = Runbook(
+    name=NAME,
+    summary="probe every component and record its health",
+    parameters=Parameters,
+    observe=observe,
+    plan=plan,
+    apply=apply,
+    look=look,
+    report=report,
+    events=events,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RUNBOOK))
