@@ -24,6 +24,7 @@ CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("publish_runbooks", {}),
     ("validate_runbooks", {}),
     ("bootstrap_registry", {}),
+    ("check_health", {}),
 )
 
 Report = Callable[[str], None]
