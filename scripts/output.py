@@ -40,12 +40,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     """Return a table as text, in colour where standard output is a terminal."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(title=title, title_justify="left")
     for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*map(str, row))
+        # As text: rich would take what stands in brackets for its own markup.
+        shown.add_row(*(Text(str(cell)) for cell in row))
     console = Console(file=sys.stdout)
     with console.capture() as capture:
         console.print(shown)

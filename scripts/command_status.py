@@ -1,0 +1,147 @@
+"""`vibedata status`: release, components and their health, credentials, last runs."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from runbook_lib.automation_account import AutomationAccount, plain
+from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.component_registry import COMPONENTS, Entity
+from runbook_lib.component_tables import ComponentTables
+from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
+from runbook_lib.retry import NetworkRetryPolicy
+from scripts.azure_session import AzureSession, open_session
+from scripts.output import CommandError, show
+from scripts.status_facts import Run, Trouble
+from scripts.status_page import page
+from scripts.status_report import COMPONENT_REGISTRY, RUNS, TABLES, Seen, report
+from scripts.status_text import text
+
+EXAMPLES = """\
+examples:
+  vibedata status
+  vibedata status --html status.html      a page to open in a browser, to print or to send
+  vibedata status --output json
+
+It shows what check_health last recorded; `vibedata invoke check_health` looks anew. Exit code 0 where all could be
+read, however ill the components are. Settings come from VIBEDATA_* in the environment (`source .lab/lab.env`).
+"""
+
+T = TypeVar("T")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `status` to the command line."""
+    parser = subparsers.add_parser(
+        "status",
+        help="show release, components' health, credentials and last runs",
+        description="Show the installed release, the components and their health, the credentials, and the last runs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write it as one self-contained HTML page")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the status and return 0, or 1 where a part of it could not be read."""
+    seen = read(open_session())
+    found = report(seen)
+    written = ""
+    if arguments.html is not None:
+        _write(arguments.html, page(found))
+        written = f"written to {arguments.html}\n"
+    show(arguments.output, result=found.as_json(), text=text(found) + written)
+    return 1 if seen.troubles else 0
+
+
+def read(session: AzureSession) -> Seen:
+    """Read it all. What cannot be read is told, and the rest shown: status is for the day when something is broken.
+
+    Raises RunbookError where nothing at all can be read.
+    """
+    settings = session.settings
+    account = AutomationAccount(client=session.clients.automation, settings=settings)
+    tables = ComponentTables(session.clients.table_service, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK)
+    troubles: list[Trouble] = []
+
+    def tried(source: str, look: Callable[[], T]) -> T | None:
+        try:
+            return look()
+        except Exception as error:
+            named = name_error(error)
+            if named is None:
+                raise
+            if troubles:
+                raise named from error
+            message = session.redactor.redact(named.message)
+            troubles.append(Trouble(source=source, code=named.code, message=message, remedy=named.remedy))
+            return None
+
+    entities = tried(COMPONENT_REGISTRY, lambda: read_tables(tables))
+    runs = tried(RUNS, lambda: read_runs(account))
+    return Seen(
+        at=SYSTEM_CLOCK.now(),
+        scope=f"{settings.resource_group}, subscription {settings.subscription_id}",
+        entities=entities,
+        runs=runs or (),
+        troubles=tuple(troubles),
+    )
+
+
+def read_tables(tables: ComponentTables) -> Mapping[str, Sequence[Entity]] | None:
+    """Return the entities of the tables that status shows, None where there is no component registry.
+
+    Raises azure.core's errors.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    entities: dict[str, Sequence[Entity]] = {}
+    for table in TABLES:
+        try:
+            entities[table] = list(tables.entities(table))
+        except ResourceNotFoundError:
+            # A bootstrap that was interrupted has made some of them.
+            if table == COMPONENTS:
+                return None
+    return entities
+
+
+def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
+    """Return the runs of all runbooks that Automation still knows: those of 30 days (azure-facts, section 1).
+
+    Raises RunbookError VD-AUTOMATION-001 where there is no such account, and azure.core's errors.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        # Not the newest pages alone: their order is not documented.
+        jobs = list(account.client.job.list_by_automation_account(*account.at))
+    except ResourceNotFoundError as error:
+        raise RunbookError("VD-AUTOMATION-001", "it is not there", target=account.at[1]) from error
+    return tuple(
+        Run(
+            job_id=str(job.name),
+            runbook=str(job.properties.runbook.name if job.properties.runbook else ""),
+            status=plain(job.properties.status),
+            created=job.properties.creation_time,
+            started=job.properties.start_time,
+            ended=job.properties.end_time,
+        )
+        for job in jobs
+    )
+
+
+def _write(file: Path, content: str) -> None:
+    """Replace the file at once: a browser that is looking at it never loads half of it."""
+    partial = file.with_name(file.name + ".partial")
+    try:
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        raise CommandError(
+            f"the page cannot be written to {file}: {error.strerror}",
+            remedy="name a file in a folder that you can write to",
+        ) from error

@@ -1,0 +1,168 @@
+"""The words of `vibedata status`: what a component, a credential, a run and a verdict are. All pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from runbook_lib.health import State
+
+UNHEALTHY: State = "unhealthy"
+DEGRADED: State = "degraded"
+UNKNOWN: State = "unknown"
+HEALTHY: State = "healthy"
+ILL = (UNHEALTHY, DEGRADED)
+# Automation schedules run hourly at the most often: then two runs in a row are missing.
+STALE = timedelta(hours=2)
+# Time enough for a renewal that somebody must approve.
+EXPIRES_SOON_DAYS = 30
+# As they were recorded (runbook_lib.credential_states).
+UNUSABLE = frozenset({"absent", "disabled", "expired", "not yet valid"})
+
+
+class Level(str, Enum):
+    """How bad it is, the worst first."""
+
+    ILL = "ill"
+    UNKNOWN = "unknown"
+    ATTENTION = "attention"
+    WELL = "well"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """The installed release. since: when it was recorded as the current one."""
+
+    version: str
+    digest: str
+    channel: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A component. drift: how it differs from the release, "" where it does not. probed: its health can be known.
+    vanished: the installed release no longer has it.
+    """
+
+    type: str
+    name: str
+    version: str
+    drift: str
+    health: str
+    reason: str
+    checked_at: datetime | None
+    endpoint: str
+    depends_on: tuple[str, ...]
+    probed: bool
+    vanished: bool
+
+    @property
+    def ill(self) -> bool:
+        """Whether it is there and does not work as it should."""
+        return not self.vanished and self.health in ILL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A credential, never its secret. days_left: whole days until it expires, below 0 once it has."""
+
+    kind: str
+    id: str
+    state: str
+    expires: datetime | None
+    days_left: int | None
+
+    @property
+    def verdict(self) -> tuple[Level, str]:
+        """How bad it is, and why in words, "" where all is well."""
+        if self.days_left is not None and self.days_left < 0:
+            return Level.ILL, "has expired"
+        if self.state in UNUSABLE:
+            return Level.ILL, f"is {self.state}"
+        if self.days_left is None or self.days_left >= EXPIRES_SOON_DAYS:
+            return Level.WELL, ""
+        return Level.ATTENTION, f"expires in {days(self.days_left)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run of a runbook, an Automation job. ended: None while it runs."""
+
+    job_id: str
+    runbook: str
+    status: str
+    created: datetime | None
+    started: datetime | None
+    ended: datetime | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time from start to end, None where it has not both."""
+        return None if self.started is None or self.ended is None else (self.ended - self.started).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What could not be read, by an error of the catalogue."""
+
+    source: str
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known. components: the ill first. credentials: the next to expire first. runs: the newest first.
+
+    at: when it was read. scope: of whom, for people. unreadable: the component registry could not be read, so that
+    whether it exists is not known either.
+    """
+
+    at: datetime
+    scope: str
+    registry_exists: bool
+    unreadable: bool
+    release: Release | None
+    components: tuple[Component, ...]
+    credentials: tuple[Credential, ...]
+    runs: tuple[Run, ...]
+    troubles: tuple[Trouble, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One more thing to know. remedy: what to do, "" where the text says it all."""
+
+    level: Level
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The whole in one sentence, and what else there is to know, the worst first."""
+
+    level: Level
+    headline: str
+    notes: tuple[Note, ...]
+
+
+def days(number: int) -> str:
+    """Return whole days in words."""
+    return "less than a day" if number == 0 else "1 day" if number == 1 else f"{number} days"
+
+
+def age(moment: datetime, at: datetime) -> str:
+    """Return how long `moment` lies before or after `at`: `5 min ago`, `in 12 days`."""
+    seconds = (at - moment).total_seconds()
+    told = duration(abs(seconds))
+    return f"{told} ago" if seconds >= 0 else f"in {told}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the largest unit of which it has two or more: `41 s`, `90 s`, `5 min`, `3 h`, `12 days`."""
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"

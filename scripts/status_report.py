@@ -1,0 +1,163 @@
+"""What `vibedata status` says, made of what it read. All pure.
+
+What was read is somebody else's words: a text loses what is not printable, a time that is none is None.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from runbook_lib.clock import rfc3339
+from runbook_lib.component_registry import COMPONENTS, CREDENTIALS, CURRENT, RELEASES, VANISHED, Entity
+from runbook_lib.component_rows import registered_component
+from runbook_lib.health import STATES
+from scripts.status_facts import (
+    DEGRADED,
+    HEALTHY,
+    UNHEALTHY,
+    UNKNOWN,
+    Component,
+    Credential,
+    Facts,
+    Release,
+    Run,
+    Trouble,
+    Verdict,
+)
+from scripts.status_verdict import verdict
+
+TABLES = (RELEASES, COMPONENTS, CREDENTIALS)
+COMPONENT_REGISTRY, RUNS = "component registry", "list of runs"
+# Beside the last of each runbook.
+RECENT_RUNS = 10
+
+_NO_PROBE = "none"
+_BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was read.
+
+    at: when. scope: of whom, for people. entities: those of each of TABLES; None where there is no component registry,
+    or it could not be read. runs: in any order. troubles: what could not be read, by source COMPONENT_REGISTRY or RUNS.
+    """
+
+    at: datetime
+    scope: str
+    entities: Mapping[str, Sequence[Entity]] | None
+    runs: Sequence[Run]
+    troubles: tuple[Trouble, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The facts and the verdict on them."""
+
+    facts: Facts
+    verdict: Verdict
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report for programs: times as RFC 3339 in UTC, or null."""
+        shown: dict[str, Any] = _plain({"verdict": asdict(self.verdict)} | asdict(self.facts))
+        for run, told in zip(self.facts.runs, shown["runs"], strict=True):
+            told["seconds"] = run.seconds
+        return shown
+
+
+def report(seen: Seen) -> Report:
+    """Return the report of what was read."""
+    entities = seen.entities or {}
+    current = [_release(entity) for entity in entities.get(RELEASES, ()) if entity.get("state") == CURRENT]
+    credentials = [_credential(entity, seen.at) for entity in entities.get(CREDENTIALS, ())]
+    facts = Facts(
+        at=seen.at,
+        scope=_text(seen.scope),
+        registry_exists=seen.entities is not None,
+        unreadable=any(trouble.source == COMPONENT_REGISTRY for trouble in seen.troubles),
+        # One that was interrupted may have left two.
+        release=max(current, key=lambda found: found.since or _BEGINNING, default=None),
+        components=tuple(sorted(map(_component, entities.get(COMPONENTS, ())), key=_severity)),
+        credentials=tuple(sorted(credentials, key=_urgency)),
+        runs=_recent(seen.runs),
+        troubles=seen.troubles,
+    )
+    return Report(facts, verdict(facts))
+
+
+def _release(entity: Entity) -> Release:
+    return Release(
+        version=_text(entity.get("RowKey")),
+        digest=_text(entity.get("digest")),
+        channel=_text(entity.get("channel")),
+        since=_time(entity.get("updatedAt")),
+    )
+
+
+def _component(entity: Entity) -> Component:
+    registered = registered_component(entity)
+    return Component(
+        type=_text(registered.type),
+        name=_text(registered.name),
+        version=_text(registered.version),
+        drift=_text(registered.drift),
+        health=registered.health if registered.health in STATES else UNKNOWN,
+        reason=_text(registered.health_reason),
+        checked_at=_time(registered.checked_at),
+        endpoint=_text(registered.endpoint),
+        depends_on=tuple(map(_text, registered.depends_on)),
+        probed=registered.health_kind != _NO_PROBE,
+        vanished=registered.state == VANISHED,
+    )
+
+
+def _severity(component: Component) -> tuple[object, ...]:
+    order = (UNHEALTHY, DEGRADED, UNKNOWN, HEALTHY)
+    unprobed = component.health == UNKNOWN and not component.probed
+    rank = len(order) if unprobed else list[str](order).index(component.health)
+    return component.vanished, rank, not component.drift, component.type, component.name
+
+
+def _credential(entity: Entity, at: datetime) -> Credential:
+    expires = _time(entity.get("expires"))
+    return Credential(
+        kind=_text(entity.get("PartitionKey")),
+        id=_text(entity.get("RowKey")),
+        state=_text(entity.get("state")),
+        expires=expires,
+        days_left=None if expires is None else (expires - at).days,
+    )
+
+
+def _urgency(credential: Credential) -> tuple[object, ...]:
+    return credential.expires is None, credential.expires or _BEGINNING, credential.kind, credential.id
+
+
+def _recent(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The newest, and of each runbook the last: what runs hourly pushes no other out of sight."""
+    newest = sorted(runs, key=lambda run: run.created or _BEGINNING, reverse=True)
+    last = {run.runbook: run.job_id for run in reversed(newest)}
+    return tuple(run for place, run in enumerate(newest) if place < RECENT_RUNS or last[run.runbook] == run.job_id)
+
+
+def _text(value: object) -> str:
+    """A terminal would obey control characters, and a page those that turn the direction of writing."""
+    words = " ".join(str("" if value is None else value).split())
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in words)
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
