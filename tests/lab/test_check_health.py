@@ -12,7 +12,7 @@ from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.operations_log import verify_chain
 from runbooks import check_health
 from tests.lab.automation_helpers import automation
-from tests.lab.health_rig import APP, Rig, rig
+from tests.lab.health_rig import Rig, rig
 from tests.lab.log_reader import table_rows
 from tests.lab.runbook_run import Run
 from tests.lab.running_lab import LabUnderTest
@@ -363,7 +363,7 @@ def test_a_schedule_is_made_once_and_then_left_alone(three: Rig) -> None:
         again = three.check()
         assert not any("schedule" in change["target"] for change in again.result["changes"])
         assert three.health("schedule", "observability") == "healthy"
-            off = m.ScheduleUpdateParameters(name=check_health.SCHEDULE_NAME)
+        off = m.ScheduleUpdateParameters(name=check_health.SCHEDULE_NAME)
         off.properties = m.ScheduleUpdateProperties(is_enabled=False)
         account.client.schedule.update(*account.at, check_health.SCHEDULE_NAME, off)
         assert three.check().exit_code == 0
