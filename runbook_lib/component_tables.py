@@ -70,7 +70,7 @@ class ComponentTables:
             self._service.create_table(table)
         except HttpResponseError as error:
             if error.status_code == 409 and not self.exists(table):
-                raise RunbookError("VD-COMPONENT-007", str(getattr(error, "error_code", "")), target=table) from error
+                raise RunbookError("VD-COMPONENT-007", error.message.partition("\n")[0], target=table) from error
             if error.status_code != 409:
                 raise
 

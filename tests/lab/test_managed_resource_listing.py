@@ -1,0 +1,97 @@
+"""The managed resource group's listing against answers that no honest ARM gives."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from runbook_lib.azure_clients import AzureClients
+from runbook_lib.errors import RunbookError
+from runbook_lib.managed_resources import MAX_PAGES, ManagedResources
+from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.settings import load
+from tests.fake_clock import FakeClock
+from tests.lab.scripted_server import Answer, ScriptedServer, json_answer
+from tests.lab.test_retry_over_the_wire import SUBSCRIPTION, StaticCredential
+
+APP = "Microsoft.App/containerApps"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedServer]:
+    with ScriptedServer(tmp_path_factory.mktemp("certificates")).running() as running:
+        yield running
+
+
+@pytest.fixture
+def managed(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManagedResources]:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.ca_file))
+    server.forget()
+    given = {"subscription_id": SUBSCRIPTION, "dcr_id": "dcr-" + "0" * 32, "logs_endpoint": server.url}
+    settings = load({**given, "arm_endpoint": server.url}, {}, None)
+    clients = AzureClients(
+        settings=settings, credential=StaticCredential(), retry_policy_source=NetworkRetryPolicy, clock=FakeClock()
+    )
+    yield ManagedResources(client=clients.resources, settings=settings)
+    clients.session.close()
+
+
+def item(name: str, **fields: object) -> dict[str, Any]:
+    return {"id": f"/g/{APP}/{name}", "name": name, "type": APP, **fields}
+
+
+def refused(managed: ManagedResources) -> RunbookError:
+    with pytest.raises(RunbookError) as caught:
+        managed.all()
+    return caught.value
+
+
+def test_pages_are_followed_and_what_is_listed_twice_is_there_once(
+    managed: ManagedResources, server: ScriptedServer
+) -> None:
+    server.play(
+        json_answer({"value": [item("a"), item("b")], "nextLink": f"{server.url}/next?%7B=1"}),
+        json_answer({"value": [item("B", tags={"k": None}), item("c", sku={"name": "S"})], "nextLink": None}),
+    )
+    found = managed.all()
+    assert [(one.name, one.sku) for one in found] == [("a", ""), ("B", ""), ("c", "S")]
+    assert [request.path.partition("?")[0].rpartition("/")[2] for request in server.requests] == ["resources", "next"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Answer(body=b"<html>", headers={"Content-Type": "text/html"}),
+        json_answer([]),
+        json_answer({}),
+        json_answer({"value": {}}),
+        json_answer({"value": ["x"]}),
+        json_answer({"value": [], "nextLink": 7}),
+        json_answer({"value": [{"name": "a", "type": APP}]}),
+        json_answer({"value": [{"id": "/a", "name": "", "type": APP}]}),
+    ],
+)
+def test_a_page_that_is_none_is_refused(managed: ManagedResources, server: ScriptedServer, page: Answer) -> None:
+    server.play(page)
+    assert refused(managed).code == "VD-ARM-001"
+
+
+def test_the_token_goes_nowhere_else(managed: ManagedResources, server: ScriptedServer) -> None:
+    server.play(json_answer({"value": [], "nextLink": "https://elsewhere.example/next"}))
+    error = refused(managed)
+    assert (error.code, error.target, len(server.requests)) == ("VD-ARM-001", "elsewhere.example", 1)
+
+
+def test_a_listing_without_an_end_is_given_up(managed: ManagedResources, server: ScriptedServer) -> None:
+    server.play(*[json_answer({"value": [], "nextLink": f"{server.url}/next"})] * (MAX_PAGES + 1))
+    assert refused(managed).code == "VD-ARM-001"
+    assert len(server.requests) == MAX_PAGES
+
+
+def test_only_the_properties_that_are_asked_for_are_kept(managed: ManagedResources, server: ScriptedServer) -> None:
+    server.play(
+        json_answer({"value": [item("A", properties={"x": 1}), item("b", properties={}), item("c", properties=None)]})
+    )
+    assert managed.properties_of(APP, {"a", "c"}) == {"a": {"x": 1}}
