@@ -39,7 +39,7 @@ class _Run:
     writes: int
 
 
-def figures(report: Callable[[str], None]) -> list[Figure]:
+def measure(report: Callable[[str], None]) -> list[Figure]:
     """Measure in a lab of its own."""
     with customer(images=1, report=report) as made:
         for runbook in ("import_manifest", "import_images"):

@@ -1,0 +1,75 @@
+"""`make bench`: measure, show each figure beside its aim, and keep them in bench/results.json.
+
+A missed aim fails nothing: figures depend on the machine and on what else it does. A measurement that could not be made
+does.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from bench import demo, figures, imports, jobs, publish, request_counts
+from bench.customer import Report
+from bench.figures import Figure
+from runbook_lib.errors import RunbookError
+from scripts.output import CommandError
+
+MEASUREMENTS: Mapping[str, Callable[[Report], list[Figure]]] = {
+    "jobs": jobs.measure,
+    "imports": imports.measure,
+    "requests": request_counts.measure,
+    "publish": publish.measure,
+    "demo": demo.measure,
+}
+EXAMPLES = """\
+examples:
+  make bench                                  everything, in some five minutes
+  .venv/bin/python -m bench --only imports    one measurement
+  .venv/bin/python -m bench --only jobs --only demo
+
+measurements:
+  jobs      size of the built runbooks; each job's peak memory, and its CPU time to the first request
+  imports   time of import_images over the critical path: 40 images, 6 s an import, 150 ms a call to ARM
+  requests  requests of a first run and of a rerun of import_images, for 10, 40 and 160 images
+  publish   time and requests of publish_runbooks, slowed down, in an empty account and again
+  demo      wall time of `make demo` where everything is installed
+
+Each has labs of its own, in temporary folders; they are ended whatever happens.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, and return 0 where everything that was asked for could be measured."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure what the runbooks cost, beside the project's aims; kept in bench/results.json.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--only", action="append", choices=tuple(MEASUREMENTS), metavar="NAME", help="measure this; may be repeated"
+    )
+    names = parser.parse_args(argv).only or tuple(MEASUREMENTS)
+    started = time.monotonic()
+
+    def report(line: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - started:6.1f} s  {line}\n")
+
+    measured: list[Figure] = []
+    code = 0
+    for name in names:
+        report(f"measuring {name}")
+        try:
+            measured += MEASUREMENTS[name](report)
+        except (CommandError, RunbookError) as error:
+            sys.stderr.write(f"{name} could not be measured: {error}\n  what to do: {error.remedy}\n")
+            code = 1
+    sys.stdout.write(figures.shown(measured))
+    figures.keep(measured)
+    report(f"done; the figures are in {figures.RESULTS}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

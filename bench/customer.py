@@ -1,0 +1,125 @@
+"""A customer in a lab of its own: a release of some images waits at the publisher, the runbooks are published."""
+
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.images import push_images
+from scripts import cli, lab_process
+from scripts.azure_session import AzureSession, open_session
+from scripts.command_deploy import settings_variable
+from scripts.command_invoke import result_of
+from scripts.demo import PACKAGE_IMPORT_WINDOW_SECONDS
+from scripts.deployment import publish
+from scripts.job import run_job
+from scripts.lab_process import RunningLab
+from scripts.output import CommandError
+from scripts.publication import Bootstrap
+from scripts.release_artifacts import LayoutArtifacts
+
+VERSION = "2026.11.0"
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """One job that did what it should.
+
+    result: the runbook's own. figures: the lab's (GET /jobs). requests: the journal's entries of this job, in order.
+    """
+
+    result: Mapping[str, Any]
+    figures: Mapping[str, Any]
+    requests: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """One customer. release: the folder of the build."""
+
+    lab: RunningLab
+    session: AzureSession
+    release: Path
+
+    def run(self, runbook: str, **parameters: object) -> JobRun:
+        """Run a job to its end. Raises CommandError where the runbook failed."""
+        job = run_job(self.session, runbook, parameters, lambda _line: None)
+        result = result_of(job)
+        if result["status"] == "failed":
+            raise CommandError(
+                f"{runbook} failed: {result['error']}", remedy=f"vibedata invoke {runbook}, in a lab of your own"
+            )
+        jobs = lab_process.control(self.lab, "GET", "/jobs")["jobs"]
+        requests = lab_process.control(self.lab, "GET", f"/requests?job_id={job.job_id}", seconds=60)["requests"]
+        return JobRun(result=result, figures=next(each for each in jobs if each["id"] == job.job_id), requests=requests)
+
+    def slow_down(self, **latency: object) -> None:
+        """Put a latency in force: seconds, and service, method, path or operation."""
+        lab_process.control(self.lab, "POST", "/latency", body=latency)
+
+
+@contextmanager
+def customer(*, images: int, report: Report) -> Iterator[Customer]:
+    """Start a lab in a folder of its own, with a release of so many images; end it and take it away, come what may."""
+    with tempfile.TemporaryDirectory(prefix="vibedata-bench-") as name:
+        folder = Path(name)
+        report(f"{images} images: starting a lab")
+        before = dict(os.environ)
+        try:
+            lab = lab_process.start_detached(folder / "lab")
+            os.environ.update(lab.environment)
+            yield _prepared(lab, folder, images, report)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            lab_process.stop(folder / "lab")
+
+
+def _prepared(lab: RunningLab, folder: Path, images: int, report: Report) -> Customer:
+    window = {"operation": "packageImportWindow", "seconds": PACKAGE_IMPORT_WINDOW_SECONDS}
+    lab_process.control(lab, "POST", "/latency", body=window)
+    report(f"{images} images: pushing them")
+    blobs = folder / "blobs"
+    blobs.mkdir()
+    definition = {
+        "version": VERSION,
+        "channel": "stable",
+        "valid_days": 365,
+        "images": push_images(images, blobs),
+        "components": [],
+        "policies": {"networkRetryPolicies": {"max_retries": 3, "delay_seconds": 2}},
+    }
+    (folder / "release.json").write_text(json.dumps(definition))
+    report(f"{images} images: building, pushing and publishing the release")
+    release = folder / "release"
+    _vibedata("build", "--release", str(folder / "release.json"), "--out", str(release))
+    _vibedata("push", str(release))
+    session = open_session()
+    bootstrap = Bootstrap(
+        session=session,
+        artifacts=LayoutArtifacts(release),
+        settings_variable=settings_variable(session),
+        warn=report,
+    )
+    step = publish(session, bootstrap, lambda _line: None)
+    if step.status == "failed":
+        raise CommandError(f"the runbooks could not be published: {step.error}", remedy="make demo")
+    return Customer(lab=lab, session=session, release=release)
+
+
+def _vibedata(*arguments: str) -> None:
+    """Run a command; what it prints is shown where it fails."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        code = cli.main(arguments)
+    if code != 0:
+        sys.stderr.write(printed.getvalue())
+        raise CommandError(f"vibedata {arguments[0]} ended with {code}", remedy="see the lines above")

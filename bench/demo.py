@@ -1,0 +1,86 @@
+"""How long `make demo` takes where everything is installed."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from bench.customer import Report
+from bench.figures import Figure
+from oci.source_tree import release_time
+from scripts import lab_process
+from scripts.output import CommandError
+
+PROJECT = Path(__file__).resolve().parent.parent
+AIM_SECONDS = 60
+LIMIT_SECONDS = 180
+# What set-up has installed is used as it is.
+INSTALLED = (".venv", ".tools")
+KEPT_LINES = 20
+
+
+def measure(report: Report) -> list[Figure]:
+    """Run `make demo` in a copy of this source tree, so that a lab that is up here stays up, and return its time."""
+    report("make demo, in a copy of the source tree")
+    with tempfile.TemporaryDirectory(prefix="vibedata-bench-") as name:
+        copy = Path(name) / "project"
+        _copy_sources(copy)
+        # The copy is no clone: what a clone would say is told.
+        epoch = str(int(release_time(PROJECT, os.environ).timestamp()))
+        environ = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
+        started = time.monotonic()
+        try:
+            done = subprocess.run(
+                ["make", "demo"],  # noqa: S607
+                cwd=copy,
+                env=environ,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=LIMIT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CommandError(f"make demo took more than {LIMIT_SECONDS} s", remedy="make demo") from error
+        finally:
+            lab_process.stop(copy / ".lab")
+        seconds = time.monotonic() - started
+        _check(done)
+        steps = json.loads((copy / ".lab/demo/result.json").read_text())["steps"]
+    return [
+        Figure(
+            name="make demo",
+            value=round(seconds, 1),
+            unit="s",
+            aim=AIM_SECONDS,
+            note="wall time of the command with everything installed; its steps in seconds: "
+            + ", ".join(f"{step['name']} {step['seconds']:.1f}" for step in steps),
+        )
+    ]
+
+
+def _check(done: "subprocess.CompletedProcess[str]") -> None:
+    if done.returncode != 0:
+        tail = "\n".join(done.stdout.splitlines()[-KEPT_LINES:])
+        raise CommandError(f"make demo failed:\n{tail}", remedy="make demo")
+
+
+def _copy_sources(target: Path) -> None:
+    """Copy what belongs to the project, as it stands here, and link what set-up has installed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        source = PROJECT / name
+        if source.is_file():  # not deleted since git noted it
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+    for name in INSTALLED:
+        (target / name).symlink_to(PROJECT / name)

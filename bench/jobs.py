@@ -1,0 +1,63 @@
+"""Sizes of the built runbooks; memory and processor time of the jobs that deploy a release."""
+
+from collections.abc import Mapping
+
+from bench.customer import JobRun, Report, customer
+from bench.figures import Figure
+from scripts.deployment import CHAIN
+
+IMAGES = 40
+KIB, MIB = 1024, 1024 * 1024
+# Azure's limits, as far as one is known: automation-subscription-limits-faq (file and memory of a sandbox).
+FILE_LIMIT_KIB, FILE_AIM_KIB = 1024, 300
+MEMORY_LIMIT_MB, MEMORY_AIM_MB = 400, 100
+FIRST_REQUEST_AIM_SECONDS = 0.6
+
+
+def measure(report: Report, *, images: int = IMAGES) -> list[Figure]:
+    """Run the whole chain on a release of so many images, import_images twice; return what files and jobs came to."""
+    with customer(images=images, report=report) as one:
+        sizes = {path.stem: path.stat().st_size for path in sorted((one.release / "runbooks").glob("*.py"))}
+        report(f"{images} images: running the jobs")
+        runs = {runbook: one.run(runbook, **parameters) for runbook, parameters in CHAIN}
+        runs["import_images again"] = one.run("import_images")
+    return [*_files(sizes), *_jobs(runs, images)]
+
+
+def _files(sizes: Mapping[str, int]) -> list[Figure]:
+    return [
+        Figure(
+            name=f"{name}.py",
+            value=round(size / KIB, 1),
+            unit="KiB",
+            aim=FILE_AIM_KIB,
+            limit=FILE_LIMIT_KIB,
+            note="built file, the library vendored in",
+        )
+        for name, size in sizes.items()
+    ]
+
+
+def _jobs(runs: Mapping[str, JobRun], images: int) -> list[Figure]:
+    figures = []
+    for name, run in runs.items():
+        figures.append(
+            Figure(
+                name=f"{name}: memory",
+                value=round(run.figures["peak_memory_bytes"] / MIB, 1),
+                unit="MB",
+                aim=MEMORY_AIM_MB,
+                limit=MEMORY_LIMIT_MB,
+                note=f"the job's peak resident memory, its children's included; {images} images",
+            )
+        )
+        figures.append(
+            Figure(
+                name=f"{name}: CPU to first request",
+                value=run.figures["cpu_seconds_to_first_request"],
+                unit="s",
+                aim=FIRST_REQUEST_AIM_SECONDS,
+                note="user and system time of the process, from its start, by the kernel's ticks of 10 ms",
+            )
+        )
+    return figures

@@ -1,0 +1,41 @@
+"""How many requests import_images makes: when everything is to be imported, and when nothing is."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bench.customer import JobRun, Report, customer
+from bench.figures import Figure
+
+COUNTS = (10, 40, 160)
+
+
+def measure(report: Report, *, counts: Sequence[int] = COUNTS) -> list[Figure]:
+    """Import releases of so many images, each twice, and return how many requests each run made."""
+    figures = []
+    for images in counts:
+        with customer(images=images, report=report) as one:
+            one.run("import_manifest", release_tag="latest")
+            report(f"{images} images: importing them, twice")
+            first, again = one.run("import_images"), one.run("import_images")
+        figures += [
+            _figure(f"requests of a first run, {images} images", first, first.result["changed"], None),
+            _figure(f"requests of a rerun, {images} images", again, again.result["unchanged"], aim(images)),
+        ]
+    return figures
+
+
+def aim(images: int) -> float:
+    """Return how many requests a rerun may make: one for each image, and some for tokens, settings and the log."""
+    return 1.2 * images + 15
+
+
+def _figure(name: str, run: JobRun, artifacts: int, at_most: float | None) -> Figure:
+    counted = Counter(f"{entry['service']} {entry['method']}" for entry in run.requests)
+    kinds = ", ".join(f"{kind} {count}" for kind, count in counted.most_common())
+    return Figure(
+        name=name,
+        value=len(run.requests),
+        unit="",
+        aim=at_most,
+        note=f"for {artifacts} artifacts: the images, each runbook and the package set. {kinds}",
+    )

@@ -1,0 +1,53 @@
+"""A small measurement, made as `make bench` makes it: build, push, publish and jobs in a lab of its own."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench import figures, request_counts
+from bench.__main__ import MEASUREMENTS, main
+from bench.figures import Figure
+
+
+def test_requests_of_a_small_release_are_counted() -> None:
+    before, told = dict(os.environ), list[str]()
+    first, again = request_counts.measure(told.append, counts=(2,))
+    assert dict(os.environ) == before
+    assert told
+    assert first.name == "requests of a first run, 2 images"
+    # Each artifact that was imported took a call to ARM; the rerun asks ARM for nothing.
+    assert "arm POST" in first.note
+    assert "arm" not in again.note
+    assert first.value > again.value > 2
+    assert again.aim == pytest.approx(1.2 * 2 + 15)
+
+
+def test_figures_are_shown_and_kept_beside_their_aims(tmp_path: Path) -> None:
+    measured = [
+        Figure(name="file", value=150.5, unit="KiB", aim=300, limit=1024, note="one"),
+        Figure(name="ratio", value=1.5, unit="", aim=1.15),
+        Figure(name="count", value=1000, unit="", aim=None),
+    ]
+    assert [figure.met for figure in measured] == [True, False, True]
+    shown = figures.shown(measured)
+    assert "150.50 KiB" in shown
+    assert "1024 KiB" in shown
+    assert "NO" in shown
+    kept = tmp_path / "results.json"
+    figures.keep(measured, kept)
+    assert [(each["name"], each["met"]) for each in json.loads(kept.read_text())["figures"]] == [
+        ("file", True),
+        ("ratio", False),
+        ("count", True),
+    ]
+
+
+def test_help_names_every_measurement(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "examples:" in said
+    assert all(f"  {name} " in said for name in MEASUREMENTS)
