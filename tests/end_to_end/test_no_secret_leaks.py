@@ -91,32 +91,38 @@ def entities(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
                 yield table.name, repr(list(content.list_entities())).encode()
 
 
-def account(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
-    """Yield what the Automation account shows of each job, and its variables."""
+def job_ids(deployed: Deployed) -> list[str]:
+    return [job["id"] for job in deployed.lab.control("GET", "/jobs")["jobs"]]
+
+
+def account(deployed: Deployed, jobs_before: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield what the Automation account shows of each job since `jobs_before`, and its variables."""
     automation = deployed.automation
-    for record in deployed.lab.control("GET", "/jobs")["jobs"]:
-        job = automation.client.job.get(*automation.at, record["id"])
-        ended = deployed.wait(record["id"])
-        yield f"job {record['runbook']} {record['id']}", json.dumps(job.as_dict()).encode()
-        yield f"streams of {record['runbook']} {record['id']}", (ended.text + ended.output + ended.exception).encode()
+    for job_id in job_ids(deployed)[len(jobs_before) :]:
+        job = automation.client.job.get(*automation.at, job_id)
+        ended = deployed.wait(job_id)
+        yield f"job {job_id}", json.dumps(job.as_dict()).encode()
+        yield f"streams of job {job_id}", (ended.text + ended.output + ended.exception).encode()
     for variable in automation.client.variable.list_by_automation_account(*automation.at):
         yield f"variable {variable.name}", json.dumps(variable.as_dict()).encode()
 
 
-def everything(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
+def everything(deployed: Deployed, jobs_before: list[str]) -> Iterator[tuple[str, bytes]]:
     """Yield all that the runs of this lab have left, with where it is."""
     yield from blobs(deployed)
     yield from entities(deployed)
-    yield from account(deployed)
+    yield from account(deployed, jobs_before)
     yield "operations log", json.dumps(table_rows(deployed.lab), default=str, ensure_ascii=False).encode()
     yield "journal", json.dumps(deployed.lab.journal()).encode()
 
 
-def assert_nowhere(deployed: Deployed, secrets: Mapping[str, str], said: Mapping[str, str]) -> None:
-    """No secret is in what the lab's runs have left, nor in what the commands `said`."""
+def assert_nowhere(
+    deployed: Deployed, secrets: Mapping[str, str], said: Mapping[str, str], *, jobs_before: list[str]
+) -> None:
+    """No secret is in what the runs since `jobs_before` have left, nor in what the commands `said`."""
     sought = {(name, form) for name, secret in secrets.items() for form in forms(secret) if len(form) >= MIN_FORM_BYTES}
     searched = 0
-    for where, content in (*everything(deployed), *((name, text.encode()) for name, text in said.items())):
+    for where, content in (*everything(deployed, jobs_before), *((name, text.encode()) for name, text in said.items())):
         searched += 1
         found = {name for name, form in sought if form in content}
         assert found == set(), f"{where} holds {found}"
@@ -183,17 +189,17 @@ def test_the_forms_are_found_where_they_are() -> None:
 
 
 def test_no_secret_is_in_what_successful_runs_leave(deployed: Deployed) -> None:
-    secrets = known(deployed)
+    secrets, before = known(deployed), job_ids(deployed)
     release = deployed.release()
     for runbook in ("import_manifest", "import_images"):
         assert run_watched(deployed, secrets, runbook).status == "Completed"
     again = deployed.vibedata("deploy", str(release.folder))
     assert again.returncode == 0, again.stdout
-    assert_nowhere(deployed, secrets, {"vibedata deploy": again.stdout + again.stderr})
+    assert_nowhere(deployed, secrets, {"vibedata deploy": again.stdout + again.stderr}, jobs_before=before)
 
 
 def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: SecretClient) -> None:
-    secrets = {**known(deployed), "the canary": CANARY}
+    secrets, before = {**known(deployed), "the canary": CANARY}, job_ids(deployed)
     release = deployed.release()
     said = {}
 
@@ -218,11 +224,11 @@ def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: Secre
         pushed = deployed.vibedata("push", str(release.folder), "--output", output, environ=wrong)
         assert pushed.returncode == 1 and "VD-PUSH-005" in pushed.stdout + pushed.stderr
         said[f"vibedata push --output {output}"] = pushed.stdout + pushed.stderr
-    assert_nowhere(deployed, secrets, said)
+    assert_nowhere(deployed, secrets, said, jobs_before=before)
 
 
 def test_a_secret_that_a_service_repeats_is_masked(deployed: Deployed, vault: SecretClient) -> None:
-    secrets = known(deployed)
+    secrets, before = known(deployed), job_ids(deployed)
     release = deployed.release()
     install_manifest(deployed, vault, release)
     for shown in (secrets["the publisher's token"], base64.b64encode(secrets["its credentials"].encode()).decode()):
@@ -246,7 +252,7 @@ def test_a_secret_that_a_service_repeats_is_masked(deployed: Deployed, vault: Se
     assert code_of(unexpected) == "VD-ENGINE-900", unexpected.text
     assert any(kind == "Verbose" and "Traceback" in text for kind, text in unexpected.streams)
     deployed.succeed("import_images")
-    assert_nowhere(deployed, secrets, {})
+    assert_nowhere(deployed, secrets, {}, jobs_before=before)
 
 
 def install_manifest(deployed: Deployed, vault: SecretClient, release: Release) -> None:
