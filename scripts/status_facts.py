@@ -113,7 +113,8 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known. components: the ill first. credentials: the next to expire first. runs: the newest first.
+    """What is known. components: the ill first; observability likewise, which is what watches over them and is none of
+    them. credentials: the next to expire first. runs: the newest first.
 
     at: when it was read. scope: of whom, for people. unreadable: the component registry could not be read, so that
     whether it exists is not known either.
@@ -125,6 +126,7 @@ class Facts:
     unreadable: bool
     release: Release | None
     components: tuple[Component, ...]
+    observability: tuple[Component, ...]
     credentials: tuple[Credential, ...]
     runs: tuple[Run, ...]
     troubles: tuple[Trouble, ...]

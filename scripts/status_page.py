@@ -4,7 +4,6 @@ It stands alone: no script, nothing fetched, and a policy that says so to the br
 endpoint is a link only where it is an https address. Colour never speaks alone: words and shapes say the same.
 """
 
-import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -41,6 +40,7 @@ _SHAPES = {
 }
 _HEALTH_LEVELS: Mapping[str, Level] = {UNHEALTHY: Level.ILL, DEGRADED: Level.ATTENTION, HEALTHY: Level.WELL}
 _RUN_LEVELS = {"Completed": Level.WELL, **dict.fromkeys(FAILED_RUNS, Level.ILL)}
+_SCHEME = "https://"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -53,6 +53,7 @@ def page(report: Report) -> str:
     sections = (
         _section("Ill components", len(ill), "".join(_ill(component, facts.components, at) for component in ill)),
         _section("Other components" if ill else "Components", len(others), _components(others, at)),
+        _section("Observability", len(facts.observability), _components(facts.observability, at)),
         _section("Credentials", len(facts.credentials), _credentials(facts.credentials, at)),
         _section("Last runs", len(facts.runs), _runs(facts.runs, at)),
     )
@@ -169,8 +170,9 @@ def _ill(component: Component, everything: Sequence[Component], at: datetime) ->
 def _components(components: Iterable[Component], at: datetime) -> str:
     rows = (
         (
-            f"<strong>{escape(component.name)}</strong> "
-            f'<span class="type">{escape(component.type)}</span>{_endpoint(component.endpoint)}{_drift(component.drift)}',
+            f'<strong>{escape(component.name)}</strong> <span class="type">{escape(component.type)}</span>'
+            + _endpoint(component.endpoint)
+            + _drift(component.drift),
             _badge(_level(component), health_of(component)) + _small(component.reason),
             escape(component.version),
             _time(component.checked_at, at),
@@ -257,6 +259,6 @@ def _moment(moment: datetime) -> str:
 
 def _endpoint(address: str) -> str:
     shown = escape(address)
-    if urllib.parse.urlsplit(address).scheme == "https":
-        shown = f'<a href="{shown}" rel="noopener noreferrer">{shown.removeprefix("https://")}</a>'
+    if address.startswith(_SCHEME):
+        shown = f'<a href="{shown}" rel="noopener noreferrer">{shown.removeprefix(_SCHEME)}</a>'
     return f'<span class="small">{shown}</span>' if address else ""

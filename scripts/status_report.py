@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from runbook_lib.clock import rfc3339
-from runbook_lib.component_registry import COMPONENTS, CREDENTIALS, CURRENT, RELEASES, VANISHED, Entity
+from runbook_lib.component_registry import COMPONENTS, CREDENTIALS, CURRENT, OBSERVABILITY, RELEASES, VANISHED, Entity
 from runbook_lib.component_rows import registered_component
 from runbook_lib.health import STATES
 from scripts.status_facts import (
@@ -71,6 +71,7 @@ def report(seen: Seen) -> Report:
     entities = seen.entities or {}
     current = [_release(entity) for entity in entities.get(RELEASES, ()) if entity.get("state") == CURRENT]
     credentials = [_credential(entity, seen.at) for entity in entities.get(CREDENTIALS, ())]
+    components = sorted(map(_component, entities.get(COMPONENTS, ())), key=_severity)
     facts = Facts(
         at=seen.at,
         scope=_text(seen.scope),
@@ -78,7 +79,8 @@ def report(seen: Seen) -> Report:
         unreadable=any(trouble.source == COMPONENT_REGISTRY for trouble in seen.troubles),
         # One that was interrupted may have left two.
         release=max(current, key=lambda found: found.since or _BEGINNING, default=None),
-        components=tuple(sorted(map(_component, entities.get(COMPONENTS, ())), key=_severity)),
+        components=tuple(component for component in components if component.type != OBSERVABILITY),
+        observability=tuple(component for component in components if component.type == OBSERVABILITY),
         credentials=tuple(sorted(credentials, key=_urgency)),
         runs=_recent(seen.runs),
         troubles=seen.troubles,

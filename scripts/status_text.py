@@ -18,7 +18,7 @@ def text(report: Report) -> str:
     if facts.release is not None:
         parts.append(_release(facts.release, facts.at))
     if facts.components:
-        parts.append(_components(facts.components, facts.at))
+        parts.append(_components((*facts.components, *facts.observability), facts.at))
     if facts.credentials:
         parts.append(_credentials(facts.credentials, facts.at))
     if facts.runs:

@@ -6,7 +6,6 @@ works and will not for long, or what nobody can vouch for: old or unknown health
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import chain
 
 from scripts.status_facts import (
     HEALTHY,
@@ -26,6 +25,7 @@ from scripts.status_facts import (
 # Names in one sentence; the tables have them all.
 MAX_NAMES = 5
 FAILED_RUNS = frozenset({"Failed", "Suspended"})
+_ONLY_PROBED = "The only component that is probed is healthy"
 CHECK = "run `vibedata invoke check_health`"
 
 
@@ -65,7 +65,7 @@ def _praise(healthy: int, there: Sequence[Component]) -> str:
         return f"All {healthy} components are healthy" if healthy > 1 else "The only component is healthy"
     probed = sum(component.probed for component in there)
     if healthy == probed:
-        return f"All {healthy} components that are probed are healthy"
+        return f"All {healthy} components that are probed are healthy" if healthy > 1 else _ONLY_PROBED
     return f"{healthy} of {_count(probed, 'component')} {'is' if healthy == 1 else 'are'} known to be healthy"
 
 
@@ -82,9 +82,10 @@ def _notes(facts: Facts, there: Sequence[Component]) -> Iterator[Note]:
     elif facts.registry_exists and facts.release is None:
         text = "No release is recorded as installed"
         yield Note(level=Level.ATTENTION, text=text, remedy="run `vibedata invoke bootstrap_registry`")
-    yield from chain(
-        _component_notes(there, facts.at), _credential_notes(facts.credentials), _run_notes(facts.runs, facts.at)
-    )
+    yield from _component_notes(there, facts.at)
+    yield from _observability_notes(facts.observability)
+    yield from _credential_notes(facts.credentials)
+    yield from _run_notes(facts.runs, facts.at)
 
 
 def _component_notes(there: Sequence[Component], at: datetime) -> Iterator[Note]:
@@ -105,6 +106,13 @@ def _component_notes(there: Sequence[Component], at: datetime) -> Iterator[Note]
     if drifted:
         remedy = "deploy the release's version there, or install the release that it belongs to"
         yield Note(level=Level.ATTENTION, text=f"Drift from the release: {_names(drifted)}", remedy=remedy)
+
+
+def _observability_notes(observability: Sequence[Component]) -> Iterator[Note]:
+    for watcher in observability:
+        if watcher.ill:
+            text = f"Observability: {watcher.name} is {watcher.health}"
+            yield Note(level=Level.ATTENTION, text=text + (f": {watcher.reason}" if watcher.reason else ""))
 
 
 def _credential_notes(credentials: Sequence[Credential]) -> Iterator[Note]:

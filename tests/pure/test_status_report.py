@@ -1,0 +1,343 @@
+"""What `vibedata status` makes of what it read: the verdict, the order, the page that shows it."""
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from runbook_lib.clock import rfc3339
+from scripts.status_facts import Level, Run, Trouble, age, duration
+from scripts.status_page import page
+from scripts.status_report import COMPONENT_REGISTRY, RUNS, Report, Seen, report
+from scripts.status_text import text
+
+AT = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+HOSTILE = "</title><script>alert(1)</script>\"'&\x1b[31m\u202ered[/bold]"
+
+
+def component(name: str, health: str = "healthy", **columns: object) -> Mapping[str, Any]:
+    usual = {
+        "PartitionKey": "application",
+        "RowKey": name,
+        "version": "2026.11.0",
+        "state": "registered",
+        "health": health,
+        "healthReason": "",
+        "healthKind": "http",
+        "checkedAt": rfc3339(AT - HOUR / 4),
+        "dependsOn": "[]",
+        "drift": "",
+        "endpoint": f"https://{name}.example.net",
+    }
+    return usual | columns
+
+
+def credential(name: str, *, days: float | None = 100, state: str = "enabled") -> Mapping[str, Any]:
+    expires = "" if days is None else rfc3339(AT + timedelta(days=days))
+    return {"PartitionKey": "registry-token", "RowKey": name, "state": state, "expires": expires}
+
+
+def release(version: str, **columns: object) -> Mapping[str, Any]:
+    recorded = {"state": "current", "digest": "sha256:" + "ab" * 32, "channel": "stable", "updatedAt": rfc3339(AT)}
+    return {"PartitionKey": "release", "RowKey": version, **recorded, **columns}
+
+
+def a_run(runbook: str, *, hours: float, status: str = "Completed", job: str = "") -> Run:
+    started = AT - hours * HOUR
+    ended = None if status == "Running" else started + timedelta(seconds=14)
+    return Run(
+        job_id=job or f"{runbook}-{hours}",
+        runbook=runbook,
+        status=status,
+        created=started,
+        started=started,
+        ended=ended,
+    )
+
+
+def made(*components: Mapping[str, Any], **changes: Any) -> Report:
+    entities = {
+        "Components": components,
+        "Credentials": changes.pop("credentials", ()),
+        "Releases": changes.pop("releases", (release("2026.11.0"),)),
+    }
+    seen: dict[str, Any] = {"at": AT, "scope": "group", "entities": entities, "runs": ()}
+    return report(Seen(**(seen | changes)))
+
+
+def notes(shown: Report) -> list[str]:
+    return [note.text for note in shown.verdict.notes]
+
+
+@pytest.mark.parametrize(
+    ("components", "level", "headline"),
+    [
+        ([component("a"), component("b")], Level.WELL, "All 2 components are healthy"),
+        ([component("a")], Level.WELL, "The only component is healthy"),
+        ([component("a"), component("b", "unhealthy")], Level.ILL, "1 of 2 components is ill: b"),
+        (
+            [component("a", "degraded"), component("b", "unhealthy"), component("c")],
+            Level.ILL,
+            "2 of 3 components are ill: b, a",
+        ),
+        ([component("a", "unknown", checkedAt="")], Level.UNKNOWN, "Nobody has looked at the components' health yet"),
+        ([], Level.UNKNOWN, "No component is registered"),
+        (
+            [component("a"), component("b", "unknown", healthKind="none", checkedAt="")],
+            Level.WELL,
+            "The only component that is probed is healthy",
+        ),
+        (
+            [component("a"), component("b", "unknown", checkedAt="")],
+            Level.ATTENTION,
+            "1 of 2 components is known to be healthy; 1 thing needs attention",
+        ),
+        ([component("a"), component("b", "unhealthy", state="vanished")], Level.WELL, "The only component is healthy"),
+        ([component("a"), component("b", "on fire")], Level.ATTENTION, "1 of 2 components is known to be healthy; 1"),
+    ],
+)
+def test_headline_tells_the_worst(components: list[Mapping[str, Any]], level: Level, headline: str) -> None:
+    verdict = made(*components).verdict
+    assert (verdict.level, verdict.headline[: len(headline)]) == (level, headline)
+
+
+def test_observability_is_no_component_and_is_told() -> None:
+    reason = "alert rule cpu is disabled"
+    shown = made(component("a"), component("alerts", "unhealthy", PartitionKey="observability", healthReason=reason))
+    assert shown.verdict.headline == "The only component is healthy; 1 thing needs attention"
+    assert notes(shown) == ["Observability: alerts is unhealthy: alert rule cpu is disabled"]
+    assert "alerts" in text(shown)
+    assert "alerts" in page(shown).partition("<h2>Observability")[2]
+
+
+def test_a_headline_names_five_and_counts_the_rest() -> None:
+    shown = made(*(component(f"c{number}", "degraded") for number in range(8)))
+    assert shown.verdict.headline == "8 of 8 components are ill: c0, c1, c2, c3, c4 and 3 more"
+
+
+def test_components_are_in_the_order_of_their_trouble() -> None:
+    shown = made(
+        component("healthy"),
+        component("vanished", "unhealthy", state="vanished"),
+        component("not-probed", "unknown", healthKind="none"),
+        component("unknown", "unknown"),
+        component("degraded", "degraded"),
+        component("drifted", drift="the release has 2, 1 is there"),
+        component("unhealthy", "unhealthy"),
+    )
+    order = ["unhealthy", "degraded", "unknown", "drifted", "healthy", "not-probed", "vanished"]
+    assert [found.name for found in shown.facts.components] == order
+    assert "Drift from the release: drifted" in notes(shown)
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "level", "words"),
+    [
+        (30, "enabled", Level.WELL, None),
+        (29.9, "enabled", Level.ATTENTION, "Credential key expires in 29 days"),
+        (1.5, "enabled", Level.ATTENTION, "Credential key expires in 1 day"),
+        (0.5, "enabled", Level.ATTENTION, "Credential key expires in less than a day"),
+        (-0.1, "enabled", Level.ILL, "Credential key has expired"),
+        (-400, "enabled", Level.ILL, "Credential key has expired"),
+        (None, "enabled", Level.WELL, None),
+        (None, "absent", Level.ILL, "Credential key is absent"),
+        (100, "disabled", Level.ILL, "Credential key is disabled"),
+    ],
+)
+def test_credentials_are_told_before_they_expire(days: float | None, state: str, level: Level, words: str) -> None:
+    verdict = made(component("a"), credentials=[credential("key", days=days, state=state)]).verdict
+    assert verdict.level is level
+    told = [verdict.headline, *(note.text for note in verdict.notes)]
+    assert [words] == [line for line in told if "Credential" in line] or words is None
+
+
+def test_old_health_is_no_news() -> None:
+    old = rfc3339(AT - 9 * HOUR)
+    assert notes(made(component("a", checkedAt=old), component("b", checkedAt=old))) == [
+        "Health was last checked 9 h ago"
+    ]
+    assert notes(made(component("a", checkedAt=old), component("b"))) == ["Health was not checked for 2 h: a"]
+    assert made(component("a", checkedAt=rfc3339(AT - 2 * HOUR))).verdict.level is Level.WELL
+    assert made(component("a", checkedAt=rfc3339(AT + HOUR))).verdict.level is Level.WELL  # another clock
+
+
+def test_only_the_last_run_of_a_runbook_counts() -> None:
+    runs = [a_run("import_images", hours=3, status="Failed"), a_run("import_images", hours=2)]
+    assert notes(made(component("a"), runs=runs)) == []
+    runs.append(a_run("import_images", hours=1, status="Failed", job="the-job"))
+    shown = made(component("a"), runs=runs)
+    assert notes(shown) == ["The last run of import_images ended Failed, 59 min ago"]
+    assert "the-job" in shown.verdict.notes[0].remedy
+
+
+def test_hourly_runs_push_no_other_runbook_out_of_sight() -> None:
+    runs = [a_run("import_manifest", hours=70), a_run("import_manifest", hours=50)]
+    runs += [a_run("check_health", hours=hours) for hours in range(40)]
+    shown = made(component("a"), runs=runs).facts.runs
+    assert [run.runbook for run in shown] == ["check_health"] * 10 + ["import_manifest"]
+    assert shown[-1].job_id == "import_manifest-50"
+
+
+def test_the_newest_of_two_current_releases_is_the_installed_one() -> None:
+    old = release("2026.10.0", updatedAt=rfc3339(AT - HOUR))
+    shown = made(component("a"), releases=(old, release("2026.11.0"), release("2026.12.0", state="former")))
+    assert shown.facts.release is not None
+    assert shown.facts.release.version == "2026.11.0"
+    assert "No release is recorded as installed" in notes(made(component("a"), releases=()))
+
+
+def test_without_component_registry_it_says_what_to_run() -> None:
+    shown = made(entities=None, runs=(a_run("import_manifest", hours=1),))
+    assert shown.verdict.headline == "The component registry does not exist yet"
+    assert "vibedata invoke bootstrap_registry" in text(shown)
+    assert "<code>vibedata invoke bootstrap_registry</code>" in page(shown)
+    assert "import_manifest" in text(shown)
+
+
+@pytest.mark.parametrize("source", [COMPONENT_REGISTRY, RUNS])
+def test_what_cannot_be_read_is_told_and_the_rest_shown(source: str) -> None:
+    trouble = Trouble(source=source, code="VD-NET-003", message="403 no", remedy="assign the role")
+    changes: dict[str, Any] = {"entities": None} if source == COMPONENT_REGISTRY else {}
+    shown = made(component("a", "unhealthy"), troubles=(trouble,), **changes)
+    expected = "Health cannot be read" if source == COMPONENT_REGISTRY else "1 of 1 component is ill: a"
+    assert shown.verdict.headline == expected
+    assert notes(shown)[0] == f"The {source} cannot be read: VD-NET-003: 403 no"
+    assert "does not exist" not in text(shown)
+
+
+def test_json_has_times_in_utc_and_no_more_than_was_read() -> None:
+    shown = made(
+        component("a", "degraded", healthReason="slow", dependsOn='["b"]'),
+        credentials=[credential("key", days=1.5)],
+        runs=(a_run("check_health", hours=1), a_run("import_images", hours=0, status="Running")),
+    ).as_json()
+    told = json.loads(json.dumps(shown))
+    assert told["at"] == "2026-11-23T11:30:00.000000Z"
+    assert told["verdict"]["level"] == "ill"
+    assert (told["components"][0]["checked_at"], told["components"][0]["depends_on"]) == (
+        "2026-11-23T11:15:00.000000Z",
+        ["b"],
+    )
+    assert told["credentials"][0]["days_left"] == 1
+    assert [run["seconds"] for run in told["runs"]] == [None, 14.0]
+    assert told["release"]["digest"] == "sha256:" + "ab" * 32
+
+
+class Page(HTMLParser):
+    """Elements and attributes of a page, and its text."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = io.StringIO()
+        self.open: list[str] = []
+        self.feed(content)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in ("meta", "path", "circle"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.write(data)
+
+
+def everything(words: str) -> Report:
+    trouble = Trouble(source=RUNS, code="VD-NET-001", message="no", remedy="wait")
+    return made(
+        component(f"ill{words}", "unhealthy", healthReason=words, drift=words, endpoint=f"https://{words}"),
+        component(f"well{words}", PartitionKey=words, version=words, endpoint=f"javascript:{words}", drift=words),
+        component("vanished", state="vanished", dependsOn=json.dumps([words]), endpoint=""),
+        component("alerts", "degraded", PartitionKey="observability", healthReason=words, endpoint=""),
+        credentials=[credential(words, days=3), credential(f"x{words}", days=None, state=words)],
+        releases=(release(words, digest=words, channel=words),),
+        runs=(a_run("check_health", hours=1, status="Suspended"), a_run("import_images", hours=0, status="Running")),
+        scope=words,
+        troubles=(trouble,),
+    )
+
+
+def test_page_stands_alone_and_says_all_in_words() -> None:
+    shown = Page(page(everything("plain")))
+    assert shown.open == []
+    assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(shown.tags)
+    assert not [value for name, value in shown.attributes if name in ("src", "style") or name.startswith("on")]
+    assert [value for name, value in shown.attributes if name == "href"] == ["https://plain"]
+    style = page(everything("plain")).partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+    words = shown.text.getvalue()
+    for expected in ("unhealthy", "healthy", "vanished", "Suspended", "Running", "expires in 3 days", "drift: plain"):
+        assert expected in words
+    assert "2026-11-23 11:15 UTC" in words
+    assert "15 min ago" in words
+
+
+def test_page_shows_hostile_words_as_words() -> None:
+    content = page(everything(HOSTILE))
+    shown = Page(content)
+    assert "script" not in shown.tags
+    assert "\x1b" not in content
+    assert "\u202e" not in content
+    assert "</title><script>alert(1)</script>" in shown.text.getvalue()
+    assert all(value.startswith("https://") for name, value in shown.attributes if name == "href")
+
+
+def test_terminal_gets_hostile_words_as_words() -> None:
+    shown = text(everything("x[red]y[/bold]\x1b]0;title\x07"))
+    assert "\x1b" not in shown  # standard output is no terminal here: what there is came with the words
+    assert "\x07" not in shown
+    assert "ill: illx[red]y[/bold]" in shown
+    assert "\u2502 x[red]y[/bold]" in shown  # in a table, too
+
+
+@given(st.text(max_size=40))
+def test_any_words_make_a_whole_page(words: str) -> None:
+    assert Page(page(everything(words))).open == []
+
+
+def test_text_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = text(everything("a-name-that-is-rather-long"))
+    tables = [line for line in shown.splitlines() if line[:1] in "│┃┏┡└"]
+    assert tables
+    assert all(cell_len(line) <= 80 for line in tables)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (172_799, "47 h"),
+        (172_800, "2 days"),
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+    assert age(AT - timedelta(seconds=seconds), AT) == f"{words} ago"
+
+
+def test_what_lies_ahead() -> None:
+    assert age(AT + timedelta(days=12), AT) == "in 12 days"
