@@ -5,6 +5,7 @@ does.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     names = parser.parse_args(argv).only or tuple(MEASUREMENTS)
     started = time.monotonic()
+    # As Ctrl-C does: labs are ended on the way out.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
     def report(line: str) -> None:
         sys.stderr.write(f"{time.monotonic() - started:6.1f} s  {line}\n")

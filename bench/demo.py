@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.customer import Report
@@ -33,22 +35,10 @@ def measure(report: Report) -> list[Figure]:
         environ = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
         started = time.monotonic()
         try:
-            done = subprocess.run(
-                ["make", "demo"],  # noqa: S607
-                cwd=copy,
-                env=environ,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=LIMIT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CommandError(f"make demo took more than {LIMIT_SECONDS} s", remedy="make demo") from error
+            _make_demo(copy, environ)
         finally:
             lab_process.stop(copy / ".lab")
         seconds = time.monotonic() - started
-        _check(done)
         steps = json.loads((copy / ".lab/demo/result.json").read_text())["steps"]
     return [
         Figure(
@@ -62,9 +52,27 @@ def measure(report: Report) -> list[Figure]:
     ]
 
 
-def _check(done: "subprocess.CompletedProcess[str]") -> None:
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.splitlines()[-KEPT_LINES:])
+def _make_demo(folder: Path, environ: Mapping[str, str]) -> None:
+    """Run it; all that it started in its session is ended, whatever happens. Raises CommandError where it fails."""
+    process = subprocess.Popen(
+        ["make", "demo"],  # noqa: S607
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        printed, _ = process.communicate(timeout=LIMIT_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(f"make demo took more than {LIMIT_SECONDS} s", remedy="make demo") from error
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    if process.returncode != 0:
+        tail = "\n".join(printed.splitlines()[-KEPT_LINES:])
         raise CommandError(f"make demo failed:\n{tail}", remedy="make demo")
 
 
