@@ -9,7 +9,7 @@
    - a container app: the image that it runs. The release's own digest or tag is the component's version, another tag or
      digest is what is there instead; an image of another repository is given in full.
    - a runbook: the SHA-256 of its published text, against the release's.
-   - anything else: the tag VERSION_TAG of the resource.
+   - anything else: the tag vibedata-version of the resource.
    What cannot be found out is "", and no drift.
 """
 
@@ -25,7 +25,6 @@ from runbook_lib.managed_resources import Resource
 from runbook_lib.release import Component, Health, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOKS = "Microsoft.Automation/automationAccounts/runbooks"
-VERSION_TAG = "vibedata-version"
 
 # Repository without its host, tag, digest: OCI distribution 1.1's reference.
 _IMAGE = re.compile(
@@ -150,7 +149,7 @@ def _version(claim: Claim, resource: Resource, properties: Mapping[str, Any], sc
         containers = member(properties, "template", "containers")
         images = [member(one, "image") for one in containers] if isinstance(containers, list) else []
         return _image_version(claim, [image for image in images if isinstance(image, str)])
-    return resource.tags.get(VERSION_TAG, "")
+    return resource.version
 
 
 def _image_version(claim: Claim, images: list[str]) -> str:

@@ -69,7 +69,7 @@ def resource_rows(resources: Iterable[Resource], recorded: Iterable[Key]) -> Ite
             "kind": resource.kind,
             "location": resource.location,
             "sku": resource.sku,
-            "tags": resource.tags_text,
+            "tags": resource.tags,
             "provisioningState": resource.provisioning_state,
             "createdAt": resource.created_at,
             "state": REGISTERED,

@@ -98,6 +98,10 @@ class ComponentTables:
 
     def read(self, batch: Batch) -> dict[str, Mapping[str, Any]]:
         """Return the entities of a batch's rows that there are, by row key."""
+        with self._room:
+            return self._read(batch)
+
+    def _read(self, batch: Batch) -> dict[str, Mapping[str, Any]]:
         from azure.core.exceptions import ResourceNotFoundError
 
         client = self._service.get_table_client(batch.table)
@@ -142,7 +146,7 @@ class ComponentTables:
                         type(error).__name__ == "TableTransactionError" and attempts.wait_after_status(status, {})
                     ):
                         raise
-                entities = self.read(batch)
+                entities = self._read(batch)
                 rows = batch.unlike(entities)
                 if not rows:
                     return

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -21,6 +22,7 @@ EXPANSIONS = "createdTime,provisioningState"
 DETAILED_TYPES: Mapping[str, str] = {CONTAINER_APPS: "2025-01-01", SITES: "2024-11-01"}
 AVAILABILITY = "Microsoft.ResourceHealth/availabilityStatuses"
 AVAILABILITY_API_VERSION = "2025-05-01"
+VERSION_TAG = "vibedata-version"
 # A group holds 800 resources of a type, 980 types (learn resource-providers-without-resource-group-limits); a page
 # 1,000 resources. A listing that goes on for longer goes in a circle.
 MAX_PAGES = 1000
@@ -28,7 +30,10 @@ MAX_PAGES = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One resource. name: with its parent's, where it has one. sku: its name. tags: by name."""
+    """One resource. name: with its parent's, where it has one. sku: its name. tags: by name, as JSON, "" for none.
+
+    version: what its tag VERSION_TAG says, "" where it has none.
+    """
 
     resource_id: str
     type: str
@@ -36,7 +41,8 @@ class Resource:
     kind: str
     location: str
     sku: str
-    tags: Mapping[str, str]
+    tags: str
+    version: str
     provisioning_state: str
     created_at: str
 
@@ -44,11 +50,6 @@ class Resource:
     def key(self) -> tuple[str, str]:
         """Type and name, compared without case as ARM does."""
         return self.type.lower(), self.name.lower()
-
-    @property
-    def tags_text(self) -> str:
-        """The tags as JSON, in an order of their own."""
-        return fit(json.dumps(self.tags, sort_keys=True, ensure_ascii=False)) if self.tags else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,9 @@ class ManagedResources:
             if response.status_code == 404:
                 raise RunbookError("VD-ARM-002", target=self._settings.resource_group)
             response.raise_for_status()
-            page = _page(response)
-            yield from page["value"]
-            address = page.get("nextLink") or ""
+            items, address = _page(response)
+            del response
+            yield from items
             if not address:
                 return
             # Elsewhere than at ARM nothing is asked: ARM's token would go there.
@@ -130,7 +131,8 @@ class ManagedResources:
         raise RunbookError("VD-ARM-001", f"the listing has more than {MAX_PAGES} pages")
 
 
-def _page(response: Any) -> Mapping[str, Any]:
+def _page(response: Any) -> tuple[list[Mapping[str, Any]], str]:
+    """Return a page's items and the address of the next, "" for none."""
     try:
         page = response.json()
     except ValueError as error:
@@ -141,20 +143,22 @@ def _page(response: Any) -> Mapping[str, Any]:
         raise RunbookError("VD-ARM-001", "a page has no list of resources")
     if link is not None and not isinstance(link, str):
         raise RunbookError("VD-ARM-001", "a page's link is no text")
-    return dict(page)
+    return items, link or ""
 
 
 def _resource(item: Mapping[str, Any]) -> Resource:
-    tags = item.get("tags")
+    tags = item.get("tags") or {}
+    # Of thousands of resources the words are few: each is kept once.
     return Resource(
         resource_id=_text(item, "id"),
-        type=_text(item, "type"),
+        type=intern(_text(item, "type")),
         name=_text(item, "name"),
-        kind=_optional(item.get("kind")),
-        location=_optional(item.get("location")),
-        sku=_optional(member(item, "sku", "name")),
-        tags={str(name): _optional(value) for name, value in tags.items()} if isinstance(tags, Mapping) else {},
-        provisioning_state=_optional(item.get("provisioningState")),
+        kind=intern(_optional(item.get("kind"))),
+        location=intern(_optional(item.get("location"))),
+        sku=intern(_optional(member(item, "sku", "name"))),
+        tags=fit(json.dumps(tags, sort_keys=True, ensure_ascii=False)) if tags else "",
+        version=_optional(member(tags, VERSION_TAG)),
+        provisioning_state=intern(_optional(item.get("provisioningState"))),
         created_at=_optional(item.get("createdTime")),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.azure_clients import AzureClients
+from runbook_lib.component_registry import CUT_MARK
 from runbook_lib.errors import RunbookError
 from runbook_lib.managed_resources import MAX_PAGES, ManagedResources
 from runbook_lib.retry import NetworkRetryPolicy
@@ -95,3 +96,16 @@ def test_only_the_properties_that_are_asked_for_are_kept(managed: ManagedResourc
         json_answer({"value": [item("A", properties={"x": 1}), item("b", properties={}), item("c", properties=None)]})
     )
     assert managed.properties_of(APP, {"a", "c"}) == {"a": {"x": 1}}
+
+
+def test_tags_are_kept_as_json_and_cut_at_what_a_property_holds(
+    managed: ManagedResources, server: ScriptedServer
+) -> None:
+    many = {f"{number:02}{'n' * 400}": "v" * 256 for number in range(50)}
+    server.play(
+        json_answer({"value": [item("a", tags={"b": "2", "vibedata-version": "1"}), item("b", tags=many), item("c")]})
+    )
+    small, large, none = managed.all()
+    assert (small.tags, small.version) == ('{"b": "2", "vibedata-version": "1"}', "1")
+    assert large.tags.endswith(CUT_MARK) and len(large.tags.encode("utf-16-le")) <= 64 * 1024
+    assert (none.tags, none.version) == ("", "")
