@@ -53,7 +53,7 @@ def page(report: Report) -> str:
     sections = (
         _section("Ill components", len(ill), "".join(_ill(component, facts.components, at) for component in ill)),
         _section("Other components" if ill else "Components", len(others), _components(others, at)),
-        _section("Observability", len(facts.observability), _components(facts.observability, at)),
+        _section("Observability", len(facts.observability), _observability(facts.observability, at)),
         _section("Credentials", len(facts.credentials), _credentials(facts.credentials, at)),
         _section("Last runs", len(facts.runs), _runs(facts.runs, at)),
     )
@@ -180,6 +180,18 @@ def _components(components: Iterable[Component], at: datetime) -> str:
         for component in components
     )
     return _table(("Component", "Health", "Version", "Checked"), rows)
+
+
+def _observability(watchers: Iterable[Component], at: datetime) -> str:
+    rows = (
+        (
+            f"<strong>{escape(watcher.name)}</strong>" + _small(watcher.reason),
+            _badge(_level(watcher), watcher.health),
+            _time(watcher.checked_at, at),
+        )
+        for watcher in watchers
+    )
+    return _table(("Observability", "Health", "Checked"), rows)
 
 
 def _credentials(credentials: Iterable[Credential], at: datetime) -> str:
