@@ -11,7 +11,7 @@ demo: set-up
 	@$(VENV)/python -m scripts.demo $(if $(KEEP),--keep)
 
 test: set-up lint
-	@$(VENV)/pytest -q -n 2 --dist loadgroup
+	@$(VENV)/pytest -q -n 2 --dist loadfile
 
 lint: set-up
 	@$(VENV)/ruff check .
