@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import demo, figures, health, imports, jobs, publish, request_counts
+from bench import bootstrap, demo, figures, health, imports, jobs, publish, request_counts
 from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.errors import RunbookError
@@ -21,6 +21,7 @@ MEASUREMENTS: Mapping[str, Callable[[Report], list[Figure]]] = {
     "imports": imports.measure,
     "requests": request_counts.measure,
     "publish": publish.measure,
+    "bootstrap": bootstrap.measure,
     "health": health.measure,
     "demo": demo.measure,
 }
@@ -35,6 +36,7 @@ measurements:
   imports   time of import_images over the critical path: 40 images, 6 s an import, 150 ms a call to ARM
   requests  requests of a first run and of a rerun of import_images, for 10, 40 and 160 images
   publish   time and requests of publish_runbooks, slowed down, in an empty account and again
+  bootstrap time, requests and memory of bootstrap_registry, for 60, 1,000 and 10,000 resources, and again
   health    time of check_health over one probe's deadline, for 30 and 1,000 components, 1 % of which hang
   demo      wall time of `make demo` where everything is installed
 

@@ -36,7 +36,9 @@ def test_imports_point_down_only(folder: str) -> None:
     assert {name: above for name, above in found.items() if above} == {}
 
 
-@pytest.mark.parametrize("module", ["runbooks.import_manifest", "runbooks.import_images"])
+@pytest.mark.parametrize(
+    "module", ["runbooks.import_manifest", "runbooks.import_images", "runbooks.bootstrap_registry"]
+)
 def test_a_runbook_imports_no_sdk_before_it_needs_one(module: str) -> None:
     heavy = ("azure", "requests", "urllib3", "msal", "cryptography", "asyncio")
     program = f"import sys, {module}; print(sorted({{name.partition('.')[0] for name in sys.modules}} & set({heavy})))"
