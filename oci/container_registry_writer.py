@@ -24,7 +24,7 @@ from oras.provider import Registry
 
 from oci.layout import Descriptor
 from runbook_lib.clock import Clock
-from runbook_lib.container_registry import DIGEST, MANIFEST_TYPES
+from runbook_lib.container_registry import DIGEST, MANIFEST_TYPES, ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessToken, AccessTokens, TokenSource
 from runbook_lib.container_registry_wire import ABSENT, REDIRECTS, Answer, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
@@ -71,6 +71,10 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         """Say which repositories will be used, so that they share access tokens."""
         self._reading.expect(read)
         self._writing.expect(written)
+
+    def reader(self) -> ContainerRegistryReader:
+        """Return a reader of the same container registry."""
+        return ContainerRegistryReader(wire=self._wire, tokens=self._reading)
 
     def has_blob(self, repository: str, digest: str) -> bool:
         """Return whether the container registry says that it has the blob; a redirect leads to where it keeps it."""

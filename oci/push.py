@@ -15,7 +15,8 @@ from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor, blob_path
 from oci.layout_reader import Artifact
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import ReleaseManifest
+from runbook_lib.release import ReleaseManifest, version_key
+from runbook_lib.release_fetch import fetch_release, resolve_release
 from runbook_lib.release_manifest import parse
 
 # Requests in flight at once. Each upload holds one piece in memory (container_registry_writer.PIECE_BYTES).
@@ -38,12 +39,15 @@ class Facts:
     """wanted: target to the digest that it must have; held: what the container registry has there, None for nothing.
 
     Targets: `blob REPOSITORY@DIGEST`, `manifest REPOSITORY@DIGEST`, `tag REPOSITORY:TAG`. missing_images: those that
-    the release pins and the container registry lacks.
+    the release pins and the container registry lacks. version: of this release; latest_version: of the one that
+    `latest` points to, None where that is none.
     """
 
     wanted: Mapping[str, str]
     held: Mapping[str, str | None]
     missing_images: tuple[str, ...]
+    version: str
+    latest_version: str | None
 
 
 def read_release(folder: Path) -> BuiltRelease:
@@ -81,8 +85,23 @@ class Push:
         held = _side_by_side(self._look_at, [*self._wanted, *images])
         missing = tuple(pin.name for target, pin in images.items() if held[target] is None)
         return Facts(
-            wanted=self._wanted, held={target: held[target] for target in self._wanted}, missing_images=missing
+            wanted=self._wanted,
+            held={target: held[target] for target in self._wanted},
+            missing_images=missing,
+            version=self._built.manifest.version,
+            latest_version=self._latest_version(),
         )
+
+    def _latest_version(self) -> str | None:
+        """Return the version of the release that customers get now; what none of them could read counts as none."""
+        reader = self._writer.reader()
+        try:
+            artifact = resolve_release(reader, release.LATEST)
+            return None if artifact is None else fetch_release(reader, artifact).manifest.version
+        except RunbookError as error:
+            if error.code.startswith("VD-MANIFEST-"):
+                return None
+            raise
 
     def apply(self, change: Change) -> None:
         """Make one change."""
@@ -117,13 +136,17 @@ def wanted(built: BuiltRelease) -> dict[str, str]:
     return blobs | manifests | tags | latest
 
 
-def plan(facts: Facts) -> Plan:
-    """Return what has to be sent.
+def plan(facts: Facts, *, allow_downgrade: bool = False) -> Plan:
+    """Return what has to be sent. allow_downgrade: let `latest` move back to an older release.
 
-    Raises RunbookError VD-PUSH-002 (a version's tag would move), VD-PUSH-003 (images of the release are not there).
+    Raises RunbookError VD-PUSH-002 (a version's tag would move), VD-PUSH-003 (images of the release are not there),
+    VD-PUSH-007 (`latest` would move back).
     """
     if facts.missing_images:
         raise RunbookError("VD-PUSH-003", ", ".join(facts.missing_images))
+    latest = facts.latest_version
+    if latest is not None and version_key(facts.version) < version_key(latest) and not allow_downgrade:
+        raise RunbookError("VD-PUSH-007", f"it points to {latest}", target=facts.version)
     changes: list[Change] = []
     unchanged: list[NoChange] = []
     for target, digest in facts.wanted.items():

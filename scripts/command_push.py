@@ -23,7 +23,7 @@ from runbook_lib.http import new_session
 from runbook_lib.identity import credential
 from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.settings import load
-from scripts.output import show, table
+from scripts.output import CommandError, show, table
 
 HOST = "VIBEDATA_PUBLISHER_REGISTRY"
 USERNAME = "VIBEDATA_PUBLISHER_REGISTRY_USERNAME"
@@ -39,7 +39,8 @@ examples:
 
 Without --to, {HOST} names the container registry; without --username and --entra,
 {USERNAME} and {PASSWORD} are the credentials.
-What is there already is not sent again. A version's tag never moves; `latest` moves last.
+What is there already is not sent again. A version's tag never moves; `latest` moves last, and to an older release only
+with --allow-downgrade.
 """
 
 
@@ -52,10 +53,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    host = os.environ.get(HOST)
+    host = os.environ.get(HOST, "")
     parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
-    parser.add_argument("--to", default=host, required=not host, metavar="HOST", help="host, or host:port")
+    parser.add_argument("--to", default=host, metavar="HOST", help="host, or host:port")
     parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    parser.add_argument("--allow-downgrade", action="store_true", help="let `latest` move back to an older release")
     identity = parser.add_mutually_exclusive_group()
     identity.add_argument(
         "--username", metavar="USER", help="user or token; its password is read with --password-stdin"
@@ -71,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     writer = _writer(arguments, os.environ)
     built = push.read_release(arguments.build)
     sent = Push(built=built, writer=writer)
-    plan = push.plan(sent.observe())
+    plan = push.plan(sent.observe(), allow_downgrade=arguments.allow_downgrade)
     summary: dict[str, object] = {
         "version": built.manifest.version,
         "container_registry": arguments.to,
@@ -105,6 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _writer(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ContainerRegistryWriter:
+    if not arguments.to:
+        raise CommandError(
+            "which container registry is not said", remedy=f"give --to HOST, or set {HOST} (`source .lab/lab.env`)"
+        )
     wire = ContainerRegistryWire(
         login_server=arguments.to, side=SIDE, session=new_session(), policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK
     )

@@ -15,7 +15,7 @@ from lab import tools
 from oci import push
 from oci.build import WHEEL_CACHE, build
 from oci.container_registry_writer import PIECE_BYTES, ContainerRegistryWriter
-from oci.layout import blob_path
+from oci.layout import MANIFEST_MEDIA_TYPE, blob_path
 from oci.push import Push, read_release
 from runbook_lib.change import Result
 from runbook_lib.clock import SYSTEM_CLOCK
@@ -285,6 +285,39 @@ def test_a_versions_tag_never_moves(
     assert (code, result["error"]["code"]) == (1, "VD-PUSH-002")
     assert "vibedata/release-manifest:2026.11.0" in result["error"]["message"]
     assert writes(lab, before) == []
+
+
+def test_latest_moves_back_only_where_that_is_meant(
+    lab: LabUnderTest, release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push_now(lab, release)
+    newest = writer(lab).manifest_digest("vibedata/release-manifest", "latest")
+    before = last_sequence(lab)
+    older = make_release(tmp_path / "older", version="2026.9.0")
+    code, result = vibedata(capsys, "push", str(older))
+    assert (code, result["error"]["code"]) == (1, "VD-PUSH-007")
+    assert VERSION in result["error"]["message"]
+    assert writes(lab, before) == []
+    code, meant = vibedata(capsys, "push", str(older), "--allow-downgrade")
+    assert (code, meant["changes"][-1]["before"]) == (0, newest)
+    # What no customer could read is no release that `latest` could move back from.
+    latest = writer(lab).manifest_digest("vibedata/release-manifest", "latest")
+    assert latest is not None
+    packages = next(artifact for artifact in read_release(release).artifacts if "packages" in artifact.repository)
+    for blob in packages.blobs:
+        writer(lab).send_blob("vibedata/release-manifest", blob_path(release, blob.digest), blob)
+    writer(lab).put_manifest("vibedata/release-manifest", "latest", packages.manifest, MANIFEST_MEDIA_TYPE)
+    code, mended = vibedata(capsys, "push", str(older))
+    assert (code, mended["changes"][-1]["after"]) == (0, latest)
+
+
+def test_a_push_without_a_host_says_how_to_give_one(
+    release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VIBEDATA_PUBLISHER_REGISTRY", raising=False)
+    code, result = vibedata(capsys, "push", str(release))
+    assert code == 1
+    assert "VIBEDATA_PUBLISHER_REGISTRY" in result["error"]["remedy"]
 
 
 def test_a_release_whose_images_are_not_there_is_refused(

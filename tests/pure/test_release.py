@@ -1,5 +1,6 @@
 """The release definition, the release manifest made of it, the package lock, and what a push has to send."""
 
+import dataclasses
 import json
 from datetime import datetime, timezone
 from typing import Any
@@ -153,12 +154,14 @@ TARGETS = {
 }
 
 
-def facts(**held: str) -> Facts:
+def facts(latest_version: str | None = None, **held: str) -> Facts:
     named = dict(zip(("blob", "manifest", "version", "latest"), TARGETS, strict=True))
     return Facts(
         wanted=TARGETS,
         held={target: held.get(name) for name, target in named.items()},
         missing_images=(),
+        version="2026.10.0",
+        latest_version=latest_version,
     )
 
 
@@ -189,5 +192,17 @@ def test_a_versions_tag_never_moves() -> None:
 
 def test_a_release_without_its_images_is_not_pushed() -> None:
     with pytest.raises(RunbookError, match="studio") as caught:
-        push.plan(Facts(wanted=TARGETS, held=dict.fromkeys(TARGETS), missing_images=("studio",)))
+        push.plan(dataclasses.replace(facts(), missing_images=("studio",)))
     assert caught.value.code == "VD-PUSH-003"
+
+
+@pytest.mark.parametrize("latest", [None, "2026.9.1", "2026.10.0"])
+def test_latest_moves_to_a_release_that_is_not_older(latest: str | None) -> None:
+    assert push.plan(facts(latest_version=latest)).changes[-1].target == "tag a/b:latest"
+
+
+def test_latest_moves_back_only_where_that_is_meant() -> None:
+    with pytest.raises(RunbookError, match=r"2026\.11\.0") as caught:
+        push.plan(facts(latest_version="2026.11.0"))
+    assert caught.value.code == "VD-PUSH-007"
+    assert push.plan(facts(latest_version="2026.11.0"), allow_downgrade=True).changes
