@@ -6,6 +6,7 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 import scripts
 from runbook_lib.errors import RunbookError
@@ -20,13 +21,36 @@ examples:
   vibedata lab status --output json  the same for programs
 """
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+USAGE = 2  # as argparse has it
+
+
+class _UsageError(Exception):
+    """The command line cannot be understood; says why, and which usage there is."""
+
+    def __init__(self, message: str, *, prog: str, usage: str) -> None:
+        super().__init__(message)
+        self.message = f"{prog}: {message}"
+        self.remedy = f"{prog} --help"
+        self.usage = usage
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises its errors, so that programs get theirs as JSON."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _UsageError(message, prog=self.prog, usage=self.format_usage())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are shown, not raised."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     modules = _modules(arguments)
-    options = _parser(modules).parse_args(arguments)
+    try:
+        options = _parser(modules).parse_args(arguments)
+    except _UsageError as error:
+        text = f"{error.usage}{error.message}\n  what to do: {error.remedy}"
+        show_failure(_output(arguments), error={"message": error.message, "remedy": error.remedy}, text=text)
+        return USAGE
     try:
         code: int = modules[options.command].run(options)
     except CommandError as error:
@@ -55,8 +79,15 @@ def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:
     return {command: importlib.import_module(f"scripts.{name}") for command, name in wanted.items()}
 
 
+def _output(arguments: Sequence[str]) -> str:
+    """Return what `--output` asks for in arguments that argparse has refused."""
+    pairs = zip(["", *arguments], arguments, strict=False)
+    asked = any(pair == ("--output", "json") or pair[1] == "--output=json" for pair in pairs)
+    return "json" if asked else "text"
+
+
 def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vibedata",
         description="Build, publish, run and watch the Vibedata runbooks.",
         epilog=EPILOG,

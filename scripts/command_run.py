@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import io
+import sys
 
 from runbook_lib.runbook import main as run_runbook
 from scripts.runbook_names import runbook_names
@@ -35,4 +37,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the runbook and return its exit code."""
     module = importlib.import_module(f"runbooks.{arguments.runbook}")
     argv = [*arguments.parameters, *(["--plan-only"] if arguments.plan else [])]
-    return run_runbook(module.RUNBOOK, argv)
+    if arguments.output == "text":
+        return run_runbook(module.RUNBOOK, argv)
+    stream = _Progress()
+    code = run_runbook(module.RUNBOOK, argv, stream=stream)
+    sys.stdout.write(stream.last.decode())
+    return code
+
+
+class _Progress(io.BytesIO):
+    """A job's output, shown on standard error. What was written last is the result."""
+
+    last = b""
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override] # of what a buffer may be, a job writes bytes
+        self.last = data
+        return sys.stderr.buffer.write(data)
+
+    def flush(self) -> None:
+        sys.stderr.buffer.flush()

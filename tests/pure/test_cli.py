@@ -1,0 +1,51 @@
+"""What a program reads when it has typed a command wrongly, or runs a runbook: one JSON object, and nothing else."""
+
+import json
+
+import pytest
+
+from scripts import cli
+
+WRONG = (
+    ("deploy",),
+    ("frob",),
+    ("lab", "frob"),
+    ("run", "import_imagez"),
+    ("build", "--release"),
+    ("push", "dist", "--username", "a", "--entra"),
+)
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+@pytest.mark.parametrize("form", [("--output", "json"), ("--output=json",)], ids=" ".join)
+def test_a_wrong_command_line_is_one_json_object(
+    arguments: tuple[str, ...], form: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for typed in ((*form, *arguments), (*arguments, *form)):
+        assert cli.main(typed) == 2
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        result = json.loads(shown.out)
+        assert result["status"] == "failed"
+        assert result["error"]["remedy"].endswith("--help")
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_a_wrong_command_line_is_told_with_its_usage(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("usage: vibedata")
+    assert "what to do: vibedata" in shown.err
+
+
+def test_a_runbooks_result_is_all_that_a_program_reads(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VIBEDATA_SUBSCRIPTION_ID", raising=False)
+    assert cli.main(["run", "import_images", "--output", "json"]) == 2
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["error"]["code"] == "VD-SETTINGS-001"
+    assert "VD-SETTINGS-001" in shown.err
