@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+# Where release manifests are, in both container registries.
+MANIFEST_REPOSITORY = "vibedata/release-manifest"
+
 ComponentType = Literal["application", "infrastructure", "agent", "runbook"]
 HealthKind = Literal["http", "arm", "tcp", "none"]
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 from runbook_lib import release_rules, strict_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import (
+    MANIFEST_REPOSITORY,
     Component,
     ComponentType,
     Health,
@@ -23,7 +24,7 @@ from runbook_lib.release import (
     RunbookPin,
 )
 
-REPOSITORY = "vibedata/release-manifest"
+REPOSITORY = MANIFEST_REPOSITORY
 MEDIA_TYPE = "application/vnd.vibedata.release-manifest.v1+json"
 SCHEMA_VERSION = 1
 

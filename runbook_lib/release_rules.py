@@ -2,7 +2,7 @@
 
 1. Names are unique among images and runbooks together (a component's `artifact` names one of either) and among
    components; Azure resource names ignore case, so names that differ in case only are the same name.
-2. A tag is pinned to one digest.
+2. A tag is pinned to one digest, and none is of the release manifest's own repository: its tags say what is installed.
 3. Every `artifact` names an image or a runbook of the release, every `depends_on` a component, and no component waits
    for itself, however far around.
 4. A release that has expired is not installed: else a release could be held back for ever (a freeze attack).
@@ -16,7 +16,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from runbook_lib.clock import rfc3339
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import InstalledRelease, ReleaseManifest, version_key
+from runbook_lib.release import MANIFEST_REPOSITORY, InstalledRelease, ReleaseManifest, version_key
 
 
 def check_consistent(manifest: ReleaseManifest) -> None:
@@ -82,6 +82,8 @@ def _check_known(what: str, names: Iterable[str | None], known: Collection[str |
 def _check_pins(manifest: ReleaseManifest) -> None:
     pinned: dict[tuple[str, str], str] = {}
     for pin in manifest.pins:
+        if pin.repository == MANIFEST_REPOSITORY:
+            raise _contradiction(f"{pin.repository}:{pin.tag} is pinned, where release manifests alone belong")
         if pinned.setdefault((pin.repository, pin.tag), pin.digest) != pin.digest:
             raise _contradiction(f"the tag {pin.repository}:{pin.tag} is pinned to two digests")
 

@@ -274,6 +274,8 @@ def _broken(name: str) -> dict[str, Any]:
         components.append({**components[0], "name": "STORAGE"})
     elif name == "a tag with two digests":
         broken["images"][1] |= {"repository": "vibedata/api", "digest": "sha256:" + "c" * 64}
+    elif name == "a pin over the release manifest's own tags":
+        broken["images"][1] |= {"repository": "vibedata/release-manifest", "tag": "latest"}
     elif name == "an artifact that is not there":
         components[1]["artifact"] = "nothing"
     elif name == "a dependency that is not there":
@@ -295,6 +297,7 @@ def _broken(name: str) -> dict[str, Any]:
         "an image called like a runbook",
         "a component twice, in another case",
         "a tag with two digests",
+        "a pin over the release manifest's own tags",
         "an artifact that is not there",
         "a dependency that is not there",
         "a component that waits for itself",
