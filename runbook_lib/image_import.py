@@ -12,6 +12,7 @@ from runbook_lib.clock import Clock
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import PublisherToken
+from runbook_lib.retry import AnswerLost
 
 if TYPE_CHECKING:
     from runbook_lib.import_operation import ImportOperations
@@ -85,7 +86,8 @@ class ImageImporter:
             now = self._clock.monotonic()
             if operation.over_since is not None and now - operation.over_since > SETTLE_SECONDS:
                 if operation.cause is not None:
-                    raise operation.cause
+                    # It was looked for and is not there: an import by digest does no harm a second time.
+                    raise operation.cause from AnswerLost(operation.story)
                 raise RunbookError("VD-IMPORT-002", f"{operation.story}, but the image is not there", target=image)
             if now - started > IMPORT_SECONDS:
                 raise RunbookError("VD-IMPORT-003", f"{now - started:.0f} s", target=image)

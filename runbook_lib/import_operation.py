@@ -85,7 +85,7 @@ class ImportOperations:
         except HttpResponseError as error:
             if error.response is None or error.status_code == 429:
                 raise
-            if error.status_code is None or error.status_code >= 500:
+            if error.status_code is None or error.status_code == 408 or error.status_code >= 500:
                 operation.end("the request failed", error)
             else:
                 raise _refused(error, target_tag) from error
