@@ -102,12 +102,14 @@ def plan(facts: Facts) -> Plan:
     version, sha256, digest = facts.release.version, facts.release.sha256, facts.offered.digest
     if facts.release_tag not in (version, LATEST):
         raise RunbookError("VD-MANIFEST-009", f"the tag holds version {version}", target=facts.release_tag)
+    # What is installed is no downgrade, also after one: a rerun has nothing to do, and needs no second permission.
+    there = facts.stored and facts.tags == {version: digest, LATEST: digest}
     check_installable(
         facts.offered.manifest,
         sha256=sha256,
         installed=facts.installed,
         now=facts.now,
-        allow_downgrade=facts.allow_downgrade,
+        allow_downgrade=facts.allow_downgrade or there,
     )
     if facts.tags[version] not in (None, digest):
         raise RunbookError("VD-MANIFEST-008", f"tag has {facts.tags[version]}, offered {digest}", target=version)

@@ -112,6 +112,9 @@ def test_an_upgrade_moves_latest_and_keeps_what_was(
     meant = run(lab, MANIFEST, release_tag=VERSION, allow_downgrade=True)
     assert (meant.status, meant.result["changed"], meant.result["unchanged"]) == ("succeeded", 1, 2)
     assert customer.digest(RELEASE_REPOSITORY, "latest") == old
+    # It is what is installed now: a rerun has nothing to do, and is refused no more.
+    again = run(lab, MANIFEST, release_tag=VERSION)
+    assert (again.status, again.writes()) == ("unchanged", [])
 
 
 # --- Lost answers -----------------------------------------------------------------------------------------------------

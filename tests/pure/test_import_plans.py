@@ -104,6 +104,16 @@ def test_an_older_release_is_refused_unless_it_is_meant() -> None:
     assert import_manifest.plan(manifest_facts(installed=newer, allow_downgrade=True)).changes
 
 
+def test_an_older_release_that_is_installed_is_no_downgrade() -> None:
+    installed = (InstalledRelease(VERSION, SHA256), InstalledRelease("2026.12.0", "b" * 64))
+    tags = {VERSION: D1, "latest": D1}
+    assert import_manifest.plan(manifest_facts(installed=installed, stored=True, tags=tags)).changes == ()
+    # Anything that is missing of it makes it one.
+    assert refusal(manifest_facts(installed=installed, stored=True, tags={**tags, "latest": D2})) == "VD-MANIFEST-007"
+    assert refusal(manifest_facts(installed=installed, stored=True, tags={**tags, VERSION: None})) == "VD-MANIFEST-007"
+    assert refusal(manifest_facts(installed=installed[1:], stored=False, tags=tags)) == "VD-MANIFEST-007"
+
+
 def test_an_expired_release_is_refused_even_if_all_of_it_is_there() -> None:
     there = manifest_facts(
         installed=(InstalledRelease(VERSION, SHA256),), stored=True, tags={VERSION: D1, "latest": D1}
