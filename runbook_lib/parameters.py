@@ -150,13 +150,13 @@ def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
     if len(argv) != 1 or len(argv[0]) > MAX_ARGUMENT_BYTES:
         raise RunbookError("VD-PARAM-003", f"takes one argument of at most {MAX_ARGUMENT_BYTES} bytes, or flags")
     # Whether Automation hands a string on with or without its JSON quotes is unconfirmed (azure-facts, section 2).
-    argument = argv[0].strip("\"'").rstrip("=")
+    argument = argv[0].strip("\"' \r\n").rstrip("=")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", argument):
         raise RunbookError("VD-PARAM-003", "the argument is not base64url: letters, digits, - and _")
     try:
         given = strict_json.loads(base64.urlsafe_b64decode(argument + "=" * (-len(argument) % 4)))
     except ValueError as error:
-        raise RunbookError("VD-PARAM-003", "the argument does not hold JSON") from error
+        raise RunbookError("VD-PARAM-003", f"the argument does not hold JSON: {error}") from error
     if not isinstance(given, dict):
         raise RunbookError("VD-PARAM-003", "the argument does not hold a JSON object")
     return given

@@ -113,13 +113,13 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         milliseconds = headers.get(name, "").strip()
         if milliseconds.isascii() and milliseconds.isdigit():
-            return int(milliseconds) / 1000
+            return float(milliseconds) / 1000
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):  # TypeError: Python 3.10 for a text that is no date at all
+    except (ValueError, TypeError, OverflowError):  # TypeError: Python 3.10 for a text that is no date at all
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)

@@ -85,8 +85,8 @@ def test_flags(argv: list[str], expected: dict[str, Any]) -> None:
     assert parse(Parameters, argv) == Parameters(**expected)
 
 
-@pytest.mark.parametrize("form", ["{}", "{}=", "{}==", '"{}"', "'{}'", '"{}="'])
-def test_padding_and_the_quotes_of_automation_do_no_harm(form: str) -> None:
+@pytest.mark.parametrize("form", ["{}", "{}=", "{}==", '"{}"', "'{}'", '"{}="', " {}=\n", "{}\r\n"])
+def test_padding_quotes_and_line_ends_do_no_harm(form: str) -> None:
     assert parse(Parameters, [form.format(raw('{"release_tag":"t"}'))]).release_tag == "t"
 
 

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -114,6 +115,9 @@ def test_no_wait_ends_after_the_total_time(elapsed: float, decision: Wait | Give
         ({"Retry-After": "Monday, 23-Nov-26 10:01:00 GMT"}, 60),
         ({"x-ms-retry-after-ms": "1500", "Retry-After": "2"}, 1.5),
         ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after-ms": "9" * 5000}, math.inf),
+        ({"Retry-After": "9" * 5000}, math.inf),
+        ({"Retry-After": f"Mon, 23 Nov {'9' * 30} 10:00:30 GMT"}, None),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "-5"}, None),
         ({"Retry-After": "1.5"}, None),
