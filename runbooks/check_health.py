@@ -14,9 +14,7 @@ from functools import cached_property
 from typing import cast
 
 from runbook_lib import component_registry
-from runbook_lib.automation_account import AutomationAccount
-from runbook_lib.automation_schedules import HOURLY, LINKED, AutomationSchedules
-from runbook_lib.change import Change, NoChange, Plan, Result
+from runbook_lib.change import Change, Plan, Result
 from runbook_lib.clock import rfc3339
 from runbook_lib.component_health import health_row, needs, own_of, state_of, target_of
 from runbook_lib.component_probes import probe_of, read_group
@@ -38,17 +36,16 @@ from runbook_lib.health import (
 )
 from runbook_lib.health_policy import policy_row, read_health_policy
 from runbook_lib.managed_resources import ManagedResources
-from runbook_lib.observability import SCHEDULE, look_at_observability, readable
+from runbook_lib.observability import SCHEDULE, look_at_observability
 from runbook_lib.operations_log import Entry
 from runbook_lib.parameters import CommonParameters
 from runbook_lib.probe import Probe, run_probes
 from runbook_lib.probe_connection import tls_context
 from runbook_lib.result import Report
 from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook_schedule import RunbookSchedule
 
 NAME = "check_health"
-SCHEDULE_NAME = "vibedata-check-health"
-SCHEDULE_TEXT = "Starts check_health; made by it, and left alone once it is there."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,31 +53,21 @@ class Parameters(CommonParameters):
     """What check_health takes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """What starts the next check. published: whether the account has the runbook. rhythm: None where there is none."""
-
-    published: bool
-    rhythm: str | None
-    link: str | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What check_health found.
 
     entities: table Components, by target (`type/name`). seen: what was seen of each target this time. depends_on: by
-    target. policy: None where none is recorded. schedule: None where it cannot be read. checked_at: RFC 3339.
+    target. policy: None where none is recorded. schedule: what starts the next check. checked_at: RFC 3339.
     """
 
     entities: Mapping[str, Entity]
     seen: Mapping[str, Observation]
     depends_on: Mapping[str, tuple[str, ...]]
     policy: HealthPolicy | None
-    schedule: Schedule | None
+    schedule: RunbookSchedule
     checked_at: str
     tables: ComponentTables = field(repr=False)
-    schedules: AutomationSchedules = field(repr=False)
 
     @cached_property
     def healths(self) -> Mapping[str, Health]:
@@ -133,11 +120,9 @@ def observe(context: Context, parameters: Parameters) -> Facts:  # noqa: ARG001 
         if entity["PartitionKey"] != OBSERVABILITY
     }
     seen = _look_at(context, components, {target: own_of(entity) for target, entity in entities.items()})
-    account = AutomationAccount(client=context.clients.automation, settings=context.settings)
-    schedules = AutomationSchedules(account, context.clock)
-    schedule, schedule_seen = _schedule(schedules)
+    schedule = RunbookSchedule.read(context, NAME)
     watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
-    watching = {**watching, SCHEDULE: schedule_seen}
+    watching = {**watching, SCHEDULE: schedule.seen}
     facts = Facts(
         entities=entities,
         seen={**seen, **{f"{OBSERVABILITY}/{name}": each for name, each in watching.items()}},
@@ -146,7 +131,6 @@ def observe(context: Context, parameters: Parameters) -> Facts:  # noqa: ARG001 
         schedule=schedule,
         checked_at=checked_at,
         tables=tables,
-        schedules=schedules,
     )
     for target, health in _ill(facts):
         context.output.warning(f"{target} is {health.state}: {health.reason}")
@@ -195,26 +179,6 @@ def _trust(context: Context) -> ssl.SSLContext:
     return tls_context(found if isinstance(found, str) else certifi.where())
 
 
-def _schedule(schedules: AutomationSchedules) -> tuple[Schedule | None, Observation]:
-    found: Schedule | None = None
-
-    def look_at_schedule() -> Observation:
-        nonlocal found
-        found = Schedule(
-            published=schedules.is_published(NAME),
-            rhythm=schedules.schedule(SCHEDULE_NAME),
-            link=schedules.link(SCHEDULE_NAME, NAME),
-        )
-        if not found.published:
-            return Observation("unprobed", f"{NAME} is not published in the Automation account")
-        if found.rhythm is None or found.link is None:
-            return Observation("not_reached", "made by this check")
-        return Observation("impaired", found.rhythm) if "off" in found.rhythm else Observation("answers")
-
-    seen = readable(look_at_schedule)
-    return found, seen
-
-
 def _ill(facts: Facts) -> Iterator[tuple[str, Health]]:
     return ((target, health) for target, health in facts.healths.items() if health.state in ("degraded", "unhealthy"))
 
@@ -224,8 +188,8 @@ def plan(facts: Facts) -> Plan:
     written = [
         Change(1, "record", batch.target, _before(batch, facts), batch.wanted) for batch in facts.batches.values()
     ]
-    made, left = _schedule_changes(facts.schedule)
-    return Plan(changes=(*written, *made), unchanged=tuple(left))
+    made, left = facts.schedule.changes
+    return Plan(changes=(*written, *made), unchanged=left)
 
 
 def _before(batch: Batch, facts: Facts) -> str | None:
@@ -233,38 +197,19 @@ def _before(batch: Batch, facts: Facts) -> str | None:
     return batch.seen({name: facts.entities[each] for name, each in targets.items() if each in facts.entities})
 
 
-def _schedule_changes(schedule: Schedule | None) -> tuple[list[Change], list[NoChange]]:
-    target = f"schedule {SCHEDULE_NAME}"
-    if schedule is None:
-        return [], [NoChange(target, "it cannot be read")]
-    if not schedule.published:
-        return [], [NoChange(target, f"{NAME} is not published in the Automation account")]
-    if schedule.rhythm is not None and schedule.link is not None:
-        return [], [NoChange(target, f"is there, {schedule.rhythm}")]
-    made = [Change(2, "create", target, None, HOURLY)] if schedule.rhythm is None else []
-    linked = [Change(3, "link", target, None, LINKED)] if schedule.link is None else []
-    return [*made, *linked], []
-
-
 def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
     """Record a batch, or make the schedule or its link."""
     batch = facts.batches.get(change.target)
     if batch is not None:
         facts.tables.write(batch, facts.recorded if batch.table == COMPONENTS else {})
-    elif change.action == "create":
-        facts.schedules.create_hourly(SCHEDULE_NAME, SCHEDULE_TEXT)
     else:
-        facts.schedules.create_link(SCHEDULE_NAME, NAME)
+        facts.schedule.apply(change)
 
 
 def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
     """Return what is recorded of a batch, or of the schedule."""
     batch = facts.batches.get(change.target)
-    if batch is not None:
-        return batch.seen(facts.tables.read(batch))
-    if change.action == "create":
-        return facts.schedules.schedule(SCHEDULE_NAME)
-    return facts.schedules.link(SCHEDULE_NAME, NAME)
+    return facts.schedule.look(change) if batch is None else batch.seen(facts.tables.read(batch))
 
 
 def events(facts: Facts, result: Result) -> Sequence[Entry]:

@@ -10,7 +10,6 @@ from azure.mgmt.automation import models as m
 
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.operations_log import verify_chain
-from runbooks import check_health
 from tests.lab.automation_helpers import automation
 from tests.lab.health_rig import Rig, rig
 from tests.lab.log_reader import table_rows
@@ -18,6 +17,7 @@ from tests.lab.runbook_run import Run
 from tests.lab.running_lab import LabUnderTest
 
 VAULT = "Microsoft.KeyVault/vaults"
+SCHEDULE = "vibedata-check_health"
 
 
 @pytest.fixture
@@ -354,7 +354,7 @@ def test_a_schedule_is_made_once_and_then_left_alone(three: Rig) -> None:
         "link",
     ]
     with automation(three.lab) as account:
-        schedule = account.client.schedule.get(*account.at, check_health.SCHEDULE_NAME)
+        schedule = account.client.schedule.get(*account.at, SCHEDULE)
         assert schedule.properties is not None and schedule.properties.start_time is not None
         assert (schedule.properties.frequency, schedule.properties.interval) == ("Hour", 1)
         (link,) = account.client.job_schedule.list_by_automation_account(*account.at)
@@ -363,12 +363,12 @@ def test_a_schedule_is_made_once_and_then_left_alone(three: Rig) -> None:
         again = three.check()
         assert not any("schedule" in change["target"] for change in again.result["changes"])
         assert three.health("schedule", "observability") == "healthy"
-        off = m.ScheduleUpdateParameters(name=check_health.SCHEDULE_NAME)
+        off = m.ScheduleUpdateParameters(name=SCHEDULE)
         off.properties = m.ScheduleUpdateProperties(is_enabled=False)
-        account.client.schedule.update(*account.at, check_health.SCHEDULE_NAME, off)
+        account.client.schedule.update(*account.at, SCHEDULE, off)
         assert three.check().exit_code == 0
         assert three.reason("schedule", "observability") == "every 1 Hour, switched off"
-        left = account.client.schedule.get(*account.at, check_health.SCHEDULE_NAME)
+        left = account.client.schedule.get(*account.at, SCHEDULE)
         assert left.properties is not None and left.properties.is_enabled is False
 
 

@@ -1,0 +1,91 @@
+"""The hourly schedule that starts a runbook: made where it is lacking, and then left to whoever runs the account."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.automation_schedules import HOURLY, LINKED, AutomationSchedules
+from runbook_lib.change import Change, NoChange
+from runbook_lib.health import Observation
+from runbook_lib.observability import readable
+
+if TYPE_CHECKING:
+    from runbook_lib.runbook import Context
+
+CREATE, LINK = "create", "link"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookSchedule:
+    """What starts a runbook.
+
+    published: whether the account has the runbook; None where the account does not show that. rhythm: what the schedule
+    does, and link: that it starts the runbook; None where there is none. seen: the same as a health.
+    """
+
+    runbook: str
+    published: bool | None
+    rhythm: str | None
+    link: str | None
+    seen: Observation
+    schedules: AutomationSchedules = field(repr=False)
+
+    @classmethod
+    def read(cls, context: "Context", runbook: str) -> "RunbookSchedule":
+        """Look what the account has. What cannot be read is an illness of the schedule, not of the run."""
+        account = AutomationAccount(client=context.clients.automation, settings=context.settings)
+        schedules = AutomationSchedules(account, context.clock)
+        name = schedule_name(runbook)
+        published: bool | None = None
+        rhythm = link = None
+
+        def look() -> Observation:
+            nonlocal published, rhythm, link
+            rhythm, link = schedules.schedule(name), schedules.link(name, runbook)
+            published = schedules.is_published(runbook)
+            return _sight(runbook, published, rhythm, link)
+
+        seen = readable(look)
+        return cls(runbook=runbook, published=published, rhythm=rhythm, link=link, seen=seen, schedules=schedules)
+
+    @property
+    def changes(self) -> tuple[tuple[Change, ...], tuple[NoChange, ...]]:
+        """What is to be made, in stages 2 and 3, or why nothing is."""
+        target = f"schedule {self._name}"
+        if not self.published:
+            return (), (NoChange(target, self.seen.reason),)
+        if self.rhythm is not None and self.link is not None:
+            return (), (NoChange(target, f"is there, {self.rhythm}"),)
+        made = (Change(2, CREATE, target, None, HOURLY),) if self.rhythm is None else ()
+        return (*made, *((Change(3, LINK, target, None, LINKED),) if self.link is None else ())), ()
+
+    def apply(self, change: Change) -> None:
+        """Make the schedule, or its link."""
+        if change.action == CREATE:
+            text = f"Starts {self.runbook}; made by the suite, and left alone once it is there."
+            self.schedules.create_hourly(self._name, text)
+        else:
+            self.schedules.create_link(self._name, self.runbook)
+
+    def look(self, change: Change) -> str | None:
+        """Return what the account has now."""
+        if change.action == CREATE:
+            return self.schedules.schedule(self._name)
+        return self.schedules.link(self._name, self.runbook)
+
+    @property
+    def _name(self) -> str:
+        return schedule_name(self.runbook)
+
+
+def schedule_name(runbook: str) -> str:
+    """Return the name of the schedule that starts a runbook, as `vibedata-check_health`."""
+    return f"vibedata-{runbook}"
+
+
+def _sight(runbook: str, published: bool, rhythm: str | None, link: str | None) -> Observation:
+    if not published:
+        return Observation("unprobed", f"{runbook} is not published in the Automation account")
+    if rhythm is None or link is None:
+        return Observation("not_reached", "made by this check")
+    return Observation("impaired", rhythm) if rhythm.endswith("off") else Observation("answers")
