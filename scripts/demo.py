@@ -5,12 +5,13 @@ import json
 import os
 import sys
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
 from scripts import cli, demo_images, demo_release, lab_process
 from scripts.azure_session import open_session
 from scripts.command_deploy import settings_variable, summary
@@ -23,6 +24,7 @@ from scripts.release_artifacts import LayoutArtifacts
 PROJECT = Path(__file__).resolve().parent.parent
 LAB = PROJECT / ".lab"
 FOLDER = LAB / "demo"
+RESULT = "result.json"
 # Automation takes 5 package imports in 30 s; the demo does not wait for that (the tests hold to it).
 PACKAGE_IMPORT_WINDOW_SECONDS = 0.1
 
@@ -33,6 +35,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the lab up")
     keep = parser.parse_args().keep
     FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / RESULT).unlink(missing_ok=True)  # a former run's would be taken for this one's
     started = time.monotonic()
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     requests: int | None = None
@@ -41,8 +44,9 @@ def main() -> int:
         requests = _demo(deployment)
     except CommandError as error:
         trouble = f"{error.message}\n  what to do: {error.remedy}"
-    except RunbookError as error:
-        trouble = str(error)
+    except Exception as error:  # noqa: BLE001 - told below, and in result.json
+        named = name_error(error)
+        trouble = traceback.format_exc() if named is None else str(named)
     finally:
         if not keep:
             lab_process.stop(LAB)
@@ -52,7 +56,7 @@ def main() -> int:
         "seconds": round(time.monotonic() - started, 3),
         "requests": requests,
     }
-    (FOLDER / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    (FOLDER / RESULT).write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(summary(deployment) + (trouble and trouble + "\n"))
     sys.stdout.write(f"{status} in {result['seconds']} s; details in .lab/demo/result.json\n")
     if keep:
@@ -80,7 +84,12 @@ def _demo(deployment: Deployment) -> int:
 def _step(deployment: Deployment, name: str, work: Callable[[], Any]) -> Any:
     _report(f"{name} ...")
     started = time.monotonic()
-    result = work()
+    try:
+        result = work()
+    except Exception:
+        seconds = round(time.monotonic() - started, 3)
+        deployment.steps.append(Step(name=name, status="failed", seconds=seconds, changed=0))
+        raise
     changed = len(result) if isinstance(result, list) else 0
     deployment.steps.append(
         Step(name=name, status="succeeded", seconds=round(time.monotonic() - started, 3), changed=changed)
@@ -118,7 +127,7 @@ def _build(images: list[dict[str, Any]]) -> None:
 def _vibedata(*arguments: str) -> None:
     code = cli.main(arguments)
     if code != 0:
-        raise SystemExit(code)
+        raise CommandError(f"`vibedata {arguments[0]}` failed", remedy="what it says above")
 
 
 def _report(line: str) -> None:
