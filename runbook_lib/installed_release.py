@@ -1,18 +1,34 @@
 """Which release is installed at the customer's, and its manifest."""
 
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_lib import artifact_storage
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
+from runbook_lib.parameters import CommonParameters
 from runbook_lib.release import InstalledRelease, ReleaseManifest
 from runbook_lib.release_fetch import resolve_release
-from runbook_lib.release_manifest import REPOSITORY, parse
+from runbook_lib.release_manifest import REPOSITORY, VERSION, parse
 
 if TYPE_CHECKING:
     from runbook_lib.runbook import Context
 
 LATEST = "latest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseParameters(CommonParameters):
+    """What a runbook takes that works from an installed release."""
+
+    release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
+        super().__post_init__()
+        if self.release_version and not re.fullmatch(VERSION, self.release_version):
+            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
 
 
 def installed_manifest(context: "Context", customer: ContainerRegistryReader, version: str) -> ReleaseManifest:

@@ -6,7 +6,6 @@ warning. What the release names and the group lacks is an error, and nothing is 
 """
 
 import hashlib
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,29 +32,14 @@ from runbook_lib.component_tables import ComponentTables
 from runbook_lib.container_registry import customer_reader
 from runbook_lib.credential_states import CredentialState, read_credential_states
 from runbook_lib.errors import RunbookError
-from runbook_lib.installed_release import installed_release, stored_manifest
+from runbook_lib.installed_release import ReleaseParameters, installed_release, stored_manifest
 from runbook_lib.managed_resources import DETAILED_TYPES, ManagedResources, Resource
-from runbook_lib.parameters import CommonParameters
 from runbook_lib.release import ReleaseManifest
-from runbook_lib.release_manifest import VERSION
 from runbook_lib.result import Report
 from runbook_lib.runbook import Context, Runbook, main
 
 # Runbooks' texts read at once; each is up to 1 MiB.
 TEXTS_AT_ONCE = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parameters(CommonParameters):
-    """What bootstrap_registry takes."""
-
-    release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
-        super().__post_init__()
-        if self.release_version and not re.fullmatch(VERSION, self.release_version):
-            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +109,7 @@ GONE: Mapping[str, Mapping[str, component_registry.Value]] = {
 }
 
 
-def observe(context: Context, parameters: Parameters) -> Facts:
+def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Read the release, the managed resource group, the vault's properties, and what is recorded."""
     tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
     # First of all: where a newer runbook has written, this one only stands in the way.
@@ -262,7 +246,7 @@ def report(facts: Facts) -> Report:
 RUNBOOK = Runbook(
     name="bootstrap_registry",
     summary="record resources, components, release, policies and credentials' states",
-    parameters=Parameters,
+    parameters=ReleaseParameters,
     observe=observe,
     plan=plan,
     apply=apply,

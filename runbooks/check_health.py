@@ -49,11 +49,6 @@ NAME = "check_health"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters(CommonParameters):
-    """What check_health takes."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What check_health found.
 
@@ -106,7 +101,7 @@ def _own(entities: Mapping[str, Entity], target: str) -> Own:
     return own_of(entities[target]) if target in entities else Own()
 
 
-def observe(context: Context, parameters: Parameters) -> Facts:  # noqa: ARG001 - the runbook's signature
+def observe(context: Context, parameters: CommonParameters) -> Facts:  # noqa: ARG001 - the runbook's signature
     """Read what is registered, ask ARM, probe every component, and look at the observability."""
     checked_at = rfc3339(context.clock.now())
     tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
@@ -251,7 +246,7 @@ def _by_state(facts: Facts, targets: Iterable[str]) -> Counter[State]:
 RUNBOOK = Runbook(
     name=NAME,
     summary="probe every component and record its health",
-    parameters=Parameters,
+    parameters=CommonParameters,
     observe=observe,
     plan=plan,
     apply=apply,

@@ -4,7 +4,6 @@ Images, runbook artifacts and the Python package set: what is there with the rig
 all side by side. A tag that moves at the source changes nothing.
 """
 
-import re
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,30 +11,14 @@ from dataclasses import dataclass, field
 
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import ContainerRegistryReader, customer_reader
-from runbook_lib.errors import RunbookError
 from runbook_lib.image_import import ImageImporter, image_importer
-from runbook_lib.installed_release import installed_manifest
-from runbook_lib.parameters import CommonParameters
+from runbook_lib.installed_release import ReleaseParameters, installed_manifest
 from runbook_lib.publisher_token import read_publisher_token
 from runbook_lib.release import Pin
-from runbook_lib.release_manifest import VERSION
 from runbook_lib.runbook import Context, Runbook, main
 
 # Lookups at once: enough to hide the round trips, and far from the container registry's rate (azure-facts, section 5).
 LOOKUPS_AT_ONCE = 32
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parameters(CommonParameters):
-    """What import_images takes."""
-
-    release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
-        super().__post_init__()
-        if self.release_version and not re.fullmatch(VERSION, self.release_version):
-            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +36,7 @@ class Facts:
     importer: ImageImporter | None = field(repr=False)
 
 
-def observe(context: Context, parameters: Parameters) -> Facts:
+def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Read the installed release from artifact storage, and what the customer's container registry has of it."""
     customer = customer_reader(context)
     manifest = installed_manifest(context, customer, parameters.release_version)
@@ -95,7 +78,7 @@ def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa:
 RUNBOOK = Runbook(
     name="import_images",
     summary="import everything that the installed release pins",
-    parameters=Parameters,
+    parameters=ReleaseParameters,
     observe=observe,
     plan=plan,
     apply=apply,

@@ -4,7 +4,6 @@ Everything comes from the customer's container registry, by the digests that the
 artifact storage. The runbook replaces itself like any other: a job runs the text that it was started with.
 """
 
-import re
 import sys
 from dataclasses import dataclass, field
 
@@ -13,26 +12,10 @@ from runbook_lib.artifact_blobs import ArtifactBlobs
 from runbook_lib.automation_account import AutomationAccount
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry import customer_reader
-from runbook_lib.errors import RunbookError
-from runbook_lib.installed_release import installed_manifest
-from runbook_lib.parameters import CommonParameters
+from runbook_lib.installed_release import ReleaseParameters, installed_manifest
 from runbook_lib.publication import Publication, Wanted
 from runbook_lib.release_artifacts import ContainerRegistryArtifacts, script_of
-from runbook_lib.release_manifest import VERSION
 from runbook_lib.runbook import Context, Runbook, main
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parameters(CommonParameters):
-    """What publish_runbooks takes."""
-
-    release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
-        super().__post_init__()
-        if self.release_version and not re.fullmatch(VERSION, self.release_version):
-            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +26,7 @@ class Facts:
     publication: Publication = field(repr=False)
 
 
-def observe(context: Context, parameters: Parameters) -> Facts:
+def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Read what the installed release pins, and what the account and artifact storage have of it."""
     customer = customer_reader(context)
     manifest = installed_manifest(context, customer, parameters.release_version)
@@ -87,7 +70,7 @@ def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa:
 RUNBOOK = Runbook(
     name="publish_runbooks",
     summary="publish the installed release's runbooks and packages to the Automation account",
-    parameters=Parameters,
+    parameters=ReleaseParameters,
     observe=observe,
     plan=plan,
     apply=apply,

@@ -5,7 +5,6 @@ plans: that proves that it imports, and that it can see what it needs. What each
 error in the result.
 """
 
-import re
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +15,12 @@ from runbook_lib.automation_account import AutomationAccount, environment_of
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import customer_reader
 from runbook_lib.errors import RunbookError
-from runbook_lib.installed_release import installed_manifest
+from runbook_lib.installed_release import ReleaseParameters, installed_manifest
 from runbook_lib.job import new_lines, start_job, wait_for_job
 from runbook_lib.package_import import package_state
-from runbook_lib.parameters import CommonParameters
 from runbook_lib.publication import LOOKS_AT_ONCE, runbook_state, state_of
 from runbook_lib.release import ReleaseManifest
 from runbook_lib.release_artifacts import ContainerRegistryArtifacts
-from runbook_lib.release_manifest import VERSION
 from runbook_lib.result import Report
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.trial import Lack, lack_of
@@ -33,19 +30,6 @@ TRY = "try"
 READY = "ready"
 # A trial plans for seconds; the rest is for a sandbox that must be made, and for the account's queue of jobs.
 TRIAL_SECONDS = 20 * 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parameters(CommonParameters):
-    """What validate_runbooks takes."""
-
-    release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
-        super().__post_init__()
-        if self.release_version and not re.fullmatch(VERSION, self.release_version):
-            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +46,7 @@ class Facts:
     ends: dict[str, str] = field(default_factory=dict)
 
 
-def observe(context: Context, parameters: Parameters) -> Facts:
+def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Compare what is published with what the installed release pins."""
     customer = customer_reader(context)
     manifest = installed_manifest(context, customer, parameters.release_version)
@@ -149,7 +133,7 @@ def report(facts: Facts) -> Report:
 RUNBOOK = Runbook(
     name=NAME,
     summary="check that each mandatory runbook is published as the release has it, and can run here",
-    parameters=Parameters,
+    parameters=ReleaseParameters,
     observe=observe,
     plan=plan,
     apply=apply,

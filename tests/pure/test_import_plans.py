@@ -144,7 +144,7 @@ def test_a_release_tag_that_is_none_is_refused(tag: str) -> None:
 @pytest.mark.parametrize("version", ["latest", "1", "01.2.3", "1.2.3\n", "1.2.3-rc1"])
 def test_a_release_version_that_is_none_is_refused(version: str) -> None:
     with pytest.raises(RunbookError) as caught:
-        import_images.Parameters(release_version=version)
+        import_images.RUNBOOK.parameters(release_version=version)
     assert (caught.value.code, caught.value.exit_code) == ("VD-PARAM-002", 2)
 
 
