@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.python_environment import Interpreter, PythonEnvironments, probe
-from lab.wheels import Wheel, WheelRefusedError
+from lab.wheels import Wheel
 from tests.lab import running_lab
 from tests.lab.automation_helpers import Automation, automation, installed_wheel, state, wait_for, wheel
 from tests.lab.running_lab import LabUnderTest
@@ -212,7 +212,7 @@ def test_binary_wheel_works(account: Automation) -> None:
 
 
 def test_another_python_says_so_and_borrows_what_does_not_fit(tmp_path: Path) -> None:
-    """With an interpreter that is not 3.10, a binary wheel gives way to the lab's own package of the same version."""
+    """With an interpreter that is not 3.10, a binary wheel gives way to the lab's own package."""
     other = Interpreter(executable=Path(sys.executable), version="3.99.0")
     assert "No CPython 3.10 was found" in str(other.warning)
     environments = PythonEnvironments(directory=tmp_path / "python", interpreter=other)
@@ -225,8 +225,8 @@ def test_another_python_says_so_and_borrows_what_does_not_fit(tmp_path: Path) ->
 
     borrowed = asyncio.run(add(metadata.version("cffi")))
     assert list(borrowed.files.glob("_cffi_backend*.so"))
-    with pytest.raises(WheelRefusedError, match="own environment has"):
-        asyncio.run(add("0.1"))
+    # Some packages have no version that fits both Pythons: then the lab's own serves as well.
+    assert list(asyncio.run(add("0.1")).files.glob("_cffi_backend*.so"))
 
 
 def test_jobs_die_with_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import requests
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import ApiVersion, SecretClient
+from azure.keyvault.secrets._shared import http_challenge_cache
 
 from tests.lab.running_lab import LabUnderTest
 
@@ -33,6 +34,7 @@ def inner_code(error: HttpResponseError) -> str:
 
 
 def test_the_publishers_token_is_there(lab: LabUnderTest, secrets: SecretClient) -> None:
+    http_challenge_cache.clear()  # another test of this process may have met the vault's challenge already
     names = lab.control("GET", "/names")
     secret = secrets.get_secret("publisher-acr-token")
     assert json.loads(secret.value or "") == {
