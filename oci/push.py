@@ -136,17 +136,24 @@ def wanted(built: BuiltRelease) -> dict[str, str]:
     return blobs | manifests | tags | latest
 
 
-def plan(facts: Facts, *, allow_downgrade: bool = False) -> Plan:
-    """Return what has to be sent. allow_downgrade: let `latest` move back to an older release.
+def warnings(facts: Facts) -> list[str]:
+    """Return what whoever pushes should know first: that `latest` moves back, which import_manifest guards against."""
+    latest = facts.latest_version
+    if latest is None or version_key(facts.version) >= version_key(latest):
+        return []
+    return [
+        f"latest moves back from {latest} to {facts.version}: who has {latest} refuses it without allow_downgrade, "
+        "new customers get the older release"
+    ]
 
-    Raises RunbookError VD-PUSH-002 (a version's tag would move), VD-PUSH-003 (images of the release are not there),
-    VD-PUSH-007 (`latest` would move back).
+
+def plan(facts: Facts) -> Plan:
+    """Return what has to be sent.
+
+    Raises RunbookError VD-PUSH-002 (a version's tag would move), VD-PUSH-003 (images of the release are not there).
     """
     if facts.missing_images:
         raise RunbookError("VD-PUSH-003", ", ".join(facts.missing_images))
-    latest = facts.latest_version
-    if latest is not None and version_key(facts.version) < version_key(latest) and not allow_downgrade:
-        raise RunbookError("VD-PUSH-007", f"it points to {latest}", target=facts.version)
     changes: list[Change] = []
     unchanged: list[NoChange] = []
     for target, digest in facts.wanted.items():

@@ -568,12 +568,6 @@ _ENTRIES = (
         "Run it again: what has arrived is not sent again.",
         retryable=True,
     ),
-    _entry(
-        "VD-PUSH-007",
-        "the tag latest would move back to an older release",
-        "Customers who have the newer one would refuse it, and new customers would get the older one.",
-        "Push a newer version; if an older one is what customers are to get, push with --allow-downgrade.",
-    ),
     # Automation account
     _entry(
         "VD-AUTOMATION-001",

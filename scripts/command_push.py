@@ -39,8 +39,8 @@ examples:
 
 Without --to, {HOST} names the container registry; without --username and --entra,
 {USERNAME} and {PASSWORD} are the credentials.
-What is there already is not sent again. A version's tag never moves; `latest` moves last, and to an older release only
-with --allow-downgrade.
+What is there already is not sent again. A version's tag never moves; `latest` moves last. That it moves back to an
+older release is said first.
 """
 
 
@@ -57,7 +57,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
     parser.add_argument("--to", default=host, metavar="HOST", help="host, or host:port")
     parser.add_argument("--plan", action="store_true", help="show the changes, make none")
-    parser.add_argument("--allow-downgrade", action="store_true", help="let `latest` move back to an older release")
     identity = parser.add_mutually_exclusive_group()
     identity.add_argument(
         "--username", metavar="USER", help="user or token; its password is read with --password-stdin"
@@ -73,11 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
     writer = _writer(arguments, os.environ)
     built = push.read_release(arguments.build)
     sent = Push(built=built, writer=writer)
-    plan = push.plan(sent.observe(), allow_downgrade=arguments.allow_downgrade)
+    facts = sent.observe()
+    plan, warnings = push.plan(facts), push.warnings(facts)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr, flush=True)  # noqa: T201 - what a command says
     summary: dict[str, object] = {
         "version": built.manifest.version,
         "container_registry": arguments.to,
         "unchanged": len(plan.unchanged),
+        "warnings": warnings,
     }
     if arguments.plan:
         changes = [asdict(change) for change in plan.changes]

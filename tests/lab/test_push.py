@@ -287,19 +287,19 @@ def test_a_versions_tag_never_moves(
     assert writes(lab, before) == []
 
 
-def test_latest_moves_back_only_where_that_is_meant(
+def test_that_latest_moves_back_is_said_before_it_does(
     lab: LabUnderTest, release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     push_now(lab, release)
     newest = writer(lab).manifest_digest("vibedata/release-manifest", "latest")
     before = last_sequence(lab)
     older = make_release(tmp_path / "older", version="2026.9.0")
-    code, result = vibedata(capsys, "push", str(older))
-    assert (code, result["error"]["code"]) == (1, "VD-PUSH-007")
-    assert VERSION in result["error"]["message"]
-    assert writes(lab, before) == []
-    code, meant = vibedata(capsys, "push", str(older), "--allow-downgrade")
-    assert (code, meant["changes"][-1]["before"]) == (0, newest)
+    code, planned = vibedata(capsys, "push", str(older), "--plan")
+    assert (code, writes(lab, before)) == (0, [])
+    assert VERSION in planned["warnings"][0]
+    code, pushed = vibedata(capsys, "push", str(older))
+    assert (code, pushed["changes"][-1]["before"]) == (0, newest)
+    assert pushed["warnings"] == planned["warnings"]
     # What no customer could read is no release that `latest` could move back from.
     latest = writer(lab).manifest_digest("vibedata/release-manifest", "latest")
     assert latest is not None

@@ -199,10 +199,10 @@ def test_a_release_without_its_images_is_not_pushed() -> None:
 @pytest.mark.parametrize("latest", [None, "2026.9.1", "2026.10.0"])
 def test_latest_moves_to_a_release_that_is_not_older(latest: str | None) -> None:
     assert push.plan(facts(latest_version=latest)).changes[-1].target == "tag a/b:latest"
+    assert push.warnings(facts(latest_version=latest)) == []
 
 
-def test_latest_moves_back_only_where_that_is_meant() -> None:
-    with pytest.raises(RunbookError, match=r"2026\.11\.0") as caught:
-        push.plan(facts(latest_version="2026.11.0"))
-    assert caught.value.code == "VD-PUSH-007"
-    assert push.plan(facts(latest_version="2026.11.0"), allow_downgrade=True).changes
+def test_that_latest_moves_back_is_said() -> None:
+    (warning,) = push.warnings(facts(latest_version="2026.11.0"))
+    assert "back from 2026.11.0" in warning
+    assert push.plan(facts(latest_version="2026.11.0")).changes
