@@ -1,6 +1,8 @@
 """`make demo`: a local Azure, a release with real images, and the whole chain through Automation jobs."""
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import sys
@@ -69,7 +71,7 @@ def _demo(deployment: Deployment) -> int:
     lab: RunningLab = _step(deployment, "lab", _start_lab)
     images = _step(deployment, "images", _push_images)
     _step(deployment, "build", lambda: _build(images))
-    _step(deployment, "push", lambda: _vibedata("push", str(FOLDER / "release")))
+    _step(deployment, "push", _push)
     session = open_session()
     bootstrap = Bootstrap(
         session=session,
@@ -121,13 +123,19 @@ def _push_images() -> list[dict[str, Any]]:
 def _build(images: list[dict[str, Any]]) -> None:
     definition = FOLDER / "release.json"
     definition.write_text(json.dumps(demo_release.definition(images), indent=2))
-    _vibedata("build", "--release", str(definition), "--out", str(FOLDER / "release"))
+    if cli.main(("build", "--release", str(definition), "--out", str(FOLDER / "release"))) != 0:
+        raise CommandError("`vibedata build` failed", remedy="what it says above")
 
 
-def _vibedata(*arguments: str) -> None:
-    code = cli.main(arguments)
+def _push() -> list[dict[str, Any]]:
+    """Push the release and return the changes that were made."""
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        code = cli.main(("push", str(FOLDER / "release"), "--output", "json"))
+    result = json.loads(shown.getvalue())
     if code != 0:
-        raise CommandError(f"`vibedata {arguments[0]}` failed", remedy="what it says above")
+        raise CommandError(f"push: {result['error']['message']}", remedy=result["error"]["remedy"])
+    return list(result["changes"])
 
 
 def _report(line: str) -> None:
