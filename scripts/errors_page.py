@@ -39,7 +39,7 @@ before a failure stays made and is found by the next run: no run has to be undon
 
 Exit codes: 1 failed, 2 bad parameters or settings.
 
-*Made from `runbook_lib/errors.py` by `python -m scripts.errors_page`.*
+*Made from `runbook_lib/error_catalogue_*.py` by `python -m scripts.errors_page`.*
 """
 
 
