@@ -4,10 +4,13 @@ One catalogue, in a module for each area; docs/errors.md is generated from it. A
 """
 
 from runbook_lib import (
+    error_catalogue_callbacks,
     error_catalogue_customer,
     error_catalogue_publisher,
     error_catalogue_release,
+    error_catalogue_rotation,
     error_catalogue_run,
+    error_catalogue_trust,
 )
 from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry
 
@@ -20,6 +23,9 @@ CATALOGUE: dict[str, ErrorEntry] = {
         error_catalogue_release,
         error_catalogue_customer,
         error_catalogue_publisher,
+        error_catalogue_trust,
+        error_catalogue_rotation,
+        error_catalogue_callbacks,
     )
     for entry in module.ENTRIES
 }

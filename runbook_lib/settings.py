@@ -40,6 +40,10 @@ class Settings:
     logs_endpoint: str
     dcr_id: str
     uami_client_id: str
+    publisher_api: str
+    instance_id: str
+    trust_roots: str
+    trusted_identity: str
 
     @property
     def resource_group_id(self) -> str:
@@ -65,6 +69,11 @@ _FORMS: dict[str, tuple[str, str]] = {
     "dcr_id": (r"dcr-[0-9a-f]{32}", "a data collection rule's immutable id, dcr-..."),
     # Only in Automation: identity.credential asks for it there.
     "uami_client_id": (f"({_GUID[0]})?", _GUID[1]),
+    "publisher_api": _URL,
+    "instance_id": (r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes"),
+    # Two while the publisher changes to another. Where none is pinned, nothing is trusted: runbook_lib.trust_policy.
+    "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
+    "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
 }
 
 # What follows from the prefix; the others have no convention.
@@ -81,6 +90,11 @@ _CONVENTION = {
     "customer_registry_name": "{prefix}acr",
     "publisher_registry": "vibedata.azurecr.io",
     "uami_client_id": "",
+    "publisher_api": "https://api.vibedata.ai",
+    # There is one deployment in a subscription.
+    "instance_id": "{subscription_id}",
+    "trust_roots": "",
+    "trusted_identity": "",
 }
 
 

@@ -14,7 +14,8 @@ every_entry = pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE
 
 
 def sources() -> list[Path]:
-    return [file for folder in ("runbook_lib", "runbooks", "oci", "scripts") for file in (ROOT / folder).rglob("*.py")]
+    folders = ("runbook_lib", "runbooks", "oci", "publisher", "scripts")
+    return [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
 
 
 @every_entry

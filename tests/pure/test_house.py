@@ -13,7 +13,8 @@ BELOW = {
     "runbook_lib": {"runbook_lib"},
     "runbooks": {"runbooks", "runbook_lib"},
     "oci": {"oci", "runbook_lib"},
-    "scripts": {"scripts", "oci", "runbooks", "runbook_lib"},
+    "publisher": {"publisher", "runbook_lib"},
+    "scripts": {"scripts", "oci", "publisher", "runbooks", "runbook_lib"},
     "lab": {"lab"},
 }
 FOLDERS = {*BELOW, "tests"}

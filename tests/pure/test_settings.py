@@ -48,6 +48,10 @@ def test_the_convention_names_everything_that_has_a_convention() -> None:
         "customer_registry_name": "vibedataacr",
         "publisher_registry": "vibedata.azurecr.io",
         "uami_client_id": "",
+        "publisher_api": "https://api.vibedata.ai",
+        "instance_id": GUID,
+        "trust_roots": "",
+        "trusted_identity": "",
     }
 
 
