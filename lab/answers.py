@@ -110,6 +110,7 @@ SHAPES: dict[str, tuple[Shape, Mapping[int, str], str]] = {
     "blob": (storage_error, STORAGE_CODES, ""),
     "table": (table_error, STORAGE_CODES, ""),
     "key_vault": (vault_error, VAULT_CODES, ""),
+    "publisher_key_vault": (vault_error, VAULT_CODES, ""),
     "logs": (monitor_error, GENERIC_CODES, ""),
     "logs_query": (monitor_error, GENERIC_CODES, ""),
     "publisher_registry": (registry_error, REGISTRY_CODES, "UNKNOWN"),

@@ -16,6 +16,7 @@ and what the stand-ins add, each documented where it is made:
     GET, POST /resources       lab/managed_resource_changes.py
     POST /alerts               lab/arm_alerts.py
     POST /packages             lab/automation_import.py
+    POST /vaults               lab/key_vault.py
     POST /schedules/fire       lab/arm_automation_schedules.py
 
 What is not understood is refused with 400 and the reason.

@@ -147,12 +147,12 @@ class Latencies:
                 return latency.seconds
         return 0.0
 
-    def operation_seconds(self, name: str) -> float:
-        """Return how many seconds the operation `name` takes."""
+    def operation_seconds(self, name: str, *, service: str | None, otherwise: float) -> float:
+        """Return how many seconds the operation `name` takes, in `service` if that is told; else `otherwise`."""
         for latency in reversed(self.entries):
-            if latency.operation == name:
+            if latency.operation == name and (service is None or latency.match.service in (None, service)):
                 return latency.seconds
-        return OPERATION_SECONDS
+        return otherwise
 
 
 def parse_fault(body: object, *, services: Collection[str]) -> Fault:

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from lab import answers
 from lab.clock import LabClock
-from lab.faults import Fault, Faults, Latencies
+from lab.faults import OPERATION_SECONDS, Fault, Faults, Latencies
 from lab.journal import Entry, Journal
 from lab.loopback_sockets import Address
 
@@ -40,9 +40,14 @@ class Gate:
         self._jobs_seen: set[str] = set()
         self._jobs: weakref.WeakKeyDictionary[asyncio.BaseTransport, str | None] = weakref.WeakKeyDictionary()
 
-    def operation_seconds(self, name: str) -> float:
-        """Return how long the long-running operation `name` (e.g. `importImage`) is to take, in seconds."""
-        return self.latencies.operation_seconds(name)
+    def operation_seconds(
+        self, name: str, *, service: str | None = None, otherwise: float = OPERATION_SECONDS
+    ) -> float:
+        """Return how long what goes on in `service` after a request (e.g. `importImage`) is to take, in seconds.
+
+        `otherwise` counts where no latency has been posted for it.
+        """
+        return self.latencies.operation_seconds(name, service=service, otherwise=otherwise)
 
     def reset(self) -> None:
         """Forget journal, faults and latencies."""

@@ -14,6 +14,7 @@ from lab.gate import Gate
 from lab.immutability import Immutability
 from lab.log_tables import LogTables
 from lab.tokens import TokenIssuer
+from lab.vault_objects import VaultOptions
 
 # The services' names, as in the journal, in faults and as keys of Lab.urls.
 SERVICES = (
@@ -24,11 +25,14 @@ SERVICES = (
     "blob",
     "table",
     "key_vault",
+    "publisher_key_vault",
     "logs",
     "logs_query",
     "publisher_registry",
     "customer_registry",
 )
+
+KEY_VAULTS = ("key_vault", "publisher_key_vault")
 
 # Also in the journal and in faults: the applications of lab/applications.py, which have many addresses.
 APPLICATION = "application"
@@ -128,6 +132,8 @@ class Lab:
     container_registries: dict[str, ContainerRegistryIndex] = field(
         default_factory=lambda: {name: ContainerRegistryIndex() for name in ("publisher_registry", "customer_registry")}
     )
+    # What is set of the vaults, by service.
+    vault_options: dict[str, VaultOptions] = field(default_factory=dict)
     # What stand-ins add to the control API: (method, path) -> what answers it, given the body (None for GET) and
     # returning what is shown; InvalidFaultError refuses.
     controls: dict[tuple[str, str], Callable[[object], Awaitable[object]]] = field(default_factory=dict)
@@ -138,10 +144,9 @@ class Lab:
         """Return `127.0.0.1:PORT` of a service."""
         return self.urls[service].partition("://")[2]
 
-    @property
-    def key_vault_resource(self) -> str:
-        """The resource that the lab's vault names in its challenge; see lab/key_vault.py for why it looks like this."""
-        return "https://" + self.host("key_vault").partition(".")[2]
+    def vault_resource(self, service: str) -> str:
+        """Return the resource that a vault names in its challenge; see lab/key_vault.py for why it looks like this."""
+        return "https://" + self.host(service).partition(".")[2]
 
 
 def known_resources(lab: Lab) -> frozenset[str]:
@@ -154,7 +159,7 @@ def known_resources(lab: Lab) -> frozenset[str]:
             *LOGS_QUERY_AUDIENCES,
             *CONTAINER_REGISTRY_AUDIENCES,
             *KEY_VAULT_AUDIENCES,
-            lab.key_vault_resource,
+            *map(lab.vault_resource, KEY_VAULTS),
             lab.urls["logs_query"],
         }
     )

@@ -69,6 +69,7 @@ def environment(lab: Lab) -> dict[str, str]:
         "VIBEDATA_BLOB_ENDPOINT": f"{lab.urls['blob']}/{account}",
         "VIBEDATA_TABLE_ENDPOINT": f"{lab.urls['table']}/{account}",
         "VIBEDATA_KEY_VAULT_ENDPOINT": lab.urls["key_vault"],
+        "VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT": lab.urls["publisher_key_vault"],
         "VIBEDATA_LOGS_ENDPOINT": lab.urls["logs"],
         "VIBEDATA_LOGS_QUERY_ENDPOINT": lab.urls["logs_query"],
         "VIBEDATA_DCR_ID": names.dcr_immutable_id,

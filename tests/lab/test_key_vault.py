@@ -144,7 +144,7 @@ def test_requests_are_checked(lab: LabUnderTest, credential: ManagedIdentityCred
     assert ask(secret, good, "PUT", {"value": 1}) == (400, "BadParameter")
     assert ask(secret, good, "PUT", {"value": "x" * 25_601}) == (400, "BadParameter")
     assert ask(secret.replace("new", "n_w"), good, "PUT", {"value": "x"}) == (400, "BadParameter")
-    assert ask(f"{endpoint}/keys/new?api-version=7.4", good)[0] == 404
+    assert ask(f"{endpoint}/certificates/new?api-version=7.4", good)[0] == 404
     lab.control("POST", "/clock", {"advance_seconds": 25 * 3600})
     assert ask(url, good) == (401, "Unauthorized")
 
