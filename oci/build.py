@@ -4,16 +4,19 @@ import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from oci import package_lock, packages, release
+from oci import notary_sign, package_lock, packages, release
 from oci.bundle import Bundle, bundle
 from oci.closure import check_available
 from oci.layout import Descriptor, LayoutWriter
+from oci.notary_sign import Signing
 from oci.packages import LockedWheel
 from oci.release import BuiltRunbook, ReleaseDefinition
 from oci.source_tree import LOCK_FILE, Commit, commit_of, read_sources, release_time, runbook_names
 from runbook_lib.errors import RunbookError
+from runbook_lib.release_manifest import parse
 
 # All that a build puts into its folder; one with anything else is not a former build.
 CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks"})
@@ -23,12 +26,17 @@ WHEEL_CACHE = Path(".tools/wheels")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """What was built. artifacts: `repository:tag` to digest; sizes: runbook to its file's bytes; packages: how many."""
+    """What was built. artifacts: `repository:tag` to digest; sizes: runbook to its file's bytes; packages: how many.
+
+    expires_at: the release's own end. signature: the digest of the signature's manifest, empty for an unsigned release.
+    """
 
     version: str
     folder: Path
     commit: Commit
     manifest_digest: str
+    expires_at: datetime
+    signature: str
     artifacts: Mapping[str, str]
     sizes: Mapping[str, int]
     packages: int
@@ -42,11 +50,13 @@ def build(
     wheel_cache: Path,
     environ: Mapping[str, str],
     on_step: Callable[[str], None],
+    signing: Signing | None = None,
 ) -> BuildResult:
     """Build a release into the folder `out`, which is replaced as a whole at the end, or stays as it was.
 
     definition: the bytes of release.json; root: the source tree; wheel_cache: see packages.collect; on_step: told
-    what is being done. Raises RunbookError VD-BUILD-*.
+    what is being done; signing: what signs the release manifest, None for a release that nobody will take. All but the
+    signature follows from the sources and the definition. Raises RunbookError VD-BUILD-*, VD-TRUST-05x.
     """
     _check_replaceable(out)
     wanted = release.parse_definition(definition)
@@ -71,7 +81,10 @@ def build(
         manifest = release.manifest_of(
             wanted, created_at=created_at, runbooks=artifacts, packages_digest=packages_digest
         )
-        manifest_digest = _add_manifest(writer, manifest, wanted).digest
+        release_manifest = _add_manifest(writer, manifest, wanted)
+        if signing is not None:
+            on_step("signing the release manifest")
+        signature = "" if signing is None else _add_signature(writer, release_manifest, signing).digest
         writer.finish()
         _write_runbooks(partial / "runbooks", bundles)
         _replace(out, partial)
@@ -81,11 +94,13 @@ def build(
         version=wanted.version,
         folder=out,
         commit=commit_of(root),
-        manifest_digest=manifest_digest,
+        manifest_digest=release_manifest.digest,
+        expires_at=parse(manifest).expires_at,
+        signature=signature,
         artifacts={
             **{f"{release.runbook_repository(runbook.name)}:{wanted.version}": runbook.digest for runbook in artifacts},
             f"{release.PACKAGES_REPOSITORY}:{wanted.version}": packages_digest,
-            f"{release.MANIFEST_REPOSITORY}:{wanted.version}": manifest_digest,
+            f"{release.MANIFEST_REPOSITORY}:{wanted.version}": release_manifest.digest,
         },
         sizes={built.name: len(built.content) for built in bundles},
         packages=len(wheels),
@@ -115,6 +130,15 @@ def _add_manifest(writer: LayoutWriter, manifest: bytes, definition: ReleaseDefi
     layer = writer.add_bytes(manifest, media_type=media_type, title="release-manifest.json")
     return writer.add_artifact(
         repository=release.MANIFEST_REPOSITORY, tag=definition.version, artifact_type=media_type, layers=[layer]
+    )
+
+
+def _add_signature(writer: LayoutWriter, signed: Descriptor, signing: Signing) -> Descriptor:
+    signature = notary_sign.sign(signed, signing)
+    return writer.add_referrer(
+        signature.manifest,
+        artifact_type=notary_sign.ARTIFACT_TYPE,
+        layers={notary_sign.ENVELOPE_MEDIA_TYPE: signature.envelope},
     )
 
 

@@ -57,6 +57,7 @@ class LayoutWriter:
     def __init__(self, *, folder: Path) -> None:
         self._folder = folder
         self._manifests: dict[str, Descriptor] = {}
+        self._untagged: dict[str, Descriptor] = {}
         (folder / "blobs" / "sha256").mkdir(parents=True)
 
     def add_bytes(self, content: bytes, *, media_type: str, title: str = "") -> Descriptor:
@@ -104,11 +105,26 @@ class LayoutWriter:
         )
         return self._manifests[reference]
 
+    def add_referrer(self, manifest: bytes, *, artifact_type: str, layers: Mapping[str, bytes]) -> Descriptor:
+        """Add an artifact that says something of another one, its manifest's subject; index.json gives it no name.
+
+        layers: media type to content, of each layer that the manifest names beside the empty config.
+        """
+        self.add_bytes(EMPTY, media_type=EMPTY_MEDIA_TYPE)
+        for media_type, content in layers.items():
+            self.add_bytes(content, media_type=media_type)
+        added = self.add_bytes(manifest, media_type=MANIFEST_MEDIA_TYPE)
+        referrer = Descriptor(
+            media_type=added.media_type, digest=added.digest, size=added.size, artifact_type=artifact_type
+        )
+        self._untagged[added.digest] = referrer
+        return referrer
+
     def finish(self) -> None:
-        """Write oci-layout and index.json, artifacts in order of their names."""
+        """Write oci-layout and index.json, artifacts in order of their names, then those without one."""
         (self._folder / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
-        manifests = [self._manifests[reference].as_json() for reference in sorted(self._manifests)]
-        index = {"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": manifests}
+        listed = [known[key].as_json() for known in (self._manifests, self._untagged) for key in sorted(known)]
+        index = {"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": listed}
         (self._folder / "index.json").write_bytes(canonical(index))
 
 

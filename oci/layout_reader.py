@@ -1,8 +1,8 @@
 """Reading an OCI image layout back: nothing of it is used before it has been checked against its digest."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,11 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One artifact of a layout: what index.json calls it, and its manifest. blobs: its config and layers, each once."""
+    """One artifact of a layout: what index.json calls it, and its manifest. blobs: its config and layers, each once.
+
+    tag: empty for one that has no name of its own; it then says something of another, whose repository it belongs to.
+    subject: the digest of that other one, else empty.
+    """
 
     repository: str
     tag: str
@@ -25,10 +29,11 @@ class Artifact:
     manifest: bytes
     layers: tuple[Descriptor, ...]
     blobs: tuple[Descriptor, ...]
+    subject: str
 
 
 def read(layout: Path) -> tuple[Artifact, ...]:
-    """Return the artifacts that a layout's index.json names, in its order.
+    """Return the artifacts that a layout's index.json lists, in its order.
 
     Raises RunbookError VD-PUSH-001: no layout of artifacts, a file is missing, or one has not the bytes of its digest.
     """
@@ -37,7 +42,7 @@ def read(layout: Path) -> tuple[Artifact, ...]:
         if version != "1.0.0":
             raise _damaged(layout, f"image layout version {version}")
         entries = json.loads((layout / "index.json").read_bytes())["manifests"]
-        return tuple(_artifact(layout, entry) for entry in entries)
+        return _with_repositories(layout, [_artifact(layout, entry) for entry in entries])
     except OSError as error:
         raise _damaged(layout, f"{error.filename}: {error.strerror}") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -50,11 +55,11 @@ def blob(layout: Path, descriptor: Descriptor) -> bytes:
 
 
 def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
-    repository, _, tag = str(entry["annotations"][REFERENCE_NAME]).rpartition(":")
+    repository, _, tag = str(entry.get("annotations", {}).get(REFERENCE_NAME, "")).rpartition(":")
     content = _checked(layout, entry["digest"])
     manifest = json.loads(content)
     if manifest["mediaType"] != MANIFEST_MEDIA_TYPE:
-        raise _damaged(layout, f"{repository}:{tag} is of type {manifest['mediaType']}")
+        raise _damaged(layout, f"{entry['digest']} is of type {manifest['mediaType']}")
     layers = tuple(map(_descriptor, manifest["layers"]))
     blobs = {descriptor.digest: descriptor for descriptor in (_descriptor(manifest["config"]), *layers)}
     for descriptor in blobs.values():
@@ -67,6 +72,18 @@ def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
         manifest=content,
         layers=layers,
         blobs=tuple(blobs.values()),
+        subject=str(manifest["subject"]["digest"]) if "subject" in manifest else "",
+    )
+
+
+def _with_repositories(layout: Path, artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
+    """Give each artifact without a name the repository of its subject."""
+    named = {artifact.digest: artifact.repository for artifact in artifacts if artifact.tag}
+    for artifact in artifacts:
+        if not artifact.tag and artifact.subject not in named:
+            raise _damaged(layout, f"{artifact.digest} has neither a name nor a subject here")
+    return tuple(
+        artifact if artifact.tag else replace(artifact, repository=named[artifact.subject]) for artifact in artifacts
     )
 
 

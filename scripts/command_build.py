@@ -3,11 +3,16 @@
 import argparse
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from oci.build import WHEEL_CACHE, BuildResult, build
 from oci.bundle import MAX_BYTES
+from oci.notary_sign import Signing
+from oci.signing_chain import fingerprints
+from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
+from scripts import release_signing
 from scripts.output import show, table
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -16,6 +21,7 @@ examples:
   vibedata build --release release.json --out dist
   vibedata build --release release.json --out dist --output json
   SOURCE_DATE_EPOCH=1700000000 vibedata build --release release.json --out dist
+  vibedata build --release release.json --out dist --signing-key key.pem --signing-chain chain.pem
 
 a release definition:
   {"version": "2026.11.0", "channel": "stable", "valid_days": 365,
@@ -28,6 +34,9 @@ a release definition:
 The same commit and definition give the same bytes, wherever and whenever they are built. The release's time is the
 commit's; SOURCE_DATE_EPOCH stands in for it. The folder holds an OCI image layout (oci-layout, index.json, blobs/) and
 the built runbooks, which are plain text (runbooks/*.py); a former build in it is replaced as a whole.
+
+The signature alone differs from build to build: it has its own time, and ECDSA and RSA-PSS are randomised. Without key
+and chain the release is unsigned, and can be looked at but not pushed.
 """
 
 
@@ -55,6 +64,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="DIR",
         help="folder that keeps downloaded packages, so that the next build needs no network (default: .tools/wheels)",
     )
+    release_signing.add_options(parser, os.environ)
     parser.set_defaults(run=run)
 
 
@@ -66,6 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         stream.write(f"{step}\n")
         stream.flush()
 
+    # A key that cannot sign is found before the work, not after it.
+    signing = release_signing.signing(arguments, SYSTEM_CLOCK)
     built = build(
         _definition(arguments.release),
         root=PROJECT,
@@ -73,8 +85,13 @@ def run(arguments: argparse.Namespace) -> int:
         wheel_cache=arguments.wheels.resolve(),
         environ=os.environ,
         on_step=on_step,
+        signing=signing,
     )
-    show(arguments.output, result=_as_json(built), text=_as_text(built))
+    warnings = _warnings(built, signing)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr, flush=True)  # noqa: T201 - what a command says
+    result = _as_json(built) | {"signature": _signature(built, signing), "warnings": warnings}
+    show(arguments.output, result=result, text=_as_text(built, signing))
     return 0
 
 
@@ -99,13 +116,46 @@ def _as_json(built: BuildResult) -> dict[str, object]:
     }
 
 
-def _as_text(built: BuildResult) -> str:
+def _signature(built: BuildResult, signing: Signing | None) -> dict[str, str] | None:
+    if signing is None:
+        return None
+    leaf = signing.chain.leaf
+    return {
+        "digest": built.signature,
+        "algorithm": signing.chain.algorithm,
+        "subject": leaf.subject.rfc4514_string(),
+        "fingerprint": fingerprints([leaf])[0],
+        "valid_until": _time(signing.chain.valid_until),
+    }
+
+
+def _warnings(built: BuildResult, signing: Signing | None) -> list[str]:
+    """Return what whoever builds should know: that nobody will take it, or not as long as it says."""
+    if signing is None:
+        return ["the release is not signed: `vibedata push` refuses it; give --signing-key and --signing-chain"]
+    end = signing.chain.valid_until
+    if end >= built.expires_at:
+        return []
+    return [f"the release expires at {_time(built.expires_at)}, its signature's certificates already at {_time(end)}"]
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _as_text(built: BuildResult, signing: Signing | None) -> str:
     sizes = [(name, f"{size:,}", f"{size / MAX_BYTES:.0%}") for name, size in built.sizes.items()]
     return (
         table(f"release {built.version} in {built.folder}", ("artifact", "digest"), list(built.artifacts.items()))
         + table("built runbooks", ("runbook", "bytes", "of Automation's limit"), sizes)
-        + f"{built.packages} packages; {_sources(built)}\n"
+        + f"{built.packages} packages; {_sources(built)}; {_signed(signing)}\n"
     )
+
+
+def _signed(signing: Signing | None) -> str:
+    if signing is None:
+        return "not signed"
+    return f"signed by {signing.chain.leaf.subject.rfc4514_string()} with {signing.chain.algorithm}"
 
 
 def _sources(built: BuildResult) -> str:

@@ -1,0 +1,118 @@
+"""A Notary Project signature, as the notation command makes it: the JWS envelope and the manifest that carries it.
+
+Source: notaryproject/specifications, signature-specification.md and signature-envelope-jws.md; RFC 7515, 7.2.2 (the
+flattened JSON serialisation). No expiry is signed: the release manifest has one of its own, which says until when it
+may be installed, and an installed release must be readable longer.
+"""
+
+import json
+from base64 import b64encode, urlsafe_b64encode
+from dataclasses import dataclass, field
+from datetime import timezone
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from oci.layout import EMPTY, EMPTY_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
+from oci.signers import Signer
+from oci.signing_chain import SigningChain, fingerprints, is_signature
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+
+ARTIFACT_TYPE = "application/vnd.cncf.notary.signature"
+ENVELOPE_MEDIA_TYPE = "application/jose+json"
+PAYLOAD_MEDIA_TYPE = "application/vnd.cncf.notary.payload.v1+json"
+SIGNING_SCHEME = "io.cncf.notary.signingScheme"
+SIGNING_TIME = "io.cncf.notary.signingTime"
+SIGNING_AGENT = "io.cncf.notary.signingAgent"
+THUMBPRINTS = "io.cncf.notary.x509chain.thumbprint#S256"
+CREATED = "org.opencontainers.image.created"
+# For whoever wonders where a signature came from; nothing reads it.
+AGENT = "vibedata-build/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """What signs: the certificates, the key that belongs to the first of them, and the clock of the signing time."""
+
+    chain: SigningChain
+    signer: Signer = field(repr=False)
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A signature: its envelope, and the OCI manifest whose one layer the envelope is and whose subject is signed."""
+
+    envelope: bytes
+    manifest: bytes
+
+
+def sign(subject: Descriptor, signing: Signing) -> Signature:
+    """Sign an artifact by its manifest's descriptor.
+
+    Raises RunbookError VD-TRUST-052 (the key is not the leaf's: found out by its signature, since a vault need not show
+    the key), and what the signer raises.
+    """
+    # Whole seconds: "the optional fractional second SHOULD NOT be used".
+    moment = signing.clock.now().astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    envelope = _envelope(_payload(subject), _protected(signing.chain.algorithm, moment), signing)
+    return Signature(envelope=envelope, manifest=_manifest(subject, envelope, signing.chain, moment))
+
+
+def _payload(subject: Descriptor) -> bytes:
+    target = {"mediaType": subject.media_type, "digest": subject.digest, "size": subject.size}
+    return canonical({"targetArtifact": target})
+
+
+def _protected(algorithm: str, moment: str) -> bytes:
+    return canonical(
+        {
+            "alg": algorithm,
+            "crit": [SIGNING_SCHEME],
+            "cty": PAYLOAD_MEDIA_TYPE,
+            SIGNING_SCHEME: "notary.x509",
+            SIGNING_TIME: moment,
+        }
+    )
+
+
+def _envelope(payload: bytes, protected: bytes, signing: Signing) -> bytes:
+    chain = signing.chain
+    fields: dict[str, Any] = {"payload": _base64url(payload), "protected": _base64url(protected)}
+    hashed = hashes.Hash(chain.hash)
+    hashed.update(f"{fields['protected']}.{fields['payload']}".encode("ascii"))
+    digest = hashed.finalize()
+    signature = signing.signer.sign(digest)
+    if not is_signature(chain, digest, signature):
+        raise RunbookError("VD-TRUST-052", target=chain.leaf.subject.rfc4514_string())
+    certificates = [b64encode(certificate.public_bytes(Encoding.DER)).decode() for certificate in chain.certificates]
+    fields |= {"header": {"x5c": certificates, SIGNING_AGENT: AGENT}, "signature": _base64url(signature)}
+    # In the order in which notation writes them.
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def _manifest(subject: Descriptor, envelope: bytes, chain: SigningChain, moment: str) -> bytes:
+    config = Descriptor(media_type=EMPTY_MEDIA_TYPE, digest=digest_of(EMPTY), size=len(EMPTY))
+    layer = Descriptor(media_type=ENVELOPE_MEDIA_TYPE, digest=digest_of(envelope), size=len(envelope))
+    signed = Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size)
+    return canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_MEDIA_TYPE,
+            "artifactType": ARTIFACT_TYPE,
+            "config": config.as_json(),
+            "layers": [layer.as_json()],
+            "subject": signed.as_json(),
+            "annotations": {
+                THUMBPRINTS: canonical(fingerprints(chain.certificates)).decode(),
+                CREATED: moment,
+            },
+        }
+    )
+
+
+def _base64url(content: bytes) -> str:
+    """RFC 7515, 2: without padding."""
+    return urlsafe_b64encode(content).rstrip(b"=").decode()

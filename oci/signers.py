@@ -1,0 +1,48 @@
+"""What signs: takes a digest and gives the signature in JWS form (RFC 7518, 3.4 and 3.5).
+
+That is r and s of fixed length for ECDSA, and RSASSA-PSS as it is.
+"""
+
+from typing import Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+
+from oci.signing_chain import SigningChain, pss
+from runbook_lib.errors import RunbookError
+
+
+class Signer(Protocol):
+    """Signs with one key, by its one algorithm."""
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return the signature over what has this digest."""
+
+
+class PemSigner:
+    """Signs with the private key of a PEM file, which must be the chain's leaf's."""
+
+    def __init__(self, *, pem: bytes, chain: SigningChain) -> None:
+        """Read the key. Raises RunbookError VD-TRUST-051 (no such key), -052 (another certificate's)."""
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            # What the parser says may quote what it read.
+            raise RunbookError("VD-TRUST-051", "the key file holds no private key without a password") from None
+        if key.public_key() != chain.leaf.public_key():
+            raise RunbookError("VD-TRUST-052", target=chain.leaf.subject.rfc4514_string())
+        self._key = key
+        self._hash = chain.hash
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return the signature."""
+        prehashed = Prehashed(self._hash)
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            return self._key.sign(digest, pss(self._hash), prehashed)
+        if not isinstance(self._key, ec.EllipticCurvePrivateKey):
+            raise TypeError("a chain's leaf has an EC or an RSA key")
+        r, s = decode_dss_signature(self._key.sign(digest, ec.ECDSA(prehashed)))
+        half = (self._key.key_size + 7) // 8
+        return r.to_bytes(half, "big") + s.to_bytes(half, "big")
