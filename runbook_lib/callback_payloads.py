@@ -1,0 +1,220 @@
+"""What a managed application tells its publisher: these fields in these forms, and nothing else (design section 8).
+
+The allow-list is the dataclasses below. Every field carries its form, a pattern, a set of words or a range, that is
+too narrow for what is the customer's: no free text, no address, no resource id, no reason for an illness. What does not
+fit is refused, never cut or mended, both where it is written and where it is read (the publisher's API). All pure.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
+
+from runbook_lib import strict_json
+from runbook_lib.release import ComponentType
+
+# Written here and not taken from where they are made: what leaves changes only where this file does. Tests hold them
+# against runbook_lib.health, runbook_lib.result and runbook_lib.release_manifest.
+HealthState = Literal["unknown", "healthy", "degraded", "unhealthy"]
+StepStatus = Literal["succeeded", "unchanged", "failed"]
+MAX_COMPONENTS = 1000
+# All of MAX_COMPONENTS, each as long as it may be, take less.
+MAX_PAYLOAD_BYTES = 256 * 1024
+# A job ends after 3 hours (azure-facts, section 1); a deployment's step may be no job.
+MAX_DURATION_MS = 24 * 3600 * 1000
+
+
+class PayloadRefusedError(ValueError):
+    """Something is not on the allow-list. The message says where; never what, which may be the customer's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that matches `pattern` as a whole. takes: the same in words."""
+
+    pattern: str
+    takes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of some words."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number from 0 to `most`."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list of at most `most` objects with the fields of `kind`."""
+
+    kind: "type[ComponentHealth]"
+    most: int
+
+
+Form: TypeAlias = Text | Choice | Whole | Items
+
+_INSTANCE_ID = Text(r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes")
+_TIME = Text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "RFC 3339 in UTC, with microseconds")
+_UUID = Text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters")
+_RELEASE = Text(r"((0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2})?", "three numbers such as 2026.11.0; empty: unknown")
+_NAME = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "1 to 63 letters, digits, dots, dashes and underscores")
+_VERSION = Text(
+    r"([A-Za-z0-9][A-Za-z0-9._+-]{0,63})?", "up to 64 letters, digits, dots, dashes, pluses; empty: unknown"
+)
+_STEP = Text(r"[a-z][a-z0-9_]{0,62}", "1 to 63 small letters, digits and underscores")
+_ERROR_CODE = Text(r"(VD-[A-Z]{1,16}-[0-9]{3})?", "a code such as VD-NET-001; empty: none")
+
+
+def _told(form: Form, tells: str) -> Mapping[str, object]:
+    """Return a field's metadata: its form, and what it tells."""
+    return {"form": form, "tells": tells}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentHealth:
+    """One component of the release, and how it is."""
+
+    name: str = field(metadata=_told(_NAME, "the component's name in the publisher's release manifest"))
+    type: str = field(metadata=_told(Choice(get_args(ComponentType)), "its type in the release manifest"))
+    version: str = field(metadata=_told(_VERSION, "its version in the release manifest"))
+    health: str = field(metadata=_told(Choice(get_args(HealthState)), "its health state"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """What every report tells. Raises PayloadRefusedError where a field does not have its form."""
+
+    kind: ClassVar[str] = ""
+    instance_id: str = field(metadata=_told(_INSTANCE_ID, "which instance: setting `instance_id`"))
+    at: str = field(metadata=_told(_TIME, "when it was so, by the instance's clock"))
+
+    def __post_init__(self) -> None:
+        """Check every field, so that no payload exists that must not leave."""
+        _document(self, self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping(Payload):
+    """The instance is there, and its key works."""
+
+    kind: ClassVar[str] = "ping"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSummary(Payload):
+    """How the instance is, as check_health has recorded it."""
+
+    kind: ClassVar[str] = "health"
+    release_version: str = field(metadata=_told(_RELEASE, "the installed release"))
+    unknown: int = field(metadata=_told(Whole(MAX_COMPONENTS), "how many components are in this state"))
+    healthy: int = field(metadata=_told(Whole(MAX_COMPONENTS), "how many components are in this state"))
+    degraded: int = field(metadata=_told(Whole(MAX_COMPONENTS), "how many components are in this state"))
+    unhealthy: int = field(metadata=_told(Whole(MAX_COMPONENTS), "how many components are in this state"))
+    components: tuple[ComponentHealth, ...] = field(
+        metadata=_told(Items(ComponentHealth, MAX_COMPONENTS), "the components that the release manifest names")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentProgress(Payload):
+    """How a step of a deployment has ended."""
+
+    kind: ClassVar[str] = "deployment"
+    correlation_id: str = field(metadata=_told(_UUID, "which deployment: the id that its steps share"))
+    release_version: str = field(metadata=_told(_RELEASE, "the release that the step works at"))
+    step: str = field(metadata=_told(_STEP, "the step: a runbook's name"))
+    status: str = field(metadata=_told(Choice(get_args(StepStatus)), "how it ended"))
+    error_code: str = field(metadata=_told(_ERROR_CODE, "why it failed: a code of errors.md"))
+    duration_ms: int = field(metadata=_told(Whole(MAX_DURATION_MS), "how long it took, in milliseconds"))
+
+
+# By the last part of the path that a report is sent to.
+KINDS: Mapping[str, type[Payload]] = {kind.kind: kind for kind in (Ping, HealthSummary, DeploymentProgress)}
+
+
+def form_of(payload: type[Payload | ComponentHealth]) -> dict[str, Form]:
+    """Return the form of each field, by its name."""
+    return {each.name: each.metadata["form"] for each in fields(payload)}
+
+
+def to_json(payload: Payload) -> bytes:
+    """Return the one JSON text of a report: keys sorted, no spaces, ASCII. Raises PayloadRefusedError.
+
+    Fields are taken from the allow-list, one by one, and checked again: nothing leaves because it happens to be there.
+    """
+    kind = KINDS.get(payload.kind)
+    if kind is None or type(payload) is not kind:
+        raise PayloadRefusedError("it is no report that may leave")
+    return json.dumps(_document(payload, payload.kind), sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def parse(kind: str, content: bytes) -> Payload:
+    """Return the report that a JSON text holds. kind: a key of KINDS.
+
+    Raises PayloadRefusedError for another kind, more than MAX_PAYLOAD_BYTES, what is no strict JSON, a field that is
+    missing, unknown or not of its form.
+    """
+    if kind not in KINDS:
+        raise PayloadRefusedError("it is no report that may leave")
+    if len(content) > MAX_PAYLOAD_BYTES:
+        raise PayloadRefusedError(f"{kind}: it is larger than {MAX_PAYLOAD_BYTES} bytes")
+    try:
+        document = strict_json.loads(content)
+    except strict_json.NotStrictJsonError:
+        # Its message may quote the content.
+        raise PayloadRefusedError(f"{kind}: it is no strict JSON") from None
+    return KINDS[kind](**_fields(KINDS[kind], document, kind))
+
+
+def _fields(kind: type[Payload | ComponentHealth], document: object, where: str) -> dict[str, Any]:
+    """Return what the constructor of `kind` takes; the constructor checks the values."""
+    forms = form_of(kind)
+    if not isinstance(document, dict) or document.keys() != forms.keys():
+        raise PayloadRefusedError(f"{where}: it does not have exactly the fields {', '.join(sorted(forms))}")
+    return {name: _read(forms[name], value, f"{where}.{name}") for name, value in document.items()}
+
+
+def _read(form: Form, value: object, where: str) -> object:
+    if not isinstance(form, Items) or not isinstance(value, list):
+        return value
+    return tuple(form.kind(**_fields(form.kind, item, f"{where}[{index}]")) for index, item in enumerate(value))
+
+
+def _document(value: Payload | ComponentHealth, where: str) -> dict[str, Any]:
+    """Return the JSON object of a report or a part of it. Raises PayloadRefusedError."""
+    forms = form_of(type(value))
+    return {name: _written(form, getattr(value, name), f"{where}.{name}") for name, form in forms.items()}
+
+
+def _written(form: Form, value: object, where: str) -> object:
+    """Types are compared exactly: a subclass of str or int may write itself as anything."""
+    if isinstance(form, Items):
+        if type(value) is tuple and len(value) <= form.most and all(type(item) is form.kind for item in value):
+            return [_document(item, f"{where}[{index}]") for index, item in enumerate(value)]
+        raise PayloadRefusedError(f"{where} takes at most {form.most} objects")
+    if isinstance(form, Text) and type(value) is str and re.fullmatch(form.pattern, value):
+        return value
+    if isinstance(form, Choice) and type(value) is str and value in form.words:
+        return value
+    if isinstance(form, Whole) and type(value) is int and 0 <= value <= form.most:
+        return value
+    raise PayloadRefusedError(f"{where} takes {takes(form)}")
+
+
+def takes(form: Form) -> str:
+    """Return a form in words."""
+    if isinstance(form, Text):
+        return form.takes
+    if isinstance(form, Choice):
+        return f"one of {', '.join(form.words)}"
+    if isinstance(form, Whole):
+        return f"a whole number from 0 to {form.most}"
+    return f"a list of at most {form.most}"
