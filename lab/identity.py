@@ -3,13 +3,15 @@
 `GET` with a query or `POST` with a form: `resource`, `client_id`, optional `api-version`, and the secret in
 `X-IDENTITY-HEADER` (learn automation/add-user-assigned-identity; the App Service 2019-08-01 answer, which MSAL reads).
 An identity is chosen by `client_id` only: other selectors are undocumented there and refused here, and so is none at
-all, as the account has no system-assigned identity.
+all, as the account has no system-assigned identity. Each caller is known by its secret: a job has the customer's
+identity, the publisher's callback API the publisher's, the engineer both (lab/publisher_access.py).
 """
 
 from aiohttp import web
 
 from lab import answers
 from lab.lab import Lab, known_resources
+from lab.publisher_access import SANDBOX_CLAIM
 from lab.tokens import MANAGED_IDENTITY_LIFETIME_SECONDS
 
 PATH = "/oauth2/token"
@@ -20,7 +22,7 @@ PARAMETERS = {"resource", "client_id", "api-version"}
 def routes(lab: Lab) -> web.Application:
     """Return the app behind IDENTITY_ENDPOINT."""
     # A managed identity's token is cached by Azure for its lifetime: who asks again gets the same one.
-    issued: dict[str, tuple[float, str]] = {}
+    issued: dict[tuple[str, str, bool], tuple[float, str]] = {}
 
     async def forget() -> None:
         issued.clear()
@@ -29,27 +31,32 @@ def routes(lab: Lab) -> web.Application:
         sent = dict(request.query)
         if request.method == "POST":
             sent.update((name, str(value)) for name, value in (await request.post()).items())
-        refused = _refused(lab, request.headers.get("X-IDENTITY-HEADER", ""), sent)
+        header = request.headers.get("X-IDENTITY-HEADER", "")
+        refused = _refused(lab, header, sent)
         if refused is not None:
             return refused
-        resource = sent["resource"]
-        expires, value = issued.get(resource, (0.0, ""))
+        resource, client_id = sent["resource"], sent["client_id"]
+        in_sandbox = lab.identity_headers.get(header) is not None
+        expires, value = issued.get((resource, client_id, in_sandbox), (0.0, ""))
         now = lab.clock.now()
         if not now + MANAGED_IDENTITY_LIFETIME_SECONDS / 2 < expires <= now + MANAGED_IDENTITY_LIFETIME_SECONDS:
             expires = float(int(now) + MANAGED_IDENTITY_LIFETIME_SECONDS)
+            claims: dict[str, object] = {SANDBOX_CLAIM: True} if in_sandbox else {}
+            if client_id == lab.names.uami_client_id:
+                claims["xms_mirid"] = lab.names.uami_id
             value = lab.tokens.issue(
                 resource,
-                lab.names.uami_principal_id,
+                _identities(lab)[client_id],
                 MANAGED_IDENTITY_LIFETIME_SECONDS,
-                appid=lab.names.uami_client_id,
+                appid=client_id,
                 idtyp="app",
-                xms_mirid=lab.names.uami_id,
+                **claims,
             )
-            issued[resource] = expires, value
+            issued[resource, client_id, in_sandbox] = expires, value
         return web.json_response(
             {
                 "access_token": value,
-                "client_id": lab.names.uami_client_id,
+                "client_id": client_id,
                 "expires_on": str(int(expires)),
                 "resource": resource,
                 "token_type": "Bearer",
@@ -63,9 +70,28 @@ def routes(lab: Lab) -> web.Application:
     return application
 
 
+def _identities(lab: Lab) -> dict[str, str]:
+    """Return the principal of each client id."""
+    names = lab.names
+    return {
+        names.uami_client_id: names.uami_principal_id,
+        names.publisher_client_id: names.publisher_principal_id,
+    }
+
+
+def _identities_of(lab: Lab, header: str) -> tuple[str, ...] | None:
+    """Return the client ids that whoever sent `header` may use; None if it is nobody."""
+    if header == lab.publisher_identity_header:
+        return (lab.names.publisher_client_id,)
+    if header not in lab.identity_headers:
+        return None
+    return (lab.names.uami_client_id,) if lab.identity_headers[header] is not None else tuple(_identities(lab))
+
+
 def _refused(lab: Lab, header: str, sent: dict[str, str]) -> web.Response | None:
     """Return the error for a request that gets no token."""
-    if header not in lab.identity_headers:
+    held = _identities_of(lab, header)
+    if held is None:
         return answers.identity_error(401, "Unauthorized", "X-IDENTITY-HEADER is missing or not that of this sandbox.")
     unknown = sorted(set(sent) - PARAMETERS)
     if unknown:
@@ -74,7 +100,7 @@ def _refused(lab: Lab, header: str, sent: dict[str, str]) -> web.Response | None
         return _bad(f"Unsupported api-version '{sent['api-version']}'; supported is {API_VERSION}.")
     if sent.get("resource", "").rstrip("/") not in known_resources(lab):
         return _bad(f"The resource principal named '{sent.get('resource', '')}' was not found in the tenant.")
-    if sent.get("client_id") != lab.names.uami_client_id:
+    if sent.get("client_id") not in held:
         return _bad(f"No managed identity was found for client_id '{sent.get('client_id', '')}'.")
     return None
 

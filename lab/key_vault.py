@@ -1,9 +1,10 @@
 """Key Vault: the customer's vault and the publisher's, as azure-keyvault-secrets and azure-keyvault-keys ask for them.
 
 Faithful: the challenge (a request without token gets 401 and where to get one), audiences, api-versions; unknown fields
-and parameters refused; secrets and keys as lab/key_vault_secrets.py and lab/key_vault_keys.py say. Left out:
-certificates, roles and access policies (a 403 is had by a fault), throttling, and the seconds that deleting and
-recovering take in Azure: here they are done at once, unless readers are made to lag.
+and parameters refused; secrets and keys as lab/key_vault_secrets.py and lab/key_vault_keys.py say; each vault refuses
+who is of the other side (lab/publisher_access.py). Left out: certificates, roles and access policies (a 403 is had by a
+fault), throttling, and the seconds that deleting and recovering take in Azure: here they are done at once, unless
+readers are made to lag.
 
 The control API, for either vault (`service` is "key_vault" or "publisher_key_vault"):
 
@@ -33,6 +34,7 @@ from lab.faults import InvalidFaultError
 from lab.key_vault_keys import KeyHandlers
 from lab.key_vault_secrets import SecretHandlers
 from lab.lab import KEY_VAULT_AUDIENCES, KEY_VAULTS, Lab
+from lab.publisher_access import admitted
 from lab.tokens import TokenRefused
 from lab.vault_keys import Keys
 from lab.vault_objects import Attributes, VaultOptions, VaultRefusedError
@@ -111,11 +113,14 @@ class _Vault:
             return self._challenge("AKV10000: Request is missing a Bearer or PoP token.")
         resource = self._lab.vault_resource(self._service)
         try:
-            self._lab.tokens.verify(token.strip(), (resource, *KEY_VAULT_AUDIENCES))
+            claims = self._lab.tokens.verify(token.strip(), (resource, *KEY_VAULT_AUDIENCES))
         except TokenRefused as refused:
             if "audience" in refused.reason:
                 return self._challenge(f"AKV10022: Invalid audience. Expected {resource}. {refused.reason}")
             return self._challenge(f"[BearerReadAccessTokenFailed] Error validating token: {refused.reason}")
+        if not admitted(self._lab, claims, publishers=self._service == "publisher_key_vault"):
+            message = "Caller is not authorized to perform action on resource."
+            return wire.refusal(VaultRefusedError(403, "Forbidden", message, "ForbiddenByRbac"))
         return None
 
     def _challenge(self, message: str) -> web.Response:

@@ -56,6 +56,7 @@ class Names:
     resource_group: str = "vibedata-managed"
     automation_account: str = "vibedata-automation"
     storage_account: str = "vibedatastorage"
+    publisher_storage_account: str = "vibedatapublisher"
     key_vault: str = "vibedata-kv"
     customer_registry: str = "vibedataacr"
     publisher_registry: str = "vibedata"
@@ -74,6 +75,10 @@ class Names:
     operator_client_id: str = "e2c3d4f5-3333-4c6d-8eaf-2a213c4d5e06"
     operator_principal_id: str = "f3d4e5a6-4444-4d7e-9fb0-3b324d5e6f07"
     operator_client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(30))
+
+    # The identity that the publisher's callback API runs as.
+    publisher_client_id: str = "14b5c6d7-5555-4e8f-8ac1-4c435e6f7a08"
+    publisher_principal_id: str = "25c6d7e8-6666-4f9a-9bd2-5d546f7a8b09"
 
     # Full rights on each container registry, as an engineer's tool needs.
     publisher_registry_username: str = "publisher"
@@ -125,6 +130,8 @@ class Lab:
     on_close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # X-IDENTITY-HEADER value -> the job it was given to (None: the engineer's, in lab.env).
     identity_headers: dict[str, str | None] = field(default_factory=dict)
+    # The one that the publisher's callback API gets.
+    publisher_identity_header: str = field(default_factory=lambda: secrets.token_hex(16).upper())
     # What two stand-ins share: the storage front and ARM; ingestion and query.
     immutability: Immutability = field(default_factory=Immutability)
     log_tables: LogTables = field(default_factory=LogTables)

@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -48,14 +48,17 @@ class RealServers:
         """Start all, wait until each listens, set `urls`; RealServerFailedError or ToolMissingError if one does not."""
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
-        starts = [self._start_azurite(names.storage_account, certificates), *map(self._start_registry, REGISTRIES)]
+        starts = [
+            self._start_azurite((names.storage_account, names.publisher_storage_account), certificates),
+            *map(self._start_registry, REGISTRIES),
+        ]
         for done in await asyncio.gather(*starts, return_exceptions=True):
             if isinstance(done, BaseException):
                 raise done
 
-    async def _start_azurite(self, account: str, certificates: Certificates) -> None:
+    async def _start_azurite(self, accounts: Sequence[str], certificates: Certificates) -> None:
         tool = tools.azurite()
-        key = base64.b64encode(secrets.token_bytes(64)).decode()
+        keyed = [f"{account}:{base64.b64encode(secrets.token_bytes(64)).decode()}" for account in accounts]
         hosts = [f"--{kind}{part}={value}" for kind in ("blob", "queue", "table") for part, value in AZURITE_LISTEN]
         command = [
             *tool.command,
@@ -68,7 +71,7 @@ class RealServers:
             "--skipApiVersionCheck",
             "--silent",
         ]
-        environ = {**tool.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"}
+        environ = {**tool.environ, "AZURITE_ACCOUNTS": ";".join(keyed)}
         log = await self._run("azurite", command, environ)
         for service in ("Blob", "Table"):
             listening = re.compile(rf"Azurite {service} service is successfully listening at (\S+)")
@@ -132,9 +135,10 @@ class RealServers:
             shutil.rmtree(self._directory / name, ignore_errors=True)
         token = azurite_token(lab.tokens, lab.names.operator_principal_id, lab.names.operator_client_id)
         headers = {"Authorization": f"Bearer {token}"}
-        account = lab.names.storage_account
-        await _delete_containers(lab.upstream, f"{self.urls['blob']}/{account}", headers)
-        await _delete_tables(lab.upstream, f"{self.urls['table']}/{account}", headers)
+        names = lab.names
+        await _delete_containers(lab.upstream, f"{self.urls['blob']}/{names.storage_account}", headers)
+        for account in (names.storage_account, names.publisher_storage_account):
+            await _delete_tables(lab.upstream, f"{self.urls['table']}/{account}", headers)
 
     async def stop(self) -> None:
         """End every server."""

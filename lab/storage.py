@@ -1,8 +1,9 @@
-"""The storage account: fronts of Azurite's Blob and Table services that add what Azurite leaves out.
+"""The storage accounts: fronts of Azurite's Blob and Table services that add what Azurite leaves out.
 
 Real: Azurite holds the data and answers (its own gaps, such as page ranges of copies, remain). The fronts check each
 request's token, which Azurite does not, keep container-level immutability, which it answers with "not implemented", and
-otherwise change no byte; bodies stream both ways. Path-style: `https://127.0.0.1:PORT/<account>/...`.
+otherwise change no byte; bodies stream both ways. Path-style: `https://127.0.0.1:PORT/<account>/...`. The customer's
+account has blobs and tables, the publisher's tables alone; each refuses who is of the other side.
 
 Faithful: lab/storage_access.py (who may), lab/immutability.py (what a policy forbids), `x-ms-has-immutability-policy`.
 Left out and refused: blob batch (its parts would pass the policies by), version-level immutability, legal holds. Roles
@@ -33,11 +34,12 @@ from lab import answers, immutability
 from lab.immutability import Blob, Policy
 from lab.lab import Lab
 from lab.proxy import forward
+from lab.publisher_access import admitted
 from lab.real_servers import BLOB_API_VERSION, azurite_token
 from lab.storage_access import caller, refuse
 
 # What the deployment makes, beside the tables, which the runbooks make.
-CONTAINERS = ("release-manifests", "operations-spool", "runbook-packages", "locks", "artifacts")
+CONTAINERS = ("release-manifests", "operations-spool", "runbook-packages", "locks", "artifacts", "callbacks-spool")
 IMMUTABLE_CONTAINER = "release-manifests"
 RETENTION_DAYS = 365
 # Azurite judges tokens by the machine's clock; those that the front uses live an hour.
@@ -68,16 +70,24 @@ class _Front:
     def __init__(self, lab: Lab, service: str) -> None:
         self._lab = lab
         self._service = service
+        names = lab.names
+        tables_too = (names.publisher_storage_account,) if service == "table" else ()
+        self._accounts = (names.storage_account, *tables_too)
         self._tokens: dict[str, tuple[float, str]] = {}
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to the account."""
-        if _below_account(request)[0] != self._lab.names.storage_account:
+        account = _below_account(request)[0]
+        if account not in self._accounts:
             message = "The requested URI does not represent any resource on the server."
             return refuse(self._service, 400, "InvalidUri", message)
         claims = caller(self._lab, self._service, request)
         if isinstance(claims, web.Response):
             return claims
+        publishers = account == self._lab.names.publisher_storage_account
+        if claims and not admitted(self._lab, claims, publishers=publishers):
+            message = "This request is not authorized to perform this operation using this permission."
+            return refuse(self._service, 403, "AuthorizationPermissionMismatch", message)
         return await self._serve(request, self._headers(claims, request))
 
     async def _serve(self, request: web.Request, headers: Mapping[str, str | None]) -> web.StreamResponse:

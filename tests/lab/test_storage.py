@@ -29,7 +29,7 @@ from azure.storage.blob import (
 
 from tests.lab.running_lab import LabUnderTest
 
-CONTAINERS = ["artifacts", "locks", "operations-spool", "release-manifests", "runbook-packages"]
+CONTAINERS = ["artifacts", "callbacks-spool", "locks", "operations-spool", "release-manifests", "runbook-packages"]
 YEAR = 365
 DAY_SECONDS = 24 * 3600
 ARM_VERSION = "2023-05-01"
