@@ -1,4 +1,4 @@
-"""Small releases in the lab's publisher registry, made with plain `requests`: nothing of ours pushes them."""
+"""Small signed releases in the lab's container registries, made with plain `requests`: nothing of ours pushes them."""
 
 import copy
 import hashlib
@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 from tests.lab.running_lab import LabUnderTest
+from tests.release_signer import ENVELOPE_TYPE, SIGNATURE_TYPE, ReleaseSigner, descriptor, usual_signer
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -81,6 +82,35 @@ class ContainerRegistry:
             },
         )
 
+    def push_signature(
+        self, repository: str, subject: Mapping[str, Any], envelope: bytes, *, media_type: str = ENVELOPE_TYPE
+    ) -> str:
+        """Push an envelope as a signature that refers to `subject`, a descriptor, and return the signature's digest."""
+        self.push_blob(repository, b"{}")
+        layer = {"mediaType": media_type, "digest": self.push_blob(repository, envelope), "size": len(envelope)}
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": SIGNATURE_TYPE,
+            "config": {"mediaType": EMPTY_TYPE, "digest": digest_of(b"{}"), "size": 2},
+            "layers": [layer],
+            "subject": subject,
+        }
+        return self.push_manifest(repository, digest_of(as_json(manifest)), manifest)
+
+    def sign(self, repository: str, digest: str, signer: ReleaseSigner) -> str:
+        """Sign a manifest that is there, and return the signature's digest."""
+        subject = descriptor(self.manifest(repository, digest))
+        return self.push_signature(repository, subject, signer.envelope(subject))
+
+    def manifest(self, repository: str, reference: str) -> bytes:
+        """Return a manifest's bytes."""
+        answer = self.call(
+            "GET", f"{repository}/manifests/{reference}", headers={"Accept": f"{OCI_MANIFEST}, {OCI_INDEX}"}
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
     def digest(self, repository: str, tag: str) -> str | None:
         """Return what a tag points to, None where it is absent."""
         answer = self.call("HEAD", f"{repository}/manifests/{tag}", headers={"Accept": f"{OCI_MANIFEST}, {OCI_INDEX}"})
@@ -131,8 +161,20 @@ def document(**fields: Any) -> dict[str, Any]:
     return copy.deepcopy({**DOCUMENT, **fields})
 
 
-def push_release_manifest(publisher: ContainerRegistry, content: bytes, *tags: str) -> str:
-    """Push `content` as a release manifest under `tags` (default: latest) and return the artifact's digest."""
+def push_release_manifest(
+    publisher: ContainerRegistry, content: bytes, *tags: str, signer: ReleaseSigner | None = None
+) -> str:
+    """Push `content` as a signed release manifest under `tags` (default: latest) and return the artifact's digest.
+
+    signer: who signs it; the usual signer by default.
+    """
+    digest = push_unsigned(publisher, content, *tags)
+    publisher.sign(RELEASE_REPOSITORY, digest, signer or usual_signer())
+    return digest
+
+
+def push_unsigned(publisher: ContainerRegistry, content: bytes, *tags: str) -> str:
+    """Push a release manifest as `push_release_manifest` does, but for the signature."""
     digests = {
         publisher.push_artifact(RELEASE_REPOSITORY, tag, content, artifact_type=RELEASE_TYPE)
         for tag in tags or ("latest",)

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from scripts import lab_process
+from tests import release_signer
 
 # Where lab.env's names would be read by mistake from the shell that runs the tests.
 FOREIGN = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -50,9 +51,9 @@ class LabUnderTest:
 
 
 def start(directory: Path) -> LabUnderTest:
-    """Start a lab in `directory`."""
+    """Start a lab in `directory`. Its environment trusts the tests' own signer, besides the lab's."""
     lab = lab_process.start_detached(directory)
-    return LabUnderTest(env=lab.environment, directory=directory, pid=lab.pid)
+    return LabUnderTest(env=release_signer.trusting(lab.environment), directory=directory, pid=lab.pid)
 
 
 def environment(lab: LabUnderTest) -> dict[str, str]:
