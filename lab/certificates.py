@@ -68,9 +68,9 @@ def _make_ca(file: Path, key_file: Path, now: datetime.datetime) -> tuple[x509.C
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Vibedata lab CA")])
     certificate = (
-        _builder(name, name, key.public_key(), now, CA_DAYS)
+        builder(name, name, key.public_key(), now, CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -87,9 +87,9 @@ def _make_server(
     names = [x509.DNSName(host) for host in HOSTS]
     addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES]
     certificate = (
-        _builder(subject, ca.subject, key.public_key(), now, SERVER_DAYS)
+        builder(subject, ca.subject, key.public_key(), now, SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(digital_signature=True), critical=True)
+        .add_extension(key_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -100,9 +100,10 @@ def _make_server(
     files.server.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def _builder(
+def builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime.datetime, days: int
 ) -> x509.CertificateBuilder:
+    """Return a certificate to be, without extensions, valid from yesterday for `days` more."""
     return x509.CertificateBuilder(
         subject_name=subject,
         issuer_name=issuer,
@@ -113,9 +114,8 @@ def _builder(
     )
 
 
-def _key_usage(
-    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
-) -> x509.KeyUsage:
+def key_usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
+    """Return a key usage of nothing but what is told."""
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=False,

@@ -35,6 +35,7 @@ from lab.key_vault_keys import KeyHandlers
 from lab.key_vault_secrets import SecretHandlers
 from lab.lab import KEY_VAULT_AUDIENCES, KEY_VAULTS, Lab
 from lab.publisher_access import admitted
+from lab.signing_material import KEY_NAME
 from lab.tokens import TokenRefused
 from lab.vault_keys import Keys
 from lab.vault_objects import Attributes, VaultOptions, VaultRefusedError
@@ -74,7 +75,7 @@ class _Vault:
         lab.controls["POST", "/vaults"] = partial(_set_options, lab)
 
     def deploy(self) -> None:
-        """Start anew: the customer's with what the publisher's onboarding leaves, its repository-scoped token."""
+        """Start anew: the customer's with what onboarding leaves, a token; the publisher's with its signing key."""
         self._options.purge_protection = False
         self._secrets.clear()
         self._keys.clear()
@@ -83,6 +84,9 @@ class _Vault:
             value = {"username": names.publisher_token_username, "password": names.publisher_token_password}
             content = SecretValue(value=json.dumps(value), content_type="application/json")
             self._secrets.set(PUBLISHER_TOKEN_SECRET, content, tags={}, attributes=Attributes())
+        else:
+            material = self._lab.signing
+            self._keys.add(KEY_NAME, material.key, tags={}, attributes=Attributes(), version_id=material.version)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the methods and paths."""

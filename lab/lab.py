@@ -13,6 +13,7 @@ from lab.container_registry_index import ContainerRegistryIndex
 from lab.gate import Gate
 from lab.immutability import Immutability
 from lab.log_tables import LogTables
+from lab.signing_material import SigningMaterial
 from lab.tokens import TokenIssuer
 from lab.vault_objects import VaultOptions
 
@@ -111,6 +112,7 @@ class Lab:
     tokens: TokenIssuer
     ca_file: Path  # PEM of the certificate authority that every TLS site's certificate chains to
     server_ssl: ssl.SSLContext
+    signing: SigningMaterial  # what the publisher signs releases with; the key is in its vault
     # Base address of each service, without a trailing slash: https://127.0.0.1:PORT (control, identity: http). Complete
     # before any stand-in's `routes` is called.
     urls: dict[str, str]

@@ -28,6 +28,7 @@ from lab import (
     identity,
     key_vault,
     monitor,
+    signing_material,
     state,
     storage,
 )
@@ -94,6 +95,7 @@ async def running(directory: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
             tokens=TokenIssuer(clock=clock, tenant_id=names.tenant_id),
             ca_file=files.ca,
             server_ssl=files.server_context(),
+            signing=signing_material.make(directory),
             urls={service: _url(service, listening) for service, listening in sockets.items()},
             real_urls=servers.urls,
             applications=apps.addresses,

@@ -10,6 +10,7 @@ from typing import IO
 
 from lab.identity import PATH as IDENTITY_PATH
 from lab.lab import Lab
+from lab.signing_material import KEY_NAME
 
 LOCK_FILE = "lab.lock"
 PROCESS_FILE = "lab.pid"
@@ -72,6 +73,10 @@ def environment(lab: Lab) -> dict[str, str]:
         "VIBEDATA_PUBLISHER_CLIENT_ID": names.publisher_client_id,
         "VIBEDATA_PUBLISHER_TABLE_ENDPOINT": f"{lab.urls['table']}/{names.publisher_storage_account}",
         "VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT": lab.urls["publisher_key_vault"],
+        "VIBEDATA_SIGNING_KEY": f"{lab.urls['publisher_key_vault']}/keys/{KEY_NAME}/{lab.signing.version}",
+        "VIBEDATA_SIGNING_CHAIN": str(lab.signing.chain_file),
+        "VIBEDATA_TRUST_ROOTS": lab.signing.root_fingerprint,
+        "VIBEDATA_TRUSTED_IDENTITY": lab.signing.subject,
         "VIBEDATA_LOGS_ENDPOINT": lab.urls["logs"],
         "VIBEDATA_LOGS_QUERY_ENDPOINT": lab.urls["logs_query"],
         "VIBEDATA_DCR_ID": names.dcr_immutable_id,

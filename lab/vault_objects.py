@@ -110,15 +110,15 @@ class VaultObjects(Generic[Content]):
             raise VaultRefusedError(409, "Conflict", message, "ObjectIsDeletedButRecoverable")
 
     def add(
-        self, name: str, content: Content, *, tags: Mapping[str, str], attributes: Attributes
+        self, name: str, content: Content, *, tags: Mapping[str, str], attributes: Attributes, version_id: str = ""
     ) -> tuple[VaultObject[Content], Version[Content]]:
-        """Add a version; refused as `require_name` says."""
+        """Add a version, with a new id unless one is told; refused as `require_name` says."""
         self.require_name(name)
         self._check_tags(tags)
         now = int(self._now())
         enabled = True if attributes.enabled is None else attributes.enabled
         version = Version(
-            id=uuid.uuid4().hex,
+            id=version_id or uuid.uuid4().hex,
             content=content,
             tags=dict(tags),
             attributes=replace(attributes, enabled=enabled),
