@@ -22,7 +22,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from oras.provider import Registry
 
-from oci.layout import Descriptor
+from oci.layout import INDEX_MEDIA_TYPE, Descriptor
 from runbook_lib.clock import Clock
 from runbook_lib.container_registry import DIGEST, MANIFEST_TYPES, ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessToken, AccessTokens, TokenSource
@@ -36,7 +36,10 @@ REFUSED = (401, 403)
 # What a server says to the rest of an upload of which it got a piece twice, or half of one: digest or state do not fit,
 # or it has ended it.
 BROKEN_OFF = (400, 404, 416, 500, 502, 503, 504)
-_REPOSITORY = re.compile(r"/v2/(?P<name>.+?)/(?:blobs|manifests|tags)/")
+_REPOSITORY = re.compile(r"/v2/(?P<name>.+?)/(?:blobs|manifests|referrers|tags)/")
+# An index of referrers holds a few hundred bytes for each; azure-containerregistry takes as much.
+MAX_INDEX_BYTES = 4 * 1024 * 1024
+CHANGED_MEANWHILE = 412
 
 
 class _WriteScopes:
@@ -118,6 +121,26 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         url = f"{self._wire.base_url}/v2/{repository}/manifests/{reference}"
         self._check_200_response(self.do_request(url, "PUT", data=content, headers={"Content-Type": media_type}))
 
+    def get(self, path: str, *, accept: str) -> Answer | None:
+        """Return the answer to a GET of an index below the login server, None where it is absent."""
+        answer = self._send("GET", f"{self._wire.base_url}{path}", b"", {"Accept": accept})
+        if answer.status == ABSENT:
+            return None
+        if answer.status != 200:
+            raise self._wire.failure(answer, path)
+        return answer
+
+    def put_index(self, repository: str, tag: str, content: bytes, *, etag: str) -> None:
+        """Put an index under a tag, unless another than that of this ETag is there: what is there then tells which.
+
+        A server without conditions takes it in any case.
+        """
+        url = f"{self._wire.base_url}/v2/{repository}/manifests/{tag}"
+        condition = {"If-Match": etag} if etag else {}
+        answer = self.do_request(url, "PUT", data=content, headers={"Content-Type": INDEX_MEDIA_TYPE, **condition})
+        if answer.status_code != CHANGED_MEANWHILE:
+            self._check_200_response(answer)
+
     def do_request(
         self, url: str, method: str, data: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> requests.Response:
@@ -132,11 +155,11 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
 
     def _send(self, method: str, url: str, data: bytes, headers: Mapping[str, str]) -> Answer:
         repository = _repository_of(url)
-        tokens = self._reading if method == "HEAD" else self._writing
+        tokens = self._reading if method in ("HEAD", "GET") else self._writing
         for _ in range(2):  # after a 401 once more, with a new token
             token = tokens.get(repository)
             authorised = {**headers, "Authorization": f"Bearer {token}"}
-            answer = self._wire.request(method, url, headers=authorised, data=data)
+            answer = self._wire.request(method, url, headers=authorised, data=data, max_bytes=MAX_INDEX_BYTES)
             if answer.status != 401:
                 return answer
             tokens.refuse(repository, token)

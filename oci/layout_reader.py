@@ -19,7 +19,7 @@ class Artifact:
     """One artifact of a layout: what index.json calls it, and its manifest. blobs: its config and layers, each once.
 
     tag: empty for one that has no name of its own; it then says something of another, whose repository it belongs to.
-    subject: the digest of that other one, else empty.
+    subject: the digest of that other one, else empty. annotations: the manifest's.
     """
 
     repository: str
@@ -30,6 +30,7 @@ class Artifact:
     layers: tuple[Descriptor, ...]
     blobs: tuple[Descriptor, ...]
     subject: str
+    annotations: Mapping[str, str]
 
 
 def read(layout: Path) -> tuple[Artifact, ...]:
@@ -73,6 +74,7 @@ def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
         layers=layers,
         blobs=tuple(blobs.values()),
         subject=str(manifest["subject"]["digest"]) if "subject" in manifest else "",
+        annotations=dict(manifest.get("annotations", {})),
     )
 
 

@@ -1,7 +1,8 @@
 """Push a built release: observe, plan, apply, verify (design sections 2 and 5).
 
-Nothing that is there is sent again. Blobs go first, then the manifests by digest, then the versions' tags, and
-`latest` last of all: whoever resolves it finds a whole release, at any time.
+Nothing that is there is sent again. Blobs go first, then the manifests by digest, then the signature and its place on
+the list of what refers to the release manifest, then the versions' tags, and `latest` last of all: whoever resolves it
+finds a whole, signed release, at any time. Signatures of other builds of the same release stay beside this one's.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from oci import layout_reader, release
+from oci import layout_reader, notary_sign, release
 from oci.container_registry_writer import ContainerRegistryWriter
 from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor, blob_path
 from oci.layout_reader import Artifact
+from oci.referrers import Referrers
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import ReleaseManifest, version_key
@@ -22,15 +24,17 @@ from runbook_lib.release_manifest import parse
 # Requests in flight at once. Each upload holds one piece in memory (container_registry_writer.PIECE_BYTES).
 MAX_PARALLEL = 8
 
-BLOBS, MANIFESTS, TAGS, LATEST = range(4)
+BLOBS, MANIFESTS, SIGNATURES, LISTED, TAGS, LATEST = range(6)
+_KINDS = {"blob": BLOBS, "manifest": MANIFESTS, "signature": SIGNATURES, "referrer": LISTED, "tag": TAGS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltRelease:
-    """What a build's folder holds."""
+    """What a build's folder holds. artifacts: those that have tags; signatures: of the release manifest's artifact."""
 
     folder: Path
     artifacts: tuple[Artifact, ...]
+    signatures: tuple[Artifact, ...]
     manifest: ReleaseManifest
 
 
@@ -38,13 +42,15 @@ class BuiltRelease:
 class Facts:
     """wanted: target to the digest that it must have; held: what the container registry has there, None for nothing.
 
-    Targets: `blob REPOSITORY@DIGEST`, `manifest REPOSITORY@DIGEST`, `tag REPOSITORY:TAG`. missing_images: those that
-    the release pins and the container registry lacks. version: of this release; latest_version: of the one that
-    `latest` points to, None where that is none.
+    Targets: `blob REPOSITORY@DIGEST`, `manifest REPOSITORY@DIGEST`, `signature REPOSITORY@DIGEST`, `referrer
+    REPOSITORY@DIGEST` (that the signature is listed), `tag REPOSITORY:TAG`. signed: whether the build has a signature.
+    missing_images: those that the release pins and the container registry lacks. version: of this release;
+    latest_version: of the one that `latest` points to, None where that is none.
     """
 
     wanted: Mapping[str, str]
     held: Mapping[str, str | None]
+    signed: bool
     missing_images: tuple[str, ...]
     version: str
     latest_version: str | None
@@ -55,7 +61,8 @@ def read_release(folder: Path) -> BuiltRelease:
 
     Raises RunbookError VD-PUSH-001: no complete release; VD-MANIFEST-*: a release manifest that customers would refuse.
     """
-    artifacts = layout_reader.read(folder)
+    found = layout_reader.read(folder)
+    artifacts = tuple(artifact for artifact in found if artifact.tag)
     manifests = [artifact for artifact in artifacts if artifact.repository == release.MANIFEST_REPOSITORY]
     if len(manifests) != 1 or len(manifests[0].layers) != 1:
         raise RunbookError("VD-PUSH-001", "it holds no release manifest", target=str(folder))
@@ -65,7 +72,17 @@ def read_release(folder: Path) -> BuiltRelease:
         if (pin.repository, pin.tag, pin.digest) not in built:
             detail = f"the release manifest pins {pin.repository}@{pin.digest}, which is not in it"
             raise RunbookError("VD-PUSH-001", detail, target=str(folder))
-    return BuiltRelease(folder=folder, artifacts=artifacts, manifest=manifest)
+    return BuiltRelease(
+        folder=folder, artifacts=artifacts, signatures=_signatures(found, manifests[0]), manifest=manifest
+    )
+
+
+def _signatures(found: Sequence[Artifact], signed: Artifact) -> tuple[Artifact, ...]:
+    return tuple(
+        artifact
+        for artifact in found
+        if artifact.subject == signed.digest and artifact.artifact_type == notary_sign.ARTIFACT_TYPE
+    )
 
 
 class Push:
@@ -75,6 +92,8 @@ class Push:
         self._built = built
         self._writer = writer
         self._wanted = wanted(built)
+        self._artifacts = {(artifact.repository, artifact.digest): artifact for artifact in built.artifacts}
+        self._artifacts |= {(artifact.repository, artifact.digest): artifact for artifact in built.signatures}
         repositories = [artifact.repository for artifact in built.artifacts]
         images = [image.repository for image in built.manifest.images]
         writer.expect(read=[*repositories, *images], written=repositories)
@@ -87,6 +106,7 @@ class Push:
         return Facts(
             wanted=self._wanted,
             held={target: held[target] for target in self._wanted},
+            signed=bool(self._built.signatures),
             missing_images=missing,
             version=self._built.manifest.version,
             latest_version=self._latest_version(),
@@ -106,10 +126,18 @@ class Push:
     def apply(self, change: Change) -> None:
         """Make one change."""
         kind, repository, reference = parts(change.target)
-        artifact = next(artifact for artifact in self._built.artifacts if artifact.repository == repository)
         if kind == "blob":
-            descriptor = _blob(artifact, reference)
-            self._writer.send_blob(repository, blob_path(self._built.folder, reference), descriptor)
+            blob = next(
+                blob
+                for artifact in self._artifacts.values()
+                for blob in artifact.blobs
+                if (artifact.repository, blob.digest) == (repository, reference)
+            )
+            self._writer.send_blob(repository, blob_path(self._built.folder, reference), blob)
+            return
+        artifact = self._artifacts[repository, change.after]
+        if kind == "referrer":
+            self._referrers(artifact).add(descriptor_of(artifact))
         else:
             self._writer.put_manifest(repository, reference, artifact.manifest, MANIFEST_MEDIA_TYPE)
 
@@ -121,19 +149,29 @@ class Push:
         kind, repository, reference = parts(target)
         if kind == "blob":
             return reference if self._writer.has_blob(repository, reference) else None
+        if kind == "referrer":
+            return reference if self._referrers(self._artifacts[repository, reference]).lists(reference) else None
         return self._writer.manifest_digest(repository, reference)
+
+    def _referrers(self, artifact: Artifact) -> Referrers:
+        return Referrers(writer=self._writer, repository=artifact.repository, subject=artifact.subject)
 
 
 def wanted(built: BuiltRelease) -> dict[str, str]:
     """Return every target of a release and the digest that it must have, in the order in which a push gets there."""
     blobs, manifests, tags, latest = dict[str, str](), dict[str, str](), dict[str, str](), dict[str, str]()
-    for artifact in built.artifacts:
+    for artifact in (*built.artifacts, *built.signatures):
         blobs |= {f"blob {artifact.repository}@{blob.digest}": blob.digest for blob in artifact.blobs}
+    signatures = {
+        f"signature {artifact.repository}@{artifact.digest}": artifact.digest for artifact in built.signatures
+    }
+    listed = {f"referrer {artifact.repository}@{artifact.digest}": artifact.digest for artifact in built.signatures}
+    for artifact in built.artifacts:
         manifests[f"manifest {artifact.repository}@{artifact.digest}"] = artifact.digest
         tags[f"tag {artifact.repository}:{artifact.tag}"] = artifact.digest
         if artifact.repository == release.MANIFEST_REPOSITORY:
             latest[f"tag {artifact.repository}:{release.LATEST}"] = artifact.digest
-    return blobs | manifests | tags | latest
+    return blobs | manifests | signatures | listed | tags | latest
 
 
 def warnings(facts: Facts) -> list[str]:
@@ -150,8 +188,11 @@ def warnings(facts: Facts) -> list[str]:
 def plan(facts: Facts) -> Plan:
     """Return what has to be sent.
 
-    Raises RunbookError VD-PUSH-002 (a version's tag would move), VD-PUSH-003 (images of the release are not there).
+    Raises RunbookError VD-TRUST-050 (the release is not signed), VD-PUSH-002 (a version's tag would move), VD-PUSH-003
+    (images of the release are not there).
     """
+    if not facts.signed:
+        raise RunbookError("VD-TRUST-050", target=facts.version)
     if facts.missing_images:
         raise RunbookError("VD-PUSH-003", ", ".join(facts.missing_images))
     changes: list[Change] = []
@@ -167,14 +208,12 @@ def plan(facts: Facts) -> Plan:
     return Plan(changes=tuple(changes), unchanged=tuple(unchanged))
 
 
-_ACTIONS = {BLOBS: "upload", MANIFESTS: "put", TAGS: "tag", LATEST: "tag"}
+_ACTIONS = {BLOBS: "upload", MANIFESTS: "put", SIGNATURES: "put", LISTED: "list", TAGS: "tag", LATEST: "tag"}
 
 
 def _stage(target: str) -> int:
     kind, _, reference = parts(target)
-    if kind == "tag":
-        return LATEST if reference == release.LATEST else TAGS
-    return BLOBS if kind == "blob" else MANIFESTS
+    return LATEST if (kind, reference) == ("tag", release.LATEST) else _KINDS[kind]
 
 
 def parts(target: str) -> tuple[str, str, str]:
@@ -187,8 +226,15 @@ def parts(target: str) -> tuple[str, str, str]:
     return kind, repository, reference
 
 
-def _blob(artifact: Artifact, digest: str) -> Descriptor:
-    return next(blob for blob in artifact.blobs if blob.digest == digest)
+def descriptor_of(signature: Artifact) -> Descriptor:
+    """Return how a list of referrers names a signature: readers filter by its type and its annotations."""
+    return Descriptor(
+        media_type=MANIFEST_MEDIA_TYPE,
+        digest=signature.digest,
+        size=len(signature.manifest),
+        artifact_type=signature.artifact_type,
+        annotations=signature.annotations,
+    )
 
 
 def _side_by_side(look: Callable[[str], str | None], targets: Sequence[str]) -> dict[str, str | None]:

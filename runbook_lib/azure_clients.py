@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import HttpTransport
     from azure.data.tables import TableServiceClient
+    from azure.keyvault.keys.crypto import CryptographyClient
     from azure.keyvault.secrets import SecretClient
     from azure.mgmt.automation import AutomationClient
     from azure.mgmt.containerregistry import ContainerRegistryManagementClient
@@ -172,22 +173,42 @@ class AzureClients:
         return self._options() | {"base_url": self._settings.arm_endpoint, "credential_scopes": [ARM_SCOPE]}
 
     def _options(self) -> dict[str, Any]:
-        from runbook_lib.sdk_retry import SdkRetryPolicy
-
-        return {
-            "transport": self._transport(),
-            "retry_policy": SdkRetryPolicy(self._retry_policy_source, clock=self._clock),
-            "user_agent": USER_AGENT,
-        }
+        return _pipeline_options(self.session, self._retry_policy_source, self._clock)
 
     def _transport(self) -> "HttpTransport[Any, Any]":
-        from azure.core.pipeline.transport import RequestsTransport
+        return _transport(self.session)
 
-        # The timeouts of each attempt are runbook_lib.retry's.
-        transport: HttpTransport[Any, Any] = RequestsTransport(
-            session=self.session, session_owner=False, connection_data_block_size=READ_BYTES
-        )
-        return transport
+
+def cryptography_client(
+    key_id: str, *, credential: "TokenCredential", retry_policy_source: PolicySource, clock: Clock
+) -> "CryptographyClient":
+    """Return a client that lets a Key Vault use one of its keys; it stands alone, for whoever has no Settings.
+
+    key_id: https address of the key, with or without its version.
+    """
+    from azure.keyvault.keys.crypto import CryptographyClient
+
+    return CryptographyClient(key_id, credential, **_pipeline_options(_session(), retry_policy_source, clock))
+
+
+def _pipeline_options(session: "requests.Session", retry_policy_source: PolicySource, clock: Clock) -> dict[str, Any]:
+    from runbook_lib.sdk_retry import SdkRetryPolicy
+
+    return {
+        "transport": _transport(session),
+        "retry_policy": SdkRetryPolicy(retry_policy_source, clock=clock),
+        "user_agent": USER_AGENT,
+    }
+
+
+def _transport(session: "requests.Session") -> "HttpTransport[Any, Any]":
+    from azure.core.pipeline.transport import RequestsTransport
+
+    # The timeouts of each attempt are runbook_lib.retry's.
+    transport: HttpTransport[Any, Any] = RequestsTransport(
+        session=session, session_owner=False, connection_data_block_size=READ_BYTES
+    )
+    return transport
 
 
 def _session() -> "requests.Session":

@@ -25,32 +25,37 @@ T = TypeVar("T")
 
 
 def credential(settings: Settings, environ: Mapping[str, str], *, clock: Clock = SYSTEM_CLOCK) -> "TokenCredential":
+    """Return the credential for the customer's Azure. See credential_of."""
+    return credential_of(settings.uami_client_id, environ, clock=clock)
+
+
+def credential_of(client_id: str, environ: Mapping[str, str], *, clock: Clock = SYSTEM_CLOCK) -> "TokenCredential":
     """Return the credential for every Azure service; the SDK keeps its tokens until they must be renewed.
 
-    In Automation the identity is selected by client id: other selectors are undocumented there (azure-facts, section
-    3). Raises RunbookError VD-IDENTITY-001 in a sandbox without an identity endpoint, VD-SETTINGS-001 without a client
-    id. The credential's methods raise VD-IDENTITY-001 where the endpoint gives no token, VD-IDENTITY-002 where no
-    login does.
+    client_id: of the managed identity, empty where a developer's login is used; in Automation other selectors are
+    undocumented (azure-facts, section 3). Raises RunbookError VD-IDENTITY-001 in a sandbox without an identity
+    endpoint, VD-SETTINGS-001 without a client id. The credential's methods raise VD-IDENTITY-001 where the endpoint
+    gives no token, VD-IDENTITY-002 where no login does.
     """
     if environ.get("IDENTITY_ENDPOINT") and environ.get("IDENTITY_HEADER"):
-        return _NamingCredential(_managed_identity(settings, clock), "VD-IDENTITY-001")
+        return _NamingCredential(_managed_identity(client_id, clock), "VD-IDENTITY-001")
     if any(environ.get(name) for name in _SANDBOX_VARIABLES):
         # A developer's login would be looked for by starting programs, which a sandbox does not support.
         raise RunbookError("VD-IDENTITY-001", "IDENTITY_ENDPOINT and IDENTITY_HEADER are not both set")
     return _NamingCredential(_developer_login(), "VD-IDENTITY-002")
 
 
-def _managed_identity(settings: Settings, clock: Clock) -> Any:
+def _managed_identity(client_id: str, clock: Clock) -> Any:
     """The SDK takes its App Service path, which is also Automation's: `api-version`, X-IDENTITY-HEADER and Metadata."""
     from azure.core.pipeline.transport import RequestsTransport
     from azure.identity import ManagedIdentityCredential
 
     from runbook_lib.sdk_retry import SdkRetryPolicy
 
-    if not settings.uami_client_id:
+    if not client_id:
         raise RunbookError("VD-SETTINGS-001", "takes the client id of vibedata-uami, a GUID", target="uami_client_id")
     return ManagedIdentityCredential(
-        client_id=settings.uami_client_id,
+        client_id=client_id,
         transport=RequestsTransport(session=new_session(), session_owner=False),
         retry_policy_class=lambda **_: SdkRetryPolicy(lambda: IDENTITY_POLICY, clock=clock),
     )

@@ -21,7 +21,8 @@ examples:
   vibedata build --release release.json --out dist
   vibedata build --release release.json --out dist --output json
   SOURCE_DATE_EPOCH=1700000000 vibedata build --release release.json --out dist
-  vibedata build --release release.json --out dist --signing-key key.pem --signing-chain chain.pem
+  vibedata build --release release.json --out dist --signing-chain chain.pem --signing-key \\
+      https://vibedata-release.vault.azure.net/keys/release-signing/0123456789abcdef0123456789abcdef
 
 a release definition:
   {"version": "2026.11.0", "channel": "stable", "valid_days": 365,
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         stream.flush()
 
     # A key that cannot sign is found before the work, not after it.
-    signing = release_signing.signing(arguments, SYSTEM_CLOCK)
+    signing = release_signing.signing(arguments, os.environ, SYSTEM_CLOCK)
     built = build(
         _definition(arguments.release),
         root=PROJECT,

@@ -1,17 +1,24 @@
 """What signs a release, as the command line and the environment say."""
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from oci.key_vault_signer import KeyVaultSigner
 from oci.notary_sign import Signing
-from oci.signers import PemSigner
+from oci.signers import PemSigner, Signer
 from oci.signing_chain import read_chain
+from runbook_lib.azure_clients import cryptography_client
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
+from runbook_lib.identity import credential_of
+from runbook_lib.retry import NetworkRetryPolicy
 
 KEY = "VIBEDATA_SIGNING_KEY"
 CHAIN = "VIBEDATA_SIGNING_CHAIN"
+CLIENT_ID = "VIBEDATA_UAMI_CLIENT_ID"
+KEY_ID = re.compile(r"https://[^/]+/keys/[0-9A-Za-z-]{1,127}(/[0-9a-f]{32})?")
 
 
 def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
@@ -20,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
         "--signing-key",
         default=environ.get(KEY, ""),
         metavar="KEY",
-        help=f"PEM file of the key that signs (default: ${KEY})",
+        help=f"id of a Key Vault's key (https://...), or a PEM file of one (default: ${KEY})",
     )
     parser.add_argument(
         "--signing-chain",
@@ -30,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
     )
 
 
-def signing(arguments: argparse.Namespace, clock: Clock) -> Signing | None:
+def signing(arguments: argparse.Namespace, environ: Mapping[str, str], clock: Clock) -> Signing | None:
     """Return what signs, None where neither key nor chain is given.
 
     Raises RunbookError VD-TRUST-051 (one of them is missing or not usable), -052 (they do not belong together).
@@ -41,7 +48,20 @@ def signing(arguments: argparse.Namespace, clock: Clock) -> Signing | None:
         missing = "key" if arguments.signing_chain else "chain"
         raise RunbookError("VD-TRUST-051", f"the {missing} is not given", target=f"--signing-{missing}")
     chain = read_chain(_read(arguments.signing_chain), now=clock.now())
-    return Signing(chain=chain, signer=PemSigner(pem=_read(arguments.signing_key), chain=chain), clock=clock)
+    if arguments.signing_key.startswith("https://"):
+        signer: Signer = _vault_signer(arguments.signing_key, chain.algorithm, environ, clock)
+    else:
+        signer = PemSigner(pem=_read(arguments.signing_key), chain=chain)
+    return Signing(chain=chain, signer=signer, clock=clock)
+
+
+def _vault_signer(key_id: str, algorithm: str, environ: Mapping[str, str], clock: Clock) -> KeyVaultSigner:
+    """As this shell's Azure login, or the identity that the environment has."""
+    if not KEY_ID.fullmatch(key_id):
+        raise RunbookError("VD-TRUST-051", "it is no key's id: https://VAULT/keys/NAME/VERSION", target=key_id)
+    identity = credential_of(environ.get(CLIENT_ID, ""), environ, clock=clock)
+    client = cryptography_client(key_id, credential=identity, retry_policy_source=NetworkRetryPolicy, clock=clock)
+    return KeyVaultSigner(client=client, algorithm=algorithm)
 
 
 def _read(path: str) -> bytes:

@@ -1,7 +1,7 @@
 """Certificates for tests of signing: good chains of every kind of key, and ones that break a single rule."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-NOW = datetime(2026, 11, 23, 10, 0, tzinfo=timezone.utc)
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 KEY_USAGES = (
     "digital_signature",
     "content_commitment",
@@ -36,8 +36,8 @@ class Wanted:
     purposes: tuple[x509.ObjectIdentifier, ...] | None = (ExtendedKeyUsageOID.CODE_SIGNING,)
     authority: bool | None = False
     path_length: int | None = None
-    begin: datetime = NOW - timedelta(days=30)
-    end: datetime = NOW + timedelta(days=800)
+    begin: datetime = datetime(2024, 1, 1, tzinfo=timezone.utc)
+    end: datetime = datetime(2046, 1, 1, tzinfo=timezone.utc)
 
 
 AUTHORITY = Wanted(
@@ -64,14 +64,23 @@ def new_key(algorithm: str = "ES256") -> Key:
 
 
 def make(wanted: Wanted, *, issuer: Made | None = None, key: Key | None = None) -> Made:
-    """Return a certificate of `issuer`, self-signed where there is none."""
+    """Return a certificate of `issuer`, self-signed where there is none, for `key` or a new one."""
     own = key or new_key()
+    return Made(certificate=certify(wanted, own.public_key(), issuer=issuer, signer=own), key=own)
+
+
+def certify(
+    wanted: Wanted, public_key: PublicKey, *, issuer: Made | None = None, signer: Key | None = None
+) -> x509.Certificate:
+    """Return a certificate for a key whose private half `issuer` need not have, else signed with `signer`."""
+    signing_key = issuer.key if issuer else signer
+    assert signing_key is not None
     name = x509.Name.from_rfc4514_string(wanted.name, {"O": NameOID.ORGANIZATION_NAME})
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(issuer.certificate.subject if issuer else name)
-        .public_key(own.public_key())
+        .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(wanted.begin)
         .not_valid_after(wanted.end)
@@ -84,8 +93,9 @@ def make(wanted: Wanted, *, issuer: Made | None = None, key: Key | None = None) 
         builder = builder.add_extension(usage, critical=wanted.key_usage_critical)
     if wanted.purposes is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage(wanted.purposes), critical=False)
-    return Made(certificate=builder.sign(issuer.key if issuer else own, hashes.SHA256()), key=own)
+    return builder.sign(signing_key, hashes.SHA256())
 
 
-def pem(*made: Made) -> bytes:
-    return b"".join(each.certificate.public_bytes(Encoding.PEM) for each in made)
+def pem(*chain: Made | x509.Certificate) -> bytes:
+    certificates = (each.certificate if isinstance(each, Made) else each for each in chain)
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)

@@ -16,7 +16,10 @@ from oci import push
 from oci.build import WHEEL_CACHE, build
 from oci.container_registry_writer import PIECE_BYTES, ContainerRegistryWriter
 from oci.layout import MANIFEST_MEDIA_TYPE, blob_path
+from oci.notary_sign import Signing
 from oci.push import Push, read_release
+from oci.signers import PemSigner
+from oci.signing_chain import read_chain
 from runbook_lib.change import Result
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_auth import PublisherTokenSource
@@ -28,6 +31,7 @@ from runbook_lib.http import new_session
 from runbook_lib.retry import NetworkRetryPolicy
 from scripts import cli
 from scripts.command_push import SIDE
+from tests.certificate_maker import AUTHORITY, Made, Wanted, make, pem
 from tests.lab.running_lab import LabUnderTest
 
 pytestmark = pytest.mark.xdist_group("push")
@@ -41,7 +45,16 @@ IMPATIENT = NetworkRetryPolicy(delay_seconds=0.01)
 WRITES = ("PUT", "POST", "PATCH", "DELETE")
 
 
-def make_release(folder: Path, **changed: object) -> Path:
+def signing(*issuers: Made, leaf: Made) -> Signing:
+    chain = read_chain(pem(leaf, *issuers), now=SYSTEM_CLOCK.now())
+    return Signing(chain=chain, signer=PemSigner(pem=leaf.key_pem, chain=chain), clock=SYSTEM_CLOCK)
+
+
+ISSUER = make(AUTHORITY)
+SIGNING = signing(ISSUER, leaf=make(Wanted(), issuer=ISSUER))
+
+
+def make_release(folder: Path, *, signed: bool = True, **changed: object) -> Path:
     definition = {
         "version": VERSION,
         "channel": "stable",
@@ -58,6 +71,7 @@ def make_release(folder: Path, **changed: object) -> Path:
         wheel_cache=ROOT / WHEEL_CACHE,
         environ={"SOURCE_DATE_EPOCH": "1793527200"},
         on_step=lambda _: None,
+        signing=SIGNING if signed else None,
     )
     return folder
 
@@ -107,7 +121,10 @@ def named(error: BaseException) -> RunbookError:
 
 def push_now(lab: LabUnderTest, release: Path) -> list[Result]:
     """Push in this process, without the waits between attempts."""
-    sent = Push(built=read_release(release), writer=writer(lab))
+    return push_with(Push(built=read_release(release), writer=writer(lab)))
+
+
+def push_with(sent: Push) -> list[Result]:
     return apply_plan(
         push.plan(sent.observe()),
         Work(
@@ -185,20 +202,23 @@ def test_plan_shows_the_changes_and_makes_none(
 
 def test_tags_come_after_everything_else_and_latest_last(lab: LabUnderTest, release: Path) -> None:
     push_now(lab, release)
+    (signature,) = (artifact.digest for artifact in read_release(release).signatures)
     paths = [entry["path"] for entry in writes(lab)]
     kinds = [
         "latest"
         if path.endswith("/manifests/latest")
         else "tag"
         if re.search(MANIFEST_TAG, path)
+        else "signature"
+        if path.endswith(f"/manifests/{signature}")
         else "manifest"
         if "/manifests/sha256:" in path
         else "blob"
         for path in paths
     ]
-    order = ["blob", "manifest", "tag", "latest"]
+    order = ["blob", "manifest", "signature", "tag", "latest"]
     assert kinds == sorted(kinds, key=order.index)
-    assert kinds.count("latest") == 1
+    assert (kinds.count("signature"), kinds.count("latest")) == (1, 1)
 
 
 def test_a_push_that_is_broken_off_leaves_no_latest_and_a_rerun_sends_the_rest(

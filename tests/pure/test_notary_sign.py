@@ -21,9 +21,10 @@ from oci.notary_sign import Signature, Signing
 from oci.signers import PemSigner
 from oci.signing_chain import read_chain
 from runbook_lib.errors import RunbookError
-from tests.certificate_maker import AUTHORITY, NOW, Made, Wanted, make, new_key, pem
+from tests.certificate_maker import AUTHORITY, Made, Wanted, make, new_key, pem
 from tests.fake_clock import FakeClock
 
+NOW = FakeClock().now()
 # Of a signature that notation wrote (v1.3.2; the manifest: v2.0.0-alpha.1 against a server with the referrers API).
 NOTATION_PAYLOAD = (
     '{"targetArtifact":{"digest":"sha256:01c688048831df2a0e64addacecda37fb4300e338bfcf00c1f12204b226d55ea",'
@@ -75,8 +76,9 @@ def base64url(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def verify(envelope: dict[str, Any]) -> None:
+def verify_envelope_alone(content: bytes) -> None:
     """RFC 7515, 5.2 and RFC 7518, 3.4 and 3.5, with nothing of the code under test."""
+    envelope: dict[str, Any] = json.loads(content)
     leaf = x509.load_der_x509_certificate(b64decode(envelope["header"]["x5c"][0], validate=True))
     signature, key = base64url(envelope["signature"]), leaf.public_key()
     signed = f"{envelope['protected']}.{envelope['payload']}".encode()
@@ -104,7 +106,7 @@ def test_the_envelope_is_notations_to_the_byte(algorithm: str) -> None:
     assert set(envelope["header"]) == {"x5c", "io.cncf.notary.signingAgent"}
     der = [each.certificate.public_bytes(Encoding.DER) for each in (leaf, BETWEEN, ROOT)]
     assert [b64decode(text, validate=True) for text in envelope["header"]["x5c"]] == der
-    verify(envelope)
+    verify_envelope_alone(content)
 
 
 def test_the_manifest_is_notations_field_by_field() -> None:
@@ -121,7 +123,7 @@ def test_the_manifest_is_notations_field_by_field() -> None:
 
 def test_a_self_signed_leaf_is_a_chain() -> None:
     alone = make(Wanted())
-    verify(json.loads(signed_by(alone).envelope))
+    verify_envelope_alone(signed_by(alone).envelope)
 
 
 def refused(content: bytes) -> RunbookError:

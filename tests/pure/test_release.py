@@ -149,16 +149,19 @@ def test_modules_of_a_wheels_entries(entry: str, names: list[str]) -> None:
 TARGETS = {
     "blob a/b@sha256:1": "sha256:1",
     "manifest a/b@sha256:2": "sha256:2",
+    "signature a/b@sha256:3": "sha256:3",
+    "referrer a/b@sha256:3": "sha256:3",
     "tag a/b:1.0": "sha256:2",
     "tag a/b:latest": "sha256:2",
 }
 
 
 def facts(latest_version: str | None = None, **held: str) -> Facts:
-    named = dict(zip(("blob", "manifest", "version", "latest"), TARGETS, strict=True))
+    named = dict(zip(("blob", "manifest", "signature", "referrer", "version", "latest"), TARGETS, strict=True))
     return Facts(
         wanted=TARGETS,
         held={target: held.get(name) for name, target in named.items()},
+        signed=True,
         missing_images=(),
         version="2026.10.0",
         latest_version=latest_version,
@@ -170,18 +173,27 @@ def test_a_first_push_sends_everything_latest_last() -> None:
     assert [(change.stage, change.action, change.target) for change in changes] == [
         (0, "upload", "blob a/b@sha256:1"),
         (1, "put", "manifest a/b@sha256:2"),
-        (2, "tag", "tag a/b:1.0"),
-        (3, "tag", "tag a/b:latest"),
+        (2, "put", "signature a/b@sha256:3"),
+        (3, "list", "referrer a/b@sha256:3"),
+        (4, "tag", "tag a/b:1.0"),
+        (5, "tag", "tag a/b:latest"),
     ]
 
 
 def test_a_push_sends_what_is_missing_and_says_what_is_there() -> None:
-    wanted = push.plan(facts(blob="sha256:1", manifest="sha256:2", version="sha256:2", latest="sha256:9"))
+    there = {"blob": "sha256:1", "manifest": "sha256:2", "signature": "sha256:3", "referrer": "sha256:3"}
+    wanted = push.plan(facts(**there, version="sha256:2", latest="sha256:9"))
     assert [(change.action, change.before, change.after) for change in wanted.changes] == [
         ("move", "sha256:9", "sha256:2")
     ]
     assert {item.why for item in wanted.unchanged} == {"is there"}
-    assert push.plan(facts(blob="sha256:1", manifest="sha256:2", version="sha256:2", latest="sha256:2")).changes == ()
+    assert push.plan(facts(**there, version="sha256:2", latest="sha256:2")).changes == ()
+
+
+def test_an_unsigned_release_is_not_pushed() -> None:
+    with pytest.raises(RunbookError) as caught:
+        push.plan(dataclasses.replace(facts(), signed=False))
+    assert caught.value.code == "VD-TRUST-050"
 
 
 def test_a_versions_tag_never_moves() -> None:

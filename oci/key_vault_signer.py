@@ -1,0 +1,38 @@
+"""Signs with a key that never leaves its Key Vault."""
+
+from typing import TYPE_CHECKING
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
+
+if TYPE_CHECKING:
+    from azure.keyvault.keys.crypto import CryptographyClient
+
+# How much of the vault's own words an error shows.
+MAX_WORDS = 300
+
+
+class KeyVaultSigner:
+    """Lets a Key Vault sign; needs the right to sign with the key, and no other.
+
+    Parameters: client, of the key; algorithm, as JWS and Key Vault name it alike.
+    """
+
+    def __init__(self, *, client: "CryptographyClient", algorithm: str) -> None:
+        self._client = client
+        self._algorithm = algorithm
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return the vault's signature. Raises RunbookError VD-TRUST-053 (the vault does not sign), VD-NET-*."""
+        from azure.core.exceptions import HttpResponseError
+        from azure.keyvault.keys.crypto import SignatureAlgorithm
+
+        try:
+            # To sign again does no harm: an answer that was lost is asked for anew.
+            return self._client.sign(SignatureAlgorithm(self._algorithm), digest, repeatable=True).signature
+        except HttpResponseError as error:
+            named = name_error(error)
+            if named is not None and named.code != "VD-NET-003":
+                raise named from error
+            words = f"status {error.status_code}: {error.message}"[:MAX_WORDS]
+            raise RunbookError("VD-TRUST-053", words, target=self._client.key_id or "") from error
