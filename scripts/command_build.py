@@ -21,8 +21,7 @@ examples:
   vibedata build --release release.json --out dist
   vibedata build --release release.json --out dist --output json
   SOURCE_DATE_EPOCH=1700000000 vibedata build --release release.json --out dist
-  vibedata build --release release.json --out dist --signing-chain chain.pem --signing-key \\
-      https://vibedata-release.vault.azure.net/keys/release-signing/0123456789abcdef0123456789abcdef
+  vibedata build --release release.json --out dist --signing-key key.pem --signing-chain chain.pem
 
 a release definition:
   {"version": "2026.11.0", "channel": "stable", "valid_days": 365,
@@ -36,8 +35,9 @@ The same commit and definition give the same bytes, wherever and whenever they a
 commit's; SOURCE_DATE_EPOCH stands in for it. The folder holds an OCI image layout (oci-layout, index.json, blobs/) and
 the built runbooks, which are plain text (runbooks/*.py); a former build in it is replaced as a whole.
 
-The signature alone differs from build to build: it has its own time, and ECDSA and RSA-PSS are randomised. Without key
-and chain the release is unsigned, and can be looked at but not pushed.
+The key that signs stays in a Key Vault: --signing-key takes its id, https://VAULT/keys/NAME/VERSION, or a PEM file for
+tests. The signature alone differs from build to build: it has its own time, and ECDSA and RSA-PSS are randomised.
+Without key and chain the release is unsigned, and can be looked at but not pushed.
 """
 
 

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -30,7 +30,8 @@ RSA_BITS = {"PS256": 2048, "PS384": 3072, "PS512": 4096}
 class Wanted:
     """A certificate to be: what a code signer's leaf has, unless said otherwise. None leaves an extension out."""
 
-    name: str = "CN=Vibedata Release Signing,O=Vibedata"
+    # The lab's own signer has the same: one identity is trusted.
+    name: str = "CN=Vibedata Release Signing,O=Vibedata,ST=Noord-Holland,C=NL"
     key_usage: frozenset[str] | None = frozenset({"digital_signature"})
     key_usage_critical: bool = True
     purposes: tuple[x509.ObjectIdentifier, ...] | None = (ExtendedKeyUsageOID.CODE_SIGNING,)
@@ -75,7 +76,7 @@ def certify(
     """Return a certificate for a key whose private half `issuer` need not have, else signed with `signer`."""
     signing_key = issuer.key if issuer else signer
     assert signing_key is not None
-    name = x509.Name.from_rfc4514_string(wanted.name, {"O": NameOID.ORGANIZATION_NAME})
+    name = x509.Name.from_rfc4514_string(wanted.name)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
