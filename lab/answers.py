@@ -115,6 +115,7 @@ SHAPES: dict[str, tuple[Shape, Mapping[int, str], str]] = {
     "logs_query": (monitor_error, GENERIC_CODES, ""),
     "publisher_registry": (registry_error, REGISTRY_CODES, "UNKNOWN"),
     "customer_registry": (registry_error, REGISTRY_CODES, "UNKNOWN"),
+    "publisher_api": (arm_error, GENERIC_CODES, ""),
     "entra": (entra_error, ENTRA_CODES, "server_error"),
     "identity": (identity_error, GENERIC_CODES, ""),
     "control": (arm_error, GENERIC_CODES, ""),

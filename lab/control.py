@@ -16,6 +16,7 @@ and what the stand-ins add, each documented where it is made:
     GET, POST /resources       lab/managed_resource_changes.py
     POST /alerts               lab/arm_alerts.py
     POST /packages             lab/automation_import.py
+    GET, POST /publisher-api   lab/publisher_api.py, also POST /publisher-api/restart
     POST /vaults               lab/key_vault.py
     POST /schedules/fire       lab/arm_automation_schedules.py
 

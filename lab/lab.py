@@ -31,6 +31,7 @@ SERVICES = (
     "logs_query",
     "publisher_registry",
     "customer_registry",
+    "publisher_api",
 )
 
 KEY_VAULTS = ("key_vault", "publisher_key_vault")
@@ -107,6 +108,7 @@ class Lab:
 
     names: Names
     dir: Path  # absolute; everything that the lab writes is below it
+    publisher_root: Path  # the folder with the package `publisher`, the callback API
     clock: LabClock
     gate: Gate
     tokens: TokenIssuer

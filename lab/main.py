@@ -28,6 +28,7 @@ from lab import (
     identity,
     key_vault,
     monitor,
+    publisher_api,
     signing_material,
     state,
     storage,
@@ -71,11 +72,12 @@ STAND_INS: dict[str, Callable[[Lab], web.Application]] = {
     "logs_query": monitor.query_routes,
     "publisher_registry": partial(container_registry.routes, service="publisher_registry"),
     "customer_registry": partial(container_registry.routes, service="customer_registry"),
+    "publisher_api": publisher_api.routes,
 }
 
 
 @contextlib.asynccontextmanager
-async def running(directory: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
+async def running(directory: Path, *, publisher_root: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
     """Start a lab in `directory` and end it on leaving; its sites answer as soon as the block is entered."""
     files = certificates.ensure(directory)
     sockets = {service: _listen() for service in SERVICES}
@@ -90,6 +92,7 @@ async def running(directory: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
         lab = Lab(
             names=names,
             dir=directory,
+            publisher_root=publisher_root,
             clock=clock,
             gate=Gate(clock=clock),
             tokens=TokenIssuer(clock=clock, tenant_id=names.tenant_id),
@@ -139,7 +142,7 @@ async def _close(lab: Lab) -> None:
         await hook()
 
 
-async def run(directory: Path, *, announce: Callable[[dict[str, str]], None]) -> None:
+async def run(directory: Path, *, publisher_root: Path, announce: Callable[[dict[str, str]], None]) -> None:
     """Run a lab until SIGTERM or SIGINT; RealServerFailedError if a real server ends before that.
 
     `announce` is given the environment as soon as every service answers.
@@ -147,7 +150,7 @@ async def run(directory: Path, *, announce: Callable[[dict[str, str]], None]) ->
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    async with running(directory) as (lab, servers):
+    async with running(directory, publisher_root=publisher_root) as (lab, servers):
         variables = state.environment(lab)
         state.write_environment(directory, variables)
         announce(variables)
@@ -174,10 +177,15 @@ def main(arguments: list[str] | None = None) -> int:
         default="text",
         help="form of what is printed when ready",
     )
+    parser.add_argument(
+        "--publisher-root",
+        default=publisher_api.project(),
+        help="folder with the package `publisher`, run as the publisher's callback API (default: this project's)",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
 
-    directory = Path(options.dir).resolve()
+    directory, publisher_root = Path(options.dir).resolve(), Path(options.publisher_root).resolve()
 
     def announce(variables: dict[str, str]) -> None:
         ready = {
@@ -198,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     with lock:
         try:
-            asyncio.run(run(directory, announce=announce))
+            asyncio.run(run(directory, publisher_root=publisher_root, announce=announce))
         except (RealServerFailedError, ToolMissingError) as error:
             sys.stderr.write(f"lab: {error}\n")
             return 1

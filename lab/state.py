@@ -70,6 +70,7 @@ def environment(lab: Lab) -> dict[str, str]:
         "VIBEDATA_BLOB_ENDPOINT": f"{lab.urls['blob']}/{account}",
         "VIBEDATA_TABLE_ENDPOINT": f"{lab.urls['table']}/{account}",
         "VIBEDATA_KEY_VAULT_ENDPOINT": lab.urls["key_vault"],
+        "VIBEDATA_PUBLISHER_API": lab.urls["publisher_api"],
         "VIBEDATA_PUBLISHER_CLIENT_ID": names.publisher_client_id,
         "VIBEDATA_PUBLISHER_TABLE_ENDPOINT": f"{lab.urls['table']}/{names.publisher_storage_account}",
         "VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT": lab.urls["publisher_key_vault"],

@@ -66,13 +66,16 @@ def find(directory: Path) -> RunningLab | None:
     return RunningLab(directory=directory, pid=pid, environment=dict(word.split("=", 1) for word in words))
 
 
-def start_detached(directory: Path) -> RunningLab:
-    """Start a lab in the background and return when it is ready; CommandError with its log's end if it is not."""
+def start_detached(directory: Path, *options: str) -> RunningLab:
+    """Start a lab in the background and return when it is ready; CommandError with its log's end if it is not.
+
+    `options` are those of `python -m lab`.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / LOG_FILE).touch(mode=0o600)  # what the lab prints has its passwords
     with (directory / LOG_FILE).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            command(directory),
+            command(directory, *options),
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -50,9 +50,12 @@ class LabUnderTest:
         self.control("POST", "/reset")
 
 
-def start(directory: Path) -> LabUnderTest:
-    """Start a lab in `directory`. Its environment trusts the tests' own signer, besides the lab's."""
-    lab = lab_process.start_detached(directory)
+def start(directory: Path, *options: str) -> LabUnderTest:
+    """Start a lab in `directory`, `options` being those of `python -m lab`.
+
+    Its environment trusts the tests' own signer, besides the lab's.
+    """
+    lab = lab_process.start_detached(directory, *options)
     return LabUnderTest(env=release_signer.trusting(lab.environment), directory=directory, pid=lab.pid)
 
 
