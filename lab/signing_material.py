@@ -2,8 +2,8 @@
 
 As the Notary Project asks of a chain (signature-specification.md, "Certificate Requirements"): the leaf's key usage is
 critical and digitalSignature alone, its extended key usage codeSigning. The root's key is forgotten once it has signed.
-Made at each start of the lab; a reset puts the same key into the emptied vault, so that what was signed before stays
-good. Left out: C and ST in the subject, which notation's own trust policies want of a named identity.
+Its subject has C, ST and O, which notation's own trust policies want of a named identity. Made at each start of the
+lab; a reset puts the same key into the emptied vault, so that what was signed before stays good.
 """
 
 import datetime
@@ -71,6 +71,8 @@ def make(directory: Path) -> SigningMaterial:
 
 def _name(common_name: str) -> x509.Name:
     parts = (
+        (NameOID.COUNTRY_NAME, "NL"),
+        (NameOID.STATE_OR_PROVINCE_NAME, "Noord-Holland"),
         (NameOID.ORGANIZATION_NAME, "Vibedata"),
         (NameOID.COMMON_NAME, common_name),
     )
