@@ -5,7 +5,7 @@ from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry, entry
 _SIGNING: tuple[ErrorEntry, ...] = (
     entry(
         "VD-TRUST-050",
-        "the release is not signed",
+        "no signature is attached to the release",
         "It was built without a signing key; every customer would refuse it.",
         "Build it again with --signing-key and --signing-chain (docs/publishing.md): all but the signature stays the"
         " same.",
@@ -40,4 +40,100 @@ _SIGNING: tuple[ErrorEntry, ...] = (
         retryable=True,
     ),
 )
-ENTRIES: tuple[ErrorEntry, ...] = (*_SIGNING,)
+_SIGN_AGAIN = (
+    "Do not install the release. Tell the publisher, who signs it again; nothing at the customer's can mend it."
+)
+_SIGNATURES: tuple[ErrorEntry, ...] = (
+    entry(
+        "VD-TRUST-001",
+        "the release is not signed",
+        "The container registry says that no signature is attached to it; signatures do not travel with an import.",
+        "Do not install it. At the publisher's container registry: the publisher signs it (`vibedata push`). At the"
+        " customer's: run import_manifest again, which brings the signature.",
+    ),
+    entry(
+        "VD-TRUST-002",
+        "a signature is malformed",
+        "It does not have the form that the Notary Project's specification gives it, or could be read in two ways; what"
+        " signs properly makes no such thing.",
+        _SIGN_AGAIN,
+    ),
+    entry(
+        "VD-TRUST-003",
+        "a signature has a format that is not read",
+        "The Notary Project knows JWS and COSE; the runbooks verify JWS.",
+        "The publisher signs the release with JWS (`vibedata push`, or `notation sign --signature-format jws`).",
+    ),
+    entry(
+        "VD-TRUST-004",
+        "a signature demands what is not supported",
+        "Its signer marked as critical what this version does not know, asks for a plugin, uses another signing scheme,"
+        " or claims an algorithm that is not its key's.",
+        "If the publisher says that it is theirs, use a newer version of the runbooks; otherwise do not install it.",
+    ),
+    entry(
+        "VD-TRUST-005",
+        "a signature, or what it signs, was altered",
+        "The signature does not fit the key of its certificate, or other bytes came than their digest names.",
+        "Do not install the release: this is what an attack looks like. Keep what the container registry holds, and"
+        " tell the publisher.",
+    ),
+    entry(
+        "VD-TRUST-006",
+        "the certificates of a signature do not do",
+        "The chain is incomplete, out of order or unreadable, or a certificate is not one that may sign code.",
+        _SIGN_AGAIN,
+    ),
+    entry(
+        "VD-TRUST-007",
+        "a certificate of a signature is not valid now",
+        "Each certificate of the chain must be valid on the day of the verification; one has expired, or is not valid"
+        " yet by the clock of this machine.",
+        "Check this machine's clock. If it is right, the publisher signs the release with a new certificate.",
+    ),
+    entry(
+        "VD-TRUST-008",
+        "a signature leads to no trusted root",
+        "None of its certificates is pinned in the setting `trust_roots`.",
+        "Ask the publisher, by another way than this container registry, whether a new root is in use; pin it beside"
+        ' the old one only if they say so (docs/trust.md, "Changing the root"). Otherwise do not install the release.',
+    ),
+    entry(
+        "VD-TRUST-009",
+        "a signature is somebody else's",
+        "Its root is trusted, but its certificate's subject is not the one in the setting `trusted_identity`.",
+        "Ask the publisher whether their certificate has a new name; change the setting only if they say so.",
+    ),
+    entry(
+        "VD-TRUST-010",
+        "a signature has expired",
+        "Its signer gave it a last day, and that is over by the clock of this machine.",
+        "Check this machine's clock. If it is right, install a newer release, or the publisher signs this one again.",
+    ),
+    entry(
+        "VD-TRUST-011",
+        "a signature is for something else",
+        "It is good for another artifact than the one to be installed, and was attached to this one.",
+        "Do not install the release: signatures do not get to other artifacts by themselves. Tell the publisher.",
+    ),
+    entry(
+        "VD-TRUST-012",
+        "the trusted identity cannot be read",
+        "The setting `trusted_identity` is no subject of a certificate as RFC 4514 writes it.",
+        "Set it to what the publisher names, such as `CN=Vibedata Release Signing,O=Vibedata`.",
+    ),
+    entry(
+        "VD-TRUST-013",
+        "none of the signatures is good",
+        "Several are attached to the release, and each was refused for the reason in the message.",
+        "Do as the entry of the publisher's own signature says; the others may be anybody's.",
+    ),
+    entry(
+        "VD-TRUST-014",
+        "it is not known whether a good signature exists",
+        "No signature that could be retrieved is good, and one could not be retrieved, or their list not be read.",
+        "Run it again; if it stays, look at the container registry, and push or import the release again.",
+        retryable=True,
+    ),
+)
+ENTRIES: tuple[ErrorEntry, ...] = (*_SIGNATURES, *_SIGNING)

@@ -1,0 +1,97 @@
+"""OCI descriptors, read strictly: what a signature is about, and where its envelope lies. Pure."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib import strict_json
+from runbook_lib.errors import RunbookError
+
+# The signature itself has five levels at most; deeper is somebody's attempt at the reader's stack.
+MAX_NESTING = 16
+# What the message of a refusal may repeat of a hostile text.
+MAX_SHOWN = 120
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptor:
+    """media_type; digest, `sha256:<hex>`; size, in bytes (OCI image specification, descriptor.md)."""
+
+    media_type: str
+    digest: str
+    size: int
+
+
+def read_object(content: bytes, what: str, step: str) -> dict[str, Any]:
+    """Return the JSON object that `content` is.
+
+    Parameters: what, its name in a message; step, of the verification. Raises RunbookError VD-TRUST-002.
+    """
+    try:
+        value = strict_json.loads(content)
+    except strict_json.NotStrictJsonError as error:
+        raise malformed(f"{what} is no JSON to rely on: {error}", step) from error
+    if not isinstance(value, dict):
+        raise malformed(f"{what} is no JSON object", step)
+    if _nesting(value) > MAX_NESTING:
+        raise malformed(f"{what} is nested over {MAX_NESTING} levels", step)
+    return value
+
+
+def read_descriptor(value: Any, what: str, step: str) -> Descriptor:
+    """Return the descriptor; members beyond its three are ignored, but annotations must be texts.
+
+    Raises RunbookError VD-TRUST-002. A digest must be SHA-256: nothing else is compared or fetched by.
+    """
+    if not isinstance(value, dict):
+        raise malformed(f"{what} is no descriptor", step)
+    refuse_lookalikes(value, ("mediaType", "digest", "size", "annotations"), what, step)
+    media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")
+    if not isinstance(media_type, str) or not media_type:
+        raise malformed(f"{what} has no mediaType", step)
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise malformed(f"{what} has no SHA-256 digest", step)
+    # True is an int, and 506.0 == 506.
+    if type(size) is not int or size < 0:
+        raise malformed(f"{what} has no size", step)
+    annotations = value.get("annotations", {})
+    if not isinstance(annotations, dict) or not all(isinstance(text, str) for text in annotations.values()):
+        raise malformed(f"{what} has annotations that are no texts", step)
+    return Descriptor(media_type=media_type, digest=digest, size=size)
+
+
+def refuse_lookalikes(value: Mapping[str, Any], names: Collection[str], what: str, step: str) -> None:
+    """Refuse a member that is one of `names` but for its case: notation, written in Go, would take it for that one.
+
+    Two readers must not understand two things by one signature. Raises RunbookError VD-TRUST-002.
+    """
+    folded = {name.casefold() for name in names}
+    for name in value:
+        if name not in names and name.casefold() in folded:
+            raise malformed(f"{what} has a member {shown(name)}, a known one in another case", step)
+
+
+def malformed(what: str, step: str) -> RunbookError:
+    """Return the refusal of what has not the form of a signature."""
+    return RunbookError("VD-TRUST-002", f"{what} (step {step})")
+
+
+def shown(value: object) -> str:
+    """Return a hostile value as a message may repeat it: quoted, no control characters, cut."""
+    text = ascii(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+def _nesting(value: Any) -> int:
+    deepest, waiting = 0, [(value, 1)]
+    while waiting:
+        item, level = waiting.pop()
+        deepest = max(deepest, level)
+        if isinstance(item, dict):
+            waiting += [(child, level + 1) for child in item.values()]
+        elif isinstance(item, list):
+            waiting += [(child, level + 1) for child in item]
+    return deepest

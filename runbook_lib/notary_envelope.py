@@ -1,0 +1,110 @@
+"""Read a signature envelope: JWS in flattened JSON, to the letter of RFC 7515. Pure; proves nothing yet.
+
+signature-envelope-jws.md allows flattened JSON alone. Base64 must be canonical: else one signature has many texts, and
+what was mutated would pass for what was signed.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.notary_descriptor import malformed, read_object, refuse_lookalikes, shown
+
+JWS = "application/jose+json"
+COSE = "application/cose"
+# Three certificates make 3 KiB, a timestamp adds some 10. notation itself takes 32 MiB.
+MAX_ENVELOPE_BYTES = 1024 * 1024
+
+_STEP = "3.1"
+_MEMBERS = ("payload", "protected", "header", "signature")
+_CHAIN = "x5c"
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """signing_input: the bytes that are signed. protected: the protected header. chain: DER, the leaf first."""
+
+    signing_input: bytes = field(repr=False)
+    payload: bytes = field(repr=False)
+    protected: Mapping[str, Any]
+    signature: bytes = field(repr=False)
+    chain: tuple[bytes, ...] = field(repr=False)
+
+
+def read_envelope(content: bytes, media_type: str) -> Envelope:
+    """Return the envelope in `content`; media_type is its layer's in the signature manifest.
+
+    Raises RunbookError VD-TRUST-002 (malformed), -003 (a format that is not read).
+    """
+    if media_type != JWS:
+        which = "COSE" if media_type == COSE else shown(media_type)
+        raise RunbookError("VD-TRUST-003", f"it is {which}; {JWS} is read (step {_STEP})")
+    if len(content) > MAX_ENVELOPE_BYTES:
+        raise malformed(f"the envelope has {len(content)} bytes; at most {MAX_ENVELOPE_BYTES} are read", _STEP)
+    document = read_object(content, "the envelope", _STEP)
+    refuse_lookalikes(document, _MEMBERS, "the envelope", _STEP)
+    # RFC 7515 section 7.2.2; further members are ignored, as section 7.2.1 demands.
+    if "signatures" in document:
+        raise malformed("the envelope is in the general serialization", _STEP)
+    payload, protected, signature = (_text(document, name) for name in ("payload", "protected", "signature"))
+    header = document.get("header")
+    if not isinstance(header, dict):
+        raise malformed("the envelope has no unprotected header, and so no certificates", _STEP)
+    signed = read_object(_base64url(protected, "protected"), "the protected header", _STEP)
+    # RFC 7515 section 4: one header, in two parts without a common name.
+    if both := header.keys() & signed.keys():
+        raise malformed(f"{shown(min(both))} stands in the protected and the unprotected header", _STEP)
+    return Envelope(
+        signing_input=f"{protected}.{payload}".encode("ascii"),
+        payload=_base64url(payload, "payload"),
+        protected=signed,
+        signature=_base64url(signature, "signature"),
+        chain=_chain(header),
+    )
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str):
+        raise malformed(f"the envelope has no {name}", _STEP)
+    return value
+
+
+def _chain(header: Mapping[str, Any]) -> tuple[bytes, ...]:
+    refuse_lookalikes(header, (_CHAIN,), "the unprotected header", _STEP)
+    texts = header.get(_CHAIN)
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise malformed(f"{_CHAIN} is no list of certificates", _STEP)
+    # RFC 7515 section 4.1.6: base64, not base64url.
+    return tuple(_canonical(text, _BASE64, base64.b64decode, base64.b64encode, _CHAIN) for text in texts)
+
+
+def _base64url(text: str, name: str) -> bytes:
+    """RFC 7515 section 2: no padding, no line breaks, nothing else."""
+    return _canonical(text, _BASE64URL, _decode_unpadded, _encode_unpadded, name)
+
+
+def _canonical(
+    text: str, form: re.Pattern[str], decode: Callable[[str], bytes], encode: Callable[[bytes], bytes], name: str
+) -> bytes:
+    """Python's decoders drop what they do not know, so the form is looked at first, and the text written again."""
+    try:
+        decoded = decode(text) if form.fullmatch(text) else None
+    except ValueError as error:
+        raise malformed(f"{name} is not in base64: {error}", _STEP) from error
+    if decoded is None or encode(decoded) != text.encode():
+        raise malformed(f"{name} is not in canonical base64", _STEP)
+    return decoded
+
+
+def _decode_unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _encode_unpadded(content: bytes) -> bytes:
+    return base64.urlsafe_b64encode(content).rstrip(b"=")

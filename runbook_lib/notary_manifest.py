@@ -1,0 +1,54 @@
+"""Read a signature manifest: the OCI manifest that says what is signed, and where the envelope lies. Pure; untrusted.
+
+signature-specification.md, "Storage". Nothing in it is signed: it serves to find the envelope, which alone proves
+anything. Its annotations (thumbprints) are hints, and not read.
+"""
+
+from dataclasses import dataclass
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, shown
+from runbook_lib.notary_envelope import COSE, JWS, MAX_ENVELOPE_BYTES
+
+ARTIFACT_TYPE = "application/vnd.cncf.notary.signature"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+# One layer, a subject, and an annotation with the thumbprints of the chain.
+MAX_SIGNATURE_MANIFEST_BYTES = 64 * 1024
+
+_STEP = "3.2 of the workflow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureManifest:
+    """subject: the artifact that is said to be signed. envelope: the one layer."""
+
+    subject: Descriptor
+    envelope: Descriptor
+
+
+def read_signature_manifest(content: bytes) -> SignatureManifest:
+    """Return what the manifest says.
+
+    Raises RunbookError VD-TRUST-002 (malformed, or no signature), -003 (an envelope of another format than JWS).
+    """
+    if len(content) > MAX_SIGNATURE_MANIFEST_BYTES:
+        raise malformed(f"the signature manifest has over {MAX_SIGNATURE_MANIFEST_BYTES} bytes", _STEP)
+    document = read_object(content, "the signature manifest", _STEP)
+    if document.get("schemaVersion") != 2 or document.get("mediaType") != MANIFEST_TYPE:
+        raise malformed(f"the signature manifest is no {MANIFEST_TYPE}", _STEP)
+    # OCI image specification, manifest.md: artifactType, and where there is none, the configuration's media type, which
+    # is how signatures were marked before.
+    config = document.get("config")
+    kind = document.get("artifactType") or (config.get("mediaType") if isinstance(config, dict) else None)
+    if kind != ARTIFACT_TYPE:
+        raise malformed(f"the manifest's type is {shown(kind)}, no signature's", _STEP)
+    layers = document.get("layers")
+    if not isinstance(layers, list) or len(layers) != 1:
+        raise malformed("the signature manifest has not exactly one layer", _STEP)
+    envelope = read_descriptor(layers[0], "the layer", _STEP)
+    if envelope.media_type != JWS:
+        which = "COSE" if envelope.media_type == COSE else shown(envelope.media_type)
+        raise RunbookError("VD-TRUST-003", f"it is {which}; {JWS} is read (step {_STEP})")
+    if envelope.size > MAX_ENVELOPE_BYTES:
+        raise malformed(f"the envelope has {envelope.size} bytes; at most {MAX_ENVELOPE_BYTES} are read", _STEP)
+    return SignatureManifest(subject=read_descriptor(document.get("subject"), "the subject", _STEP), envelope=envelope)

@@ -1,0 +1,166 @@
+"""From the list of an artifact's referrers to one good signature. Pure but for what the caller fetches with.
+
+signing-and-verification-workflow.md, "OCI artifact verification workflow", steps 2 and 3. The rules:
+
+1. Whoever may write to the repository may attach signatures, so a bad or unsupported one only counts as not there; the
+   first good one decides.
+2. A signature that cannot be retrieved does not block a good one, else a broken referrer would deny service (notation
+   fails there). Where none is good it is remembered: the answer then is "not known", and may be asked for again.
+3. At most MAX_SIGNATURES are tried.
+4. Every byte is checked against the digest and size that named it, whoever fetched it.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, shown
+from runbook_lib.notary_manifest import (
+    ARTIFACT_TYPE,
+    MANIFEST_TYPE,
+    MAX_SIGNATURE_MANIFEST_BYTES,
+    read_signature_manifest,
+)
+from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
+
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+# As notation's own default.
+MAX_SIGNATURES = 100
+# What a message tells of several refusals, and of each.
+MAX_REFUSALS_SHOWN, MAX_REFUSAL_LENGTH = 5, 160
+
+_LIST_STEP = "2 of the workflow"
+_FETCH_STEP = "3.1 of the workflow"
+
+
+class SignatureSource(Protocol):
+    """Where signatures lie: the repository of the artifact, or a copy of it.
+
+    Both methods return None where it is said that there is no such thing, and raise RunbookError where that cannot be
+    found out. The bytes need not be checked.
+    """
+
+    def manifest(self, digest: str, max_bytes: int) -> bytes | None:
+        """Return the manifest of that digest."""
+        ...
+
+    def blob(self, digest: str, max_bytes: int) -> bytes | None:
+        """Return the blob of that digest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodSignature:
+    """A good signature and where it lay: its manifest and its envelope, each with its digest, `sha256:<hex>`."""
+
+    verified: VerifiedSignature
+    manifest_digest: str
+    manifest: bytes = field(repr=False)
+    envelope_digest: str
+    envelope: bytes = field(repr=False)
+
+
+def read_referrers(content: bytes) -> tuple[Any, ...]:
+    """Return the entries of one page of the referrers API, or of the index that stands in for it.
+
+    The content's size is the caller's to cap. Raises RunbookError VD-TRUST-014: who cannot read the list does not know
+    whether a signature is on it.
+    """
+    try:
+        document = read_object(content, "the list of referrers", _LIST_STEP)
+    except RunbookError as error:
+        raise RunbookError("VD-TRUST-014", error.detail) from error
+    entries = document.get("manifests")
+    if not isinstance(entries, list):
+        raise RunbookError("VD-TRUST-014", f"the list of referrers is no index (step {_LIST_STEP})")
+    return tuple(entries)
+
+
+def first_good_signature(
+    entries: Sequence[Any], *, source: SignatureSource, subject: Subject, policy: TrustPolicy, now: datetime
+) -> GoodSignature:
+    """Return the first good signature over `subject`.
+
+    Parameters: entries, of `read_referrers`, all pages; now, aware.
+    Raises RunbookError VD-TRUST-001 (there is no signature), -013 (there are several, none of them good), -014 (none is
+    good, and not all could be retrieved), -012 (the policy is not usable), or of an only signature its own failure:
+    those of `verify_envelope`, or of `source`.
+    """
+    failures: list[tuple[str, RunbookError]] = []
+    listed = list(_signatures(entries))
+    for entry in listed[:MAX_SIGNATURES]:
+        try:
+            return _verify(entry, source=source, subject=subject, policy=policy, now=now)
+        except RunbookError as error:
+            if error.code == "VD-TRUST-012":
+                raise
+            failures.append((shown(entry.get("digest")), error))
+    if not failures:
+        raise RunbookError("VD-TRUST-001", f"of {len(entries)} referrers none is a signature", target=subject.digest)
+    if len(listed) == 1:
+        raise failures[0][1]
+    raise _none_is_good(failures, len(listed), subject)
+
+
+def _signatures(entries: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the entries that are said to be signatures, each digest once, in their order."""
+    seen: set[object] = set()
+    for entry in entries:
+        if not isinstance(entry, dict) or entry.get("artifactType") != ARTIFACT_TYPE:
+            continue
+        digest = entry.get("digest")
+        if not isinstance(digest, str):
+            yield entry
+        elif digest not in seen:
+            seen.add(digest)
+            yield entry
+
+
+def _verify(
+    entry: dict[str, Any], *, source: SignatureSource, subject: Subject, policy: TrustPolicy, now: datetime
+) -> GoodSignature:
+    listed = read_descriptor(entry, "the entry in the list of referrers", _LIST_STEP)
+    if listed.media_type != MANIFEST_TYPE:
+        raise malformed(f"the signature manifest is listed as {shown(listed.media_type)}", _LIST_STEP)
+    if listed.size > MAX_SIGNATURE_MANIFEST_BYTES:
+        raise malformed(f"the signature manifest has {listed.size} bytes", _LIST_STEP)
+    content = _checked(source.manifest(listed.digest, listed.size), listed)
+    manifest = read_signature_manifest(content)
+    if manifest.subject != subject:
+        what = f"its manifest is attached to {manifest.subject.digest} (step {_FETCH_STEP})"
+        raise RunbookError("VD-TRUST-011", what, target=subject.digest)
+    envelope = _checked(source.blob(manifest.envelope.digest, manifest.envelope.size), manifest.envelope)
+    verified = verify_envelope(envelope, manifest.envelope.media_type, subject=subject, policy=policy, now=now)
+    return GoodSignature(
+        verified=verified,
+        manifest_digest=listed.digest,
+        manifest=content,
+        envelope_digest=manifest.envelope.digest,
+        envelope=envelope,
+    )
+
+
+def _checked(content: bytes | None, named: Descriptor) -> bytes:
+    """Return the bytes, which must be those that were named."""
+    if content is None:
+        raise RunbookError("VD-TRUST-014", f"it is listed, but not there (step {_FETCH_STEP})", target=named.digest)
+    if len(content) != named.size or f"sha256:{hashlib.sha256(content).hexdigest()}" != named.digest:
+        what = f"other bytes came than were named, {len(content)} of them for {named.size} (step {_FETCH_STEP})"
+        raise RunbookError("VD-TRUST-005", what, target=named.digest)
+    return content
+
+
+def _none_is_good(failures: Sequence[tuple[str, RunbookError]], count: int, subject: Subject) -> RunbookError:
+    told = [f"{digest} {error.code} {error.message}"[:MAX_REFUSAL_LENGTH] for digest, error in failures]
+    if count > MAX_REFUSALS_SHOWN:
+        told = [*told[:MAX_REFUSALS_SHOWN], f"and {count - MAX_REFUSALS_SHOWN} more, at most {MAX_SIGNATURES} tried"]
+    unknown = [error for _, error in failures if error.code == "VD-TRUST-014" or not _is_verdict(error)]
+    return RunbookError("VD-TRUST-014" if unknown else "VD-TRUST-013", "; ".join(told), target=subject.digest)
+
+
+def _is_verdict(error: RunbookError) -> bool:
+    """Whether a signature was looked at and refused; else it is not known what it is."""
+    return error.code.startswith("VD-TRUST-")

@@ -1,0 +1,141 @@
+"""Verify a Notary Project signature: one JWS envelope, over one artifact, by whom the policy trusts.
+
+The steps are numbered as in trust-store-trust-policy.md, "Signature Verification". Steps 1 and 2 are the caller's: the
+policy is given, its level is `strict`, and there is no other.
+
+What fails closed, and is not in the specification: whatever cannot be read for certain. docs/trust.md has every
+decision.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from runbook_lib.clock import rfc3339
+from runbook_lib.errors import RunbookError
+from runbook_lib.notary_algorithms import algorithm_of, is_signed
+from runbook_lib.notary_attributes import X509, read_attributes
+from runbook_lib.notary_certificates import Certificate, check_chain, check_validity, read_chain
+from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
+from runbook_lib.notary_envelope import read_envelope
+from runbook_lib.notary_identity import Identity, identity_of, read_identity
+
+# What was signed, in the words of the OCI specification.
+Subject = Descriptor
+
+_PAYLOAD_STEP = "3.3.4 of the workflow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustPolicy:
+    """Whom to trust.
+
+    roots: SHA-256 fingerprints, hex, of DER certificates, one of which the chain must have above the leaf (or be, where
+    it is one self-signed certificate). identity: the leaf's subject, exact, as RFC 4514 writes it.
+    signing_authority_roots: as roots, for signatures of the scheme notary.x509.signingAuthority, whose signer is also
+    believed the time; empty, and so refused, in the product.
+    """
+
+    roots: frozenset[str]
+    identity: str
+    signing_authority_roots: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedSignature:
+    """What a good signature says. algorithm: of RFC 7518. Fingerprints: SHA-256 of DER, hex. Times: aware, UTC.
+
+    signing_time is the signer's word, and no proof.
+    """
+
+    algorithm: str
+    leaf_subject: str
+    leaf_fingerprint: str
+    anchor_fingerprint: str
+    signing_time: datetime
+    expiry: datetime | None
+
+
+def verify_envelope(
+    envelope: bytes, media_type: str, *, subject: Subject, policy: TrustPolicy, now: datetime
+) -> VerifiedSignature:
+    """Return what the signature says, if it is good.
+
+    Parameters: envelope, its bytes; media_type, its layer's in the signature manifest; subject, the artifact that must
+    be signed; now, aware.
+    Raises RunbookError VD-TRUST-002 to -012, and nothing else, whatever the envelope's bytes are.
+    """
+    identity = read_identity(policy.identity)
+
+    # 3. Integrity. 3.1: the envelope can be parsed; 3.2: its payload is of the one known type.
+    read = read_envelope(envelope, media_type)
+    attributes = read_attributes(read.protected)
+    # 3.3: the signing certificate, the first of the chain.
+    chain = read_chain(read.chain)
+    leaf = chain[0]
+    # 3.4: the certificate's key determines the algorithm.
+    algorithm = algorithm_of(leaf, attributes.algorithm)
+    # 3.5: that key made the signature.
+    if not is_signed(leaf, algorithm, read.signature, read.signing_input):
+        raise RunbookError("VD-TRUST-005", "the key of its certificate did not make it (step 3.5)")
+
+    # 4. Authenticity. 4.1.1: a complete chain of such certificates as the specification demands.
+    check_chain(chain)
+    # 4.1.2: it leads to a trusted certificate, of the store that belongs to the scheme (signing-scheme.md).
+    is_x509 = attributes.scheme == X509
+    if not is_x509 and not policy.signing_authority_roots:
+        raise RunbookError("VD-TRUST-004", "it is a signing authority's, and none is trusted (step 4.1.2)")
+    anchor = _anchor(chain, policy.roots if is_x509 else policy.signing_authority_roots)
+    # 4.1.3 and 4.1.4: the leaf is the one identity that is trusted.
+    _check_identity(leaf, identity)
+
+    # 5. Expiry.
+    if attributes.expiry is not None and now >= attributes.expiry:
+        raise RunbookError("VD-TRUST-010", f"it expired at {rfc3339(attributes.expiry)} (step 5.1)")
+
+    # 6. Trusted timestamp: RFC 3161 timestamps are not evaluated, so the chain must be valid now; a signing authority's
+    # word for the time is part of its scheme.
+    check_validity(chain, now if is_x509 else attributes.signing_time)
+
+    # 7. Revocation: not evaluated; a root is taken back by taking its pin back (docs/trust.md).
+    # 8. Plugins: a signature that asks for one was refused with the attributes.
+
+    # Workflow step 3.3.4: what was signed is this artifact. The payload is read only now that its signer is known.
+    _check_payload(read.payload, subject)
+    return VerifiedSignature(
+        algorithm=algorithm.name,
+        leaf_subject=leaf.subject,
+        leaf_fingerprint=leaf.fingerprint,
+        anchor_fingerprint=anchor,
+        signing_time=attributes.signing_time,
+        expiry=attributes.expiry,
+    )
+
+
+def _anchor(chain: Sequence[Certificate], trusted: frozenset[str]) -> str:
+    """Return the fingerprint of the trusted certificate, the nearest to the leaf.
+
+    Trust is equality of certificates (notation-core-go, VerifyAuthenticity): a root issued anew is another. A leaf
+    under an authority is no anchor, as notation refuses it in a trust store.
+    """
+    for certificate in chain[1:] or chain:
+        if certificate.fingerprint in trusted:
+            return certificate.fingerprint
+    found = ", ".join(certificate.fingerprint for certificate in chain[1:] or chain)
+    raise RunbookError("VD-TRUST-008", f"its certificates are {found} (step 4.1.2)")
+
+
+def _check_identity(leaf: Certificate, trusted: Identity) -> None:
+    if identity_of(leaf) != trusted:
+        raise RunbookError("VD-TRUST-009", f"it was made by {shown(leaf.subject)} (step 4.1.4)")
+
+
+def _check_payload(payload: bytes, subject: Subject) -> None:
+    document = read_object(payload, "the payload", _PAYLOAD_STEP)
+    refuse_lookalikes(document, ("targetArtifact",), "the payload", _PAYLOAD_STEP)
+    if "targetArtifact" not in document:
+        raise malformed("the payload has no targetArtifact", _PAYLOAD_STEP)
+    signed = read_descriptor(document["targetArtifact"], "targetArtifact", _PAYLOAD_STEP)
+    if signed != subject:
+        what = f"{signed.digest}, {signed.size} bytes, {shown(signed.media_type)}"
+        raise RunbookError("VD-TRUST-011", f"it covers {what} (step {_PAYLOAD_STEP})", target=subject.digest)
