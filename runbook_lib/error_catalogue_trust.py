@@ -5,7 +5,7 @@ from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry, entry
 _SIGNING: tuple[ErrorEntry, ...] = (
     entry(
         "VD-TRUST-050",
-        "no signature is attached to the release",
+        "the release is not signed",
         "It was built without a signing key; every customer would refuse it.",
         "Build it again with --signing-key and --signing-chain (docs/publishing.md): all but the signature stays the"
         " same.",
@@ -46,7 +46,7 @@ _SIGN_AGAIN = (
 _SIGNATURES: tuple[ErrorEntry, ...] = (
     entry(
         "VD-TRUST-001",
-        "the release is not signed",
+        "no signature is attached to the release",
         "The container registry says that no signature is attached to it; signatures do not travel with an import.",
         "Do not install it. At the publisher's container registry: the publisher signs it (`vibedata push`). At the"
         " customer's: run import_manifest again, which brings the signature.",
