@@ -1,0 +1,99 @@
+"""Which keys of an instance the publisher accepts: table HmacKeys of the publisher's storage.
+
+Partition: the instance's id; row: the key's. The bytes are in the publisher's vault (publisher/key_custody.py). A key
+is accepted while it is pending (so that the customer can test it), current, or previous (until `acceptUntil`, where
+that is given). Tables are strongly consistent: who reads the state at each request refuses a revoked key at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from publisher.tables import insert_if_absent, merge, partition_of
+
+if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
+
+TABLE = "HmacKeys"
+
+KeyState = Literal["pending", "current", "previous", "retired", "revoked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """One key of one instance. created_at, promoted_at, accept_until: RFC 3339 texts, "" where not so (yet)."""
+
+    instance_id: str
+    key_id: str
+    state: KeyState
+    rotation_id: str
+    created_at: str
+    promoted_at: str = ""
+    accept_until: str = ""
+
+    def accepted(self, now: datetime) -> bool:
+        """Whether a signature with this key is accepted at `now` (aware)."""
+        if self.state in ("pending", "current"):
+            return True
+        return self.state == "previous" and (not self.accept_until or now < datetime.fromisoformat(self.until))
+
+    @property
+    def until(self) -> str:
+        """accept_until as Python 3.10 reads it, which knows no `Z`."""
+        return self.accept_until.replace("Z", "+00:00")
+
+    def __str__(self) -> str:
+        """Return what a plan shows of it."""
+        return f"{self.state} until {self.accept_until}" if self.accept_until else self.state
+
+
+class HmacKeys:
+    """The table; for use by many threads. Raises azure.core's errors where the service cannot be reached, fails, or
+    refuses the identity."""
+
+    def __init__(self, tables: "TableServiceClient") -> None:
+        self._tables = tables
+
+    def read(self, instance_id: str, key_id: str) -> KeyRecord | None:
+        """Return a key's record, None where there is none. Any text may be asked for."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            return _record(self._tables.get_table_client(TABLE).get_entity(instance_id, key_id))
+        except ResourceNotFoundError:
+            return None
+
+    def of_instance(self, instance_id: str) -> Sequence[KeyRecord]:
+        """Return every key of an instance, in the order of their ids."""
+        return [_record(entity) for entity in partition_of(self._tables, TABLE, instance_id)]
+
+    def add(self, record: KeyRecord) -> bool:
+        """Record a new key; False where it is recorded already, which is left as it is."""
+        return insert_if_absent(self._tables, TABLE, record.instance_id, record.key_id, _columns(record))
+
+    def change(self, record: KeyRecord) -> None:
+        """Record what has become of a key. Raises ResourceNotFoundError where it is not recorded."""
+        merge(self._tables, TABLE, record.instance_id, record.key_id, _columns(record))
+
+
+def _columns(record: KeyRecord) -> dict[str, Any]:
+    return {
+        "state": record.state,
+        "rotationId": record.rotation_id,
+        "createdAt": record.created_at,
+        "promotedAt": record.promoted_at,
+        "acceptUntil": record.accept_until,
+    }
+
+
+def _record(entity: Mapping[str, Any]) -> KeyRecord:
+    return KeyRecord(
+        instance_id=str(entity["PartitionKey"]),
+        key_id=str(entity["RowKey"]),
+        state=cast(KeyState, str(entity["state"])),
+        rotation_id=str(entity.get("rotationId", "")),
+        created_at=str(entity.get("createdAt", "")),
+        promoted_at=str(entity.get("promotedAt", "")),
+        accept_until=str(entity.get("acceptUntil", "")),
+    )

@@ -1,0 +1,102 @@
+"""The bytes of the keys that sign callbacks, in the publisher's Private vault: a secret for each key, set once."""
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.secrets import Redactor
+
+if TYPE_CHECKING:
+    from azure.keyvault.secrets import SecretClient
+
+KEY_BYTES = 32
+# A vault's reads can lag behind its writes for some seconds; what a rotation builds on must be seen by everybody.
+VISIBLE_SECONDS = 60.0
+LOOK_SECONDS = 0.5
+
+
+def secret_name(instance_id: str, key_id: str) -> str:
+    """Return the secret's name: letters, digits and dashes, at most 127 characters (Key Vault's rule)."""
+    return f"hmac-{instance_id}-{key_id.removeprefix('hmac-')}"
+
+
+class KeyCustody:
+    """The vault's secrets of one publisher; for use by many threads.
+
+    Parameters: secrets, the publisher's vault; redactor, learns each key that passes; clock. Raises azure.core's errors
+    where the vault cannot be reached, fails, or refuses the identity.
+    """
+
+    def __init__(self, secrets: "SecretClient", *, redactor: Redactor, clock: Clock) -> None:
+        self._secrets = secrets
+        self._redactor = redactor
+        self._clock = clock
+
+    def keep(self, instance_id: str, key_id: str, key: bytes) -> None:
+        """Store a key under an id that has none yet, and wait until it can be read.
+
+        Raises RunbookError VD-ROTATION-033 where it cannot be read after VISIBLE_SECONDS.
+        """
+        text = base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+        self._learn(text, key)
+        name = secret_name(instance_id, key_id)
+        self._secrets.set_secret(
+            name, text, content_type="application/octet-stream", tags={"instanceId": instance_id, "keyId": key_id}
+        )
+        deadline = self._clock.monotonic() + VISIBLE_SECONDS
+        while self.read(instance_id, key_id) is None:
+            if self._clock.monotonic() >= deadline:
+                raise RunbookError("VD-ROTATION-033", f"{VISIBLE_SECONDS:.0f} s after it was written", target=name)
+            self._clock.sleep(LOOK_SECONDS)
+
+    def read(self, instance_id: str, key_id: str) -> bytes | None:
+        """Return a key's bytes, None where there is none that can be read: absent, deleted or disabled.
+
+        Raises RunbookError VD-ROTATION-032 where the secret is no key. Nothing of a value may enter a message.
+        """
+        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+        name = secret_name(instance_id, key_id)
+        try:
+            text = self._secrets.get_secret(name).value or ""
+        except ResourceNotFoundError:
+            return None
+        except HttpResponseError as error:
+            # A disabled secret is 403 like a missing role; only the inner code tells the two apart.
+            if error.status_code == 403 and "SecretDisabled" in str(error):
+                return None
+            raise
+        try:
+            key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise RunbookError("VD-ROTATION-032", "the secret is no base64url", target=name) from None
+        if len(key) != KEY_BYTES:
+            raise RunbookError("VD-ROTATION-032", f"the secret does not hold {KEY_BYTES} bytes", target=name)
+        self._learn(text, key)
+        return key
+
+    def enabled(self, instance_id: str, key_id: str) -> bool:
+        """Return whether any version of a key's secret is enabled."""
+        return bool(self._enabled_versions(secret_name(instance_id, key_id)))
+
+    def disable(self, instance_id: str, key_id: str) -> None:
+        """Disable a key's secret; one that is not there needs nothing."""
+        name = secret_name(instance_id, key_id)
+        for version in self._enabled_versions(name):
+            self._secrets.update_secret_properties(name, version, enabled=False)
+
+    def _enabled_versions(self, name: str) -> list[str]:
+        """All of them: a write whose answer was lost has been made twice."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            versions = list(self._secrets.list_properties_of_secret_versions(name))
+        except ResourceNotFoundError:
+            return []
+        return [str(each.version) for each in versions if each.enabled]
+
+    def _learn(self, text: str, key: bytes) -> None:
+        for form in (text, base64.b64encode(key).decode(), key.hex()):
+            self._redactor.learn(form)

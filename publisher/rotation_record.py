@@ -1,0 +1,116 @@
+"""What the publisher records of a rotation: a row for each, the newest first; at most the newest is open.
+
+Rows are numbered, and a number is given once (insert-if-absent): of two operators who begin at the same moment one
+opens the rotation, and the other finds it open and drives the same. Nothing is deleted: the rows are the history.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+from publisher.tables import insert_if_absent, merge
+
+if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
+
+CustomerState = Literal["none", "prepared", "pending", "tested", "promoted", "retired"]
+CUSTOMER_STATES: tuple[str, ...] = get_args(CustomerState)
+# The newest row has the smallest key, so that one request finds it.
+_LAST_NUMBER = 99_999_999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """One rotation of one instance's credential.
+
+    credential_id: the key's or token's; slot: which password of the token, "" for a key. emergency: whether the former
+    credentials are believed stolen. supersedes: the rotation whose place it takes, "" for none. customer: how far the
+    customer's side was at its last report. started_at, promoted_at, ended_at: RFC 3339, "" for not yet.
+    """
+
+    instance_id: str
+    number: int
+    rotation_id: str
+    credential_id: str
+    slot: str = ""
+    emergency: bool = False
+    supersedes: str = ""
+    customer: CustomerState = "none"
+    started_at: str = ""
+    promoted_at: str = ""
+    ended_at: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not over."""
+        return not self.ended_at
+
+    def reached(self, state: str) -> bool:
+        """Whether the customer's side is at `state` or further on."""
+        return CUSTOMER_STATES.index(self.customer) >= CUSTOMER_STATES.index(state)
+
+
+class RotationRecords:
+    """One table of rotations. Raises azure.core's errors."""
+
+    def __init__(self, tables: "TableServiceClient", table: str) -> None:
+        self._tables = tables
+        self._table = table
+
+    def newest(self, instance_id: str) -> Rotation | None:
+        """Return an instance's last rotation, open or not; None before the first."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        rows = self._tables.get_table_client(self._table).query_entities(
+            "PartitionKey eq @partition", parameters={"partition": instance_id}, results_per_page=1
+        )
+        try:
+            entity = next(iter(rows), None)
+        except ResourceNotFoundError:
+            return None
+        return None if entity is None else _rotation(entity)
+
+    def begin(self, rotation: Rotation) -> bool:
+        """Record a new rotation under its number; False where another has it."""
+        return insert_if_absent(
+            self._tables, self._table, rotation.instance_id, _row(rotation.number), _columns(rotation)
+        )
+
+    def change(self, rotation: Rotation) -> None:
+        """Record how far a rotation is."""
+        merge(self._tables, self._table, rotation.instance_id, _row(rotation.number), _columns(rotation))
+
+
+def _row(number: int) -> str:
+    return f"{_LAST_NUMBER - number:08d}"
+
+
+def _columns(rotation: Rotation) -> dict[str, Any]:
+    return {
+        "rotationId": rotation.rotation_id,
+        "credentialId": rotation.credential_id,
+        "slot": rotation.slot,
+        "emergency": rotation.emergency,
+        "supersedes": rotation.supersedes,
+        "customer": rotation.customer,
+        "startedAt": rotation.started_at,
+        "promotedAt": rotation.promoted_at,
+        "endedAt": rotation.ended_at,
+    }
+
+
+def _rotation(entity: Mapping[str, Any]) -> Rotation:
+    customer = str(entity["customer"])
+    return Rotation(
+        instance_id=str(entity["PartitionKey"]),
+        number=_LAST_NUMBER - int(str(entity["RowKey"])),
+        rotation_id=str(entity["rotationId"]),
+        credential_id=str(entity["credentialId"]),
+        slot=str(entity["slot"]),
+        emergency=bool(entity["emergency"]),
+        supersedes=str(entity["supersedes"]),
+        customer=cast(CustomerState, customer if customer in CUSTOMER_STATES else "none"),
+        started_at=str(entity["startedAt"]),
+        promoted_at=str(entity["promotedAt"]),
+        ended_at=str(entity["endedAt"]),
+    )

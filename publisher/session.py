@@ -1,0 +1,86 @@
+"""What the publisher's own services are reached with: its vault, its tables, its subscription."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from runbook_lib.azure_clients import AzureClients
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.settings import Settings
+
+_URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
+_NAME = (r"[A-Za-z0-9][A-Za-z0-9._()-]{0,89}", "an Azure resource name")
+_GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenResource:
+    """The customer's repository-scoped token, a resource below the publisher's container registry."""
+
+    subscription_id: str
+    resource_group: str
+    container_registry: str
+    token: str
+
+    @property
+    def resource_id(self) -> str:
+        """ARM id of the token."""
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.ContainerRegistry/registries/{self.container_registry}/tokens/{self.token}"
+        )
+
+
+def publisher_clients(
+    customer: Settings, clients: AzureClients, environ: Mapping[str, str], clock: Clock
+) -> AzureClients:
+    """Return clients of the publisher's vault and tables, under the same identity as `clients`.
+
+    Parameters: customer, the settings of the customer whose Azure `clients` are for. Raises RunbookError
+    VD-SETTINGS-001, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT.
+    """
+    settings = replace(
+        customer,
+        table_endpoint=_setting(environ, "table_endpoint", _URL),
+        key_vault_endpoint=_setting(environ, "key_vault_endpoint", _URL),
+    )
+    return _clients(settings, clients, clock)
+
+
+def token_resource(environ: Mapping[str, str]) -> TokenResource:
+    """Return which token is the customer's.
+
+    Raises RunbookError VD-SETTINGS-001, -002 for VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, _RESOURCE_GROUP, _REGISTRY_NAME,
+    _TOKEN_NAME.
+    """
+    return TokenResource(
+        subscription_id=_setting(environ, "subscription_id", _GUID),
+        resource_group=_setting(environ, "resource_group", _NAME),
+        container_registry=_setting(environ, "registry_name", _NAME),
+        token=_setting(environ, "token_name", _NAME),
+    )
+
+
+def subscription_clients(customer: Settings, clients: AzureClients, subscription_id: str, clock: Clock) -> AzureClients:
+    """Return ARM clients of the publisher's subscription, under the same identity as `clients`."""
+    return _clients(replace(customer, subscription_id=subscription_id), clients, clock)
+
+
+def _clients(settings: Settings, clients: AzureClients, clock: Clock) -> AzureClients:
+    policy = NetworkRetryPolicy()
+    return AzureClients(
+        settings=settings, credential=clients.credential, retry_policy_source=lambda: policy, clock=clock
+    )
+
+
+def _setting(environ: Mapping[str, str], name: str, form: tuple[str, str]) -> str:
+    variable = f"VIBEDATA_PUBLISHER_{name.upper()}"
+    value = environ.get(variable, "").rstrip("/")
+    pattern, takes = form
+    if not value:
+        raise RunbookError("VD-SETTINGS-001", f"takes {takes}; the environment has no {variable}", target=variable)
+    if not re.fullmatch(pattern, value):
+        raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from the environment", target=variable)
+    return value

@@ -1,0 +1,57 @@
+"""The publisher's tables: each made at its first row, rows inserted once or merged."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
+
+
+def partition_of(tables: "TableServiceClient", table: str, partition: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a partition in the order of their keys; none where there is no such table."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    rows = tables.get_table_client(table).query_entities(
+        "PartitionKey eq @partition", parameters={"partition": partition}
+    )
+    try:
+        yield from rows
+    except ResourceNotFoundError:
+        return
+
+
+def insert_if_absent(
+    tables: "TableServiceClient", table: str, partition: str, row: str, columns: Mapping[str, Any]
+) -> bool:
+    """Insert a row, and return whether it was not there. The service decides: of two writers one inserts it."""
+    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+    client = tables.get_table_client(table)
+    entity = {"PartitionKey": partition, "RowKey": row, **columns}
+    try:
+        try:
+            client.create_entity(entity)
+        except ResourceNotFoundError:
+            _create(tables, table)
+            client.create_entity(entity)
+    except ResourceExistsError:
+        return False
+    return True
+
+
+def merge(tables: "TableServiceClient", table: str, partition: str, row: str, columns: Mapping[str, Any]) -> None:
+    """Set columns of a row that is there. Raises ResourceNotFoundError where it is not."""
+    from azure.data.tables import UpdateMode
+
+    tables.get_table_client(table).update_entity(
+        {"PartitionKey": partition, "RowKey": row, **columns}, mode=UpdateMode.MERGE
+    )
+
+
+def _create(tables: "TableServiceClient", table: str) -> None:
+    from azure.core.exceptions import ResourceExistsError
+
+    try:
+        tables.create_table(table)
+    except ResourceExistsError:
+        return  # another writer was quicker

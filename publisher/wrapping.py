@@ -1,0 +1,55 @@
+"""Wrap a secret for the customer's vault, which alone can unwrap it (RFC 8017, RSAES-OAEP with SHA-256)."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from runbook_lib import strict_json
+from runbook_lib.errors import RunbookError
+
+KEY_BITS = 3072
+EXPONENT = 65537
+
+
+def wrap(secret: bytes, wrapping_key: str) -> str:
+    """Return `secret`, of at most 318 bytes, encrypted for a key, as base64url without padding.
+
+    Parameters: wrapping_key, its JWK (RFC 7517) as JSON text, as phase prepare reports it. Raises RunbookError
+    VD-ROTATION-030 where that is no RSA key of KEY_BITS bits with EXPONENT: a weaker one would let others read the
+    secret on its way.
+    """
+    from cryptography.hazmat.primitives.asymmetric import padding
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    modulus, exponent = _numbers(wrapping_key)
+    if modulus.bit_length() != KEY_BITS or exponent != EXPONENT:
+        raise RunbookError("VD-ROTATION-030", f"it has {modulus.bit_length()} bits and the exponent {exponent}")
+    try:
+        key = RSAPublicNumbers(exponent, modulus).public_key()
+        wrapped = key.encrypt(secret, padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))
+    except ValueError as error:
+        raise RunbookError("VD-ROTATION-030", f"nothing can be encrypted for it: {error}") from None
+    return base64.urlsafe_b64encode(wrapped).rstrip(b"=").decode()
+
+
+def _numbers(wrapping_key: str) -> tuple[int, int]:
+    """Return modulus and exponent of a JWK."""
+    try:
+        jwk = strict_json.loads(wrapping_key)
+    except strict_json.NotStrictJsonError:
+        raise RunbookError("VD-ROTATION-030", "it is no JSON") from None
+    if not isinstance(jwk, dict) or jwk.get("kty") not in ("RSA", "RSA-HSM"):
+        raise RunbookError("VD-ROTATION-030", "it is no JWK of an RSA key")
+    return _integer(jwk, "n"), _integer(jwk, "e")
+
+
+def _integer(jwk: Mapping[str, Any], name: str) -> int:
+    text = jwk.get(name)
+    try:
+        if not isinstance(text, str):
+            raise ValueError(name)
+        return int.from_bytes(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), "big")
+    except (binascii.Error, ValueError):
+        raise RunbookError("VD-ROTATION-030", f"member {name} is no base64url number") from None
