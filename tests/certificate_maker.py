@@ -31,7 +31,7 @@ class Wanted:
     """A certificate to be: what a code signer's leaf has, unless said otherwise. None leaves an extension out."""
 
     # The lab's own signer has the same: one identity is trusted.
-    name: str = "CN=Vibedata Release Signing,O=Vibedata"
+    name: str = "CN=Vibedata Release Signing,O=Vibedata,ST=Noord-Holland,C=NL"
     key_usage: frozenset[str] | None = frozenset({"digital_signature"})
     key_usage_critical: bool = True
     purposes: tuple[x509.ObjectIdentifier, ...] | None = (ExtendedKeyUsageOID.CODE_SIGNING,)
