@@ -16,6 +16,7 @@ A provider adds its resource types with `Arm.provider`:
 
 where `async def get_runbook(request, names) -> web.Response`, `names` being {"account": ..., "runbook": ...}. A handler
 refuses by raising ArmRefusal. It is only called for the lab's own subscription, resource group and top-level resource.
+Customer and publisher have a subscription each, of which the other's identities are refused (lab/publisher_access.py).
 """
 
 import uuid
@@ -29,8 +30,9 @@ from lab import answers
 from lab.arm_operations import Operation, Operations, accepted
 from lab.arm_requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
 from lab.arm_throttling import Throttle
-from lab.arm_types import Handler, Names, ResourceType, resource_type
+from lab.arm_types import Handler, Home, Names, ResourceType, resource_type
 from lab.lab import ARM_AUDIENCES, Lab
+from lab.publisher_access import admitted
 from lab.tokens import TokenRefused
 
 __all__ = ["Arm", "ArmRefusal", "Handler", "Names", "json_body", "only_fields", "resource_not_found", "routes"]
@@ -41,11 +43,12 @@ RETRY_AFTER_SECONDS = 10
 
 
 class Arm:
-    """One lab's ARM: providers register their types, resources and long-running operations here."""
+    """The ARM of one subscription: providers register their types, resources and long-running operations here."""
 
-    def __init__(self, *, lab: Lab) -> None:
-        """Serve the lab's subscription and resource group; nothing is registered yet."""
+    def __init__(self, *, lab: Lab, home: Home) -> None:
+        """Serve the subscription and resource group of `home`; nothing is registered yet."""
         self.lab = lab
+        self.home = home
         self._types: list[ResourceType] = []
         self._subscription_types: list[ResourceType] = []
         self._extensions: list[ResourceType] = []
@@ -54,7 +57,7 @@ class Arm:
         # Tells whether the group has a top-level resource with an id; arm_resources, which has them all, sets it.
         self.exists: Callable[[str], bool] = lambda _resource_id: False
         self._operations = Operations()
-        self._throttle = Throttle(now=lab.clock.now, subscription_id=lab.names.subscription_id)
+        self._throttle = Throttle(now=lab.clock.now, subscription_id=home.subscription_id)
 
     def provider(
         self, namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
@@ -121,7 +124,7 @@ class Arm:
         self._operations.start(operation_id, operation, retry_after=retry_after)
         namespace = _split(request.rel_url.raw_path)[5]
         location = (
-            f"{self.lab.urls['arm']}/subscriptions/{self.lab.names.subscription_id}/providers/{namespace}/locations/"
+            f"{self.lab.urls['arm']}/subscriptions/{self.home.subscription_id}/providers/{namespace}/locations/"
             f"{self.lab.names.location}/operationResults/{operation_id}?api-version={request.query['api-version']}"
         )
         return accepted(location, retry_after)
@@ -170,25 +173,29 @@ class Arm:
             headers = {"WWW-Authenticate": challenge.format("The authentication failed because of missing token.")}
             raise ArmRefusal(401, "AuthenticationFailed", message, headers)
         try:
-            return str(self.lab.tokens.verify(token.strip(), ARM_AUDIENCES)["oid"])
+            claims = self.lab.tokens.verify(token.strip(), ARM_AUDIENCES)
         except TokenRefused as refused:
             code = "ExpiredAuthenticationToken" if "expired" in refused.reason else "InvalidAuthenticationToken"
             if "audience" in refused.reason:
                 code = "InvalidAuthenticationTokenAudience"
             headers = {"WWW-Authenticate": challenge.format(refused.reason.replace('"', "'"))}
             raise ArmRefusal(401, code, refused.reason, headers) from refused
+        if not admitted(self.lab, claims, publishers=self.home.publishers):
+            message = "The access token is from the wrong issuer. It must match the tenant of this subscription."
+            raise ArmRefusal(401, "InvalidAuthenticationTokenTenant", message)
+        return str(claims["oid"])
 
     async def _serve(self, request: web.Request, version: str) -> web.StreamResponse:
         segments = _split(request.rel_url.raw_path)
         if len(segments) < 2 or segments[0].lower() != "subscriptions":
             raise ArmRefusal(404, "NotFound", f"Nothing is served at {request.path}.")
-        if segments[1].lower() != self.lab.names.subscription_id:
+        if segments[1].lower() != self.home.subscription_id:
             raise ArmRefusal(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.")
         below = segments[2:]
         if len(below) == 6 and [below[0].lower(), below[2].lower(), below[4].lower()] == POLL:
             return self._operations.answer(below[5], f"{self.lab.urls['arm']}{request.raw_path}")
         if len(below) >= 2 and below[0].lower() == "resourcegroups":
-            if below[1].lower() != self.lab.names.resource_group.lower():
+            if below[1].lower() != self.home.resource_group.lower():
                 raise ArmRefusal(404, "ResourceGroupNotFound", f"Resource group '{below[1]}' could not be found.")
             if len(below) >= 4 and below[2].lower() == "providers":
                 return await self._in_group(request, version, below)
@@ -206,7 +213,7 @@ class Arm:
         last = max(index for index, part in enumerate(below) if part.lower() == "providers")
         extensions = [known for known in self._extensions if [known.namespace.lower()] == _lower(below[last + 1 :][:1])]
         if last > 2 and extensions:
-            resource = f"{self.lab.names.resource_group_id}/{'/'.join(below[2:last])}"
+            resource = f"{self.home.id}/{'/'.join(below[2:last])}"
             return await self._provided(extensions, request, version, below[last + 1 :], resource=resource)
         return await self._provided(self._types, request, version, below[3:])
 
@@ -241,8 +248,8 @@ class Arm:
         return ArmRefusal(404, "InvalidResourceType", f"{message} for api version '{version}'.")
 
     def _require_top_level(self, resource_type: str, name: str) -> None:
-        if not self.exists(f"{self.lab.names.resource_group_id}/providers/{resource_type}/{name}"):
-            raise resource_not_found(resource_type, name, self.lab.names.resource_group)
+        if not self.exists(f"{self.home.id}/providers/{resource_type}/{name}"):
+            raise resource_not_found(resource_type, name, self.home.resource_group)
 
 
 # /subscriptions/{s}/ providers/{namespace}/ locations/{location}/ operationResults/{id}
@@ -265,16 +272,32 @@ def _split(raw_path: str) -> list[str]:
 def routes(lab: Lab) -> web.Application:
     """Return the app that serves `management.azure.com` with every provider of the lab."""
     # Providers import Arm from here.
-    from lab import arm_automation, arm_container_registry, arm_monitor, arm_resources, arm_storage
+    from lab import (
+        arm_automation,
+        arm_container_registry,
+        arm_monitor,
+        arm_registry_tokens,
+        arm_resources,
+        arm_storage,
+    )
 
-    arm = Arm(lab=lab)
+    names = lab.names
+    home = Home(names.subscription_id, names.resource_group, publishers=False)
+    arm = Arm(lab=lab, home=home)
     arm_automation.register(arm)
     arm_container_registry.register(arm)
     arm_monitor.register(arm)
     arm_storage.register(arm)
     arm_resources.register(arm)
-    lab.on_reset.append(arm.reset)
-    lab.on_close.append(arm.reset)
+    publishers_home = Home(names.publisher_subscription_id, names.publisher_resource_group, publishers=True)
+    publishers = Arm(lab=lab, home=publishers_home)
+    arm_registry_tokens.register(publishers)
     application = web.Application(client_max_size=0)
-    application.router.add_route("*", "/{path:.*}", arm.dispatch)
+    for one, path in (
+        (publishers, f"/subscriptions/{publishers_home.subscription_id}/{{path:.*}}"),
+        (arm, "/{path:.*}"),
+    ):
+        lab.on_reset.append(one.reset)
+        lab.on_close.append(one.reset)
+        application.router.add_route("*", path, one.dispatch)
     return application

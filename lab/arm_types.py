@@ -9,6 +9,20 @@ Names = Mapping[str, str]
 Handler = Callable[[web.Request, Names], Awaitable[web.Response]]
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The one subscription and resource group that an ARM serves, and whose they are."""
+
+    subscription_id: str
+    resource_group: str
+    publishers: bool
+
+    @property
+    def id(self) -> str:
+        """ARM id of the resource group."""
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceType:
     """A pattern below `/providers/<namespace>/` and what answers there, by HTTP method."""

@@ -4,7 +4,8 @@ Faithful: `POST /oauth2/exchange` (an Entra token for a refresh token of 3 h), `
 refresh_token and password), `GET /oauth2/token` with Basic (a user, a repository-scoped token, or the null GUID with a
 refresh token), several `scope` parameters; Basic on the API itself; the service is the login server; both of Entra's
 audiences, as with `azureADAuthenticationAsArmPolicy` enabled; a missing scope is a 401 with error="insufficient_scope".
-Left out: anonymous pull, expiring passwords of tokens, the admin user, ABAC.
+A token's passwords are those of lab/registry_tokens.py, at the moment of the login; an access token that was had with
+one lives on when the password does not. Left out: anonymous pull, the admin user, ABAC.
 Sources: Azure/acr docs/AAD-OAuth.md, Docker Registry v2 authentication, argoproj-labs/argocd-image-updater#473.
 """
 
@@ -13,7 +14,7 @@ import binascii
 import hmac
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -40,14 +41,17 @@ class AccessRefused(Exception):  # noqa: N818 - an answer to the client, not a f
 
 @dataclass(frozen=True, slots=True)
 class Principals:
-    """Who a container registry knows: users with their passwords, and Entra's object ids."""
+    """Who a container registry knows: users with their passwords, Entra's object ids, and repository-scoped tokens."""
 
     users: Mapping[str, tuple[str, Rights]]
     objects: Mapping[str, Rights]
+    tokens: Mapping[str, Rights] = field(default_factory=dict)
 
     def rights(self, subject: str) -> Rights:
-        """Return the rights of a user or an object id."""
-        return self.users[subject][1] if subject in self.users else self.objects[subject]
+        """Return the rights of a user, a token or an object id."""
+        if subject in self.users:
+            return self.users[subject][1]
+        return self.tokens[subject] if subject in self.tokens else self.objects[subject]
 
 
 def principals(names: Names, service: str) -> Principals:
@@ -59,11 +63,9 @@ def principals(names: Names, service: str) -> Principals:
     # The customer's token: its scope map reads every release repository and names no catalog.
     reader = Rights(repositories={"*": scopes.READ_PERMISSIONS})
     return Principals(
-        {
-            names.publisher_registry_username: (names.publisher_registry_password, everything),
-            names.publisher_token_username: (names.publisher_token_password, reader),
-        },
+        {names.publisher_registry_username: (names.publisher_registry_password, everything)},
         {names.operator_principal_id: everything},
+        {names.publisher_token_username: reader},
     )
 
 
@@ -73,6 +75,7 @@ class ContainerRegistryTokens:
     def __init__(self, *, lab: Lab, service: str) -> None:
         """Serve the container registry `service`, a key of Lab.urls."""
         self._tokens = lab.tokens
+        self._registry_tokens = lab.registry_tokens
         self._principals = principals(lab.names, service)
         self._host = lab.host(service)
         self._realm = f"{lab.urls[service]}/oauth2/token"
@@ -188,8 +191,12 @@ class ContainerRegistryTokens:
         return self._login(user, password)
 
     def _login(self, user: str, password: str) -> str:
-        known, _ = self._principals.users.get(user, ("", None))
-        if not known or not hmac.compare_digest(known.encode(), password.encode()):
+        if user in self._principals.tokens:
+            let_in = self._registry_tokens.lets_in(user, password)
+        else:
+            known, _ = self._principals.users.get(user, ("", None))
+            let_in = bool(known) and hmac.compare_digest(known.encode(), password.encode())
+        if not let_in:
             raise _unauthorized("Invalid clientid or client secret.")
         return user
 

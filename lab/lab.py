@@ -13,6 +13,7 @@ from lab.container_registry_index import ContainerRegistryIndex
 from lab.gate import Gate
 from lab.immutability import Immutability
 from lab.log_tables import LogTables
+from lab.registry_tokens import RegistryTokens
 from lab.signing_material import SigningMaterial
 from lab.tokens import TokenIssuer
 from lab.vault_objects import VaultOptions
@@ -62,6 +63,8 @@ class Names:
     key_vault: str = "vibedata-kv"
     customer_registry: str = "vibedataacr"
     publisher_registry: str = "vibedata"
+    publisher_subscription_id: str = "3e5dfb1f-7a1e-4b5f-9b78-7a8e0c9d8a0a"
+    publisher_resource_group: str = "vibedata-publisher"
 
     workspace: str = "vibedata-logs"
     workspace_id: str = "5b7fd2a4-55c0-4f8d-b7e1-0c1f7f5f9d03"
@@ -87,7 +90,8 @@ class Names:
     publisher_registry_password: str = field(default_factory=lambda: secrets.token_urlsafe(30))
     customer_registry_username: str = "customer"
     customer_registry_password: str = field(default_factory=lambda: secrets.token_urlsafe(30))
-    # The repository-scoped read-only token that the customer's Key Vault holds in secret `publisher-acr-token`.
+    # The repository-scoped read-only token that the customer's Key Vault holds in secret `publisher-acr-token`, and the
+    # first of its passwords.
     publisher_token_username: str = "customer-2f4cfa0e"  # noqa: S105 - a name
     publisher_token_password: str = field(default_factory=lambda: secrets.token_urlsafe(39))
 
@@ -123,6 +127,8 @@ class Lab:
     real_urls: dict[str, str]
     # `127.0.0.1:PORT` of each of Vibedata's applications, by name.
     applications: dict[str, str]
+    # The publisher's repository-scoped tokens: ARM makes their passwords, the container registry's data plane asks.
+    registry_tokens: RegistryTokens
     # For requests to the real servers: trusts the lab's CA, adds no header, decodes nothing (lab/proxy.py).
     upstream: aiohttp.ClientSession
     # What this machine cannot give as Azure would; said to whoever starts the lab or asks for its status.

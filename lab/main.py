@@ -39,6 +39,7 @@ from lab.lab import SERVICES, Lab, Names
 from lab.managed_applications import APPLICATIONS
 from lab.proxy import upstream_session
 from lab.real_servers import RealServerFailedError, RealServers
+from lab.registry_tokens import RegistryTokens
 from lab.tokens import TokenIssuer
 from lab.tools import ToolMissingError
 
@@ -102,6 +103,7 @@ async def running(directory: Path, *, publisher_root: Path) -> AsyncIterator[tup
             urls={service: _url(service, listening) for service, listening in sockets.items()},
             real_urls=servers.urls,
             applications=apps.addresses,
+            registry_tokens=RegistryTokens(now=clock.now),
             upstream=await stack.enter_async_context(upstream_session(trust=files.client_context())),
         )
         lab.on_reset.append(partial(servers.empty, lab))

@@ -1,0 +1,107 @@
+"""The repository-scoped tokens of a container registry: two passwords each, which expire or are replaced. Pure.
+
+Faithful: a password is shown once, when it is generated; generating replaces the one of that name, or both; the other
+goes on working; a token that is disabled lets nobody in; an update names the passwords that are kept, without their
+values, and can make none. Left out: certificates, other scope maps, creating and deleting tokens, and the time that a
+change takes to reach the data plane.
+Not documented and chosen here: that an update may also change a kept password's expiry, as its fields suggest.
+
+Sources: learn container-registry-token-based-repository-permissions; azure-mgmt-containerregistry 15.0.0;
+`az acr token credential delete` (how a password is deleted); Azure/azure-powershell#22104 (none can be added).
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+PASSWORDS = ("password1", "password2")
+STATUSES = ("enabled", "disabled")
+VALUE_BYTES = 39
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Password:
+    """One of a token's two passwords; times in epoch seconds, None: it never expires."""
+
+    name: str
+    value: str = field(repr=False)
+    created: float
+    expires: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryToken:
+    """A token as it is now."""
+
+    name: str
+    created: float
+    status: str = STATUSES[0]
+    passwords: Mapping[str, Password] = field(default_factory=dict)
+
+
+class UnknownPasswordError(Exception):
+    """An update names a password that has not been generated; the text is its name."""
+
+
+class RegistryTokens:
+    """The tokens of one container registry."""
+
+    def __init__(self, *, now: Callable[[], float]) -> None:
+        """Start with none; `now` in epoch seconds."""
+        self._now = now
+        self._tokens: dict[str, RegistryToken] = {}
+
+    def deploy(self, name: str, *, password1: str) -> None:
+        """Forget all tokens and make one with a first password, that never expires."""
+        first = Password(name=PASSWORDS[0], value=password1, created=self._now(), expires=None)
+        token = RegistryToken(name=name, created=self._now(), passwords={first.name: first})
+        self._tokens = {name.lower(): token}
+
+    def find(self, name: str) -> RegistryToken | None:
+        """Return a token; its name is compared without case."""
+        return self._tokens.get(name.lower())
+
+    def every(self) -> list[RegistryToken]:
+        """Return the tokens by name."""
+        return [self._tokens[name] for name in sorted(self._tokens)]
+
+    def generate(self, token: RegistryToken, name: str | None, *, expires: float | None) -> list[Password]:
+        """Make one password anew (None: both) and return what was made."""
+        made = [
+            Password(name=one, value=secrets.token_urlsafe(VALUE_BYTES), created=self._now(), expires=expires)
+            for one in (PASSWORDS if name is None else (name,))
+        ]
+        self._keep(replace(token, passwords={**token.passwords, **{one.name: one for one in made}}))
+        return made
+
+    def update(
+        self, token: RegistryToken, *, status: str | None, kept: Mapping[str, float | None] | None
+    ) -> RegistryToken:
+        """Change what is given (None: left as it is); `kept`: expiries of the passwords that are not to be deleted.
+
+        UnknownPasswordError, and nothing changed, if one of those is not there.
+        """
+        passwords = token.passwords
+        if kept is not None:
+            unknown = next((name for name in kept if name not in passwords), None)
+            if unknown is not None:
+                raise UnknownPasswordError(unknown)
+            passwords = {name: replace(passwords[name], expires=expires) for name, expires in kept.items()}
+        changed = replace(token, status=status or token.status, passwords=passwords)
+        self._keep(changed)
+        return changed
+
+    def lets_in(self, name: str, password: str) -> bool:
+        """Tell whether a password works now; a user's name is compared exactly."""
+        token = self._tokens.get(name.lower())
+        if token is None or token.name != name or token.status != STATUSES[0]:
+            return False
+        return any(
+            hmac.compare_digest(one.value.encode(), password.encode())
+            and (one.expires is None or self._now() < one.expires)
+            for one in token.passwords.values()
+        )
+
+    def _keep(self, token: RegistryToken) -> None:
+        self._tokens[token.name.lower()] = token
