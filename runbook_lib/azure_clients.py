@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import HttpTransport
     from azure.data.tables import TableServiceClient
+    from azure.keyvault.keys import KeyClient
     from azure.keyvault.keys.crypto import CryptographyClient
     from azure.keyvault.secrets import SecretClient
     from azure.mgmt.automation import AutomationClient
@@ -151,6 +152,28 @@ class AzureClients:
             return SecretClient(self._settings.key_vault_endpoint, self.credential, **self._options())
 
         return self._once("secrets", make)
+
+    @property
+    def keys(self) -> "KeyClient":
+        """Keys of the customer's Key Vault."""
+
+        def make() -> "KeyClient":
+            from azure.keyvault.keys import KeyClient
+
+            return KeyClient(self._settings.key_vault_endpoint, self.credential, **self._options())
+
+        return self._once("keys", make)
+
+    def cryptography(self, name: str, version: str) -> "CryptographyClient":
+        """Operations that the customer's Key Vault does with a version of a key, which never leaves it."""
+
+        def make() -> "CryptographyClient":
+            from azure.keyvault.keys.crypto import CryptographyClient
+
+            key_id = f"{self._settings.key_vault_endpoint}/keys/{name}/{version}"
+            return CryptographyClient(key_id, self.credential, **self._options())
+
+        return self._once(f"cryptography {name}/{version}", make)
 
     @property
     def logs_ingestion(self) -> "LogsIngestionClient":

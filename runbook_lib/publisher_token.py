@@ -38,11 +38,14 @@ def read_publisher_token(secrets: "SecretClient", redactor: Redactor) -> Publish
         if error.status_code == 403 and "SecretDisabled" in str(error):
             raise RunbookError("VD-VAULT-001", "it is disabled", target=SECRET) from error
         raise
-    return _parse(text, redactor)
+    return parse_token(text, redactor)
 
 
-def _parse(text: str, redactor: Redactor) -> PublisherToken:
-    """Nothing of the secret may enter a message, not even of a malformed one: hence `from None`."""
+def parse_token(text: str, redactor: Redactor) -> PublisherToken:
+    """Return the token that a secret's text holds; `redactor` knows it from then on. Raises RunbookError VD-VAULT-002.
+
+    Nothing of the secret may enter a message, not even of a malformed one: hence `from None`.
+    """
     if len(text) >= MIN_SECRET_LENGTH:
         redactor.learn(text)
     try:

@@ -28,6 +28,19 @@ class Redactor:
         with self._lock:
             self._forms = tuple(sorted({*self._forms, *_forms_of(secret)}, key=len, reverse=True))
 
+    def learn_key(self, key: bytes) -> None:
+        """Mask a key's bytes from now on, however bytes are written as text. Raises ValueError for a short one."""
+        if len(key) < MIN_SECRET_LENGTH:
+            raise ValueError(f"a secret shorter than {MIN_SECRET_LENGTH} bytes cannot be masked")
+        numbers = json.dumps(list(key))[1:-1]
+        forms = {numbers, numbers.replace(" ", ""), repr(key)[2:-1], key.hex(), key.hex().upper(), *_base64_forms(key)}
+        quoted = urllib.parse.quote_from_bytes(key, safe="")
+        forms |= {quoted, _ESCAPE.sub(lambda escape: escape.group().lower(), quoted)}
+        for encoded in (base64.b64encode(key), base64.urlsafe_b64encode(key)):
+            forms |= _forms_of(encoded.decode().rstrip("="))
+        with self._lock:
+            self._forms = tuple(sorted({*self._forms, *forms}, key=len, reverse=True))
+
     def redact(self, text: str) -> str:
         """Return `text` with every known secret masked."""
         for form in self._forms:

@@ -1,0 +1,292 @@
+"""A rotation of a credential in the customer's vault: what a phase does, decided from what the vault holds. All pure.
+
+The vault is the truth, and nothing beside it says how far a rotation is (design section 8). Two secrets hold a
+credential: the current one, which is in use, and `<name>-pending`, which is not yet.
+
+1. A rotation is told by its id. It is *promoted* where the newest enabled version of the current secret is its own, and
+   *retired* once nothing older is left in use; *pending* where the newest version of the pending secret is its own and
+   enabled, *tested* once that version says so; else *prepared* where there is a wrapping key to wrap for, or *none*.
+2. A phase whose outcome is there changes nothing, also where the rotation is further on: each can be repeated.
+3. `prepare` makes the wrapping key where its newest version cannot wrap. What somebody disabled stays disabled: a new
+   version takes its place.
+4. `stage` takes only what was wrapped for a version of the wrapping key that is there, enabled and as it should be, so
+   that a rotation of the wrapping key in between does no harm: its older version still unwraps.
+5. A pending secret of another rotation is in the way until that rotation is promoted; `supersedes` names it to take its
+   place. What was pending before is then out of the race: its own phases are refused.
+6. `promote` takes only what was tested, in the very version that was tested. It is one write, so that a reader finds
+   the former credential or the new one, and never none.
+7. `retire` disables what is older than the current version, and the pending secret's leftovers, `overlap` after the
+   current one came into use. Where nothing older is in use there is nothing to wait for.
+8. A rotation that a newer one has overtaken, or whose version somebody disabled, is over: none of its phases does
+   anything, so that no former credential ever becomes current again.
+9. A secret that was deleted counts as what it last held, and is recovered before anything else is done to it. The
+   current one is recovered by whatever phase finds it so; `promote` and `retire` then do nothing else, since only what
+   is recovered shows its older versions, by which a rotation may be over: the same phase again goes on. Nothing is ever
+   deleted or purged here, so purge protection changes nothing. What was purged is absent, and can be staged again.
+10. `auto` does what is next, one phase a run, and waits (no error) where there is nothing to do yet.
+
+A read that lags behind the writes shows an earlier state. Then a phase is done again with the same credential, which
+changes nothing for its readers, or is refused; versions that are not seen are never disabled. Two rotations that
+promote in the same moment cannot be told apart by a vault that knows no conditional writes: the newest version wins,
+and whose version it is not is over.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from runbook_lib.change import Change, NoChange
+from runbook_lib.clock import rfc3339
+from runbook_lib.credential_versions import (
+    USABLE,
+    WRAPPING_KEY,
+    Secret,
+    Seen,
+    State,
+    former,
+    in_use_since,
+    leftovers,
+    open_rotation,
+    pending_name,
+    state_of,
+    version_target,
+)
+from runbook_lib.errors import RunbookError
+
+Phase = Literal["prepare", "stage", "test", "promote", "retire", "auto"]
+
+# A signature's life of 60 s, a skew of 30 s, a minute in which a signer keeps a key, and the longest job (3 h; design
+# section 8, azure-facts section 1).
+OVERLAP_SECONDS = 60 + 30 + 60 + 3 * 3600
+# The vault's clock may be ahead of this machine's by as much as a signature's reader tolerates.
+SKEW = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked for. wrapped: whether a wrapped credential is given; key_version: which version wrapped it.
+
+    secret: the current secret's name. overlap: how long the former credential stays in use. now and expires: aware;
+    expires: when the publisher says that the credential ends, None where it does not say.
+    """
+
+    phase: Phase
+    secret: str
+    rotation_id: str
+    credential_id: str
+    wrapped: bool
+    key_version: str
+    supersedes: str
+    overlap: timedelta
+    now: datetime
+    expires: datetime | None = None
+
+    @property
+    def wanted(self) -> str:
+        """What a version of this rotation looks like, as Version.__str__ shows it."""
+        return f"{self.credential_id} of rotation {self.rotation_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a phase does. request: with what `auto` and an omitted rotation id came to. state: before; reached: once the
+    changes are made. retire_after: when the former credential may be retired; None where nothing is to be waited for.
+    """
+
+    request: Request
+    state: State
+    reached: State
+    changes: tuple[Change, ...] = ()
+    unchanged: tuple[NoChange, ...] = ()
+    retire_after: datetime | None = None
+
+
+def decide(request: Request, seen: Seen) -> Decision:
+    """Return what `request` does to what is `seen`.
+
+    Raises RunbookError VD-ROTATION-001 (an earlier phase is missing), -002 (another rotation is pending), -003 (the
+    rotation is over), -004 (no such wrapping key), -007 (too early to retire), -008 (clocks), -010 (another credential
+    was staged).
+    """
+    request = _completed(request, seen)
+    _refuse_over(request, seen)
+    state = state_of(request.rotation_id, seen)
+    decision = Decision(request=request, state=state, reached=state, retire_after=_retire_after(request, seen))
+    phase = _next(request, state) if request.phase == "auto" else request.phase
+    recovery = _recovery(request.secret, seen.current)
+    if recovery and phase in ("promote", "retire"):
+        return replace(decision, changes=tuple(recovery))
+    decision = _PHASES[phase](decision, seen)
+    return replace(decision, changes=(*recovery, *decision.changes), unchanged=()) if recovery else decision
+
+
+def _completed(request: Request, seen: Seen) -> Request:
+    """Without a rotation id the open rotation is meant, else the one that was promoted last."""
+    found = open_rotation(seen) or seen.current.in_use
+    if not request.rotation_id and request.phase == "auto" and not request.wrapped and found is not None:
+        request = replace(request, rotation_id=found.rotation_id)
+    if request.credential_id:
+        return request
+    for version in (seen.current.in_use, seen.pending.newest):
+        if version is not None and request.rotation_id and version.rotation_id == request.rotation_id:
+            return replace(request, credential_id=version.credential_id)
+    return request
+
+
+def _refuse_over(request: Request, seen: Seen) -> None:
+    current = seen.current.in_use
+    known = {version.rotation_id for version in seen.current.versions}
+    if request.rotation_id in known - {""} and (current is None or current.rotation_id != request.rotation_id):
+        shown = "no version is enabled" if current is None else f"in use is {current}"
+        raise RunbookError("VD-ROTATION-003", f"{request.rotation_id}: {shown}", target=request.secret)
+
+
+def _refuse_other(request: Request, seen: Seen) -> None:
+    found = open_rotation(seen)
+    if found is None or found.rotation_id in (request.rotation_id, request.supersedes):
+        return
+    since = rfc3339(found.created)
+    raise RunbookError("VD-ROTATION-002", f"{found}, since {since}", target=pending_name(request.secret))
+
+
+def _next(request: Request, state: State) -> Phase:
+    if state in ("none", "prepared"):
+        return "stage" if request.wrapped and state == "prepared" else "prepare"
+    if state == "pending":
+        return "test"
+    return "promote" if state == "tested" else "retire"
+
+
+def _prepare(decision: Decision, seen: Seen) -> Decision:
+    # Without a rotation it is asked for the wrapping key alone.
+    if decision.request.rotation_id and decision.state in ("none", "prepared"):
+        _refuse_other(decision.request, seen)
+    target, key = f"key {WRAPPING_KEY}", seen.newest_key
+    changes = [Change(1, "recover", target, "deleted", "there")] if seen.key_deleted else []
+    if key is None or not key.usable:
+        changes.append(Change(2, "create", target, None if key is None else key.shown, USABLE))
+    reached: State = "prepared" if decision.state == "none" else decision.state
+    return _decided(decision, changes, reached, target, f"{USABLE}; the rotation is {decision.state}")
+
+
+def _stage(decision: Decision, seen: Seen) -> Decision:
+    request, state = decision.request, decision.state
+    name = pending_name(request.secret)
+    done = state in ("promoted", "retired")
+    holder = seen.current.in_use if done else seen.pending.newest
+    changes = [] if done else _recovery(name, seen.pending)
+    if state in ("pending", "tested", "promoted", "retired"):
+        if holder is not None and holder.credential_id != request.credential_id:
+            raise RunbookError("VD-ROTATION-010", f"it has {holder}", target=name)
+        return _decided(decision, changes, state, f"secret {name}", f"the rotation is {state}")
+    _refuse_other(request, seen)
+    key = seen.named_key
+    if seen.key_deleted:
+        raise RunbookError("VD-ROTATION-004", "the key is deleted; phase prepare recovers it", target=WRAPPING_KEY)
+    if key is None or not key.usable:
+        shown = "there is no such version" if key is None else f"it is {key.shown}"
+        newest = "" if seen.newest_key is None else f"; the newest is {seen.newest_key.version}"
+        raise RunbookError("VD-ROTATION-004", f"version {request.key_version}: {shown}{newest}", target=WRAPPING_KEY)
+    before = str(holder) if holder is not None and holder.enabled else None
+    changes.append(Change(2, "stage", f"secret {name}", before, request.wanted))
+    return replace(decision, changes=tuple(changes), reached="pending")
+
+
+def _test(decision: Decision, seen: Seen) -> Decision:
+    request, state = decision.request, decision.state
+    name = pending_name(request.secret)
+    if state in ("promoted", "retired"):
+        return _decided(decision, [], state, f"secret {name}", f"the rotation is {state}")
+    changes = _recovery(name, seen.pending)
+    if state == "tested":
+        return _decided(decision, changes, state, f"secret {name}", "it was tested")
+    if state != "pending":
+        raise _not_staged(request, seen)
+    changes.append(Change(2, "test", f"secret {name}", "not tested", "tested"))
+    return replace(decision, changes=tuple(changes), reached="tested")
+
+
+def _promote(decision: Decision, seen: Seen) -> Decision:
+    request, state = decision.request, decision.state
+    if state in ("promoted", "retired"):
+        return _decided(decision, [], state, f"secret {request.secret}", f"the rotation is {state}")
+    if state == "pending":
+        raise RunbookError("VD-ROTATION-001", "it is not tested; phase test comes first", target=request.rotation_id)
+    if state != "tested":
+        raise _not_staged(request, seen)
+    changes = _recovery(pending_name(request.secret), seen.pending)
+    current = seen.current.in_use
+    before = None if current is None else str(current)
+    changes.append(Change(2, "promote", f"secret {request.secret}", before, request.wanted))
+    former = current is not None and current.credential_id != request.credential_id
+    later = request.now + request.overlap if former else None
+    return replace(decision, changes=tuple(changes), reached="promoted", retire_after=later)
+
+
+def _retire(decision: Decision, seen: Seen) -> Decision:
+    request, state = decision.request, decision.state
+    target = f"secret {request.secret}"
+    if state not in ("promoted", "retired"):
+        if state in ("pending", "tested"):
+            detail = f"it is {state}; phase promote comes first"
+            raise RunbookError("VD-ROTATION-001", detail, target=request.rotation_id)
+        raise _not_staged(request, seen)
+    if state == "retired":
+        return _decided(decision, [], state, target, "nothing older is in use")
+    due = decision.retire_after
+    if due is not None and request.now < due:
+        _check_clocks(request, seen)
+        if request.phase != "auto":
+            raise RunbookError("VD-ROTATION-007", f"it may be retired after {rfc3339(due)}", target=request.secret)
+        return _decided(decision, [], state, target, f"the former one is retired after {rfc3339(due)}")
+    unused = [version_target(request.secret, version) for version in former(seen)]
+    unused += [version_target(pending_name(request.secret), version) for version in leftovers(seen)]
+    changes = [Change(2, "disable", each, "enabled", "disabled") for each in unused]
+    return replace(decision, changes=tuple(changes), reached="retired")
+
+
+def _retire_after(request: Request, seen: Seen) -> datetime | None:
+    """Return the end of the overlap: it begins when the current credential came into use, at its first version."""
+    if not former(seen):
+        return None
+    since = in_use_since(seen)
+    return None if since is None else since + request.overlap
+
+
+def _check_clocks(request: Request, seen: Seen) -> None:
+    since = in_use_since(seen)
+    if since is not None and since > request.now + SKEW:
+        detail = f"the vault wrote it at {rfc3339(since)}, here it is {rfc3339(request.now)}"
+        raise RunbookError("VD-ROTATION-008", detail, target=request.secret)
+
+
+def _recovery(name: str, secret: Secret) -> list[Change]:
+    return [Change(1, "recover", f"secret {name}", "deleted", "there")] if secret.deleted else []
+
+
+def _not_staged(request: Request, seen: Seen) -> RunbookError:
+    found = open_rotation(seen)
+    target = request.rotation_id
+    if found is not None and found.rotation_id != request.rotation_id:
+        where = pending_name(request.secret)
+        return RunbookError("VD-ROTATION-002", f"{found}, since {rfc3339(found.created)}", target=where)
+    newest = seen.pending.newest
+    if newest is not None and newest.rotation_id == request.rotation_id:
+        return RunbookError("VD-ROTATION-001", "what was staged was disabled; stage it again", target=target)
+    return RunbookError("VD-ROTATION-001", "nothing is staged; phase stage comes first", target=target)
+
+
+_PHASES: Mapping[str, Callable[[Decision, Seen], Decision]] = {
+    "prepare": _prepare,
+    "stage": _stage,
+    "test": _test,
+    "promote": _promote,
+    "retire": _retire,
+}
+
+
+def _decided(decision: Decision, changes: Sequence[Change], reached: State, target: str, why: str) -> Decision:
+    """Return the decision to make `changes`, or why there is none to make."""
+    unchanged = () if changes else (NoChange(target, why),)
+    return replace(decision, changes=tuple(changes), unchanged=unchanged, reached=reached)

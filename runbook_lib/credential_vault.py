@@ -1,0 +1,261 @@
+"""The customer's Key Vault as a rotation uses it: the wrapping key, and the two secrets of a credential.
+
+Every write is followed by reads until it shows, for a bounded time: the next phase, and the next reader, must find it.
+Nothing is deleted here. What a secret holds is read at three places only: when it is tested, when it is promoted, and
+by who uses it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.credential_versions import USABLE, WRAPPING_KEY, Secret, Seen, Version, WrappingKey, pending_name
+from runbook_lib.errors import RunbookError
+
+if TYPE_CHECKING:
+    from azure.keyvault.keys import JsonWebKey, KeyVaultKey
+    from azure.keyvault.secrets import SecretProperties
+
+    from runbook_lib.azure_clients import AzureClients
+
+WRAPPING_BITS = 3072
+WRAPPING_OPERATIONS = ("unwrapKey", "wrapKey")
+ROTATION_TAG, TESTED_TAG, WRITTEN_TAG = "rotationId", "tested", "writtenAt"
+# How long a write may take to show, and how often it is looked for. Key Vault says nothing of it: a minute is long.
+VISIBLE_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+
+
+class CredentialVault:
+    """The wrapping key and one credential's secrets.
+
+    Parameters: clients; clock; secret, the current secret's name; id_tag, the tag that holds a credential's id. Raises
+    azure.core's errors where the vault cannot be reached, fails, throttles, or refuses the identity.
+    """
+
+    def __init__(self, *, clients: "AzureClients", clock: Clock, secret: str, id_tag: str) -> None:
+        self._clients = clients
+        self._clock = clock
+        self._secret = secret
+        self._pending = pending_name(secret)
+        self._id_tag = id_tag
+        # Of the wrapping key as it was last seen; "" and empty where it cannot wrap.
+        self.public_version = ""
+        self.public_key: Mapping[str, str] = {}
+
+    def seen(self, key_version: str) -> Seen:
+        """Return what the vault holds. key_version: of the wrapping key, also looked at; "" for none."""
+        newest, deleted = self.wrapping_key()
+        named = None
+        if key_version and not deleted:
+            known = newest is not None and newest.version == key_version
+            named = newest if known else self._key_of_version(key_version)
+        return Seen(
+            current=self.secret(self._secret),
+            pending=self.secret(self._pending),
+            newest_key=newest,
+            named_key=named,
+            key_deleted=deleted,
+        )
+
+    def secret(self, name: str) -> Secret:
+        """Return a secret's versions without their values."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            found = [self._version(item) for item in self._clients.secrets.list_properties_of_secret_versions(name)]
+        except ResourceNotFoundError:
+            found = []
+        if found:
+            # The vault's times are whole seconds: of two versions of one second the writer's own time tells.
+            found.sort(key=lambda version: (version.created, version.written), reverse=True)
+            return Secret(versions=tuple(found))
+        try:
+            deleted = self._clients.secrets.get_deleted_secret(name)
+        except ResourceNotFoundError:
+            return Secret()
+        return Secret(versions=(self._version(deleted.properties),), deleted=True)
+
+    def wrapping_key(self) -> tuple[WrappingKey | None, bool]:
+        """Return the wrapping key's newest version, and whether the key is deleted; keep its public part."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            key, deleted = self._clients.keys.get_key(WRAPPING_KEY), False
+        except ResourceNotFoundError:
+            try:
+                key, deleted = self._clients.keys.get_deleted_key(WRAPPING_KEY), True
+            except ResourceNotFoundError:
+                return None, False
+        found = _wrapping_key(key)
+        usable = found.usable and not deleted
+        self.public_version, self.public_key = (found.version, _jwk(key.key)) if usable else ("", {})
+        return found, deleted
+
+    def _key_of_version(self, version: str) -> WrappingKey | None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            return _wrapping_key(self._clients.keys.get_key(WRAPPING_KEY, version))
+        except ResourceNotFoundError:
+            return None
+
+    def create_wrapping_key(self) -> None:
+        """Make the key, or a new version of it; it never leaves the vault."""
+        self._clients.keys.create_rsa_key(
+            WRAPPING_KEY, size=WRAPPING_BITS, key_operations=list(WRAPPING_OPERATIONS), exportable=False
+        )
+        self._until(self._key_is_usable)
+
+    def recover_wrapping_key(self) -> None:
+        """Undo the key's deletion."""
+        self._clients.keys.begin_recover_deleted_key(WRAPPING_KEY).wait()
+        self._until(lambda: not self.wrapping_key()[1])
+
+    def recover(self, name: str) -> None:
+        """Undo a secret's deletion."""
+        self._clients.secrets.begin_recover_deleted_secret(name).wait()
+        self._until(lambda: not self.secret(name).deleted)
+
+    def unwrap(self, version: str, wrapped: bytes) -> bytes:
+        """Return what was wrapped for a version of the wrapping key; the vault does it.
+
+        Raises RunbookError VD-ROTATION-004 (the version cannot be used), -005 (the vault does not unwrap it).
+        """
+        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+        from azure.keyvault.keys.crypto import KeyWrapAlgorithm
+
+        target = f"{WRAPPING_KEY}/{version}"
+        client = self._clients.cryptography(WRAPPING_KEY, version)
+        try:
+            # It changes nothing in the vault, so that it may be sent again.
+            return client.unwrap_key(KeyWrapAlgorithm.rsa_oaep_256, wrapped, repeatable=True).key
+        except ResourceNotFoundError as error:
+            raise RunbookError("VD-ROTATION-004", "there is no such version", target=target) from error
+        except HttpResponseError as error:
+            if error.status_code == 403 and "KeyDisabled" in str(error):
+                raise RunbookError("VD-ROTATION-004", "it is disabled", target=target) from error
+            if error.status_code == 400:
+                raise RunbookError("VD-ROTATION-005", target=target) from error
+            raise
+
+    def stage(self, value: str, wanted: Version, *, content_type: str) -> None:
+        """Store a credential as pending. wanted: what the new version is to say of it."""
+        self._set(self._pending, value, wanted, content_type=content_type)
+
+    def promote(self, value: str, wanted: Version, *, content_type: str) -> None:
+        """Store a credential as the current one: one write, seen by readers as a whole."""
+        self._set(self._secret, value, wanted, content_type=content_type)
+
+    def pending(self, rotation_id: str) -> tuple[Version, str]:
+        """Return the pending version and its value, which must be of this rotation now.
+
+        Raises RunbookError VD-ROTATION-001 (there is none), -002 (it is another rotation's by now).
+        """
+        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+        try:
+            secret = self._clients.secrets.get_secret(self._pending)
+        except ResourceNotFoundError as error:
+            raise RunbookError(
+                "VD-ROTATION-001", "it is gone; phase stage comes first", target=self._pending
+            ) from error
+        except HttpResponseError as error:
+            if error.status_code == 403 and "SecretDisabled" in str(error):
+                raise RunbookError(
+                    "VD-ROTATION-001", "it was disabled; stage it again", target=self._pending
+                ) from error
+            raise
+        version = self._version(secret.properties)
+        if version.rotation_id != rotation_id:
+            detail = f"{version}, since {rfc3339(version.created)}"
+            raise RunbookError("VD-ROTATION-002", detail, target=self._pending)
+        return version, secret.value or ""
+
+    def mark_tested(self, version: Version) -> None:
+        """Note in a pending version that it was tested."""
+        noted = replace(version, tested=rfc3339(self._clock.now()))
+        self._clients.secrets.update_secret_properties(self._pending, version.version, tags=self._tags(noted))
+        self._until(lambda: any(each.tested for each in self._same(self._pending, version)))
+
+    def disable(self, name: str, version: Version) -> None:
+        """Disable a version: it can be enabled again, and cannot be read until then."""
+        self._clients.secrets.update_secret_properties(name, version.version, enabled=False)
+        self._until(lambda: not any(each.enabled for each in self._same(name, version)))
+
+    def _set(self, name: str, value: str, wanted: Version, *, content_type: str) -> None:
+        made = self._clients.secrets.set_secret(
+            name, value, tags=self._tags(wanted), content_type=content_type, expires_on=wanted.expires
+        )
+        self._until(lambda: any(each.version == made.properties.version for each in self.secret(name).versions))
+
+    def _same(self, name: str, version: Version) -> list[Version]:
+        return [each for each in self.secret(name).versions if each.version == version.version]
+
+    def _key_is_usable(self) -> bool:
+        key, deleted = self.wrapping_key()
+        return key is not None and key.usable and not deleted
+
+    def _until(self, shows: Callable[[], bool]) -> None:
+        """Wait until a write shows. Where it does not in time, the engine's own look tells."""
+        deadline = self._clock.monotonic() + VISIBLE_SECONDS
+        while not shows() and self._clock.monotonic() < deadline:
+            self._clock.sleep(LOOK_SECONDS)
+
+    def _version(self, found: "SecretProperties") -> Version:
+        tags = found.tags or {}
+        assert found.created_on is not None  # noqa: S101 - the vault says it of every version
+        return Version(
+            version=found.version or "",
+            enabled=bool(found.enabled),
+            created=found.created_on,
+            credential_id=tags.get(self._id_tag, ""),
+            rotation_id=tags.get(ROTATION_TAG, ""),
+            tested=tags.get(TESTED_TAG, ""),
+            written=tags.get(WRITTEN_TAG, ""),
+            expires=found.expires_on,
+        )
+
+    def _tags(self, version: Version) -> dict[str, str]:
+        tags = {
+            self._id_tag: version.credential_id,
+            ROTATION_TAG: version.rotation_id,
+            TESTED_TAG: version.tested,
+            WRITTEN_TAG: version.written,
+        }
+        return {name: value for name, value in tags.items() if value}
+
+
+def new_version(credential_id: str, rotation_id: str, *, now: datetime, expires: datetime | None) -> Version:
+    """Return what a version that is written now says of itself. expires: aware, None for never."""
+    return Version(
+        version="",
+        enabled=True,
+        created=now,
+        credential_id=credential_id,
+        rotation_id=rotation_id,
+        written=rfc3339(now),
+        expires=expires,
+    )
+
+
+def _wrapping_key(key: "KeyVaultKey") -> WrappingKey:
+    bits = int.from_bytes(getattr(key.key, "n", None) or b"", "big").bit_length()
+    operations = sorted(str(getattr(each, "value", each)) for each in key.key_operations or ())
+    kind = str(getattr(key.key_type, "value", key.key_type))
+    enabled = bool(key.properties.enabled)
+    shown = f"{kind}-{bits} for {' and '.join(reversed(operations))}, {'enabled' if enabled else 'disabled'}"
+    usable = (kind, bits, tuple(operations), enabled) == ("RSA", WRAPPING_BITS, WRAPPING_OPERATIONS, True)
+    return WrappingKey(version=key.properties.version or "", usable=usable, shown=USABLE if usable else shown)
+
+
+def _jwk(key: "JsonWebKey") -> dict[str, str]:
+    """Return the public key as JWK members (RFC 7518 section 6.3.1)."""
+    import base64
+
+    def text(number: bytes) -> str:
+        return base64.urlsafe_b64encode(number.lstrip(b"\0")).decode().rstrip("=")
+
+    return {"kty": "RSA", "n": text(key.n), "e": text(key.e)}  # type: ignore[attr-defined]

@@ -1,0 +1,147 @@
+"""What the customer's vault holds of a credential, and how far a rotation is by that. All pure; no value is ever here.
+
+Two secrets hold a credential: the current one, which is in use, and `<name>-pending`, which is not yet. Each version
+carries in its tags which credential it is and the rotation that it came with. runbook_lib/credential_rotation.py has
+the rules.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+State = Literal["none", "prepared", "pending", "tested", "promoted", "retired"]
+
+WRAPPING_KEY = "vibedata-wrapping"
+USABLE = "RSA-3072 for wrapKey and unwrapKey, enabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of a secret, never its value.
+
+    credential_id and rotation_id: "" where it has no such tag. tested: when, RFC 3339, "" for never. written: when, by
+    the clock of who wrote it; created: by the vault's, in whole seconds. expires: None where it does not say.
+    """
+
+    version: str
+    enabled: bool
+    created: datetime
+    credential_id: str = ""
+    rotation_id: str = ""
+    tested: str = ""
+    written: str = ""
+    expires: datetime | None = None
+
+    def __str__(self) -> str:
+        """Return what a plan shows of it."""
+        if not self.rotation_id:
+            return "a version of no rotation"
+        return f"{self.credential_id} of rotation {self.rotation_id}"
+
+    def is_like(self, other: "Version") -> bool:
+        """Whether both hold the same credential."""
+        return (self.credential_id, self.rotation_id) == (other.credential_id, other.rotation_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret: its versions, the newest first; of a deleted one only the newest can be seen."""
+
+    versions: tuple[Version, ...] = ()
+    deleted: bool = False
+
+    @property
+    def newest(self) -> Version | None:
+        """The newest version, enabled or not."""
+        return self.versions[0] if self.versions else None
+
+    @property
+    def in_use(self) -> Version | None:
+        """The newest enabled version."""
+        return next((version for version in self.versions if version.enabled), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrappingKey:
+    """A version of the wrapping key. usable: it is USABLE; else what is wrong with it."""
+
+    version: str
+    usable: bool
+    shown: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the vault holds. newest_key: the wrapping key's newest version; named_key: the one that the run names.
+
+    key_deleted: it is deleted and can be recovered; newest_key is then what it will be.
+    """
+
+    current: Secret
+    pending: Secret
+    newest_key: WrappingKey | None = None
+    named_key: WrappingKey | None = None
+    key_deleted: bool = False
+
+
+def state_of(rotation_id: str, seen: Seen) -> State:
+    """Return how far a rotation is (rule 1)."""
+    current, pending = seen.current.in_use, seen.pending.newest
+    if current is not None and rotation_id and current.rotation_id == rotation_id:
+        return "promoted" if former(seen) or leftovers(seen) else "retired"
+    if pending is not None and pending.enabled and rotation_id and pending.rotation_id == rotation_id:
+        return "tested" if pending.tested else "pending"
+    usable = seen.newest_key is not None and seen.newest_key.usable and not seen.key_deleted
+    return "prepared" if usable else "none"
+
+
+def open_rotation(seen: Seen) -> Version | None:
+    """Return the version that is pending, None where there is none or its rotation has already been promoted."""
+    pending = seen.pending.newest
+    if pending is None or not pending.enabled:
+        return None
+    return None if pending.rotation_id in {version.rotation_id for version in seen.current.versions} else pending
+
+
+def pending_name(secret: str) -> str:
+    """Return the name of the secret that holds what is not yet in use."""
+    return f"{secret}-pending"
+
+
+def version_target(secret: str, version: Version) -> str:
+    """Return a change's target for a version."""
+    return f"secret {secret}/{version.version}"
+
+
+def former(seen: Seen) -> list[Version]:
+    """Return the enabled versions of the current secret that hold another credential than the one in use.
+
+    Of one credential all versions are alike, so that a promotion that was repeated leaves nothing to retire.
+    """
+    current = seen.current.in_use
+    if current is None:
+        return []
+    return [version for version in seen.current.versions if version.enabled and not version.is_like(current)]
+
+
+def leftovers(seen: Seen) -> list[Version]:
+    """Return the enabled versions of the pending secret that are not the open rotation's; none of a deleted secret."""
+    if seen.pending.deleted:
+        return []
+    waiting = open_rotation(seen)
+    return [
+        version
+        for version in seen.pending.versions
+        if version.enabled and (waiting is None or version.rotation_id != waiting.rotation_id)
+    ]
+
+
+def in_use_since(seen: Seen) -> datetime | None:
+    """Return when the credential in use came into use, by the vault's clock: at the first of its newest versions."""
+    since, current = None, seen.current.in_use
+    for version in seen.current.versions:
+        if current is not None and version.is_like(current):
+            since = version.created
+        elif since is not None:
+            break
+    return since

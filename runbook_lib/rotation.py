@@ -1,0 +1,284 @@
+"""A rotation as a runbook: what rotate_hmac and rotate_acr_token have in common.
+
+The vault is read, runbook_lib.credential_rotation decides, and the engine makes the changes and looks at each. What
+has changed is then recorded in the component registry's table Credentials, where there is one.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import get_args
+from uuid import UUID
+
+from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.clock import rfc3339
+from runbook_lib.component_registry import CREDENTIALS, SCHEMA, Batch, Key, Recorded
+from runbook_lib.component_tables import ComponentTables
+from runbook_lib.credential_rotation import OVERLAP_SECONDS, Decision, Phase, Request, decide
+from runbook_lib.credential_vault import CredentialVault, new_version
+from runbook_lib.credential_versions import Secret, Seen, Version
+from runbook_lib.errors import RunbookError
+from runbook_lib.parameters import CommonParameters
+from runbook_lib.result import Report
+from runbook_lib.rotation_record import outcome, to_record
+from runbook_lib.runbook import Context
+from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
+
+PHASES: tuple[str, ...] = get_args(Phase)
+# RSA-3072's block (RFC 8017 section 7.1.1); of it RSA-OAEP-256 leaves 384 - 2 * 32 - 2 bytes for what is wrapped.
+WRAPPED_BYTES = 384
+MAX_CREDENTIAL_BYTES = 318
+MAX_OVERLAP_SECONDS = 30 * 24 * 3600
+# The result's line cuts longer texts (runbook_lib.result).
+PART_CHARACTERS = 256
+# After everything else of a plan.
+RECORD_STAGE = 3
+
+_WRAPPED = re.compile(r"[A-Za-z0-9_-]{512}")
+_KEY_VERSION = re.compile(r"[0-9a-fA-F]{32}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotationParameters(CommonParameters):
+    """What both runbooks take; each adds its credential's id."""
+
+    phase: str = field(default="auto", metadata={"help": f"one of {', '.join(PHASES)}"})
+    rotation_id: str = field(default="", metadata={"help": "a UUID of this rotation alone; auto takes up the open one"})
+    wrapped_key: str = field(default="", metadata={"help": "stage: base64url of what RSA-OAEP-256 made of it"})
+    wrapping_key_version: str = field(default="", metadata={"help": "stage: the version that it was wrapped for"})
+    supersedes: str = field(default="", metadata={"help": "id of an abandoned rotation to take the place of"})
+    overlap_seconds: int = field(
+        default=OVERLAP_SECONDS, metadata={"help": "retire: how long the former credential stays in use"}
+    )
+
+    def __post_init__(self) -> None:
+        """Check the forms. Raises RunbookError VD-PARAM-002."""
+        super().__post_init__()
+        if self.phase not in PHASES:
+            raise RunbookError("VD-PARAM-002", f"takes one of {', '.join(PHASES)}", target="phase")
+        for name in ("rotation_id", "supersedes"):
+            if getattr(self, name) and not _is_uuid(getattr(self, name)):
+                raise RunbookError("VD-PARAM-002", "takes a UUID in small letters", target=name)
+        if not self.rotation_id and (self.wrapped_key or self.phase not in ("prepare", "auto")):
+            raise RunbookError("VD-PARAM-002", "takes the rotation's UUID in this phase", target="rotation_id")
+        if not 0 <= self.overlap_seconds <= MAX_OVERLAP_SECONDS:
+            raise RunbookError("VD-PARAM-002", f"takes 0 to {MAX_OVERLAP_SECONDS}", target="overlap_seconds")
+        if self.phase == "stage" and not self.wrapped_key:
+            raise RunbookError("VD-PARAM-002", "takes the wrapped credential in phase stage", target="wrapped_key")
+        if self.wrapped_key and not _WRAPPED.fullmatch(self.wrapped_key):
+            raise RunbookError("VD-PARAM-002", f"takes base64url of {WRAPPED_BYTES} bytes", target="wrapped_key")
+        if (self.wrapped_key or self.wrapping_key_version) and not _KEY_VERSION.fullmatch(self.wrapping_key_version):
+            raise RunbookError("VD-PARAM-002", "takes 32 hexadecimal digits", target="wrapping_key_version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A kind of credential.
+
+    kind: its partition in table Credentials. secret: the current secret's name. id_tag: the tag with the credential's
+    id. text_of: what is stored of the unwrapped bytes, known to the redactor from then on; raises VD-ROTATION-006.
+    try_out: uses a credential's text as it is meant to be used; raises VD-ROTATION-009 where it is refused.
+    """
+
+    kind: str
+    secret: str
+    id_tag: str
+    content_type: str
+    text_of: Callable[[bytes, Redactor], str]
+    try_out: Callable[[Context, Version, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a rotation found. recorded: table Credentials by key, None where there is none.
+
+    wrapped: what was given to be unwrapped, "" for nothing. done: the changes that were seen to be made.
+    """
+
+    credential: Credential
+    request: Request
+    seen: Seen
+    recorded: Mapping[Key, Recorded] | None
+    wrapped: str = field(repr=False)
+    vault: CredentialVault = field(repr=False)
+    tables: ComponentTables = field(repr=False)
+    done: set[Change] = field(default_factory=set, repr=False)
+
+    @cached_property
+    def decision(self) -> Decision:
+        """What the phase does; worked out once, from the other facts alone."""
+        return decide(self.request, self.seen)
+
+    @cached_property
+    def batches(self) -> Mapping[str, Batch]:
+        """What is then to be recorded, by target."""
+        if self.recorded is None:
+            return {}
+        then = outcome(self.decision, self.seen)
+        found = to_record(self.credential.kind, self.credential.secret, then, self.recorded)
+        return {batch.target: batch for batch in found}
+
+    def version_of(self, target: str) -> tuple[str, Version]:
+        """Return the secret's name and the version that a change's target names."""
+        name, _, version = target.removeprefix("secret ").partition("/")
+        secret = self.seen.current if name == self.credential.secret else self.seen.pending
+        return name, next(each for each in secret.versions if each.version == version)
+
+
+def observe(
+    context: Context,
+    parameters: RotationParameters,
+    credential: Credential,
+    *,
+    credential_id: str,
+    expires: datetime | None = None,
+) -> Facts:
+    """Read the vault, without a value, and what is recorded. Raises RunbookError VD-PARAM-002 (stage without an id)."""
+    tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
+    # First of all: where a newer runbook has written, this one only stands in the way.
+    recorded = None if tables.recorded(SCHEMA) is None else tables.recorded(CREDENTIALS)
+    vault = CredentialVault(
+        clients=context.clients, clock=context.clock, secret=credential.secret, id_tag=credential.id_tag
+    )
+    request = Request(
+        phase=parameters.phase,  # type: ignore[arg-type] # one of PHASES
+        secret=credential.secret,
+        rotation_id=parameters.rotation_id,
+        credential_id=credential_id,
+        wrapped=bool(parameters.wrapped_key),
+        key_version=parameters.wrapping_key_version,
+        supersedes=parameters.supersedes,
+        overlap=timedelta(seconds=parameters.overlap_seconds),
+        now=context.clock.now(),
+        expires=expires,
+    )
+    return Facts(
+        credential=credential,
+        request=request,
+        seen=vault.seen(parameters.wrapping_key_version),
+        recorded=recorded,
+        wrapped=parameters.wrapped_key,
+        vault=vault,
+        tables=tables,
+    )
+
+
+def plan(facts: Facts) -> Plan:
+    """Do what the phase does, then record it."""
+    written = [Change(RECORD_STAGE, "record", batch.target, None, batch.wanted) for batch in facts.batches.values()]
+    unchanged = list(facts.decision.unchanged)
+    if facts.recorded is None:
+        unchanged.append(NoChange(f"table {CREDENTIALS}", "the component registry is not there yet"))
+    return Plan(changes=(*facts.decision.changes, *written), unchanged=tuple(unchanged))
+
+
+def apply(context: Context, facts: Facts, change: Change) -> None:
+    """Make one change."""
+    vault, credential, request = facts.vault, facts.credential, facts.decision.request
+    if change.action == "record":
+        facts.tables.write(facts.batches[change.target], facts.recorded or {})
+    elif change.action == "create":
+        vault.create_wrapping_key()
+    elif change.action == "recover":
+        name = change.target.removeprefix("secret ")
+        if change.target.startswith("key "):
+            vault.recover_wrapping_key()
+        else:
+            vault.recover(name)
+    elif change.action == "disable":
+        vault.disable(*facts.version_of(change.target))
+    elif change.action == "stage":
+        wanted = new_version(request.credential_id, request.rotation_id, now=request.now, expires=request.expires)
+        # The bytes are in this expression alone: the vault unwraps them, and takes them back as text.
+        vault.stage(
+            credential.text_of(vault.unwrap(request.key_version, _decoded(facts.wrapped)), context.redactor),
+            wanted,
+            content_type=credential.content_type,
+        )
+    else:
+        _use_pending(context, facts, change)
+
+
+def _use_pending(context: Context, facts: Facts, change: Change) -> None:
+    """Test what is pending, or promote it: what is read now counts, whatever was observed."""
+    vault, credential, request = facts.vault, facts.credential, facts.decision.request
+    version, text = vault.pending(request.rotation_id)
+    if len(text) >= MIN_SECRET_LENGTH:
+        context.redactor.learn(text)
+    if change.action == "test":
+        credential.try_out(context, version, text)
+        vault.mark_tested(version)
+        return
+    if not version.tested:
+        detail = "what is pending now is not tested; phase test comes first"
+        raise RunbookError("VD-ROTATION-001", detail, target=request.rotation_id)
+    expires = request.expires or version.expires
+    wanted = new_version(version.credential_id, version.rotation_id, now=request.now, expires=expires)
+    vault.promote(text, wanted, content_type=credential.content_type)
+
+
+def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
+    """Return what is seen at a change's target now."""
+    found = _look(facts, change)
+    if found == change.after:
+        facts.done.add(change)
+    return found
+
+
+def _look(facts: Facts, change: Change) -> str | None:
+    if change.action == "record":
+        batch = facts.batches[change.target]
+        return batch.seen(facts.tables.read(batch))
+    if change.target.startswith("key "):
+        key, deleted = facts.vault.wrapping_key()
+        if change.action == "recover":
+            return "deleted" if deleted else "there"
+        return None if key is None else key.shown
+    name, _, version = change.target.removeprefix("secret ").partition("/")
+    secret = facts.vault.secret(name)
+    if change.action == "recover":
+        return "deleted" if secret.deleted else "there"
+    if change.action == "disable":
+        found = next((each for each in secret.versions if each.version == version), None)
+        return None if found is None else ("enabled" if found.enabled else "disabled")
+    return _shown(facts, change, secret)
+
+
+def _shown(facts: Facts, change: Change, secret: Secret) -> str | None:
+    """Return what a secret says of its version that counts: of the pending one, the newest alone."""
+    version = secret.in_use if change.action == "promote" else secret.newest
+    if version is None or not version.enabled:
+        return None
+    if change.action == "test" and version.rotation_id == facts.decision.request.rotation_id:
+        return "tested" if version.tested else "not tested"
+    return str(version)
+
+
+def report(facts: Facts) -> Report:
+    """Tell how far the rotation is, and the wrapping key: its JWK in parts that are put together again."""
+    decision = facts.decision
+    made = all(change in facts.done for change in decision.changes)
+    jwk = json.dumps(facts.vault.public_key, separators=(",", ":"), sort_keys=True) if facts.vault.public_key else ""
+    return {
+        "state": decision.reached if made else decision.state,
+        "rotation_id": decision.request.rotation_id,
+        "key_id": decision.request.credential_id,
+        "wrapping_key": [jwk[start : start + PART_CHARACTERS] for start in range(0, len(jwk), PART_CHARACTERS)],
+        "wrapping_key_version": facts.vault.public_version,
+        "retire_after": rfc3339(decision.retire_after) if decision.retire_after else "",
+    }
+
+
+def _decoded(wrapped: str) -> bytes:
+    return base64.urlsafe_b64decode(wrapped + "=" * (-len(wrapped) % 4))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

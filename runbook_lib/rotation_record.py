@@ -1,0 +1,86 @@
+"""What table Credentials says of a rotation: the record of what the vault holds, never its source. All pure.
+
+A row for each credential of a rotation: pending, current, previous (still enabled), retired. What was there before the
+first rotation has no id of its own; bootstrap_registry records the secret as a whole.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from runbook_lib.clock import rfc3339
+from runbook_lib.component_registry import CREDENTIALS, CURRENT, Batch, Key, Recorded, Row, batches, changed, key_of
+from runbook_lib.credential_rotation import Decision
+from runbook_lib.credential_versions import Secret, Seen, Version, open_rotation, pending_name, version_target
+
+PENDING, PREVIOUS, RETIRED = "pending", "previous", "retired"
+
+
+def outcome(decision: Decision, seen: Seen) -> Seen:
+    """Return what the vault will hold once a decision's changes are made."""
+    request, current, pending = decision.request, seen.current, seen.pending
+    new = Version(
+        version="",
+        enabled=True,
+        created=request.now,
+        credential_id=request.credential_id,
+        rotation_id=request.rotation_id,
+        written=rfc3339(request.now),
+        expires=request.expires,
+    )
+    done = {change.action for change in decision.changes}
+    if "stage" in done:
+        pending = replace(pending, versions=(new, *pending.versions))
+    if "promote" in done:
+        expires = request.expires or pending.versions[0].expires
+        current = replace(current, versions=(replace(new, expires=expires), *current.versions))
+    disabled = {change.target for change in decision.changes if change.action == "disable"}
+    return replace(
+        seen,
+        current=_without(current, request.secret, disabled),
+        pending=_without(pending, pending_name(request.secret), disabled),
+    )
+
+
+def _without(secret: Secret, name: str, disabled: set[str]) -> Secret:
+    versions = (
+        replace(version, enabled=version.enabled and version_target(name, version) not in disabled)
+        for version in secret.versions
+    )
+    return replace(secret, versions=tuple(versions))
+
+
+def to_record(kind: str, secret: str, seen: Seen, recorded: Mapping[Key, Recorded]) -> Sequence[Batch]:
+    """Return what is to be written so that the table says what is `seen`. recorded: table Credentials as it is."""
+    states = _states(seen)
+    rows = [_row(kind, version, state) for version, state in states.items() if version.credential_id]
+    wanted = [row for row in rows if row.columns["state"] != RETIRED or row.key in recorded]
+    known = {row.key for row in wanted}
+    for key, entity in recorded.items():
+        # A credential that the vault knows no more; the secret's own row is bootstrap_registry's.
+        if key[0] == kind and key not in known and key[1] != key_of(secret) and entity.state != RETIRED:
+            wanted.append(Row(table=CREDENTIALS, partition=kind, name=key[1], columns={"state": RETIRED}))
+    return batches(changed(wanted, recorded))
+
+
+def _states(seen: Seen) -> dict[Version, str]:
+    """Return the version of each credential that tells most of it, and its state."""
+    found: dict[str, tuple[Version, str]] = {}
+    current, waiting = seen.current.in_use, open_rotation(seen)
+    if waiting is not None:
+        found[waiting.credential_id] = waiting, PENDING
+    if current is not None:
+        found[current.credential_id] = current, CURRENT
+    for version in seen.current.versions:
+        found.setdefault(version.credential_id, (version, PREVIOUS if version.enabled else RETIRED))
+    for version in seen.pending.versions:
+        found.setdefault(version.credential_id, (version, RETIRED))
+    return dict(found.values())
+
+
+def _row(kind: str, version: Version, state: str) -> Row:
+    columns = {
+        "state": state,
+        "notBefore": "" if state == PENDING else version.written,
+        "expires": rfc3339(version.expires) if version.expires else "",
+    }
+    return Row(table=CREDENTIALS, partition=kind, name=key_of(version.credential_id), columns=columns)

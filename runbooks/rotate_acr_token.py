@@ -1,0 +1,109 @@
+"""Rotate the token by which this tenant reads the publisher's container registry.
+
+The publisher renews one of the token's two passwords while the other works, and sends it wrapped for the customer's
+vault. Phases: prepare (the wrapping key), stage (unwrap, store as pending), test (a pull by the pending token), promote
+(it becomes the current one), retire (the former one is disabled); auto does what is next.
+"""
+
+import re
+import sys
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runbook_lib import rotation
+from runbook_lib.container_registry import publisher_reader
+from runbook_lib.credential_versions import Version
+from runbook_lib.errors import RunbookError
+from runbook_lib.publisher_token import SECRET, parse_token
+from runbook_lib.release_manifest import REPOSITORY
+from runbook_lib.rotation import Credential, Facts, RotationParameters
+from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.secrets import Redactor
+
+KIND = "registry-token"
+LATEST = "latest"
+
+_CREDENTIAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(RotationParameters):
+    """The token's own parameters."""
+
+    credential_id: str = field(default="", metadata={"help": "stage: what the publisher calls the token"})
+    expires: str = field(default="", metadata={"help": "stage: when the token ends, RFC 3339"})
+
+    def __post_init__(self) -> None:
+        """Check the forms. Raises RunbookError VD-PARAM-002."""
+        super().__post_init__()
+        if (self.credential_id or self.wrapped_key) and not _CREDENTIAL_ID.fullmatch(self.credential_id):
+            raise RunbookError("VD-PARAM-002", "takes up to 64 letters, digits and dashes", target="credential_id")
+        self.expires_at()
+
+    def expires_at(self) -> datetime | None:
+        """Return when the token ends, None where the publisher does not say. Raises RunbookError VD-PARAM-002."""
+        if not self.expires:
+            return None
+        try:
+            moment = datetime.fromisoformat(self.expires.replace("Z", "+00:00"))
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise RunbookError("VD-PARAM-002", "takes a time such as 2026-12-24T00:00:00Z", target="expires")
+        return moment.replace(microsecond=0)  # the vault keeps whole seconds
+
+
+def text_of(unwrapped: bytes, redactor: Redactor) -> str:
+    """Return the token as it is stored, the JSON that it was wrapped as. Raises RunbookError VD-ROTATION-006."""
+    try:
+        text = unwrapped.decode()
+        parse_token(text, redactor)
+    except (UnicodeDecodeError, RunbookError):
+        # Neither of them may show what it was about.
+        raise RunbookError("VD-ROTATION-006", "it was unwrapped and is no token", target=SECRET) from None
+    return text
+
+
+def try_out(context: Context, version: Version, text: str) -> None:
+    """Ask the publisher's container registry for the newest release by this token.
+
+    Raises RunbookError VD-ROTATION-009 (the token is refused), and the reader's errors.
+    """
+    try:
+        publisher_reader(context, parse_token(text, context.redactor)).digest_of(REPOSITORY, LATEST)
+    except RunbookError as error:
+        if error.code not in ("VD-REGISTRY-002", "VD-VAULT-002"):
+            raise
+        raise RunbookError("VD-ROTATION-009", error.message, target=version.credential_id) from error
+
+
+TOKEN = Credential(
+    kind=KIND,
+    secret=SECRET,
+    id_tag="credentialId",
+    content_type="application/json",
+    text_of=text_of,
+    try_out=try_out,
+)
+
+
+def observe(context: Context, parameters: Parameters) -> Facts:
+    """Read what the vault holds of the token, and what is recorded."""
+    return rotation.observe(
+        context, parameters, TOKEN, credential_id=parameters.credential_id, expires=parameters.expires_at()
+    )
+
+
+RUNBOOK = Runbook(
+    name="rotate_acr_token",
+    summary="provision or rotate the token for the publisher's container registry",
+    parameters=Parameters,
+    observe=observe,
+    plan=rotation.plan,
+    apply=rotation.apply,
+    look=rotation.look,
+    report=rotation.report,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RUNBOOK))
