@@ -1,0 +1,155 @@
+"""Verify a request from an instance: the other side of runbook_lib.callback_signer (design section 8).
+
+The order of the steps is part of the defence. What costs least comes first; nothing is written for a request whose
+signature is not right, so that a flood of such requests fills no store; a nonce is spent last of all, so that nobody
+spends it who changes the body on the way.
+"""
+
+import hmac
+import re
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from runbook_lib.callback_signer import COVERED, LIFE_SECONDS, SKEW_SECONDS, TAG
+from runbook_lib.http_signature import (
+    Message,
+    NotCanonicalError,
+    SignatureParameters,
+    content_digest,
+    mac,
+    signature_base,
+)
+from runbook_lib.signature_fields import NotSignatureFieldError, parse_signature, parse_signature_input
+
+# A nonce is remembered for as long after it was seen, in seconds: a signature's life, and the clocks of its signer and
+# of whichever process verifies it, each off by as much as is granted.
+NONCE_SECONDS = LIFE_SECONDS + 2 * SKEW_SECONDS
+
+_PARAMETERS = frozenset({"created", "expires", "nonce", "keyid", "tag"})
+_KEY_ID = re.compile(r"hmac-[0-9a-f]{16}")
+_NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
+# Stands for a key that there is not, so that a request with an unknown key id takes the same steps.
+_NO_KEY = bytes(32)
+
+# Why a request is refused, for the publisher's own log: whoever sent it is never told.
+Reason = Literal[
+    "missing",  # a field that must be there is not
+    "malformed",  # a signature field cannot be read
+    "profile",  # it can, but covers or says something else than the profile wants
+    "authority",  # it is signed for another host
+    "early",  # created in the future
+    "expired",
+    "life",  # it would be good for longer than is allowed, or never was
+    "key",  # there is no such key, or it is accepted no more
+    "signature",  # it is not by this key over this request
+    "digest",  # the body is another than the signed one
+    "replay",  # the nonce has been used
+]
+
+
+class SignatureRefusedError(Exception):
+    """The request is not to be served. Its text never says why; `reason` does, for the publisher's own log."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__("the signature is refused")
+        self.reason: Reason = reason
+
+
+class UnavailableError(Exception):
+    """A key or a nonce cannot be looked up now: the request is neither accepted nor refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """Who signed a request, and with what."""
+
+    key_id: str
+    nonce: str
+    created: int
+
+
+class KeySource(Protocol):
+    """Where keys are."""
+
+    def find(self, *, path: str, key_id: str) -> bytes | None:
+        """Return the key that may sign requests to `path` now; None where there is none. Raises UnavailableError."""
+        ...
+
+
+class NonceStore(Protocol):
+    """Where used nonces are remembered, for all processes that verify."""
+
+    def spend(self, *, key_id: str, nonce: str) -> bool:
+        """Tell whether this is the nonce's first use with this key, and remember it for NONCE_SECONDS.
+
+        Of any number that ask at once, one is told so. Raises UnavailableError.
+        """
+        ...
+
+
+def verify(
+    request: Message, body: bytes, *, authority: str, keys: KeySource, nonces: NonceStore, now: float
+) -> Verified:
+    """Return who signed a request, once for each signature.
+
+    Parameters: request, as it was received; authority, which this side answers for, normalised; now, in seconds since
+    1970. Raises SignatureRefusedError, UnavailableError.
+    """
+    # 1. What is there, and can be read.
+    parameters, signature = _signature(request)
+    values = parameters.values
+    # 2. It is of the profile.
+    created, expires, nonce, key_id = values["created"], values["expires"], values["nonce"], values["keyid"]
+    if not (
+        isinstance(created, int)
+        and isinstance(expires, int)
+        and isinstance(nonce, str)
+        and isinstance(key_id, str)
+        and _NONCE.fullmatch(nonce)
+        and _KEY_ID.fullmatch(key_id)
+        and values["tag"] == TAG
+    ):
+        raise SignatureRefusedError("profile")
+    # 3. It is for us, and for now.
+    if request.authority != authority:
+        raise SignatureRefusedError("authority")
+    if not 0 < expires - created <= LIFE_SECONDS:
+        raise SignatureRefusedError("life")
+    if created > now + SKEW_SECONDS:
+        raise SignatureRefusedError("early")
+    if expires < now - SKEW_SECONDS:
+        raise SignatureRefusedError("expired")
+    # 4. It is right. The same is computed whether or not there is such a key.
+    try:
+        base = signature_base(request, parameters)
+    except NotCanonicalError:
+        raise SignatureRefusedError("missing") from None
+    key = keys.find(path=request.path, key_id=key_id)
+    right = hmac.compare_digest(mac(_NO_KEY if key is None else key, base), signature)
+    if key is None:
+        raise SignatureRefusedError("key")
+    if not right:
+        raise SignatureRefusedError("signature")
+    # 5. The body is the one that was signed.
+    if not hmac.compare_digest(content_digest(body), request.fields["content-digest"]):
+        raise SignatureRefusedError("digest")
+    # 6. It is here for the first time.
+    if not nonces.spend(key_id=key_id, nonce=nonce):
+        raise SignatureRefusedError("replay")
+    return Verified(key_id=key_id, nonce=nonce, created=created)
+
+
+def _signature(request: Message) -> tuple[SignatureParameters, bytes]:
+    """Return what the one signature of a request says of itself, with the profile's names, and its bytes."""
+    try:
+        label, parameters = parse_signature_input(request.fields["signature-input"])
+        signature_label, signature = parse_signature(request.fields["signature"])
+    except KeyError:
+        raise SignatureRefusedError("missing") from None
+    except NotSignatureFieldError:
+        raise SignatureRefusedError("malformed") from None
+    if label != signature_label:
+        raise SignatureRefusedError("malformed")
+    if parameters.components != COVERED or parameters.values.keys() != _PARAMETERS:
+        raise SignatureRefusedError("profile")
+    return parameters, signature
