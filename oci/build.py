@@ -3,17 +3,19 @@
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 from oci import notary_sign, package_lock, packages, release
 from oci.bundle import Bundle, bundle
 from oci.closure import check_available
-from oci.layout import Descriptor, LayoutWriter
+from oci.layout import Descriptor, LayoutWriter, canonical
 from oci.notary_sign import Signing
 from oci.packages import LockedWheel
+from oci.provenance import Source
 from oci.release import BuiltRunbook, ReleaseDefinition
+from oci.release_documents import add_documents
 from oci.source_tree import LOCK_FILE, Commit, commit_of, read_sources, release_time, runbook_names
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_manifest import parse
@@ -64,7 +66,10 @@ def build(
     on_step("bundling runbooks")
     sources = read_sources(root)
     bundles = [bundle(name, sources=sources, version=wanted.version) for name in runbook_names(sources)]
-    locked = package_lock.parse((root / LOCK_FILE).read_text(encoding="utf-8"))
+    lock = (root / LOCK_FILE).read_bytes()
+    locked = package_lock.parse(lock.decode())
+    # The definition in its one form: who wrote it, and how, does not show.
+    source = Source(commit=commit_of(root), definition=canonical(asdict(wanted)), lock=lock)
     on_step(f"collecting {len(locked)} packages")
     wheels = packages.collect(locked, cache=wheel_cache)
     packaged = packages.modules_of(wheels)
@@ -78,8 +83,21 @@ def build(
         writer = LayoutWriter(folder=partial)
         artifacts = [_add_runbook(writer, built, wanted.version) for built in bundles]
         packages_digest = _add_packages(writer, wheels, wanted.version).digest
+        documents = add_documents(
+            writer,
+            wanted,
+            created_at=created_at,
+            source=source,
+            packages=locked,
+            runbooks=artifacts,
+            packages_digest=packages_digest,
+        )
         manifest = release.manifest_of(
-            wanted, created_at=created_at, runbooks=artifacts, packages_digest=packages_digest
+            wanted,
+            created_at=created_at,
+            runbooks=artifacts,
+            packages_digest=packages_digest,
+            documents=documents,
         )
         release_manifest = _add_manifest(writer, manifest, wanted)
         if signing is not None:
@@ -93,13 +111,14 @@ def build(
     return BuildResult(
         version=wanted.version,
         folder=out,
-        commit=commit_of(root),
+        commit=source.commit,
         manifest_digest=release_manifest.digest,
         expires_at=parse(manifest).expires_at,
         signature=signature,
         artifacts={
             **{f"{release.runbook_repository(runbook.name)}:{wanted.version}": runbook.digest for runbook in artifacts},
             f"{release.PACKAGES_REPOSITORY}:{wanted.version}": packages_digest,
+            **{f"{document.repository}:{wanted.version}": document.digest for document in documents},
             f"{release.MANIFEST_REPOSITORY}:{wanted.version}": release_manifest.digest,
         },
         sizes={built.name: len(built.content) for built in bundles},

@@ -68,7 +68,7 @@ def read_release(folder: Path) -> BuiltRelease:
         raise RunbookError("VD-PUSH-001", "it holds no release manifest", target=str(folder))
     manifest = parse(layout_reader.blob(folder, manifests[0].layers[0]))
     built = {(artifact.repository, artifact.tag, artifact.digest) for artifact in artifacts}
-    for pin in (*manifest.runbooks, manifest.python_packages):
+    for pin in (*manifest.runbooks, manifest.python_packages, *manifest.documents):
         if (pin.repository, pin.tag, pin.digest) not in built:
             detail = f"the release manifest pins {pin.repository}@{pin.digest}, which is not in it"
             raise RunbookError("VD-PUSH-001", detail, target=str(folder))

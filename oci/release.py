@@ -12,6 +12,8 @@ from runbook_lib.release_manifest import MEDIA_TYPE, REPOSITORY, SCHEMA_VERSION,
 
 RUNBOOK_REPOSITORY = "vibedata/runbooks"
 PACKAGES_REPOSITORY = "vibedata/python-packages"
+SBOM_REPOSITORY = "vibedata/sbom"
+PROVENANCE_REPOSITORY = "vibedata/provenance"
 MANIFEST_REPOSITORY = REPOSITORY
 RUNBOOK_MEDIA_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_MEDIA_TYPE = "application/vnd.vibedata.python-packages.v1"
@@ -52,6 +54,16 @@ class BuiltRunbook:
     script_sha256: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltDocument:
+    """A document about the release. name and media_type: as in the manifest; digest: of its artifact's manifest."""
+
+    name: str
+    media_type: str
+    repository: str
+    digest: str
+
+
 def parse_definition(content: bytes) -> ReleaseDefinition:
     """Return the release definition in a file's bytes.
 
@@ -77,7 +89,12 @@ def parse_definition(content: bytes) -> ReleaseDefinition:
 
 
 def manifest_of(
-    definition: ReleaseDefinition, *, created_at: datetime, runbooks: Sequence[BuiltRunbook], packages_digest: str
+    definition: ReleaseDefinition,
+    *,
+    created_at: datetime,
+    runbooks: Sequence[BuiltRunbook],
+    packages_digest: str,
+    documents: Sequence[BuiltDocument],
 ) -> bytes:
     """Return the release manifest: canonical JSON (design section 4), as signed, sent and stored.
 
@@ -98,6 +115,7 @@ def manifest_of(
                 "tag": definition.version,
                 "digest": packages_digest,
             },
+            "documents": [_document_entry(document, definition.version) for document in documents],
             "components": definition.components,
             "policies": definition.policies,
         }
@@ -122,6 +140,16 @@ def _runbook_entry(runbook: BuiltRunbook, version: str) -> dict[str, Any]:
         "digest": runbook.digest,
         "script_sha256": runbook.script_sha256,
         "mandatory": True,
+    }
+
+
+def _document_entry(document: BuiltDocument, version: str) -> dict[str, Any]:
+    return {
+        "name": document.name,
+        "media_type": document.media_type,
+        "repository": document.repository,
+        "tag": version,
+        "digest": document.digest,
     }
 
 

@@ -41,10 +41,11 @@ LOOKS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the account and artifact storage are to hold."""
+    """What the account and artifact storage are to hold. documents: files that are kept, and nothing more."""
 
     packages: PackageSet
     scripts: Sequence[Script]
+    documents: Sequence[ArtifactBlob] = ()
 
     @property
     def environment(self) -> str:
@@ -55,7 +56,7 @@ class Wanted:
     def blobs(self) -> tuple[ArtifactBlob, ...]:
         """Every file."""
         files = [wheel.blob for wheel in self.packages.wheels] + [script.blob for script in self.scripts]
-        return (self.packages.listing, *files)
+        return (self.packages.listing, *files, *self.documents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

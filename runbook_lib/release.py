@@ -8,6 +8,7 @@ from typing import Literal
 MANIFEST_REPOSITORY = "vibedata/release-manifest"
 
 ComponentType = Literal["application", "infrastructure", "agent", "runbook"]
+DocumentName = Literal["sbom", "provenance"]
 HealthKind = Literal["http", "arm", "tcp", "none"]
 
 
@@ -35,6 +36,14 @@ class RunbookPin(Pin):
     name: str
     script_sha256: str
     mandatory: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPin(Pin):
+    """A document about the release. media_type: of its artifact, and of the one layer in it."""
+
+    name: DocumentName
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +89,14 @@ class ReleaseManifest:
     images: tuple[ImagePin, ...]
     runbooks: tuple[RunbookPin, ...]
     python_packages: Pin
+    documents: tuple[DocumentPin, ...]
     components: tuple[Component, ...]
     network_retry_policies: NetworkRetryPolicies
 
     @property
     def pins(self) -> tuple[Pin, ...]:
-        """Everything that the release pins by digest: images, runbooks, the package set."""
-        return (*self.images, *self.runbooks, self.python_packages)
+        """Everything that the release pins by digest: images, runbooks, the package set, documents."""
+        return (*self.images, *self.runbooks, self.python_packages, *self.documents)
 
 
 @dataclass(frozen=True, slots=True, order=True)

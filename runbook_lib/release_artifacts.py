@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Protocol
 from runbook_lib import strict_json
 from runbook_lib.container_registry import DIGEST, ContainerRegistryReader
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import Pin, ReleaseManifest, RunbookPin
+from runbook_lib.release import DocumentPin, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
@@ -19,6 +19,8 @@ MAX_WHEEL_BYTES = 100 * 1024 * 1024
 # An artifact's own manifest has a line for each layer.
 MAX_ARTIFACT_BYTES = 256 * 1024
 MAX_WHEELS = 500
+# A bill of materials has some hundred bytes for each package.
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 # How much of a wrong name an error shows.
 MAX_SHOWN = 80
 # PEP 427, in ASCII: distribution, version, tags.
@@ -98,11 +100,24 @@ class ContainerRegistryArtifacts:
         self._reader = reader
         self._packages = manifest.python_packages
         self._runbooks = {pin.script_sha256: pin for pin in manifest.runbooks}
-        reader.expect([self._packages.repository, *(pin.repository for pin in manifest.runbooks)])
+        self._document_pins = manifest.documents
+        # By the SHA-256 of the one file in each, which only the artifact tells.
+        self._documents: dict[str, DocumentPin] = {}
+        pins = (self._packages, *manifest.runbooks, *manifest.documents)
+        reader.expect(pin.repository for pin in pins)
 
     def package_set(self) -> PackageSet:
         """Return the pinned package set."""
         return read_package_set(self._manifest(self._packages), self._packages.digest)
+
+    def documents(self) -> tuple[ArtifactBlob, ...]:
+        """Return the files of the pinned documents, before any of them is copied."""
+        found = []
+        for pin in self._document_pins:
+            blob = _document(self._manifest(pin), pin)
+            self._documents[blob.sha256] = pin
+            found.append(blob)
+        return tuple(found)
 
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
         """Write a file's bytes, checked against its digest, to `file`. See ArtifactSource."""
@@ -110,7 +125,7 @@ class ContainerRegistryArtifacts:
         if digest == self._packages.digest:
             file.write(self._manifest(self._packages))
             return
-        pin: Pin = self._runbooks.get(blob.sha256, self._packages)
+        pin: Pin = self._runbooks.get(blob.sha256) or self._documents.get(blob.sha256) or self._packages
         if isinstance(pin, RunbookPin):
             self._check_script(pin)
         max_bytes = MAX_SCRIPT_BYTES if blob.size is None else blob.size
@@ -143,6 +158,18 @@ def _layers(content: bytes, artifact_type: str, target: str) -> Sequence[dict[st
     if types != {artifact_type} or not layers or not valid:
         raise RunbookError("VD-MANIFEST-011", f"it is no {artifact_type}", target=target)
     return layers
+
+
+def _document(content: bytes, pin: DocumentPin) -> ArtifactBlob:
+    """Return the one file in a document's artifact, whose manifest is `content`; it is named after the document."""
+    target = f"{pin.repository}@{pin.digest}"
+    layers = _layers(content, pin.media_type, target)
+    if len(layers) != 1 or not 0 < layers[0]["size"] <= MAX_DOCUMENT_BYTES:
+        raise RunbookError(
+            "VD-MANIFEST-011", f"it is no document of one file of at most {MAX_DOCUMENT_BYTES} bytes", target=target
+        )
+    sha256 = layers[0]["digest"].removeprefix("sha256:")
+    return ArtifactBlob(filename=f"{pin.name}.json", sha256=sha256, size=layers[0]["size"])
 
 
 def _wheel(layer: dict[str, Any], target: str) -> Wheel:

@@ -15,6 +15,8 @@ from runbook_lib.release import (
     MANIFEST_REPOSITORY,
     Component,
     ComponentType,
+    DocumentName,
+    DocumentPin,
     Health,
     HealthKind,
     ImagePin,
@@ -32,6 +34,7 @@ SCHEMA_VERSION = 1
 MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_IMAGES = 1000
 MAX_RUNBOOKS = 100
+MAX_DOCUMENTS = 10
 MAX_COMPONENTS = 1000
 MAX_DEPENDENCIES = 100
 MAX_RETRIES = 10
@@ -47,6 +50,7 @@ REPOSITORY_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-
 TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"  # OCI distribution 1.1
 DIGEST = r"sha256:[a-f0-9]{64}"
 SHA256 = r"[a-f0-9]{64}"
+MEDIA_TYPE_NAME = r"[a-z]{1,32}/[a-z0-9][a-z0-9.+-]{0,126}"  # RFC 6838, 4.2, in small letters
 # RFC 3339, UTC only, without the leap seconds that Python's datetime does not know.
 TIME = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,6})?Z"
 PRINTABLE = r"[^\u0000-\u001f\u007f]+"
@@ -94,6 +98,7 @@ def from_document(document: object) -> ReleaseManifest:
         document,
         "the manifest",
         required=(*_HEAD, "images", "runbooks", "python_packages", "components", "policies"),
+        optional=("documents",),
     )
     packages = _fields(fields["python_packages"], "python_packages", required=_PIN)
     policies = _fields(fields["policies"], "policies", required=("networkRetryPolicies",))
@@ -105,6 +110,7 @@ def from_document(document: object) -> ReleaseManifest:
         images=_list(fields["images"], "images", MAX_IMAGES, _image),
         runbooks=_list(fields["runbooks"], "runbooks", MAX_RUNBOOKS, _runbook),
         python_packages=Pin(**_pin(packages, "python_packages")),
+        documents=_list(fields.get("documents", []), "documents", MAX_DOCUMENTS, _document),
         components=_list(fields["components"], "components", MAX_COMPONENTS, _component),
         network_retry_policies=_retry_policies(policies["networkRetryPolicies"], "policies.networkRetryPolicies"),
     )
@@ -136,6 +142,15 @@ def _runbook(value: object, where: str) -> RunbookPin:
         name=_text(fields["name"], f"{where}.name", RUNBOOK_NAME),
         script_sha256=_text(fields["script_sha256"], f"{where}.script_sha256", SHA256),
         mandatory=fields["mandatory"],
+    )
+
+
+def _document(value: object, where: str) -> DocumentPin:
+    fields = _fields(value, where, required=("name", "media_type", *_PIN))
+    return DocumentPin(
+        **_pin(fields, where),
+        name=_one_of(fields["name"], f"{where}.name", get_args(DocumentName)),
+        media_type=_text(fields["media_type"], f"{where}.media_type", MEDIA_TYPE_NAME),
     )
 
 

@@ -1,7 +1,7 @@
 """The rules that a release must meet beyond its form. All pure.
 
-1. Names are unique among images and runbooks together (a component's `artifact` names one of either) and among
-   components; Azure resource names ignore case, so names that differ in case only are the same name.
+1. Names are unique among images and runbooks together (a component's `artifact` names one of either), among documents
+   and among components; Azure resource names ignore case, so names that differ in case only are the same name.
 2. A tag is pinned to one digest, and none is of the release manifest's own repository: its tags say what is installed.
 3. Every `artifact` names an image or a runbook of the release, every `depends_on` a component, and no component waits
    for itself, however far around.
@@ -25,6 +25,7 @@ def check_consistent(manifest: ReleaseManifest) -> None:
     components = [component.name for component in manifest.components]
     _check_unique("images and runbooks", artifacts)
     _check_unique("components", components)
+    _check_unique("documents", [document.name for document in manifest.documents])
     _check_pins(manifest)
     for component in manifest.components:
         _check_known(f"component {component.name} has the artifact", (component.artifact,), {None, *artifacts})

@@ -35,6 +35,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
         wanted=Wanted(
             packages=artifacts.package_set(),
             scripts=tuple(script_of(pin.name, pin.script_sha256) for pin in manifest.runbooks),
+            documents=artifacts.documents(),
         ),
         source=artifacts,
         account=AutomationAccount(client=context.clients.automation, settings=context.settings),

@@ -25,6 +25,7 @@ from tests.release_signer import descriptor, usual_signer
 
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
+SBOM_TYPE = "application/vnd.cyclonedx+json"
 TITLE = "org.opencontainers.image.title"
 VERSION = "2026.11.0"
 Wheels = Sequence[tuple[str, bytes]]
@@ -56,8 +57,10 @@ class Customer:
     blobs: BlobServiceClient
     automation: Automation
 
-    def install(self, scripts: Mapping[str, str], packages: Wheels, *, version: str = VERSION) -> Installed:
-        """Put a release into the customer's container registry and artifact storage."""
+    def install(
+        self, scripts: Mapping[str, str], packages: Wheels, *, version: str = VERSION, sbom: bytes | None = None
+    ) -> Installed:
+        """Put a release into the customer's container registry and artifact storage. sbom: its one document, if any."""
         listing = self.push("vibedata/python-packages", version, PACKAGES_TYPE, packages)
         runbooks = [
             {
@@ -74,6 +77,10 @@ class Customer:
         ]
         packages_pin = {"repository": "vibedata/python-packages", "tag": version, "digest": listing}
         made = document(version=version, runbooks=runbooks, python_packages=packages_pin)
+        if sbom is not None:
+            digest = self.push("vibedata/sbom", version, SBOM_TYPE, [("sbom.json", sbom)])
+            pin = {"name": "sbom", "media_type": SBOM_TYPE, "repository": "vibedata/sbom", "tag": version}
+            made["documents"] = [{**pin, "digest": digest}]
         self.put_manifest(made)
         return Installed(document=made, environment=environment_of(listing))
 

@@ -15,7 +15,7 @@ from runbook_lib.clock import SYSTEM_CLOCK
 from runbooks import publish_runbooks
 from tests.lab import installed
 from tests.lab.automation_helpers import wheel
-from tests.lab.installed import PACKAGES_TYPE, Customer, sha256_of, wheels
+from tests.lab.installed import PACKAGES_TYPE, SBOM_TYPE, Customer, sha256_of, wheels
 from tests.lab.runbook_run import QuickClock, Run, run
 from tests.lab.running_lab import LabUnderTest
 
@@ -61,6 +61,15 @@ def test_everything_is_kept_imported_and_published_once(lab: LabUnderTest, custo
     assert (again.exit_code, again.status, again.result["unchanged"]) == (0, "unchanged", 12), again.text
     assert again.writes() == []
     assert len(again.requests) < 40
+
+
+def test_documents_are_kept_with_the_release(lab: LabUnderTest, customer: Customer) -> None:
+    customer.install(SCRIPTS, wheels("one"), sbom=b'{"bomFormat":"CycloneDX"}')
+    done = run(lab, PUBLISH)
+    assert done.status == "succeeded", done.text
+    content = b'{"bomFormat":"CycloneDX"}'
+    assert customer.artifacts()[f"{sha256_of(content)}/sbom.json"] == content
+    assert run(lab, PUBLISH).status == "unchanged"
 
 
 def test_packages_are_there_before_a_runbook_needs_them(lab: LabUnderTest, customer: Customer) -> None:
@@ -285,6 +294,24 @@ def test_an_artifact_that_is_not_there_is_named(lab: LabUnderTest, customer: Cus
     repinned(customer, digest="sha256:" + "0" * 64, script_sha256="0" * 64)
     done = run(lab, PUBLISH)
     assert list(done.codes().values()) == ["VD-MANIFEST-012"], done.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        (SBOM_TYPE, [("a.json", b"{}"), ("b.json", b"[]")]),
+        (SBOM_TYPE, [("a.json", b"")]),
+        (PACKAGES_TYPE, [("a.json", b"{}")]),
+    ],
+)
+def test_a_document_that_is_none_is_refused(
+    lab: LabUnderTest, customer: Customer, kind: str, files: list[tuple[str, bytes]]
+) -> None:
+    release = customer.install(SCRIPTS, wheels("one"), sbom=b"{}")
+    pin = {**release.document["documents"][0], "digest": customer.push("vibedata/sbom", "other", kind, files)}
+    customer.put_manifest({**release.document, "version": "2026.11.1", "documents": [pin]})
+    done = run(lab, PUBLISH)
+    assert (done.error_code, done.writes()) == ("VD-MANIFEST-011", []), done.text
 
 
 @pytest.mark.parametrize("kind", [PACKAGES_TYPE, "application/vnd.example.other"])

@@ -10,7 +10,7 @@ import pytest
 from oci import package_lock, push, release
 from oci.packages import module_names
 from oci.push import Facts
-from oci.release import BuiltRunbook
+from oci.release import BuiltDocument, BuiltRunbook, ReleaseDefinition
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_manifest import parse
 
@@ -36,11 +36,20 @@ DEFINITION: dict[str, Any] = {
     "policies": {"networkRetryPolicies": {"max_retries": 3, "delay_seconds": 2}},
 }
 RUNBOOK = BuiltRunbook(name="import_images", digest=DIGEST, script_sha256="ab" * 32)
+SBOM = BuiltDocument(
+    name="sbom", media_type="application/vnd.cyclonedx+json", repository="vibedata/sbom", digest=DIGEST
+)
 
 
 def manifest(**changed: object) -> bytes:
     definition = release.parse_definition(json.dumps({**DEFINITION, **changed}).encode())
-    return release.manifest_of(definition, created_at=CREATED, runbooks=[RUNBOOK], packages_digest=DIGEST)
+    return manifest_from(definition)
+
+
+def manifest_from(definition: ReleaseDefinition) -> bytes:
+    return release.manifest_of(
+        definition, created_at=CREATED, runbooks=[RUNBOOK], packages_digest=DIGEST, documents=[SBOM]
+    )
 
 
 def refused(content: bytes) -> str:
@@ -58,12 +67,14 @@ def test_the_manifest_is_what_customers_accept() -> None:
     assert (runbook.repository, runbook.tag) == ("vibedata/runbooks/import_images", "2026.11.0")
     assert (runbook.digest, runbook.script_sha256, runbook.mandatory) == (DIGEST, "ab" * 32, True)
     assert accepted.python_packages.repository == "vibedata/python-packages"
+    (sbom,) = accepted.documents
+    assert (sbom.name, sbom.repository, sbom.tag, sbom.digest) == ("sbom", "vibedata/sbom", "2026.11.0", DIGEST)
 
 
 def test_the_manifest_has_one_form() -> None:
     shuffled = json.dumps(dict(reversed(DEFINITION.items())), indent=3).encode()
     definition = release.parse_definition(shuffled)
-    other = release.manifest_of(definition, created_at=CREATED, runbooks=[RUNBOOK], packages_digest=DIGEST)
+    other = manifest_from(definition)
     assert other == manifest()
     assert b"\n" not in other
     assert b": " not in other

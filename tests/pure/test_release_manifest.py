@@ -44,6 +44,15 @@ DOCUMENT: Mapping[str, Any] = {
         }
     ],
     "python_packages": {"repository": "vibedata/python-packages", "tag": "2026.11.0", "digest": DIGEST},
+    "documents": [
+        {
+            "name": "sbom",
+            "media_type": "application/vnd.cyclonedx+json",
+            "repository": "vibedata/sbom",
+            "tag": "2026.11.0",
+            "digest": DIGEST,
+        }
+    ],
     "components": [
         {
             "name": "storage",
@@ -83,13 +92,19 @@ def test_a_whole_manifest_is_read() -> None:
     manifest = parse(json.dumps(DOCUMENT).encode())
     assert manifest.version == "2026.11.0"
     assert manifest.expires_at == datetime(2027, 11, 1, 0, 0, 0, 500_000, tzinfo=timezone.utc)
-    assert [pin.tag for pin in manifest.pins] == ["1.4.2", "1.4.2", "2026.11.0", "2026.11.0"]
+    assert [pin.tag for pin in manifest.pins] == ["1.4.2", "1.4.2", "2026.11.0", "2026.11.0", "2026.11.0"]
     assert manifest.images[1].size == 9000
     assert manifest.runbooks[0].mandatory
     assert manifest.components[1].depends_on == ("storage",)
     assert manifest.components[1].health.expected_status == 200
     assert manifest.components[0].health.kind == "none"
     assert manifest.network_retry_policies.delay_seconds == 2.0
+
+
+def test_a_manifest_without_documents_is_read_as_before() -> None:
+    older = {name: value for name, value in DOCUMENT.items() if name != "documents"}
+    assert parse(json.dumps(older).encode()).documents == ()
+    assert VALIDATOR.is_valid(older)
 
 
 # --- Form -------------------------------------------------------------------------------------------------------------
@@ -208,6 +223,7 @@ def test_parser_and_schema_agree_on_texts_near_the_patterns(data: st.DataObject)
         "tag": data.draw(_near(release_manifest.TAG)),
         "name": data.draw(_near(release_manifest.NAME)),
     }
+    candidate["documents"][0]["media_type"] = data.draw(_near(release_manifest.MEDIA_TYPE_NAME))
     assert_agreement(candidate)
 
 
@@ -225,6 +241,7 @@ def test_parser_and_schema_agree_on_the_caps(length: int) -> None:
     assert_agreement(document(images=[DOCUMENT["images"][0]] * length))
     assert_agreement(document(components=[DOCUMENT["components"][0]] * length))
     assert_agreement(document(runbooks=[DOCUMENT["runbooks"][0]] * (length // 10 + length % 10)))
+    assert_agreement(document(documents=[DOCUMENT["documents"][0]] * (length // 100 + length % 100)))
 
 
 # --- Text -------------------------------------------------------------------------------------------------------------
@@ -272,6 +289,8 @@ def _broken(name: str) -> dict[str, Any]:
         components[1]["artifact"] = None
     elif name == "a component twice, in another case":
         components.append({**components[0], "name": "STORAGE"})
+    elif name == "two bills of materials":
+        broken["documents"].append({**broken["documents"][0], "tag": "other"})
     elif name == "a tag with two digests":
         broken["images"][1] |= {"repository": "vibedata/api", "digest": "sha256:" + "c" * 64}
     elif name == "a pin over the release manifest's own tags":
@@ -296,6 +315,7 @@ def _broken(name: str) -> dict[str, Any]:
         "a name twice among images",
         "an image called like a runbook",
         "a component twice, in another case",
+        "two bills of materials",
         "a tag with two digests",
         "a pin over the release manifest's own tags",
         "an artifact that is not there",

@@ -1,0 +1,46 @@
+"""The documents about a release, each an artifact of one layer in a repository of its own."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from oci import provenance, release, sbom
+from oci.layout import LayoutWriter
+from oci.package_lock import LockedPackage
+from oci.provenance import Source
+from oci.release import BuiltDocument, BuiltRunbook, ReleaseDefinition
+
+
+def add_documents(
+    writer: LayoutWriter,
+    definition: ReleaseDefinition,
+    *,
+    created_at: datetime,
+    source: Source,
+    packages: Sequence[LockedPackage],
+    runbooks: Sequence[BuiltRunbook],
+    packages_digest: str,
+) -> list[BuiltDocument]:
+    """Add the SBOM and the provenance of what was built, and return them.
+
+    created_at: the release's; packages_digest: of the package set's artifact.
+    """
+    version = definition.version
+    artifacts = [(release.runbook_repository(runbook.name), runbook.digest) for runbook in runbooks]
+    bill = sbom.sbom(version=version, created_at=created_at, packages=packages, runbooks=runbooks)
+    statement = provenance.provenance(
+        version=version,
+        channel=definition.channel,
+        source=source,
+        artifacts=[*artifacts, (release.PACKAGES_REPOSITORY, packages_digest)],
+    )
+    made = (
+        ("sbom", sbom.MEDIA_TYPE, release.SBOM_REPOSITORY, bill),
+        ("provenance", provenance.MEDIA_TYPE, release.PROVENANCE_REPOSITORY, statement),
+    )
+    documents = []
+    for name, media_type, repository, content in made:
+        layer = writer.add_bytes(content, media_type=media_type, title=f"{name}.json")
+        artifact = writer.add_artifact(repository=repository, tag=version, artifact_type=media_type, layers=[layer])
+        document = BuiltDocument(name=name, media_type=media_type, repository=repository, digest=artifact.digest)
+        documents.append(document)
+    return documents
