@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from runbook_lib.publisher_token import SECRET
+from runbook_lib.publisher_token import SECRET as REGISTRY_TOKEN
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient, SecretProperties
 
-State = Literal["enabled", "disabled", "not yet valid", "expired", "absent"]
-# What the suite needs of the vault's secrets: kind and id.
-SECRETS: tuple[tuple[str, str], ...] = (("registry-token", SECRET),)
+State = Literal["enabled", "disabled", "not yet valid", "expired", "absent", "not provisioned"]
+# What the suite needs of the vault's secrets: kind, id, and what it is where there is none. Without the token nothing
+# can be imported; the key comes once the instance runs, and until then reports to the publisher wait.
+SECRETS: tuple[tuple[str, str, State], ...] = (
+    ("registry-token", REGISTRY_TOKEN, "absent"),
+    ("hmac-key", "hmac-key", "not provisioned"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +31,14 @@ class CredentialState:
 
 def read_credential_states(secrets: "SecretClient", now: datetime) -> tuple[CredentialState, ...]:
     """Return the state of each of SECRETS at `now`. Raises azure.core's errors."""
-    wanted = {name for _, name in SECRETS}
+    wanted = {name for _, name, _ in SECRETS}
     there = {found.name: found for found in secrets.list_properties_of_secrets() if found.name in wanted}
-    return tuple(_state(kind, name, there.get(name), now) for kind, name in SECRETS)
+    return tuple(_state(kind, name, missing, there.get(name), now) for kind, name, missing in SECRETS)
 
 
-def _state(kind: str, name: str, found: "SecretProperties | None", now: datetime) -> CredentialState:
+def _state(kind: str, name: str, missing: State, found: "SecretProperties | None", now: datetime) -> CredentialState:
     if found is None:
-        return CredentialState(kind=kind, id=name, state="absent")
+        return CredentialState(kind=kind, id=name, state=missing)
     since, until = found.not_before, found.expires_on
     state = state_of(enabled=bool(found.enabled), not_before=since, expires=until, now=now)
     return CredentialState(kind=kind, id=name, state=state, not_before=since, expires=until)

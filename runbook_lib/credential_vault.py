@@ -11,7 +11,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runbook_lib.clock import Clock, rfc3339
-from runbook_lib.credential_versions import USABLE, WRAPPING_KEY, Secret, Seen, Version, WrappingKey, pending_name
+from runbook_lib.credential_versions import (
+    ROTATION_TAG,
+    TESTED_TAG,
+    USABLE,
+    WRAPPING_KEY,
+    WRITTEN_TAG,
+    Secret,
+    Seen,
+    Version,
+    WrappingKey,
+    pending_name,
+)
 from runbook_lib.errors import RunbookError
 
 if TYPE_CHECKING:
@@ -22,7 +33,6 @@ if TYPE_CHECKING:
 
 WRAPPING_BITS = 3072
 WRAPPING_OPERATIONS = ("unwrapKey", "wrapKey")
-ROTATION_TAG, TESTED_TAG, WRITTEN_TAG = "rotationId", "tested", "writtenAt"
 # How long a write may take to show, and how often it is looked for. Key Vault says nothing of it: a minute is long.
 VISIBLE_SECONDS = 60.0
 LOOK_SECONDS = 1.0

@@ -12,6 +12,8 @@ from typing import Literal
 State = Literal["none", "prepared", "pending", "tested", "promoted", "retired"]
 
 WRAPPING_KEY = "vibedata-wrapping"
+# The tags of a version, beside the one with its credential's id.
+ROTATION_TAG, TESTED_TAG, WRITTEN_TAG = "rotationId", "tested", "writtenAt"
 USABLE = "RSA-3072 for wrapKey and unwrapKey, enabled"
 
 

@@ -119,7 +119,7 @@ class Facts:
         if self.recorded is None:
             return {}
         then = outcome(self.decision, self.seen)
-        found = to_record(self.credential.kind, self.credential.secret, then, self.recorded)
+        found = to_record(self.credential.kind, self.credential.secret, then, self.recorded, self.request.now)
         return {batch.target: batch for batch in found}
 
     def version_of(self, target: str) -> tuple[str, Version]:

@@ -1,15 +1,17 @@
 """What table Credentials says of a rotation: the record of what the vault holds, never its source. All pure.
 
-A row for each credential of a rotation: pending, current, previous (still enabled), retired. What was there before the
-first rotation has no id of its own; bootstrap_registry records the secret as a whole.
+A row for each credential of a rotation: pending, current, previous (still enabled), retired; and the row of the secret
+as a whole, as bootstrap_registry has it: the only one of what was there before the first rotation, which has no id.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from runbook_lib.clock import rfc3339
 from runbook_lib.component_registry import CREDENTIALS, CURRENT, Batch, Key, Recorded, Row, batches, changed, key_of
 from runbook_lib.credential_rotation import Decision
+from runbook_lib.credential_states import state_of
 from runbook_lib.credential_versions import Secret, Seen, Version, open_rotation, pending_name, version_target
 
 PENDING, PREVIOUS, RETIRED = "pending", "previous", "retired"
@@ -49,14 +51,17 @@ def _without(secret: Secret, name: str, disabled: set[str]) -> Secret:
     return replace(secret, versions=tuple(versions))
 
 
-def to_record(kind: str, secret: str, seen: Seen, recorded: Mapping[Key, Recorded]) -> Sequence[Batch]:
+def to_record(kind: str, secret: str, seen: Seen, recorded: Mapping[Key, Recorded], now: datetime) -> Sequence[Batch]:
     """Return what is to be written so that the table says what is `seen`. recorded: table Credentials as it is."""
     states = _states(seen)
     rows = [_row(kind, version, state) for version, state in states.items() if version.credential_id]
     wanted = [row for row in rows if row.columns["state"] != RETIRED or row.key in recorded]
+    newest = seen.current.newest
+    if newest is not None and newest.rotation_id:
+        wanted.append(_secret_row(kind, secret, newest, now))
     known = {row.key for row in wanted}
     for key, entity in recorded.items():
-        # A credential that the vault knows no more; the secret's own row is bootstrap_registry's.
+        # A credential that the vault knows no more.
         if key[0] == kind and key not in known and key[1] != key_of(secret) and entity.state != RETIRED:
             wanted.append(Row(table=CREDENTIALS, partition=kind, name=key[1], columns={"state": RETIRED}))
     return batches(changed(wanted, recorded))
@@ -84,3 +89,10 @@ def _row(kind: str, version: Version, state: str) -> Row:
         "expires": rfc3339(version.expires) if version.expires else "",
     }
     return Row(table=CREDENTIALS, partition=kind, name=key_of(version.credential_id), columns=columns)
+
+
+def _secret_row(kind: str, secret: str, newest: Version, now: datetime) -> Row:
+    state = state_of(enabled=newest.enabled, not_before=None, expires=newest.expires, now=now)
+    expires = rfc3339(newest.expires) if newest.expires else ""
+    columns = {"state": state, "notBefore": "", "expires": expires}
+    return Row(table=CREDENTIALS, partition=kind, name=key_of(secret), columns=columns)

@@ -175,7 +175,7 @@ def _warnings(facts: Facts) -> Iterator[RunbookError]:
     for credential in facts.credentials:
         if credential.state in ("absent", "disabled"):
             yield RunbookError("VD-VAULT-001", f"it is {credential.state}", target=credential.id)
-        elif credential.state != "enabled":
+        elif credential.state not in ("enabled", "not provisioned"):
             yield RunbookError("VD-VAULT-003", f"it is {credential.state}", target=credential.id)
 
 

@@ -17,6 +17,10 @@ STALE = timedelta(hours=2)
 EXPIRES_SOON_DAYS = 30
 # As they were recorded (runbook_lib.credential_states).
 UNUSABLE = frozenset({"absent", "disabled", "expired", "not yet valid"})
+NOT_PROVISIONED = "not provisioned"
+# Rows of a rotation's credentials (runbook_lib.rotation_record): what they come to, the secret's own row says.
+OF_ROTATION = frozenset({"pending", "current", "previous"})
+RETIRED = "retired"
 
 
 class Level(str, Enum):
@@ -75,6 +79,10 @@ class Credential:
     @property
     def verdict(self) -> tuple[Level, str]:
         """How bad it is, and why in words, "" where all is well."""
+        if self.state in OF_ROTATION:
+            return Level.WELL, ""
+        if self.state == NOT_PROVISIONED:
+            return Level.ATTENTION, f"is {self.state} yet"
         if self.days_left is not None and self.days_left < 0:
             return Level.ILL, "has expired"
         if self.state in UNUSABLE:

@@ -15,6 +15,7 @@ from runbook_lib.health import STATES
 from scripts.status_facts import (
     DEGRADED,
     HEALTHY,
+    RETIRED,
     UNHEALTHY,
     UNKNOWN,
     Component,
@@ -70,7 +71,9 @@ def report(seen: Seen) -> Report:
     """Return the report of what was read."""
     entities = seen.entities or {}
     current = [_release(entity) for entity in entities.get(RELEASES, ()) if entity.get("state") == CURRENT]
-    credentials = [_credential(entity, seen.at) for entity in entities.get(CREDENTIALS, ())]
+    # A rotation leaves one behind each time; the table keeps them.
+    kept = (entity for entity in entities.get(CREDENTIALS, ()) if entity.get("state") != RETIRED)
+    credentials = [_credential(entity, seen.at) for entity in kept]
     components = sorted(map(_component, entities.get(COMPONENTS, ())), key=_severity)
     facts = Facts(
         at=seen.at,

@@ -10,6 +10,7 @@ from datetime import datetime
 from scripts.status_facts import (
     HEALTHY,
     ILL,
+    NOT_PROVISIONED,
     STALE,
     Component,
     Credential,
@@ -26,6 +27,7 @@ from scripts.status_facts import (
 MAX_NAMES = 5
 FAILED_RUNS = frozenset({"Failed", "Suspended"})
 _ONLY_PROBED = "The only component that is probed is healthy"
+RENEW = "ask the publisher to rotate it, or renew it in the Key Vault"
 CHECK = "run `vibedata invoke check_health`"
 
 
@@ -119,7 +121,8 @@ def _credential_notes(credentials: Sequence[Credential]) -> Iterator[Note]:
     for credential in credentials:
         level, words = credential.verdict
         if words:
-            yield Note(level=level, text=f"Credential {credential.id} {words}", remedy="renew it in the Key Vault")
+            remedy = "ask the publisher to provision it" if credential.state == NOT_PROVISIONED else RENEW
+            yield Note(level=level, text=f"Credential {credential.id} {words}", remedy=remedy)
 
 
 def _run_notes(runs: Sequence[Run], at: datetime) -> Iterator[Note]:

@@ -132,7 +132,7 @@ def test_everything_is_registered_and_a_rerun_writes_nothing(world: World) -> No
         "components": 3,
         "drift": [],
         "vanished": [],
-        "credentials": ["publisher-acr-token: enabled"],
+        "credentials": ["publisher-acr-token: enabled", "hmac-key: not provisioned"],
     }
 
     again = world.bootstrap()

@@ -367,6 +367,11 @@ def test_the_last_look_before_a_promotion(customer: Vault, rotation: CredentialM
 def test_what_is_recorded(customer: Vault, rotation: CredentialMaker) -> None:
     for table in ("Schema", "Credentials"):
         customer.tables.create_table(table)
+
+    def states() -> dict[str, str]:
+        return {key: row["state"] for key, row in customer.rows().items()}
+
+    own = {f"registry-token/{SECRET}": "enabled"}
     first = rotation("first")
     found = []
     for phase in PHASES:
@@ -376,8 +381,7 @@ def test_what_is_recorded(customer: Vault, rotation: CredentialMaker) -> None:
     assert found == [None, "pending", "pending", "current", "current"]
     second = rotation("second")
     second.through("promote")
-    states = {key: row["state"] for key, row in customer.rows().items()}
-    assert states == {"registry-token/first": "previous", "registry-token/second": "current"}
+    assert states() == {**own, "registry-token/first": "previous", "registry-token/second": "current"}
     second.succeed("retire", **NOW)
     rows = customer.rows()
     assert rows["registry-token/first"]["state"] == "retired"
@@ -387,7 +391,7 @@ def test_what_is_recorded(customer: Vault, rotation: CredentialMaker) -> None:
     for row in rows.values():
         customer.tables.get_table_client("Credentials").delete_entity(row)
     assert second.succeed("retire", **NOW).writes() != []
-    assert {key: row["state"] for key, row in customer.rows().items()} == {"registry-token/second": "current"}
+    assert states() == {**own, "registry-token/second": "current"}
 
 
 # --- Secrecy ----------------------------------------------------------------------------------------------------------

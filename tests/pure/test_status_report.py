@@ -150,6 +150,11 @@ def test_components_are_in_the_order_of_their_trouble() -> None:
         (None, "enabled", Level.WELL, None),
         (None, "absent", Level.ILL, "Credential key is absent"),
         (100, "disabled", Level.ILL, "Credential key is disabled"),
+        (None, "not provisioned", Level.ATTENTION, "Credential key is not provisioned yet"),
+        (-1, "previous", Level.WELL, None),
+        (5, "current", Level.WELL, None),
+        (None, "pending", Level.WELL, None),
+        (-1, "retired", Level.WELL, None),
     ],
 )
 def test_credentials_are_told_before_they_expire(days: float | None, state: str, level: Level, words: str) -> None:

@@ -1,0 +1,84 @@
+"""The key by which this instance signs what it tells the publisher (design section 8), as the vault holds it.
+
+Secret `hmac-key`: the newest enabled version is the key in use, its value base64url of 32 bytes, its id in tag `keyId`.
+rotate_hmac alone writes it.
+"""
+
+import base64
+import re
+from typing import TYPE_CHECKING
+
+from runbook_lib.callback_signer import SigningKey
+from runbook_lib.credential_versions import WRITTEN_TAG
+from runbook_lib.errors import RunbookError
+from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
+
+if TYPE_CHECKING:
+    from azure.keyvault.secrets import KeyVaultSecret, SecretClient
+
+    from runbook_lib.runbook import Context
+
+SECRET = "hmac-key"  # noqa: S105 - the secret's name in the customer's Key Vault
+KEY_ID_TAG = "keyId"
+KEY_BYTES = 32
+# Who signs repeatedly may keep the key for so long: an overlap counts on it (runbook_lib.credential_rotation).
+KEY_CACHE_SECONDS = 60
+
+KEY_ID = re.compile(r"hmac-[0-9a-f]{16}")
+
+
+def read_signing_key(context: "Context") -> SigningKey | None:
+    """Return the key in use, None where none was provisioned, or somebody has disabled them all.
+
+    The redactor knows it from then on. Raises RunbookError VD-ROTATION-006 (it is no key), and azure.core's errors.
+    """
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    secrets = context.clients.secrets
+    try:
+        found: KeyVaultSecret | None = secrets.get_secret(SECRET)
+    except ResourceNotFoundError:
+        return None
+    except HttpResponseError as error:
+        # The newest version is disabled: an older one may be in use again.
+        if error.status_code != 403 or "SecretDisabled" not in str(error):
+            raise
+        found = _newest_enabled(secrets)
+    if found is None:
+        return None
+    key_id = (found.properties.tags or {}).get(KEY_ID_TAG, "")
+    return signing_key(found.value or "", key_id, context.redactor)
+
+
+def _newest_enabled(secrets: "SecretClient") -> "KeyVaultSecret | None":
+    enabled = [version for version in secrets.list_properties_of_secret_versions(SECRET) if version.enabled]
+    newest = max(
+        enabled, key=lambda version: (version.created_on, (version.tags or {}).get(WRITTEN_TAG, "")), default=None
+    )
+    return None if newest is None else secrets.get_secret(SECRET, newest.version)
+
+
+def signing_key(text: str, key_id: str, redactor: Redactor) -> SigningKey:
+    """Return the key that a secret's text holds; `redactor` knows it from then on. Raises RunbookError VD-ROTATION-006.
+
+    Nothing of it may enter a message, not even of a malformed one.
+    """
+    if len(text) >= MIN_SECRET_LENGTH:
+        redactor.learn(text)
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES or KEY_ID.fullmatch(key_id) is None:
+        raise RunbookError("VD-ROTATION-006", f"it is not {KEY_BYTES} bytes with an id", target=SECRET)
+    redactor.learn_key(key)
+    return SigningKey(key_id, key)
+
+
+def key_text(key: bytes, redactor: Redactor) -> str:
+    """Return a key as the vault keeps it; `redactor` knows it from then on. Raises RunbookError VD-ROTATION-006."""
+    if len(key) >= MIN_SECRET_LENGTH:
+        redactor.learn_key(key)
+    if len(key) != KEY_BYTES:
+        raise RunbookError("VD-ROTATION-006", f"it was unwrapped and is not {KEY_BYTES} bytes", target=SECRET)
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")
