@@ -24,8 +24,9 @@ class Rotation:
     """One rotation of one instance's credential.
 
     credential_id: the key's or token's; slot: which password of the token, "" for a key. emergency: whether the former
-    credentials are believed stolen. supersedes: the rotation whose place it takes, "" for none. customer: how far the
-    customer's side was at its last report. started_at, promoted_at, ended_at: RFC 3339, "" for not yet.
+    credentials are believed stolen. supersedes: the rotations that were given up for it, the newest first: what one of
+    them brought may still be pending at the customer's. customer: how far that side was at its last report. started_at,
+    promoted_at, ended_at: RFC 3339, "" for not yet.
     """
 
     instance_id: str
@@ -34,7 +35,7 @@ class Rotation:
     credential_id: str
     slot: str = ""
     emergency: bool = False
-    supersedes: str = ""
+    supersedes: tuple[str, ...] = ()
     customer: CustomerState = "none"
     started_at: str = ""
     promoted_at: str = ""
@@ -91,7 +92,7 @@ def _columns(rotation: Rotation) -> dict[str, Any]:
         "credentialId": rotation.credential_id,
         "slot": rotation.slot,
         "emergency": rotation.emergency,
-        "supersedes": rotation.supersedes,
+        "supersedes": " ".join(rotation.supersedes),
         "customer": rotation.customer,
         "startedAt": rotation.started_at,
         "promotedAt": rotation.promoted_at,
@@ -108,7 +109,7 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
         credential_id=str(entity["credentialId"]),
         slot=str(entity["slot"]),
         emergency=bool(entity["emergency"]),
-        supersedes=str(entity["supersedes"]),
+        supersedes=tuple(str(entity["supersedes"]).split()),
         customer=cast(CustomerState, customer if customer in CUSTOMER_STATES else "none"),
         started_at=str(entity["startedAt"]),
         promoted_at=str(entity["promotedAt"]),

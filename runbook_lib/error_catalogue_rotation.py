@@ -84,11 +84,20 @@ ENTRIES: tuple[ErrorEntry, ...] = (
         " runbook rotate_hmac makes it takes its place.",
     ),
     entry(
+        "VD-ROTATION-031",
+        "a phase of the rotation failed at the customer's",
+        "The job ran in the customer's tenant and ended with the failure that the message names. Everything works on,"
+        " with the former credential or with both.",
+        "See that failure's own code; then run the same command again. Where it says that the rotation is over, begin"
+        " another with --supersede.",
+        retryable=True,
+    ),
+    entry(
         "VD-ROTATION-032",
         "the key of the open rotation is lost",
         "Its secret in the publisher's vault is absent, disabled or no key, or the key was revoked, and none of that is"
         " a step of the rotation.",
-        "Begin another rotation in its place, with option --supersede. The key in use stays accepted.",
+        "Begin another rotation in its place: `vibedata rotate-hmac --supersede`. The key in use stays accepted.",
     ),
     entry(
         "VD-ROTATION-033",
@@ -96,5 +105,19 @@ ENTRIES: tuple[ErrorEntry, ...] = (
         "The vault shows writes late, or something deletes or disables the secret.",
         "Run it again; a rotation that has not begun leaves nothing behind. If it stays, look at the vault's log.",
         retryable=True,
+    ),
+    entry(
+        "VD-ROTATION-034",
+        "another rotation has taken the place of this one",
+        "Somebody has begun another one, with --supersede or --emergency, while this command was under way.",
+        "Nothing is lost: run the command again, which goes on with the rotation that is open now.",
+        retryable=True,
+    ),
+    entry(
+        "VD-ROTATION-035",
+        "the customer's token cannot be renewed",
+        "The publisher's container registry has no such token, or ARM has not made the password that was asked for.",
+        "Check VIBEDATA_PUBLISHER_REGISTRY_NAME and VIBEDATA_PUBLISHER_TOKEN_NAME, and the token's state in the portal;"
+        " then run the same command again.",
     ),
 )

@@ -1,4 +1,4 @@
-"""The `vibedata` command: one module `scripts/command_<name>.py` per command."""
+"""The `vibedata` command: one module `scripts/command_<name>.py` per command, an underscore for each dash in it."""
 
 import argparse
 import importlib
@@ -73,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:
     """Import the module of the command that is asked for, or of all where that is not clear (`--help`)."""
     found = (module.name for module in pkgutil.iter_modules(scripts.__path__))
-    names = {name.removeprefix(PREFIX): name for name in sorted(found) if name.startswith(PREFIX)}
+    commands = [name for name in sorted(found) if name.startswith(PREFIX)]
+    names = {name.removeprefix(PREFIX).replace("_", "-"): name for name in commands}
     asked = next((argument for argument in arguments if argument in names), None)
     wanted = names if asked is None else {asked: names[asked]}
     return {command: importlib.import_module(f"scripts.{name}") for command, name in wanted.items()}

@@ -1,28 +1,107 @@
-"""The publisher's vault and tables, over the wire, under the engineer's identity."""
+"""The publisher's operator in the lab: its vault and tables, and rotations whose phases run in this process."""
 
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
 
+from publisher.acr_token_rotation_run import AcrTokenRotation
 from publisher.hmac_keys import HmacKeys
 from publisher.key_custody import KeyCustody
-from publisher.session import publisher_clients
+from publisher.rotation_plan import Request
+from publisher.session import publisher_clients, subscription_clients, token_resource
 from runbook_lib.azure_clients import AzureClients
+from runbook_lib.change import Change
 from runbook_lib.clock import Clock
+from runbook_lib.parameters import encode
+from runbook_lib.runbook import main
 from runbook_lib.secrets import Redactor
+from runbook_lib.settings import Settings
+from runbooks import rotate_acr_token
 from scripts.azure_session import open_session
+from scripts.rotation_drive import Outcome, Rotating, drive
 from tests.lab.runbook_run import QuickClock
 from tests.lab.running_lab import LabUnderTest
+
+RUNBOOKS = {runbook.RUNBOOK.name: runbook.RUNBOOK for runbook in (rotate_acr_token,)}
+
+
+class Killed(BaseException):
+    """The publisher's command ends here, as by SIGKILL: nothing catches it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherSide:
-    """What the publisher's operator works with."""
+    """What the publisher's operator works with. said: what the command would have shown."""
 
+    lab: LabUnderTest
+    settings: Settings
+    customer: AzureClients
     clients: AzureClients
     keys: HmacKeys
     custody: KeyCustody
     redactor: Redactor
+    clock: Clock
+    said: list[str] = field(default_factory=list)
+
+    def token_rotation(self, **request: Any) -> AcrTokenRotation:
+        """Return a new run of `vibedata rotate-acr-token`."""
+        token = token_resource(self.lab.env)
+        return AcrTokenRotation(
+            instance_id=self.settings.instance_id,
+            request=Request(**{"overlap_seconds": 0, **request}),
+            tables=self.clients,
+            subscription=subscription_clients(self.settings, self.customer, token.subscription_id, self.clock),
+            token=token,
+            run_runbook=self.run_runbook,
+            redactor=self.redactor,
+            clock=self.clock,
+        )
+
+    def run_runbook(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run a phase as a job would, in this process."""
+        stream = BytesIO()
+        main(RUNBOOKS[name], [encode(parameters)], {**os.environ, **self.lab.env}, stream=stream, clock=self.clock)
+        self.said.append(stream.getvalue().decode())
+        result: dict[str, Any] = json.loads(self.said[-1].splitlines()[-1])
+        return result
+
+    def drive(self, rotating: Rotating, *, wait: bool = True) -> Outcome:
+        """Drive a run as the command does."""
+        return drive(rotating, wait=wait, report=self.said.append, redactor=self.redactor, clock=self.clock)
+
+    def succeed(self, rotating: Rotating) -> Outcome:
+        """Drive a run that must come to the rotation's end."""
+        outcome = self.drive(rotating)
+        assert outcome.failed is None and outcome.resume_at is None, "\n".join(self.said)
+        return outcome
+
+
+class Interrupted:
+    """A run that is killed at its nth change: before it is made, or before anybody has seen it."""
+
+    def __init__(self, rotating: Any, *, at: int, made: bool) -> None:
+        self._rotating = rotating
+        self._left = at
+        self._made = made
+
+    def next_step(self) -> Any:
+        return self._rotating.next_step()
+
+    def apply(self, change: Change) -> None:
+        self._left -= 1
+        if self._left < 0 or (self._left == 0 and not self._made):
+            raise Killed
+        self._rotating.apply(change)
+
+    def look(self, change: Change) -> str | None:
+        if self._left <= 0:
+            raise Killed
+        seen: str | None = self._rotating.look(change)
+        return seen
 
 
 @contextmanager
@@ -31,6 +110,14 @@ def publisher_side(lab: LabUnderTest, clock: Clock | None = None) -> Iterator[Pu
     session, redactor = open_session(lab.env), Redactor()
     clock = clock or QuickClock()
     clients = publisher_clients(session.settings, session.clients, lab.env, clock)
-    custody = KeyCustody(clients.secrets, redactor=redactor, clock=clock)
-    with clients.session:
-        yield PublisherSide(clients=clients, keys=HmacKeys(clients.table_service), custody=custody, redactor=redactor)
+    with clients.session, session.clients.session:
+        yield PublisherSide(
+            lab=lab,
+            settings=session.settings,
+            customer=session.clients,
+            clients=clients,
+            keys=HmacKeys(clients.table_service),
+            custody=KeyCustody(clients.secrets, redactor=redactor, clock=clock),
+            redactor=redactor,
+            clock=clock,
+        )

@@ -1,0 +1,146 @@
+"""Rotating the token by which a customer reads the publisher's container registry: what comes next. All pure.
+
+The token has two passwords. The customer uses one; the other is generated anew, delivered, tested and promoted while
+the first one works. After the overlap the customer retires the former, and the publisher takes its password away. No
+password is ever stored at the publisher's: one that was lost on its way to the customer is generated again, in the same
+place.
+
+In an emergency both passwords are taken away first: imports fail until the new one has arrived.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from publisher.rotation_plan import PHASES, RETIRE, Request, Step, begins, customers, number_of, phase_changes
+from publisher.rotation_record import Rotation
+from runbook_lib.change import Change, Plan
+from runbook_lib.clock import rfc3339
+from runbook_lib.errors import RunbookError
+
+SECRET = "publisher-acr-token"  # noqa: S105 - the secret's name in the customer's Key Vault
+SLOTS = ("password1", "password2")
+
+_PASSWORD = "password "  # noqa: S105 - a word of a target
+_FIRST_PHASE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Password:
+    """What ARM shows of a token's password: its place, and when it was made. Never what it is."""
+
+    slot: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is found of one instance's token: its last rotation, and the passwords that there are.
+
+    new: the rotation that would be begun. driven: the id of the one that this run drives, "" for none yet.
+    """
+
+    now: datetime
+    newest: Rotation | None
+    passwords: tuple[Password, ...]
+    new: Rotation
+    driven: str = ""
+
+
+def free_slot(newest: Rotation | None, passwords: tuple[Password, ...]) -> str:
+    """Return the place of the password that the customer does not use.
+
+    The record says which it uses: that of the last rotation if it was promoted, else the other one. Before the first
+    rotation the one that there is is in use; of two, the newer.
+    """
+    if newest is not None:
+        return _other(newest.slot) if newest.promoted_at else newest.slot
+    by_age = sorted(passwords, key=lambda password: password.created)
+    return _other(by_age[-1].slot) if by_age else SLOTS[0]
+
+
+def next_step(request: Request, facts: Facts) -> Step:
+    """Return what is to be done now.
+
+    Raises RunbookError VD-ROTATION-034 (another rotation has taken the place of the one that this run drives).
+    """
+    if begins(request, facts.newest, facts.driven):
+        removals = _removals(facts.passwords) if request.emergency else []
+        return _step(*removals, Change(_FIRST_PHASE, "begin", number_of(facts.new), None, "open"))
+    rotation = facts.newest
+    if rotation is None or (facts.driven and rotation.rotation_id != facts.driven):
+        raise RunbookError("VD-ROTATION-034", "" if rotation is None else number_of(rotation), target=facts.driven)
+    if not rotation.open:
+        return Step()
+    others = tuple(password for password in facts.passwords if password.slot != rotation.slot)
+    changes = _removals(others) if rotation.emergency else []
+    changes += phase_changes(rotation, SECRET, stage=_FIRST_PHASE)
+    if changes:
+        return _step(*changes)
+    due = datetime.fromisoformat(rotation.promoted_at.replace("Z", "+00:00")) + timedelta(
+        seconds=request.overlap_seconds
+    )
+    if others and facts.now < due:
+        return Step(wait_until=due)
+    if not rotation.reached("retired"):
+        return _step(Change(1, RETIRE, customers(SECRET), rotation.customer, "retired"))
+    return _step(*_removals(others), Change(_FIRST_PHASE, "end", number_of(rotation), "open", "over"))
+
+
+def preview(request: Request, facts: Facts) -> Plan:
+    """Return all that a run would do until the rotation is over, with what it would wait for left out."""
+    changes: list[Change] = []
+    while True:
+        step = next_step(request, facts)
+        if step.wait_until is not None:
+            facts = replace(facts, now=step.wait_until)
+        elif not step.plan.changes:
+            return Plan(tuple(replace(change, stage=index) for index, change in enumerate(changes, start=1)))
+        for change in step.plan.changes:
+            changes.append(change)
+            facts = after(change, facts)
+
+
+def after(change: Change, facts: Facts) -> Facts:
+    """Return what will be found once a change is made."""
+    rotation = facts.newest
+    if change.action == "begin":
+        return replace(facts, newest=facts.new, driven=facts.new.rotation_id)
+    if change.action == "remove":
+        return replace(facts, passwords=tuple(each for each in facts.passwords if each.slot != slot_of(change)))
+    if rotation is None:
+        return facts
+    if change.action == "end":
+        return replace(facts, newest=replace(rotation, ended_at=rfc3339(facts.now)))
+    reached = replace(rotation, customer=change.after)  # type: ignore[arg-type] # a phase's end
+    if change.action == "stage":
+        others = tuple(each for each in facts.passwords if each.slot != rotation.slot)
+        facts = replace(facts, passwords=(*others, Password(slot=rotation.slot, created=facts.now)))
+    if change.action == "promote":
+        reached = replace(reached, promoted_at=rfc3339(facts.now))
+    return replace(facts, newest=reached)
+
+
+def slot_of(change: Change) -> str:
+    """Return the place of the password that a change is about."""
+    return change.target.removeprefix(_PASSWORD)
+
+
+def is_phase(change: Change) -> bool:
+    """Return whether a change is the customer's to make."""
+    return change.target == customers(SECRET) and change.action in {RETIRE, *(phase for phase, _ in PHASES)}
+
+
+def _removals(passwords: tuple[Password, ...]) -> list[Change]:
+    """One after the other: an update names the passwords that are kept, so that two at once would undo each other."""
+    return [
+        Change(stage, "remove", f"{_PASSWORD}{each.slot}", "there", "removed")
+        for stage, each in enumerate(passwords, start=1)
+    ]
+
+
+def _other(slot: str) -> str:
+    return SLOTS[1] if slot == SLOTS[0] else SLOTS[0]
+
+
+def _step(*changes: Change) -> Step:
+    return Step(plan=Plan(changes))

@@ -1,0 +1,236 @@
+"""Drive the rotation of a customer's container registry token: ARM for its passwords, the record, and the phases."""
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from publisher import acr_token_rotation
+from publisher.acr_token_rotation import Facts, Password
+from publisher.customer_phases import CustomerPhases, RunRunbook
+from publisher.rotation_plan import Request, Step, begins
+from publisher.rotation_record import Rotation, RotationRecords
+from publisher.session import TokenResource
+from publisher.wrapping import wrap
+from runbook_lib.azure_clients import AzureClients
+from runbook_lib.change import Change, Plan
+from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.errors import RunbookError
+from runbook_lib.secrets import Redactor
+
+if TYPE_CHECKING:
+    from azure.mgmt.containerregistry import ContainerRegistryManagementClient
+    from azure.mgmt.containerregistry.models import Token, TokenPassword
+
+RUNBOOK = "rotate_acr_token"
+TABLE = "AcrTokens"
+# A password that nobody rotates any more ends by itself. Rotate well before.
+LIFE = timedelta(days=180)
+
+Random = Callable[[int], bytes]
+
+
+class AcrTokenRotation:
+    """One run for one instance.
+
+    Parameters: instance_id; request; tables and subscription, clients of the publisher's storage and of its
+    subscription; token, which is the customer's; run_runbook, runs a phase at the customer's; redactor, learns each
+    password; clock; random, returns so many bytes that nobody can guess.
+    """
+
+    def __init__(
+        self,
+        *,
+        instance_id: str,
+        request: Request,
+        tables: AzureClients,
+        subscription: AzureClients,
+        token: TokenResource,
+        run_runbook: RunRunbook,
+        redactor: Redactor,
+        clock: Clock,
+        random: Random = os.urandom,
+    ) -> None:
+        self._instance_id = instance_id
+        self._request = request
+        self._arm: ContainerRegistryManagementClient = subscription.container_registry_management
+        self._token = token
+        self._records = RotationRecords(tables.table_service, TABLE)
+        self._phases = CustomerPhases(runbook=RUNBOOK, run_runbook=run_runbook, records=self._records, clock=clock)
+        self._redactor = redactor
+        self._clock = clock
+        self._rotation_id = str(uuid.UUID(bytes=random(16), version=4))
+        self._driven = ""
+        self._facts: Facts | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What was seen last."""
+        return self.observe() if self._facts is None else self._facts
+
+    @property
+    def newest(self) -> Rotation | None:
+        """The instance's last rotation, as it was last seen."""
+        return self.facts.newest
+
+    def next_step(self) -> Step:
+        """Look, and return what is to be done now; raises what publisher.acr_token_rotation.next_step does."""
+        return acr_token_rotation.next_step(self._request, self.observe())
+
+    def preview(self) -> Plan:
+        """Return all that a run would do."""
+        return acr_token_rotation.preview(self._request, self.observe())
+
+    def observe(self) -> Facts:
+        """Read the publisher's record and the token. Raises RunbookError VD-ROTATION-035 where there is no token."""
+        newest = self._records.newest(self._instance_id)
+        passwords = self._passwords()
+        anew = begins(self._request, newest, self._driven)
+        if newest is not None and not anew and not self._driven:
+            self._driven = newest.rotation_id
+        self._facts = Facts(
+            now=self._clock.now(),
+            newest=newest,
+            passwords=passwords,
+            new=self._new(newest, passwords),
+            driven=self._driven,
+        )
+        return self._facts
+
+    def apply(self, change: Change) -> None:
+        """Make one change."""
+        if change.action == "remove":
+            self._remove(acr_token_rotation.slot_of(change))
+        elif change.action == "begin":
+            self._records.begin(self._certain_new())
+            newest = self._records.newest(self._instance_id)
+            self._driven = "" if newest is None else newest.rotation_id
+        elif change.action == "end":
+            self._records.change(replace(self._rotation(), ended_at=rfc3339(self._clock.now())))
+        else:
+            self._run_phase(change)
+
+    def look(self, change: Change) -> str | None:
+        """Return what is seen at a change's target now."""
+        if change.action == "remove":
+            there = {password.slot for password in self._passwords()}
+            return "there" if acr_token_rotation.slot_of(change) in there else "removed"
+        newest = self._records.newest(self._instance_id)
+        if newest is None:
+            return None
+        if change.action == "begin":
+            return "open" if newest.number >= self.facts.new.number else None
+        if change.action == "end":
+            return "open" if newest.open else "over"
+        return change.after if newest.reached(change.after) else newest.customer
+
+    def _run_phase(self, change: Change) -> None:
+        rotation = self._rotation()
+        if rotation.reached(change.after):
+            return  # the phase before has reported that it is there already
+        if change.action != "stage":
+            self._phases.run(rotation, change.action, credential_id=rotation.credential_id)
+            return
+        wrapping_key = self._phases.wrapping_key(rotation)
+        rotation = self._rotation()
+        if rotation.reached(change.after):
+            return  # delivered by a run before: another password would make that one void
+        expires = self._clock.now() + LIFE
+        # The password is in this expression alone: it goes to the customer wrapped, or is generated again.
+        wrapped = wrap(self._generate(rotation.slot, expires_at=expires), wrapping_key.jwk)
+        self._phases.run(
+            rotation,
+            change.action,
+            credential_id=rotation.credential_id,
+            expires=rfc3339(expires),
+            wrapped_key=wrapped,
+            wrapping_key_version=wrapping_key.version,
+        )
+
+    def _generate(self, slot: str, *, expires_at: datetime) -> bytes:
+        """Make a password and return the credential as the customer stores it."""
+        from azure.mgmt.containerregistry.models import GenerateCredentialsParameters
+
+        made = self._arm.registries.begin_generate_credentials(
+            self._token.resource_group,
+            self._token.container_registry,
+            GenerateCredentialsParameters(token_id=self._token.resource_id, name=slot, expiry=expires_at),
+        ).result()
+        password = next((each.value for each in made.passwords or () if each.name == slot), None)
+        if not password or not made.username:
+            raise RunbookError("VD-ROTATION-035", f"ARM made no {slot}", target=self._token.token)
+        self._redactor.learn(password)
+        return json.dumps({"username": made.username, "password": password}).encode()
+
+    def _remove(self, slot: str) -> None:
+        """Take a password away: an update keeps those that it names."""
+        from azure.mgmt.containerregistry.models import (
+            TokenCredentialsProperties,
+            TokenPassword,
+            TokenUpdateParameters,
+            TokenUpdateProperties,
+        )
+
+        kept = [
+            TokenPassword(name=each.name, expiry=each.expiry)
+            for each in self._listed()
+            if str(getattr(each.name, "value", each.name)) != slot
+        ]
+        self._arm.tokens.begin_update(
+            self._token.resource_group,
+            self._token.container_registry,
+            self._token.token,
+            TokenUpdateParameters(
+                properties=TokenUpdateProperties(credentials=TokenCredentialsProperties(passwords=kept))
+            ),
+        ).wait()
+
+    def _passwords(self) -> tuple[Password, ...]:
+        return tuple(
+            Password(slot=str(getattr(each.name, "value", each.name)), created=each.creation_time)
+            for each in self._listed()
+            if each.creation_time is not None
+        )
+
+    def _listed(self) -> "list[TokenPassword]":
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            token: Token = self._arm.tokens.get(
+                self._token.resource_group, self._token.container_registry, self._token.token
+            )
+        except ResourceNotFoundError as error:
+            raise RunbookError("VD-ROTATION-035", "there is no such token", target=self._token.resource_id) from error
+        credentials = token.properties.credentials if token.properties else None
+        return list(credentials.passwords or ()) if credentials else []
+
+    def _rotation(self) -> Rotation:
+        """Return the rotation that is driven, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
+        newest = self._records.newest(self._instance_id)
+        if newest is None or newest.rotation_id != self._driven:
+            raise RunbookError("VD-ROTATION-034", target=self._driven)
+        return newest
+
+    def _certain_new(self) -> Rotation:
+        """Return the new rotation. Of one that is given up it must be certain whether the customer uses its password:
+        a run that was killed may have promoted it and not recorded that."""
+        newest = self._records.newest(self._instance_id)
+        if newest is None or not newest.open or newest.promoted_at or not newest.reached("pending"):
+            return self.facts.new
+        return self._new(self._phases.run(newest, "prepare", credential_id=newest.credential_id), self.facts.passwords)
+
+    def _new(self, newest: Rotation | None, passwords: tuple[Password, ...]) -> Rotation:
+        slot = acr_token_rotation.free_slot(newest, passwords)
+        return Rotation(
+            instance_id=self._instance_id,
+            number=1 if newest is None else newest.number + 1,
+            rotation_id=self._rotation_id,
+            credential_id=f"{slot}-{self._rotation_id.partition('-')[0]}",
+            slot=slot,
+            emergency=self._request.emergency,
+            supersedes=(newest.rotation_id, *newest.supersedes) if newest is not None and newest.open else (),
+            started_at=rfc3339(self._clock.now()),
+        )

@@ -1,0 +1,200 @@
+"""Drive the rotation of an instance's key: observe and look at the publisher's record, apply a change, run a phase."""
+
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+from publisher import hmac_rotation
+from publisher.customer_phases import CustomerPhases, RunRunbook
+from publisher.hmac_keys import HmacKeys
+from publisher.hmac_rotation import GRACE_SECONDS, Facts
+from publisher.key_custody import KEY_BYTES, KeyCustody
+from publisher.rotation_plan import Request, Step, begins
+from publisher.rotation_record import Rotation, RotationRecords
+from publisher.wrapping import wrap
+from runbook_lib.azure_clients import AzureClients
+from runbook_lib.change import Change, Plan
+from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.errors import RunbookError
+from runbook_lib.secrets import Redactor
+
+RUNBOOK = "rotate_hmac"
+TABLE = "HmacRotations"
+KEY_ID_BYTES = 8
+
+Random = Callable[[int], bytes]
+
+
+class HmacRotation:
+    """One run for one instance.
+
+    Parameters: instance_id; request; clients, of the publisher's vault and tables; run_runbook, runs a phase at the
+    customer's; redactor, learns the key; clock; random, returns so many bytes that nobody can guess; grace_seconds, see
+    publisher.hmac_rotation.
+    """
+
+    def __init__(
+        self,
+        *,
+        instance_id: str,
+        request: Request,
+        clients: AzureClients,
+        run_runbook: RunRunbook,
+        redactor: Redactor,
+        clock: Clock,
+        random: Random = os.urandom,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> None:
+        self._instance_id = instance_id
+        self._request = request
+        self._keys = HmacKeys(clients.table_service)
+        self._custody = KeyCustody(clients.secrets, redactor=redactor, clock=clock)
+        self._records = RotationRecords(clients.table_service, TABLE)
+        self._phases = CustomerPhases(runbook=RUNBOOK, run_runbook=run_runbook, records=self._records, clock=clock)
+        self._clock = clock
+        self._random = random
+        self._grace_seconds = grace_seconds
+        self._rotation_id = str(uuid.UUID(bytes=random(16), version=4))
+        self._key_id = f"hmac-{random(KEY_ID_BYTES).hex()}"
+        self._driven = ""
+        self._facts: Facts | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What was seen last."""
+        return self.observe() if self._facts is None else self._facts
+
+    @property
+    def newest(self) -> Rotation | None:
+        """The instance's last rotation, as it was last seen."""
+        return self.facts.newest
+
+    def next_step(self) -> Step:
+        """Look, and return what is to be done now; raises what publisher.hmac_rotation.next_step does."""
+        return hmac_rotation.next_step(self._request, self.observe())
+
+    def preview(self) -> Plan:
+        """Return all that a run would do."""
+        return hmac_rotation.preview(self._request, self.observe())
+
+    def observe(self) -> Facts:
+        """Read what the publisher's record says of the instance."""
+        newest = self._records.newest(self._instance_id)
+        keys = tuple(self._keys.of_instance(self._instance_id))
+        anew = begins(self._request, newest, self._driven)
+        if newest is not None and not anew and not self._driven:
+            self._driven = newest.rotation_id
+        # Only after an emergency are there revoked keys whose secrets are still to be disabled.
+        revoked = [key.key_id for key in keys if key.state == "revoked"] if newest and newest.emergency else []
+        self._facts = Facts(
+            now=self._clock.now(),
+            newest=newest,
+            keys=keys,
+            with_secret=frozenset(each for each in revoked if self._custody.enabled(self._instance_id, each)),
+            new=self._new(newest),
+            driven=self._driven,
+            grace_seconds=self._grace_seconds,
+        )
+        return self._facts
+
+    def apply(self, change: Change) -> None:
+        """Make one change."""
+        facts, action = self.facts, change.action
+        if action == "keep":
+            if self._custody.read(self._instance_id, self._key_id) is None:
+                self._custody.keep(self._instance_id, self._key_id, self._random(KEY_BYTES))
+        elif action == "begin":
+            self._begin(facts.new)
+        elif action == "end":
+            self._records.change(replace(self._rotation(), ended_at=rfc3339(self._clock.now())))
+        elif action == "disable":
+            self._custody.disable(self._instance_id, hmac_rotation.key_of(change))
+        elif hmac_rotation.is_phase(change):
+            self._run_phase(change)
+        else:
+            self._change_key(change)
+
+    def look(self, change: Change) -> str | None:
+        """Return what is seen at a change's target now."""
+        key_id = hmac_rotation.key_of(change)
+        if change.action == "keep":
+            return "kept" if self._custody.read(self._instance_id, key_id) is not None else None
+        if change.action == "disable":
+            return "enabled" if self._custody.enabled(self._instance_id, key_id) else "disabled"
+        if change.action in ("begin", "end") or hmac_rotation.is_phase(change):
+            return self._look_at_rotation(change)
+        record = self._keys.read(self._instance_id, key_id)
+        if record is None or (change.action == "retire" and self._custody.enabled(self._instance_id, key_id)):
+            return None if record is None else "previous"
+        return record.state if change.action != "limit" else str(record)
+
+    def _look_at_rotation(self, change: Change) -> str | None:
+        newest = self._records.newest(self._instance_id)
+        if newest is None:
+            return None
+        if change.action == "begin":
+            # Whoever has begun it: of two operators one does, and both drive the same.
+            return "open" if newest.number >= self.facts.new.number else None
+        if change.action == "end":
+            return "open" if newest.open else "over"
+        return change.after if newest.reached(change.after) else newest.customer
+
+    def _begin(self, rotation: Rotation) -> None:
+        """A key that was kept for a rotation that somebody else began is never used."""
+        if not self._records.begin(rotation):
+            newest = self._records.newest(self._instance_id)
+            if newest is None or newest.credential_id != self._key_id:
+                self._custody.disable(self._instance_id, self._key_id)
+        newest = self._records.newest(self._instance_id)
+        self._driven = "" if newest is None else newest.rotation_id
+
+    def _run_phase(self, change: Change) -> None:
+        rotation = self._rotation()
+        if rotation.reached(change.after):
+            return  # the phase before has reported that it is there already
+        if change.action != "stage":
+            self._phases.run(rotation, change.action, key_id=rotation.credential_id)
+            return
+        wrapping_key = self._phases.wrapping_key(rotation)
+        key = self._custody.read(self._instance_id, rotation.credential_id)
+        if key is None:
+            raise RunbookError("VD-ROTATION-032", "its secret cannot be read", target=rotation.credential_id)
+        self._phases.run(
+            rotation,
+            change.action,
+            key_id=rotation.credential_id,
+            wrapped_key=wrap(key, wrapping_key.jwk),
+            wrapping_key_version=wrapping_key.version,
+        )
+
+    def _change_key(self, change: Change) -> None:
+        facts = replace(self.facts, now=self._clock.now(), newest=self._rotation())
+        if change.action == "accept":
+            self._keys.add(hmac_rotation.key_after(change, facts))
+            return
+        key_id = hmac_rotation.key_of(change)
+        known = self._keys.read(self._instance_id, key_id)
+        facts = replace(facts, keys=() if known is None else (known,))
+        if change.action == "retire":
+            # First the bytes: the record says that they are gone.
+            self._custody.disable(self._instance_id, key_id)
+        self._keys.change(hmac_rotation.key_after(change, facts))
+
+    def _rotation(self) -> Rotation:
+        """Return the rotation that is driven, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
+        newest = self._records.newest(self._instance_id)
+        if newest is None or newest.rotation_id != self._driven:
+            raise RunbookError("VD-ROTATION-034", target=self._driven)
+        return newest
+
+    def _new(self, newest: Rotation | None) -> Rotation:
+        return Rotation(
+            instance_id=self._instance_id,
+            number=1 if newest is None else newest.number + 1,
+            rotation_id=self._rotation_id,
+            credential_id=self._key_id,
+            emergency=self._request.emergency,
+            supersedes=(newest.rotation_id, *newest.supersedes) if newest is not None and newest.open else (),
+            started_at=rfc3339(self._clock.now()),
+        )

@@ -1,0 +1,70 @@
+"""What rotations of a key and of a token have in common, seen from the publisher. All pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from publisher.rotation_record import CustomerState, Rotation
+from runbook_lib.change import Change, Plan
+
+# How the customer's side goes on, each phase with what it comes to.
+PHASES: tuple[tuple[str, CustomerState], ...] = (
+    ("prepare", "prepared"),
+    ("stage", "pending"),
+    ("test", "tested"),
+    ("promote", "promoted"),
+)
+RETIRE = "retire"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the operator asks for.
+
+    emergency: what is in use is believed stolen. supersede: an open rotation is given up for a new one.
+    overlap_seconds: how long the former credential stays in use after the new one is.
+    """
+
+    emergency: bool = False
+    supersede: bool = False
+    overlap_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What is to be done now. No change and no time to wait for: the rotation is over.
+
+    wait_until: before that time nothing is to be done. brief: whether that is so soon that nobody need come back.
+    """
+
+    plan: Plan = field(default_factory=Plan)
+    wait_until: datetime | None = None
+    brief: bool = False
+
+
+def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
+    """Return whether a new rotation is to be begun. driven: the id of the rotation that this run drives already."""
+    if driven:
+        return False
+    if newest is None or not newest.open or request.supersede:
+        return True
+    return request.emergency and not newest.emergency
+
+
+def phase_changes(rotation: Rotation, secret: str, *, stage: int) -> list[Change]:
+    """Return what is left of the phases before `retire`. secret: its name at the customer's; stage: the first one's."""
+    changes = []
+    for offset, (phase, reached) in enumerate(PHASES):
+        # The wrapping key is of no use once the credential has arrived.
+        if not rotation.reached("pending" if phase == "prepare" else reached):
+            changes.append(Change(stage + offset, phase, customers(secret), rotation.customer, reached))
+    return changes
+
+
+def customers(secret: str) -> str:
+    """Return the target of a change in the customer's vault."""
+    return f"customer's {secret}"
+
+
+def number_of(rotation: Rotation) -> str:
+    """Return the target of a change to the record of a rotation."""
+    return f"rotation {rotation.number} ({rotation.rotation_id})"

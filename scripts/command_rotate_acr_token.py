@@ -1,0 +1,55 @@
+"""`vibedata rotate-acr-token`: renew the token by which a customer reads the publisher's container registry."""
+
+import argparse
+import os
+
+from publisher.acr_token_rotation_run import AcrTokenRotation
+from publisher.session import publisher_clients, subscription_clients, token_resource
+from runbook_lib.clock import SYSTEM_CLOCK
+from scripts.azure_session import open_session
+from scripts.rotation_command import add_options, jobs_of, reporter, request_of, run_rotation
+
+EXAMPLES = """\
+examples:
+  vibedata rotate-acr-token --plan                        all that would be done, nothing changed
+  vibedata rotate-acr-token                               until the new one is in use; says when to run it again
+  vibedata rotate-acr-token --wait --overlap-seconds 600  all of it, the former one valid for ten minutes more
+  vibedata rotate-acr-token --emergency                   the token is believed stolen: take its passwords away at once
+  vibedata rotate-acr-token --supersede                   give up a rotation that cannot be finished
+  vibedata rotate-acr-token --output json
+
+A run that was broken off is finished by the same command: it takes up the rotation that is open. Settings come from
+VIBEDATA_* in the environment: the customer's, and of the publisher's VIBEDATA_PUBLISHER_TABLE_ENDPOINT,
+VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT, VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, VIBEDATA_PUBLISHER_RESOURCE_GROUP,
+VIBEDATA_PUBLISHER_REGISTRY_NAME and VIBEDATA_PUBLISHER_TOKEN_NAME. For the lab: source .lab/lab.env.
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `rotate-acr-token` to the command line."""
+    parser = subparsers.add_parser(
+        "rotate-acr-token",
+        help="give a customer a new password for the publisher's container registry",
+        description="Renew the token by which a customer reads the publisher's container registry, on both sides.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Rotate and return 0 where nothing failed."""
+    session, report = open_session(), reporter(arguments.output)
+    token = token_resource(os.environ)
+    rotating = AcrTokenRotation(
+        instance_id=session.settings.instance_id,
+        request=request_of(arguments),
+        tables=publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK),
+        subscription=subscription_clients(session.settings, session.clients, token.subscription_id, SYSTEM_CLOCK),
+        token=token,
+        run_runbook=jobs_of(session, report),
+        redactor=session.redactor,
+        clock=SYSTEM_CLOCK,
+    )
+    return run_rotation(arguments, session, rotating, report)

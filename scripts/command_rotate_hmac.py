@@ -1,0 +1,51 @@
+"""`vibedata rotate-hmac`: give an instance its key for callbacks, or a new one, without one refused request."""
+
+import argparse
+import os
+
+from publisher.hmac_rotation_run import HmacRotation
+from publisher.session import publisher_clients
+from runbook_lib.clock import SYSTEM_CLOCK
+from scripts.azure_session import open_session
+from scripts.rotation_command import add_options, jobs_of, reporter, request_of, run_rotation
+
+EXAMPLES = """\
+examples:
+  vibedata rotate-hmac --plan                        all that would be done, nothing changed
+  vibedata rotate-hmac                               until the new key is in use; says when to run it again
+  vibedata rotate-hmac --wait --overlap-seconds 600  all of it, the former key in use for ten minutes more
+  vibedata rotate-hmac --emergency                   the key is believed stolen: refuse it at once
+  vibedata rotate-hmac --supersede                   give up a rotation that cannot be finished
+  vibedata rotate-hmac --output json
+
+A run that was broken off is finished by the same command: it takes up the rotation that is open. Settings come from
+VIBEDATA_* in the environment: the customer's, and of the publisher's VIBEDATA_PUBLISHER_TABLE_ENDPOINT and
+VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT. For the lab: source .lab/lab.env.
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `rotate-hmac` to the command line."""
+    parser = subparsers.add_parser(
+        "rotate-hmac",
+        help="give an instance a new key for its callbacks",
+        description="Provision or rotate the key that signs an instance's callbacks, on both sides.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Rotate and return 0 where nothing failed."""
+    session, report = open_session(), reporter(arguments.output)
+    rotating = HmacRotation(
+        instance_id=session.settings.instance_id,
+        request=request_of(arguments),
+        clients=publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK),
+        run_runbook=jobs_of(session, report),
+        redactor=session.redactor,
+        clock=SYSTEM_CLOCK,
+    )
+    return run_rotation(arguments, session, rotating, report)

@@ -1,0 +1,129 @@
+"""What `vibedata rotate-hmac` and `vibedata rotate-acr-token` have in common: options, the run, and what is shown."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from publisher.customer_phases import RunRunbook
+from publisher.hmac_rotation import GRACE_SECONDS
+from publisher.rotation_plan import Request
+from publisher.rotation_record import Rotation
+from runbook_lib.change import Plan
+from runbook_lib.clock import SYSTEM_CLOCK, rfc3339
+from scripts.azure_session import AzureSession
+from scripts.command_invoke import result_of
+from scripts.job import run_job
+from scripts.output import show, table
+from scripts.rotation_drive import Outcome, Rotating, drive
+
+# The longest job besides: until then what was read before the rotation may still be used (design section 8).
+OVERLAP_SECONDS = GRACE_SECONDS + 3 * 3600
+
+Report = Callable[[str], None]
+
+
+class RotationRun(Rotating, Protocol):
+    """One run of a rotation that can also be shown."""
+
+    @property
+    def newest(self) -> Rotation | None:
+        """The instance's last rotation, as it was last seen."""
+        ...
+
+    def preview(self) -> Plan:
+        """Return all that a run would do."""
+        ...
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what both commands take."""
+    parser.add_argument("--plan", action="store_true", help="show all that would be done, do nothing")
+    parser.add_argument(
+        "--overlap-seconds",
+        type=int,
+        default=OVERLAP_SECONDS,
+        metavar="N",
+        help="how long the former one stays in use beside the new one (default: %(default)s, three hours and a bit)",
+    )
+    parser.add_argument("--wait", action="store_true", help="stay until the former one is retired")
+    anew = parser.add_mutually_exclusive_group()
+    anew.add_argument(
+        "--emergency", action="store_true", help="what is in use is believed stolen: refuse it at once, no overlap"
+    )
+    anew.add_argument(
+        "--supersede", action="store_true", help="give up a rotation that is open, and begin another in its place"
+    )
+
+
+def request_of(arguments: argparse.Namespace) -> Request:
+    """Return what the options ask for."""
+    return Request(
+        emergency=arguments.emergency,
+        supersede=arguments.supersede,
+        overlap_seconds=0 if arguments.emergency else max(arguments.overlap_seconds, 0),
+    )
+
+
+def reporter(output: str) -> Report:
+    """Return what writes progress: with `--output json`, standard output holds the result alone."""
+    stream = sys.stderr if output == "json" else sys.stdout
+
+    def report(line: str) -> None:
+        stream.write(line + "\n")
+        stream.flush()
+
+    return report
+
+
+def jobs_of(session: AzureSession, report: Report) -> RunRunbook:
+    """Return what runs a phase as a job in the customer's Automation account."""
+
+    def run_runbook(runbook: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        report(f"{runbook}: phase {parameters['phase']}: starting a job")
+        return result_of(run_job(session, runbook, parameters, lambda line: report(f"{runbook}: {line}")))
+
+    return run_runbook
+
+
+def run_rotation(arguments: argparse.Namespace, session: AzureSession, rotating: RotationRun, report: Report) -> int:
+    """Show what would be done, or do it; return the command's exit code."""
+    instance = {"instance_id": session.settings.instance_id}
+    if arguments.plan:
+        plan = rotating.preview()
+        rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
+        text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
+        changes = [asdict(change) for change in plan.changes]
+        show(arguments.output, result={"status": "planned", **instance, "changes": changes}, text=text)
+        return 0
+    outcome = drive(rotating, wait=arguments.wait, report=report, redactor=session.redactor, clock=SYSTEM_CLOCK)
+    result = instance | result_json(rotating.newest, outcome)
+    show(arguments.output, result=result, text=_text(result))
+    return 1 if outcome.failed else 0
+
+
+def result_json(newest: Rotation | None, outcome: Outcome) -> dict[str, Any]:
+    """Return what programs read of a run."""
+    failed = outcome.failed
+    status = "failed" if failed else "waiting" if outcome.resume_at else "succeeded"
+    return {
+        "status": status,
+        "rotation_id": newest.rotation_id if newest else None,
+        "credential_id": newest.credential_id if newest else None,
+        "changed": sum(each.outcome == "done" for each in outcome.results),
+        "changes": [{**asdict(each.change), "outcome": each.outcome} for each in outcome.results],
+        "next": rfc3339(outcome.resume_at) if outcome.resume_at else None,
+        "error": failed.error.as_json() if failed and failed.error else None,
+    }
+
+
+def _text(result: Mapping[str, Any]) -> str:
+    about = f"{result['credential_id']} (rotation {result['rotation_id']})"
+    if result["status"] == "waiting":
+        return (
+            f"{about} is in use; the former one is still accepted.\nRun the same command again after {result['next']}."
+        )
+    if result["status"] == "failed":
+        return f"{about} is not finished. Run the same command again: it goes on where this one ended."
+    return f"{about} is in use; what was there before is retired."

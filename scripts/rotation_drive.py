@@ -1,0 +1,84 @@
+"""Drive a rotation to its end, or to where it has to wait, by the one engine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from publisher.rotation_plan import Step
+from runbook_lib.change import Change, Result
+from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.engine import Work, apply_plan
+from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
+from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.secrets import Redactor
+
+
+class Rotating(Protocol):
+    """One run of a rotation, as publisher.hmac_rotation_run and publisher.acr_token_rotation_run have it."""
+
+    def next_step(self) -> Step:
+        """Look, and return what is to be done now."""
+        ...
+
+    def apply(self, change: Change) -> None:
+        """Make one change."""
+        ...
+
+    def look(self, change: Change) -> str | None:
+        """Return what is seen at a change's target now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to. resume_at: when it goes on, None where the rotation is over or has failed."""
+
+    results: list[Result] = field(default_factory=list)
+    resume_at: datetime | None = None
+
+    @property
+    def failed(self) -> Result | None:
+        """The first change that failed."""
+        return next((result for result in self.results if result.outcome == "failed"), None)
+
+
+def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor: Redactor, clock: Clock) -> Outcome:
+    """Do what is next until nothing is, or a change fails, or the overlap is to be waited for and `wait` is false.
+
+    report is given a line for each change as it ends, and for each wait; no secret that `redactor` knows is in them.
+    Raises what the work's next_step does.
+    """
+    results: list[Result] = []
+    engine = Work(apply=work.apply, look=work.look, name_error=_named, retry_policy=NetworkRetryPolicy, clock=clock)
+    while True:
+        step = work.next_step()
+        if step.wait_until is not None:
+            if not wait and not step.brief:
+                return Outcome(results=results, resume_at=step.wait_until)
+            report(f"waiting until {rfc3339(step.wait_until)}")
+            clock.sleep(max((step.wait_until - clock.now()).total_seconds(), 0.0))
+        elif not step.plan.changes:
+            return Outcome(results=results)
+        else:
+            made = apply_plan(
+                step.plan,
+                engine,
+                on_result=lambda result: report(redactor.redact(_line(result))),
+                on_stage_end=lambda: None,
+                on_progress=lambda _: None,  # a line for each result, and the jobs' own, are progress enough
+            )
+            results += made
+            if any(result.outcome != "done" for result in made):
+                return Outcome(results=results)
+
+
+def _line(result: Result) -> str:
+    change = result.change
+    words = f"{change.action} {change.target}: {result.outcome}"
+    return words if result.error is None else f"{words}\n{result.error}"
+
+
+def _named(error: BaseException) -> RunbookError:
+    return name_error(error) or RunbookError("VD-ENGINE-900", f"{type(error).__name__}: {error}")
