@@ -51,19 +51,20 @@ def read_envelope(content: bytes, media_type: str) -> Envelope:
     # RFC 7515 section 7.2.2; further members are ignored, as section 7.2.1 demands.
     if "signatures" in document:
         raise malformed("the envelope is in the general serialization", _STEP)
-    payload, protected, signature = (_text(document, name) for name in ("payload", "protected", "signature"))
+    protected, payload = _text(document, "protected"), _text(document, "payload")
+    decoded = {name: _base64url(_text(document, name), name) for name in ("protected", "payload", "signature")}
+    signed = read_object(decoded["protected"], "the protected header", _STEP)
     header = document.get("header")
     if not isinstance(header, dict):
         raise malformed("the envelope has no unprotected header, and so no certificates", _STEP)
-    signed = read_object(_base64url(protected, "protected"), "the protected header", _STEP)
     # RFC 7515 section 4: one header, in two parts without a common name.
     if both := header.keys() & signed.keys():
         raise malformed(f"{shown(min(both))} stands in the protected and the unprotected header", _STEP)
     return Envelope(
-        signing_input=f"{protected}.{payload}".encode("ascii"),
-        payload=_base64url(payload, "payload"),
+        signing_input=f"{protected}.{payload}".encode("ascii"),  # base64url, or it would not have been decoded
+        payload=decoded["payload"],
         protected=signed,
-        signature=_base64url(signature, "signature"),
+        signature=decoded["signature"],
         chain=_chain(header),
     )
 

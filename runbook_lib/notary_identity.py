@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # Each relative distinguished name as its types (dotted OIDs) and values; how often it stands in the subject.
 Identity: TypeAlias = "Counter[frozenset[tuple[str, str | bytes]]]"
 
-# What RFC 4514 leaves out and people write: blanks after a comma that is not escaped.
-_BLANKS = re.compile(r"((?:[^\\,+]|\\.)*[,+]) +")
+# What RFC 4514 leaves out and people write: blanks after a separator. An escaped character is none.
+_BLANKS = re.compile(r"(\\.|[,+]) *", re.DOTALL)
 
 
 def read_identity(text: str) -> Identity:
@@ -32,7 +32,7 @@ def read_identity(text: str) -> Identity:
     from cryptography import x509
 
     try:
-        name = x509.Name.from_rfc4514_string(_BLANKS.sub(r"\1", text))
+        name = x509.Name.from_rfc4514_string(_BLANKS.sub(_without_blanks, text))
     except (ValueError, TypeError, KeyError, Warning) as error:
         raise RunbookError("VD-TRUST-012", f"{shown(text)} names no subject: {error}") from error
     if not name.rdns:
@@ -43,6 +43,10 @@ def read_identity(text: str) -> Identity:
 def identity_of(certificate: Certificate) -> Identity:
     """Return the identity of a certificate's subject."""
     return _identity(certificate.parsed.subject)
+
+
+def _without_blanks(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith("\\") else found[1]
 
 
 def _identity(name: "x509.Name") -> Identity:
