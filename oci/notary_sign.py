@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from oci.layout import EMPTY, EMPTY_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
 from oci.signers import Signer
-from oci.signing_chain import SigningChain, fingerprints, is_signature
+from oci.signing_chain import SigningChain
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
+from runbook_lib.notary_algorithms import is_signed
 
 ARTIFACT_TYPE = "application/vnd.cncf.notary.signature"
 ENVELOPE_MEDIA_TYPE = "application/jose+json"
@@ -57,7 +58,7 @@ def sign(subject: Descriptor, signing: Signing) -> Signature:
     """
     # Whole seconds: "the optional fractional second SHOULD NOT be used".
     moment = signing.clock.now().astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    envelope = _envelope(_payload(subject), _protected(signing.chain.algorithm, moment), signing)
+    envelope = _envelope(_payload(subject), _protected(signing.chain.algorithm.name, moment), signing)
     return Signature(envelope=envelope, manifest=_manifest(subject, envelope, signing.chain, moment))
 
 
@@ -81,13 +82,13 @@ def _protected(algorithm: str, moment: str) -> bytes:
 def _envelope(payload: bytes, protected: bytes, signing: Signing) -> bytes:
     chain = signing.chain
     fields: dict[str, Any] = {"payload": _base64url(payload), "protected": _base64url(protected)}
+    signing_input = f"{fields['protected']}.{fields['payload']}".encode("ascii")
     hashed = hashes.Hash(chain.hash)
-    hashed.update(f"{fields['protected']}.{fields['payload']}".encode("ascii"))
-    digest = hashed.finalize()
-    signature = signing.signer.sign(digest)
-    if not is_signature(chain, digest, signature):
-        raise RunbookError("VD-TRUST-052", target=chain.leaf.subject.rfc4514_string())
-    certificates = [b64encode(certificate.public_bytes(Encoding.DER)).decode() for certificate in chain.certificates]
+    hashed.update(signing_input)
+    signature = signing.signer.sign(hashed.finalize())
+    if not is_signed(chain.leaf, chain.algorithm, signature, signing_input):
+        raise RunbookError("VD-TRUST-052", target=chain.leaf.subject)
+    certificates = [b64encode(each.parsed.public_bytes(Encoding.DER)).decode() for each in chain.certificates]
     fields |= {"header": {"x5c": certificates, SIGNING_AGENT: AGENT}, "signature": _base64url(signature)}
     # In the order in which notation writes them.
     return json.dumps(fields, separators=(",", ":")).encode()
@@ -106,7 +107,7 @@ def _manifest(subject: Descriptor, envelope: bytes, chain: SigningChain, moment:
             "layers": [layer.as_json()],
             "subject": signed.as_json(),
             "annotations": {
-                THUMBPRINTS: canonical(fingerprints(chain.certificates)).decode(),
+                THUMBPRINTS: canonical([certificate.fingerprint for certificate in chain.certificates]).decode(),
                 CREATED: moment,
             },
         }

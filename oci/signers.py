@@ -7,10 +7,10 @@ from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
-from oci.signing_chain import SigningChain, pss
+from oci.signing_chain import SigningChain
 from runbook_lib.errors import RunbookError
 
 
@@ -31,8 +31,8 @@ class PemSigner:
         except (ValueError, TypeError, UnsupportedAlgorithm):
             # What the parser says may quote what it read.
             raise RunbookError("VD-TRUST-051", "the key file holds no private key without a password") from None
-        if key.public_key() != chain.leaf.public_key():
-            raise RunbookError("VD-TRUST-052", target=chain.leaf.subject.rfc4514_string())
+        if key.public_key() != chain.leaf.key:
+            raise RunbookError("VD-TRUST-052", target=chain.leaf.subject)
         self._key = key
         self._hash = chain.hash
 
@@ -40,7 +40,9 @@ class PemSigner:
         """Return the signature."""
         prehashed = Prehashed(self._hash)
         if isinstance(self._key, rsa.RSAPrivateKey):
-            return self._key.sign(digest, pss(self._hash), prehashed)
+            # A salt of the hash's own length (RFC 7518, 3.5).
+            pss = padding.PSS(mgf=padding.MGF1(self._hash), salt_length=self._hash.digest_size)
+            return self._key.sign(digest, pss, prehashed)
         if not isinstance(self._key, ec.EllipticCurvePrivateKey):
             raise TypeError("a chain's leaf has an EC or an RSA key")
         r, s = decode_dss_signature(self._key.sign(digest, ec.ECDSA(prehashed)))

@@ -42,6 +42,14 @@ def algorithm_of(leaf: Certificate, claimed: str) -> Algorithm:
     Parameters: claimed, the protected header's `alg`. Raises RunbookError VD-TRUST-006 (a key that may not sign), -004
     (another algorithm than the key's).
     """
+    found = key_algorithm(leaf)
+    if claimed != found.name:
+        raise RunbookError("VD-TRUST-004", f"alg is {shown(claimed)}, the key's is {found.name} (step {_STEP})")
+    return found
+
+
+def key_algorithm(leaf: Certificate) -> Algorithm:
+    """Return the one algorithm that a leaf's key signs with. Raises RunbookError VD-TRUST-006 (it may not sign)."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     found, kind = None, leaf.parsed.public_key_algorithm_oid.dotted_string
@@ -51,8 +59,6 @@ def algorithm_of(leaf: Certificate, claimed: str) -> Algorithm:
         found = _EC.get(leaf.key.curve.name)
     if found is None:
         raise refused("the signing key is none of RSA 2048, 3072, 4096, EC P-256, P-384, P-521", _STEP)
-    if claimed != found.name:
-        raise RunbookError("VD-TRUST-004", f"alg is {shown(claimed)}, the key's is {found.name} (step {_STEP})")
     return found
 
 

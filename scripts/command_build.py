@@ -9,7 +9,6 @@ from pathlib import Path
 from oci.build import WHEEL_CACHE, BuildResult, build
 from oci.bundle import MAX_BYTES
 from oci.notary_sign import Signing
-from oci.signing_chain import fingerprints
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from scripts import release_signing
@@ -123,9 +122,9 @@ def _signature(built: BuildResult, signing: Signing | None) -> dict[str, str] | 
     leaf = signing.chain.leaf
     return {
         "digest": built.signature,
-        "algorithm": signing.chain.algorithm,
-        "subject": leaf.subject.rfc4514_string(),
-        "fingerprint": fingerprints([leaf])[0],
+        "algorithm": signing.chain.algorithm.name,
+        "subject": leaf.subject,
+        "fingerprint": leaf.fingerprint,
         "valid_until": _time(signing.chain.valid_until),
     }
 
@@ -156,7 +155,7 @@ def _as_text(built: BuildResult, signing: Signing | None) -> str:
 def _signed(signing: Signing | None) -> str:
     if signing is None:
         return "not signed"
-    return f"signed by {signing.chain.leaf.subject.rfc4514_string()} with {signing.chain.algorithm}"
+    return f"signed by {signing.chain.leaf.subject} with {signing.chain.algorithm.name}"
 
 
 def _sources(built: BuildResult) -> str:

@@ -49,7 +49,7 @@ def signing(arguments: argparse.Namespace, environ: Mapping[str, str], clock: Cl
         raise RunbookError("VD-TRUST-051", f"the {missing} is not given", target=f"--signing-{missing}")
     chain = read_chain(_read(arguments.signing_chain), now=clock.now())
     if arguments.signing_key.startswith("https://"):
-        signer: Signer = _vault_signer(arguments.signing_key, chain.algorithm, environ, clock)
+        signer: Signer = _vault_signer(arguments.signing_key, chain.algorithm.name, environ, clock)
     else:
         signer = PemSigner(pem=_read(arguments.signing_key), chain=chain)
     return Signing(chain=chain, signer=signer, clock=clock)
