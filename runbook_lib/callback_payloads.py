@@ -66,7 +66,7 @@ _TIME = Text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 _UUID = Text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters")
 _RELEASE = Text(r"((0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2})?", "three numbers such as 2026.11.0; empty: unknown")
 _NAME = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "1 to 63 letters, digits, dots, dashes and underscores")
-_VERSION = Text(
+COMPONENT_VERSION = Text(
     r"([A-Za-z0-9][A-Za-z0-9._+-]{0,63})?", "up to 64 letters, digits, dots, dashes, pluses; empty: unknown"
 )
 _STEP = Text(r"[a-z][a-z0-9_]{0,62}", "1 to 63 small letters, digits and underscores")
@@ -84,7 +84,7 @@ class ComponentHealth:
 
     name: str = field(metadata=_told(_NAME, "the component's name in the publisher's release manifest"))
     type: str = field(metadata=_told(Choice(get_args(ComponentType)), "its type in the release manifest"))
-    version: str = field(metadata=_told(_VERSION, "its version in the release manifest"))
+    version: str = field(metadata=_told(COMPONENT_VERSION, "its version in the release manifest"))
     health: str = field(metadata=_told(Choice(get_args(HealthState)), "its health state"))
 
 

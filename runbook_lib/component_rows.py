@@ -28,7 +28,7 @@ from runbook_lib.credential_states import CredentialState
 from runbook_lib.managed_resources import Resource
 from runbook_lib.network_policy import PARTITION as POLICY
 from runbook_lib.network_policy import ROW as NETWORK_RETRY_POLICIES
-from runbook_lib.release import ReleaseManifest
+from runbook_lib.release import InstalledRelease, ReleaseManifest
 
 UNKNOWN = "unknown"
 # Of a component that nobody has probed yet, also one that comes back after it had vanished.
@@ -119,6 +119,14 @@ def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
         "state": CURRENT,
     }
     return Row(table=RELEASES, partition="release", name=manifest.version, columns=columns)
+
+
+def current_release(entities: Iterable[Entity]) -> InstalledRelease | None:
+    """Return the release that table Releases says is installed; None where it names none, or several."""
+    current = [each for each in entities if each.get("state") == CURRENT]
+    if len(current) != 1:
+        return None
+    return InstalledRelease(_text(current[0], "RowKey"), _text(current[0], "digest").removeprefix("sha256:"))
 
 
 def credential_row(credential: CredentialState) -> Row:

@@ -1,5 +1,88 @@
 """Failures of callbacks to the publisher."""
 
-from runbook_lib.error_entry import ErrorEntry
+from runbook_lib.error_entry import entry
 
-ENTRIES: tuple[ErrorEntry, ...] = ()
+# What every one of them does to the report.
+_WAITS = " The report waits in blob container callbacks-spool, and the next run of any runbook sends it."
+
+ENTRIES = (
+    entry(
+        "VD-CALLBACK-020",
+        "the publisher does not answer",
+        "The publisher's callback API is down, is too busy, or cannot be reached from here: no route, a firewall, a"
+        " certificate that is not trusted.",
+        "Nothing is lost." + _WAITS + " Where it does not go away, see that setting publisher_api can be reached from"
+        " where runbooks run.",
+        retryable=True,
+    ),
+    entry(
+        "VD-CALLBACK-021",
+        "the publisher refuses the signature, and the clocks differ",
+        "A signature is good for a minute. Our clock and the publisher's, both in the message, are further apart than"
+        " the 30 s that are granted.",
+        "Set the clock of the machine that runs runbooks (of a hybrid worker; a cloud sandbox keeps its own)." + _WAITS,
+        retryable=True,
+    ),
+    entry(
+        "VD-CALLBACK-022",
+        "the publisher refuses the signature",
+        "It does not say why: the key is unknown to it, was retired or revoked; the instance id is another's; or a"
+        " proxy on the way changed the method, the host, the path or the body.",
+        "Compare the key id in the message with what the publisher has for setting instance_id; see that a proxy passes"
+        " requests on unchanged; rotate the key where the publisher does not know it." + _WAITS,
+    ),
+    entry(
+        "VD-CALLBACK-023",
+        "what answers is not the publisher's callback API",
+        "The answer is a redirect, too large, or not of the API's form: a proxy's own page, or another service.",
+        "See that setting publisher_api is right, and that no proxy answers in its place." + _WAITS,
+    ),
+    entry(
+        "VD-CALLBACK-024",
+        "the publisher does not take a report",
+        "The API refuses the report for what it holds or where it goes: its version does not know this kind, or not"
+        " this instance.",
+        "Tell the publisher the report's id, which stands in the operations log. It is sent again by each run; delete"
+        " its blob in container callbacks-spool to have it forgotten.",
+    ),
+    entry(
+        "VD-CALLBACK-025",
+        "the reports that wait for the publisher cannot be read or kept",
+        "Blob container callbacks-spool takes no requests, or none of vibedata-uami's.",
+        "See that the container is there and that vibedata-uami has Storage Blob Data Contributor. A report that could"
+        " neither be sent nor kept stands in this job's output.",
+        retryable=True,
+    ),
+    entry(
+        "VD-CALLBACK-026",
+        "what waits for the publisher is no report",
+        "A blob in container callbacks-spool is not what its name says, or holds what may not leave the tenant.",
+        "Find out who wrote the blob that the message names; no runbook did. It is not sent. Delete it.",
+    ),
+    entry(
+        "VD-CALLBACK-027",
+        "no more reports can wait for the publisher",
+        "Blob container callbacks-spool is full: reports have waited for weeks.",
+        "Mend what keeps them from being sent: earlier runs and this one say it. Nothing that waits is dropped; the"
+        " newest report stands in this job's output alone.",
+    ),
+    entry(
+        "VD-CALLBACK-028",
+        "the key that signs reports cannot be used",
+        "Key Vault does not give secret hmac-key, or it holds no key: somebody has written to it by hand.",
+        "See that vibedata-uami has Key Vault Secrets User; where the secret is broken, rotate the key." + _WAITS,
+    ),
+    entry(
+        "VD-CALLBACK-029",
+        "there is no key yet to sign reports with",
+        "Secret hmac-key is absent or disabled: the key was not provisioned yet.",
+        "Nothing, in a first deployment: the key comes later." + _WAITS + " Else rotate the key.",
+        retryable=True,
+    ),
+    entry(
+        "VD-CALLBACK-030",
+        "a report was not made",
+        "What it was to tell does not have the form in which it may leave the tenant.",
+        "Report it with the message: it is a mistake of the runbook. The run itself is not touched by it.",
+    ),
+)

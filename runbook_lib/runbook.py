@@ -4,11 +4,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from runbook_lib.azure_clients import AzureClients
+from runbook_lib.callbacks import Callbacks, tell_publisher
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.engine import Work, apply_plan
@@ -69,7 +70,8 @@ class Runbook(Generic[P, F]):
     one change, called by many threads at once; any exception is a failure of that change alone. look: returns what is
     observed at a change's target now, equal to `change.after` exactly when it is done; None for nothing. report: what
     the result tells beside the changes, of the facts as they are when the changes are made; counts and names. events:
-    what the operations log tells beside a change's own event, once that change has been made or has failed.
+    what the operations log tells beside a change's own event, once that change has been made or has failed. callbacks:
+    what the publisher is told at the end.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Runbook(Generic[P, F]):
     look: Callable[[Context, F, Change], str | None]
     report: Callable[[F], Report] = no_report
     events: Callable[[F, Result], Sequence[Entry]] = no_events
+    callbacks: Callbacks[F] | None = None
 
 
 def main(
@@ -120,6 +123,7 @@ def main(
             stop=stop,
             run_id=run_id,
             correlation_id=str(new_id()),
+            new_id=new_id,
         )
         return run.exit_code(sys.argv[1:] if argv is None else argv)
 
@@ -138,6 +142,7 @@ class _Run(Generic[P, F]):
         stop: StopRequest,
         run_id: str,
         correlation_id: str,
+        new_id: Callable[[], UUID],
     ) -> None:
         self._runbook = runbook
         self._environ = environ
@@ -147,9 +152,13 @@ class _Run(Generic[P, F]):
         self._stop = stop
         self._run_id = run_id
         self._correlation_id = correlation_id
+        self._new_id = new_id
         self._started = clock.monotonic()
         self._policy = NetworkRetryPolicy()
         self._log: OperationsLog | None = None
+        self._context: Context | None = None
+        self._deployment_id = ""
+        self._facts: tuple[F] | tuple[()] = ()
         self._plan = Plan()
         self._plan_only = False
         self._results: Sequence[Result] = ()
@@ -176,14 +185,16 @@ class _Run(Generic[P, F]):
 
     def _run(self, arguments: Sequence[str]) -> None:
         parameters = parse(self._runbook.parameters, arguments)
-        self._correlation_id = parameters.correlation_id or self._correlation_id
+        self._deployment_id = parameters.correlation_id
+        self._correlation_id = self._deployment_id or self._correlation_id
         self._plan_only = parameters.plan_only
         self._output.info(
             f"{self._runbook.name} {RUNBOOK_VERSION}, run {self._run_id}, correlation {self._correlation_id}"
         )
-        context = self._context(load(parameters.settings, self._environ, automation_variable()))
+        self._context = context = self._make_context(load(parameters.settings, self._environ, automation_variable()))
         self._read_policy(context)
         facts = self._runbook.observe(context, parameters)
+        self._facts = (facts,)
         self._plan = self._runbook.plan(facts)
         self._output.info(f"{len(self._plan.changes)} to change, {len(self._plan.unchanged)} as they should be")
         if self._plan_only:
@@ -193,7 +204,7 @@ class _Run(Generic[P, F]):
             self._results = self._apply(context, facts)
         self._report = self._runbook.report(facts)
 
-    def _context(self, settings: Settings) -> Context:
+    def _make_context(self, settings: Settings) -> Context:
         clients = AzureClients(
             settings=settings,
             credential=credential(settings, self._environ, clock=self._clock),
@@ -284,18 +295,9 @@ class _Run(Generic[P, F]):
         return failure_of(self._results)
 
     def _finish(self, error: RunbookError | None) -> int:
-        result = RunResult(
-            runbook=self._runbook.name,
-            version=RUNBOOK_VERSION,
-            correlation_id=self._correlation_id,
-            run_id=self._run_id,
-            plan=self._plan,
-            results=self._results,
-            planned_only=self._plan_only,
-            report=self._report,
-            error=error,
-            duration_ms=round((self._clock.monotonic() - self._started) * 1000),
-        )
+        result = self._result(error)
+        self._tell_publisher(result)
+        result = replace(result, duration_ms=self._duration_ms())
         self._record(finish_entry(result))
         if self._log is not None:
             self._log.close()
@@ -308,6 +310,36 @@ class _Run(Generic[P, F]):
         )
         self._output.result(result_line(result, self._redactor.redact))
         return result.exit_code
+
+    def _result(self, error: RunbookError | None) -> RunResult:
+        return RunResult(
+            runbook=self._runbook.name,
+            version=RUNBOOK_VERSION,
+            correlation_id=self._correlation_id,
+            run_id=self._run_id,
+            plan=self._plan,
+            results=self._results,
+            planned_only=self._plan_only,
+            report=self._report,
+            error=error,
+            duration_ms=self._duration_ms(),
+        )
+
+    def _duration_ms(self) -> int:
+        return round((self._clock.monotonic() - self._started) * 1000)
+
+    def _tell_publisher(self, result: RunResult) -> None:
+        if self._context is not None and not self._plan_only:
+            tell_publisher(
+                self._context,
+                self._runbook.callbacks,
+                self._facts,
+                result,
+                deployment_id=self._deployment_id,
+                record=self._record,
+                new_id=self._new_id,
+                may_send=not self._stop.asked(),
+            )
 
     def _record(self, entry: Entry) -> None:
         if self._log is not None:

@@ -15,6 +15,7 @@ from itertools import chain
 
 from runbook_lib import component_registry
 from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.component_claims import RUNBOOKS, Claim, Found, claims, found
 from runbook_lib.component_registry import Batch, Key, Recorded, Row
@@ -252,6 +253,7 @@ RUNBOOK = Runbook(
     apply=apply,
     look=look,
     report=report,
+    callbacks=Callbacks(release_version=lambda facts: facts.manifest.version),
 )
 
 if __name__ == "__main__":

@@ -14,14 +14,17 @@ from functools import cached_property
 from typing import cast
 
 from runbook_lib import component_registry
+from runbook_lib.callback_payloads import Payload
+from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.clock import rfc3339
 from runbook_lib.component_health import health_row, needs, own_of, state_of, target_of
 from runbook_lib.component_probes import probe_of, read_group
-from runbook_lib.component_registry import COMPONENTS, OBSERVABILITY, SCHEMA, Batch, Entity, Key, Recorded
-from runbook_lib.component_rows import RegisteredComponent, registered_component
+from runbook_lib.component_registry import COMPONENTS, OBSERVABILITY, RELEASES, SCHEMA, Batch, Entity, Key, Recorded
+from runbook_lib.component_rows import RegisteredComponent, current_release, registered_component
 from runbook_lib.component_tables import ComponentTables
 from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
 from runbook_lib.health import (
     STATES,
     Health,
@@ -35,12 +38,15 @@ from runbook_lib.health import (
     transitions,
 )
 from runbook_lib.health_policy import policy_row, read_health_policy
+from runbook_lib.health_summary import health_summary
+from runbook_lib.installed_release import stored_manifest
 from runbook_lib.managed_resources import ManagedResources
 from runbook_lib.observability import SCHEDULE, look_at_observability
 from runbook_lib.operations_log import Entry
 from runbook_lib.parameters import CommonParameters
 from runbook_lib.probe import Probe, run_probes
 from runbook_lib.probe_connection import tls_context
+from runbook_lib.release import ReleaseManifest
 from runbook_lib.result import Report
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.runbook_schedule import RunbookSchedule
@@ -53,7 +59,8 @@ class Facts:
     """What check_health found.
 
     entities: table Components, by target (`type/name`). seen: what was seen of each target this time. depends_on: by
-    target. policy: None where none is recorded. schedule: what starts the next check. checked_at: RFC 3339.
+    target. policy: None where none is recorded. schedule: what starts the next check. checked_at: RFC 3339. manifest:
+    of the release that is recorded, None where that cannot be read or nothing is to be told.
     """
 
     entities: Mapping[str, Entity]
@@ -62,6 +69,7 @@ class Facts:
     policy: HealthPolicy | None
     schedule: RunbookSchedule
     checked_at: str
+    manifest: ReleaseManifest | None
     tables: ComponentTables = field(repr=False)
 
     @cached_property
@@ -101,7 +109,7 @@ def _own(entities: Mapping[str, Entity], target: str) -> Own:
     return own_of(entities[target]) if target in entities else Own()
 
 
-def observe(context: Context, parameters: CommonParameters) -> Facts:  # noqa: ARG001 - the runbook's signature
+def observe(context: Context, parameters: CommonParameters) -> Facts:
     """Read what is registered, ask ARM, probe every component, and look at the observability."""
     checked_at = rfc3339(context.clock.now())
     tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
@@ -125,6 +133,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:  # noqa: A
         policy=policy,
         schedule=schedule,
         checked_at=checked_at,
+        manifest=None if parameters.plan_only else _manifest(context, tables),
         tables=tables,
     )
     for target, health in _ill(facts):
@@ -172,6 +181,24 @@ def _trust(context: Context) -> ssl.SSLContext:
 
     found = context.clients.session.merge_environment_settings("https://", {}, None, None, None)["verify"]
     return tls_context(found if isinstance(found, str) else certifi.where())
+
+
+def _manifest(context: Context, tables: ComponentTables) -> ReleaseManifest | None:
+    """Return what says which components the publisher may be told of; nobody's health is in question without it."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        release = current_release(tables.entities(RELEASES))
+        return None if release is None else stored_manifest(context, release)
+    except ResourceNotFoundError:
+        return None  # nothing is recorded yet
+    except Exception as error:  # noqa: BLE001 - what is told must not keep anybody from looking
+        named = name_error(error)
+        why = type(error).__name__ if named is None else f"{named.code}: {named.message}"
+        context.output.warning(
+            f"the publisher is told of no component by name: the release manifest cannot be read: {why}"
+        )
+        return None
 
 
 def _ill(facts: Facts) -> Iterator[tuple[str, Health]]:
@@ -243,6 +270,11 @@ def _by_state(facts: Facts, targets: Iterable[str]) -> Counter[State]:
     return Counter(facts.healths[target].state for target in targets)
 
 
+def told(facts: Facts, instance_id: str) -> Sequence[Payload]:
+    """Tell the publisher how the instance is."""
+    return (health_summary(facts.healths, facts.manifest, instance_id=instance_id, at=facts.checked_at),)
+
+
 RUNBOOK = Runbook(
     name=NAME,
     summary="probe every component and record its health",
@@ -253,6 +285,7 @@ RUNBOOK = Runbook(
     look=look,
     report=report,
     events=events,
+    callbacks=Callbacks(release_version=lambda facts: facts.manifest.version if facts.manifest else "", payloads=told),
 )
 
 if __name__ == "__main__":

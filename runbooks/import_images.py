@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import ContainerRegistryReader, customer_reader
 from runbook_lib.image_import import ImageImporter, image_importer
@@ -83,6 +84,7 @@ RUNBOOK = Runbook(
     plan=plan,
     apply=apply,
     look=look,
+    callbacks=Callbacks(release_version=lambda facts: facts.version),
 )
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runbook_lib import artifact_storage
+from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import ContainerRegistryReader, customer_reader, publisher_reader
 from runbook_lib.errors import RunbookError
@@ -154,6 +155,7 @@ RUNBOOK = Runbook(
     plan=plan,
     apply=apply,
     look=look,
+    callbacks=Callbacks(release_version=lambda facts: facts.release.version),
 )
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from runbook_lib import publication
 from runbook_lib.artifact_blobs import ArtifactBlobs
 from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry import customer_reader
 from runbook_lib.installed_release import ReleaseParameters, installed_manifest
@@ -20,8 +21,9 @@ from runbook_lib.runbook import Context, Runbook, main
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What publish_runbooks found."""
+    """What publish_runbooks found. version: of the release."""
 
+    version: str
     held: publication.Facts
     publication: Publication = field(repr=False)
 
@@ -50,7 +52,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     held = published.observe()
     for notice in publication.notices(held):
         context.output.warning(notice)
-    return Facts(held=held, publication=published)
+    return Facts(version=manifest.version, held=held, publication=published)
 
 
 def plan(facts: Facts) -> Plan:
@@ -76,6 +78,7 @@ RUNBOOK = Runbook(
     plan=plan,
     apply=apply,
     look=look,
+    callbacks=Callbacks(release_version=lambda facts: facts.version),
 )
 
 if __name__ == "__main__":

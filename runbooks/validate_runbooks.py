@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.automation_account import AutomationAccount, environment_of
+from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import customer_reader
 from runbook_lib.errors import RunbookError
@@ -36,10 +37,11 @@ TRIAL_SECONDS = 20 * 60.0
 class Facts:
     """What validate_runbooks found.
 
-    lacks: what each mandatory runbook lacks as it is published, by its name. trial: the parameters of each trial.
-    account: where they are started. ends: what came of the trials, filled in as they end.
+    version: of the release. lacks: what each mandatory runbook lacks as it is published, by its name. trial: the
+    parameters of each trial. account: where they are started. ends: what came of the trials, filled in as they end.
     """
 
+    version: str
     lacks: Mapping[str, tuple[Lack, ...]]
     trial: Mapping[str, Any]
     account: AutomationAccount = field(repr=False)
@@ -63,7 +65,12 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     trial: dict[str, Any] = {"plan_only": True, "correlation_id": context.correlation_id}
     if parameters.settings:
         trial["settings"] = dict(parameters.settings)
-    return Facts(lacks=_lacks(manifest, account, environment, missing), trial=trial, account=account)
+    return Facts(
+        version=manifest.version,
+        lacks=_lacks(manifest, account, environment, missing),
+        trial=trial,
+        account=account,
+    )
 
 
 def _lacks(
@@ -139,6 +146,7 @@ RUNBOOK = Runbook(
     apply=apply,
     look=look,
     report=report,
+    callbacks=Callbacks(release_version=lambda facts: facts.version),
 )
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from oci.source_tree import read_sources, runbook_names
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = read_sources(ROOT)
 VERSION = "2026.11.0"
-AIM_BYTES = 300 * 1024
+AIM_BYTES = 512 * 1024
 
 RAISES = '''"""Raises where the library does."""
 

@@ -74,12 +74,15 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert {name: changed[name] for name in ("publish", *IMPORTS)} == dict.fromkeys(
         ("publish", *IMPORTS), ("unchanged", 0)
     )
-    # The jobs themselves are all that the command asked for, and the log is all that the imports write.
+    # The jobs themselves are all that the command asked for; the imports write the log and, for want of a key, what the
+    # publisher is yet to be told.
     imports = {job["id"] for job in deployed.lab.control("GET", "/jobs")["jobs"] if job["runbook"] in IMPORTS}
     writes = [entry for entry in deployed.lab.journal(since=since) if is_write(entry)]
     own = [entry for entry in writes if entry["job_id"] is None]
     assert [(entry["method"], "/jobs/" in entry["path"]) for entry in own] == [("PUT", True)] * len(chain)
-    assert {entry["service"] for entry in writes if entry["job_id"] in imports} == {"logs"}
+    told = [entry for entry in writes if entry["job_id"] in imports and "/callbacks-spool/" in entry["path"]]
+    assert [entry["method"] for entry in told] == ["PUT"] * len(IMPORTS)
+    assert {entry["service"] for entry in writes if entry["job_id"] in imports and entry not in told} == {"logs"}
 
 
 def test_the_jobs_results_and_what_they_write(deployed: Deployed) -> None:

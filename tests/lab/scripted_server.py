@@ -5,6 +5,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,16 @@ class Reset:
     """The request is read, and its connection reset without an answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The request is read, and for so many seconds nothing comes; then its connection is reset."""
+
+    seconds: float
+
+
+Act = Answer | Reset | Silence
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     method: str
@@ -42,7 +53,7 @@ class ScriptedServer:
         made = certificates.ensure(directory)
         self.ca_file = made.ca
         self.requests: list[Request] = []
-        self._acts: deque[Answer | Reset] = deque()
+        self._acts: deque[Act] = deque()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         # The handshake is the connection's own thread's, at its first read.
@@ -62,7 +73,7 @@ class ScriptedServer:
     def methods(self) -> list[str]:
         return [request.method for request in self.requests]
 
-    def play(self, *acts: Answer | Reset) -> None:
+    def play(self, *acts: Act) -> None:
         """Answer the next requests so."""
         self._acts.extend(acts)
 
@@ -70,7 +81,7 @@ class ScriptedServer:
         self._acts.clear()
         self.requests.clear()
 
-    def next_act(self, request: Request) -> Answer | Reset:
+    def next_act(self, request: Request) -> Act:
         # Key Vault's client sends its first request without a token, to be told where to get one. 0.0.1 is a parent
         # domain of 127.0.0.1 to it, as vault.azure.net is of a vault's host.
         if request.path.startswith("/secrets/") and "Authorization" not in request.headers:
@@ -105,10 +116,12 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             act = server.next_act(
                 Request(method=self.command, path=self.path, headers=dict(self.headers.items()), body=body)
             )
-            if isinstance(act, Reset):
+            if isinstance(act, Silence):
+                time.sleep(act.seconds)
+            if isinstance(act, Reset | Silence):
                 self._break()
                 return
-            self.send_response(act.status)
+            self.send_response_only(act.status)  # no Date but the act's
             for name, value in act.headers.items():
                 self.send_header(name, value)
             if act.status != 204:

@@ -1,0 +1,176 @@
+"""Send one report to the publisher's callback API, signed, over the run's own session (design section 8).
+
+A report may be sent any number of times: its id goes along as Idempotency-Key, by which the publisher keeps it once.
+Each attempt is signed anew, since a nonce is good for one request. A redirect is not followed, whoever answers with
+one: the signature is for this address.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from runbook_lib import strict_json
+from runbook_lib.callback_payloads import Payload, Ping, to_json
+from runbook_lib.callback_signer import SKEW_SECONDS, SigningKey, sign
+from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.errors import RunbookError
+from runbook_lib.http import TooLarge, read_capped
+from runbook_lib.retry import PolicySource, send
+
+if TYPE_CHECKING:
+    import requests
+
+    from runbook_lib.runbook import Context
+
+CONTENT_TYPE = "application/json"
+# The answer is one small object; an error page of a proxy may be longer, and nobody reads it.
+MAX_ANSWER_BYTES = 16 * 1024
+# All attempts of one report together. Who does not answer within it is down: the report waits, the job goes on.
+SEND_SECONDS = 30.0
+NONCE_BYTES = 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackReport:
+    """One report on its way. report_id: a UUID, the same however often it is sent."""
+
+    report_id: str
+    payload: Payload
+
+
+class CallbackClient:
+    """The publisher's callback API, as an instance sees it.
+
+    Parameters: publisher_api, its base address; session; retry_policy, asked at each report; clock; new_nonce, a text
+    that was never returned before.
+    """
+
+    def __init__(
+        self,
+        *,
+        publisher_api: str,
+        session: "requests.Session",
+        retry_policy: PolicySource,
+        clock: Clock,
+        new_nonce: Callable[[], str] = lambda: secrets.token_urlsafe(NONCE_BYTES),
+    ) -> None:
+        self._publisher_api = publisher_api
+        self._session = session
+        self._retry_policy = retry_policy
+        self._clock = clock
+        self._new_nonce = new_nonce
+
+    def ping(self, instance_id: str, key: SigningKey, *, report_id: str) -> None:
+        """Send a signed ping. Raises as `send` does."""
+        payload = Ping(instance_id=instance_id, at=rfc3339(self._clock.now()))
+        self.send(CallbackReport(report_id=report_id, payload=payload), key)
+
+    def send(self, report: CallbackReport, key: SigningKey) -> None:
+        """Send `report`, signed with `key`; it has been taken when this returns.
+
+        Raises RunbookError VD-CALLBACK-020 (no answer, or none that helps), -021 (refused, and the clocks differ), -022
+        (the signature is refused), -023 (the answer is not the API's), -024 (the report is refused), and
+        PayloadRefusedError.
+        """
+        payload = report.payload
+        url = f"{self._publisher_api}/v1/instances/{payload.instance_id}/{payload.kind}"
+        answer, body = self._post(url, report.report_id, to_json(payload), key)
+        problem = _problem(answer.status_code, body, key.key_id)
+        if problem == "VD-CALLBACK-022" and (off := _clocks_off(answer.headers, self._clock.now())):
+            raise RunbookError("VD-CALLBACK-021", off, target=_host(url))
+        if problem == "VD-CALLBACK-022":
+            raise RunbookError(problem, f"key {key.key_id}, POST {urlsplit(url).path}", target=_host(url))
+        if problem:
+            raise RunbookError(problem, f"status {answer.status_code} for POST {urlsplit(url).path}", target=_host(url))
+
+    def _post(self, url: str, report_id: str, body: bytes, key: SigningKey) -> "tuple[requests.Response, bytes | None]":
+        """Return the answer and its body, None for one that is too large."""
+        import requests
+
+        def signed(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
+            # Asked for each attempt, with the request as it will be sent.
+            headers = sign(
+                method=str(request.method),
+                url=str(request.url),
+                content_type=CONTENT_TYPE,
+                body=body,
+                key=key,
+                created=int(self._clock.now().timestamp()),
+                nonce=self._new_nonce(),
+            )
+            request.headers.update(headers)
+            return request
+
+        policy = self._retry_policy()
+        try:
+            answer = send(
+                self._session,
+                "POST",
+                url,
+                policy=replace(policy, total_seconds=min(policy.total_seconds, SEND_SECONDS)),
+                clock=self._clock,
+                repeatable=True,
+                data=body,
+                headers={"Idempotency-Key": report_id},
+                auth=signed,
+                allow_redirects=False,
+                stream=True,
+            )
+            with answer:
+                return answer, read_capped(answer, MAX_ANSWER_BYTES)
+        except TooLarge:
+            return answer, None
+        except requests.RequestException as error:
+            raise RunbookError("VD-CALLBACK-020", type(error).__name__, target=_host(url)) from error
+
+
+def callback_client(context: "Context") -> CallbackClient:
+    """Return the client of a run."""
+    return CallbackClient(
+        publisher_api=context.settings.publisher_api,
+        session=context.clients.session,
+        retry_policy=context.retry_policy,
+        clock=context.clock,
+    )
+
+
+def _problem(status: int, body: bytes | None, key_id: str) -> str:
+    """Return the code of what is wrong with an answer, "" for nothing. body: None where it was too large."""
+    if status == 200:
+        return "" if body is not None and _is_acceptance(body, key_id) else "VD-CALLBACK-023"
+    if status == 401:
+        return "VD-CALLBACK-022"
+    if status in (408, 429) or status >= 500:
+        return "VD-CALLBACK-020"
+    return "VD-CALLBACK-024" if status >= 400 else "VD-CALLBACK-023"
+
+
+def _is_acceptance(body: bytes, key_id: str) -> bool:
+    try:
+        answer = strict_json.loads(body)
+    except strict_json.NotStrictJsonError:
+        return False
+    return isinstance(answer, dict) and answer.get("accepted") is True and answer.get("key_id") == key_id
+
+
+def _clocks_off(headers: Mapping[str, str], now: datetime) -> str:
+    """Return both times where they differ by more than is granted, else "". headers: the answer's."""
+    try:
+        theirs = parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError, OverflowError):  # TypeError: Python 3.10 for a text that is no date at all
+        return ""
+    if theirs.tzinfo is None:
+        theirs = theirs.replace(tzinfo=timezone.utc)
+    seconds = (now - theirs).total_seconds()
+    if abs(seconds) <= SKEW_SECONDS:
+        return ""
+    where = "ahead" if seconds > 0 else "behind"
+    return f"it is {rfc3339(now)} here and {rfc3339(theirs)} there: ours is {abs(seconds):.0f} s {where}"
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc

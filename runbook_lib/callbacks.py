@@ -1,0 +1,246 @@
+"""What a run tells the publisher at its end; none of it can fail the run.
+
+What waits from former runs goes first, oldest first. The first report that does not get through stops the delivery: it
+and all after it wait, the run's own too, so that the publisher learns things in their order. Only a report that the
+publisher refuses for what it holds holds up nobody else. Two runs that deliver at once may send the same report twice,
+which the publisher keeps once; a report goes only after those before it have been taken.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+from uuid import UUID
+
+from runbook_lib.callback_client import CallbackClient, CallbackReport, callback_client
+from runbook_lib.callback_payloads import (
+    MAX_DURATION_MS,
+    DeploymentProgress,
+    Payload,
+    PayloadRefusedError,
+    to_json,
+)
+from runbook_lib.callback_signer import SigningKey
+from runbook_lib.callback_spool import CallbackSpool, Waiting
+from runbook_lib.clock import rfc3339
+from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
+from runbook_lib.hmac_key import read_signing_key
+from runbook_lib.operations_log import Entry
+from runbook_lib.result import RunResult
+
+if TYPE_CHECKING:
+    from runbook_lib.runbook import Context
+
+# Waiting reports that one run sends, and the time after which it begins no further one: the rest is the next run's.
+REPORTS_PER_RUN = 100
+SECONDS_PER_RUN = 60.0
+# After so many that the publisher refuses for what they hold, the run asks no further.
+REFUSALS_PER_RUN = 5
+
+_DEPLOYMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# The report itself is at fault, not the way to the publisher.
+_REPORT_AT_FAULT = frozenset({"VD-CALLBACK-024", "VD-CALLBACK-026"})
+
+F = TypeVar("F")
+
+
+def no_payloads(_facts: object, _instance_id: str) -> Sequence[Payload]:
+    """Return the reports of a runbook that tells no more than how it ended."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callbacks(Generic[F]):
+    """What a runbook tells the publisher.
+
+    release_version: of the release that it works at, "" where it does not know; a step of a deployment tells it when it
+    ends, as it does where it fails before it has facts. payloads: what else its facts tell; of the facts and the
+    instance's id.
+    """
+
+    release_version: Callable[[F], str]
+    payloads: Callable[[F, str], Sequence[Payload]] = no_payloads
+
+
+def payloads_of(
+    callbacks: Callbacks[F], facts: tuple[F] | tuple[()], result: RunResult, context: "Context", deployment_id: str
+) -> list[Payload]:
+    """Return what a run has to tell. Raises PayloadRefusedError.
+
+    Parameters: facts, none where it failed before it had them; deployment_id, the correlation id that the run was
+    given: where that is a UUID, the run is a deployment's step. A text of somebody's own does not leave.
+    """
+    told: list[Payload] = []
+    if _DEPLOYMENT.fullmatch(deployment_id):
+        told.append(
+            DeploymentProgress(
+                instance_id=context.settings.instance_id,
+                at=rfc3339(context.clock.now()),
+                correlation_id=deployment_id,
+                release_version=callbacks.release_version(*facts) if facts else "",
+                step=result.runbook,
+                status=result.status,
+                error_code=result.error.code if result.error else "",
+                duration_ms=min(result.duration_ms, MAX_DURATION_MS),
+            )
+        )
+    if facts:
+        told += callbacks.payloads(*facts, context.settings.instance_id)
+    return told
+
+
+class _Delivery:
+    """Delivers a run's reports, and those that wait; parameters as of `tell_publisher`."""
+
+    def __init__(
+        self, context: "Context", *, record: Callable[[Entry], None], new_id: Callable[[], UUID], may_send: bool
+    ) -> None:
+        self._context = context
+        self._record = record
+        self._new_id = new_id
+        self._spool = CallbackSpool(context.clients.blob_service)
+        self._client: CallbackClient = callback_client(context)
+        self._key: SigningKey | None = None
+        self._stopped = not may_send
+        self._refused = 0
+        self._warned: set[str] = set()
+
+    def deliver(self, payloads: Sequence[Payload]) -> None:
+        """Send or keep everything; raises nothing of what may go wrong with it."""
+        own = [CallbackReport(report_id=str(self._new_id()), payload=payload) for payload in payloads]
+        try:
+            waiting = self._spool.waiting()
+        except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
+            self._warn(_named("VD-CALLBACK-025", error))
+            waiting = []
+        if waiting or own:
+            self._read_key()
+        left = self._deliver_waiting(waiting)
+        for report in own:
+            if not self._try_to_send(report):
+                self._keep(report, left)
+
+    def _deliver_waiting(self, waiting: Sequence[Waiting]) -> list[Waiting]:
+        """Send what waits, as far as it goes, and return what is left."""
+        started = self._context.clock.monotonic()
+        left: list[Waiting] = []
+        for number, each in enumerate(waiting):
+            if number >= REPORTS_PER_RUN or self._context.clock.monotonic() - started > SECONDS_PER_RUN:
+                self._stopped = True
+            if self._stopped or not self._deliver_one(each.name):
+                left.append(each)
+        return left
+
+    def _deliver_one(self, name: str) -> bool:
+        """Return whether a waiting report waits no longer."""
+        try:
+            report = self._spool.read(name)
+            if report is not None:
+                if not self._try_to_send(report):
+                    return False
+                self._spool.remove(name)
+        except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
+            self._stop_for(_named("VD-CALLBACK-025", error))
+            return False
+        return True
+
+    def _try_to_send(self, report: CallbackReport) -> bool:
+        """Return whether the publisher has taken a report."""
+        if self._stopped or self._key is None:
+            return False
+        try:
+            self._client.send(report, self._key)
+        except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
+            self._stop_for(_named("VD-CALLBACK-020", error))
+            return False
+        self._record(_entry(report, "sent"))
+        return True
+
+    def _read_key(self) -> None:
+        """Only where something is to be told: else no key is needed."""
+        if self._stopped:
+            return
+        try:
+            self._key = read_signing_key(self._context)
+        except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
+            self._stop_for(_named("VD-CALLBACK-028", error))
+        else:
+            if self._key is None:
+                self._stop_for(RunbookError("VD-CALLBACK-029"))
+
+    def _stop_for(self, error: RunbookError) -> None:
+        """Note what went wrong with a report, and whether there is any use in going on to the next."""
+        self._warn(error)
+        self._refused += error.code in _REPORT_AT_FAULT
+        if error.code not in _REPORT_AT_FAULT or self._refused >= REFUSALS_PER_RUN:
+            self._stopped = True
+
+    def _keep(self, report: CallbackReport, left: list[Waiting]) -> None:
+        """Let a report of this run wait; where it cannot, the job's output has it."""
+        try:
+            left.append(self._spool.put(report, left))
+        except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
+            named = _named("VD-CALLBACK-025", error)
+            self._warn(named)
+            self._context.output.info(f"callback that is kept nowhere else: {to_json(report.payload).decode()}")
+            self._record(_entry(report, "not kept", named.code))
+        else:
+            self._record(_entry(report, "kept"))
+
+    def _warn(self, error: RunbookError) -> None:
+        """Tell of a failure, of each kind once."""
+        if error.code not in self._warned:
+            self._warned.add(error.code)
+            self._context.output.warning(str(error))
+
+
+def tell_publisher(
+    context: "Context",
+    callbacks: Callbacks[F] | None,
+    facts: tuple[F] | tuple[()],
+    result: RunResult,
+    *,
+    deployment_id: str,
+    record: Callable[[Entry], None],
+    new_id: Callable[[], UUID],
+    may_send: bool,
+) -> None:
+    """Send or keep what a run has to tell (`payloads_of`), after what waits. Raises nothing of what may go wrong.
+
+    Parameters: record, adds an event to the operations log; new_id, where reports' ids come from; may_send, whether
+    there is time to talk to the publisher: else everything waits.
+    """
+    payloads: Sequence[Payload] = ()
+    try:
+        payloads = () if callbacks is None else payloads_of(callbacks, facts, result, context, deployment_id)
+    except Exception as error:  # noqa: BLE001 - no callback ever fails the run; what waits goes all the same
+        detail = str(error) if isinstance(error, PayloadRefusedError) else type(error).__name__
+        context.output.warning(str(RunbookError("VD-CALLBACK-030", detail)))
+    _Delivery(context, record=record, new_id=new_id, may_send=may_send).deliver(payloads)
+
+
+def _named(code: str, error: Exception) -> RunbookError:
+    """Return a callback's own error as it is, any other as `code`, its cause in the words of the catalogue."""
+    named = name_error(error)
+    if named is not None and named.code.startswith("VD-CALLBACK-"):
+        return named
+    return RunbookError(code, type(error).__name__ if named is None else f"{named.code}: {named.message}")
+
+
+def _entry(report: CallbackReport, outcome: str, error_code: str = "") -> Entry:
+    """Return the event: what has left the tenant stands in the customer's own log."""
+    content = to_json(report.payload)
+    return Entry(
+        step="run",
+        action="callback",
+        target=report.payload.kind,
+        outcome=outcome,
+        error_code=error_code,
+        details={
+            "ReportId": report.report_id,
+            "Sha256": hashlib.sha256(content).hexdigest(),
+            "Content": content.decode("ascii"),
+        },
+    )

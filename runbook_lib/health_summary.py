@@ -1,0 +1,50 @@
+"""What the publisher is told of an instance's health. Pure.
+
+Of components only those that the release manifest names, by the publisher's own names and versions for them; of their
+health only the state: a reason may quote an address, or what a server of the customer's said.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from runbook_lib.callback_payloads import COMPONENT_VERSION, ComponentHealth, HealthSummary
+from runbook_lib.component_registry import OBSERVABILITY, key_of
+from runbook_lib.health import Health
+from runbook_lib.release import Component, ReleaseManifest
+
+
+def health_summary(
+    healths: Mapping[str, Health], manifest: ReleaseManifest | None, *, instance_id: str, at: str
+) -> HealthSummary:
+    """Return the summary.
+
+    Parameters: healths, by target (`type/name`); manifest, of the installed release: without one the components are
+    counted and none is named; at, RFC 3339. Raises PayloadRefusedError where something does not have its form.
+    """
+    named = {} if manifest is None else {f"{each.type}/{key_of(each.name)}": each for each in manifest.components}
+    told = [_told(component, healths[target]) for target, component in sorted(named.items()) if target in healths]
+    if manifest is None:
+        states: list[str] = [health.state for target, health in healths.items() if not _watches(target)]
+    else:
+        states = [each.health for each in told]
+    counted = Counter(states)
+    return HealthSummary(
+        instance_id=instance_id,
+        at=at,
+        release_version="" if manifest is None else manifest.version,
+        unknown=counted["unknown"],
+        healthy=counted["healthy"],
+        degraded=counted["degraded"],
+        unhealthy=counted["unhealthy"],
+        components=tuple(told),
+    )
+
+
+def _told(component: Component, health: Health) -> ComponentHealth:
+    version = component.version if re.fullmatch(COMPONENT_VERSION.pattern, component.version) else ""
+    return ComponentHealth(name=component.name, type=component.type, version=version, health=health.state)
+
+
+def _watches(target: str) -> bool:
+    return target.startswith(f"{OBSERVABILITY}/")
