@@ -10,9 +10,9 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.settings import Settings
 
-_URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
+URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
 _NAME = (r"[A-Za-z0-9][A-Za-z0-9._()-]{0,89}", "an Azure resource name")
-_GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
+GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ def publisher_clients(
     """
     settings = replace(
         customer,
-        table_endpoint=_setting(environ, "table_endpoint", _URL),
-        key_vault_endpoint=_setting(environ, "key_vault_endpoint", _URL),
+        table_endpoint=setting(environ, "table_endpoint", URL),
+        key_vault_endpoint=setting(environ, "key_vault_endpoint", URL),
     )
     return _clients(settings, clients, clock)
 
@@ -56,10 +56,10 @@ def token_resource(environ: Mapping[str, str]) -> TokenResource:
     _TOKEN_NAME.
     """
     return TokenResource(
-        subscription_id=_setting(environ, "subscription_id", _GUID),
-        resource_group=_setting(environ, "resource_group", _NAME),
-        container_registry=_setting(environ, "registry_name", _NAME),
-        token=_setting(environ, "token_name", _NAME),
+        subscription_id=setting(environ, "subscription_id", GUID),
+        resource_group=setting(environ, "resource_group", _NAME),
+        container_registry=setting(environ, "registry_name", _NAME),
+        token=setting(environ, "token_name", _NAME),
     )
 
 
@@ -75,7 +75,11 @@ def _clients(settings: Settings, clients: AzureClients, clock: Clock) -> AzureCl
     )
 
 
-def _setting(environ: Mapping[str, str], name: str, form: tuple[str, str]) -> str:
+def setting(environ: Mapping[str, str], name: str, form: tuple[str, str]) -> str:
+    """Return VIBEDATA_PUBLISHER_<NAME> of the environment. form: a pattern, and what it takes in words.
+
+    Raises RunbookError VD-SETTINGS-001, -002.
+    """
     variable = f"VIBEDATA_PUBLISHER_{name.upper()}"
     value = environ.get(variable, "").rstrip("/")
     pattern, takes = form

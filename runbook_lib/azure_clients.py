@@ -81,17 +81,12 @@ class AzureClients:
         """Table storage of the managed application."""
 
         def make() -> "TableServiceClient":
-            from azure.data.tables import TableServiceClient
-
-            from runbook_lib.sdk_retry import RetryingTransport
-
-            transport = RetryingTransport(self._transport(), self._retry_policy_source, clock=self._clock)
-            return TableServiceClient(
-                endpoint=self._settings.table_endpoint,
-                credential=self.credential,
-                transport=transport,
-                retry_total=0,
-                user_agent=USER_AGENT,
+            return new_table_service(
+                self._settings.table_endpoint,
+                self.credential,
+                session=self.session,
+                retry_policy_source=self._retry_policy_source,
+                clock=self._clock,
             )
 
         return self._once("table_service", make)
@@ -147,9 +142,13 @@ class AzureClients:
         """Secrets of the customer's Key Vault. The challenge's resource is checked against the vault's host."""
 
         def make() -> "SecretClient":
-            from azure.keyvault.secrets import SecretClient
-
-            return SecretClient(self._settings.key_vault_endpoint, self.credential, **self._options())
+            return new_secret_client(
+                self._settings.key_vault_endpoint,
+                self.credential,
+                session=self.session,
+                retry_policy_source=self._retry_policy_source,
+                clock=self._clock,
+            )
 
         return self._once("secrets", make)
 
@@ -198,8 +197,41 @@ class AzureClients:
     def _options(self) -> dict[str, Any]:
         return _pipeline_options(self.session, self._retry_policy_source, self._clock)
 
-    def _transport(self) -> "HttpTransport[Any, Any]":
-        return _transport(self.session)
+
+def new_table_service(
+    endpoint: str,
+    credential: "TokenCredential",
+    *,
+    session: "requests.Session",
+    retry_policy_source: PolicySource,
+    clock: Clock,
+) -> "TableServiceClient":
+    """Return a client of some table storage, for whoever has no Settings. Parameters: see AzureClients."""
+    from azure.data.tables import TableServiceClient
+
+    from runbook_lib.sdk_retry import RetryingTransport
+
+    return TableServiceClient(
+        endpoint=endpoint,
+        credential=credential,
+        transport=RetryingTransport(_transport(session), retry_policy_source, clock=clock),
+        retry_total=0,
+        user_agent=USER_AGENT,
+    )
+
+
+def new_secret_client(
+    endpoint: str,
+    credential: "TokenCredential",
+    *,
+    session: "requests.Session",
+    retry_policy_source: PolicySource,
+    clock: Clock,
+) -> "SecretClient":
+    """Return a client of some vault's secrets, for whoever has no Settings. Parameters: see AzureClients."""
+    from azure.keyvault.secrets import SecretClient
+
+    return SecretClient(endpoint, credential, **_pipeline_options(session, retry_policy_source, clock))
 
 
 def cryptography_client(

@@ -21,8 +21,8 @@ from runbook_lib.http_signature import (
 )
 from runbook_lib.signature_fields import NotSignatureFieldError, parse_signature, parse_signature_input
 
-# A nonce is remembered for as long after it was seen, in seconds: a signature's life, and the clocks of its signer and
-# of whichever process verifies it, each off by as much as is granted.
+# For so many seconds after its signature has expired a nonce is remembered: a signature is good for SKEW_SECONDS more,
+# and the clocks of who verifies it and of who forgets may be off by as much, either way.
 NONCE_SECONDS = LIFE_SECONDS + 2 * SKEW_SECONDS
 
 _PARAMETERS = frozenset({"created", "expires", "nonce", "keyid", "tag"})
@@ -79,10 +79,11 @@ class KeySource(Protocol):
 class NonceStore(Protocol):
     """Where used nonces are remembered, for all processes that verify."""
 
-    def spend(self, *, key_id: str, nonce: str) -> bool:
-        """Tell whether this is the nonce's first use with this key, and remember it for NONCE_SECONDS.
+    def spend(self, *, key_id: str, nonce: str, until: float) -> bool:
+        """Tell whether this is the nonce's first use with this key, and remember it.
 
-        Of any number that ask at once, one is told so. Raises UnavailableError.
+        until: how long at least, in seconds since 1970. Of any number that ask at once, one is told so. Raises
+        UnavailableError.
         """
         ...
 
@@ -134,7 +135,7 @@ def verify(
     if not hmac.compare_digest(content_digest(body), request.fields["content-digest"]):
         raise SignatureRefusedError("digest")
     # 6. It is here for the first time.
-    if not nonces.spend(key_id=key_id, nonce=nonce):
+    if not nonces.spend(key_id=key_id, nonce=nonce, until=max(now, expires) + NONCE_SECONDS):
         raise SignatureRefusedError("replay")
     return Verified(key_id=key_id, nonce=nonce, created=created)
 

@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runbook_lib.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import new_session
 from runbook_lib.retry import NetworkRetryPolicy
-from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
@@ -24,7 +23,18 @@ MAX_WORDS = 300
 T = TypeVar("T")
 
 
-def credential(settings: Settings, environ: Mapping[str, str], *, clock: Clock = SYSTEM_CLOCK) -> "TokenCredential":
+class NamesIdentity(Protocol):
+    """Settings that name an identity."""
+
+    @property
+    def uami_client_id(self) -> str:
+        """The client id of a user-assigned managed identity."""
+        ...
+
+
+def credential(
+    settings: NamesIdentity, environ: Mapping[str, str], *, clock: Clock = SYSTEM_CLOCK
+) -> "TokenCredential":
     """Return the credential for the customer's Azure. See credential_of."""
     return credential_of(settings.uami_client_id, environ, clock=clock)
 

@@ -54,8 +54,10 @@ class Keys:
 @dataclass
 class Nonces:
     spent: set[tuple[str, str]] = field(default_factory=set)
+    until: float = 0
 
-    def spend(self, *, key_id: str, nonce: str) -> bool:
+    def spend(self, *, key_id: str, nonce: str, until: float) -> bool:
+        self.until = until
         if (key_id, nonce) in self.spent:
             return False
         self.spent.add((key_id, nonce))
@@ -216,6 +218,16 @@ def test_a_nonce_is_good_once_for_each_key() -> None:
             check(again, nonces=nonces, keys=keys)
         assert refused.value.reason == "replay"
     check(signed(key=other), nonces=nonces, keys=keys)
+
+
+@pytest.mark.parametrize("life", [1, LIFE_SECONDS])
+@pytest.mark.parametrize("now", [NOW - SKEW_SECONDS, NOW, NOW + 1 + SKEW_SECONDS])
+def test_a_nonce_is_remembered_for_longer_than_its_signature_is_good(now: int, life: int) -> None:
+    """Also by clocks that are off by as much as is granted, of who accepts it and of who forgets it."""
+    nonces = Nonces()
+    check(by_hand(expires=NOW + life), now=now, nonces=nonces)
+    assert nonces.until >= now + LIFE_SECONDS + 2 * SKEW_SECONDS
+    assert nonces.until >= NOW + life + 3 * SKEW_SECONDS
 
 
 def test_a_changed_body_does_not_spend_the_nonce() -> None:

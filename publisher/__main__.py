@@ -1,0 +1,121 @@
+"""`python -m publisher`: serve the callback API on this machine's loopback, behind something that ends TLS."""
+
+import argparse
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from publisher.callback_api import CallbackApi
+from publisher.callback_auth import WsgiCallbackAuth
+from publisher.callback_gate import MAX_BODY_BYTES, CallbackGate
+from publisher.callback_keys import CallbackKeys
+from publisher.callback_nonces import CallbackNonces
+from publisher.hmac_keys import HmacKeys
+from publisher.instance_reports import InstanceReports
+from publisher.key_custody import KeyCustody
+from publisher.service import ServiceSettings, clients
+from runbook_lib.clock import SYSTEM_CLOCK, rfc3339
+from runbook_lib.errors import RunbookError
+from runbook_lib.secrets import Redactor
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+THREADS = 16
+MAX_CONNECTIONS = 400
+MAX_HEADER_BYTES = 16 * 1024
+# A connection that says nothing for so long is closed.
+IDLE_SECONDS = 30
+CLAIM_BYTES = 12
+DESCRIPTION = """\
+Serve the callback API on 127.0.0.1, over HTTP: something in front ends TLS, and leaves host, path and query alone.
+
+the environment:
+  VIBEDATA_PUBLISHER_API                  the API's address, as instances know it: https://...
+  VIBEDATA_PUBLISHER_TABLE_ENDPOINT       the publisher's table storage
+  VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT   the publisher's vault
+  VIBEDATA_PUBLISHER_CLIENT_ID            the managed identity to use; without IDENTITY_ENDPOINT, your own login
+"""
+EXAMPLES = """\
+examples:
+  python -m publisher --port 8080
+
+Any number may run at once: they share nothing but the tables and the vault. Events go to stdout, a JSON object a line.
+"""
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Serve until SIGTERM or SIGINT, and return 0; 2 for settings that are missing or malformed."""
+    from waitress.server import create_server
+
+    parser = argparse.ArgumentParser(
+        prog="python -m publisher",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, required=True, help="TCP port of 127.0.0.1; 0: any that is free")
+    arguments = parser.parse_args(argv)
+    log = EventLog()
+    try:
+        application = build(ServiceSettings.load(environ), environ, log)
+    except RunbookError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    server = create_server(
+        application,
+        host="127.0.0.1",
+        port=arguments.port,
+        threads=THREADS,
+        connection_limit=MAX_CONNECTIONS,
+        channel_timeout=IDLE_SECONDS,
+        max_request_header_size=MAX_HEADER_BYTES,
+        max_request_body_size=MAX_BODY_BYTES + 1,  # it refuses what is as large as this
+        ident=None,
+    )
+    # As Ctrl-C does: the server ends its threads.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    log({"event": "listening", "port": server.effective_port})
+    server.run()
+    return 0
+
+
+def build(settings: ServiceSettings, environ: Mapping[str, str], log: "EventLog") -> "WSGIApplication":
+    """Return the whole application, gate and all. Raises RunbookError VD-IDENTITY-001 in a sandbox without identity."""
+    clock = SYSTEM_CLOCK
+    tables, vault = clients(settings, environ, clock)
+    base_path = urlsplit(settings.api).path
+    keys = CallbackKeys(
+        keys=HmacKeys(tables),
+        custody=KeyCustody(vault, redactor=Redactor(), clock=clock),
+        base_path=base_path,
+        clock=clock,
+    )
+    nonces = CallbackNonces(tables, new_claim=lambda: secrets.token_hex(CLAIM_BYTES), clock=clock)
+    gate = CallbackGate(address=settings.api, keys=keys, nonces=nonces, log=log, clock=clock)
+    api = CallbackApi(reports=InstanceReports(tables, clock=clock), base_path=base_path, log=log)
+    return WsgiCallbackAuth(api, gate)
+
+
+class EventLog:
+    """Events as JSON lines on stdout, each whole however many threads write."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Mapping[str, object]) -> None:
+        """Write an event, with its time."""
+        line = json.dumps({"at": rfc3339(SYSTEM_CLOCK.now()), **event}) + "\n"
+        with self._lock:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

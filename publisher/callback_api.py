@@ -1,0 +1,88 @@
+"""The callback API itself: what it does with a report whose signature the gate has verified. A plain WSGI application.
+
+POST /v1/instances/{instance id}/ping | health | deployment
+    Idempotency-Key: the report's id, a UUID
+    200 {"accepted": true, "key_id": "hmac-..."}    kept, now or before
+    400, 404, 405, 415, 422                         never will be; `error` says what is wrong with the request
+    503                                             not now
+"""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from publisher.callback_auth import KEY_ID, wsgi_answer
+from publisher.callback_gate import UNAVAILABLE, Answer, Log
+from publisher.callback_keys import PATH
+from publisher.instance_reports import InstanceReports, Report
+from runbook_lib.callback_payloads import KINDS, PayloadRefusedError, parse
+from runbook_lib.callback_verifier import UnavailableError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class _NotAcceptedError(Exception):
+    """A request holds no report that could be kept; `answer` says why."""
+
+    def __init__(self, status: int, error: str, *headers: tuple[str, str]) -> None:
+        super().__init__(error)
+        self.answer = Answer(status, {"accepted": False, "error": error}, headers)
+
+
+class CallbackApi:
+    """The application; for use by many threads. To be wrapped in publisher.callback_auth.WsgiCallbackAuth.
+
+    Parameters: reports, where they are kept; base_path, the path of the API's address, without a slash at its end; log,
+    takes an event for each request.
+    """
+
+    def __init__(self, *, reports: InstanceReports, base_path: str, log: Log) -> None:
+        self._reports = reports
+        self._base_path = base_path
+        self._log = log
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a request."""
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        key_id = environ[KEY_ID]
+        event = {"path": path, "key_id": key_id}
+        try:
+            report = self._report(environ, path, key_id)
+            outcome = self._reports.keep(report)
+        except _NotAcceptedError as error:
+            self._log({"event": "not accepted", "status": error.answer.status, **event})
+            return wsgi_answer(error.answer, start_response)
+        except UnavailableError as error:
+            self._log({"event": "unavailable", "what": str(error), **event})
+            return wsgi_answer(UNAVAILABLE, start_response)
+        self._log({"event": "report", "report_id": report.report_id, "outcome": outcome, **event})
+        if outcome == "other":
+            return wsgi_answer(
+                _NotAcceptedError(422, "this Idempotency-Key is another report's").answer, start_response
+            )
+        return wsgi_answer(Answer(200, {"accepted": True, "key_id": key_id}), start_response)
+
+    def _report(self, environ: "WSGIEnvironment", path: str, key_id: str) -> Report:
+        """Return the report of a request. Raises _NotAcceptedError."""
+        found = PATH.fullmatch(path.removeprefix(self._base_path))
+        if found is None or found.group(2) not in KINDS:
+            raise _NotAcceptedError(404, "there is no such report")
+        instance_id, kind = found.groups()
+        if environ["REQUEST_METHOD"] != "POST":
+            raise _NotAcceptedError(405, "reports are sent with POST", ("Allow", "POST"))
+        if environ.get("CONTENT_TYPE") != "application/json":
+            raise _NotAcceptedError(415, "a report's Content-Type is application/json")
+        report_id = environ.get("HTTP_IDEMPOTENCY_KEY", "")
+        if not _REPORT_ID.fullmatch(report_id):
+            raise _NotAcceptedError(400, "Idempotency-Key takes a UUID in small letters")
+        content = environ["wsgi.input"].read()
+        try:
+            payload = parse(kind, content)
+        except PayloadRefusedError as error:
+            raise _NotAcceptedError(422, str(error)) from None
+        if payload.instance_id != instance_id:
+            raise _NotAcceptedError(422, "the report is another instance's")
+        return Report(instance_id=instance_id, report_id=report_id, kind=kind, key_id=key_id, content=content)

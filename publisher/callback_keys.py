@@ -1,0 +1,74 @@
+"""Which key may sign a request to the callback API: its state from the table at each request, its bytes from the vault.
+
+States are read each time, so that a key that is retired or revoked is refused at once, by every process. A key's bytes
+never change: they are kept in memory for a while.
+"""
+
+import re
+from collections import OrderedDict
+from threading import Lock
+
+from publisher.hmac_keys import HmacKeys
+from publisher.key_custody import KeyCustody
+from publisher.outage import named_outage
+from runbook_lib.callback_verifier import UnavailableError
+from runbook_lib.clock import Clock
+
+# How long a key's bytes are kept, in seconds, and how many keys' at most: some for each instance.
+KEPT_SECONDS = 300.0
+KEPT_KEYS = 4096
+
+# Below the path of the API's address. No letter of it is ever encoded, so that a path has one spelling.
+PATH = re.compile(r"/v1/instances/([a-z0-9][a-z0-9-]{0,62})/([a-z]{1,16})")
+
+
+class CallbackKeys:
+    """Keys of instances, as runbook_lib.callback_verifier.KeySource; for use by many threads.
+
+    Parameters: keys, their states; custody, their bytes; base_path, the path of the API's address, without a slash at
+    its end; clock.
+    """
+
+    def __init__(self, *, keys: HmacKeys, custody: KeyCustody, base_path: str, clock: Clock) -> None:
+        self._keys = keys
+        self._custody = custody
+        self._base_path = base_path
+        self._clock = clock
+        self._lock = Lock()
+        # By instance and key id: the bytes, and until when they are kept. The oldest first.
+        self._kept: OrderedDict[tuple[str, str], tuple[bytes, float]] = OrderedDict()
+
+    def find(self, *, path: str, key_id: str) -> bytes | None:
+        """Return the key if it is the path's instance's and accepted now. Raises UnavailableError.
+
+        A key that is accepted and cannot be read is an outage: the vault's reads may lag behind its writes.
+        """
+        found = PATH.fullmatch(path.removeprefix(self._base_path)) if path.startswith(self._base_path) else None
+        if found is None:
+            return None
+        instance_id = found.group(1)
+        with named_outage("the states of keys"):
+            record = self._keys.read(instance_id, key_id)
+        if record is None or not record.accepted(self._clock.now()):
+            return None
+        key = self._remembered(instance_id, key_id)
+        if key is None:
+            with named_outage("the vault"):
+                key = self._custody.read(instance_id, key_id)
+            if key is None:
+                raise UnavailableError("a key that is accepted is not in the vault, or disabled there")
+            self._remember(instance_id, key_id, key)
+        return key
+
+    def _remembered(self, instance_id: str, key_id: str) -> bytes | None:
+        with self._lock:
+            key, until = self._kept.get((instance_id, key_id), (None, 0.0))
+        return key if self._clock.monotonic() < until else None
+
+    def _remember(self, instance_id: str, key_id: str, key: bytes) -> None:
+        now = self._clock.monotonic()
+        with self._lock:
+            self._kept.pop((instance_id, key_id), None)
+            self._kept[instance_id, key_id] = (key, now + KEPT_SECONDS)
+            while len(self._kept) > KEPT_KEYS or next(iter(self._kept.values()))[1] <= now:
+                self._kept.popitem(last=False)

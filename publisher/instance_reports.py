@@ -1,0 +1,68 @@
+"""What instances have reported: table InstanceReports of the publisher's storage, each report once.
+
+Partition: the instance's id; row: the report's. The report itself is the JSON text that was signed, of which
+runbook_lib.callback_payloads has read every field; a column holds 32,000 characters of it (64 KiB, azure-facts, section
+10), and a long report has several.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.data.tables import TableServiceClient
+
+from publisher.outage import named_outage
+from runbook_lib.clock import Clock, rfc3339
+
+TABLE = "InstanceReports"
+COLUMN_CHARACTERS = 32_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A report that has been verified and read. content: its JSON text, in ASCII or UTF-8."""
+
+    instance_id: str
+    report_id: str
+    kind: str
+    key_id: str
+    content: bytes
+
+
+class InstanceReports:
+    """The table; for use by many threads."""
+
+    def __init__(self, tables: TableServiceClient, *, clock: Clock) -> None:
+        self._tables = tables
+        self._table = tables.get_table_client(TABLE)
+        self._clock = clock
+
+    def keep(self, report: Report) -> Literal["kept", "known", "other"]:
+        """Keep a report, unless one of its id is there: the same is `known`, and stays; so does an `other` one.
+
+        Raises runbook_lib.callback_verifier.UnavailableError.
+        """
+        digest = hashlib.sha256(report.content).hexdigest()
+        text = report.content.decode()
+        parts = [text[start : start + COLUMN_CHARACTERS] for start in range(0, len(text), COLUMN_CHARACTERS)]
+        row = {
+            "PartitionKey": report.instance_id,
+            "RowKey": report.report_id,
+            "kind": report.kind,
+            "keyId": report.key_id,
+            "receivedAt": rfc3339(self._clock.now()),
+            "digest": digest,
+            **{f"content{number}": part for number, part in enumerate(parts)},
+        }
+        with named_outage("the reports"):
+            try:
+                try:
+                    self._table.create_entity(row, repeatable=True)
+                except ResourceNotFoundError:
+                    self._tables.create_table_if_not_exists(TABLE)
+                    self._table.create_entity(row, repeatable=True)
+            except ResourceExistsError:
+                kept = self._table.get_entity(report.instance_id, report.report_id, select=["kind", "digest"])
+                return "known" if (kept["kind"], kept["digest"]) == (report.kind, digest) else "other"
+        return "kept"

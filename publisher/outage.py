@@ -1,0 +1,21 @@
+"""An outage of what the callback API is built on: neither the caller's fault nor a refusal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import AzureError
+
+from runbook_lib.callback_verifier import UnavailableError
+from runbook_lib.errors import RunbookError
+
+
+@contextmanager
+def named_outage(what: str) -> Iterator[None]:
+    """Raise UnavailableError for what the SDKs, a credential or the custody of keys raise. what: is not to be had."""
+    try:
+        yield
+    except RunbookError as error:
+        raise UnavailableError(f"{what}: {error.code}") from error
+    except AzureError as error:
+        status = getattr(error, "status_code", None)
+        raise UnavailableError(f"{what}: {type(error).__name__}{f' {status}' if status else ''}") from error

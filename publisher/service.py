@@ -1,0 +1,62 @@
+"""Settings and clients of the publisher's own services, which run where no customer's settings are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from publisher.session import GUID, URL, setting
+from runbook_lib.azure_clients import new_secret_client, new_table_service
+from runbook_lib.clock import Clock
+from runbook_lib.http import new_session
+from runbook_lib.identity import credential
+from runbook_lib.retry import NetworkRetryPolicy
+
+if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
+    from azure.keyvault.secrets import SecretClient
+
+# An instance waits for the answer, and sends its report again: a service gives up sooner than a runbook.
+SERVICE_POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=0.5, total_seconds=5.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """Addresses, and who the service is. api: without a slash at its end. uami_client_id: "" for one's own login."""
+
+    api: str
+    table_endpoint: str
+    key_vault_endpoint: str
+    uami_client_id: str
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> "ServiceSettings":
+        """Return the settings that the environment holds. Raises RunbookError VD-SETTINGS-001, -002."""
+        return cls(
+            api=setting(environ, "api", URL),
+            table_endpoint=setting(environ, "table_endpoint", URL),
+            key_vault_endpoint=setting(environ, "key_vault_endpoint", URL),
+            uami_client_id=environ.get("VIBEDATA_PUBLISHER_CLIENT_ID", "") and setting(environ, "client_id", GUID),
+        )
+
+
+def clients(
+    settings: ServiceSettings, environ: Mapping[str, str], clock: Clock
+) -> "tuple[TableServiceClient, SecretClient]":
+    """Return clients of the publisher's tables and vault, over one connection pool. Raises as identity.credential."""
+    identity = credential(settings, environ, clock=clock)
+    session = new_session()
+    tables = new_table_service(
+        settings.table_endpoint,
+        identity,
+        session=session,
+        retry_policy_source=lambda: SERVICE_POLICY,
+        clock=clock,
+    )
+    vault = new_secret_client(
+        settings.key_vault_endpoint,
+        identity,
+        session=session,
+        retry_policy_source=lambda: SERVICE_POLICY,
+        clock=clock,
+    )
+    return tables, vault
