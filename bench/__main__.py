@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import bootstrap, demo, figures, health, imports, jobs, publish, request_counts
+from bench import bootstrap, demo, figures, health, imports, jobs, publish, request_counts, verification
 from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.errors import RunbookError
@@ -23,6 +23,7 @@ MEASUREMENTS: Mapping[str, Callable[[Report], list[Figure]]] = {
     "publish": publish.measure,
     "bootstrap": bootstrap.measure,
     "health": health.measure,
+    "verification": verification.measure,
     "demo": demo.measure,
 }
 EXAMPLES = """\
@@ -32,13 +33,14 @@ examples:
   .venv/bin/python -m bench --only jobs --only demo
 
 measurements:
-  jobs      size of the built runbooks; each job's peak memory, and its CPU time to the first request
-  imports   time of import_images over the critical path: 40 images, 6 s an import, 150 ms a call to ARM
-  requests  requests of a first run and of a rerun of import_images, for 10, 40 and 160 images
-  publish   time and requests of publish_runbooks, slowed down, in an empty account and again
-  bootstrap time, requests and memory of bootstrap_registry, for 60, 1,000 and 10,000 resources, and again
-  health    time of check_health over one probe's deadline, for 30 and 1,000 components, 1 % of which hang
-  demo      wall time of `make demo` where everything is installed
+  jobs         size of the built runbooks; each job's peak memory, and its CPU time to the first request
+  imports      time of import_images over the critical path: 40 images, 6 s an import, 150 ms a call to ARM
+  requests     requests of a first run and of a rerun of import_images, for 10, 40 and 160 images
+  publish      time and requests of publish_runbooks, slowed down, in an empty account and again
+  bootstrap    time, requests and memory of bootstrap_registry, for 60, 1,000 and 10,000 resources, and again
+  health       time of check_health over one probe's deadline, for 30 and 1,000 components, 1 % of which hang
+  verification what a signature's verification adds to a job: memory, processor time, each algorithm
+  demo         wall time of `make demo` where everything is installed
 
 Each has labs of its own, in temporary folders; they are ended whatever happens.
 """

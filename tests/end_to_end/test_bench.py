@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import figures, request_counts
+from bench import figures, request_counts, verification
 from bench.__main__ import MEASUREMENTS, main
 from bench.figures import Figure
 
@@ -22,6 +22,19 @@ def test_requests_of_a_small_release_are_counted() -> None:
     assert "arm" not in again.note
     assert first.value > again.value > 2
     assert again.aim == pytest.approx(1.2 * 2 + 15)
+
+
+def test_a_verification_is_measured_in_a_process_of_its_own() -> None:
+    told = list[str]()
+    measured = {figure.name: figure for figure in verification.measure(told.append)}
+    assert told
+    in_a_job, bare = (
+        [measured[f"verification in {what}: {figure}"].value for figure in ("first", "memory")]
+        for what in ("a job", "a bare process")
+    )
+    # What a job has imported anyway is not counted as verification's.
+    assert 0 < in_a_job[1] < bare[1]
+    assert all(measured[f"verification, {name.upper()}"].value > 0 for name in verification.ALGORITHMS)
 
 
 def test_figures_are_shown_and_kept_beside_their_aims(tmp_path: Path) -> None:

@@ -404,3 +404,11 @@ def test_a_giant_certificate_is_not_read() -> None:
     )
     assert code_of(giant, INTERMEDIATE, ROOT) == "VD-TRUST-006"
     assert CHAIN.verify().algorithm == "ES256"
+
+
+def test_names_are_compared_byte_by_byte() -> None:
+    name = INTERMEDIATE.certificate.subject.public_bytes()
+    printable = name.replace(b"\x0c", b"\x13")  # the same letters, as PrintableString
+    assert printable != name
+    odd = altered(LEAF.certificate, INTERMEDIATE.key, swap(name, printable))
+    assert code_of(odd, INTERMEDIATE, ROOT) == "VD-TRUST-006"
