@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.keys import KeyClient
@@ -32,7 +33,10 @@ class Vault:
 
     def versions(self, name: str) -> list[SecretProperties]:
         """Return a secret's versions, the newest first."""
-        found = list(self.secrets.list_properties_of_secret_versions(name))
+        try:
+            found = list(self.secrets.list_properties_of_secret_versions(name))
+        except ResourceNotFoundError:
+            return []
         return sorted(found, key=lambda one: (one.created_on, (one.tags or {}).get("writtenAt", "")), reverse=True)
 
     def enabled(self, name: str) -> list[str]:

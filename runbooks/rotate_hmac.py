@@ -1,0 +1,76 @@
+"""Provision or rotate the key by which this instance signs what it tells the publisher.
+
+The publisher makes the key and sends it wrapped for the customer's vault. Phases: prepare (the wrapping key), stage
+(unwrap, store as pending), test (a signed ping by the pending key), promote (it becomes the current one), retire (after
+the overlap the former one is disabled); auto does what is next. A first key is one without a former one.
+"""
+
+import sys
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from runbook_lib import rotation
+from runbook_lib.callback_client import callback_client
+from runbook_lib.credential_versions import Version
+from runbook_lib.errors import RunbookError
+from runbook_lib.hmac_key import KEY_ID, KEY_ID_TAG, SECRET, key_text, signing_key
+from runbook_lib.rotation import Credential, Facts, RotationParameters
+from runbook_lib.runbook import Context, Runbook, main
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(RotationParameters):
+    """The key's own parameters."""
+
+    key_id: str = field(default="", metadata={"help": "stage: what the publisher calls the key"})
+
+    def __post_init__(self) -> None:
+        """Check the form. Raises RunbookError VD-PARAM-002."""
+        super().__post_init__()
+        if (self.key_id or self.wrapped_key) and not KEY_ID.fullmatch(self.key_id):
+            raise RunbookError("VD-PARAM-002", "takes hmac- and 16 hexadecimal digits", target="key_id")
+
+
+def try_out(context: Context, version: Version, text: str) -> None:
+    """Ping the publisher, signed by this key.
+
+    Raises RunbookError VD-ROTATION-009 (the publisher does not take it), VD-CALLBACK-020 (it cannot be asked), -021
+    (the clocks differ too much).
+    """
+    key = signing_key(text, version.credential_id, context.redactor)
+    try:
+        callback_client(context).ping(context.settings.instance_id, key, report_id=str(uuid4()))
+    except RunbookError as error:
+        if error.code != "VD-CALLBACK-022":
+            raise
+        raise RunbookError("VD-ROTATION-009", error.message, target=version.credential_id) from error
+
+
+KEY = Credential(
+    kind="hmac-key",
+    secret=SECRET,
+    id_tag=KEY_ID_TAG,
+    content_type="application/octet-stream;encoding=base64url",
+    text_of=key_text,
+    try_out=try_out,
+)
+
+
+def observe(context: Context, parameters: Parameters) -> Facts:
+    """Read what the vault holds of the key, and what is recorded."""
+    return rotation.observe(context, parameters, KEY, credential_id=parameters.key_id)
+
+
+RUNBOOK = Runbook(
+    name="rotate_hmac",
+    summary="provision or rotate the key that signs callbacks",
+    parameters=Parameters,
+    observe=observe,
+    plan=rotation.plan,
+    apply=rotation.apply,
+    look=rotation.look,
+    report=rotation.report,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RUNBOOK))
