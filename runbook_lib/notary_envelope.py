@@ -15,8 +15,9 @@ from runbook_lib.notary_descriptor import malformed, read_object, refuse_lookali
 
 JWS = "application/jose+json"
 COSE = "application/cose"
-# Three certificates make 3 KiB, a timestamp adds some 10. notation itself takes 32 MiB.
-MAX_ENVELOPE_BYTES = 1024 * 1024
+# Three certificates make 3 KiB, a timestamp adds some 10. notation itself takes 32 MiB; as much JSON as this already
+# takes 14 MB and a quarter of a second to read where somebody means it to, and a hundred may be tried.
+MAX_ENVELOPE_BYTES = 256 * 1024
 
 _STEP = "3.1"
 _MEMBERS = ("payload", "protected", "header", "signature")

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_envelope import MAX_ENVELOPE_BYTES
+from runbook_lib.notary_envelope import JWS, MAX_ENVELOPE_BYTES
 from runbook_lib.notary_signature import TrustPolicy, verify_envelope
 from tests.certificate_maker import Wanted, make
 from tests.notary_fixtures import NOW
@@ -32,6 +32,7 @@ from tests.notary_maker import (
     fingerprint,
     protected_with,
 )
+from tests.release_signer import usual_signer
 
 AUTHORITY_SCHEME = protected_with(
     scheme="notary.x509.signingAuthority",
@@ -267,6 +268,18 @@ def test_the_payload_is_the_artifact_and_nothing_near_it(target: Any, code: str)
 
 def test_a_second_target_in_another_case_is_refused() -> None:
     assert code_of(CHAIN.sign(payload={"targetArtifact": TARGET, "TargetArtifact": TARGET})) == "VD-TRUST-002"
+
+
+def test_what_another_signer_makes_is_good() -> None:
+    """The tests' own release signer shares no line with the verifier, nor with what made the signatures above."""
+    signer = usual_signer()
+    policy = TrustPolicy(roots=frozenset({signer.root_fingerprint}), identity=IDENTITY)
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    for expiry in (None, now + timedelta(days=1)):
+        envelope = signer.envelope(TARGET, signing_time=now, expiry=expiry)
+        found = verify_envelope(envelope, JWS, subject=SUBJECT, policy=policy, now=now)
+        assert (found.signing_time, found.expiry) == (now, expiry)
+        assert found.leaf_fingerprint == signer.leaf_fingerprint
 
 
 # --- Whom the policy trusts -------------------------------------------------------------------------------------------
