@@ -152,6 +152,8 @@ def test_the_first_that_does_not_get_through_stops_the_delivery(one: Rig) -> Non
     assert one.ids_waiting()[:2] == waiting[1:]
     assert len(one.ids_waiting()) == 3
     assert made.text.count("VD-CALLBACK-020") == 1
+    # The list; the first, read and deleted; the second, read; the run's own. The third is not even read.
+    assert [each.partition(" ")[2] for each in requests_of(made, "spool")] == ["GET", "GET", "DELETE", "GET", "PUT"]
 
 
 def test_a_signature_that_is_refused_is_tried_once_a_run(one: Rig) -> None:
@@ -207,7 +209,10 @@ def test_a_publisher_that_takes_nothing_is_not_asked_for_ever(one: Rig) -> None:
     ("name", "content"),
     [
         ("by-hand.json", b"contoso"),
-        (f"20260101T000000.000000Z-ping-{DEPLOYMENT}-{'0' * 64}.json", b"contoso"),
+        (
+            f"20260101T000000.000000Z-ping-{DEPLOYMENT}-{'0' * 64}.json",
+            b'{"at":"2026-01-01T00:00:00.000000Z","instance_id":"contoso-2"}',
+        ),
         (f"20260101T000000.000000Z-ping-{DEPLOYMENT}-" + "{sha}.json", b'{"at": "contoso", "instance_id": "contoso"}'),
         (f"20260101T000000.000000Z-postcard-{DEPLOYMENT}-" + "{sha}.json", b"{}"),
     ],
