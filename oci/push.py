@@ -18,7 +18,7 @@ from oci.referrers import Referrers
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import ReleaseManifest, version_key
-from runbook_lib.release_fetch import fetch_release, resolve_release
+from runbook_lib.release_fetch import fetch_release, read_artifact, resolve_release
 from runbook_lib.release_manifest import parse
 
 # Requests in flight at once. Each upload holds one piece in memory (container_registry_writer.PIECE_BYTES).
@@ -117,7 +117,10 @@ class Push:
         reader = self._writer.reader()
         try:
             artifact = resolve_release(reader, release.LATEST)
-            return None if artifact is None else fetch_release(reader, artifact).manifest.version
+            if artifact is None:
+                return None
+            described = read_artifact(artifact.content, digest=artifact.digest, target=release.LATEST)
+            return fetch_release(reader, described).manifest.version
         except RunbookError as error:
             if error.code.startswith("VD-MANIFEST-"):
                 return None

@@ -1,12 +1,16 @@
 """Artifact storage: every release manifest that was ever installed, written once, in an immutable container.
 
-Blob `<version>/<sha256>.json` in container `release-manifests` (design section 4). The container's time-based retention
-policy is locked: version-level immutability would still let a blob be overwritten by a new version (azure-facts,
-section 8).
+Blob `<version>/<sha256>.json` in container `release-manifests` (design section 4); beside it what says whose it is: the
+manifest of its OCI artifact, which was signed (`.oci.json`), and the signature (`.jws`). The container's time-based
+retention policy is locked: version-level immutability would still let a blob be overwritten by a new version
+(azure-facts, section 8).
 """
 
 import hashlib
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import RunbookError
@@ -19,6 +23,11 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
 
 CONTAINER = "release-manifests"
+# What a release consists of here, by the end of the blob's name.
+CONTENT = ".json"
+ARTIFACT = ".oci.json"
+SIGNATURE = ".jws"
+_CONTENT_TYPES = {CONTENT: "application/json", ARTIFACT: "application/json", SIGNATURE: "application/jose+json"}
 STORAGE_API_VERSION = "2023-05-01"
 # How much of Azure's own words an error shows.
 MAX_WORDS = 300
@@ -26,9 +35,17 @@ MAX_WORDS = 300
 _BLOB_NAME = re.compile(rf"(?P<version>{VERSION})/(?P<sha256>{SHA256})\.json")
 
 
-def blob_name(release: InstalledRelease) -> str:
-    """Return the name of a release manifest's blob."""
-    return f"{release.version}/{release.sha256}.json"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBlob:
+    """A blob's bytes, and when the service took them in. Who writes a blob has no say in that time."""
+
+    content: bytes = field(repr=False)
+    created_at: datetime
+
+
+def blob_name(release: InstalledRelease, part: str = CONTENT) -> str:
+    """Return the name of a part of a release: CONTENT, ARTIFACT or SIGNATURE."""
+    return f"{release.version}/{release.sha256}{part}"
 
 
 def check_immutable(resources: "ResourceManagementClient", settings: Settings) -> None:
@@ -53,8 +70,8 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
         raise RunbookError("VD-STORAGE-001", f"its retention policy is {state}", target=CONTAINER)
 
 
-def list_installed(blob_service: "BlobServiceClient", version: str | None = None) -> tuple[InstalledRelease, ...]:
-    """Return the stored releases, all or those of one version, in no order; blobs of other names are none.
+def list_names(blob_service: "BlobServiceClient", version: str | None = None) -> frozenset[str]:
+    """Return the names of the blobs, all or those of one version.
 
     Raises RunbookError VD-STORAGE-001 (no such container), and azure.core's errors.
     """
@@ -62,11 +79,35 @@ def list_installed(blob_service: "BlobServiceClient", version: str | None = None
 
     container = blob_service.get_container_client(CONTAINER)
     try:
-        names = list(container.list_blob_names(name_starts_with=f"{version}/" if version else None))
+        return frozenset(container.list_blob_names(name_starts_with=f"{version}/" if version else None))
     except ResourceNotFoundError as error:
         raise RunbookError("VD-STORAGE-001", "there is no such container", target=CONTAINER) from error
+
+
+def releases_in(names: Iterable[str]) -> tuple[InstalledRelease, ...]:
+    """Return the releases that there are by their names, in no order; blobs of other names are none.
+
+    Whoever may write blobs can make such a name: only its signature says what a release is: see
+    runbook_lib.stored_release.
+    """
     matches = (_BLOB_NAME.fullmatch(name) for name in names)
     return tuple(InstalledRelease(match["version"], match["sha256"]) for match in matches if match)
+
+
+def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part: str) -> StoredBlob | None:
+    """Return one part of a release, None where it is absent. Raises azure.core's errors.
+
+    One byte more than any part has is read at most: a larger blob cannot be what is wanted.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        download = blob_service.get_blob_client(CONTAINER, blob_name(release, part)).download_blob(
+            0, MAX_MANIFEST_BYTES + 1
+        )
+        return StoredBlob(content=download.readall(), created_at=download.properties.creation_time)
+    except ResourceNotFoundError:
+        return None
 
 
 def read_back(blob_service: "BlobServiceClient", release: InstalledRelease) -> bytes | None:
@@ -74,22 +115,17 @@ def read_back(blob_service: "BlobServiceClient", release: InstalledRelease) -> b
 
     Raises RunbookError VD-STORAGE-003 (not what the blob's name says), and azure.core's errors.
     """
-    from azure.core.exceptions import ResourceNotFoundError
-
-    name = blob_name(release)
-    try:
-        # One byte more than any manifest has: a larger blob cannot match, and is not read whole.
-        content = blob_service.get_blob_client(CONTAINER, name).download_blob(0, MAX_MANIFEST_BYTES + 1).readall()
-    except ResourceNotFoundError:
+    blob = read_part(blob_service, release, CONTENT)
+    if blob is None:
         return None
-    found = hashlib.sha256(content).hexdigest()
+    found = hashlib.sha256(blob.content).hexdigest()
     if found != release.sha256:
-        raise RunbookError("VD-STORAGE-003", f"its content has {found}", target=f"{CONTAINER}/{name}")
-    return content
+        raise RunbookError("VD-STORAGE-003", f"its content has {found}", target=f"{CONTAINER}/{blob_name(release)}")
+    return blob.content
 
 
-def store_once(blob_service: "BlobServiceClient", release: InstalledRelease, content: bytes) -> None:
-    """Write a manifest's blob, unless it is there with the same content.
+def store_once(blob_service: "BlobServiceClient", release: InstalledRelease, part: str, content: bytes) -> None:
+    """Write a part of a release, unless it is there with the same content.
 
     The write may be repeated after a lost answer: it then meets its own blob, which is as good as written.
     Raises RunbookError VD-STORAGE-002 (the account takes no data), VD-STORAGE-003 (another content is there), and
@@ -98,13 +134,15 @@ def store_once(blob_service: "BlobServiceClient", release: InstalledRelease, con
     from azure.core.exceptions import HttpResponseError
     from azure.storage.blob import ContentSettings
 
-    name = blob_name(release)
+    name = blob_name(release, part)
     try:
         blob_service.get_blob_client(CONTAINER, name).upload_blob(
-            content, overwrite=False, content_settings=ContentSettings(content_type="application/json")
+            content, overwrite=False, content_settings=ContentSettings(content_type=_CONTENT_TYPES[part])
         )
     except HttpResponseError as error:
-        if error.status_code == 409 and read_back(blob_service, release) is not None:
-            return
+        if error.status_code == 409 and (there := read_part(blob_service, release, part)) is not None:
+            if there.content == content:
+                return
+            raise RunbookError("VD-STORAGE-003", "another content is there", target=f"{CONTAINER}/{name}") from error
         detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
         raise RunbookError("VD-STORAGE-002", detail, target=f"{CONTAINER}/{name}") from error

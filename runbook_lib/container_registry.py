@@ -45,7 +45,7 @@ MAX_REDIRECTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest's bytes, and the digest that these bytes have."""
+    """A manifest's bytes, and the digest that these bytes have. Nothing of them has been read."""
 
     digest: str
     content: bytes
@@ -119,14 +119,30 @@ class ContainerRegistryReader:
         _compare(f"sha256:{found.hexdigest()}", digest, target)
         return True
 
+    def page(self, repository: str, path: str, target: str, *, accept: str, max_bytes: int) -> Answer | None:
+        """Return the answer to a question that names no digest, None where there is no such path (404).
+
+        Parameters: path, below the repository's; target, for errors; accept, the media type that is wanted; max_bytes,
+        of the answer's body. Nothing of it is checked.
+        """
+        return self._read("GET", repository, path, target, max_bytes=max_bytes, accept=accept)
+
     def _read(
-        self, method: str, repository: str, path: str, target: str, *, max_bytes: int, into: BinaryIO | None = None
+        self,
+        method: str,
+        repository: str,
+        path: str,
+        target: str,
+        *,
+        max_bytes: int,
+        into: BinaryIO | None = None,
+        accept: str = ", ".join(MANIFEST_TYPES),
     ) -> Answer | None:
         """Return the answer of status 200, None for 404. After a 401 the credentials are renewed, once."""
         url = f"{self._wire.base_url}/v2/{repository}/{path}"
-        answer = self._authorised(method, url, repository, max_bytes=max_bytes, into=into)
+        answer = self._authorised(method, url, repository, accept, max_bytes=max_bytes, into=into)
         if answer.status == 401:
-            answer = self._authorised(method, url, repository, max_bytes=max_bytes, into=into)
+            answer = self._authorised(method, url, repository, accept, max_bytes=max_bytes, into=into)
         if answer.status in REDIRECTS:
             answer = self._follow(method, url, answer, target, max_bytes=max_bytes, into=into)
         if answer.status == ABSENT:
@@ -135,13 +151,15 @@ class ContainerRegistryReader:
             raise self._wire.failure(answer, target)
         return answer
 
-    def _authorised(self, method: str, url: str, repository: str, *, max_bytes: int, into: BinaryIO | None) -> Answer:
+    def _authorised(
+        self, method: str, url: str, repository: str, accept: str, *, max_bytes: int, into: BinaryIO | None
+    ) -> Answer:
         token = self._tokens.get(repository)
         answer = self._wire.request(
             method,
             url,
             authorization=f"Bearer {token}",
-            headers={"Accept": ", ".join(MANIFEST_TYPES)},
+            headers={"Accept": accept},
             max_bytes=max_bytes,
             into=into,
         )

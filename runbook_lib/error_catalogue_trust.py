@@ -136,4 +136,34 @@ _SIGNATURES: tuple[ErrorEntry, ...] = (
         retryable=True,
     ),
 )
-ENTRIES: tuple[ErrorEntry, ...] = (*_SIGNATURES, *_SIGNING)
+_HOPS: tuple[ErrorEntry, ...] = (
+    entry(
+        "VD-TRUST-030",
+        "nobody is trusted",
+        "The deployment pins no trust root, or no publisher's identity; then no release can be told from a forged one.",
+        "Set trust_roots and trusted_identity in the Automation variable vibedata-settings, with the values that came"
+        " with the deployment; never with some that came with a release. docs/trust.md says where they come from.",
+        exit_code=EXIT_USAGE,
+    ),
+    entry(
+        "VD-TRUST-031",
+        "whom to trust is no parameter of a run",
+        "Who may start a job chooses its parameters, and must not choose whose releases are installed.",
+        "Leave it out of the parameter settings. It is set in the Automation variable vibedata-settings.",
+        exit_code=EXIT_USAGE,
+    ),
+    entry(
+        "VD-TRUST-032",
+        "a stored release has no signature beside it",
+        "It was stored before releases were signed, or its import broke off.",
+        "Run import_manifest for this release again: it stores the signature. If the publisher no longer offers it"
+        " signed, import a newer one.",
+    ),
+    entry(
+        "VD-TRUST-033",
+        "a stored release is not what its signature is of",
+        "The signature beside it is good, but of another release: somebody put it there.",
+        "Treat it as tampering: find out who may write to artifact storage. Then import a newer release.",
+    ),
+)
+ENTRIES: tuple[ErrorEntry, ...] = (*_SIGNATURES, *_HOPS, *_SIGNING)

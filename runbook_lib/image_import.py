@@ -15,7 +15,7 @@ from runbook_lib.publisher_token import PublisherToken
 from runbook_lib.retry import AnswerLost
 
 if TYPE_CHECKING:
-    from runbook_lib.import_operation import ImportOperations
+    from runbook_lib.import_operation import ImportOperation, ImportOperations
     from runbook_lib.runbook import Context
 
 # An import's own deadline. Images of gigabytes take minutes; a job has 3 hours for all of them side by side.
@@ -73,14 +73,22 @@ class ImageImporter:
         not match), -005 (the source refuses), -006 (conflict), VD-REGISTRY-003 (the target refuses), the reader's
         errors, and azure.core's where ARM cannot be reached, fails or throttles.
         """
-        image = f"{repository}:{tag}"
+        operation = self._operations.start(source_image=f"{repository}@{digest}", target_tag=f"{repository}:{tag}")
+        self._wait(operation, repository, tag, digest)
+
+    def import_untagged(self, *, repository: str, digest: str) -> None:
+        """Import `repository@digest` by its digest alone, as what refers to another manifest is; else as above."""
+        operation = self._operations.start(source_image=f"{repository}@{digest}", target_repository=repository)
+        self._wait(operation, repository, digest, digest)
+
+    def _wait(self, operation: "ImportOperation", repository: str, reference: str, digest: str) -> None:
+        image = operation.image
         started = self._clock.monotonic()
-        operation = self._operations.start(source_image=f"{repository}@{digest}", target_tag=image)
         while True:
             waited = self._clock.monotonic() - started
             self._clock.sleep(min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS))
             self._pace.wait()
-            if self._reader.digest_of(repository, tag) == digest:
+            if self._reader.digest_of(repository, reference) == digest:
                 return
             operation.ask()
             now = self._clock.monotonic()

@@ -56,14 +56,18 @@ class ImportOperations:
         self._token = token
         self._clock = clock
 
-    def start(self, *, source_image: str, target_tag: str) -> "ImportOperation":
-        """Ask for an import of `source_image` (repository@digest), tagged `target_tag` (repository:tag) by force.
+    def start(self, *, source_image: str, target_tag: str = "", target_repository: str = "") -> "ImportOperation":
+        """Ask for an import of `source_image` (repository@digest).
+
+        It is tagged `target_tag` (repository:tag) by force, or goes to `target_repository` without a tag: one of both
+        is given.
 
         An answer that was lost, or a server's failure, leaves open whether the request was carried out: the operation
         returned is over already, and its image may yet show. Raises RunbookError as `failure` says, and azure.core's
         errors.
         """
-        operation = ImportOperation(image=target_tag, arm_endpoint=self._settings.arm_endpoint, clock=self._clock)
+        image = target_tag or source_image
+        operation = ImportOperation(image=image, arm_endpoint=self._settings.arm_endpoint, clock=self._clock)
         credentials = {"username": self._token.username, "password": self._token.password}
         try:
             self._clients.container_registry_management.registries.begin_import_image(
@@ -75,7 +79,8 @@ class ImportOperations:
                         "credentials": credentials,
                         "sourceImage": source_image,
                     },
-                    "targetTags": [target_tag],
+                    "targetTags": [target_tag] if target_tag else [],
+                    "untaggedTargetRepositories": [target_repository] if target_repository else [],
                     "mode": "Force",
                 },
                 polling=_HandOver(operation),
@@ -88,22 +93,22 @@ class ImportOperations:
             if error.status_code is None or error.status_code == 408 or error.status_code >= 500:
                 operation.end("the request failed", error)
             else:
-                raise _refused(error, target_tag) from error
+                raise _refused(error, image) from error
         return operation
 
 
 class ImportOperation:
     """One import under way, for use by one thread.
 
-    over_since: when (monotonic seconds) it had nothing more to say, None while it runs. story: what it said, for an
-    error; cause: why it is not known whether it began.
+    image: what it brings, for errors. over_since: when (monotonic seconds) it had nothing more to say, None while it
+    runs. story: what it said, for an error; cause: why it is not known whether it began.
     """
 
     def __init__(self, *, image: str, arm_endpoint: str, clock: Clock) -> None:
         self.over_since: float | None = None
         self.story = "the operation is under way"
         self.cause: AzureError | None = None
-        self._image = image
+        self.image = image
         self._arm_host = urlsplit(arm_endpoint).netloc
         self._clock = clock
         self._client: PipelineClient[Any, Any] | None = None
@@ -129,7 +134,7 @@ class ImportOperation:
         elif response.status_code < 300:
             self.end("the operation succeeded")
         else:
-            raise failure(*_error_of(response), self._image)
+            raise failure(*_error_of(response), self.image)
 
     def end(self, story: str, cause: AzureError | None = None) -> None:
         """Note that the operation has nothing more to say."""

@@ -1,4 +1,4 @@
-"""Which release is installed at the customer's, and its manifest."""
+"""Which release is installed at the customer's, and its manifest, verified."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,9 +8,12 @@ from runbook_lib import artifact_storage
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.parameters import CommonParameters
-from runbook_lib.release import InstalledRelease, ReleaseManifest
-from runbook_lib.release_fetch import resolve_release
-from runbook_lib.release_manifest import REPOSITORY, VERSION, parse
+from runbook_lib.release import InstalledRelease
+from runbook_lib.release_fetch import read_artifact, resolve_release
+from runbook_lib.release_manifest import REPOSITORY, VERSION
+from runbook_lib.stored_release import StoredRelease, read_stored
+from runbook_lib.trust_policy import trust_policy
+from runbook_lib.verification_log import recorded
 
 if TYPE_CHECKING:
     from runbook_lib.runbook import Context
@@ -31,42 +34,48 @@ class ReleaseParameters(CommonParameters):
             raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
 
 
-def installed_manifest(context: "Context", customer: ContainerRegistryReader, version: str) -> ReleaseManifest:
-    """Return the manifest of the stored release of `version`; for "" of the one that the customer's `latest` points to.
+def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> StoredRelease:
+    """Return the stored release of `version`; for "" the one that the customer's `latest` points to. It is verified.
 
-    Raises RunbookError VD-MANIFEST-010 (no such release), -008 (stored twice), VD-STORAGE-001 (no container), -003 (the
-    blob is not what its name says), the errors of `release_manifest.parse` and the reader's, and azure.core's.
+    Not simply the newest in artifact storage: after a downgrade that is another one, and it cannot be deleted. That the
+    release has expired is no reason to refuse it: what is installed must be operated on. Raises RunbookError
+    VD-MANIFEST-010 (no such release), -008 (stored twice), VD-STORAGE-001 (no container), VD-TRUST-030 (nobody is
+    trusted), the errors of `stored_release.read_stored` and the reader's, and azure.core's.
     """
-    return stored_manifest(context, installed_release(context, customer, version))
-
-
-def stored_manifest(context: "Context", release: InstalledRelease) -> ReleaseManifest:
-    """Return the manifest of a release in artifact storage. Raises as `installed_manifest` does."""
-    content = artifact_storage.read_back(context.clients.blob_service, release)
-    if content is None:
-        raise RunbookError("VD-MANIFEST-010", target=release.version)
-    manifest = parse(content)
-    if manifest.version != release.version:
-        raise RunbookError("VD-STORAGE-003", f"it holds version {manifest.version}", target=release.version)
-    return manifest
-
-
-def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> InstalledRelease:
-    """Return the stored release of `version`; for "" the one that the customer's `latest` points to.
-
-    Not simply the newest in artifact storage: after a downgrade that is another one, and it cannot be deleted. Raises
-    as `installed_manifest` does.
-    """
-    stored = artifact_storage.list_installed(context.clients.blob_service, version or None)
-    if version:
-        chosen = stored
-    else:
-        artifact = resolve_release(customer, LATEST)
-        if artifact is None:
-            raise RunbookError("VD-MANIFEST-010", "tag latest is absent", target=f"{REPOSITORY}:{LATEST}")
-        chosen = tuple(release for release in stored if f"sha256:{release.sha256}" == artifact.content_digest)
+    trust_policy(context.settings)  # without it nothing need be looked for
+    stored = artifact_storage.releases_in(artifact_storage.list_names(context.clients.blob_service, version or None))
+    chosen = stored if version else _latest(customer, stored)
     if not chosen:
         raise RunbookError("VD-MANIFEST-010", target=version or f"{REPOSITORY}:{LATEST}")
-    if len(chosen) > 1:
-        raise RunbookError("VD-MANIFEST-008", "artifact storage holds it twice", target=chosen[0].version)
-    return chosen[0]
+    if len(chosen) == 1:
+        return stored_release(context, chosen[0])
+    # Whoever may write blobs can write one beside the release's, and nobody can delete it.
+    good: list[StoredRelease] = []
+    for release in chosen:
+        try:
+            good.append(stored_release(context, release))
+        except RunbookError as error:
+            context.output.warning(f"a stored release is passed over: {error.code}: {error.message}")
+    if len(good) != 1:
+        raise RunbookError("VD-MANIFEST-008", f"artifact storage holds {len(good)} good ones", target=chosen[0].version)
+    return good[0]
+
+
+def stored_release(context: "Context", release: InstalledRelease) -> StoredRelease:
+    """Return a release from artifact storage, verified; the operations log tells how that went.
+
+    Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `stored_release.read_stored`, and azure.core's.
+    """
+    policy = trust_policy(context.settings)
+    target = f"{artifact_storage.CONTAINER}/{artifact_storage.blob_name(release)}"
+    return recorded(context, target, lambda: read_stored(context.clients.blob_service, release, policy))
+
+
+def _latest(customer: ContainerRegistryReader, stored: tuple[InstalledRelease, ...]) -> tuple[InstalledRelease, ...]:
+    """Return which of the stored releases the customer's `latest` points to."""
+    target = f"{REPOSITORY}:{LATEST}"
+    found = resolve_release(customer, LATEST)
+    if found is None:
+        raise RunbookError("VD-MANIFEST-010", "tag latest is absent", target=target)
+    digest = read_artifact(found.content, digest=found.digest, target=target).content_digest
+    return tuple(release for release in stored if f"sha256:{release.sha256}" == digest)

@@ -67,9 +67,9 @@ class RunIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What an event tells. step: run, plan or apply. details: texts and whole numbers, at most DETAILS_LIMIT - 1."""
+    """What an event tells. step: when in a run. details: texts and whole numbers, at most DETAILS_LIMIT - 1."""
 
-    step: Literal["run", "plan", "apply"]
+    step: Literal["run", "observe", "plan", "apply"]
     outcome: str
     action: str = ""
     target: str = ""

@@ -1,13 +1,17 @@
 """Fetch a release manifest from a container registry: an OCI artifact of one layer, which is the JSON (design section
 4).
+
+What is signed is the artifact's own manifest. It is fetched whole before anything of it is read, so that a caller can
+verify first.
 """
 
 import hashlib
 from dataclasses import dataclass, field
 
 from runbook_lib import strict_json
-from runbook_lib.container_registry import DIGEST, ContainerRegistryReader
+from runbook_lib.container_registry import DIGEST, ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
+from runbook_lib.notary_manifest import MANIFEST_TYPE
 from runbook_lib.release import ReleaseManifest
 from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, REPOSITORY, parse
 
@@ -36,14 +40,12 @@ class FetchedRelease:
     manifest: ReleaseManifest
 
 
-def resolve_release(reader: ContainerRegistryReader, tag: str) -> Artifact | None:
-    """Return the release artifact that `tag` points to now, None where there is no such tag.
+def resolve_release(reader: ContainerRegistryReader, tag: str) -> Manifest | None:
+    """Return the manifest that `tag` points to now, unread; None where there is no such tag.
 
-    Everything else is asked for by the digests returned, whatever becomes of the tag. Raises RunbookError
-    VD-MANIFEST-009 (no release manifest), -003 (too large), and the reader's errors.
+    Everything else is asked for by its digest, whatever becomes of the tag. Raises the reader's errors.
     """
-    found = reader.manifest(REPOSITORY, tag, MAX_ARTIFACT_BYTES)
-    return None if found is None else _artifact(found.digest, found.content, f"{REPOSITORY}:{tag}")
+    return reader.manifest(REPOSITORY, tag, MAX_ARTIFACT_BYTES)
 
 
 def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> FetchedRelease:
@@ -60,13 +62,22 @@ def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> Fetche
     )
 
 
-def _artifact(digest: str, content: bytes, target: str) -> Artifact:
+def read_artifact(content: bytes, *, digest: str, target: str) -> Artifact:
+    """Return what an artifact's manifest says; `digest` is that of `content`. Pure.
+
+    Raises RunbookError VD-MANIFEST-009 (no release manifest), -003 (too large).
+    """
     try:
         document = strict_json.loads(content)
         (layer,) = document["layers"]
         types = (document.get("artifactType"), layer["mediaType"])
         layer_digest, size = layer["digest"], layer["size"]
-        well_formed = isinstance(size, int) and isinstance(layer_digest, str) and DIGEST.fullmatch(layer_digest)
+        well_formed = (
+            isinstance(size, int)
+            and document.get("mediaType") == MANIFEST_TYPE
+            and isinstance(layer_digest, str)
+            and DIGEST.fullmatch(layer_digest)
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunbookError("VD-MANIFEST-009", "it is no artifact of one layer", target=target) from error
     if types != (MEDIA_TYPE, MEDIA_TYPE) or not well_formed:

@@ -45,7 +45,8 @@ def check_installable(
 ) -> None:
     """Check rules 4 to 6 against what is installed.
 
-    Parameters: sha256, hex, of the manifest's bytes; installed, every release in artifact storage; now, aware.
+    Parameters: sha256, hex, of the manifest's bytes; installed, the releases in artifact storage that count, of those
+    `in_the_way`; now, aware.
     Raises RunbookError VD-MANIFEST-006 (expired), -007 (older), -008 (same version, other content).
     """
     if now >= manifest.expires_at:
@@ -59,6 +60,13 @@ def check_installable(
     newest = newest_release(known)
     if newest is not None and version_key(manifest.version) < version_key(newest.version) and not allow_downgrade:
         raise RunbookError("VD-MANIFEST-007", f"{newest.version} is installed", target=manifest.version)
+
+
+def in_the_way(release: InstalledRelease, stored: Iterable[InstalledRelease]) -> tuple[InstalledRelease, ...]:
+    """Return which of the stored releases rules 5 and 6 could hold against `release`, the newest first."""
+    version = version_key(release.version)
+    others = (other for other in stored if version_key(other.version) >= version and other != release)
+    return tuple(sorted(others, key=lambda other: (version_key(other.version), other.sha256), reverse=True))
 
 
 def newest_release(installed: Iterable[InstalledRelease]) -> InstalledRelease | None:

@@ -40,9 +40,9 @@ class Context:
     """What a run hands to its runbook's functions.
 
     redactor: tell it every secret as soon as it is read. retry_policy: the network retry policy in force, for requests
-    that no SDK makes. run_id: a UUID of this run alone. correlation_id: of the deployment that started it. deliver_log:
-    sends what the operations log has so far, and returns why ingestion did not take it: "" where it did, None where
-    the run only plans and has no log.
+    that no SDK makes. run_id: a UUID of this run alone. correlation_id: of the deployment that started it. record:
+    writes an event of what was observed, unless the run only plans and has no log. deliver_log: sends what the
+    operations log has so far, and returns why ingestion did not take it: "" where it did, None where there is no log.
     """
 
     settings: Settings
@@ -53,6 +53,7 @@ class Context:
     retry_policy: PolicySource
     run_id: str
     correlation_id: str
+    record: Callable[[Entry], None]
     deliver_log: Callable[[], str | None]
 
 
@@ -235,6 +236,7 @@ class _Run(Generic[P, F]):
             retry_policy=lambda: self._policy,
             run_id=self._run_id,
             correlation_id=self._correlation_id,
+            record=self._record,
             deliver_log=lambda: None if self._log is None else self._log.deliver(),
         )
 

@@ -1,7 +1,8 @@
 """Where things are: by naming convention from one short prefix, each setting overridable singly.
 
 Precedence: the run's parameter `settings`, then the environment (VIBEDATA_*), then the Automation variable vibedata-
-settings, then the convention. Settings hold names and addresses, never secrets.
+settings, then the convention. Settings hold names and addresses, never secrets. Those of WITH_THE_DEPLOYMENT are
+refused as a run's parameter.
 """
 
 import re
@@ -14,6 +15,8 @@ from runbook_lib.errors import RunbookError
 ENVIRONMENT_PREFIX = "VIBEDATA_"
 AUTOMATION_VARIABLE = "vibedata-settings"
 MAX_VALUE_LENGTH = 512
+# Whom to trust comes with the deployment: whoever may start a job chooses its parameters, and must not choose that.
+WITH_THE_DEPLOYMENT = ("trust_roots", "trusted_identity")
 
 _GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
 _URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
@@ -103,8 +106,12 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
 
     Parameters: overrides, the run's parameter `settings`; environ, the process's environment, of which
     VIBEDATA_<SETTING> counts; automation_variable, the text of Automation variable vibedata-settings (a JSON object),
-    None where there is none. Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown).
+    None where there is none. Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown),
+    VD-TRUST-031 (a run's parameter says whom to trust).
     """
+    for name in WITH_THE_DEPLOYMENT:
+        if name in overrides:
+            raise RunbookError("VD-TRUST-031", target=name)
     sources: list[tuple[str, Mapping[str, str]]] = [
         ("the parameter settings", overrides),
         ("the environment", _from_environment(environ)),

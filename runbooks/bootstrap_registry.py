@@ -33,7 +33,7 @@ from runbook_lib.component_tables import ComponentTables
 from runbook_lib.container_registry import customer_reader
 from runbook_lib.credential_states import CredentialState, read_credential_states
 from runbook_lib.errors import RunbookError
-from runbook_lib.installed_release import ReleaseParameters, installed_release, stored_manifest
+from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.managed_resources import DETAILED_TYPES, ManagedResources, Resource
 from runbook_lib.release import ReleaseManifest
 from runbook_lib.result import Report
@@ -115,14 +115,14 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
     # First of all: where a newer runbook has written, this one only stands in the way.
     recorded = {table: tables.recorded(table) for table in component_registry.TABLES}
-    release = installed_release(context, customer_reader(context), parameters.release_version)
-    manifest = stored_manifest(context, release)
+    installed = installed_release(context, customer_reader(context), parameters.release_version)
+    manifest = installed.manifest
     managed = ManagedResources(client=context.clients.resources, settings=context.settings)
     resources = managed.all()
     claimed = claims(manifest, resources, automation_account=context.settings.automation_account)
     facts = Facts(
         manifest=manifest,
-        release_sha256=release.sha256,
+        release_sha256=installed.release.sha256,
         resources=resources,
         components=_found(context, managed, claimed),
         credentials=read_credential_states(context.clients.secrets, context.clock.now()),

@@ -39,7 +39,7 @@ from runbook_lib.health import (
 )
 from runbook_lib.health_policy import policy_row, read_health_policy
 from runbook_lib.health_summary import health_summary
-from runbook_lib.installed_release import stored_manifest
+from runbook_lib.installed_release import stored_release
 from runbook_lib.managed_resources import ManagedResources
 from runbook_lib.observability import SCHEDULE, look_at_observability
 from runbook_lib.operations_log import Entry
@@ -189,7 +189,7 @@ def _manifest(context: Context, tables: ComponentTables) -> ReleaseManifest | No
 
     try:
         release = current_release(tables.entities(RELEASES))
-        return None if release is None else stored_manifest(context, release)
+        return None if release is None else stored_release(context, release).manifest
     except ResourceNotFoundError:
         return None  # nothing is recorded yet
     except Exception as error:  # noqa: BLE001 - what is told must not keep anybody from looking

@@ -13,7 +13,7 @@ from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import ContainerRegistryReader, customer_reader
 from runbook_lib.image_import import ImageImporter, image_importer
-from runbook_lib.installed_release import ReleaseParameters, installed_manifest
+from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.publisher_token import read_publisher_token
 from runbook_lib.release import Pin
 from runbook_lib.runbook import Context, Runbook, main
@@ -40,7 +40,7 @@ class Facts:
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Read the installed release from artifact storage, and what the customer's container registry has of it."""
     customer = customer_reader(context)
-    manifest = installed_manifest(context, customer, parameters.release_version)
+    manifest = installed_release(context, customer, parameters.release_version).manifest
     pins = {f"{pin.repository}:{pin.tag}": pin for pin in manifest.pins}
     customer.expect(pin.repository for pin in pins.values())
     with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as lookups:

@@ -1,9 +1,10 @@
 """Import the publisher's release manifest: into the customer's container registry and, immutable, into artifact
-storage.
+storage, each time with the signature that says whose it is.
 
 The customer's tag `latest` moves last: what it points to is installed, whole and readable in both places.
 """
 
+import hashlib
 import re
 import sys
 from collections.abc import Mapping
@@ -14,15 +15,23 @@ from runbook_lib import artifact_storage
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import ContainerRegistryReader, customer_reader, publisher_reader
+from runbook_lib.container_registry_referrers import list_referrers
 from runbook_lib.errors import RunbookError
 from runbook_lib.image_import import ImageImporter, image_importer
+from runbook_lib.installed_release import stored_release
+from runbook_lib.notary_manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
+from runbook_lib.notary_signature import TrustPolicy
 from runbook_lib.parameters import CommonParameters
 from runbook_lib.publisher_token import read_publisher_token
 from runbook_lib.release import InstalledRelease
-from runbook_lib.release_fetch import FetchedRelease, fetch_release, resolve_release
+from runbook_lib.release_fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
 from runbook_lib.release_manifest import REPOSITORY, TAG
-from runbook_lib.release_rules import check_installable
+from runbook_lib.release_rules import check_installable, in_the_way
+from runbook_lib.release_verification import VerifiedRelease, verify_release
 from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.stored_release import missing_parts, read_stored
+from runbook_lib.trust_policy import trust_policy
+from runbook_lib.verification_log import recorded
 
 LATEST = "latest"
 IMPORT = "import"
@@ -47,17 +56,22 @@ class Parameters(CommonParameters):
 class Facts:
     """What import_manifest found.
 
-    offered: the publisher's release. installed: every release in artifact storage; stored: that the offered one is
-    there, its bytes checked. tags: the customer's tags of the release manifest, with their digests (None: absent).
+    offered: the publisher's release; signature: by which it was verified. installed: the releases in artifact storage
+    that could stand in its way, each verified; missing: what artifact storage lacks of the offered one. tags: the
+    customer's tags of the release manifest, with their digests (None: absent); signed: that the customer's container
+    registry has the signature.
     """
 
     release_tag: str
     allow_downgrade: bool
     now: datetime
     offered: FetchedRelease
+    signature: VerifiedRelease
     installed: tuple[InstalledRelease, ...]
-    stored: bool
+    missing: tuple[str, ...]
     tags: Mapping[str, str | None]
+    signed: bool
+    policy: TrustPolicy
     customer: ContainerRegistryReader = field(repr=False)
     importer: ImageImporter = field(repr=False)
 
@@ -66,45 +80,101 @@ class Facts:
         """The offered release, as artifact storage knows it."""
         return InstalledRelease(self.offered.manifest.version, self.offered.sha256)
 
+    @property
+    def parts(self) -> Mapping[str, bytes]:
+        """What artifact storage is to have of the release."""
+        return {
+            artifact_storage.ARTIFACT: self.signature.content,
+            artifact_storage.SIGNATURE: self.signature.envelope,
+            artifact_storage.CONTENT: self.offered.content,
+        }
+
 
 def observe(context: Context, parameters: Parameters) -> Facts:
     """Read the publisher's release and what the customer has of it."""
     clients, customer = context.clients, customer_reader(context)
+    policy = trust_policy(context.settings)
     # 1. A container that would not keep the manifest for ever is refused before anything else.
     artifact_storage.check_immutable(clients.resources, context.settings)
     # 2. The tag is resolved once; from here on the digest counts, wherever the tag moves.
     token = read_publisher_token(clients.secrets, context.redactor)
     publisher = publisher_reader(context, token)
+    source = f"{REPOSITORY}:{parameters.release_tag}"
     artifact = resolve_release(publisher, parameters.release_tag)
     if artifact is None:
-        raise RunbookError("VD-MANIFEST-001", target=f"{REPOSITORY}:{parameters.release_tag}")
-    # 3. Here the signature of artifact.digest will be verified, before a byte of the content is parsed (next issue).
+        raise RunbookError("VD-MANIFEST-001", target=source)
+    # 3. Who signed it, before a byte of it is read.
+    now = context.clock.now()
+    signature = recorded(
+        context,
+        f"{context.settings.publisher_registry}/{source}",
+        lambda: verify_release(publisher, artifact, policy, now),
+    )
     # 4. The content, by digest, in bounds, and parsed with every check of form and consistency.
-    offered = fetch_release(publisher, artifact)
+    offered = fetch_release(publisher, read_artifact(signature.content, digest=signature.digest, target=source))
     # 5. What is installed.
     release = InstalledRelease(offered.manifest.version, offered.sha256)
-    installed = artifact_storage.list_installed(clients.blob_service)
-    stored = release in installed and artifact_storage.read_back(clients.blob_service, release) is not None
+    names = artifact_storage.list_names(clients.blob_service)
     return Facts(
         release_tag=parameters.release_tag,
         allow_downgrade=parameters.allow_downgrade,
-        now=context.clock.now(),
+        now=now,
         offered=offered,
-        installed=installed,
-        stored=stored,
+        signature=signature,
+        installed=_installed(context, release, names),
+        missing=missing_parts(clients.blob_service, release, signature.content, policy),
         tags={tag: customer.digest_of(REPOSITORY, tag) for tag in (release.version, LATEST)},
+        signed=_signature_at(customer, signature) is not None,
+        policy=policy,
         customer=customer,
         importer=image_importer(context, customer, token),
     )
 
 
+def _installed(context: Context, release: InstalledRelease, names: frozenset[str]) -> tuple[InstalledRelease, ...]:
+    """Return the stored releases that could stand in the way of `release`, those that are verified.
+
+    What is not counts for nothing: whoever may write blobs could else, with a name alone, keep every release out for
+    ever. Nobody can delete a release that counts.
+    """
+    found = []
+    for other in in_the_way(release, artifact_storage.releases_in(names)):
+        try:
+            stored_release(context, other)
+        except RunbookError as error:
+            context.output.warning(
+                f"{artifact_storage.blob_name(other)} does not count as installed: {error.code}: {error.message}"
+            )
+        else:
+            found.append(other)
+    return tuple(found)
+
+
+def _signature_at(customer: ContainerRegistryReader, signature: VerifiedRelease) -> str | None:
+    """Return the signature's digest where the customer's container registry has it whole, and knows what it is of.
+
+    Raises RunbookError VD-REGISTRY-005 where it has other bytes.
+    """
+    digest = signature.signature_digest
+    listed = list_referrers(customer, REPOSITORY, signature.digest, ARTIFACT_TYPE)
+    if not any(one.get("digest") == digest for one in listed):
+        return None
+    # By digest: what comes is what was verified at the publisher's.
+    there = customer.manifest(REPOSITORY, digest, MAX_SIGNATURE_MANIFEST_BYTES)
+    envelope = customer.blob(REPOSITORY, _digest(signature.envelope), len(signature.envelope))
+    return None if there is None or envelope is None else digest
+
+
 def plan(facts: Facts) -> Plan:
-    """Version tag and stored blob first, `latest` last; refuse what must not be installed."""
+    """Version tag and stored blobs first, then the signature, which refers to them, `latest` last.
+
+    Refuses what must not be installed.
+    """
     version, sha256, digest = facts.release.version, facts.release.sha256, facts.offered.digest
     if facts.release_tag not in (version, LATEST):
         raise RunbookError("VD-MANIFEST-009", f"the tag holds version {version}", target=facts.release_tag)
     # What is installed is no downgrade, also after one: a rerun has nothing to do, and needs no second permission.
-    there = facts.stored and facts.tags == {version: digest, LATEST: digest}
+    there = not facts.missing and facts.tags == {version: digest, LATEST: digest}
     check_installable(
         facts.offered.manifest,
         sha256=sha256,
@@ -114,12 +184,12 @@ def plan(facts: Facts) -> Plan:
     )
     if facts.tags[version] not in (None, digest):
         raise RunbookError("VD-MANIFEST-008", f"tag has {facts.tags[version]}, offered {digest}", target=version)
-    content = f"sha256:{sha256}"
-    blob = f"{artifact_storage.CONTAINER}/{artifact_storage.blob_name(facts.release)}"
+    signature = facts.signature.signature_digest
     wanted = (
         Change(1, IMPORT, f"{REPOSITORY}:{version}", facts.tags[version], digest),
-        Change(1, STORE, blob, content if facts.stored else None, content),
-        Change(2, IMPORT, f"{REPOSITORY}:{LATEST}", facts.tags[LATEST], digest),
+        *(_store(facts, part, content) for part, content in facts.parts.items()),
+        Change(2, IMPORT, f"{REPOSITORY}@{signature}", signature if facts.signed else None, signature),
+        Change(3, IMPORT, f"{REPOSITORY}:{LATEST}", facts.tags[LATEST], digest),
     )
     return Plan(
         changes=tuple(change for change in wanted if change.before != change.after),
@@ -129,18 +199,49 @@ def plan(facts: Facts) -> Plan:
 
 def apply(context: Context, facts: Facts, change: Change) -> None:
     """Make one change."""
+    service = context.clients.blob_service
     if change.action == STORE:
-        artifact_storage.store_once(context.clients.blob_service, facts.release, facts.offered.content)
+        part = _part(facts, change)
+        artifact_storage.store_once(service, facts.release, part, facts.parts[part])
+    elif _is_signature(facts, change):
+        facts.importer.import_untagged(repository=REPOSITORY, digest=change.after)
     else:
+        if _tag(change) == LATEST:
+            # What the tag is to point to must be there as every runbook will read it.
+            read_stored(service, facts.release, facts.policy)
         facts.importer.import_by_digest(repository=REPOSITORY, tag=_tag(change), digest=change.after)
 
 
 def look(context: Context, facts: Facts, change: Change) -> str | None:
-    """Read one change back: the tag's digest, or the SHA-256 of what the blob holds."""
+    """Read one change back: the tag's digest, the signature's as a referrer, or the digest of what the blob holds."""
     if change.action == STORE:
-        found = artifact_storage.read_back(context.clients.blob_service, facts.release)
-        return None if found is None else f"sha256:{facts.release.sha256}"
+        found = artifact_storage.read_part(context.clients.blob_service, facts.release, _part(facts, change))
+        return None if found is None else _digest(found.content)
+    if _is_signature(facts, change):
+        return _signature_at(facts.customer, facts.signature)
     return facts.customer.digest_of(REPOSITORY, _tag(change))
+
+
+def _store(facts: Facts, part: str, content: bytes) -> Change:
+    """A part that is there is as it should be, also where it is another good signature."""
+    after = _digest(content)
+    return Change(1, STORE, _target(facts, part), None if part in facts.missing else after, after)
+
+
+def _target(facts: Facts, part: str) -> str:
+    return f"{artifact_storage.CONTAINER}/{artifact_storage.blob_name(facts.release, part)}"
+
+
+def _part(facts: Facts, change: Change) -> str:
+    return next(part for part in facts.parts if _target(facts, part) == change.target)
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _is_signature(facts: Facts, change: Change) -> bool:
+    return change.after == facts.signature.signature_digest
 
 
 def _tag(change: Change) -> str:

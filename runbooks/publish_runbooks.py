@@ -13,7 +13,7 @@ from runbook_lib.automation_account import AutomationAccount
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry import customer_reader
-from runbook_lib.installed_release import ReleaseParameters, installed_manifest
+from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.publication import Publication, Wanted
 from runbook_lib.release_artifacts import ContainerRegistryArtifacts, script_of
 from runbook_lib.runbook import Context, Runbook, main
@@ -31,7 +31,7 @@ class Facts:
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Read what the installed release pins, and what the account and artifact storage have of it."""
     customer = customer_reader(context)
-    manifest = installed_manifest(context, customer, parameters.release_version)
+    manifest = installed_release(context, customer, parameters.release_version).manifest
     artifacts = ContainerRegistryArtifacts(reader=customer, manifest=manifest)
     published = Publication(
         wanted=Wanted(

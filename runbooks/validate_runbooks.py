@@ -16,7 +16,7 @@ from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import customer_reader
 from runbook_lib.errors import RunbookError
-from runbook_lib.installed_release import ReleaseParameters, installed_manifest
+from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.job import new_lines, start_job, wait_for_job
 from runbook_lib.package_import import package_state
 from runbook_lib.publication import LOOKS_AT_ONCE, runbook_state, state_of
@@ -51,7 +51,7 @@ class Facts:
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Compare what is published with what the installed release pins."""
     customer = customer_reader(context)
-    manifest = installed_manifest(context, customer, parameters.release_version)
+    manifest = installed_release(context, customer, parameters.release_version).manifest
     account = AutomationAccount(client=context.clients.automation, settings=context.settings)
     account.location()  # an account that is not there would look like one without runbooks
     packages = ContainerRegistryArtifacts(reader=customer, manifest=manifest).package_set()

@@ -20,7 +20,7 @@ from oci import layout_reader
 from runbook_lib.operations_log import verify_chain
 from tests.end_to_end.deployed import Deployed, EndedJob, Release, is_write
 from tests.lab.log_reader import spooled, table_rows
-from tests.lab.release_maker import RELEASE_REPOSITORY, as_json, digest_of, push_release_manifest
+from tests.lab.release_maker import RELEASE_REPOSITORY, artifact_of, as_json, digest_of, push_release_manifest
 
 pytestmark = pytest.mark.xdist_group("crashes")
 
@@ -43,8 +43,9 @@ class Offer:
     digest: str
 
     @property
-    def blob(self) -> str:
-        return f"{self.version}/{digest_of(self.content).removeprefix('sha256:')}.json"
+    def name(self) -> str:
+        """What its blobs' names begin with."""
+        return f"{self.version}/{digest_of(self.content).removeprefix('sha256:')}"
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +90,26 @@ def everything(deployed: Deployed, repositories: Sequence[str]) -> dict[str, lis
 def manifest_state(deployed: Deployed, offered: Offer) -> dict[str, Any]:
     """Return all that an import_manifest of `offered` may have changed."""
     tags = {tag: deployed.customer.digest(RELEASE_REPOSITORY, tag) for tag in (offered.version, "latest")}
-    return {"tags": tags, "blobs": stored(deployed, offered.version), "spool": spooled(deployed.lab)}
+    blobs = stored(deployed, offered.version)
+    return {
+        "tags": tags,
+        "signatures": len(deployed.customer.referrers(RELEASE_REPOSITORY, offered.digest)),
+        "blobs": {name: content for name, content in blobs.items() if not name.endswith(".jws")},
+        "stored signatures": [name for name in blobs if name.endswith(".jws")],
+        "spool": spooled(deployed.lab),
+    }
 
 
 def expected_manifest_state(offered: Offer) -> dict[str, Any]:
     tags = {offered.version: offered.digest, "latest": offered.digest}
-    return {"tags": tags, "blobs": {offered.blob: offered.content}, "spool": {}}
+    artifact = as_json(artifact_of(digest_of(offered.content), len(offered.content)))
+    return {
+        "tags": tags,
+        "signatures": 1,
+        "blobs": {f"{offered.name}.json": offered.content, f"{offered.name}.oci.json": artifact},
+        "stored signatures": [f"{offered.name}.jws"],
+        "spool": {},
+    }
 
 
 def images_state(deployed: Deployed, release: Release) -> dict[str, Any]:
@@ -194,7 +209,7 @@ def test_import_manifest_killed_anywhere_is_taken_up_by_the_next_run(deployed: D
         killed(deployed, "import_manifest", match)
         ended.append(deployed.succeed("import_manifest"))
         assert manifest_state(deployed, offered) == expected_manifest_state(offered), match
-        assert (accepted(deployed, since, IMPORT), accepted(deployed, since, STORE)) == (2, 1), match
+        assert (accepted(deployed, since, IMPORT), accepted(deployed, since, STORE)) == (3, 3), match
     assert_log(deployed, whole=ended, allowed=set())
 
 
@@ -222,7 +237,7 @@ def test_import_manifest_gets_over_every_lost_answer(deployed: Deployed, release
         since = deployed.last_request()
         ended.append(lost(deployed, "import_manifest", match))
         assert manifest_state(deployed, offered) == expected_manifest_state(offered), match
-        assert (accepted(deployed, since, IMPORT), accepted(deployed, since, STORE)) == (2, 1), match
+        assert (accepted(deployed, since, IMPORT), accepted(deployed, since, STORE)) == (3, 3), match
     again = deployed.succeed("import_manifest")
     assert again.result["status"] == "unchanged"
     # An upload whose answer was lost is sent again: there is no way to ask. Readers drop the copy by its EventId.

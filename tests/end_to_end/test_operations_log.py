@@ -73,11 +73,17 @@ def test_every_change_is_told_before_and_after(deployed: Deployed) -> None:
             kind: [e["sequence"] for e in job.requests if kind in e["path"]] for kind in ("/streams/", "importImage")
         }
         assert min(numbers["/streams/"]) < min(numbers["importImage"])
-    # A run that changes nothing leaves its start and its end.
+    # A run that changes nothing leaves its start, whose release it read, and its end.
     again = deployed.succeed("import_images")
     events = rows_of(deployed, again)
     assert verify_chain(events) == []
-    assert {event["Step"] for event in events} == {"run"}
+    assert [
+        (event["Step"], event["Outcome"]) for event in sorted(events, key=lambda event: int(event["Sequence"]))
+    ] == [
+        ("run", "started"),
+        ("observe", "verified"),
+        ("run", "unchanged"),
+    ]
 
 
 def test_a_failed_change_is_told_with_its_code(deployed: Deployed) -> None:

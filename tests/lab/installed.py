@@ -14,14 +14,12 @@ from tests.lab.automation_helpers import Automation, wheel
 from tests.lab.release_maker import (
     EMPTY_TYPE,
     OCI_MANIFEST,
-    RELEASE_REPOSITORY,
     ContainerRegistry,
     as_json,
     digest_of,
     document,
 )
 from tests.lab.running_lab import LabUnderTest
-from tests.release_signer import descriptor, usual_signer
 
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
@@ -87,12 +85,9 @@ class Customer:
     def put_manifest(self, made: Mapping[str, Any]) -> None:
         """Make a release manifest the installed one."""
         content = as_json(made)
-        digest = release_maker.push_release_manifest(self.container_registry, content, made["version"], "latest")
-        artifact = self.container_registry.manifest(RELEASE_REPOSITORY, digest)
-        name = f"{made['version']}/{sha256_of(content)}"
-        envelope = usual_signer().envelope(descriptor(artifact))
-        for suffix, part in ((".json", content), (".oci.json", artifact), (".jws", envelope)):
-            self.blobs.get_blob_client("release-manifests", name + suffix).upload_blob(part)
+        release_maker.push_release_manifest(self.container_registry, content, made["version"], "latest")
+        for name, part in release_maker.stored_parts(made["version"], digest_of(content), content).items():
+            self.blobs.get_blob_client("release-manifests", name).upload_blob(part)
 
     def push(self, repository: str, tag: str, kind: str, files: Wheels) -> str:
         """Push an artifact with a layer for each file, and return its digest."""

@@ -27,6 +27,30 @@ def as_json(document: object) -> bytes:
     return json.dumps(document, sort_keys=True).encode()
 
 
+def artifact_of(
+    digest: str, size: int, *, artifact_type: str = RELEASE_TYPE, media_type: str | None = None
+) -> dict[str, Any]:
+    """Return the OCI manifest of an artifact of one layer, given by its digest and size."""
+    return {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": artifact_type,
+        "config": {"mediaType": EMPTY_TYPE, "digest": digest_of(b"{}"), "size": 2},
+        "layers": [{"mediaType": media_type or artifact_type, "digest": digest, "size": size}],
+    }
+
+
+def stored_parts(version: str, digest: str, content: bytes, *, signer: ReleaseSigner | None = None) -> dict[str, bytes]:
+    """Return the blobs of a signed release in artifact storage, by name.
+
+    digest: what the signed artifact and the blobs' names say of `content`.
+    """
+    artifact = as_json(artifact_of(digest, len(content)))
+    envelope = (signer or usual_signer()).envelope(descriptor(artifact))
+    name = f"{version}/{digest.removeprefix('sha256:')}"
+    return {f"{name}.json": content, f"{name}.oci.json": artifact, f"{name}.jws": envelope}
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerRegistry:
     """One of the lab's container registries, used with full rights."""
@@ -69,18 +93,9 @@ class ContainerRegistry:
     ) -> str:
         """Push an artifact of `layers` equal layers of `content`, and return its digest."""
         self.push_blob(repository, b"{}")
-        layer = self.push_blob(repository, content)
-        return self.push_manifest(
-            repository,
-            tag,
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "artifactType": artifact_type,
-                "config": {"mediaType": EMPTY_TYPE, "digest": digest_of(b"{}"), "size": 2},
-                "layers": [{"mediaType": media_type or artifact_type, "digest": layer, "size": len(content)}] * layers,
-            },
-        )
+        self.push_blob(repository, content)
+        manifest = artifact_of(digest_of(content), len(content), artifact_type=artifact_type, media_type=media_type)
+        return self.push_manifest(repository, tag, {**manifest, "layers": manifest["layers"] * layers})
 
     def push_signature(
         self, repository: str, subject: Mapping[str, Any], envelope: bytes, *, media_type: str = ENVELOPE_TYPE
@@ -102,6 +117,13 @@ class ContainerRegistry:
         """Sign a manifest that is there, and return the signature's digest."""
         subject = descriptor(self.manifest(repository, digest))
         return self.push_signature(repository, subject, signer.envelope(subject))
+
+    def referrers(self, repository: str, digest: str) -> list[dict[str, Any]]:
+        """Return the descriptors of what refers to a manifest."""
+        answer = self.call("GET", f"{repository}/referrers/{digest}")
+        assert answer.status_code == 200, answer.text
+        listed: list[dict[str, Any]] = answer.json()["manifests"]
+        return listed
 
     def manifest(self, repository: str, reference: str) -> bytes:
         """Return a manifest's bytes."""

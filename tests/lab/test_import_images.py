@@ -334,8 +334,12 @@ def test_a_stored_manifest_of_another_content_is_not_used(
     release.install(release_maker.release_of(release.publisher, 1))
     with BlobServiceClient(lab.env["VIBEDATA_BLOB_ENDPOINT"], credential=credential) as blobs:
         container = blobs.get_container_client("release-manifests")
-        container.upload_blob(f"2026.12.0/{'a' * 64}.json", as_json(release_maker.document(version="2026.12.0")))
+        # Each is signed, but the first has other bytes than were signed, and the second is another version's.
+        content = as_json(release_maker.document(version="2026.12.0"))
         other = as_json(release_maker.document(version="2026.11.9"))
-        container.upload_blob(f"2026.13.0/{digest_of(other).removeprefix('sha256:')}.json", other)
+        altered = release_maker.stored_parts("2026.12.0", "sha256:" + "a" * 64, content)
+        moved = release_maker.stored_parts("2026.13.0", digest_of(other), other)
+        for name, part in {**altered, **moved}.items():
+            container.upload_blob(name, part)
     for version in ("2026.12.0", "2026.13.0"):
         assert run(lab, IMAGES, release_version=version).error_code == "VD-STORAGE-003"

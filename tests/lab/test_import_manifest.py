@@ -15,6 +15,7 @@ from tests.lab import release_maker
 from tests.lab.release_maker import RELEASE_REPOSITORY, ContainerRegistry, as_json, digest_of, document
 from tests.lab.runbook_run import MANIFEST, Run, run
 from tests.lab.running_lab import LabUnderTest
+from tests.release_signer import descriptor, usual_signer
 
 VERSION = "2026.11.0"
 
@@ -64,33 +65,40 @@ def assert_refused(run: Run, code: str, customer: ContainerRegistry) -> None:
 # --- What it does -----------------------------------------------------------------------------------------------------
 
 
-def test_the_release_manifest_arrives_in_both_places(
+def test_the_release_manifest_arrives_in_both_places_with_its_signature(
     lab: LabUnderTest, publisher: ContainerRegistry, customer: ContainerRegistry, blobs: BlobServiceClient
 ) -> None:
     content = as_json(document())
-    digest = release_maker.push_release_manifest(publisher, content, VERSION, "latest")
+    digest = release_maker.push_unsigned(publisher, content, VERSION, "latest")
+    artifact = publisher.manifest(RELEASE_REPOSITORY, digest)
+    envelope = usual_signer().envelope(descriptor(artifact))
+    signature = publisher.push_signature(RELEASE_REPOSITORY, descriptor(artifact), envelope)
     first = run(lab, MANIFEST)
-    assert (first.exit_code, first.status, first.result["changed"]) == (0, "succeeded", 3), first.text
+    assert (first.exit_code, first.status, first.result["changed"]) == (0, "succeeded", 6), first.text
     assert customer.digest(RELEASE_REPOSITORY, VERSION) == digest
     assert customer.digest(RELEASE_REPOSITORY, "latest") == digest
     sha256 = digest_of(content).removeprefix("sha256:")
-    assert stored(blobs) == {f"{VERSION}/{sha256}.json": content}
+    parts = {".json": content, ".oci.json": artifact, ".jws": envelope}
+    assert stored(blobs) == {f"{VERSION}/{sha256}{part}": held for part, held in parts.items()}
+    # What refers to an artifact does not travel with it: it was imported by its own digest, and says what it is of.
+    listed = customer.referrers(RELEASE_REPOSITORY, digest)
+    assert [one["digest"] for one in listed] == [signature]
     # By digest alone, and the customer's latest after all else.
-    assert [entry["status"] for entry in first.imports()] == [202, 202]
+    assert [entry["status"] for entry in first.imports()] == [202, 202, 202]
     last = first.imports()[-1]["sequence"]
     assert all(
         entry["sequence"] < last for entry in first.sent("blob", "PUT", "/release-manifests/") + first.imports()[:-1]
     )
 
     again = run(lab, MANIFEST)
-    assert (again.exit_code, again.status, again.result["unchanged"]) == (0, "unchanged", 3), again.text
+    assert (again.exit_code, again.status, again.result["unchanged"]) == (0, "unchanged", 6), again.text
     assert again.writes() == []
 
 
 def test_a_plan_writes_nothing(lab: LabUnderTest, publisher: ContainerRegistry, customer: ContainerRegistry) -> None:
     release_maker.push_release_manifest(publisher, as_json(document()))
     planned = run(lab, MANIFEST, plan_only=True)
-    assert (planned.exit_code, planned.status, len(planned.result["changes"])) == (0, "planned", 3)
+    assert (planned.exit_code, planned.status, len(planned.result["changes"])) == (0, "planned", 6)
     assert planned.writes() == []
     assert customer.digest(RELEASE_REPOSITORY, "latest") is None
 
@@ -105,12 +113,12 @@ def test_an_upgrade_moves_latest_and_keeps_what_was(
     assert upgrade.status == "succeeded", upgrade.text
     assert customer.digest(RELEASE_REPOSITORY, VERSION) == old
     assert customer.digest(RELEASE_REPOSITORY, "latest") == new
-    assert len(stored(blobs)) == 2
+    assert len(stored(blobs)) == 6
 
     back = run(lab, MANIFEST, release_tag=VERSION)
     assert (back.error_code, back.writes()) == ("VD-MANIFEST-007", [])
     meant = run(lab, MANIFEST, release_tag=VERSION, allow_downgrade=True)
-    assert (meant.status, meant.result["changed"], meant.result["unchanged"]) == ("succeeded", 1, 2)
+    assert (meant.status, meant.result["changed"], meant.result["unchanged"]) == ("succeeded", 1, 5)
     assert customer.digest(RELEASE_REPOSITORY, "latest") == old
     # It is what is installed now: a rerun has nothing to do, and is refused no more.
     again = run(lab, MANIFEST, release_tag=VERSION)
@@ -128,7 +136,7 @@ def test_lost_answers_to_writes_are_recognised_by_looking(
     lab.fault("reset_after", match={"service": "blob", "method": "PUT", "path": "/release-manifests/"})
     lost = run(lab, MANIFEST)
     assert lost.status == "succeeded", lost.text
-    assert len(lost.imports()) == 2  # each once
+    assert len(lost.imports()) == 3  # each once
     assert customer.digest(RELEASE_REPOSITORY, "latest") == digest
 
 
@@ -138,17 +146,17 @@ def test_a_write_that_never_arrived_is_made_again(lab: LabUnderTest, publisher: 
     lab.fault("reset_before", match={"service": "blob", "method": "PUT", "path": "/release-manifests/"})
     lost = run(lab, MANIFEST)
     assert lost.status == "succeeded", lost.text
-    assert len(lost.imports()) == 3
+    assert len(lost.imports()) == 4
 
 
 def test_a_run_that_broke_off_is_taken_up_where_it_ended(lab: LabUnderTest, publisher: ContainerRegistry) -> None:
     release_maker.push_release_manifest(publisher, as_json(document()))
     lab.fault("status", status=403, times=0, match={"service": "blob", "method": "PUT", "path": "/release-manifests/"})
     broken = run(lab, MANIFEST)
-    assert sorted(broken.outcomes().values()) == ["done", "failed", "skipped"]
+    assert sorted(broken.outcomes().values()) == ["done", *["failed"] * 3, *["skipped"] * 2]
     lab.control("DELETE", "/faults")
     again = run(lab, MANIFEST)
-    assert (again.status, again.result["changed"], again.result["unchanged"]) == ("succeeded", 2, 1), again.text
+    assert (again.status, again.result["changed"], again.result["unchanged"]) == ("succeeded", 5, 1), again.text
 
 
 # --- What it refuses --------------------------------------------------------------------------------------------------
@@ -197,7 +205,8 @@ def test_an_artifact_that_is_no_release_manifest_is_refused(
     lab: LabUnderTest, publisher: ContainerRegistry, customer: ContainerRegistry, wrong: dict[str, Any]
 ) -> None:
     form = {"artifact_type": release_maker.RELEASE_TYPE, **wrong}
-    publisher.push_artifact(RELEASE_REPOSITORY, "latest", as_json(document()), **form)
+    digest = publisher.push_artifact(RELEASE_REPOSITORY, "latest", as_json(document()), **form)
+    publisher.sign(RELEASE_REPOSITORY, digest, usual_signer())
     assert_refused(run(lab, MANIFEST), "VD-MANIFEST-009", customer)
 
 

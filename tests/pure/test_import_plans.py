@@ -1,20 +1,24 @@
 """What the two import runbooks want done, and when the next look is due: functions of facts alone."""
 
 import dataclasses
+import hashlib
 import json
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
+from runbook_lib.artifact_storage import ARTIFACT, CONTENT, SIGNATURE
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry import ContainerRegistryReader, may_follow
 from runbook_lib.errors import RunbookError
 from runbook_lib.image_import import ImageImporter, Pace
 from runbook_lib.import_operation import ImportOperation, failure
+from runbook_lib.notary_signature import TrustPolicy, VerifiedSignature
 from runbook_lib.release import InstalledRelease, Pin
 from runbook_lib.release_fetch import FetchedRelease
 from runbook_lib.release_manifest import parse
+from runbook_lib.release_verification import VerifiedRelease
 from runbooks import import_images, import_manifest
 from tests.fake_clock import FakeClock
 from tests.pure.test_release_manifest import DOCUMENT
@@ -23,7 +27,20 @@ D1, D2, D3 = ("sha256:" + character * 64 for character in "123")
 SHA256 = "a" * 64
 VERSION = "2026.11.0"
 RELEASE = "vibedata/release-manifest"
-BLOB = f"release-manifests/{VERSION}/{SHA256}.json"
+BLOB = f"release-manifests/{VERSION}/{SHA256}"
+# The parts of the release in artifact storage, each with its digest.
+PARTS = {
+    part: "sha256:" + hashlib.sha256(content).hexdigest()
+    for part, content in ((ARTIFACT, b"{}"), (SIGNATURE, b"e"), (CONTENT, b"{}"))
+}
+VERIFIED = VerifiedSignature(
+    algorithm="ES256",
+    leaf_subject="CN=x",
+    leaf_fingerprint="1" * 64,
+    anchor_fingerprint="2" * 64,
+    signing_time=datetime(2026, 11, 1, tzinfo=timezone.utc),
+    expiry=None,
+)
 
 # The plans never touch these.
 READER: Any = ContainerRegistryReader.__new__(ContainerRegistryReader)
@@ -36,9 +53,12 @@ def manifest_facts(**fields: Any) -> import_manifest.Facts:
         allow_downgrade=False,
         now=datetime(2026, 11, 23, tzinfo=timezone.utc),
         offered=FetchedRelease(digest=D1, content=b"{}", sha256=SHA256, manifest=parse(json.dumps(DOCUMENT).encode())),
+        signature=VerifiedRelease(digest=D1, content=b"{}", signature_digest=D3, envelope=b"e", verified=VERIFIED),
         installed=(),
-        stored=False,
+        missing=(CONTENT, ARTIFACT, SIGNATURE),
         tags={VERSION: None, "latest": None},
+        signed=False,
+        policy=TrustPolicy(roots=frozenset(), identity=""),
         customer=READER,
         importer=IMPORTER,
     )
@@ -66,27 +86,31 @@ def targets(plan: Plan) -> list[str]:
 def test_a_first_import_stores_everything_and_moves_latest_last() -> None:
     assert import_manifest.plan(manifest_facts()).changes == (
         Change(1, "import", f"{RELEASE}:{VERSION}", None, D1),
-        Change(1, "store", BLOB, None, f"sha256:{SHA256}"),
-        Change(2, "import", f"{RELEASE}:latest", None, D1),
+        *(Change(1, "store", BLOB + part, None, digest) for part, digest in PARTS.items()),
+        Change(2, "import", f"{RELEASE}@{D3}", None, D3),
+        Change(3, "import", f"{RELEASE}:latest", None, D1),
     )
 
 
 def test_nothing_is_to_be_done_twice() -> None:
-    plan = import_manifest.plan(
-        manifest_facts(installed=(InstalledRelease(VERSION, SHA256),), stored=True, tags={VERSION: D1, "latest": D1})
-    )
+    plan = import_manifest.plan(manifest_facts(missing=(), signed=True, tags={VERSION: D1, "latest": D1}))
     assert plan.changes == ()
-    assert [item.target for item in plan.unchanged] == [f"{RELEASE}:{VERSION}", BLOB, f"{RELEASE}:latest"]
+    assert [item.target for item in plan.unchanged] == [
+        f"{RELEASE}:{VERSION}",
+        *(BLOB + part for part in PARTS),
+        f"{RELEASE}@{D3}",
+        f"{RELEASE}:latest",
+    ]
 
 
 def test_what_a_crash_left_undone_is_what_is_done() -> None:
-    half = manifest_facts(installed=(InstalledRelease(VERSION, SHA256),), stored=True)
-    assert targets(import_manifest.plan(half)) == [f"{RELEASE}:{VERSION}", f"{RELEASE}:latest"]
+    half = manifest_facts(missing=(SIGNATURE,), signed=True)
+    assert targets(import_manifest.plan(half)) == [f"{RELEASE}:{VERSION}", BLOB + SIGNATURE, f"{RELEASE}:latest"]
 
 
 def test_latest_moves_from_where_it_was() -> None:
-    plan = import_manifest.plan(manifest_facts(tags={VERSION: D1, "latest": D2}, stored=True))
-    assert plan.changes == (Change(2, "import", f"{RELEASE}:latest", D2, D1),)
+    plan = import_manifest.plan(manifest_facts(tags={VERSION: D1, "latest": D2}, missing=(), signed=True))
+    assert plan.changes == (Change(3, "import", f"{RELEASE}:latest", D2, D1),)
 
 
 def test_a_version_tag_is_never_moved() -> None:
@@ -105,19 +129,20 @@ def test_an_older_release_is_refused_unless_it_is_meant() -> None:
 
 
 def test_an_older_release_that_is_installed_is_no_downgrade() -> None:
-    installed = (InstalledRelease(VERSION, SHA256), InstalledRelease("2026.12.0", "b" * 64))
-    tags = {VERSION: D1, "latest": D1}
-    assert import_manifest.plan(manifest_facts(installed=installed, stored=True, tags=tags)).changes == ()
+    installed = (InstalledRelease("2026.12.0", "b" * 64),)
+    there = manifest_facts(installed=installed, missing=(), signed=True, tags={VERSION: D1, "latest": D1})
+    assert import_manifest.plan(there).changes == ()
     # Anything that is missing of it makes it one.
-    assert refusal(manifest_facts(installed=installed, stored=True, tags={**tags, "latest": D2})) == "VD-MANIFEST-007"
-    assert refusal(manifest_facts(installed=installed, stored=True, tags={**tags, VERSION: None})) == "VD-MANIFEST-007"
-    assert refusal(manifest_facts(installed=installed[1:], stored=False, tags=tags)) == "VD-MANIFEST-007"
+    for lacking in (
+        {"tags": {VERSION: D1, "latest": D2}},
+        {"tags": {VERSION: None, "latest": D1}},
+        {"missing": (SIGNATURE,)},
+    ):
+        assert refusal(dataclasses.replace(there, **lacking)) == "VD-MANIFEST-007"
 
 
 def test_an_expired_release_is_refused_even_if_all_of_it_is_there() -> None:
-    there = manifest_facts(
-        installed=(InstalledRelease(VERSION, SHA256),), stored=True, tags={VERSION: D1, "latest": D1}
-    )
+    there = manifest_facts(missing=(), signed=True, tags={VERSION: D1, "latest": D1})
     late = dataclasses.replace(there, now=datetime(2028, 1, 1, tzinfo=timezone.utc))
     assert refusal(late) == "VD-MANIFEST-006"
 

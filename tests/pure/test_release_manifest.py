@@ -18,7 +18,7 @@ from runbook_lib import release_manifest
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import InstalledRelease, version_key
 from runbook_lib.release_manifest import from_document, parse
-from runbook_lib.release_rules import check_installable
+from runbook_lib.release_rules import check_installable, in_the_way
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "oci" / "release-manifest.schema.json").read_text())
 DIGEST = "sha256:" + "a" * 64
@@ -373,6 +373,12 @@ def test_a_release_may_be_installed_first_again_and_over_an_older_one() -> None:
     assert installable() == ""
     assert installable(InstalledRelease("2026.11.0", SHA256)) == ""
     assert installable(InstalledRelease("2026.9.9", "e" * 64), InstalledRelease("2026.11.0", SHA256)) == ""
+
+
+def test_what_could_stand_in_the_way_is_as_new_or_newer() -> None:
+    own, other = InstalledRelease("2026.11.0", "a" * 64), InstalledRelease("2026.11.0", "b" * 64)
+    older, newer = InstalledRelease("2026.9.0", "c" * 64), InstalledRelease("2026.12.0", "d" * 64)
+    assert in_the_way(own, (older, own, other, newer)) == (newer, other)
 
 
 def test_an_older_release_is_installed_only_if_that_is_said() -> None:

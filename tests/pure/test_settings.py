@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.settings import MAX_VALUE_LENGTH, Settings, automation_variable, load
+from runbook_lib.settings import MAX_VALUE_LENGTH, WITH_THE_DEPLOYMENT, Settings, automation_variable, load
 
 GUID = "11111111-2222-3333-4444-555555555555"
 NEEDED = {
@@ -153,7 +153,20 @@ def test_whatever_a_setting_holds_is_taken_or_refused_with_a_code(name: str, val
     try:
         load({**NEEDED, name: value}, {}, None)
     except RunbookError as error:
-        assert error.code.startswith("VD-SETTINGS-")
+        assert error.code.startswith("VD-SETTINGS-") or (error.code, name in WITH_THE_DEPLOYMENT) == (
+            "VD-TRUST-031",
+            True,
+        )
+
+
+@pytest.mark.parametrize("name", WITH_THE_DEPLOYMENT)
+def test_whom_to_trust_is_no_parameter_of_a_run(name: str) -> None:
+    value = "" if name == "trust_roots" else "CN=Mallory"
+    assert refused({**NEEDED, name: value}).code == "VD-TRUST-031"
+    assert refused({name: value}, environ({**NEEDED, name: value})).code == "VD-TRUST-031"
+    # What comes with the deployment is taken.
+    assert getattr(load(NEEDED, environ({name: value}), None), name) == value
+    assert getattr(load(NEEDED, {}, json.dumps({name: value})), name) == value
 
 
 class AutomationAssetNotFound(Exception):  # noqa: N818 - the sandbox's name

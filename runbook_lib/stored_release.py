@@ -1,0 +1,121 @@
+"""The hop through artifact storage: a release is believed by its signature, each time that it is read.
+
+1. The signature (`.jws`) and the OCI manifest that it is of (`.oci.json`) are read. Without them the release is
+   refused: it was stored before releases were signed, or its import broke off.
+2. The signature is verified over exactly these bytes, at the time at which the service took the signature in.
+3. The OCI manifest is read; its one layer must have the digest that the blob's name says.
+4. The content is read, compared with that digest, and only then parsed. What was verified is what is returned.
+
+Why step 2 does not ask for today: a certificate lasts months, an instance years, and it must not stop being operated
+because its publisher's certificate ended. The blob's creation time is the service's own; nobody who writes a blob can
+set it back. It shows that the signature was there while the certificates were valid: what a trusted timestamp would
+show. A signature that is stored after its certificates ended is refused for ever, and so is, at its import, a release
+that was signed by one (runbooks.import_manifest asks for today). So an expired certificate installs nothing new.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runbook_lib.artifact_storage import (
+    ARTIFACT,
+    CONTAINER,
+    CONTENT,
+    SIGNATURE,
+    StoredBlob,
+    blob_name,
+    read_back,
+    read_part,
+)
+from runbook_lib.errors import RunbookError
+from runbook_lib.notary_envelope import JWS
+from runbook_lib.notary_manifest import MANIFEST_TYPE
+from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
+from runbook_lib.release import InstalledRelease, ReleaseManifest
+from runbook_lib.release_fetch import read_artifact
+from runbook_lib.release_manifest import parse
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRelease:
+    """A release in artifact storage whose publisher is known. digest: of its OCI artifact."""
+
+    release: InstalledRelease
+    digest: str
+    manifest: ReleaseManifest
+    verified: VerifiedSignature
+
+
+def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, policy: TrustPolicy) -> StoredRelease:
+    """Return a release, verified by steps 1 to 4.
+
+    Raises RunbookError VD-MANIFEST-010 (not there), VD-TRUST-032 (no signature beside it), -033 (the signature is of
+    another release), those of `verify_envelope`, VD-STORAGE-003 (the content is not what the name says, or says another
+    version), those of `release_manifest.parse`, and azure.core's.
+    """
+    # 1.
+    signature = read_part(blob_service, release, SIGNATURE)
+    artifact = read_part(blob_service, release, ARTIFACT)
+    if signature is None or artifact is None:
+        missing = blob_name(release, SIGNATURE if signature is None else ARTIFACT)
+        raise RunbookError("VD-TRUST-032", f"{missing} is not there", target=release.version)
+    # 2.
+    subject, verified = verify_stored(signature, artifact.content, policy)
+    # 3.
+    target = f"{CONTAINER}/{blob_name(release, ARTIFACT)}"
+    read = read_artifact(artifact.content, digest=subject.digest, target=target)
+    if read.content_digest != f"sha256:{release.sha256}":
+        raise RunbookError("VD-TRUST-033", f"it is of {read.content_digest}", target=target)
+    # 4.
+    content = read_back(blob_service, release)
+    if content is None:
+        raise RunbookError("VD-MANIFEST-010", target=release.version)
+    manifest = parse(content)
+    if manifest.version != release.version:
+        raise RunbookError("VD-STORAGE-003", f"it holds version {manifest.version}", target=release.version)
+    return StoredRelease(release=release, digest=subject.digest, manifest=manifest, verified=verified)
+
+
+def verify_stored(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -> tuple[Subject, VerifiedSignature]:
+    """Do step 2: return what `signature` is of, and what it was found to be. Raises as `verify_envelope` does."""
+    subject = subject_of(artifact)
+    verified = verify_envelope(signature.content, JWS, subject=subject, policy=policy, now=signature.created_at)
+    return subject, verified
+
+
+def missing_parts(
+    blob_service: "BlobServiceClient",
+    release: InstalledRelease,
+    artifact: bytes,
+    policy: TrustPolicy,
+) -> tuple[str, ...]:
+    """Return which parts of a release that is to be stored are not there yet.
+
+    artifact: the OCI manifest's bytes, verified. A part that is there cannot be replaced. Raises RunbookError
+    VD-STORAGE-003 (another content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (a signature
+    that is not good; it need not be the one that is at hand now).
+    """
+    missing: list[str] = []
+    if read_back(blob_service, release) is None:
+        missing.append(CONTENT)
+    stored = read_part(blob_service, release, ARTIFACT)
+    if stored is None:
+        missing.append(ARTIFACT)
+    elif stored.content != artifact:
+        detail = f"stored is {subject_of(stored.content).digest}, offered {subject_of(artifact).digest}"
+        raise RunbookError("VD-MANIFEST-008", detail, target=release.version)
+    signature = read_part(blob_service, release, SIGNATURE)
+    if signature is None:
+        missing.append(SIGNATURE)
+    else:
+        verify_stored(signature, artifact, policy)
+    return tuple(missing)
+
+
+def subject_of(artifact: bytes) -> Subject:
+    """Return what a signature over the OCI manifest of these bytes is of."""
+    digest = "sha256:" + hashlib.sha256(artifact).hexdigest()
+    return Subject(media_type=MANIFEST_TYPE, digest=digest, size=len(artifact))

@@ -1,0 +1,17 @@
+"""Whom this instance trusts, as its deployment pinned it: never fetched, never chosen by who starts a job.
+
+The settings `trust_roots` and `trusted_identity` come from the environment or the Automation variable alone
+(runbook_lib.settings). Without both nothing is trusted, and no release is read.
+"""
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.notary_signature import TrustPolicy
+from runbook_lib.settings import Settings
+
+
+def trust_policy(settings: Settings) -> TrustPolicy:
+    """Return whom to trust. Raises RunbookError VD-TRUST-030 where nobody is pinned."""
+    missing = [name for name in ("trust_roots", "trusted_identity") if not getattr(settings, name)]
+    if missing:
+        raise RunbookError("VD-TRUST-030", f"without {' and '.join(missing)}")
+    return TrustPolicy(roots=frozenset(settings.trust_roots.split(",")), identity=settings.trusted_identity)

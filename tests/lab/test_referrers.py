@@ -1,0 +1,135 @@
+"""What refers to a manifest, asked of a server that answers as no honest one does; and page by page."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.container_registry import ContainerRegistryReader
+from runbook_lib.container_registry_auth import AccessTokens, PublisherTokenSource
+from runbook_lib.container_registry_referrers import MAX_PAGES, list_referrers
+from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire
+from runbook_lib.errors import RunbookError
+from runbook_lib.http import new_session
+from runbook_lib.retry import NetworkRetryPolicy
+from tests.fake_clock import FakeClock
+from tests.lab.release_maker import OCI_INDEX, OCI_MANIFEST
+from tests.lab.scripted_server import Answer, ScriptedServer, json_answer
+
+REPOSITORY = "vibedata/release-manifest"
+SUBJECT = "sha256:" + "a" * 64
+KIND = "application/vnd.cncf.notary.signature"
+TOKEN = json_answer({"access_token": "a-token", "expires_in": 3600})
+NOT_THERE = json_answer({"errors": [{"code": "NOT_FOUND", "message": "no such page"}]}, status=404)
+PATH = f"/v2/{REPOSITORY}/referrers/{SUBJECT}"
+
+
+def descriptor(number: int, kind: str | None = KIND) -> dict[str, Any]:
+    made = {"mediaType": OCI_MANIFEST, "digest": f"sha256:{number:064x}", "size": 700}
+    return made if kind is None else {**made, "artifactType": kind}
+
+
+def page(*items: object, link: str = "", media_type: str = OCI_INDEX) -> Answer:
+    body = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": items}).encode()
+    headers = {"Content-Type": media_type, **({"Link": link} if link else {})}
+    return Answer(headers=headers, body=body)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    with ScriptedServer(tmp_path).running() as running:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.ca_file))
+        yield running
+
+
+def listed(server: ScriptedServer, *acts: Answer) -> list[str]:
+    """Return the digests that are found where the server answers so."""
+    clock = FakeClock()
+    wire = ContainerRegistryWire(
+        login_server=server.host, side=PUBLISHER, session=new_session(), policy=NetworkRetryPolicy, clock=clock
+    )
+    source = PublisherTokenSource(wire=wire, username="user", password="password", clock=clock)
+    reader = ContainerRegistryReader(wire=wire, tokens=AccessTokens(source=source, clock=clock))
+    server.play(TOKEN, *acts)
+    return [one["digest"][-2:] for one in list_referrers(reader, REPOSITORY, SUBJECT, KIND)]
+
+
+def asked(server: ScriptedServer) -> list[str]:
+    return [request.path for request in server.requests[1:]]
+
+
+def test_the_list_is_asked_for_by_type_and_filtered_where_the_server_does_not(server: ScriptedServer) -> None:
+    entries = (descriptor(1), descriptor(2, "application/other"), descriptor(3, None), "no descriptor")
+    assert listed(server, page(*entries)) == ["01"]
+    assert asked(server) == [f"{PATH}?artifactType=application%2Fvnd.cncf.notary.signature"]
+    assert server.requests[1].headers["Accept"] == OCI_INDEX
+
+
+@pytest.mark.parametrize(
+    "link",
+    [f'<{PATH}?n=1&last=x>; rel="next"', f'<https://HOST{PATH}?n=1&last=x>; rel="next"', '<?n=1&last=x>; rel="next"'],
+)
+def test_a_list_is_read_page_by_page(server: ScriptedServer, link: str) -> None:
+    found = listed(server, page(descriptor(1), link=link.replace("HOST", server.host)), page(descriptor(2)))
+    assert found == ["01", "02"]
+    assert asked(server)[1] == f"{PATH}?n=1&last=x"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<https://elsewhere.example/v2/x>; rel="next"',
+        f'<http://HOST{PATH}?n=1>; rel="next"',
+        f'</v2/other/referrers/{SUBJECT}?n=1>; rel="next"',
+        f'<{PATH}/../x?n=1>; rel="next"',
+        f'<{PATH}?n=1>; rel="last"',
+        "no link",
+    ],
+)
+def test_a_next_page_that_is_elsewhere_is_not_asked_for(server: ScriptedServer, link: str) -> None:
+    with pytest.raises(RunbookError, match="elsewhere") as caught:
+        listed(server, page(descriptor(1), link=link.replace("HOST", server.host)))
+    assert caught.value.code == "VD-TRUST-014"
+    assert len(asked(server)) == 1
+
+
+def test_a_list_without_an_end_ends(server: ScriptedServer) -> None:
+    endless = [page(link=f'<{PATH}?n={number}>; rel="next"') for number in range(MAX_PAGES + 1)]
+    with pytest.raises(RunbookError, match=f"more than {MAX_PAGES} pages"):
+        listed(server, *endless)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page(descriptor(1), media_type="text/html"),
+        page(descriptor(1), media_type=""),
+        Answer(headers={"Content-Type": OCI_INDEX}, body=b"<html>"),
+        Answer(headers={"Content-Type": OCI_INDEX}, body=b"[]"),
+        Answer(headers={"Content-Type": OCI_INDEX}, body=b'{"manifests": {}}'),
+        Answer(headers={"Content-Type": OCI_INDEX}, body=b'{"manifests": [], "manifests": []}'),
+        Answer(headers={"Content-Type": OCI_INDEX}, body=b"[" * 100_000),
+    ],
+)
+def test_what_is_no_list_is_not_taken_for_an_empty_one(server: ScriptedServer, answer: Answer) -> None:
+    with pytest.raises(RunbookError) as caught:
+        listed(server, answer)
+    assert (caught.value.code, caught.value.retryable) == ("VD-TRUST-014", True)
+
+
+def test_a_page_that_vanishes_is_no_end(server: ScriptedServer) -> None:
+    with pytest.raises(RunbookError, match="a page of the list is not there"):
+        listed(server, page(descriptor(1), link=f'<{PATH}?n=1>; rel="next"'), NOT_THERE)
+
+
+def test_only_two_times_not_there_is_none(server: ScriptedServer) -> None:
+    assert listed(server, NOT_THERE, NOT_THERE) == []
+    assert asked(server)[1] == f"/v2/{REPOSITORY}/manifests/{SUBJECT.replace(':', '-')}"
+    server.forget()
+    assert listed(server, NOT_THERE, page(descriptor(7))) == ["07"]
+    server.forget()
+    with pytest.raises(RunbookError) as caught:
+        listed(server, NOT_THERE, json_answer({}, status=403))
+    assert caught.value.code == "VD-REGISTRY-002"
