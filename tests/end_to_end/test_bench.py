@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import figures, request_counts, verification
+from bench import callbacks, figures, request_counts, verification
 from bench.__main__ import MEASUREMENTS, main
 from bench.figures import Figure
 
@@ -35,6 +35,16 @@ def test_a_verification_is_measured_in_a_process_of_its_own() -> None:
     # What a job has imported anyway is not counted as verification's.
     assert 0 < in_a_job[1] < bare[1]
     assert all(measured[f"verification, {name.upper()}"].value > 0 for name in verification.ALGORITHMS)
+
+
+def test_signing_is_measured_beside_the_public_library() -> None:
+    told = list[str]()
+    each, ratio = callbacks.measure(told.append, rounds=3, requests=20)
+    assert told
+    assert (each.unit, each.aim) == ("us", None)
+    assert 0 < ratio.value < 1
+    assert ratio.aim == pytest.approx(1 / 5)
+    assert "times as fast" in ratio.note
 
 
 def test_figures_are_shown_and_kept_beside_their_aims(tmp_path: Path) -> None:
