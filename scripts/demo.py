@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from runbook_lib.failures import name_error
 from scripts import cli, demo_images, demo_release, lab_process
 from scripts.azure_session import open_session
 from scripts.command_deploy import settings_variable, summary
-from scripts.deployment import Deployment, Step, deploy
+from scripts.deployment import Deployment, Step, deploy, run_step
 from scripts.lab_process import RunningLab
 from scripts.output import CommandError
 from scripts.publication import Bootstrap
@@ -29,6 +29,8 @@ FOLDER = LAB / "demo"
 RESULT = "result.json"
 # Automation takes 5 package imports in 30 s; the demo does not wait for that (the tests hold to it).
 PACKAGE_IMPORT_WINDOW_SECONDS = 0.1
+# The first key has no former one. The token's former password need not be kept: nothing else runs here.
+ROTATIONS = (("rotate-hmac",), ("rotate-acr-token", "--overlap-seconds", "0"))
 
 
 def main() -> int:
@@ -80,6 +82,10 @@ def _demo(deployment: Deployment) -> int:
         warn=_report,
     )
     deploy(session, bootstrap, deployment, _report)
+    for command in ROTATIONS:
+        _command(deployment, command)
+    # The first run after the key has arrived: the reports that wait reach the publisher.
+    deployment.steps.append(run_step(session, "check_health", {"correlation_id": deployment.correlation_id}, _report))
     return len(lab_process.control(lab, "GET", "/requests")["requests"])
 
 
@@ -97,6 +103,11 @@ def _step(deployment: Deployment, name: str, work: Callable[[], Any]) -> Any:
         Step(name=name, status="succeeded", seconds=round(time.monotonic() - started, 3), changed=changed)
     )
     return result
+
+
+def _command(deployment: Deployment, arguments: Sequence[str]) -> None:
+    """Run a `vibedata` command as a step; its progress is shown as it comes."""
+    _step(deployment, arguments[0], lambda: _changes_of(arguments[0], (*arguments, "--output", "json")))
 
 
 def _start_lab() -> RunningLab:
@@ -129,12 +140,17 @@ def _build(images: list[dict[str, Any]]) -> None:
 
 def _push() -> list[dict[str, Any]]:
     """Push the release and return the changes that were made."""
+    return _changes_of("push", ("push", str(FOLDER / "release"), "--output", "json"))
+
+
+def _changes_of(name: str, arguments: Sequence[str]) -> list[dict[str, Any]]:
+    """Run a `vibedata` command and return the changes that it made."""
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
-        code = cli.main(("push", str(FOLDER / "release"), "--output", "json"))
+        code = cli.main(arguments)
     result = json.loads(shown.getvalue())
     if code != 0:
-        raise CommandError(f"push: {result['error']['message']}", remedy=result["error"]["remedy"])
+        raise CommandError(f"{name}: {result['error']['message']}", remedy=result["error"]["remedy"])
     return list(result["changes"])
 
 

@@ -70,7 +70,7 @@ def deploy(session: AzureSession, bootstrap: Bootstrap, deployment: Deployment, 
         if deployment.status == "failed":
             return
         deployment.steps.append(
-            _run(session, runbook, {**parameters, "correlation_id": deployment.correlation_id}, report)
+            run_step(session, runbook, {**parameters, "correlation_id": deployment.correlation_id}, report)
         )
 
 
@@ -103,7 +103,8 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
     )
 
 
-def _run(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: Report) -> Step:
+def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: Report) -> Step:
+    """Run a runbook as a job and return how that went."""
     report(f"{runbook}: starting a job")
     with _stopwatch() as seconds:
         result = result_of(run_job(session, runbook, parameters, lambda line: report(f"{runbook}: {line}")))

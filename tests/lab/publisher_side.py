@@ -10,6 +10,7 @@ from typing import Any
 
 from publisher.acr_token_rotation_run import AcrTokenRotation
 from publisher.hmac_keys import HmacKeys
+from publisher.hmac_rotation_run import HmacRotation
 from publisher.key_custody import KeyCustody
 from publisher.rotation_plan import Request
 from publisher.session import publisher_clients, subscription_clients, token_resource
@@ -20,13 +21,13 @@ from runbook_lib.parameters import encode
 from runbook_lib.runbook import main
 from runbook_lib.secrets import Redactor
 from runbook_lib.settings import Settings
-from runbooks import rotate_acr_token
+from runbooks import rotate_acr_token, rotate_hmac
 from scripts.azure_session import open_session
 from scripts.rotation_drive import Outcome, Rotating, drive
 from tests.lab.runbook_run import QuickClock
 from tests.lab.running_lab import LabUnderTest
 
-RUNBOOKS = {runbook.RUNBOOK.name: runbook.RUNBOOK for runbook in (rotate_acr_token,)}
+RUNBOOKS = {runbook.RUNBOOK.name: runbook.RUNBOOK for runbook in (rotate_acr_token, rotate_hmac)}
 
 
 class Killed(BaseException):
@@ -59,6 +60,18 @@ class PublisherSide:
             run_runbook=self.run_runbook,
             redactor=self.redactor,
             clock=self.clock,
+        )
+
+    def hmac_rotation(self, *, grace_seconds: float = 0.0, **request: Any) -> HmacRotation:
+        """Return a new run of `vibedata rotate-hmac`."""
+        return HmacRotation(
+            instance_id=self.settings.instance_id,
+            request=Request(**{"overlap_seconds": 0, **request}),
+            clients=self.clients,
+            run_runbook=self.run_runbook,
+            redactor=self.redactor,
+            clock=self.clock,
+            grace_seconds=grace_seconds,
         )
 
     def run_runbook(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
