@@ -10,9 +10,11 @@ from datetime import timedelta
 
 import pytest
 
-from runbook_lib.credential_rotation import SKEW, Decision, decide
+from runbook_lib.callback_signer import LIFE_SECONDS, SKEW_SECONDS
+from runbook_lib.credential_rotation import OVERLAP_SECONDS, SKEW, Decision, decide
 from runbook_lib.credential_versions import Secret, WrappingKey, open_rotation, state_of
 from runbook_lib.errors import RunbookError
+from runbook_lib.hmac_key import KEY_CACHE_SECONDS
 from runbook_lib.rotation_record import outcome
 from tests.pure.rotation_model import GOOD, OVERLAP, PENDING, SECRET, START, Model, Refused
 
@@ -312,6 +314,29 @@ def test_a_first_credential_has_nothing_to_wait_for() -> None:
         result = model.run(phase, "r")
         assert isinstance(result, Decision) and result.retire_after is None
     assert state_of("r", model.seen()) == "retired"
+
+
+def test_the_overlap_is_what_may_still_use_the_former_credential() -> None:
+    longest_job_seconds = 3 * 3600
+    assert LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS + longest_job_seconds == OVERLAP_SECONDS
+    assert timedelta(seconds=SKEW_SECONDS) == SKEW
+
+
+@pytest.mark.parametrize("backup", ["", "a"])
+def test_a_vault_that_was_restored_from_an_old_backup(backup: str) -> None:
+    """What a former rotation left is in the way of none; the rotation whose key is lost brings it again."""
+    model = Model(keys=(GOOD,))
+    model.add(SECRET, model.version(backup))
+    old = dict(model.secrets)
+    model.run("stage", "r")
+    staged = model.secrets[PENDING]
+    finish(model, "r")
+    model.secrets = {**old, PENDING: staged}  # of two times: a pending secret that was promoted long ago
+    assert in_use(model) == backup and state_of("r", model.seen()) == "pending"
+    refused = model.run("stage", "n")
+    assert refused == "VD-ROTATION-002"
+    finish(model.copy(), "n")
+    finish(model, "r")
 
 
 def test_clocks_that_differ_are_told() -> None:

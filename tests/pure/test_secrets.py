@@ -85,3 +85,29 @@ def test_many_threads_may_teach_it() -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(redactor.learn, known))
     assert redactor.redact("".join(known)) == MASK * 200
+
+
+@given(key=st.binary(min_size=32, max_size=32), before=st.binary(max_size=9), after=st.binary(max_size=9))
+def test_a_keys_bytes_show_in_no_encoding(key: bytes, before: bytes, after: bytes) -> None:
+    redactor = Redactor()
+    redactor.learn_key(key)
+    longer = before + key + after
+    shown = {
+        base64.b64encode(key).decode(): base64.b64encode(key).decode(),
+        base64.urlsafe_b64encode(key).decode().rstrip("="): base64.urlsafe_b64encode(key).decode().rstrip("="),
+        longer.hex(): key.hex(),
+        longer.hex().upper(): key.hex().upper(),
+        json.dumps(list(longer)): json.dumps(list(key))[1:-1],
+        urllib.parse.quote_from_bytes(longer, safe=""): urllib.parse.quote_from_bytes(key, safe=""),
+        repr(key): repr(key)[2:-1],
+    }
+    for text, form in shown.items():
+        assert form not in redactor.redact(text)
+    # Within longer base64 whole groups of three bytes are alike: of 32 bytes at least 28 are hidden.
+    left = redactor.redact(base64.b64encode(longer).decode()).replace("***", "")
+    assert len(left) <= len(base64.b64encode(longer)) - 40
+
+
+def test_a_short_key_is_refused() -> None:
+    with pytest.raises(ValueError, match="shorter than 8 bytes"):
+        Redactor().learn_key(bytes(7))
