@@ -17,7 +17,8 @@ from runbook_lib.container_registry_auth import PublisherTokenSource
 from runbook_lib.container_registry_wire import ContainerRegistryWire
 from runbook_lib.http import new_session
 from runbook_lib.retry import NetworkRetryPolicy
-from scripts.command_push import HOST, PASSWORD, SIDE, USERNAME
+from scripts.command_push import SIDE
+from scripts.publisher_registry import HOST, PASSWORD, USERNAME
 
 LAYER_MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG_MEDIA_TYPE = "application/vnd.oci.image.config.v1+json"

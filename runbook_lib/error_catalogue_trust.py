@@ -39,6 +39,21 @@ _SIGNING: tuple[ErrorEntry, ...] = (
         "Run it again; if it stays so, look at the tag sha256-... of the release manifest's repository.",
         retryable=True,
     ),
+    entry(
+        "VD-TRUST-055",
+        "something that the release pins is not there",
+        "The signature is good, but customers could not import the release: what it pins was never pushed, or was"
+        " deleted.",
+        "Push the release again, and its images; what is there is not sent again.",
+    ),
+    entry(
+        "VD-TRUST-056",
+        "what to verify, or whom to trust, is not understood",
+        "A release is named by its version, a tag, HOST/vibedata/release-manifest:TAG, ...@DIGEST or a build's folder;"
+        " a trusted certificate by a PEM file of it or by its SHA-256 in hex.",
+        "Mend what the message names; `vibedata verify --help` has examples.",
+        exit_code=EXIT_USAGE,
+    ),
 )
 _SIGN_AGAIN = (
     "Do not install the release. Tell the publisher, who signs it again; nothing at the customer's can mend it."

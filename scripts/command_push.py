@@ -14,20 +14,14 @@ from oci.container_registry_writer import ContainerRegistryWriter
 from oci.push import Push
 from runbook_lib.change import Plan, Result
 from runbook_lib.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry_auth import EntraTokenSource, PublisherTokenSource, TokenSource
-from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire, Side
+from runbook_lib.container_registry_wire import PUBLISHER, Side
 from runbook_lib.engine import Progress, Work, apply_plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
-from runbook_lib.http import new_session
-from runbook_lib.identity import credential
 from runbook_lib.retry import NetworkRetryPolicy
-from runbook_lib.settings import load
-from scripts.output import CommandError, show, table
+from scripts.output import show, table
+from scripts.publisher_registry import HOST, PASSWORD, USERNAME, add_login, default_host, open_wire, token_source
 
-HOST = "VIBEDATA_PUBLISHER_REGISTRY"
-USERNAME = "VIBEDATA_PUBLISHER_REGISTRY_USERNAME"
-PASSWORD = "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"  # noqa: S105 - the variable's name
 SIDE = Side(unreachable=PUBLISHER.unreachable, refused="VD-PUSH-005")
 PROGRESS_SECONDS = 2.0
 EXAMPLES = f"""\
@@ -53,16 +47,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    host = os.environ.get(HOST, "")
     parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
-    parser.add_argument("--to", default=host, metavar="HOST", help="host, or host:port")
+    parser.add_argument("--to", default=default_host(), metavar="HOST", help="host, or host:port")
     parser.add_argument("--plan", action="store_true", help="show the changes, make none")
-    identity = parser.add_mutually_exclusive_group()
-    identity.add_argument(
-        "--username", metavar="USER", help="user or token; its password is read with --password-stdin"
-    )
-    identity.add_argument("--entra", action="store_true", help="use this shell's Azure login")
-    parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    add_login(parser)
     parser.set_defaults(run=run)
 
 
@@ -110,25 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _writer(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ContainerRegistryWriter:
-    if not arguments.to:
-        raise CommandError(
-            "which container registry is not said", remedy=f"give --to HOST, or set {HOST} (`source .lab/lab.env`)"
-        )
-    wire = ContainerRegistryWire(
-        login_server=arguments.to, side=SIDE, session=new_session(), policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK
-    )
-    return ContainerRegistryWriter(wire=wire, source=_source(arguments, environ, wire), clock=SYSTEM_CLOCK)
-
-
-def _source(arguments: argparse.Namespace, environ: Mapping[str, str], wire: ContainerRegistryWire) -> TokenSource:
-    if arguments.entra:
-        identity = credential(load({}, environ, None), environ)
-        return EntraTokenSource(wire=wire, credential=identity, clock=SYSTEM_CLOCK)
-    username = arguments.username or environ.get(USERNAME, "")
-    password = sys.stdin.readline().rstrip("\r\n") if arguments.password_stdin else environ.get(PASSWORD, "")
-    if not username or not password:
-        raise RunbookError("VD-PUSH-004", f"no {'password' if username else 'user name'}")
-    return PublisherTokenSource(wire=wire, username=username, password=password, clock=SYSTEM_CLOCK)
+    wire = open_wire(arguments.to, SIDE, option="--to HOST")
+    return ContainerRegistryWriter(wire=wire, source=token_source(arguments, environ, wire), clock=SYSTEM_CLOCK)
 
 
 def _named(error: BaseException) -> RunbookError:

@@ -1,0 +1,110 @@
+"""`vibedata verify REF`: check a release from its signature down, and say what was checked and why it failed."""
+
+import argparse
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.container_registry import ContainerRegistryReader
+from runbook_lib.container_registry_auth import AccessTokens
+from runbook_lib.container_registry_wire import PUBLISHER
+from runbook_lib.errors import RunbookError
+from runbook_lib.release import MANIFEST_REPOSITORY
+from runbook_lib.release_manifest import DIGEST, TAG
+from scripts import trusted_signer
+from scripts.output import show, table
+from scripts.publisher_registry import add_login, default_host, open_wire, token_source
+from scripts.release_check import BuiltReleaseFolder, ContainerRegistryRelease, Findings, ReleasePlace, check
+
+EXAMPLES = """\
+examples:
+  vibedata verify 2026.11.0                            a version at the publisher's container registry
+  vibedata verify dist                                 a build's folder
+  vibedata verify vibedata.azurecr.io/vibedata/release-manifest:latest --entra
+  vibedata verify latest --trust-root root.pem --identity "CN=Vibedata Release Signing,O=Vibedata,ST=Noord-Holland,C=NL"
+
+What is checked, each resting on the one before it: a good signature by the trusted publisher, its certificates, the
+release manifest and its end, and that everything it pins is there by its digest. Exit code 0: all is good; 1: not; 2:
+the question is not understood. Nothing is changed.
+"""
+_REFERENCE = re.compile(rf"(?P<host>[^/]+)/(?P<repository>[a-z0-9._/-]+?)(:(?P<tag>{TAG})|@(?P<digest>{DIGEST}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A release at a container registry. reference: a tag or a digest. host: empty for the publisher's."""
+
+    host: str
+    reference: str
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `verify` to the command line."""
+    parser = subparsers.add_parser(
+        "verify",
+        help="check who signed a release, and that it is whole",
+        description="Check a release: its signature, by whom and with which certificate, and that it is whole.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "reference",
+        metavar="REF",
+        help="version or tag, HOST/REPOSITORY[:TAG|@DIGEST], or the folder of a build",
+    )
+    trusted_signer.add_options(parser, os.environ)
+    add_login(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Verify and return the exit code."""
+    policy = trusted_signer.policy(arguments, os.environ)
+    findings = check(_place(arguments), policy, SYSTEM_CLOCK.now())
+    error = findings.error
+    result = {
+        "status": "failed" if error else "succeeded",
+        "reference": arguments.reference,
+        "digest": findings.digest,
+        "version": findings.version,
+        "certificate": dict(findings.certificate) or None,
+        "checks": [{"check": name, "outcome": "passed", "found": found} for name, found in findings.checks]
+        + ([{"check": findings.failed, "outcome": "failed", "found": error.message}] if error else []),
+        "error": error.as_json() if error else None,
+    }
+    show(arguments.output, result=result, text=_text(arguments.reference, findings))
+    return 1 if error else 0
+
+
+def parse_reference(text: str) -> Reference:
+    """Return what a reference names: a tag alone, or a whole one. Raises RunbookError VD-TRUST-056."""
+    if re.fullmatch(TAG, text):
+        return Reference(host="", reference=text)
+    match = _REFERENCE.fullmatch(text)
+    if match is None or match["repository"] != MANIFEST_REPOSITORY:
+        raise RunbookError("VD-TRUST-056", f"it is no tag, no folder, and not HOST/{MANIFEST_REPOSITORY}", target=text)
+    return Reference(host=match["host"], reference=match["digest"] or match["tag"] or "latest")
+
+
+def _place(arguments: argparse.Namespace) -> ReleasePlace:
+    folder = Path(arguments.reference)
+    if folder.is_dir():
+        return BuiltReleaseFolder(folder)
+    named = parse_reference(arguments.reference)
+    wire = open_wire(named.host or default_host(), PUBLISHER, option="HOST/REPOSITORY:TAG")
+    tokens = AccessTokens(source=token_source(arguments, os.environ, wire), clock=SYSTEM_CLOCK)
+    return ContainerRegistryRelease(reader=ContainerRegistryReader(wire=wire, tokens=tokens), reference=named.reference)
+
+
+def _text(reference: str, findings: Findings) -> str:
+    rows = [(name, "passed", found) for name, found in findings.checks]
+    if findings.error is not None:
+        rows.append((findings.failed, "failed", findings.error.message))
+    parts = [table(f"release {reference}", ("check", "outcome", "found"), rows)]
+    if findings.certificate:
+        parts.append(table("signing certificate", ("field", "value"), list(findings.certificate.items())))
+    if findings.error is not None:
+        parts.append(f"{findings.error}\n")
+    return "".join(parts)

@@ -1,0 +1,58 @@
+"""The publisher's container registry, as the command line and the environment say: where it is, and who asks."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+
+from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.container_registry_auth import EntraTokenSource, PublisherTokenSource, TokenSource
+from runbook_lib.container_registry_wire import ContainerRegistryWire, Side
+from runbook_lib.errors import RunbookError
+from runbook_lib.http import new_session
+from runbook_lib.identity import credential
+from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.settings import load
+from scripts.output import CommandError
+
+HOST = "VIBEDATA_PUBLISHER_REGISTRY"
+USERNAME = "VIBEDATA_PUBLISHER_REGISTRY_USERNAME"
+PASSWORD = "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"  # noqa: S105 - the variable's name
+
+
+def add_login(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say who asks."""
+    identity = parser.add_mutually_exclusive_group()
+    identity.add_argument(
+        "--username", metavar="USER", help="user or token; its password is read with --password-stdin"
+    )
+    identity.add_argument("--entra", action="store_true", help="use this shell's Azure login")
+    parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+
+
+def default_host() -> str:
+    """Return the host that the environment names, empty for none."""
+    return os.environ.get(HOST, "")
+
+
+def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
+    """Return the wire to a container registry; `option` is how a user says which one."""
+    if not host:
+        raise CommandError(
+            "which container registry is not said", remedy=f"give {option}, or set {HOST} (`source .lab/lab.env`)"
+        )
+    return ContainerRegistryWire(
+        login_server=host, side=side, session=new_session(), policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK
+    )
+
+
+def token_source(arguments: argparse.Namespace, environ: Mapping[str, str], wire: ContainerRegistryWire) -> TokenSource:
+    """Return where tokens come from: this shell's login, or a user with a password. Raises RunbookError VD-PUSH-004."""
+    if arguments.entra:
+        identity = credential(load({}, environ, None), environ)
+        return EntraTokenSource(wire=wire, credential=identity, clock=SYSTEM_CLOCK)
+    username = arguments.username or environ.get(USERNAME, "")
+    password = sys.stdin.readline().rstrip("\r\n") if arguments.password_stdin else environ.get(PASSWORD, "")
+    if not username or not password:
+        raise RunbookError("VD-PUSH-004", f"no {'password' if username else 'user name'}")
+    return PublisherTokenSource(wire=wire, username=username, password=password, clock=SYSTEM_CLOCK)

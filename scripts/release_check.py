@@ -1,0 +1,204 @@
+"""Check a release from its signature down: who signed it, what its manifest says, whether all that it pins is there.
+
+Each check rests on the one before it, so the first that fails is the last that is made, and its error says why.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from oci import push
+from oci.layout import MANIFEST_MEDIA_TYPE, blob_path
+from runbook_lib.clock import rfc3339
+from runbook_lib.container_registry import ContainerRegistryReader
+from runbook_lib.errors import RunbookError
+from runbook_lib.notary_certificates import read_chain
+from runbook_lib.notary_envelope import JWS, read_envelope
+from runbook_lib.notary_referrers import first_good_signature
+from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature
+from runbook_lib.release import MANIFEST_REPOSITORY, Pin, ReleaseManifest
+from runbook_lib.release_fetch import MAX_ARTIFACT_BYTES, fetch_release, read_artifact
+from runbook_lib.release_verification import verify_release
+
+# Lookups at once, far from a container registry's rate (azure-facts, section 5).
+LOOKUPS_AT_ONCE = 8
+# How many of what is missing an error names.
+MAX_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A release artifact whose signature is good. envelope: that signature's bytes."""
+
+    digest: str
+    artifact: bytes = field(repr=False)
+    envelope: bytes = field(repr=False)
+    verified: VerifiedSignature
+
+
+class ReleasePlace(Protocol):
+    """Where a release lies. Each method raises RunbookError where what it is asked for is not there or not good."""
+
+    def signed(self, policy: TrustPolicy, now: datetime) -> Signed:
+        """Return the release artifact, verified by the first good signature."""
+
+    def manifest(self, signed: Signed) -> ReleaseManifest:
+        """Return the release manifest in it, parsed, with every check of form and consistency."""
+
+    def pins(self, manifest: ReleaseManifest) -> Sequence[Pin]:
+        """Return what of the manifest's pins is to be found here."""
+
+    def has(self, pin: Pin) -> bool:
+        """Return whether it is here, by its digest."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """What was checked. checks: name and what was found, of each that passed; error: of the one that failed."""
+
+    checks: list[tuple[str, str]] = field(default_factory=list)
+    digest: str = ""
+    version: str = ""
+    certificate: Mapping[str, str] = field(default_factory=dict)
+    error: RunbookError | None = None
+    failed: str = ""
+
+
+def check(place: ReleasePlace, policy: TrustPolicy, now: datetime) -> Findings:
+    """Check the release at `place`. now: aware. A refusal is in the findings; nothing is raised for it."""
+    findings = Findings()
+    try:
+        _check(place, policy, now, findings)
+    except RunbookError as error:
+        findings.error = error
+    return findings
+
+
+def _check(place: ReleasePlace, policy: TrustPolicy, now: datetime, findings: Findings) -> None:
+    def passed(name: str, words: str) -> None:
+        findings.checks.append((name, words))
+
+    findings.failed = "signature"
+    signed = place.signed(policy, now)
+    verified, findings.digest = signed.verified, signed.digest
+    findings.certificate = certificate_of(signed)
+    passed("signature", f"{verified.algorithm}, by {verified.leaf_subject}, over {signed.digest}")
+    passed("trust", f"its chain leads to the trusted certificate {verified.anchor_fingerprint}")
+    findings.failed = "release manifest"
+    manifest = place.manifest(signed)
+    findings.version = manifest.version
+    passed("release manifest", f"version {manifest.version}, channel {manifest.channel}")
+    findings.failed = "expiry"
+    if now >= manifest.expires_at:
+        raise RunbookError("VD-MANIFEST-006", f"it expired at {rfc3339(manifest.expires_at)}", target=manifest.version)
+    passed("expiry", f"may be installed until {rfc3339(manifest.expires_at)}")
+    findings.failed = "content"
+    pins = place.pins(manifest)
+    with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as lookups:
+        missing = [pin for pin, there in zip(pins, lookups.map(place.has, pins), strict=True) if not there]
+    if missing:
+        named = ", ".join(f"{pin.repository}@{pin.digest}" for pin in missing[:MAX_NAMED])
+        raise RunbookError("VD-TRUST-055", f"{len(missing)} of {len(pins)} are missing: {named}")
+    passed("content", f"all {len(pins)} pinned artifacts are there, by digest")
+    findings.failed = ""
+
+
+def certificate_of(signed: Signed) -> dict[str, str]:
+    """Return what a person wants to know of the certificate that signed."""
+    leaf = read_chain(read_envelope(signed.envelope, JWS).chain)[0]
+    return {
+        "subject": leaf.subject,
+        "fingerprint": leaf.fingerprint,
+        "valid_from": rfc3339(leaf.begin),
+        "valid_until": rfc3339(leaf.end),
+        "anchor": signed.verified.anchor_fingerprint,
+        "algorithm": signed.verified.algorithm,
+        "signing_time": rfc3339(signed.verified.signing_time),
+    }
+
+
+class ContainerRegistryRelease:
+    """A release in a container registry. reference: a tag, or a digest."""
+
+    def __init__(self, *, reader: ContainerRegistryReader, reference: str) -> None:
+        self._reader = reader
+        self._reference = reference
+
+    def signed(self, policy: TrustPolicy, now: datetime) -> Signed:
+        """Return the release artifact, verified. See ReleasePlace."""
+        artifact = self._reader.manifest(MANIFEST_REPOSITORY, self._reference, MAX_ARTIFACT_BYTES)
+        if artifact is None:
+            raise RunbookError("VD-MANIFEST-001", target=f"{MANIFEST_REPOSITORY} {self._reference}")
+        found = verify_release(self._reader, artifact, policy, now)
+        return Signed(digest=found.digest, artifact=found.content, envelope=found.envelope, verified=found.verified)
+
+    def manifest(self, signed: Signed) -> ReleaseManifest:
+        """Return the release manifest. See ReleasePlace."""
+        target = f"{MANIFEST_REPOSITORY}@{signed.digest}"
+        return fetch_release(self._reader, read_artifact(signed.artifact, digest=signed.digest, target=target)).manifest
+
+    def pins(self, manifest: ReleaseManifest) -> Sequence[Pin]:
+        """Return all. See ReleasePlace."""
+        self._reader.expect(pin.repository for pin in manifest.pins)
+        return manifest.pins
+
+    def has(self, pin: Pin) -> bool:
+        """Return whether it is here. See ReleasePlace."""
+        return self._reader.digest_of(pin.repository, pin.digest) == pin.digest
+
+
+class BuiltReleaseFolder:
+    """A release in the folder of a build, every byte of it compared with its digest; images are not in it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read it. Raises RunbookError VD-PUSH-001 (no complete build), VD-MANIFEST-*."""
+        self._folder = folder
+        self._built = push.read_release(folder)
+        self._there = {(artifact.repository, artifact.digest) for artifact in self._built.artifacts}
+
+    def signed(self, policy: TrustPolicy, now: datetime) -> Signed:
+        """Return the release artifact, verified. See ReleasePlace."""
+        artifact = next(each for each in self._built.artifacts if each.repository == MANIFEST_REPOSITORY)
+        if not self._built.signatures:
+            raise RunbookError("VD-TRUST-050", target=self._built.manifest.version)
+        good = first_good_signature(
+            [push.descriptor_of(signature).as_json() for signature in self._built.signatures],
+            source=_LayoutBlobs(self._folder),
+            subject=Subject(media_type=MANIFEST_MEDIA_TYPE, digest=artifact.digest, size=len(artifact.manifest)),
+            policy=policy,
+            now=now,
+        )
+        return Signed(
+            digest=artifact.digest, artifact=artifact.manifest, envelope=good.envelope, verified=good.verified
+        )
+
+    def manifest(self, signed: Signed) -> ReleaseManifest:  # noqa: ARG002 - the protocol's
+        """Return the release manifest. See ReleasePlace."""
+        return self._built.manifest
+
+    def pins(self, manifest: ReleaseManifest) -> Sequence[Pin]:
+        """Return all but the images. See ReleasePlace."""
+        return (*manifest.runbooks, manifest.python_packages, *manifest.documents)
+
+    def has(self, pin: Pin) -> bool:
+        """Return whether it is here. See ReleasePlace."""
+        return (pin.repository, pin.digest) in self._there
+
+
+class _LayoutBlobs:
+    """The blobs of a layout, as a source of signatures (runbook_lib.notary_referrers.SignatureSource)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def manifest(self, digest: str, max_bytes: int) -> bytes | None:
+        """Return the manifest of that digest."""
+        return self.blob(digest, max_bytes)
+
+    def blob(self, digest: str, max_bytes: int) -> bytes | None:
+        """Return the blob of that digest."""
+        with blob_path(self._folder, digest).open("rb") as file:
+            return file.read(max_bytes + 1)

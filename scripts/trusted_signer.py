@@ -1,0 +1,61 @@
+"""Whom `vibedata verify` trusts: what the command line says, else what the environment pins for the runbooks."""
+
+import argparse
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.notary_signature import TrustPolicy
+
+ROOTS = "VIBEDATA_TRUST_ROOTS"
+IDENTITY = "VIBEDATA_TRUSTED_IDENTITY"
+# As many as a deployment pins: a second one while the publisher changes to another.
+MAX_ROOTS = 2
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
+    """Add --trust-root and --identity."""
+    parser.add_argument(
+        "--trust-root",
+        action="append",
+        default=[],
+        metavar="ROOT",
+        help=f"PEM file of a trusted certificate, or its SHA-256 in hex; twice at most (default: ${ROOTS})",
+    )
+    parser.add_argument(
+        "--identity",
+        default=environ.get(IDENTITY, ""),
+        metavar="SUBJECT",
+        help=f"subject of the signing certificate, as RFC 4514 writes it (default: ${IDENTITY})",
+    )
+
+
+def policy(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TrustPolicy:
+    """Return whom to trust.
+
+    Raises RunbookError VD-TRUST-030 (nobody is pinned), -056 (what is given is no certificate, or there are too many).
+    """
+    given = arguments.trust_root or [root for root in environ.get(ROOTS, "").split(",") if root]
+    missing = [name for name, value in (("--trust-root", given), ("--identity", arguments.identity)) if not value]
+    if missing:
+        raise RunbookError("VD-TRUST-030", f"without {' and '.join(missing)}")
+    if len(given) > MAX_ROOTS:
+        raise RunbookError("VD-TRUST-056", f"{len(given)} trusted certificates; at most {MAX_ROOTS}")
+    return TrustPolicy(roots=frozenset(map(_fingerprint, given)), identity=arguments.identity)
+
+
+def _fingerprint(root: str) -> str:
+    if _FINGERPRINT.fullmatch(root):
+        return root
+    try:
+        (certificate,) = x509.load_pem_x509_certificates(Path(root).read_bytes())
+    except OSError as error:
+        raise RunbookError("VD-TRUST-056", f"it cannot be read: {error.strerror}", target=root) from error
+    except ValueError as error:
+        raise RunbookError("VD-TRUST-056", "it is no PEM file of one certificate", target=root) from error
+    return certificate.fingerprint(hashes.SHA256()).hex()

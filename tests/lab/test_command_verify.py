@@ -1,0 +1,141 @@
+"""`vibedata verify`: what it says of good releases, and of every way in which one is not."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oci.layout import blob_path
+from oci.push import read_release
+from scripts import cli
+from tests.certificate_maker import AUTHORITY, Wanted, make, pem
+from tests.lab.release_maker import container_registry
+from tests.lab.running_lab import LabUnderTest
+from tests.lab.test_push import ISSUER, SERVICE, VERSION, make_release, push_now, writes
+
+pytestmark = pytest.mark.xdist_group("push")
+
+CHECKS = ["signature", "trust", "release manifest", "expiry", "content"]
+REPOSITORY = "vibedata/release-manifest"
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_release(tmp_path_factory.mktemp("release") / "dist", valid_days=3650)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The option that trusts who signs these releases."""
+    file = tmp_path_factory.mktemp("trust") / "root.pem"
+    file.write_bytes(pem(ISSUER))
+    return f"--trust-root={file}"
+
+
+def verify(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    code = cli.main(["verify", *arguments, "--output", "json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code, result = verify(capsys, *arguments)
+    assert result["status"] == "failed"
+    return code, result["error"]["code"]
+
+
+def test_a_pushed_release_is_verified_to_its_last_pin(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push_now(lab, release)
+    before = len(writes(lab))
+    digest = read_release(release).signatures[0].subject
+    host = lab.env["VIBEDATA_PUBLISHER_REGISTRY"]
+    for reference in (VERSION, "latest", f"{host}/{REPOSITORY}:latest", f"{host}/{REPOSITORY}@{digest}"):
+        code, result = verify(capsys, reference, root)
+        assert (code, result["status"], result["error"]) == (0, "succeeded", None), result
+        assert [check["check"] for check in result["checks"]] == CHECKS
+        assert (result["digest"], result["version"]) == (digest, VERSION)
+    certificate = result["certificate"]
+    assert certificate["subject"] == Wanted().name
+    assert certificate["algorithm"] == "ES256"
+    assert certificate["valid_until"].startswith("2046-01-01")
+    assert len(writes(lab)) == before
+    assert cli.main(["verify", VERSION, root]) == 0
+    words = capsys.readouterr().out
+    assert all(name in words for name in ("signature", "passed", certificate["fingerprint"][:16]))
+
+
+def test_a_builds_folder_is_verified_without_any_service(
+    release: Path, root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = f"--identity={Wanted().name}"
+    code, result = verify(capsys, str(release), root, identity)
+    assert (code, [check["check"] for check in result["checks"]]) == (0, CHECKS)
+    unsigned = make_release(tmp_path / "unsigned", signed=False)
+    assert failure(capsys, str(unsigned), root, identity) == (1, "VD-TRUST-050")
+    damaged = tmp_path / "damaged"
+    shutil.copytree(release, damaged)
+    envelope = blob_path(damaged, read_release(damaged).signatures[0].layers[0].digest)
+    envelope.write_bytes(envelope.read_bytes().replace(b'"signature":"', b'"signature":"A'))
+    assert failure(capsys, str(damaged), root, identity) == (1, "VD-PUSH-001")
+    expired = make_release(tmp_path / "expired", valid_days=1)
+    assert failure(capsys, str(expired), root, identity) == (1, "VD-MANIFEST-006")
+
+
+def test_who_is_not_trusted_is_named(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    push_now(lab, release)
+    # The lab's own pins, from the environment: another signer's.
+    code, result = verify(capsys, VERSION)
+    assert (code, result["error"]["code"]) == (1, "VD-TRUST-008")
+    assert result["checks"] == [{"check": "signature", "outcome": "failed", "found": result["error"]["message"]}]
+    assert failure(capsys, VERSION, root, "--identity=CN=Another,O=Vibedata") == (1, "VD-TRUST-009")
+    # Two roots at once, while the publisher changes to another; by fingerprint as well as by file.
+    other = make(AUTHORITY)
+    (tmp_path / "other.pem").write_bytes(pem(other))
+    assert verify(capsys, VERSION, f"--trust-root={tmp_path / 'other.pem'}", root)[0] == 0
+    assert failure(capsys, VERSION, f"--trust-root={'0' * 64}") == (1, "VD-TRUST-008")
+
+
+def test_what_is_missing_is_named(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failure(capsys, VERSION, root) == (1, "VD-MANIFEST-001")
+    push_now(lab, release)
+    (pin,) = (pin for pin in read_release(release).manifest.documents if pin.name == "provenance")
+    answer = container_registry(lab, "publisher").call("DELETE", f"{pin.repository}/manifests/{pin.digest}")
+    assert answer.status_code == 202
+    code, result = verify(capsys, VERSION, root)
+    assert (code, result["error"]["code"]) == (1, "VD-TRUST-055")
+    assert pin.digest in result["error"]["message"]
+    assert [check["outcome"] for check in result["checks"]] == ["passed"] * 4 + ["failed"]
+
+
+def test_a_failing_container_registry_is_no_verdict(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push_now(lab, release)
+    lab.fault("status", status=403, times=0, match={"service": SERVICE, "path": "/referrers/"})
+    assert failure(capsys, VERSION, root) == (1, "VD-REGISTRY-002")
+
+
+def test_a_question_that_is_not_understood_is_refused(
+    release: Path, root: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("VIBEDATA_TRUST_ROOTS", "VIBEDATA_TRUSTED_IDENTITY"):
+        monkeypatch.delenv(name, raising=False)
+    identity = f"--identity={Wanted().name}"
+    assert failure(capsys, str(release), identity) == (2, "VD-TRUST-030")
+    assert failure(capsys, str(release), root) == (2, "VD-TRUST-030")
+    (tmp_path / "two.pem").write_bytes(pem(ISSUER, ISSUER))
+    for arguments in (
+        ("host.example/other/repository:latest", root),
+        ("no tag at all", root),
+        (str(release), root, root, root),
+        (str(release), "--trust-root=/absent.pem"),
+        (str(release), f"--trust-root={tmp_path / 'two.pem'}"),
+    ):
+        assert failure(capsys, *arguments, identity) == (2, "VD-TRUST-056"), arguments
