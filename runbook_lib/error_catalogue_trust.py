@@ -34,8 +34,8 @@ _SIGNING: tuple[ErrorEntry, ...] = (
     entry(
         "VD-TRUST-054",
         "the signature cannot be listed beside the release",
-        "The container registry has no referrers API, and the index that stands in for it is damaged or is written by"
-        " others all the time.",
+        "The container registry has no referrers API, and the index that stands in for it is written by others all the"
+        " time.",
         "Run it again; if it stays so, look at the tag sha256-... of the release manifest's repository.",
         retryable=True,
     ),
