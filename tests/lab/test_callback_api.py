@@ -2,7 +2,12 @@
 
 import concurrent.futures
 import json
+import os
+import random
 import secrets
+import socket
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -297,3 +302,63 @@ def test_nonces_that_have_had_their_time_are_forgotten(api: Api) -> None:
     api.lab.fault("status", status=403, match={"service": "table", "method": "GET", "path": NONCES})
     clock.advance(60)
     assert spend("third", now + 1000)
+
+
+def test_whatever_comes_is_refused_or_not_understood_and_the_next_is_served(api: Api) -> None:
+    """Past the front, at the process itself: bytes that no client would send, and clients that never finish."""
+    key = api.key()
+    assert api.report(key).status_code == 200
+    (running,) = api.lab.control("GET", "/publisher-api")["running"]
+    fields = api.signed(key)
+    body = to_json(PING)
+    chance = random.Random(9530)  # noqa: S311 - not for secrets
+
+    def head(fields: dict[str, str], length: str = f"Content-Length: {len(body)}") -> bytes:
+        lines = [
+            f"POST /v1/instances/{INSTANCE}/ping HTTP/1.1",
+            f"Host: {api.address[8:]}",
+            "Connection: close",
+            length,
+        ]
+        return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in fields.items()), "", ""]).encode("latin-1")
+
+    def ask(request: bytes) -> int:
+        with socket.create_connection(("127.0.0.1", running["port"]), timeout=10) as connection:
+            connection.sendall(request)
+            return int(connection.makefile("rb").readline().split()[1])
+
+    unfinished = [socket.create_connection(("127.0.0.1", running["port"])) for _ in range(40)]
+    for number, connection in enumerate(unfinished):
+        connection.sendall((head(fields) + body)[: 5 * number])
+    statuses = set()
+    for _ in range(150):
+        name = chance.choice(["Signature-Input", "Signature", "Content-Digest", "Content-Type", "Host"])
+        value = fields.get(name, "")
+        start = chance.randint(0, len(value))
+        piece = "".join(chance.choices('"\\()=;:, \x01\xffabc', k=chance.randint(1, 5)))
+        bent = {**fields, name: value[:start] + piece + value[start + chance.randint(0, 3) :]}
+        statuses.add(ask(head(bent) + body))
+    assert statuses <= {400, 401}
+    assert ask(head(fields | {"Content-length": "1"}) + body) in (400, 401)
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:9], body[9:], b""))
+    assert ask(head(fields, "Transfer-Encoding: chunked") + chunks) == 200
+    assert api.report(key).status_code == 200
+    for connection in unfinished:
+        connection.close()
+    assert {event["event"] for event in api.log()} == {"listening", "report", "refused"}
+
+
+def test_it_says_what_it_lacks_and_ends_when_told(lab: LabUnderTest) -> None:
+    command = [sys.executable, "-m", "publisher", "--port", "0"]
+    bare = {"PATH": os.environ["PATH"]}
+    lacking = subprocess.run(command, env=bare, capture_output=True, text=True, timeout=60, check=False)
+    assert lacking.returncode == 2
+    assert lacking.stderr.startswith("VD-SETTINGS-001: ")
+    assert "VIBEDATA_PUBLISHER_API" in lacking.stderr
+    with subprocess.Popen(command, env=bare | dict(lab.env), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["port"]
+        answer = requests.get(f"http://127.0.0.1:{port}/", timeout=10)
+        assert (answer.status_code, "Date" in answer.headers) == (401, True)
+        process.terminate()
+        assert process.wait(timeout=20) == 0
