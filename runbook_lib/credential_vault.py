@@ -16,7 +16,6 @@ from runbook_lib.credential_versions import (
     TESTED_TAG,
     USABLE,
     WRAPPING_KEY,
-    WRITTEN_TAG,
     Secret,
     Seen,
     Version,
@@ -24,6 +23,7 @@ from runbook_lib.credential_versions import (
     pending_name,
 )
 from runbook_lib.errors import RunbookError
+from runbook_lib.secret_in_use import WRITTEN_TAG
 
 if TYPE_CHECKING:
     from azure.keyvault.keys import JsonWebKey, KeyVaultKey

@@ -13,7 +13,7 @@ State = Literal["none", "prepared", "pending", "tested", "promoted", "retired"]
 
 WRAPPING_KEY = "vibedata-wrapping"
 # The tags of a version, beside the one with its credential's id.
-ROTATION_TAG, TESTED_TAG, WRITTEN_TAG = "rotationId", "tested", "writtenAt"
+ROTATION_TAG, TESTED_TAG = "rotationId", "tested"
 USABLE = "RSA-3072 for wrapKey and unwrapKey, enabled"
 
 

@@ -9,13 +9,11 @@ import re
 from typing import TYPE_CHECKING
 
 from runbook_lib.callback_signer import SigningKey
-from runbook_lib.credential_versions import WRITTEN_TAG
 from runbook_lib.errors import RunbookError
+from runbook_lib.secret_in_use import secret_in_use
 from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 
 if TYPE_CHECKING:
-    from azure.keyvault.secrets import KeyVaultSecret, SecretClient
-
     from runbook_lib.runbook import Context
 
 SECRET = "hmac-key"  # noqa: S105 - the secret's name in the customer's Key Vault
@@ -32,30 +30,11 @@ def read_signing_key(context: "Context") -> SigningKey | None:
 
     The redactor knows it from then on. Raises RunbookError VD-ROTATION-006 (it is no key), and azure.core's errors.
     """
-    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-
-    secrets = context.clients.secrets
-    try:
-        found: KeyVaultSecret | None = secrets.get_secret(SECRET)
-    except ResourceNotFoundError:
-        return None
-    except HttpResponseError as error:
-        # The newest version is disabled: an older one may be in use again.
-        if error.status_code != 403 or "SecretDisabled" not in str(error):
-            raise
-        found = _newest_enabled(secrets)
+    found = secret_in_use(context.clients.secrets, SECRET)
     if found is None:
         return None
     key_id = (found.properties.tags or {}).get(KEY_ID_TAG, "")
     return signing_key(found.value or "", key_id, context.redactor)
-
-
-def _newest_enabled(secrets: "SecretClient") -> "KeyVaultSecret | None":
-    enabled = [version for version in secrets.list_properties_of_secret_versions(SECRET) if version.enabled]
-    newest = max(
-        enabled, key=lambda version: (version.created_on, (version.tags or {}).get(WRITTEN_TAG, "")), default=None
-    )
-    return None if newest is None else secrets.get_secret(SECRET, newest.version)
 
 
 def signing_key(text: str, key_id: str, redactor: Redactor) -> SigningKey:

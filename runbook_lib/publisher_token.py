@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib import strict_json
 from runbook_lib.errors import RunbookError
+from runbook_lib.secret_in_use import secret_in_use
 from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 
 if TYPE_CHECKING:
@@ -22,23 +23,15 @@ class PublisherToken:
 
 
 def read_publisher_token(secrets: "SecretClient", redactor: Redactor) -> PublisherToken:
-    """Return the token; `redactor` knows it from then on.
+    """Return the token in use; `redactor` knows it from then on.
 
-    Raises RunbookError VD-VAULT-001 (absent or disabled), VD-VAULT-002 (not JSON `{"username","password"}`), and
-    azure.core's errors.
+    Raises RunbookError VD-VAULT-001 (absent, or every version disabled), VD-VAULT-002 (not JSON
+    `{"username","password"}`), and azure.core's errors.
     """
-    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-
-    try:
-        text = secrets.get_secret(SECRET).value or ""
-    except ResourceNotFoundError as error:
-        raise RunbookError("VD-VAULT-001", target=SECRET) from error
-    except HttpResponseError as error:
-        # A disabled secret is 403 like a missing role; only the inner code tells the two apart.
-        if error.status_code == 403 and "SecretDisabled" in str(error):
-            raise RunbookError("VD-VAULT-001", "it is disabled", target=SECRET) from error
-        raise
-    return parse_token(text, redactor)
+    found = secret_in_use(secrets, SECRET)
+    if found is None:
+        raise RunbookError("VD-VAULT-001", target=SECRET)
+    return parse_token(found.value or "", redactor)
 
 
 def parse_token(text: str, redactor: Redactor) -> PublisherToken:

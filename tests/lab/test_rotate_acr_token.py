@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from runbook_lib import strict_json
-from runbook_lib.publisher_token import SECRET
+from runbook_lib.errors import RunbookError
+from runbook_lib.publisher_token import SECRET, read_publisher_token
+from runbook_lib.secrets import Redactor
 from runbooks import rotate_acr_token
 from tests.lab.log_reader import table_rows
 from tests.lab.release_maker import container_registry, document, push_release_manifest
@@ -329,7 +331,7 @@ def test_a_purged_secret_is_provisioned_anew(customer: Vault, rotation: Credenti
     assert customer.enabled(SECRET) == [turn.rotation_id]
 
 
-def test_what_somebody_disabled(customer: Vault, rotation: CredentialMaker) -> None:
+def test_what_somebody_disabled(lab: LabUnderTest, customer: Vault, rotation: CredentialMaker) -> None:
     turn = rotation()
     turn.through("test")
     customer.secrets.update_secret_properties(PENDING, enabled=False)
@@ -338,7 +340,13 @@ def test_what_somebody_disabled(customer: Vault, rotation: CredentialMaker) -> N
     turn.through("promote")
     customer.secrets.update_secret_properties(SECRET, enabled=False)
     assert turn.run("promote").error_code == "VD-ROTATION-003"
-    assert customer.enabled(SECRET) == [""]  # the former one is in use again
+    assert customer.enabled(SECRET) == [""]
+    redactor = Redactor()
+    former = read_publisher_token(customer.secrets, redactor)  # in use again
+    assert former.password == lab.control("GET", "/names")["publisher_token_password"]
+    customer.secrets.update_secret_properties(SECRET, customer.versions(SECRET)[-1].version, enabled=False)
+    with pytest.raises(RunbookError, match="VD-VAULT-001"):
+        read_publisher_token(customer.secrets, redactor)
     later = rotation("password1")
     later.through("retire", **NOW)
     assert customer.enabled(SECRET) == [later.rotation_id]

@@ -1,0 +1,35 @@
+"""Read the version of a secret that is in use: the newest one that is enabled.
+
+A vault answers a request without a version with the newest one, or refuses it where that is disabled. Disabling it is
+how an operator takes a credential back: the former one is then in use again (runbook_lib.credential_rotation, rule 8).
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from azure.keyvault.secrets import KeyVaultSecret, SecretClient
+
+# When a version was written, by the writer's clock: the vault's own times are whole seconds.
+WRITTEN_TAG = "writtenAt"
+
+
+def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None":
+    """Return a secret's version in use; None where there is no such secret, or every version is disabled.
+
+    One request where the newest version is enabled. Raises azure.core's errors.
+    """
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    try:
+        return secrets.get_secret(name)
+    except ResourceNotFoundError:
+        return None
+    except HttpResponseError as error:
+        # A disabled secret is 403 like a missing role; only the inner code tells the two apart.
+        if error.status_code != 403 or "SecretDisabled" not in str(error):
+            raise
+    enabled = [version for version in secrets.list_properties_of_secret_versions(name) if version.enabled]
+    newest = max(
+        enabled, key=lambda version: (version.created_on, (version.tags or {}).get(WRITTEN_TAG, "")), default=None
+    )
+    return None if newest is None else secrets.get_secret(name, newest.version)
