@@ -6,6 +6,8 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
+from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.trust_policy import trust_policy
 from scripts.azure_session import AzureSession, open_session
 from scripts.deployment import CHAIN, Deployment, deploy
 from scripts.output import show, table
@@ -47,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     bootstrap = Bootstrap(
         session=session,
-        artifacts=LayoutArtifacts(arguments.build),
+        artifacts=LayoutArtifacts(arguments.build, policy=trust_policy(session.settings), now=SYSTEM_CLOCK.now()),
         settings_variable=settings_variable(session),
         warn=report,
     )

@@ -1,45 +1,38 @@
 """What `vibedata build` made, as a deployment needs it: the runbooks' scripts and the packages' wheels."""
 
-import shutil
+import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from oci import layout_reader
-from oci.layout import blob_path
+from oci.layout import COPY_BYTES, blob_path, digest_of
 from runbook_lib.errors import RunbookError
-from runbook_lib.release_artifacts import (
-    PACKAGES_TYPE,
-    RUNBOOK_TYPE,
-    ArtifactBlob,
-    PackageSet,
-    Script,
-    read_package_set,
-    script_of,
-)
+from runbook_lib.notary_signature import TrustPolicy
+from runbook_lib.release_artifacts import ArtifactBlob, PackageSet, Script, read_package_set, script_of
+from scripts.release_check import BuiltReleaseFolder
 
 
 class LayoutArtifacts:
-    """The artifacts in the folder of a build, everything checked against its digest.
+    """The artifacts in the folder of a build: those that its release manifest pins, once its signature is good.
 
-    Raises RunbookError VD-PUSH-001 where the folder holds no complete build.
+    Parameters: policy, whom the customer trusts; now, aware. Raises RunbookError VD-PUSH-001 where the folder holds no
+    complete build, VD-TRUST-050 (it is not signed), and what `first_good_signature` raises.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, policy: TrustPolicy, now: datetime) -> None:
+        built = BuiltReleaseFolder(folder)
+        manifest = built.manifest(built.signed(policy, now))
         self._folder = folder
-        artifacts = layout_reader.read(folder)
-        self._packages = next((artifact for artifact in artifacts if artifact.artifact_type == PACKAGES_TYPE), None)
-        self._scripts = {
-            artifact.repository.rpartition("/")[2]: artifact.layers[0].digest.removeprefix("sha256:")
-            for artifact in artifacts
-            if artifact.artifact_type == RUNBOOK_TYPE
-        }
+        self._packages = manifest.python_packages.digest
+        self._scripts = {pin.name: pin.script_sha256 for pin in manifest.runbooks}
 
     def package_set(self) -> PackageSet:
         """Return the build's package set."""
-        if self._packages is None:
-            raise RunbookError("VD-PUSH-001", "it holds no package set", target=str(self._folder))
-        return read_package_set(self._packages.manifest, self._packages.digest)
+        content = blob_path(self._folder, self._packages).read_bytes()
+        if digest_of(content) != self._packages:
+            raise RunbookError("VD-PUSH-001", "the package set has other bytes", target=str(self._folder))
+        return read_package_set(content, self._packages)
 
     def scripts(self, names: Sequence[str]) -> tuple[Script, ...]:
         """Return the scripts of the runbooks of these names."""
@@ -50,5 +43,10 @@ class LayoutArtifacts:
 
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
         """Write a file's bytes to `file`. See runbook_lib.release_artifacts.ArtifactSource."""
+        found = hashlib.sha256()
         with blob_path(self._folder, f"sha256:{blob.sha256}").open("rb") as content:
-            shutil.copyfileobj(content, file)
+            while piece := content.read(COPY_BYTES):
+                found.update(piece)
+                file.write(piece)
+        if found.hexdigest() != blob.sha256:
+            raise RunbookError("VD-PUSH-001", f"{blob.filename} has other bytes", target=str(self._folder))

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.end_to_end.deployed import Deployed
+from tests.end_to_end.deployed import Deployed, is_write
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -68,3 +68,22 @@ def test_deploy_where_it_cannot(deployed: Deployed) -> None:
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "VD-NET-003" in refused.stderr or "VD-AUTOMATION-" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_nothing_is_deployed_that_no_trusted_publisher_signed(deployed: Deployed) -> None:
+    signed = deployed.build()
+    without_key = {"VIBEDATA_SIGNING_KEY": "", "VIBEDATA_SIGNING_CHAIN": ""}
+    unsigned = deployed.folder / "unsigned"
+    definition = str(deployed.folder / "release.json")
+    built = deployed.vibedata("build", "--release", definition, "--out", str(unsigned), environ=without_key)
+    assert built.returncode == 0, built.stderr
+    before = deployed.last_request()
+    for folder, settings, code, exit_code in (
+        (unsigned, {}, "VD-TRUST-050", 1),
+        (signed.folder, {"VIBEDATA_TRUST_ROOTS": "0" * 64}, "VD-TRUST-008", 1),
+        (signed.folder, {"VIBEDATA_TRUSTED_IDENTITY": "CN=Another"}, "VD-TRUST-009", 1),
+        (signed.folder, {"VIBEDATA_TRUST_ROOTS": ""}, "VD-TRUST-030", 2),
+    ):
+        refused = deployed.vibedata("deploy", str(folder), "--output", "json", environ=settings)
+        assert (error_of(refused), refused.returncode) == (code, exit_code)
+    assert [entry for entry in deployed.lab.journal(since=before) if is_write(entry)] == []
