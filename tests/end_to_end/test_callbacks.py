@@ -1,0 +1,64 @@
+"""Built runbooks as jobs tell the publisher how a deployment goes, through its own API: late, in order, each once."""
+
+import json
+import secrets
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from publisher.hmac_keys import KeyRecord
+from publisher.instance_reports import TABLE
+from runbook_lib.callback_spool import CONTAINER
+from tests.end_to_end.deployed import Deployed
+from tests.lab.publisher_side import PublisherSide, publisher_side
+
+pytestmark = pytest.mark.xdist_group("deployed")
+
+
+def provision(side: PublisherSide) -> str:
+    """Give both sides a key, and return the version of the customer's secret."""
+    key_id, key = f"hmac-{secrets.token_hex(8)}", secrets.token_bytes(32)
+    instance = side.settings.instance_id
+    side.custody.keep(instance, key_id, key)
+    made = "2026-11-25T10:00:00.000000Z"
+    side.keys.add(
+        KeyRecord(
+            instance_id=instance, key_id=key_id, state="current", rotation_id="r", created_at=made, accept_until=""
+        )
+    )
+    text = urlsafe_b64encode(key).decode().rstrip("=")
+    return str(side.customer.secrets.set_secret("hmac-key", text, tags={"keyId": key_id}).properties.version)
+
+
+def kept(side: PublisherSide) -> list[Mapping[str, Any]]:
+    rows = side.clients.table_service.get_table_client(TABLE).list_entities()
+    return [json.loads(row["content0"]) for row in sorted(rows, key=lambda row: str(row["receivedAt"]))]
+
+
+def test_the_first_job_with_a_key_tells_what_all_before_it_had_to_tell(deployed: Deployed) -> None:
+    release, deployment = deployed.release(), str(uuid.uuid4())
+    with publisher_side(deployed.lab) as side:
+        spool = side.customer.blob_service.get_container_client(CONTAINER)
+        before = len(list(spool.list_blob_names()))
+        for runbook in ("import_manifest", "import_images"):
+            job = deployed.succeed(runbook, correlation_id=deployment)
+            assert "VD-CALLBACK-029" in job.text
+            deployed.succeed(runbook, plan_only=True, correlation_id=deployment)
+        assert len(list(spool.list_blob_names())) == before + 2
+        version = provision(side)
+        try:
+            job = deployed.succeed("import_manifest", correlation_id=deployment)
+        finally:
+            side.customer.secrets.update_secret_properties("hmac-key", version, enabled=False)
+        assert "VD-CALLBACK" not in job.text
+        assert list(spool.list_blob_names()) == []
+        assert len(told := kept(side)) == before + 3
+    assert [(each["step"], each["status"]) for each in told[-3:]] == [
+        ("import_manifest", "succeeded"),
+        ("import_images", "succeeded"),
+        ("import_manifest", "unchanged"),
+    ]
+    assert {(each["correlation_id"], each["release_version"]) for each in told[-3:]} == {(deployment, release.version)}
