@@ -94,11 +94,8 @@ def payloads_of(
 class _Delivery:
     """Delivers a run's reports, and those that wait; parameters as of `tell_publisher`."""
 
-    def __init__(
-        self, context: "Context", *, record: Callable[[Entry], None], new_id: Callable[[], UUID], may_send: bool
-    ) -> None:
+    def __init__(self, context: "Context", *, new_id: Callable[[], UUID], may_send: bool) -> None:
         self._context = context
-        self._record = record
         self._new_id = new_id
         self._spool = CallbackSpool(context.clients.blob_service)
         self._client: CallbackClient = callback_client(context)
@@ -110,6 +107,8 @@ class _Delivery:
     def deliver(self, payloads: Sequence[Payload]) -> None:
         """Send or keep everything; raises nothing of what may go wrong with it."""
         own = [CallbackReport(report_id=str(self._new_id()), payload=payload) for payload in payloads]
+        if self._stopped and not own:
+            return
         try:
             waiting = self._spool.waiting()
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
@@ -155,7 +154,7 @@ class _Delivery:
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             self._stop_for(_named("VD-CALLBACK-020", error))
             return False
-        self._record(_entry(report, "sent"))
+        self._context.record(_entry(report, "sent"))
         return True
 
     def _read_key(self) -> None:
@@ -184,10 +183,10 @@ class _Delivery:
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             named = _named("VD-CALLBACK-025", error)
             self._warn(named)
-            self._context.output.info(f"callback that is kept nowhere else: {to_json(report.payload).decode()}")
-            self._record(_entry(report, "not kept", named.code))
+            self._context.output.info(_kept_nowhere(report.payload))
+            self._context.record(_entry(report, "not kept", named.code))
         else:
-            self._record(_entry(report, "kept"))
+            self._context.record(_entry(report, "kept"))
 
     def _warn(self, error: RunbookError) -> None:
         """Tell of a failure, of each kind once."""
@@ -203,14 +202,13 @@ def tell_publisher(
     result: RunResult,
     *,
     deployment_id: str,
-    record: Callable[[Entry], None],
     new_id: Callable[[], UUID],
     may_send: bool,
 ) -> None:
     """Send or keep what a run has to tell (`payloads_of`), after what waits. Raises nothing of what may go wrong.
 
-    Parameters: record, adds an event to the operations log; new_id, where reports' ids come from; may_send, whether
-    there is time to talk to the publisher: else everything waits.
+    Parameters: as of `payloads_of`; new_id, where reports' ids come from; may_send, whether there is time to talk to
+    the publisher: else everything waits.
     """
     payloads: Sequence[Payload] = ()
     try:
@@ -218,7 +216,12 @@ def tell_publisher(
     except Exception as error:  # noqa: BLE001 - no callback ever fails the run; what waits goes all the same
         detail = str(error) if isinstance(error, PayloadRefusedError) else type(error).__name__
         context.output.warning(str(RunbookError("VD-CALLBACK-030", detail)))
-    _Delivery(context, record=record, new_id=new_id, may_send=may_send).deliver(payloads)
+    try:
+        _Delivery(context, new_id=new_id, may_send=may_send).deliver(payloads)
+    except Exception as error:  # noqa: BLE001 - as above; a stop in the middle of an import leaves half a library behind
+        context.output.warning(str(RunbookError("VD-CALLBACK-025", type(error).__name__)))
+        for payload in payloads:
+            context.output.info(_kept_nowhere(payload))
 
 
 def _named(code: str, error: Exception) -> RunbookError:
@@ -227,6 +230,11 @@ def _named(code: str, error: Exception) -> RunbookError:
     if named is not None and named.code.startswith("VD-CALLBACK-"):
         return named
     return RunbookError(code, type(error).__name__ if named is None else f"{named.code}: {named.message}")
+
+
+def _kept_nowhere(payload: Payload) -> str:
+    """Return a line for the job's output, the last resort; a payload holds nothing that may not be seen."""
+    return f"callback that is kept nowhere else: {to_json(payload).decode()}"
 
 
 def _entry(report: CallbackReport, outcome: str, error_code: str = "") -> Entry:

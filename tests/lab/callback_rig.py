@@ -4,7 +4,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from runbook_lib.callback_spool import CONTAINER
-from runbook_lib.callbacks import Callbacks
 from runbook_lib.runbook import Runbook
 from tests.lab import sample_runbook
 from tests.lab.log_reader import table_rows
@@ -28,7 +27,7 @@ KEY = bytes(range(100, 132))
 DEPLOYMENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 TAKEN = json_answer({"accepted": True, "key_id": KEY_ID})
 DOWN = (Answer(status=503),) * 4
-SAMPLE: Runbook[Any, Any] = replace(sample_runbook.RUNBOOK, callbacks=Callbacks(release_version=lambda _: "2026.11.0"))
+SAMPLE: Runbook[Any, Any] = sample_runbook.RUNBOOK
 NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[a-z]+-([0-9a-f-]{36})-[0-9a-f]{64}\.json")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from azure.core.exceptions import ResourceNotFoundError
 
+from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.parameters import CommonParameters
 from runbook_lib.runbook import Context, Runbook, main
@@ -52,8 +53,9 @@ def look(context: Context, facts: object, change: Change) -> str | None:  # noqa
 
 
 RUNBOOK = Runbook(
-    name="sample", summary="write blobs", parameters=Parameters, observe=observe, plan=plan, apply=apply, look=look
-)
+    name="sample", summary="write blobs", parameters=Parameters, observe=observe, plan=plan, apply=apply, look=look,
+    callbacks=Callbacks(release_version=lambda _: "2026.11.0"),
+)  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main(RUNBOOK))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import threading
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -309,6 +310,14 @@ def test_a_runbook_that_cannot_say_what_to_tell_does_not_fail(one: Rig) -> None:
     made = one.run(runbook=replace(SAMPLE, callbacks=callbacks))
     assert (made.exit_code, "contoso" in made.text) == (0, False)
     assert "WARNING: VD-CALLBACK-030" in made.text
+
+
+def test_a_library_that_cannot_be_loaded_leaves_the_run_its_result(one: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.storage.blob", None)
+    made = one.run()
+    assert (made.exit_code, made.error_code) == (1, "VD-ENGINE-900")
+    assert "WARNING: VD-CALLBACK-025" in made.text
+    assert "callback that is kept nowhere else: " in made.text
 
 
 def test_two_runs_at_once_deliver_each_in_order(one: Rig) -> None:

@@ -22,6 +22,7 @@ from tests.lab.sample_runbook import CANARY, CONTAINER, RUNBOOK
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
+DEPLOYMENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
 def run(lab: LabUnderTest, **parameters: Any) -> tuple[int, dict[str, Any], list[str]]:
@@ -166,7 +167,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest) -> None:
     lab.latency(service="blob", method="PUT", path="/a$|/a[?]", seconds=4)
-    with start(lab, ["--blobs", "a;b"]) as job:
+    with start(lab, ["--blobs", "a;b", "--correlation-id", DEPLOYMENT]) as job:
         wait_for(lambda: len(lab.journal(service="logs")) == 1)
         job.send_signal(signal.SIGTERM)
         output, errors = job.communicate(timeout=PATIENCE_SECONDS)
@@ -177,7 +178,9 @@ def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest) ->
     assert [entry["outcome"] for entry in result["changes"]] == ["done", "skipped"]
     assert any(" in flight, 0 failed" in line for line in output.splitlines())
     assert verify_chain(table_rows(lab)) == []
-    assert events(lab)[-1] == ("run", "finish", "", "failed")
+    # Whoever stops a job waits for no publisher: what it is to be told is kept, and not even the key is read.
+    assert events(lab)[-2:] == [("run", "callback", "deployment", "kept"), ("run", "finish", "", "failed")]
+    assert lab.journal(service="key_vault") == lab.journal(service="publisher_api") == []
 
 
 def test_a_stop_while_looking_changes_nothing(lab: LabUnderTest) -> None:
