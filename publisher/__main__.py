@@ -19,10 +19,9 @@ from publisher.callback_nonces import CallbackNonces
 from publisher.hmac_keys import HmacKeys
 from publisher.instance_reports import InstanceReports
 from publisher.key_custody import KeyCustody
-from publisher.service import ServiceSettings, clients
+from publisher.service import NothingToRedact, ServiceSettings, clients
 from runbook_lib.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.errors import RunbookError
-from runbook_lib.secrets import Redactor
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -93,7 +92,7 @@ def build(settings: ServiceSettings, environ: Mapping[str, str], log: "EventLog"
     base_path = urlsplit(settings.api).path
     keys = CallbackKeys(
         keys=HmacKeys(tables),
-        custody=KeyCustody(vault, redactor=Redactor(), clock=clock),
+        custody=KeyCustody(vault, redactor=NothingToRedact(), clock=clock),
         base_path=base_path,
         clock=clock,
     )

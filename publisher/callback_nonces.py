@@ -15,6 +15,7 @@ from azure.data.tables import TableClient, TableServiceClient
 
 from publisher.outage import named_outage
 from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.errors import RunbookError
 
 TABLE = "CallbackNonces"
 # Rows are looked for that have had their time after so many seconds, or so many nonces spent, whichever comes first;
@@ -101,7 +102,7 @@ class CallbackNonces:
             self._page = pages.continuation_token
             for key_id in {str(row["PartitionKey"]) for row in rows}:
                 _delete(self._table, [row for row in rows if row["PartitionKey"] == key_id])
-        except AzureError:
+        except (AzureError, RunbookError):
             self._page = None
         finally:
             self._sweeping.release()

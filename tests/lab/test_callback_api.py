@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 import requests
 
+from publisher import callback_keys
+from publisher.callback_keys import CallbackKeys
 from publisher.callback_nonces import BATCH_ROWS, CallbackNonces
 from publisher.callback_nonces import TABLE as NONCES
 from publisher.hmac_keys import KeyRecord, KeyState
@@ -198,6 +200,28 @@ def test_a_key_is_refused_as_soon_as_it_is_retired_or_revoked(api: Api) -> None:
         assert [api.report(key).status_code for _ in range(2)] == [200, 200]  # each process has its bytes now
         api.side.keys.change(api.record(key, state))
         assert [api.report(key).status_code for _ in range(2)] == [401, 401]
+
+
+def test_bytes_of_keys_are_kept_for_a_while_and_not_all(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callback_keys, "KEPT_KEYS", 2)
+    clock = FakeClock()
+    keys = CallbackKeys(keys=api.side.keys, custody=api.side.custody, base_path="/base", clock=clock)
+    made = [api.key() for _ in range(3)]
+
+    def reads(*wanted: SigningKey) -> int:
+        """Return how often the vault was asked for keys that are all found."""
+        before = len(api.lab.journal(service="publisher_key_vault"))
+        for key in wanted:
+            assert keys.find(path=f"/base/v1/instances/{INSTANCE}/ping", key_id=key.key_id) == key.key
+        return len(api.lab.journal(service="publisher_key_vault")) - before
+
+    assert reads(made[0], made[1], made[0], made[1]) == 2
+    assert reads(made[2], made[1]) == 1
+    assert reads(made[0], made[2]) == 1
+    clock.advance(callback_keys.KEPT_SECONDS)
+    assert reads(made[2], made[2]) == 1
+    for path in (f"/v1/instances/{INSTANCE}/ping", f"/base/v1/instances/{INSTANCE}", "/base/v1/instances/A/ping"):
+        assert keys.find(path=path, key_id=made[0].key_id) is None
 
 
 def test_of_two_processes_one_accepts_a_nonce_and_a_restart_forgets_none(api: Api) -> None:
