@@ -13,7 +13,7 @@ from bench.figures import Figure
 
 def test_requests_of_a_small_release_are_counted() -> None:
     before, told = dict(os.environ), list[str]()
-    first, again = request_counts.measure(told.append, counts=(2,))
+    *manifests, first, again = request_counts.measure(told.append, counts=(2,))
     assert dict(os.environ) == before
     assert told
     assert first.name == "requests of a first run, 2 images"
@@ -22,6 +22,11 @@ def test_requests_of_a_small_release_are_counted() -> None:
     assert "arm" not in again.note
     assert first.value > again.value > 2
     assert again.aim == pytest.approx(1.2 * 2 + 15)
+    # A signature is verified at two container registries and in storage, and costs a few requests at each.
+    assert [figure.name for figure in manifests] == [
+        f"requests of import_manifest, {run}" for run in ("first run", "rerun")
+    ]
+    assert 15 < manifests[1].value < manifests[0].value < 90
 
 
 def test_a_verification_is_measured_in_a_process_of_its_own() -> None:

@@ -267,11 +267,16 @@ def _blob_file(lab: LabUnderTest, digest: str) -> Path:
     return root / "blobs" / "sha256" / value[:2] / value / "data"
 
 
-@pytest.mark.parametrize("part", ["layer", "manifest"])
+@pytest.mark.parametrize("part", ["layer", "manifest", "document"])
 def test_bytes_that_do_not_match_their_digest_are_not_tagged(lab: LabUnderTest, release: Release, part: str) -> None:
-    document = release.install(release_maker.release_of(release.publisher, 2))
-    damaged = document["images"][0]
-    digest = digest_of(f"image 0 of {VERSION}".encode()) if part == "layer" else damaged["digest"]
+    made = release_maker.release_of(release.publisher, 2)
+    bill, kind = b"a bill of 0 materials", "application/vnd.cyclonedx+json"
+    pin = {"name": "sbom", "media_type": kind, "repository": "vibedata/sbom", "tag": VERSION}
+    pin["digest"] = release.publisher.push_artifact("vibedata/sbom", VERSION, bill, artifact_type=kind)
+    document = release.install({**made, "documents": [pin]})
+    damaged = pin if part == "document" else document["images"][0]
+    layers = {"layer": f"image 0 of {VERSION}".encode(), "document": bill}
+    digest = digest_of(layers[part]) if part in layers else damaged["digest"]
     file = _blob_file(lab, digest)
     file.write_bytes(file.read_bytes().replace(b"0", b"1", 1))
     failed = run(lab, IMAGES)

@@ -31,7 +31,8 @@ VERSION = "2026.11.0"
 CONTENT = as_json(document())
 SHA256 = sha256_of(CONTENT)
 SCRIPT = "print('alpha')\n"
-FILES = ("alpha.py", "python-packages.json", "one-1.0-py3-none-any.whl")
+SBOM = b'{"bomFormat":"CycloneDX"}'
+FILES = ("alpha.py", "sbom.json", "python-packages.json", "one-1.0-py3-none-any.whl")
 IDENTITY = "VIBEDATA_TRUSTED_IDENTITY"
 # How many bits are tried all over a stored release.
 BITS = 40
@@ -129,6 +130,17 @@ def test_in_the_customers_container_registry(
     assert_each_stops(lab, "customer", digest, reader, "VD-REGISTRY-005")
 
 
+def test_a_signature_that_is_no_longer_whole_at_the_customers_is_brought_again(
+    lab: LabUnderTest, publisher: ContainerRegistry
+) -> None:
+    digests = push(publisher)
+    assert run(lab, MANIFEST).status == "succeeded"
+    kept(lab, "customer", digests["envelope"]).unlink()
+    again = run(lab, MANIFEST)
+    assert again.outcomes() == {f"{RELEASE_REPOSITORY}@{digests['signature manifest']}": "done"}, again.text
+    assert kept(lab, "customer", digests["envelope"]).exists()
+
+
 STORED = {".json": ("VD-STORAGE-003",), ".oci.json": ("VD-TRUST-011",), ".jws": ("VD-TRUST-00",)}
 
 
@@ -182,13 +194,15 @@ def blobs_of(customer: Customer) -> Callable[[str, dict[str, bytes]], None]:
     return write
 
 
-@pytest.mark.parametrize("name", ["script", "script's artifact", "package list", "package"])
+@pytest.mark.parametrize("name", ["script", "script's artifact", "package list", "package", "sbom", "sbom's artifact"])
 def test_in_what_a_release_pins(lab: LabUnderTest, customer: Customer, name: str) -> None:
     packages = wheels("one")
-    release = customer.install({"alpha": SCRIPT}, packages)
+    release = customer.install({"alpha": SCRIPT}, packages, sbom=SBOM)
     digest = {
+        "sbom": digest_of(SBOM),
         "script": digest_of(SCRIPT.encode()),
         "script's artifact": release.document["runbooks"][0]["digest"],
+        "sbom's artifact": release.document["documents"][0]["digest"],
         "package list": release.document["python_packages"]["digest"],
         "package": digest_of(packages[0][1]),
     }[name]
