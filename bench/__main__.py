@@ -10,7 +10,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import bootstrap, callbacks, demo, figures, health, imports, jobs, publish, request_counts, verification
+from bench import (
+    bootstrap,
+    callbacks,
+    demo,
+    figures,
+    health,
+    imports,
+    jobs,
+    publish,
+    request_counts,
+    rotation,
+    verification,
+)
 from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.errors import RunbookError
@@ -24,6 +36,7 @@ MEASUREMENTS: Mapping[str, Callable[[Report], list[Figure]]] = {
     "bootstrap": bootstrap.measure,
     "health": health.measure,
     "verification": verification.measure,
+    "rotation": rotation.measure,
     "callbacks": callbacks.measure,
     "demo": demo.measure,
 }
@@ -42,6 +55,7 @@ measurements:
   health       time of check_health over one probe's deadline, for 30 and 1,000 components, 1 % of which hang
   verification what a signature's verification adds to a job: memory, processor time, each algorithm
   callbacks    time to sign and verify a callback, over that of http-message-signatures
+  rotation     requests and time of a rotation: the first key, the next one, the container registry token
   demo         wall time of `make demo` where everything is installed
 
 Each has labs of its own, in temporary folders; they are ended whatever happens.

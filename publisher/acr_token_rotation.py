@@ -16,8 +16,8 @@ from publisher.rotation_record import Rotation
 from runbook_lib.change import Change, Plan
 from runbook_lib.clock import rfc3339
 from runbook_lib.errors import RunbookError
+from runbook_lib.publisher_token import SECRET
 
-SECRET = "publisher-acr-token"  # noqa: S105 - the secret's name in the customer's Key Vault
 SLOTS = ("password1", "password2")
 
 _PASSWORD = "password "  # noqa: S105 - a word of a target

@@ -25,10 +25,9 @@ from runbook_lib.callback_signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.change import Change, Plan
 from runbook_lib.clock import rfc3339
 from runbook_lib.errors import RunbookError
+from runbook_lib.hmac_key import KEY_CACHE_SECONDS, SECRET
 
-SECRET = "hmac-key"  # noqa: S105 - the secret's name in the customer's Key Vault
 # A signature's life, the skew that is tolerated, and how long a signer keeps a key that it has read (design section 8).
-KEY_CACHE_SECONDS = 60
 GRACE_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS
 
 _KEY, _SECRET = "key ", "secret of key "

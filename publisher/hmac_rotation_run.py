@@ -9,7 +9,7 @@ from publisher import hmac_rotation
 from publisher.customer_phases import CustomerPhases, RunRunbook
 from publisher.hmac_keys import HmacKeys
 from publisher.hmac_rotation import GRACE_SECONDS, Facts
-from publisher.key_custody import KEY_BYTES, KeyCustody
+from publisher.key_custody import KeyCustody
 from publisher.rotation_plan import Request, Step, begins
 from publisher.rotation_record import Rotation, RotationRecords
 from publisher.wrapping import wrap
@@ -17,6 +17,7 @@ from runbook_lib.azure_clients import AzureClients
 from runbook_lib.change import Change, Plan
 from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
+from runbook_lib.hmac_key import KEY_BYTES
 from runbook_lib.secrets import Redactor
 
 RUNBOOK = "rotate_hmac"
@@ -169,11 +170,13 @@ class HmacRotation:
         )
 
     def _change_key(self, change: Change) -> None:
-        facts = replace(self.facts, now=self._clock.now(), newest=self._rotation())
+        facts = replace(self.facts, now=self._clock.now())
         if change.action == "accept":
-            self._keys.add(hmac_rotation.key_after(change, facts))
+            self._keys.add(hmac_rotation.key_after(change, replace(facts, newest=self._rotation())))
             return
         key_id = hmac_rotation.key_of(change)
+        if change.action != "revoke":  # which comes before there is a rotation, and cannot come too often
+            self._rotation()
         known = self._keys.read(self._instance_id, key_id)
         facts = replace(facts, keys=() if known is None else (known,))
         if change.action == "retire":

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
+from runbook_lib.hmac_key import KEY_BYTES, key_text
 from runbook_lib.secrets import Redactor
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
 
-KEY_BYTES = 32
 # A vault's reads can lag behind its writes for some seconds; what a rotation builds on must be seen by everybody.
 VISIBLE_SECONDS = 60.0
 LOOK_SECONDS = 0.5
@@ -39,11 +39,12 @@ class KeyCustody:
 
         Raises RunbookError VD-ROTATION-033 where it cannot be read after VISIBLE_SECONDS.
         """
-        text = base64.urlsafe_b64encode(key).rstrip(b"=").decode()
-        self._learn(text, key)
         name = secret_name(instance_id, key_id)
         self._secrets.set_secret(
-            name, text, content_type="application/octet-stream", tags={"instanceId": instance_id, "keyId": key_id}
+            name,
+            key_text(key, self._redactor),
+            content_type="application/octet-stream",
+            tags={"instanceId": instance_id, "keyId": key_id},
         )
         deadline = self._clock.monotonic() + VISIBLE_SECONDS
         while self.read(instance_id, key_id) is None:
@@ -74,7 +75,7 @@ class KeyCustody:
             raise RunbookError("VD-ROTATION-032", "the secret is no base64url", target=name) from None
         if len(key) != KEY_BYTES:
             raise RunbookError("VD-ROTATION-032", f"the secret does not hold {KEY_BYTES} bytes", target=name)
-        self._learn(text, key)
+        self._redactor.learn_key(key)
         return key
 
     def enabled(self, instance_id: str, key_id: str) -> bool:
@@ -96,7 +97,3 @@ class KeyCustody:
         except ResourceNotFoundError:
             return []
         return [str(each.version) for each in versions if each.enabled]
-
-    def _learn(self, text: str, key: bytes) -> None:
-        for form in (text, base64.b64encode(key).decode(), key.hex()):
-            self._redactor.learn(form)

@@ -7,19 +7,16 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from publisher.customer_phases import RunRunbook
-from publisher.hmac_rotation import GRACE_SECONDS
 from publisher.rotation_plan import Request
 from publisher.rotation_record import Rotation
 from runbook_lib.change import Plan
 from runbook_lib.clock import SYSTEM_CLOCK, rfc3339
+from runbook_lib.credential_rotation import OVERLAP_SECONDS
 from scripts.azure_session import AzureSession
 from scripts.command_invoke import result_of
 from scripts.job import run_job
 from scripts.output import show, table
 from scripts.rotation_drive import Outcome, Rotating, drive
-
-# The longest job besides: until then what was read before the rotation may still be used (design section 8).
-OVERLAP_SECONDS = GRACE_SECONDS + 3 * 3600
 
 Report = Callable[[str], None]
 

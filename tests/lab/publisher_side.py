@@ -4,11 +4,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
 from publisher.acr_token_rotation_run import AcrTokenRotation
+from publisher.customer_phases import RunRunbook
 from publisher.hmac_keys import HmacKeys
 from publisher.hmac_rotation_run import HmacRotation
 from publisher.key_custody import KeyCustody
@@ -36,7 +37,10 @@ class Killed(BaseException):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherSide:
-    """What the publisher's operator works with. said: what the command would have shown."""
+    """What the publisher's operator works with.
+
+    said: what the command would have shown. jobs: runs phases at the customer's; None: in this process.
+    """
 
     lab: LabUnderTest
     settings: Settings
@@ -47,6 +51,11 @@ class PublisherSide:
     redactor: Redactor
     clock: Clock
     said: list[str] = field(default_factory=list)
+    jobs: RunRunbook | None = None
+
+    def by(self, jobs: RunRunbook) -> "PublisherSide":
+        """Return the same, but for who runs the phases."""
+        return replace(self, jobs=jobs)
 
     def token_rotation(self, **request: Any) -> AcrTokenRotation:
         """Return a new run of `vibedata rotate-acr-token`."""
@@ -75,9 +84,11 @@ class PublisherSide:
         )
 
     def run_runbook(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Run a phase as a job would, in this process."""
+        """Run a phase."""
+        if self.jobs is not None:
+            return self.jobs(name, parameters)
         stream = BytesIO()
-        main(RUNBOOKS[name], [encode(parameters)], {**os.environ, **self.lab.env}, stream=stream, clock=self.clock)
+        main(RUNBOOKS[name], [encode(parameters)], {**os.environ, **self.lab.env}, stream=stream, clock=QuickClock())
         self.said.append(stream.getvalue().decode())
         result: dict[str, Any] = json.loads(self.said[-1].splitlines()[-1])
         return result

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from tests.lab.publisher_side import publisher_side
+from tests.lab.runbook_run import QuickClock
 from tests.lab.running_lab import LabUnderTest
 
 Trouble = Literal["kill", "lose"]
@@ -25,6 +27,16 @@ WAIT_SECONDS = 120.0
 
 _FORKSERVER = multiprocessing.get_context("forkserver")
 _FORKSERVER.set_forkserver_preload([__name__])
+
+
+class GraceClock(QuickClock):
+    """A quick clock on which the grace takes its time: to look again and again would be most that a rotation asks."""
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > GRACE_SECONDS:
+            super().sleep(seconds)
+        else:
+            time.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +81,7 @@ def _text(file: Path) -> str:
 
 def _run(lab: LabUnderTest, folder: Path, trouble: Trouble | None, at: int, request: Mapping[str, Any]) -> None:
     os.environ.update(lab.env)
-    with publisher_side(lab) as side, (folder / "writes").open("w", buffering=1) as writes:
+    with publisher_side(lab, GraceClock()) as side, (folder / "writes").open("w", buffering=1) as writes:
         HTTPAdapter.send = _watched(HTTPAdapter.send, lab, writes.write, trouble, at)  # type: ignore[method-assign]
         rotating = side.hmac_rotation(grace_seconds=GRACE_SECONDS, **request)
         outcome = side.drive(rotating)

@@ -1,0 +1,99 @@
+"""How many requests a rotation makes, and how long it takes: the first key, and the next; then the token.
+
+The command's polls of its jobs are left out of the count: they depend on how long the jobs take. The overlap and the
+grace are left out of the time: nothing happens in them.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.customer import Customer, Report, customer
+from bench.figures import Figure
+from publisher.acr_token_rotation_run import AcrTokenRotation
+from publisher.hmac_rotation_run import HmacRotation
+from publisher.rotation_plan import Request
+from publisher.session import publisher_clients, subscription_clients, token_resource
+from runbook_lib.clock import SYSTEM_CLOCK
+from scripts import lab_process
+from scripts.output import CommandError
+from scripts.rotation_command import jobs_of
+from scripts.rotation_drive import Rotating, drive
+
+# Five phases of some 25 requests each, tokens and the log among them, and some 40 of the publisher's own.
+AIM = 200
+REQUEST = Request(overlap_seconds=0)
+
+
+def measure(report: Report) -> list[Figure]:
+    """Rotate the key twice and the token once, and return requests and seconds of each."""
+    with customer(images=1, report=report) as one:
+        for runbook in ("import_manifest", "import_images", "publish_runbooks"):
+            one.run(runbook)
+        figures = []
+        for name, rotating in (
+            ("first key", _key(one)),
+            ("next key", _key(one)),
+            ("token", _token(one)),
+        ):
+            report(f"rotating: {name}")
+            figures += _measured(name, one, rotating)
+    return figures
+
+
+def _measured(name: str, one: Customer, rotating: Rotating) -> list[Figure]:
+    before = len(_journal(one))
+    started = time.monotonic()
+    outcome = drive(rotating, wait=True, report=lambda _line: None, redactor=one.session.redactor, clock=SYSTEM_CLOCK)
+    seconds = time.monotonic() - started
+    failed = outcome.failed
+    if failed is not None:
+        raise CommandError(f"the rotation failed: {failed.error}", remedy="vibedata rotate-hmac, in a lab of your own")
+    counted = Counter(kind for entry in _journal(one)[before:] if (kind := _kind(entry)))
+    note = ", ".join(f"{kind} {count}" for kind, count in counted.most_common())
+    return [
+        Figure(name=f"rotation, {name}: requests", value=sum(counted.values()), unit="", aim=AIM, note=note),
+        Figure(name=f"rotation, {name}: time", value=round(seconds, 2), unit="s", aim=None, note="five jobs"),
+    ]
+
+
+def _kind(entry: Mapping[str, Any]) -> str:
+    """Return who asked which service; "" for a poll of a job, and for what the callback API asks itself."""
+    if entry["job_id"] is None and entry["service"] == "arm" and entry["method"] == "GET" and "/jobs/" in entry["path"]:
+        return ""
+    who = "job" if entry["job_id"] else "publisher"
+    return f"{who}: {entry['service']}"
+
+
+def _journal(one: Customer) -> Sequence[Mapping[str, Any]]:
+    requests: list[Mapping[str, Any]] = lab_process.control(one.lab, "GET", "/requests", seconds=60)["requests"]
+    return requests
+
+
+def _key(one: Customer) -> HmacRotation:
+    return HmacRotation(
+        instance_id=one.session.settings.instance_id,
+        request=REQUEST,
+        clients=publisher_clients(one.session.settings, one.session.clients, os.environ, SYSTEM_CLOCK),
+        run_runbook=jobs_of(one.session, lambda _line: None),
+        redactor=one.session.redactor,
+        clock=SYSTEM_CLOCK,
+        grace_seconds=0.0,
+    )
+
+
+def _token(one: Customer) -> AcrTokenRotation:
+    token = token_resource(os.environ)
+    settings, clients = one.session.settings, one.session.clients
+    return AcrTokenRotation(
+        instance_id=settings.instance_id,
+        request=REQUEST,
+        tables=publisher_clients(settings, clients, os.environ, SYSTEM_CLOCK),
+        subscription=subscription_clients(settings, clients, token.subscription_id, SYSTEM_CLOCK),
+        token=token,
+        run_runbook=jobs_of(one.session, lambda _line: None),
+        redactor=one.session.redactor,
+        clock=SYSTEM_CLOCK,
+    )

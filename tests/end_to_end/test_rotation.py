@@ -1,0 +1,206 @@
+"""Rotations whose phases run as jobs, from the built files: killed on either side, and no key anywhere afterwards.
+
+Jobs are killed at what each phase is for: its write in the customer's vault, or its ping. tests/lab has the kills after
+every write of a rotation (test_hmac_rotation_load.py), where a run costs a tenth.
+"""
+
+import base64
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from azure.data.tables import TableServiceClient
+
+from runbook_lib.callback_signer import SigningKey
+from scripts.azure_session import open_session
+from scripts.rotation_command import jobs_of
+from tests.end_to_end.deployed import ROOT, WAIT_SECONDS, Deployed
+from tests.end_to_end.test_no_secret_leaks import everything, identity, job_ids
+from tests.lab import running_lab
+from tests.lab.publisher_side import PublisherSide, publisher_side
+from tests.lab.signing_clients import Load, key_in_use, ping, signing
+
+pytestmark = pytest.mark.xdist_group("rotation")
+
+# How long the former key is accepted once it is retired, and how long a client keeps it.
+GRACE_SECONDS = 2.0
+CACHES = (0.0, 0.5)
+# What each phase is for.
+KILLS = (
+    {"service": "key_vault", "method": "PUT", "path": "/secrets/hmac-key-pending"},
+    {"service": "publisher_api", "method": "POST", "path": "/ping"},
+    {"service": "key_vault", "method": "PUT", "path": r"/secrets/hmac-key\?"},
+    {"service": "key_vault", "method": "PATCH", "path": "/secrets/hmac-key/"},
+)
+
+
+class Rotations:
+    """What these tests have in common: one deployed release, and every key that was ever in use."""
+
+    def __init__(self, deployed: Deployed, side: PublisherSide) -> None:
+        self.deployed = deployed
+        self.side = side
+        self.keys: list[SigningKey] = []
+        self.said: dict[str, str] = {}
+        self.jobs_before = job_ids(deployed)
+
+    def command(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """Run `vibedata` for its JSON; what it said is kept."""
+        done = self.deployed.vibedata(*arguments, "--output", "json")
+        self.said[f"{len(self.said)}: {' '.join(arguments)}"] = done.stdout + done.stderr
+        assert done.returncode == code, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+    def drive(self, **request: Any) -> bool:
+        """Drive a rotation by jobs as the command does, but for the grace; return whether it is over."""
+        rotating = self.side.hmac_rotation(grace_seconds=GRACE_SECONDS, **request)
+        outcome = self.side.drive(rotating)
+        self.said[f"{len(self.said)}: driven"] = "\n".join(self.side.said)
+        return outcome.failed is None
+
+    def agree(self) -> SigningKey:
+        """Both sides have the same one key, and every former one is refused."""
+        key = key_in_use(self.deployed.lab)
+        instance_id = self.side.settings.instance_id
+        states = {record.key_id: record.state for record in self.side.keys.of_instance(instance_id)}
+        assert [key_id for key_id, state in states.items() if state not in ("retired", "revoked")] == [key.key_id]
+        with requests.Session() as session:
+            for former in self.keys:
+                if former != key:
+                    assert ping(self.deployed.lab, session, instance_id, former) == 401
+            assert ping(self.deployed.lab, session, instance_id, key) == 200
+        self.keys.append(key)
+        return key
+
+
+@pytest.fixture(scope="module")
+def rotations(deployed: Deployed) -> Iterator[Rotations]:
+    release = deployed.release()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in deployed.lab.env.items():
+            patch.setenv(name, value)
+        with publisher_side(deployed.lab) as side:
+            session = open_session(deployed.lab.env)
+            made = Rotations(deployed, side.by(jobs_of(session, side.said.append)))
+            assert made.command("deploy", str(release.folder))["status"] == "succeeded"
+            # In three steps that each look at the record anew: nothing is known but what is recorded.
+            planned = made.command("rotate-hmac", "--plan")
+            assert [change["action"] for change in planned["changes"]][:4] == ["keep", "begin", "accept", "prepare"]
+            first = made.command("rotate-hmac")
+            assert (first["status"], first["changed"], first["next"]) == ("succeeded", len(planned["changes"]), None)
+            made.agree()
+            yield made
+
+
+@pytest.fixture
+def load(rotations: Rotations) -> Iterator[Load]:
+    """Clients that sign all the while; none of their requests may be refused."""
+    with signing(rotations.deployed.lab, caches=CACHES, grace_seconds=GRACE_SECONDS) as made:
+        yield made
+    assert made.refused == [] and sum(made.statuses.values()) > 10
+
+
+def test_a_job_that_is_killed_is_taken_up_by_the_next_run(rotations: Rotations, load: Load) -> None:
+    for match in KILLS:
+        rotations.deployed.lab.fault("kill_job", match=match)
+        assert not rotations.drive(), match
+        (fault,) = rotations.deployed.lab.control("GET", "/faults")["faults"]
+        rotations.deployed.lab.control("DELETE", "/faults")
+        assert fault["applied"] == 1, match
+        number = rotations.side.hmac_rotation().newest
+        assert rotations.drive(), rotations.side.said[-5:]
+        again = rotations.side.hmac_rotation().newest
+        assert number and again and number.rotation_id == again.rotation_id
+        rotations.agree()
+    assert load.refused == []
+
+
+def test_a_command_that_is_killed_is_taken_up_by_the_next_run(rotations: Rotations, load: Load) -> None:
+    for phase, jobs in (("stage", 2), ("promote", 4)):
+        before = len(job_ids(rotations.deployed))
+        command = [sys.executable, "-m", "scripts.cli", "rotate-hmac", "--output", "json"]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=running_lab.environment(rotations.deployed.lab), stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if f"rotate_hmac: phase {phase}: starting a job" in line:
+                break
+        deadline = time.monotonic() + WAIT_SECONDS
+        while len(job_ids(rotations.deployed)) < before + jobs and time.monotonic() < deadline:
+            time.sleep(0.02)  # the job is to run on by itself
+        process.kill()
+        process.communicate()
+        rotations.said[f"killed at {phase}"] = "".join(said)
+        assert rotations.drive(), rotations.side.said[-5:]
+        rotations.agree()
+    assert load.refused == []
+
+
+def test_without_wait_the_former_key_stays_until_the_command_is_run_again(rotations: Rotations, load: Load) -> None:
+    waiting = rotations.command("rotate-hmac")
+    assert waiting["status"] == "waiting" and waiting["next"] > "2026"
+    former = rotations.keys[-1]
+    with requests.Session() as session:
+        assert ping(rotations.deployed.lab, session, rotations.side.settings.instance_id, former) == 200
+    assert rotations.command("rotate-hmac", "--plan")["changes"][0]["action"] == "retire"
+    assert rotations.drive(overlap_seconds=0)
+    assert rotations.agree().key_id == waiting["credential_id"]
+    assert load.refused == []
+
+
+def test_in_an_emergency_the_stolen_key_is_refused_first(rotations: Rotations) -> None:
+    done = rotations.command("rotate-hmac", "--emergency")
+    assert (done["status"], done["changes"][0]["action"]) == ("succeeded", "revoke")
+    assert rotations.agree().key_id == done["credential_id"]
+    states = {record.state for record in rotations.side.keys.of_instance(rotations.side.settings.instance_id)}
+    assert states == {"current", "retired", "revoked"}
+
+
+def test_no_key_is_in_anything_that_rotations_leave(rotations: Rotations) -> None:
+    """Last in this file, when there is most to search."""
+    deployed = rotations.deployed
+    assert rotations.command("rotate-acr-token", "--overlap-seconds", "0")["status"] == "succeeded"
+    password = json.loads(str(rotations.side.customer.secrets.get_secret("publisher-acr-token").value))["password"]
+    sought = {form for key in rotations.keys for form in forms_of(key.key)} | set(forms_of(password.encode()))
+    with (
+        identity(deployed) as credential,
+        TableServiceClient(deployed.lab.env["VIBEDATA_PUBLISHER_TABLE_ENDPOINT"], credential=credential) as tables,
+    ):
+        publishers = [
+            (table.name, repr(list(tables.get_table_client(table.name).list_entities())).encode())
+            for table in tables.list_tables()
+        ]
+    assert {name for name, _ in publishers} >= {"HmacKeys", "HmacRotations", "AcrTokens", "InstanceReports"}
+    searched = 0
+    said = [(name, text.encode()) for name, text in rotations.said.items()]
+    for where, content in (*everything(deployed, rotations.jobs_before), *publishers, *said):
+        searched += 1
+        assert not any(form in content for form in sought), f"{where} holds a key"
+    assert searched > 30 and len(rotations.keys) > 5
+
+
+def forms_of(secret: bytes) -> Iterator[bytes]:
+    """Yield how a secret's bytes may stand in what is searched."""
+    yield secret
+    yield repr(secret)[2:-1].encode()
+    yield json.dumps(secret.decode("latin-1"))[1:-1].encode()
+    yield str(list(secret)).encode()
+    yield secret.hex().encode()
+    yield secret.hex().upper().encode()
+    for skipped in range(3):
+        whole = secret[skipped : skipped + (len(secret) - skipped) // 3 * 3]
+        yield base64.b64encode(whole)
+        yield base64.urlsafe_b64encode(whole)
+        # Once more encoded, as a secret's text in Basic credentials or in a JSON Web Token would be.
+        for text in (base64.b64encode(secret).rstrip(b"="), base64.urlsafe_b64encode(secret).rstrip(b"=")):
+            again = text[skipped : skipped + (len(text) - skipped) // 3 * 3]
+            yield base64.b64encode(again)

@@ -1,0 +1,120 @@
+"""`vibedata rotate-hmac` over the wire, beside what the load test shows: emergencies, lost keys, two operators."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from runbook_lib.callback_signer import SigningKey
+from runbook_lib.errors import RunbookError
+from tests.lab.publisher_side import Interrupted, PublisherSide, publisher_side
+from tests.lab.running_lab import LabUnderTest
+from tests.lab.signing_clients import key_in_use, ping
+
+
+@pytest.fixture
+def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
+    with publisher_side(lab) as opened:
+        opened.succeed(opened.hmac_rotation())
+        yield opened
+
+
+def accepted(side: PublisherSide, key: SigningKey) -> bool:
+    with requests.Session() as session:
+        status = ping(side.lab, session, side.settings.instance_id, key)
+    assert status in (200, 401)
+    return status == 200
+
+
+def states(side: PublisherSide) -> list[str]:
+    return sorted(record.state for record in side.keys.of_instance(side.settings.instance_id))
+
+
+def test_in_an_emergency_every_key_is_refused_before_there_is_a_new_one(side: PublisherSide) -> None:
+    stolen = key_in_use(side.lab)
+    side.drive(side.hmac_rotation(overlap_seconds=600), wait=False)
+    also_stolen = key_in_use(side.lab)
+    assert accepted(side, stolen) and accepted(side, also_stolen)
+    killed = side.drive(Interrupted(side.hmac_rotation(emergency=True), at=4, made=False))
+    assert killed.failed is not None
+    assert not accepted(side, stolen) and not accepted(side, also_stolen)
+    side.succeed(side.hmac_rotation(emergency=True))
+    new = key_in_use(side.lab)
+    assert accepted(side, new) and new.key_id not in (stolen.key_id, also_stolen.key_id)
+    assert states(side) == ["current", "revoked", "revoked"]
+    for key in (stolen, also_stolen):
+        assert not side.custody.enabled(side.settings.instance_id, key.key_id)
+    # The next one finds nothing to make up for.
+    side.succeed(side.hmac_rotation())
+    assert states(side) == ["current", "retired", "revoked", "revoked"]
+
+
+def test_an_emergency_may_end_anywhere(side: PublisherSide) -> None:
+    changes = len(side.succeed(side.hmac_rotation(emergency=True)).results)
+    for at in range(1, changes + 1, 2):
+        stolen = key_in_use(side.lab)
+        side.drive(Interrupted(side.hmac_rotation(emergency=True), at=at, made=True))
+        assert not accepted(side, stolen)
+        side.succeed(side.hmac_rotation(emergency=True))
+        assert not accepted(side, stolen) and accepted(side, key_in_use(side.lab))
+
+
+def test_two_operators_at_once_drive_the_same_rotation(side: PublisherSide) -> None:
+    ways = [side.hmac_rotation(overlap_seconds=600) for _ in range(2)]
+    for way in ways:
+        way.observe()  # both see that none is open
+    outcomes = {}
+
+    def drive(number: int) -> None:
+        outcomes[number] = side.drive(ways[number], wait=False)
+
+    threads = [threading.Thread(target=drive, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    if any(outcome.failed for outcome in outcomes.values()):  # two jobs may get into each other's way: again
+        side.drive(side.hmac_rotation(overlap_seconds=600), wait=False)
+    assert {way.observe().newest.number for way in ways} == {2}  # type: ignore[union-attr]
+    side.succeed(side.hmac_rotation())
+    assert accepted(side, key_in_use(side.lab))
+    assert states(side) == ["current", "retired"]
+    enabled = [
+        each.name
+        for each in side.clients.secrets.list_properties_of_secrets()
+        if each.enabled and str(each.name).startswith("hmac-")
+    ]
+    assert len(enabled) == 1, "the key of who came second is disabled"
+
+
+def test_a_key_that_somebody_disabled_stops_the_rotation_and_superseding_it_helps(side: PublisherSide) -> None:
+    before = key_in_use(side.lab)
+    rotating = side.hmac_rotation()
+    side.drive(Interrupted(rotating, at=4, made=False))  # kept, begun, accepted
+    newest = rotating.observe().newest
+    assert newest is not None
+    side.custody.disable(side.settings.instance_id, newest.credential_id)
+    stopped = side.drive(side.hmac_rotation())
+    assert stopped.failed is not None and stopped.failed.error is not None
+    assert stopped.failed.error.code == "VD-ROTATION-032" and accepted(side, before)
+    side.succeed(side.hmac_rotation(supersede=True))
+    assert accepted(side, key_in_use(side.lab)) and not accepted(side, before)
+    assert states(side) == ["current", "retired", "retired"]
+
+
+def test_what_was_given_up_twice_is_superseded_at_the_customers_too(side: PublisherSide) -> None:
+    side.drive(Interrupted(side.hmac_rotation(), at=6, made=False))  # staged at the customer's
+    side.drive(Interrupted(side.hmac_rotation(supersede=True), at=3, made=False))  # begun, nothing staged
+    side.succeed(side.hmac_rotation(supersede=True))
+    assert accepted(side, key_in_use(side.lab))
+    assert states(side)[0] == "current" and set(states(side)[1:]) == {"retired"}
+
+
+def test_a_newer_rotation_is_noticed(side: PublisherSide) -> None:
+    first = side.hmac_rotation()
+    side.drive(Interrupted(first, at=3, made=False))
+    side.succeed(side.hmac_rotation(supersede=True))
+    with pytest.raises(RunbookError) as failed:
+        first.next_step()
+    assert failed.value.code == "VD-ROTATION-034"
