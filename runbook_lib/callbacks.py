@@ -8,7 +8,7 @@ which the publisher keeps once; a report goes only after those before it have be
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
@@ -65,30 +65,33 @@ class Callbacks(Generic[F]):
 
 
 def payloads_of(
-    callbacks: Callbacks[F], facts: tuple[F] | tuple[()], result: RunResult, context: "Context", deployment_id: str
-) -> list[Payload]:
-    """Return what a run has to tell. Raises PayloadRefusedError.
+    callbacks: Callbacks[F],
+    facts: tuple[F] | tuple[()],
+    result: RunResult,
+    *,
+    deployment_id: str,
+    instance_id: str,
+    at: str,
+) -> Iterator[Payload]:
+    """Yield what a run has to tell; pure. Raises PayloadRefusedError.
 
     Parameters: facts, none where it failed before it had them; deployment_id, the correlation id that the run was
-    given: where that is a UUID, the run is a deployment's step. A text of somebody's own does not leave.
+    given: where that is a UUID, the run is a deployment's step. A text of somebody's own does not leave. at: now, RFC
+    3339.
     """
-    told: list[Payload] = []
     if _DEPLOYMENT.fullmatch(deployment_id):
-        told.append(
-            DeploymentProgress(
-                instance_id=context.settings.instance_id,
-                at=rfc3339(context.clock.now()),
-                correlation_id=deployment_id,
-                release_version=callbacks.release_version(*facts) if facts else "",
-                step=result.runbook,
-                status=result.status,
-                error_code=result.error.code if result.error else "",
-                duration_ms=min(result.duration_ms, MAX_DURATION_MS),
-            )
+        yield DeploymentProgress(
+            instance_id=instance_id,
+            at=at,
+            correlation_id=deployment_id,
+            release_version=callbacks.release_version(*facts) if facts else "",
+            step=result.runbook,
+            status=result.status,
+            error_code=result.error.code if result.error else "",
+            duration_ms=min(result.duration_ms, MAX_DURATION_MS),
         )
     if facts:
-        told += callbacks.payloads(*facts, context.settings.instance_id)
-    return told
+        yield from callbacks.payloads(*facts, instance_id)
 
 
 class _Delivery:
@@ -210,9 +213,13 @@ def tell_publisher(
     Parameters: as of `payloads_of`; new_id, where reports' ids come from; may_send, whether there is time to talk to
     the publisher: else everything waits.
     """
-    payloads: Sequence[Payload] = ()
+    payloads: list[Payload] = []
+    instance_id, at = context.settings.instance_id, rfc3339(context.clock.now())
     try:
-        payloads = () if callbacks is None else payloads_of(callbacks, facts, result, context, deployment_id)
+        if callbacks is not None:
+            told = payloads_of(callbacks, facts, result, deployment_id=deployment_id, instance_id=instance_id, at=at)
+            for payload in told:  # one by one: those before one that cannot be made are told
+                payloads.append(payload)
     except Exception as error:  # noqa: BLE001 - no callback ever fails the run; what waits goes all the same
         detail = str(error) if isinstance(error, PayloadRefusedError) else type(error).__name__
         context.output.warning(str(RunbookError("VD-CALLBACK-030", detail)))

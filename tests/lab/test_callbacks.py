@@ -307,8 +307,9 @@ def test_a_runbook_that_cannot_say_what_to_tell_does_not_fail(one: Rig) -> None:
         raise LookupError("contoso")
 
     callbacks: Callbacks[Any] = Callbacks(release_version=lambda _: "", payloads=broken)
-    made = one.run(runbook=replace(SAMPLE, callbacks=callbacks))
+    made = one.run(TAKEN, runbook=replace(SAMPLE, callbacks=callbacks))
     assert (made.exit_code, "contoso" in made.text) == (0, False)
+    assert [request.path.rpartition("/")[2] for request in one.publisher.requests] == ["deployment"]
     assert "WARNING: VD-CALLBACK-030" in made.text
 
 
