@@ -79,8 +79,9 @@ class CredentialVault:
         except ResourceNotFoundError:
             found = []
         if found:
-            # The vault's times are whole seconds: of two versions of one second the writer's own time tells.
-            found.sort(key=lambda version: (version.created, version.written), reverse=True)
+            # The vault's times are whole seconds: of two versions of one second the writer's own time tells. Of a write
+            # that was repeated both say the same; then any order does, if it is always the same one.
+            found.sort(key=lambda version: (version.created, version.written, version.version), reverse=True)
             return Secret(versions=tuple(found))
         try:
             deleted = self._clients.secrets.get_deleted_secret(name)
@@ -162,12 +163,21 @@ class CredentialVault:
     def pending(self, rotation_id: str) -> tuple[Version, str]:
         """Return the pending version and its value, which must be of this rotation now.
 
-        Raises RunbookError VD-ROTATION-001 (there is none), -002 (it is another rotation's by now).
+        The value is read by the version that the vault's list shows as the newest: after a write that was repeated
+        there are two of one second, of which "the newest" may mean either. Raises RunbookError VD-ROTATION-001 (there
+        is none), -002 (it is another rotation's by now).
         """
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+        found = self.secret(self._pending)
+        version = found.newest
+        if version is None or found.deleted:
+            raise RunbookError("VD-ROTATION-001", "it is gone; phase stage comes first", target=self._pending)
+        if version.rotation_id != rotation_id:
+            detail = f"{version}, since {rfc3339(version.created)}"
+            raise RunbookError("VD-ROTATION-002", detail, target=self._pending)
         try:
-            secret = self._clients.secrets.get_secret(self._pending)
+            return version, self._clients.secrets.get_secret(self._pending, version.version).value or ""
         except ResourceNotFoundError as error:
             raise RunbookError(
                 "VD-ROTATION-001", "it is gone; phase stage comes first", target=self._pending
@@ -178,11 +188,6 @@ class CredentialVault:
                     "VD-ROTATION-001", "it was disabled; stage it again", target=self._pending
                 ) from error
             raise
-        version = self._version(secret.properties)
-        if version.rotation_id != rotation_id:
-            detail = f"{version}, since {rfc3339(version.created)}"
-            raise RunbookError("VD-ROTATION-002", detail, target=self._pending)
-        return version, secret.value or ""
 
     def mark_tested(self, version: Version) -> None:
         """Note in a pending version that it was tested."""

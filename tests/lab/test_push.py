@@ -303,7 +303,7 @@ def test_a_versions_tag_never_moves(
     other = make_release(tmp_path / "other", channel="beta")
     code, result = vibedata(capsys, "push", str(other))
     assert (code, result["error"]["code"]) == (1, "VD-PUSH-002")
-    assert "vibedata/release-manifest:2026.11.0" in result["error"]["message"]
+    assert ":2026.11.0): it has sha256:" in result["error"]["message"]
     assert writes(lab, before) == []
 
 

@@ -132,6 +132,24 @@ def test_lost_answers_and_throttling_at_every_write(
     assert customer.secrets.get_secret(SECRET).value == turn.content.decode()
 
 
+def test_a_credential_that_was_stored_twice_in_one_second_is_one(
+    lab: LabUnderTest, customer: Vault, rotation: CredentialMaker
+) -> None:
+    """A vault lists versions in no order that tells the second from the first."""
+    twice = 0
+    for _ in range(6):
+        turn = rotation()
+        turn.succeed("prepare")
+        lab.fault("reset_after", match={"service": "key_vault", "method": "PUT"})
+        turn.succeed("stage")
+        made = [one for one in customer.versions(PENDING) if (one.tags or {})["rotationId"] == turn.rotation_id]
+        twice += made[0].created_on == made[-1].created_on and len(made) == 2
+        for phase in ("test", "promote", "retire"):
+            turn.succeed(phase, **NOW)
+        assert customer.enabled(SECRET) == [turn.rotation_id] and customer.enabled(PENDING) == []
+    assert twice > 0
+
+
 def test_refused_writes_name_the_role_and_a_rerun_goes_on(
     lab: LabUnderTest, customer: Vault, rotation: CredentialMaker
 ) -> None:
