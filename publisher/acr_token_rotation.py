@@ -11,6 +11,7 @@ In an emergency both passwords are taken away first: imports fail until the new 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from publisher import rotation_plan
 from publisher.rotation_plan import PHASES, RETIRE, Request, Step, begins, customers, number_of, phase_changes
 from publisher.rotation_record import Rotation
 from runbook_lib.change import Change, Plan
@@ -88,16 +89,12 @@ def next_step(request: Request, facts: Facts) -> Step:
 
 def preview(request: Request, facts: Facts) -> Plan:
     """Return all that a run would do until the rotation is over, with what it would wait for left out."""
-    changes: list[Change] = []
-    while True:
-        step = next_step(request, facts)
-        if step.wait_until is not None:
-            facts = replace(facts, now=step.wait_until)
-        elif not step.plan.changes:
-            return Plan(tuple(replace(change, stage=index) for index, change in enumerate(changes, start=1)))
-        for change in step.plan.changes:
-            changes.append(change)
-            facts = after(change, facts)
+    return rotation_plan.preview(
+        facts,
+        next_step=lambda then: next_step(request, then),
+        after=after,
+        wait=lambda then, until: replace(then, now=until),
+    )
 
 
 def after(change: Change, facts: Facts) -> Facts:

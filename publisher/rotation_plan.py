@@ -1,7 +1,9 @@
 """What rotations of a key and of a token have in common, seen from the publisher. All pure."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from publisher.rotation_record import CustomerState, Rotation
 from runbook_lib.change import Change, Plan
@@ -14,6 +16,8 @@ PHASES: tuple[tuple[str, CustomerState], ...] = (
     ("promote", "promoted"),
 )
 RETIRE = "retire"
+
+F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,30 @@ def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
     if newest is None or not newest.open or request.supersede:
         return True
     return request.emergency and not newest.emergency
+
+
+def preview(
+    facts: F,
+    *,
+    next_step: Callable[[F], Step],
+    after: Callable[[Change, F], F],
+    wait: Callable[[F, datetime], F],
+) -> Plan:
+    """Return all that a run would do from `facts` until the rotation is over, each change a stage of its own.
+
+    Parameters: next_step, what is to be done at given facts; after, the facts once a change is made; wait, the facts at
+    a later time.
+    """
+    changes: list[Change] = []
+    while True:
+        step = next_step(facts)
+        if step.wait_until is not None:
+            facts = wait(facts, step.wait_until)
+        elif not step.plan.changes:
+            return Plan(tuple(replace(change, stage=index) for index, change in enumerate(changes, start=1)))
+        for change in step.plan.changes:
+            changes.append(change)
+            facts = after(change, facts)
 
 
 def phase_changes(rotation: Rotation, secret: str, *, stage: int) -> list[Change]:
