@@ -1,12 +1,11 @@
 """`python -m publisher`: serve the callback API on this machine's loopback, behind something that ends TLS."""
 
 import argparse
-import json
+import logging
 import os
 import secrets
 import signal
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,11 +15,12 @@ from publisher.callback_auth import WsgiCallbackAuth
 from publisher.callback_gate import MAX_BODY_BYTES, CallbackGate
 from publisher.callback_keys import CallbackKeys
 from publisher.callback_nonces import CallbackNonces
+from publisher.event_log import EventLog, LoggedEvents
 from publisher.hmac_keys import HmacKeys
 from publisher.instance_reports import InstanceReports
 from publisher.key_custody import KeyCustody
 from publisher.service import NothingToRedact, ServiceSettings, clients
-from runbook_lib.clock import SYSTEM_CLOCK, rfc3339
+from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     )
     parser.add_argument("--port", type=int, required=True, help="TCP port of 127.0.0.1; 0: any that is free")
     arguments = parser.parse_args(argv)
-    log = EventLog()
+    log = EventLog(SYSTEM_CLOCK)
+    logging.basicConfig(level=logging.WARNING, handlers=[LoggedEvents(log)])
     try:
         application = build(ServiceSettings.load(environ), environ, log)
     except RunbookError as error:
@@ -85,7 +86,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0
 
 
-def build(settings: ServiceSettings, environ: Mapping[str, str], log: "EventLog") -> "WSGIApplication":
+def build(settings: ServiceSettings, environ: Mapping[str, str], log: EventLog) -> "WSGIApplication":
     """Return the whole application, gate and all. Raises RunbookError VD-IDENTITY-001 in a sandbox without identity."""
     clock = SYSTEM_CLOCK
     tables, vault = clients(settings, environ, clock)
@@ -100,20 +101,6 @@ def build(settings: ServiceSettings, environ: Mapping[str, str], log: "EventLog"
     gate = CallbackGate(address=settings.api, keys=keys, nonces=nonces, log=log, clock=clock)
     api = CallbackApi(reports=InstanceReports(tables, clock=clock), base_path=base_path, log=log)
     return WsgiCallbackAuth(api, gate)
-
-
-class EventLog:
-    """Events as JSON lines on stdout, each whole however many threads write."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def __call__(self, event: Mapping[str, object]) -> None:
-        """Write an event, with its time."""
-        line = json.dumps({"at": rfc3339(SYSTEM_CLOCK.now()), **event}) + "\n"
-        with self._lock:
-            sys.stdout.write(line)
-            sys.stdout.flush()
 
 
 if __name__ == "__main__":

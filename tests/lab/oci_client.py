@@ -110,10 +110,16 @@ class Registry:
         return requests.request(method, f"https://{self.host}{path}", headers=every, timeout=60, **sent)
 
     def push(self, repository: str, pushed: Image, *tags: str) -> str:
-        """Push an image with everything that it names and return its digest."""
+        """Push an image with everything that it names and return its digest.
+
+        What is there is not sent again, as with every client of repute: Docker Registry rewrites the blob's link in
+        place, and answers 500 to whoever reads the blob at that moment.
+        """
         for child in pushed.children:
             self.push(repository, child)
         for blob in pushed.blobs:
+            if self.send("HEAD", f"/v2/{repository}/blobs/{digest_of(blob)}").status_code == 200:
+                continue
             start = self.send("POST", f"/v2/{repository}/blobs/uploads/")
             assert start.status_code == 202, start.text
             location = start.headers["Location"]

@@ -369,7 +369,8 @@ def test_whatever_comes_is_refused_or_not_understood_and_the_next_is_served(api:
     assert api.report(key).status_code == 200
     for connection in unfinished:
         connection.close()
-    assert {event["event"] for event in api.log()} == {"listening", "report", "refused"}
+    said = [event for event in api.log() if event.get("by") != "waitress.queue"]  # more requests than threads
+    assert {event["event"] for event in said} == {"listening", "report", "refused"}
 
 
 def test_it_says_what_it_lacks_and_ends_when_told(lab: LabUnderTest) -> None:

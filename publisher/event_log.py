@@ -1,0 +1,41 @@
+"""What the service says of itself: a JSON object a line on stdout, whoever says it."""
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Mapping
+
+from runbook_lib.clock import Clock, rfc3339
+
+
+class EventLog:
+    """Events as JSON lines on stdout, each whole however many threads write."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Take each event's time from `clock`."""
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Mapping[str, object]) -> None:
+        """Write an event, with its time."""
+        line = json.dumps({"at": rfc3339(self._clock.now()), **event}) + "\n"
+        with self._lock:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+
+class LoggedEvents(logging.Handler):
+    """What libraries log, as events: the server that has more requests than threads says so in plain text."""
+
+    def __init__(self, log: EventLog) -> None:
+        """Write each record to `log`."""
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record as an event `logged`, with the traceback that it may have."""
+        event = {"event": "logged", "level": record.levelname, "by": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            event["traceback"] = logging.Formatter().formatException(record.exc_info)
+        self._log(event)
