@@ -1,5 +1,5 @@
 # Two commands are all that a newcomer needs: `make demo` and `make test`. Each installs what it lacks first.
-.PHONY: demo test bench lint lock clean set-up
+.PHONY: demo test soak bench lint lock clean set-up
 
 VENV := .venv/bin
 
@@ -12,6 +12,10 @@ demo: set-up
 
 test: set-up lint
 	@$(VENV)/pytest -q -n 2 --dist loadfile
+
+# An hour: rotations that meet trouble at every single request, in turn.
+soak: set-up
+	@$(VENV)/pytest -q -s -m soak
 
 lint: set-up
 	@$(VENV)/ruff check .

@@ -44,6 +44,7 @@ class Fault:
 
     match: Match
     action: str
+    jobs: bool  # only requests of jobs are counted and met; always so with `kill_job`
     nth: int | None  # 1-based: left alone are the requests before the nth that match
     times: int  # applied to so many requests, 0: to all
     status: int  # of the answer; `status` and `throttle`
@@ -63,7 +64,7 @@ class Fault:
         """Return the fault as the control API shows it."""
         return {
             "id": self.id,
-            "match": {**self.match.as_json(), "nth": self.nth},
+            "match": {**self.match.as_json(), "jobs": self.jobs, "nth": self.nth},
             "action": self.action,
             "status": self.status if self.action in ("status", "throttle") else None,
             "code": self.code,
@@ -94,12 +95,12 @@ class Faults:
     def due(self, *, service: str, method: str, path: str, job_id: str | None) -> tuple[float, Fault | None]:
         """Return for one request the seconds of the delays and the first other fault that are due.
 
-        Every fault counts every request that it matches; `kill_job` matches requests of jobs only.
+        Every fault counts every request that it matches.
         """
         delay = 0.0
         chosen: Fault | None = None
         for fault in self.entries:
-            if fault.action == "kill_job" and job_id is None:
+            if fault.jobs and job_id is None:
                 continue
             if not fault.match.takes(service=service, method=method, path=path) or not fault.due():
                 continue
@@ -161,7 +162,10 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     action = fields.get("action")
     if action not in ACTIONS:
         raise InvalidFaultError(f"action is {action!r}; it takes one of {', '.join(ACTIONS)}")
-    match_fields = _fields(fields.get("match", {}), "match", {"service", "method", "path", "nth"})
+    match_fields = _fields(fields.get("match", {}), "match", {"service", "method", "path", "jobs", "nth"})
+    jobs = match_fields.get("jobs", action == "kill_job")
+    if not isinstance(jobs, bool) or (action == "kill_job" and not jobs):
+        raise InvalidFaultError(f"jobs is {jobs!r} of {action}; it takes true or false, and kill_job is for jobs alone")
     if "status" in fields and action != "status":
         raise InvalidFaultError(f"status goes with the action status, not with {action}")
     code = fields.get("code")
@@ -179,6 +183,7 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     return Fault(
         match=_match(match_fields, services),
         action=action,
+        jobs=jobs,
         nth=_integer(match_fields["nth"], "nth", least=1, most=10**9) if "nth" in match_fields else None,
         times=_integer(fields.get("times", 1), "times", least=0, most=10**9),
         status=status,

@@ -1,7 +1,8 @@
 """Rotations whose phases run as jobs, from the built files: killed on either side, and no key anywhere afterwards.
 
-Jobs are killed at what each phase is for: its write in the customer's vault, or its ping. tests/lab has the kills after
-every write of a rotation (test_hmac_rotation_load.py), where a run costs a tenth.
+Jobs are killed at what each phase is for: its write in the customer's vault, or its ping; and lose the answers to
+these. `make soak` does so at every request of a job, and at every one of the command's. tests/lab has the like where
+the phases run in the command's process (test_hmac_rotation_load.py), which takes a tenth of the time.
 """
 
 import base64
@@ -9,7 +10,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ from tests.end_to_end.deployed import ROOT, WAIT_SECONDS, Deployed
 from tests.end_to_end.test_no_secret_leaks import everything, identity, job_ids
 from tests.lab import running_lab
 from tests.lab.publisher_side import PublisherSide, publisher_side
+from tests.lab.rotation_process import Kind, rotate
 from tests.lab.signing_clients import Load, key_in_use, ping, signing
 
 pytestmark = pytest.mark.xdist_group("rotation")
@@ -31,12 +35,13 @@ pytestmark = pytest.mark.xdist_group("rotation")
 GRACE_SECONDS = 2.0
 CACHES = (0.0, 0.5)
 # What each phase is for.
-KILLS = (
+WORK: tuple[dict[str, str], ...] = (
     {"service": "key_vault", "method": "PUT", "path": "/secrets/hmac-key-pending"},
     {"service": "publisher_api", "method": "POST", "path": "/ping"},
     {"service": "key_vault", "method": "PUT", "path": r"/secrets/hmac-key\?"},
     {"service": "key_vault", "method": "PATCH", "path": "/secrets/hmac-key/"},
 )
+SOAK_SECONDS = 7200
 
 
 class Rotations:
@@ -63,6 +68,25 @@ class Rotations:
         outcome = self.side.drive(rotating)
         self.said[f"{len(self.said)}: driven"] = "\n".join(self.side.said)
         return outcome.failed is None
+
+    def troubled(self, action: str, *matches: Mapping[str, object]) -> Sequence[int]:
+        """Drive a rotation whose jobs meet a fault at each of `matches`, and again until it is over.
+
+        Returns how often each fault was applied.
+        """
+        for match in matches:
+            self.deployed.lab.fault(action, match={**match, "jobs": True})
+        over = self.drive()
+        open_one = self.side.hmac_rotation().newest
+        faults = self.deployed.lab.control("GET", "/faults")["faults"]
+        self.deployed.lab.control("DELETE", "/faults")
+        assert not (over and action == "kill_job" and faults[0]["applied"]), "a job that was killed has succeeded"
+        if not over:
+            assert self.drive(), self.side.said[-5:]
+            again = self.side.hmac_rotation().newest
+            assert open_one and again and open_one.rotation_id == again.rotation_id
+        self.agree()
+        return [fault["applied"] for fault in faults]
 
     def agree(self) -> SigningKey:
         """Both sides have the same one key, and every former one is refused."""
@@ -107,17 +131,13 @@ def load(rotations: Rotations) -> Iterator[Load]:
 
 
 def test_a_job_that_is_killed_is_taken_up_by_the_next_run(rotations: Rotations, load: Load) -> None:
-    for match in KILLS:
-        rotations.deployed.lab.fault("kill_job", match=match)
-        assert not rotations.drive(), match
-        (fault,) = rotations.deployed.lab.control("GET", "/faults")["faults"]
-        rotations.deployed.lab.control("DELETE", "/faults")
-        assert fault["applied"] == 1, match
-        number = rotations.side.hmac_rotation().newest
-        assert rotations.drive(), rotations.side.said[-5:]
-        again = rotations.side.hmac_rotation().newest
-        assert number and again and number.rotation_id == again.rotation_id
-        rotations.agree()
+    for match in WORK:
+        assert rotations.troubled("kill_job", match) == [1]
+    assert load.refused == []
+
+
+def test_jobs_get_over_lost_answers(rotations: Rotations, load: Load) -> None:
+    assert rotations.troubled("reset_after", *WORK) == [1] * len(WORK)
     assert load.refused == []
 
 
@@ -163,6 +183,32 @@ def test_in_an_emergency_the_stolen_key_is_refused_first(rotations: Rotations) -
     assert rotations.agree().key_id == done["credential_id"]
     states = {record.state for record in rotations.side.keys.of_instance(rotations.side.settings.instance_id)}
     assert states == {"current", "retired", "revoked"}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SOAK_SECONDS)
+@pytest.mark.parametrize("action", ["kill_job", "reset_after"])
+def test_a_job_gets_over_trouble_at_any_request(rotations: Rotations, load: Load, action: str) -> None:
+    for nth in count(1):
+        if rotations.troubled(action, {"nth": nth}) == [0]:
+            break
+    assert load.refused == [] and nth > 50
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SOAK_SECONDS)
+@pytest.mark.parametrize("kind", ["writes", "others"])
+def test_a_command_that_is_killed_at_any_request_is_taken_up(
+    rotations: Rotations, load: Load, tmp_path: Path, kind: Kind
+) -> None:
+    lab = rotations.deployed.lab
+    for at in count(1):
+        killed = rotate(lab, tmp_path, trouble="kill", kind=kind, at=(at,), jobs=True)
+        if killed.exit_code == 0:
+            break
+        assert rotations.drive(), rotations.side.said[-5:]
+        rotations.agree()
+    assert load.refused == [] and at > 10
 
 
 def test_no_key_is_in_anything_that_rotations_leave(rotations: Rotations) -> None:

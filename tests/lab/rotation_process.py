@@ -9,7 +9,8 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +18,26 @@ from typing import Any, Literal
 import requests
 from requests.adapters import HTTPAdapter
 
+from scripts.azure_session import open_session
+from scripts.rotation_command import jobs_of
 from tests.lab.publisher_side import publisher_side
 from tests.lab.runbook_run import QuickClock
 from tests.lab.running_lab import LabUnderTest
 
 Trouble = Literal["kill", "lose"]
+# What a rotation goes by is changed by writes; whatever else is sent reads, gets a token or delivers a log.
+Kind = Literal["writes", "others"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disturbance:
+    """What goes wrong: at the requests of a `kind` that have the numbers `at`, from 1."""
+
+    trouble: Trouble | None
+    kind: Kind
+    at: Container[int]
+
+
 GRACE_SECONDS = 0.5
 WAIT_SECONDS = 120.0
 
@@ -43,24 +59,36 @@ class GraceClock(QuickClock):
 class Ended:
     """How a process ended. exit_code: 0 the rotation is over, 1 a change failed, negative: killed by that signal.
 
-    writes: what it sent that changes anything but the log, in order. said: what the command and the jobs have shown.
+    writes, others: what it sent of each kind, in order. said: what the command and the jobs have shown.
     """
 
     exit_code: int
     writes: list[str]
+    others: list[str]
     said: str
     rotation: Mapping[str, Any]
 
 
-def rotate(lab: LabUnderTest, folder: Path, *, trouble: Trouble | None = None, at: int = 0, **request: Any) -> Ended:
+def rotate(
+    lab: LabUnderTest,
+    folder: Path,
+    *,
+    trouble: Trouble | None = None,
+    kind: Kind = "writes",
+    at: Container[int] = (),
+    jobs: bool = False,
+    **request: Any,
+) -> Ended:
     """Run a rotation to its end, and return how it ended.
 
-    trouble: at the write number `at` (from 1), `kill` ends the process when the write was answered, and `lose` lets the
-    lab carry the write out and drop its answer.
+    trouble: at the requests of a `kind` that have the numbers `at` (from 1), `kill` ends the process when the request
+    was answered, and `lose` lets the lab carry the request out and drop its answer. jobs: the customer's phases run as
+    jobs, whose requests are not this process's.
     """
     for file in folder.iterdir():
         file.unlink()
-    process = _FORKSERVER.Process(target=_run, args=(lab, folder, trouble, at, request))
+    disturbance = Disturbance(trouble=trouble, kind=kind, at=at)
+    process = _FORKSERVER.Process(target=_run, args=(lab, folder, jobs, disturbance, request))
     process.start()
     process.join(WAIT_SECONDS)
     if process.is_alive():
@@ -70,6 +98,7 @@ def rotate(lab: LabUnderTest, folder: Path, *, trouble: Trouble | None = None, a
     return Ended(
         exit_code=process.exitcode,
         writes=_text(folder / "writes").splitlines(),
+        others=_text(folder / "others").splitlines(),
         said=_text(folder / "said"),
         rotation=json.loads(_text(folder / "rotation") or "{}"),
     )
@@ -79,10 +108,11 @@ def _text(file: Path) -> str:
     return file.read_text() if file.exists() else ""
 
 
-def _run(lab: LabUnderTest, folder: Path, trouble: Trouble | None, at: int, request: Mapping[str, Any]) -> None:
+def _run(lab: LabUnderTest, folder: Path, jobs: bool, disturbance: Disturbance, request: Mapping[str, Any]) -> None:
     os.environ.update(lab.env)
-    with publisher_side(lab, GraceClock()) as side, (folder / "writes").open("w", buffering=1) as writes:
-        HTTPAdapter.send = _watched(HTTPAdapter.send, lab, writes.write, trouble, at)  # type: ignore[method-assign]
+    with publisher_side(lab, GraceClock()) as opened:
+        HTTPAdapter.send = _watched(HTTPAdapter.send, lab, folder, disturbance)  # type: ignore[method-assign]
+        side = opened.by(jobs_of(open_session(lab.env), opened.said.append)) if jobs else opened
         rotating = side.hmac_rotation(grace_seconds=GRACE_SECONDS, **request)
         outcome = side.drive(rotating)
         newest = rotating.newest
@@ -95,27 +125,24 @@ def _run(lab: LabUnderTest, folder: Path, trouble: Trouble | None, at: int, requ
 
 
 def _watched(
-    send: Callable[..., requests.Response],
-    lab: LabUnderTest,
-    note: Callable[[str], object],
-    trouble: Trouble | None,
-    at: int,
+    send: Callable[..., requests.Response], lab: LabUnderTest, folder: Path, disturbance: Disturbance
 ) -> Callable[..., requests.Response]:
-    """Return what sends a request, counts it if it is a write, and sees to the trouble at its turn."""
-    count = 0
+    """Return what sends a request, notes it, and sees to the trouble at its turn."""
+    counts: Counter[Kind] = Counter()
 
     def watched(self: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        nonlocal count
-        if not _is_write(request):
+        path = request.path_url
+        if str(request.url).startswith(lab.env["VIBEDATA_LAB_CONTROL"]):
             return send(self, request, **options)
-        count += 1
-        mine = count == at
-        note(f"{request.method} {request.path_url.partition('?')[0]}\n")
-        if mine and trouble == "lose":
-            match = {"method": request.method, "path": f"^{re.escape(request.path_url)}$"}
-            lab.fault("reset_after", match=match)
+        kind: Kind = "writes" if _is_write(request) else "others"
+        counts[kind] += 1
+        trouble = disturbance.trouble if kind == disturbance.kind and counts[kind] in disturbance.at else None
+        with (folder / kind).open("a") as notes:
+            notes.write(f"{request.method} {path.partition('?')[0]}\n")
+        if trouble == "lose":
+            lab.fault("reset_after", match={"method": request.method, "path": f"^{re.escape(path)}$"})
         answer = send(self, request, **options)
-        if mine and trouble == "kill":
+        if trouble == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
@@ -123,7 +150,6 @@ def _watched(
 
 
 def _is_write(request: requests.PreparedRequest) -> bool:
-    """Whether a request changes what a rotation goes by: not the log, no token, nor the lab's own control."""
-    path = request.path_url
-    others = any(part in path for part in ("/oauth2/", "/streams/", "/faults"))
+    """Whether a request changes what a rotation goes by: not the log, no token."""
+    others = any(part in request.path_url for part in ("/oauth2/", "/streams/"))
     return request.method not in ("GET", "HEAD") and not others

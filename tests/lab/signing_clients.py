@@ -57,11 +57,16 @@ def read_key(opened: AzureSession) -> SigningKey:
 
 @dataclass(slots=True)
 class Load:
-    """What came of all requests. late: refused, but for a key that was read longer ago than the grace stands for."""
+    """What came of all requests.
+
+    late: refused, but for a key that was read longer ago than the grace stands for. lost: those that met a fault which
+    was meant for another client's request to the same address; they have no status.
+    """
 
     statuses: Counter[int] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
     late: int = 0
+    lost: int = 0
     keys: set[str] = field(default_factory=set)
 
 
@@ -99,7 +104,11 @@ def _sign_on(lab: LabUnderTest, load: Load, stop: threading.Event, cache: float,
                 key = read_key(opened)
                 load.keys.add(key.key_id)
             stop.wait(PAUSE_SECONDS)
-            status = ping(lab, session, instance_id, key)
+            try:
+                status = ping(lab, session, instance_id, key)
+            except requests.ConnectionError:
+                load.lost += 1
+                continue
             load.statuses[status] += 1
             age = time.monotonic() - read_at
             if status == 401 and age > grace:

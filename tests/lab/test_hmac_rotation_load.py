@@ -1,22 +1,22 @@
 """The key for callbacks is rotated a hundred times, under load and through crashes: no signed request is refused.
 
-A rotation asks for some hundred and fifty things, on both sides. A process that is killed leaves what its writes have
-left: a kill right after each write, in turn, meets every state that a kill at any request can leave. Answers are lost
-at each write, in turn, too; what is read is read again (tests/lab/test_retry_over_the_wire.py), and of the log's own
-deliveries nothing depends (tests/lab/test_log_delivery.py). Here the customer's phases run in the process of the
-publisher's command; tests/end_to_end/test_rotation.py has them as jobs.
+A rotation asks for some hundred and fifty things, on both sides. It is killed after each write in turn, and loses the
+answer to each in turn; of what only reads, some in turn are met by a kill, and all by lost answers, several to a
+rotation. `make soak` takes every request in turn. Here the customer's phases run in the process of the publisher's
+command; tests/end_to_end/test_rotation.py has them as jobs.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import requests
 
 from runbook_lib.callback_signer import SigningKey
 from tests.lab.publisher_side import PublisherSide, publisher_side
-from tests.lab.rotation_process import GRACE_SECONDS, Ended, rotate
+from tests.lab.rotation_process import GRACE_SECONDS, Ended, Kind, rotate
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.signing_clients import key_in_use, ping, signing
 
@@ -27,6 +27,7 @@ ROTATIONS = 100
 KILLED = -9
 # Of the requests that met no refusal: a machine that is overloaded may hold a client up for longer than the grace.
 MAX_LATE_SHARE = 0.02
+SOAK_SECONDS = 3600
 
 
 class Rotations:
@@ -36,6 +37,7 @@ class Rotations:
         self.lab, self.side, self.folder = lab, side, folder
         self.instance_id = side.settings.instance_id
         self.completed = 0
+        self.answers_lost = 0
         self.keys: list[SigningKey] = []
 
     def complete(self, ended: Ended) -> None:
@@ -59,6 +61,30 @@ class Rotations:
         self.complete(ended)
         return ended
 
+    def killed(self, kind: Kind, at: int) -> None:
+        """Kill a rotation at one request, and finish it."""
+        killed = rotate(self.lab, self.folder, trouble="kill", kind=kind, at=(at,))
+        if kind == "others" and killed.exit_code == 0 and len(killed.others) < at:
+            return self.complete(killed)  # it had to look less often than the one that was counted
+        assert killed.exit_code == KILLED, f"{kind} {at}: {killed.said}"
+        last = self.side.hmac_rotation().newest
+        assert last is not None
+        if last.number > self.completed and not last.open:
+            self.completed += 1  # it was over, but for what a log is told
+            return self.keys.append(key_in_use(self.lab))
+        return self.complete(rotate(self.lab, self.folder))
+
+    def losing(self, kind: Kind, at: Container[int]) -> None:
+        """Make a rotation that loses its answers to some requests, and finish it if it has not ended."""
+        ended = rotate(self.lab, self.folder, trouble="lose", kind=kind, at=at)
+        faults = self.lab.control("GET", "/faults")["faults"]
+        self.lab.control("DELETE", "/faults")
+        # The last of what reads may not be asked for: a rotation has to look less often than the one that was counted.
+        assert faults or kind == "others", f"{kind} {at}: {ended.said}"
+        assert all(fault["applied"] == 1 for fault in faults), f"{kind} {at}: {faults}"
+        self.answers_lost += len(faults)
+        self.complete(ended if ended.exit_code == 0 else rotate(self.lab, self.folder))
+
 
 @contextmanager
 def rotations(lab: LabUnderTest, folder: Path) -> Iterator[Rotations]:
@@ -74,6 +100,7 @@ def rotations(lab: LabUnderTest, folder: Path) -> Iterator[Rotations]:
         total = sum(load.statuses.values())
         print(f"{made.completed} rotations in {seconds:.0f} s, {total} requests, {load.late} late")  # noqa: T201
         assert load.refused == []
+        assert load.lost <= made.answers_lost
         assert load.late <= total * MAX_LATE_SHARE
         assert len(load.keys) > made.completed / 2  # it was under load
         assert total > made.completed
@@ -83,29 +110,43 @@ def test_a_rotation_that_is_killed_after_any_write_is_finished_by_the_next_run(
     lab: LabUnderTest, tmp_path: Path
 ) -> None:
     with rotations(lab, tmp_path) as made:
-        writes = made.rotate().writes
-        for at in range(1, len(writes) + 1):
-            killed = rotate(lab, tmp_path, trouble="kill", at=at)
-            assert killed.exit_code == KILLED, f"{at} of {writes}: {killed.said}"
-            last = made.side.hmac_rotation().newest
-            assert last is not None
-            if last.number > made.completed and not last.open:
-                made.completed += 1  # it was over, but for what a log is told
-                made.keys.append(key_in_use(lab))
-            else:
-                made.complete(rotate(lab, tmp_path))
-        while made.completed < ROTATIONS // 2:
-            made.rotate()
+        undisturbed = made.rotate()
+        for at in range(1, len(undisturbed.writes) + 1):
+            made.killed("writes", at)
+        left = ROTATIONS // 2 - made.completed
+        for place in range(left):
+            made.killed("others", 1 + place * len(undisturbed.others) // left)
 
 
 def test_a_rotation_gets_over_every_lost_answer(lab: LabUnderTest, tmp_path: Path) -> None:
     with rotations(lab, tmp_path) as made:
-        writes = made.rotate().writes
-        for at in range(1, len(writes) + 1):
-            ended = rotate(lab, tmp_path, trouble="lose", at=at)
-            (fault,) = lab.control("GET", "/faults")["faults"]
-            lab.control("DELETE", "/faults")
-            assert fault["applied"] == 1, f"{at} of {writes}"
-            made.complete(ended if ended.exit_code == 0 else rotate(lab, tmp_path))
-        while made.completed < ROTATIONS // 2:
-            made.rotate()
+        undisturbed = made.rotate()
+        for at in range(1, len(undisturbed.writes) + 1):
+            made.losing("writes", (at,))
+        left = ROTATIONS // 2 - made.completed
+        for first in range(1, left + 1):
+            made.losing("others", range(first, len(undisturbed.others) + 1, left))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SOAK_SECONDS)
+def test_a_rotation_that_is_killed_at_any_request_is_finished_by_the_next_run(
+    lab: LabUnderTest, tmp_path: Path
+) -> None:
+    with rotations(lab, tmp_path) as made:
+        undisturbed = made.rotate()
+        for at in range(1, len(undisturbed.writes) + 1):
+            made.killed("writes", at)
+        for at in range(1, len(undisturbed.others) + 1):
+            made.killed("others", at)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SOAK_SECONDS)
+def test_a_rotation_gets_over_the_loss_of_any_one_answer(lab: LabUnderTest, tmp_path: Path) -> None:
+    with rotations(lab, tmp_path) as made:
+        undisturbed = made.rotate()
+        for at in range(1, len(undisturbed.writes) + 1):
+            made.losing("writes", (at,))
+        for at in range(1, len(undisturbed.others) + 1):
+            made.losing("others", (at,))

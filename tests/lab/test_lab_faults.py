@@ -106,8 +106,9 @@ def test_throttle_is_429_with_retry_after(lab: LabUnderTest) -> None:
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")
 
 
-def test_kill_job_leaves_clients_alone_that_are_no_jobs(lab: LabUnderTest) -> None:
-    lab.fault("kill_job", times=0)
+@pytest.mark.parametrize(("action", "match"), [("kill_job", {}), ("reset_after", {"jobs": True})])
+def test_a_fault_for_jobs_leaves_other_clients_alone(lab: LabUnderTest, action: str, match: dict[str, bool]) -> None:
+    lab.fault(action, times=0, match=match)
     assert ask(lab).status_code == 200
     assert lab.control("GET", "/faults")["faults"][0]["matched"] == 0
 
@@ -161,6 +162,8 @@ def test_latency_of_a_service_counts_until_taken_back(lab: LabUnderTest) -> None
         {"action": "throttle", "match": {"service": "control"}},
         {"action": "throttle", "match": {"path": "("}},
         {"action": "throttle", "match": {"nth": 0}},
+        {"action": "throttle", "match": {"jobs": 1}},
+        {"action": "kill_job", "match": {"jobs": False}},
         {"action": "throttle", "match": []},
     ],
     ids=json.dumps,
