@@ -28,10 +28,10 @@ _KNOWN = ("alg", "cty", "crit", _SCHEME, _SIGNING_TIME, _AUTHENTIC_TIME, _EXPIRY
 # The ones that a signer may mark critical.
 _MAY_BE_CRITICAL = {_SCHEME, _AUTHENTIC_TIME, _EXPIRY}
 
-# RFC 3339 section 5.6, in upper case as Go and everybody writes it; fromisoformat takes far more.
-_TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?(Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-)
+# RFC 3339 section 5.6, in upper case as Go and everybody writes it; fromisoformat takes far more, in later Pythons even
+# the hour 24.
+_MINUTES = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_MINUTES}:[0-5][0-9])(\.[0-9]+)?(Z|[+-]{_MINUTES})")
 _ZERO = datetime(1, 1, 1, tzinfo=timezone.utc)  # Go's "no time"
 
 
