@@ -2,10 +2,12 @@
 
 The truth is the digest that the target's tag has, not what the long-running operation says: operations have been seen
 to hang at 202 for an hour after the image had arrived, and to succeed without one (azure-facts, section 5). So the tag
-is looked at all along; the operation is asked only for the reason of a failure, no more often than it wishes.
+is looked at all along; the operation is asked only for the reason of a failure, no more often than it wishes. What is
+imported by its digest alone may be there in part from before: whether it has arrived says who verifies it.
 """
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from runbook_lib.clock import Clock
@@ -74,21 +76,25 @@ class ImageImporter:
         errors, and azure.core's where ARM cannot be reached, fails or throttles.
         """
         operation = self._operations.start(source_image=f"{repository}@{digest}", target_tag=f"{repository}:{tag}")
-        self._wait(operation, repository, tag, digest)
+        self._wait(operation, lambda: self._reader.digest_of(repository, tag) == digest)
 
-    def import_untagged(self, *, repository: str, digest: str) -> None:
-        """Import `repository@digest` by its digest alone, as what refers to another manifest is; else as above."""
+    def import_untagged(self, *, repository: str, digest: str, arrived: Callable[[], bool]) -> None:
+        """Import `repository@digest` by its digest alone, as what refers to another manifest is; else as above.
+
+        Parameters: arrived, which looks at the target for all of it. Its manifest proves nothing: an import that broke
+        off may have left it there without its blobs.
+        """
         operation = self._operations.start(source_image=f"{repository}@{digest}", target_repository=repository)
-        self._wait(operation, repository, digest, digest)
+        self._wait(operation, arrived)
 
-    def _wait(self, operation: "ImportOperation", repository: str, reference: str, digest: str) -> None:
+    def _wait(self, operation: "ImportOperation", arrived: Callable[[], bool]) -> None:
         image = operation.image
         started = self._clock.monotonic()
         while True:
             waited = self._clock.monotonic() - started
             self._clock.sleep(min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS))
             self._pace.wait()
-            if self._reader.digest_of(repository, reference) == digest:
+            if arrived():
                 return
             operation.ask()
             now = self._clock.monotonic()

@@ -204,7 +204,11 @@ def apply(context: Context, facts: Facts, change: Change) -> None:
         part = _part(facts, change)
         artifact_storage.store_once(service, facts.release, part, facts.parts[part])
     elif _is_signature(facts, change):
-        facts.importer.import_untagged(repository=REPOSITORY, digest=change.after)
+        facts.importer.import_untagged(
+            repository=REPOSITORY,
+            digest=change.after,
+            arrived=lambda: _signature_at(facts.customer, facts.signature) == change.after,
+        )
     else:
         if _tag(change) == LATEST:
             # What the tag is to point to must be there as every runbook will read it.
