@@ -9,7 +9,6 @@ from azure.identity import ManagedIdentityCredential
 from azure.mgmt.automation import AutomationClient
 
 from runbook_lib import network_policy
-from scripts import lab_process
 from tests.end_to_end.deployed import Deployed
 from tests.lab import running_lab
 from tests.lab.automation_helpers import Automation
@@ -22,9 +21,9 @@ DELAY_SECONDS = 0.1
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    directory = tmp_path_factory.mktemp("lab")
-    lab = running_lab.start(directory)
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+    with ExitStack() as stack:
+        lab = stack.enter_context(running_lab.running(tmp_path_factory.mktemp("lab")))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         _point(patch, lab)
         made = Deployed(
             lab=lab,
@@ -36,7 +35,6 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         _be_impatient(lab)
         patch.undo()
         yield made
-    lab_process.stop(directory)
 
 
 @contextmanager

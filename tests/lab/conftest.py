@@ -4,16 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts import lab_process
 from tests.lab import running_lab
 from tests.lab.running_lab import LabUnderTest
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabUnderTest]:
-    directory = tmp_path_factory.mktemp("lab")
-    yield running_lab.start(directory)
-    lab_process.stop(directory)
+    with running_lab.running(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """A lab that tests drive over the wire, and a client for its control API."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,23 @@ class LabUnderTest:
 def start(directory: Path, *options: str) -> LabUnderTest:
     """Start a lab in `directory`, `options` being those of `python -m lab`.
 
-    Its environment trusts the tests' own signer, besides the lab's.
+    Its environment trusts the tests' own signer, besides the lab's. Where that fails, no lab is left running.
     """
     lab = lab_process.start_detached(directory, *options)
-    return LabUnderTest(env=release_signer.trusting(lab.environment), directory=directory, pid=lab.pid)
+    try:
+        return LabUnderTest(env=release_signer.trusting(lab.environment), directory=directory, pid=lab.pid)
+    except BaseException:
+        lab_process.stop(directory)
+        raise
+
+
+@contextmanager
+def running(directory: Path, *options: str) -> Iterator[LabUnderTest]:
+    """A lab as `start` makes it, ended whatever happens."""
+    try:
+        yield start(directory, *options)
+    finally:
+        lab_process.stop(directory)
 
 
 def environment(lab: LabUnderTest) -> dict[str, str]:

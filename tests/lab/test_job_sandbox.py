@@ -230,13 +230,13 @@ def test_another_python_says_so_and_borrows_what_does_not_fit(tmp_path: Path) ->
 
 
 def test_jobs_die_with_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = running_lab.start(tmp_path)
-    for name, value in own.env.items():
-        monkeypatch.setenv(name, value)
-    with automation(own) as account:
-        account.environment()
-        account.publish("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)")
-        job = account.start()
-        pid = int(wait_for(lambda: account.output(job), bool))
-        os.kill(own.pid, signal.SIGKILL)
-        wait_for(lambda: alive(pid), lambda still: not still)
+    with running_lab.running(tmp_path) as own:
+        for name, value in own.env.items():
+            monkeypatch.setenv(name, value)
+        with automation(own) as account:
+            account.environment()
+            account.publish("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)")
+            job = account.start()
+            pid = int(wait_for(lambda: account.output(job), bool))
+            os.kill(own.pid, signal.SIGKILL)
+            wait_for(lambda: alive(pid), lambda still: not still)

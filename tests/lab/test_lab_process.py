@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from scripts import lab_process
+from tests import release_signer
 from tests.lab import running_lab
 from tests.lab.running_lab import LabUnderTest
 
@@ -148,6 +149,14 @@ def test_lab_that_loses_a_real_server_ends_and_says_so(directory: Path) -> None:
     os.kill(servers[0], signal.SIGKILL)
     wait_until_none(directory)
     assert "ended with -9" in (directory / "lab.log").read_text()
+
+
+def test_start_that_fails_after_the_lab_is_up_leaves_none(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As where a lab pins another identity than the tests' signer has.
+    monkeypatch.setattr(release_signer, "IDENTITY_VARIABLE", "VIBEDATA_LAB_CONTROL")
+    with pytest.raises(AssertionError, match="one identity is pinned"):
+        running_lab.start(directory)
+    assert processes_below(directory) == []
 
 
 def test_failed_start_shows_the_end_of_the_log(directory: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import requests
 
-from scripts import lab_process
 from tests.lab import running_lab
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.test_lab_process import processes_below, wait_until_none
@@ -51,9 +50,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[LabUnderTest]:
-    directory = tmp_path_factory.mktemp("lab")
-    yield running_lab.start(directory, "--publisher-root", str(root))
-    lab_process.stop(directory)
+    with running_lab.running(tmp_path_factory.mktemp("lab"), "--publisher-root", str(root)) as lab:
+        yield lab
 
 
 @pytest.fixture
@@ -180,9 +178,9 @@ def test_faults_and_reset(api: LabUnderTest) -> None:
 def test_no_process_outlives_the_lab(tmp_path: Path, root: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         directory = tmp_path / str(number)
-        lab = running_lab.start(directory, "--publisher-root", str(root))
-        child = call(lab).json()["pid"]
-        os.kill(lab.pid, number)
-        wait_until_none(directory)
-        assert gone(child)
-        assert processes_below(directory) == []
+        with running_lab.running(directory, "--publisher-root", str(root)) as lab:
+            child = call(lab).json()["pid"]
+            os.kill(lab.pid, number)
+            wait_until_none(directory)
+            assert gone(child)
+            assert processes_below(directory) == []
