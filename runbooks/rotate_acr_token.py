@@ -15,7 +15,7 @@ from runbook_lib.container_registry import publisher_reader
 from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import SECRET, parse_token
-from runbook_lib.release_manifest import REPOSITORY
+from runbook_lib.release import MANIFEST_REPOSITORY
 from runbook_lib.rotation import Credential, Facts, RotationParameters
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.secrets import Redactor
@@ -70,7 +70,7 @@ def try_out(context: Context, version: Version, text: str) -> None:
     Raises RunbookError VD-ROTATION-009 (the token is refused), and the reader's errors.
     """
     try:
-        publisher_reader(context, parse_token(text, context.redactor)).digest_of(REPOSITORY, LATEST)
+        publisher_reader(context, parse_token(text, context.redactor)).digest_of(MANIFEST_REPOSITORY, LATEST)
     except RunbookError as error:
         if error.code not in ("VD-REGISTRY-002", "VD-VAULT-002"):
             raise
