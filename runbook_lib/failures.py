@@ -1,5 +1,6 @@
 """Name what the transports raise, so that a user meets a code of the catalogue and not a stack of library errors."""
 
+import sys
 import urllib.parse
 
 from runbook_lib.errors import RunbookError
@@ -15,14 +16,22 @@ def name_error(error: BaseException) -> RunbookError | None:
         if isinstance(cause, RunbookError):
             return cause
         cause = cause.__cause__
-    from azure.core.exceptions import AzureError, HttpResponseError
-    from requests import RequestException
-
-    if isinstance(error, HttpResponseError) and error.status_code is not None:
-        return _refusal(error.status_code, _words(error), _host(error))
-    if isinstance(error, (AzureError, RequestException)):
+    azure, requests = "azure.core.exceptions", "requests.exceptions"
+    status = getattr(error, "status_code", None)
+    if isinstance(error, _loaded(azure, "HttpResponseError")) and status is not None:
+        return _refusal(status, _words(error), _host(error))
+    if isinstance(error, _loaded(azure, "AzureError") + _loaded(requests, "RequestException")):
         return RunbookError("VD-NET-001", _words(error))
     return None
+
+
+def _loaded(module: str, name: str) -> tuple[type, ...]:
+    """Return the module's type `name` where it has been imported; where it has not, no error can be of that type.
+
+    Nothing is imported here: a stop, or a package that is broken, would raise anew and hide the error that is named.
+    """
+    found = getattr(sys.modules.get(module), name, None)
+    return (found,) if isinstance(found, type) else ()
 
 
 def _refusal(status: int, words: str, host: str) -> RunbookError | None:
