@@ -2,8 +2,9 @@
 
 The token has two passwords. The customer uses one; the other is generated anew, delivered, tested and promoted while
 the first one works. After the overlap the customer retires the former, and the publisher takes its password away. No
-password is ever stored at the publisher's: one that was lost on its way to the customer is generated again, in the same
-place.
+password is ever stored at the publisher's but encrypted for the customer's vault, and that only while it is on its way:
+each run until it has arrived sends the same, as a job of a run that was killed may still deliver it. One that was never
+sent, or that the customer's newest wrapping key is not for, is generated again, in the same place.
 
 In an emergency both passwords are taken away first: imports fail until the new one has arrived.
 """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from publisher import acr_token_rotation
 from publisher.acr_token_rotation import Facts, Password
-from publisher.customer_phases import CustomerPhases, RunRunbook
+from publisher.customer_phases import CustomerPhases, RunRunbook, WrappingKey
 from publisher.rotation_plan import Request, Step, begins
 from publisher.rotation_record import Rotation, RotationRecords
 from publisher.session import TokenResource
@@ -138,17 +138,31 @@ class AcrTokenRotation:
         rotation = self._rotation()
         if rotation.reached(change.after):
             return  # delivered by a run before: another password would make that one void
-        expires = self._clock.now() + LIFE
-        # The password is in this expression alone: it goes to the customer wrapped, or is generated again.
-        wrapped = wrap(self._generate(rotation.slot, expires_at=expires), wrapping_key.jwk)
+        if not rotation.wrapped or rotation.wrapping_key_version != wrapping_key.version:
+            rotation = self._make_password(rotation, wrapping_key)
         self._phases.run(
             rotation,
             change.action,
             credential_id=rotation.credential_id,
-            expires=rfc3339(expires),
-            wrapped_key=wrapped,
-            wrapping_key_version=wrapping_key.version,
+            expires=rotation.expires,
+            wrapped_key=rotation.wrapped,
+            wrapping_key_version=rotation.wrapping_key_version,
         )
+
+    def _make_password(self, rotation: Rotation, wrapping_key: WrappingKey) -> Rotation:
+        """Generate the rotation's password, record it wrapped, and return the record.
+
+        It is recorded before any job is given it: a job of a run that was killed, or whose answer was lost, may deliver
+        it at any time, and then it must be the one that works. What a run after that stages is the very same.
+        """
+        expires = self._clock.now() + LIFE
+        # The password is in this expression alone: only the customer's vault can read what comes of it.
+        wrapped = wrap(self._generate(rotation.slot, expires_at=expires), wrapping_key.jwk)
+        rotation = replace(
+            rotation, wrapped=wrapped, wrapping_key_version=wrapping_key.version, expires=rfc3339(expires)
+        )
+        self._records.change(rotation)
+        return rotation
 
     def _generate(self, slot: str, *, expires_at: datetime) -> bytes:
         """Make a password and return the credential as the customer stores it."""

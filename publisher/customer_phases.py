@@ -57,6 +57,8 @@ class CustomerPhases:
         if state not in CUSTOMER_STATES:
             raise RunbookError("VD-ROTATION-031", f"phase {phase} reports no state", target=self._runbook)
         reached = replace(rotation, customer=cast(CustomerState, state))
+        if reached.reached("pending"):
+            reached = replace(reached, wrapped="", wrapping_key_version="", expires="")
         if reached.reached("promoted") and not reached.promoted_at:
             reached = replace(reached, promoted_at=rfc3339(self._clock.now()))
         self._records.change(reached)

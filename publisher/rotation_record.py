@@ -5,7 +5,7 @@ opens the rotation, and the other finds it open and drives the same. Nothing is 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from publisher.tables import insert_if_absent, merge
@@ -27,6 +27,9 @@ class Rotation:
     credentials are believed stolen. supersedes: the rotations that were given up for it, the newest first: what one of
     them brought may still be pending at the customer's. customer: how far that side was at its last report. started_at,
     promoted_at, ended_at: RFC 3339, "" for not yet.
+
+    wrapped, wrapping_key_version, expires: a token's password on its way, as phase stage takes it. It is encrypted for
+    the customer's vault, which alone can read it; all "" for none, and once the customer is seen to have it.
     """
 
     instance_id: str
@@ -40,6 +43,9 @@ class Rotation:
     started_at: str = ""
     promoted_at: str = ""
     ended_at: str = ""
+    wrapped: str = field(default="", repr=False)
+    wrapping_key_version: str = ""
+    expires: str = ""
 
     @property
     def open(self) -> bool:
@@ -97,6 +103,9 @@ def _columns(rotation: Rotation) -> dict[str, Any]:
         "startedAt": rotation.started_at,
         "promotedAt": rotation.promoted_at,
         "endedAt": rotation.ended_at,
+        "wrapped": rotation.wrapped,
+        "wrappingKeyVersion": rotation.wrapping_key_version,
+        "expires": rotation.expires,
     }
 
 
@@ -114,4 +123,8 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
         started_at=str(entity["startedAt"]),
         promoted_at=str(entity["promotedAt"]),
         ended_at=str(entity["endedAt"]),
+        # Rows that an earlier version wrote have none of these.
+        wrapped=str(entity.get("wrapped", "")),
+        wrapping_key_version=str(entity.get("wrappingKeyVersion", "")),
+        expires=str(entity.get("expires", "")),
     )

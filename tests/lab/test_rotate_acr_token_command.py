@@ -1,14 +1,16 @@
 """`vibedata rotate-acr-token` over the wire: the token that the customer uses works at every moment."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import requests
 
+from runbook_lib.credential_versions import WRAPPING_KEY
 from runbook_lib.errors import RunbookError
-from tests.lab.publisher_side import Interrupted, PublisherSide, publisher_side
+from tests.lab.publisher_side import Interrupted, Killed, PublisherSide, publisher_side
 from tests.lab.release_maker import container_registry, document, push_release_manifest
 from tests.lab.running_lab import LabUnderTest
 
@@ -75,6 +77,46 @@ def test_a_run_that_is_killed_is_finished_by_the_next(side: PublisherSide) -> No
         side.succeed(rotating)
         assert works(side, secret(side)), f"finished after {at}"
         assert len(side.token_rotation().facts.passwords) == 1
+
+
+def test_a_job_of_a_killed_run_that_delivers_late_delivers_what_works(side: PublisherSide) -> None:
+    before, late = secret(side), list[Mapping[str, Any]]()
+
+    def killed(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if parameters["phase"] != "stage":
+            return side.run_runbook(name, parameters)
+        late.append(parameters)  # the job is started, and nobody waits for it any more
+        raise Killed
+
+    def meanwhile(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if parameters["phase"] == "stage":
+            side.run_runbook(name, late[0])
+        return side.run_runbook(name, parameters)
+
+    first = side.by(killed).token_rotation()
+    assert side.drive(first).failed is not None
+    begun = first.observe().newest
+    assert begun is not None and begun.customer == "prepared" and works(side, before)
+    assert begun.wrapped == late[0]["wrapped_key"] and begun.wrapped not in repr(begun)
+    rotating = side.by(meanwhile).token_rotation()
+    side.succeed(rotating)
+    ended = rotating.newest
+    assert ended is not None and ended.rotation_id == begun.rotation_id and not ended.wrapped
+    assert (works(side, before), works(side, secret(side))) == (False, True)
+
+
+def test_a_password_for_a_wrapping_key_that_went_is_made_anew(side: PublisherSide) -> None:
+    def killed(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if parameters["phase"] == "stage":
+            raise Killed
+        return side.run_runbook(name, parameters)
+
+    side.drive(side.by(killed).token_rotation())
+    side.customer.keys.update_key_properties(WRAPPING_KEY, enabled=False)
+    rotating = side.token_rotation()
+    side.succeed(rotating)
+    assert rotating.newest is not None and rotating.newest.number == 1
+    assert works(side, secret(side))
 
 
 def test_a_lost_answer_costs_nothing(side: PublisherSide) -> None:
