@@ -7,15 +7,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from publisher.hmac_keys import KeyRecord
 from publisher.instance_reports import TABLE
 from runbook_lib.callback_spool import CONTAINER
 from tests.end_to_end.deployed import Deployed
 from tests.lab.publisher_side import PublisherSide, publisher_side
-
-pytestmark = pytest.mark.xdist_group("deployed")
 
 
 def provision(side: PublisherSide) -> str:

@@ -7,8 +7,6 @@ import pytest
 
 from tests.end_to_end.deployed import Deployed, is_write
 
-pytestmark = pytest.mark.xdist_group("deployed")
-
 NOWHERE = "https://127.0.0.1:1"
 
 

@@ -22,8 +22,6 @@ from tests.end_to_end.deployed import Deployed, EndedJob, Release, is_write
 from tests.lab.log_reader import spooled, table_rows
 from tests.lab.release_maker import RELEASE_REPOSITORY, artifact_of, as_json, digest_of, push_release_manifest
 
-pytestmark = pytest.mark.xdist_group("crashes")
-
 REQUESTS = 6
 KILLED = -9
 # More writes of one kind than import_manifest or the log makes.

@@ -4,12 +4,8 @@ import json
 import uuid
 from typing import Any
 
-import pytest
-
 from scripts.deployment import CHAIN
 from tests.end_to_end.deployed import Deployed, EndedJob, is_write, wanted
-
-pytestmark = pytest.mark.xdist_group("deployed")
 
 # Design section 3, in its order.
 RESULT = [

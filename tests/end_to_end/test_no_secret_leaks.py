@@ -8,6 +8,7 @@ import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,6 @@ from azure.storage.blob import BlobServiceClient
 
 from tests.end_to_end.deployed import WAIT_SECONDS, Deployed, EndedJob, Release
 from tests.lab.log_reader import table_rows
-
-pytestmark = pytest.mark.xdist_group("deployed")
 
 SECRET = "publisher-acr-token"
 # With what JSON, URLs, Python, HTML and base64 each write in another way.
@@ -57,17 +56,32 @@ def identity(deployed: Deployed) -> Iterator[ManagedIdentityCredential]:
         yield credential
 
 
+@dataclass(frozen=True)
+class Vault:
+    """The customer's vault, and the publisher's token in it: the one in use, which other tests may have rotated."""
+
+    secrets: SecretClient
+    token: Mapping[str, str]
+
+    def set_token(self, text: str) -> None:
+        self.secrets.set_secret(SECRET, text)
+
+    def with_password(self, password: str) -> str:
+        return json.dumps({**self.token, "password": password})
+
+
 @pytest.fixture
-def vault(deployed: Deployed) -> Iterator[SecretClient]:
+def vault(deployed: Deployed) -> Iterator[Vault]:
     """The customer's vault, whose secret is afterwards what it was."""
     with (
         identity(deployed) as credential,
-        SecretClient(deployed.lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as vault,
+        SecretClient(deployed.lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
     ):
-        before = vault.get_secret(SECRET).value
+        before = secrets.get_secret(SECRET).value
         assert before is not None
-        yield vault
-        vault.set_secret(SECRET, before)
+        made = Vault(secrets, json.loads(before))
+        yield made
+        made.set_token(before)
 
 
 def blobs(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
@@ -156,23 +170,15 @@ def run_watched(deployed: Deployed, secrets: dict[str, str], runbook: str, **par
     return deployed.wait(job_id)
 
 
-def known(deployed: Deployed) -> dict[str, str]:
-    """Return the secrets that the lab has from its start."""
-    names = deployed.lab.control("GET", "/names")
-    user, password = names["publisher_token_username"], names["publisher_token_password"]
+def known(deployed: Deployed, vault: Vault) -> dict[str, str]:
+    """Return the secrets that the lab has before a job runs."""
     return {
-        "the publisher's token": password,
-        "its credentials": f"{user}:{password}",
+        "the publisher's token": vault.token["password"],
+        "its credentials": "{username}:{password}".format_map(vault.token),
         "the publisher's own password": deployed.lab.env["VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"],
         "the customer's own password": deployed.lab.env["VIBEDATA_CUSTOMER_REGISTRY_PASSWORD"],
         "the engineer's identity header": deployed.lab.env["IDENTITY_HEADER"],
     }
-
-
-def token(deployed: Deployed, password: str) -> str:
-    return json.dumps(
-        {"username": deployed.lab.control("GET", "/names")["publisher_token_username"], "password": password}
-    )
 
 
 def code_of(job: EndedJob) -> Any:
@@ -188,8 +194,8 @@ def test_the_forms_are_found_where_they_are() -> None:
         assert any(form in shown.encode() for form in forms(CANARY)), shown
 
 
-def test_no_secret_is_in_what_successful_runs_leave(deployed: Deployed) -> None:
-    secrets, before = known(deployed), job_ids(deployed)
+def test_no_secret_is_in_what_successful_runs_leave(deployed: Deployed, vault: Vault) -> None:
+    secrets, before = known(deployed, vault), job_ids(deployed)
     release = deployed.release()
     for runbook in ("import_manifest", "import_images"):
         assert run_watched(deployed, secrets, runbook).status == "Completed"
@@ -198,16 +204,16 @@ def test_no_secret_is_in_what_successful_runs_leave(deployed: Deployed) -> None:
     assert_nowhere(deployed, secrets, {"vibedata deploy": again.stdout + again.stderr}, jobs_before=before)
 
 
-def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: SecretClient) -> None:
-    secrets, before = {**known(deployed), "the canary": CANARY}, job_ids(deployed)
+def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: Vault) -> None:
+    secrets, before = {**known(deployed, vault), "the canary": CANARY}, job_ids(deployed)
     release = deployed.release()
     said = {}
 
     # A secret that is no JSON, has other fields, and one that the publisher refuses.
     for text, code in ((CANARY, "VD-VAULT-002"), (json.dumps({"token": CANARY}), "VD-VAULT-002")):
-        vault.set_secret(SECRET, text)
+        vault.set_token(text)
         assert code_of(run_watched(deployed, secrets, "import_manifest")) == code
-    vault.set_secret(SECRET, token(deployed, CANARY))
+    vault.set_token(vault.with_password(CANARY))
     assert code_of(run_watched(deployed, secrets, "import_manifest")) == "VD-REGISTRY-002"
     invoked = deployed.vibedata("invoke", "import_manifest")
     assert invoked.returncode == 1
@@ -215,7 +221,7 @@ def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: Secre
 
     # An import that the source refuses: the token goes to ARM.
     install_manifest(deployed, vault, release)
-    vault.set_secret(SECRET, token(deployed, CANARY))
+    vault.set_token(vault.with_password(CANARY))
     assert code_of(run_watched(deployed, secrets, "import_images")) == "VD-IMPORT-005"
 
     # A user's own mistake.
@@ -227,8 +233,8 @@ def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: Secre
     assert_nowhere(deployed, secrets, said, jobs_before=before)
 
 
-def test_a_secret_that_a_service_repeats_is_masked(deployed: Deployed, vault: SecretClient) -> None:
-    secrets, before = known(deployed), job_ids(deployed)
+def test_a_secret_that_a_service_repeats_is_masked(deployed: Deployed, vault: Vault) -> None:
+    secrets, before = known(deployed, vault), job_ids(deployed)
     release = deployed.release()
     install_manifest(deployed, vault, release)
     for shown in (secrets["the publisher's token"], base64.b64encode(secrets["its credentials"].encode()).decode()):
@@ -255,9 +261,8 @@ def test_a_secret_that_a_service_repeats_is_masked(deployed: Deployed, vault: Se
     assert_nowhere(deployed, secrets, {}, jobs_before=before)
 
 
-def install_manifest(deployed: Deployed, vault: SecretClient, release: Release) -> None:
+def install_manifest(deployed: Deployed, vault: Vault, release: Release) -> None:
     """Run import_manifest with the token that is right."""
-    names = deployed.lab.control("GET", "/names")
-    vault.set_secret(SECRET, token(deployed, names["publisher_token_password"]))
+    vault.set_token(json.dumps(vault.token))
     job = deployed.succeed("import_manifest")
     assert job.result["changes"][-1]["after"] == release.digest

@@ -2,13 +2,10 @@
 
 from hashlib import sha256
 
-import pytest
 from azure.identity import ManagedIdentityCredential
 from azure.storage.blob import BlobServiceClient
 
 from tests.end_to_end.deployed import Deployed
-
-pytestmark = pytest.mark.xdist_group("deployed")
 
 # A sandbox has 400 MB (azure-facts, section 1); the wheels together are some 17 MB.
 AIM_BYTES = 100 * 1024 * 1024

@@ -15,8 +15,6 @@ from tests.lab.release_maker import container_registry
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.test_push import ISSUER, SERVICE, VERSION, make_release, push_now, writes
 
-pytestmark = pytest.mark.xdist_group("push")
-
 CHECKS = ["signature", "trust", "release manifest", "expiry", "content"]
 REPOSITORY = "vibedata/release-manifest"
 

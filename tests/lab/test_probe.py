@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ class RawServer:
         except OSError:
             return
         connection = plain if self._context is None else self._context.wrap_socket(plain, server_side=True)
-        with connection:
+        with connection, suppress(OSError):  # whoever has seen enough may hang up before all is sent
             connection.sendall(self._sent)
             self.closed.wait()
 

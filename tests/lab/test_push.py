@@ -34,8 +34,6 @@ from scripts.command_push import SIDE
 from tests.certificate_maker import AUTHORITY, Made, Wanted, make, pem
 from tests.lab.running_lab import LabUnderTest
 
-pytestmark = pytest.mark.xdist_group("push")
-
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "2026.11.0"
 MANIFEST_TAG = rf"/manifests/{re.escape(VERSION)}$"

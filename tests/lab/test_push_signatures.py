@@ -36,8 +36,6 @@ from tests.lab.test_push import (
     writes,
 )
 
-pytestmark = pytest.mark.xdist_group("push")
-
 REPOSITORY = "vibedata/release-manifest"
 SUBJECT = f"sha256:{1:064x}"
 START_SECONDS = 20.0
