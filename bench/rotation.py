@@ -15,7 +15,7 @@ from bench.figures import Figure
 from publisher.acr_token_rotation_run import AcrTokenRotation
 from publisher.hmac_rotation_run import HmacRotation
 from publisher.rotation_plan import Request
-from publisher.session import publisher_clients, subscription_clients, token_resource
+from publisher.session import publisher_clients, publisher_tables, subscription_clients, token_resource
 from runbook_lib.clock import SYSTEM_CLOCK
 from scripts import lab_process
 from scripts.output import CommandError
@@ -90,7 +90,7 @@ def _token(one: Customer) -> AcrTokenRotation:
     return AcrTokenRotation(
         instance_id=settings.instance_id,
         request=REQUEST,
-        tables=publisher_clients(settings, clients, os.environ, SYSTEM_CLOCK),
+        tables=publisher_tables(settings, clients, os.environ, SYSTEM_CLOCK),
         subscription=subscription_clients(settings, clients, token.subscription_id, SYSTEM_CLOCK),
         token=token,
         run_runbook=jobs_of(one.session, lambda _line: None),

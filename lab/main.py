@@ -170,7 +170,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m lab",
         description="Run a local Azure until SIGTERM or Ctrl-C.",
-        epilog="example: python -m lab --dir .lab   then, in another shell: source .lab/lab.env",
+        epilog="example:\n  python -m lab --dir .lab\n  source .lab/lab.env   in another shell, once it is ready",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--dir", default=".lab", help="folder that holds everything of this lab (default: .lab)")
     parser.add_argument(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from publisher import rotation_plan
-from publisher.rotation_plan import PHASES, RETIRE, Request, Step, begins, customers, number_of, phase_changes
+from publisher.rotation_plan import RETIRE, Request, Step, begins, customers, number_of, phase_changes
 from publisher.rotation_record import Rotation
 from runbook_lib.change import Change, Plan
 from runbook_lib.clock import rfc3339
@@ -121,11 +121,6 @@ def after(change: Change, facts: Facts) -> Facts:
 def slot_of(change: Change) -> str:
     """Return the place of the password that a change is about."""
     return change.target.removeprefix(_PASSWORD)
-
-
-def is_phase(change: Change) -> bool:
-    """Return whether a change is the customer's to make."""
-    return change.target == customers(SECRET) and change.action in {RETIRE, *(phase for phase, _ in PHASES)}
 
 
 def _removals(passwords: tuple[Password, ...]) -> list[Change]:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING
 from publisher import acr_token_rotation
 from publisher.acr_token_rotation import Facts, Password
 from publisher.customer_phases import CustomerPhases, RunRunbook, WrappingKey
-from publisher.rotation_plan import Request, Step, begins
+from publisher.driven_rotation import DrivenRotation, Random
+from publisher.rotation_plan import Request, Step
 from publisher.rotation_record import Rotation, RotationRecords
 from publisher.session import TokenResource
 from publisher.wrapping import wrap
@@ -22,6 +21,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.secrets import Redactor
 
 if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
     from azure.mgmt.containerregistry import ContainerRegistryManagementClient
     from azure.mgmt.containerregistry.models import Token, TokenPassword
 
@@ -30,15 +30,13 @@ TABLE = "AcrTokens"
 # A password that nobody rotates any more ends by itself. Rotate well before.
 LIFE = timedelta(days=180)
 
-Random = Callable[[int], bytes]
-
 
 class AcrTokenRotation:
     """One run for one instance.
 
-    Parameters: instance_id; request; tables and subscription, clients of the publisher's storage and of its
-    subscription; token, which is the customer's; run_runbook, runs a phase at the customer's; redactor, learns each
-    password; clock; random, returns so many bytes that nobody can guess.
+    Parameters: instance_id; request; tables, the publisher's; subscription, clients of the publisher's subscription;
+    token, which is the customer's; run_runbook, runs a phase at the customer's; redactor, learns each password; clock;
+    random.
     """
 
     def __init__(
@@ -46,7 +44,7 @@ class AcrTokenRotation:
         *,
         instance_id: str,
         request: Request,
-        tables: AzureClients,
+        tables: "TableServiceClient",
         subscription: AzureClients,
         token: TokenResource,
         run_runbook: RunRunbook,
@@ -54,16 +52,16 @@ class AcrTokenRotation:
         clock: Clock,
         random: Random = os.urandom,
     ) -> None:
-        self._instance_id = instance_id
         self._request = request
         self._arm: ContainerRegistryManagementClient = subscription.container_registry_management
         self._token = token
-        self._records = RotationRecords(tables.table_service, TABLE)
+        self._records = RotationRecords(tables, TABLE)
+        self._rotation = DrivenRotation(
+            records=self._records, instance_id=instance_id, request=request, clock=clock, random=random
+        )
         self._phases = CustomerPhases(runbook=RUNBOOK, run_runbook=run_runbook, records=self._records, clock=clock)
         self._redactor = redactor
         self._clock = clock
-        self._rotation_id = str(uuid.UUID(bytes=random(16), version=4))
-        self._driven = ""
         self._facts: Facts | None = None
 
     @property
@@ -86,17 +84,15 @@ class AcrTokenRotation:
 
     def observe(self) -> Facts:
         """Read the publisher's record and the token. Raises RunbookError VD-ROTATION-035 where there is no token."""
-        newest = self._records.newest(self._instance_id)
+        newest = self._rotation.newest()
+        self._rotation.take_up(newest)
         passwords = self._passwords()
-        anew = begins(self._request, newest, self._driven)
-        if newest is not None and not anew and not self._driven:
-            self._driven = newest.rotation_id
         self._facts = Facts(
             now=self._clock.now(),
             newest=newest,
             passwords=passwords,
             new=self._new(newest, passwords),
-            driven=self._driven,
+            driven=self._rotation.id,
         )
         return self._facts
 
@@ -105,11 +101,9 @@ class AcrTokenRotation:
         if change.action == "remove":
             self._remove(acr_token_rotation.slot_of(change))
         elif change.action == "begin":
-            self._records.begin(self._certain_new())
-            newest = self._records.newest(self._instance_id)
-            self._driven = "" if newest is None else newest.rotation_id
+            self._rotation.begin(self._certain_new())
         elif change.action == "end":
-            self._records.change(replace(self._rotation(), ended_at=rfc3339(self._clock.now())))
+            self._rotation.end()
         else:
             self._run_phase(change)
 
@@ -118,24 +112,17 @@ class AcrTokenRotation:
         if change.action == "remove":
             there = {password.slot for password in self._passwords()}
             return "there" if acr_token_rotation.slot_of(change) in there else "removed"
-        newest = self._records.newest(self._instance_id)
-        if newest is None:
-            return None
-        if change.action == "begin":
-            return "open" if newest.number >= self.facts.new.number else None
-        if change.action == "end":
-            return "open" if newest.open else "over"
-        return change.after if newest.reached(change.after) else newest.customer
+        return self._rotation.look(change, new=self.facts.new)
 
     def _run_phase(self, change: Change) -> None:
-        rotation = self._rotation()
+        rotation = self._rotation.recorded()
         if rotation.reached(change.after):
             return  # the phase before has reported that it is there already
         if change.action != "stage":
             self._phases.run(rotation, change.action, credential_id=rotation.credential_id)
             return
         wrapping_key = self._phases.wrapping_key(rotation)
-        rotation = self._rotation()
+        rotation = self._rotation.recorded()
         if rotation.reached(change.after):
             return  # delivered by a run before: another password would make that one void
         if not rotation.wrapped or rotation.wrapping_key_version != wrapping_key.version:
@@ -221,30 +208,15 @@ class AcrTokenRotation:
         credentials = token.properties.credentials if token.properties else None
         return list(credentials.passwords or ()) if credentials else []
 
-    def _rotation(self) -> Rotation:
-        """Return the rotation that is driven, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
-        newest = self._records.newest(self._instance_id)
-        if newest is None or newest.rotation_id != self._driven:
-            raise RunbookError("VD-ROTATION-034", target=self._driven)
-        return newest
-
     def _certain_new(self) -> Rotation:
         """Return the new rotation. Of one that is given up it must be certain whether the customer uses its password:
         a run that was killed may have promoted it and not recorded that."""
-        newest = self._records.newest(self._instance_id)
+        newest = self._rotation.newest()
         if newest is None or not newest.open or newest.promoted_at or not newest.reached("pending"):
             return self.facts.new
         return self._new(self._phases.run(newest, "prepare", credential_id=newest.credential_id), self.facts.passwords)
 
     def _new(self, newest: Rotation | None, passwords: tuple[Password, ...]) -> Rotation:
         slot = acr_token_rotation.free_slot(newest, passwords)
-        return Rotation(
-            instance_id=self._instance_id,
-            number=1 if newest is None else newest.number + 1,
-            rotation_id=self._rotation_id,
-            credential_id=f"{slot}-{self._rotation_id.partition('-')[0]}",
-            slot=slot,
-            emergency=self._request.emergency,
-            supersedes=(newest.rotation_id, *newest.supersedes) if newest is not None and newest.open else (),
-            started_at=rfc3339(self._clock.now()),
-        )
+        credential_id = f"{slot}-{self._rotation.new_id.partition('-')[0]}"
+        return self._rotation.new(newest, credential_id=credential_id, slot=slot)

@@ -14,7 +14,7 @@ from publisher.outage import named_outage
 from runbook_lib.callback_verifier import UnavailableError
 from runbook_lib.clock import Clock
 
-# How long a key's bytes are kept, in seconds, and how many keys' at most: some for each instance.
+# How long a key's bytes are used, in seconds, and how many keys' are kept at most: some for each instance.
 KEPT_SECONDS = 300.0
 KEPT_KEYS = 4096
 
@@ -61,14 +61,16 @@ class CallbackKeys:
         return key
 
     def _remembered(self, instance_id: str, key_id: str) -> bytes | None:
-        with self._lock:
-            key, until = self._kept.get((instance_id, key_id), (None, 0.0))
-        return key if self._clock.monotonic() < until else None
-
-    def _remember(self, instance_id: str, key_id: str, key: bytes) -> None:
+        """Return a key that was read lately; what was read earlier, whosever it is, is dropped first."""
         now = self._clock.monotonic()
         with self._lock:
+            while self._kept and next(iter(self._kept.values()))[1] <= now:
+                self._kept.popitem(last=False)
+            return self._kept.get((instance_id, key_id), (None, 0.0))[0]
+
+    def _remember(self, instance_id: str, key_id: str, key: bytes) -> None:
+        with self._lock:
             self._kept.pop((instance_id, key_id), None)
-            self._kept[instance_id, key_id] = (key, now + KEPT_SECONDS)
-            while len(self._kept) > KEPT_KEYS or next(iter(self._kept.values()))[1] <= now:
+            self._kept[instance_id, key_id] = (key, self._clock.monotonic() + KEPT_SECONDS)
+            while len(self._kept) > KEPT_KEYS:
                 self._kept.popitem(last=False)

@@ -1,21 +1,20 @@
 """Drive the rotation of an instance's key: observe and look at the publisher's record, apply a change, run a phase."""
 
 import os
-import uuid
-from collections.abc import Callable
 from dataclasses import replace
 
 from publisher import hmac_rotation
 from publisher.customer_phases import CustomerPhases, RunRunbook
+from publisher.driven_rotation import DrivenRotation, Random
 from publisher.hmac_keys import HmacKeys
 from publisher.hmac_rotation import GRACE_SECONDS, Facts
 from publisher.key_custody import KeyCustody
-from publisher.rotation_plan import Request, Step, begins
+from publisher.rotation_plan import Request, Step
 from publisher.rotation_record import Rotation, RotationRecords
 from publisher.wrapping import wrap
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.change import Change, Plan
-from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import KEY_BYTES
 from runbook_lib.secrets import Redactor
@@ -24,15 +23,12 @@ RUNBOOK = "rotate_hmac"
 TABLE = "HmacRotations"
 KEY_ID_BYTES = 8
 
-Random = Callable[[int], bytes]
-
 
 class HmacRotation:
     """One run for one instance.
 
     Parameters: instance_id; request; clients, of the publisher's vault and tables; run_runbook, runs a phase at the
-    customer's; redactor, learns the key; clock; random, returns so many bytes that nobody can guess; grace_seconds, see
-    publisher.hmac_rotation.
+    customer's; redactor, learns the key; clock; random; grace_seconds, see publisher.hmac_rotation.
     """
 
     def __init__(
@@ -51,14 +47,15 @@ class HmacRotation:
         self._request = request
         self._keys = HmacKeys(clients.table_service)
         self._custody = KeyCustody(clients.secrets, redactor=redactor, clock=clock)
-        self._records = RotationRecords(clients.table_service, TABLE)
-        self._phases = CustomerPhases(runbook=RUNBOOK, run_runbook=run_runbook, records=self._records, clock=clock)
+        records = RotationRecords(clients.table_service, TABLE)
+        self._rotation = DrivenRotation(
+            records=records, instance_id=instance_id, request=request, clock=clock, random=random
+        )
+        self._phases = CustomerPhases(runbook=RUNBOOK, run_runbook=run_runbook, records=records, clock=clock)
         self._clock = clock
         self._random = random
         self._grace_seconds = grace_seconds
-        self._rotation_id = str(uuid.UUID(bytes=random(16), version=4))
         self._key_id = f"hmac-{random(KEY_ID_BYTES).hex()}"
-        self._driven = ""
         self._facts: Facts | None = None
 
     @property
@@ -81,11 +78,9 @@ class HmacRotation:
 
     def observe(self) -> Facts:
         """Read what the publisher's record says of the instance."""
-        newest = self._records.newest(self._instance_id)
+        newest = self._rotation.newest()
+        self._rotation.take_up(newest)
         keys = tuple(self._keys.of_instance(self._instance_id))
-        anew = begins(self._request, newest, self._driven)
-        if newest is not None and not anew and not self._driven:
-            self._driven = newest.rotation_id
         # Only after an emergency are there revoked keys whose secrets are still to be disabled.
         revoked = [key.key_id for key in keys if key.state == "revoked"] if newest and newest.emergency else []
         self._facts = Facts(
@@ -93,8 +88,8 @@ class HmacRotation:
             newest=newest,
             keys=keys,
             with_secret=frozenset(each for each in revoked if self._custody.enabled(self._instance_id, each)),
-            new=self._new(newest),
-            driven=self._driven,
+            new=self._rotation.new(newest, credential_id=self._key_id),
+            driven=self._rotation.id,
             grace_seconds=self._grace_seconds,
         )
         return self._facts
@@ -108,7 +103,7 @@ class HmacRotation:
         elif action == "begin":
             self._begin(facts.new)
         elif action == "end":
-            self._records.change(replace(self._rotation(), ended_at=rfc3339(self._clock.now())))
+            self._rotation.end()
         elif action == "disable":
             self._custody.disable(self._instance_id, hmac_rotation.key_of(change))
         elif hmac_rotation.is_phase(change):
@@ -124,34 +119,20 @@ class HmacRotation:
         if change.action == "disable":
             return "enabled" if self._custody.enabled(self._instance_id, key_id) else "disabled"
         if change.action in ("begin", "end") or hmac_rotation.is_phase(change):
-            return self._look_at_rotation(change)
+            return self._rotation.look(change, new=self.facts.new)
         record = self._keys.read(self._instance_id, key_id)
         if record is None or (change.action == "retire" and self._custody.enabled(self._instance_id, key_id)):
             return None if record is None else "previous"
         return record.state if change.action != "limit" else str(record)
 
-    def _look_at_rotation(self, change: Change) -> str | None:
-        newest = self._records.newest(self._instance_id)
-        if newest is None:
-            return None
-        if change.action == "begin":
-            # Whoever has begun it: of two operators one does, and both drive the same.
-            return "open" if newest.number >= self.facts.new.number else None
-        if change.action == "end":
-            return "open" if newest.open else "over"
-        return change.after if newest.reached(change.after) else newest.customer
-
     def _begin(self, rotation: Rotation) -> None:
         """A key that was kept for a rotation that somebody else began is never used."""
-        if not self._records.begin(rotation):
-            newest = self._records.newest(self._instance_id)
-            if newest is None or newest.credential_id != self._key_id:
-                self._custody.disable(self._instance_id, self._key_id)
-        newest = self._records.newest(self._instance_id)
-        self._driven = "" if newest is None else newest.rotation_id
+        driven = self._rotation.begin(rotation)
+        if driven is None or driven.credential_id != self._key_id:
+            self._custody.disable(self._instance_id, self._key_id)
 
     def _run_phase(self, change: Change) -> None:
-        rotation = self._rotation()
+        rotation = self._rotation.recorded()
         if rotation.reached(change.after):
             return  # the phase before has reported that it is there already
         if change.action != "stage":
@@ -172,32 +153,14 @@ class HmacRotation:
     def _change_key(self, change: Change) -> None:
         facts = replace(self.facts, now=self._clock.now())
         if change.action == "accept":
-            self._keys.add(hmac_rotation.key_after(change, replace(facts, newest=self._rotation())))
+            self._keys.add(hmac_rotation.key_after(change, replace(facts, newest=self._rotation.recorded())))
             return
         key_id = hmac_rotation.key_of(change)
         if change.action != "revoke":  # which comes before there is a rotation, and cannot come too often
-            self._rotation()
+            self._rotation.recorded()
         known = self._keys.read(self._instance_id, key_id)
         facts = replace(facts, keys=() if known is None else (known,))
         if change.action == "retire":
             # First the bytes: the record says that they are gone.
             self._custody.disable(self._instance_id, key_id)
         self._keys.change(hmac_rotation.key_after(change, facts))
-
-    def _rotation(self) -> Rotation:
-        """Return the rotation that is driven, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
-        newest = self._records.newest(self._instance_id)
-        if newest is None or newest.rotation_id != self._driven:
-            raise RunbookError("VD-ROTATION-034", target=self._driven)
-        return newest
-
-    def _new(self, newest: Rotation | None) -> Rotation:
-        return Rotation(
-            instance_id=self._instance_id,
-            number=1 if newest is None else newest.number + 1,
-            rotation_id=self._rotation_id,
-            credential_id=self._key_id,
-            emergency=self._request.emergency,
-            supersedes=(newest.rotation_id, *newest.supersedes) if newest is not None and newest.open else (),
-            started_at=rfc3339(self._clock.now()),
-        )

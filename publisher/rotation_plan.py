@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from publisher.rotation_record import CustomerState, Rotation
 from runbook_lib.change import Change, Plan
+from runbook_lib.errors import RunbookError
 
 # How the customer's side goes on, each phase with what it comes to.
 PHASES: tuple[tuple[str, CustomerState], ...] = (
@@ -24,12 +25,13 @@ F = TypeVar("F")
 class Request:
     """What the operator asks for.
 
-    emergency: what is in use is believed stolen. supersede: an open rotation is given up for a new one.
-    overlap_seconds: how long the former credential stays in use after the new one is.
+    emergency: what is in use is believed stolen. supersede: the id of an open rotation that is given up for a new one;
+    by its id, so that to ask again does not give up the new one. overlap_seconds: how long the former credential stays
+    in use after the new one is.
     """
 
     emergency: bool = False
-    supersede: bool = False
+    supersede: str = ""
     overlap_seconds: int
 
 
@@ -46,12 +48,19 @@ class Step:
 
 
 def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
-    """Return whether a new rotation is to be begun. driven: the id of the rotation that this run drives already."""
+    """Return whether a new rotation is to be begun. driven: the id of the rotation that this run drives already.
+
+    Raises RunbookError VD-ROTATION-036 where the rotation that is to be given up is not open, nor given up already for
+    the one that is.
+    """
     if driven:
         return False
-    if newest is None or not newest.open or request.supersede:
-        return True
-    return request.emergency and not newest.emergency
+    is_open = newest is not None and newest.open
+    if request.supersede:
+        if newest is None or not is_open or request.supersede not in (newest.rotation_id, *newest.supersedes):
+            raise RunbookError("VD-ROTATION-036", target=request.supersede)
+        return request.supersede == newest.rotation_id
+    return newest is None or not is_open or (request.emergency and not newest.emergency)
 
 
 def preview(

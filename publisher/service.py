@@ -31,7 +31,7 @@ class ServiceSettings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "ServiceSettings":
-        """Return the settings that the environment holds. Raises RunbookError VD-SETTINGS-001, -002."""
+        """Return the settings that the environment holds. Raises RunbookError VD-SETTINGS-005, -002."""
         return cls(
             api=setting(environ, "api", URL),
             table_endpoint=setting(environ, "table_endpoint", URL),
@@ -44,6 +44,9 @@ class NothingToRedact(Redactor):
     """For a service that writes no words but its own: it would learn the keys of all instances, each time slower."""
 
     def learn(self, secret: str) -> None:
+        """Learn nothing."""
+
+    def learn_key(self, key: bytes) -> None:
         """Learn nothing."""
 
 

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
 
 URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
 _NAME = (r"[A-Za-z0-9][A-Za-z0-9._()-]{0,89}", "an Azure resource name")
@@ -33,13 +37,25 @@ class TokenResource:
         )
 
 
+def publisher_tables(
+    customer: Settings, clients: AzureClients, environ: Mapping[str, str], clock: Clock
+) -> "TableServiceClient":
+    """Return a client of the publisher's tables, under the same identity as `clients`.
+
+    Parameters: customer, the settings of the customer whose Azure `clients` are for. Raises RunbookError
+    VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT.
+    """
+    settings = replace(customer, table_endpoint=setting(environ, "table_endpoint", URL))
+    return _clients(settings, clients, clock).table_service
+
+
 def publisher_clients(
     customer: Settings, clients: AzureClients, environ: Mapping[str, str], clock: Clock
 ) -> AzureClients:
     """Return clients of the publisher's vault and tables, under the same identity as `clients`.
 
     Parameters: customer, the settings of the customer whose Azure `clients` are for. Raises RunbookError
-    VD-SETTINGS-001, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT.
+    VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT.
     """
     settings = replace(
         customer,
@@ -52,7 +68,7 @@ def publisher_clients(
 def token_resource(environ: Mapping[str, str]) -> TokenResource:
     """Return which token is the customer's.
 
-    Raises RunbookError VD-SETTINGS-001, -002 for VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, _RESOURCE_GROUP, _REGISTRY_NAME,
+    Raises RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, _RESOURCE_GROUP, _REGISTRY_NAME,
     _TOKEN_NAME.
     """
     return TokenResource(
@@ -78,13 +94,13 @@ def _clients(settings: Settings, clients: AzureClients, clock: Clock) -> AzureCl
 def setting(environ: Mapping[str, str], name: str, form: tuple[str, str]) -> str:
     """Return VIBEDATA_PUBLISHER_<NAME> of the environment. form: a pattern, and what it takes in words.
 
-    Raises RunbookError VD-SETTINGS-001, -002.
+    Raises RunbookError VD-SETTINGS-005 (missing), -002 (malformed).
     """
     variable = f"VIBEDATA_PUBLISHER_{name.upper()}"
     value = environ.get(variable, "").rstrip("/")
     pattern, takes = form
     if not value:
-        raise RunbookError("VD-SETTINGS-001", f"takes {takes}; the environment has no {variable}", target=variable)
+        raise RunbookError("VD-SETTINGS-005", f"takes {takes}", target=variable)
     if not re.fullmatch(pattern, value):
         raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from the environment", target=variable)
     return value

@@ -76,10 +76,11 @@ ENTRIES = (
     ),
     entry(
         "VD-PUSH-004",
-        "the push has no credentials",
-        "Neither a user name with a password nor --entra was given.",
-        "Set VIBEDATA_PUBLISHER_REGISTRY_USERNAME and VIBEDATA_PUBLISHER_REGISTRY_PASSWORD, or use --username with"
-        " --password-stdin, or --entra.",
+        "which container registry, or who asks it, is not said",
+        "Neither an option nor the environment says so.",
+        "Name the host, or set VIBEDATA_PUBLISHER_REGISTRY; give --username with --password-stdin, or --entra, or set"
+        " VIBEDATA_PUBLISHER_REGISTRY_USERNAME and VIBEDATA_PUBLISHER_REGISTRY_PASSWORD. For the lab: `source"
+        " .lab/lab.env`.",
         exit_code=EXIT_USAGE,
     ),
     entry(

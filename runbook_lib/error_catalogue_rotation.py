@@ -88,8 +88,8 @@ ENTRIES: tuple[ErrorEntry, ...] = (
         "a phase of the rotation failed at the customer's",
         "The job ran in the customer's tenant and ended with the failure that the message names. Everything works on,"
         " with the former credential or with both.",
-        "See that failure's own code; then run the same command again. Where it says that the rotation is over, begin"
-        " another with --supersede.",
+        "See that failure's own code; then run the same command again. Where it says that the rotation is over, give it"
+        " up for another with --supersede and its id.",
         retryable=True,
     ),
     entry(
@@ -97,7 +97,8 @@ ENTRIES: tuple[ErrorEntry, ...] = (
         "the key of the open rotation is lost",
         "Its secret in the publisher's vault is absent, disabled or no key, or the key was revoked, and none of that is"
         " a step of the rotation.",
-        "Begin another rotation in its place: `vibedata rotate-hmac --supersede`. The key in use stays accepted.",
+        "Begin another rotation in its place: `vibedata rotate-hmac --supersede ROTATION_ID`. The key in use stays"
+        " accepted.",
     ),
     entry(
         "VD-ROTATION-033",
@@ -119,5 +120,12 @@ ENTRIES: tuple[ErrorEntry, ...] = (
         "The publisher's container registry has no such token, or ARM has not made the password that was asked for.",
         "Check VIBEDATA_PUBLISHER_REGISTRY_NAME and VIBEDATA_PUBLISHER_TOKEN_NAME, and the token's state in the portal;"
         " then run the same command again.",
+    ),
+    entry(
+        "VD-ROTATION-036",
+        "the rotation to give up is not open",
+        "There is no rotation of this id, it is over, or what it was given up for is over, too.",
+        "`--plan` without --supersede shows the rotation that is open, with its id; without one, there is nothing to"
+        " give up.",
     ),
 )

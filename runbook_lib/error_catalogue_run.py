@@ -30,7 +30,8 @@ ENTRIES = (
         "a setting is missing",
         "Neither the parameters, the environment (VIBEDATA_*) nor the Automation variable vibedata-settings has it, and"
         " it does not follow from the naming prefix.",
-        "Add it to the Automation variable vibedata-settings, or set it in the environment.",
+        "For runs in Automation, add it to the Automation variable vibedata-settings. For the command vibedata, set"
+        " VIBEDATA_ and its name in capitals in the environment.",
         exit_code=EXIT_USAGE,
     ),
     entry(
@@ -45,6 +46,13 @@ ENTRIES = (
         "unknown setting",
         "There is no setting of this name.",
         "Take it out, or correct its name; docs/operators.md lists the settings.",
+        exit_code=EXIT_USAGE,
+    ),
+    entry(
+        "VD-SETTINGS-005",
+        "a setting of the publisher's is missing",
+        "The environment has no such variable. The publisher's settings come from nowhere else.",
+        "Set it in the environment of the command or service. For the lab: `source .lab/lab.env`.",
         exit_code=EXIT_USAGE,
     ),
     entry(

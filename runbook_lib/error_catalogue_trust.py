@@ -156,8 +156,9 @@ _HOPS: tuple[ErrorEntry, ...] = (
         "VD-TRUST-030",
         "nobody is trusted",
         "The deployment pins no trust root, or no publisher's identity; then no release can be told from a forged one.",
-        "Set trust_roots and trusted_identity in the Automation variable vibedata-settings, with the values that came"
-        " with the deployment; never with some that came with a release. docs/trust.md says where they come from.",
+        "Set trust_roots and trusted_identity in the Automation variable vibedata-settings, or for the command vibedata"
+        " VIBEDATA_TRUST_ROOTS and VIBEDATA_TRUSTED_IDENTITY in the environment, with the values that came with the"
+        " deployment; never with some that came with a release. docs/trust.md says where they come from.",
         exit_code=EXIT_USAGE,
     ),
     entry(
@@ -170,7 +171,7 @@ _HOPS: tuple[ErrorEntry, ...] = (
     entry(
         "VD-TRUST-032",
         "a stored release has no signature beside it",
-        "It was stored before releases were signed, or its import broke off.",
+        "Its import broke off, or somebody took the signature away.",
         "Run import_manifest for this release again: it stores the signature. If the publisher no longer offers it"
         " signed, import a newer one.",
     ),

@@ -95,7 +95,7 @@ def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) 
         + "\n".join(rows)
         + "\n\n"
         f"examples:\n  python {name}.py --plan-only\n  python {name}.py {example}\n\n"
-        "exit codes: 0 done, 1 failed, 2 bad parameters or settings, 3 another run holds the lock\n"
+        "exit codes: 0 done, 1 failed, 2 bad parameters or settings\n"
     )
 
 

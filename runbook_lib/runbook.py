@@ -44,7 +44,7 @@ def main(
     clock: Clock = SYSTEM_CLOCK,
     new_id: Callable[[], UUID] = uuid4,
 ) -> int:
-    """Run `runbook` and return the process's exit code: 0 done, 1 failed, 2 bad parameters or settings, 3 locked.
+    """Run `runbook` and return the process's exit code: 0 done, 1 failed, 2 bad parameters or settings.
 
     Parameters: argv, without the program's name (default: the process's); environ (default: the process's); stream for
     the job's output (default: stdout); new_id, where run ids come from. Whatever happens, the last line is the result;

@@ -1,7 +1,7 @@
 """The hop through artifact storage: a release is believed by its signature, each time that it is read.
 
 1. The signature (`.jws`) and the OCI manifest that it is of (`.oci.json`) are read. Without them the release is
-   refused: it was stored before releases were signed, or its import broke off.
+   refused: its import broke off.
 2. The signature is verified over exactly these bytes, at the time at which the service took the signature in.
 3. The OCI manifest is read; its one layer must have the digest that the blob's name says.
 4. The content is read, compared with that digest, and only then parsed. What was verified is what is returned.

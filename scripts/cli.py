@@ -75,8 +75,8 @@ def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:
     found = (module.name for module in pkgutil.iter_modules(scripts.__path__))
     commands = [name for name in sorted(found) if name.startswith(PREFIX)]
     names = {name.removeprefix(PREFIX).replace("_", "-"): name for name in commands}
-    asked = next((argument for argument in arguments if argument in names), None)
-    wanted = names if asked is None else {asked: names[asked]}
+    asked = next((word for word in arguments if not word.startswith("-") and word not in CHOICES), "")
+    wanted = {asked: names[asked]} if asked in names else names
     return {command: importlib.import_module(f"scripts.{name}") for command, name in wanted.items()}
 
 

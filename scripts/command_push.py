@@ -57,8 +57,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Push and return the exit code."""
     started = time.monotonic()
-    writer = _writer(arguments, os.environ)
     built = push.read_release(arguments.build)
+    writer = _writer(arguments, os.environ)
     sent = Push(built=built, writer=writer)
     facts = sent.observe()
     plan, warnings = push.plan(facts), push.warnings(facts)

@@ -4,7 +4,7 @@ import argparse
 import os
 
 from publisher.acr_token_rotation_run import AcrTokenRotation
-from publisher.session import publisher_clients, subscription_clients, token_resource
+from publisher.session import publisher_tables, subscription_clients, token_resource
 from runbook_lib.clock import SYSTEM_CLOCK
 from scripts.azure_session import open_session
 from scripts.rotation_command import add_options, jobs_of, reporter, request_of, run_rotation
@@ -15,13 +15,13 @@ examples:
   vibedata rotate-acr-token                               until the new one is in use; says when to run it again
   vibedata rotate-acr-token --wait --overlap-seconds 600  all of it, the former one valid for ten minutes more
   vibedata rotate-acr-token --emergency                   the token is believed stolen: take its passwords away at once
-  vibedata rotate-acr-token --supersede                   give up a rotation that cannot be finished
+  vibedata rotate-acr-token --supersede ROTATION_ID       give up a rotation that cannot be finished
   vibedata rotate-acr-token --output json
 
 A run that was broken off is finished by the same command: it takes up the rotation that is open. Settings come from
 VIBEDATA_* in the environment: the customer's, and of the publisher's VIBEDATA_PUBLISHER_TABLE_ENDPOINT,
-VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT, VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, VIBEDATA_PUBLISHER_RESOURCE_GROUP,
-VIBEDATA_PUBLISHER_REGISTRY_NAME and VIBEDATA_PUBLISHER_TOKEN_NAME. For the lab: source .lab/lab.env.
+VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, VIBEDATA_PUBLISHER_RESOURCE_GROUP, VIBEDATA_PUBLISHER_REGISTRY_NAME and
+VIBEDATA_PUBLISHER_TOKEN_NAME. For the lab: source .lab/lab.env.
 """
 
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     rotating = AcrTokenRotation(
         instance_id=session.settings.instance_id,
         request=request_of(arguments),
-        tables=publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK),
+        tables=publisher_tables(session.settings, session.clients, os.environ, SYSTEM_CLOCK),
         subscription=subscription_clients(session.settings, session.clients, token.subscription_id, SYSTEM_CLOCK),
         token=token,
         run_runbook=jobs_of(session, report),

@@ -15,7 +15,7 @@ examples:
   vibedata rotate-hmac                               until the new key is in use; says when to run it again
   vibedata rotate-hmac --wait --overlap-seconds 600  all of it, the former key in use for ten minutes more
   vibedata rotate-hmac --emergency                   the key is believed stolen: refuse it at once
-  vibedata rotate-hmac --supersede                   give up a rotation that cannot be finished
+  vibedata rotate-hmac --supersede ROTATION_ID       give up a rotation that cannot be finished
   vibedata rotate-hmac --output json
 
 A run that was broken off is finished by the same command: it takes up the rotation that is open. Settings come from

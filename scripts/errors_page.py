@@ -36,9 +36,10 @@ AREAS = {
 INTRODUCTION = """\
 # Errors
 
-Every failure that a user can meet has a code, which keeps its meaning. A run that fails prints it, and its last line of
-output holds it as `error` in one JSON object: `code`, `message`, `cause`, `remedy`, `retryable`. What was made
-before a failure stays made and is found by the next run: no run has to be undone, and each is safe to repeat.
+Every failure of a run has a code, which keeps its meaning; what only a command can meet (an option, a file that cannot
+be written, the lab) says what to do without one. A run that fails prints its code, and its last line of output holds it
+as `error` in one JSON object: `code`, `message`, `cause`, `remedy`, `retryable`. What was made before a failure stays
+made and is found by the next run: no run has to be undone, and each is safe to repeat.
 
 Exit codes: 1 failed, 2 bad parameters or settings.
 

@@ -13,7 +13,6 @@ from runbook_lib.http import new_session
 from runbook_lib.identity import credential
 from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.settings import load
-from scripts.output import CommandError
 
 HOST = "VIBEDATA_PUBLISHER_REGISTRY"
 USERNAME = "VIBEDATA_PUBLISHER_REGISTRY_USERNAME"
@@ -36,11 +35,9 @@ def default_host() -> str:
 
 
 def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
-    """Return the wire to a container registry; `option` is how a user says which one."""
+    """Return the wire to a container registry; option: how a user names it. Raises RunbookError VD-PUSH-004."""
     if not host:
-        raise CommandError(
-            "which container registry is not said", remedy=f"give {option}, or set {HOST} (`source .lab/lab.env`)"
-        )
+        raise RunbookError("VD-PUSH-004", f"there is no {option}, and no {HOST}")
     return ContainerRegistryWire(
         login_server=host, side=side, session=new_session(), policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK
     )

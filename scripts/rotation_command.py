@@ -12,6 +12,7 @@ from publisher.rotation_record import Rotation
 from runbook_lib.change import Plan
 from runbook_lib.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.credential_rotation import OVERLAP_SECONDS
+from runbook_lib.rotation import MAX_OVERLAP_SECONDS
 from scripts.azure_session import AzureSession
 from scripts.command_invoke import result_of
 from scripts.job import run_job
@@ -39,10 +40,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="show all that would be done, do nothing")
     parser.add_argument(
         "--overlap-seconds",
-        type=int,
+        type=_overlap_seconds,
         default=OVERLAP_SECONDS,
         metavar="N",
-        help="how long the former one stays in use beside the new one (default: %(default)s, three hours and a bit)",
+        help="how long the former one stays in use beside the new one (default: %(default)s, three hours and a bit;"
+        " in an emergency 0)",
     )
     parser.add_argument("--wait", action="store_true", help="stay until the former one is retired")
     anew = parser.add_mutually_exclusive_group()
@@ -50,7 +52,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--emergency", action="store_true", help="what is in use is believed stolen: refuse it at once, no overlap"
     )
     anew.add_argument(
-        "--supersede", action="store_true", help="give up a rotation that is open, and begin another in its place"
+        "--supersede",
+        default="",
+        metavar="ROTATION_ID",
+        help="give up a rotation that is open and cannot be finished, and begin another in its place",
     )
 
 
@@ -59,8 +64,15 @@ def request_of(arguments: argparse.Namespace) -> Request:
     return Request(
         emergency=arguments.emergency,
         supersede=arguments.supersede,
-        overlap_seconds=0 if arguments.emergency else max(arguments.overlap_seconds, 0),
+        overlap_seconds=0 if arguments.emergency else arguments.overlap_seconds,
     )
+
+
+def _overlap_seconds(text: str) -> int:
+    """Return the number; what argparse says of a ValueError names the option alone."""
+    if not text.isdecimal() or int(text) > MAX_OVERLAP_SECONDS:
+        raise argparse.ArgumentTypeError(f"takes 0 to {MAX_OVERLAP_SECONDS}")
+    return int(text)
 
 
 def reporter(output: str) -> Report:
@@ -103,6 +115,8 @@ def run_rotation(arguments: argparse.Namespace, session: AzureSession, rotating:
 def result_json(newest: Rotation | None, outcome: Outcome) -> dict[str, Any]:
     """Return what programs read of a run."""
     failed = outcome.failed
+    if failed and newest and not newest.open:
+        newest = None  # the run before's: this one has begun none
     status = "failed" if failed else "waiting" if outcome.resume_at else "succeeded"
     return {
         "status": status,
@@ -116,6 +130,8 @@ def result_json(newest: Rotation | None, outcome: Outcome) -> dict[str, Any]:
 
 
 def _text(result: Mapping[str, Any]) -> str:
+    if result["rotation_id"] is None:
+        return "No rotation was begun. Run the same command again once the cause is mended."
     about = f"{result['credential_id']} (rotation {result['rotation_id']})"
     if result["status"] == "waiting":
         return (

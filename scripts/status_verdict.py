@@ -10,7 +10,6 @@ from datetime import datetime
 from scripts.status_facts import (
     HEALTHY,
     ILL,
-    NOT_PROVISIONED,
     STALE,
     Component,
     Credential,
@@ -27,7 +26,8 @@ from scripts.status_facts import (
 MAX_NAMES = 5
 FAILED_RUNS = frozenset({"Failed", "Suspended"})
 _ONLY_PROBED = "The only component that is probed is healthy"
-RENEW = "ask the publisher to rotate it, or renew it in the Key Vault"
+# What brings a credential of each kind, and a new one: both are the publisher's commands.
+ROTATE = {"hmac-key": "run `vibedata rotate-hmac`", "registry-token": "run `vibedata rotate-acr-token`"}
 CHECK = "run `vibedata invoke check_health`"
 
 
@@ -121,8 +121,7 @@ def _credential_notes(credentials: Sequence[Credential]) -> Iterator[Note]:
     for credential in credentials:
         level, words = credential.verdict
         if words:
-            remedy = "ask the publisher to provision it" if credential.state == NOT_PROVISIONED else RENEW
-            yield Note(level=level, text=f"Credential {credential.id} {words}", remedy=remedy)
+            yield Note(level=level, text=f"Credential {credential.id} {words}", remedy=ROTATE.get(credential.kind, ""))
 
 
 def _run_notes(runs: Sequence[Run], at: datetime) -> Iterator[Note]:

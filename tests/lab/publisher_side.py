@@ -63,7 +63,7 @@ class PublisherSide:
         return AcrTokenRotation(
             instance_id=self.settings.instance_id,
             request=Request(**{"overlap_seconds": 0, **request}),
-            tables=self.clients,
+            tables=self.clients.table_service,
             subscription=subscription_clients(self.settings, self.customer, token.subscription_id, self.clock),
             token=token,
             run_runbook=self.run_runbook,
@@ -82,6 +82,12 @@ class PublisherSide:
             clock=self.clock,
             grace_seconds=grace_seconds,
         )
+
+    def open_one(self, rotating: HmacRotation | AcrTokenRotation) -> str:
+        """Return the id of the rotation that is open, as an operator would give it to --supersede."""
+        newest = rotating.observe().newest
+        assert newest is not None and newest.open
+        return newest.rotation_id
 
     def run_runbook(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run a phase."""

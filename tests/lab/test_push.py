@@ -334,7 +334,7 @@ def test_a_push_without_a_host_says_how_to_give_one(
 ) -> None:
     monkeypatch.delenv("VIBEDATA_PUBLISHER_REGISTRY", raising=False)
     code, result = vibedata(capsys, "push", str(release))
-    assert code == 1
+    assert (code, result["error"]["code"]) == (2, "VD-PUSH-004")
     assert "VIBEDATA_PUBLISHER_REGISTRY" in result["error"]["remedy"]
 
 

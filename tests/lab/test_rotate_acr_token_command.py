@@ -149,15 +149,15 @@ def test_a_rotation_that_cannot_be_finished_is_superseded(side: PublisherSide) -
     side.customer.secrets.update_secret_properties(f"{SECRET}-pending", enabled=False)
     resumed = side.drive(side.token_rotation())
     assert resumed.failed is None or works(side, before)
-    side.drive(Interrupted(side.token_rotation(supersede=True), at=2, made=False))
-    side.succeed(side.token_rotation(supersede=True))
+    side.drive(Interrupted(side.token_rotation(supersede=side.open_one(stuck)), at=2, made=False))
+    side.succeed(side.token_rotation(supersede=side.open_one(side.token_rotation())))
     assert works(side, secret(side))
 
 
 def test_another_rotation_in_between_is_noticed(side: PublisherSide) -> None:
     first = side.token_rotation()
     side.drive(Interrupted(first, at=2, made=False))
-    side.succeed(side.token_rotation(supersede=True))
+    side.succeed(side.token_rotation(supersede=side.open_one(first)))
     with pytest.raises(RunbookError) as failed:
         first.next_step()
     assert failed.value.code == "VD-ROTATION-034"

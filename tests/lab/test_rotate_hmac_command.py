@@ -8,6 +8,7 @@ import requests
 
 from runbook_lib.callback_signer import SigningKey
 from runbook_lib.errors import RunbookError
+from scripts.rotation_command import result_json
 from tests.lab.publisher_side import Interrupted, PublisherSide, publisher_side
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.signing_clients import key_in_use, ping
@@ -98,23 +99,51 @@ def test_a_key_that_somebody_disabled_stops_the_rotation_and_superseding_it_help
     stopped = side.drive(side.hmac_rotation())
     assert stopped.failed is not None and stopped.failed.error is not None
     assert stopped.failed.error.code == "VD-ROTATION-032" and accepted(side, before)
-    side.succeed(side.hmac_rotation(supersede=True))
+    assert result_json(side.hmac_rotation().newest, stopped)["rotation_id"] == newest.rotation_id
+    side.succeed(side.hmac_rotation(supersede=newest.rotation_id))
     assert accepted(side, key_in_use(side.lab)) and not accepted(side, before)
     assert states(side) == ["current", "retired", "retired"]
 
 
 def test_what_was_given_up_twice_is_superseded_at_the_customers_too(side: PublisherSide) -> None:
     side.drive(Interrupted(side.hmac_rotation(), at=6, made=False))  # staged at the customer's
-    side.drive(Interrupted(side.hmac_rotation(supersede=True), at=3, made=False))  # begun, nothing staged
-    side.succeed(side.hmac_rotation(supersede=True))
+    first = side.open_one(side.hmac_rotation())
+    side.drive(Interrupted(side.hmac_rotation(supersede=first), at=3, made=False))  # begun, nothing staged
+    second = side.open_one(side.hmac_rotation())
+    side.succeed(side.hmac_rotation(supersede=second))
     assert accepted(side, key_in_use(side.lab))
     assert states(side)[0] == "current" and set(states(side)[1:]) == {"retired"}
+
+
+def test_the_same_command_again_finishes_what_superseded(side: PublisherSide) -> None:
+    side.drive(Interrupted(side.hmac_rotation(), at=6, made=False))
+    first = side.open_one(side.hmac_rotation())
+    side.drive(Interrupted(side.hmac_rotation(supersede=first), at=4, made=True))
+    second = side.open_one(side.hmac_rotation())
+    assert second != first
+    ended = side.hmac_rotation(supersede=first)
+    side.succeed(ended)
+    assert ended.newest is not None and ended.newest.rotation_id == second
+    for over in (first, second, "00000000-0000-4000-8000-000000000000"):
+        with pytest.raises(RunbookError) as refused:
+            side.hmac_rotation(supersede=over).next_step()
+        assert (refused.value.code, refused.value.target) == ("VD-ROTATION-036", over)
+
+
+def test_a_run_that_begins_none_names_none(side: PublisherSide) -> None:
+    side.lab.fault("status", times=0, status=403, match={"service": "table", "path": "HmacRotations", "method": "POST"})
+    rotating = side.hmac_rotation()
+    outcome = side.drive(rotating)
+    assert outcome.failed is not None and outcome.failed.change.action == "begin"
+    assert rotating.newest is not None and not rotating.newest.open
+    result = result_json(rotating.newest, outcome)
+    assert (result["rotation_id"], result["credential_id"], result["status"]) == (None, None, "failed")
 
 
 def test_a_newer_rotation_is_noticed(side: PublisherSide) -> None:
     first = side.hmac_rotation()
     side.drive(Interrupted(first, at=3, made=False))
-    side.succeed(side.hmac_rotation(supersede=True))
+    side.succeed(side.hmac_rotation(supersede=side.open_one(first)))
     with pytest.raises(RunbookError) as failed:
         first.next_step()
     assert failed.value.code == "VD-ROTATION-034"

@@ -13,6 +13,9 @@ WRONG = (
     ("run", "import_imagez"),
     ("build", "--release"),
     ("push", "dist", "--username", "a", "--entra"),
+    ("rotate-hmac", "--overlap-seconds", "-600"),
+    ("rotate-acr-token", "--overlap-seconds", "2592001"),
+    ("rotate-hmac", "--overlap-seconds", "9" * 5000),
 )
 
 
@@ -39,6 +42,21 @@ def test_a_wrong_command_line_is_told_with_its_usage(
     assert shown.out == ""
     assert shown.err.startswith("usage: vibedata")
     assert "what to do: vibedata" in shown.err
+
+
+def test_a_misspelt_command_is_told_with_all_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where a later word is one."""
+    assert cli.main(["--output", "text", "statu", "invoke"]) == 2
+    assert "'status'" in capsys.readouterr().err
+
+
+def test_which_container_registry_must_be_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VIBEDATA_PUBLISHER_REGISTRY", raising=False)
+    trust = ("--trust-root", "0" * 64, "--identity", "CN=x,O=y,ST=z,C=NL")
+    assert cli.main(["verify", "latest", *trust, "--output", "json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-PUSH-004"
 
 
 def test_a_runbooks_result_is_all_that_a_program_reads(

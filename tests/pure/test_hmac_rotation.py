@@ -147,11 +147,13 @@ def test_superseding_refuses_no_key_that_may_be_in_use() -> None:
     for _, _, open_one in list(steps(request(), again(FIRST)))[1:-1]:
         before = accepted(open_one)
         found = again(open_one)
-        for _, change, reached in steps(request(supersede=True), found):
+        assert found.newest is not None
+        superseding = request(supersede=found.newest.rotation_id)
+        for _, change, reached in steps(superseding, found):
             if change is not None and change.action == "limit":
                 break
             assert before <= accepted(reached) | {f"hmac-{1:016x}"}, change
-        final = last(request(supersede=True), found)
+        final = last(superseding, found)
         assert states(final)[f"hmac-{3:016x}"] == "current" and len(accepted(final)) == 1
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from publisher.service import NothingToRedact
 from runbook_lib.secrets import MASK, MIN_SECRET_LENGTH, Redactor
 
 # Without surrogates: a secret comes from a service, in UTF-8.
@@ -106,6 +107,13 @@ def test_a_keys_bytes_show_in_no_encoding(key: bytes, before: bytes, after: byte
     # Within longer base64 whole groups of three bytes are alike: of 32 bytes at least 28 are hidden.
     left = redactor.redact(base64.b64encode(longer).decode()).replace("***", "")
     assert len(left) <= len(base64.b64encode(longer)) - 40
+
+
+def test_a_service_that_meets_all_instances_keys_keeps_none() -> None:
+    redactor, key = NothingToRedact(), bytes(range(32))
+    redactor.learn_key(key)
+    redactor.learn(key.hex())
+    assert redactor.redact(key.hex()) == key.hex()
 
 
 def test_a_short_key_is_refused() -> None:

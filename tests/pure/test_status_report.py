@@ -164,6 +164,15 @@ def test_credentials_are_told_before_they_expire(days: float | None, state: str,
     assert [words] == [line for line in told if "Credential" in line] or words is None
 
 
+def test_a_credential_is_renewed_by_the_command_that_can() -> None:
+    rows = [credential("token", days=1), {**credential("key", days=None, state="absent"), "PartitionKey": "hmac-key"}]
+    verdict = made(component("a"), credentials=rows).verdict
+    assert [note.remedy for note in verdict.notes] == ["run `vibedata rotate-acr-token`"]
+    missing = {**credential("key", days=None, state="not provisioned"), "PartitionKey": "hmac-key"}
+    told = made(component("a"), credentials=[missing]).verdict.notes
+    assert [note.remedy for note in told] == ["run `vibedata rotate-hmac`"]
+
+
 def test_old_health_is_no_news() -> None:
     old = rfc3339(AT - 9 * HOUR)
     assert notes(made(component("a", checkedAt=old), component("b", checkedAt=old))) == [

@@ -1,0 +1,96 @@
+"""The one rotation that a run drives: taken up or begun, found again before each step, and ended.
+
+What the runs for a key and for a token have in common. Whatever somebody else records in between is noticed.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+from publisher.rotation_plan import Request, begins
+from publisher.rotation_record import Rotation, RotationRecords
+from runbook_lib.change import Change
+from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.errors import RunbookError
+
+# Returns so many bytes that nobody can guess.
+Random = Callable[[int], bytes]
+
+
+class DrivenRotation:
+    """One run's rotation of one instance. Raises azure.core's errors where the records cannot be reached.
+
+    Parameters: records; instance_id; request; clock; random.
+    """
+
+    def __init__(
+        self, *, records: RotationRecords, instance_id: str, request: Request, clock: Clock, random: Random
+    ) -> None:
+        self._records = records
+        self._instance_id = instance_id
+        self._request = request
+        self._clock = clock
+        self._new_id = str(uuid.UUID(bytes=random(16), version=4))
+        self._id = ""
+
+    @property
+    def id(self) -> str:
+        """The id of the rotation that is driven, "" for none yet."""
+        return self._id
+
+    @property
+    def new_id(self) -> str:
+        """The id of the rotation that would be begun."""
+        return self._new_id
+
+    def newest(self) -> Rotation | None:
+        """Return the instance's last rotation, as it is recorded now."""
+        return self._records.newest(self._instance_id)
+
+    def take_up(self, newest: Rotation | None) -> None:
+        """Drive the rotation that is open, unless another is to be begun. Raises what rotation_plan.begins does."""
+        if newest is not None and not self._id and not begins(self._request, newest, self._id):
+            self._id = newest.rotation_id
+
+    def new(self, newest: Rotation | None, *, credential_id: str, slot: str = "") -> Rotation:
+        """Return the rotation that would be begun after `newest`."""
+        return Rotation(
+            instance_id=self._instance_id,
+            number=1 if newest is None else newest.number + 1,
+            rotation_id=self._new_id,
+            credential_id=credential_id,
+            slot=slot,
+            emergency=self._request.emergency,
+            supersedes=(newest.rotation_id, *newest.supersedes) if newest is not None and newest.open else (),
+            started_at=rfc3339(self._clock.now()),
+        )
+
+    def begin(self, rotation: Rotation) -> Rotation | None:
+        """Record a new rotation, and return the one that is driven from now on: another, if somebody was first."""
+        self._records.begin(rotation)
+        newest = self.newest()
+        self._id = "" if newest is None else newest.rotation_id
+        return newest
+
+    def recorded(self) -> Rotation:
+        """Return the rotation that is driven, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
+        newest = self.newest()
+        if newest is None or newest.rotation_id != self._id:
+            raise RunbookError("VD-ROTATION-034", target=self._id)
+        return newest
+
+    def end(self) -> None:
+        """Record that it is over. Raises RunbookError VD-ROTATION-034."""
+        self._records.change(replace(self.recorded(), ended_at=rfc3339(self._clock.now())))
+
+    def look(self, change: Change, *, new: Rotation) -> str | None:
+        """Return what is seen of a change to the rotation. new: the one that was to be begun."""
+        newest = self.newest()
+        if newest is None:
+            return None
+        if change.action == "begin":
+            # Whoever has begun it: of two operators one does, and both drive the same.
+            return "open" if newest.number >= new.number else None
+        if change.action == "end":
+            return "open" if newest.open else "over"
+        return change.after if newest.reached(change.after) else newest.customer
