@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from publisher import acr_token_rotation
 from publisher.acr_token_rotation import Facts, Password
-from publisher.customer_phases import CustomerPhases, RunRunbook, WrappingKey
+from publisher.customer_phases import OTHER_PENDING, OVER, CustomerPhases, PhaseError, RunRunbook, WrappingKey
 from publisher.driven_rotation import DrivenRotation, Random
 from publisher.rotation_plan import Request, Step
 from publisher.rotation_record import Rotation, RotationRecords
@@ -148,7 +148,8 @@ class AcrTokenRotation:
         rotation = replace(
             rotation, wrapped=wrapped, wrapping_key_version=wrapping_key.version, expires=rfc3339(expires)
         )
-        self._records.change(rotation)
+        if not self._records.change(rotation):
+            raise RunbookError("VD-ROTATION-034", "somebody else delivers a password", target=rotation.rotation_id)
         return rotation
 
     def _generate(self, slot: str, *, expires_at: datetime) -> bytes:
@@ -210,11 +211,17 @@ class AcrTokenRotation:
 
     def _certain_new(self) -> Rotation:
         """Return the new rotation. Of one that is given up it must be certain whether the customer uses its password:
-        a run that was killed may have promoted it and not recorded that."""
+        a run that was killed may have promoted it and not recorded that. In an emergency both passwords are gone."""
         newest = self._rotation.newest()
-        if newest is None or not newest.open or newest.promoted_at or not newest.reached("pending"):
+        if newest is None or not newest.open or newest.promoted_at or self._request.emergency:
             return self.facts.new
-        return self._new(self._phases.run(newest, "prepare", credential_id=newest.credential_id), self.facts.passwords)
+        try:
+            newest = self._phases.run(newest, "prepare", credential_id=newest.credential_id)
+        except PhaseError as error:
+            if error.customer_code not in (OTHER_PENDING, OVER):
+                raise
+            # Its password is not in use, nor will be.
+        return self._new(newest, self.facts.passwords)
 
     def _new(self, newest: Rotation | None, passwords: tuple[Password, ...]) -> Rotation:
         slot = acr_token_rotation.free_slot(newest, passwords)

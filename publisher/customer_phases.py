@@ -14,8 +14,9 @@ RunRunbook = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 # A phase may meet a vault that shows a write of the phase before late, a lock, a service that is away.
 TRIES = 3
 PAUSE_SECONDS = 5.0
-# The customer's word for: the credential of another rotation than the named one is pending.
+# The customer's words for: the credential of another rotation than the named one is pending; this rotation is over.
 OTHER_PENDING = "VD-ROTATION-002"
+OVER = "VD-ROTATION-003"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,14 @@ class WrappingKey:
 
     jwk: str
     version: str
+
+
+class PhaseError(RunbookError):
+    """VD-ROTATION-031: a phase failed at the customer's, with the code `customer_code`."""
+
+    def __init__(self, words: str, *, target: str, customer_code: str) -> None:
+        super().__init__("VD-ROTATION-031", words, target=target)
+        self.customer_code = customer_code
 
 
 class CustomerPhases:
@@ -42,7 +51,8 @@ class CustomerPhases:
     def run(self, rotation: Rotation, phase: str, **parameters: Any) -> Rotation:
         """Run a phase, record how far the customer's side is by its report, and return the record.
 
-        Raises RunbookError VD-ROTATION-031 where the phase fails, also when it was tried again.
+        Raises PhaseError where the phase fails, also when it was tried again; RunbookError VD-ROTATION-034 where
+        another rotation has taken the place of this one meanwhile.
         """
         given = {"phase": phase, "rotation_id": rotation.rotation_id, **parameters}
         if phase == RETIRE:
@@ -56,13 +66,23 @@ class CustomerPhases:
         state = str(report.get("state", ""))
         if state not in CUSTOMER_STATES:
             raise RunbookError("VD-ROTATION-031", f"phase {phase} reports no state", target=self._runbook)
-        reached = replace(rotation, customer=cast(CustomerState, state))
-        if reached.reached("pending"):
-            reached = replace(reached, wrapped="", wrapping_key_version="", expires="")
-        if reached.reached("promoted") and not reached.promoted_at:
-            reached = replace(reached, promoted_at=rfc3339(self._clock.now()))
-        self._records.change(reached)
-        return reached
+        return self._record(rotation, cast(CustomerState, state))
+
+    def _record(self, rotation: Rotation, state: CustomerState) -> Rotation:
+        """Record how far the customer's side is, on the row as it is now and only forward: while the job ran, another
+        run may have come further, or ended the rotation."""
+        for _ in range(TRIES):
+            now = self._records.newest(rotation.instance_id)
+            if now is None or now.rotation_id != rotation.rotation_id:
+                break
+            reached = now if now.reached(state) else replace(now, customer=state)
+            if reached.reached("pending"):
+                reached = replace(reached, wrapped="", wrapping_key_version="", expires="")
+            if reached.reached("promoted") and not reached.promoted_at:
+                reached = replace(reached, promoted_at=rfc3339(self._clock.now()))
+            if reached == now or self._records.change(reached):
+                return reached
+        raise RunbookError("VD-ROTATION-034", target=rotation.rotation_id)
 
     def wrapping_key(self, rotation: Rotation) -> WrappingKey:
         """Return the customer's wrapping key, as a phase of this run has reported it, or `prepare` does now."""
@@ -88,4 +108,4 @@ class CustomerPhases:
                 self._clock.sleep(PAUSE_SECONDS)
             else:
                 words = f"phase {given['phase']}: {error.get('code')}: {error.get('message')}"
-                raise RunbookError("VD-ROTATION-031", words, target=self._runbook)
+                raise PhaseError(words, target=self._runbook, customer_code=str(error.get("code")))

@@ -15,6 +15,8 @@ from runbook_lib.errors import RunbookError
 
 # Returns so many bytes that nobody can guess.
 Random = Callable[[int], bytes]
+# How many rotations that were given up are remembered, in the row of the one that followed: a job may be late.
+MAX_GIVEN_UP = 20
 
 
 class DrivenRotation:
@@ -54,6 +56,9 @@ class DrivenRotation:
 
     def new(self, newest: Rotation | None, *, credential_id: str, slot: str = "") -> Rotation:
         """Return the rotation that would be begun after `newest`."""
+        given_up = () if newest is None else newest.supersedes
+        if newest is not None and newest.open:
+            given_up = (newest.rotation_id, *given_up)
         return Rotation(
             instance_id=self._instance_id,
             number=1 if newest is None else newest.number + 1,
@@ -61,7 +66,7 @@ class DrivenRotation:
             credential_id=credential_id,
             slot=slot,
             emergency=self._request.emergency,
-            supersedes=(newest.rotation_id, *newest.supersedes) if newest is not None and newest.open else (),
+            supersedes=given_up[:MAX_GIVEN_UP],
             started_at=rfc3339(self._clock.now()),
         )
 
@@ -81,7 +86,9 @@ class DrivenRotation:
 
     def end(self) -> None:
         """Record that it is over. Raises RunbookError VD-ROTATION-034."""
-        self._records.change(replace(self.recorded(), ended_at=rfc3339(self._clock.now())))
+        rotation = self.recorded()
+        if rotation.open and not self._records.change(replace(rotation, ended_at=rfc3339(self._clock.now()))):
+            raise RunbookError("VD-ROTATION-034", target=self._id)
 
     def look(self, change: Change, *, new: Rotation) -> str | None:
         """Return what is seen of a change to the rotation. new: the one that was to be begun."""

@@ -6,11 +6,11 @@ that is given). Tables are strongly consistent: who reads the state at each requ
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from publisher.tables import insert_if_absent, merge, partition_of
+from publisher.tables import change_if_unchanged, etag_of, insert_if_absent, partition_of
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -22,7 +22,10 @@ KeyState = Literal["pending", "current", "previous", "retired", "revoked"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
-    """One key of one instance. created_at, promoted_at, accept_until: RFC 3339 texts, "" where not so (yet)."""
+    """One key of one instance. created_at, promoted_at, accept_until: RFC 3339 texts, "" where not so (yet).
+
+    etag: which version of the row was read, "" for a key that is not recorded yet.
+    """
 
     instance_id: str
     key_id: str
@@ -31,6 +34,7 @@ class KeyRecord:
     created_at: str
     promoted_at: str = ""
     accept_until: str = ""
+    etag: str = field(default="", compare=False, repr=False)
 
     def accepted(self, now: datetime) -> bool:
         """Whether a signature with this key is accepted at `now` (aware)."""
@@ -72,9 +76,14 @@ class HmacKeys:
         """Record a new key; False where it is recorded already, which is left as it is."""
         return insert_if_absent(self._tables, TABLE, record.instance_id, record.key_id, _columns(record))
 
-    def change(self, record: KeyRecord) -> None:
-        """Record what has become of a key. Raises ResourceNotFoundError where it is not recorded."""
-        merge(self._tables, TABLE, record.instance_id, record.key_id, _columns(record))
+    def change(self, record: KeyRecord) -> bool:
+        """Record what has become of a key that was read; False where somebody has changed it since: nothing is changed.
+
+        Raises ResourceNotFoundError where it is not recorded.
+        """
+        return change_if_unchanged(
+            self._tables, TABLE, record.instance_id, record.key_id, _columns(record), etag=record.etag
+        )
 
 
 def _columns(record: KeyRecord) -> dict[str, Any]:
@@ -96,4 +105,5 @@ def _record(entity: Mapping[str, Any]) -> KeyRecord:
         created_at=str(entity.get("createdAt", "")),
         promoted_at=str(entity.get("promotedAt", "")),
         accept_until=str(entity.get("acceptUntil", "")),
+        etag=etag_of(entity),
     )

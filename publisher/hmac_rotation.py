@@ -100,7 +100,10 @@ def after(change: Change, facts: Facts) -> Facts:
 
 
 def key_after(change: Change, facts: Facts) -> KeyRecord:
-    """Return what a change to a key's record makes of it."""
+    """Return what a change to a key's record makes of it.
+
+    Raises RunbookError VD-ROTATION-034: the key was retired or revoked meanwhile, and never comes back from that.
+    """
     key_id, now = key_of(change), rfc3339(facts.now)
     known = next((key for key in facts.keys if key.key_id == key_id), None)
     rotation = facts.newest
@@ -113,6 +116,8 @@ def key_after(change: Change, facts: Facts) -> KeyRecord:
             rotation_id=rotation.rotation_id,
             created_at=now,
         )
+    if known.state in ("retired", "revoked") and change.after not in ("retired", "revoked"):
+        raise RunbookError("VD-ROTATION-034", f"it is {known.state}", target=key_id)
     if change.action == "promote":
         return replace(known, state="current", promoted_at=now)
     if change.action == "limit":

@@ -22,6 +22,8 @@ from runbook_lib.secrets import Redactor
 RUNBOOK = "rotate_hmac"
 TABLE = "HmacRotations"
 KEY_ID_BYTES = 8
+# How often a key's record is read anew where somebody else changes it at the same moment.
+CHANGE_TRIES = 5
 
 
 class HmacRotation:
@@ -81,8 +83,9 @@ class HmacRotation:
         newest = self._rotation.newest()
         self._rotation.take_up(newest)
         keys = tuple(self._keys.of_instance(self._instance_id))
-        # Only after an emergency are there revoked keys whose secrets are still to be disabled.
-        revoked = [key.key_id for key in keys if key.state == "revoked"] if newest and newest.emergency else []
+        # Only after an emergency, or one that was given up, are there revoked keys whose secrets are still enabled.
+        after_revocation = newest is not None and (newest.emergency or newest.supersedes)
+        revoked = [key.key_id for key in keys if key.state == "revoked"] if after_revocation else []
         self._facts = Facts(
             now=self._clock.now(),
             newest=newest,
@@ -158,9 +161,11 @@ class HmacRotation:
         key_id = hmac_rotation.key_of(change)
         if change.action != "revoke":  # which comes before there is a rotation, and cannot come too often
             self._rotation.recorded()
-        known = self._keys.read(self._instance_id, key_id)
-        facts = replace(facts, keys=() if known is None else (known,))
         if change.action == "retire":
             # First the bytes: the record says that they are gone.
             self._custody.disable(self._instance_id, key_id)
-        self._keys.change(hmac_rotation.key_after(change, facts))
+        for _ in range(CHANGE_TRIES):
+            known = self._keys.read(self._instance_id, key_id)
+            if self._keys.change(hmac_rotation.key_after(change, replace(facts, keys=(known,) if known else ()))):
+                return
+        raise RunbookError("VD-ROTATION-034", target=key_id)

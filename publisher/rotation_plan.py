@@ -55,12 +55,14 @@ def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
     """
     if driven:
         return False
-    is_open = newest is not None and newest.open
-    if request.supersede:
-        if newest is None or not is_open or request.supersede not in (newest.rotation_id, *newest.supersedes):
-            raise RunbookError("VD-ROTATION-036", target=request.supersede)
-        return request.supersede == newest.rotation_id
-    return newest is None or not is_open or (request.emergency and not newest.emergency)
+    open_one = newest if newest is not None and newest.open else None
+    if request.supersede and (
+        open_one is None or request.supersede not in (open_one.rotation_id, *open_one.supersedes)
+    ):
+        raise RunbookError("VD-ROTATION-036", target=request.supersede)
+    if open_one is None or open_one.rotation_id == request.supersede:
+        return True
+    return request.emergency and not open_one.emergency
 
 
 def preview(

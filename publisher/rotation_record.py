@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from publisher.tables import insert_if_absent, merge
+from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -24,12 +24,14 @@ class Rotation:
     """One rotation of one instance's credential.
 
     credential_id: the key's or token's; slot: which password of the token, "" for a key. emergency: whether the former
-    credentials are believed stolen. supersedes: the rotations that were given up for it, the newest first: what one of
-    them brought may still be pending at the customer's. customer: how far that side was at its last report. started_at,
-    promoted_at, ended_at: RFC 3339, "" for not yet.
+    credentials are believed stolen. supersedes: the rotations that were given up before it, the newest first: what one
+    of them brought may still be pending at the customer's, or come there late. customer: how far that side was at its
+    last report. started_at, promoted_at, ended_at: RFC 3339, "" for not yet.
 
     wrapped, wrapping_key_version, expires: a token's password on its way, as phase stage takes it. It is encrypted for
     the customer's vault, which alone can read it; all "" for none, and once the customer is seen to have it.
+
+    etag: which version of the row was read, "" for a rotation that is not recorded yet.
     """
 
     instance_id: str
@@ -46,6 +48,7 @@ class Rotation:
     wrapped: str = field(default="", repr=False)
     wrapping_key_version: str = ""
     expires: str = ""
+    etag: str = field(default="", compare=False, repr=False)
 
     @property
     def open(self) -> bool:
@@ -83,9 +86,16 @@ class RotationRecords:
             self._tables, self._table, rotation.instance_id, _row(rotation.number), _columns(rotation)
         )
 
-    def change(self, rotation: Rotation) -> None:
-        """Record how far a rotation is."""
-        merge(self._tables, self._table, rotation.instance_id, _row(rotation.number), _columns(rotation))
+    def change(self, rotation: Rotation) -> bool:
+        """Record how far a rotation is; False where somebody has changed it since it was read: nothing is changed."""
+        return change_if_unchanged(
+            self._tables,
+            self._table,
+            rotation.instance_id,
+            _row(rotation.number),
+            _columns(rotation),
+            etag=rotation.etag,
+        )
 
 
 def _row(number: int) -> str:
@@ -123,8 +133,8 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
         started_at=str(entity["startedAt"]),
         promoted_at=str(entity["promotedAt"]),
         ended_at=str(entity["endedAt"]),
-        # Rows that an earlier version wrote have none of these.
-        wrapped=str(entity.get("wrapped", "")),
-        wrapping_key_version=str(entity.get("wrappingKeyVersion", "")),
-        expires=str(entity.get("expires", "")),
+        wrapped=str(entity["wrapped"]),
+        wrapping_key_version=str(entity["wrappingKeyVersion"]),
+        expires=str(entity["expires"]),
+        etag=etag_of(entity),
     )

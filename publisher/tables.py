@@ -39,13 +39,31 @@ def insert_if_absent(
     return True
 
 
-def merge(tables: "TableServiceClient", table: str, partition: str, row: str, columns: Mapping[str, Any]) -> None:
-    """Set columns of a row that is there. Raises ResourceNotFoundError where it is not."""
+def etag_of(entity: Mapping[str, Any]) -> str:
+    """Return which version of a row was read."""
+    return str(entity.metadata["etag"])  # type: ignore[attr-defined]
+
+
+def change_if_unchanged(
+    tables: "TableServiceClient", table: str, partition: str, row: str, columns: Mapping[str, Any], *, etag: str
+) -> bool:
+    """Set columns of a row, and return whether it was still the version that `etag` names.
+
+    A write that lost its answer is sent again and finds the row changed, by itself: then the row has these columns.
+    Raises ResourceNotFoundError where there is no such row.
+    """
+    from azure.core import MatchConditions
+    from azure.core.exceptions import ResourceModifiedError
     from azure.data.tables import UpdateMode
 
-    tables.get_table_client(table).update_entity(
-        {"PartitionKey": partition, "RowKey": row, **columns}, mode=UpdateMode.MERGE
-    )
+    client = tables.get_table_client(table)
+    entity = {"PartitionKey": partition, "RowKey": row, **columns}
+    try:
+        client.update_entity(entity, mode=UpdateMode.MERGE, etag=etag, match_condition=MatchConditions.IfNotModified)
+    except ResourceModifiedError:
+        there = client.get_entity(partition, row)
+        return all(there.get(name) == value for name, value in columns.items())
+    return True
 
 
 def _create(tables: "TableServiceClient", table: str) -> None:

@@ -88,8 +88,8 @@ ENTRIES: tuple[ErrorEntry, ...] = (
         "a phase of the rotation failed at the customer's",
         "The job ran in the customer's tenant and ended with the failure that the message names. Everything works on,"
         " with the former credential or with both.",
-        "See that failure's own code; then run the same command again. Where it says that the rotation is over, give it"
-        " up for another with --supersede and its id.",
+        "See that failure's own code; then run the same command again. Where it says that the rotation is over, or that"
+        " what a phase before brought is gone, give it up for another with --supersede and its id.",
         retryable=True,
     ),
     entry(
@@ -125,7 +125,7 @@ ENTRIES: tuple[ErrorEntry, ...] = (
         "VD-ROTATION-036",
         "the rotation to give up is not open",
         "There is no rotation of this id, it is over, or what it was given up for is over, too.",
-        "`--plan` without --supersede shows the rotation that is open, with its id; without one, there is nothing to"
-        " give up.",
+        "Run it with --plan and without --supersede: that shows the rotation that is open, with its id. Where there is"
+        " none, there is nothing to give up.",
     ),
 )

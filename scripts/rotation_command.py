@@ -47,11 +47,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         " in an emergency 0)",
     )
     parser.add_argument("--wait", action="store_true", help="stay until the former one is retired")
-    anew = parser.add_mutually_exclusive_group()
-    anew.add_argument(
+    parser.add_argument(
         "--emergency", action="store_true", help="what is in use is believed stolen: refuse it at once, no overlap"
     )
-    anew.add_argument(
+    parser.add_argument(
         "--supersede",
         default="",
         metavar="ROTATION_ID",

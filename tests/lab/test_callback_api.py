@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -198,7 +198,8 @@ def test_a_key_is_refused_as_soon_as_it_is_retired_or_revoked(api: Api) -> None:
     for state in ("retired", "revoked"):
         key = api.key()
         assert [api.report(key).status_code for _ in range(2)] == [200, 200]  # each process has its bytes now
-        api.side.keys.change(api.record(key, state))
+        known = api.side.keys.read(INSTANCE, key.key_id)
+        assert known is not None and api.side.keys.change(replace(known, state=state))
         assert [api.report(key).status_code for _ in range(2)] == [401, 401]
 
 
@@ -378,7 +379,7 @@ def test_it_says_what_it_lacks_and_ends_when_told(lab: LabUnderTest) -> None:
     bare = {"PATH": os.environ["PATH"]}
     lacking = subprocess.run(command, env=bare, capture_output=True, text=True, timeout=60, check=False)
     assert lacking.returncode == 2
-    assert lacking.stderr.startswith("VD-SETTINGS-001: ")
+    assert lacking.stderr.startswith("VD-SETTINGS-005: ")
     assert "VIBEDATA_PUBLISHER_API" in lacking.stderr
     with subprocess.Popen(command, env=bare | dict(lab.env), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -41,8 +41,12 @@ def test_a_key_is_recorded_once_and_changed(side: PublisherSide) -> None:
     assert not side.keys.add(replace(RECORD, state="revoked")), "who comes second changes nothing"
     assert side.keys.read(INSTANCE, KEY_ID) == RECORD
     side.keys.add(replace(RECORD, instance_id="customer-2"))
-    promoted = replace(RECORD, state="current", promoted_at="2026-11-23T11:00:00.000000Z")
-    side.keys.change(promoted)
+    known = side.keys.read(INSTANCE, KEY_ID)
+    assert known is not None
+    promoted = replace(known, state="current", promoted_at="2026-11-23T11:00:00.000000Z")
+    assert side.keys.change(promoted)
+    assert not side.keys.change(replace(known, state="retired")), "it was changed since it was read"
+    assert side.keys.change(promoted), "the same write again, as after a lost answer"
     assert list(side.keys.of_instance(INSTANCE)) == [promoted]
 
 

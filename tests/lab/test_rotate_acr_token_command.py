@@ -177,3 +177,56 @@ def test_without_a_token_there_is_nothing_to_rotate(side: PublisherSide) -> None
     with pytest.raises(RunbookError) as failed:
         replace(side, lab=unknown).token_rotation().next_step()
     assert failed.value.code == "VD-ROTATION-035"
+
+
+def test_a_run_that_was_overtaken_while_its_job_ran_changes_nothing(side: PublisherSide) -> None:
+    before = secret(side)
+
+    def overtaken(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        report = side.run_runbook(name, parameters)
+        if parameters["phase"] == "prepare":
+            side.succeed(side.token_rotation())  # somebody else runs the same command, to the rotation's end
+        return report
+
+    rotating = side.by(overtaken).token_rotation()
+    side.succeed(rotating)
+    assert rotating.newest is not None and (rotating.newest.number, rotating.newest.customer) == (1, "retired")
+    assert (works(side, before), works(side, secret(side))) == (False, True)
+
+
+@pytest.mark.parametrize("emergency", [False, True])
+def test_a_promotion_that_the_customer_took_back_can_be_given_up(side: PublisherSide, emergency: bool) -> None:
+    def killed(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        report = side.run_runbook(name, parameters)
+        if parameters["phase"] == "promote":
+            raise Killed
+        return report
+
+    before = secret(side)
+    side.drive(side.by(killed).token_rotation())
+    side.customer.secrets.update_secret_properties(SECRET, enabled=False)
+    stuck = side.drive(side.token_rotation())
+    assert stuck.failed is not None and stuck.failed.error is not None
+    assert stuck.failed.error.code == "VD-ROTATION-031" and "VD-ROTATION-003" in stuck.failed.error.message
+    given = {"emergency": True} if emergency else {"supersede": side.open_one(side.token_rotation())}
+    side.succeed(side.token_rotation(**given))
+    assert (works(side, before), works(side, secret(side))) == (False, True)
+
+
+def test_what_a_late_job_brings_holds_up_no_later_rotation(side: PublisherSide) -> None:
+    late = list[Mapping[str, Any]]()
+
+    def killed(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if parameters["phase"] != "stage":
+            return side.run_runbook(name, parameters)
+        late.append(parameters)
+        raise Killed
+
+    side.drive(side.by(killed).token_rotation())
+    side.succeed(side.token_rotation(supersede=side.open_one(side.token_rotation())))
+    in_use = secret(side)
+    assert side.run_runbook("rotate_acr_token", late[0])["error"] is None, "pending, and nobody promotes it"
+    for request in ({}, {"emergency": True}):
+        side.succeed(side.token_rotation(**request))
+        assert (works(side, in_use), works(side, secret(side))) == (False, True)
+        in_use = secret(side)

@@ -8,7 +8,7 @@ import json
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -74,7 +74,8 @@ class Publisher:
         return turn
 
     def change(self, turn: Rotation, state: KeyState) -> None:
-        self.keys.change(self.record(turn, state))
+        known = self.keys.read(self.instance, turn.credential_id)
+        assert known is not None and self.keys.change(replace(known, state=state))
 
     def record(self, turn: Rotation, state: KeyState) -> KeyRecord:
         return KeyRecord(

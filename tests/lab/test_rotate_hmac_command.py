@@ -1,12 +1,15 @@
 """`vibedata rotate-hmac` over the wire, beside what the load test shows: emergencies, lost keys, two operators."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
 
+from publisher.hmac_rotation_run import HmacRotation
+from publisher.rotation_plan import Step
 from runbook_lib.callback_signer import SigningKey
+from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError
 from scripts.rotation_command import result_json
 from tests.lab.publisher_side import Interrupted, PublisherSide, publisher_side
@@ -147,3 +150,55 @@ def test_a_newer_rotation_is_noticed(side: PublisherSide) -> None:
     with pytest.raises(RunbookError) as failed:
         first.next_step()
     assert failed.value.code == "VD-ROTATION-034"
+
+
+class Met:
+    """A run that meets something just before it changes a key's record for the first time."""
+
+    def __init__(self, rotating: HmacRotation, met: Callable[[], object]) -> None:
+        self._rotating = rotating
+        self._met: Callable[[], object] | None = met
+
+    def next_step(self) -> Step:
+        return self._rotating.next_step()
+
+    def apply(self, change: Change) -> None:
+        if self._met and change.action == "promote" and change.target.startswith("key "):
+            self._met()
+            self._met = None
+        self._rotating.apply(change)
+
+    def look(self, change: Change) -> str | None:
+        return self._rotating.look(change)
+
+
+def test_a_key_that_an_emergency_revoked_stays_refused(side: PublisherSide) -> None:
+    """Whatever a run that had looked before goes on to do, and though the emergency's own run was killed."""
+    before = key_in_use(side.lab)
+
+    def emergency() -> None:
+        revoked = side.drive(Interrupted(side.hmac_rotation(emergency=True), at=3, made=False))
+        assert [result.change.action for result in revoked.results[:2]] == ["revoke", "revoke"]
+
+    outcome = side.drive(Met(side.hmac_rotation(), emergency))
+    assert outcome.failed is not None and outcome.failed.error is not None
+    assert outcome.failed.error.code == "VD-ROTATION-034"
+    after = key_in_use(side.lab)
+    assert after.key_id != before.key_id
+    assert (accepted(side, before), accepted(side, after)) == (False, False)
+    side.succeed(side.hmac_rotation(emergency=True))
+    assert accepted(side, key_in_use(side.lab)) and states(side) == ["current", "revoked", "revoked"]
+    for key in (before, after):
+        assert not side.custody.enabled(side.settings.instance_id, key.key_id)
+
+
+def test_an_emergency_within_an_emergency_refuses_what_that_was_bringing(side: PublisherSide) -> None:
+    side.drive(Interrupted(side.hmac_rotation(emergency=True), at=8, made=True))
+    first = side.open_one(side.hmac_rotation())
+    stolen = key_in_use(side.lab)
+    side.succeed(side.hmac_rotation(emergency=True, supersede=first))
+    assert key_in_use(side.lab).key_id != stolen.key_id
+    assert (accepted(side, stolen), accepted(side, key_in_use(side.lab))) == (False, True)
+    assert states(side) == ["current", "revoked", "revoked"]
+    for record in side.keys.of_instance(side.settings.instance_id):
+        assert side.custody.enabled(side.settings.instance_id, record.key_id) == (record.state == "current")

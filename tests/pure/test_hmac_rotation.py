@@ -60,7 +60,9 @@ def last(asked: Request, found: Facts) -> Facts:
 def again(found: Facts) -> Facts:
     """What the next run finds, which would begin another rotation."""
     number = 1 if found.newest is None else found.newest.number + 1
-    given_up = (found.newest.rotation_id, *found.newest.supersedes) if found.newest and found.newest.open else ()
+    given_up = found.newest.supersedes if found.newest else ()
+    if found.newest and found.newest.open:
+        given_up = (found.newest.rotation_id, *given_up)
     return replace(found, driven="", new=rotation(number, supersedes=given_up))
 
 
