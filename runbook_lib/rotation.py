@@ -29,9 +29,8 @@ from runbook_lib.runbook import Context
 from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 
 PHASES: tuple[str, ...] = get_args(Phase)
-# RSA-3072's block (RFC 8017 section 7.1.1); of it RSA-OAEP-256 leaves 384 - 2 * 32 - 2 bytes for what is wrapped.
+# RSA-3072's block (RFC 8017 section 7.1.1).
 WRAPPED_BYTES = 384
-MAX_CREDENTIAL_BYTES = 318
 MAX_OVERLAP_SECONDS = 30 * 24 * 3600
 # The result's line cuts longer texts (runbook_lib.result).
 PART_CHARACTERS = 256
