@@ -57,6 +57,9 @@ def blob(layout: Path, descriptor: Descriptor) -> bytes:
 
 def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
     repository, _, tag = str(entry.get("annotations", {}).get(REFERENCE_NAME, "")).rpartition(":")
+    size = blob_path(layout, entry["digest"]).stat().st_size
+    if size > MAX_MANIFEST_BYTES:
+        raise _damaged(layout, f"the manifest {entry['digest']} has {size} bytes; at most {MAX_MANIFEST_BYTES}")
     content = _checked(layout, entry["digest"])
     manifest = json.loads(content)
     if manifest["mediaType"] != MANIFEST_MEDIA_TYPE:

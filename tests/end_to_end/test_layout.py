@@ -101,3 +101,23 @@ def test_damage_is_found(layout: Path) -> None:
         assert caught.value.code == "VD-PUSH-001"
         path.write_bytes(before)
     assert len(layout_reader.read(layout)) == 2
+
+
+def test_a_manifest_that_no_registry_takes_is_not_read(layout: Path) -> None:
+    index = json.loads((layout / "index.json").read_text())
+    entry, _ = index["manifests"]
+    manifest = blob_path(layout, entry["digest"]).read_bytes()
+
+    def lengthen(size: int) -> None:
+        content = manifest.ljust(size)
+        blob_path(layout, digest_of(content)).write_bytes(content)
+        (layout / "index.json").write_text(
+            json.dumps({**index, "manifests": [{**entry, "digest": digest_of(content), "size": size}]})
+        )
+
+    lengthen(layout_reader.MAX_MANIFEST_BYTES)
+    assert len(layout_reader.read(layout)) == 1
+    lengthen(layout_reader.MAX_MANIFEST_BYTES + 1)
+    with pytest.raises(RunbookError, match="at most 4194304") as caught:
+        layout_reader.read(layout)
+    assert caught.value.code == "VD-PUSH-001"
