@@ -51,10 +51,10 @@ class Run:
     def printed(self) -> list[str]:
         return self._stream.getvalue().decode().splitlines()
 
-    def whole(self, flushes: int = 1, events: int = 2) -> "Run":
-        """Record and flush `events` events, `flushes` times, and end the run."""
+    def whole(self, flushes: int = 1) -> "Run":
+        """Record and flush two events, `flushes` times, and end the run."""
         for flush in range(flushes):
-            for number in range(events):
+            for number in range(2):
                 target = f"t{flush}-{number}"
                 self.log.record(Entry(step="apply", outcome="done", target=target, message=f"with {CANARY}"))
             self.log.flush()
