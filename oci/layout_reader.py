@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, TITLE, Descriptor, blob_path, digest_of
+from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, blob_path, digest_of
 from oci.packages import sha256_of
 from runbook_lib.errors import RunbookError
 
@@ -99,11 +99,6 @@ def _descriptor(value: Mapping[str, Any]) -> Descriptor:
         size=int(value["size"]),
         annotations=dict(value.get("annotations", {})),
     )
-
-
-def title(descriptor: Descriptor) -> str:
-    """Return the file name that a layer has."""
-    return descriptor.annotations[TITLE]
 
 
 def _check_file(layout: Path, descriptor: Descriptor) -> None:

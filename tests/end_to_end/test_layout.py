@@ -11,7 +11,7 @@ import pytest
 
 from lab import tools
 from oci import layout_reader
-from oci.layout import EMPTY, LayoutWriter, blob_path, digest_of
+from oci.layout import EMPTY, TITLE, LayoutWriter, blob_path, digest_of
 from runbook_lib.errors import RunbookError
 
 TYPE = "application/vnd.example.text"
@@ -51,7 +51,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_reads_what_it_wrote(layout: Path) -> None:
     one, two = layout_reader.read(layout)
     assert (one.repository, one.tag, one.artifact_type) == ("example/one", "1.0", TYPE)
-    assert [layout_reader.title(layer) for layer in one.layers] == ["a.txt", "big"]
+    assert [layer.annotations[TITLE] for layer in one.layers] == ["a.txt", "big"]
     assert layout_reader.blob(layout, one.layers[0]).decode() == "größe"
     assert layout_reader.blob(layout, two.layers[0]) == b"two"
     assert {blob.digest for blob in two.blobs} == {digest_of(b"two"), digest_of(EMPTY)}
