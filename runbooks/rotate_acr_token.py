@@ -15,13 +15,12 @@ from runbook_lib.container_registry import publisher_reader
 from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import SECRET, parse_token
-from runbook_lib.release import MANIFEST_REPOSITORY
+from runbook_lib.release import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.rotation import Credential, Facts, RotationParameters
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.secrets import Redactor
 
 KIND = "registry-token"
-LATEST = "latest"
 
 _CREDENTIAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 

@@ -11,6 +11,7 @@ from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
+from runbook_lib.release import LATEST
 from runbook_lib.retry import NetworkRetryPolicy
 from scripts.azure_session import AzureSession
 from scripts.command_invoke import result_of
@@ -19,7 +20,7 @@ from scripts.publication import Bootstrap
 
 # In the order of design section 1; each needs what the one before it left behind.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    ("import_manifest", {"release_tag": "latest"}),
+    ("import_manifest", {"release_tag": LATEST}),
     ("import_images", {}),
     ("publish_runbooks", {}),
     ("validate_runbooks", {}),
