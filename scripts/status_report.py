@@ -12,10 +12,10 @@ from runbook_lib.clock import rfc3339
 from runbook_lib.component_registry import COMPONENTS, CREDENTIALS, CURRENT, OBSERVABILITY, RELEASES, VANISHED, Entity
 from runbook_lib.component_rows import registered_component
 from runbook_lib.health import STATES
+from runbook_lib.rotation_record import RETIRED
 from scripts.status_facts import (
     DEGRADED,
     HEALTHY,
-    RETIRED,
     UNHEALTHY,
     UNKNOWN,
     Component,
