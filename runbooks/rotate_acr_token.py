@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runbook_lib import rotation
+from runbook_lib.clock import from_rfc3339
 from runbook_lib.container_registry import publisher_reader
 from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
@@ -44,7 +45,7 @@ class Parameters(RotationParameters):
         if not self.expires:
             return None
         try:
-            moment = datetime.fromisoformat(self.expires.replace("Z", "+00:00"))
+            moment = from_rfc3339(self.expires)
         except ValueError:
             moment = None
         if moment is None or moment.tzinfo is None:
