@@ -1,9 +1,8 @@
 """The bytes of the keys that sign callbacks, in the publisher's Private vault: a secret for each key, set once."""
 
-import base64
-import binascii
 from typing import TYPE_CHECKING
 
+from runbook_lib import base64url
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import KEY_BYTES, key_text
@@ -70,8 +69,8 @@ class KeyCustody:
                 return None
             raise
         try:
-            key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            key = base64url.decode(text)
+        except ValueError:
             raise RunbookError("VD-ROTATION-032", "the secret is no base64url", target=name) from None
         if len(key) != KEY_BYTES:
             raise RunbookError("VD-ROTATION-032", f"the secret does not hold {KEY_BYTES} bytes", target=name)

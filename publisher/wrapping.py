@@ -1,11 +1,9 @@
 """Wrap a secret for the customer's vault, which alone can unwrap it (RFC 8017, RSAES-OAEP with SHA-256)."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from runbook_lib import strict_json
+from runbook_lib import base64url, strict_json
 from runbook_lib.errors import RunbookError
 
 KEY_BITS = 3072
@@ -35,7 +33,7 @@ def wrap(secret: bytes, wrapping_key: str) -> str:
         wrapped = key.encrypt(secret, padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))
     except ValueError as error:
         raise RunbookError("VD-ROTATION-030", f"nothing can be encrypted for it: {error}") from None
-    return base64.urlsafe_b64encode(wrapped).rstrip(b"=").decode()
+    return base64url.encode(wrapped)
 
 
 def _numbers(wrapping_key: str) -> tuple[int, int]:
@@ -54,6 +52,6 @@ def _integer(jwk: Mapping[str, Any], name: str) -> int:
     try:
         if not isinstance(text, str):
             raise ValueError(name)
-        return int.from_bytes(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), "big")
-    except (binascii.Error, ValueError):
+        return int.from_bytes(base64url.decode(text), "big")
+    except ValueError:
         raise RunbookError("VD-ROTATION-030", f"member {name} is no base64url number") from None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from runbook_lib import base64url
 from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.credential_versions import (
     ROTATION_TAG,
@@ -268,9 +269,8 @@ def _wrapping_key(key: "KeyVaultKey") -> WrappingKey:
 
 def _jwk(key: "JsonWebKey") -> dict[str, str]:
     """Return the public key as JWK members (RFC 7518 section 6.3.1)."""
-    import base64
 
     def text(number: bytes) -> str:
-        return base64.urlsafe_b64encode(number.lstrip(b"\0")).decode().rstrip("=")
+        return base64url.encode(number.lstrip(b"\0"))
 
     return {"kty": "RSA", "n": text(key.n), "e": text(key.e)}  # type: ignore[attr-defined]

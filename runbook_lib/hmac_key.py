@@ -4,10 +4,10 @@ Secret `hmac-key`: the newest enabled version is the key in use, its value base6
 rotate_hmac alone writes it.
 """
 
-import base64
 import re
 from typing import TYPE_CHECKING
 
+from runbook_lib import base64url
 from runbook_lib.callback_signer import SigningKey
 from runbook_lib.errors import RunbookError
 from runbook_lib.secret_in_use import secret_in_use
@@ -45,7 +45,7 @@ def signing_key(text: str, key_id: str, redactor: Redactor) -> SigningKey:
     if len(text) >= MIN_SECRET_LENGTH:
         redactor.learn(text)
     try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        key = base64url.decode(text)
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES or KEY_ID.fullmatch(key_id) is None:
@@ -60,4 +60,4 @@ def key_text(key: bytes, redactor: Redactor) -> str:
         redactor.learn_key(key)
     if len(key) != KEY_BYTES:
         raise RunbookError("VD-ROTATION-006", f"it was unwrapped and is not {KEY_BYTES} bytes", target=SECRET)
-    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+    return base64url.encode(key)
