@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from runbook_lib import base64url
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
-from runbook_lib.hmac_key import KEY_BYTES, key_text
+from runbook_lib.hmac_key import KEY_BYTES, key_of, key_text
 from runbook_lib.secrets import Redactor
 
 if TYPE_CHECKING:
@@ -68,12 +67,9 @@ class KeyCustody:
             if error.status_code == 403 and "SecretDisabled" in str(error):
                 return None
             raise
-        try:
-            key = base64url.decode(text)
-        except ValueError:
-            raise RunbookError("VD-ROTATION-032", "the secret is no base64url", target=name) from None
-        if len(key) != KEY_BYTES:
-            raise RunbookError("VD-ROTATION-032", f"the secret does not hold {KEY_BYTES} bytes", target=name)
+        key = key_of(text)
+        if key is None:
+            raise RunbookError("VD-ROTATION-032", f"the secret is no base64url of {KEY_BYTES} bytes", target=name)
         self._redactor.learn_key(key)
         return key
 

@@ -44,14 +44,20 @@ def signing_key(text: str, key_id: str, redactor: Redactor) -> SigningKey:
     """
     if len(text) >= MIN_SECRET_LENGTH:
         redactor.learn(text)
-    try:
-        key = base64url.decode(text)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES or KEY_ID.fullmatch(key_id) is None:
+    key = key_of(text)
+    if key is None or KEY_ID.fullmatch(key_id) is None:
         raise RunbookError("VD-ROTATION-006", f"it is not {KEY_BYTES} bytes with an id", target=SECRET)
     redactor.learn_key(key)
     return SigningKey(key_id, key)
+
+
+def key_of(text: str) -> bytes | None:
+    """Return the key that a text holds as `key_text` writes it, None where it holds none."""
+    try:
+        key = base64url.decode(text)
+    except ValueError:
+        return None
+    return key if len(key) == KEY_BYTES else None
 
 
 def key_text(key: bytes, redactor: Redactor) -> str:
