@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import KEY_BYTES, key_of, key_text
+from runbook_lib.secret_in_use import is_disabled
 from runbook_lib.secrets import Redactor
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class KeyCustody:
         except ResourceNotFoundError:
             return None
         except HttpResponseError as error:
-            # A disabled secret is 403 like a missing role; only the inner code tells the two apart.
-            if error.status_code == 403 and "SecretDisabled" in str(error):
+            if is_disabled(error):
                 return None
             raise
         key = key_of(text)

@@ -24,7 +24,7 @@ from runbook_lib.credential_versions import (
     pending_name,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.secret_in_use import WRITTEN_TAG
+from runbook_lib.secret_in_use import WRITTEN_TAG, is_disabled
 
 if TYPE_CHECKING:
     from azure.keyvault.keys import JsonWebKey, KeyVaultKey
@@ -184,7 +184,7 @@ class CredentialVault:
                 "VD-ROTATION-001", "it is gone; phase stage comes first", target=self._pending
             ) from error
         except HttpResponseError as error:
-            if error.status_code == 403 and "SecretDisabled" in str(error):
+            if is_disabled(error):
                 raise RunbookError(
                     "VD-ROTATION-001", "it was disabled; stage it again", target=self._pending
                 ) from error
