@@ -1,7 +1,6 @@
 """The lab's clock: the machine's, moved by an offset that the control API sets."""
 
 import time
-from collections.abc import Callable
 
 
 class LabClock:
@@ -11,9 +10,7 @@ class LabClock:
     an instant. The real servers and the jobs keep the machine's own clock.
     """
 
-    def __init__(self, *, machine: Callable[[], float] = time.time) -> None:
-        """Start without an offset; `machine` returns the machine's seconds since the epoch."""
-        self._machine = machine
+    def __init__(self) -> None:
         self._offset = 0.0
 
     @property
@@ -23,7 +20,7 @@ class LabClock:
 
     def now(self) -> float:
         """Return the lab's time in seconds since the epoch."""
-        return self._machine() + self._offset
+        return time.time() + self._offset
 
     def advance(self, seconds: float) -> None:
         """Move the lab's time by `seconds` from where it is."""

@@ -131,13 +131,7 @@ class AcrApi:
         if manifest.config_media_type:
             shown["configMediaType"] = manifest.config_media_type
         if manifest.children:
-            shown["references"] = [
-                {
-                    "digest": child["digest"],
-                    **{key: child.get("platform", {}).get(key) for key in ("architecture", "os")},
-                }
-                for child in manifest.children
-            ]
+            shown["references"] = [_reference(child) for child in manifest.children]
         return shown
 
 

@@ -43,8 +43,6 @@ from lab.registry_tokens import RegistryTokens
 from lab.tokens import TokenIssuer
 from lab.tools import ToolMissingError
 
-LOGGER = logging.getLogger("lab")
-
 # As in the real sandbox, whose identity endpoint is plain http on loopback.
 PLAIN_SERVICES = ("control", "identity")
 BACKLOG = 1024

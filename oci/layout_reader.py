@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, TITLE, Descriptor, blob_path, digest_of
+from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, blob_path, digest_of
 from oci.packages import sha256_of
 from runbook_lib.errors import RunbookError
 
@@ -57,6 +57,9 @@ def blob(layout: Path, descriptor: Descriptor) -> bytes:
 
 def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
     repository, _, tag = str(entry.get("annotations", {}).get(REFERENCE_NAME, "")).rpartition(":")
+    size = blob_path(layout, entry["digest"]).stat().st_size
+    if size > MAX_MANIFEST_BYTES:
+        raise _damaged(layout, f"the manifest {entry['digest']} has {size} bytes; at most {MAX_MANIFEST_BYTES}")
     content = _checked(layout, entry["digest"])
     manifest = json.loads(content)
     if manifest["mediaType"] != MANIFEST_MEDIA_TYPE:
@@ -96,11 +99,6 @@ def _descriptor(value: Mapping[str, Any]) -> Descriptor:
         size=int(value["size"]),
         annotations=dict(value.get("annotations", {})),
     )
-
-
-def title(descriptor: Descriptor) -> str:
-    """Return the file name that a layer has."""
-    return descriptor.annotations[TITLE]
 
 
 def _check_file(layout: Path, descriptor: Descriptor) -> None:

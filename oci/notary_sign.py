@@ -6,7 +6,7 @@ may be installed, and an installed release must be readable longer.
 """
 
 import json
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import timezone
 from typing import Any
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from oci.layout import EMPTY, EMPTY_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
 from oci.signers import Signer
 from oci.signing_chain import SigningChain
+from runbook_lib import base64url
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_algorithms import is_signed
@@ -81,7 +82,7 @@ def _protected(algorithm: str, moment: str) -> bytes:
 
 def _envelope(payload: bytes, protected: bytes, signing: Signing) -> bytes:
     chain = signing.chain
-    fields: dict[str, Any] = {"payload": _base64url(payload), "protected": _base64url(protected)}
+    fields: dict[str, Any] = {"payload": base64url.encode(payload), "protected": base64url.encode(protected)}
     signing_input = f"{fields['protected']}.{fields['payload']}".encode("ascii")
     hashed = hashes.Hash(chain.hash)
     hashed.update(signing_input)
@@ -89,7 +90,7 @@ def _envelope(payload: bytes, protected: bytes, signing: Signing) -> bytes:
     if not is_signed(chain.leaf, chain.algorithm, signature, signing_input):
         raise RunbookError("VD-TRUST-052", target=chain.leaf.subject)
     certificates = [b64encode(each.parsed.public_bytes(Encoding.DER)).decode() for each in chain.certificates]
-    fields |= {"header": {"x5c": certificates, SIGNING_AGENT: AGENT}, "signature": _base64url(signature)}
+    fields |= {"header": {"x5c": certificates, SIGNING_AGENT: AGENT}, "signature": base64url.encode(signature)}
     # In the order in which notation writes them.
     return json.dumps(fields, separators=(",", ":")).encode()
 
@@ -112,8 +113,3 @@ def _manifest(subject: Descriptor, envelope: bytes, chain: SigningChain, moment:
             },
         }
     )
-
-
-def _base64url(content: bytes) -> str:
-    """RFC 7515, 2: without padding."""
-    return urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -17,14 +17,14 @@ from oci.layout_reader import Artifact
 from oci.referrers import Referrers
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import ReleaseManifest, version_key
+from runbook_lib.release import LATEST, ReleaseManifest, version_key
 from runbook_lib.release_fetch import fetch_release, read_artifact, resolve_release
 from runbook_lib.release_manifest import parse
 
 # Requests in flight at once. Each upload holds one piece in memory (container_registry_writer.PIECE_BYTES).
 MAX_PARALLEL = 8
 
-BLOBS, MANIFESTS, SIGNATURES, LISTED, TAGS, LATEST = range(6)
+BLOBS, MANIFESTS, SIGNATURES, LISTED, TAGS, LATEST_TAG = range(6)
 _KINDS = {"blob": BLOBS, "manifest": MANIFESTS, "signature": SIGNATURES, "referrer": LISTED, "tag": TAGS}
 
 
@@ -116,10 +116,10 @@ class Push:
         """Return the version of the release that customers get now; what none of them could read counts as none."""
         reader = self._writer.reader()
         try:
-            artifact = resolve_release(reader, release.LATEST)
+            artifact = resolve_release(reader, LATEST)
             if artifact is None:
                 return None
-            described = read_artifact(artifact.content, digest=artifact.digest, target=release.LATEST)
+            described = read_artifact(artifact.content, digest=artifact.digest, target=LATEST)
             return fetch_release(reader, described).manifest.version
         except RunbookError as error:
             if error.code.startswith("VD-MANIFEST-"):
@@ -173,7 +173,7 @@ def wanted(built: BuiltRelease) -> dict[str, str]:
         manifests[f"manifest {artifact.repository}@{artifact.digest}"] = artifact.digest
         tags[f"tag {artifact.repository}:{artifact.tag}"] = artifact.digest
         if artifact.repository == release.MANIFEST_REPOSITORY:
-            latest[f"tag {artifact.repository}:{release.LATEST}"] = artifact.digest
+            latest[f"tag {artifact.repository}:{LATEST}"] = artifact.digest
     return blobs | manifests | signatures | listed | tags | latest
 
 
@@ -211,12 +211,12 @@ def plan(facts: Facts) -> Plan:
     return Plan(changes=tuple(changes), unchanged=tuple(unchanged))
 
 
-_ACTIONS = {BLOBS: "upload", MANIFESTS: "put", SIGNATURES: "put", LISTED: "list", TAGS: "tag", LATEST: "tag"}
+_ACTIONS = {BLOBS: "upload", MANIFESTS: "put", SIGNATURES: "put", LISTED: "list", TAGS: "tag", LATEST_TAG: "tag"}
 
 
 def _stage(target: str) -> int:
     kind, _, reference = parts(target)
-    return LATEST if (kind, reference) == ("tag", release.LATEST) else _KINDS[kind]
+    return LATEST_TAG if (kind, reference) == ("tag", LATEST) else _KINDS[kind]
 
 
 def parts(target: str) -> tuple[str, str, str]:

@@ -18,7 +18,6 @@ MANIFEST_REPOSITORY = REPOSITORY
 RUNBOOK_MEDIA_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_MEDIA_TYPE = "application/vnd.vibedata.python-packages.v1"
 MANIFEST_MEDIA_TYPE = MEDIA_TYPE
-LATEST = "latest"
 
 # A release that never expires could be replayed for ever; a longer life than this is a slip of the pen.
 MAX_VALID_DAYS = 3660

@@ -15,13 +15,11 @@ from publisher.callback_auth import KEY_ID, wsgi_answer
 from publisher.callback_gate import UNAVAILABLE, Answer, Log
 from publisher.callback_keys import PATH
 from publisher.instance_reports import InstanceReports, Report
-from runbook_lib.callback_payloads import KINDS, PayloadRefusedError, parse
+from runbook_lib.callback_payloads import KINDS, UUID_FORM, PayloadRefusedError, parse
 from runbook_lib.callback_verifier import UnavailableError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-_REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class _NotAcceptedError(Exception):
@@ -76,8 +74,8 @@ class CallbackApi:
         if environ.get("CONTENT_TYPE") != "application/json":
             raise _NotAcceptedError(415, "a report's Content-Type is application/json")
         report_id = environ.get("HTTP_IDEMPOTENCY_KEY", "")
-        if not _REPORT_ID.fullmatch(report_id):
-            raise _NotAcceptedError(400, "Idempotency-Key takes a UUID in small letters")
+        if not re.fullmatch(UUID_FORM.pattern, report_id):
+            raise _NotAcceptedError(400, f"Idempotency-Key takes {UUID_FORM.takes}")
         content = environ["wsgi.input"].read()
         try:
             payload = parse(kind, content)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent, partition_of
+from runbook_lib.clock import from_rfc3339
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -40,7 +41,7 @@ class KeyRecord:
         """Whether a signature with this key is accepted at `now` (aware)."""
         if self.state in ("pending", "current"):
             return True
-        return self.state == "previous" and (not self.accept_until or now < datetime.fromisoformat(self.until))
+        return self.state == "previous" and (not self.accept_until or now < from_rfc3339(self.accept_until))
 
     @property
     def until(self) -> str:

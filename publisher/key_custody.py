@@ -1,12 +1,11 @@
 """The bytes of the keys that sign callbacks, in the publisher's Private vault: a secret for each key, set once."""
 
-import base64
-import binascii
 from typing import TYPE_CHECKING
 
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
-from runbook_lib.hmac_key import KEY_BYTES, key_text
+from runbook_lib.hmac_key import KEY_BYTES, key_of, key_text
+from runbook_lib.secret_in_use import is_disabled
 from runbook_lib.secrets import Redactor
 
 if TYPE_CHECKING:
@@ -65,16 +64,12 @@ class KeyCustody:
         except ResourceNotFoundError:
             return None
         except HttpResponseError as error:
-            # A disabled secret is 403 like a missing role; only the inner code tells the two apart.
-            if error.status_code == 403 and "SecretDisabled" in str(error):
+            if is_disabled(error):
                 return None
             raise
-        try:
-            key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            raise RunbookError("VD-ROTATION-032", "the secret is no base64url", target=name) from None
-        if len(key) != KEY_BYTES:
-            raise RunbookError("VD-ROTATION-032", f"the secret does not hold {KEY_BYTES} bytes", target=name)
+        key = key_of(text)
+        if key is None:
+            raise RunbookError("VD-ROTATION-032", f"the secret is no base64url of {KEY_BYTES} bytes", target=name)
         self._redactor.learn_key(key)
         return key
 

@@ -1,28 +1,30 @@
 """Wrap a secret for the customer's vault, which alone can unwrap it (RFC 8017, RSAES-OAEP with SHA-256)."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from runbook_lib import strict_json
+from runbook_lib import base64url, strict_json
 from runbook_lib.errors import RunbookError
 
 KEY_BITS = 3072
 EXPONENT = 65537
+# What RSA-OAEP-256 leaves of the key's block (RFC 8017 section 7.1.1).
+MAX_SECRET_BYTES = KEY_BITS // 8 - 2 * 32 - 2
 
 
 def wrap(secret: bytes, wrapping_key: str) -> str:
-    """Return `secret`, of at most 318 bytes, encrypted for a key, as base64url without padding.
+    """Return `secret`, of at most MAX_SECRET_BYTES, encrypted for a key, as base64url without padding.
 
     Parameters: wrapping_key, its JWK (RFC 7517) as JSON text, as phase prepare reports it. Raises RunbookError
     VD-ROTATION-030 where that is no RSA key of KEY_BITS bits with EXPONENT: a weaker one would let others read the
-    secret on its way.
+    secret on its way; and ValueError for a longer secret, which is not the customer's key's fault.
     """
     from cryptography.hazmat.primitives.asymmetric import padding
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
     from cryptography.hazmat.primitives.hashes import SHA256
 
+    if len(secret) > MAX_SECRET_BYTES:
+        raise ValueError(f"a secret of {len(secret)} bytes; at most {MAX_SECRET_BYTES} can be wrapped")
     modulus, exponent = _numbers(wrapping_key)
     if modulus.bit_length() != KEY_BITS or exponent != EXPONENT:
         raise RunbookError("VD-ROTATION-030", f"it has {modulus.bit_length()} bits and the exponent {exponent}")
@@ -31,7 +33,7 @@ def wrap(secret: bytes, wrapping_key: str) -> str:
         wrapped = key.encrypt(secret, padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))
     except ValueError as error:
         raise RunbookError("VD-ROTATION-030", f"nothing can be encrypted for it: {error}") from None
-    return base64.urlsafe_b64encode(wrapped).rstrip(b"=").decode()
+    return base64url.encode(wrapped)
 
 
 def _numbers(wrapping_key: str) -> tuple[int, int]:
@@ -50,6 +52,6 @@ def _integer(jwk: Mapping[str, Any], name: str) -> int:
     try:
         if not isinstance(text, str):
             raise ValueError(name)
-        return int.from_bytes(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), "big")
-    except (binascii.Error, ValueError):
+        return int.from_bytes(base64url.decode(text), "big")
+    except ValueError:
         raise RunbookError("VD-ROTATION-030", f"member {name} is no base64url number") from None

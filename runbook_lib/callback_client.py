@@ -6,7 +6,7 @@ one: the signature is for this address.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -45,8 +45,7 @@ class CallbackReport:
 class CallbackClient:
     """The publisher's callback API, as an instance sees it.
 
-    Parameters: publisher_api, its base address; session; retry_policy, asked at each report; clock; new_nonce, a text
-    that was never returned before.
+    Parameters: publisher_api, its base address; session; retry_policy, asked at each report; clock.
     """
 
     def __init__(
@@ -56,13 +55,11 @@ class CallbackClient:
         session: "requests.Session",
         retry_policy: PolicySource,
         clock: Clock,
-        new_nonce: Callable[[], str] = lambda: secrets.token_urlsafe(NONCE_BYTES),
     ) -> None:
         self._publisher_api = publisher_api
         self._session = session
         self._retry_policy = retry_policy
         self._clock = clock
-        self._new_nonce = new_nonce
 
     def ping(self, instance_id: str, key: SigningKey, *, report_id: str) -> None:
         """Send a signed ping. Raises as `send` does."""
@@ -100,7 +97,7 @@ class CallbackClient:
                 body=body,
                 key=key,
                 created=int(self._clock.now().timestamp()),
-                nonce=self._new_nonce(),
+                nonce=secrets.token_urlsafe(NONCE_BYTES),
             )
             request.headers.update(headers)
             return request

@@ -63,7 +63,7 @@ Form: TypeAlias = Text | Choice | Whole | Items
 
 _INSTANCE_ID = Text(r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes")
 _TIME = Text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "RFC 3339 in UTC, with microseconds")
-_UUID = Text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters")
+UUID_FORM = Text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters")
 _RELEASE = Text(r"((0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2})?", "three numbers such as 2026.11.0; empty: unknown")
 _NAME = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "1 to 63 letters, digits, dots, dashes and underscores")
 COMPONENT_VERSION = Text(
@@ -128,7 +128,7 @@ class DeploymentProgress(Payload):
     """How a step of a deployment has ended."""
 
     kind: ClassVar[str] = "deployment"
-    correlation_id: str = field(metadata=_told(_UUID, "which deployment: the id that its steps share"))
+    correlation_id: str = field(metadata=_told(UUID_FORM, "which deployment: the id that its steps share"))
     release_version: str = field(metadata=_told(_RELEASE, "the release that the step works at"))
     step: str = field(metadata=_told(_STEP, "the step: a runbook's name"))
     status: str = field(metadata=_told(Choice(get_args(StepStatus)), "how it ended"))

@@ -16,6 +16,7 @@ from uuid import UUID
 from runbook_lib.callback_client import CallbackClient, CallbackReport, callback_client
 from runbook_lib.callback_payloads import (
     MAX_DURATION_MS,
+    UUID_FORM,
     DeploymentProgress,
     Payload,
     PayloadRefusedError,
@@ -39,7 +40,6 @@ SECONDS_PER_RUN = 60.0
 # After so many that the publisher refuses for what they hold, the run asks no further.
 REFUSALS_PER_RUN = 5
 
-_DEPLOYMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # The report itself is at fault, not the way to the publisher.
 _REPORT_AT_FAULT = frozenset({"VD-CALLBACK-024", "VD-CALLBACK-026"})
 
@@ -79,7 +79,7 @@ def payloads_of(
     given: where that is a UUID, the run is a deployment's step. A text of somebody's own does not leave. at: now, RFC
     3339.
     """
-    if _DEPLOYMENT.fullmatch(deployment_id):
+    if re.fullmatch(UUID_FORM.pattern, deployment_id):
         yield DeploymentProgress(
             instance_id=instance_id,
             at=at,

@@ -43,3 +43,9 @@ SYSTEM_CLOCK = SystemClock()
 def rfc3339(moment: datetime) -> str:
     """Return an aware time as RFC 3339 in UTC with microseconds, e.g. `2026-11-23T10:00:00.000000Z`."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def from_rfc3339(text: str) -> datetime:
+    """Return the time that a text tells, aware where it names its offset. Raises ValueError."""
+    # Python 3.10 knows no `Z`.
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

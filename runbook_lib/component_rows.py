@@ -141,19 +141,17 @@ def credential_row(credential: CredentialState) -> Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredComponent:
-    """A component as the component registry has it. Texts are "" and numbers 0 where nothing is said; depends_on:
-    names; checked_at: RFC 3339.
+    """What is read of a component in the component registry. Texts are "" and numbers 0 where nothing is said;
+    depends_on: names; checked_at: RFC 3339.
     """
 
     type: str
     name: str
     version: str
-    artifact_digest: str
     resource_id: str
     endpoint: str
     depends_on: tuple[str, ...]
     state: str
-    discovered_version: str
     drift: str
     health_kind: str
     health_path: str
@@ -161,10 +159,7 @@ class RegisteredComponent:
     health_timeout_seconds: int
     health: str
     health_reason: str
-    health_streak: int
     checked_at: str
-    registered_at: str
-    updated_at: str
 
 
 def registered_component(entity: Entity) -> RegisteredComponent:
@@ -177,12 +172,10 @@ def registered_component(entity: Entity) -> RegisteredComponent:
         type=_text(entity, "PartitionKey"),
         name=_text(entity, "RowKey"),
         version=_text(entity, "version"),
-        artifact_digest=_text(entity, "artifactDigest"),
         resource_id=_text(entity, "resourceId"),
         endpoint=_text(entity, "endpoint"),
         depends_on=tuple(str(name) for name in depends_on) if isinstance(depends_on, list) else (),
         state=_text(entity, "state"),
-        discovered_version=_text(entity, "discoveredVersion"),
         drift=_text(entity, "drift"),
         health_kind=_text(entity, "healthKind"),
         health_path=_text(entity, "healthPath"),
@@ -190,10 +183,7 @@ def registered_component(entity: Entity) -> RegisteredComponent:
         health_timeout_seconds=_whole(entity, "healthTimeoutSeconds"),
         health=_text(entity, "health") or UNKNOWN,
         health_reason=_text(entity, "healthReason"),
-        health_streak=_whole(entity, "healthStreak"),
         checked_at=_text(entity, "checkedAt"),
-        registered_at=_text(entity, "registeredAt"),
-        updated_at=_text(entity, "updatedAt"),
     )
 
 

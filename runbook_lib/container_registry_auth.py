@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from runbook_lib import strict_json
+from runbook_lib import base64url, strict_json
 from runbook_lib.clock import Clock
 from runbook_lib.container_registry_wire import Answer, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
@@ -210,7 +210,7 @@ def _lifetime(token: str) -> float:
     """
     try:
         payload = token.split(".")[1]
-        claims = strict_json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = strict_json.loads(base64url.decode(payload))
         lifetime = float(claims["exp"] - claims["iat"])
     except (ValueError, TypeError, KeyError, IndexError):
         return DEFAULT_LIFETIME_SECONDS  # not every server's token is a JWT

@@ -36,6 +36,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from runbook_lib.callback_signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.change import Change, NoChange
 from runbook_lib.clock import rfc3339
 from runbook_lib.credential_versions import (
@@ -53,14 +54,15 @@ from runbook_lib.credential_versions import (
     version_target,
 )
 from runbook_lib.errors import RunbookError
+from runbook_lib.hmac_key import KEY_CACHE_SECONDS
 
 Phase = Literal["prepare", "stage", "test", "promote", "retire", "auto"]
 
-# A signature's life of 60 s, a skew of 30 s, a minute in which a signer keeps a key, and the longest job (3 h; design
+# As long as somebody may sign with the former key, and what was signed is good; the longest job is one of 3 h (design
 # section 8, azure-facts section 1).
-OVERLAP_SECONDS = 60 + 30 + 60 + 3 * 3600
+OVERLAP_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS + 3 * 3600
 # The vault's clock may be ahead of this machine's by as much as a signature's reader tolerates.
-SKEW = timedelta(seconds=30)
+SKEW = timedelta(seconds=SKEW_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from runbook_lib import base64url
 from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.credential_versions import (
     ROTATION_TAG,
@@ -23,7 +24,7 @@ from runbook_lib.credential_versions import (
     pending_name,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.secret_in_use import WRITTEN_TAG
+from runbook_lib.secret_in_use import WRITTEN_TAG, is_disabled
 
 if TYPE_CHECKING:
     from azure.keyvault.keys import JsonWebKey, KeyVaultKey
@@ -183,7 +184,7 @@ class CredentialVault:
                 "VD-ROTATION-001", "it is gone; phase stage comes first", target=self._pending
             ) from error
         except HttpResponseError as error:
-            if error.status_code == 403 and "SecretDisabled" in str(error):
+            if is_disabled(error):
                 raise RunbookError(
                     "VD-ROTATION-001", "it was disabled; stage it again", target=self._pending
                 ) from error
@@ -268,9 +269,8 @@ def _wrapping_key(key: "KeyVaultKey") -> WrappingKey:
 
 def _jwk(key: "JsonWebKey") -> dict[str, str]:
     """Return the public key as JWK members (RFC 7518 section 6.3.1)."""
-    import base64
 
     def text(number: bytes) -> str:
-        return base64.urlsafe_b64encode(number.lstrip(b"\0")).decode().rstrip("=")
+        return base64url.encode(number.lstrip(b"\0"))
 
     return {"kty": "RSA", "n": text(key.n), "e": text(key.e)}  # type: ignore[attr-defined]

@@ -4,10 +4,10 @@ Secret `hmac-key`: the newest enabled version is the key in use, its value base6
 rotate_hmac alone writes it.
 """
 
-import base64
 import re
 from typing import TYPE_CHECKING
 
+from runbook_lib import base64url
 from runbook_lib.callback_signer import SigningKey
 from runbook_lib.errors import RunbookError
 from runbook_lib.secret_in_use import secret_in_use
@@ -44,14 +44,20 @@ def signing_key(text: str, key_id: str, redactor: Redactor) -> SigningKey:
     """
     if len(text) >= MIN_SECRET_LENGTH:
         redactor.learn(text)
-    try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES or KEY_ID.fullmatch(key_id) is None:
+    key = key_of(text)
+    if key is None or KEY_ID.fullmatch(key_id) is None:
         raise RunbookError("VD-ROTATION-006", f"it is not {KEY_BYTES} bytes with an id", target=SECRET)
     redactor.learn_key(key)
     return SigningKey(key_id, key)
+
+
+def key_of(text: str) -> bytes | None:
+    """Return the key that a text holds as `key_text` writes it, None where it holds none."""
+    try:
+        key = base64url.decode(text)
+    except ValueError:
+        return None
+    return key if len(key) == KEY_BYTES else None
 
 
 def key_text(key: bytes, redactor: Redactor) -> str:
@@ -60,4 +66,4 @@ def key_text(key: bytes, redactor: Redactor) -> str:
         redactor.learn_key(key)
     if len(key) != KEY_BYTES:
         raise RunbookError("VD-ROTATION-006", f"it was unwrapped and is not {KEY_BYTES} bytes", target=SECRET)
-    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+    return base64url.encode(key)

@@ -8,7 +8,7 @@ from runbook_lib import artifact_storage
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.parameters import CommonParameters
-from runbook_lib.release import InstalledRelease
+from runbook_lib.release import LATEST, InstalledRelease
 from runbook_lib.release_fetch import read_artifact, resolve_release
 from runbook_lib.release_manifest import REPOSITORY, VERSION
 from runbook_lib.stored_release import StoredRelease, read_stored
@@ -17,8 +17,6 @@ from runbook_lib.verification_log import recorded
 
 if TYPE_CHECKING:
     from runbook_lib.runbook import Context
-
-LATEST = "latest"
 
 
 @dataclass(frozen=True, kw_only=True)

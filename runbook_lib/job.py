@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,13 +45,7 @@ class JobResult:
     result: Mapping[str, Any] | None
 
 
-def start_job(
-    account: AutomationAccount,
-    runbook: str,
-    parameters: Mapping[str, Any],
-    *,
-    new_id: Callable[[], uuid.UUID] = uuid.uuid4,
-) -> str:
+def start_job(account: AutomationAccount, runbook: str, parameters: Mapping[str, Any]) -> str:
     """Start `runbook` with its parameters as one base64url argument, and return the job's id.
 
     The id is fresh for each call: a repeated one can return an old job (azure-sdk-for-net#34416). Where the answer to
@@ -61,7 +55,7 @@ def start_job(
     from azure.core.exceptions import HttpResponseError
     from azure.mgmt.automation.models import JobCreateParameters, JobCreateProperties, RunbookAssociationProperty
 
-    job_id = str(new_id())
+    job_id = str(uuid.uuid4())
     properties = JobCreateProperties(
         runbook=RunbookAssociationProperty(name=runbook), parameters={_PARAMETER_NAME: encode(parameters)}
     )

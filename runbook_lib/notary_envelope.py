@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runbook_lib import base64url
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_descriptor import malformed, read_object, refuse_lookalikes, shown
 
@@ -83,30 +84,26 @@ def _chain(header: Mapping[str, Any]) -> tuple[bytes, ...]:
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise malformed(f"{_CHAIN} is no list of certificates", _STEP)
     # RFC 7515 section 4.1.6: base64, not base64url.
-    return tuple(_canonical(text, _BASE64, base64.b64decode, base64.b64encode, _CHAIN) for text in texts)
+    return tuple(_canonical(text, _BASE64, base64.b64decode, _base64, _CHAIN) for text in texts)
 
 
 def _base64url(text: str, name: str) -> bytes:
     """RFC 7515 section 2: no padding, no line breaks, nothing else."""
-    return _canonical(text, _BASE64URL, _decode_unpadded, _encode_unpadded, name)
+    return _canonical(text, _BASE64URL, base64url.decode, base64url.encode, name)
 
 
 def _canonical(
-    text: str, form: re.Pattern[str], decode: Callable[[str], bytes], encode: Callable[[bytes], bytes], name: str
+    text: str, form: re.Pattern[str], decode: Callable[[str], bytes], encode: Callable[[bytes], str], name: str
 ) -> bytes:
     """Python's decoders drop what they do not know, so the form is looked at first, and the text written again."""
     try:
         decoded = decode(text) if form.fullmatch(text) else None
     except ValueError as error:
         raise malformed(f"{name} is not in base64: {error}", _STEP) from error
-    if decoded is None or encode(decoded) != text.encode():
+    if decoded is None or encode(decoded) != text:
         raise malformed(f"{name} is not in canonical base64", _STEP)
     return decoded
 
 
-def _decode_unpadded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _encode_unpadded(content: bytes) -> bytes:
-    return base64.urlsafe_b64encode(content).rstrip(b"=")
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

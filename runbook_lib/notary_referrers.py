@@ -54,12 +54,11 @@ class SignatureSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoodSignature:
-    """A good signature and where it lay: its manifest and its envelope, each with its digest, `sha256:<hex>`."""
+    """A good signature as it lay there: its manifest, with its digest, `sha256:<hex>`, and its envelope."""
 
     verified: VerifiedSignature
     manifest_digest: str
     manifest: bytes = field(repr=False)
-    envelope_digest: str
     envelope: bytes = field(repr=False)
 
 
@@ -138,7 +137,6 @@ def _verify(
         verified=verified,
         manifest_digest=listed.digest,
         manifest=content,
-        envelope_digest=manifest.envelope.digest,
         envelope=envelope,
     )
 

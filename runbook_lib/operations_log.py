@@ -16,10 +16,9 @@ Delivery is at least once: a reader drops the copies, e.g. `VibeData_Operations_
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any, Literal
 
 from runbook_lib.clock import rfc3339
@@ -108,71 +107,14 @@ def make_event(run: RunIdentity, entry: Entry, *, at: datetime, sequence: int, p
 
 
 def event_id(event: Mapping[str, Any]) -> str:
-    """Return the EventId that an event must have. Details may be an object or, as a query gives it, its JSON text."""
+    """Return the EventId that an event must have."""
     hashed = {name: event[name] for name in COLUMNS if name not in _NOT_HASHED}
-    if isinstance(hashed["Details"], str):
-        hashed["Details"] = json.loads(hashed["Details"])
     return hashlib.sha256(canonical_json(hashed)).hexdigest()
 
 
 def canonical_json(value: object) -> bytes:
     """Return the one form of a JSON value: keys sorted, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with a run's events.
-
-    kind: `edited`, the event is not what its EventId says; `gap`, events are missing before this one; `fork`, two
-    different events claim this place; `order`, the event does not follow the one before it; `open`, the run has no
-    end (killed, still running, or its last events are missing); `copy`, delivered twice, harmless.
-    """
-
-    run_id: str
-    sequence: int
-    kind: Literal["edited", "gap", "fork", "order", "open", "copy"]
-
-
-def verify_chain(events: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """Return what is wrong with the events of any number of runs, given in any order; nothing if all is well."""
-    problems: list[Problem] = []
-    for run_id, group in groupby(sorted(events, key=_place), key=lambda event: str(event["RunId"])):
-        problems += _verify_run(run_id, list(group))
-    return problems
-
-
-def _verify_run(run_id: str, events: list[Mapping[str, Any]]) -> list[Problem]:
-    problems: list[Problem] = []
-    expected, previous = 0, ""
-    last: Mapping[str, Any] = {}
-    for event in events:
-        sequence = int(event["Sequence"])
-        if not _is_whole(event):
-            problems.append(Problem(run_id, sequence, "edited"))
-        if last and sequence == int(last["Sequence"]):
-            kind: Literal["copy", "fork"] = "copy" if event["EventId"] == last["EventId"] else "fork"
-            problems.append(Problem(run_id, sequence, kind))
-            continue
-        if sequence != expected:
-            problems.append(Problem(run_id, sequence, "gap"))
-        elif event["PreviousEventId"] != previous:
-            problems.append(Problem(run_id, sequence, "order"))
-        expected, previous, last = sequence + 1, str(event["EventId"]), event
-    if (last["Step"], last["Action"]) != ("run", "finish"):
-        problems.append(Problem(run_id, int(last["Sequence"]), "open"))
-    return problems
-
-
-def _is_whole(event: Mapping[str, Any]) -> bool:
-    try:
-        return bool(event["EventId"] == event_id(event))
-    except (KeyError, ValueError):
-        return False
-
-
-def _place(event: Mapping[str, Any]) -> tuple[str, int, str]:
-    return str(event["RunId"]), int(event["Sequence"]), str(event["EventId"])
 
 
 def _storable(value: Any) -> Any:

@@ -4,7 +4,6 @@ Automation passes positional strings only, splits them at spaces and does not ha
 section 2); base64url of a JSON object passes untouched.
 """
 
-import base64
 import dataclasses
 import json
 import re
@@ -13,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
-from runbook_lib import strict_json
+from runbook_lib import base64url, strict_json
 from runbook_lib.errors import RunbookError
 
 # "Max allowed length:524288" (azure-facts, section 1).
@@ -77,7 +76,7 @@ def parse(parameters_type: type[P], argv: Sequence[str]) -> P:
 def encode(parameters: Mapping[str, Any]) -> str:
     """Return the one argument that `parse` reads: base64url of a JSON object, without padding."""
     text = json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return base64url.encode(text.encode())
 
 
 def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) -> str:
@@ -154,7 +153,7 @@ def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", argument):
         raise RunbookError("VD-PARAM-003", "the argument is not base64url: letters, digits, - and _")
     try:
-        given = strict_json.loads(base64.urlsafe_b64decode(argument + "=" * (-len(argument) % 4)))
+        given = strict_json.loads(base64url.decode(argument))
     except ValueError as error:
         raise RunbookError("VD-PARAM-003", f"the argument does not hold JSON: {error}") from error
     if not isinstance(given, dict):

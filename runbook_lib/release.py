@@ -6,6 +6,8 @@ from typing import Literal
 
 # Where release manifests are, in both container registries.
 MANIFEST_REPOSITORY = "vibedata/release-manifest"
+# The tag there that moves: at the publisher's to the newest release, at the customer's to the installed one.
+LATEST = "latest"
 
 ComponentType = Literal["application", "infrastructure", "agent", "runbook"]
 DocumentName = Literal["sbom", "provenance"]

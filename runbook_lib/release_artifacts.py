@@ -21,8 +21,6 @@ MAX_ARTIFACT_BYTES = 256 * 1024
 MAX_WHEELS = 500
 # A bill of materials has some hundred bytes for each package.
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
-# How much of a wrong name an error shows.
-MAX_SHOWN = 80
 # PEP 427, in ASCII: distribution, version, tags.
 _WHEEL_NAME = re.compile(r"([A-Za-z0-9_.]+)-([A-Za-z0-9_.!+]+)(-[A-Za-z0-9_.]+){3,4}\.whl")
 

@@ -4,7 +4,6 @@ The vault is read, runbook_lib.credential_rotation decides, and the engine makes
 has changed is then recorded in the component registry's table Credentials, where there is one.
 """
 
-import base64
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from functools import cached_property
 from typing import get_args
 from uuid import UUID
 
+from runbook_lib import base64url
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.clock import rfc3339
 from runbook_lib.component_registry import CREDENTIALS, SCHEMA, Batch, Key, Recorded
@@ -29,9 +29,8 @@ from runbook_lib.runbook import Context
 from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 
 PHASES: tuple[str, ...] = get_args(Phase)
-# RSA-3072's block (RFC 8017 section 7.1.1); of it RSA-OAEP-256 leaves 384 - 2 * 32 - 2 bytes for what is wrapped.
+# RSA-3072's block (RFC 8017 section 7.1.1).
 WRAPPED_BYTES = 384
-MAX_CREDENTIAL_BYTES = 318
 MAX_OVERLAP_SECONDS = 30 * 24 * 3600
 # The result's line cuts longer texts (runbook_lib.result).
 PART_CHARACTERS = 256
@@ -195,7 +194,7 @@ def apply(context: Context, facts: Facts, change: Change) -> None:
         wanted = new_version(request.credential_id, request.rotation_id, now=request.now, expires=request.expires)
         # The bytes are in this expression alone: the vault unwraps them, and takes them back as text.
         vault.stage(
-            credential.text_of(vault.unwrap(request.key_version, _decoded(facts.wrapped)), context.redactor),
+            credential.text_of(vault.unwrap(request.key_version, base64url.decode(facts.wrapped)), context.redactor),
             wanted,
             content_type=credential.content_type,
         )
@@ -271,10 +270,6 @@ def report(facts: Facts) -> Report:
         "wrapping_key_version": facts.vault.public_version,
         "retire_after": rfc3339(decision.retire_after) if decision.retire_after else "",
     }
-
-
-def _decoded(wrapped: str) -> bytes:
-    return base64.urlsafe_b64decode(wrapped + "=" * (-len(wrapped) % 4))
 
 
 def _is_uuid(text: str) -> bool:

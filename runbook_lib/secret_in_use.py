@@ -7,10 +7,17 @@ how an operator takes a credential back: the former one is then in use again (ru
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient
 
 # When a version was written, by the writer's clock: the vault's own times are whole seconds.
 WRITTEN_TAG = "writtenAt"
+
+
+def is_disabled(error: "HttpResponseError") -> bool:
+    """Return whether the vault says that a secret's version is disabled."""
+    # It is 403 like a missing role; only the inner code tells the two apart.
+    return error.status_code == 403 and "SecretDisabled" in str(error)
 
 
 def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None":
@@ -25,8 +32,7 @@ def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None"
     except ResourceNotFoundError:
         return None
     except HttpResponseError as error:
-        # A disabled secret is 403 like a missing role; only the inner code tells the two apart.
-        if error.status_code != 403 or "SecretDisabled" not in str(error):
+        if not is_disabled(error):
             raise
     enabled = [version for version in secrets.list_properties_of_secret_versions(name) if version.enabled]
     newest = max(

@@ -184,13 +184,7 @@ def plan(facts: Facts) -> Plan:
     """Make the tables that are absent, say their schema, then record what differs, batch by batch and side by side."""
     made = [Change(1, "create", f"table {table}", None, "there") for table in facts.absent_tables]
     written = [
-        Change(
-            2 if batch.table == component_registry.SCHEMA else 3,
-            "record",
-            batch.target,
-            _before(facts, batch),
-            batch.wanted,
-        )
+        Change(_stage(batch), "record", batch.target, _before(facts, batch), batch.wanted)
         for batch in facts.batches.values()
     ]
     equal = (NoChange(table, "is recorded as it is") for table, rows in facts.wanted.items() if not rows)

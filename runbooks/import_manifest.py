@@ -23,7 +23,7 @@ from runbook_lib.notary_manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BY
 from runbook_lib.notary_signature import TrustPolicy
 from runbook_lib.parameters import CommonParameters
 from runbook_lib.publisher_token import read_publisher_token
-from runbook_lib.release import InstalledRelease
+from runbook_lib.release import LATEST, InstalledRelease
 from runbook_lib.release_fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
 from runbook_lib.release_manifest import REPOSITORY, TAG
 from runbook_lib.release_rules import check_installable, in_the_way
@@ -33,7 +33,6 @@ from runbook_lib.stored_release import missing_parts, read_stored
 from runbook_lib.trust_policy import trust_policy
 from runbook_lib.verification_log import recorded
 
-LATEST = "latest"
 IMPORT = "import"
 STORE = "store"
 

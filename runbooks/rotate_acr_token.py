@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runbook_lib import rotation
+from runbook_lib.clock import from_rfc3339
 from runbook_lib.container_registry import publisher_reader
 from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import SECRET, parse_token
-from runbook_lib.release import MANIFEST_REPOSITORY
+from runbook_lib.release import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.rotation import Credential, Facts, RotationParameters
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.secrets import Redactor
 
 KIND = "registry-token"
-LATEST = "latest"
 
 _CREDENTIAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -45,7 +45,7 @@ class Parameters(RotationParameters):
         if not self.expires:
             return None
         try:
-            moment = datetime.fromisoformat(self.expires.replace("Z", "+00:00"))
+            moment = from_rfc3339(self.expires)
         except ValueError:
             moment = None
         if moment is None or moment.tzinfo is None:

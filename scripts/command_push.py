@@ -16,9 +16,8 @@ from runbook_lib.change import Plan, Result
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_wire import PUBLISHER, Side
 from runbook_lib.engine import Progress, Work, apply_plan
-from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
 from runbook_lib.retry import NetworkRetryPolicy
+from scripts.change_errors import name_any
 from scripts.output import show, table
 from scripts.publisher_registry import HOST, PASSWORD, USERNAME, add_login, default_host, open_wire, token_source
 
@@ -80,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         Work(
             apply=sent.apply,
             look=sent.look,
-            name_error=_named,
+            name_error=name_any,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
         ),
@@ -100,10 +99,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _writer(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ContainerRegistryWriter:
     wire = open_wire(arguments.to, SIDE, option="--to HOST")
     return ContainerRegistryWriter(wire=wire, source=token_source(arguments, environ, wire), clock=SYSTEM_CLOCK)
-
-
-def _named(error: BaseException) -> RunbookError:
-    return name_error(error) or RunbookError("VD-ENGINE-900", f"{type(error).__name__}: {error}")
 
 
 def _progress_printer(write: Callable[[str], None]) -> Callable[[Progress], None]:

@@ -11,7 +11,7 @@ from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessTokens
 from runbook_lib.container_registry_wire import PUBLISHER
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import MANIFEST_REPOSITORY
+from runbook_lib.release import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.release_manifest import DIGEST, TAG
 from scripts import trusted_signer
 from scripts.output import show, table
@@ -85,7 +85,7 @@ def parse_reference(text: str) -> Reference:
     match = _REFERENCE.fullmatch(text)
     if match is None or match["repository"] != MANIFEST_REPOSITORY:
         raise RunbookError("VD-TRUST-056", f"it is no tag, no folder, and not HOST/{MANIFEST_REPOSITORY}", target=text)
-    return Reference(host=match["host"], reference=match["digest"] or match["tag"] or "latest")
+    return Reference(host=match["host"], reference=match["digest"] or match["tag"] or LATEST)
 
 
 def _place(arguments: argparse.Namespace) -> ReleasePlace:

@@ -47,13 +47,13 @@ _NEEDS = {
 }
 
 
-def definition(images: list[dict[str, Any]], version: str = VERSION) -> dict[str, Any]:
+def definition(images: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the release definition (design section 5) for these `images` entries."""
     components = [_component(name, "application") for name in _APPLICATIONS]
     components += [_component(name, "agent") for name in _AGENTS]
     components += [_infrastructure(*resource) for resource in _INFRASTRUCTURE]
     return {
-        "version": version,
+        "version": VERSION,
         "channel": "stable",
         "valid_days": 365,
         "images": images,

@@ -9,17 +9,17 @@ from typing import Any
 from runbook_lib.change import Plan, Result
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.engine import Work, apply_plan
-from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
+from runbook_lib.release import LATEST
 from runbook_lib.retry import NetworkRetryPolicy
 from scripts.azure_session import AzureSession
+from scripts.change_errors import name_any
 from scripts.command_invoke import result_of
 from scripts.job import run_job
 from scripts.publication import Bootstrap
 
 # In the order of design section 1; each needs what the one before it left behind.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    ("import_manifest", {"release_tag": "latest"}),
+    ("import_manifest", {"release_tag": LATEST}),
     ("import_images", {}),
     ("publish_runbooks", {}),
     ("validate_runbooks", {}),
@@ -81,7 +81,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
         work = Work(
             apply=bootstrap.apply,
             look=bootstrap.look,
-            name_error=_named,
+            name_error=name_any,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
         )
@@ -127,10 +127,6 @@ def _result_line(result: Result) -> str:
     change = result.change
     words = f"publish: {change.action} {change.target}: {result.outcome}"
     return words if result.error is None else f"{words}\n{result.error}"
-
-
-def _named(error: BaseException) -> RunbookError:
-    return name_error(error) or RunbookError("VD-ENGINE-900", f"{type(error).__name__}: {error}")
 
 
 @contextmanager

@@ -9,10 +9,9 @@ from publisher.rotation_plan import Step
 from runbook_lib.change import Change, Result
 from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.engine import Work, apply_plan
-from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
 from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.secrets import Redactor
+from scripts.change_errors import name_any
 
 
 class Rotating(Protocol):
@@ -51,7 +50,7 @@ def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor
     Raises what the work's next_step does.
     """
     results: list[Result] = []
-    engine = Work(apply=work.apply, look=work.look, name_error=_named, retry_policy=NetworkRetryPolicy, clock=clock)
+    engine = Work(apply=work.apply, look=work.look, name_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
     while True:
         step = work.next_step()
         if step.wait_until is not None:
@@ -78,7 +77,3 @@ def _line(result: Result) -> str:
     change = result.change
     words = f"{change.action} {change.target}: {result.outcome}"
     return words if result.error is None else f"{words}\n{result.error}"
-
-
-def _named(error: BaseException) -> RunbookError:
-    return name_error(error) or RunbookError("VD-ENGINE-900", f"{type(error).__name__}: {error}")

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from runbook_lib.component_registry import CURRENT
+from runbook_lib.credential_states import State as SecretState
 from runbook_lib.health import State
+from runbook_lib.rotation_record import PENDING, PREVIOUS
 
 UNHEALTHY: State = "unhealthy"
 DEGRADED: State = "degraded"
@@ -15,12 +18,10 @@ ILL = (UNHEALTHY, DEGRADED)
 STALE = timedelta(hours=2)
 # Time enough for a renewal that somebody must approve.
 EXPIRES_SOON_DAYS = 30
-# As they were recorded (runbook_lib.credential_states).
-UNUSABLE = frozenset({"absent", "disabled", "expired", "not yet valid"})
-NOT_PROVISIONED = "not provisioned"
-# Rows of a rotation's credentials (runbook_lib.rotation_record): what they come to, the secret's own row says.
-OF_ROTATION = frozenset({"pending", "current", "previous"})
-RETIRED = "retired"
+UNUSABLE: frozenset[SecretState] = frozenset({"absent", "disabled", "expired", "not yet valid"})
+NOT_PROVISIONED: SecretState = "not provisioned"
+# Rows of a rotation's credentials: what they come to, the secret's own row says.
+OF_ROTATION = frozenset({PENDING, CURRENT, PREVIOUS})
 
 
 class Level(str, Enum):

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from runbook_lib.clock import rfc3339
+from runbook_lib.clock import from_rfc3339, rfc3339
 from runbook_lib.component_registry import COMPONENTS, CREDENTIALS, CURRENT, OBSERVABILITY, RELEASES, VANISHED, Entity
 from runbook_lib.component_rows import registered_component
 from runbook_lib.health import STATES
+from runbook_lib.rotation_record import RETIRED
 from scripts.status_facts import (
     DEGRADED,
     HEALTHY,
-    RETIRED,
     UNHEALTHY,
     UNKNOWN,
     Component,
@@ -154,7 +154,7 @@ def _text(value: object) -> str:
 
 def _time(value: object) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        moment = from_rfc3339(str(value))
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from runbook_lib.notary_envelope import JWS
 from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
@@ -125,7 +125,3 @@ ROOT = make(AUTHORITY)
 INTERMEDIATE = make(replace(AUTHORITY, name="CN=Vibedata Intermediate"), issuer=ROOT)
 LEAF = make(Wanted(), issuer=INTERMEDIATE)
 CHAIN = Chain((LEAF, INTERMEDIATE, ROOT), LEAF.key)
-
-
-def public_key_info(made: Made) -> bytes:
-    return made.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

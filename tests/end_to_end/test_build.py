@@ -13,6 +13,7 @@ import pytest
 
 from oci import layout_reader
 from oci.build import WHEEL_CACHE, BuildResult, build
+from oci.layout import TITLE
 from oci.push import read_release
 from runbook_lib.errors import RunbookError
 from scripts import cli
@@ -60,7 +61,7 @@ def test_the_release_is_whole(tmp_path: Path) -> None:
         assert result.artifacts[f"{artifact.repository}:{artifact.tag}"] == artifact.digest
         if artifact.repository.startswith("vibedata/runbooks/"):
             script = layout_reader.blob(tmp_path / "dist", artifact.layers[0])
-            file = tmp_path / "dist" / "runbooks" / layout_reader.title(artifact.layers[0])
+            file = tmp_path / "dist" / "runbooks" / artifact.layers[0].annotations[TITLE]
             assert file.read_bytes() == script
             assert b'RUNBOOK_VERSION = "2026.11.0"' in script
     manifest = next(artifact for artifact in release.artifacts if artifact.repository.endswith("release-manifest"))

@@ -17,10 +17,10 @@ from azure.identity import ManagedIdentityCredential
 from azure.storage.blob import BlobServiceClient
 
 from oci import layout_reader
-from runbook_lib.operations_log import verify_chain
 from tests.end_to_end.deployed import Deployed, EndedJob, Release, is_write
 from tests.lab.log_reader import spooled, table_rows
 from tests.lab.release_maker import RELEASE_REPOSITORY, artifact_of, as_json, digest_of, push_release_manifest
+from tests.operations_chain import verify_chain
 
 REQUESTS = 6
 KILLED = -9

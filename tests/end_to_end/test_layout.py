@@ -11,7 +11,7 @@ import pytest
 
 from lab import tools
 from oci import layout_reader
-from oci.layout import EMPTY, LayoutWriter, blob_path, digest_of
+from oci.layout import EMPTY, TITLE, LayoutWriter, blob_path, digest_of
 from runbook_lib.errors import RunbookError
 
 TYPE = "application/vnd.example.text"
@@ -51,7 +51,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_reads_what_it_wrote(layout: Path) -> None:
     one, two = layout_reader.read(layout)
     assert (one.repository, one.tag, one.artifact_type) == ("example/one", "1.0", TYPE)
-    assert [layout_reader.title(layer) for layer in one.layers] == ["a.txt", "big"]
+    assert [layer.annotations[TITLE] for layer in one.layers] == ["a.txt", "big"]
     assert layout_reader.blob(layout, one.layers[0]).decode() == "größe"
     assert layout_reader.blob(layout, two.layers[0]) == b"two"
     assert {blob.digest for blob in two.blobs} == {digest_of(b"two"), digest_of(EMPTY)}
@@ -101,3 +101,23 @@ def test_damage_is_found(layout: Path) -> None:
         assert caught.value.code == "VD-PUSH-001"
         path.write_bytes(before)
     assert len(layout_reader.read(layout)) == 2
+
+
+def test_a_manifest_that_no_registry_takes_is_not_read(layout: Path) -> None:
+    index = json.loads((layout / "index.json").read_text())
+    entry, _ = index["manifests"]
+    manifest = blob_path(layout, entry["digest"]).read_bytes()
+
+    def lengthen(size: int) -> None:
+        content = manifest.ljust(size)
+        blob_path(layout, digest_of(content)).write_bytes(content)
+        (layout / "index.json").write_text(
+            json.dumps({**index, "manifests": [{**entry, "digest": digest_of(content), "size": size}]})
+        )
+
+    lengthen(layout_reader.MAX_MANIFEST_BYTES)
+    assert len(layout_reader.read(layout)) == 1
+    lengthen(layout_reader.MAX_MANIFEST_BYTES + 1)
+    with pytest.raises(RunbookError, match="at most 4194304") as caught:
+        layout_reader.read(layout)
+    assert caught.value.code == "VD-PUSH-001"

@@ -9,12 +9,12 @@ import pytest
 from azure.mgmt.automation import models as m
 
 from runbook_lib.clock import SYSTEM_CLOCK
-from runbook_lib.operations_log import verify_chain
 from tests.lab.automation_helpers import automation
 from tests.lab.health_rig import Rig, rig
 from tests.lab.log_reader import table_rows
 from tests.lab.runbook_run import Run
 from tests.lab.running_lab import LabUnderTest
+from tests.operations_chain import verify_chain
 
 VAULT = "Microsoft.KeyVault/vaults"
 SCHEDULE = "vibedata-check_health"

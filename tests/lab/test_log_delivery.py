@@ -11,13 +11,14 @@ from runbook_lib.azure_clients import AzureClients
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.identity import credential
 from runbook_lib.log_delivery import SPOOL_CONTAINER, OperationsLog
-from runbook_lib.operations_log import Entry, RunIdentity, verify_chain
+from runbook_lib.operations_log import Entry, RunIdentity
 from runbook_lib.output import JobOutput
 from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.secrets import Redactor
 from runbook_lib.settings import load
 from tests.lab.log_reader import spooled, table_rows
 from tests.lab.running_lab import LabUnderTest
+from tests.operations_chain import verify_chain
 
 CANARY = "canary-4e5f6a/log-secret"
 INGESTION = {"service": "logs"}
@@ -51,10 +52,10 @@ class Run:
     def printed(self) -> list[str]:
         return self._stream.getvalue().decode().splitlines()
 
-    def whole(self, flushes: int = 1, events: int = 2) -> "Run":
-        """Record and flush `events` events, `flushes` times, and end the run."""
+    def whole(self, flushes: int = 1) -> "Run":
+        """Record and flush two events, `flushes` times, and end the run."""
         for flush in range(flushes):
-            for number in range(events):
+            for number in range(2):
                 target = f"t{flush}-{number}"
                 self.log.record(Entry(step="apply", outcome="done", target=target, message=f"with {CANARY}"))
             self.log.flush()

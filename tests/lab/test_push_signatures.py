@@ -37,7 +37,6 @@ from tests.lab.test_push import (
 )
 
 REPOSITORY = "vibedata/release-manifest"
-SUBJECT = f"sha256:{1:064x}"
 START_SECONDS = 20.0
 
 

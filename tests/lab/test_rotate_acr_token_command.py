@@ -148,7 +148,10 @@ def test_a_rotation_that_cannot_be_finished_is_superseded(side: PublisherSide) -
     side.drive(Interrupted(stuck, at=4, made=False))  # delivered, not tested
     side.customer.secrets.update_secret_properties(f"{SECRET}-pending", enabled=False)
     resumed = side.drive(side.token_rotation())
-    assert resumed.failed is None or works(side, before)
+    assert resumed.failed is not None and resumed.failed.error is not None
+    assert resumed.failed.change.action == "test" and resumed.failed.error.code == "VD-ROTATION-031"
+    assert "VD-ROTATION-001" in resumed.failed.error.message and "was disabled" in resumed.failed.error.message
+    assert secret(side) == before and works(side, before)
     side.drive(Interrupted(side.token_rotation(supersede=side.open_one(stuck)), at=2, made=False))
     side.succeed(side.token_rotation(supersede=side.open_one(side.token_rotation())))
     assert works(side, secret(side))

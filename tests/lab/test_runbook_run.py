@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.operations_log import verify_chain
 from runbook_lib.parameters import encode
 from runbook_lib.runbook import main
 from tests.lab import running_lab
 from tests.lab.log_reader import spooled, table_rows
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.sample_runbook import CANARY, CONTAINER, RUNBOOK
+from tests.operations_chain import verify_chain
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60

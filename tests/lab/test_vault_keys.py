@@ -54,10 +54,6 @@ def encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
 def test_wrapping_key_unwraps_and_does_nothing_else(keys: KeyClient, credential: ManagedIdentityCredential) -> None:
     made = keys.create_rsa_key("vibedata-wrapping", size=3072, key_operations=WRAPPING, tags={"a": "b"})
     assert (made.key_type, made.properties.tags, made.properties.enabled) == ("RSA", {"a": "b"}, True)

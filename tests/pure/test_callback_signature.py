@@ -69,15 +69,15 @@ def signed(url: str = URL, **changed: object) -> dict[str, str]:
     return callback_signer.sign(**{"url": url, "nonce": NONCE, **wanted, **changed})  # type: ignore[arg-type]
 
 
-def by_hand(covered: tuple[str, ...] = COVERED, key: SigningKey = KEY, **changed: str | int | None) -> dict[str, str]:
+def by_hand(covered: tuple[str, ...] = COVERED, **changed: str | int | None) -> dict[str, str]:
     """Return fields with a right signature over whatever they say; a parameter of None is left out."""
-    values = {"created": NOW, "expires": NOW + 60, "nonce": NONCE, "keyid": key.key_id, "tag": TAG, **changed}
+    values = {"created": NOW, "expires": NOW + 60, "nonce": NONCE, "keyid": KEY.key_id, "tag": TAG, **changed}
     parameters = SignatureParameters(covered, {name: each for name, each in values.items() if each is not None})
     fields = signed() | {"Date": "now"}
     request = message(method="POST", url=URL, fields=field_values(fields.items()))
     return fields | {
         "Signature-Input": f"x={parameters.serialised()}",
-        "Signature": f"x={byte_sequence(mac(key.key, signature_base(request, parameters)))}",
+        "Signature": f"x={byte_sequence(mac(KEY.key, signature_base(request, parameters)))}",
     }
 
 

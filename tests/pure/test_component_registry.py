@@ -330,9 +330,9 @@ def test_a_component_is_read_back_as_it_was_recorded() -> None:
     made = component_row(studio, found(studio, properties, ""))
     entity = {"PartitionKey": made.partition, "RowKey": made.name, **made.columns, **made.at_first}
     read = registered_component(entity)
-    assert (read.type, read.name, read.version, read.artifact_digest) == ("application", "studio", VERSION, IMAGE)
+    assert (read.type, read.name, read.version, entity["artifactDigest"]) == ("application", "studio", VERSION, IMAGE)
     assert (read.endpoint, read.depends_on, read.state) == ("https://studio.example.net", ("api",), "registered")
-    assert (read.health, read.health_reason, read.health_streak) == ("unknown", "not probed yet", 0)
+    assert (read.health, read.health_reason, entity["healthStreak"]) == ("unknown", "not probed yet", 0)
     assert (read.health_kind, read.health_path, read.health_expected_status, read.health_timeout_seconds) == (
         "http",
         "/healthz",
@@ -342,8 +342,10 @@ def test_a_component_is_read_back_as_it_was_recorded() -> None:
 
 
 def test_an_entity_of_somebody_else_is_read_without_harm() -> None:
-    read = registered_component({"PartitionKey": "agent", "RowKey": "x", "dependsOn": "{", "healthStreak": "many"})
-    assert (read.depends_on, read.health, read.health_streak, read.endpoint) == ((), "unknown", 0, "")
+    read = registered_component(
+        {"PartitionKey": "agent", "RowKey": "x", "dependsOn": "{", "healthTimeoutSeconds": "many"}
+    )
+    assert (read.depends_on, read.health, read.health_timeout_seconds, read.endpoint) == ((), "unknown", 0, "")
 
 
 def test_the_policy_is_recorded_as_the_network_policy_reads_it() -> None:

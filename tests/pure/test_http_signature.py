@@ -31,7 +31,6 @@ ECC_KEY = (
 ED25519_KEY = "MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs="
 SHARED_SECRET = "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ=="
 # Appendix B.2: test-request. Its digest is of SHA-512: to what is signed, it is a field like others.
-BODY = b'{"hello": "world"}'
 DIGEST = "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:"
 FIELDS = {
     "date": "Tue, 20 Apr 2021 02:07:55 GMT",

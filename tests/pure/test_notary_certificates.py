@@ -32,8 +32,6 @@ from tests.notary_maker import (
 
 SECOND = timedelta(seconds=1)
 KEY_USAGE = bytes.fromhex("0603551d0f0101ff0404")  # OID, critical, the octets
-BASIC = bytes.fromhex("0603551d130101ff04")
-PURPOSES = bytes.fromhex("0603551d25")
 
 
 def code_of(*certificates: Made | bytes, key: object = LEAF.key, trusted: str | None = None) -> str:

@@ -17,8 +17,8 @@ from runbook_lib.operations_log import (
     RunIdentity,
     event_id,
     make_event,
-    verify_chain,
 )
+from tests.operations_chain import verify_chain
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=timezone.utc)
 

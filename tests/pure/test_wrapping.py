@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from publisher.wrapping import wrap
+from publisher.wrapping import MAX_SECRET_BYTES, wrap
 from runbook_lib.errors import RunbookError
 
 
@@ -31,6 +31,12 @@ def test_the_vaults_algorithm_unwraps_it(key: rsa.RSAPrivateKey) -> None:
     raw = base64.urlsafe_b64decode(wrapped + "=" * (-len(wrapped) % 4))
     unwrapped = key.decrypt(raw, padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))
     assert unwrapped == b"32 bytes, as a key for callbacks"
+
+
+def test_a_secret_that_is_too_long_is_not_the_keys_fault(key: rsa.RSAPrivateKey) -> None:
+    assert MAX_SECRET_BYTES == 318 and wrap(b"s" * 318, jwk_of(key))
+    with pytest.raises(ValueError, match="at most 318 can be wrapped"):
+        wrap(b"s" * 319, jwk_of(key))
 
 
 def test_no_other_key_is_taken(key: rsa.RSAPrivateKey) -> None:
