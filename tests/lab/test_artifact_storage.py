@@ -1,5 +1,6 @@
 """Whether a container keeps what it is given: answers of ARM that the lab, whose policy is locked, cannot give."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,17 +38,14 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted
 
 
 def check(server: ScriptedServer) -> None:
-    settings = load(
-        {
-            "subscription_id": "11111111-2222-3333-4444-555555555555",
-            "dcr_id": "dcr-" + "0" * 32,
-            "logs_endpoint": "https://logs.example",
-            "uami_client_id": "11111111-2222-3333-4444-555555555555",
-            "arm_endpoint": server.url,
-        },
-        {},
-        None,
-    )
+    given = {
+        "subscription_id": "11111111-2222-3333-4444-555555555555",
+        "dcr_id": "dcr-" + "0" * 32,
+        "logs_endpoint": "https://logs.example",
+        "uami_client_id": "11111111-2222-3333-4444-555555555555",
+        "arm_endpoint": server.url,
+    }
+    settings = load({}, {}, json.dumps(given))
     clients = AzureClients(
         settings=settings,
         credential=StaticCredential(),
