@@ -7,10 +7,11 @@
 4. The content is read, compared with that digest, and only then parsed. What was verified is what is returned.
 
 Why step 2 does not ask for today: a certificate lasts months, an instance years, and it must not stop being operated
-because its publisher's certificate ended. The blob's creation time is the service's own; nobody who writes a blob can
-set it back. It shows that the signature was there while the certificates were valid: what a trusted timestamp would
-show. A signature that is stored after its certificates ended is refused for ever, and so is, at its import, a release
-that was signed by one (runbooks.import_manifest asks for today). So an expired certificate installs nothing new.
+because its publisher's certificate ended. When a blob was made and last modified is the service's own word; nobody who
+writes a blob can set it back. It shows that the signature was there while the certificates were valid: what a trusted
+timestamp would show. A signature that is stored after its certificates ended is refused for ever, and so is, at its
+import, a release that was signed by one (runbooks.import_manifest asks for today). So an expired certificate installs
+nothing new.
 """
 
 import hashlib
@@ -116,7 +117,7 @@ def _content(blob_service: "BlobServiceClient", release: InstalledRelease, artif
 def verify_stored(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -> tuple[Subject, VerifiedSignature]:
     """Do step 2: return what `signature` is of, and what it was found to be. Raises as `verify_envelope` does."""
     subject = subject_of(artifact)
-    verified = verify_envelope(signature.content, JWS, subject=subject, policy=policy, now=signature.created_at)
+    verified = verify_envelope(signature.content, JWS, subject=subject, policy=policy, now=signature.taken_in_at)
     return subject, verified
 
 
