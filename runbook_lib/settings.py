@@ -182,4 +182,4 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
     pattern, takes = _FORMS[name]
     if len(value) > MAX_VALUE_LENGTH or not re.fullmatch(pattern, value):
         raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from {source}", target=name)
-    return value.rstrip("/")
+    return value.rstrip("/") if _FORMS[name] == _URL else value

@@ -94,6 +94,11 @@ def test_addresses_lose_their_last_slash() -> None:
     assert settings.arm_endpoint == "https://127.0.0.1:8443"
 
 
+def test_nothing_else_does() -> None:
+    name = "O=Vibedata,CN=a/b/"
+    assert load({}, given(trusted_identity=name), None).trusted_identity == name
+
+
 @pytest.mark.parametrize("name", NEEDED)
 def test_what_has_no_convention_must_be_given(name: str) -> None:
     error = refused({}, environ({key: value for key, value in NEEDED.items() if key != name}))
