@@ -69,9 +69,7 @@ def those_that_are_good(context: "Context", stored: Iterable[InstalledRelease]) 
         except RunbookError as error:
             if not is_no_good(error):
                 raise
-            context.output.warning(
-                f"{artifact_storage.blob_name(release)} does not count as installed: {error.code}: {error.message}"
-            )
+            context.output.warning(f"{artifact_storage.blob_name(release)} is no good: {error.code}: {error.message}")
     return tuple(good)
 
 
