@@ -96,7 +96,7 @@ class _Containers:
             policy = self._lab.immutability.put(
                 names["container"],
                 days=_days(properties),
-                appends=(bool(properties.get(APPENDS[0])), bool(properties.get(APPENDS[1]))),
+                appends=(_flag(properties, APPENDS[0]), _flag(properties, APPENDS[1])),
                 if_match=request.headers.get("If-Match"),
                 at=self._lab.clock.now(),
                 by=self._caller(request),
@@ -222,6 +222,13 @@ def _days(properties: Mapping[str, Any]) -> int:
     if isinstance(days, bool) or not isinstance(days, int):
         raise ArmRefusal(400, "InvalidRequestPropertyValue", f"The property {PERIOD} takes a whole number of days.")
     return days
+
+
+def _flag(properties: Mapping[str, Any], name: str) -> bool:
+    value = properties.get(name, False)
+    if not isinstance(value, bool):
+        raise ArmRefusal(400, "InvalidRequestPropertyValue", f"The property {name} takes true or false.")
+    return value
 
 
 @contextlib.contextmanager

@@ -3,7 +3,8 @@
 Faithful: time-based retention at container level, unlocked and locked; ETags; a locked policy is only ever extended,
 five times; what is forbidden while a blob is retained, and that an expired blob may be deleted but never overwritten;
 protected append writes; the audit log.
-Left out: legal holds, version-level policies, the limit of 10,000 containers.
+Left out: adding blocks to a block blob (allowProtectedAppendWritesAll is said to let that), legal holds, version-level
+policies, the limit of 10,000 containers.
 
 Sources: learn storage/blobs/immutable-storage-overview and immutable-container-level-worm-policies ("Scenarios");
 Microsoft.Storage 2023-05-01 `BlobContainers_*ImmutabilityPolicy`; codes as users quote them

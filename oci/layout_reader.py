@@ -1,6 +1,5 @@
 """Reading an OCI image layout back: nothing of it is used before it has been checked against its digest."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, blob_path, digest_of
 from oci.packages import sha256_of
+from runbook_lib import strict_json
 from runbook_lib.errors import RunbookError
 
 # ACR's cap for one manifest (azure-facts, section 6).
@@ -39,11 +39,11 @@ def read(layout: Path) -> tuple[Artifact, ...]:
     Raises RunbookError VD-PUSH-001: no layout of artifacts, a file is missing, or one has not the bytes of its digest.
     """
     try:
-        version = json.loads((layout / "oci-layout").read_bytes())["imageLayoutVersion"]
+        version = _object((layout / "oci-layout").read_bytes())["imageLayoutVersion"]
         if version != "1.0.0":
             raise _damaged(layout, f"image layout version {version}")
-        entries = json.loads((layout / "index.json").read_bytes())["manifests"]
-        return _with_repositories(layout, [_artifact(layout, entry) for entry in entries])
+        entries = _object((layout / "index.json").read_bytes())["manifests"]
+        return _with_repositories(layout, [_artifact(layout, _checked_object(entry)) for entry in entries])
     except OSError as error:
         raise _damaged(layout, f"{error.filename}: {error.strerror}") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -56,14 +56,15 @@ def blob(layout: Path, descriptor: Descriptor) -> bytes:
 
 
 def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
-    repository, _, tag = str(entry.get("annotations", {}).get(REFERENCE_NAME, "")).rpartition(":")
-    size = blob_path(layout, entry["digest"]).stat().st_size
+    repository, _, tag = str(_annotations(entry).get(REFERENCE_NAME, "")).rpartition(":")
+    digest = str(entry["digest"])
+    size = blob_path(layout, digest).stat().st_size
     if size > MAX_MANIFEST_BYTES:
-        raise _damaged(layout, f"the manifest {entry['digest']} has {size} bytes; at most {MAX_MANIFEST_BYTES}")
-    content = _checked(layout, entry["digest"])
-    manifest = json.loads(content)
+        raise _damaged(layout, f"the manifest {digest} has {size} bytes; at most {MAX_MANIFEST_BYTES}")
+    content = _checked(layout, digest)
+    manifest = _object(content)
     if manifest["mediaType"] != MANIFEST_MEDIA_TYPE:
-        raise _damaged(layout, f"{entry['digest']} is of type {manifest['mediaType']}")
+        raise _damaged(layout, f"{digest} is of type {manifest['mediaType']}")
     layers = tuple(map(_descriptor, manifest["layers"]))
     blobs = {descriptor.digest: descriptor for descriptor in (_descriptor(manifest["config"]), *layers)}
     for descriptor in blobs.values():
@@ -71,13 +72,13 @@ def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
     return Artifact(
         repository=repository,
         tag=tag,
-        digest=str(entry["digest"]),
+        digest=digest,
         artifact_type=str(manifest["artifactType"]),
         manifest=content,
         layers=layers,
         blobs=tuple(blobs.values()),
         subject=str(manifest["subject"]["digest"]) if "subject" in manifest else "",
-        annotations=dict(manifest.get("annotations", {})),
+        annotations=_annotations(manifest),
     )
 
 
@@ -92,12 +93,30 @@ def _with_repositories(layout: Path, artifacts: Sequence[Artifact]) -> tuple[Art
     )
 
 
-def _descriptor(value: Mapping[str, Any]) -> Descriptor:
+def _object(content: bytes) -> dict[str, Any]:
+    return _checked_object(strict_json.loads(content))
+
+
+def _checked_object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"an object is wanted, not {type(value).__name__}")
+    return value
+
+
+def _annotations(value: Mapping[str, Any]) -> dict[str, str]:
+    found = _checked_object(value.get("annotations", {}))
+    if not all(isinstance(text, str) for text in found.values()):
+        raise TypeError("an annotation is no text")
+    return found
+
+
+def _descriptor(item: Any) -> Descriptor:
+    value = _checked_object(item)
     return Descriptor(
         media_type=str(value["mediaType"]),
         digest=str(value["digest"]),
         size=int(value["size"]),
-        annotations=dict(value.get("annotations", {})),
+        annotations=_annotations(value),
     )
 
 

@@ -29,6 +29,8 @@ ARTIFACT = ".oci.json"
 SIGNATURE = ".jws"
 _CONTENT_TYPES = {CONTENT: "application/json", ARTIFACT: "application/json", SIGNATURE: "application/jose+json"}
 STORAGE_API_VERSION = "2023-05-01"
+# What a policy lets blobs grow by: their names and creation times would stay, whatever is added.
+APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
 # How much of Azure's own words an error shows.
 MAX_WORDS = 300
 
@@ -37,10 +39,10 @@ _BLOB_NAME = re.compile(rf"(?P<version>{VERSION})/(?P<sha256>{SHA256})\.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBlob:
-    """A blob's bytes, and when the service took them in. Who writes a blob has no say in that time."""
+    """A blob's bytes, and when the service took the last of them in. Who writes a blob has no say in that time."""
 
     content: bytes = field(repr=False)
-    created_at: datetime
+    taken_in_at: datetime
 
 
 def blob_name(release: InstalledRelease, part: str = CONTENT) -> str:
@@ -49,7 +51,7 @@ def blob_name(release: InstalledRelease, part: str = CONTENT) -> str:
 
 
 def check_immutable(resources: "ResourceManagementClient", settings: Settings) -> None:
-    """Check that the container's retention policy is there and locked.
+    """Check that the container's retention policy is there, locked, and lets nothing be added to a blob.
 
     Raises RunbookError VD-STORAGE-001, and azure.core's errors. Source: Microsoft.Storage 2023-05-01,
     BlobContainers_GetImmutabilityPolicy.
@@ -65,9 +67,12 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
     except ResourceNotFoundError as error:
         detail = f"no policy is found in storage account {settings.storage_account}: {error.message}"
         raise RunbookError("VD-STORAGE-001", detail[:MAX_WORDS], target=CONTAINER) from error
-    state = (policy.properties or {}).get("state")
-    if state != "Locked":
-        raise RunbookError("VD-STORAGE-001", f"its retention policy is {state}", target=CONTAINER)
+    properties = policy.properties or {}
+    if properties.get("state") != "Locked":
+        raise RunbookError("VD-STORAGE-001", f"its retention policy is {properties.get('state')}", target=CONTAINER)
+    appends = [name for name in APPENDS if properties.get(name)]
+    if appends:
+        raise RunbookError("VD-STORAGE-001", f"its retention policy has {appends[0]}", target=CONTAINER)
 
 
 def list_names(blob_service: "BlobServiceClient", version: str | None = None) -> frozenset[str]:
@@ -105,7 +110,11 @@ def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part
         download = blob_service.get_blob_client(CONTAINER, blob_name(release, part)).download_blob(
             0, MAX_MANIFEST_BYTES + 1
         )
-        return StoredBlob(content=download.readall(), created_at=download.properties.creation_time)
+        properties = download.properties
+        # A blob may be made early and filled later, where appending is allowed; or overwritten, where nothing protects.
+        return StoredBlob(
+            content=download.readall(), taken_in_at=max(properties.creation_time, properties.last_modified)
+        )
     except ResourceNotFoundError:
         return None
 

@@ -14,9 +14,12 @@ from runbook_lib.container_registry_wire import Answer
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_referrers import INDEX_TYPE, read_referrers
 
-# As large as a manifest may be at ACR; 100 signatures with their annotations have 80 KiB.
-MAX_PAGE_BYTES = 4 * 1024 * 1024
+# 100 signatures with their annotations have 80 KiB. JSON that is made for it takes some 25 times its size once it is
+# read, and the sandbox has 400 MB: so the whole list has a bound, not only each page.
+MAX_PAGE_BYTES = 1024 * 1024
+MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_PAGES = 20
+MAX_ENTRIES = 1000
 
 
 def list_referrers(
@@ -26,12 +29,15 @@ def list_referrers(
 
     By the referrers API; where the container registry does not have it, by the tag that stands in for it. Each has
     `artifactType`; nothing else is checked. Raises RunbookError VD-TRUST-014 (no list of referrers, or more than
-    MAX_PAGES pages) and the reader's errors.
+    MAX_PAGES pages, MAX_LIST_BYTES, or MAX_ENTRIES of `artifact_type`) and the reader's errors.
     """
     found: list[dict[str, Any]] = []
     for page in _pages(reader, repository, digest, artifact_type):
         # The server may leave the filter out, and says so; it is applied here in any case.
         found += (one for one in page if isinstance(one, dict) and one.get("artifactType") == artifact_type)
+        if len(found) > MAX_ENTRIES:
+            what = f"the list has more than {MAX_ENTRIES} of {artifact_type}"
+            raise RunbookError("VD-TRUST-014", what, target=f"referrers of {repository}@{digest}")
     return tuple(found)
 
 
@@ -40,6 +46,7 @@ def _pages(
 ) -> Iterator[tuple[Any, ...]]:
     target = f"referrers of {repository}@{digest}"
     path = f"referrers/{digest}?artifactType={quote(artifact_type, safe='')}"
+    read = 0
     for number in range(MAX_PAGES):
         answer = reader.page(repository, path, target, accept=INDEX_TYPE, max_bytes=MAX_PAGE_BYTES)
         if answer is None and number == 0:
@@ -52,6 +59,9 @@ def _pages(
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if media_type != INDEX_TYPE:
             raise RunbookError("VD-TRUST-014", f"the list is of type {media_type[:80]!r}", target=target)
+        read += len(answer.content)
+        if read > MAX_LIST_BYTES:
+            raise RunbookError("VD-TRUST-014", f"the list has more than {MAX_LIST_BYTES} bytes", target=target)
         yield read_referrers(answer.content)
         following = _next(answer, f"https://{reader.login_server}/v2/{repository}/", path, target)
         if following is None:

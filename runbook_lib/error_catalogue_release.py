@@ -167,8 +167,10 @@ ENTRIES = (
     entry(
         "VD-STORAGE-001",
         "the artifact container is not immutable",
-        "It has no time-based retention policy at container level, or the policy is not locked.",
-        "Set the policy on the container and lock it; docs/operators.md says how.",
+        "It has no time-based retention policy at container level, or the policy is not locked, or allows protected"
+        " append writes.",
+        "Set the policy on the container, without append writes, and lock it; docs/operators.md says how. A locked one"
+        " that allows them cannot be changed: use another storage account.",
     ),
     entry(
         "VD-STORAGE-002",

@@ -49,6 +49,14 @@ ENTRIES = (
         exit_code=EXIT_USAGE,
     ),
     entry(
+        "VD-SETTINGS-004",
+        "an address is no parameter of a run",
+        "Who may start a job chooses its parameters; the tokens of the managed identity would go wherever they say.",
+        "Leave it out of the parameter settings. An address that is not the convention's is set in the Automation"
+        " variable vibedata-settings, or in the environment (VIBEDATA_*).",
+        exit_code=EXIT_USAGE,
+    ),
+    entry(
         "VD-SETTINGS-005",
         "a setting of the publisher's is missing",
         "The environment has no such variable. The publisher's settings come from nowhere else.",

@@ -1,6 +1,7 @@
 """Which release is installed at the customer's, and its manifest, verified."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from runbook_lib.parameters import CommonParameters
 from runbook_lib.release import LATEST, InstalledRelease
 from runbook_lib.release_fetch import read_artifact, resolve_release
 from runbook_lib.release_manifest import REPOSITORY, VERSION
-from runbook_lib.stored_release import StoredRelease, read_stored
+from runbook_lib.stored_release import StoredRelease, is_no_good, read_stored
 from runbook_lib.trust_policy import trust_policy
 from runbook_lib.verification_log import recorded
 
@@ -47,16 +48,27 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
         raise RunbookError("VD-MANIFEST-010", target=version or f"{REPOSITORY}:{LATEST}")
     if len(chosen) == 1:
         return stored_release(context, chosen[0])
-    # Whoever may write blobs can write one beside the release's, and nobody can delete it.
-    good: list[StoredRelease] = []
-    for release in chosen:
-        try:
-            good.append(stored_release(context, release))
-        except RunbookError as error:
-            context.output.warning(f"a stored release is passed over: {error.code}: {error.message}")
+    good = those_that_are_good(context, chosen)
     if len(good) != 1:
         raise RunbookError("VD-MANIFEST-008", f"artifact storage holds {len(good)} good ones", target=chosen[0].version)
     return good[0]
+
+
+def those_that_are_good(context: "Context", stored: Iterable[InstalledRelease]) -> tuple[StoredRelease, ...]:
+    """Return those of the stored releases that are verified; the others are warned of and passed over.
+
+    Whoever may write blobs can write one beside a release's, or one of a version to come, and nobody can delete it.
+    Raises as `stored_release` does where it was not found out whether one is good: that is not "it is not there".
+    """
+    good: list[StoredRelease] = []
+    for release in stored:
+        try:
+            good.append(stored_release(context, release))
+        except RunbookError as error:
+            if not is_no_good(error):
+                raise
+            context.output.warning(f"{artifact_storage.blob_name(release)} is no good: {error.code}: {error.message}")
+    return tuple(good)
 
 
 def stored_release(context: "Context", release: InstalledRelease) -> StoredRelease:

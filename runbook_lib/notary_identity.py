@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 # Each relative distinguished name as its types (dotted OIDs) and values; how often it stands in the subject.
 Identity: TypeAlias = "Counter[frozenset[tuple[str, str | bytes]]]"
 
-# What RFC 4514 leaves out and people write: blanks after a separator. An escaped character is none.
-_BLANKS = re.compile(r"(\\.|[,+]) *", re.DOTALL)
+# An escaped character, or where an attribute begins. RFC 4514 has no blanks after a separator, and people write them;
+# its names of types are in any case, and `cryptography` knows them in upper case.
+_BEGINNING = re.compile(r"(?P<escaped>\\.)|(?P<separator>^|[,+]) *(?P<type>[A-Za-z][A-Za-z\d-]*(?==))?", re.DOTALL)
+# Key Vault and Windows write S, which notation takes for ST, too.
+_STATE = "S"
 
 
 def read_identity(text: str) -> Identity:
@@ -32,7 +35,9 @@ def read_identity(text: str) -> Identity:
     from cryptography import x509
 
     try:
-        name = x509.Name.from_rfc4514_string(_BLANKS.sub(_without_blanks, text))
+        name = x509.Name.from_rfc4514_string(
+            _BEGINNING.sub(_as_in_the_rfc, text), {_STATE: x509.NameOID.STATE_OR_PROVINCE_NAME}
+        )
     except (ValueError, TypeError, KeyError, Warning) as error:
         raise RunbookError("VD-TRUST-012", f"{shown(text)} names no subject: {error}") from error
     if not name.rdns:
@@ -45,8 +50,8 @@ def identity_of(certificate: Certificate) -> Identity:
     return _identity(certificate.parsed.subject)
 
 
-def _without_blanks(found: re.Match[str]) -> str:
-    return found[0] if found[0].startswith("\\") else found[1]
+def _as_in_the_rfc(found: re.Match[str]) -> str:
+    return found["escaped"] or found["separator"] + (found["type"] or "").upper()
 
 
 def _identity(name: "x509.Name") -> Identity:

@@ -7,13 +7,17 @@ anything. Its annotations (thumbprints) are hints, and not read.
 from dataclasses import dataclass
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, shown
+from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
 from runbook_lib.notary_envelope import COSE, JWS, MAX_ENVELOPE_BYTES
 
 ARTIFACT_TYPE = "application/vnd.cncf.notary.signature"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 # One layer, a subject, and an annotation with the thumbprints of the chain.
 MAX_SIGNATURE_MANIFEST_BYTES = 64 * 1024
+
+# OCI image specification, manifest.md; and of the configuration, what is read.
+_MEMBERS = ("schemaVersion", "mediaType", "artifactType", "config", "layers", "subject", "annotations")
+_CONFIG_MEMBERS = ("mediaType",)
 
 _STEP = "3.2 of the workflow"
 
@@ -34,12 +38,18 @@ def read_signature_manifest(content: bytes) -> SignatureManifest:
     if len(content) > MAX_SIGNATURE_MANIFEST_BYTES:
         raise malformed(f"the signature manifest has over {MAX_SIGNATURE_MANIFEST_BYTES} bytes", _STEP)
     document = read_object(content, "the signature manifest", _STEP)
-    if document.get("schemaVersion") != 2 or document.get("mediaType") != MANIFEST_TYPE:
+    refuse_lookalikes(document, _MEMBERS, "the signature manifest", _STEP)
+    version = document.get("schemaVersion")
+    # 2.0 == 2.
+    if type(version) is not int or version != 2 or document.get("mediaType") != MANIFEST_TYPE:
         raise malformed(f"the signature manifest is no {MANIFEST_TYPE}", _STEP)
     # OCI image specification, manifest.md: artifactType, and where there is none, the configuration's media type, which
     # is how signatures were marked before.
     config = document.get("config")
-    kind = document.get("artifactType") or (config.get("mediaType") if isinstance(config, dict) else None)
+    if not isinstance(config, dict):
+        config = {}
+    refuse_lookalikes(config, _CONFIG_MEMBERS, "the signature manifest's configuration", _STEP)
+    kind = document.get("artifactType") or config.get("mediaType")
     if kind != ARTIFACT_TYPE:
         raise malformed(f"the manifest's type is {shown(kind)}, no signature's", _STEP)
     layers = document.get("layers")

@@ -90,13 +90,16 @@ def first_good_signature(
     """
     failures: list[tuple[str, RunbookError]] = []
     listed = list(_signatures(entries))
-    for entry in listed[:MAX_SIGNATURES]:
+    for digest, entry in listed[:MAX_SIGNATURES]:
+        if isinstance(entry, RunbookError):
+            failures.append((digest, entry))
+            continue
         try:
             return _verify(entry, source=source, subject=subject, policy=policy, now=now)
         except RunbookError as error:
             if error.code == "VD-TRUST-012":
                 raise
-            failures.append((shown(entry.get("digest")), error))
+            failures.append((digest, error))
     if not failures:
         raise RunbookError("VD-TRUST-001", f"of {len(entries)} referrers none is a signature", target=subject.digest)
     if len(listed) == 1:
@@ -104,24 +107,30 @@ def first_good_signature(
     raise _none_is_good(failures, len(listed), subject)
 
 
-def _signatures(entries: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the entries that are said to be signatures, each digest once, in their order."""
-    seen: set[object] = set()
+def _signatures(entries: Sequence[Any]) -> Iterator[tuple[str, Descriptor | RunbookError]]:
+    """Yield the entries that are said to be signatures, in their order, each with its digest as a message shows it.
+
+    An entry that is no descriptor comes as its refusal; of the others each comes once. The same digest with another
+    size or type is another entry: whoever lists a good signature wrongly must not hide it.
+    """
+    seen: set[Descriptor] = set()
     for entry in entries:
         if not isinstance(entry, dict) or entry.get("artifactType") != ARTIFACT_TYPE:
             continue
-        digest = entry.get("digest")
-        if not isinstance(digest, str):
-            yield entry
-        elif digest not in seen:
-            seen.add(digest)
-            yield entry
+        digest = shown(entry.get("digest"))
+        try:
+            listed = read_descriptor(entry, "the entry in the list of referrers", _LIST_STEP)
+        except RunbookError as error:
+            yield digest, error
+            continue
+        if listed not in seen:
+            seen.add(listed)
+            yield digest, listed
 
 
 def _verify(
-    entry: dict[str, Any], *, source: SignatureSource, subject: Subject, policy: TrustPolicy, now: datetime
+    listed: Descriptor, *, source: SignatureSource, subject: Subject, policy: TrustPolicy, now: datetime
 ) -> GoodSignature:
-    listed = read_descriptor(entry, "the entry in the list of referrers", _LIST_STEP)
     if listed.media_type != MANIFEST_TYPE:
         raise malformed(f"the signature manifest is listed as {shown(listed.media_type)}", _LIST_STEP)
     if listed.size > MAX_SIGNATURE_MANIFEST_BYTES:

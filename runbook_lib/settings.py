@@ -1,8 +1,8 @@
 """Where things are: by naming convention from one short prefix, each setting overridable singly.
 
 Precedence: the run's parameter `settings`, then the environment (VIBEDATA_*), then the Automation variable vibedata-
-settings, then the convention. Settings hold names and addresses, never secrets. Those of WITH_THE_DEPLOYMENT are
-refused as a run's parameter.
+settings, then the convention. Settings hold names and addresses, never secrets. Those of WITH_THE_DEPLOYMENT and
+ADDRESSES are refused as a run's parameter.
 """
 
 import re
@@ -79,6 +79,10 @@ _FORMS: dict[str, tuple[str, str]] = {
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
 }
 
+# Where a run's requests go, and with them the tokens of its managed identity: no more the choice of who starts a job.
+# What the convention makes of a name stays in Azure's own domains.
+ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (_URL, _HOST))
+
 # What follows from the prefix; the others have no convention.
 _CONVENTION = {
     "prefix": "vibedata",
@@ -106,12 +110,15 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
 
     Parameters: overrides, the run's parameter `settings`; environ, the process's environment, of which
     VIBEDATA_<SETTING> counts; automation_variable, the text of Automation variable vibedata-settings (a JSON object),
-    None where there is none. Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown),
-    VD-TRUST-031 (a run's parameter says whom to trust).
+    None where there is none. Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown), -004 (a
+    run's parameter says where to go), VD-TRUST-031 (it says whom to trust).
     """
     for name in WITH_THE_DEPLOYMENT:
         if name in overrides:
             raise RunbookError("VD-TRUST-031", target=name)
+    for name in ADDRESSES:
+        if name in overrides:
+            raise RunbookError("VD-SETTINGS-004", target=name)
     sources: list[tuple[str, Mapping[str, str]]] = [
         ("the parameter settings", overrides),
         ("the environment", _from_environment(environ)),
@@ -175,4 +182,4 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
     pattern, takes = _FORMS[name]
     if len(value) > MAX_VALUE_LENGTH or not re.fullmatch(pattern, value):
         raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from {source}", target=name)
-    return value.rstrip("/")
+    return value.rstrip("/") if _FORMS[name] == _URL else value

@@ -7,10 +7,11 @@
 4. The content is read, compared with that digest, and only then parsed. What was verified is what is returned.
 
 Why step 2 does not ask for today: a certificate lasts months, an instance years, and it must not stop being operated
-because its publisher's certificate ended. The blob's creation time is the service's own; nobody who writes a blob can
-set it back. It shows that the signature was there while the certificates were valid: what a trusted timestamp would
-show. A signature that is stored after its certificates ended is refused for ever, and so is, at its import, a release
-that was signed by one (runbooks.import_manifest asks for today). So an expired certificate installs nothing new.
+because its publisher's certificate ended. When a blob was made and last modified is the service's own word; nobody who
+writes a blob can set it back. It shows that the signature was there while the certificates were valid: what a trusted
+timestamp would show. A signature that is stored after its certificates ended is refused for ever, and so is, at its
+import, a release that was signed by one (runbooks.import_manifest asks for today). So an expired certificate installs
+nothing new.
 """
 
 import hashlib
@@ -64,9 +65,43 @@ def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, po
         raise RunbookError("VD-TRUST-032", f"{missing} is not there", target=release.version)
     # 2.
     subject, verified = verify_stored(signature, artifact.content, policy)
+    # 3. and 4.
+    manifest = _content(blob_service, release, artifact.content)
+    return StoredRelease(release=release, digest=subject.digest, manifest=manifest, verified=verified)
+
+
+def is_no_good(error: RunbookError) -> bool:
+    """Whether an error of `read_stored` says that what is stored is no good; any other leaves that open.
+
+    A run whose token ends, or that does not know whom to trust, has not looked at what is stored.
+    """
+    if error.code in ("VD-TRUST-012", "VD-TRUST-030"):
+        return False
+    return error.code == "VD-STORAGE-003" or error.code.startswith(("VD-TRUST-", "VD-MANIFEST-"))
+
+
+def is_whole(blob_service: "BlobServiceClient", release: InstalledRelease, digest: str) -> bool:
+    """Whether artifact storage has the release whose OCI artifact has `digest`, every byte of it, whoever signed it.
+
+    Raises what says nothing about what is stored: azure.core's errors, and RunbookError.
+    """
+    artifact = read_part(blob_service, release, ARTIFACT)
+    if artifact is None or subject_of(artifact.content).digest != digest:
+        return False
+    try:
+        _content(blob_service, release, artifact.content)
+    except RunbookError as error:
+        if not is_no_good(error):
+            raise
+        return False
+    return True
+
+
+def _content(blob_service: "BlobServiceClient", release: InstalledRelease, artifact: bytes) -> ReleaseManifest:
+    """Do steps 3 and 4 with the OCI manifest's bytes."""
     # 3.
     target = f"{CONTAINER}/{blob_name(release, ARTIFACT)}"
-    read = read_artifact(artifact.content, digest=subject.digest, target=target)
+    read = read_artifact(artifact, digest=subject_of(artifact).digest, target=target)
     if read.content_digest != f"sha256:{release.sha256}":
         raise RunbookError("VD-TRUST-033", f"it is of {read.content_digest}", target=target)
     # 4.
@@ -76,13 +111,13 @@ def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, po
     manifest = parse(content)
     if manifest.version != release.version:
         raise RunbookError("VD-STORAGE-003", f"it holds version {manifest.version}", target=release.version)
-    return StoredRelease(release=release, digest=subject.digest, manifest=manifest, verified=verified)
+    return manifest
 
 
 def verify_stored(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -> tuple[Subject, VerifiedSignature]:
     """Do step 2: return what `signature` is of, and what it was found to be. Raises as `verify_envelope` does."""
     subject = subject_of(artifact)
-    verified = verify_envelope(signature.content, JWS, subject=subject, policy=policy, now=signature.created_at)
+    verified = verify_envelope(signature.content, JWS, subject=subject, policy=policy, now=signature.taken_in_at)
     return subject, verified
 
 

@@ -18,7 +18,7 @@ from runbook_lib.container_registry import ContainerRegistryReader, customer_rea
 from runbook_lib.container_registry_referrers import list_referrers
 from runbook_lib.errors import RunbookError
 from runbook_lib.image_import import ImageImporter, image_importer
-from runbook_lib.installed_release import stored_release
+from runbook_lib.installed_release import those_that_are_good
 from runbook_lib.notary_manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.notary_signature import TrustPolicy
 from runbook_lib.parameters import CommonParameters
@@ -29,7 +29,7 @@ from runbook_lib.release_manifest import REPOSITORY, TAG
 from runbook_lib.release_rules import check_installable, in_the_way
 from runbook_lib.release_verification import VerifiedRelease, verify_release
 from runbook_lib.runbook import Context, Runbook, main
-from runbook_lib.stored_release import missing_parts, read_stored
+from runbook_lib.stored_release import is_whole, missing_parts, read_stored
 from runbook_lib.trust_policy import trust_policy
 from runbook_lib.verification_log import recorded
 
@@ -56,7 +56,7 @@ class Facts:
     """What import_manifest found.
 
     offered: the publisher's release; signature: by which it was verified. installed: the releases in artifact storage
-    that could stand in its way, each verified; missing: what artifact storage lacks of the offered one. tags: the
+    that could stand in its way; missing: what artifact storage lacks of the offered one. tags: the
     customer's tags of the release manifest, with their digests (None: absent); signed: that the customer's container
     registry has the signature.
     """
@@ -113,16 +113,16 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     offered = fetch_release(publisher, read_artifact(signature.content, digest=signature.digest, target=source))
     # 5. What is installed.
     release = InstalledRelease(offered.manifest.version, offered.sha256)
-    names = artifact_storage.list_names(clients.blob_service)
+    tags = {tag: customer.digest_of(REPOSITORY, tag) for tag in (release.version, LATEST)}
     return Facts(
         release_tag=parameters.release_tag,
         allow_downgrade=parameters.allow_downgrade,
         now=now,
         offered=offered,
         signature=signature,
-        installed=_installed(context, release, names),
+        installed=_installed(context, release, tags[LATEST]),
         missing=missing_parts(clients.blob_service, release, signature.content, policy),
-        tags={tag: customer.digest_of(REPOSITORY, tag) for tag in (release.version, LATEST)},
+        tags=tags,
         signed=_signature_at(customer, signature) is not None,
         policy=policy,
         customer=customer,
@@ -130,23 +130,20 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     )
 
 
-def _installed(context: Context, release: InstalledRelease, names: frozenset[str]) -> tuple[InstalledRelease, ...]:
-    """Return the stored releases that could stand in the way of `release`, those that are verified.
+def _installed(context: Context, release: InstalledRelease, latest: str | None) -> tuple[InstalledRelease, ...]:
+    """Return the stored releases that could stand in the way of `release`: those that are verified, and the one that
+    the customer's `latest` points to.
 
     What is not counts for nothing: whoever may write blobs could else, with a name alone, keep every release out for
-    ever. Nobody can delete a release that counts.
+    ever. Nobody can delete a release that counts. The one of `latest` counts when its root is pinned no more, too: a
+    change of pins is no leave to go back. It can keep nothing out for ever, since a tag can be moved.
     """
-    found = []
-    for other in in_the_way(release, artifact_storage.releases_in(names)):
-        try:
-            stored_release(context, other)
-        except RunbookError as error:
-            context.output.warning(
-                f"{artifact_storage.blob_name(other)} does not count as installed: {error.code}: {error.message}"
-            )
-        else:
-            found.append(other)
-    return tuple(found)
+    service = context.clients.blob_service
+    others = in_the_way(release, artifact_storage.releases_in(artifact_storage.list_names(service)))
+    good = {one.release for one in those_that_are_good(context, others)}
+    return tuple(
+        other for other in others if other in good or (latest is not None and is_whole(service, other, latest))
+    )
 
 
 def _signature_at(customer: ContainerRegistryReader, signature: VerifiedRelease) -> str | None:

@@ -6,12 +6,13 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab import tools
 from oci import layout_reader
-from oci.layout import EMPTY, TITLE, LayoutWriter, blob_path, digest_of
+from oci.layout import EMPTY, REFERENCE_NAME, TITLE, LayoutWriter, blob_path, digest_of
 from runbook_lib.errors import RunbookError
 
 TYPE = "application/vnd.example.text"
@@ -121,3 +122,52 @@ def test_a_manifest_that_no_registry_takes_is_not_read(layout: Path) -> None:
     with pytest.raises(RunbookError, match="at most 4194304") as caught:
         layout_reader.read(layout)
     assert caught.value.code == "VD-PUSH-001"
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        b"[" * 100_000,
+        b"[]",
+        b'{"manifests": 1}',
+        b'{"manifests": [[1]]}',
+        b'{"manifests": [null]}',
+        b'{"manifests": [{"digest": [1]}]}',
+        b'{"manifests": [{"digest": "sha256:", "annotations": []}]}',
+        b'{"manifests": [{"digest": "sha256:../../index.json"}]}',
+        b'{"manifests": [], "manifests": []}',
+    ],
+)
+def test_an_index_of_another_shape_is_damage(layout: Path, index: bytes) -> None:
+    (layout / "index.json").write_bytes(index)
+    assert damage(layout)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": 1},
+        {"layers": [1]},
+        {"layers": [[]]},
+        {"config": None},
+        {"subject": []},
+        {"annotations": []},
+        {"annotations": {"a": 1}},
+        {"mediaType": []},
+    ],
+)
+def test_a_manifest_of_another_shape_is_damage(layout: Path, change: dict[str, Any]) -> None:
+    one, *_ = layout_reader.read(layout)
+    for part, found in (({}, True), (change, False)):
+        content = json.dumps({**json.loads(one.manifest), **part}).encode()
+        blob_path(layout, digest_of(content)).write_bytes(content)
+        entry = {"digest": digest_of(content), "annotations": {REFERENCE_NAME: "example/one:1.0"}}
+        (layout / "index.json").write_text(json.dumps({"manifests": [entry]}))
+        assert layout_reader.read(layout) if found else damage(layout)
+
+
+def damage(layout: Path) -> str:
+    with pytest.raises(RunbookError) as caught:
+        layout_reader.read(layout)
+    assert caught.value.code == "VD-PUSH-001"
+    return caught.value.detail

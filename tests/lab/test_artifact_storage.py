@@ -1,6 +1,8 @@
 """Whether a container keeps what it is given: answers of ARM that the lab, whose policy is locked, cannot give."""
 
+import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,14 @@ import pytest
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import HttpResponseError
 
-from runbook_lib.artifact_storage import check_immutable
+from runbook_lib.artifact_storage import SIGNATURE, check_immutable, read_part
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.errors import RunbookError
+from runbook_lib.release import InstalledRelease
 from runbook_lib.retry import NetworkRetryPolicy
-from runbook_lib.settings import load
+from runbook_lib.settings import Settings, load
 from tests.fake_clock import FakeClock
-from tests.lab.scripted_server import ScriptedServer, json_answer
+from tests.lab.scripted_server import Answer, ScriptedServer, json_answer
 
 FOR_EVER = 2**31
 
@@ -36,24 +39,27 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted
         yield running
 
 
-def check(server: ScriptedServer) -> None:
-    settings = load(
-        {
-            "subscription_id": "11111111-2222-3333-4444-555555555555",
-            "dcr_id": "dcr-" + "0" * 32,
-            "logs_endpoint": "https://logs.example",
-            "uami_client_id": "11111111-2222-3333-4444-555555555555",
-            "arm_endpoint": server.url,
-        },
-        {},
-        None,
-    )
+def clients_of(server: ScriptedServer) -> tuple[AzureClients, Settings]:
+    given = {
+        "subscription_id": "11111111-2222-3333-4444-555555555555",
+        "dcr_id": "dcr-" + "0" * 32,
+        "logs_endpoint": "https://logs.example",
+        "uami_client_id": "11111111-2222-3333-4444-555555555555",
+        "arm_endpoint": server.url,
+        "blob_endpoint": server.url,
+    }
+    settings = load({}, {}, json.dumps(given))
     clients = AzureClients(
         settings=settings,
         credential=StaticCredential(),
         retry_policy_source=NetworkRetryPolicy,
         clock=FakeClock(),
     )
+    return clients, settings
+
+
+def check(server: ScriptedServer) -> None:
+    clients, settings = clients_of(server)
     check_immutable(clients.resources, settings)
 
 
@@ -73,6 +79,8 @@ def test_a_locked_policy_will_do(server: ScriptedServer) -> None:
     [
         json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 3650, "state": "Unlocked"}}),
         json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 0}}),
+        json_answer({"properties": {"state": "Locked", "allowProtectedAppendWrites": True}}),
+        json_answer({"properties": {"state": "Locked", "allowProtectedAppendWritesAll": True}}),
         json_answer({"properties": None}),
         json_answer({}),
         json_answer({"error": {"code": "ContainerImmutabilityPolicyNotFound", "message": "none"}}, status=404),
@@ -90,3 +98,20 @@ def test_a_missing_role_is_not_taken_for_a_missing_policy(server: ScriptedServer
     with pytest.raises(HttpResponseError) as caught:
         check(server)
     assert caught.value.status_code == 403
+
+
+@pytest.mark.parametrize(("created", "modified"), [(1, 23), (23, 23), (23, 1)])
+def test_a_blob_is_as_old_as_the_last_of_its_bytes(server: ScriptedServer, created: int, modified: int) -> None:
+    """A blob that is made early and filled later keeps its creation time."""
+    headers = {
+        "Content-Range": "bytes 0-1/2",
+        "ETag": '"1"',
+        "x-ms-creation-time": f"Sun, {created:02} Nov 2026 10:00:00 GMT",
+        "Last-Modified": f"Sun, {modified:02} Nov 2026 10:00:00 GMT",
+        "x-ms-blob-type": "AppendBlob",
+    }
+    server.play(Answer(status=206, headers=headers, body=b"{}"))
+    clients, _ = clients_of(server)
+    found = read_part(clients.blob_service, InstalledRelease("2026.11.0", "a" * 64), SIGNATURE)
+    assert found is not None
+    assert found.taken_in_at == datetime(2026, 11, 23, 10, tzinfo=timezone.utc)

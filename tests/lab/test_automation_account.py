@@ -1,5 +1,6 @@
 """AutomationAccount against answers that the lab's account does not give."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted
 @pytest.fixture
 def account(server: ScriptedServer) -> Iterator[AutomationAccount]:
     names = {"subscription_id": GUID, "logs_endpoint": server.url, "dcr_id": "dcr-" + "0" * 32}
-    settings: Settings = load(names, {}, None)
+    settings: Settings = load({}, {}, json.dumps(names))
     with AutomationClient(
         Entra(), GUID, base_url=server.url, credential_scopes=["https://management.azure.com/.default"], retry_total=0
     ) as client:

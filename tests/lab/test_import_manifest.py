@@ -242,7 +242,7 @@ def test_a_version_tag_that_somebody_else_set_is_not_moved(
 
 
 def test_a_publisher_that_cannot_be_reached(lab: LabUnderTest, customer: ContainerRegistry) -> None:
-    away = run(lab, MANIFEST, settings={"publisher_registry": "127.0.0.1:1"})
+    away = run(lab, MANIFEST, environ={"VIBEDATA_PUBLISHER_REGISTRY": "127.0.0.1:1"})
     assert_refused(away, "VD-REGISTRY-001", customer)
     assert "127.0.0.1:1" in away.text
 

@@ -1,5 +1,6 @@
 """The managed resource group's listing against answers that no honest ARM gives."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,7 @@ def managed(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.ca_file))
     server.forget()
     given = {"subscription_id": SUBSCRIPTION, "dcr_id": "dcr-" + "0" * 32, "logs_endpoint": server.url}
-    settings = load({**given, "arm_endpoint": server.url}, {}, None)
+    settings = load({}, {}, json.dumps({**given, "arm_endpoint": server.url}))
     clients = AzureClients(
         settings=settings, credential=StaticCredential(), retry_policy_source=NetworkRetryPolicy, clock=FakeClock()
     )

@@ -9,7 +9,13 @@ import pytest
 
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessTokens, PublisherTokenSource
-from runbook_lib.container_registry_referrers import MAX_PAGES, list_referrers
+from runbook_lib.container_registry_referrers import (
+    MAX_ENTRIES,
+    MAX_LIST_BYTES,
+    MAX_PAGE_BYTES,
+    MAX_PAGES,
+    list_referrers,
+)
 from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import new_session
@@ -99,6 +105,26 @@ def test_a_list_without_an_end_ends(server: ScriptedServer) -> None:
     endless = [page(link=f'<{PATH}?n={number}>; rel="next"') for number in range(MAX_PAGES + 1)]
     with pytest.raises(RunbookError, match=f"more than {MAX_PAGES} pages"):
         listed(server, *endless)
+
+
+def test_a_list_that_would_fill_the_memory_is_not_read_on(server: ScriptedServer) -> None:
+    half = [descriptor(number) for number in range(MAX_ENTRIES // 2)]
+    following = f'<{PATH}?n=1>; rel="next"'
+    assert len(listed(server, page(*half, link=following), page(*half))) == MAX_ENTRIES
+    server.forget()
+    with pytest.raises(RunbookError, match=f"more than {MAX_ENTRIES} of {KIND}") as caught:
+        listed(server, page(*half, link=following), page(*half, descriptor(1)))
+    assert caught.value.code == "VD-TRUST-014"
+    server.forget()
+    # Few entries, each with much in it.
+    large = page({**descriptor(1), "x": "x" * (MAX_PAGE_BYTES - 1000)}, link=following)
+    with pytest.raises(RunbookError, match=f"more than {MAX_LIST_BYTES} bytes") as caught:
+        listed(server, *[large] * 5)
+    assert caught.value.code == "VD-TRUST-014"
+    server.forget()
+    with pytest.raises(RunbookError) as caught:
+        listed(server, page({**descriptor(1), "x": "x" * MAX_PAGE_BYTES}))
+    assert caught.value.code == "VD-REGISTRY-006"
 
 
 @pytest.mark.parametrize(

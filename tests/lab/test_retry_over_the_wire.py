@@ -1,5 +1,6 @@
 """The network retry policy, seen from the server: how often each client's request arrives, and how far apart."""
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -86,15 +87,12 @@ def world(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
 
 def _world(server: ScriptedServer, url: str) -> World:
     endpoints = dict.fromkeys(("arm", "blob", "table", "key_vault", "logs"), url)
-    settings = load(
-        {
-            "subscription_id": SUBSCRIPTION,
-            "dcr_id": "dcr-" + "0" * 32,
-            **{f"{name}_endpoint": endpoint for name, endpoint in endpoints.items()},
-        },
-        {},
-        None,
-    )
+    given = {
+        "subscription_id": SUBSCRIPTION,
+        "dcr_id": "dcr-" + "0" * 32,
+        **{f"{name}_endpoint": endpoint for name, endpoint in endpoints.items()},
+    }
+    settings = load({}, {}, json.dumps(given))
     clock = FakeClock()
     clients = AzureClients(
         settings=settings, credential=StaticCredential(), retry_policy_source=lambda: made.policy, clock=clock

@@ -1,6 +1,7 @@
 """The storage account's fronts, driven by the official clients and, where those hide the wire, by plain requests."""
 
 import concurrent.futures
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -27,6 +28,10 @@ from azure.storage.blob import (
     generate_blob_sas,
 )
 
+from runbook_lib.artifact_storage import SIGNATURE, blob_name, check_immutable, read_part
+from runbook_lib.errors import RunbookError
+from runbook_lib.release import InstalledRelease
+from runbook_lib.settings import load
 from tests.lab.running_lab import LabUnderTest
 
 CONTAINERS = ["artifacts", "callbacks-spool", "locks", "operations-spool", "release-manifests", "runbook-packages"]
@@ -243,6 +248,43 @@ def test_version_level_immutability_is_refused_not_ignored(blobs: BlobServiceCli
     with pytest.raises(HttpResponseError) as refused:
         blob.upload_blob(b"x", legal_hold=True)
     assert code(refused) == "UnsupportedHeader"
+
+
+def test_a_policy_that_lets_blobs_grow_is_none(
+    lab: LabUnderTest, credential: ManagedIdentityCredential, blobs: BlobServiceClient
+) -> None:
+    arm = Arm(lab, credential, "release-manifests")
+    assert arm.ask("DELETE").status_code == 200
+    assert arm.ask("PUT", body={}).status_code == 201
+    policy = {"immutabilityPeriodSinceCreationInDays": 1, "allowProtectedAppendWrites": True}
+    wrong = {"properties": {**policy, "allowProtectedAppendWrites": "true"}}
+    assert arm.ask("PUT", "/immutabilityPolicies/default", wrong).json()["error"]["code"] == (
+        "InvalidRequestPropertyValue"
+    )
+    etag = arm.ask("PUT", "/immutabilityPolicies/default", {"properties": policy}).headers["ETag"]
+    arm.policy("POST", "/lock", etag=etag)
+    assert arm.policy("GET").json()["properties"] == {**policy, "state": "Locked"}
+    # What is appended is of its own time; the blob's creation says nothing of it.
+    release = InstalledRelease("2026.11.0", "a" * 64)
+    blob = blobs.get_blob_client("release-manifests", blob_name(release, SIGNATURE))
+    blob.create_append_blob()
+    time.sleep(1.1)  # the service's times have whole seconds
+    blob.append_block(b"{}")
+    made, read = blob.get_blob_properties(), read_part(blobs, release, SIGNATURE)
+    assert read is not None
+    assert (read.content, read.taken_in_at) == (b"{}", made.last_modified)
+    assert made.last_modified > made.creation_time
+    settings = load({}, lab.env, None)
+    with (
+        ResourceManagementClient(
+            credential,
+            settings.subscription_id,
+            base_url=settings.arm_endpoint,
+            credential_scopes=["https://management.azure.com/.default"],
+        ) as client,
+        pytest.raises(RunbookError, match=r"VD-STORAGE-001.*allowProtectedAppendWrites"),
+    ):
+        check_immutable(client, settings)
 
 
 class Arm:

@@ -1,9 +1,24 @@
 """A release in artifact storage: what has no signature, what somebody else put there, and what counts as installed."""
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
 
 import pytest
 
+from runbook_lib.azure_clients import AzureClients
+from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.errors import RunbookError
+from runbook_lib.identity import credential
+from runbook_lib.installed_release import those_that_are_good
+from runbook_lib.output import JobOutput
+from runbook_lib.release import InstalledRelease
+from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.runbook import Context
+from runbook_lib.secrets import Redactor
+from runbook_lib.settings import load
 from tests.lab import installed, release_maker
 from tests.lab.installed import Customer
 from tests.lab.log_reader import table_rows
@@ -73,7 +88,7 @@ def test_only_what_is_verified_counts_as_installed(
     release_maker.push_release_manifest(publisher, CONTENT, VERSION, "latest")
     done = run(lab, MANIFEST)
     assert done.status == "succeeded", done.text
-    assert done.text.count("does not count as installed") == 3
+    assert done.text.count(".json is no good: VD-TRUST-") == 3
     # The one beside it, of its own version, is passed over by those who read, too.
     assert run(lab, IMAGES, plan_only=True, release_version=VERSION).status == "planned"
 
@@ -83,6 +98,71 @@ def test_only_what_is_verified_counts_as_installed(
     release_maker.push_release_manifest(publisher, as_json(document(version="2026.12.1")), "latest")
     refused = run(lab, MANIFEST)
     assert (refused.error_code, refused.writes()) == ("VD-MANIFEST-007", []), refused.text
+
+
+def test_what_could_not_be_looked_at_is_not_taken_for_no_release(
+    lab: LabUnderTest, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that ends in the midst of a run would else let an older release in."""
+    put(customer, release_maker.stored_parts(VERSION, digest_of(CONTENT), CONTENT))
+    stored = (InstalledRelease(VERSION, digest_of(CONTENT).removeprefix("sha256:")),)
+    with context_as(lab, lab.env["VIBEDATA_UAMI_CLIENT_ID"], monkeypatch) as known:
+        assert [one.release for one in those_that_are_good(known, stored)] == list(stored)
+    with (
+        context_as(lab, "99999999-8888-7777-6666-555555555555", monkeypatch) as unknown,
+        pytest.raises(RunbookError) as caught,
+    ):
+        those_that_are_good(unknown, stored)
+    assert caught.value.code == "VD-IDENTITY-001"
+
+
+@contextmanager
+def context_as(lab: LabUnderTest, client_id: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+    """A run's context, as the managed identity of that client id."""
+    environ = {**os.environ, **lab.env}
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
+        monkeypatch.setenv(name, environ[name])
+    settings = replace(load({}, environ, None), uami_client_id=client_id)
+    clients = AzureClients(
+        settings=settings,
+        credential=credential(settings, environ),
+        retry_policy_source=NetworkRetryPolicy,
+        clock=SYSTEM_CLOCK,
+    )
+    redactor = Redactor()
+    yield Context(
+        settings=settings,
+        clients=clients,
+        clock=SYSTEM_CLOCK,
+        output=JobOutput(BytesIO(), redactor=redactor, clock=SYSTEM_CLOCK, full_record="the log"),
+        redactor=redactor,
+        retry_policy=NetworkRetryPolicy,
+        run_id="run",
+        correlation_id="correlation",
+        record=lambda _: None,
+        deliver_log=lambda: None,
+    )
+    clients.session.close()
+
+
+def test_a_change_of_pins_is_no_leave_to_go_back(
+    lab: LabUnderTest, publisher: ContainerRegistry, customer: Customer
+) -> None:
+    old, new = new_signer(), new_signer()
+    newer = as_json(document(version="2026.12.0"))
+    release_maker.push_release_manifest(publisher, newer, "latest", signer=old)
+    assert run(lab, MANIFEST, environ=old.environment()).status == "succeeded"
+    release_maker.push_release_manifest(publisher, CONTENT, "latest", signer=new)
+    # That name is no release of the artifact that `latest` points to.
+    genuine = release_maker.stored_parts("9999.1.0", digest_of(newer), newer, signer=old)
+    put(customer, genuine)
+    back = run(lab, MANIFEST, environ=new.environment())
+    assert (back.error_code, back.writes()) == ("VD-MANIFEST-007", []), back.text
+    assert "2026.12.0 is installed" in back.text
+    # Who means it says so; what the old root alone has signed holds nothing up from then on.
+    assert run(lab, MANIFEST, environ=new.environment(), allow_downgrade=True).status == "succeeded"
+    release_maker.push_release_manifest(publisher, as_json(document(version="2026.11.1")), "latest", signer=new)
+    assert run(lab, MANIFEST, environ=new.environment()).status == "succeeded"
 
 
 def test_a_good_signature_that_is_stored_stays(

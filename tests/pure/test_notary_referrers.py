@@ -140,6 +140,14 @@ def test_an_entry_of_the_wrong_size_is_refused() -> None:
     assert repository.refused().code == "VD-TRUST-005"
 
 
+@pytest.mark.parametrize("wrong", [{"size": 1}, {"mediaType": "x"}, {"annotations": {"a": 1}}, {"Size": 1}])
+def test_a_good_signature_that_is_also_listed_wrongly_is_found(wrong: dict[str, Any]) -> None:
+    repository = Repository()
+    repository.attach(GOOD)
+    repository.entries.insert(0, repository.entries[0] | wrong)
+    assert repository.verify().envelope == GOOD
+
+
 def test_what_cannot_be_had_is_remembered_and_hides_nothing() -> None:
     repository = Repository()
     lost = repository.attach(GOOD, annotations={"number": "1"})
@@ -240,6 +248,12 @@ def test_both_ways_of_marking_a_signature_are_read() -> None:
         ({"artifactType": [ARTIFACT_TYPE]}, "VD-TRUST-002"),
         ({"artifactType": None, "config": [ARTIFACT_TYPE]}, "VD-TRUST-002"),
         ({"schemaVersion": 1}, "VD-TRUST-002"),
+        ({"schemaVersion": 2.0}, "VD-TRUST-002"),
+        ({"schemaVersion": "2"}, "VD-TRUST-002"),
+        ({"Layers": []}, "VD-TRUST-002"),
+        ({"SUBJECT": TARGET}, "VD-TRUST-002"),
+        ({"artifacttype": ARTIFACT_TYPE}, "VD-TRUST-002"),
+        ({"config": {"mediaType": "x", "MediaType": ARTIFACT_TYPE}}, "VD-TRUST-002"),
         ({"mediaType": "application/vnd.oci.artifact.manifest.v1+json"}, "VD-TRUST-002"),
         ({"mediaType": None}, "VD-TRUST-002"),
         ({"layers": None}, "VD-TRUST-002"),

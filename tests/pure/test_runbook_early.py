@@ -42,6 +42,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list[str]
         (["%%%"], "VD-PARAM-003"),
         ([encode({"settings": {"nowhere": "x"}})], "VD-SETTINGS-003"),
         ([encode({"settings": {"prefix": "Not a prefix"}})], "VD-SETTINGS-002"),
+        ([encode({"settings": {"blob_endpoint": "https://elsewhere.example"}})], "VD-SETTINGS-004"),
         ([], "VD-SETTINGS-001"),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 import types
 from collections.abc import Mapping
@@ -6,11 +7,11 @@ from dataclasses import asdict, fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.settings import MAX_VALUE_LENGTH, WITH_THE_DEPLOYMENT, Settings, automation_variable, load
+from runbook_lib.settings import ADDRESSES, MAX_VALUE_LENGTH, WITH_THE_DEPLOYMENT, Settings, automation_variable, load
 
 GUID = "11111111-2222-3333-4444-555555555555"
 NEEDED = {
@@ -24,6 +25,11 @@ def environ(values: Mapping[str, str]) -> dict[str, str]:
     return {f"VIBEDATA_{name.upper()}": value for name, value in values.items()}
 
 
+def given(**values: str) -> dict[str, str]:
+    """Return an environment with what is needed, and these."""
+    return environ({**NEEDED, **values})
+
+
 def refused(
     overrides: Mapping[str, str] = {}, variables: Mapping[str, str] = {}, variable: str | None = None
 ) -> RunbookError:
@@ -34,7 +40,7 @@ def refused(
 
 
 def test_the_convention_names_everything_that_has_a_convention() -> None:
-    assert asdict(load(NEEDED, {}, None)) == {
+    assert asdict(load({}, given(), None)) == {
         **NEEDED,
         "prefix": "vibedata",
         "resource_group": "vibedata-managed",
@@ -56,44 +62,46 @@ def test_the_convention_names_everything_that_has_a_convention() -> None:
 
 
 def test_another_prefix_renames_what_follows_from_it() -> None:
-    settings = load({**NEEDED, "prefix": "vd7", "customer_registry_name": "other"}, {}, None)
+    settings = load({"prefix": "vd7", "customer_registry_name": "other"}, given(), None)
     assert settings.automation_account == "vd7-automation"
     assert settings.blob_endpoint == "https://vd7storage.blob.core.windows.net"
     assert settings.customer_registry == "other.azurecr.io"
     assert settings.resource_group_id == f"/subscriptions/{GUID}/resourceGroups/vd7-managed"
 
 
-@given(st.sets(st.sampled_from(["parameter", "environment", "variable"])))
+@given_any(st.sets(st.sampled_from(["parameter", "environment", "variable"])))
 def test_precedence(sources: set[str]) -> None:
     def holding(source: str) -> dict[str, str]:
         return {"automation_account": source} if source in sources else {}
 
-    settings = load(
-        {**NEEDED, **holding("parameter")}, environ(holding("environment")), json.dumps(holding("variable"))
-    )
+    settings = load(holding("parameter"), given(**holding("environment")), json.dumps(holding("variable")))
     order = [source for source in ("parameter", "environment", "variable") if source in sources]
     assert settings.automation_account == [*order, "vibedata-automation"][0]
 
 
 def test_an_empty_setting_counts_as_none() -> None:
-    settings = load({**NEEDED, "customer_registry": ""}, {"VIBEDATA_PREFIX": ""}, "")
+    settings = load({"customer_registry_name": ""}, {**given(), "VIBEDATA_PREFIX": ""}, "")
     assert settings.customer_registry == "vibedataacr.azurecr.io"
     assert settings.prefix == "vibedata"
 
 
 def test_the_environment_may_hold_other_tools_variables() -> None:
-    load(NEEDED, {"VIBEDATA_LAB_CONTROL": "x", "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD": "y"}, None)
+    load({}, {**given(), "VIBEDATA_LAB_CONTROL": "x", "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD": "y"}, None)
 
 
 def test_addresses_lose_their_last_slash() -> None:
-    assert (
-        load({**NEEDED, "arm_endpoint": "https://127.0.0.1:8443/"}, {}, None).arm_endpoint == "https://127.0.0.1:8443"
-    )
+    settings = load({}, given(arm_endpoint="https://127.0.0.1:8443/"), None)
+    assert settings.arm_endpoint == "https://127.0.0.1:8443"
+
+
+def test_nothing_else_does() -> None:
+    name = "O=Vibedata,CN=a/b/"
+    assert load({}, given(trusted_identity=name), None).trusted_identity == name
 
 
 @pytest.mark.parametrize("name", NEEDED)
 def test_what_has_no_convention_must_be_given(name: str) -> None:
-    error = refused({key: value for key, value in NEEDED.items() if key != name})
+    error = refused({}, environ({key: value for key, value in NEEDED.items() if key != name}))
     assert error.code == "VD-SETTINGS-001"
     assert name in error.message
 
@@ -123,11 +131,13 @@ def test_what_has_no_convention_must_be_given(name: str) -> None:
     ],
 )
 def test_a_malformed_setting_is_named_with_what_it_takes_and_where_it_came_from(name: str, value: str) -> None:
-    for error, source in (
-        (refused({**NEEDED, name: value}), "the parameter settings"),
-        (refused({}, environ({**NEEDED, name: value})), "the environment"),
+    found = [
+        (refused({}, given(**{name: value})), "the environment"),
         (refused({}, {}, json.dumps({**NEEDED, name: value})), "the Automation variable vibedata-settings"),
-    ):
+    ]
+    if name not in ADDRESSES:
+        found.append((refused({name: value}, given()), "the parameter settings"))
+    for error, source in found:
         assert error.code == "VD-SETTINGS-002"
         assert all(part in error.message for part in (name, "takes ", source))
         assert error.message.isprintable()
@@ -136,37 +146,73 @@ def test_a_malformed_setting_is_named_with_what_it_takes_and_where_it_came_from(
 @pytest.mark.parametrize("source", ["parameter", "variable"])
 def test_an_unknown_setting_is_refused(source: str) -> None:
     unknown = {"registry": "x"}
-    error = refused({**NEEDED, **unknown}) if source == "parameter" else refused(NEEDED, {}, json.dumps(unknown))
+    error = refused(unknown, given()) if source == "parameter" else refused({}, given(), json.dumps(unknown))
     assert error.code == "VD-SETTINGS-003"
     assert "registry" in error.message and "customer_registry" in error.message
 
 
 @pytest.mark.parametrize("text", ["no JSON", "[]", '{"prefix": 1}', '{"prefix": "a1", "prefix": "b1"}', '"text"'])
 def test_a_malformed_automation_variable_is_refused(text: str) -> None:
-    error = refused(NEEDED, {}, text)
+    error = refused({}, given(), text)
     assert error.code == "VD-SETTINGS-002"
     assert "vibedata-settings" in error.message
 
 
-@given(st.sampled_from([item.name for item in fields(Settings)]), st.text(max_size=80))
+@given_any(st.sampled_from([item.name for item in fields(Settings)]), st.text(max_size=80))
 def test_whatever_a_setting_holds_is_taken_or_refused_with_a_code(name: str, value: str) -> None:
     try:
-        load({**NEEDED, name: value}, {}, None)
+        load({}, {}, json.dumps({**NEEDED, name: value}))
     except RunbookError as error:
-        assert error.code.startswith("VD-SETTINGS-") or (error.code, name in WITH_THE_DEPLOYMENT) == (
-            "VD-TRUST-031",
-            True,
-        )
+        assert error.code == "VD-SETTINGS-002" or (error.code == "VD-SETTINGS-001" and not value)
+
+
+ADDRESS_NAMES = {
+    "arm_endpoint",
+    "blob_endpoint",
+    "table_endpoint",
+    "key_vault_endpoint",
+    "logs_endpoint",
+    "customer_registry",
+    "publisher_registry",
+    "publisher_api",
+}
+
+
+def test_an_address_is_no_parameter_of_a_run() -> None:
+    """The tokens of the managed identity would go where the starter of a job says."""
+    assert set(ADDRESSES) == ADDRESS_NAMES
+    for name in ADDRESSES:
+        value = "evil.example" if name.endswith("registry") else "https://evil.example"
+        for refusal in (refused({name: value}, given()), refused({name: ""}, given(**{name: value}))):
+            assert refusal.code == "VD-SETTINGS-004" and name in refusal.message
+        # What comes with the deployment is taken.
+        assert getattr(load({}, given(**{name: value}), None), name) == value
+        assert getattr(load({}, {}, json.dumps({**NEEDED, name: value})), name) == value
+
+
+@given_any(st.text(max_size=60))
+def test_what_the_convention_makes_of_a_name_stays_in_azures_domains(value: str) -> None:
+    for name in ("prefix", "storage_account", "customer_registry_name"):
+        try:
+            settings = load({name: value}, given(), None)
+        except RunbookError:
+            continue
+        hosts = {"customer_registry": settings.customer_registry} | {
+            name: getattr(settings, name).removeprefix("https://")
+            for name in ("blob_endpoint", "table_endpoint", "key_vault_endpoint")
+        }
+        assert all(re.fullmatch(r"[A-Za-z0-9-]+\.[a-z.]+", host) for host in hosts.values())
+        assert all(host.endswith((".windows.net", ".azure.net", ".azurecr.io")) for host in hosts.values())
 
 
 @pytest.mark.parametrize("name", WITH_THE_DEPLOYMENT)
 def test_whom_to_trust_is_no_parameter_of_a_run(name: str) -> None:
     value = "" if name == "trust_roots" else "CN=Mallory"
-    assert refused({**NEEDED, name: value}).code == "VD-TRUST-031"
-    assert refused({name: value}, environ({**NEEDED, name: value})).code == "VD-TRUST-031"
+    assert refused({name: value}, given()).code == "VD-TRUST-031"
+    assert refused({name: value}, given(**{name: value})).code == "VD-TRUST-031"
     # What comes with the deployment is taken.
-    assert getattr(load(NEEDED, environ({name: value}), None), name) == value
-    assert getattr(load(NEEDED, {}, json.dumps({name: value})), name) == value
+    assert getattr(load({}, given(**{name: value}), None), name) == value
+    assert getattr(load({}, given(), json.dumps({name: value})), name) == value
 
 
 class AutomationAssetNotFound(Exception):  # noqa: N818 - the sandbox's name
