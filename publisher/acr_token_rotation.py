@@ -16,7 +16,7 @@ from publisher import rotation_plan
 from publisher.rotation_plan import RETIRE, Request, Step, begins, customers, number_of, phase_changes
 from publisher.rotation_record import Rotation
 from runbook_lib.change import Change, Plan
-from runbook_lib.clock import rfc3339
+from runbook_lib.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import SECRET
 
@@ -78,9 +78,7 @@ def next_step(request: Request, facts: Facts) -> Step:
     changes += phase_changes(rotation, SECRET, stage=_FIRST_PHASE)
     if changes:
         return _step(*changes)
-    due = datetime.fromisoformat(rotation.promoted_at.replace("Z", "+00:00")) + timedelta(
-        seconds=request.overlap_seconds
-    )
+    due = from_rfc3339(rotation.promoted_at) + timedelta(seconds=request.overlap_seconds)
     if others and facts.now < due:
         return Step(wait_until=due)
     if not rotation.reached("retired"):

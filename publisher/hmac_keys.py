@@ -43,11 +43,6 @@ class KeyRecord:
             return True
         return self.state == "previous" and (not self.accept_until or now < from_rfc3339(self.accept_until))
 
-    @property
-    def until(self) -> str:
-        """accept_until as Python 3.10 reads it, which knows no `Z`."""
-        return self.accept_until.replace("Z", "+00:00")
-
     def __str__(self) -> str:
         """Return what a plan shows of it."""
         return f"{self.state} until {self.accept_until}" if self.accept_until else self.state

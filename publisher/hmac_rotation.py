@@ -24,7 +24,7 @@ from publisher.rotation_plan import PHASES, RETIRE, Request, Step, begins, custo
 from publisher.rotation_record import Rotation
 from runbook_lib.callback_signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.change import Change, Plan
-from runbook_lib.clock import rfc3339
+from runbook_lib.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import KEY_CACHE_SECONDS, SECRET
 
@@ -181,7 +181,7 @@ def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
     ]
     if limits:
         return _step(*limits)
-    last = max((datetime.fromisoformat(key.until) for key in previous), default=facts.now)
+    last = max((from_rfc3339(key.accept_until) for key in previous), default=facts.now)
     if facts.now < last:
         return Step(wait_until=last, brief=True)
     changes = [Change(13, "retire", f"{_KEY}{key.key_id}", str(key), "retired") for key in previous]
@@ -194,8 +194,7 @@ def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
 def _due(request: Request, rotation: Rotation, facts: Facts) -> datetime:
     """Return the end of the overlap, which begins when both sides use the new key."""
     key = next(key for key in facts.keys if key.key_id == rotation.credential_id)
-    promoted = datetime.fromisoformat(key.promoted_at.replace("Z", "+00:00"))
-    return promoted + timedelta(seconds=request.overlap_seconds)
+    return from_rfc3339(key.promoted_at) + timedelta(seconds=request.overlap_seconds)
 
 
 def _step(*changes: Change) -> Step:
