@@ -22,7 +22,7 @@ from tests.lab.signing_clients import key_in_use, ping, signing
 
 PROCESSES = 2
 # How long each client keeps a key, in seconds: well within the grace.
-CACHES = (0.0, GRACE_SECONDS / 4)
+CACHES = (0.0, GRACE_SECONDS / 8, GRACE_SECONDS / 4)
 ROTATIONS = 100
 KILLED = -9
 # Of the requests that met no refusal: a machine that is overloaded may hold a client up for longer than the grace.
