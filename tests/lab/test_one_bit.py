@@ -205,7 +205,7 @@ def blobs_of(customer: Customer) -> Callable[[str, dict[str, bytes]], None]:
 @pytest.mark.parametrize("name", ["script", "script's artifact", "package list", "package", "sbom", "sbom's artifact"])
 def test_in_what_a_release_pins(lab: LabUnderTest, customer: Customer, name: str) -> None:
     packages = wheels("one")
-    release = customer.install({"alpha": SCRIPT}, packages, sbom=SBOM)
+    release = customer.install({"alpha": SCRIPT}, packages, documents={"sbom": SBOM})
     digest = {
         "sbom": digest_of(SBOM),
         "script": digest_of(SCRIPT.encode()),
