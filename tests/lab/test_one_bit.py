@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+from runbook_lib.callback_spool import CONTAINER as SPOOL
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_signature import TrustPolicy
 from runbook_lib.release import InstalledRelease
 from runbook_lib.stored_release import read_stored
 from runbooks import bootstrap_registry, publish_runbooks, validate_runbooks
-from tests.lab import installed, release_maker
+from tests.lab import health_rig, installed, release_maker
 from tests.lab.installed import Customer, sha256_of, wheels
 from tests.lab.release_maker import RELEASE_REPOSITORY, ContainerRegistry, as_json, digest_of, document
 from tests.lab.runbook_run import IMAGES, MANIFEST, Run, run
@@ -164,6 +165,25 @@ def test_in_artifact_storage(lab: LabUnderTest, customer: Customer, part: str) -
     # Nor is it passed over by importing over it.
     release_maker.push_release_manifest(release_maker.container_registry(lab, "publisher"), CONTENT, VERSION, "latest")
     assert_stopped(run(lab, MANIFEST), *STORED[part], "VD-MANIFEST-008")
+
+
+@pytest.mark.parametrize("part", STORED)
+def test_health_is_checked_all_the_same_and_the_run_fails(lab: LabUnderTest, customer: Customer, part: str) -> None:
+    for name, held in release_maker.stored_parts(VERSION, digest_of(CONTENT), CONTENT).items():
+        is_flipped = name == f"{VERSION}/{SHA256}{part}"
+        customer.blobs.get_blob_client("release-manifests", name).upload_blob(flip(held, 0.5) if is_flipped else held)
+    with health_rig.rig(lab) as rig:
+        rig.register("scheduler")
+        rig.tables.create_table_if_not_exists("Releases")
+        row = {"PartitionKey": "release", "RowKey": VERSION, "state": "current", "digest": f"sha256:{SHA256}"}
+        rig.tables.get_table_client("Releases").upsert_entity(row)
+        ended = rig.check()
+        assert ended.exit_code == 1, ended.text
+        assert ended.error_code.startswith(STORED[part]), ended.text
+        assert rig.health("scheduler") == "healthy"
+    assert [target for target, outcome in ended.outcomes().items() if outcome != "done"] == ["the recorded release"]
+    written = {write.split()[0] for write in ended.writes() if f"/{SPOOL}/" not in write}
+    assert written == {"table"}  # health, and beside it what waits for the publisher
 
 
 def test_any_bit_in_artifact_storage(customer: Customer, blobs_of: Callable[[str, dict[str, bytes]], None]) -> None:
