@@ -179,7 +179,7 @@ ENTRIES = (
     ),
     entry(
         "VD-STORAGE-003",
-        "a stored manifest does not match its name",
+        "a stored file does not match its name",
         "The blob's content has another SHA-256 than its name says.",
         "Treat it as tampering: compare with the publisher before anything else runs.",
     ),
