@@ -22,7 +22,7 @@ class LayoutArtifacts:
 
     def __init__(self, folder: Path, *, policy: TrustPolicy, now: datetime) -> None:
         built = BuiltReleaseFolder(folder)
-        manifest = built.manifest(built.signed(policy, now))
+        manifest = built.manifest(built.signed(built.artifact(), policy, now))
         self._folder = folder
         self._packages = manifest.python_packages.digest
         self._scripts = {pin.name: pin.script_sha256 for pin in manifest.runbooks}
