@@ -31,7 +31,7 @@ from runbook_lib.release_verification import VerifiedRelease, verify_release
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.stored_release import missing_parts, read_stored
 from runbook_lib.trust_policy import trust_policy
-from runbook_lib.verification_log import recorded
+from runbook_lib.verification_log import Step, recorded
 
 LATEST = "latest"
 IMPORT = "import"
@@ -122,9 +122,9 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         offered=offered,
         signature=signature,
         installed=_installed(context, release, names),
-        missing=missing_parts(clients.blob_service, release, signature.content, policy),
+        missing=missing_parts(context, release, signature.content, policy),
         tags={tag: customer.digest_of(REPOSITORY, tag) for tag in (release.version, LATEST)},
-        signed=_signature_at(customer, signature) is not None,
+        signed=_seen_signature(context, customer, signature) is not None,
         policy=policy,
         customer=customer,
         importer=image_importer(context, customer, token),
@@ -148,6 +148,19 @@ def _installed(context: Context, release: InstalledRelease, names: frozenset[str
         else:
             found.append(other)
     return tuple(found)
+
+
+def _seen_signature(
+    context: Context, customer: ContainerRegistryReader, signature: VerifiedRelease, *, step: Step = "observe"
+) -> str | None:
+    """Return what `_signature_at` does; the log tells of a signature that is there, and of one with other bytes."""
+    found = recorded(
+        context,
+        f"{customer.login_server}/{REPOSITORY}@{signature.signature_digest}",
+        lambda: None if _signature_at(customer, signature) is None else signature,
+        step=step,
+    )
+    return None if found is None else found.signature_digest
 
 
 def _signature_at(customer: ContainerRegistryReader, signature: VerifiedRelease) -> str | None:
@@ -212,7 +225,12 @@ def apply(context: Context, facts: Facts, change: Change) -> None:
     else:
         if _tag(change) == LATEST:
             # What the tag is to point to must be there as every runbook will read it.
-            read_stored(service, facts.release, facts.policy)
+            recorded(
+                context,
+                _target(facts, artifact_storage.CONTENT),
+                lambda: read_stored(service, facts.release, facts.policy),
+                step="apply",
+            )
         facts.importer.import_by_digest(repository=REPOSITORY, tag=_tag(change), digest=change.after)
 
 
@@ -222,7 +240,7 @@ def look(context: Context, facts: Facts, change: Change) -> str | None:
         found = artifact_storage.read_part(context.clients.blob_service, facts.release, _part(facts, change))
         return None if found is None else _digest(found.content)
     if _is_signature(facts, change):
-        return _signature_at(facts.customer, facts.signature)
+        return _seen_signature(context, facts.customer, facts.signature, step="apply")
     return facts.customer.digest_of(REPOSITORY, _tag(change))
 
 
