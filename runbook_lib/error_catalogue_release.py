@@ -44,7 +44,7 @@ ENTRIES = (
         "VD-MANIFEST-007",
         "the release is older than the installed one",
         "An older release may hold known faults (a rollback attack).",
-        "If it is meant, run again with allow_downgrade.",
+        "If it is meant, run again with allow_downgrade; `vibedata deploy` has the option --allow-downgrade.",
     ),
     entry(
         "VD-MANIFEST-008",
