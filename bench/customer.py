@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.images import push_images
-from runbook_lib.clock import SYSTEM_CLOCK
-from runbook_lib.trust_policy import trust_policy
 from scripts import cli, lab_process
 from scripts.azure_session import AzureSession, open_session
 from scripts.command_deploy import settings_variable
@@ -107,7 +105,7 @@ def _prepared(lab: RunningLab, folder: Path, images: int, report: Report) -> Cus
     session = open_session()
     bootstrap = Bootstrap(
         session=session,
-        artifacts=LayoutArtifacts(release, policy=trust_policy(session.settings), now=SYSTEM_CLOCK.now()),
+        artifacts=LayoutArtifacts(release, session=session),
         settings_variable=settings_variable(session),
         warn=report,
     )

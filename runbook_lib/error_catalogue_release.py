@@ -44,7 +44,7 @@ ENTRIES = (
         "VD-MANIFEST-007",
         "the release is older than the installed one",
         "An older release may hold known faults (a rollback attack).",
-        "If it is meant, run again with allow_downgrade.",
+        "If it is meant, run again with allow_downgrade; `vibedata deploy` has the option --allow-downgrade.",
     ),
     entry(
         "VD-MANIFEST-008",
@@ -181,7 +181,7 @@ ENTRIES = (
     ),
     entry(
         "VD-STORAGE-003",
-        "a stored manifest does not match its name",
+        "a stored file does not match its name",
         "The blob's content has another SHA-256 than its name says.",
         "Treat it as tampering: compare with the publisher before anything else runs.",
     ),

@@ -3,6 +3,8 @@
 One catalogue, in a module for each area; docs/errors.md is generated from it. A code, once released, keeps its meaning.
 """
 
+from dataclasses import dataclass
+
 from runbook_lib import (
     error_catalogue_callbacks,
     error_catalogue_customer,
@@ -14,7 +16,7 @@ from runbook_lib import (
 )
 from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry
 
-__all__ = ["CATALOGUE", "EXIT_USAGE", "ErrorEntry", "RunbookError"]
+__all__ = ["CATALOGUE", "EXIT_USAGE", "ErrorEntry", "RefusedSigner", "RunbookError"]
 
 CATALOGUE: dict[str, ErrorEntry] = {
     entry.code: entry
@@ -31,11 +33,24 @@ CATALOGUE: dict[str, ErrorEntry] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedSigner:
+    """Whom a signature that is refused names as its signer; nothing of it is believed.
+
+    subject and fingerprint (SHA-256 of DER, hex): of the signing certificate. passed: what was found good of the
+    signature before it was refused, in the order of the steps.
+    """
+
+    subject: str
+    fingerprint: str
+    passed: tuple[str, ...]
+
+
 class RunbookError(Exception):
     """A failure from the catalogue; `str()` is what the user reads.
 
     Parameters: code, a key of CATALOGUE (KeyError for another); detail, what was seen this time; target, what it was
-    seen at.
+    seen at. signers: of the signatures that were refused, where that is what failed and their certificates can be read.
     """
 
     def __init__(self, code: str, detail: str = "", *, target: str = "") -> None:
@@ -49,6 +64,7 @@ class RunbookError(Exception):
         self.remedy = entry.remedy
         self.retryable = entry.retryable
         self.exit_code = entry.exit_code
+        self.signers: tuple[RefusedSigner, ...] = ()
         super().__init__(self.message)
 
     def __str__(self) -> str:

@@ -165,7 +165,9 @@ def _none_is_good(failures: Sequence[tuple[str, RunbookError]], count: int, subj
     if count > MAX_REFUSALS_SHOWN:
         told = [*told[:MAX_REFUSALS_SHOWN], f"and {count - MAX_REFUSALS_SHOWN} more, at most {MAX_SIGNATURES} tried"]
     unknown = [error for _, error in failures if error.code == "VD-TRUST-014" or not _is_verdict(error)]
-    return RunbookError("VD-TRUST-014" if unknown else "VD-TRUST-013", "; ".join(told), target=subject.digest)
+    refusal = RunbookError("VD-TRUST-014" if unknown else "VD-TRUST-013", "; ".join(told), target=subject.digest)
+    refusal.signers = tuple(signer for _, error in failures for signer in error.signers)[:MAX_REFUSALS_SHOWN]
+    return refusal
 
 
 def _is_verdict(error: RunbookError) -> bool:

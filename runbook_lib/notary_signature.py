@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook_lib.clock import rfc3339
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RefusedSigner, RunbookError
 from runbook_lib.notary_algorithms import algorithm_of, is_signed
-from runbook_lib.notary_attributes import X509, read_attributes
+from runbook_lib.notary_attributes import X509, Attributes, read_attributes
 from runbook_lib.notary_certificates import Certificate, check_chain, check_validity, read_chain
 from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
-from runbook_lib.notary_envelope import read_envelope
+from runbook_lib.notary_envelope import Envelope, read_envelope
 from runbook_lib.notary_identity import Identity, identity_of, read_identity
 
 # What was signed, in the words of the OCI specification.
@@ -63,7 +63,8 @@ def verify_envelope(
 
     Parameters: envelope, its bytes; media_type, its layer's in the signature manifest; subject, the artifact that must
     be signed; now, aware.
-    Raises RunbookError VD-TRUST-002 to -012, and nothing else, whatever the envelope's bytes are.
+    Raises RunbookError VD-TRUST-002 to -012, and nothing else, whatever the envelope's bytes are. Once the signing
+    certificate has been read, the error says whose it is.
     """
     identity = read_identity(policy.identity)
 
@@ -72,30 +73,56 @@ def verify_envelope(
     attributes = read_attributes(read.protected)
     # 3.3: the signing certificate, the first of the chain.
     chain = read_chain(read.chain)
+    passed = ["the envelope and its certificates can be read (steps 3.1 to 3.3)"]
+    try:
+        return _verify_chain(read, attributes, chain, identity, passed, subject=subject, policy=policy, now=now)
+    except RunbookError as error:
+        error.signers = (_refused_signer(chain[0], passed),)
+        raise
+
+
+def _verify_chain(
+    read: Envelope,
+    attributes: Attributes,
+    chain: Sequence[Certificate],
+    identity: Identity,
+    passed: list[str],
+    *,
+    subject: Subject,
+    policy: TrustPolicy,
+    now: datetime,
+) -> VerifiedSignature:
+    """Do the steps from 3.4 on. passed: told of each that the signature passes."""
     leaf = chain[0]
     # 3.4: the certificate's key determines the algorithm.
     algorithm = algorithm_of(leaf, attributes.algorithm)
     # 3.5: that key made the signature.
     if not is_signed(leaf, algorithm, read.signature, read.signing_input):
         raise RunbookError("VD-TRUST-005", "the key of its certificate did not make it (step 3.5)")
+    passed.append("the key of its certificate made it (step 3.5)")
 
     # 4. Authenticity. 4.1.1: a complete chain of such certificates as the specification demands.
     check_chain(chain)
+    passed.append("its chain of certificates is complete (step 4.1.1)")
     # 4.1.2: it leads to a trusted certificate, of the store that belongs to the scheme (signing-scheme.md).
     is_x509 = attributes.scheme == X509
     if not is_x509 and not policy.signing_authority_roots:
         raise RunbookError("VD-TRUST-004", "it is a signing authority's, and none is trusted (step 4.1.2)")
     anchor = _anchor(chain, policy.roots if is_x509 else policy.signing_authority_roots)
+    passed.append(f"its chain leads to the trusted certificate {anchor} (step 4.1.2)")
     # 4.1.3 and 4.1.4: the leaf is the one identity that is trusted.
     _check_identity(leaf, identity)
+    passed.append("it was made by the trusted identity (step 4.1.4)")
 
     # 5. Expiry.
     if attributes.expiry is not None and now >= attributes.expiry:
         raise RunbookError("VD-TRUST-010", f"it expired at {rfc3339(attributes.expiry)} (step 5.1)")
+    passed.append("it has not expired (step 5.1)")
 
     # 6. Trusted timestamp: RFC 3161 timestamps are not evaluated, so the chain must be valid now; a signing authority's
     # word for the time is part of its scheme.
     check_validity(chain, now if is_x509 else attributes.signing_time)
+    passed.append("its certificates are valid (step 6.2)")
 
     # 7. Revocation: not evaluated; a root is taken back by taking its pin back (docs/trust.md).
     # 8. Plugins: a signature that asks for one was refused with the attributes.
@@ -110,6 +137,12 @@ def verify_envelope(
         signing_time=attributes.signing_time,
         expiry=attributes.expiry,
     )
+
+
+def _refused_signer(leaf: Certificate, passed: Sequence[str]) -> RefusedSigner:
+    # Anybody's certificate: its subject goes into logs and onto terminals.
+    subject = leaf.subject if leaf.subject.isprintable() else shown(leaf.subject)
+    return RefusedSigner(subject=subject, fingerprint=leaf.fingerprint, passed=tuple(passed))
 
 
 def _anchor(chain: Sequence[Certificate], trusted: frozenset[str]) -> str:

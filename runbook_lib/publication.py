@@ -1,6 +1,7 @@
 """Publish a release's runbooks and packages to an Automation account: what is there, what differs, how it is mended.
 
-1. Every file of the release is kept in artifact storage, and used from there.
+1. Every file of the release is kept in artifact storage, and used from there. What is there is read and compared by its
+   digest; a wheel, which may have 100 MB, by its size, and by its content hash when it is imported.
 2. Each package set has a runtime environment of its own, named by the set's digest: no package ever changes under a
    runbook or a running job, and what is in an environment shows in its name.
 3. A runbook's text changes at one moment, when its draft is published; until then jobs run the published one. A job
@@ -12,6 +13,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from tempfile import TemporaryFile
 
 from runbook_lib.artifact_blobs import CONTAINER, ArtifactBlobs, blob_name
@@ -58,19 +60,28 @@ class Wanted:
         files = [wheel.blob for wheel in self.packages.wheels] + [script.blob for script in self.scripts]
         return (self.packages.listing, *files, *self.documents)
 
+    def as_kept(self, blob: ArtifactBlob) -> str:
+        """Return what is seen of a file in artifact storage where it is as it should be."""
+        return f"{blob.size} bytes" if self.is_large(blob) else f"sha256:{blob.sha256}"
+
+    def is_large(self, blob: ArtifactBlob) -> bool:
+        """Whether a file is not read to see what is kept of it: a wheel, which Automation compares at its import."""
+        return any(blob == wheel.blob for wheel in self.packages.wheels)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is there.
 
-    environment: language and version of the wanted runtime environment, None where it does not exist. kept: sizes of
-    the blobs in artifact storage, by name. packages: of that environment, by name in small letters. runbooks: those
+    environment: language and version of the wanted runtime environment, None where it does not exist. kept: what was
+    seen of the wanted files in artifact storage, by the blob's name: `sha256:HEX`, or the size of what was not read, as
+    `N bytes`. packages: of that environment, by name in small letters. runbooks: those
     that are wanted, None where one does not exist. own: names of all runbooks that the suite ever made.
     """
 
     wanted: Wanted
     environment: str | None
-    kept: Mapping[str, int]
+    kept: Mapping[str, str]
     packages: Mapping[str, HeldPackage]
     runbooks: Mapping[str, HeldRunbook | None]
     own: Sequence[str]
@@ -108,15 +119,17 @@ class Publication:
         self._location = self._account.location()
         names = [script.name for script in self._wanted.scripts]
         with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
-            kept = looks.submit(self._blobs.sizes)
+            sizes = looks.submit(self._blobs.sizes)
             environment = looks.submit(self._account.environment, self._wanted.environment)
             packages = looks.submit(self._account.packages, self._wanted.environment)
             own = looks.submit(self._account.own_runbooks)
             runbooks = dict(zip(names, looks.map(self._account.runbook, names), strict=True))
+            seen = looks.map(partial(self._seen, sizes.result()), self._wanted.blobs)
+            kept = {blob_name(blob): state for blob, state in zip(self._wanted.blobs, seen, strict=True) if state}
         return Facts(
             wanted=self._wanted,
             environment=environment.result(),
-            kept=kept.result(),
+            kept=kept,
             packages=packages.result(),
             runbooks=runbooks,
             own=own.result(),
@@ -142,6 +155,14 @@ class Publication:
         if change.action == IMPORT:
             return self._imports.state(self._wheels[change.target])
         return runbook_state(self._account.runbook(self._scripts[change.target].name))
+
+    def _seen(self, sizes: Mapping[str, int], blob: ArtifactBlob) -> str | None:
+        """Return what is kept of a file; what is larger than it can be is not read."""
+        size = sizes.get(blob_name(blob))
+        if size is None:
+            return None
+        max_bytes = MAX_SCRIPT_BYTES if blob.size is None else blob.size
+        return f"{size} bytes" if self._wanted.is_large(blob) or size > max_bytes else self._blobs.digest(blob)
 
     def _keep(self, blob: ArtifactBlob) -> None:
         with TemporaryFile() as file:
@@ -180,7 +201,8 @@ class Publication:
 def plan(facts: Facts) -> Plan:
     """Return what differs. Pure.
 
-    Raises RunbookError VD-AUTOMATION-006, which names every runbook that stands in the way, and -011.
+    Raises RunbookError VD-AUTOMATION-006, which names every runbook that stands in the way, -011, and VD-STORAGE-003
+    (a kept file is another).
     """
     wanted = facts.wanted
     _refuse_foreign(facts)
@@ -196,7 +218,14 @@ def plan(facts: Facts) -> Plan:
             changes.append(Change(_STAGES[action], action, target, before, after))
 
     for blob in wanted.blobs:
-        compare(KEEP, _target(blob), _kept(facts, blob), f"sha256:{blob.sha256}")
+        target, seen = _target(blob), facts.kept.get(blob_name(blob))
+        if seen is None:
+            changes.append(Change(_STAGES[KEEP], KEEP, target, None, f"sha256:{blob.sha256}"))
+        elif seen == wanted.as_kept(blob):
+            unchanged.append(NoChange(target, f"is {seen}"))
+        else:
+            # Files are written once: nothing of ours replaces it, and nothing may come of it.
+            raise RunbookError("VD-STORAGE-003", f"its content has {seen}", target=target)
     compare(CREATE, f"environment {wanted.environment}", facts.environment, PYTHON)
     for wheel in wanted.packages.wheels:
         held = facts.packages.get(wheel.distribution.lower())
@@ -262,13 +291,6 @@ def _refuse_foreign(facts: Facts) -> None:
             foreign.append(f"{script.name} (in {held.environment or 'no runtime environment'})")
     if foreign:
         raise RunbookError("VD-AUTOMATION-006", ", ".join(foreign))
-
-
-def _kept(facts: Facts, blob: ArtifactBlob) -> str | None:
-    size = facts.kept.get(blob_name(blob))
-    if size is None:
-        return None
-    return f"sha256:{blob.sha256}" if blob.size in (None, size) else f"{size} bytes"
 
 
 def _target(blob: ArtifactBlob) -> str:

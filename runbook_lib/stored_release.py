@@ -35,9 +35,12 @@ from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature
 from runbook_lib.release import InstalledRelease, ReleaseManifest
 from runbook_lib.release_fetch import read_artifact
 from runbook_lib.release_manifest import parse
+from runbook_lib.verification_log import recorded
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
+
+    from runbook_lib.runbook import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +124,27 @@ def verify_stored(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -
     return subject, verified
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StoredSignature:
+    """A stored signature that is good. digest: of the OCI artifact that it is of."""
+
+    digest: str
+    verified: VerifiedSignature
+
+
 def missing_parts(
-    blob_service: "BlobServiceClient",
+    context: "Context",
     release: InstalledRelease,
     artifact: bytes,
     policy: TrustPolicy,
 ) -> tuple[str, ...]:
-    """Return which parts of a release that is to be stored are not there yet.
+    """Return which parts of a release that is to be stored are not there yet; the log tells of a signature that is.
 
     artifact: the OCI manifest's bytes, verified. A part that is there cannot be replaced. Raises RunbookError
     VD-STORAGE-003 (another content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (a signature
     that is not good; it need not be the one that is at hand now).
     """
+    blob_service = context.clients.blob_service
     missing: list[str] = []
     if read_back(blob_service, release) is None:
         missing.append(CONTENT)
@@ -146,8 +158,17 @@ def missing_parts(
     if signature is None:
         missing.append(SIGNATURE)
     else:
-        verify_stored(signature, artifact, policy)
+        recorded(
+            context,
+            f"{CONTAINER}/{blob_name(release, SIGNATURE)}",
+            lambda: _stored_signature(signature, artifact, policy),
+        )
     return tuple(missing)
+
+
+def _stored_signature(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -> _StoredSignature:
+    subject, verified = verify_stored(signature, artifact, policy)
+    return _StoredSignature(digest=subject.digest, verified=verified)
 
 
 def subject_of(artifact: bytes) -> Subject:

@@ -3,50 +3,84 @@
 "verified" stands there only where it was.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from runbook_lib.clock import rfc3339
 from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
 from runbook_lib.operations_log import Entry
 
 if TYPE_CHECKING:
     from runbook_lib.notary_signature import VerifiedSignature
-    from runbook_lib.release_verification import VerifiedRelease
     from runbook_lib.runbook import Context
-    from runbook_lib.stored_release import StoredRelease
 
 VERIFY = "verify"
-V = TypeVar("V", "VerifiedRelease", "StoredRelease")
 
 
-def recorded(context: "Context", target: str, verify: Callable[[], V]) -> V:
-    """Return what `verify` returns, and write an event of it: who signed, or why it is refused. Raises what it does."""
+class Verified(Protocol):
+    """What was verified: an artifact's digest, and what its signature was found to be."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the artifact."""
+
+    @property
+    def verified(self) -> "VerifiedSignature":
+        """What its signature says."""
+
+
+Step = Literal["observe", "apply"]
+V = TypeVar("V", bound=Verified | None)
+
+
+def recorded(context: "Context", target: str, verify: Callable[[], V], *, step: Step = "observe") -> V:
+    """Return what `verify` returns, and write an event of it: who signed, or why it is refused, or not known.
+
+    None, of what is not there, has no event: nothing was verified. Raises what `verify` does.
+    """
     try:
         found = verify()
-    except RunbookError as error:
-        entry = Entry(
-            step="observe",
-            action=VERIFY,
-            target=target,
-            outcome="refused",
-            error_code=error.code,
-            message=error.message,
-        )
-        context.record(entry)
+    except Exception as error:
+        context.record(_refused(target, error, step))
         raise
-    context.record(_verified(target, found.digest, found.verified))
+    if found is not None:
+        context.record(_verified(target, found, step))
     return found
 
 
-def _verified(target: str, digest: str, verified: "VerifiedSignature") -> Entry:
+def _refused(target: str, error: Exception, step: Step) -> Entry:
+    named = name_error(error) or RunbookError("VD-ENGINE-900", type(error).__name__)
     return Entry(
-        step="observe",
+        step=step,
+        action=VERIFY,
+        target=target,
+        outcome="refused",
+        error_code=named.code,
+        message=named.message,
+        details=_signers(named),
+    )
+
+
+def _signers(error: RunbookError) -> Mapping[str, str]:
+    """Return whom the signatures name that were refused: not by whom they are."""
+    if not error.signers:
+        return {}
+    return {
+        "Signer": "; ".join(signer.subject for signer in error.signers),
+        "Certificate": ", ".join(signer.fingerprint for signer in error.signers),
+    }
+
+
+def _verified(target: str, found: Verified, step: Step) -> Entry:
+    verified = found.verified
+    return Entry(
+        step=step,
         action=VERIFY,
         target=target,
         outcome="verified",
         details={
-            "Digest": digest,
+            "Digest": found.digest,
             "Signer": verified.leaf_subject,
             "Certificate": verified.leaf_fingerprint,
             "TrustRoot": verified.anchor_fingerprint,

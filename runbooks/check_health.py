@@ -1,8 +1,10 @@
 """Probe every component of the component registry, and record its health.
 
 A component that is ill is what this runbook is there to find, and no failure of it: it fails only where it could not
-look, or not record what it saw. Beside the components it looks at what watches over them: that the operations log takes
-events, that alert rules are on and lead to somebody, and that a schedule starts the next check.
+look, or not record what it saw, or where the recorded release in artifact storage is not the publisher's. Nobody's
+health comes from that release, so health is looked at and recorded all the same, and the run fails at its end. Beside
+the components it looks at what watches over them: that the operations log takes events, that alert rules are on and
+lead to somebody, and that a schedule starts the next check.
 """
 
 import ssl
@@ -52,6 +54,13 @@ from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.runbook_schedule import RunbookSchedule
 
 NAME = "check_health"
+# Areas of the errors by which a stored release is not believed. All others, the network's above all, leave open what it
+# is, and whoever needs it will say so.
+REFUSALS = ("VD-TRUST-", "VD-STORAGE-", "VD-MANIFEST-")
+VERIFY = "verify"
+THE_RELEASE = "the recorded release"
+# After everything that is to be done all the same: the batches, and the schedule's stages 2 and 3.
+_LAST_STAGE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +69,8 @@ class Facts:
 
     entities: table Components, by target (`type/name`). seen: what was seen of each target this time. depends_on: by
     target. policy: None where none is recorded. schedule: what starts the next check. checked_at: RFC 3339. manifest:
-    of the release that is recorded, None where that cannot be read or nothing is to be told.
+    of the release that is recorded, None where that cannot be read or nothing is to be told. refusal: why that release
+    is not believed, None where it is, or is not known.
     """
 
     entities: Mapping[str, Entity]
@@ -70,6 +80,7 @@ class Facts:
     schedule: RunbookSchedule
     checked_at: str
     manifest: ReleaseManifest | None
+    refusal: RunbookError | None
     tables: ComponentTables = field(repr=False)
 
     @cached_property
@@ -126,6 +137,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
     schedule = RunbookSchedule.read(context, NAME)
     watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
     watching = {**watching, SCHEDULE: schedule.seen}
+    manifest, refusal = (None, None) if parameters.plan_only else _manifest(context, tables)
     facts = Facts(
         entities=entities,
         seen={**seen, **{f"{OBSERVABILITY}/{name}": each for name, each in watching.items()}},
@@ -133,7 +145,8 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
         policy=policy,
         schedule=schedule,
         checked_at=checked_at,
-        manifest=None if parameters.plan_only else _manifest(context, tables),
+        manifest=manifest,
+        refusal=refusal,
         tables=tables,
     )
     for target, health in _ill(facts):
@@ -183,22 +196,26 @@ def _trust(context: Context) -> ssl.SSLContext:
     return tls_context(found if isinstance(found, str) else certifi.where())
 
 
-def _manifest(context: Context, tables: ComponentTables) -> ReleaseManifest | None:
-    """Return what says which components the publisher may be told of; nobody's health is in question without it."""
+def _manifest(context: Context, tables: ComponentTables) -> tuple[ReleaseManifest | None, RunbookError | None]:
+    """Return what says which components the publisher may be told of, or why it is refused.
+
+    Nobody's health is in question without it. Before a first release there is none, which is no failure; nor is it
+    where it cannot be found out, which is told.
+    """
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
         release = current_release(tables.entities(RELEASES))
-        return None if release is None else stored_release(context, release).manifest
+        return None if release is None else stored_release(context, release).manifest, None
     except ResourceNotFoundError:
-        return None  # nothing is recorded yet
+        return None, None  # nothing is recorded yet
     except Exception as error:  # noqa: BLE001 - what is told must not keep anybody from looking
         named = name_error(error)
         why = type(error).__name__ if named is None else f"{named.code}: {named.message}"
         context.output.warning(
             f"the publisher is told of no component by name: the release manifest cannot be read: {why}"
         )
-        return None
+        return None, named if named is not None and named.code.startswith(REFUSALS) else None
 
 
 def _ill(facts: Facts) -> Iterator[tuple[str, Health]]:
@@ -206,12 +223,13 @@ def _ill(facts: Facts) -> Iterator[tuple[str, Health]]:
 
 
 def plan(facts: Facts) -> Plan:
-    """Record everybody's health, batch by batch and side by side; then see to the schedule."""
+    """Record everybody's health, batch by batch and side by side; see to the schedule; fail last for a bad release."""
     written = [
         Change(1, "record", batch.target, _before(batch, facts), batch.wanted) for batch in facts.batches.values()
     ]
     made, left = facts.schedule.changes
-    return Plan(changes=(*written, *made), unchanged=left)
+    bad = () if facts.refusal is None else (Change(_LAST_STAGE, VERIFY, THE_RELEASE, None, "verified"),)
+    return Plan(changes=(*written, *made, *bad), unchanged=left)
 
 
 def _before(batch: Batch, facts: Facts) -> str | None:
@@ -220,7 +238,9 @@ def _before(batch: Batch, facts: Facts) -> str | None:
 
 
 def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
-    """Record a batch, or make the schedule or its link."""
+    """Record a batch, make the schedule or its link, or raise why the release is refused."""
+    if change.target == THE_RELEASE and facts.refusal is not None:
+        raise facts.refusal
     batch = facts.batches.get(change.target)
     if batch is not None:
         facts.tables.write(batch, facts.recorded if batch.table == COMPONENTS else {})
@@ -229,7 +249,9 @@ def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG0
 
 
 def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
-    """Return what is recorded of a batch, or of the schedule."""
+    """Return what is recorded of a batch, or of the schedule; of a release that is refused, nothing."""
+    if change.target == THE_RELEASE:
+        return None
     batch = facts.batches.get(change.target)
     return facts.schedule.look(change) if batch is None else batch.seen(facts.tables.read(batch))
 

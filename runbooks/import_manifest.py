@@ -31,7 +31,7 @@ from runbook_lib.release_verification import VerifiedRelease, verify_release
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.stored_release import is_whole, missing_parts, read_stored
 from runbook_lib.trust_policy import trust_policy
-from runbook_lib.verification_log import recorded
+from runbook_lib.verification_log import Step, recorded
 
 IMPORT = "import"
 STORE = "store"
@@ -121,9 +121,9 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         offered=offered,
         signature=signature,
         installed=_installed(context, release, tags[LATEST]),
-        missing=missing_parts(clients.blob_service, release, signature.content, policy),
+        missing=missing_parts(context, release, signature.content, policy),
         tags=tags,
-        signed=_signature_at(customer, signature) is not None,
+        signed=_seen_signature(context, customer, signature) is not None,
         policy=policy,
         customer=customer,
         importer=image_importer(context, customer, token),
@@ -144,6 +144,19 @@ def _installed(context: Context, release: InstalledRelease, latest: str | None) 
     return tuple(
         other for other in others if other in good or (latest is not None and is_whole(service, other, latest))
     )
+
+
+def _seen_signature(
+    context: Context, customer: ContainerRegistryReader, signature: VerifiedRelease, *, step: Step = "observe"
+) -> str | None:
+    """Return what `_signature_at` does; the log tells of a signature that is there, and of one with other bytes."""
+    found = recorded(
+        context,
+        f"{customer.login_server}/{REPOSITORY}@{signature.signature_digest}",
+        lambda: None if _signature_at(customer, signature) is None else signature,
+        step=step,
+    )
+    return None if found is None else found.signature_digest
 
 
 def _signature_at(customer: ContainerRegistryReader, signature: VerifiedRelease) -> str | None:
@@ -208,7 +221,12 @@ def apply(context: Context, facts: Facts, change: Change) -> None:
     else:
         if _tag(change) == LATEST:
             # What the tag is to point to must be there as every runbook will read it.
-            read_stored(service, facts.release, facts.policy)
+            recorded(
+                context,
+                _target(facts, artifact_storage.CONTENT),
+                lambda: read_stored(service, facts.release, facts.policy),
+                step="apply",
+            )
         facts.importer.import_by_digest(repository=REPOSITORY, tag=_tag(change), digest=change.after)
 
 
@@ -218,7 +236,7 @@ def look(context: Context, facts: Facts, change: Change) -> str | None:
         found = artifact_storage.read_part(context.clients.blob_service, facts.release, _part(facts, change))
         return None if found is None else _digest(found.content)
     if _is_signature(facts, change):
-        return _signature_at(facts.customer, facts.signature)
+        return _seen_signature(context, facts.customer, facts.signature, step="apply")
     return facts.customer.digest_of(REPOSITORY, _tag(change))
 
 

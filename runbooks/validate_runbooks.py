@@ -1,8 +1,8 @@
 """Validate the published runbooks: each as the release has it, and each able to run here.
 
-What is published is compared with the release manifest. Then each mandatory runbook is started once as a job that only
-plans: that proves that it imports, and that it can see what it needs. What each lacks is a row of the output, and an
-error in the result.
+What is published is compared with the release manifest, whether the release can do without it or not: a text that is
+not the release's is nobody's to run. Then each mandatory runbook is started once as a job that only plans: that proves
+that it imports, and that it can see what it needs. What each lacks is a row of the output, and an error in the result.
 """
 
 import sys
@@ -37,12 +37,14 @@ TRIAL_SECONDS = 20 * 60.0
 class Facts:
     """What validate_runbooks found.
 
-    version: of the release. lacks: what each mandatory runbook lacks as it is published, by its name. trial: the
-    parameters of each trial. account: where they are started. ends: what came of the trials, filled in as they end.
+    version: of the release. lacks: what each runbook lacks as it is published, by its name. tried: those that are to be
+    started, by name. trial: the parameters of each trial. account: where they are started. ends: what came of the
+    trials, filled in as they end.
     """
 
     version: str
     lacks: Mapping[str, tuple[Lack, ...]]
+    tried: frozenset[str]
     trial: Mapping[str, Any]
     account: AutomationAccount = field(repr=False)
     ends: dict[str, str] = field(default_factory=dict)
@@ -68,6 +70,8 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     return Facts(
         version=manifest.version,
         lacks=_lacks(manifest, account, environment, missing),
+        # This one runs, and so proves itself.
+        tried=frozenset(pin.name for pin in manifest.runbooks if pin.mandatory) - {NAME},
         trial=trial,
         account=account,
     )
@@ -76,8 +80,6 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
 def _lacks(
     manifest: ReleaseManifest, account: AutomationAccount, environment: str, missing: tuple[Lack, ...]
 ) -> Mapping[str, tuple[Lack, ...]]:
-    mandatory = [pin for pin in manifest.runbooks if pin.mandatory]
-
     def look_at(name: str, script_sha256: str) -> tuple[Lack, ...]:
         wanted = state_of(script_sha256, environment)
         found = runbook_state(account.runbook(name))
@@ -86,16 +88,20 @@ def _lacks(
         return (Lack("name", f"published is {found or 'nothing'}, not {wanted}"), *missing)
 
     with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
-        found = looks.map(lambda pin: look_at(pin.name, pin.script_sha256), mandatory)
-        return dict(zip((pin.name for pin in mandatory), found, strict=True))
+        found = looks.map(lambda pin: look_at(pin.name, pin.script_sha256), manifest.runbooks)
+        return dict(zip((pin.name for pin in manifest.runbooks), found, strict=True))
 
 
 def plan(facts: Facts) -> Plan:
-    """Try each, side by side, except this one, which runs; what is not published as it should be fails untried."""
-    tries = [name for name, lacks in facts.lacks.items() if name != NAME or lacks]
+    """Try those that are to be tried, side by side; what is not published as it should be fails untried."""
+    changes = [name for name, lacks in facts.lacks.items() if lacks or name in facts.tried]
     return Plan(
-        changes=tuple(Change(1, TRY, f"runbook {name}", None, READY) for name in tries),
-        unchanged=tuple(NoChange(f"runbook {name}", "it runs") for name in facts.lacks if name not in tries),
+        changes=tuple(Change(1, TRY, f"runbook {name}", None, READY) for name in changes),
+        unchanged=tuple(
+            NoChange(f"runbook {name}", "is published as the release has it")
+            for name in facts.lacks
+            if name not in changes
+        ),
     )
 
 
@@ -139,7 +145,7 @@ def report(facts: Facts) -> Report:
 
 RUNBOOK = Runbook(
     name=NAME,
-    summary="check that each mandatory runbook is published as the release has it, and can run here",
+    summary="check that each runbook is published as the release has it, and that the mandatory ones can run here",
     parameters=ReleaseParameters,
     observe=observe,
     plan=plan,

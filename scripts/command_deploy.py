@@ -6,8 +6,6 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
-from runbook_lib.clock import SYSTEM_CLOCK
-from runbook_lib.trust_policy import trust_policy
 from scripts.azure_session import AzureSession, open_session
 from scripts.deployment import CHAIN, Deployment, deploy
 from scripts.output import show, table
@@ -35,6 +33,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
     parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    parser.add_argument(
+        "--allow-downgrade",
+        action="store_true",
+        help="accept an older release than the installed one, here and as a job",
+    )
     parser.set_defaults(run=run)
 
 
@@ -49,14 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     bootstrap = Bootstrap(
         session=session,
-        artifacts=LayoutArtifacts(arguments.build, policy=trust_policy(session.settings), now=SYSTEM_CLOCK.now()),
+        artifacts=LayoutArtifacts(arguments.build, session=session, allow_downgrade=arguments.allow_downgrade),
         settings_variable=settings_variable(session),
         warn=report,
     )
     if arguments.plan:
         return _show_plan(bootstrap, arguments.output)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
-    deploy(session, bootstrap, deployment, report)
+    deploy(session, bootstrap, deployment, report, allow_downgrade=arguments.allow_downgrade)
     show(arguments.output, result=deployment.as_json(), text=summary(deployment))
     return 1 if deployment.status == "failed" else 0
 

@@ -26,8 +26,8 @@ examples:
   vibedata verify latest --trust-root root.pem --identity "CN=Vibedata Release Signing,O=Vibedata,ST=Noord-Holland,C=NL"
 
 What is checked, each resting on the one before it: a good signature by the trusted publisher, its certificates, the
-release manifest and its end, and that everything it pins is there by its digest. Exit code 0: all is good; 1: not; 2:
-the question is not understood. Nothing is changed.
+release manifest and its end, and that everything it pins is there: its manifest, by digest; of a folder every byte.
+Exit code 0: all is good; 1: not; 2: the question is not understood. Nothing is changed.
 """
 _REFERENCE = re.compile(rf"(?P<host>[^/]+)/(?P<repository>[a-z0-9._/-]+?)(:(?P<tag>{TAG})|@(?P<digest>{DIGEST}))?")
 
@@ -104,7 +104,9 @@ def _text(reference: str, findings: Findings) -> str:
         rows.append((findings.failed, "failed", findings.error.message))
     parts = [table(f"release {reference}", ("check", "outcome", "found"), rows)]
     if findings.certificate:
-        parts.append(table("signing certificate", ("field", "value"), list(findings.certificate.items())))
+        believed = "anchor" in findings.certificate
+        title = "signing certificate" if believed else "certificate of the refused signature"
+        parts.append(table(title, ("field", "value"), list(findings.certificate.items())))
     if findings.error is not None:
         parts.append(f"{findings.error}\n")
     return "".join(parts)

@@ -13,9 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.failures import name_error
-from runbook_lib.trust_policy import trust_policy
 from scripts import cli, demo_images, demo_release, lab_process
 from scripts.azure_session import open_session
 from scripts.command_deploy import settings_variable, summary
@@ -79,7 +77,7 @@ def _demo(deployment: Deployment) -> int:
     session = open_session()
     bootstrap = Bootstrap(
         session=session,
-        artifacts=LayoutArtifacts(FOLDER / "release", policy=trust_policy(session.settings), now=SYSTEM_CLOCK.now()),
+        artifacts=LayoutArtifacts(FOLDER / "release", session=session),
         settings_variable=settings_variable(session),
         warn=_report,
     )

@@ -30,6 +30,13 @@ CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
 Report = Callable[[str], None]
 
 
+def chain(*, allow_downgrade: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the runbooks of the chain with their parameters. allow_downgrade: that an older release is meant."""
+    for runbook, parameters in CHAIN:
+        downgrade = {"allow_downgrade": True} if allow_downgrade and runbook == "import_manifest" else {}
+        yield runbook, {**parameters, **downgrade}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of a deployment. seconds: wall time. changed: how many changes it made."""
@@ -63,10 +70,17 @@ class Deployment:
         }
 
 
-def deploy(session: AzureSession, bootstrap: Bootstrap, deployment: Deployment, report: Report) -> None:
+def deploy(
+    session: AzureSession,
+    bootstrap: Bootstrap,
+    deployment: Deployment,
+    report: Report,
+    *,
+    allow_downgrade: bool = False,
+) -> None:
     """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end."""
     deployment.steps.append(publish(session, bootstrap, report))
-    for runbook, parameters in CHAIN:
+    for runbook, parameters in chain(allow_downgrade=allow_downgrade):
         if deployment.status == "failed":
             return
         deployment.steps.append(

@@ -2,27 +2,44 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from oci.layout import COPY_BYTES, blob_path, digest_of
+from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_signature import TrustPolicy
 from runbook_lib.release_artifacts import ArtifactBlob, PackageSet, Script, read_package_set, script_of
+from runbook_lib.release_fetch import read_artifact
+from runbook_lib.release_rules import check_installable
+from runbook_lib.trust_policy import trust_policy
+from scripts.azure_session import AzureSession
+from scripts.installed_release import installed_release
 from scripts.release_check import BuiltReleaseFolder
 
 
 class LayoutArtifacts:
-    """The artifacts in the folder of a build: those that its release manifest pins, once its signature is good.
+    """The artifacts in the folder of a build: those that its release manifest pins, once it may be installed.
 
-    Parameters: policy, whom the customer trusts; now, aware. Raises RunbookError VD-PUSH-001 where the folder holds no
-    complete build, VD-TRUST-050 (it is not signed), and what `first_good_signature` raises.
+    Parameters: session, of the customer, whose pins say whom to trust, and who may have a newer release installed;
+    allow_downgrade, that an older one is meant. Raises RunbookError VD-PUSH-001 where the folder holds no complete
+    build, VD-TRUST-050 (it is not signed), and what `first_good_signature`, `installed_release` and, as for an import,
+    `check_installable` raise.
     """
 
-    def __init__(self, folder: Path, *, policy: TrustPolicy, now: datetime) -> None:
+    def __init__(self, folder: Path, *, session: AzureSession, allow_downgrade: bool = False) -> None:
+        policy, now = trust_policy(session.settings), SYSTEM_CLOCK.now()
         built = BuiltReleaseFolder(folder)
-        manifest = built.manifest(built.signed(policy, now))
+        signed = built.signed(built.artifact(), policy, now)
+        manifest = built.manifest(signed)
+        installed = installed_release(session)
+        content = read_artifact(signed.artifact, digest=signed.digest, target=str(folder)).content_digest
+        check_installable(
+            manifest,
+            sha256=content.removeprefix("sha256:"),
+            installed=() if installed is None else (installed,),
+            now=now,
+            allow_downgrade=allow_downgrade,
+        )
         self._folder = folder
         self._packages = manifest.python_packages.digest
         self._scripts = {pin.name: pin.script_sha256 for pin in manifest.runbooks}

@@ -13,7 +13,7 @@ from typing import Protocol
 from oci import push
 from oci.layout import MANIFEST_MEDIA_TYPE, blob_path
 from runbook_lib.clock import rfc3339
-from runbook_lib.container_registry import ContainerRegistryReader
+from runbook_lib.container_registry import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_certificates import read_chain
 from runbook_lib.notary_envelope import JWS, read_envelope
@@ -25,6 +25,8 @@ from runbook_lib.release_verification import verify_release
 
 # Lookups at once, far from a container registry's rate (azure-facts, section 5).
 LOOKUPS_AT_ONCE = 8
+# What container registries take of a manifest.
+MAX_PINNED_BYTES = 4 * 1024 * 1024
 # How many of what is missing an error names.
 MAX_NAMED = 5
 
@@ -40,9 +42,17 @@ class Signed:
 
 
 class ReleasePlace(Protocol):
-    """Where a release lies. Each method raises RunbookError where what it is asked for is not there or not good."""
+    """Where a release lies. Each method raises RunbookError where what it is asked for is not there or not good.
 
-    def signed(self, policy: TrustPolicy, now: datetime) -> Signed:
+    compared: what of the pinned artifacts `has` compares with its digest, in words.
+    """
+
+    compared: str
+
+    def artifact(self) -> Manifest:
+        """Return the release artifact, of which nothing is known yet."""
+
+    def signed(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> Signed:
         """Return the release artifact, verified by the first good signature."""
 
     def manifest(self, signed: Signed) -> ReleaseManifest:
@@ -52,12 +62,15 @@ class ReleasePlace(Protocol):
         """Return what of the manifest's pins is to be found here."""
 
     def has(self, pin: Pin) -> bool:
-        """Return whether it is here, by its digest."""
+        """Return whether it is here; what is compared has its digest."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Findings:
-    """What was checked. checks: name and what was found, of each that passed; error: of the one that failed."""
+    """What was checked. checks: name and what was found, of each that passed; error: of the one that failed.
+
+    certificate: of the signature that was believed, or of the only one, which was refused.
+    """
 
     checks: list[tuple[str, str]] = field(default_factory=list)
     digest: str = ""
@@ -82,8 +95,17 @@ def _check(place: ReleasePlace, policy: TrustPolicy, now: datetime, findings: Fi
         findings.checks.append((name, words))
 
     findings.failed = "signature"
-    signed = place.signed(policy, now)
-    verified, findings.digest = signed.verified, signed.digest
+    artifact = place.artifact()
+    findings.digest = artifact.digest
+    try:
+        signed = place.signed(artifact, policy, now)
+    except RunbookError as error:
+        if len(error.signers) == 1:
+            (signer,) = error.signers
+            findings.certificate = {"subject": signer.subject, "fingerprint": signer.fingerprint}
+            findings.checks += [("signature", words) for words in signer.passed]
+        raise
+    verified = signed.verified
     findings.certificate = certificate_of(signed)
     passed("signature", f"{verified.algorithm}, by {verified.leaf_subject}, over {signed.digest}")
     passed("trust", f"its chain leads to the trusted certificate {verified.anchor_fingerprint}")
@@ -102,7 +124,7 @@ def _check(place: ReleasePlace, policy: TrustPolicy, now: datetime, findings: Fi
     if missing:
         named = ", ".join(f"{pin.repository}@{pin.digest}" for pin in missing[:MAX_NAMED])
         raise RunbookError("VD-TRUST-055", f"{len(missing)} of {len(pins)} are missing: {named}")
-    passed("content", f"all {len(pins)} pinned artifacts are there, by digest")
+    passed("content", f"all {len(pins)} pinned artifacts are there; verified by digest: {place.compared}")
     findings.failed = ""
 
 
@@ -123,15 +145,21 @@ def certificate_of(signed: Signed) -> dict[str, str]:
 class ContainerRegistryRelease:
     """A release in a container registry. reference: a tag, or a digest."""
 
+    compared = "the manifest of each; layers were not read"
+
     def __init__(self, *, reader: ContainerRegistryReader, reference: str) -> None:
         self._reader = reader
         self._reference = reference
 
-    def signed(self, policy: TrustPolicy, now: datetime) -> Signed:
-        """Return the release artifact, verified. See ReleasePlace."""
+    def artifact(self) -> Manifest:
+        """Return the release artifact. See ReleasePlace."""
         artifact = self._reader.manifest(MANIFEST_REPOSITORY, self._reference, MAX_ARTIFACT_BYTES)
         if artifact is None:
             raise RunbookError("VD-MANIFEST-001", target=f"{MANIFEST_REPOSITORY} {self._reference}")
+        return artifact
+
+    def signed(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> Signed:
+        """Return the release artifact, verified. See ReleasePlace."""
         found = verify_release(self._reader, artifact, policy, now)
         return Signed(digest=found.digest, artifact=found.content, envelope=found.envelope, verified=found.verified)
 
@@ -146,12 +174,14 @@ class ContainerRegistryRelease:
         return manifest.pins
 
     def has(self, pin: Pin) -> bool:
-        """Return whether it is here. See ReleasePlace."""
-        return self._reader.digest_of(pin.repository, pin.digest) == pin.digest
+        """Return whether it is here. See ReleasePlace. Raises RunbookError VD-REGISTRY-005 where other bytes are."""
+        return self._reader.manifest(pin.repository, pin.digest, MAX_PINNED_BYTES) is not None
 
 
 class BuiltReleaseFolder:
     """A release in the folder of a build, every byte of it compared with its digest; images are not in it."""
+
+    compared = "every byte; images were not looked for"
 
     def __init__(self, folder: Path) -> None:
         """Read it. Raises RunbookError VD-PUSH-001 (no complete build), VD-MANIFEST-*."""
@@ -159,21 +189,23 @@ class BuiltReleaseFolder:
         self._built = push.read_release(folder)
         self._there = {(artifact.repository, artifact.digest) for artifact in self._built.artifacts}
 
-    def signed(self, policy: TrustPolicy, now: datetime) -> Signed:
+    def artifact(self) -> Manifest:
+        """Return the release artifact. See ReleasePlace."""
+        found = next(each for each in self._built.artifacts if each.repository == MANIFEST_REPOSITORY)
+        return Manifest(found.digest, found.manifest)
+
+    def signed(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> Signed:
         """Return the release artifact, verified. See ReleasePlace."""
-        artifact = next(each for each in self._built.artifacts if each.repository == MANIFEST_REPOSITORY)
         if not self._built.signatures:
             raise RunbookError("VD-TRUST-050", target=self._built.manifest.version)
         good = first_good_signature(
             [push.descriptor_of(signature).as_json() for signature in self._built.signatures],
             source=_LayoutBlobs(self._folder),
-            subject=Subject(media_type=MANIFEST_MEDIA_TYPE, digest=artifact.digest, size=len(artifact.manifest)),
+            subject=Subject(media_type=MANIFEST_MEDIA_TYPE, digest=artifact.digest, size=len(artifact.content)),
             policy=policy,
             now=now,
         )
-        return Signed(
-            digest=artifact.digest, artifact=artifact.manifest, envelope=good.envelope, verified=good.verified
-        )
+        return Signed(digest=artifact.digest, artifact=artifact.content, envelope=good.envelope, verified=good.verified)
 
     def manifest(self, signed: Signed) -> ReleaseManifest:  # noqa: ARG002 - the protocol's
         """Return the release manifest. See ReleasePlace."""

@@ -1,6 +1,6 @@
 """A release of small runbooks and packages as the import runbooks leave it at the customer's, made over the wire."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from tests.lab.running_lab import LabUnderTest
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
 SBOM_TYPE = "application/vnd.cyclonedx+json"
+DOCUMENT_TYPES = {"sbom": SBOM_TYPE, "provenance": "application/vnd.in-toto+json"}
 TITLE = "org.opencontainers.image.title"
 VERSION = "2026.11.0"
 Wheels = Sequence[tuple[str, bytes]]
@@ -56,9 +57,18 @@ class Customer:
     automation: Automation
 
     def install(
-        self, scripts: Mapping[str, str], packages: Wheels, *, version: str = VERSION, sbom: bytes | None = None
+        self,
+        scripts: Mapping[str, str],
+        packages: Wheels,
+        *,
+        version: str = VERSION,
+        documents: Mapping[str, bytes] = {},
+        optional: Collection[str] = (),
     ) -> Installed:
-        """Put a release into the customer's container registry and artifact storage. sbom: its one document, if any."""
+        """Put a release into the customer's container registry and artifact storage.
+
+        documents: by name, `sbom` or `provenance`. optional: the runbooks that it can do without.
+        """
         listing = self.push("vibedata/python-packages", version, PACKAGES_TYPE, packages)
         runbooks = [
             {
@@ -69,18 +79,21 @@ class Customer:
                     f"vibedata/runbooks/{name}", version, RUNBOOK_TYPE, [(f"{name}.py", text.encode())]
                 ),
                 "script_sha256": digest_of(text.encode()).removeprefix("sha256:"),
-                "mandatory": True,
+                "mandatory": name not in optional,
             }
             for name, text in scripts.items()
         ]
         packages_pin = {"repository": "vibedata/python-packages", "tag": version, "digest": listing}
         made = document(version=version, runbooks=runbooks, python_packages=packages_pin)
-        if sbom is not None:
-            digest = self.push("vibedata/sbom", version, SBOM_TYPE, [("sbom.json", sbom)])
-            pin = {"name": "sbom", "media_type": SBOM_TYPE, "repository": "vibedata/sbom", "tag": version}
-            made["documents"] = [{**pin, "digest": digest}]
+        if documents:
+            made["documents"] = [self._document(name, content, version) for name, content in documents.items()]
         self.put_manifest(made)
         return Installed(document=made, environment=environment_of(listing))
+
+    def _document(self, name: str, content: bytes, version: str) -> Mapping[str, Any]:
+        repository, media_type = f"vibedata/{name}", DOCUMENT_TYPES[name]
+        digest = self.push(repository, version, media_type, [(f"{name}.json", content)])
+        return {"name": name, "media_type": media_type, "repository": repository, "tag": version, "digest": digest}
 
     def put_manifest(self, made: Mapping[str, Any]) -> None:
         """Make a release manifest the installed one."""

@@ -13,6 +13,7 @@ from scripts import cli
 from tests.certificate_maker import AUTHORITY, Wanted, make, pem
 from tests.lab.release_maker import container_registry
 from tests.lab.running_lab import LabUnderTest
+from tests.lab.test_one_bit import kept, variants
 from tests.lab.test_push import ISSUER, SERVICE, VERSION, make_release, push_now, writes
 
 CHECKS = ["signature", "trust", "release manifest", "expiry", "content"]
@@ -71,6 +72,7 @@ def test_a_builds_folder_is_verified_without_any_service(
     identity = f"--identity={Wanted().name}"
     code, result = verify(capsys, str(release), root, identity)
     assert (code, [check["check"] for check in result["checks"]]) == (0, CHECKS)
+    assert result["checks"][-1]["found"].endswith("verified by digest: every byte; images were not looked for")
     unsigned = make_release(tmp_path / "unsigned", signed=False)
     assert failure(capsys, str(unsigned), root, identity) == (1, "VD-TRUST-050")
     damaged = tmp_path / "damaged"
@@ -89,8 +91,23 @@ def test_who_is_not_trusted_is_named(
     # The lab's own pins, from the environment: another signer's.
     code, result = verify(capsys, VERSION)
     assert (code, result["error"]["code"]) == (1, "VD-TRUST-008")
-    assert result["checks"] == [{"check": "signature", "outcome": "failed", "found": result["error"]["message"]}]
-    assert failure(capsys, VERSION, root, "--identity=CN=Another,O=Vibedata") == (1, "VD-TRUST-009")
+    assert [(check["check"], check["outcome"]) for check in result["checks"]] == [
+        *[("signature", "passed")] * 3,
+        ("signature", "failed"),
+    ]
+    assert "its chain of certificates is complete" in result["checks"][2]["found"]
+    assert result["checks"][3]["found"] == result["error"]["message"]
+    # Whose it is, though it is not believed, and of what.
+    good = verify(capsys, VERSION, root)[1]
+    assert result["digest"] == good["digest"] != ""
+    told = {name: good["certificate"][name] for name in ("subject", "fingerprint")}
+    assert result["certificate"] == told
+    code, result = verify(capsys, VERSION, root, "--identity=CN=Another,O=Vibedata")
+    assert (code, result["error"]["code"], result["certificate"]) == (1, "VD-TRUST-009", told)
+    assert good["certificate"]["anchor"] in result["checks"][3]["found"]
+    cli.main(["verify", VERSION])
+    words = capsys.readouterr().out
+    assert told["fingerprint"][:16] in words and "certificate of the refused signature" in words
     # Two roots at once, while the publisher changes to another; by fingerprint as well as by file.
     other = make(AUTHORITY)
     (tmp_path / "other.pem").write_bytes(pem(other))
@@ -108,6 +125,26 @@ def test_what_is_missing_is_named(
     assert answer.status_code == 202
     code, result = verify(capsys, VERSION, root)
     assert (code, result["error"]["code"]) == (1, "VD-TRUST-055")
+    assert pin.digest in result["error"]["message"]
+    assert [check["outcome"] for check in result["checks"]] == ["passed"] * 4 + ["failed"]
+
+
+def test_what_is_pinned_is_compared_and_not_believed_by_its_header(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push_now(lab, release)
+    code, result = verify(capsys, VERSION, root)
+    assert (code, result["checks"][-1]["found"].partition("; ")[2]) == (
+        0,
+        "verified by digest: the manifest of each; layers were not read",
+    )
+    (pin,) = (pin for pin in read_release(release).manifest.documents if pin.name == "provenance")
+    file = kept(lab, "publisher", pin.digest)
+    whole = file.read_bytes()
+    file.write_bytes(next(variants(whole)))
+    code, result = verify(capsys, VERSION, root)
+    file.write_bytes(whole)
+    assert (code, result["error"]["code"]) == (1, "VD-REGISTRY-005")
     assert pin.digest in result["error"]["message"]
     assert [check["outcome"] for check in result["checks"]] == ["passed"] * 4 + ["failed"]
 

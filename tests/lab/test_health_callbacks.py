@@ -38,10 +38,10 @@ class World:
         row["digest"] = f"sha256:{sha256_of(as_json(made))}"
         self.health.tables.get_table_client("Releases").upsert_entity(row)
 
-    def check(self, **given: Any) -> list[dict[str, Any]]:
-        """Run check_health and return what the publisher got, with the kind of each report."""
+    def check(self, *, refused: str = "", **given: Any) -> list[dict[str, Any]]:
+        """Run check_health and return what the publisher got, with each report's kind. refused: the run's error."""
         made = self.callbacks.run(TAKEN, TAKEN, runbook=check_health.RUNBOOK, clock=SYSTEM_CLOCK, **given)
-        assert made.exit_code == 0
+        assert (made.exit_code, made.error_code) == (1 if refused else 0, refused), made.text
         self.text = made.text
         return [
             {"kind": request.path.rpartition("/")[2], **json.loads(request.body)}
@@ -103,13 +103,23 @@ def test_without_a_release_components_are_counted_and_not_named(world: World) ->
     assert summary["healthy"] + summary["degraded"] + summary["unhealthy"] + summary["unknown"] == 3
 
 
-def test_an_altered_manifest_names_nothing_and_fails_no_check(world: World) -> None:
+def test_an_altered_manifest_names_nothing_and_fails_the_check_at_its_end(world: World) -> None:
     world.install()
     row = {"PartitionKey": "release", "RowKey": "2026.11.0", "digest": f"sha256:{'0' * 64}"}
     world.health.tables.get_table_client("Releases").update_entity(row)
-    (summary,) = world.check(correlation_id="")
+    world.health.ill("studio", "status", status=500)
+    (summary,) = world.check(refused="VD-TRUST-032", correlation_id="")
     assert (summary["release_version"], summary["components"]) == ("", [])
     assert "WARNING: the publisher is told of no component by name" in world.text
+    assert (world.health.health("scheduler"), world.health.health("studio")) == ("healthy", "degraded")
+
+
+def test_a_manifest_that_cannot_be_had_is_no_verdict(world: World) -> None:
+    world.install()
+    world.lab.fault("status", status=403, times=0, match={"service": "blob", "path": "release-manifests"})
+    (summary,) = world.check(correlation_id="")
+    assert (summary["release_version"], summary["components"]) == ("", [])
+    assert "the release manifest cannot be read: VD-NET-003" in world.text
 
 
 def test_a_plan_does_not_even_read_the_manifest(world: World) -> None:

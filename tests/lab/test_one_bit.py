@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+from runbook_lib.callback_spool import CONTAINER as SPOOL
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_signature import TrustPolicy
 from runbook_lib.release import InstalledRelease
 from runbook_lib.stored_release import read_stored
 from runbooks import bootstrap_registry, publish_runbooks, validate_runbooks
-from tests.lab import installed, release_maker
+from tests.lab import health_rig, installed, release_maker
 from tests.lab.installed import Customer, sha256_of, wheels
 from tests.lab.release_maker import RELEASE_REPOSITORY, ContainerRegistry, as_json, digest_of, document
 from tests.lab.runbook_run import IMAGES, MANIFEST, Run, run
@@ -31,8 +32,11 @@ VERSION = "2026.11.0"
 CONTENT = as_json(document())
 SHA256 = sha256_of(CONTENT)
 SCRIPT = "print('alpha')\n"
-SBOM = b'{"bomFormat":"CycloneDX"}'
-FILES = ("alpha.py", "sbom.json", "python-packages.json", "one-1.0-py3-none-any.whl")
+DOCUMENTS = {
+    "sbom": b'{"bomFormat":"CycloneDX"}',
+    "provenance": b'{"predicateType":"https://slsa.dev/provenance/v1"}',
+}
+FILES = ("alpha.py", "sbom.json", "provenance.json", "python-packages.json", "one-1.0-py3-none-any.whl")
 IDENTITY = "VIBEDATA_TRUSTED_IDENTITY"
 # Later than an import's first look at its target.
 LATE_SECONDS = 1.5
@@ -166,6 +170,25 @@ def test_in_artifact_storage(lab: LabUnderTest, customer: Customer, part: str) -
     assert_stopped(run(lab, MANIFEST), *STORED[part], "VD-MANIFEST-008")
 
 
+@pytest.mark.parametrize("part", STORED)
+def test_health_is_checked_all_the_same_and_the_run_fails(lab: LabUnderTest, customer: Customer, part: str) -> None:
+    for name, held in release_maker.stored_parts(VERSION, digest_of(CONTENT), CONTENT).items():
+        is_flipped = name == f"{VERSION}/{SHA256}{part}"
+        customer.blobs.get_blob_client("release-manifests", name).upload_blob(flip(held, 0.5) if is_flipped else held)
+    with health_rig.rig(lab) as rig:
+        rig.register("scheduler")
+        rig.tables.create_table_if_not_exists("Releases")
+        row = {"PartitionKey": "release", "RowKey": VERSION, "state": "current", "digest": f"sha256:{SHA256}"}
+        rig.tables.get_table_client("Releases").upsert_entity(row)
+        ended = rig.check()
+        assert ended.exit_code == 1, ended.text
+        assert ended.error_code.startswith(STORED[part]), ended.text
+        assert rig.health("scheduler") == "healthy"
+    assert [target for target, outcome in ended.outcomes().items() if outcome != "done"] == ["the recorded release"]
+    written = {write.split()[0] for write in ended.writes() if f"/{SPOOL}/" not in write}
+    assert written == {"table"}  # health, and beside it what waits for the publisher
+
+
 def test_any_bit_in_artifact_storage(customer: Customer, blobs_of: Callable[[str, dict[str, bytes]], None]) -> None:
     """Bits all over the three blobs, read as every runbook reads them."""
     signer = usual_signer()
@@ -202,15 +225,27 @@ def blobs_of(customer: Customer) -> Callable[[str, dict[str, bytes]], None]:
     return write
 
 
-@pytest.mark.parametrize("name", ["script", "script's artifact", "package list", "package", "sbom", "sbom's artifact"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "script",
+        "script's artifact",
+        "package list",
+        "package",
+        "sbom",
+        "sbom's artifact",
+        "provenance",
+        "provenance's artifact",
+    ],
+)
 def test_in_what_a_release_pins(lab: LabUnderTest, customer: Customer, name: str) -> None:
     packages = wheels("one")
-    release = customer.install({"alpha": SCRIPT}, packages, sbom=SBOM)
+    release = customer.install({"alpha": SCRIPT}, packages, documents=DOCUMENTS)
     digest = {
-        "sbom": digest_of(SBOM),
+        **{name: digest_of(content) for name, content in DOCUMENTS.items()},
+        **{f"{each['name']}'s artifact": each["digest"] for each in release.document["documents"]},
         "script": digest_of(SCRIPT.encode()),
         "script's artifact": release.document["runbooks"][0]["digest"],
-        "sbom's artifact": release.document["documents"][0]["digest"],
         "package list": release.document["python_packages"]["digest"],
         "package": digest_of(packages[0][1]),
     }[name]
@@ -221,6 +256,27 @@ def test_in_what_a_release_pins(lab: LabUnderTest, customer: Customer, name: str
     assert {ended.error_code, *ended.codes().values()} >= {"VD-REGISTRY-005"}, ended.text
     assert customer.artifacts().keys().isdisjoint({f"{digest.removeprefix('sha256:')}/{file}" for file in FILES})
     assert not [write for write in ended.writes() if " POST " in write or "/draft" in write or "/packages/" in write]
+
+
+@pytest.mark.parametrize("name", ["sbom", "provenance", "package list", "script"])
+@pytest.mark.parametrize("published", [True, False])
+def test_in_a_kept_file(lab: LabUnderTest, customer: Customer, name: str, published: bool) -> None:
+    release = customer.install({"alpha": SCRIPT}, wheels("one"), documents=DOCUMENTS)
+    if published:
+        assert run(lab, PUBLISH).status == "succeeded"
+    pin = release.document["python_packages"]
+    listing = customer.container_registry.manifest(pin["repository"], pin["digest"])
+    file, content = {
+        **{each: (f"{each}.json", held) for each, held in DOCUMENTS.items()},
+        "package list": ("python-packages.json", listing),
+        "script": ("alpha.py", SCRIPT.encode()),
+    }[name]
+    # Of the right name and size: only who reads it can tell.
+    blob = customer.blobs.get_blob_client("artifacts", f"{sha256_of(content)}/{file}")
+    blob.upload_blob(flip(content, 0.5), overwrite=True)
+    ended = run(lab, PUBLISH)
+    assert_stopped(ended, "VD-STORAGE-003")
+    assert f"artifacts/{sha256_of(content)}/{file}" in ended.text
 
 
 def test_in_a_package_that_waits_for_its_import(lab: LabUnderTest, customer: Customer) -> None:

@@ -47,22 +47,57 @@ def test_an_unsigned_release_is_refused(lab: LabUnderTest, publisher: ContainerR
     assert digest in event["Message"]
 
 
-def test_the_log_tells_by_which_certificate_a_release_was_verified(
+def verifications(lab: LabUnderTest, ended: Run) -> list[dict[str, Any]]:
+    """Return what the log tells of a run's verifications, with their details."""
+    rows = [row for row in table_rows(lab) if row["Action"] == "verify" and row["RunId"] == ended.result["run_id"]]
+    return [{**row, "Details": json.loads(row["Details"])} for row in rows]
+
+
+def test_the_log_tells_by_which_certificate_a_release_was_verified_at_every_hop(
     lab: LabUnderTest, publisher: ContainerRegistry
 ) -> None:
     digest = release_maker.push_release_manifest(publisher, CONTENT)
-    assert run(lab, MANIFEST).status == "succeeded"
-    (event,) = [row for row in table_rows(lab) if row["Action"] == "verify"]
-    assert (event["Step"], event["Outcome"]) == ("observe", "verified")
+    (signature,) = publisher.referrers(RELEASE_REPOSITORY, digest)
+    offered = f"{lab.env['VIBEDATA_PUBLISHER_REGISTRY']}/{RELEASE_REPOSITORY}:latest"
+    imported = f"{lab.env['VIBEDATA_CUSTOMER_REGISTRY']}/{RELEASE_REPOSITORY}@{signature['digest']}"
+    stored = f"release-manifests/{VERSION}/{digest_of(CONTENT).removeprefix('sha256:')}"
+    done = run(lab, MANIFEST)
+    assert done.status == "succeeded"
     signer = usual_signer()
-    details = json.loads(event["Details"])
-    told = {name: details[name] for name in ("Digest", "Certificate", "TrustRoot", "Algorithm")}
-    assert told == {
-        "Digest": digest,
-        "Certificate": signer.leaf_fingerprint,
-        "TrustRoot": signer.root_fingerprint,
-        "Algorithm": "ES256",
-    }
+    events = verifications(lab, done)
+    # As it is offered; as it has arrived; as it will be read, before `latest` moves.
+    assert [(event["Step"], event["Target"], event["Outcome"]) for event in events] == [
+        ("observe", offered, "verified"),
+        ("apply", imported, "verified"),
+        ("apply", f"{stored}.json", "verified"),
+    ]
+    for event in events:
+        told = {name: event["Details"][name] for name in ("Digest", "Certificate", "TrustRoot", "Algorithm")}
+        assert told == {
+            "Digest": digest,
+            "Certificate": signer.leaf_fingerprint,
+            "TrustRoot": signer.root_fingerprint,
+            "Algorithm": "ES256",
+        }
+    again = run(lab, MANIFEST)
+    assert again.status == "unchanged"
+    assert [(event["Target"], event["Outcome"]) for event in verifications(lab, again)] == [
+        (offered, "verified"),
+        (f"{stored}.jws", "verified"),
+        (imported, "verified"),
+    ]
+
+
+def test_the_log_tells_of_a_verification_that_the_storage_did_not_answer(
+    lab: LabUnderTest, publisher: ContainerRegistry
+) -> None:
+    release_maker.push_release_manifest(publisher, CONTENT)
+    assert run(lab, MANIFEST).status == "succeeded"
+    lab.fault("status", status=403, times=0, match={"service": "blob", "path": ".jws"})
+    ended = run(lab, IMAGES)
+    assert ended.error_code == "VD-NET-003", ended.text
+    (event,) = verifications(lab, ended)
+    assert (event["Outcome"], event["ErrorCode"]) == ("refused", "VD-NET-003")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +112,11 @@ def test_the_log_tells_by_which_certificate_a_release_was_verified(
 def test_a_signature_that_is_not_the_publishers_is_refused(
     lab: LabUnderTest, publisher: ContainerRegistry, signer: Any, code: str
 ) -> None:
-    release_maker.push_release_manifest(publisher, CONTENT, signer=signer())
-    refused(lab, code)
+    made = signer()
+    release_maker.push_release_manifest(publisher, CONTENT, signer=made)
+    (event,) = verifications(lab, refused(lab, code))
+    assert (event["Outcome"], event["ErrorCode"]) == ("refused", code)
+    assert event["Details"]["Certificate"] == made.leaf_fingerprint
 
 
 def test_an_expired_signature_and_one_of_another_release_are_refused(

@@ -111,6 +111,19 @@ def test_what_is_not_published_as_pinned_is_not_tried(lab: LabUnderTest, custome
     assert f"gamma  lacks package   two 1.0 is absent in {release.environment}" in done.text
 
 
+def test_what_the_release_can_do_without_is_compared_and_not_tried(lab: LabUnderTest, customer: Customer) -> None:
+    customer.install({"alpha": GOOD, "beta": GOOD}, wheels("one"), optional=("beta",))
+    run(lab, PUBLISH)
+    done = run(lab, VALIDATE)
+    assert (done.status, done.outcomes(), done.result["unchanged"]) == ("succeeded", {"runbook alpha": "done"}, 1)
+    client, at = customer.automation.client, customer.automation.at
+    client.runbook_draft.begin_replace_content(*at, "beta", "print('edited')").result()
+    client.runbook.begin_publish(*at, "beta").result()
+    edited = run(lab, VALIDATE)
+    assert edited.codes() == {"runbook beta": "VD-AUTOMATION-010"}, edited.text
+    assert [job["runbook"] for job in jobs(lab)] == ["alpha", "alpha"]
+
+
 def test_it_checks_itself_without_starting_itself(lab: LabUnderTest, customer: Customer) -> None:
     customer.install({"alpha": GOOD, "validate_runbooks": GOOD}, wheels("one"))
     run(lab, PUBLISH)

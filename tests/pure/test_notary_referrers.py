@@ -25,7 +25,7 @@ from runbook_lib.notary_referrers import (
     read_referrers,
 )
 from tests.notary_fixtures import NOW, digest_of
-from tests.notary_maker import CHAIN, SUBJECT, TARGET, protected_with
+from tests.notary_maker import CHAIN, LEAF, SUBJECT, TARGET, fingerprint, protected_with
 
 GOOD = CHAIN.sign()
 DIGEST = "sha256:" + "c" * 64
@@ -195,6 +195,7 @@ def test_at_most_so_many_are_tried() -> None:
     assert error.code == "VD-TRUST-013"
     assert len(repository.asked) == 2 * MAX_SIGNATURES
     assert error.detail.count("VD-TRUST-010") == MAX_REFUSALS_SHOWN
+    assert [signer.fingerprint for signer in error.signers] == [fingerprint(LEAF)] * MAX_REFUSALS_SHOWN
     assert len(error.detail) < (MAX_REFUSALS_SHOWN + 1) * (MAX_REFUSAL_LENGTH + 2)
 
 

@@ -58,6 +58,47 @@ def test_a_good_signature_says_who_made_it_when() -> None:
     assert found.expiry == datetime(2026, 11, 30, 23, 0, 0, 500_000, tzinfo=timezone.utc)
 
 
+PASSED = (
+    "the envelope and its certificates can be read (steps 3.1 to 3.3)",
+    "the key of its certificate made it (step 3.5)",
+    "its chain of certificates is complete (step 4.1.1)",
+    f"its chain leads to the trusted certificate {fingerprint(ROOT)} (step 4.1.2)",
+    "it was made by the trusted identity (step 4.1.4)",
+    "it has not expired (step 5.1)",
+    "its certificates are valid (step 6.2)",
+)
+
+
+@pytest.mark.parametrize(
+    ("envelope", "policy", "code", "steps"),
+    [
+        (CHAIN.sign(protected_with(alg="ES384")), {}, "VD-TRUST-004", 1),
+        (json.dumps({**json.loads(CHAIN.sign()), "payload": "eHh4"}).encode(), {}, "VD-TRUST-005", 1),
+        (Chain((LEAF, ROOT), LEAF.key).sign(), {}, "VD-TRUST-006", 2),
+        (CHAIN.sign(), {"roots": frozenset({"0" * 64})}, "VD-TRUST-008", 3),
+        (CHAIN.sign(), {"identity": "CN=Another,O=Vibedata,ST=Utrecht,C=NL"}, "VD-TRUST-009", 4),
+        (CHAIN.sign(protected_with(expiry="2026-11-23T12:00:00Z", crit=[EXPIRY, SCHEME])), {}, "VD-TRUST-010", 5),
+        (CHAIN.sign(payload={}), {}, "VD-TRUST-002", 7),
+    ],
+)
+def test_a_refusal_says_who_signed_and_how_far_it_came(
+    envelope: bytes, policy: dict[str, Any], code: str, steps: int
+) -> None:
+    with pytest.raises(RunbookError) as caught:
+        CHAIN.verify(envelope, **policy)
+    assert caught.value.code == code
+    (signer,) = caught.value.signers
+    assert (signer.subject, signer.fingerprint) == (IDENTITY, fingerprint(LEAF))
+    assert signer.passed == PASSED[:steps]
+
+
+def test_a_refusal_of_what_cannot_be_read_names_nobody() -> None:
+    for envelope in (b"{", CHAIN.sign(header={"x5c": [""]})):
+        with pytest.raises(RunbookError) as caught:
+            CHAIN.verify(envelope)
+        assert caught.value.signers == ()
+
+
 @pytest.mark.parametrize(
     "envelope",
     [
