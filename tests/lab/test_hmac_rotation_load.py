@@ -27,6 +27,8 @@ ROTATIONS = 100
 KILLED = -9
 # Of the requests that met no refusal: a machine that is overloaded may hold a client up for longer than the grace.
 MAX_LATE_SHARE = 0.02
+# Fifty rotations a test take a minute and a half, and far more on a machine that has other work.
+LOAD_SECONDS = 900
 SOAK_SECONDS = 3600
 
 
@@ -106,6 +108,7 @@ def rotations(lab: LabUnderTest, folder: Path) -> Iterator[Rotations]:
         assert total > made.completed
 
 
+@pytest.mark.timeout(LOAD_SECONDS)
 def test_a_rotation_that_is_killed_after_any_write_is_finished_by_the_next_run(
     lab: LabUnderTest, tmp_path: Path
 ) -> None:
@@ -118,6 +121,7 @@ def test_a_rotation_that_is_killed_after_any_write_is_finished_by_the_next_run(
             made.killed("others", 1 + place * len(undisturbed.others) // left)
 
 
+@pytest.mark.timeout(LOAD_SECONDS)
 def test_a_rotation_gets_over_every_lost_answer(lab: LabUnderTest, tmp_path: Path) -> None:
     with rotations(lab, tmp_path) as made:
         undisturbed = made.rotate()
