@@ -199,11 +199,52 @@ def test_a_report_that_is_not_taken_holds_up_no_other(one: Rig) -> None:
     assert made.text.count("WARNING: VD-CALLBACK-024") == 1
 
 
-def test_a_publisher_that_takes_nothing_is_not_asked_for_ever(one: Rig) -> None:
-    one.left_waiting(REFUSALS_PER_RUN + 2)
-    one.run(*[REFUSED] * 20)
-    assert len(one.publisher.requests) == REFUSALS_PER_RUN
-    assert len(one.waiting()) == REFUSALS_PER_RUN + 3
+def test_what_is_refused_is_passed_by_in_the_next_run_and_tried_again_last(one: Rig) -> None:
+    waiting = one.left_waiting(REFUSALS_PER_RUN + 2)
+    bad, good = waiting[:REFUSALS_PER_RUN], waiting[REFUSALS_PER_RUN:]
+    # A publisher that takes nothing is not asked for ever.
+    made = one.run(*[REFUSED] * 20)
+    assert (one.ids_sent(), made.text.count("WARNING: VD-CALLBACK-024")) == (bad, 1)
+    (own,) = set(one.ids_waiting()) - set(waiting)
+    # One that refuses these: what came after them, the former run's, this run's own, and then these once more.
+    made = one.run(*[TAKEN] * 4, *[REFUSED] * 20)
+    assert one.ids_sent()[:3] == [*good, own]
+    assert one.ids_sent()[4:] == bad
+    assert (made.exit_code, one.ids_waiting()) == (0, bad)
+    # Those that were refused longest ago come first, and what is taken in the end waits no longer.
+    one.run(TAKEN, *[REFUSED] * 2, TAKEN, *DOWN)
+    assert list(dict.fromkeys(one.ids_sent()[1:])) == [bad[0], bad[1], bad[2], bad[3]]
+    assert one.ids_waiting() == [bad[0], bad[1], bad[3], bad[4]]
+    one.run(*[TAKEN] * 5)
+    assert (one.ids_sent()[1:], one.waiting()) == ([bad[3], bad[4], bad[0], bad[1]], [])
+
+
+def test_five_blobs_of_somebodys_hold_up_no_report(one: Rig) -> None:
+    content = b'{"at":"2026-01-01T00:00:00.000000Z","instance_id":"contoso-2"}'
+    names = [f"20260101T00000{n}.000000Z-ping-{DEPLOYMENT}-{'0' * 64}.json" for n in range(REFUSALS_PER_RUN)]
+    for name in names:
+        one.spool.upload_blob(name, content)
+    one.run(*[TAKEN] * 9)
+    assert one.ids_sent() == []
+    made = one.run(*[TAKEN] * 9)
+    assert len(one.ids_sent()) == 2
+    assert one.waiting() == names
+    assert "WARNING: VD-CALLBACK-026" in made.text
+
+
+def test_a_refusal_that_cannot_be_noted_holds_up_no_report(one: Rig) -> None:
+    waiting = one.left_waiting(2)
+    one.lab.fault("status", status=403, times=0, match={**SPOOL, "path": "comp=metadata"})
+    made = one.run(REFUSED, TAKEN, TAKEN)
+    assert (one.ids_sent()[:2], one.ids_waiting()) == (waiting, waiting[:1])
+    assert "WARNING: VD-CALLBACK-025" in made.text
+    assert "WARNING: VD-CALLBACK-024" in made.text
+
+
+def test_a_refused_report_that_was_deleted_meanwhile_is_no_failure(one: Rig) -> None:
+    one.left_waiting(1)
+    one.lab.fault("status", status=404, code="BlobNotFound", match={**SPOOL, "path": "comp=metadata"})
+    assert "VD-CALLBACK-025" not in one.run(REFUSED, TAKEN).text
 
 
 @pytest.mark.parametrize(
