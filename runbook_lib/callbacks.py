@@ -117,17 +117,17 @@ class _Delivery:
         if self._stopped and not own:
             return
         try:
-            waiting = self._spool.waiting()
+            waiting, in_turn = self._spool.waiting(), True
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             self._warn(_named("VD-CALLBACK-025", error))
-            waiting = []
-        if waiting or own:
-            self._read_key()
+            waiting, in_turn = [], False  # older ones may wait: none of the run's own goes before them
+        if waiting:
+            self._signing_key()  # where there is none, no report is even read
         refused = [each for each in waiting if each.refused_at]
         left = self._deliver_waiting([each for each in waiting if not each.refused_at]) + refused
         for report in own:
-            if not self._try_to_send(report):
-                self._keep(report, left)
+            if not (in_turn and self._try_to_send(report)):
+                self._keep(report, left, in_turn=in_turn)
         self._deliver_waiting(refused)
 
     def _deliver_waiting(self, waiting: Sequence[Waiting]) -> list[Waiting]:
@@ -156,27 +156,30 @@ class _Delivery:
 
     def _try_to_send(self, report: CallbackReport, name: str = "") -> bool:
         """Return whether the publisher has taken a report. name: the blob's in which it waits, "" for none."""
-        if self._stopped or self._key is None:
+        key = self._signing_key()
+        if key is None:
             return False
         try:
-            self._client.send(report, self._key)
+            self._client.send(report, key)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             self._stop_for(_named("VD-CALLBACK-020", error), name)
             return False
         self._context.record(_entry(report, "sent"))
         return True
 
-    def _read_key(self) -> None:
-        """Only where something is to be told: else no key is needed."""
+    def _signing_key(self) -> SigningKey | None:
+        """Return the key in use; None where nothing can be sent, or no more. Read where something is to be told."""
         if self._stopped:
-            return
-        try:
-            self._key = read_signing_key(self._context)
-        except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named("VD-CALLBACK-028", error))
-        else:
-            if self._key is None:
-                self._stop_for(RunbookError("VD-CALLBACK-029"))
+            return None
+        if self._key is None:
+            try:
+                self._key = read_signing_key(self._context)
+            except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
+                self._stop_for(_named("VD-CALLBACK-028", error))
+            else:
+                if self._key is None:
+                    self._stop_for(RunbookError("VD-CALLBACK-029"))
+        return self._key
 
     def _stop_for(self, error: RunbookError, name: str = "") -> None:
         """Note what went wrong with a report, and whether there is any use in going on to the next.
@@ -194,13 +197,18 @@ class _Delivery:
             except Exception as other:  # noqa: BLE001 - as in `tell_publisher`
                 self._warn(_named("VD-CALLBACK-025", other))
 
-    def _keep(self, report: CallbackReport, left: list[Waiting]) -> None:
-        """Let a report of this run wait; where it cannot, the job's output has it."""
+    def _keep(self, report: CallbackReport, left: list[Waiting], *, in_turn: bool) -> None:
+        """Let a report of this run wait; where it cannot, the job's output has it.
+
+        in_turn: whether it was its turn to be sent. Else it is sent now if it cannot wait: better too early than never.
+        """
         try:
             left.append(self._spool.put(report, left))
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             named = _named("VD-CALLBACK-025", error)
             self._warn(named)
+            if not in_turn and self._try_to_send(report):
+                return
             self._context.output.info(_kept_nowhere(report.payload))
             self._context.record(_entry(report, "not kept", named.code))
         else:

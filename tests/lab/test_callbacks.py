@@ -270,6 +270,19 @@ def test_what_somebody_put_there_does_not_leave(one: Rig, name: str, content: by
     assert name in made.text
 
 
+def test_where_nobody_knows_what_waits_the_runs_own_report_waits_behind_it(one: Rig) -> None:
+    waiting = one.left_waiting(1)
+    one.lab.fault("status", status=503, times=0, match={**SPOOL, "path": "comp=list"})
+    made = one.run(TAKEN)
+    one.lab.control("DELETE", "/faults")
+    assert (made.exit_code, one.publisher.requests, one.ids_waiting()[:1]) == (0, [], waiting)
+    assert "WARNING: VD-CALLBACK-025" in made.text
+    assert requests_of(made, "key_vault") == []
+    waiting = one.ids_waiting()
+    one.run(*[TAKEN] * 3)
+    assert (one.ids_sent()[:2], len(one.ids_sent()), one.waiting()) == (waiting, 3, [])
+
+
 def test_without_storage_the_runs_own_report_goes_all_the_same(one: Rig) -> None:
     one.lab.fault("status", status=403, times=0, match=SPOOL)
     made = one.run(TAKEN)
