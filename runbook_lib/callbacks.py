@@ -27,7 +27,7 @@ from runbook_lib.callback_spool import CallbackSpool, Waiting
 from runbook_lib.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
-from runbook_lib.hmac_key import read_signing_key
+from runbook_lib.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 from runbook_lib.operations_log import Entry
 from runbook_lib.result import RunResult
 
@@ -105,6 +105,7 @@ class _Delivery:
         self._spool = CallbackSpool(context.clients.blob_service)
         self._client: CallbackClient = callback_client(context)
         self._key: SigningKey | None = None
+        self._key_read_at = 0.0
         self._stopped = not may_send
         self._started = context.clock.monotonic()
         self._begun = 0
@@ -168,10 +169,15 @@ class _Delivery:
         return True
 
     def _signing_key(self) -> SigningKey | None:
-        """Return the key in use; None where nothing can be sent, or no more. Read where something is to be told."""
+        """Return the key in use; None where nothing can be sent, or no more.
+
+        It is read where something is to be told, and again after a while: a rotation may go on meanwhile.
+        """
         if self._stopped:
             return None
-        if self._key is None:
+        now = self._context.clock.monotonic()
+        if self._key is None or now - self._key_read_at > KEY_CACHE_SECONDS:
+            self._key, self._key_read_at = None, now
             try:
                 self._key = read_signing_key(self._context)
             except Exception as error:  # noqa: BLE001 - as in `tell_publisher`

@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from runbook_lib.callback_payloads import Payload, Ping
 from runbook_lib.callback_spool import MAX_WAITING_BYTES
 from runbook_lib.callbacks import REFUSALS_PER_RUN, Callbacks
 from runbook_lib.clock import SYSTEM_CLOCK, rfc3339
+from runbook_lib.hmac_key import KEY_CACHE_SECONDS
 from tests.lab.callback_rig import DEPLOYMENT, DOWN, INSTANCE, KEY, KEY_ID, SAMPLE, TAKEN, Rig, rig
-from tests.lab.runbook_run import Run, run
+from tests.lab.runbook_run import QuickClock, Run, run
 from tests.lab.running_lab import LabUnderTest
-from tests.lab.scripted_server import Answer, Reset, ScriptedServer
+from tests.lab.scripted_server import Answer, Reset, ScriptedServer, json_answer
 
 SPOOL = {"service": "blob", "path": "/callbacks-spool"}
 REFUSED = Answer(status=400)
@@ -344,6 +345,37 @@ def test_the_newest_enabled_version_of_the_key_signs(one: Rig) -> None:
     made = one.run(TAKEN)
     assert len(one.publisher.requests) == 1
     assert f'keyid="{KEY_ID}"' in one.publisher.requests[0].headers["Signature-Input"]
+    assert "VD-CALLBACK" not in made.text
+
+
+class LongWaits(QuickClock):
+    """A clock on which any wait outlasts what is kept in memory. meanwhile: what happens in the first of them."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+        self._waited = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._waited
+
+    def sleep(self, seconds: float) -> None:
+        if not self._waited:
+            self._meanwhile()
+        self._waited += seconds + KEY_CACHE_SECONDS
+
+
+def test_a_delivery_that_takes_long_goes_on_with_the_key_that_is_in_use_then(one: Rig) -> None:
+    def ping(_facts: Any, instance_id: str) -> list[Payload]:
+        return [Ping(instance_id=instance_id, at=rfc3339(SYSTEM_CLOCK.now()))]
+
+    key_id = "hmac-ffffffffffffffff"
+    clock = LongWaits(lambda: one.provision(urlsafe_b64encode(bytes(32)).decode().rstrip("="), key_id))
+    taken = json_answer({"accepted": True, "key_id": key_id})
+    callbacks: Callbacks[Any] = Callbacks(release_version=lambda _: "", payloads=ping)
+    made = one.run(Answer(status=503), TAKEN, taken, runbook=replace(SAMPLE, callbacks=callbacks), clock=clock)
+    used = [request.headers["Signature-Input"].split('keyid="')[1][:21] for request in one.publisher.requests]
+    assert (used, one.waiting()) == ([KEY_ID, KEY_ID, key_id], [])
     assert "VD-CALLBACK" not in made.text
 
 
