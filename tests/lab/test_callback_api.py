@@ -29,6 +29,7 @@ from publisher.instance_reports import TABLE as REPORTS
 from publisher.key_custody import secret_name
 from runbook_lib.callback_payloads import ComponentHealth, HealthSummary, Payload, Ping, to_json
 from runbook_lib.callback_signer import SigningKey, sign
+from runbook_lib.callback_verifier import SignatureRefusedError
 from runbook_lib.clock import rfc3339
 from tests.fake_clock import FakeClock
 from tests.lab.publisher_side import PublisherSide, publisher_side
@@ -162,13 +163,18 @@ def test_every_refusal_is_answered_alike(api: Api) -> None:
         "profile": [api.post(api.signed(key) | {"Signature-Input": "vibedata=()"})],
         "early": [api.post(api.signed(key, created=40))],
         "expired": [api.post(api.signed(key, created=-100))],
+        # A proxy that adds to the path, and one that leaves something of it out.
+        "path": [
+            *(api.post(api.signed(key), url=url) for url in (api.url() + "/", api.url().replace("/v1", "/proxied/v1"))),
+            api.post(api.signed(key), url=api.url().replace("/v1", "")),
+            api.post(api.signed(key, url=api.address + "/"), url=api.address + "/"),
+        ],
         "key": [
             api.post(api.signed(unknown)),
             api.post(api.signed(other)),
             api.post(api.signed(api.key("retired"))),
             api.post(api.signed(api.key("revoked"))),
             api.post(api.signed(api.key("previous", accept_until=past))),
-            api.post(api.signed(key, url=api.address + "/"), url=api.address + "/"),
         ],
         "signature": [
             api.post(api.signed(wrong)),
@@ -220,8 +226,17 @@ def test_bytes_of_keys_are_kept_for_a_while_and_not_all(api: Api, monkeypatch: p
     assert reads(made[0], made[2]) == 1
     clock.advance(callback_keys.KEPT_SECONDS)
     assert reads(made[2], made[2]) == 1
-    for path in (f"/v1/instances/{INSTANCE}/ping", f"/base/v1/instances/{INSTANCE}", "/base/v1/instances/A/ping"):
-        assert keys.find(path=path, key_id=made[0].key_id) is None
+    path = f"/v1/instances/{INSTANCE}/ping"
+    for other in (
+        path,
+        f"/base/{path}",
+        f"/base{path}/",
+        f"/base/v1/instances/{INSTANCE}",
+        "/base/v1/instances/A/ping",
+    ):
+        with pytest.raises(SignatureRefusedError) as refused:
+            keys.find(path=other, key_id=made[0].key_id)
+        assert refused.value.reason == "path"
 
 
 def test_of_two_processes_one_accepts_a_nonce_and_a_restart_forgets_none(api: Api) -> None:
