@@ -22,7 +22,7 @@ import requests
 
 from publisher import callback_keys
 from publisher.callback_keys import CallbackKeys
-from publisher.callback_nonces import BATCH_ROWS, CallbackNonces
+from publisher.callback_nonces import BATCH_ROWS, SWEEP_BUDGET_SECONDS, CallbackNonces
 from publisher.callback_nonces import TABLE as NONCES
 from publisher.hmac_keys import KeyRecord, KeyState
 from publisher.instance_reports import TABLE as REPORTS
@@ -341,6 +341,33 @@ def test_nonces_that_have_had_their_time_are_forgotten(api: Api) -> None:
     api.lab.fault("status", status=403, match={"service": "table", "method": "GET", "path": NONCES})
     clock.advance(60)
     assert spend("third", now + 1000)
+
+
+class SlowClock(FakeClock):
+    """By which whatever is done takes longer than a sweep may."""
+
+    def monotonic(self) -> float:
+        self.advance(SWEEP_BUDGET_SECONDS + 0.5)
+        return super().monotonic()
+
+
+def test_no_request_waits_long_for_nonces_to_be_forgotten(api: Api) -> None:
+    tables, clock = api.side.clients.table_service, SlowClock()
+    nonces = CallbackNonces(tables, new_claim=partial(secrets.token_hex, 8), clock=clock)
+    until = clock.now().timestamp() + 1000
+    assert nonces.spend(key_id="hmac-live", nonce="first", until=until)
+    for batch in range(3):
+        rows = [
+            {"PartitionKey": "hmac-a", "RowKey": f"{batch}-{number}", "until": rfc3339(clock.now())}
+            for number in range(BATCH_ROWS)
+        ]
+        tables.get_table_client(NONCES).submit_transaction([("create", row) for row in rows])
+    left = []
+    for _ in range(3):
+        clock.advance(60)
+        assert not nonces.spend(key_id="hmac-live", nonce="first", until=until)
+        left.append(len(api.rows(NONCES)) - 1)
+    assert left == [200, 100, 0]
 
 
 def test_whatever_comes_is_refused_or_not_understood_and_the_next_is_served(api: Api) -> None:
