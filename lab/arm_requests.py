@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.request_copies import body_parts
+
 API_VERSION_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-beta|-rc|-privatepreview)?")
 # What ARM takes of a body ("the maximum request size is 4 MB", learn azure-subscription-service-limits, templates).
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -36,7 +38,7 @@ def only_fields(value: object, known: Collection[str], where: str = "the request
 async def json_body(request: web.Request, known: Collection[str]) -> dict[str, Any]:
     """Return the body, a JSON object with none but the `known` fields; 400 InvalidRequestContent otherwise."""
     body = bytearray()
-    async for block in request.content.iter_any():
+    async for block in body_parts(request):
         body += block
         if len(body) > MAX_BODY_BYTES:
             raise ArmRefusal(413, "RequestEntityTooLarge", f"The request body is over {MAX_BODY_BYTES} bytes.")

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm import ArmRefusal
+from lab.request_copies import body_parts
 
 # A filter's clause, as the portal and the Az modules send it: properties/streamType eq 'Error'.
 CLAUSE = re.compile(r"properties/([A-Za-z/]+) +(eq|ge|gt|le|lt) +(?:'([^']*)'|([^' ]+))")
@@ -47,7 +48,7 @@ def too_many(message: str, wait_seconds: float) -> ArmRefusal:
 async def read_body(request: web.Request) -> bytes:
     """Return the body, or its first KEPT_BODY_BYTES; the rest is read and dropped, so that it is answered."""
     body = bytearray()
-    async for block in request.content.iter_any():
+    async for block in body_parts(request):
         body += block[: KEPT_BODY_BYTES - len(body)]
     return bytes(body)
 

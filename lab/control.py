@@ -4,6 +4,7 @@
     GET    /names              names, ids and passwords of the lab's customer and publisher, also those not in lab.env
     GET    /requests           the journal; filters service, job_id, method, since (a sequence number)
     GET    /requests/summary   counts by service, method and status; the same filters
+    POST   /requests/search    which requests have sent what is sought (lab/request_copies.py)
     GET    /faults             the faults in force; POST adds one, DELETE takes all back
     GET    /latency            the latencies in force; POST adds one, DELETE takes all back
     GET    /clock              the lab's time; POST {"advance_seconds"} or {"offset_seconds"} moves it
@@ -35,6 +36,7 @@ from lab import answers, faults
 from lab.faults import InvalidFaultError
 from lab.journal import Entry, summary
 from lab.lab import APPLICATION, SERVICES, Lab
+from lab.request_copies import parse_search, search
 
 FILTERS = {"service", "job_id", "method", "since"}
 # Control is not behind the gate: a fault there would lock out whoever wants to take it back.
@@ -82,6 +84,7 @@ class _Control:
             web.get("/names", _checked(self._names)),
             web.get("/requests", _checked(self._requests, FILTERS)),
             web.get("/requests/summary", _checked(self._requests_summary, FILTERS)),
+            web.post("/requests/search", _checked(self._search_requests)),
             web.get("/faults", _checked(self._list_faults)),
             web.post("/faults", _checked(self._add_fault)),
             web.delete("/faults", _checked(self._clear_faults)),
@@ -109,6 +112,13 @@ class _Control:
 
     async def _requests_summary(self, request: web.Request) -> web.Response:
         return web.json_response({**summary(self._selected(request)), "dropped": self._lab.gate.journal.dropped})
+
+    async def _search_requests(self, request: web.Request) -> web.Response:
+        since, sought = parse_search(await _body(request))
+        copies, complete = self._lab.gate.copies.kept(since)
+        # Some megabytes, for many forms of many secrets: other requests go on meanwhile.
+        found = await asyncio.to_thread(search, copies, sought)
+        return web.json_response({"found": found, "searched": len(copies), "complete": complete})
 
     def _selected(self, request: web.Request) -> Iterator[Entry]:
         service, since, method = (

@@ -1,4 +1,4 @@
-"""The gate before every service: journal, injected faults and latency, the same for all."""
+"""The gate before every service: journal, copies of requests, injected faults and latency, the same for all."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from lab.clock import LabClock
 from lab.faults import OPERATION_SECONDS, Fault, Faults, Latencies
 from lab.journal import Entry, Journal
 from lab.loopback_sockets import Address
+from lab.request_copies import RequestCopies
 
 LOGGER = logging.getLogger("lab")
 
@@ -23,12 +24,13 @@ ANSWER_DROPPED: web.RequestKey[bool] = web.RequestKey("answer_dropped", bool)
 
 
 class Gate:
-    """Journal, faults and latencies of one lab, and the hooks by which requests are laid to jobs."""
+    """Journal, copies, faults and latencies of one lab, and the hooks by which requests are laid to jobs."""
 
     def __init__(self, *, clock: LabClock) -> None:
         """Start with an empty journal and no faults."""
         self._clock = clock
         self.journal = Journal()
+        self.copies = RequestCopies()
         self.faults = Faults()
         self.latencies = Latencies()
         # Set by the Automation stand-in: which job's the connection from this address to that is (None: no job's), ...
@@ -50,16 +52,24 @@ class Gate:
         return self.latencies.operation_seconds(name, service=service, otherwise=otherwise)
 
     def reset(self) -> None:
-        """Forget journal, faults and latencies."""
+        """Forget journal, copies, faults and latencies."""
         self.journal.clear()
+        self.copies.clear()
         self.faults.clear()
         self.latencies.clear()
         self._jobs_seen.clear()
 
     def middleware(
-        self, service: str, *, path: Callable[[web.Request], str] = lambda request: request.raw_path
+        self,
+        service: str,
+        *,
+        path: Callable[[web.Request], str] = lambda request: request.raw_path,
+        copied: bool = True,
     ) -> Middleware:
-        """Return the aiohttp middleware for one service; `path` is how the journal and faults see a request's."""
+        """Return the aiohttp middleware for one service.
+
+        `path` is how the journal and faults see a request's; `copied`, whether it is (lab/request_copies.py).
+        """
 
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -73,10 +83,14 @@ class Gate:
                 client=request.headers.get("User-Agent", ""),
                 job_id=job_id,
             )
+            if copied:
+                self.copies.begin(request, entry)
             started = asyncio.get_running_loop().time()
             try:
                 return await self._pass(request, handler, entry, path(request))
             finally:
+                if copied:
+                    await self.copies.end(request)
                 entry.seconds = round(asyncio.get_running_loop().time() - started, 6)
 
         return gate

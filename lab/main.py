@@ -35,7 +35,7 @@ from lab import (
 )
 from lab.clock import LabClock
 from lab.gate import Gate
-from lab.lab import SERVICES, Lab, Names
+from lab.lab import KEY_VAULTS, SERVICES, Lab, Names
 from lab.managed_applications import APPLICATIONS
 from lab.proxy import upstream_session
 from lab.real_servers import RealServerFailedError, RealServers
@@ -129,7 +129,7 @@ async def _serve(
     stack: contextlib.AsyncExitStack, lab: Lab, service: str, application: web.Application, listening: socket.socket
 ) -> None:
     if service != "control":
-        application.middlewares.insert(0, lab.gate.middleware(service))
+        application.middlewares.insert(0, lab.gate.middleware(service, copied=service not in KEY_VAULTS))
     runner = web.AppRunner(application, **RUNNER_OPTIONS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

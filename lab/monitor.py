@@ -29,6 +29,7 @@ from lab import answers, kql
 from lab.kql import QueryRefusedError, Result
 from lab.lab import LOGS_QUERY_AUDIENCES, MONITOR_AUDIENCES, Lab
 from lab.log_tables import OPERATIONS_COLUMNS, ColumnType, formatted_time, parsed_time
+from lab.request_copies import body_parts
 from lab.tokens import TokenRefused
 
 INGESTION_API_VERSION = "2023-01-01"
@@ -123,7 +124,7 @@ async def _ingest(lab: Lab, request: web.Request) -> web.Response:
 
 async def _body(request: web.Request) -> bytes:
     body = bytearray()
-    async for block in request.content.iter_any():
+    async for block in body_parts(request):
         body += block
         if len(body) > MAX_CALL_BYTES:
             raise _too_long(request.content_length or len(body))

@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from lab.gate import ANSWER_DROPPED, reset_connection
+from lab.request_copies import body_parts
 
 # RFC 9110 section 7.6.1: these belong to one connection and are not passed on. `Expect` has been answered already.
 HOP_BY_HOP = frozenset(
@@ -62,7 +63,7 @@ async def forward(
         sent.popall(name, None)
         if value is not None:
             sent[name] = value
-    body = request.content if request.body_exists else None
+    body = body_parts(request) if request.body_exists else None
     async with session.request(
         request.method, URL(upstream_url, encoded=True), headers=sent, data=body, allow_redirects=False
     ) as upstream:

@@ -97,16 +97,17 @@ class AsgiCallbackAuth:
             return await self._application(scope, receive, send)
         if scope["type"] != "http":
             return await send({"type": "websocket.close"})
-        body = b""
+        received = bytearray()
         more = True
         while more:
             event = await receive()
             if event["type"] == "http.disconnect":
                 return None
-            body += event.get("body", b"")
+            received.extend(event.get("body", b""))
             more = event.get("more_body", False)
-            if len(body) > MAX_BODY_BYTES:
+            if len(received) > MAX_BODY_BYTES:
                 return await _asgi_answer(TOO_LARGE, send)
+        body = bytes(received)
         fields = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         query = scope.get("query_string", b"").decode("latin-1")
         # The gate reads tables: other requests go on meanwhile.

@@ -11,7 +11,7 @@ from threading import Lock
 from publisher.hmac_keys import HmacKeys
 from publisher.key_custody import KeyCustody
 from publisher.outage import named_outage
-from runbook_lib.callback_verifier import UnavailableError
+from runbook_lib.callback_verifier import SignatureRefusedError, UnavailableError
 from runbook_lib.clock import Clock
 
 # How long a key's bytes are used, in seconds, and how many keys' are kept at most: some for each instance.
@@ -39,13 +39,14 @@ class CallbackKeys:
         self._kept: OrderedDict[tuple[str, str], tuple[bytes, float]] = OrderedDict()
 
     def find(self, *, path: str, key_id: str) -> bytes | None:
-        """Return the key if it is the path's instance's and accepted now. Raises UnavailableError.
+        """Return the key if it is the path's instance's and accepted now.
 
-        A key that is accepted and cannot be read is an outage: the vault's reads may lag behind its writes.
+        Raises SignatureRefusedError where the path has not the form of PATH, and UnavailableError: a key that is
+        accepted and cannot be read is an outage, as the vault's reads may lag behind its writes.
         """
         found = PATH.fullmatch(path.removeprefix(self._base_path)) if path.startswith(self._base_path) else None
         if found is None:
-            return None
+            raise SignatureRefusedError("path")
         instance_id = found.group(1)
         with named_outage("the states of keys"):
             record = self._keys.read(instance_id, key_id)

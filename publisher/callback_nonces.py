@@ -5,13 +5,13 @@ one succeeds, whichever process they are in. Rows that have had their time are d
 while later: some at a time, going on where the process left off.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from threading import Lock
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.data.tables import TableClient, TableServiceClient
+from azure.data.tables import TableServiceClient
 
 from publisher.outage import named_outage
 from runbook_lib.clock import Clock, rfc3339
@@ -23,6 +23,9 @@ TABLE = "CallbackNonces"
 SWEEP_SECONDS = 60.0
 SWEEP_NONCES = 500
 SWEEP_ROWS = 2 * SWEEP_NONCES
+# A request's answer waits meanwhile: after so many seconds no further transaction is begun. Later sweeps catch up with
+# a slow table.
+SWEEP_BUDGET_SECONDS = 1.0
 # The most that a transaction holds (azure-facts, section 10).
 BATCH_ROWS = 100
 
@@ -88,9 +91,13 @@ class CallbackNonces:
             return due
 
     def _sweep(self) -> None:
-        """Delete some rows that have had their time. What fails is left to the next sweep: no request depends on it."""
+        """Delete some rows that have had their time.
+
+        What fails, or takes too long, is left to the next sweep: no request depends on it.
+        """
         if not self._sweeping.acquire(blocking=False):
             return
+        until = self._clock.monotonic() + SWEEP_BUDGET_SECONDS
         try:
             pages: Any = self._table.query_entities(
                 "until lt @now",
@@ -99,15 +106,20 @@ class CallbackNonces:
                 results_per_page=SWEEP_ROWS,
             ).by_page(self._page)
             rows = list(next(pages, ()))
+            for batch in _batches(rows):
+                self._table.submit_transaction([("delete", dict(row)) for row in batch], repeatable=True)
+                if self._clock.monotonic() > until:
+                    return  # the next sweep takes up the same page, which has lost these
             self._page = pages.continuation_token
-            for key_id in {str(row["PartitionKey"]) for row in rows}:
-                _delete(self._table, [row for row in rows if row["PartitionKey"] == key_id])
         except (AzureError, RunbookError):
             self._page = None
         finally:
             self._sweeping.release()
 
 
-def _delete(table: TableClient, rows: Sequence[Mapping[str, Any]]) -> None:
-    for start in range(0, len(rows), BATCH_ROWS):
-        table.submit_transaction([("delete", dict(row)) for row in rows[start : start + BATCH_ROWS]], repeatable=True)
+def _batches(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """Yield rows as transactions take them: so many, of one partition."""
+    for key_id in {str(row["PartitionKey"]) for row in rows}:
+        of_key = [row for row in rows if row["PartitionKey"] == key_id]
+        for start in range(0, len(of_key), BATCH_ROWS):
+            yield of_key[start : start + BATCH_ROWS]

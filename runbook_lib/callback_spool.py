@@ -3,6 +3,8 @@
 A blob's name says when its report was made, of what kind and id it is, and the SHA-256 of its content; what is read is
 held against it, and against the allow-list, so that nothing leaves the tenant because somebody put it there. The
 container is bounded by refusing more: nothing that waits is dropped for something newer.
+
+A blob that was refused for what it holds stays in its place and says so in its metadata: it comes after all others.
 """
 
 import hashlib
@@ -23,15 +25,19 @@ CONTAINER = "callbacks-spool"
 MAX_WAITING_REPORTS = 1000
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 
+# A blob's metadata: when it was last refused for what it holds, RFC 3339.
+_REFUSED_AT = "refusedat"
+
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-([a-z]+)-([0-9a-f-]{36})-([0-9a-f]{64})\.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A report that waits. size: bytes. Names sort by when the reports were made."""
+    """A report that waits. size: bytes. refused_at: when it was last refused for what it holds, "" for never."""
 
     name: str
     size: int
+    refused_at: str = ""
 
 
 class CallbackSpool:
@@ -41,13 +47,17 @@ class CallbackSpool:
         self._blob_service = blob_service
 
     def waiting(self) -> list[Waiting]:
-        """Return what waits, oldest first: one request. Where no container is, nothing waits."""
+        """Return what waits: one request. Where no container is, nothing waits.
+
+        The oldest first, as names begin with when a report was made; then those that were refused, longest ago first.
+        """
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
             # One page (5,000 blobs) is more than the spool takes.
-            page = list(next(iter(self._container().list_blobs().by_page()), []))
-            return sorted((Waiting(blob.name, blob.size) for blob in page), key=lambda each: each.name)
+            page = list(next(iter(self._container().list_blobs(include=["metadata"]).by_page()), []))
+            waiting = [Waiting(blob.name, blob.size, (blob.metadata or {}).get(_REFUSED_AT, "")) for blob in page]
+            return sorted(waiting, key=lambda each: (each.refused_at, each.name))
         except ResourceNotFoundError:
             return []
 
@@ -101,6 +111,15 @@ class CallbackSpool:
         except ResourceNotFoundError:
             # Another run delivered it as well, or an answer was lost and the retry finds it deleted.
             return
+
+    def set_aside(self, name: str, at: str) -> None:
+        """Let what was refused for what it holds, at a time in RFC 3339, come after all others."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            self._container().get_blob_client(name).set_blob_metadata({_REFUSED_AT: at})
+        except ResourceNotFoundError:
+            return  # somebody has deleted it, to have it forgotten
 
     def _container(self) -> "ContainerClient":
         return self._blob_service.get_container_client(CONTAINER)

@@ -40,6 +40,7 @@ Reason = Literal[
     "early",  # created in the future
     "expired",
     "life",  # it would be good for longer than is allowed, or never was
+    "path",  # no instance's requests go to such a path: who sent it is wrong, or who passed it on has rewritten it
     "key",  # there is no such key, or it is accepted no more
     "signature",  # it is not by this key over this request
     "digest",  # the body is another than the signed one
@@ -72,7 +73,10 @@ class KeySource(Protocol):
     """Where keys are."""
 
     def find(self, *, path: str, key_id: str) -> bytes | None:
-        """Return the key that may sign requests to `path` now; None where there is none. Raises UnavailableError."""
+        """Return the key that may sign requests to `path` now; None where there is none.
+
+        Raises SignatureRefusedError (path: it is none of an instance's) and UnavailableError.
+        """
         ...
 
 

@@ -2,8 +2,9 @@
 
 What waits from former runs goes first, oldest first. The first report that does not get through stops the delivery: it
 and all after it wait, the run's own too, so that the publisher learns things in their order. Only a report that the
-publisher refuses for what it holds holds up nobody else. Two runs that deliver at once may send the same report twice,
-which the publisher keeps once; a report goes only after those before it have been taken.
+publisher refuses for what it holds holds up nobody else: it is set aside, and tried again after all others. Two runs
+that deliver at once may send the same report twice, which the publisher keeps once; a report goes only after those
+before it have been taken.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from runbook_lib.callback_spool import CallbackSpool, Waiting
 from runbook_lib.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
-from runbook_lib.hmac_key import read_signing_key
+from runbook_lib.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 from runbook_lib.operations_log import Entry
 from runbook_lib.result import RunResult
 
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 # Waiting reports that one run sends, and the time after which it begins no further one: the rest is the next run's.
 REPORTS_PER_RUN = 100
 SECONDS_PER_RUN = 60.0
-# After so many that the publisher refuses for what they hold, the run asks no further.
+# After so many that are refused for what they hold, the run asks no further. They are set aside: the next run meets
+# others first.
 REFUSALS_PER_RUN = 5
 
 # The report itself is at fault, not the way to the publisher.
@@ -103,7 +105,10 @@ class _Delivery:
         self._spool = CallbackSpool(context.clients.blob_service)
         self._client: CallbackClient = callback_client(context)
         self._key: SigningKey | None = None
+        self._key_read_at = 0.0
         self._stopped = not may_send
+        self._started = context.clock.monotonic()
+        self._begun = 0
         self._refused = 0
         self._warned: set[str] = set()
 
@@ -113,24 +118,26 @@ class _Delivery:
         if self._stopped and not own:
             return
         try:
-            waiting = self._spool.waiting()
+            waiting, in_turn = self._spool.waiting(), True
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             self._warn(_named("VD-CALLBACK-025", error))
-            waiting = []
-        if waiting or own:
-            self._read_key()
-        left = self._deliver_waiting(waiting)
+            waiting, in_turn = [], False  # older ones may wait: none of the run's own goes before them
+        if waiting:
+            self._signing_key()  # where there is none, no report is even read
+        refused = [each for each in waiting if each.refused_at]
+        left = self._deliver_waiting([each for each in waiting if not each.refused_at]) + refused
         for report in own:
-            if not self._try_to_send(report):
-                self._keep(report, left)
+            if not (in_turn and self._try_to_send(report)):
+                self._keep(report, left, in_turn=in_turn)
+        self._deliver_waiting(refused)
 
     def _deliver_waiting(self, waiting: Sequence[Waiting]) -> list[Waiting]:
         """Send what waits, as far as it goes, and return what is left."""
-        started = self._context.clock.monotonic()
         left: list[Waiting] = []
-        for number, each in enumerate(waiting):
-            if number >= REPORTS_PER_RUN or self._context.clock.monotonic() - started > SECONDS_PER_RUN:
+        for each in waiting:
+            if self._begun >= REPORTS_PER_RUN or self._context.clock.monotonic() - self._started > SECONDS_PER_RUN:
                 self._stopped = True
+            self._begun += 1
             if self._stopped or not self._deliver_one(each.name):
                 left.append(each)
         return left
@@ -140,52 +147,74 @@ class _Delivery:
         try:
             report = self._spool.read(name)
             if report is not None:
-                if not self._try_to_send(report):
+                if not self._try_to_send(report, name):
                     return False
                 self._spool.remove(name)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named("VD-CALLBACK-025", error))
+            self._stop_for(_named("VD-CALLBACK-025", error), name)
             return False
         return True
 
-    def _try_to_send(self, report: CallbackReport) -> bool:
-        """Return whether the publisher has taken a report."""
-        if self._stopped or self._key is None:
+    def _try_to_send(self, report: CallbackReport, name: str = "") -> bool:
+        """Return whether the publisher has taken a report. name: the blob's in which it waits, "" for none."""
+        key = self._signing_key()
+        if key is None:
             return False
         try:
-            self._client.send(report, self._key)
+            self._client.send(report, key)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named("VD-CALLBACK-020", error))
+            self._stop_for(_named("VD-CALLBACK-020", error), name)
             return False
         self._context.record(_entry(report, "sent"))
         return True
 
-    def _read_key(self) -> None:
-        """Only where something is to be told: else no key is needed."""
+    def _signing_key(self) -> SigningKey | None:
+        """Return the key in use; None where nothing can be sent, or no more.
+
+        It is read where something is to be told, and again after a while: a rotation may go on meanwhile.
+        """
         if self._stopped:
-            return
-        try:
-            self._key = read_signing_key(self._context)
-        except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named("VD-CALLBACK-028", error))
-        else:
-            if self._key is None:
-                self._stop_for(RunbookError("VD-CALLBACK-029"))
+            return None
+        now = self._context.clock.monotonic()
+        if self._key is None or now - self._key_read_at > KEY_CACHE_SECONDS:
+            self._key, self._key_read_at = None, now
+            try:
+                self._key = read_signing_key(self._context)
+            except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
+                self._stop_for(_named("VD-CALLBACK-028", error))
+            else:
+                if self._key is None:
+                    self._stop_for(RunbookError("VD-CALLBACK-029"))
+        return self._key
 
-    def _stop_for(self, error: RunbookError) -> None:
-        """Note what went wrong with a report, and whether there is any use in going on to the next."""
+    def _stop_for(self, error: RunbookError, name: str = "") -> None:
+        """Note what went wrong with a report, and whether there is any use in going on to the next.
+
+        name: the blob's in which the report waits. Where the report itself is at fault, it is set aside.
+        """
         self._warn(error)
-        self._refused += error.code in _REPORT_AT_FAULT
-        if error.code not in _REPORT_AT_FAULT or self._refused >= REFUSALS_PER_RUN:
+        at_fault = error.code in _REPORT_AT_FAULT
+        self._refused += at_fault
+        if not at_fault or self._refused >= REFUSALS_PER_RUN:
             self._stopped = True
+        if at_fault and name:
+            try:
+                self._spool.set_aside(name, rfc3339(self._context.clock.now()))
+            except Exception as other:  # noqa: BLE001 - as in `tell_publisher`
+                self._warn(_named("VD-CALLBACK-025", other))
 
-    def _keep(self, report: CallbackReport, left: list[Waiting]) -> None:
-        """Let a report of this run wait; where it cannot, the job's output has it."""
+    def _keep(self, report: CallbackReport, left: list[Waiting], *, in_turn: bool) -> None:
+        """Let a report of this run wait; where it cannot, the job's output has it.
+
+        in_turn: whether it was its turn to be sent. Else it is sent now if it cannot wait: better too early than never.
+        """
         try:
             left.append(self._spool.put(report, left))
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             named = _named("VD-CALLBACK-025", error)
             self._warn(named)
+            if not in_turn and self._try_to_send(report):
+                return
             self._context.output.info(_kept_nowhere(report.payload))
             self._context.record(_entry(report, "not kept", named.code))
         else:

@@ -42,8 +42,8 @@ ENTRIES = (
         "the publisher does not take a report",
         "The API refuses the report for what it holds or where it goes: its version does not know this kind, or not"
         " this instance.",
-        "Tell the publisher the report's id, which stands in the operations log. It is sent again by each run; delete"
-        " its blob in container callbacks-spool to have it forgotten.",
+        "Tell the publisher the report's id, which stands in the operations log. It waits in blob container"
+        " callbacks-spool, and later runs send it again, after all others; delete its blob to have it forgotten.",
     ),
     entry(
         "VD-CALLBACK-025",

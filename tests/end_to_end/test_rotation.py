@@ -23,7 +23,7 @@ from runbook_lib.callback_signer import SigningKey
 from scripts.azure_session import open_session
 from scripts.rotation_command import jobs_of
 from tests.end_to_end.deployed import ROOT, WAIT_SECONDS, Deployed
-from tests.end_to_end.test_no_secret_leaks import everything, identity, job_ids
+from tests.end_to_end.test_no_secret_leaks import everything, identity, job_ids, now
 from tests.lab import running_lab
 from tests.lab.publisher_side import PublisherSide, publisher_side
 from tests.lab.rotation_process import rotate
@@ -53,7 +53,7 @@ class Rotations:
         self.side = side
         self.keys: list[SigningKey] = []
         self.said: dict[str, str] = {}
-        self.jobs_before = job_ids(deployed)
+        self.before = now(deployed)
 
     def command(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Run `vibedata` for its JSON; what it said is kept."""
@@ -214,7 +214,9 @@ def test_no_key_is_in_anything_that_rotations_leave(rotations: Rotations) -> Non
     deployed = rotations.deployed
     assert rotations.command("rotate-acr-token", "--overlap-seconds", "0")["status"] == "succeeded"
     password = json.loads(str(rotations.side.customer.secrets.get_secret("publisher-acr-token").value))["password"]
-    sought = {form for key in rotations.keys for form in forms_of(key.key)} | set(forms_of(password.encode()))
+    by_name = {key.key_id: list(forms_of(key.key)) for key in rotations.keys}
+    by_name["password"] = list(forms_of(password.encode()))
+    sought = {form for forms in by_name.values() for form in forms}
     with (
         identity(deployed) as credential,
         TableServiceClient(deployed.lab.env["VIBEDATA_PUBLISHER_TABLE_ENDPOINT"], credential=credential) as tables,
@@ -224,12 +226,22 @@ def test_no_key_is_in_anything_that_rotations_leave(rotations: Rotations) -> Non
             for table in tables.list_tables()
         ]
     assert {name for name, _ in publishers} >= {"HmacKeys", "HmacRotations", "AcrTokens", "InstanceReports"}
-    searched = 0
+    searched: list[str] = []
     said = [(name, text.encode()) for name, text in rotations.said.items()]
-    for where, content in (*everything(deployed, rotations.jobs_before), *publishers, *said):
-        searched += 1
+    for where, content in (*everything(deployed, rotations.before.jobs), *publishers, *said):
+        searched.append(where)
         assert not any(form in content for form in sought), f"{where} holds a key"
-    assert searched > 30 and len(rotations.keys) > 5
+    assert len(searched) > 30 and len(rotations.keys) > 5
+    assert any("callback API" in where for where in searched)
+    # Nor was any sent to anybody but the vaults; the password is presented where it is good for something.
+    hits, requests_searched = deployed.lab.requests_with(by_name, since=rotations.before.request)
+    assert {(hit["name"], hit["service"]) for hit in hits} == {("password", "publisher_registry")}
+    assert requests_searched > 1000
+    # One that was would be found.
+    key = rotations.keys[0]
+    requests.post(deployed.lab.env["VIBEDATA_PUBLISHER_API"], data=b"key: " + base64.b64encode(key.key), timeout=30)
+    hits, _ = deployed.lab.requests_with({key.key_id: by_name[key.key_id]}, since=rotations.before.request)
+    assert [(hit["name"], hit["service"], hit["method"]) for hit in hits] == [(key.key_id, "publisher_api", "POST")]
 
 
 def forms_of(secret: bytes) -> Iterator[bytes]:

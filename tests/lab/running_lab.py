@@ -1,7 +1,8 @@
 """A lab that tests drive over the wire, and a client for its control API."""
 
+import base64
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,23 @@ class LabUnderTest:
         query = "&".join(f"{name}={value}" for name, value in filters.items())
         entries: list[dict[str, Any]] = self.control("GET", f"/requests?{query}")["requests"]
         return entries
+
+    def last_request(self) -> int:
+        """Return the sequence of the newest request of the journal, 0 for none."""
+        entries = self.journal()
+        return int(entries[-1]["sequence"]) if entries else 0
+
+    def requests_with(
+        self, sought: Mapping[str, Iterable[bytes]], *, since: int
+    ) -> tuple[list[Mapping[str, Any]], int]:
+        """Return which requests after sequence `since` sent what is sought, by name, and how many were searched.
+
+        The vaults' are none of them (lab/request_copies.py).
+        """
+        forms = {name: [base64.b64encode(form).decode() for form in several] for name, several in sought.items()}
+        answer = self.control("POST", "/requests/search", {"since": since, "sought": forms})
+        assert answer["complete"], "the lab keeps no copies of that much"
+        return answer["found"], answer["searched"]
 
     def reset(self) -> None:
         """Bring the lab back to its state at the start."""

@@ -22,13 +22,14 @@ import requests
 
 from publisher import callback_keys
 from publisher.callback_keys import CallbackKeys
-from publisher.callback_nonces import BATCH_ROWS, CallbackNonces
+from publisher.callback_nonces import BATCH_ROWS, SWEEP_BUDGET_SECONDS, CallbackNonces
 from publisher.callback_nonces import TABLE as NONCES
 from publisher.hmac_keys import KeyRecord, KeyState
 from publisher.instance_reports import TABLE as REPORTS
 from publisher.key_custody import secret_name
 from runbook_lib.callback_payloads import ComponentHealth, HealthSummary, Payload, Ping, to_json
 from runbook_lib.callback_signer import SigningKey, sign
+from runbook_lib.callback_verifier import SignatureRefusedError
 from runbook_lib.clock import rfc3339
 from tests.fake_clock import FakeClock
 from tests.lab.publisher_side import PublisherSide, publisher_side
@@ -162,13 +163,18 @@ def test_every_refusal_is_answered_alike(api: Api) -> None:
         "profile": [api.post(api.signed(key) | {"Signature-Input": "vibedata=()"})],
         "early": [api.post(api.signed(key, created=40))],
         "expired": [api.post(api.signed(key, created=-100))],
+        # A proxy that adds to the path, and one that leaves something of it out.
+        "path": [
+            *(api.post(api.signed(key), url=url) for url in (api.url() + "/", api.url().replace("/v1", "/proxied/v1"))),
+            api.post(api.signed(key), url=api.url().replace("/v1", "")),
+            api.post(api.signed(key, url=api.address + "/"), url=api.address + "/"),
+        ],
         "key": [
             api.post(api.signed(unknown)),
             api.post(api.signed(other)),
             api.post(api.signed(api.key("retired"))),
             api.post(api.signed(api.key("revoked"))),
             api.post(api.signed(api.key("previous", accept_until=past))),
-            api.post(api.signed(key, url=api.address + "/"), url=api.address + "/"),
         ],
         "signature": [
             api.post(api.signed(wrong)),
@@ -221,8 +227,17 @@ def test_bytes_of_keys_are_kept_for_a_while_and_not_all(api: Api, monkeypatch: p
     assert reads(made[0], made[2]) == 1
     clock.advance(callback_keys.KEPT_SECONDS)
     assert reads(made[2], made[2]) == 1
-    for path in (f"/v1/instances/{INSTANCE}/ping", f"/base/v1/instances/{INSTANCE}", "/base/v1/instances/A/ping"):
-        assert keys.find(path=path, key_id=made[0].key_id) is None
+    path = f"/v1/instances/{INSTANCE}/ping"
+    for other in (
+        path,
+        f"/base/{path}",
+        f"/base{path}/",
+        f"/base/v1/instances/{INSTANCE}",
+        "/base/v1/instances/A/ping",
+    ):
+        with pytest.raises(SignatureRefusedError) as refused:
+            keys.find(path=other, key_id=made[0].key_id)
+        assert refused.value.reason == "path"
 
 
 def test_of_two_processes_one_accepts_a_nonce_and_a_restart_forgets_none(api: Api) -> None:
@@ -327,6 +342,33 @@ def test_nonces_that_have_had_their_time_are_forgotten(api: Api) -> None:
     api.lab.fault("status", status=403, match={"service": "table", "method": "GET", "path": NONCES})
     clock.advance(60)
     assert spend("third", now + 1000)
+
+
+class SlowClock(FakeClock):
+    """By which whatever is done takes longer than a sweep may."""
+
+    def monotonic(self) -> float:
+        self.advance(SWEEP_BUDGET_SECONDS + 0.5)
+        return super().monotonic()
+
+
+def test_no_request_waits_long_for_nonces_to_be_forgotten(api: Api) -> None:
+    tables, clock = api.side.clients.table_service, SlowClock()
+    nonces = CallbackNonces(tables, new_claim=partial(secrets.token_hex, 8), clock=clock)
+    until = clock.now().timestamp() + 1000
+    assert nonces.spend(key_id="hmac-live", nonce="first", until=until)
+    for batch in range(3):
+        rows = [
+            {"PartitionKey": "hmac-a", "RowKey": f"{batch}-{number}", "until": rfc3339(clock.now())}
+            for number in range(BATCH_ROWS)
+        ]
+        tables.get_table_client(NONCES).submit_transaction([("create", row) for row in rows])
+    left = []
+    for _ in range(3):
+        clock.advance(60)
+        assert not nonces.spend(key_id="hmac-live", nonce="first", until=until)
+        left.append(len(api.rows(NONCES)) - 1)
+    assert left == [200, 100, 0]
 
 
 def test_whatever_comes_is_refused_or_not_understood_and_the_next_is_served(api: Api) -> None:

@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from runbook_lib.callback_payloads import Payload, Ping
 from runbook_lib.callback_spool import MAX_WAITING_BYTES
 from runbook_lib.callbacks import REFUSALS_PER_RUN, Callbacks
 from runbook_lib.clock import SYSTEM_CLOCK, rfc3339
+from runbook_lib.hmac_key import KEY_CACHE_SECONDS
 from tests.lab.callback_rig import DEPLOYMENT, DOWN, INSTANCE, KEY, KEY_ID, SAMPLE, TAKEN, Rig, rig
-from tests.lab.runbook_run import Run, run
+from tests.lab.runbook_run import QuickClock, Run, run
 from tests.lab.running_lab import LabUnderTest
-from tests.lab.scripted_server import Answer, Reset, ScriptedServer
+from tests.lab.scripted_server import Answer, Reset, ScriptedServer, json_answer
 
 SPOOL = {"service": "blob", "path": "/callbacks-spool"}
 REFUSED = Answer(status=400)
@@ -199,11 +200,52 @@ def test_a_report_that_is_not_taken_holds_up_no_other(one: Rig) -> None:
     assert made.text.count("WARNING: VD-CALLBACK-024") == 1
 
 
-def test_a_publisher_that_takes_nothing_is_not_asked_for_ever(one: Rig) -> None:
-    one.left_waiting(REFUSALS_PER_RUN + 2)
-    one.run(*[REFUSED] * 20)
-    assert len(one.publisher.requests) == REFUSALS_PER_RUN
-    assert len(one.waiting()) == REFUSALS_PER_RUN + 3
+def test_what_is_refused_is_passed_by_in_the_next_run_and_tried_again_last(one: Rig) -> None:
+    waiting = one.left_waiting(REFUSALS_PER_RUN + 2)
+    bad, good = waiting[:REFUSALS_PER_RUN], waiting[REFUSALS_PER_RUN:]
+    # A publisher that takes nothing is not asked for ever.
+    made = one.run(*[REFUSED] * 20)
+    assert (one.ids_sent(), made.text.count("WARNING: VD-CALLBACK-024")) == (bad, 1)
+    (own,) = set(one.ids_waiting()) - set(waiting)
+    # One that refuses these: what came after them, the former run's, this run's own, and then these once more.
+    made = one.run(*[TAKEN] * 4, *[REFUSED] * 20)
+    assert one.ids_sent()[:3] == [*good, own]
+    assert one.ids_sent()[4:] == bad
+    assert (made.exit_code, one.ids_waiting()) == (0, bad)
+    # Those that were refused longest ago come first, and what is taken in the end waits no longer.
+    one.run(TAKEN, *[REFUSED] * 2, TAKEN, *DOWN)
+    assert list(dict.fromkeys(one.ids_sent()[1:])) == [bad[0], bad[1], bad[2], bad[3]]
+    assert one.ids_waiting() == [bad[0], bad[1], bad[3], bad[4]]
+    one.run(*[TAKEN] * 5)
+    assert (one.ids_sent()[1:], one.waiting()) == ([bad[3], bad[4], bad[0], bad[1]], [])
+
+
+def test_five_blobs_of_somebodys_hold_up_no_report(one: Rig) -> None:
+    content = b'{"at":"2026-01-01T00:00:00.000000Z","instance_id":"contoso-2"}'
+    names = [f"20260101T00000{n}.000000Z-ping-{DEPLOYMENT}-{'0' * 64}.json" for n in range(REFUSALS_PER_RUN)]
+    for name in names:
+        one.spool.upload_blob(name, content)
+    one.run(*[TAKEN] * 9)
+    assert one.ids_sent() == []
+    made = one.run(*[TAKEN] * 9)
+    assert len(one.ids_sent()) == 2
+    assert one.waiting() == names
+    assert "WARNING: VD-CALLBACK-026" in made.text
+
+
+def test_a_refusal_that_cannot_be_noted_holds_up_no_report(one: Rig) -> None:
+    waiting = one.left_waiting(2)
+    one.lab.fault("status", status=403, times=0, match={**SPOOL, "path": "comp=metadata"})
+    made = one.run(REFUSED, TAKEN, TAKEN)
+    assert (one.ids_sent()[:2], one.ids_waiting()) == (waiting, waiting[:1])
+    assert "WARNING: VD-CALLBACK-025" in made.text
+    assert "WARNING: VD-CALLBACK-024" in made.text
+
+
+def test_a_refused_report_that_was_deleted_meanwhile_is_no_failure(one: Rig) -> None:
+    one.left_waiting(1)
+    one.lab.fault("status", status=404, code="BlobNotFound", match={**SPOOL, "path": "comp=metadata"})
+    assert "VD-CALLBACK-025" not in one.run(REFUSED, TAKEN).text
 
 
 @pytest.mark.parametrize(
@@ -227,6 +269,19 @@ def test_what_somebody_put_there_does_not_leave(one: Rig, name: str, content: by
     assert one.waiting() == [name]
     assert "WARNING: VD-CALLBACK-026" in made.text
     assert name in made.text
+
+
+def test_where_nobody_knows_what_waits_the_runs_own_report_waits_behind_it(one: Rig) -> None:
+    waiting = one.left_waiting(1)
+    one.lab.fault("status", status=503, times=0, match={**SPOOL, "path": "comp=list"})
+    made = one.run(TAKEN)
+    one.lab.control("DELETE", "/faults")
+    assert (made.exit_code, one.publisher.requests, one.ids_waiting()[:1]) == (0, [], waiting)
+    assert "WARNING: VD-CALLBACK-025" in made.text
+    assert requests_of(made, "key_vault") == []
+    waiting = one.ids_waiting()
+    one.run(*[TAKEN] * 3)
+    assert (one.ids_sent()[:2], len(one.ids_sent()), one.waiting()) == (waiting, 3, [])
 
 
 def test_without_storage_the_runs_own_report_goes_all_the_same(one: Rig) -> None:
@@ -290,6 +345,37 @@ def test_the_newest_enabled_version_of_the_key_signs(one: Rig) -> None:
     made = one.run(TAKEN)
     assert len(one.publisher.requests) == 1
     assert f'keyid="{KEY_ID}"' in one.publisher.requests[0].headers["Signature-Input"]
+    assert "VD-CALLBACK" not in made.text
+
+
+class LongWaits(QuickClock):
+    """A clock on which any wait outlasts what is kept in memory. meanwhile: what happens in the first of them."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+        self._waited = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._waited
+
+    def sleep(self, seconds: float) -> None:
+        if not self._waited:
+            self._meanwhile()
+        self._waited += seconds + KEY_CACHE_SECONDS
+
+
+def test_a_delivery_that_takes_long_goes_on_with_the_key_that_is_in_use_then(one: Rig) -> None:
+    def ping(_facts: Any, instance_id: str) -> list[Payload]:
+        return [Ping(instance_id=instance_id, at=rfc3339(SYSTEM_CLOCK.now()))]
+
+    key_id = "hmac-ffffffffffffffff"
+    clock = LongWaits(lambda: one.provision(urlsafe_b64encode(bytes(32)).decode().rstrip("="), key_id))
+    taken = json_answer({"accepted": True, "key_id": key_id})
+    callbacks: Callbacks[Any] = Callbacks(release_version=lambda _: "", payloads=ping)
+    made = one.run(Answer(status=503), TAKEN, taken, runbook=replace(SAMPLE, callbacks=callbacks), clock=clock)
+    used = [request.headers["Signature-Input"].split('keyid="')[1][:21] for request in one.publisher.requests]
+    assert (used, one.waiting()) == ([KEY_ID, KEY_ID, key_id], [])
     assert "VD-CALLBACK" not in made.text
 
 

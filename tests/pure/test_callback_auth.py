@@ -198,6 +198,19 @@ def test_asgi() -> None:
     assert [event["reason"] for event in rig.events] == ["digest", "replay", "missing"]
 
 
+class Part(bytes):
+    """A part of a body that must not be added to a copy of all that came before it."""
+
+    def __radd__(self, other: bytes) -> bytes:
+        raise AssertionError("each part copies those before it")
+
+
+def test_asgi_takes_a_body_in_many_small_parts() -> None:
+    large = b" " * 20_000
+    parts = [Part(large[:1])] * len(large)
+    assert Rig().asgi(PATH, signed(body=large), *parts) == (200, {"key_id": KEY.key_id, "body": large.decode()})
+
+
 def test_asgi_lets_nothing_past_in_another_guise() -> None:
     rig = Rig()
     assert rig.asgi(PATH, {}, type="websocket") == (0, [{"type": "websocket.close"}])
