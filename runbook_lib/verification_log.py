@@ -30,7 +30,7 @@ class Verified(Protocol):
         """What its signature says."""
 
 
-Step = Literal["observe", "apply"]
+Step = Literal["observe", "verify"]
 V = TypeVar("V", bound=Verified | None)
 
 

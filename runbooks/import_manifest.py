@@ -225,7 +225,7 @@ def apply(context: Context, facts: Facts, change: Change) -> None:
                 context,
                 _target(facts, artifact_storage.CONTENT),
                 lambda: read_stored(service, facts.release, facts.policy),
-                step="apply",
+                step="verify",
             )
         facts.importer.import_by_digest(repository=REPOSITORY, tag=_tag(change), digest=change.after)
 
@@ -236,7 +236,7 @@ def look(context: Context, facts: Facts, change: Change) -> str | None:
         found = artifact_storage.read_part(context.clients.blob_service, facts.release, _part(facts, change))
         return None if found is None else _digest(found.content)
     if _is_signature(facts, change):
-        return _seen_signature(context, facts.customer, facts.signature, step="apply")
+        return _seen_signature(context, facts.customer, facts.signature, step="verify")
     return facts.customer.digest_of(REPOSITORY, _tag(change))
 
 

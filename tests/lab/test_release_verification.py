@@ -68,8 +68,8 @@ def test_the_log_tells_by_which_certificate_a_release_was_verified_at_every_hop(
     # As it is offered; as it has arrived; as it will be read, before `latest` moves.
     assert [(event["Step"], event["Target"], event["Outcome"]) for event in events] == [
         ("observe", offered, "verified"),
-        ("apply", imported, "verified"),
-        ("apply", f"{stored}.json", "verified"),
+        ("verify", imported, "verified"),
+        ("verify", f"{stored}.json", "verified"),
     ]
     for event in events:
         told = {name: event["Details"][name] for name in ("Digest", "Certificate", "TrustRoot", "Algorithm")}
