@@ -68,7 +68,7 @@ class RunIdentity:
 class Entry:
     """What an event tells. step: when in a run. details: texts and whole numbers, at most DETAILS_LIMIT - 1."""
 
-    step: Literal["run", "observe", "plan", "apply"]
+    step: Literal["run", "observe", "plan", "apply", "verify"]
     outcome: str
     action: str = ""
     target: str = ""
