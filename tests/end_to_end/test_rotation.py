@@ -2,7 +2,7 @@
 
 Jobs are killed at what each phase is for: its write in the customer's vault, or its ping; and lose the answers to
 to these. `make soak` does so at every request of a job, and kills the command after every one of its writes. tests/lab
-has the like where the phases run in the command's process (test_hmac_rotation_load.py), for every request of both.
+has the like where the phases run in the command's process (rotations_under_load.py), for every request of both.
 """
 
 import base64
