@@ -202,3 +202,11 @@ def test_an_emergency_within_an_emergency_refuses_what_that_was_bringing(side: P
     assert states(side) == ["current", "revoked", "revoked"]
     for record in side.keys.of_instance(side.settings.instance_id):
         assert side.custody.enabled(side.settings.instance_id, record.key_id) == (record.state == "current")
+
+
+def test_an_emergency_that_is_given_up_leaves_no_stolen_key_in_the_vault(side: PublisherSide) -> None:
+    stolen = key_in_use(side.lab)
+    side.drive(Interrupted(side.hmac_rotation(emergency=True), at=8, made=True))
+    assert side.custody.enabled(side.settings.instance_id, stolen.key_id)
+    side.succeed(side.hmac_rotation(supersede=side.open_one(side.hmac_rotation())))
+    assert not side.custody.enabled(side.settings.instance_id, stolen.key_id)
