@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # The audience is ARM's own, whatever the address of the endpoint.
 ARM_SCOPE = "https://management.azure.com/.default"
 USER_AGENT = f"vibedata-runbooks/{RUNBOOK_VERSION}"
+# Azure's services hardly ever redirect a client; each redirect has all of the policy's time.
+MAX_REDIRECTS = 3
 # A blob larger than this is read in several ranges and written in several blocks, so that no request takes more memory.
 MAX_BLOB_RANGE_BYTES = 4 * 1024 * 1024
 
@@ -216,6 +218,7 @@ def new_table_service(
         credential=credential,
         transport=RetryingTransport(_transport(session), retry_policy_source, clock=clock),
         retry_total=0,
+        redirect_max=MAX_REDIRECTS,
         user_agent=USER_AGENT,
     )
 
@@ -252,6 +255,7 @@ def _pipeline_options(session: "requests.Session", retry_policy_source: PolicySo
     return {
         "transport": _transport(session),
         "retry_policy": SdkRetryPolicy(retry_policy_source, clock=clock),
+        "redirect_max": MAX_REDIRECTS,
         "user_agent": USER_AGENT,
     }
 

@@ -8,7 +8,7 @@ from runbook_lib import strict_json
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import TooLarge, copy_capped, read_capped
-from runbook_lib.retry import PolicySource, send
+from runbook_lib.retry import PolicySource, for_large_body, send
 
 if TYPE_CHECKING:
     import requests
@@ -75,11 +75,14 @@ class ContainerRegistryWire:
 
         Parameters: authorization, that header's value, None for a request that must not carry it; max_bytes, of a 200's
         body; into, a file that takes a 200's body in place of the answer, from its beginning; options, further ones of
-        `requests.Session.request`. Redirects are not followed.
+        `requests.Session.request`. Redirects are not followed. A body that is sent, and one that goes `into` a file,
+        has time for its size besides the policy's.
         Raises RunbookError: the side's `unreachable` code, VD-REGISTRY-006 (larger than max_bytes).
         """
         import requests
+        from requests.utils import super_len
 
+        large = (max_bytes if into else 0) + super_len(options.get("data") or b"")
         body: list[bytes] = []
 
         def read_body(response: "requests.Response", **_: object) -> None:
@@ -92,7 +95,7 @@ class ContainerRegistryWire:
                 self._session,
                 method,
                 url,
-                policy=self._policy(),
+                policy=for_large_body(self._policy(), large),
                 clock=self._clock,
                 repeatable=True,
                 headers={**(headers or {}), **({"Authorization": authorization} if authorization else {})},

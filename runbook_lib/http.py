@@ -14,6 +14,9 @@ CONNECTIONS_PER_HOST = 64
 # Hosts of one run: ARM, blob, table, vault, logs, two container registries and their storage behind redirects.
 HOSTS = 16
 READ_BYTES = 256 * 1024
+# Of an answer that is read whole, after decoding: the SDKs ask for no other. Blobs come in ranges of 4 MiB
+# (azure_clients.MAX_BLOB_RANGE_BYTES), listings in pages of some MB.
+MAX_CONTENT_BYTES = 16 * 1024 * 1024
 
 # What they tell, they also raise; a logger without a handler writes to stderr, which Automation does not support
 # (azure-facts, section 2), and nobody redacts what they write.
@@ -29,17 +32,18 @@ def new_session() -> "requests.Session":
     """Return a session for `requests` and the SDKs' transports alike, for use by many threads.
 
     It trusts REQUESTS_CA_BUNDLE and obeys the proxy variables, as `requests` does; it keeps no cookies, reads no
-    .netrc and retries nothing: retries are runbook_lib.retry's alone.
+    .netrc, follows no redirect and retries nothing: retries are runbook_lib.retry's alone. Its answers are bounded in
+    time and size, see runbook_lib.http_transport.
     """
-    import requests
-    from requests.adapters import HTTPAdapter
     from requests.cookies import RequestsCookieJar
+
+    from runbook_lib.http_transport import BoundedAdapter, BoundedSession
 
     for name in _LOGGERS_BELOW:
         logging.getLogger(name).addHandler(_SILENT)
-    session = requests.Session()
+    session = BoundedSession()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=HOSTS, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0))
+        session.mount(scheme, BoundedAdapter())
     session.auth = _as_it_is
     session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
     return session

@@ -15,8 +15,9 @@ from threading import Lock, Thread
 from typing import Any
 
 from runbook_lib.clock import Clock
+from runbook_lib.deadline import Deadline
 from runbook_lib.health import Observation
-from runbook_lib.probe_connection import AddressRefusedError, Deadline
+from runbook_lib.probe_connection import AddressRefusedError
 
 # Sockets of a sandbox's jobs are 1,000 together (azure-facts, section 1).
 PROBES_AT_ONCE = 64
@@ -143,6 +144,7 @@ def _words(error: Exception) -> str:
         (socket.gaierror, lambda failed: f"its name does not resolve: {failed.strerror}"),
         (ConnectionRefusedError, lambda _: "refuses the connection"),
         (OSError, lambda failed: f"the connection broke: {type(failed).__name__}"),
+        (http.client.IncompleteRead, lambda _: "its answer is cut short"),
         (http.client.HTTPException, lambda failed: f"answers what is no HTTP: {type(failed).__name__}"),
     )
     for kind, told in words:

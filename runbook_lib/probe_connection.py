@@ -1,56 +1,14 @@
 """A connection for a probe: to the address that was meant and no other, and never beyond its deadline."""
 
-import io
 import ipaddress
 import socket
 import ssl
-from typing import TYPE_CHECKING
 
-from runbook_lib.clock import Clock
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-
-class Deadline:
-    """The moment by which all of one probe must have happened, measured on the monotonic clock."""
-
-    def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
-        self._end = clock.monotonic() + seconds
-
-    def left(self) -> float:
-        """Return the seconds that are left. Raises TimeoutError where none are."""
-        left = self._end - self._clock.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
+from runbook_lib.deadline import Deadline, connect_any
 
 
 class AddressRefusedError(Exception):
     """A name leads to an address that no application of the customer's can have."""
-
-
-class DeadlineReader(io.RawIOBase):
-    """A connection's bytes. Every read waits for what is left until the deadline, so that a drip gains no time."""
-
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        super().__init__()
-        self._connection = connection
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Read what there is. Raises TimeoutError at the deadline, and OSError."""
-        self._connection.settimeout(self._deadline.left())
-        return self._connection.recv_into(buffer)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return this as http.client.HTTPResponse asks a socket for it."""
-        return io.BufferedReader(self)
 
 
 def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
@@ -62,19 +20,7 @@ def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for *_, address in addresses:
         _check(host, str(address[0]))
-    for number, (family, kind, protocol, _, address) in enumerate(addresses):
-        last = number == len(addresses) - 1
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(deadline.left() / (len(addresses) - number))
-            connection.connect(address)
-        except OSError:
-            connection.close()
-            if last:
-                raise
-        else:
-            return connection
-    raise OSError("the name has no address")
+    return connect_any(addresses, deadline)
 
 
 def connect_tls(host: str, port: int, context: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:

@@ -1,24 +1,21 @@
 """An HTTP probe: one GET over TLS, judged by its status, with everything that an answer may do to a reader bounded.
 
-http.client reads the answer, over a reader that knows the deadline: `requests` bounds the wait between two reads only,
-and a server that sends a byte now and then would hold it for ever.
+The answer is read by the probe's own deadline, as RFC 9110 and RFC 9112 have it: see runbook_lib.http_answer.
 """
 
-import http.client
 import ssl
 import urllib.parse
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
 
+from runbook_lib.deadline import Deadline
 from runbook_lib.health import Observation
-from runbook_lib.probe_connection import Deadline, DeadlineReader, connect_tls
+from runbook_lib.http_answer import HttpAnswer
+from runbook_lib.probe_connection import connect_tls
 from runbook_lib.version import RUNBOOK_VERSION
 
-if TYPE_CHECKING:
-    import socket
-
-# The status is what counts; so much of the body is read to see that it comes, and no more.
-MAX_BODY_BYTES = 64 * 1024
+# The status is what counts; so much of the body is read, in parts, to see that all of it comes.
+MAX_BODY_BYTES = 1024 * 1024
+READ_BYTES = 64 * 1024
 MAX_REDIRECTS = 3
 DEFAULT_PATH = "/"
 DEFAULT_STATUS = 200
@@ -69,21 +66,26 @@ def look_http(target: HttpTarget, context: ssl.SSLContext, deadline: Deadline) -
         with connection:
             connection.settimeout(deadline.left())
             connection.sendall(target.request)
-            reader = DeadlineReader(connection, deadline)
-            with http.client.HTTPResponse(cast("socket.socket", reader), method="GET") as response:
+            with HttpAnswer(connection, deadline, method="GET") as response:
                 response.begin()
                 if response.status == target.expected_status:
-                    response.read(MAX_BODY_BYTES)
+                    _read_through(response)
                     return Observation("answers")
                 if response.status not in _REDIRECTS:
                     return Observation("fails", f"answers {response.status}, not {target.expected_status}")
-                location = response.headers.get("Location") or ""
+                location = _encoded(response.headers.get("Location") or "")
         following = _followed(target, location)
         if following is None:
-            where = urllib.parse.urlsplit(urllib.parse.urljoin(target.origin, location[:_SHOWN]))
-            return Observation("fails", f"leads elsewhere, to {where.scheme}://{where.hostname}, which is not asked")
+            return Observation("fails", f"leads elsewhere, to {_place(target, location)}, which is not asked")
         target = following
     return Observation("fails", f"more than {MAX_REDIRECTS} redirects")
+
+
+def _read_through(response: HttpAnswer) -> None:
+    """Read the body to its end, or MAX_BODY_BYTES of it."""
+    size = 0
+    while size < MAX_BODY_BYTES and (part := response.read(READ_BYTES)):
+        size += len(part)
 
 
 def target_of(endpoint: str) -> HttpTarget | None:
@@ -97,6 +99,21 @@ def target_of(endpoint: str) -> HttpTarget | None:
     if parts.scheme != "https" or not parts.hostname or not bare:
         return None
     return HttpTarget(host=parts.hostname, port=port)
+
+
+def _encoded(location: str) -> str:
+    """Return a Location with all but ASCII encoded byte by byte, as it was sent (RFC 9110, section 5.5)."""
+    # http.client gives a byte as the Latin-1 character of its number.
+    return urllib.parse.quote(location, safe=_TARGET_CHARACTERS + "#[]", encoding="latin-1")
+
+
+def _place(target: HttpTarget, location: str) -> str:
+    """Return where a Location leads, in words that may be shown."""
+    try:
+        parts = urllib.parse.urlsplit(urllib.parse.urljoin(target.origin, location))
+        return f"{parts.scheme}://{parts.hostname}"[:_SHOWN]
+    except ValueError:
+        return "what is no address"
 
 
 def _followed(target: HttpTarget, location: str) -> HttpTarget | None:

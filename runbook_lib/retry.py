@@ -4,12 +4,14 @@ The numbers are the component registry's `networkRetryPolicies` (design section 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from runbook_lib.clock import Clock
+from runbook_lib.deadline import within
 
 if TYPE_CHECKING:
     import requests
@@ -19,6 +21,8 @@ NETWORK_CONNECT_SECONDS = 10.0
 NETWORK_READ_SECONDS = 60.0
 # All attempts of one request together; ARM's longest token-bucket wait (azure-facts, section 11) fits several times.
 TOTAL_SECONDS = 180.0
+# A large body has more time than that, as much as it takes at this pace: 400 s for 100 MiB.
+SLOWEST_BYTES_PER_SECOND = 256 * 1024
 # What is left of the total for a last attempt is never less: a timeout of 0 would mean none to the socket.
 _LEAST_SECONDS = 1.0
 
@@ -31,11 +35,19 @@ _PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class NetworkRetryPolicy:
-    """How often and how far apart (seconds) a request is sent again, and the time (seconds) for all of its attempts."""
+    """How often and how far apart (seconds) a request is sent again.
+
+    total_seconds: for all of its attempts together, to the last byte of the last answer.
+    """
 
     max_retries: int = 3
     delay_seconds: float = 2.0
     total_seconds: float = TOTAL_SECONDS
+
+
+def for_large_body(policy: NetworkRetryPolicy, max_bytes: int) -> NetworkRetryPolicy:
+    """Return the policy for a request that sends or brings up to `max_bytes`: it has the time for them, too."""
+    return replace(policy, total_seconds=policy.total_seconds + max_bytes / SLOWEST_BYTES_PER_SECOND)
 
 
 PolicySource = Callable[[], NetworkRetryPolicy]
@@ -137,11 +149,20 @@ class Attempts:
         self._started = clock.monotonic()
         self._made = 0
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether a second time does no harm."""
+        return self._repeatable or self._method.upper() in _IDEMPOTENT_METHODS
+
     def next_timeouts(self) -> tuple[float, float]:
         """Count an attempt, and return its connect and read timeouts in seconds: what the total time leaves."""
         self._made += 1
-        left = max(_LEAST_SECONDS, self._policy.total_seconds - self._elapsed())
+        left = self._left()
         return min(NETWORK_CONNECT_SECONDS, left), min(NETWORK_READ_SECONDS, left)
+
+    def within_total(self) -> AbstractContextManager[None]:
+        """Return a block for the attempt: what it sends and reads has what the total time leaves, however it drips."""
+        return within(self._left())
 
     def wait_after_status(self, status: int, headers: Mapping[str, str]) -> bool:
         """Wait, where an answer calls for another attempt. Return whether it does."""
@@ -151,6 +172,9 @@ class Attempts:
     def wait_after_failure(self, failure: ConnectionFailure) -> Wait | GiveUp:
         """Wait, where a connection failure calls for another attempt. Return the decision."""
         return self._wait(connection_failure=failure)
+
+    def _left(self) -> float:
+        return max(_LEAST_SECONDS, self._policy.total_seconds - self._elapsed())
 
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._started
@@ -189,6 +213,8 @@ def send(
 ) -> "requests.Response":
     """Send a request, again where the policy says so, and return the last answer, whatever its status.
 
+    A body that is read later (stream=True) has no more time than the policy's total either.
+
     Parameters: repeatable, see `decide`; options, of `requests.Session.request`, a body given as bytes, text, JSON or
     form (a stream could be sent once only).
     Raises requests.RequestException where the last attempt got no answer, RequestsAnswerLost (one of them) where the
@@ -199,7 +225,8 @@ def send(
     attempts = Attempts(policy, method=method, repeatable=repeatable, clock=clock)
     while True:
         try:
-            response = session.request(method, url, timeout=attempts.next_timeouts(), **options)
+            with attempts.within_total():
+                response = session.request(method, url, timeout=attempts.next_timeouts(), **options)
         except CONNECTION_FAILURES as error:
             decision = attempts.wait_after_failure(connection_failure(error))
             if decision == GiveUp("unsafe"):

@@ -1,8 +1,10 @@
 """The network retry policy in the Azure SDKs' pipelines, in place of their own."""
 
+import json
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar
 
+import requests
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
@@ -14,6 +16,8 @@ from azure.core.pipeline.policies import HTTPPolicy
 from azure.core.pipeline.transport import HttpTransport
 
 from runbook_lib.clock import Clock
+from runbook_lib.http import MAX_CONTENT_BYTES, TooLarge
+from runbook_lib.requests_failures import connection_failure
 from runbook_lib.retry import AnswerLost, Attempts, ConnectionFailure, GiveUp, PolicySource
 
 # What the SDKs' own retry policies take out of a request's options, so that it does not reach the transport
@@ -32,6 +36,9 @@ _RETRY_OPTIONS = (
     "hosts",
     "timeout",
 )
+
+# An answer with fewer brackets cannot be nested so deeply that Python's reader (1,000 calls deep) gives up.
+_HARMLESS_BRACKETS = 200
 
 # The clients' own exceptions for these look at the status alone (azure.core.exceptions.map_error).
 _MAPPED_STATUSES = frozenset({401, 404, 409})
@@ -140,9 +147,12 @@ def _send(
     while True:
         options["connection_timeout"], options["read_timeout"] = attempts.next_timeouts()
         try:
-            answer = send_once()
+            with attempts.within_total():
+                answer = send_once()
         except ClientAuthenticationError:
             raise  # a credential's, whose own requests were retried
+        except TooLarge as error:
+            raise _unreadable(attempts, f"the answer has more than {MAX_CONTENT_BYTES} bytes", error) from error
         except (ServiceRequestError, ServiceResponseError, HttpResponseError) as error:
             if isinstance(error, HttpResponseError) and error.response is not None:
                 raise  # about an answer that came
@@ -154,6 +164,8 @@ def _send(
         else:
             response = http_response(answer)
             if not attempts.wait_after_status(response.status_code, response.headers):
+                if _reads_json(request) and _is_too_deep(response.body()):
+                    raise _unreadable(attempts, "the answer is nested too deeply")
                 return answer
         if position is not None:
             body.seek(position)
@@ -167,7 +179,7 @@ def _refuse_page(request: Any, response: Any) -> None:
     """
     if response.status_code < 400 or response.status_code in _MAPPED_STATUSES:
         return
-    if "xml" in request.headers.get("Accept", ""):
+    if not _reads_json(request):
         return
     try:
         response.json()
@@ -175,6 +187,32 @@ def _refuse_page(request: Any, response: Any) -> None:
         raise HttpResponseError(response=response) from error
 
 
+def _reads_json(request: Any) -> bool:
+    """Whether the client reads the answer as JSON: all do but blob storage's."""
+    return "xml" not in request.headers.get("Accept", "")
+
+
+def _unreadable(attempts: Attempts, words: str, error: Exception | None = None) -> ServiceResponseError:
+    """Return the error of an answer that would be the same the next time; the request may have been carried out."""
+    return (ServiceResponseError if attempts.repeatable else SdkAnswerLost)(words, error=error)
+
+
+def _is_too_deep(content: bytes) -> bool:
+    """Whether JSON is nested so deeply that the clients, who read it, would raise RecursionError."""
+    if content.count(b"[") + content.count(b"{") < _HARMLESS_BRACKETS:
+        return False
+    try:
+        json.loads(content)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False  # no JSON: the clients say so
+    return False
+
+
 def _connection_failure(error: Exception) -> ConnectionFailure:
-    """azure-core raises ServiceRequestError where no connection came about, others where an answer was lost."""
+    """Return what `requests` said: azure-core calls an answer's body that does not come a request that was not sent."""
+    cause = getattr(error, "inner_exception", None)
+    if isinstance(cause, requests.RequestException):
+        return connection_failure(cause)
     return "not_sent" if isinstance(error, ServiceRequestError) else "ambiguous"

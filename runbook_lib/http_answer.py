@@ -1,0 +1,99 @@
+"""An HTTP answer as RFC 9110 and RFC 9112 have it, where the standard library's reader takes what is none.
+
+- Interim answers (100 to 199) are skipped (RFC 9110, section 15.2: a client must be able to, expected or not).
+  http.client skips 100 alone.
+- What comes in lines (interim answers, status, headers, sizes of chunks, trailers) is bounded as a whole: http.client
+  takes 100 lines of 64 KB, and interim answers and trailers without end.
+- A Content-Length is digits and has one value (RFC 9110, section 8.6); a body that ends before it is incomplete
+  (RFC 9112, section 8). http.client tells neither where it reads in parts.
+"""
+
+import http.client
+import io
+from typing import TYPE_CHECKING, Any, cast
+
+from runbook_lib.deadline import Deadline, DeadlineReader
+
+if TYPE_CHECKING:
+    import socket
+
+# Lines of an answer together; servers send some 8 KB, and take no more than 64 KB of a client. Chunks of a body have
+# lines of their own: it may have as many bytes of them again as it has of content.
+MAX_LINE_BYTES = 64 * 1024
+# More digits than the size of anything.
+_MAX_LENGTH_DIGITS = 18
+
+
+class HttpAnswer(http.client.HTTPResponse):
+    """An answer that is read from a connection by a deadline. Raises OSError and http.client.HTTPException.
+
+    Parameters: method, the request's; silence, see DeadlineReader.
+    """
+
+    def __init__(
+        self, connection: "socket.socket", deadline: Deadline, *, method: str | None, silence: float | None = None
+    ) -> None:
+        # All that http.client asks of a socket is a file.
+        file = _BoundedLines(DeadlineReader(connection, deadline, silence))
+        super().__init__(cast("socket.socket", _Opened(file)), method=method)
+
+    def begin(self) -> None:
+        """Read the head of the final answer."""
+        super().begin()
+        lengths = {value.strip() for line in self.headers.get_all("Content-Length", ()) for value in line.split(",")}
+        if self.chunked or not lengths:
+            return  # RFC 9112, section 6.3: chunks override a length
+        length = lengths.pop()
+        if lengths or not (length.isascii() and length.isdigit() and len(length) <= _MAX_LENGTH_DIGITS):
+            raise http.client.HTTPException("its Content-Length is no number, or several")
+        if self.length is None:  # a list of equal numbers is none to http.client
+            self.length = int(length)
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Return the body, or its next part of at most `amt` bytes. Raises IncompleteRead where it is cut short."""
+        announced = self.length if self.fp is not None and not self.chunked else None
+        part = super().read(amt)
+        if amt is not None and announced is not None and len(part) < min(amt, announced):
+            raise http.client.IncompleteRead(part, announced - len(part))
+        return part
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Return the final answer's status line. http.client and urllib3 (for a proxy's tunnel) ask for it here."""
+        while True:  # until MAX_LINE_BYTES: some thousands of interim answers
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200:
+                return version, status, reason
+            http.client.parse_headers(cast(io.BufferedIOBase, self.fp))
+
+
+class _BoundedLines(io.BufferedReader):
+    """Lines may have MAX_LINE_BYTES, and as many bytes again as were read otherwise."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        super().__init__(raw)
+        self._left = MAX_LINE_BYTES
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Return a line. Raises LineTooLong."""
+        line = super().readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise http.client.LineTooLong("lines of an answer")
+        return line
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return bytes of the body."""
+        part = super().read(size)
+        self._left += len(part)
+        return part
+
+
+class _Opened:
+    """What http.client takes for a socket: it is asked for its file."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        """Return the file."""
+        return self._file
