@@ -21,7 +21,8 @@ from runbook_lib.errors import RunbookError
 PIP_SECONDS = 900
 READ_BYTES = 1024 * 1024
 # What pip says of its sources is of no use to the reader of an error and may hold an internal address.
-_ADDRESS = re.compile(r"\b[a-z][a-z0-9+]*://\S+")
+# From where its scheme begins, and not from each character of it again.
+_ADDRESS = re.compile(r"(?<![a-z0-9+])[a-z][a-z0-9+]*://\S+")
 
 
 @dataclass(frozen=True, slots=True)

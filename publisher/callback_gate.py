@@ -23,11 +23,13 @@ from runbook_lib.callback_verifier import (
 )
 from runbook_lib.clock import Clock
 from runbook_lib.http_signature import NotCanonicalError, field_values, normal_authority, received_message
+from runbook_lib.signature_fields import MAX_FIELD_CHARACTERS
 
 MAX_BODY_BYTES = MAX_PAYLOAD_BYTES
 RETRY_AFTER_SECONDS = 5
 # The fields that count; whatever else a request carries is not looked at.
 FIELDS = ("content-type", "content-digest", "signature-input", "signature")
+_SIGNATURE_FIELDS = frozenset({"signature-input", "signature"})
 
 # Takes one event: names and values that the publisher may keep.
 Log: TypeAlias = Callable[[Mapping[str, object]], None]
@@ -89,6 +91,8 @@ class CallbackGate:
         fields, those of FIELDS.
         """
         try:
+            fields = list(fields)
+            _check_there(fields)
             try:
                 request = received_message(
                     method=method,
@@ -114,3 +118,11 @@ class CallbackGate:
         except UnavailableError as error:
             self._log({"event": "unavailable", "what": str(error), "path": path[:200]})
             return UNAVAILABLE
+
+
+def _check_there(fields: list[tuple[str, str]]) -> None:
+    """Refuse what costs nothing to refuse, before anything is parsed. Raises SignatureRefusedError."""
+    if any(len(value) > MAX_FIELD_CHARACTERS for _, value in fields):
+        raise SignatureRefusedError("malformed")
+    if not _SIGNATURE_FIELDS <= {name.lower() for name, _ in fields}:
+        raise SignatureRefusedError("missing")

@@ -26,9 +26,10 @@ from runbook_lib.release import Component, Health, Pin, ReleaseManifest, Runbook
 
 RUNBOOKS = "Microsoft.Automation/automationAccounts/runbooks"
 
-# Repository without its host, tag, digest: OCI distribution 1.1's reference.
+# Repository without its host, tag, digest: OCI distribution 1.1's reference. A host has a dot or a colon, the first of
+# which ends the search for it: a reference of dots alone would else cost the square of its length.
 _IMAGE = re.compile(
-    r"((?P<host>[^/]*[.:][^/]*|localhost)/)?(?P<repository>[^:@]+)(:(?P<tag>[^:@/]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+    r"((?P<host>[^/.:]*[.:][^/]*|localhost)/)?(?P<repository>[^:@]+)(:(?P<tag>[^:@/]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 
 

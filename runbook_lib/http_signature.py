@@ -26,8 +26,9 @@ _PATH = re.compile(r"(/[!\"$->@-~]*)?")
 _QUERY = re.compile(r"(\?[!\"$-~]*)?")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _FIELD_VALUE = re.compile(r"[\t -~]*")
-# RFC 9112 section 5.2.
-_FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")
+# RFC 9112 section 5.2. It is looked for where blanks begin, and not again at each of them: a field of blanks alone would
+# cost the square of its length.
+_FOLD = re.compile(r"(?<![ \t])[ \t]*\r?\n[ \t]+")
 
 
 class NotCanonicalError(ValueError):
@@ -140,13 +141,13 @@ def field_values(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
 
     lines: names and values as they were sent, maybe several of one name.
     """
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for line_name, line in lines:
         name, value = line_name.lower(), _FOLD.sub(" ", line).strip(" \t")
         if not _FIELD_NAME.fullmatch(name):
             raise NotCanonicalError("a field's name is no token")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
+        found.setdefault(name, []).append(value)
+    return {name: ", ".join(values) for name, values in found.items()}
 
 
 def signature_base(request: Message, parameters: SignatureParameters) -> bytes:

@@ -16,7 +16,9 @@ MAX_FIELD_CHARACTERS = 1024
 # No two of its parts can match the same text, so that the time to read a field grows with its length and no faster.
 _STRING = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
 _INTEGER = r"-?[0-9]{1,15}"
-_INPUT = re.compile(rf" *({KEY})=\( *((?:{_STRING}(?: +{_STRING})*)?) *\)((?:; *{KEY}=(?:{_STRING}|{_INTEGER}))*) *")
+_INPUT = re.compile(
+    rf" *({KEY})=\( *(?:({_STRING}(?: +{_STRING})*) *)?\)((?:; *{KEY}=(?:{_STRING}|{_INTEGER}))*) *"
+)
 _STRINGS = re.compile(_STRING)
 _PARAMETERS = re.compile(rf"; *({KEY})=({_STRING}|{_INTEGER})")
 _SIGNATURE = re.compile(rf" *({KEY})=(:[A-Za-z0-9+/]*={{0,2}}:) *")
@@ -40,7 +42,7 @@ def parse_signature_input(text: str) -> tuple[str, SignatureParameters]:
     values = {name: _text(value) if value.startswith('"') else int(value) for name, value in pairs}
     if len(values) != len(pairs):
         raise NotSignatureFieldError
-    return label, SignatureParameters(tuple([_text(each) for each in _STRINGS.findall(components)]), values)
+    return label, SignatureParameters(tuple([_text(each) for each in _STRINGS.findall(components or "")]), values)
 
 
 def parse_signature(text: str) -> tuple[str, bytes]:
