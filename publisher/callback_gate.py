@@ -124,5 +124,5 @@ def _check_there(fields: list[tuple[str, str]]) -> None:
     """Refuse what costs nothing to refuse, before anything is parsed. Raises SignatureRefusedError."""
     if any(len(value) > MAX_FIELD_CHARACTERS for _, value in fields):
         raise SignatureRefusedError("malformed")
-    if not _SIGNATURE_FIELDS <= {name.lower() for name, _ in fields}:
+    if not {name.lower() for name, _ in fields} >= _SIGNATURE_FIELDS:
         raise SignatureRefusedError("missing")

@@ -8,7 +8,7 @@ retention policy is locked: version-level immutability would still let a blob be
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -34,7 +34,11 @@ APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
 # How much of Azure's own words an error shows.
 MAX_WORDS = 300
 
+# Each release has three. More than these are no releases, and listing them takes minutes.
+MAX_BLOBS = 200_000
+
 _BLOB_NAME = re.compile(rf"(?P<version>{VERSION})/(?P<sha256>{SHA256})\.json")
+_PART_NAME = re.compile(rf"{VERSION}/{SHA256}(\.json|\.oci\.json|\.jws)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,28 +79,40 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
         raise RunbookError("VD-STORAGE-001", f"its retention policy has {appends[0]}", target=CONTAINER)
 
 
-def list_names(blob_service: "BlobServiceClient", version: str | None = None) -> frozenset[str]:
-    """Return the names of the blobs, all or those of one version.
+def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) -> Mapping[str, datetime]:
+    """Return when each blob of a release was made, by its name; of all releases, or those of one version.
 
-    Raises RunbookError VD-STORAGE-001 (no such container), and azure.core's errors.
+    Raises RunbookError VD-STORAGE-001 (no such container), -005 (more blobs than MAX_BLOBS), and azure.core's errors.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
     container = blob_service.get_container_client(CONTAINER)
+    found: dict[str, datetime] = {}
     try:
-        return frozenset(container.list_blob_names(name_starts_with=f"{version}/" if version else None))
+        for number, blob in enumerate(container.list_blobs(name_starts_with=f"{version}/" if version else None)):
+            if number >= MAX_BLOBS:
+                raise RunbookError("VD-STORAGE-005", f"more than {MAX_BLOBS}", target=CONTAINER)
+            if _PART_NAME.fullmatch(blob.name):
+                found[blob.name] = blob.creation_time
     except ResourceNotFoundError as error:
         raise RunbookError("VD-STORAGE-001", "there is no such container", target=CONTAINER) from error
+    return found
 
 
-def releases_in(names: Iterable[str]) -> tuple[InstalledRelease, ...]:
-    """Return the releases that there are by their names, in no order; blobs of other names are none.
+def releases_in(blobs: Mapping[str, datetime]) -> tuple[InstalledRelease, ...]:
+    """Return the releases that there are by their names: those with every part first, then the older before the newer.
 
-    Whoever may write blobs can make such a name: only its signature says what a release is: see
-    runbook_lib.stored_release.
+    Whoever may write blobs can make such a name, though none that is older: only its signature says what a release is:
+    see runbook_lib.stored_release.
     """
-    matches = (_BLOB_NAME.fullmatch(name) for name in names)
-    return tuple(InstalledRelease(match["version"], match["sha256"]) for match in matches if match)
+    matches = (_BLOB_NAME.fullmatch(name) for name in blobs)
+    releases = [InstalledRelease(match["version"], match["sha256"]) for match in matches if match]
+
+    def order(release: InstalledRelease) -> tuple[bool, datetime]:
+        made = [blobs[name] for part in _CONTENT_TYPES if (name := blob_name(release, part)) in blobs]
+        return len(made) < len(_CONTENT_TYPES), max(made)
+
+    return tuple(sorted(releases, key=order))
 
 
 def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part: str) -> StoredBlob | None:

@@ -191,4 +191,11 @@ ENTRIES = (
         "The storage account has no container of this name.",
         "Create it; docs/operators.md says how.",
     ),
+    entry(
+        "VD-STORAGE-005",
+        "a container holds more blobs than a run looks through",
+        "Somebody writes blobs there that are none of the suite's; it writes three for each release.",
+        "See who may write to the storage account, and in its log who did. Blobs under a retention policy stay: where"
+        " they are too many to pass over, import the release into another storage account.",
+    ),
 )

@@ -19,6 +19,9 @@ from runbook_lib.verification_log import recorded
 if TYPE_CHECKING:
     from runbook_lib.runbook import Context
 
+# What is no good is read at every import, for as long as its container keeps it: two requests and an event each.
+MAX_NO_GOOD = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseParameters(CommonParameters):
@@ -42,7 +45,7 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     trusted), the errors of `stored_release.read_stored` and the reader's, and azure.core's.
     """
     trust_policy(context.settings)  # without it nothing need be looked for
-    stored = artifact_storage.releases_in(artifact_storage.list_names(context.clients.blob_service, version or None))
+    stored = artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service, version or None))
     chosen = stored if version else _latest(customer, stored)
     if not chosen:
         raise RunbookError("VD-MANIFEST-010", target=version or f"{REPOSITORY}:{LATEST}")
@@ -57,11 +60,19 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
 def those_that_are_good(context: "Context", stored: Iterable[InstalledRelease]) -> tuple[StoredRelease, ...]:
     """Return those of the stored releases that are verified; the others are warned of and passed over.
 
-    Whoever may write blobs can write one beside a release's, or one of a version to come, and nobody can delete it.
+    Whoever may write blobs can write one beside a release's, or one of a version to come, and nobody can delete it: so
+    after MAX_NO_GOOD of them the rest is passed over unseen, and told once.
     Raises as `stored_release` does where it was not found out whether one is good: that is not "it is not there".
     """
     good: list[StoredRelease] = []
-    for release in stored:
+    releases = list(stored)
+    for number, release in enumerate(releases):
+        if number - len(good) >= MAX_NO_GOOD:
+            context.output.warning(
+                f"{len(releases) - number} more in {artifact_storage.CONTAINER} were not looked at, after"
+                f" {MAX_NO_GOOD} that are no good: see who may write there"
+            )
+            break
         try:
             good.append(stored_release(context, release))
         except RunbookError as error:

@@ -16,9 +16,7 @@ MAX_FIELD_CHARACTERS = 1024
 # No two of its parts can match the same text, so that the time to read a field grows with its length and no faster.
 _STRING = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
 _INTEGER = r"-?[0-9]{1,15}"
-_INPUT = re.compile(
-    rf" *({KEY})=\( *(?:({_STRING}(?: +{_STRING})*) *)?\)((?:; *{KEY}=(?:{_STRING}|{_INTEGER}))*) *"
-)
+_INPUT = re.compile(rf" *({KEY})=\( *(?:({_STRING}(?: +{_STRING})*) *)?\)((?:; *{KEY}=(?:{_STRING}|{_INTEGER}))*) *")
 _STRINGS = re.compile(_STRING)
 _PARAMETERS = re.compile(rf"; *({KEY})=({_STRING}|{_INTEGER})")
 _SIGNATURE = re.compile(rf" *({KEY})=(:[A-Za-z0-9+/]*={{0,2}}:) *")

@@ -7,7 +7,7 @@ The customer's tag `latest` moves last: what it points to is installed, whole an
 import hashlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from runbook_lib.container_registry import ContainerRegistryReader, customer_rea
 from runbook_lib.container_registry_referrers import list_referrers
 from runbook_lib.errors import RunbookError
 from runbook_lib.image_import import ImageImporter, image_importer
-from runbook_lib.installed_release import those_that_are_good
+from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.notary_manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.notary_signature import TrustPolicy
 from runbook_lib.parameters import CommonParameters
@@ -29,7 +29,7 @@ from runbook_lib.release_manifest import REPOSITORY, TAG
 from runbook_lib.release_rules import check_installable, in_the_way
 from runbook_lib.release_verification import VerifiedRelease, verify_release
 from runbook_lib.runbook import Context, Runbook, main
-from runbook_lib.stored_release import is_whole, missing_parts, read_stored
+from runbook_lib.stored_release import is_no_good, is_whole, missing_parts, read_stored
 from runbook_lib.trust_policy import trust_policy
 from runbook_lib.verification_log import Step, recorded
 
@@ -120,7 +120,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         now=now,
         offered=offered,
         signature=signature,
-        installed=_installed(context, release, tags[LATEST]),
+        installed=_installed(context, customer, release, tags[LATEST]),
         missing=missing_parts(context, release, signature.content, policy),
         tags=tags,
         signed=_seen_signature(context, customer, signature) is not None,
@@ -130,7 +130,9 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     )
 
 
-def _installed(context: Context, release: InstalledRelease, latest: str | None) -> tuple[InstalledRelease, ...]:
+def _installed(
+    context: Context, customer: ContainerRegistryReader, release: InstalledRelease, latest: str | None
+) -> tuple[InstalledRelease, ...]:
     """Return the stored releases that could stand in the way of `release`: those that are verified, and the one that
     the customer's `latest` points to.
 
@@ -138,12 +140,30 @@ def _installed(context: Context, release: InstalledRelease, latest: str | None) 
     ever. Nobody can delete a release that counts. The one of `latest` counts when its root is pinned no more, too: a
     change of pins is no leave to go back. It can keep nothing out for ever, since a tag can be moved.
     """
-    service = context.clients.blob_service
-    others = in_the_way(release, artifact_storage.releases_in(artifact_storage.list_names(service)))
+    stored = artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service))
+    newer = set(in_the_way(release, stored))
+    others = [other for other in stored if other in newer]
     good = {one.release for one in those_that_are_good(context, others)}
-    return tuple(
-        other for other in others if other in good or (latest is not None and is_whole(service, other, latest))
-    )
+    doubtful = [other for other in others if other not in good]
+    return (*(other for other in others if other in good), *_of_latest(context, customer, latest, doubtful))
+
+
+def _of_latest(
+    context: Context, customer: ContainerRegistryReader, latest: str | None, doubtful: Sequence[InstalledRelease]
+) -> list[InstalledRelease]:
+    """Return that of the doubtful releases which the customer's `latest` points to, where every byte of it is there."""
+    if latest is None or not doubtful:
+        return []
+    try:
+        found = resolve_release(customer, LATEST)
+        target = f"{REPOSITORY}:{LATEST}"
+        wanted = found and read_artifact(found.content, digest=found.digest, target=target).content_digest
+    except RunbookError as error:
+        if not is_no_good(error) and error.code != "VD-REGISTRY-006":
+            raise
+        return []  # what it points to is no release
+    named = [other for other in doubtful if f"sha256:{other.sha256}" == wanted]
+    return [other for other in named[:MAX_NO_GOOD] if is_whole(context.clients.blob_service, other, latest)]
 
 
 def _seen_signature(

@@ -8,11 +8,12 @@ from io import BytesIO
 
 import pytest
 
+from runbook_lib.artifact_storage import list_blobs
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from runbook_lib.identity import credential
-from runbook_lib.installed_release import those_that_are_good
+from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.output import JobOutput
 from runbook_lib.release import InstalledRelease
 from runbook_lib.retry import NetworkRetryPolicy
@@ -98,6 +99,38 @@ def test_only_what_is_verified_counts_as_installed(
     release_maker.push_release_manifest(publisher, as_json(document(version="2026.12.1")), "latest")
     refused = run(lab, MANIFEST)
     assert (refused.error_code, refused.writes()) == ("VD-MANIFEST-007", []), refused.text
+
+
+def test_any_number_of_names_is_passed_over_in_bounds_and_told_once(
+    lab: LabUnderTest, publisher: ContainerRegistry, customer: Customer
+) -> None:
+    newest = as_json(document(version="2026.13.0"))
+    put(customer, release_maker.stored_parts("2026.13.0", digest_of(newest), newest))
+    names = [f"9999.{number}.0/{'a' * 64}" for number in range(2 * MAX_NO_GOOD)]
+    put(customer, {f"{name}.json": b"{}" for name in names})
+    put(customer, {f"{name}.{part}": b"{}" for name in names[:MAX_NO_GOOD] for part in ("oci.json", "jws")})
+    put(customer, {f"junk/{number}": b"" for number in range(10)})
+    release_maker.push_release_manifest(publisher, CONTENT, VERSION, "latest")
+    asked = len(lab.journal(service="blob"))
+    # What was there before the others keeps an older one out, however many there are.
+    done = run(lab, MANIFEST)
+    assert done.error_code == "VD-MANIFEST-007", done.text
+    assert done.text.count(".json is no good: VD-TRUST-") == MAX_NO_GOOD
+    assert done.text.count(f"{MAX_NO_GOOD} more in release-manifests were not looked at") == 1
+    assert len(lab.journal(service="blob")) - asked < 3 * MAX_NO_GOOD + 20
+    # And they keep out nothing themselves.
+    assert run(lab, MANIFEST, allow_downgrade=True).status == "succeeded"
+
+
+def test_more_names_than_can_be_looked_through_are_an_error(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(customer, {f"junk/{number}": b"" for number in range(4)})
+    assert list_blobs(customer.blobs) == {}
+    monkeypatch.setattr("runbook_lib.artifact_storage.MAX_BLOBS", 3)
+    with pytest.raises(RunbookError) as caught:
+        list_blobs(customer.blobs)
+    assert caught.value.code == "VD-STORAGE-005"
 
 
 def test_what_could_not_be_looked_at_is_not_taken_for_no_release(
