@@ -115,9 +115,11 @@ class ContainerRegistryWire:
             # Without the query: behind a redirect it is what gives access.
             target = url.partition("?")[0]
             raise RunbookError("VD-REGISTRY-006", f"more than {max_bytes} bytes", target=target) from error
-        except (requests.RequestException, HTTPError, ValueError) as error:
-            # Not every failure of urllib3 comes out as one of `requests`: numbers of thousands of digits, for one.
+        except requests.RequestException as error:
             raise RunbookError(self.side.unreachable, _cause(error), target=self.login_server) from error
+        except (ValueError, HTTPError) as error:
+            # What `requests` and urllib3 raise, by no error of their own, over an answer's header fields.
+            raise RunbookError("VD-REGISTRY-006", _cause(error), target=url.partition("?")[0]) from error
         except OSError as error:
             if reading:
                 raise  # the file `into` cannot be written

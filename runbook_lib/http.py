@@ -1,9 +1,12 @@
 """The one HTTP session: connection pool, certificate trust, and reading no more than was agreed."""
 
 import logging
+import os
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
+
+from runbook_lib import trusted_authorities
 
 if TYPE_CHECKING:
     import requests
@@ -29,12 +32,14 @@ def new_session() -> "requests.Session":
     """Return a session for `requests` and the SDKs' transports alike, for use by many threads.
 
     It trusts REQUESTS_CA_BUNDLE and obeys the proxy variables, as `requests` does; it keeps no cookies, reads no
-    .netrc and retries nothing: retries are runbook_lib.retry's alone.
+    .netrc and retries nothing: retries are runbook_lib.retry's alone. Raises RunbookError VD-NET-020 where what
+    REQUESTS_CA_BUNDLE names cannot be read.
     """
     import requests
     from requests.adapters import HTTPAdapter
     from requests.cookies import RequestsCookieJar
 
+    trusted_authorities.check(os.environ)
     for name in _LOGGERS_BELOW:
         logging.getLogger(name).addHandler(_SILENT)
     session = requests.Session()

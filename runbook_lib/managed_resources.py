@@ -5,8 +5,9 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from sys import intern
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
+from runbook_lib import addresses
 from runbook_lib.component_registry import fit
 from runbook_lib.endpoints import CONTAINER_APPS, SITES, member
 from runbook_lib.errors import RunbookError
@@ -125,17 +126,27 @@ class ManagedResources:
             yield from items
             if not address:
                 return
-            # Elsewhere than at ARM nothing is asked: ARM's token would go there.
-            if urlsplit(address).netloc != urlsplit(self._settings.arm_endpoint).netloc:
-                raise RunbookError("VD-ARM-001", "a page leads elsewhere", target=urlsplit(address).netloc)
+            address = self._at_arm(address)
         raise RunbookError("VD-ARM-001", f"the listing has more than {MAX_PAGES} pages")
+
+
+    def _at_arm(self, link: str) -> str:
+        """Return the address of a next page. Elsewhere than at ARM nothing is asked: ARM's token would go there."""
+        arm = addresses.read(self._settings.arm_endpoint)
+        try:
+            there = addresses.follow(arm, link)
+        except addresses.NotAnAddressError as error:
+            raise RunbookError("VD-ARM-001", f"a page leads to no address: {error}") from error
+        if there.origin != arm.origin:
+            raise RunbookError("VD-ARM-001", "a page leads elsewhere", target=there.origin)
+        return str(there)
 
 
 def _page(response: Any) -> tuple[list[Mapping[str, Any]], str]:
     """Return a page's items and the address of the next, "" for none."""
     try:
         page = response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunbookError("VD-ARM-001", "a page is no JSON") from error
     items = member(page, "value")
     link = member(page, "nextLink")

@@ -42,7 +42,18 @@ def code_of(caught: pytest.ExceptionInfo[RunbookError]) -> str:
     return caught.value.code
 
 
-@pytest.mark.parametrize("location", ["https://elsewhere.example/v2/a/blobs/uploads/1", "/somewhere/else", ""])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://elsewhere.example/v2/a/blobs/uploads/1",
+        "//elsewhere.example/v2/a/blobs/uploads/1",
+        "https://127.0.0.1:1/v2/a/blobs/uploads/1",
+        "https://[/v2/a/blobs/uploads/1",
+        "https://u@127.0.0.1/v2/a/blobs/uploads/1",
+        "https://127.1/v2/a/blobs/uploads/1",
+        "",
+    ],
+)
 def test_an_upload_that_is_led_elsewhere_ends_there(
     server: ScriptedServer, writer: ContainerRegistryWriter, tmp_path: Path, location: str
 ) -> None:

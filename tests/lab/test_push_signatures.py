@@ -139,7 +139,7 @@ def test_without_the_api_the_index_lists_every_signature(
         assert {result.outcome for result in results} == {"done"}
     (first,), (second,) = read_release(release).signatures, read_release(again).signatures
     tag = first.subject.replace(":", "-")
-    index = docker_registry.get(f"/v2/{REPOSITORY}/manifests/{tag}", accept=INDEX_MEDIA_TYPE)
+    index = docker_registry.get(REPOSITORY, f"manifests/{tag}", accept=INDEX_MEDIA_TYPE)
     found = listed(index)
     assert list(found) == [first.digest, second.digest]
     # As notation finds it: with its type and annotations.
