@@ -154,7 +154,9 @@ def _next(answer: Answer, base: str, path: str, target: str) -> str | None:
     try:
         there = addresses.follow(here, following)
     except addresses.NotAnAddressError as error:
-        raise RunbookError("VD-TRUST-014", f"its next page is elsewhere, at no address: {error}", target=target) from error
+        raise RunbookError(
+            "VD-TRUST-014", f"its next page is elsewhere, at no address: {error}", target=target
+        ) from error
     # Some servers escape the colon of the digest.
     if there.origin != here.origin or unquote(there.path) != unquote(here.path):
         raise RunbookError("VD-TRUST-014", f"its next page is elsewhere: {shown(there.shown)}", target=target)

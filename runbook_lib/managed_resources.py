@@ -114,10 +114,14 @@ class ManagedResources:
         return quote(self._settings.resource_group_id, safe="/()")
 
     def _items(self, address: str) -> Iterator[Mapping[str, Any]]:
+        from azure.core.exceptions import DecodeError
         from azure.core.rest import HttpRequest
 
         for _ in range(MAX_PAGES):
-            response = self._client.send_request(HttpRequest("GET", address))
+            try:
+                response = self._client.send_request(HttpRequest("GET", address))
+            except (DecodeError, RecursionError) as error:  # the client reads JSON by itself
+                raise RunbookError("VD-ARM-001", "a page is no JSON") from error
             if response.status_code == 404:
                 raise RunbookError("VD-ARM-002", target=self._settings.resource_group)
             response.raise_for_status()
@@ -128,7 +132,6 @@ class ManagedResources:
                 return
             address = self._at_arm(address)
         raise RunbookError("VD-ARM-001", f"the listing has more than {MAX_PAGES} pages")
-
 
     def _at_arm(self, link: str) -> str:
         """Return the address of a next page. Elsewhere than at ARM nothing is asked: ARM's token would go there."""

@@ -1,8 +1,8 @@
 """Which certificate authorities `requests` trusts, where the environment names them."""
 
-import os
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
 from runbook_lib.errors import RunbookError
 
@@ -16,7 +16,7 @@ def check(environ: Mapping[str, str]) -> None:
     Raises RunbookError VD-NET-020.
     """
     variable = next((name for name in VARIABLES if environ.get(name)), None)
-    if variable is None or os.path.isdir(environ[variable]):
+    if variable is None or Path(environ[variable]).is_dir():
         return
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(environ[variable])

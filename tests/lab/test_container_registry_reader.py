@@ -389,7 +389,12 @@ def test_what_gives_access_stands_in_no_error(server: ScriptedServer, reader: Co
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Content-Length-": "x"}, {"Link": "<https://[>"}, {"Retry-After": "9" * 5000}, {"Docker-Content-Digest": "\x1b["}],
+    [
+        {"Content-Length-": "x"},
+        {"Link": "<https://[>"},
+        {"Retry-After": "9" * 5000},
+        {"Docker-Content-Digest": "\x1b["},
+    ],
 )
 def test_odd_header_fields_harm_nothing(
     server: ScriptedServer, reader: ContainerRegistryReader, headers: dict[str, str]
@@ -398,7 +403,7 @@ def test_odd_header_fields_harm_nothing(
     assert reader.manifest("a", "1", 100) == Manifest(DIGEST, BODY)
 
 
-# --- Digests that HEAD does not tell --------------------------------------------------------------------------------------
+# --- Digests that HEAD does not tell ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -436,11 +441,12 @@ def test_a_digest_of_another_algorithm_is_as_good_as_none(
     assert reader.manifest("a", "1", 100) == Manifest(DIGEST, BODY)
 
 
-# --- Addresses of container registries ------------------------------------------------------------------------------------
+# --- Addresses of container registries --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "host", ["https://vibedata.azurecr.io", "[", "a..b", "x" * 64 + ".example", "h:99999", "127.1", "h/path", "\u2100", ""]
+    "host",
+    ["https://vibedata.azurecr.io", "[", "a..b", "x" * 64 + ".example", "h:99999", "127.1", "h/path", "\u2100", ""],
 )
 def test_what_is_no_container_registrys_address_is_said_at_once(host: str) -> None:
     assert code_of(wire, host, PUBLISHER, SYSTEM_CLOCK) == "VD-REGISTRY-020"

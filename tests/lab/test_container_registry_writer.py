@@ -103,13 +103,17 @@ def test_a_manifest_without_a_digest_is_no_answer(server: ScriptedServer, writer
     assert code_of(caught) == "VD-REGISTRY-006"
 
 
-@pytest.mark.parametrize("repository", ["shop/tags", "tags/shop", "shop/blobs/cache", "a/manifests/b", "shop/referrers"])
+@pytest.mark.parametrize(
+    "repository", ["shop/tags", "tags/shop", "shop/blobs/cache", "a/manifests/b", "shop/referrers"]
+)
 def test_a_repository_may_be_called_like_a_part_of_the_api(
     server: ScriptedServer, writer: ContainerRegistryWriter, tmp_path: Path, repository: str
 ) -> None:
     blob = tmp_path / "blob"
     blob.write_bytes(b"12345")
-    server.play(TOKEN, Answer(status=202, headers={"Location": f"/v2/{repository}/blobs/uploads/1"}), Answer(status=201))
+    server.play(
+        TOKEN, Answer(status=202, headers={"Location": f"/v2/{repository}/blobs/uploads/1"}), Answer(status=201)
+    )
     server.play(Answer(status=201), TOKEN, Answer(status=404), Answer(headers={"Docker-Content-Digest": DIGEST}))
     writer.send_blob(repository, blob, Descriptor(media_type="text/plain", digest=DIGEST, size=5))
     writer.put_manifest(repository, "1.0", b"{}", "application/json")
@@ -119,7 +123,9 @@ def test_a_repository_may_be_called_like_a_part_of_the_api(
     assert asked == [[f"repository:{repository}:pull,push"], [f"repository:{repository}:pull"]]
 
 
-@pytest.mark.parametrize("location", ["https://HOST/upload/7?state=x", "HTTPS://HOST/upload/7?state=x", "/upload/7?state=x"])
+@pytest.mark.parametrize(
+    "location", ["https://HOST/upload/7?state=x", "HTTPS://HOST/upload/7?state=x", "/upload/7?state=x"]
+)
 def test_an_upload_goes_on_wherever_its_own_server_says(
     server: ScriptedServer, writer: ContainerRegistryWriter, tmp_path: Path, location: str
 ) -> None:
@@ -136,7 +142,11 @@ def test_the_default_port_and_capitals_make_no_other_server() -> None:
     """The names are never looked up: the first answer is given by hand, and where it leads is only read."""
     home = "https://registry.example/v2/a/blobs/uploads/"
     wire = ContainerRegistryWire(
-        login_server="Registry.Example:443", side=SIDE, session=new_session(), policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK
+        login_server="Registry.Example:443",
+        side=SIDE,
+        session=new_session(),
+        policy=NetworkRetryPolicy,
+        clock=SYSTEM_CLOCK,
     )
     source = PublisherTokenSource(wire=wire, username="u", password="p" * 8, clock=SYSTEM_CLOCK)
     writer = ContainerRegistryWriter(wire=wire, source=source, clock=SYSTEM_CLOCK)
@@ -146,7 +156,12 @@ def test_the_default_port_and_capitals_make_no_other_server() -> None:
         begun.status_code, begun.url, begun.headers["Location"] = 202, home, location
         return writer._get_location(begun, None)
 
-    for location in ("https://registry.example:443/x", "https://REGISTRY.example/x", "https://registry.example./x", "/x"):
+    for location in (
+        "https://registry.example:443/x",
+        "https://REGISTRY.example/x",
+        "https://registry.example./x",
+        "/x",
+    ):
         assert led_to(location) == "https://registry.example/x"
     for location in ("http://registry.example/x", "https://registry.example:8443/x", "https://registry.example.com/x"):
         with pytest.raises(RunbookError) as caught:

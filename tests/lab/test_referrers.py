@@ -127,7 +127,7 @@ def test_a_link_that_cannot_be_read_is_no_end(server: ScriptedServer, link: str)
     assert caught.value.code == "VD-TRUST-014"
 
 
-# --- Entries without a type ---------------------------------------------------------------------------------------------
+# --- Entries without a type -------------------------------------------------------------------------------------------
 
 
 def typed(number: int, **fields: Any) -> tuple[dict[str, Any], Answer]:
@@ -141,7 +141,9 @@ def test_an_entry_without_a_type_is_what_its_manifest_says(server: ScriptedServe
     older, older_manifest = typed(1, config={"mediaType": KIND.upper()})
     newer, newer_manifest = typed(2, artifactType=KIND, config={"mediaType": "application/vnd.oci.empty.v1+json"})
     bill, bill_manifest = typed(3, artifactType="application/spdx+json", config={"mediaType": KIND})
-    found = listed(server, page(older, {**newer, "artifactType": ""}, bill), older_manifest, newer_manifest, bill_manifest)
+    found = listed(
+        server, page(older, {**newer, "artifactType": ""}, bill), older_manifest, newer_manifest, bill_manifest
+    )
     assert found == [older["digest"][-2:], newer["digest"][-2:]]
     assert asked(server)[1:] == [f"/v2/{REPOSITORY}/manifests/{entry['digest']}" for entry in (older, newer, bill)]
 

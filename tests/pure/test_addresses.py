@@ -50,7 +50,7 @@ def test_an_address_is_what_it_means(text: str, sent: str) -> None:
         "https://host:99999/",
         "https://host:0/",
         "https://host:8x/",
-        "https://host:١/",
+        "https://host:\u0661/",
         "https://host:-1/",
         "https://user@host/",
         "https://user:password@host/",
@@ -154,8 +154,27 @@ def test_inner_addresses_are_known_in_every_spelling(text: str, inner: bool) -> 
 
 
 def test_no_text_whatever_raises_anything_else() -> None:
-    chosen = random.Random(9)
-    pieces = ["https://", "http://", "[", "]", ":", "@", "/", "?", "#", "%", ".", "..", "0x", "1", "a", "\\", "\u2100", " "]
+    chosen = random.Random(9)  # noqa: S311 - the same texts each time
+    pieces = [
+        "https://",
+        "http://",
+        "[",
+        "]",
+        ":",
+        "@",
+        "/",
+        "?",
+        "#",
+        "%",
+        ".",
+        "..",
+        "0x",
+        "1",
+        "a",
+        "\\",
+        "\u2100",
+        " ",
+    ]
     read = 0
     for _ in range(5000):
         text = "".join(chosen.choices(pieces, k=chosen.randrange(12)))

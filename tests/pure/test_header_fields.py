@@ -1,5 +1,6 @@
 """Header fields by their grammar; and an error's words, as far as they can be read."""
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -42,7 +43,9 @@ def test_links_are_read_by_their_grammar(value: str, found: list[tuple[str, str]
     assert relations(value) == found
 
 
-@pytest.mark.parametrize("value", ["a", "next", "<a", "a>; rel=next", '<a>; rel="next', "<a> rel=next", "<a>; rel=next, b", "<<a>>"])
+@pytest.mark.parametrize(
+    "value", ["a", "next", "<a", "a>; rel=next", '<a>; rel="next', "<a> rel=next", "<a>; rel=next, b", "<<a>>"]
+)
 def test_what_is_no_link_is_said_to_be_none(value: str) -> None:
     with pytest.raises(NotAFieldError):
         header_fields.links(value)
@@ -67,10 +70,8 @@ def test_the_time_grows_as_the_field_does(make: Any) -> None:
         value, best = make(size), 1.0
         for _ in range(5):
             begun = time.process_time()
-            try:
+            with contextlib.suppress(NotAFieldError):
                 header_fields.links(value)
-            except NotAFieldError:
-                pass
             best = min(best, time.process_time() - begun)
         return best
 
@@ -94,7 +95,18 @@ def test_media_types_have_no_case_and_parameters_are_not_part_of_them(value: str
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [("0", 0), ("12", 12), (" 7 ", 7), ("007", 7), ("", None), ("-5", None), ("+5", None), ("1_0", None), ("²", None), ("1.0", None)],
+    [
+        ("0", 0),
+        ("12", 12),
+        (" 7 ", 7),
+        ("007", 7),
+        ("", None),
+        ("-5", None),
+        ("+5", None),
+        ("1_0", None),
+        ("²", None),
+        ("1.0", None),
+    ],
 )
 def test_numbers_are_digits(value: str, found: int | None) -> None:
     assert header_fields.number(value) == found

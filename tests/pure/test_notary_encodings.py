@@ -1,4 +1,4 @@
-"""Certificates that `cryptography` reads, and Go and openssl 3 do not: one key in another encoding, signed for as it is."""
+"""Certificates that `cryptography` reads, and Go and openssl do not: a key in another encoding, signed for as it is."""
 
 from dataclasses import replace
 
@@ -49,7 +49,10 @@ def refusal(*chain: Made | bytes | x509.Certificate) -> str:
     try:
         check_chain(
             read_chain(
-                [each.public_bytes(Encoding.DER) if isinstance(each, x509.Certificate) else as_der(each) for each in chain]
+                [
+                    each.public_bytes(Encoding.DER) if isinstance(each, x509.Certificate) else as_der(each)
+                    for each in chain
+                ]
             )
         )
     except RunbookError as error:
@@ -99,9 +102,7 @@ def test_a_compressed_point_is_refused() -> None:
 
 def test_what_stands_elsewhere_in_a_certificate_is_not_taken_for_its_key() -> None:
     usual = key_info(LEAF)
-    spelled = der(
-        0x30, der(0x30, EC_KEY, SPELLED_OUT), der(0x03, point(LEAF, PublicFormat.UncompressedPoint))
-    )
+    spelled = der(0x30, der(0x30, EC_KEY, SPELLED_OUT), der(0x03, point(LEAF, PublicFormat.UncompressedPoint)))
     extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), usual)
     builder = (
         x509.CertificateBuilder()
