@@ -11,20 +11,22 @@ What that client gets wrong is put right here, and nowhere else:
 5. `put_upload` reads the whole blob into memory. Here it gets small ones alone; others are sent piece by piece.
 6. The upload goes wherever `Location` leads, bearer token included. Here it stays at the login server.
 7. The answer that opens an upload is not checked. Here every answer is.
+8. Its pieces have the size that the caller names. Here they have at least what the server asks for.
 """
 
+import copy
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
 
 import requests
 from oras.provider import Registry
+from oras.utils import append_url_params
 
 from oci.layout import INDEX_MEDIA_TYPE, Descriptor
+from runbook_lib import addresses, header_fields
 from runbook_lib.clock import Clock
-from runbook_lib.container_registry import DIGEST, MANIFEST_TYPES, ContainerRegistryReader
+from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessToken, AccessTokens, TokenSource
 from runbook_lib.container_registry_wire import ABSENT, REDIRECTS, Answer, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
@@ -32,11 +34,15 @@ from runbook_lib.retry import AnswerLost
 
 # The size of one PATCH, and of the largest blob that is sent in one PUT. azure-containerregistry sends as much.
 PIECE_BYTES = 4 * 1024 * 1024
+# What a server may ask for at least in one PATCH (OCI distribution specification 1.1, "Pushing a blob in chunks"): a
+# piece is held in memory, several at once.
+LEAST_PIECE = "OCI-Chunk-Min-Length"
+MAX_PIECE_BYTES = 64 * 1024 * 1024
+SUCCESS = (200, 201, 202)
 REFUSED = (401, 403)
 # What a server says to the rest of an upload of which it got a piece twice, or half of one: digest or state do not fit,
 # or it has ended it.
 BROKEN_OFF = (400, 404, 416, 500, 502, 503, 504)
-_REPOSITORY = re.compile(r"/v2/(?P<name>.+?)/(?:blobs|manifests|referrers|tags)/")
 # An index of referrers holds a few hundred bytes for each; azure-containerregistry takes as much.
 MAX_INDEX_BYTES = 4 * 1024 * 1024
 CHANGED_MEANWHILE = 412
@@ -69,6 +75,9 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         self._wire = wire
         self._reading = AccessTokens(source=source, clock=clock)
         self._writing = AccessTokens(source=_WriteScopes(source), clock=clock)
+        self._reader = ContainerRegistryReader(wire=wire, tokens=self._reading)
+        # Of an upload; an address does not say where the repository's name ends in it.
+        self._repository = ""
 
     def expect(self, *, read: Iterable[str], written: Iterable[str]) -> None:
         """Say which repositories will be used, so that they share access tokens."""
@@ -77,12 +86,11 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
 
     def reader(self) -> ContainerRegistryReader:
         """Return a reader of the same container registry."""
-        return ContainerRegistryReader(wire=self._wire, tokens=self._reading)
+        return self._reader
 
     def has_blob(self, repository: str, digest: str) -> bool:
         """Return whether the container registry says that it has the blob; a redirect leads to where it keeps it."""
-        url = f"{self._wire.base_url}/v2/{repository}/blobs/{digest}"
-        answer = self._send("HEAD", url, b"", {})
+        answer = self._send("HEAD", repository, self._url(repository, f"blobs/{digest}"), b"", {})
         if answer.status == ABSENT:
             return False
         if answer.status != 200 and answer.status not in REDIRECTS:
@@ -91,43 +99,47 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
 
     def manifest_digest(self, repository: str, reference: str) -> str | None:
         """Return the digest of what a tag or digest points to, None where there is none."""
-        target = f"{repository}:{reference}"
-        answer = self._send(
-            "HEAD",
-            f"{self._wire.base_url}/v2/{repository}/manifests/{reference}",
-            b"",
-            {"Accept": ", ".join(MANIFEST_TYPES)},
-        )
-        if answer.status == ABSENT:
-            return None
-        if answer.status != 200:
-            raise self._wire.failure(answer, target)
-        digest = answer.headers.get("Docker-Content-Digest", "")
-        if not DIGEST.fullmatch(digest):
-            raise RunbookError("VD-REGISTRY-006", f"no sha256 digest but {digest[:80]!r}", target=target)
-        return digest
+        return self._reader.digest_of(repository, reference)
 
     def send_blob(self, repository: str, path: Path, descriptor: Descriptor) -> None:
         """Upload a blob from its file; the container registry compares its digest."""
         layer = {"digest": descriptor.digest, "size": descriptor.size}
+        upload = copy.copy(self)
+        upload._repository = repository
         container = self.get_container(f"{self._wire.login_server}/{repository}")
         if descriptor.size <= PIECE_BYTES:
-            self._check_200_response(self.put_upload(str(path), container, layer))
+            upload._check_200_response(upload.put_upload(str(path), container, layer))
         else:
-            self._check_200_response(self.chunked_upload(str(path), container, layer, chunk_size=PIECE_BYTES))
+            upload._check_200_response(upload.chunked_upload(str(path), container, layer))
+
+    def chunked_upload(
+        self, blob: str, container: object, layer: Mapping[str, object], chunk_size: int = PIECE_BYTES
+    ) -> requests.Response:
+        """Upload a blob in pieces, for oras, and return the last answer (8)."""
+        url = self._url(self._repository, "blobs/uploads/")
+        answer = self.do_request(url, "POST", headers={"Content-Type": "application/octet-stream"})
+        location = self._get_location(answer, container)
+        size = max(chunk_size, self._least_piece(answer))
+        start = 0
+        with Path(blob).open("rb") as file:
+            while piece := file.read(size):
+                end = start + len(piece) - 1
+                headers = {"Content-Range": f"{start}-{end}", "Content-Type": "application/octet-stream"}
+                location = self._get_location(self.do_request(location, "PATCH", piece, headers), container)
+                start = end + 1
+        return self.do_request(append_url_params(location, {"digest": layer["digest"]}), "PUT")
 
     def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> None:
         """Put a manifest's bytes under a digest or a tag."""
-        url = f"{self._wire.base_url}/v2/{repository}/manifests/{reference}"
-        self._check_200_response(self.do_request(url, "PUT", data=content, headers={"Content-Type": media_type}))
+        self._taken(repository, self._put_manifest(repository, reference, content, {"Content-Type": media_type}))
 
-    def get(self, path: str, *, accept: str) -> Answer | None:
-        """Return the answer to a GET of an index below the login server, None where it is absent."""
-        answer = self._send("GET", f"{self._wire.base_url}{path}", b"", {"Accept": accept})
+    def get(self, repository: str, path: str, *, accept: str) -> Answer | None:
+        """Return the answer to a GET of an index below a repository, None where it is absent."""
+        answer = self._send("GET", repository, self._url(repository, path), b"", {"Accept": accept})
         if answer.status == ABSENT:
             return None
         if answer.status != 200:
-            raise self._wire.failure(answer, path)
+            raise self._wire.failure(answer, f"{repository}/{path}")
         return answer
 
     def put_index(self, repository: str, tag: str, content: bytes, *, etag: str) -> None:
@@ -135,17 +147,16 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
 
         A server without conditions takes it in any case.
         """
-        url = f"{self._wire.base_url}/v2/{repository}/manifests/{tag}"
-        condition = {"If-Match": etag} if etag else {}
-        answer = self.do_request(url, "PUT", data=content, headers={"Content-Type": INDEX_MEDIA_TYPE, **condition})
-        if answer.status_code != CHANGED_MEANWHILE:
-            self._check_200_response(answer)
+        headers = {"Content-Type": INDEX_MEDIA_TYPE, **({"If-Match": etag} if etag else {})}
+        answer = self._put_manifest(repository, tag, content, headers)
+        if answer.status != CHANGED_MEANWHILE:
+            self._taken(repository, answer)
 
     def do_request(
         self, url: str, method: str, data: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> requests.Response:
-        """Send a request for oras, and return the answer in its form (1, 2)."""
-        answer = self._send(method, url, data, headers or {})
+        """Send a request of an upload for oras, and return the answer in its form (1, 2)."""
+        answer = self._send(method, self._repository, url, data, headers or {})
         response = requests.Response()
         response.status_code = answer.status
         response.headers.update(answer.headers)
@@ -153,8 +164,13 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         response.url = url
         return response
 
-    def _send(self, method: str, url: str, data: bytes, headers: Mapping[str, str]) -> Answer:
-        repository = _repository_of(url)
+    def _url(self, repository: str, path: str) -> str:
+        return f"{self._wire.base_url}/v2/{repository}/{path}"
+
+    def _put_manifest(self, repository: str, reference: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+        return self._send("PUT", repository, self._url(repository, f"manifests/{reference}"), content, headers)
+
+    def _send(self, method: str, repository: str, url: str, data: bytes, headers: Mapping[str, str]) -> Answer:
         tokens = self._reading if method in ("HEAD", "GET") else self._writing
         for _ in range(2):  # after a 401 once more, with a new token
             token = tokens.get(repository)
@@ -165,30 +181,38 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
             tokens.refuse(repository, token)
         return answer
 
-    def _check_200_response(self, response: requests.Response) -> None:
+    def _taken(self, repository: str, answer: Answer, *, broken_off: Sequence[int] = ()) -> None:
         """Raise an error of ours unless the answer is one of success (7)."""
-        if response.status_code in (200, 201, 202):
+        if answer.status in SUCCESS:
             return
-        answer = Answer(status=response.status_code, headers=response.headers, content=response.content)
-        failure = self._wire.failure(answer, _repository_of(response.url))
-        if response.status_code in REFUSED:
+        failure = self._wire.failure(answer, repository)
+        if answer.status in REFUSED:
             raise failure
-        broken = "/blobs/uploads/" in response.url and response.status_code in BROKEN_OFF
         # The engine looks, and begins the upload anew, where it is told that something may have arrived.
-        cause = AnswerLost(failure.detail) if broken else None
+        cause = AnswerLost(failure.detail) if answer.status in broken_off else None
         raise RunbookError("VD-PUSH-006", failure.detail, target=failure.target) from cause
 
+    def _check_200_response(self, response: requests.Response) -> None:
+        """Raise an error of ours unless an upload's answer is one of success."""
+        if response.status_code not in SUCCESS:
+            answer = Answer(status=response.status_code, headers=response.headers, content=response.content)
+            self._taken(self._repository, answer, broken_off=BROKEN_OFF)
+
     def _get_location(self, response: requests.Response, _container: object) -> str:
-        """Return where the upload goes on; no other host gets the token (6)."""
+        """Return where the upload goes on; no other server gets the token (6)."""
         self._check_200_response(response)
-        location = urljoin(response.url, response.headers.get("Location", "."))
-        if urlsplit(location)[:2] != ("https", self._wire.login_server) or location == response.url:
-            raise RunbookError("VD-PUSH-006", f"the upload was led to {urlsplit(location).netloc}")
-        return location
+        home = addresses.read_server(self._wire.login_server)
+        try:
+            location = addresses.follow(addresses.read(response.url), response.headers.get("Location", ""))
+        except addresses.NotAnAddressError as error:
+            raise RunbookError("VD-PUSH-006", f"the upload was led to no address: {error}") from error
+        if location.origin != home.origin:
+            raise RunbookError("VD-PUSH-006", f"the upload was led to {location.origin}, away from {home.origin}")
+        return str(location)
 
-
-def _repository_of(url: str) -> str:
-    match = _REPOSITORY.match(urlsplit(url).path)
-    if match is None:
-        raise RunbookError("VD-PUSH-006", "the upload was led to an address of another kind")
-    return match["name"]
+    def _least_piece(self, response: requests.Response) -> int:
+        least = header_fields.number(response.headers.get(LEAST_PIECE, "")) or 0
+        if least > MAX_PIECE_BYTES:
+            what = f"it asks for pieces of at least {least} bytes; at most {MAX_PIECE_BYTES} are sent"
+            raise RunbookError("VD-PUSH-006", what, target=self._repository)
+        return least

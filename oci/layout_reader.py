@@ -73,7 +73,8 @@ def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
         repository=repository,
         tag=tag,
         digest=digest,
-        artifact_type=str(manifest["artifactType"]),
+        # OCI image specification, manifest.md: where there is no artifactType, the configuration's type is it.
+        artifact_type=str(manifest.get("artifactType") or manifest["config"]["mediaType"]),
         manifest=content,
         layers=layers,
         blobs=tuple(blobs.values()),

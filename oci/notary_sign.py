@@ -14,15 +14,15 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from oci.layout import EMPTY, EMPTY_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
+from oci.layout import EMPTY, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
 from oci.signers import Signer
 from oci.signing_chain import SigningChain
 from runbook_lib import base64url
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_algorithms import is_signed
+from runbook_lib.notary_manifest import ARTIFACT_TYPE
 
-ARTIFACT_TYPE = "application/vnd.cncf.notary.signature"
 ENVELOPE_MEDIA_TYPE = "application/jose+json"
 PAYLOAD_MEDIA_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 SIGNING_SCHEME = "io.cncf.notary.signingScheme"
@@ -96,14 +96,17 @@ def _envelope(payload: bytes, protected: bytes, signing: Signing) -> bytes:
 
 
 def _manifest(subject: Descriptor, envelope: bytes, chain: SigningChain, moment: str) -> bytes:
-    config = Descriptor(media_type=EMPTY_MEDIA_TYPE, digest=digest_of(EMPTY), size=len(EMPTY))
+    """The specification's version 1.1, "Storage": config.mediaType MUST be the type; its drafts have artifactType.
+
+    Released clients find no other in a layout's folder; registries list the one as they list the other.
+    """
+    config = Descriptor(media_type=ARTIFACT_TYPE, digest=digest_of(EMPTY), size=len(EMPTY))
     layer = Descriptor(media_type=ENVELOPE_MEDIA_TYPE, digest=digest_of(envelope), size=len(envelope))
     signed = Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size)
     return canonical(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST_MEDIA_TYPE,
-            "artifactType": ARTIFACT_TYPE,
             "config": config.as_json(),
             "layers": [layer.as_json()],
             "subject": signed.as_json(),

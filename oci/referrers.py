@@ -54,4 +54,4 @@ class Referrers:
         raise RunbookError("VD-TRUST-054", detail, target=f"{self._repository}@{self._subject}")
 
     def _get(self, path: str) -> Answer | None:
-        return self._writer.get(f"/v2/{self._repository}/{path}", accept=INDEX_MEDIA_TYPE)
+        return self._writer.get(self._repository, path, accept=INDEX_MEDIA_TYPE)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runbook_lib import addresses
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
@@ -103,4 +104,9 @@ def setting(environ: Mapping[str, str], name: str, form: tuple[str, str]) -> str
         raise RunbookError("VD-SETTINGS-005", f"takes {takes}", target=variable)
     if not re.fullmatch(pattern, value):
         raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from the environment", target=variable)
+    if form == URL:
+        try:
+            addresses.read(value)
+        except addresses.NotAnAddressError as error:
+            raise RunbookError("VD-SETTINGS-002", f"takes {takes}, and {error}", target=variable) from error
     return value

@@ -8,13 +8,14 @@ everything again, or miss a signature.
 """
 
 import hashlib
-import ipaddress
 import re
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import urljoin, urlsplit
 
+from runbook_lib import addresses
+from runbook_lib.addresses import Address, NotAnAddressError
 from runbook_lib.container_registry_auth import AccessTokens, EntraTokenSource, PublisherTokenSource
 from runbook_lib.container_registry_wire import (
     ABSENT,
@@ -41,6 +42,10 @@ MANIFEST_TYPES = (
 DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
 # A blob is usually one redirect away, in the container registry's own storage.
 MAX_REDIRECTS = 3
+# What container registries take of a manifest (azure-facts, section 6).
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+# RFC 9110 sections 15.5.6 and 15.6.2: the server does not do HEAD, of this or of anything.
+NO_HEAD = frozenset({405, 501})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,9 @@ class ContainerRegistryReader:
     def __init__(self, *, wire: ContainerRegistryWire, tokens: AccessTokens) -> None:
         self._wire = wire
         self._tokens = tokens
+        self._head_lock = threading.Lock()
+        # Whether what HEAD says of a manifest was seen to be true here: some servers answer 404 to every one.
+        self._head_is_true = False
 
     @property
     def login_server(self) -> str:
@@ -72,27 +80,50 @@ class ContainerRegistryReader:
         """Say which repositories will be read, so that they share access tokens."""
         self._tokens.expect(repositories)
 
-    def digest_of(self, repository: str, tag: str) -> str | None:
-        """Return the digest that a tag points to, None where the container registry says that there is no such tag."""
-        target = f"{repository}:{tag}"
-        answer = self._read("HEAD", repository, f"manifests/{tag}", target, max_bytes=0)
-        if answer is None:
-            return None
-        digest = answer.headers.get("Docker-Content-Digest", "")
-        if not DIGEST.fullmatch(digest):
-            raise RunbookError("VD-REGISTRY-006", f"no sha256 digest but {digest[:80]!r}", target=target)
-        return digest
+    def digest_of(self, repository: str, reference: str) -> str | None:
+        """Return the digest of what a tag or digest points to, None where there is no such thing.
+
+        HEAD is asked. Where it gives no digest, which is optional (OCI distribution specification 1.1, "Pulling
+        manifests"), is not served, or says the first time that there is nothing, GET is, and the bytes are hashed.
+        """
+        target = _target(repository, reference)
+        answer = self._ask("HEAD", repository, f"manifests/{reference}", target, max_bytes=0)
+        if answer.status == 200:
+            digest = answer.headers.get("Docker-Content-Digest", "")
+            if DIGEST.fullmatch(digest):
+                self._head_is_true = True
+                return digest
+        elif answer.status == ABSENT:
+            return self._really_absent(repository, reference)
+        elif answer.status not in NO_HEAD:
+            raise self._wire.failure(answer, target)
+        return self._hashed(repository, reference)
+
+    def _really_absent(self, repository: str, reference: str) -> str | None:
+        """Return the digest of what is there in spite of HEAD's 404. A server that told the truth once is believed."""
+        with self._head_lock:
+            if self._head_is_true:
+                return None
+            digest = self._hashed(repository, reference)
+            self._head_is_true = digest is None
+            return digest
+
+    def _hashed(self, repository: str, reference: str) -> str | None:
+        found = self.manifest(repository, reference, MAX_MANIFEST_BYTES)
+        return found.digest if found else None
 
     def manifest(self, repository: str, reference: str, max_bytes: int) -> Manifest | None:
         """Return the manifest that a tag or digest points to, None where it is absent.
 
         Raises VD-REGISTRY-005 where the bytes have another digest than was asked for, or than the answer names.
         """
-        target = f"{repository}{'@' if DIGEST.fullmatch(reference) else ':'}{reference}"
+        target = _target(repository, reference)
         answer = self._read("GET", repository, f"manifests/{reference}", target, max_bytes=max_bytes)
         if answer is None:
             return None
-        wanted = reference if DIGEST.fullmatch(reference) else answer.headers.get("Docker-Content-Digest")
+        named = reference if DIGEST.fullmatch(reference) else answer.headers.get("Docker-Content-Digest", "")
+        # A digest of another algorithm is as good as none: nothing is compared by it.
+        wanted = named if DIGEST.fullmatch(named) else None
         return Manifest(_checked(answer.content, wanted, target), answer.content)
 
     def blob(self, repository: str, digest: str, max_bytes: int) -> bytes | None:
@@ -138,17 +169,32 @@ class ContainerRegistryReader:
         into: BinaryIO | None = None,
         accept: str = ", ".join(MANIFEST_TYPES),
     ) -> Answer | None:
-        """Return the answer of status 200, None for 404. After a 401 the credentials are renewed, once."""
+        """Return the answer of status 200, None for 404."""
+        answer = self._ask(method, repository, path, target, max_bytes=max_bytes, into=into, accept=accept)
+        if answer.status == ABSENT:
+            return None
+        if answer.status != 200:
+            raise self._wire.failure(answer, target)
+        return answer
+
+    def _ask(
+        self,
+        method: str,
+        repository: str,
+        path: str,
+        target: str,
+        *,
+        max_bytes: int,
+        into: BinaryIO | None = None,
+        accept: str = ", ".join(MANIFEST_TYPES),
+    ) -> Answer:
+        """Return the answer, redirects followed. After a 401 the credentials are renewed, once."""
         url = f"{self._wire.base_url}/v2/{repository}/{path}"
         answer = self._authorised(method, url, repository, accept, max_bytes=max_bytes, into=into)
         if answer.status == 401:
             answer = self._authorised(method, url, repository, accept, max_bytes=max_bytes, into=into)
         if answer.status in REDIRECTS:
             answer = self._follow(method, url, answer, target, max_bytes=max_bytes, into=into)
-        if answer.status == ABSENT:
-            return None
-        if answer.status != 200:
-            raise self._wire.failure(answer, target)
         return answer
 
     def _authorised(
@@ -171,14 +217,22 @@ class ContainerRegistryReader:
         self, method: str, url: str, answer: Answer, target: str, *, max_bytes: int, into: BinaryIO | None
     ) -> Answer:
         """Follow redirects without the token: where they lead has its own authorisation in the address."""
+        here = addresses.read(url)
         for _ in range(MAX_REDIRECTS):
-            url = urljoin(url, answer.headers.get("Location", ""))
-            if not may_follow(url, self._wire.login_server):
-                raise RunbookError("VD-REGISTRY-006", f"it leads to {urlsplit(url).netloc}", target=target)
-            answer = self._wire.request(method, url, max_bytes=max_bytes, into=into)
+            here = self._led_to(here, answer.headers.get("Location", ""), target)
+            answer = self._wire.request(method, str(here), max_bytes=max_bytes, into=into)
             if answer.status not in REDIRECTS:
                 return answer
         raise RunbookError("VD-REGISTRY-006", f"more than {MAX_REDIRECTS} redirects", target=target)
+
+    def _led_to(self, here: Address, location: str, target: str) -> Address:
+        try:
+            there = addresses.follow(here, location)
+        except NotAnAddressError as error:
+            raise RunbookError("VD-REGISTRY-006", f"it leads to no address: {error}", target=target) from error
+        if not may_follow(str(there), self._wire.login_server):
+            raise RunbookError("VD-REGISTRY-006", f"it leads to {there.origin}", target=target)
+        return there
 
 
 def may_follow(url: str, login_server: str) -> bool:
@@ -187,15 +241,15 @@ def may_follow(url: str, login_server: str) -> bool:
     Only literal addresses are looked at: a name may well stand for a private endpoint's address. The login server
     itself is always allowed, whatever its address.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
-        return False
-    if parts.netloc == login_server:
-        return True
     try:
-        return ipaddress.ip_address(parts.hostname).is_global
-    except ValueError:
-        return parts.hostname != "localhost"
+        address, home = addresses.read(url), addresses.read_server(login_server)
+    except NotAnAddressError:
+        return False
+    return address.origin == home.origin or (address.scheme == "https" and not addresses.is_inner(address))
+
+
+def _target(repository: str, reference: str) -> str:
+    return f"{repository}{'@' if DIGEST.fullmatch(reference) else ':'}{reference}"
 
 
 def _checked(content: bytes, wanted: str | None, target: str) -> str:

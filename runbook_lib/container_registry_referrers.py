@@ -7,11 +7,15 @@ a refusal, a failure or an answer of another form is an error.
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, unquote
 
+from runbook_lib import addresses, header_fields
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_wire import Answer
 from runbook_lib.errors import RunbookError
+from runbook_lib.header_fields import media_type
+from runbook_lib.notary_descriptor import Descriptor, read_descriptor, shown
+from runbook_lib.notary_manifest import MANIFEST_TYPE, MAX_SIGNATURE_MANIFEST_BYTES, type_of
 from runbook_lib.notary_referrers import INDEX_TYPE, read_referrers
 
 # 100 signatures with their annotations have 80 KiB. JSON that is made for it takes some 25 times its size once it is
@@ -20,32 +24,96 @@ MAX_PAGE_BYTES = 1024 * 1024
 MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_PAGES = 20
 MAX_ENTRIES = 1000
+# Of entries without a type that many are looked at, one request each; whoever can attach them can attach signatures,
+# too.
+MAX_LOOKED_AT = 20
+FILTERS_APPLIED = "OCI-Filters-Applied"
+
+_STEP = "2 of the workflow"
 
 
 def list_referrers(
     reader: ContainerRegistryReader, repository: str, digest: str, artifact_type: str
 ) -> tuple[dict[str, Any], ...]:
-    """Return the descriptors of what refers to `repository@digest` and is of `artifact_type`.
+    """Return the descriptors of what refers to `repository@digest` and is of `artifact_type`, in the list's order.
 
     By the referrers API; where the container registry does not have it, by the tag that stands in for it. Each has
-    `artifactType`; nothing else is checked. Raises RunbookError VD-TRUST-014 (no list of referrers, or more than
-    MAX_PAGES pages, MAX_LIST_BYTES, or MAX_ENTRIES of `artifact_type`) and the reader's errors.
+    `artifactType` in small letters; nothing else is checked. Of an entry without that member, which some servers leave
+    out, the manifest says what it is; one whose manifest cannot be had may be a signature, and is among them.
+    Raises RunbookError VD-TRUST-014 (no list of referrers, or more than MAX_PAGES pages, MAX_LIST_BYTES, or MAX_ENTRIES
+    of `artifact_type`) and the reader's errors.
     """
+    query = f"?artifactType={quote(artifact_type, safe='')}"
+    found, filtered = _listed(reader, repository, digest, artifact_type, query)
+    if not found and filtered:
+        # A server that does not know what its entries are has left them out.
+        found, _ = _listed(reader, repository, digest, artifact_type, "")
+    return tuple(_of_type(reader, repository, found, artifact_type))
+
+
+def _listed(
+    reader: ContainerRegistryReader, repository: str, digest: str, artifact_type: str, query: str
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return the entries that are, or may be, of the type, and whether the server has left out others."""
     found: list[dict[str, Any]] = []
-    for page in _pages(reader, repository, digest, artifact_type):
-        # The server may leave the filter out, and says so; it is applied here in any case.
-        found += (one for one in page if isinstance(one, dict) and one.get("artifactType") == artifact_type)
+    filtered = False
+    for answer in _pages(reader, repository, digest, query):
+        filtered = filtered or "artifacttype" in answer.headers.get(FILTERS_APPLIED, "").lower()
+        # The server may leave the filter out; it is applied here in any case.
+        entries = (entry for entry in read_referrers(answer.content) if isinstance(entry, dict))
+        found += (entry for entry in entries if _type(entry) in ("", artifact_type))
         if len(found) > MAX_ENTRIES:
             what = f"the list has more than {MAX_ENTRIES} of {artifact_type}"
             raise RunbookError("VD-TRUST-014", what, target=f"referrers of {repository}@{digest}")
-    return tuple(found)
+    return found, filtered
 
 
-def _pages(
-    reader: ContainerRegistryReader, repository: str, digest: str, artifact_type: str
-) -> Iterator[tuple[Any, ...]]:
+def _type(entry: dict[str, Any]) -> str | None:
+    """Return an entry's type in small letters, "" where it has none, None where that is no text."""
+    kind = entry.get("artifactType") or ""
+    return kind.lower() if isinstance(kind, str) else None
+
+
+def _of_type(
+    reader: ContainerRegistryReader, repository: str, entries: list[dict[str, Any]], artifact_type: str
+) -> Iterator[dict[str, Any]]:
+    left = MAX_LOOKED_AT
+    for entry in entries:
+        if not _type(entry):
+            manifest = _manifest_of(entry)
+            if manifest is None:
+                continue
+            if left:
+                left -= 1
+                try:
+                    if not _is_of_type(reader, repository, manifest, artifact_type):
+                        continue
+                except RunbookError as error:
+                    # Where signatures are read it will be found out, or said that it cannot be. A server that fails is
+                    # not asked on here.
+                    left = 0 if error.retryable else left
+        yield {**entry, "artifactType": artifact_type}
+
+
+def _manifest_of(entry: dict[str, Any]) -> Descriptor | None:
+    """Return the descriptor of a manifest that may be a signature's, None where the entry names none."""
+    try:
+        described = read_descriptor(entry, "the entry in the list of referrers", _STEP)
+    except RunbookError:
+        return None
+    small = described.size <= MAX_SIGNATURE_MANIFEST_BYTES
+    return described if described.media_type.lower() == MANIFEST_TYPE and small else None
+
+
+def _is_of_type(reader: ContainerRegistryReader, repository: str, described: Descriptor, artifact_type: str) -> bool:
+    """Whether it is, or cannot be said not to be."""
+    manifest = reader.manifest(repository, described.digest, described.size)
+    return manifest is None or type_of(manifest.content) == artifact_type
+
+
+def _pages(reader: ContainerRegistryReader, repository: str, digest: str, query: str) -> Iterator[Answer]:
     target = f"referrers of {repository}@{digest}"
-    path = f"referrers/{digest}?artifactType={quote(artifact_type, safe='')}"
+    path = f"referrers/{digest}{query}"
     read = 0
     for number in range(MAX_PAGES):
         answer = reader.page(repository, path, target, accept=INDEX_TYPE, max_bytes=MAX_PAGE_BYTES)
@@ -56,13 +124,13 @@ def _pages(
                 return
         if answer is None:
             raise RunbookError("VD-TRUST-014", "a page of the list is not there", target=target)
-        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-        if media_type != INDEX_TYPE:
-            raise RunbookError("VD-TRUST-014", f"the list is of type {media_type[:80]!r}", target=target)
+        found = media_type(answer.headers.get("Content-Type", ""))
+        if found != INDEX_TYPE:
+            raise RunbookError("VD-TRUST-014", f"the list is of type {shown(found)}", target=target)
         read += len(answer.content)
         if read > MAX_LIST_BYTES:
             raise RunbookError("VD-TRUST-014", f"the list has more than {MAX_LIST_BYTES} bytes", target=target)
-        yield read_referrers(answer.content)
+        yield answer
         following = _next(answer, f"https://{reader.login_server}/v2/{repository}/", path, target)
         if following is None:
             return
@@ -71,14 +139,25 @@ def _pages(
 
 
 def _next(answer: Answer, base: str, path: str, target: str) -> str | None:
-    """Return the path of the next page (RFC 8288, rel="next"), None where there is none.
+    """Return the path of the next page (RFC 8288, rel="next") below `base`, None where there is none.
 
     It must be a page of this list: the token that is good for it goes there.
     """
-    link, _, parameters = answer.headers.get("Link", "").strip().partition(">")
-    if not link:
+    try:
+        links = header_fields.links(answer.headers.get("Link", ""))
+    except header_fields.NotAFieldError as error:
+        raise RunbookError("VD-TRUST-014", f"its Link cannot be read: {error}", target=target) from error
+    following = next((link.target for link in links if "next" in link.relations), None)
+    if following is None:
         return None
-    url = urljoin(base + path, link.removeprefix("<"))
-    if "next" not in parameters or url.partition("?")[0] != (base + path).partition("?")[0]:
-        raise RunbookError("VD-TRUST-014", f"its next page is elsewhere: {ascii(url)[:200]}", target=target)
-    return url.removeprefix(base)
+    here = addresses.read(base + path)
+    try:
+        there = addresses.follow(here, following)
+    except addresses.NotAnAddressError as error:
+        raise RunbookError(
+            "VD-TRUST-014", f"its next page is elsewhere, at no address: {error}", target=target
+        ) from error
+    # Some servers escape the colon of the digest.
+    if there.origin != here.origin or unquote(there.path) != unquote(here.path):
+        raise RunbookError("VD-TRUST-014", f"its next page is elsewhere: {shown(there.shown)}", target=target)
+    return path.partition("?")[0] + (f"?{there.query}" if there.query else "")

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from runbook_lib import strict_json
+from runbook_lib import addresses, header_fields
 from runbook_lib.clock import Clock
+from runbook_lib.container_registry_words import MAX_WORDS, words
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import TooLarge, copy_capped, read_capped
 from runbook_lib.retry import PolicySource, for_large_body, send
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 # What a token or an error may be long: an answer that nobody asked for by size.
 MAX_ANSWER_BYTES = 256 * 1024
-# How much of a container registry's own words an error shows.
-MAX_WORDS = 300
 
 ABSENT = 404
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -44,11 +43,18 @@ class Answer:
 
 
 class ContainerRegistryWire:
-    """Sends requests to one container registry, given by its login server (host or host:port), over TLS."""
+    """Sends requests to one container registry, given by its login server (host or host:port), over TLS.
+
+    Raises RunbookError VD-REGISTRY-020 where that is none.
+    """
 
     def __init__(
         self, *, login_server: str, side: Side, session: "requests.Session", policy: PolicySource, clock: Clock
     ) -> None:
+        try:
+            addresses.read_server(login_server)
+        except addresses.NotAnAddressError as error:
+            raise RunbookError("VD-REGISTRY-020", str(error), target=ascii(login_server)[:MAX_WORDS]) from error
         self.login_server = login_server
         self.side = side
         self._session = session
@@ -81,11 +87,15 @@ class ContainerRegistryWire:
         """
         import requests
         from requests.utils import super_len
+        from urllib3.exceptions import HTTPError
 
         large = (max_bytes if into else 0) + super_len(options.get("data") or b"")
         body: list[bytes] = []
+        reading = False
 
         def read_body(response: "requests.Response", **_: object) -> None:
+            nonlocal reading
+            reading = True
             # As a hook the body is read within the attempt, so that a connection that breaks in it is retried, too.
             wanted = response.status_code == 200
             body[:] = [_read(response, max_bytes if wanted else MAX_ANSWER_BYTES, into if wanted else None)]
@@ -105,14 +115,25 @@ class ContainerRegistryWire:
                 **options,
             )
         except TooLarge as error:
-            raise RunbookError("VD-REGISTRY-006", f"more than {max_bytes} bytes", target=url) from error
+            # Without the query: behind a redirect it is what gives access.
+            target = url.partition("?")[0]
+            raise RunbookError("VD-REGISTRY-006", f"more than {max_bytes} bytes", target=target) from error
         except requests.RequestException as error:
+            raise RunbookError(self.side.unreachable, _cause(error), target=self.login_server) from error
+        except (ValueError, HTTPError) as error:
+            # What `requests` and urllib3 raise, by no error of their own, over an answer's header fields.
+            raise RunbookError("VD-REGISTRY-006", _cause(error), target=url.partition("?")[0]) from error
+        except OSError as error:
+            if reading:
+                raise  # the file `into` cannot be written
+            # The authorities that REQUESTS_CA_BUNDLE names are not there.
             raise RunbookError(self.side.unreachable, _cause(error), target=self.login_server) from error
         return Answer(status=response.status_code, headers=response.headers, content=body[0])
 
     def failure(self, answer: Answer, target: str) -> RunbookError:
         """Return the error that an answer of another than the wanted status is: never "absent"."""
-        detail = f"status {answer.status}{_words(answer.content)}"
+        said = words(answer.content)
+        detail = f"status {answer.status}, {said}" if said else f"status {answer.status}"
         if answer.status in (401, 403):
             return RunbookError(self.side.refused, detail, target=target)
         if answer.status in (408, 429) or answer.status >= 500:
@@ -122,8 +143,8 @@ class ContainerRegistryWire:
 
 def _read(response: "requests.Response", max_bytes: int, into: BinaryIO | None) -> bytes:
     """Return the body, or write it to `into` and return none; one that is announced as too large is not begun."""
-    announced = response.headers.get("Content-Length", "")
-    if response.request.method != "HEAD" and announced.isdecimal() and int(announced) > max_bytes:
+    announced = header_fields.number(response.headers.get("Content-Length", ""))
+    if response.request.method != "HEAD" and announced is not None and announced > max_bytes:
         response.close()
         raise TooLarge
     if into is None:
@@ -134,18 +155,8 @@ def _read(response: "requests.Response", max_bytes: int, into: BinaryIO | None) 
     return b""
 
 
-def _words(content: bytes) -> str:
-    """Return what the container registry says, in the OCI distribution specification's error format."""
-    try:
-        errors = strict_json.loads(content)["errors"]
-        words = "; ".join(f"{error['code']}: {error['message']}" for error in errors)
-    except (ValueError, TypeError, KeyError):
-        return ""  # an error of another form (a proxy's page) tells a user nothing
-    printable = "".join(character for character in words if character.isprintable())
-    return f", {printable[:MAX_WORDS]}" if printable else ""
-
-
-def _cause(error: "requests.RequestException") -> str:
+def _cause(error: Exception) -> str:
     """Return the innermost reason: the outer ones repeat the address and the retries that did not happen."""
     reason = error.args[0] if error.args else error
-    return str(getattr(reason, "reason", reason))[:MAX_WORDS]
+    text = str(getattr(reason, "reason", reason))
+    return "".join(character for character in text if character.isprintable())[:MAX_WORDS]

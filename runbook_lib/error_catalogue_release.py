@@ -1,6 +1,6 @@
 """Failures with a release: its manifest, container registries, imports, artifact storage."""
 
-from runbook_lib.error_entry import entry
+from runbook_lib.error_entry import EXIT_USAGE, entry
 
 ENTRIES = (
     entry(
@@ -123,6 +123,14 @@ ENTRIES = (
         "No connection, or no answer in time, after all retries.",
         "Check setting customer_registry and the firewall; then run it again.",
         retryable=True,
+    ),
+    entry(
+        "VD-REGISTRY-020",
+        "the address of a container registry cannot be used",
+        "It is no host name or IP address, with a port if need be.",
+        "Correct setting publisher_registry or customer_registry; for a command --to HOST, HOST/REPOSITORY:TAG or"
+        " VIBEDATA_PUBLISHER_REGISTRY. It has no https:// in front and no path behind.",
+        exit_code=EXIT_USAGE,
     ),
     entry(
         "VD-IMPORT-001",

@@ -101,6 +101,13 @@ ENTRIES = (
         retryable=True,
     ),
     entry(
+        "VD-NET-020",
+        "the trusted certificate authorities cannot be read",
+        "The environment variable names no file of certificates in PEM, and no folder of them.",
+        "Correct the path or unset the variable. For the lab: `source .lab/lab.env` while it runs.",
+        exit_code=EXIT_USAGE,
+    ),
+    entry(
         "VD-ENGINE-001",
         "a change was made but does not show",
         "After the change the world was read back and held something else.",

@@ -1,9 +1,12 @@
 """The one HTTP session: connection pool, certificate trust, and reading no more than was agreed."""
 
 import logging
+import os
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
+
+from runbook_lib import trusted_authorities
 
 if TYPE_CHECKING:
     import requests
@@ -33,12 +36,14 @@ def new_session() -> "requests.Session":
 
     It trusts REQUESTS_CA_BUNDLE and obeys the proxy variables, as `requests` does; it keeps no cookies, reads no
     .netrc, follows no redirect and retries nothing: retries are runbook_lib.retry's alone. Its answers are bounded in
-    time and size, see runbook_lib.http_transport.
+    time and size, see runbook_lib.http_transport. Raises RunbookError VD-NET-020 where the file that
+    REQUESTS_CA_BUNDLE names cannot be read.
     """
     from requests.cookies import RequestsCookieJar
 
     from runbook_lib.http_transport import BoundedAdapter, BoundedSession
 
+    trusted_authorities.check(os.environ)
     for name in _LOGGERS_BELOW:
         logging.getLogger(name).addHandler(_SILENT)
     session = BoundedSession()

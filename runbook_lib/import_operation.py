@@ -5,13 +5,12 @@ Imported only where an import is made: it needs azure.core.
 
 import re
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceResponseError
 from azure.core.polling import PollingMethod
 from azure.core.rest import HttpRequest
 
-from runbook_lib import strict_json
+from runbook_lib import addresses, strict_json
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
@@ -109,7 +108,7 @@ class ImportOperation:
         self.story = "the operation is under way"
         self.cause: AzureError | None = None
         self.image = image
-        self._arm_host = urlsplit(arm_endpoint).netloc
+        self._arm = addresses.read(arm_endpoint)
         self._clock = clock
         self._client: PipelineClient[Any, Any] | None = None
         self._location = ""
@@ -128,13 +127,21 @@ class ImportOperation:
         if response.status_code == 202 or passing:
             after = retry_after_seconds(response.headers, self._clock.now())
             self._ask_at = self._clock.monotonic() + (ASK_SECONDS if after is None else after)
-            self._location = response.headers.get("Location", self._location)
+            self._location = self._led_to(response.headers.get("Location", self._location))
             # Elsewhere than at ARM nothing is asked: ARM's token would go there.
-            self._client = client if urlsplit(self._location).netloc == self._arm_host else None
+            self._client = client if self._location else None
         elif response.status_code < 300:
             self.end("the operation succeeded")
         else:
             raise failure(*_error_of(response), self.image)
+
+    def _led_to(self, location: str) -> str:
+        """Return the address at ARM that a Location names, "" where it names none there."""
+        try:
+            there = addresses.follow(self._arm, location)
+        except addresses.NotAnAddressError:
+            return ""
+        return str(there) if there.origin == self._arm.origin else ""
 
     def end(self, story: str, cause: AzureError | None = None) -> None:
         """Note that the operation has nothing more to say."""

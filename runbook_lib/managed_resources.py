@@ -5,8 +5,9 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from sys import intern
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
+from runbook_lib import addresses
 from runbook_lib.component_registry import fit
 from runbook_lib.endpoints import CONTAINER_APPS, SITES, member
 from runbook_lib.errors import RunbookError
@@ -113,10 +114,14 @@ class ManagedResources:
         return quote(self._settings.resource_group_id, safe="/()")
 
     def _items(self, address: str) -> Iterator[Mapping[str, Any]]:
+        from azure.core.exceptions import DecodeError
         from azure.core.rest import HttpRequest
 
         for _ in range(MAX_PAGES):
-            response = self._client.send_request(HttpRequest("GET", address))
+            try:
+                response = self._client.send_request(HttpRequest("GET", address))
+            except (DecodeError, RecursionError) as error:  # the client reads JSON by itself
+                raise RunbookError("VD-ARM-001", "a page is no JSON") from error
             if response.status_code == 404:
                 raise RunbookError("VD-ARM-002", target=self._settings.resource_group)
             response.raise_for_status()
@@ -125,17 +130,26 @@ class ManagedResources:
             yield from items
             if not address:
                 return
-            # Elsewhere than at ARM nothing is asked: ARM's token would go there.
-            if urlsplit(address).netloc != urlsplit(self._settings.arm_endpoint).netloc:
-                raise RunbookError("VD-ARM-001", "a page leads elsewhere", target=urlsplit(address).netloc)
+            address = self._at_arm(address)
         raise RunbookError("VD-ARM-001", f"the listing has more than {MAX_PAGES} pages")
+
+    def _at_arm(self, link: str) -> str:
+        """Return the address of a next page. Elsewhere than at ARM nothing is asked: ARM's token would go there."""
+        arm = addresses.read(self._settings.arm_endpoint)
+        try:
+            there = addresses.follow(arm, link)
+        except addresses.NotAnAddressError as error:
+            raise RunbookError("VD-ARM-001", f"a page leads to no address: {error}") from error
+        if there.origin != arm.origin:
+            raise RunbookError("VD-ARM-001", "a page leads elsewhere", target=there.origin)
+        return str(there)
 
 
 def _page(response: Any) -> tuple[list[Mapping[str, Any]], str]:
     """Return a page's items and the address of the next, "" for none."""
     try:
         page = response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunbookError("VD-ARM-001", "a page is no JSON") from error
     items = member(page, "value")
     link = member(page, "nextLink")

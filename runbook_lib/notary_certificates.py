@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_descriptor import MAX_SHOWN, shown
+from runbook_lib.notary_encoding import problem_of
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -109,6 +110,7 @@ def _read(content: bytes, position: int) -> Certificate:
         raise refused(f"{what} has {len(content)} bytes; at most {MAX_CERTIFICATE_BYTES} are read", "3.3")
     try:
         certificate = _facts(x509.load_der_x509_certificate(content))
+        problem = problem_of(certificate.parsed, certificate.key)
     except (
         # What cryptography raises over other people's DER; a Warning, where warnings are errors.
         ValueError,
@@ -121,6 +123,8 @@ def _read(content: bytes, position: int) -> Certificate:
         Warning,
     ) as error:
         raise refused(f"{what} cannot be read: {type(error).__name__} {error}"[:MAX_SHOWN], "3.3") from error
+    if problem:
+        raise refused(f"{what} {problem}", "3.3")
     # RFC 5280 section 4.1.2.2.
     if certificate.parsed.serial_number <= 0:
         raise refused(f"{what} has a serial number that is not positive", "3.3")

@@ -5,54 +5,38 @@ notation compares them: type and value exact, in whatever order they are written
 the certificate's order, openssl and notation forwards: both ways of writing name the same subject.
 """
 
-import re
 from collections import Counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_certificates import Certificate
 from runbook_lib.notary_descriptor import shown
-
-if TYPE_CHECKING:
-    from cryptography import x509
+from runbook_lib.notary_names import read_name
 
 # Each relative distinguished name as its types (dotted OIDs) and values; how often it stands in the subject.
 Identity: TypeAlias = "Counter[frozenset[tuple[str, str | bytes]]]"
 
-# An escaped character, or where an attribute begins. RFC 4514 has no blanks after a separator, and people write them;
-# its names of types are in any case, and `cryptography` knows them in upper case.
-_BEGINNING = re.compile(r"(?P<escaped>\\.)|(?P<separator>^|[,+]) *(?P<type>[A-Za-z][A-Za-z\d-]*(?==))?", re.DOTALL)
-# Key Vault and Windows write S, which notation takes for ST, too.
-_STATE = "S"
-
 
 def read_identity(text: str) -> Identity:
-    """Return the identity that a policy names.
+    """Return the identity that a policy names, in any of the forms of `notary_names`.
 
-    Raises RunbookError VD-TRUST-012: it is not as RFC 4514 writes a subject, or empty, which would trust a certificate
-    without a name.
+    Raises RunbookError VD-TRUST-012: it is no subject, or empty, which would trust a certificate without a name.
     """
     from cryptography import x509
 
-    try:
-        name = x509.Name.from_rfc4514_string(
-            _BEGINNING.sub(_as_in_the_rfc, text), {_STATE: x509.NameOID.STATE_OR_PROVINCE_NAME}
-        )
-    except (ValueError, TypeError, KeyError, Warning) as error:
-        raise RunbookError("VD-TRUST-012", f"{shown(text)} names no subject: {error}") from error
-    if not name.rdns:
+    if not text.strip():
         raise RunbookError("VD-TRUST-012", "no identity is named")
-    return _identity(name)
+    try:
+        names = read_name(text)
+        for name in names:
+            for oid, value in name:
+                x509.NameAttribute(x509.ObjectIdentifier(oid), value)  # refuses what no certificate has
+    except (ValueError, TypeError, Warning) as error:
+        raise RunbookError("VD-TRUST-012", f"{shown(text)} names no subject: {error}") from error
+    return Counter(frozenset(name) for name in names)
 
 
 def identity_of(certificate: Certificate) -> Identity:
     """Return the identity of a certificate's subject."""
-    return _identity(certificate.parsed.subject)
-
-
-def _as_in_the_rfc(found: re.Match[str]) -> str:
-    return found["escaped"] or found["separator"] + (found["type"] or "").upper()
-
-
-def _identity(name: "x509.Name") -> Identity:
-    return Counter(frozenset((each.oid.dotted_string, each.value) for each in rdn) for rdn in name.rdns)
+    rdns = certificate.parsed.subject.rdns
+    return Counter(frozenset((each.oid.dotted_string, each.value) for each in rdn) for rdn in rdns)

@@ -5,6 +5,7 @@ anything. Its annotations (thumbprints) are hints, and not read.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
@@ -40,17 +41,12 @@ def read_signature_manifest(content: bytes) -> SignatureManifest:
     document = read_object(content, "the signature manifest", _STEP)
     refuse_lookalikes(document, _MEMBERS, "the signature manifest", _STEP)
     version = document.get("schemaVersion")
-    # 2.0 == 2.
-    if type(version) is not int or version != 2 or document.get("mediaType") != MANIFEST_TYPE:
+    # 2.0 == 2. The media type may be left out (OCI image specification, manifest.md: SHOULD).
+    if type(version) is not int or version != 2 or _small(document.get("mediaType", MANIFEST_TYPE)) != MANIFEST_TYPE:
         raise malformed(f"the signature manifest is no {MANIFEST_TYPE}", _STEP)
-    # OCI image specification, manifest.md: artifactType, and where there is none, the configuration's media type, which
-    # is how signatures were marked before.
-    config = document.get("config")
-    if not isinstance(config, dict):
-        config = {}
-    refuse_lookalikes(config, _CONFIG_MEMBERS, "the signature manifest's configuration", _STEP)
-    kind = document.get("artifactType") or config.get("mediaType")
-    if kind != ARTIFACT_TYPE:
+    refuse_lookalikes(_config(document), _CONFIG_MEMBERS, "the signature manifest's configuration", _STEP)
+    kind = _kind(document)
+    if _small(kind) != ARTIFACT_TYPE:
         raise malformed(f"the manifest's type is {shown(kind)}, no signature's", _STEP)
     layers = document.get("layers")
     if not isinstance(layers, list) or len(layers) != 1:
@@ -62,3 +58,31 @@ def read_signature_manifest(content: bytes) -> SignatureManifest:
     if envelope.size > MAX_ENVELOPE_BYTES:
         raise malformed(f"the envelope has {envelope.size} bytes; at most {MAX_ENVELOPE_BYTES} are read", _STEP)
     return SignatureManifest(subject=read_descriptor(document.get("subject"), "the subject", _STEP), envelope=envelope)
+
+
+def type_of(content: bytes) -> str:
+    """Return what a manifest says that it is, in small letters; "" where it cannot be read or says nothing."""
+    try:
+        kind = _small(_kind(read_object(content, "the manifest", _STEP)))
+    except RunbookError:
+        return ""
+    return kind if isinstance(kind, str) else ""
+
+
+def _kind(document: dict[str, Any]) -> Any:
+    """OCI image specification, manifest.md: artifactType, and where there is none, the configuration's media type.
+
+    The Notary Project's released specification (1.1, "Storage") marks signatures by the second, its later drafts by the
+    first.
+    """
+    return document.get("artifactType") or _config(document).get("mediaType")
+
+
+def _config(document: dict[str, Any]) -> dict[str, Any]:
+    config = document.get("config")
+    return config if isinstance(config, dict) else {}
+
+
+def _small(value: Any) -> Any:
+    """Media types have no case (RFC 6838 section 4.2)."""
+    return value.lower() if isinstance(value, str) else value

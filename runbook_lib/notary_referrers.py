@@ -115,7 +115,8 @@ def _signatures(entries: Sequence[Any]) -> Iterator[tuple[str, Descriptor | Runb
     """
     seen: set[Descriptor] = set()
     for entry in entries:
-        if not isinstance(entry, dict) or entry.get("artifactType") != ARTIFACT_TYPE:
+        # Media types have no case (RFC 6838 section 4.2).
+        if not isinstance(entry, dict) or str(entry.get("artifactType")).lower() != ARTIFACT_TYPE:
             continue
         digest = shown(entry.get("digest"))
         try:
@@ -131,7 +132,7 @@ def _signatures(entries: Sequence[Any]) -> Iterator[tuple[str, Descriptor | Runb
 def _verify(
     listed: Descriptor, *, source: SignatureSource, subject: Subject, policy: TrustPolicy, now: datetime
 ) -> GoodSignature:
-    if listed.media_type != MANIFEST_TYPE:
+    if listed.media_type.lower() != MANIFEST_TYPE:
         raise malformed(f"the signature manifest is listed as {shown(listed.media_type)}", _LIST_STEP)
     if listed.size > MAX_SIGNATURE_MANIFEST_BYTES:
         raise malformed(f"the signature manifest has {listed.size} bytes", _LIST_STEP)
@@ -161,15 +162,21 @@ def _checked(content: bytes | None, named: Descriptor) -> bytes:
 
 
 def _none_is_good(failures: Sequence[tuple[str, RunbookError]], count: int, subject: Subject) -> RunbookError:
-    told = [f"{digest} {error.code} {error.message}"[:MAX_REFUSAL_LENGTH] for digest, error in failures]
+    # What makes the answer "not known" first, then what came furthest: among many bad ones the publisher's own is it.
+    ordered = sorted(failures, key=lambda failure: (_is_verdict(failure[1]), -_steps_passed(failure[1])))
+    told = [f"{digest} {error.code} {error.message}"[:MAX_REFUSAL_LENGTH] for digest, error in ordered]
     if count > MAX_REFUSALS_SHOWN:
         told = [*told[:MAX_REFUSALS_SHOWN], f"and {count - MAX_REFUSALS_SHOWN} more, at most {MAX_SIGNATURES} tried"]
-    unknown = [error for _, error in failures if error.code == "VD-TRUST-014" or not _is_verdict(error)]
-    refusal = RunbookError("VD-TRUST-014" if unknown else "VD-TRUST-013", "; ".join(told), target=subject.digest)
-    refusal.signers = tuple(signer for _, error in failures for signer in error.signers)[:MAX_REFUSALS_SHOWN]
+    code = "VD-TRUST-013" if all(_is_verdict(error) for _, error in failures) else "VD-TRUST-014"
+    refusal = RunbookError(code, "; ".join(told), target=subject.digest)
+    refusal.signers = tuple(signer for _, error in ordered for signer in error.signers)[:MAX_REFUSALS_SHOWN]
     return refusal
 
 
 def _is_verdict(error: RunbookError) -> bool:
     """Whether a signature was looked at and refused; else it is not known what it is."""
-    return error.code.startswith("VD-TRUST-")
+    return error.code.startswith("VD-TRUST-") and error.code != "VD-TRUST-014"
+
+
+def _steps_passed(error: RunbookError) -> int:
+    return max((len(signer.passed) for signer in error.signers), default=0)

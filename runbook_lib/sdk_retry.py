@@ -183,7 +183,7 @@ def _refuse_page(request: Any, response: Any) -> None:
         return
     try:
         response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HttpResponseError(response=response) from error
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from runbook_lib import strict_json
+from runbook_lib import addresses, strict_json
 from runbook_lib.errors import RunbookError
 
 ENVIRONMENT_PREFIX = "VIBEDATA_"
@@ -182,4 +182,9 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
     pattern, takes = _FORMS[name]
     if len(value) > MAX_VALUE_LENGTH or not re.fullmatch(pattern, value):
         raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from {source}", target=name)
+    if name in ADDRESSES:
+        try:
+            addresses.read(value if _FORMS[name] == _URL else f"https://{value}")
+        except addresses.NotAnAddressError as error:
+            raise RunbookError("VD-SETTINGS-002", f"takes {takes}, and {error}; from {source}", target=name) from error
     return value.rstrip("/") if _FORMS[name] == _URL else value

@@ -9,6 +9,7 @@ from oci.key_vault_signer import KeyVaultSigner
 from oci.notary_sign import Signing
 from oci.signers import PemSigner, Signer
 from oci.signing_chain import read_chain
+from runbook_lib import addresses
 from runbook_lib.azure_clients import cryptography_client
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
@@ -57,11 +58,19 @@ def signing(arguments: argparse.Namespace, environ: Mapping[str, str], clock: Cl
 
 def _vault_signer(key_id: str, algorithm: str, environ: Mapping[str, str], clock: Clock) -> KeyVaultSigner:
     """As this shell's Azure login, or the identity that the environment has."""
-    if not KEY_ID.fullmatch(key_id):
+    if not KEY_ID.fullmatch(key_id) or not _is_address(key_id):
         raise RunbookError("VD-TRUST-051", "it is no key's id: https://VAULT/keys/NAME/VERSION", target=key_id)
     identity = credential_of(environ.get(CLIENT_ID, ""), environ, clock=clock)
     client = cryptography_client(key_id, credential=identity, retry_policy_source=NetworkRetryPolicy, clock=clock)
     return KeyVaultSigner(client=client, algorithm=algorithm)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        addresses.read(text)
+    except addresses.NotAnAddressError:
+        return False
+    return True
 
 
 def _read(path: str) -> bytes:

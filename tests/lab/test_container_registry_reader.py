@@ -14,7 +14,7 @@ from azure.core.credentials import AccessToken
 from azure.identity import ManagedIdentityCredential
 
 from runbook_lib.clock import SYSTEM_CLOCK, Clock
-from runbook_lib.container_registry import ContainerRegistryReader
+from runbook_lib.container_registry import ContainerRegistryReader, Manifest
 from runbook_lib.container_registry_auth import (
     MAX_SCOPES_PER_TOKEN,
     AccessTokens,
@@ -147,7 +147,10 @@ def test_many_threads_share_one_token(lab: LabUnderTest) -> None:
     with ThreadPoolExecutor(16) as threads:
         assert list(threads.map(lambda name: reader.digest_of(name, "1"), repositories)) == [None] * len(repositories)
     journal = lab.journal(service="publisher_registry")
-    assert [entry["method"] for entry in journal] == ["GET"] + ["HEAD"] * len(repositories)
+    # One token, and one GET to see that what HEAD says is true.
+    methods = [entry["method"] for entry in journal]
+    assert (methods[0], methods.count("GET"), methods.count("HEAD")) == ("GET", 2, len(repositories))
+    assert len(methods) == 2 + len(repositories)
 
 
 # --- Tokens -----------------------------------------------------------------------------------------------------------
@@ -254,7 +257,7 @@ def test_only_404_means_absent(server: ScriptedServer, reader: ContainerRegistry
     server.play(TOKEN, *[Answer(status=status)] * 4)
     assert code_of(reader.digest_of, "a", "1") == code
     server.forget()
-    server.play(Answer(status=404))
+    server.play(Answer(status=404), Answer(status=404))
     assert reader.digest_of("a", "1") is None
 
 
@@ -334,3 +337,134 @@ def test_redirects_come_to_an_end(server: ScriptedServer, reader: ContainerRegis
     server.play(TOKEN, *[to("/again")] * 10)
     assert code_of(reader.blob, "a", DIGEST, 100) == "VD-REGISTRY-006"
     assert len(server.requests) == 2 + 3
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://[",
+        "https://[zz]/",
+        "https://h:99999999/",
+        "https://h:0/",
+        "https://a\xe2\x84\x80b/",
+        "https://" + "a" * 70 + ".example/",
+        "https://.example/",
+        "https://2130706433/",
+        "https://u:p@storage.example/",
+        "http://\x1b[2J\x1b[31m/",
+        "https://storage.example\\@elsewhere.example/",
+        "https://storage.example/" + "x" * 8000,
+        "ftp://storage.example/",
+        "//169.254.169.254/x",
+        "https://168.63.129.16/x",
+        "https://[::ffff:10.0.0.1]/x",
+        "https://localhost./x",
+    ],
+)
+def test_a_redirect_to_what_is_no_address_is_a_typed_error(
+    server: ScriptedServer, reader: ContainerRegistryReader, location: str
+) -> None:
+    server.play(TOKEN, to(location))
+    with pytest.raises(RunbookError) as caught:
+        reader.blob("a", DIGEST, 100)
+    assert caught.value.code == "VD-REGISTRY-006"
+    assert caught.value.message.isprintable()
+    assert len(server.requests) == 2
+
+
+def test_a_redirect_back_to_the_same_server_in_another_spelling_is_followed(
+    server: ScriptedServer, reader: ContainerRegistryReader
+) -> None:
+    server.play(TOKEN, to(f"HTTPS://{server.host}/storage/x y?sig=a b"), HERE)
+    assert reader.blob("a", DIGEST, 100) == BODY
+    assert server.requests[-1].path == "/storage/x%20y?sig=a%20b"
+
+
+def test_what_gives_access_stands_in_no_error(server: ScriptedServer, reader: ContainerRegistryReader) -> None:
+    server.play(TOKEN, to("/storage/x?sv=1&sig=secret-signature"), Answer(body=b"x" * 500))
+    with pytest.raises(RunbookError, match="more than 100 bytes") as caught:
+        reader.blob("a", DIGEST, 100)
+    assert "secret-signature" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length-": "x"},
+        {"Link": "<https://[>"},
+        {"Retry-After": "9" * 5000},
+        {"Docker-Content-Digest": "\x1b["},
+    ],
+)
+def test_odd_header_fields_harm_nothing(
+    server: ScriptedServer, reader: ContainerRegistryReader, headers: dict[str, str]
+) -> None:
+    server.play(TOKEN, Answer(headers=headers, body=BODY))
+    assert reader.manifest("a", "1", 100) == Manifest(DIGEST, BODY)
+
+
+# --- Digests that HEAD does not tell ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        Answer(body=BODY),
+        Answer(headers={"Docker-Content-Digest": "sha512:" + "a" * 128}, body=BODY),
+        Answer(headers={"Docker-Content-Digest": "\x1b[31m"}, body=BODY),
+        Answer(status=404),
+        Answer(status=405),
+        Answer(status=501),
+    ],
+)
+def test_where_head_gives_no_digest_the_bytes_do(
+    server: ScriptedServer, reader: ContainerRegistryReader, head: Answer
+) -> None:
+    server.play(TOKEN, head, Answer(body=BODY))
+    assert reader.digest_of("a", "1") == DIGEST
+    assert server.methods == ["GET", "HEAD", "GET"]
+    server.play(head, Answer(status=404))
+    assert reader.digest_of("a", "2") is None
+
+
+def test_a_server_whose_head_was_true_once_is_believed(server: ScriptedServer, reader: ContainerRegistryReader) -> None:
+    server.play(TOKEN, HERE, Answer(status=404))
+    assert reader.digest_of("a", "1") == DIGEST
+    assert reader.digest_of("a", "2") is None
+    assert server.methods == ["GET", "HEAD", "HEAD"]
+
+
+def test_a_digest_of_another_algorithm_is_as_good_as_none(
+    server: ScriptedServer, reader: ContainerRegistryReader
+) -> None:
+    server.play(TOKEN, Answer(headers={"Docker-Content-Digest": "sha512:" + "a" * 128}, body=BODY))
+    assert reader.manifest("a", "1", 100) == Manifest(DIGEST, BODY)
+
+
+# --- Addresses of container registries --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["https://vibedata.azurecr.io", "[", "a..b", "x" * 64 + ".example", "h:99999", "127.1", "h/path", "\u2100", ""],
+)
+def test_what_is_no_container_registrys_address_is_said_at_once(host: str) -> None:
+    assert code_of(wire, host, PUBLISHER, SYSTEM_CLOCK) == "VD-REGISTRY-020"
+
+
+def test_authorities_that_are_not_there_are_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_bytes(b"no certificate")
+    for value in (str(tmp_path / "absent.pem"), str(empty)):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", value)
+        assert code_of(new_session) == "VD-NET-020"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))  # a folder of them
+    new_session()
+
+
+def test_authorities_that_vanish_are_a_typed_error(
+    server: ScriptedServer, reader: ContainerRegistryReader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "absent.pem"))
+    assert code_of(reader.digest_of, "a", "1") == "VD-REGISTRY-001"
+    assert server.requests == []

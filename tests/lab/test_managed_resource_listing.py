@@ -69,6 +69,8 @@ def test_pages_are_followed_and_what_is_listed_twice_is_there_once(
         Answer(body=b"<html>", headers={"Content-Type": "text/html"}),
         json_answer([]),
         json_answer({}),
+        Answer(body=b"[" * 100_000, headers={"Content-Type": "application/json"}),
+        Answer(body=b"\xff", headers={"Content-Type": "application/json"}),
         json_answer({"value": {}}),
         json_answer({"value": ["x"]}),
         json_answer({"value": [], "nextLink": 7}),
@@ -81,10 +83,33 @@ def test_a_page_that_is_none_is_refused(managed: ManagedResources, server: Scrip
     assert refused(managed).code == "VD-ARM-001"
 
 
-def test_the_token_goes_nowhere_else(managed: ManagedResources, server: ScriptedServer) -> None:
-    server.play(json_answer({"value": [], "nextLink": "https://elsewhere.example/next"}))
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        ("https://elsewhere.example/next", "https://elsewhere.example"),
+        ("//elsewhere.example/next", "https://elsewhere.example"),
+        ("http://HOST/next", "http://HOST"),
+        ("https://[", ""),
+        ("https://a\u2100b/", ""),
+        ("https://" + "a" * 70 + ".example/", ""),
+        ("https://HOST\\@elsewhere.example/", ""),
+        ("https://2130706433/next", ""),
+    ],
+)
+def test_the_token_goes_nowhere_else(managed: ManagedResources, server: ScriptedServer, link: str, said: str) -> None:
+    server.play(json_answer({"value": [], "nextLink": link.replace("HOST", server.host)}))
     error = refused(managed)
-    assert (error.code, error.target, len(server.requests)) == ("VD-ARM-001", "elsewhere.example", 1)
+    assert (error.code, error.target) == ("VD-ARM-001", said.replace("HOST", server.host))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("link", ["HTTPS://HOST/next?a=b", "/next?a=b"])
+def test_a_next_page_may_be_written_in_another_way(
+    managed: ManagedResources, server: ScriptedServer, link: str
+) -> None:
+    server.play(json_answer({"value": [], "nextLink": link.replace("HOST", server.host)}), json_answer({"value": []}))
+    assert managed.all() == []
+    assert server.requests[-1].path == "/next?a=b"
 
 
 def test_a_listing_without_an_end_is_given_up(

@@ -126,7 +126,7 @@ def test_the_referrers_api_lists_every_signature(lab: LabUnderTest, release: Pat
     puts = [entry["path"] for entry in writes(lab, before) if "/manifests/" in entry["path"]]
     assert puts == [f"/v2/{REPOSITORY}/manifests/{signature_of(again)}"]  # no index where the API is
     subject = read_release(release).signatures[0].subject
-    found = listed(writer(lab).get(f"/v2/{REPOSITORY}/referrers/{subject}", accept=INDEX_MEDIA_TYPE))
+    found = listed(writer(lab).get(REPOSITORY, f"referrers/{subject}", accept=INDEX_MEDIA_TYPE))
     assert set(found) == {signature_of(release), signature_of(again)}
     assert push_now(lab, release) == push_now(lab, again) == []
 
@@ -139,7 +139,7 @@ def test_without_the_api_the_index_lists_every_signature(
         assert {result.outcome for result in results} == {"done"}
     (first,), (second,) = read_release(release).signatures, read_release(again).signatures
     tag = first.subject.replace(":", "-")
-    index = docker_registry.get(f"/v2/{REPOSITORY}/manifests/{tag}", accept=INDEX_MEDIA_TYPE)
+    index = docker_registry.get(REPOSITORY, f"manifests/{tag}", accept=INDEX_MEDIA_TYPE)
     found = listed(index)
     assert list(found) == [first.digest, second.digest]
     # As notation finds it: with its type and annotations.

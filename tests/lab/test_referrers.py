@@ -12,6 +12,7 @@ from runbook_lib.container_registry_auth import AccessTokens, PublisherTokenSour
 from runbook_lib.container_registry_referrers import (
     MAX_ENTRIES,
     MAX_LIST_BYTES,
+    MAX_LOOKED_AT,
     MAX_PAGE_BYTES,
     MAX_PAGES,
     list_referrers,
@@ -21,7 +22,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.http import new_session
 from runbook_lib.retry import NetworkRetryPolicy
 from tests.fake_clock import FakeClock
-from tests.lab.release_maker import OCI_INDEX, OCI_MANIFEST
+from tests.lab.release_maker import OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer
 
 REPOSITORY = "vibedata/release-manifest"
@@ -67,15 +68,24 @@ def asked(server: ScriptedServer) -> list[str]:
 
 
 def test_the_list_is_asked_for_by_type_and_filtered_where_the_server_does_not(server: ScriptedServer) -> None:
-    entries = (descriptor(1), descriptor(2, "application/other"), descriptor(3, None), "no descriptor")
-    assert listed(server, page(*entries)) == ["01"]
+    entries = (descriptor(1), descriptor(2, "application/other"), descriptor(3, KIND.upper()), "no descriptor")
+    assert listed(server, page(*entries)) == ["01", "03"]
     assert asked(server) == [f"{PATH}?artifactType=application%2Fvnd.cncf.notary.signature"]
     assert server.requests[1].headers["Accept"] == OCI_INDEX
 
 
 @pytest.mark.parametrize(
     "link",
-    [f'<{PATH}?n=1&last=x>; rel="next"', f'<https://HOST{PATH}?n=1&last=x>; rel="next"', '<?n=1&last=x>; rel="next"'],
+    [
+        f'<{PATH}?n=1&last=x>; rel="next"',
+        f'<https://HOST{PATH}?n=1&last=x>; rel="next"',
+        f'<HTTPS://HOST{PATH}?n=1&last=x>; rel="next"',
+        f'<{PATH.replace(":", "%3A")}?n=1&last=x>; rel="next"',
+        '<?n=1&last=x>; rel="next"',
+        "<?n=1&last=x>;REL=NEXT",
+        '<?n=1&last=x>; title="a, \\"b\\"; rel=prev"; rel="prev next"; rel=last',
+        f'<{PATH}?n=0>; rel="first", <{PATH}?n=1&last=x>; rel="next", </help>; rel="describedby"',
+    ],
 )
 def test_a_list_is_read_page_by_page(server: ScriptedServer, link: str) -> None:
     found = listed(server, page(descriptor(1), link=link.replace("HOST", server.host)), page(descriptor(2)))
@@ -90,14 +100,97 @@ def test_a_list_is_read_page_by_page(server: ScriptedServer, link: str) -> None:
         f'<http://HOST{PATH}?n=1>; rel="next"',
         f'</v2/other/referrers/{SUBJECT}?n=1>; rel="next"',
         f'<{PATH}/../x?n=1>; rel="next"',
-        f'<{PATH}?n=1>; rel="last"',
-        "no link",
+        '<https://[>; rel="next"',
+        '<https://127.1/x>; rel="next"',
+        '<https://\xe2\x84\xa0.example/>; rel="next"',
     ],
 )
 def test_a_next_page_that_is_elsewhere_is_not_asked_for(server: ScriptedServer, link: str) -> None:
     with pytest.raises(RunbookError, match="elsewhere") as caught:
         listed(server, page(descriptor(1), link=link.replace("HOST", server.host)))
     assert caught.value.code == "VD-TRUST-014"
+    assert len(asked(server)) == 1
+
+
+@pytest.mark.parametrize(
+    "link", [f'<{PATH}?n=1>; rel="last"', '</help>; rel="describedby"', f"<{PATH}?n=1>; anchor=x; rel=next", "", ","]
+)
+def test_without_a_next_page_the_list_is_whole(server: ScriptedServer, link: str) -> None:
+    assert listed(server, page(descriptor(1), link=link)) == ["01"]
+    assert len(asked(server)) == 1
+
+
+@pytest.mark.parametrize("link", ["no link", f'<{PATH}?n=1; rel="next"', f'<{PATH}?n=1>; rel="next'])
+def test_a_link_that_cannot_be_read_is_no_end(server: ScriptedServer, link: str) -> None:
+    with pytest.raises(RunbookError, match="Link cannot be read") as caught:
+        listed(server, page(descriptor(1), link=link))
+    assert caught.value.code == "VD-TRUST-014"
+
+
+# --- Entries without a type -------------------------------------------------------------------------------------------
+
+
+def typed(number: int, **fields: Any) -> tuple[dict[str, Any], Answer]:
+    """Return an entry without a type, and the answer that has its manifest."""
+    content = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "number": number, **fields}).encode()
+    entry = {"mediaType": OCI_MANIFEST, "digest": digest_of(content), "size": len(content)}
+    return entry, Answer(headers={"Content-Type": OCI_MANIFEST}, body=content)
+
+
+def test_an_entry_without_a_type_is_what_its_manifest_says(server: ScriptedServer) -> None:
+    older, older_manifest = typed(1, config={"mediaType": KIND.upper()})
+    newer, newer_manifest = typed(2, artifactType=KIND, config={"mediaType": "application/vnd.oci.empty.v1+json"})
+    bill, bill_manifest = typed(3, artifactType="application/spdx+json", config={"mediaType": KIND})
+    found = listed(
+        server, page(older, {**newer, "artifactType": ""}, bill), older_manifest, newer_manifest, bill_manifest
+    )
+    assert found == [older["digest"][-2:], newer["digest"][-2:]]
+    assert asked(server)[1:] == [f"/v2/{REPOSITORY}/manifests/{entry['digest']}" for entry in (older, newer, bill)]
+
+
+def test_what_cannot_be_looked_at_may_be_a_signature(server: ScriptedServer) -> None:
+    assert listed(server, page(descriptor(1, None), descriptor(2, None)), NOT_THERE, json_answer({}, status=403)) == [
+        "01",
+        "02",
+    ]
+    server.forget()
+    # A server that fails is asked no further.
+    failing = [Answer(status=503)] * 4
+    assert listed(server, page(*(descriptor(number, None) for number in range(30))), *failing) == [
+        f"{number:02x}" for number in range(30)
+    ]
+    assert len(asked(server)) == 1 + 4
+
+
+def test_only_so_many_entries_without_a_type_are_looked_at(server: ScriptedServer) -> None:
+    made = [typed(number, artifactType="application/other") for number in range(MAX_LOOKED_AT + 2)]
+    entries, manifests = [entry for entry, _ in made], [manifest for _, manifest in made]
+    assert listed(server, page(*entries), *manifests) == [entry["digest"][-2:] for entry in entries[MAX_LOOKED_AT:]]
+    assert len(asked(server)) == 1 + MAX_LOOKED_AT
+
+
+def test_entries_that_name_no_manifest_are_not_looked_at(server: ScriptedServer) -> None:
+    odd = [
+        {**descriptor(1, None), "mediaType": OCI_INDEX},
+        {**descriptor(2, None), "size": 10**6},
+        {**descriptor(3, None), "digest": "sha512:" + "a" * 128},
+        {**descriptor(4, None), "artifactType": 5},
+        {},
+    ]
+    assert listed(server, page(*odd)) == []
+    assert len(asked(server)) == 1
+
+
+def test_a_server_that_filters_by_what_it_does_not_know_is_asked_for_all(server: ScriptedServer) -> None:
+    entry, manifest = typed(1, config={"mediaType": KIND})
+    empty = page()
+    filtered = Answer(headers={**empty.headers, "OCI-Filters-Applied": "artifactType"}, body=empty.body)
+    assert listed(server, filtered, page(entry), manifest) == [entry["digest"][-2:]]
+    assert asked(server)[1] == PATH
+    server.forget()
+    assert listed(server, filtered, page()) == []
+    server.forget()
+    assert listed(server, page()) == []  # it has shown all that it has
     assert len(asked(server)) == 1
 
 

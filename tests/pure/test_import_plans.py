@@ -269,6 +269,46 @@ def test_arms_token_goes_nowhere_but_to_arm() -> None:
     assert (client.asked, running.over_since) == ([], None)
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://management.azure.com.elsewhere.example/x",
+        "http://management.azure.com/x",
+        "https://management.azure.com:8443/x",
+        "https://management.azure.com@elsewhere.example/x",
+        "https://elsewhere.example\\@management.azure.com/x",
+        "//elsewhere.example/x",
+        "https://[",
+        "https://a\u2100b/",
+        "https://" + "a" * 70 + ".example/",
+        "https://2130706433/",
+        "",
+    ],
+)
+def test_a_location_elsewhere_or_nowhere_is_not_asked(location: str) -> None:
+    clock = FakeClock()
+    running = operation(clock)
+    client = ArmClient()
+    running.take(client, ArmAnswer(202, {"Location": location}))
+    clock.advance(3600)
+    running.ask()
+    assert (client.asked, running.over_since) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [f"{ARM}:443/x?a=b", "HTTPS://Management.Azure.Com/x?a=b", "https://management.azure.com./x?a=b", "/x?a=b"],
+)
+def test_arm_is_known_in_every_spelling(location: str) -> None:
+    clock = FakeClock()
+    running = operation(clock)
+    client = ArmClient(ArmAnswer(200, {}))
+    running.take(client, ArmAnswer(202, {"Location": location}))
+    clock.advance(3600)
+    running.ask()
+    assert client.asked == [f"{ARM}/x?a=b"]
+
+
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"error": "x"}'])
 def test_a_failure_in_another_form_is_shown_as_it_is(content: bytes) -> None:
     with pytest.raises(RunbookError, match="status 400: ") as caught:
@@ -291,6 +331,15 @@ def test_a_failure_in_another_form_is_shown_as_it_is(content: bytes) -> None:
         ("https://user@example.com/x", False),
         ("https:///x", False),
         ("", False),
+        ("https://[", False),
+        ("https://a\u2100b/", False),
+        ("https://2130706433/", False),
+        ("https://127.1/", False),
+        ("https://localhost./", False),
+        ("https://168.63.129.16/", False),
+        ("https://[64:ff9b::7f00:1]/", False),
+        ("HTTPS://127.0.0.1:5000/x", True),
+        ("http://127.0.0.1:5000/x", False),
     ],
 )
 def test_redirects_lead_out_over_tls_or_nowhere(url: str, allowed: bool) -> None:

@@ -15,6 +15,7 @@ from runbook_lib.notary_manifest import (
     MAX_SIGNATURE_MANIFEST_BYTES,
     SignatureManifest,
     read_signature_manifest,
+    type_of,
 )
 from runbook_lib.notary_referrers import (
     MAX_REFUSAL_LENGTH,
@@ -24,10 +25,15 @@ from runbook_lib.notary_referrers import (
     first_good_signature,
     read_referrers,
 )
+from tests.certificate_maker import AUTHORITY, Wanted, make
 from tests.notary_fixtures import NOW, digest_of
-from tests.notary_maker import CHAIN, LEAF, SUBJECT, TARGET, fingerprint, protected_with
+from tests.notary_maker import CHAIN, LEAF, SUBJECT, TARGET, Chain, fingerprint, protected_with
 
 GOOD = CHAIN.sign()
+# Somebody with a root of their own.
+_OTHER_ROOT = make(AUTHORITY)
+_OTHER_LEAF = make(Wanted(), issuer=_OTHER_ROOT)
+STRANGER = Chain((_OTHER_LEAF, _OTHER_ROOT), _OTHER_LEAF.key)
 DIGEST = "sha256:" + "c" * 64
 
 
@@ -199,6 +205,32 @@ def test_at_most_so_many_are_tried() -> None:
     assert len(error.detail) < (MAX_REFUSALS_SHOWN + 1) * (MAX_REFUSAL_LENGTH + 2)
 
 
+def test_those_that_came_furthest_are_told_first() -> None:
+    repository = Repository()
+    malformed = [repository.attach(b"{}", annotations={"number": str(number)}) for number in range(10)]
+    foreign = repository.attach(STRANGER.sign())
+    expired = repository.attach(bad())
+    error = repository.refused()
+    assert error.code == "VD-TRUST-013"
+    told = [part.partition(" ")[0].strip("'") for part in error.detail.split("; ")]
+    assert told[:5] == [expired, foreign, *malformed[:3]]
+    assert [len(signer.passed) for signer in error.signers] == [5, 3]
+    # What cannot be had decides the answer, so it is told before them.
+    lost = repository.attach(GOOD)
+    repository.content[lost] = RunbookError("VD-REGISTRY-004", "500")
+    error = repository.refused()
+    assert error.code == "VD-TRUST-014"
+    assert lost in error.detail.partition("; ")[0]
+
+
+def test_media_types_have_no_case() -> None:
+    repository = Repository()
+    kind = ARTIFACT_TYPE.title()
+    repository.attach(GOOD, artifactType=kind, mediaType=MANIFEST_TYPE.upper())
+    repository.entries[0] |= {"artifactType": kind, "mediaType": MANIFEST_TYPE.upper()}
+    assert repository.verify().envelope == GOOD
+
+
 def test_a_policy_that_cannot_be_read_is_no_signatures_fault() -> None:
     repository = Repository()
     repository.attach(GOOD)
@@ -239,6 +271,29 @@ def test_both_ways_of_marking_a_signature_are_read() -> None:
     old = {"mediaType": ARTIFACT_TYPE, "digest": digest_of(b"{}"), "size": 2}
     assert read() == read(artifactType=None, config=old) == read(artifactType="", config=old) == wanted
     assert read(config=None, annotations=3, further=[1]) == wanted
+    without = {name: value for name, value in manifest_of(GOOD).items() if name != "mediaType"}
+    assert read_signature_manifest(json.dumps(without).encode()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"artifactType": ARTIFACT_TYPE}, ARTIFACT_TYPE),
+        ({"artifactType": "", "config": {"mediaType": ARTIFACT_TYPE.upper()}}, ARTIFACT_TYPE),
+        ({"artifactType": "x/y", "config": {"mediaType": ARTIFACT_TYPE}}, "x/y"),
+        ({"artifactType": 5, "config": {"mediaType": ARTIFACT_TYPE}}, ""),
+        ({"config": {"mediaType": 5}}, ""),
+        ({"config": []}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_a_manifest_says_that_it_is(fields: dict[str, Any], kind: str) -> None:
+    assert type_of(json.dumps(fields).encode()) == kind
+
+
+def test_what_is_no_manifest_says_nothing() -> None:
+    for content in (b"", b"[]", b"\xff", b"[" * 5000, b'{"artifactType": "a", "artifactType": "a"}'):
+        assert type_of(content) == ""
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.certificate_maker import AUTHORITY, Made, Wanted, make, new_key, pem
 from tests.fake_clock import FakeClock
 
 NOW = FakeClock().now()
-# Of a signature that notation wrote (v1.3.2; the manifest: v2.0.0-alpha.1 against a server with the referrers API).
+# Of a signature that notation wrote (v1.3.2).
 NOTATION_PAYLOAD = (
     '{"targetArtifact":{"digest":"sha256:01c688048831df2a0e64addacecda37fb4300e338bfcf00c1f12204b226d55ea",'
     '"mediaType":"application/vnd.oci.image.manifest.v1+json","size":506}}'
@@ -39,9 +39,8 @@ NOTATION_PROTECTED = (
 NOTATION_MANIFEST = {
     "schemaVersion": 2,
     "mediaType": "application/vnd.oci.image.manifest.v1+json",
-    "artifactType": "application/vnd.cncf.notary.signature",
     "config": {
-        "mediaType": "application/vnd.oci.empty.v1+json",
+        "mediaType": "application/vnd.cncf.notary.signature",
         "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
         "size": 2,
     },

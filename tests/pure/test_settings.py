@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
+from publisher.session import URL, setting
 from runbook_lib.errors import RunbookError
 from runbook_lib.settings import ADDRESSES, MAX_VALUE_LENGTH, WITH_THE_DEPLOYMENT, Settings, automation_variable, load
 
@@ -252,3 +253,22 @@ def test_an_automation_variable_that_is_no_text_is_refused(monkeypatch: pytest.M
 
 def test_outside_automation_there_is_no_automation_variable() -> None:
     assert automation_variable() is None
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize(
+    "host", ["h..example", "-h.example", "a" * 64 + ".example", "h:99999", "h:0", "127.1", "2130706433", "0177.0.0.1"]
+)
+def test_what_no_client_could_reach_is_no_address(name: str, host: str) -> None:
+    value = host if name.endswith("_registry") else f"https://{host}"
+    error = refused(variables=given(**{name: value}))
+    assert (error.code, error.target) == ("VD-SETTINGS-002", name)
+
+
+@pytest.mark.parametrize(
+    "value", ["https://[", "https://h..example", "https://h:99999", "https://127.1", "https://a\u2100b"]
+)
+def test_the_publishers_addresses_have_the_same_form(value: str) -> None:
+    with pytest.raises(RunbookError) as caught:
+        setting({"VIBEDATA_PUBLISHER_TABLE_ENDPOINT": value}, "table_endpoint", URL)
+    assert caught.value.code == "VD-SETTINGS-002"

@@ -1,0 +1,53 @@
+"""What a container registry says of a failure, for people: read as far as it can be read, and believed nothing. Pure.
+
+OCI distribution specification, "Error Codes": `{"errors": [{"code", "message", "detail"}]}`, of which `message` and
+`detail` are optional. Token endpoints also answer as RFC 6749 section 5.2 has it, proxies in forms of their own.
+"""
+
+import json
+from typing import Any
+
+# How much of a container registry's own words an error shows, and of how many errors.
+MAX_WORDS = 300
+MAX_ERRORS = 5
+_MAX_DIGITS = 18
+
+
+def words(content: bytes) -> str:
+    """Return the codes and messages in an error's body, printable and cut, empty where there are none.
+
+    What is only shown need not be strict JSON: bytes that are no UTF-8, numbers of any size and repeated names are
+    taken, and where one error of several has another form the others are shown.
+    """
+    try:
+        document = json.loads(content.decode("utf-8-sig", "replace"), parse_int=_integer, parse_float=str)
+        told = [text for text in map(_one, _errors(document)) if text][:MAX_ERRORS]
+    except (ValueError, RecursionError):
+        return ""  # an error of another form (a proxy's page) tells a user nothing
+    printable = "".join(character for character in "; ".join(told) if character.isprintable())
+    return printable[:MAX_WORDS]
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MAX_DIGITS else digits
+
+
+def _errors(document: Any) -> list[Any]:
+    if not isinstance(document, dict):
+        return []
+    errors = document.get("errors", document.get("error"))
+    if isinstance(errors, str):
+        return [{"code": errors, "message": document.get("error_description")}]
+    if errors is None:
+        return [document]
+    return errors if isinstance(errors, list) else [errors]
+
+
+def _one(error: Any) -> str:
+    if not isinstance(error, dict):
+        return error if isinstance(error, str) else ""
+    code, message = (value if isinstance(value, str) else "" for value in (error.get("code"), error.get("message")))
+    detail = error.get("detail")
+    if not message and detail:
+        message = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
+    return ": ".join(part for part in (code, message) if part)

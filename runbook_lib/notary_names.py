@@ -1,0 +1,209 @@
+"""A certificate's subject as people copy it from their tools, read into types and values. Pure.
+
+Read are RFC 4514 and its elders (RFC 2253, RFC 1779, which Java writes), `openssl x509 -subject` of every version
+(`C = NL, O = "a, b"`, `/C=NL/O=a`), and what Windows and the Azure portal show (`S=`, `E=`, `OID.2.5.4.97=`, doubled
+quotes). What has two readings is refused, and the word that is not known is named.
+"""
+
+import re
+from typing import TypeAlias
+
+from runbook_lib.notary_descriptor import shown
+
+# A type (a dotted OID) and a value.
+Attribute: TypeAlias = tuple[str, str]
+
+_X520, _PILOT, _PKCS9 = "2.5.4.", "0.9.2342.19200300.100.1.", "1.2.840.113549.1.9."
+_JURISDICTION = "1.3.6.1.4.1.311.60.2.1."
+# Names of types, in small letters: those of RFC 4519, openssl (short and long), Windows and Java.
+_TYPES = {
+    _X520 + "3": "cn commonname",
+    _X520 + "4": "sn surname",
+    _X520 + "5": "serialnumber",
+    _X520 + "6": "c countryname",
+    _X520 + "7": "l localityname",
+    # Key Vault and Windows write S, which notation takes for ST, too.
+    _X520 + "8": "st s sp stateorprovincename",
+    _X520 + "9": "street streetaddress",
+    _X520 + "10": "o organizationname",
+    _X520 + "11": "ou organizationalunitname",
+    _X520 + "12": "title t",
+    _X520 + "13": "description",
+    _X520 + "15": "businesscategory",
+    _X520 + "16": "postaladdress",
+    _X520 + "17": "postalcode",
+    _X520 + "18": "postofficebox",
+    _X520 + "20": "telephonenumber",
+    _X520 + "41": "name",
+    _X520 + "42": "gn g givenname",
+    _X520 + "43": "initials i",
+    _X520 + "44": "generationqualifier generation",
+    _X520 + "46": "dnqualifier dnq",
+    _X520 + "65": "pseudonym",
+    _X520 + "97": "organizationidentifier",
+    _PILOT + "1": "uid userid",
+    _PILOT + "3": "mail rfc822mailbox",
+    _PILOT + "25": "dc domaincomponent",
+    _PKCS9 + "1": "emailaddress e email",
+    _PKCS9 + "2": "unstructuredname",
+    _PKCS9 + "8": "unstructuredaddress",
+    _JURISDICTION + "1": "jurisdictionl jurisdictionlocalityname",
+    _JURISDICTION + "2": "jurisdictionst jurisdictionstateorprovincename",
+    _JURISDICTION + "3": "jurisdictionc jurisdictioncountryname",
+}
+_OIDS = {name: oid for oid, names in _TYPES.items() for name in names.split()}
+# The types of text that a name may have (X.520), by tag.
+_TEXTS = {
+    0x0C: "utf-8",
+    0x12: "ascii",
+    0x13: "ascii",
+    0x14: "latin-1",
+    0x16: "ascii",
+    0x1A: "ascii",
+    0x1C: "utf-32-be",
+    0x1E: "utf-16-be",
+}
+
+_HEADLINE = re.compile(r" *subject *= *(?=/|[^=]*=)", re.IGNORECASE)
+_OID = re.compile(r"(?:oid\.)?([0-2](?:\.(?:0|[1-9][0-9]*))+)", re.IGNORECASE)
+_SLASHED = re.compile(r"([/+])([A-Za-z0-9.-]+)=")
+_HEX = re.compile(r"#((?:[0-9A-Fa-f]{2})+) *")
+_HEX_PAIR = re.compile(r"[0-9A-Fa-f]{2}")
+_SEPARATORS = ",;+"
+_SPECIAL = ' #="+,;<>\\/'
+
+
+class NotANameError(ValueError):
+    """The text is no subject; says which word of it cannot be read."""
+
+
+def read_name(text: str) -> list[list[Attribute]]:
+    """Return the relative distinguished names of a subject, each with its attributes, in the text's order.
+
+    Raises NotANameError.
+    """
+    headline = _HEADLINE.match(text)
+    body = text[headline.end() :] if headline else text
+    try:
+        return _slashed(body) if body.lstrip(" ").startswith("/") else _separated(body)
+    except UnicodeError as error:
+        raise NotANameError("its bytes are no UTF-8") from error
+
+
+def _separated(text: str) -> list[list[Attribute]]:
+    names: list[list[Attribute]] = []
+    position, separator = 0, ","
+    while True:
+        oid, position = _type(text, position)
+        value, position = _value(text, position)
+        _add(names, (oid, value), joined=separator == "+")
+        if position == len(text):
+            return names
+        separator = text[position]
+        position += 1
+
+
+def _slashed(text: str) -> list[list[Attribute]]:
+    """openssl's older form: a slash before each type; one within a value is not escaped, other bytes as \\xC3."""
+    names: list[list[Attribute]] = []
+    found = list(_SLASHED.finditer(text))
+    if not found or text[: found[0].start()].strip():
+        raise NotANameError(f"{shown(text)} does not begin with a type")
+    ends = [*(each.start() for each in found[1:]), len(text)]
+    for each, end in zip(found, ends, strict=True):
+        raw = re.sub(rb"\\x([0-9A-Fa-f]{2})", lambda m: bytes.fromhex(m[1].decode()), text[each.end() : end].encode())
+        _add(names, (_oid(each[2]), raw.decode()), joined=each[1] == "+")
+    return names
+
+
+def _add(names: list[list[Attribute]], attribute: Attribute, *, joined: bool) -> None:
+    if not attribute[1]:
+        raise NotANameError(f"the value of {attribute[0]} is empty")
+    if not joined:
+        names.append([attribute])
+    elif names and attribute not in names[-1]:
+        names[-1].append(attribute)
+    else:
+        raise NotANameError(f"{attribute[0]} stands twice in one part of the name")
+
+
+def _type(text: str, position: int) -> tuple[str, int]:
+    end = text.find("=", position)
+    word = text[position : end if end >= 0 else len(text)]
+    if end < 0 or any(sign in word for sign in _SEPARATORS):
+        # The rest of a value with a separator in it, more often than not.
+        word = re.split(f"[{_SEPARATORS}]", word)[0].strip()
+        raise NotANameError(f"{shown(word)} is no TYPE=VALUE; within a value a separator is written \\, \\; or \\+")
+    return _oid(word.strip(" ")), end + 1
+
+
+def _oid(word: str) -> str:
+    dotted = _OID.fullmatch(word)
+    oid = dotted[1] if dotted else _OIDS.get(word.lower())
+    if oid is None:
+        raise NotANameError(f"{shown(word)} is no type of attribute that is known here: write its OID in its place")
+    return oid
+
+
+def _value(text: str, position: int) -> tuple[str, int]:
+    """Return a value and where it ends: at a separator, or the text's end."""
+    while position < len(text) and text[position] == " ":
+        position += 1
+    if text[position : position + 1] == "#":
+        return _encoded(text, position)
+    quoted = text[position : position + 1] == '"'
+    found = bytearray()
+    kept, position = 0, position + quoted
+    while position < len(text):
+        sign = text[position]
+        if quoted and sign == '"':
+            if text[position + 1 : position + 2] != '"':
+                return found.decode(), _after_quote(text, position + 1)
+            position += 1  # Windows doubles a quote within quotes
+        elif sign in _SEPARATORS and not quoted:
+            break
+        if sign == "\\":
+            byte, position = _escaped(text, position + 1)
+            found += byte
+            kept = len(found)
+            continue
+        found += sign.encode()
+        position += 1
+        kept = len(found) if sign != " " or quoted else kept
+    if quoted:
+        raise NotANameError("a quote is not closed")
+    return found[:kept].decode(), position
+
+
+def _after_quote(text: str, position: int) -> int:
+    rest = text[position:]
+    end = position + len(rest) - len(rest.lstrip(" "))
+    if end < len(text) and text[end] not in _SEPARATORS:
+        raise NotANameError(f"{shown(text[end:])} follows a quoted value")
+    return end
+
+
+def _escaped(text: str, position: int) -> tuple[bytes, int]:
+    """RFC 4514 section 2.4: a backslash before a special character, or before two digits of a byte."""
+    if pair := _HEX_PAIR.match(text, position):
+        return bytes.fromhex(pair[0]), pair.end()
+    sign = text[position : position + 1]
+    if not sign or sign not in _SPECIAL:
+        raise NotANameError(f"{shown(chr(92) + sign)} is no escape")
+    return sign.encode(), position + 1
+
+
+def _encoded(text: str, position: int) -> tuple[str, int]:
+    """RFC 4514 section 2.4: the value's BER in hex, of a type of text."""
+    found = _HEX.match(text, position)
+    if found is None or (found.end() < len(text) and text[found.end()] not in _SEPARATORS):
+        raise NotANameError(f"{shown(text[position:])} is no value in hex")
+    content = bytes.fromhex(found[1])
+    size, begin = (content[1], 2) if len(content) > 1 else (0, 2)
+    if size == 0x81 and len(content) > 2:
+        size, begin = content[2], 3
+    elif size == 0x82 and len(content) > 3:
+        size, begin = int.from_bytes(content[2:4], "big"), 4
+    if content[0] not in _TEXTS or len(content) != begin + size:
+        raise NotANameError(f"{shown(found[0].strip())} is no text in BER")
+    return content[begin:].decode(_TEXTS[content[0]]), found.end()
