@@ -16,7 +16,7 @@ from oci.packages import LockedWheel
 from oci.provenance import Source
 from oci.release import BuiltRunbook, ReleaseDefinition
 from oci.release_documents import add_documents
-from oci.source_tree import LOCK_FILE, Commit, commit_of, read_sources, release_time, runbook_names
+from oci.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_manifest import parse
 
@@ -64,12 +64,13 @@ def build(
     wanted = release.parse_definition(definition)
     created_at = release_time(root, environ)
     on_step("bundling runbooks")
-    sources = read_sources(root)
+    files = read_files(root)
+    sources = sources_of(files)
     bundles = [bundle(name, sources=sources, version=wanted.version) for name in runbook_names(sources)]
-    lock = (root / LOCK_FILE).read_bytes()
-    locked = package_lock.parse(lock.decode())
+    lock = files[LOCK_FILE]
+    locked = package_lock.parse(lock.decode("ascii", errors="replace"))
     # The definition in its one form: who wrote it, and how, does not show.
-    source = Source(commit=commit_of(root), definition=canonical(asdict(wanted)), lock=lock)
+    source = Source(commit=commit_of(root, files), definition=canonical(asdict(wanted)), lock=lock)
     on_step(f"collecting {len(locked)} packages")
     wheels = packages.collect(locked, cache=wheel_cache)
     packaged = packages.modules_of(wheels)
