@@ -171,7 +171,8 @@ def _signed(signing: Signing | None) -> str:
 def _sources(built: BuildResult) -> str:
     if not built.commit.commit:
         return "built outside a clone"
-    return f"built from commit {built.commit.commit[:12]}"
+    changed = ", with changes that are not committed: nobody else can build the same" if built.commit.changed else ""
+    return f"built from commit {built.commit.commit[:12]}{changed}"
 
 
 def _changes(built: BuildResult) -> list[str]:

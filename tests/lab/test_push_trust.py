@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from oci import layout_reader
+from oci import layout_reader, push
 from oci.layout import EMPTY, EMPTY_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, REFERENCE_NAME, blob_path, canonical, digest_of
-from oci.push import read_release
+from oci.push import Push, read_release
 from runbook_lib.errors import RunbookError
 from tests.certificate_maker import AUTHORITY, Wanted, make
 from tests.lab import test_push
@@ -165,8 +165,8 @@ def test_the_index_gives_a_release_no_other_version(folder: Path) -> None:
 def test_what_is_exchanged_for_a_link_after_the_check_is_not_sent(
     lab: LabUnderTest, folder: Path, tmp_path: Path
 ) -> None:
-    sent = test_push.Push(built=read_release(folder), writer=writer(lab))
-    plan = test_push.push.plan(sent.observe())
+    sent = Push(built=read_release(folder), writer=writer(lab))
+    plan = push.plan(sent.observe())
     change = next(each for each in plan.changes if each.target.startswith("blob "))
     path = blob_path(folder, change.after)
     (tmp_path / "elsewhere").write_bytes(path.read_bytes())
