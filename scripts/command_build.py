@@ -85,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     built = build(
         _definition(arguments.release),
         root=PROJECT,
-        out=arguments.out.resolve(),
-        wheel_cache=arguments.wheels.resolve(),
+        out=Path(os.path.realpath(arguments.out)),
+        wheel_cache=Path(os.path.realpath(arguments.wheels)),
         environ=os.environ,
         on_step=on_step,
         signing=signing,
