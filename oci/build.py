@@ -86,7 +86,7 @@ def build(
             wanted,
             created_at=created_at,
             source=source,
-            packages=locked,
+            wheels=wheels,
             runbooks=artifacts,
             packages_digest=packages_digest,
         )
