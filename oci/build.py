@@ -1,7 +1,5 @@
 """Build a release: bundles, package set, release manifest, in one OCI image layout (design section 5)."""
 
-import shutil
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,7 +14,8 @@ from oci.packages import LockedWheel
 from oci.provenance import Source
 from oci.release import BuiltRunbook, ReleaseDefinition
 from oci.release_documents import add_documents
-from oci.source_tree import LOCK_FILE, Commit, commit_of, read_sources, release_time, runbook_names
+from oci.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
+from oci.written_files import replaced_folder, writing
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_manifest import parse
 
@@ -60,26 +59,25 @@ def build(
     what is being done; signing: what signs the release manifest, None for a release that nobody will take. All but the
     signature follows from the sources and the definition. Raises RunbookError VD-BUILD-*, VD-TRUST-05x.
     """
-    _check_replaceable(out)
+    with writing("the release", out):
+        _check_replaceable(out)
     wanted = release.parse_definition(definition)
     created_at = release_time(root, environ)
     on_step("bundling runbooks")
-    sources = read_sources(root)
+    files = read_files(root)
+    sources = sources_of(files)
     bundles = [bundle(name, sources=sources, version=wanted.version) for name in runbook_names(sources)]
-    lock = (root / LOCK_FILE).read_bytes()
-    locked = package_lock.parse(lock.decode())
+    lock = files[LOCK_FILE]
+    locked = package_lock.parse(lock.decode("ascii", errors="replace"))
     # The definition in its one form: who wrote it, and how, does not show.
-    source = Source(commit=commit_of(root), definition=canonical(asdict(wanted)), lock=lock)
+    source = Source(commit=commit_of(root, files), definition=canonical(asdict(wanted)), lock=lock)
     on_step(f"collecting {len(locked)} packages")
     wheels = packages.collect(locked, cache=wheel_cache)
     packaged = packages.modules_of(wheels)
     for built in bundles:
         check_available(built.name, built.foreign, packaged=packaged)
     on_step("writing the layout")
-    # Beside the target: a rename within one file system is atomic.
-    partial = out.parent / f".{out.name}.{uuid.uuid4().hex}.partial"
-    try:
-        partial.mkdir(parents=True)
+    with replaced_folder(out, what="the release") as partial:
         writer = LayoutWriter(folder=partial)
         artifacts = [_add_runbook(writer, built, wanted.version) for built in bundles]
         packages_digest = _add_packages(writer, wheels, wanted.version).digest
@@ -88,7 +86,7 @@ def build(
             wanted,
             created_at=created_at,
             source=source,
-            packages=locked,
+            wheels=wheels,
             runbooks=artifacts,
             packages_digest=packages_digest,
         )
@@ -105,9 +103,6 @@ def build(
         signature = "" if signing is None else _add_signature(writer, release_manifest, signing).digest
         writer.finish()
         _write_runbooks(partial / "runbooks", bundles)
-        _replace(out, partial)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return BuildResult(
         version=wanted.version,
         folder=out,
@@ -177,12 +172,3 @@ def _check_replaceable(out: Path) -> None:
     if held and not ("oci-layout" in held and held <= CONTENT):
         other = min(held - CONTENT, default="no oci-layout file")
         raise RunbookError("VD-BUILD-007", f"it holds {other}", target=str(out))
-
-
-def _replace(out: Path, partial: Path) -> None:
-    """Put the finished folder in the former one's place. Between two renames there may be none, never half a one."""
-    former = partial.with_suffix(".former")
-    if out.exists():
-        out.rename(former)
-    partial.rename(out)
-    shutil.rmtree(former, ignore_errors=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oci.closure import LIBRARY, RUNBOOKS, closure, unfit
+from oci.unseen import first_unseen
 from runbook_lib.errors import RunbookError
 
 # "must be between 1 and 1048576 bytes" (azure-facts, section 1).
@@ -36,8 +37,8 @@ if __name__ == "__main__":
 
     sys.exit(main(RUNBOOK))
 """
-# What a text editor, a diff or a terminal shows otherwise than Python reads it. Tab and form feed are harmless.
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0d-\x1f\x7f\x85\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+# Harmless: what a text editor, a diff or a terminal shows as Python reads it.
+_BLANKS = "\t\n\f"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +66,9 @@ def normalised(content: bytes, *, file: str) -> str:
         text = content.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise unfit(file, f"byte {error.start} is not UTF-8") from error
-    if found := _UNREADABLE.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise unfit(file, f"line {line} holds U+{ord(found[0]):04X}, which does not show; write it as an escape")
+    if (place := first_unseen(text, allowed=_BLANKS)) is not None:
+        line = text.count("\n", 0, place) + 1
+        raise unfit(file, f"line {line} holds U+{ord(text[place]):04X}, which does not show; write it as an escape")
     for comment in text.split("\n", 2)[:2]:  # PEP 263
         declared = re.match(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", comment)
         if declared and declared[1].lower() not in {"utf-8", "utf8"}:

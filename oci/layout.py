@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.strict_json import MAX_INTEGER
+
 MANIFEST_MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
 EMPTY_MEDIA_TYPE = "application/vnd.oci.empty.v1+json"
@@ -37,8 +39,23 @@ class Descriptor:
 
 
 def canonical(value: object) -> bytes:
-    """Return the one JSON form of a value: keys sorted, no white space, UTF-8. The same value gives the same digest."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """Return the one JSON form of a value: keys sorted, no white space, UTF-8. The same value gives the same digest.
+
+    2, 2.0 and 20e-1 are one number and written as 2 (RFC 8785, 3.2.2.3, which writes numbers as ECMAScript does).
+    """
+    whole = _with_whole_numbers(value)
+    return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _with_whole_numbers(value: object) -> object:
+    """Return the value with an int for every float that is one; of the others Python, too, has one form each."""
+    if isinstance(value, Mapping):
+        return {key: _with_whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_whole_numbers(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_INTEGER:
+        return int(value)
+    return value
 
 
 def digest_of(content: bytes) -> str:

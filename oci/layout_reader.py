@@ -1,17 +1,36 @@
-"""Reading an OCI image layout back: nothing of it is used before it has been checked against its digest."""
+"""Reading an OCI image layout back: nothing of it is used before it has been checked against its digest.
 
+The folder may come from anybody. What is read of it is bounded, in the number of artifacts and in bytes, and so in
+time.
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, blob_path, digest_of
-from oci.packages import sha256_of
+from oci import local_files
+from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, digest_of
+from oci.local_files import FileRefusedError
 from runbook_lib import strict_json
 from runbook_lib.errors import RunbookError
+from runbook_lib.release_manifest import DIGEST
 
 # ACR's cap for one manifest (azure-facts, section 6).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+# A release has some dozen artifacts, each with some hundred bytes in index.json.
+MAX_INDEX_BYTES = 1024 * 1024
+MAX_ARTIFACTS = 1000
+# Of all manifests together: they are held in memory.
+MAX_MANIFESTS_BYTES = 64 * 1024 * 1024
+# Of all files together, each once: some twenty times what a release has.
+MAX_LAYOUT_BYTES = 1024 * 1024 * 1024
+_VERSION_BYTES = 1024
+_DIGEST = re.compile(DIGEST)
+# How much of a value, and of an error's own words, an error shows.
+SHOWN = 40
+MAX_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,51 +55,105 @@ class Artifact:
 def read(layout: Path) -> tuple[Artifact, ...]:
     """Return the artifacts that a layout's index.json lists, in its order.
 
-    Raises RunbookError VD-PUSH-001: no layout of artifacts, a file is missing, or one has not the bytes of its digest.
+    Raises RunbookError VD-PUSH-001: no layout of artifacts, one that is too large, a file that is missing, is no
+    regular file or has not the bytes of its digest.
     """
+    return _Layout(layout).artifacts()
+
+
+def opened(layout: Path, digest: str) -> BinaryIO:
+    """Open the file of a blob, through no link; its bytes are not compared. Raises RunbookError VD-PUSH-001."""
     try:
-        version = _object((layout / "oci-layout").read_bytes())["imageLayoutVersion"]
-        if version != "1.0.0":
-            raise _damaged(layout, f"image layout version {version}")
-        entries = _object((layout / "index.json").read_bytes())["manifests"]
-        return _with_repositories(layout, [_artifact(layout, _checked_object(entry)) for entry in entries])
-    except OSError as error:
-        raise _damaged(layout, f"{error.filename}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(layout, f"{type(error).__name__}: {error}") from error
+        return local_files.open_below(layout, *_names(layout, digest))
+    except FileRefusedError as error:
+        raise _damaged(layout, f"the blob of {digest}: {error}") from error
 
 
-def blob(layout: Path, descriptor: Descriptor) -> bytes:
+def blob(layout: Path, descriptor: Descriptor, *, max_bytes: int = MAX_MANIFEST_BYTES) -> bytes:
     """Return the bytes of a blob, read anew and checked. Raises RunbookError VD-PUSH-001 if they are others."""
-    return _checked(layout, descriptor.digest)
+    return blob_of(layout, descriptor.digest, max_bytes=max_bytes)
 
 
-def _artifact(layout: Path, entry: Mapping[str, Any]) -> Artifact:
-    repository, _, tag = str(_annotations(entry).get(REFERENCE_NAME, "")).rpartition(":")
-    digest = str(entry["digest"])
-    size = blob_path(layout, digest).stat().st_size
-    if size > MAX_MANIFEST_BYTES:
-        raise _damaged(layout, f"the manifest {digest} has {size} bytes; at most {MAX_MANIFEST_BYTES}")
-    content = _checked(layout, digest)
-    manifest = _object(content)
-    if manifest["mediaType"] != MANIFEST_MEDIA_TYPE:
-        raise _damaged(layout, f"{digest} is of type {manifest['mediaType']}")
-    layers = tuple(map(_descriptor, manifest["layers"]))
-    blobs = {descriptor.digest: descriptor for descriptor in (_descriptor(manifest["config"]), *layers)}
-    for descriptor in blobs.values():
-        _check_file(layout, descriptor)
-    return Artifact(
-        repository=repository,
-        tag=tag,
-        digest=digest,
-        # OCI image specification, manifest.md: where there is no artifactType, the configuration's type is it.
-        artifact_type=str(manifest.get("artifactType") or manifest["config"]["mediaType"]),
-        manifest=content,
-        layers=layers,
-        blobs=tuple(blobs.values()),
-        subject=str(manifest["subject"]["digest"]) if "subject" in manifest else "",
-        annotations=_annotations(manifest),
-    )
+def blob_of(layout: Path, digest: str, *, max_bytes: int) -> bytes:
+    """Return the bytes of the blob of this digest, read anew and checked. Raises as `blob` does."""
+    try:
+        content = local_files.read_below(layout, *_names(layout, digest), max_bytes=max_bytes)
+    except FileRefusedError as error:
+        raise _damaged(layout, f"the blob of {digest}: {error}") from error
+    if digest_of(content) != digest:
+        raise _damaged(layout, f"the blob of {digest} has other bytes")
+    return content
+
+
+class _Layout:
+    """One reading of a layout: it counts what it has read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sizes: dict[str, int] = {}
+        self._manifest_bytes = 0
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        try:
+            version = self._document("oci-layout", _VERSION_BYTES)["imageLayoutVersion"]
+            if version != "1.0.0":
+                raise _damaged(self._folder, f"image layout version {str(version)[:SHOWN]!r}")
+            entries = self._document("index.json", MAX_INDEX_BYTES)["manifests"]
+            if len(entries) > MAX_ARTIFACTS:
+                raise _damaged(self._folder, f"index.json lists {len(entries)} artifacts; at most {MAX_ARTIFACTS}")
+            found = [self._artifact(_checked_object(entry)) for entry in entries]
+            return _with_repositories(self._folder, found)
+        except FileRefusedError as error:
+            raise _damaged(self._folder, str(error)) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(self._folder, f"{type(error).__name__}: {error}"[:MAX_WORDS]) from error
+
+    def _document(self, name: str, max_bytes: int) -> dict[str, Any]:
+        try:
+            return _object(local_files.read_below(self._folder, name, max_bytes=max_bytes))
+        except FileRefusedError as error:
+            raise _damaged(self._folder, f"{name}: {error}") from error
+
+    def _artifact(self, entry: Mapping[str, Any]) -> Artifact:
+        repository, _, tag = str(_annotations(entry).get(REFERENCE_NAME, "")).rpartition(":")
+        digest = _digest(entry["digest"])
+        content = blob_of(self._folder, digest, max_bytes=MAX_MANIFEST_BYTES)
+        self._manifest_bytes += len(content)
+        if self._manifest_bytes > MAX_MANIFESTS_BYTES:
+            raise _damaged(self._folder, f"its manifests have more than {MAX_MANIFESTS_BYTES} bytes")
+        manifest = _object(content)
+        if manifest["mediaType"] != MANIFEST_MEDIA_TYPE:
+            raise _damaged(self._folder, f"{digest} is of type {str(manifest['mediaType'])[:SHOWN]!r}")
+        config, layers = _descriptor(manifest["config"]), tuple(map(_descriptor, manifest["layers"]))
+        blobs = {descriptor.digest: descriptor for descriptor in (config, *layers)}
+        for descriptor in (config, *layers):
+            self._check_file(descriptor)
+        return Artifact(
+            repository=repository,
+            tag=tag,
+            digest=digest,
+            # Without a type of its own an artifact is of its config's type (OCI image specification, manifest.md).
+            artifact_type=str(manifest.get("artifactType") or config.media_type),
+            manifest=content,
+            layers=layers,
+            blobs=tuple(blobs.values()),
+            subject=_digest(manifest["subject"]["digest"]) if "subject" in manifest else "",
+            annotations=_annotations(manifest),
+        )
+
+    def _check_file(self, descriptor: Descriptor) -> None:
+        """Compare a file with its descriptor, once however many artifacts have it."""
+        if descriptor.digest not in self._sizes:
+            left = MAX_LAYOUT_BYTES - sum(self._sizes.values())
+            with opened(self._folder, descriptor.digest) as file:
+                size = local_files.size_of(file)
+                if size > left:
+                    raise _damaged(self._folder, f"its files have more than {MAX_LAYOUT_BYTES} bytes")
+                if "sha256:" + local_files.sha256_of(file, max_bytes=size) != descriptor.digest:
+                    raise _damaged(self._folder, f"the blob of {descriptor.digest} has other bytes")
+            self._sizes[descriptor.digest] = size
+        if self._sizes[descriptor.digest] != descriptor.size:
+            raise _damaged(self._folder, f"the blob of {descriptor.digest} has not {descriptor.size} bytes")
 
 
 def _with_repositories(layout: Path, artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
@@ -113,25 +186,25 @@ def _annotations(value: Mapping[str, Any]) -> dict[str, str]:
 
 def _descriptor(item: Any) -> Descriptor:
     value = _checked_object(item)
+    media_type, size = value["mediaType"], value["size"]
+    if not isinstance(media_type, str) or not isinstance(size, int) or isinstance(size, bool):
+        raise TypeError("a descriptor takes a media type and a size")
     return Descriptor(
-        media_type=str(value["mediaType"]),
-        digest=str(value["digest"]),
-        size=int(value["size"]),
-        annotations=_annotations(value),
+        media_type=media_type, digest=_digest(value["digest"]), size=size, annotations=_annotations(value)
     )
 
 
-def _check_file(layout: Path, descriptor: Descriptor) -> None:
-    path = blob_path(layout, descriptor.digest)
-    if path.stat().st_size != descriptor.size or "sha256:" + sha256_of(path) != descriptor.digest:
-        raise _damaged(layout, f"the blob of {descriptor.digest} has other bytes")
+def _digest(value: object) -> str:
+    """Digests become file names: nothing but their one form does."""
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise ValueError(f"{str(value)[:SHOWN]!r} is no sha256 digest")
+    return value
 
 
-def _checked(layout: Path, digest: str) -> bytes:
-    content = blob_path(layout, digest).read_bytes()
-    if digest_of(content) != digest:
-        raise _damaged(layout, f"the blob of {digest} has other bytes")
-    return content
+def _names(layout: Path, digest: str) -> tuple[str, str, str]:
+    if not _DIGEST.fullmatch(digest):
+        raise _damaged(layout, f"{digest[:SHOWN]!r} is no sha256 digest")
+    return "blobs", "sha256", digest.removeprefix("sha256:")
 
 
 def _damaged(layout: Path, detail: str) -> RunbookError:

@@ -37,7 +37,8 @@ def parse(text: str) -> tuple[LockedPackage, ...]:
     Raises RunbookError VD-BUILD-006 for a line of another form, a name that is there twice, or no package at all.
     """
     packages: dict[str, LockedPackage] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    # What else a reader of text may take for an end of line does not end a comment.
+    for number, line in enumerate(re.split("\r?\n", text), 1):
         if not line or line.startswith("#"):
             continue
         match = _LINE.fullmatch(line)

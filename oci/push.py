@@ -12,14 +12,15 @@ from pathlib import Path
 
 from oci import layout_reader, notary_sign, release
 from oci.container_registry_writer import ContainerRegistryWriter
-from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor, blob_path
+from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor
 from oci.layout_reader import Artifact
 from oci.referrers import Referrers
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import LATEST, ReleaseManifest, version_key
+from runbook_lib.release_artifacts import check_artifact
 from runbook_lib.release_fetch import fetch_release, read_artifact, resolve_release
-from runbook_lib.release_manifest import parse
+from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, parse
 
 # Requests in flight at once. Each upload holds one piece in memory (container_registry_writer.PIECE_BYTES).
 MAX_PARALLEL = 8
@@ -30,12 +31,23 @@ _KINDS = {"blob": BLOBS, "manifest": MANIFESTS, "signature": SIGNATURES, "referr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltRelease:
-    """What a build's folder holds. artifacts: those that have tags; signatures: of the release manifest's artifact."""
+    """What a build's folder holds of a release.
+
+    artifacts: the release manifest's, and those that it pins; signatures: of the release manifest's artifact; content:
+    digest of the release manifest itself. others: names, or digests, of what else stands in the folder's index.
+    """
 
     folder: Path
     artifacts: tuple[Artifact, ...]
     signatures: tuple[Artifact, ...]
     manifest: ReleaseManifest
+    content: str
+    others: tuple[str, ...]
+
+    @property
+    def signed(self) -> Artifact:
+        """The release manifest's artifact, which is what is signed."""
+        return self.artifacts[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,22 +71,45 @@ class Facts:
 def read_release(folder: Path) -> BuiltRelease:
     """Return the release in a build's folder, everything checked against its digest.
 
-    Raises RunbookError VD-PUSH-001: no complete release; VD-MANIFEST-*: a release manifest that customers would refuse.
+    The folder's index is signed by nobody: what the release manifest does not pin is no part of the release, whatever
+    its name is. Raises RunbookError VD-PUSH-001: no complete release; VD-MANIFEST-*: a release that customers would
+    refuse.
     """
     found = layout_reader.read(folder)
-    artifacts = tuple(artifact for artifact in found if artifact.tag)
-    manifests = [artifact for artifact in artifacts if artifact.repository == release.MANIFEST_REPOSITORY]
-    if len(manifests) != 1 or len(manifests[0].layers) != 1:
-        raise RunbookError("VD-PUSH-001", "it holds no release manifest", target=str(folder))
-    manifest = parse(layout_reader.blob(folder, manifests[0].layers[0]))
-    built = {(artifact.repository, artifact.tag, artifact.digest) for artifact in artifacts}
+    named = [artifact for artifact in found if artifact.tag and artifact.repository == release.MANIFEST_REPOSITORY]
+    if len(named) != 1:
+        raise RunbookError("VD-PUSH-001", f"it holds {len(named)} release manifests", target=str(folder))
+    (signed,) = named
+    described = read_artifact(signed.manifest, digest=signed.digest, target=str(folder))
+    manifest = parse(layout_reader.blob_of(folder, described.content_digest, max_bytes=MAX_MANIFEST_BYTES))
+    if signed.tag != manifest.version:
+        detail = f"its index names the release manifest {signed.tag}, which is of version {manifest.version}"
+        raise RunbookError("VD-PUSH-001", detail, target=str(folder))
+    pinned = _pinned(folder, found, manifest)
+    signatures = _signatures(found, signed)
+    others = [artifact for artifact in found if artifact not in (signed, *pinned, *signatures)]
+    return BuiltRelease(
+        folder=folder,
+        artifacts=(signed, *pinned),
+        signatures=signatures,
+        manifest=manifest,
+        content=described.content_digest,
+        others=tuple(f"{each.repository}:{each.tag}" if each.tag else each.digest for each in others),
+    )
+
+
+def _pinned(folder: Path, found: Sequence[Artifact], manifest: ReleaseManifest) -> list[Artifact]:
+    """Return the artifacts that the release manifest pins, without the images, which no build holds."""
+    there = {(artifact.repository, artifact.tag, artifact.digest): artifact for artifact in found}
+    pinned = []
     for pin in (*manifest.runbooks, manifest.python_packages, *manifest.documents):
-        if (pin.repository, pin.tag, pin.digest) not in built:
+        artifact = there.get((pin.repository, pin.tag, pin.digest))
+        if artifact is None:
             detail = f"the release manifest pins {pin.repository}@{pin.digest}, which is not in it"
             raise RunbookError("VD-PUSH-001", detail, target=str(folder))
-    return BuiltRelease(
-        folder=folder, artifacts=artifacts, signatures=_signatures(found, manifests[0]), manifest=manifest
-    )
+        check_artifact(artifact.manifest, pin)
+        pinned.append(artifact)
+    return pinned
 
 
 def _signatures(found: Sequence[Artifact], signed: Artifact) -> tuple[Artifact, ...]:
@@ -136,7 +171,9 @@ class Push:
                 for blob in artifact.blobs
                 if (artifact.repository, blob.digest) == (repository, reference)
             )
-            self._writer.send_blob(repository, blob_path(self._built.folder, reference), blob)
+            with layout_reader.opened(self._built.folder, reference) as file:
+                # By its descriptor: the name may lead elsewhere by now. No other bytes than the digest's are taken.
+                self._writer.send_blob(repository, Path(f"/proc/self/fd/{file.fileno()}"), blob)
             return
         artifact = self._artifacts[repository, change.after]
         if kind == "referrer":

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from oci.layout import canonical
+from oci.usable import check_usable
 from runbook_lib import strict_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_manifest import MEDIA_TYPE, REPOSITORY, SCHEMA_VERSION, parse
@@ -19,8 +20,12 @@ RUNBOOK_MEDIA_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_MEDIA_TYPE = "application/vnd.vibedata.python-packages.v1"
 MANIFEST_MEDIA_TYPE = MEDIA_TYPE
 
+# What is made of it is a release manifest of at most 1 MiB; it may be written with more white space.
+MAX_DEFINITION_BYTES = 4 * 1024 * 1024
 # A release that never expires could be replayed for ever; a longer life than this is a slip of the pen.
 MAX_VALID_DAYS = 3660
+# How many unknown fields an error names, and how much of each.
+SHOWN = 40
 _FIELDS: Mapping[str, type] = {
     "version": str,
     "channel": str,
@@ -75,8 +80,13 @@ def parse_definition(content: bytes) -> ReleaseDefinition:
         raise _invalid(str(error)) from error
     if not isinstance(value, dict):
         raise _invalid("it takes a JSON object")
+    # The one form of every number in it, as it will be written.
+    try:
+        value = strict_json.loads(canonical(value))
+    except RecursionError as error:
+        raise _invalid("it is nested too deeply") from error
     if unknown := sorted(set(value) - set(_FIELDS)):
-        raise _invalid(f"unknown field {', '.join(unknown)}; known are {', '.join(_FIELDS)}")
+        raise _invalid(f"unknown field {', '.join(map(_shown, unknown[:SHOWN]))}; known are {', '.join(_FIELDS)}")
     for name, kind in _FIELDS.items():
         if name not in value:
             raise _invalid(f"{name} is missing; it takes {_KINDS[kind]}")
@@ -120,7 +130,7 @@ def manifest_of(
         }
     )
     try:
-        parse(manifest)
+        check_usable(parse(manifest))
     except RunbookError as error:
         raise _invalid(f"{error.message} ({error.code})") from error
     return manifest
@@ -150,6 +160,12 @@ def _document_entry(document: BuiltDocument, version: str) -> dict[str, Any]:
         "tag": version,
         "digest": document.digest,
     }
+
+
+def _shown(name: str) -> str:
+    """Return an unknown name as an error shows it: as it is, or with escapes where it would not show."""
+    quoted = ascii(name[:SHOWN])
+    return name if quoted == f"'{name}'" else quoted
 
 
 def _time(moment: datetime) -> str:

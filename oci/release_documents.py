@@ -5,7 +5,8 @@ from datetime import datetime
 
 from oci import provenance, release, sbom
 from oci.layout import LayoutWriter
-from oci.package_lock import LockedPackage
+from oci.package_facts import facts_of
+from oci.packages import LockedWheel
 from oci.provenance import Source
 from oci.release import BuiltDocument, BuiltRunbook, ReleaseDefinition
 
@@ -16,7 +17,7 @@ def add_documents(
     *,
     created_at: datetime,
     source: Source,
-    packages: Sequence[LockedPackage],
+    wheels: Sequence[LockedWheel],
     runbooks: Sequence[BuiltRunbook],
     packages_digest: str,
 ) -> list[BuiltDocument]:
@@ -26,7 +27,13 @@ def add_documents(
     """
     version = definition.version
     artifacts = [(release.runbook_repository(runbook.name), runbook.digest) for runbook in runbooks]
-    bill = sbom.sbom(version=version, created_at=created_at, packages=packages, runbooks=runbooks)
+    bill = sbom.sbom(
+        version=version,
+        created_at=created_at,
+        packages=[wheel.package for wheel in wheels],
+        runbooks=runbooks,
+        facts=facts_of(wheels),
+    )
     statement = provenance.provenance(
         version=version,
         channel=definition.channel,

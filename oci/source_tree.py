@@ -1,37 +1,90 @@
-"""What a build takes from the source tree: the texts, and the commit that gives the release its time."""
+"""What a build takes from the source tree: the texts, and the commit that gives the release its time.
+
+Every file is read once. What is built, and what is compared with the commit, are the same bytes.
+"""
 
 import os
-import subprocess
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from oci import local_files
 from oci.bundle import LOADER_FILE, normalised
+from oci.clone import Clone, clone_at
+from oci.closure import unfit
+from oci.local_files import FileRefusedError
+from oci.release import MAX_VALID_DAYS
 from runbook_lib.errors import RunbookError
 
 # All that shapes a built runbook or the package set.
 PARTS = ("runbooks", "runbook_lib", "oci")
 LOCK_FILE = "oci/packages.lock"
-GIT_SECONDS = 60
+# Far above any source file.
+MAX_SOURCE_BYTES = 4 * 1024 * 1024
+_PATH = re.compile(r"[A-Za-z0-9_./-]+")
+# SOURCE_DATE_EPOCH: "the number of seconds since the epoch, as a decimal integer" (reproducible-builds.org), in ASCII.
+_SECONDS = re.compile(r"[0-9]{1,12}")
+# Also the end of a release's life has a year of four digits.
+_LAST_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc) - timedelta(days=MAX_VALID_DAYS)
+SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Where the sources stand. commit: its id, empty outside a clone; changed: PARTS differ from the commit."""
+    """Where the sources stand. commit: its id, empty outside a clone; changed: PARTS differ from the commit.
+
+    different: the names of the files that differ, are missing, or are in no commit.
+    """
 
     commit: str
     changed: bool
+    different: tuple[str, ...] = ()
 
 
-def read_sources(root: Path) -> dict[str, str]:
-    """Return file name, as `runbook_lib/retry.py`, to text, of everything that built runbooks may embed.
+def read_files(root: Path) -> dict[str, bytes]:
+    """Return file name, as `runbook_lib/retry.py`, to bytes, of all Python files below PARTS and of the lock.
+
+    Raises RunbookError VD-BUILD-002: a link, or what is no file, stands in the place of one; a name of other than ASCII
+    letters, digits, `_`, `-` and dots; a file that cannot be read.
+    """
+    return {file: _read(root, file) for file in (*sorted(_python_files(root)), LOCK_FILE)}
+
+
+def _python_files(root: Path) -> Iterator[str]:
+    for part in PARTS:
+        for folder, folders, files in os.walk(root / part):
+            names = [*(name for name in folders if (Path(folder) / name).is_symlink()), *files]
+            for name in names:
+                path = (Path(folder) / name).relative_to(root).as_posix()
+                if name in folders:
+                    raise unfit(path, "it is a link")
+                if name.endswith(".py"):
+                    yield path
+
+
+def _read(root: Path, file: str) -> bytes:
+    if not _PATH.fullmatch(file):
+        raise unfit(ascii(file), "a file's name takes ASCII letters, digits, _, - and dots")
+    try:
+        return local_files.read_below(root, *file.split("/"), max_bytes=MAX_SOURCE_BYTES)
+    except FileRefusedError as error:
+        raise unfit(file, str(error)) from error
+
+
+def sources_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return file name to text of everything that built runbooks may embed.
 
     Raises RunbookError VD-BUILD-002 for a text that cannot be embedded.
     """
-    paths = [*(root / "runbooks").rglob("*.py"), *(root / "runbook_lib").rglob("*.py"), root / LOADER_FILE]
-    files = {path.relative_to(root).as_posix(): path for path in sorted(paths)}
-    return {file: normalised(path.read_bytes(), file=file) for file, path in files.items()}
+    embedded = {file: content for file, content in files.items() if not file.startswith("oci/") or file == LOADER_FILE}
+    return {file: normalised(content, file=file) for file, content in embedded.items()}
+
+
+def read_sources(root: Path) -> dict[str, str]:
+    """Return what `sources_of` does, of a source tree."""
+    return sources_of(read_files(root))
 
 
 def runbook_names(sources: Mapping[str, str]) -> list[str]:
@@ -40,43 +93,47 @@ def runbook_names(sources: Mapping[str, str]) -> list[str]:
     return sorted(file.removesuffix(".py") for file in files if "/" not in file and file != "__init__.py")
 
 
-def commit_of(root: Path) -> Commit:
-    """Return where a source tree stands."""
-    try:
-        return Commit(_git(root, "rev-parse", "HEAD"), bool(_git(root, "status", "--porcelain", "--", *PARTS)))
-    except _NoCommitError:
+def commit_of(root: Path, files: Mapping[str, bytes]) -> Commit:
+    """Return where a source tree stands whose files (of `read_files`) are built. Raises RunbookError VD-BUILD-009."""
+    clone = clone_at(root)
+    if clone is None:
         return Commit("", changed=False)
+    different = tuple(sorted(_different(clone, files)))
+    return Commit(clone.commit, changed=bool(different), different=different)
+
+
+def _different(clone: Clone, files: Mapping[str, bytes]) -> Iterator[str]:
+    committed = {path: blob for path, blob in clone.files(PARTS).items() if path.endswith(".py") or path == LOCK_FILE}
+    yield from committed.keys() - files.keys()
+    for file, content in files.items():
+        blob = committed.get(file)
+        if blob is None or (blob != clone.blob_id(content) and not _is_same_text(file, content, clone, blob)):
+            yield file
+
+
+def _is_same_text(file: str, content: bytes, clone: Clone, blob: str) -> bool:
+    """Whether they differ in line ends alone, which git may have written, and which do not show in what is built."""
+    return file != LOCK_FILE and _lines(content) == _lines(clone.content(blob))
+
+
+def _lines(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n")
 
 
 def release_time(root: Path, environ: Mapping[str, str]) -> datetime:
     """Return when a release was made: SOURCE_DATE_EPOCH (reproducible-builds.org) if set, else the commit's time.
 
-    Raises RunbookError VD-BUILD-008 where there is neither.
+    Raises RunbookError VD-BUILD-008 where there is neither, or it is no time that a release can have; -009 as
+    `commit_of` does.
     """
-    try:
-        seconds = environ.get("SOURCE_DATE_EPOCH") or _git(root, "log", "-1", "--format=%ct")
-        return datetime.fromtimestamp(int(seconds), timezone.utc)
-    except _NoCommitError as error:
-        raise RunbookError("VD-BUILD-008", str(error), target=str(root)) from error
-    except (ValueError, OverflowError, OSError) as error:
-        raise RunbookError("VD-BUILD-008", f"SOURCE_DATE_EPOCH is {seconds!r}") from error
-
-
-class _NoCommitError(Exception):
-    """There is no git, no clone at this very place, or no commit in it; the text is git's own."""
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """Return what git says. Raises _NoCommitError."""
-    command = ["git", "-C", str(root), *arguments]
-    # A clone that merely holds the source tree somewhere below says nothing of it.
-    environ = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.resolve().parent)}
-    try:
-        said = subprocess.run(  # noqa: S603
-            command, env=environ, capture_output=True, text=True, timeout=GIT_SECONDS, check=True
-        )
-    except FileNotFoundError as error:
-        raise _NoCommitError("there is no git") from error
-    except subprocess.CalledProcessError as error:
-        raise _NoCommitError(str(error.stderr).strip()) from error
-    return said.stdout.strip()
+    seconds, said = environ.get("SOURCE_DATE_EPOCH", ""), "SOURCE_DATE_EPOCH"
+    if not seconds:
+        clone = clone_at(root)
+        if clone is None:
+            raise RunbookError("VD-BUILD-008", "it is no clone with a commit", target=str(root))
+        seconds, said = clone.time(), f"the time of commit {clone.commit}"
+    if not _SECONDS.fullmatch(seconds) or int(seconds) > _LAST_TIME.timestamp():
+        shown = ascii(seconds[:SHOWN])
+        last = int(_LAST_TIME.timestamp())
+        raise RunbookError("VD-BUILD-008", f"{said} is {shown}; it takes digits, from 0 to {last}")
+    return datetime.fromtimestamp(int(seconds), timezone.utc)

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import secrets
 import signal
 import sys
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 THREADS = 16
+MAX_PORT = 65535
 MAX_CONNECTIONS = 400
 MAX_HEADER_BYTES = 16 * 1024
 # A connection that says nothing for so long is closed.
@@ -49,6 +51,13 @@ Any number may run at once: they share nothing but the tables and the vault. Eve
 """
 
 
+def _port(text: str) -> int:
+    """Return a TCP port. Raises argparse.ArgumentTypeError."""
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"takes 0 to {MAX_PORT}, in digits, not {text[:40]!a}")
+    return int(text)
+
+
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Serve until SIGTERM or SIGINT, and return 0; 2 for settings that are missing or malformed."""
     from waitress.server import create_server
@@ -59,7 +68,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, required=True, help="TCP port of 127.0.0.1; 0: any that is free")
+    parser.add_argument("--port", type=_port, required=True, help="TCP port of 127.0.0.1; 0: any that is free")
     arguments = parser.parse_args(argv)
     log = EventLog(SYSTEM_CLOCK)
     logging.basicConfig(level=logging.WARNING, handlers=[LoggedEvents(log)])

@@ -77,6 +77,12 @@ def claims(manifest: ReleaseManifest, resources: Iterable[Resource], *, automati
     )
 
 
+def check_resources(manifest: ReleaseManifest) -> None:
+    """Check that no two components of a release are the same resource. Raises RunbookError VD-COMPONENT-002."""
+    # Every customer's account has a name, which is the same in each.
+    _check_once([_with_resource(component, "account") for component in manifest.components])
+
+
 def _with_resource(component: Component, automation_account: str) -> Component:
     resource_type, name = component.resource_type, component.resource_name or component.name
     if component.type == "runbook" and resource_type is None:

@@ -52,9 +52,16 @@ ENTRIES = (
     entry(
         "VD-BUILD-008",
         "the release has no time",
-        "Its time is the commit's, so that two builds are the same; here is neither a commit nor SOURCE_DATE_EPOCH.",
-        "Build in a clone, or set SOURCE_DATE_EPOCH (seconds since 1970, UTC).",
+        "Its time is the commit's, so that two builds are the same; here is neither a commit nor SOURCE_DATE_EPOCH, or"
+        " it is no time.",
+        "Build in a clone, or set SOURCE_DATE_EPOCH (seconds since 1970, UTC, in digits).",
         exit_code=EXIT_USAGE,
+    ),
+    entry(
+        "VD-BUILD-009",
+        "git does not say what is committed",
+        "The source tree is a clone, but git is not there or does not read it, so nobody knows which commit is built.",
+        "Mend what git says in the message; `git fsck` checks a clone, and a fresh clone is always good.",
     ),
     entry(
         "VD-PUSH-001",

@@ -72,6 +72,22 @@ def script_of(name: str, sha256: str) -> Script:
     return Script(name=name, blob=ArtifactBlob(filename=f"{name}.py", sha256=sha256, size=None))
 
 
+def check_artifact(content: bytes, pin: Pin) -> None:
+    """Check that an artifact is what a runbook will take for what is pinned; the pin is no image's.
+
+    content: of the artifact's manifest, of the pinned digest. Raises RunbookError VD-MANIFEST-011.
+    """
+    if isinstance(pin, RunbookPin):
+        _check_script(content, pin)
+    elif isinstance(pin, DocumentPin):
+        _document(content, pin)
+    else:
+        read_package_set(content, pin.digest)
+    if len(content) > MAX_ARTIFACT_BYTES:
+        detail = f"its manifest has {len(content)} bytes; at most {MAX_ARTIFACT_BYTES}"
+        raise RunbookError("VD-MANIFEST-011", detail, target=f"{pin.repository}@{pin.digest}")
+
+
 def read_package_set(content: bytes, digest: str) -> PackageSet:
     """Return the package set whose artifact has the manifest `content` and `digest`, which the caller has compared.
 
@@ -125,23 +141,24 @@ class ContainerRegistryArtifacts:
             return
         pin: Pin = self._runbooks.get(blob.sha256) or self._documents.get(blob.sha256) or self._packages
         if isinstance(pin, RunbookPin):
-            self._check_script(pin)
+            _check_script(self._manifest(pin), pin)
         max_bytes = MAX_SCRIPT_BYTES if blob.size is None else blob.size
         if not self._reader.save(pin.repository, digest, max_bytes, file):
             raise RunbookError("VD-MANIFEST-012", blob.filename, target=f"{pin.repository}@{digest}")
-
-    def _check_script(self, pin: RunbookPin) -> None:
-        """The artifact's digest and its script's are pinned both: they must belong to each other."""
-        target = f"{pin.repository}@{pin.digest}"
-        layers = [layer["digest"] for layer in _layers(self._manifest(pin), RUNBOOK_TYPE, target)]
-        if layers != [f"sha256:{pin.script_sha256}"]:
-            raise RunbookError("VD-MANIFEST-011", f"script_sha256 is {pin.script_sha256}", target=target)
 
     def _manifest(self, pin: Pin) -> bytes:
         found = self._reader.manifest(pin.repository, pin.digest, MAX_ARTIFACT_BYTES)
         if found is None:
             raise RunbookError("VD-MANIFEST-012", target=f"{pin.repository}@{pin.digest}")
         return found.content
+
+
+def _check_script(content: bytes, pin: RunbookPin) -> None:
+    """The artifact's digest and its script's are pinned both: they must belong to each other."""
+    target = f"{pin.repository}@{pin.digest}"
+    layers = [layer["digest"] for layer in _layers(content, RUNBOOK_TYPE, target)]
+    if layers != [f"sha256:{pin.script_sha256}"]:
+        raise RunbookError("VD-MANIFEST-011", f"script_sha256 is {pin.script_sha256}", target=target)
 
 
 def _layers(content: bytes, artifact_type: str, target: str) -> Sequence[dict[str, Any]]:

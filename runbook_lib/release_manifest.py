@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args
 
 from runbook_lib import release_rules, strict_json
 from runbook_lib.errors import RunbookError
+from runbook_lib.network_policy import MAX_DELAY_SECONDS, MAX_RETRIES
 from runbook_lib.release import (
     MANIFEST_REPOSITORY,
     Component,
@@ -37,9 +38,9 @@ MAX_RUNBOOKS = 100
 MAX_DOCUMENTS = 10
 MAX_COMPONENTS = 1000
 MAX_DEPENDENCIES = 100
-MAX_RETRIES = 10
-MAX_DELAY_SECONDS = 60
 MAX_PROBE_SECONDS = 300
+# A status of an answer that is the last one: 1xx are followed by another (RFC 9110, 15.2).
+MIN_STATUS, MAX_STATUS = 200, 599
 
 # Patterns match the whole text.
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
@@ -53,7 +54,20 @@ SHA256 = r"[a-f0-9]{64}"
 MEDIA_TYPE_NAME = r"[a-z]{1,32}/[a-z0-9][a-z0-9.+-]{0,126}"  # RFC 6838, 4.2, in small letters
 # RFC 3339, UTC only, without the leap seconds that Python's datetime does not know.
 TIME = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,6})?Z"
-PRINTABLE = r"[^\u0000-\u001f\u007f]+"
+# Visible ASCII, blanks within: what looks the same is the same.
+VISIBLE = r"[!-~]([ -~]*[!-~])?"
+# Namespace and types, as Microsoft.App/containerApps.
+RESOURCE_TYPE = r"[A-Za-z0-9]+(\.[A-Za-z0-9]+)*(/[A-Za-z0-9._-]+)+"
+# No name of a resource has <>%&\\?/ or a control character (Azure's naming rules for resources), and no key of a table
+# has #. One name for each type after the namespace.
+_RESOURCE = r"[!\"$'-.0-;=@-\[\]-~]([ !\"$'-.0-;=@-\[\]-~]*[!\"$'-.0-;=@-\[\]-~])?"
+RESOURCE_NAME = rf"{_RESOURCE}(/{_RESOURCE})*"
+# RFC 9112, 3.2.1, origin-form: absolute-path [ "?" query ] of RFC 3986. A second slash at the beginning would make a
+# host of what follows, for some readers.
+ORIGIN_FORM = (
+    r"/(([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?"
+    r"(\?([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?"
+)
 
 # Longest texts, in characters.
 MAX_REPOSITORY = 255
@@ -164,10 +178,18 @@ def _component(value: object, where: str) -> Component:
     return Component(
         name=_text(fields["name"], f"{where}.name", NAME),
         type=_one_of(fields["type"], f"{where}.type", get_args(ComponentType)),
-        version=_text(fields["version"], f"{where}.version", PRINTABLE, MAX_TEXT),
+        version=_text(fields["version"], f"{where}.version", VISIBLE, MAX_TEXT),
         artifact=_optional_text(fields.get("artifact"), f"{where}.artifact", NAME),
-        resource_type=_optional_text(fields.get("resource_type"), f"{where}.resource_type", PRINTABLE, MAX_TEXT),
-        resource_name=_optional_text(fields.get("resource_name"), f"{where}.resource_name", PRINTABLE, MAX_TEXT),
+        resource_type=_optional_text(
+            fields.get("resource_type"),
+            f"{where}.resource_type",
+            RESOURCE_TYPE,
+            MAX_TEXT,
+            "Microsoft.App/containerApps",
+        ),
+        resource_name=_optional_text(
+            fields.get("resource_name"), f"{where}.resource_name", RESOURCE_NAME, MAX_TEXT, "vibedata-studio"
+        ),
         depends_on=_list(
             fields.get("depends_on", []),
             f"{where}.depends_on",
@@ -183,8 +205,10 @@ def _health(value: object, where: str) -> Health:
     status, seconds = fields.get("expected_status"), fields.get("timeout_seconds")
     return Health(
         kind=_one_of(fields["kind"], f"{where}.kind", get_args(HealthKind)),
-        path=_optional_text(fields.get("path"), f"{where}.path", PRINTABLE, MAX_LONG_TEXT),
-        expected_status=None if status is None else _integer(status, f"{where}.expected_status", 100, 599),
+        path=_optional_text(fields.get("path"), f"{where}.path", ORIGIN_FORM, MAX_LONG_TEXT, "/healthz?deep=1"),
+        expected_status=None
+        if status is None
+        else _integer(status, f"{where}.expected_status", MIN_STATUS, MAX_STATUS),
         timeout_seconds=None
         if seconds is None
         else _integer(seconds, f"{where}.timeout_seconds", 1, MAX_PROBE_SECONDS),
@@ -194,8 +218,8 @@ def _health(value: object, where: str) -> Health:
 def _retry_policies(value: object, where: str) -> NetworkRetryPolicies:
     fields = _fields(value, where, required=("max_retries", "delay_seconds"))
     delay = fields["delay_seconds"]
-    if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay <= MAX_DELAY_SECONDS:
-        raise _malformed(f"{where}.delay_seconds", f"takes a number from 0 to {MAX_DELAY_SECONDS}", delay)
+    if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 < delay <= MAX_DELAY_SECONDS:
+        raise _malformed(f"{where}.delay_seconds", f"takes a number over 0, of at most {MAX_DELAY_SECONDS:g}", delay)
     return NetworkRetryPolicies(
         max_retries=_integer(fields["max_retries"], f"{where}.max_retries", 0, MAX_RETRIES), delay_seconds=float(delay)
     )
@@ -211,7 +235,7 @@ def _fields(
             raise RunbookError("VD-MANIFEST-002", f"{where} has no {name}")
     for name in value:
         if name not in required and name not in optional:
-            raise RunbookError("VD-MANIFEST-002", f"{where} has the unknown field {name[:SHOWN]!r}")
+            raise RunbookError("VD-MANIFEST-002", f"{where} has the unknown field {name[:SHOWN]!a}")
     return value
 
 
@@ -221,15 +245,15 @@ def _list(value: object, where: str, cap: int, item: Callable[[object, str], T])
     return tuple(item(each, f"{where}[{index}]") for index, each in enumerate(value))
 
 
-def _text(value: object, where: str, pattern: str, cap: int | None = None) -> str:
+def _text(value: object, where: str, pattern: str, cap: int | None = None, like: str = "") -> str:
     if not isinstance(value, str) or (cap is not None and len(value) > cap) or not re.fullmatch(pattern, value):
         limit = "" if cap is None else f" of at most {cap} characters"
-        raise _malformed(where, f"takes a text{limit} like {pattern}", value)
+        raise _malformed(where, f"takes a text{limit} like {like or pattern}", value)
     return value
 
 
-def _optional_text(value: object, where: str, pattern: str, cap: int | None = None) -> str | None:
-    return None if value is None else _text(value, where, pattern, cap)
+def _optional_text(value: object, where: str, pattern: str, cap: int | None = None, like: str = "") -> str | None:
+    return None if value is None else _text(value, where, pattern, cap, like)
 
 
 def _one_of(value: object, where: str, choices: tuple[Any, ...]) -> Any:
@@ -257,7 +281,7 @@ def _time(value: object, where: str) -> datetime:
 
 
 def _malformed(where: str, takes: str, value: object) -> RunbookError:
-    shown = repr(value)
+    shown = ascii(value)
     if len(shown) > SHOWN:
         shown = shown[:SHOWN] + "..."
     return RunbookError("VD-MANIFEST-002", f"{where} {takes}, not {shown}")

@@ -11,7 +11,9 @@ from typing import NoReturn
 import scripts
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
+from scripts.local_failures import local_failure, lost_output
 from scripts.output import CHOICES, CommandError, show_failure
+from scripts.standard_streams import tolerant
 
 PREFIX = "command_"
 EPILOG = """\
@@ -43,7 +45,23 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are shown, not raised."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    with tolerant() as streams:
+        try:
+            code = _run(sys.argv[1:] if argv is None else list(argv))
+        except SystemExit as ended:  # --help
+            sys.stdout.flush()
+            if streams.lost is None:
+                raise
+            code = int(ended.code or 0)
+        sys.stdout.flush()
+        if streams.lost is not None:
+            # Standard output is what failed, whatever the form that was asked for.
+            failed = _shown("text", lost_output(streams.lost))
+            return code or failed
+        return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     modules = _modules(arguments)
     try:
         options = _parser(modules).parse_args(arguments)
@@ -53,21 +71,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     try:
         code: int = modules[options.command].run(options)
-    except CommandError as error:
-        show_failure(options.output, error=error.as_json(), text=f"{error.message}\n  what to do: {error.remedy}")
-        return 1
-    except RunbookError as error:
-        show_failure(options.output, error=error.as_json(), text=str(error))
-        return error.exit_code
+    except (CommandError, RunbookError) as error:
+        return _shown(options.output, error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        named = name_error(error)
-        if named is None:
+        told = name_error(error) or local_failure(error)
+        if told is None:
             raise  # a fault of ours, which a traceback tells best
-        show_failure(options.output, error=named.as_json(), text=str(named))
-        return named.exit_code
+        return _shown(options.output, told)
     return code
+
+
+def _shown(output: str, error: CommandError | RunbookError) -> int:
+    """Show what went wrong and return the exit code."""
+    show_failure(output, error=error.as_json(), text=str(error))
+    return error.exit_code
 
 
 def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 from oci.build import WHEEL_CACHE, BuildResult, build
 from oci.bundle import MAX_BYTES
+from oci.local_files import FileRefusedError, read_file
 from oci.notary_sign import Signing
+from oci.release import MAX_DEFINITION_BYTES
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from scripts import release_signing
 from scripts.output import show, table
 
+# How many files that are not the commit's a warning names.
+MAX_NAMED = 5
 PROJECT = Path(__file__).resolve().parent.parent
 EXAMPLES = """\
 examples:
@@ -81,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     built = build(
         _definition(arguments.release),
         root=PROJECT,
-        out=arguments.out.resolve(),
-        wheel_cache=arguments.wheels.resolve(),
+        out=Path(os.path.realpath(arguments.out)),
+        wheel_cache=Path(os.path.realpath(arguments.wheels)),
         environ=os.environ,
         on_step=on_step,
         signing=signing,
@@ -97,9 +101,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _definition(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RunbookError("VD-BUILD-001", f"it cannot be read: {error.strerror}", target=str(path)) from error
+        return read_file(path, max_bytes=MAX_DEFINITION_BYTES)
+    except FileRefusedError as error:
+        raise RunbookError("VD-BUILD-001", str(error), target=str(path)) from error
 
 
 def _as_json(built: BuildResult) -> dict[str, object]:
@@ -109,6 +113,7 @@ def _as_json(built: BuildResult) -> dict[str, object]:
         "folder": str(built.folder),
         "commit": built.commit.commit,
         "uncommitted_changes": built.commit.changed,
+        "different_files": list(built.commit.different),
         "manifest_digest": built.manifest_digest,
         "artifacts": dict(built.artifacts),
         "runbook_bytes": dict(built.sizes),
@@ -131,12 +136,17 @@ def _signature(built: BuildResult, signing: Signing | None) -> dict[str, str] | 
 
 def _warnings(built: BuildResult, signing: Signing | None) -> list[str]:
     """Return what whoever builds should know: that nobody will take it, or not as long as it says."""
+    changes = _changes(built)
     if signing is None:
-        return ["the release is not signed: `vibedata push` refuses it; give --signing-key and --signing-chain"]
+        unsigned = "the release is not signed: `vibedata push` refuses it; give --signing-key and --signing-chain"
+        return [unsigned, *changes]
     end = signing.chain.valid_until
     if end >= built.expires_at:
-        return []
-    return [f"the release expires at {_time(built.expires_at)}, its signature's certificates already at {_time(end)}"]
+        return changes
+    return [
+        *changes,
+        f"the release expires at {_time(built.expires_at)}, its signature's certificates already at {_time(end)}",
+    ]
 
 
 def _time(moment: datetime) -> str:
@@ -163,3 +173,12 @@ def _sources(built: BuildResult) -> str:
         return "built outside a clone"
     changed = ", with changes that are not committed: nobody else can build the same" if built.commit.changed else ""
     return f"built from commit {built.commit.commit[:12]}{changed}"
+
+
+def _changes(built: BuildResult) -> list[str]:
+    """Return what to say of sources that are not those of the commit."""
+    files = built.commit.different
+    if not files:
+        return []
+    named = ", ".join(files[:MAX_NAMED]) + (f" and {len(files) - MAX_NAMED} more" if len(files) > MAX_NAMED else "")
+    return [f"not as in commit {built.commit.commit[:12]}, so that nobody else can build the same: {named}"]

@@ -51,7 +51,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Do the action and return the exit code."""
     actions = {"up": _up, "down": _down, "status": _status, "reset": _reset}
-    return actions[arguments.action](Path(arguments.dir).resolve(), arguments)
+    return actions[arguments.action](Path(os.path.realpath(arguments.dir)), arguments)
 
 
 def _up(directory: Path, arguments: argparse.Namespace) -> int:

@@ -11,18 +11,22 @@ from pathlib import Path
 
 from oci import push
 from oci.container_registry_writer import ContainerRegistryWriter
-from oci.push import Push
+from oci.push import BuiltRelease, Push
 from runbook_lib.change import Plan, Result
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_wire import PUBLISHER, Side
 from runbook_lib.engine import Progress, Work, apply_plan
 from runbook_lib.retry import NetworkRetryPolicy
+from scripts import trusted_signer
 from scripts.change_errors import name_any
 from scripts.output import show, table
 from scripts.publisher_registry import HOST, PASSWORD, USERNAME, add_login, default_host, open_wire, token_source
+from scripts.release_check import BuiltReleaseFolder, Findings, check
 
 SIDE = Side(unreachable=PUBLISHER.unreachable, refused="VD-PUSH-005")
 PROGRESS_SECONDS = 2.0
+# How many of the things that are not sent a warning names.
+MAX_NAMED = 5
 EXAMPLES = f"""\
 examples:
   vibedata push dist --plan                            what would be sent, nothing changed
@@ -32,6 +36,8 @@ examples:
 
 Without --to, {HOST} names the container registry; without --username and --entra,
 {USERNAME} and {PASSWORD} are the credentials.
+The release is verified first, as every customer will: whom to trust is said with --trust-root and --identity, or by
+{trusted_signer.ROOTS} and {trusted_signer.IDENTITY}. What the release manifest does not pin is not sent.
 What is there already is not sent again. A version's tag never moves; `latest` moves last. That it moves back to an
 older release is said first.
 """
@@ -49,6 +55,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
     parser.add_argument("--to", default=default_host(), metavar="HOST", help="host, or host:port")
     parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    trusted_signer.add_options(parser, os.environ)
     add_login(parser)
     parser.set_defaults(run=run)
 
@@ -56,22 +63,32 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Push and return the exit code."""
     started = time.monotonic()
-    built = push.read_release(arguments.build)
-    writer = _writer(arguments, os.environ)
+    # What is not said is asked for before anything is read.
+    writer, policy = _writer(arguments, os.environ), trusted_signer.policy(arguments, os.environ)
+    place, now = BuiltReleaseFolder(arguments.build), SYSTEM_CLOCK.now()
+    findings = check(place, policy, now)
+    if findings.error is not None:
+        raise findings.error
+    built = place.believed(policy, now)
     sent = Push(built=built, writer=writer)
     facts = sent.observe()
-    plan, warnings = push.plan(facts), push.warnings(facts)
+    plan, warnings = push.plan(facts), [*push.warnings(facts), *_left_out(built)]
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr, flush=True)  # noqa: T201 - what a command says
     summary: dict[str, object] = {
         "version": built.manifest.version,
         "container_registry": arguments.to,
+        "signed_by": dict(findings.certificate),
         "unchanged": len(plan.unchanged),
         "warnings": warnings,
     }
     if arguments.plan:
         changes = [asdict(change) for change in plan.changes]
-        show(arguments.output, result={"status": "planned", "changes": changes, **summary}, text=_plan_text(plan))
+        show(
+            arguments.output,
+            result={"status": "planned", "changes": changes, **summary},
+            text=_plan_text(plan, findings),
+        )
         return 0
     stream = sys.stderr if arguments.output == "json" else sys.stdout
     results = apply_plan(
@@ -123,13 +140,22 @@ def _first_error(failed: Sequence[Result]) -> dict[str, object] | None:
     return next((result.error.as_json() for result in failed if result.error), None)
 
 
-def _plan_text(plan: Plan) -> str:
+def _left_out(built: BuiltRelease) -> list[str]:
+    """Return what to say of things that stand in the folder and are no part of the release."""
+    if not built.others:
+        return []
+    named = ", ".join(built.others[:MAX_NAMED]) + (", ..." if len(built.others) > MAX_NAMED else "")
+    return [f"not sent, because the release does not pin it: {named}"]
+
+
+def _plan_text(plan: Plan, findings: Findings) -> str:
     rows = []
     for change in plan.changes:
         kind, repository, reference = push.parts(change.target)
         rows.append((change.action, kind, repository, _short(reference), _short(change.before or "-")))
     title = f"plan: nothing was changed; {len(plan.unchanged)} of {len(rows) + len(plan.unchanged)} are there"
-    return table(title, ("action", "kind", "repository", "reference", "before"), rows)
+    signer = f"signed by {findings.certificate['subject']}, as this machine trusts\n"
+    return table(title, ("action", "kind", "repository", "reference", "before"), rows) + signer
 
 
 def _short(reference: str) -> str:

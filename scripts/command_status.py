@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from oci.written_files import write_file
 from runbook_lib.automation_account import AutomationAccount, plain
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry import COMPONENTS, Entity
@@ -13,7 +14,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
 from runbook_lib.retry import NetworkRetryPolicy
 from scripts.azure_session import AzureSession, open_session
-from scripts.output import CommandError, show
+from scripts.output import show
 from scripts.status_facts import Run, Trouble
 from scripts.status_page import page
 from scripts.status_report import COMPONENT_REGISTRY, RUNS, TABLES, Seen, report
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = report(seen)
     written = ""
     if arguments.html is not None:
-        _write(arguments.html, page(found))
+        write_file(arguments.html, page(found).encode(), what="the page")
         written = f"written to {arguments.html}\n"
     show(arguments.output, result=found.as_json(), text=text(found) + written)
     return 1 if seen.troubles else 0
@@ -132,16 +133,3 @@ def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
         )
         for job in jobs
     )
-
-
-def _write(file: Path, content: str) -> None:
-    """Replace the file at once: a browser that is looking at it never loads half of it."""
-    partial = file.with_name(file.name + ".partial")
-    try:
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(file)
-    except OSError as error:
-        raise CommandError(
-            f"the page cannot be written to {file}: {error.strerror}",
-            remedy="name a file in a folder that you can write to",
-        ) from error

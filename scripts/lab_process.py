@@ -72,8 +72,9 @@ def start_detached(directory: Path, *options: str) -> RunningLab:
     `options` are those of `python -m lab`.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / LOG_FILE).touch(mode=0o600)  # what the lab prints has its passwords
-    with (directory / LOG_FILE).open("wb") as log:
+    # What the lab prints has its passwords; and a link in the way leads to somebody else's file.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(directory / LOG_FILE, flags, 0o600), "wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
             command(directory, *options),
             cwd=PROJECT,

@@ -15,6 +15,11 @@ class CommandError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        self.exit_code = 1
+
+    def __str__(self) -> str:
+        """Return what a person reads."""
+        return f"{self.message}\n  what to do: {self.remedy}"
 
     def as_json(self) -> dict[str, object]:
         """Return the error for `--output json`."""

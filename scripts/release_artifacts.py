@@ -5,11 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from oci.layout import COPY_BYTES, blob_path, digest_of
+from oci import layout_reader
+from oci.layout import COPY_BYTES
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from runbook_lib.release_artifacts import ArtifactBlob, PackageSet, Script, read_package_set, script_of
-from runbook_lib.release_fetch import read_artifact
+from runbook_lib.release_artifacts import (
+    MAX_ARTIFACT_BYTES,
+    ArtifactBlob,
+    PackageSet,
+    Script,
+    read_package_set,
+    script_of,
+)
 from runbook_lib.release_rules import check_installable
 from runbook_lib.trust_policy import trust_policy
 from scripts.azure_session import AzureSession
@@ -32,10 +39,9 @@ class LayoutArtifacts:
         signed = built.signed(built.artifact(), policy, now)
         manifest = built.manifest(signed)
         installed = installed_release(session)
-        content = read_artifact(signed.artifact, digest=signed.digest, target=str(folder)).content_digest
         check_installable(
             manifest,
-            sha256=content.removeprefix("sha256:"),
+            sha256=built.content.removeprefix("sha256:"),
             installed=() if installed is None else (installed,),
             now=now,
             allow_downgrade=allow_downgrade,
@@ -46,9 +52,7 @@ class LayoutArtifacts:
 
     def package_set(self) -> PackageSet:
         """Return the build's package set."""
-        content = blob_path(self._folder, self._packages).read_bytes()
-        if digest_of(content) != self._packages:
-            raise RunbookError("VD-PUSH-001", "the package set has other bytes", target=str(self._folder))
+        content = layout_reader.blob_of(self._folder, self._packages, max_bytes=MAX_ARTIFACT_BYTES)
         return read_package_set(content, self._packages)
 
     def scripts(self, names: Sequence[str]) -> tuple[Script, ...]:
@@ -61,7 +65,7 @@ class LayoutArtifacts:
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
         """Write a file's bytes to `file`. See runbook_lib.release_artifacts.ArtifactSource."""
         found = hashlib.sha256()
-        with blob_path(self._folder, f"sha256:{blob.sha256}").open("rb") as content:
+        with layout_reader.opened(self._folder, f"sha256:{blob.sha256}") as content:
             while piece := content.read(COPY_BYTES):
                 found.update(piece)
                 file.write(piece)

@@ -5,19 +5,20 @@ Each check rests on the one before it, so the first that fails is the last that 
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from oci import push
-from oci.layout import MANIFEST_MEDIA_TYPE, blob_path
+from oci import layout_reader, push
+from oci.layout import MANIFEST_MEDIA_TYPE
+from oci.layout_reader import Artifact
 from runbook_lib.clock import rfc3339
 from runbook_lib.container_registry import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_certificates import read_chain
 from runbook_lib.notary_envelope import JWS, read_envelope
-from runbook_lib.notary_referrers import first_good_signature
+from runbook_lib.notary_referrers import GoodSignature, first_good_signature
 from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature
 from runbook_lib.release import MANIFEST_REPOSITORY, Pin, ReleaseManifest
 from runbook_lib.release_fetch import MAX_ARTIFACT_BYTES, fetch_release, read_artifact
@@ -189,23 +190,45 @@ class BuiltReleaseFolder:
         self._built = push.read_release(folder)
         self._there = {(artifact.repository, artifact.digest) for artifact in self._built.artifacts}
 
+    @property
+    def content(self) -> str:
+        """The digest of the release manifest itself."""
+        return self._built.content
+
     def artifact(self) -> Manifest:
         """Return the release artifact. See ReleasePlace."""
-        found = next(each for each in self._built.artifacts if each.repository == MANIFEST_REPOSITORY)
-        return Manifest(found.digest, found.manifest)
+        return Manifest(self._built.signed.digest, self._built.signed.manifest)
+
+    def believed(self, policy: TrustPolicy, now: datetime) -> push.BuiltRelease:
+        """Return the release with those of its signatures that are good; others may be anybody's."""
+        return replace(
+            self._built,
+            signatures=tuple(each for each in self._built.signatures if self._is_good(each, policy, now)),
+        )
+
+    def _is_good(self, signature: Artifact, policy: TrustPolicy, now: datetime) -> bool:
+        try:
+            self._first_good((signature,), policy, now)
+        except RunbookError:
+            return False
+        return True
 
     def signed(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> Signed:
         """Return the release artifact, verified. See ReleasePlace."""
         if not self._built.signatures:
             raise RunbookError("VD-TRUST-050", target=self._built.manifest.version)
-        good = first_good_signature(
-            [push.descriptor_of(signature).as_json() for signature in self._built.signatures],
+        good = self._first_good(self._built.signatures, policy, now)
+        return Signed(digest=artifact.digest, artifact=artifact.content, envelope=good.envelope, verified=good.verified)
+
+    def _first_good(self, signatures: Sequence[Artifact], policy: TrustPolicy, now: datetime) -> GoodSignature:
+        signed = self._built.signed
+        return first_good_signature(
+            [push.descriptor_of(signature).as_json() for signature in signatures],
             source=_LayoutBlobs(self._folder),
-            subject=Subject(media_type=MANIFEST_MEDIA_TYPE, digest=artifact.digest, size=len(artifact.content)),
+            subject=Subject(media_type=MANIFEST_MEDIA_TYPE, digest=signed.digest, size=len(signed.manifest)),
             policy=policy,
             now=now,
         )
-        return Signed(digest=artifact.digest, artifact=artifact.content, envelope=good.envelope, verified=good.verified)
 
     def manifest(self, signed: Signed) -> ReleaseManifest:  # noqa: ARG002 - the protocol's
         """Return the release manifest. See ReleasePlace."""
@@ -232,5 +255,4 @@ class _LayoutBlobs:
 
     def blob(self, digest: str, max_bytes: int) -> bytes | None:
         """Return the blob of that digest."""
-        with blob_path(self._folder, digest).open("rb") as file:
-            return file.read(max_bytes + 1)
+        return layout_reader.blob_of(self._folder, digest, max_bytes=max_bytes)

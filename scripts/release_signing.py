@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oci.key_vault_signer import KeyVaultSigner
+from oci.local_files import MAX_PEM_BYTES, FileRefusedError, read_file
 from oci.notary_sign import Signing
 from oci.signers import PemSigner, Signer
 from oci.signing_chain import read_chain
@@ -75,6 +76,6 @@ def _is_address(text: str) -> bool:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise RunbookError("VD-TRUST-051", f"it cannot be read: {error.strerror}", target=path) from error
+        return read_file(Path(path), max_bytes=MAX_PEM_BYTES)
+    except FileRefusedError as error:
+        raise RunbookError("VD-TRUST-051", str(error), target=path) from error

@@ -1,6 +1,7 @@
 """What `vibedata rotate-hmac` and `vibedata rotate-acr-token` have in common: options, the run, and what is shown."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -69,7 +70,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
 
 def _overlap_seconds(text: str) -> int:
     """Return the number; what argparse says of a ValueError names the option alone."""
-    if not text.isdecimal() or int(text) > MAX_OVERLAP_SECONDS:
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) > MAX_OVERLAP_SECONDS:
         raise argparse.ArgumentTypeError(f"takes 0 to {MAX_OVERLAP_SECONDS}")
     return int(text)
 

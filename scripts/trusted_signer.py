@@ -1,4 +1,4 @@
-"""Whom `vibedata verify` trusts: what the command line says, else what the environment pins for the runbooks."""
+"""Whom `vibedata verify` and `push` trust: what the command line says, else what the environment pins for runbooks."""
 
 import argparse
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from oci.local_files import MAX_PEM_BYTES, FileRefusedError, read_file
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_signature import TrustPolicy
 
@@ -53,9 +54,9 @@ def _fingerprint(root: str) -> str:
     if _FINGERPRINT.fullmatch(root):
         return root
     try:
-        (certificate,) = x509.load_pem_x509_certificates(Path(root).read_bytes())
-    except OSError as error:
-        raise RunbookError("VD-TRUST-056", f"it cannot be read: {error.strerror}", target=root) from error
+        (certificate,) = x509.load_pem_x509_certificates(read_file(Path(root), max_bytes=MAX_PEM_BYTES))
+    except FileRefusedError as error:
+        raise RunbookError("VD-TRUST-056", str(error), target=root) from error
     except ValueError as error:
         raise RunbookError("VD-TRUST-056", "it is no PEM file of one certificate", target=root) from error
     return certificate.fingerprint(hashes.SHA256()).hex()

@@ -33,6 +33,7 @@ from scripts import cli
 from scripts.command_push import SIDE
 from tests.certificate_maker import AUTHORITY, Made, Wanted, make, pem
 from tests.lab.running_lab import LabUnderTest
+from tests.notary_maker import fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "2026.11.0"
@@ -56,7 +57,7 @@ def make_release(folder: Path, *, signed: bool = True, **changed: object) -> Pat
     definition = {
         "version": VERSION,
         "channel": "stable",
-        "valid_days": 30,
+        "valid_days": 3650,
         "images": [],
         "components": [],
         "policies": {"networkRetryPolicies": {"max_retries": 3, "delay_seconds": 2}},
@@ -79,8 +80,14 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield make_release(tmp_path_factory.mktemp("release") / "dist")
 
 
-def vibedata(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
-    code = cli.main([*arguments, "--output", "json"])
+# These releases are not signed by the lab's own key.
+TRUST = (f"--trust-root={fingerprint(ISSUER)}", f"--identity={Wanted().name}")
+
+
+def vibedata(
+    capsys: pytest.CaptureFixture[str], *arguments: str, trust: Sequence[str] = TRUST
+) -> tuple[int, dict[str, Any]]:
+    code = cli.main([*arguments, *trust, "--output", "json"])
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -353,7 +360,7 @@ def test_credentials_are_needed_and_never_shown(
 ) -> None:
     canary = "canary-3f9a1c7e5b"
     monkeypatch.setenv("VIBEDATA_PUBLISHER_REGISTRY_PASSWORD", canary)
-    code = cli.main(["push", str(release)])
+    code = cli.main(["push", str(release), *TRUST])
     captured = capsys.readouterr()
     assert code == 1
     assert "VD-PUSH-005" in captured.err

@@ -16,6 +16,9 @@ WRONG = (
     ("rotate-hmac", "--overlap-seconds", "-600"),
     ("rotate-acr-token", "--overlap-seconds", "2592001"),
     ("rotate-hmac", "--overlap-seconds", "9" * 5000),
+    ("rotate-hmac", "--overlap-seconds", "\u0666\u0660\u0660"),
+    ("rotate-hmac", "--overlap-seconds", "6_00"),
+    ("rotate-acr-token", "--overlap-seconds", " 600"),
 )
 
 

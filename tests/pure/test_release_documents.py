@@ -12,6 +12,7 @@ from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
 
 from oci import provenance, sbom
+from oci.package_facts import PackageFacts
 from oci.package_lock import LockedPackage
 from oci.provenance import Source
 from oci.release import BuiltRunbook
@@ -54,6 +55,36 @@ def test_the_bill_of_materials_is_valid_and_whole() -> None:
     uses = {entry["ref"]: set(entry.get("dependsOn", [])) for entry in document["dependencies"]}
     assert uses["runbook:import_images"] == urls
     assert uses["release:2026.11.0"] == urls | {"runbook:import_images", "runbook:import_manifest"}
+
+
+FACTS = {
+    "azure-core": PackageFacts(
+        licence="MIT", supplier="Microsoft Corporation", authors=(("Microsoft Corporation", "a@example.org"),)
+    ),
+    "cryptography": PackageFacts(
+        licence="Apache-2.0 OR BSD-3-Clause", supplier="The PyCA", authors=(("", ""),), needs=("azure-core", "absent")
+    ),
+}
+
+
+def test_the_bill_of_materials_has_the_minimum_elements() -> None:
+    content = sbom.sbom(version="2026.11.0", created_at=CREATED, packages=PACKAGES, runbooks=RUNBOOKS, facts=FACTS)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(content.decode()) is None
+    document = json.loads(content)
+    metadata = document["metadata"]
+    assert metadata["authors"] == [{"name": "Vibedata"}]
+    assert metadata["supplier"] == {"name": "Vibedata"}
+    assert [tool["name"] for tool in metadata["tools"]["components"]] == ["vibedata-build"]
+    for part in (*document["components"], metadata["component"]):
+        assert part["supplier"]["name"] and part["name"] and part["version"] and part["licenses"] and part["bom-ref"]
+    licences = {part["name"]: part["licenses"][0] for part in document["components"]}
+    assert licences["azure-core"] == {"license": {"id": "MIT", "acknowledgement": "declared"}}
+    assert licences["cryptography"]["expression"] == "Apache-2.0 OR BSD-3-Clause"
+    needs = {entry["ref"]: entry.get("dependsOn", []) for entry in document["dependencies"]}
+    assert needs["pkg:pypi/cryptography@50.0.2"] == ["pkg:pypi/azure-core@1.41.0"]
+    assert needs["pkg:pypi/azure-core@1.41.0"] == []
+    again = sbom.sbom(version="2026.11.0", created_at=CREATED, packages=PACKAGES, runbooks=RUNBOOKS, facts=FACTS)
+    assert again == content
 
 
 def test_the_serial_number_is_the_contents() -> None:

@@ -224,6 +224,12 @@ def test_parser_and_schema_agree_on_texts_near_the_patterns(data: st.DataObject)
         "name": data.draw(_near(release_manifest.NAME)),
     }
     candidate["documents"][0]["media_type"] = data.draw(_near(release_manifest.MEDIA_TYPE_NAME))
+    candidate["components"][1] |= {
+        "version": data.draw(_near(release_manifest.VISIBLE)),
+        "resource_type": data.draw(_near(release_manifest.RESOURCE_TYPE)),
+        "resource_name": data.draw(_near(release_manifest.RESOURCE_NAME)),
+    }
+    candidate["components"][1]["health"]["path"] = data.draw(_near(release_manifest.ORIGIN_FORM))
     assert_agreement(candidate)
 
 
@@ -242,6 +248,72 @@ def test_parser_and_schema_agree_on_the_caps(length: int) -> None:
     assert_agreement(document(components=[DOCUMENT["components"][0]] * length))
     assert_agreement(document(runbooks=[DOCUMENT["runbooks"][0]] * (length // 10 + length % 10)))
     assert_agreement(document(documents=[DOCUMENT["documents"][0]] * (length // 100 + length % 100)))
+
+
+def _component_with(**fields: object) -> dict[str, Any]:
+    candidate = document()
+    health = {name: fields.pop(name) for name in ("path", "expected_status") if name in fields}
+    candidate["components"][1] |= fields
+    candidate["components"][1]["health"] |= health
+    return candidate
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/a/b.c;v=1/~x", "/healthz?", "/a?b=c/d?e&f=%C3%A9", "/a//b", "/%2F", "/:@!$&'()*+,;="]
+)
+def test_a_path_that_a_request_can_have_is_taken(path: str) -> None:
+    assert_agreement(_component_with(path=path))
+    parse(json.dumps(_component_with(path=path)).encode())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("healthz", "/a#ready", "https://a.example/b", "", " /", "/a b", "*", "//host/a", "/%zz", "/%2", "?x", "/[x]"),
+        *("/größe", "/a\\b", "/a\tb", "/a\u3164b", "/a\u00adb", '/"', "/<x>", "/{id}", "/" + "a" * 2048),
+    ],
+)
+def test_a_path_that_no_request_can_have_is_refused(path: str) -> None:
+    assert_agreement(_component_with(path=path))
+    assert code_of(_component_with(path=path)) == "VD-MANIFEST-002"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"version": "1.4\u200b"},
+        {"version": " 1.4"},
+        {"version": "1.4\u3164"},
+        {"resource_type": "containerApps"},
+        {"resource_type": "Microsoft.App/"},
+        {"resource_type": "Microsoft.App/container Apps"},
+        {"resource_name": "a\\b"},
+        {"resource_name": "a//b"},
+        {"resource_name": "a#b"},
+        {"resource_name": "a?b"},
+        {"resource_name": "a\u00adb"},
+        {"expected_status": 100},
+        {"expected_status": 199},
+        {"expected_status": 600},
+    ],
+)
+def test_what_no_resource_and_no_answer_has_is_refused(fields: dict[str, object]) -> None:
+    assert_agreement(_component_with(**fields))
+    assert code_of(_component_with(**fields)) == "VD-MANIFEST-002"
+
+
+def test_every_policy_that_a_release_may_have_is_one_that_runbooks_obey() -> None:
+    for delay, taken in ((0, False), (0.0, False), (0.001, True), (60, True), (60.1, False), (2.0, True)):
+        candidate = document(policies={"networkRetryPolicies": {"max_retries": 3, "delay_seconds": delay}})
+        assert_agreement(candidate)
+        assert VALIDATOR.is_valid(candidate) == taken
+
+
+def test_a_message_shows_what_does_not_show() -> None:
+    with pytest.raises(RunbookError, match=r"\\u3164"):
+        parse(json.dumps(_component_with(version="1\u3164")).encode())
+    with pytest.raises(RunbookError, match=r"\\xad"):
+        parse(json.dumps(document(**{"ver\u00adsion": 1})).encode())
 
 
 # --- Text -------------------------------------------------------------------------------------------------------------

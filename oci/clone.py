@@ -1,0 +1,118 @@
+"""What git's own store says of a source tree's clone, whatever the user's settings and environment are.
+
+A release's provenance is signed, so it rests on git's objects alone: no index (assume-unchanged, skip-worktree), no
+list of ignored files, no filter, no replacement of objects, no setting of the user's or the machine's. Only plumbing
+commands are used, which print the same everywhere. The store is named, and not looked for: whose folder it is does not
+matter then, and a clone around the tree is none of its own. What git refuses is told, never taken for "no clone".
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook_lib.errors import RunbookError
+
+GIT_SECONDS = 60
+# How much of git's own words an error shows.
+MAX_WORDS = 300
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMITTER = re.compile(rb"committer [^\n]* ([0-9]{1,20}) [+-][0-9]{4}")
+_ENTRY = re.compile(rb"(?P<mode>[0-7]{6}) (?P<kind>[a-z]+) (?P<id>[0-9a-f]+)\t(?P<path>.+)", re.DOTALL)
+_PLAIN_FILES = (b"100644", b"100755")
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """The clone that a source tree is. folder: the tree; commit: the id of what is checked out."""
+
+    folder: Path
+    commit: str
+
+    def time(self) -> str:
+        """Return the commit's time, in seconds since 1970, as the commit has it. Raises RunbookError VD-BUILD-009."""
+        content = _git(self.folder, "cat-file", "commit", self.commit)
+        for line in content.partition(b"\n\n")[0].split(b"\n"):
+            if found := _COMMITTER.fullmatch(line):
+                return found[1].decode("ascii")
+        raise _untold(self.folder, f"commit {self.commit} has no time")
+
+    def files(self, parts: Iterable[str]) -> dict[str, str]:
+        """Return path to blob id of each plain file of the commit below `parts`. Raises RunbookError VD-BUILD-009."""
+        listed = _git(self.folder, "ls-tree", "-r", "-z", "--full-tree", self.commit, "--", *parts)
+        entries = (_ENTRY.fullmatch(line) for line in listed.split(b"\0") if line)
+        return {
+            os.fsdecode(entry["path"]): entry["id"].decode("ascii")
+            for entry in entries
+            if entry is not None and entry["mode"] in _PLAIN_FILES
+        }
+
+    def content(self, blob: str) -> bytes:
+        """Return a blob's bytes. Raises RunbookError VD-BUILD-009."""
+        return _git(self.folder, "cat-file", "blob", blob)
+
+    def blob_id(self, content: bytes) -> str:
+        """Return the id that git gives to a file of these bytes, in the kind of digest that the clone has."""
+        algorithm = hashlib.sha1 if len(self.commit) == 40 else hashlib.sha256
+        return algorithm(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def clone_at(folder: Path) -> Clone | None:
+    """Return the clone that `folder` is the top of, None where it is none, or one without any commit.
+
+    Raises RunbookError VD-BUILD-009 where there is one, and git is not there or does not read it.
+    """
+    if not os.path.lexists(folder / ".git"):
+        return None
+    try:
+        commit = _git(folder, "rev-parse", "--verify", "--end-of-options", "HEAD^{commit}").decode("ascii").strip()
+    except RunbookError:
+        if _is_unborn(folder):
+            return None
+        raise
+    if not _ID.fullmatch(commit):
+        raise _untold(folder, f"the commit is {commit[:80]!r}")
+    return Clone(folder, commit)
+
+
+def _is_unborn(folder: Path) -> bool:
+    """Whether HEAD names a branch that has no commit yet, which is what `git init` makes."""
+    branch = _run(folder, "symbolic-ref", "--quiet", "HEAD")
+    if branch.returncode != 0:
+        return False
+    return _run(folder, "show-ref", "--verify", "--quiet", branch.stdout.decode().strip()).returncode == 1
+
+
+def _git(folder: Path, *arguments: str) -> bytes:
+    done = _run(folder, *arguments)
+    if done.returncode != 0:
+        words = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+        raise _untold(folder, "".join(letter if letter.isprintable() else " " for letter in words)[:MAX_WORDS])
+    return done.stdout
+
+
+def _run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    command = ["git", f"--git-dir={folder / '.git'}", "-c", "protocol.allow=never", *arguments]
+    try:
+        return subprocess.run(  # noqa: S603
+            command, cwd=folder, env=_environment(), capture_output=True, timeout=GIT_SECONDS, check=False
+        )
+    except FileNotFoundError as error:
+        raise _untold(folder, "there is no git on this machine") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _untold(folder, str(error)[:MAX_WORDS]) from error
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without anything that makes git read other things, or say them otherwise."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    nowhere = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    # An object that a partial clone lacks is missing, not fetched.
+    return {**kept, **nowhere, "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+
+
+def _untold(folder: Path, detail: str) -> RunbookError:
+    return RunbookError("VD-BUILD-009", detail, target=str(folder))

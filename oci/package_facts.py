@@ -1,0 +1,144 @@
+"""What a wheel says of itself: its licence, who makes it, what it needs. Read from its METADATA (PEP 566, 639). Pure.
+
+The same wheels give the same facts, wherever they are read: markers are judged as in the sandbox, never as here.
+"""
+
+import email.utils
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from packaging.metadata import Metadata
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from oci.packages import LockedWheel
+from oci.sandbox import PYTHON_VERSION
+from runbook_lib.errors import RunbookError
+
+# Some licences stand there with their whole text.
+MAX_METADATA_BYTES = 4 * 1024 * 1024
+MAX_LICENCE_CHARACTERS = 64
+_VERSION = ".".join(map(str, PYTHON_VERSION))
+# The sandbox as markers name it (PEP 508); its patch version is not documented.
+_SANDBOX = {
+    "implementation_name": "cpython",
+    "implementation_version": f"{_VERSION}.0",
+    "os_name": "posix",
+    "platform_machine": "x86_64",
+    "platform_python_implementation": "CPython",
+    "platform_release": "",
+    "platform_system": "Linux",
+    "platform_version": "",
+    "python_full_version": f"{_VERSION}.0",
+    "python_version": _VERSION,
+    "sys_platform": "linux",
+}
+# What trove classifiers say where a package has no licence of its own words: SPDX ids, where the classifier is one.
+_CLASSIFIERS = {
+    "MIT License": "MIT",
+    "Apache Software License": "Apache-2.0",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "ISC License (ISCL)": "ISC",
+    "Python Software Foundation License": "PSF-2.0",
+}
+_OSI = "License :: OSI Approved :: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFacts:
+    """What is known of one package.
+
+    licence: an SPDX expression where the package gives one, else its name. supplier: who makes it. authors: name and
+    address of each, "" for what is not said. needs: names of the packages that it needs in the sandbox, sorted.
+    """
+
+    licence: str
+    supplier: str
+    authors: tuple[tuple[str, str], ...]
+    needs: tuple[str, ...] = ()
+
+
+def facts_of(wheels: Iterable[LockedWheel]) -> dict[str, PackageFacts]:
+    """Return what each wheel says, by its package's name.
+
+    Raises RunbookError VD-BUILD-005 for a wheel without METADATA that can be read.
+    """
+    metadata = {wheel.package.name: _metadata(wheel) for wheel in wheels}
+    requirements = {name: _requirements(found) for name, found in metadata.items()}
+    extras = _extras(requirements)
+    return {name: _facts(name, found, requirements[name], extras[name]) for name, found in metadata.items()}
+
+
+def _metadata(wheel: LockedWheel) -> Metadata:
+    try:
+        with zipfile.ZipFile(wheel.path) as archive:
+            (entry,) = (each for each in archive.infolist() if _is_metadata(each.filename))
+            if entry.file_size > MAX_METADATA_BYTES:
+                raise ValueError("its METADATA is too large")
+            return Metadata.from_email(archive.read(entry), validate=False)
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise RunbookError("VD-BUILD-005", "it has no METADATA that can be read", target=wheel.package.name) from error
+
+
+def _is_metadata(name: str) -> bool:
+    return name.count("/") == 1 and name.endswith(".dist-info/METADATA")
+
+
+def _requirements(metadata: Metadata) -> tuple[Requirement, ...]:
+    return tuple(metadata.requires_dist or ())
+
+
+def _extras(requirements: Mapping[str, tuple[Requirement, ...]]) -> dict[str, frozenset[str]]:
+    """Return the extras of each package that others need, also others that are needed for an extra alone."""
+    found: dict[str, frozenset[str]] = {name: frozenset() for name in requirements}
+    while True:
+        before = dict(found)
+        for name, needed in requirements.items():
+            for requirement in _active(needed, before[name]):
+                target = canonicalize_name(requirement.name)
+                if target in found:
+                    found[target] |= requirement.extras
+        if found == before:
+            return found
+
+
+def _active(requirements: Iterable[Requirement], extras: frozenset[str]) -> list[Requirement]:
+    """Return the requirements that hold in the sandbox."""
+    return [
+        requirement
+        for requirement in requirements
+        if requirement.marker is None
+        or any(requirement.marker.evaluate({**_SANDBOX, "extra": extra}) for extra in ("", *extras))
+    ]
+
+
+def _facts(name: str, metadata: Metadata, requirements: Iterable[Requirement], extras: frozenset[str]) -> PackageFacts:
+    people = _people(metadata)
+    supplier = next((who or address for who, address in people), f"the project {name}")
+    needs = {str(canonicalize_name(each.name)) for each in _active(requirements, extras)} - {name}
+    return PackageFacts(
+        licence=_licence(metadata), supplier=supplier, authors=tuple(people), needs=tuple(sorted(needs))
+    )
+
+
+def _licence(metadata: Metadata) -> str:
+    if metadata.license_expression:
+        return str(metadata.license_expression)
+    named = [each.removeprefix(_OSI) for each in metadata.classifiers or () if each.startswith(_OSI)]
+    if named:
+        return ", ".join(_CLASSIFIERS.get(each, each) for each in named)
+    said = (metadata.license or "").strip()
+    short = said if said and len(said) <= MAX_LICENCE_CHARACTERS and said.isprintable() else ""
+    return _CLASSIFIERS.get(short, short) or "NOASSERTION"
+
+
+def _people(metadata: Metadata) -> list[tuple[str, str]]:
+    """Return authors, else maintainers: a name and an address, as a mail's header has them, belong together."""
+    for name, address in ((metadata.author, metadata.author_email), (metadata.maintainer, metadata.maintainer_email)):
+        found = [pair for pair in email.utils.getaddresses([address or ""]) if any(pair)]
+        if name and len(found) <= 1:
+            return [(name, found[0][1] if found else "")]
+        if name or found:
+            return ([(name, "")] if name else []) + found
+    return []

@@ -1,0 +1,61 @@
+"""What a release must meet so that the runbooks can use it, beyond what makes them refuse it at once. Pure.
+
+Asked are the runbooks' own functions, so that there is one set of rules: what cannot be probed, or not be recorded,
+would otherwise be found out at every customer, after the release was signed.
+"""
+
+from runbook_lib import component_registry
+from runbook_lib.component_claims import Claim, Found, check_resources
+from runbook_lib.component_probes import ASKED_KINDS
+from runbook_lib.component_rows import component_row, policy_row, release_row
+from runbook_lib.endpoints import CONTAINER_APPS, SITES
+from runbook_lib.errors import RunbookError
+from runbook_lib.release import Component, ReleaseManifest
+
+# The types of resources that name an address (runbook_lib.endpoints).
+_WITH_ADDRESS = (CONTAINER_APPS, SITES)
+
+
+def check_usable(manifest: ReleaseManifest) -> None:
+    """Check what the parser of release manifests cannot.
+
+    Raises RunbookError VD-MANIFEST-005 (a probe that can never succeed, a name that is no resource's of its type),
+    VD-COMPONENT-002 (a resource is named twice), -004 (what the component registry's tables cannot hold).
+    """
+    for component in manifest.components:
+        _check_resource(component)
+        _check_health(component)
+    check_resources(manifest)
+    _check_rows(manifest)
+
+
+def _check_resource(component: Component) -> None:
+    if component.resource_type is None:
+        return
+    types, names = component.resource_type.count("/"), (component.resource_name or component.name).split("/")
+    if types != len(names):
+        said = f"has {len(names)} for resource type {component.resource_type}, which takes {types}"
+        raise _unusable(component, f"{said} (resource_name: one for each type, with / between)")
+
+
+def _check_health(component: Component) -> None:
+    health, kind = component.health, component.health.kind
+    resource_type = (component.resource_type or "").lower()
+    if kind in ASKED_KINDS and resource_type not in _WITH_ADDRESS:
+        raise _unusable(component, f"has health kind {kind}, and a resource of no type with an address")
+    if kind == "arm" and not resource_type and component.type != "runbook":
+        raise _unusable(component, "has health kind arm, and no resource")
+    if kind != "http" and (health.path is not None or health.expected_status is not None):
+        raise _unusable(component, f"has a path or expected_status, which health kind {kind} does not use")
+
+
+def _check_rows(manifest: ReleaseManifest) -> None:
+    """Check that what is recorded of the release fits the tables, whatever the customer's own names are."""
+    nothing = Found(endpoint="", version="", drift="")
+    claims = [Claim(component=component, pin=None, resource=None) for component in manifest.components]
+    rows = [component_row(claim, nothing) for claim in claims]
+    component_registry.batches([*rows, policy_row(manifest), release_row(manifest, "0" * 64)])
+
+
+def _unusable(component: Component, what: str) -> RunbookError:
+    return RunbookError("VD-MANIFEST-005", f"component {component.name} {what}")

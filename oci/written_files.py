@@ -1,0 +1,136 @@
+"""How files and folders of this machine are written: whole, at once, and through no link that somebody put in the way.
+
+What is written lies beside its place under a name that nobody can guess, made there and then (O_EXCL, O_NOFOLLOW),
+until it is whole; then it is renamed. Whoever looks sees the former one or the new one.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+# Short, whatever the final name is: together they might be longer than a name may be.
+_PREFIX, _PARTIAL, _FORMER = ".vibedata-", ".partial", ".former"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class UnwritableError(OSError):
+    """What cannot be written, where (`filename`), and why (`errno`, `strerror`)."""
+
+    def __init__(self, what: str, path: Path, cause: OSError) -> None:
+        """Take over the cause's number and words."""
+        super().__init__(cause.errno or 0, cause.strerror or str(cause), os.fspath(path))
+        self.what = what
+
+
+@contextlib.contextmanager
+def writing(what: str, path: Path) -> Iterator[None]:
+    """Say of an error of the file system what was being written, and where. Raises UnwritableError."""
+    try:
+        yield
+    except (UnwritableError, ConnectionError, TimeoutError):
+        raise
+    except OSError as error:
+        if error.errno is None:
+            raise  # a library's own, as those of `requests` are
+        raise UnwritableError(what, path, error) from error
+
+
+def write_file(path: Path, content: bytes, *, what: str) -> None:
+    """Write a file, or replace it as a whole; only a plain file is replaced, and keeps its mode.
+
+    what: its name in an error. Raises UnwritableError.
+    """
+    with writing(what, path):
+        name = path.name
+        if not name:
+            raise _failure(errno.EISDIR)
+        folder = os.open(path.parent, _FOLDER)
+        try:
+            mode = _mode_of(name, folder)
+            partial = f"{_PREFIX}{secrets.token_hex(8)}{_PARTIAL}"
+            descriptor = os.open(partial, _NEW, 0o666 if mode is None else 0o600, dir_fd=folder)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    if mode is not None:
+                        os.fchmod(file.fileno(), mode)
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                os.unlink(partial, dir_fd=folder)
+                raise
+        finally:
+            os.close(folder)
+
+
+def _mode_of(name: str, folder: int) -> int | None:
+    """Return the mode of the file that is to be replaced, None where there is none."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise _failure(errno.EISDIR)
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, "it is a link")
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no plain file")
+    return stat.S_IMODE(found.st_mode)
+
+
+@contextlib.contextmanager
+def replaced_folder(path: Path, *, what: str) -> Iterator[Path]:
+    """Give an empty folder, which takes the place of `path` when the block ends, and goes where it fails.
+
+    It is locked while it is being written: what a killed process left behind is told by that, and taken away by the
+    next. Between the two renames there may be no folder at `path`, never half a one. Raises UnwritableError.
+    """
+    with writing(what, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.parent / f"{_PREFIX}{secrets.token_hex(8)}{_PARTIAL}"
+        partial.mkdir()
+        lock = os.open(partial, _FOLDER)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield partial
+            former = partial.with_suffix(_FORMER)
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(former)
+            partial.rename(path)
+            shutil.rmtree(former, ignore_errors=True)
+            _sweep(path.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            os.close(lock)
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what killed processes of this user left in a folder; what cannot be taken away is in nobody's way."""
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            if entry.name.startswith(_PREFIX) and entry.name.endswith((_PARTIAL, _FORMER)):
+                _sweep_one(entry)
+
+
+def _sweep_one(entry: "os.DirEntry[str]") -> None:
+    with contextlib.suppress(OSError):
+        if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_uid != os.getuid():
+            return
+        descriptor = os.open(entry.path, _FOLDER | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(entry.path, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+
+
+def _failure(number: int) -> OSError:
+    return OSError(number, os.strerror(number))

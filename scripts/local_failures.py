@@ -1,0 +1,51 @@
+"""The one place where a path, a full disk or a stream that is gone becomes a message: what, why, what to do."""
+
+import errno
+
+from oci.written_files import UnwritableError
+from scripts.output import CommandError
+
+_REMEDIES = {
+    errno.ENOSPC: "free space there, or name another place; then run it again",
+    errno.EDQUOT: "free space there, or name another place; then run it again",
+    errno.EFBIG: "free space there, or name another place; then run it again",
+    errno.EACCES: "name a place in a folder that you can write to, or give yourself the right to this one",
+    errno.EPERM: "name a place in a folder that you can write to, or give yourself the right to this one",
+    errno.EROFS: "name a place in a folder that you can write to: this file system is read-only",
+    errno.ENAMETOOLONG: "name a shorter path",
+    errno.ENOENT: "check the path: a folder in it is not there",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOTDIR: "check the path: something in it is no folder",
+    errno.EEXIST: "name another path: something else is there",
+    errno.ELOOP: "name the file or folder itself, not a link to it",
+    errno.EINVAL: "name a plain file",
+    errno.EIO: "check the disk",
+    errno.EBADF: "give the command an output that is open",
+}
+_ANY = "check the path, and what stands there"
+# Of these the cause is here, whatever was being written.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+
+
+def local_failure(error: BaseException) -> CommandError | None:
+    """Return the message for a failure at this machine's files, None for another failure."""
+    if not isinstance(error, OSError) or (error.filename is None and error.errno not in _DISK):
+        return None
+    why = error.strerror or type(error).__name__
+    if isinstance(error, UnwritableError):
+        message = f"{error.what} cannot be written to {error.filename}: {why}"
+    else:
+        message = why if error.filename is None else f"{_name(error.filename)}: {why}"
+    return CommandError(message, remedy=_REMEDIES.get(error.errno or 0, _ANY))
+
+
+def lost_output(error: OSError) -> CommandError:
+    """Return the message for output that could not be written."""
+    return CommandError(
+        f"not all output could be written: {error.strerror or type(error).__name__}",
+        remedy=f"{_REMEDIES.get(error.errno or 0, _ANY)}; what the command did is done, and a rerun is safe",
+    )
+
+
+def _name(filename: object) -> str:
+    return ascii(filename) if isinstance(filename, bytes) else str(filename)

@@ -1,0 +1,111 @@
+"""Standard output and error that may end, or be full, while a command runs.
+
+A command that changes things is not given up half-way because nobody reads on (`| head`), or because the disk is full
+that its output goes to: it goes on, what it says is dropped, and in the end what was lost is told.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import select
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+STDOUT, STDERR = 1, 2
+
+
+class _Tolerant(io.RawIOBase):
+    """The end of a stream. The first failure to write is kept in `lost`; what follows it goes nowhere."""
+
+    def __init__(self, descriptor: int, lost: OSError | None) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self.lost = lost
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return self.lost is None and os.isatty(self._descriptor)
+
+    def write(self, data: object, /) -> int:
+        content = memoryview(data)  # type: ignore[arg-type] # whatever BufferedWriter gives
+        while self.lost is None:
+            try:
+                return os.write(self._descriptor, content)
+            except BlockingIOError:
+                # The other end shares the pipe with somebody who does not want to wait for it.
+                select.select((), (self._descriptor,), ())
+            except OSError as error:
+                self.lost = error
+        return content.nbytes
+
+
+class Streams:
+    """What became of the two streams while a command ran."""
+
+    def __init__(self, stdout: _Tolerant | None) -> None:
+        self._stdout = stdout
+
+    @property
+    def lost(self) -> OSError | None:
+        """Why output was lost that somebody wants; None where none was, or where its reader has gone by itself."""
+        lost = self._stdout.lost if self._stdout is not None else None
+        return None if lost is None or lost.errno == errno.EPIPE else lost
+
+
+@contextlib.contextmanager
+def tolerant() -> Iterator[Streams]:
+    """Put streams in the place of sys.stdout and sys.stderr that outlive their other ends, until the block ends.
+
+    What is no stream of this process's own (a test's, a caller's) stays as it is. What cannot be encoded is escaped.
+    """
+    closed = {descriptor: _occupy(descriptor) for descriptor in (0, STDOUT, STDERR)}
+    before = sys.stdout, sys.stderr
+    ends = [_end_of(before[0], STDOUT, closed[STDOUT]), _end_of(before[1], STDERR, closed[STDERR])]
+    if ends[0] is not None:
+        sys.stdout = _text(ends[0], before[0])
+    if ends[1] is not None:
+        sys.stderr = _text(ends[1], before[1])
+    own = sys.stdout, sys.stderr
+    try:
+        yield Streams(ends[0])
+    finally:
+        for stream, end in zip(own, ends, strict=True):
+            if end is not None:
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _occupy(descriptor: int) -> OSError | None:
+    """Keep a standard descriptor that is closed from being the next file or socket that is opened."""
+    try:
+        os.fstat(descriptor)
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        if nowhere != descriptor:
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+        return error
+    return None
+
+
+def _end_of(stream: TextIO | None, descriptor: int, closed: OSError | None) -> _Tolerant | None:
+    """Return the end to put in a stream's place, None for a stream that is not the process's own."""
+    if stream is None:
+        return _Tolerant(descriptor, closed or OSError(errno.EBADF, os.strerror(errno.EBADF)))
+    own = sys.__stdout__ if descriptor == STDOUT else sys.__stderr__
+    if own is None or stream is not own:
+        return None
+    return _Tolerant(own.fileno(), closed)
+
+
+def _text(end: _Tolerant, former: TextIO | None) -> TextIO:
+    encoding = former.encoding if former is not None else "utf-8"
+    buffered = io.BufferedWriter(end)
+    return io.TextIOWrapper(buffered, encoding=encoding, errors="backslashreplace", line_buffering=end.isatty())
