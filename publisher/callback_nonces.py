@@ -78,7 +78,7 @@ class CallbackNonces:
 
     def _claimed(self, key_id: str, nonce: str, claim: str) -> bool:
         try:
-            return bool(self._table.get_entity(key_id, nonce)["claim"] == claim)
+            return bool(self._table.get_entity(key_id, nonce).get("claim") == claim)
         except ResourceNotFoundError:
             return False  # it was there when we inserted ours
 

@@ -14,6 +14,8 @@ RunRunbook = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 # A phase may meet a vault that shows a write of the phase before late, a lock, a service that is away.
 TRIES = 3
 PAUSE_SECONDS = 5.0
+# What a result says of a phase that did what it should.
+DONE = ("succeeded", "unchanged")
 # The customer's words for: the credential of another rotation than the named one is pending; this rotation is over.
 OTHER_PENDING = "VD-ROTATION-002"
 OVER = "VD-ROTATION-003"
@@ -59,11 +61,9 @@ class CustomerPhases:
             # When it may be retired is decided here, where it is known what is still accepted.
             given["overlap_seconds"] = 0
         report = self._report(given, rotation.supersedes)
-        key = WrappingKey(
-            jwk="".join(report.get("wrapping_key") or ()), version=str(report.get("wrapping_key_version", ""))
-        )
+        key = WrappingKey(jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version")))
         self._wrapping_key = key if key.jwk and key.version else self._wrapping_key
-        state = str(report.get("state", ""))
+        state = _text(report.get("state"))
         if state not in CUSTOMER_STATES:
             raise RunbookError("VD-ROTATION-031", f"phase {phase} reports no state", target=self._runbook)
         return self._record(rotation, cast(CustomerState, state))
@@ -98,9 +98,12 @@ class CustomerPhases:
             tries += 1
             named = {"supersedes": given_up[0]} if given_up and given["phase"] in ("prepare", "stage") else {}
             result = self._run_runbook(self._runbook, {**given, **named})
-            error = result.get("error")
-            if error is None:
-                return cast(Mapping[str, Any], result.get("report") or {})
+            error, report = result.get("error"), result.get("report", {})
+            if error is None and result.get("status") in DONE and isinstance(report, Mapping):
+                return report
+            if not isinstance(error, Mapping):
+                seen = f"phase {given['phase']} ends with no result that counts"
+                raise RunbookError("VD-ROTATION-031", seen, target=self._runbook)
             if error.get("code") == OTHER_PENDING and len(given_up) > 1:
                 del given_up[0]  # it had brought nothing yet: what is pending is of one before
                 tries -= 1
@@ -109,3 +112,9 @@ class CustomerPhases:
             else:
                 words = f"phase {given['phase']}: {error.get('code')}: {error.get('message')}"
                 raise PhaseError(words, target=self._runbook, customer_code=str(error.get("code")))
+
+
+def _text(value: object) -> str:
+    """Return a text of a report, which may stand there in parts; "" for what is none."""
+    parts = value if isinstance(value, (list, tuple)) else (value,)
+    return "".join(part for part in parts if isinstance(part, str))

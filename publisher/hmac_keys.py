@@ -38,10 +38,15 @@ class KeyRecord:
     etag: str = field(default="", compare=False, repr=False)
 
     def accepted(self, now: datetime) -> bool:
-        """Whether a signature with this key is accepted at `now` (aware)."""
+        """Whether a signature with this key is accepted at `now` (aware). Until when no time is, it is not."""
         if self.state in ("pending", "current"):
             return True
-        return self.state == "previous" and (not self.accept_until or now < from_rfc3339(self.accept_until))
+        if self.state != "previous" or not self.accept_until:
+            return self.state == "previous"
+        try:
+            return now < from_rfc3339(self.accept_until)
+        except (ValueError, TypeError):  # TypeError: a time without its offset
+            return False
 
     def __str__(self) -> str:
         """Return what a plan shows of it."""
@@ -96,7 +101,7 @@ def _record(entity: Mapping[str, Any]) -> KeyRecord:
     return KeyRecord(
         instance_id=str(entity["PartitionKey"]),
         key_id=str(entity["RowKey"]),
-        state=cast(KeyState, str(entity["state"])),
+        state=cast(KeyState, str(entity.get("state", ""))),
         rotation_id=str(entity.get("rotationId", "")),
         created_at=str(entity.get("createdAt", "")),
         promoted_at=str(entity.get("promotedAt", "")),

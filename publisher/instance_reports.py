@@ -64,5 +64,5 @@ class InstanceReports:
                     self._table.create_entity(row, repeatable=True)
             except ResourceExistsError:
                 kept = self._table.get_entity(report.instance_id, report.report_id, select=["kind", "digest"])
-                return "known" if (kept["kind"], kept["digest"]) == (report.kind, digest) else "other"
+                return "known" if (kept.get("kind"), kept.get("digest")) == (report.kind, digest) else "other"
         return "kept"

@@ -4,11 +4,15 @@ Rows are numbered, and a number is given once (insert-if-absent): of two operato
 opens the rotation, and the other finds it open and drives the same. Nothing is deleted: the rows are the history.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
+from runbook_lib.clock import from_rfc3339
+from runbook_lib.errors import RunbookError
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -17,6 +21,23 @@ CustomerState = Literal["none", "prepared", "pending", "tested", "promoted", "re
 CUSTOMER_STATES: tuple[str, ...] = get_args(CustomerState)
 # The newest row has the smallest key, so that one request finds it.
 _LAST_NUMBER = 99_999_999
+_NUMBER = re.compile(r"[0-9]{8}")
+# Rows between two of ours that are passed over.
+MAX_STRANGE_ROWS = 100
+_TEXTS = (
+    "rotationId",
+    "credentialId",
+    "slot",
+    "supersedes",
+    "customer",
+    "startedAt",
+    "promotedAt",
+    "endedAt",
+    "wrapped",
+    "wrappingKeyVersion",
+    "expires",
+)
+_TIMES = ("startedAt", "promotedAt", "endedAt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +89,22 @@ class RotationRecords:
         self._table = table
 
     def newest(self, instance_id: str) -> Rotation | None:
-        """Return an instance's last rotation, open or not; None before the first."""
+        """Return an instance's last rotation, open or not; None before the first.
+
+        Raises RunbookError VD-ROTATION-040 where its row is not of its form.
+        """
         from azure.core.exceptions import ResourceNotFoundError
 
+        # A row whose key is no number of ours is nobody's rotation, wherever it sorts.
         rows = self._tables.get_table_client(self._table).query_entities(
-            "PartitionKey eq @partition", parameters={"partition": instance_id}, results_per_page=1
+            "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
+            parameters={"partition": instance_id, "first": _row(_LAST_NUMBER), "last": _row(0)},
+            results_per_page=1,
         )
         try:
-            entity = next(iter(rows), None)
+            entity = next(
+                (row for row in islice(rows, MAX_STRANGE_ROWS) if _NUMBER.fullmatch(str(row["RowKey"]))), None
+            )
         except ResourceNotFoundError:
             return None
         return None if entity is None else _rotation(entity)
@@ -120,6 +149,11 @@ def _columns(rotation: Rotation) -> dict[str, Any]:
 
 
 def _rotation(entity: Mapping[str, Any]) -> Rotation:
+    """Raises RunbookError VD-ROTATION-040: whether that rotation is over cannot be guessed."""
+    ill = [name for name in _TEXTS if not isinstance(entity.get(name), str)]
+    ill += [name for name in _TIMES if name not in ill and not _is_time(entity[name])]
+    if ill:
+        raise RunbookError("VD-ROTATION-040", ", ".join(ill), target=f"{entity['PartitionKey']}/{entity['RowKey']}")
     customer = str(entity["customer"])
     return Rotation(
         instance_id=str(entity["PartitionKey"]),
@@ -127,7 +161,7 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
         rotation_id=str(entity["rotationId"]),
         credential_id=str(entity["credentialId"]),
         slot=str(entity["slot"]),
-        emergency=bool(entity["emergency"]),
+        emergency=entity.get("emergency") is True,
         supersedes=tuple(str(entity["supersedes"]).split()),
         customer=cast(CustomerState, customer if customer in CUSTOMER_STATES else "none"),
         started_at=str(entity["startedAt"]),
@@ -138,3 +172,11 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
         expires=str(entity["expires"]),
         etag=etag_of(entity),
     )
+
+
+def _is_time(text: str) -> bool:
+    """Whether it is "" or a time with its offset."""
+    try:
+        return not text or from_rfc3339(text).tzinfo is not None
+    except ValueError:
+        return False

@@ -187,6 +187,10 @@ class AzureClients:
 
         return self._once("logs_ingestion", make)
 
+    def shared(self, name: str, make: Callable[[], C]) -> C:
+        """Return what a run has one of beside its clients, made at first use."""
+        return self._once(f"shared {name}", make)
+
     def _once(self, name: str, make: Callable[[], C]) -> C:
         with self._lock:
             if name not in self._made:

@@ -24,13 +24,15 @@ from runbook_lib.callback_payloads import (
     to_json,
 )
 from runbook_lib.callback_signer import SigningKey
-from runbook_lib.callback_spool import CallbackSpool, Waiting
+from runbook_lib.callback_spool import CallbackSpool
 from runbook_lib.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
 from runbook_lib.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 from runbook_lib.operations_log import Entry
 from runbook_lib.result import RunResult
+from runbook_lib.spool import Spooled, Strangers
+from runbook_lib.spool_key import spool_keys
 
 if TYPE_CHECKING:
     from runbook_lib.runbook import Context
@@ -43,7 +45,7 @@ SECONDS_PER_RUN = 60.0
 REFUSALS_PER_RUN = 5
 
 # The report itself is at fault, not the way to the publisher.
-_REPORT_AT_FAULT = frozenset({"VD-CALLBACK-024", "VD-CALLBACK-026"})
+_REPORT_AT_FAULT = frozenset({"VD-CALLBACK-024", "VD-CALLBACK-026", "VD-CALLBACK-031"})
 
 F = TypeVar("F")
 
@@ -102,7 +104,11 @@ class _Delivery:
     def __init__(self, context: "Context", *, new_id: Callable[[], UUID], may_send: bool) -> None:
         self._context = context
         self._new_id = new_id
-        self._spool = CallbackSpool(context.clients.blob_service)
+        self._spool = CallbackSpool(
+            clients=context.clients,
+            keys=spool_keys(context.clients, context.redactor, context.clock),
+            instance_id=context.settings.instance_id,
+        )
         self._client: CallbackClient = callback_client(context)
         self._key: SigningKey | None = None
         self._key_read_at = 0.0
@@ -118,10 +124,15 @@ class _Delivery:
         if self._stopped and not own:
             return
         try:
-            waiting, in_turn = self._spool.waiting(), True
+            (waiting, strangers), in_turn = self._spool.waiting(), True
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             self._warn(_named("VD-CALLBACK-025", error))
-            waiting, in_turn = [], False  # older ones may wait: none of the run's own goes before them
+            # Older ones may wait: none of the run's own goes before them.
+            waiting, strangers, in_turn = [], Strangers(), False
+        try:
+            self._spool.tell_once(strangers, self._warn)
+        except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
+            self._warn(_named("VD-CALLBACK-025", error))
         if waiting:
             self._signing_key()  # where there is none, no report is even read
         refused = [each for each in waiting if each.refused_at]
@@ -131,39 +142,39 @@ class _Delivery:
                 self._keep(report, left, in_turn=in_turn)
         self._deliver_waiting(refused)
 
-    def _deliver_waiting(self, waiting: Sequence[Waiting]) -> list[Waiting]:
+    def _deliver_waiting(self, waiting: Sequence[Spooled]) -> list[Spooled]:
         """Send what waits, as far as it goes, and return what is left."""
-        left: list[Waiting] = []
+        left: list[Spooled] = []
         for each in waiting:
             if self._begun >= REPORTS_PER_RUN or self._context.clock.monotonic() - self._started > SECONDS_PER_RUN:
                 self._stopped = True
             self._begun += 1
-            if self._stopped or not self._deliver_one(each.name):
+            if self._stopped or not self._deliver_one(each):
                 left.append(each)
         return left
 
-    def _deliver_one(self, name: str) -> bool:
+    def _deliver_one(self, blob: Spooled) -> bool:
         """Return whether a waiting report waits no longer."""
         try:
-            report = self._spool.read(name)
+            report = self._spool.read(blob)
             if report is not None:
-                if not self._try_to_send(report, name):
+                if not self._try_to_send(report, blob):
                     return False
-                self._spool.remove(name)
+                self._spool.remove(blob)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named("VD-CALLBACK-025", error), name)
+            self._stop_for(_named("VD-CALLBACK-025", error), blob)
             return False
         return True
 
-    def _try_to_send(self, report: CallbackReport, name: str = "") -> bool:
-        """Return whether the publisher has taken a report. name: the blob's in which it waits, "" for none."""
+    def _try_to_send(self, report: CallbackReport, blob: Spooled | None = None) -> bool:
+        """Return whether the publisher has taken a report. blob: in which it waits, None for none."""
         key = self._signing_key()
         if key is None:
             return False
         try:
             self._client.send(report, key)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named("VD-CALLBACK-020", error), name)
+            self._stop_for(_named("VD-CALLBACK-020", error), blob)
             return False
         self._context.record(_entry(report, "sent"))
         return True
@@ -187,23 +198,25 @@ class _Delivery:
                     self._stop_for(RunbookError("VD-CALLBACK-029"))
         return self._key
 
-    def _stop_for(self, error: RunbookError, name: str = "") -> None:
+    def _stop_for(self, error: RunbookError, blob: Spooled | None = None) -> None:
         """Note what went wrong with a report, and whether there is any use in going on to the next.
 
-        name: the blob's in which the report waits. Where the report itself is at fault, it is set aside.
+        blob: in which the report waits. Where the report itself is at fault, it is set aside, and told of the first
+        time.
         """
-        self._warn(error)
         at_fault = error.code in _REPORT_AT_FAULT
+        if not (at_fault and blob is not None and blob.refused_at):
+            self._warn(error)
         self._refused += at_fault
         if not at_fault or self._refused >= REFUSALS_PER_RUN:
             self._stopped = True
-        if at_fault and name:
+        if at_fault and blob is not None:
             try:
-                self._spool.set_aside(name, rfc3339(self._context.clock.now()))
+                self._spool.set_aside(blob, rfc3339(self._context.clock.now()))
             except Exception as other:  # noqa: BLE001 - as in `tell_publisher`
                 self._warn(_named("VD-CALLBACK-025", other))
 
-    def _keep(self, report: CallbackReport, left: list[Waiting], *, in_turn: bool) -> None:
+    def _keep(self, report: CallbackReport, left: list[Spooled], *, in_turn: bool) -> None:
         """Let a report of this run wait; where it cannot, the job's output has it.
 
         in_turn: whether it was its turn to be sent. Else it is sent now if it cannot wait: better too early than never.

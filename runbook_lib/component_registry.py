@@ -28,6 +28,7 @@ POLICIES, RELEASES, CREDENTIALS = "Policies", "Releases", "Credentials"
 TABLES = (SCHEMA, COMPONENTS, RESOURCES, POLICIES, RELEASES, CREDENTIALS)
 # What this runbook knows. It goes up when an older runbook could misread or spoil what a newer one writes.
 SCHEMA_VERSION = 1
+SCHEMA_KEY = ("schema", "version")
 
 # Columns that a bootstrap compares and writes.
 COMPONENT_COLUMNS = (
@@ -148,7 +149,7 @@ class Batch:
             for row in self.rows
             if row.name in entities
         ]
-        digest = hashlib.sha256(json.dumps(found).encode()).hexdigest()
+        digest = hashlib.sha256(_json(found)).hexdigest()
         return f"{len(found)} rows, sha256:{digest}"
 
 
@@ -159,15 +160,24 @@ def _is_like(row: Row, entity: Entity | None) -> bool:
 
 
 def check_schema(entity: Entity) -> None:
-    """Check that this runbook may write where table Schema holds `entity`. Raises RunbookError VD-COMPONENT-003."""
+    """Check that this runbook may write where table Schema holds `entity` under SCHEMA_KEY.
+
+    Raises RunbookError VD-COMPONENT-003.
+    """
     version = entity.get("schemaVersion")
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise RunbookError("VD-COMPONENT-003", f"it is {version}; this runbook knows {SCHEMA_VERSION}")
+    if type(version) is not int or version > SCHEMA_VERSION:
+        seen = version if type(version) is int else "no whole number"
+        raise RunbookError("VD-COMPONENT-003", f"it is {seen}; this runbook knows {SCHEMA_VERSION}")
 
 
 def digest_of(columns: Entity, names: Sequence[str]) -> bytes:
     """Return a digest of the values of `names` in `columns`."""
-    return hashlib.sha256(json.dumps([columns.get(name) for name in names]).encode()).digest()[:_HASH_BYTES]
+    return hashlib.sha256(_json([columns.get(name) for name in names])).digest()[:_HASH_BYTES]
+
+
+def _json(value: object) -> bytes:
+    """Return the JSON of values as a table gives them: of whoever wrote it, a column may hold bytes, a date, a GUID."""
+    return json.dumps(value, default=lambda other: [type(other).__name__, repr(other)]).encode()
 
 
 def changed(rows: Iterable[Row], recorded: Mapping[Key, Recorded]) -> Iterator[Row]:
@@ -251,6 +261,14 @@ def fit(text: str | None) -> str:
 
 # Keys may hold neither / \ # ? nor control characters; ASCII alone sorts alike everywhere.
 _NOT_IN_KEYS = re.compile(r"[^ -~]|[\\#?|~]")
+
+
+_KEY = re.compile(r"[ !\"$-.0->@-\[\]-~]{1,1024}")
+
+
+def is_key(text: object) -> bool:
+    """Whether a key is of the form that `key_of` makes: only those sort in a table as they do here."""
+    return isinstance(text, str) and _KEY.fullmatch(text) is not None
 
 
 def key_of(name: str) -> str:

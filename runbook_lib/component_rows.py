@@ -1,9 +1,11 @@
 """What a bootstrap wants recorded, row by row, and a component as it is recorded. All pure."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from runbook_lib import strict_json
 from runbook_lib.clock import rfc3339
 from runbook_lib.component_claims import Claim, Found
 from runbook_lib.component_registry import (
@@ -15,6 +17,7 @@ from runbook_lib.component_registry import (
     RELEASES,
     RESOURCES,
     SCHEMA,
+    SCHEMA_KEY,
     SCHEMA_VERSION,
     VANISHED,
     Entity,
@@ -25,12 +28,32 @@ from runbook_lib.component_registry import (
     key_of,
 )
 from runbook_lib.credential_states import CredentialState
+from runbook_lib.health import STATES, STREAK_LIMIT
 from runbook_lib.managed_resources import Resource
 from runbook_lib.network_policy import PARTITION as POLICY
 from runbook_lib.network_policy import ROW as NETWORK_RETRY_POLICIES
 from runbook_lib.release import InstalledRelease, ReleaseManifest
 
 UNKNOWN = "unknown"
+# Edm.Int32, the largest (learn.microsoft.com, Understanding the Table service data model).
+MAX_INT32 = 2**31 - 1
+# As the release manifest bounds them (runbook_lib.release_manifest).
+MAX_COMPONENTS = 1000
+_VERSION = re.compile(r"[0-9]+(\.[0-9]+){2}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_TEXTS = (
+    "version",
+    "resourceId",
+    "endpoint",
+    "state",
+    "drift",
+    "healthKind",
+    "healthPath",
+    "healthReason",
+    "checkedAt",
+)
+_NUMBERS = ("healthExpectedStatus", "healthTimeoutSeconds")
+_HEALTHS = ("health", "healthProbed")
 # Of a component that nobody has probed yet, also one that comes back after it had vanished.
 INITIAL_HEALTH: Mapping[str, Value] = {
     "health": UNKNOWN,
@@ -50,7 +73,8 @@ GONE_RESOURCE: Mapping[str, Value] = {"state": VANISHED}
 
 def schema_row() -> Row:
     """Return the row that says which schema the tables have."""
-    return Row(table=SCHEMA, partition="schema", name="version", columns={"schemaVersion": SCHEMA_VERSION})
+    partition, name = SCHEMA_KEY
+    return Row(table=SCHEMA, partition=partition, name=name, columns={"schemaVersion": SCHEMA_VERSION})
 
 
 def resource_rows(resources: Iterable[Resource], recorded: Iterable[Key]) -> Iterator[Row]:
@@ -122,11 +146,17 @@ def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
 
 
 def current_release(entities: Iterable[Entity]) -> InstalledRelease | None:
-    """Return the release that table Releases says is installed; None where it names none, or several."""
-    current = [each for each in entities if each.get("state") == CURRENT]
-    if len(current) != 1:
-        return None
-    return InstalledRelease(_text(current[0], "RowKey"), _text(current[0], "digest").removeprefix("sha256:"))
+    """Return the release that table Releases says is installed; None where it names none, or several.
+
+    A row whose version or digest is none is nobody's release.
+    """
+    current = [
+        InstalledRelease(_text(each, "RowKey"), _text(each, "digest").removeprefix("sha256:"))
+        for each in entities
+        if each.get("state") == CURRENT
+    ]
+    named = [each for each in current if _VERSION.fullmatch(each.version) and _SHA256.fullmatch(each.sha256)]
+    return named[0] if len(named) == 1 else None
 
 
 def credential_row(credential: CredentialState) -> Row:
@@ -163,18 +193,14 @@ class RegisteredComponent:
 
 
 def registered_component(entity: Entity) -> RegisteredComponent:
-    """Return the component that an entity of table Components holds."""
-    try:
-        depends_on = json.loads(_text(entity, "dependsOn") or "[]")
-    except ValueError:
-        depends_on = []
+    """Return the component that an entity of table Components holds. What is not of its form counts as not there."""
     return RegisteredComponent(
         type=_text(entity, "PartitionKey"),
         name=_text(entity, "RowKey"),
         version=_text(entity, "version"),
         resource_id=_text(entity, "resourceId"),
         endpoint=_text(entity, "endpoint"),
-        depends_on=tuple(str(name) for name in depends_on) if isinstance(depends_on, list) else (),
+        depends_on=_names(entity.get("dependsOn")) or (),
         state=_text(entity, "state"),
         drift=_text(entity, "drift"),
         health_kind=_text(entity, "healthKind"),
@@ -194,4 +220,28 @@ def _text(entity: Entity, name: str) -> str:
 
 def _whole(entity: Entity, name: str) -> int:
     value = entity.get(name)
-    return value if isinstance(value, int) else 0
+    return value if type(value) is int and 0 <= value <= MAX_INT32 else 0
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    """Return the names in a JSON list, None where it is none."""
+    if not isinstance(value, str) or not value:
+        return () if value in (None, "") else None
+    try:
+        names = strict_json.loads(value)
+    except strict_json.NotStrictJsonError:
+        return None
+    if not isinstance(names, list) or len(names) > MAX_COMPONENTS or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names)
+
+
+def ill_columns(entity: Entity) -> tuple[str, ...]:
+    """Return which columns of an entity of table Components are not of their form, in the order of the alphabet."""
+    ill = [name for name in _TEXTS if not isinstance(entity.get(name, ""), str)]
+    ill += [name for name in _NUMBERS if name in entity and _whole(entity, name) != entity[name]]
+    ill += [name for name in _HEALTHS if (entity.get(name) or UNKNOWN) not in STATES]
+    streak = entity.get("healthStreak", 0)
+    ill += [] if type(streak) is int and abs(streak) <= STREAK_LIMIT else ["healthStreak"]
+    ill += [] if _names(entity.get("dependsOn")) is not None else ["dependsOn"]
+    return tuple(sorted({*ill}))

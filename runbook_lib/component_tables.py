@@ -6,7 +6,7 @@ a batch safe to send twice, so that a throttled one, or one whose answer was los
 retry policy.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from threading import Semaphore
@@ -16,6 +16,7 @@ from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.component_registry import (
     COLUMNS,
     SCHEMA,
+    SCHEMA_KEY,
     VANISHED,
     Batch,
     Entity,
@@ -24,6 +25,7 @@ from runbook_lib.component_registry import (
     Row,
     check_schema,
     digest_of,
+    is_key,
 )
 from runbook_lib.errors import RunbookError
 from runbook_lib.retry import Attempts, PolicySource
@@ -47,15 +49,25 @@ _CONFLICT_STATUSES = frozenset({404, 409, 412})
 class ComponentTables:
     """The tables; for use by many threads.
 
-    Parameters: service; retry_policy, the network retry policy in force; clock. Raises azure.core's errors where the
-    service cannot be reached, fails, throttles, or refuses the identity.
+    Parameters: service; retry_policy, the network retry policy in force; clock; warn, told once of a table that holds
+    what is nobody's. Raises azure.core's errors where the service cannot be reached, fails, throttles, or refuses the
+    identity.
     """
 
-    def __init__(self, service: "TableServiceClient", *, retry_policy: PolicySource, clock: Clock) -> None:
+    def __init__(
+        self,
+        service: "TableServiceClient",
+        *,
+        retry_policy: PolicySource,
+        clock: Clock,
+        warn: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._service = service
         self._retry_policy = retry_policy
         self._clock = clock
         self._room = Semaphore(BATCHES_AT_ONCE)
+        self._warn = warn
+        self._told: set[str] = set()
 
     def exists(self, table: str) -> bool:
         """Tell whether there is a table of this name."""
@@ -75,8 +87,17 @@ class ComponentTables:
                 raise
 
     def entities(self, table: str) -> Iterator[Mapping[str, Any]]:
-        """Yield every entity of a table, page by page. Raises ResourceNotFoundError where there is no such table."""
-        yield from self._service.get_table_client(table).list_entities(results_per_page=PAGE_ROWS)
+        """Yield every entity of a table, page by page. Raises ResourceNotFoundError where there is no such table.
+
+        One whose key no runbook makes is somebody else's: it is passed over, since the table sorts it in another way
+        than the ranges that are read back here.
+        """
+        for entity in self._service.get_table_client(table).list_entities(results_per_page=PAGE_ROWS):
+            if is_key(entity.get("PartitionKey")) and is_key(entity.get("RowKey")):
+                yield entity
+            elif table not in self._told:
+                self._told.add(table)
+                self._warn(f"table {table} has rows with keys that no runbook makes; they are passed over")
 
     def recorded(self, table: str) -> dict[Key, Recorded] | None:
         """Return what is recorded in a table, by key; None where there is no such table.
@@ -88,9 +109,9 @@ class ComponentTables:
         found = {}
         try:
             for entity in self.entities(table):
-                if table == SCHEMA:
-                    check_schema(entity)
                 key = str(entity["PartitionKey"]), str(entity["RowKey"])
+                if table == SCHEMA and key == SCHEMA_KEY:
+                    check_schema(entity)
                 found[key] = _recorded(entity, COLUMNS[table])
         except ResourceNotFoundError:
             return None

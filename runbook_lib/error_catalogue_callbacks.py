@@ -48,16 +48,20 @@ ENTRIES = (
     entry(
         "VD-CALLBACK-025",
         "the reports that wait for the publisher cannot be read or kept",
-        "Blob container callbacks-spool takes no requests, or none of vibedata-uami's.",
-        "See that the container is there and that vibedata-uami has Storage Blob Data Contributor. A report that could"
-        " neither be sent nor kept stands in this job's output.",
+        "Blob container callbacks-spool takes no requests, or none of vibedata-uami's; or secret publisher-acr-token"
+        " cannot be read, which proves what waits.",
+        "See that the container is there, that vibedata-uami has Storage Blob Data Contributor, and that the secret is"
+        " there. A report that could neither be sent nor kept stands in this job's output.",
         retryable=True,
     ),
     entry(
         "VD-CALLBACK-026",
         "what waits for the publisher is no report",
-        "A blob in container callbacks-spool is not what its name says, or holds what may not leave the tenant.",
-        "Find out who wrote the blob that the message names; no runbook did. It is not sent. Delete it.",
+        "Somebody who may write blobs has put them into container callbacks-spool, or has overwritten one of ours."
+        " Where reports wait since before a rotation, the former version of secret publisher-acr-token may be disabled:"
+        " then nothing proves them any more.",
+        "Find out who wrote the blob that the message names; no runbook did. It is not sent, and holds up no report."
+        " Delete it. It is told of once.",
     ),
     entry(
         "VD-CALLBACK-027",
@@ -84,5 +88,13 @@ ENTRIES = (
         "a report was not made",
         "What it was to tell does not have the form in which it may leave the tenant.",
         "Report it with the message: it is a mistake of the runbook. The run itself is not touched by it.",
+    ),
+    entry(
+        "VD-CALLBACK-031",
+        "a report of another instance waits",
+        "A blob in container callbacks-spool tells of another instance than setting instance_id names: the setting was"
+        " changed while the report waited.",
+        "Correct setting instance_id where it is wrong: the report is then sent. Else delete its blob. It is not sent"
+        " as long as it names another instance, and holds up no other report.",
     ),
 )

@@ -117,8 +117,10 @@ ENTRIES = (
     entry(
         "VD-AUTOMATION-005",
         "the job ended without a result",
-        "It was killed (memory, time, a stopped sandbox) or could not start.",
-        "See the job's status and exception; the runbook is safe to start again.",
+        "It was killed (memory, time, a stopped sandbox), could not start, or its last line is not this runbook's"
+        " result: another text runs under its name, or Automation says otherwise than the line.",
+        "See the job's status, its exception, and what the message says of its last line; the runbook is safe to start"
+        " again. Where another text runs, `vibedata deploy` publishes the release's.",
         retryable=True,
     ),
     entry(

@@ -128,4 +128,12 @@ ENTRIES: tuple[ErrorEntry, ...] = (
         "Run it with --plan and without --supersede: that shows the rotation that is open, with its id. Where there is"
         " none, there is nothing to give up.",
     ),
+    entry(
+        "VD-ROTATION-040",
+        "the record of a rotation is not of its form",
+        "Somebody has written to the row of the publisher's table that the message names: columns are missing, or hold"
+        " what no rotation writes.",
+        "Correct the columns that the message names, or delete the row where no rotation is under way; then run the"
+        " same command again.",
+    ),
 )

@@ -50,10 +50,11 @@ ENTRIES = (
     ),
     entry(
         "VD-SETTINGS-004",
-        "an address is no parameter of a run",
-        "Who may start a job chooses its parameters; the tokens of the managed identity would go wherever they say.",
-        "Leave it out of the parameter settings. An address that is not the convention's is set in the Automation"
-        " variable vibedata-settings, or in the environment (VIBEDATA_*).",
+        "an address, or whose instance it is, is no parameter of a run",
+        "Who may start a job chooses its parameters; the tokens of the managed identity would go wherever they say, and"
+        " its reports would tell of another instance.",
+        "Leave it out of the parameter settings. An address that is not the convention's, and the instance's identity,"
+        " are set in the Automation variable vibedata-settings, or in the environment (VIBEDATA_*).",
         exit_code=EXIT_USAGE,
     ),
     entry(
@@ -139,17 +140,21 @@ ENTRIES = (
     entry(
         "VD-LOG-002",
         "the operations log could be neither delivered nor stored",
-        "Neither log ingestion nor blob container operations-spool takes the events.",
-        "Keep this job's output: the events are in it. Check the roles in docs/operators.md.",
+        "Neither log ingestion nor blob container operations-spool takes the events; or secret publisher-acr-token"
+        " cannot be read, which proves what waits in the container.",
+        "Keep this job's output: the events are in it. Check the roles in docs/operators.md, and that the secret is"
+        " there.",
         retryable=True,
     ),
     entry(
         "VD-LOG-003",
         "stored events of the operations log cannot be delivered",
-        "Blob container operations-spool cannot be read, a blob's content is not what its name says, or log ingestion"
-        " refuses it for what it holds.",
-        "Look at the blob that the message names, or at the role Storage Blob Data Contributor; it stays there until it"
-        " can be delivered.",
+        "Blob container operations-spool or secret publisher-acr-token cannot be read; log ingestion refuses a blob for"
+        " what it holds; or somebody else wrote into the container. Where events wait since before a rotation, the"
+        " former version of the secret may be disabled: then nothing proves them any more.",
+        "Look at the blob that the message names, or at the roles in docs/operators.md. What ingestion refuses is set"
+        " aside and tried again after all others. What no runbook wrote is never delivered, holds up nothing, and is"
+        " told of once: find out who wrote it, and delete it.",
     ),
     entry(
         "VD-OUTPUT-001",

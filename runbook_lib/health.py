@@ -22,6 +22,8 @@ STATES: tuple[State, ...] = get_args(State)
 Sight = Literal["answers", "fails", "impaired", "down", "unprobed", "not_reached"]
 # A property of a table holds far more; a person reads no more.
 REASON_LIMIT = 300
+# No threshold is as high (runbook_lib.health_policy), and a table's whole number holds it.
+STREAK_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def next_own(before: Own, seen: Observation, policy: HealthPolicy) -> Own:
 
 
 def _after_failure(before: Own, seen: Observation, policy: HealthPolicy) -> Own:
-    streak = min(before.streak, 0) - 1
+    streak = max(min(before.streak, 0) - 1, -STREAK_LIMIT)
     reason = seen.reason + (f" ({-streak} in a row)" if streak < -1 else "")
     if seen.sight == "down" or before.state == "unhealthy" or -streak >= policy.failures_to_unhealthy:
         return Own("unhealthy", streak, reason)
@@ -91,7 +93,7 @@ def _after_failure(before: Own, seen: Observation, policy: HealthPolicy) -> Own:
 
 
 def _after_success(before: Own, policy: HealthPolicy) -> Own:
-    streak = max(before.streak, 0) + 1
+    streak = min(max(before.streak, 0) + 1, STREAK_LIMIT)
     if before.state in ("healthy", "unknown") or streak >= policy.successes_to_healthy:
         return Own("healthy", streak)
     reason = f"answers again, {streak} in a row; {policy.successes_to_healthy} make it healthy"

@@ -1,6 +1,5 @@
 """Start an Automation job, and see how it ended."""
 
-import json
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,8 +8,11 @@ from typing import Any
 from runbook_lib.automation_account import AutomationAccount, plain
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
+from runbook_lib.job_line import FAILED, NoResultError, read_result
 from runbook_lib.parameters import encode
 
+# What Automation says of a job whose process ended with exit code 0.
+_COMPLETED = "Completed"
 # Terminal statuses as documented (azure-facts, section 2).
 _ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
 # Automation parameters are positional; the name is for people to read.
@@ -37,12 +39,17 @@ class JobState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """How a job ended. result: the runbook's own final JSON object, None where it printed none."""
+    """How a job ended.
+
+    result: the runbook's own final JSON object (runbook_lib.job_line), None where it printed none that counts. problem:
+    what is wrong with what it printed, "" for nothing.
+    """
 
     job_id: str
     status: str
     exception: str
     result: Mapping[str, Any] | None
+    problem: str = ""
 
 
 def start_job(account: AutomationAccount, runbook: str, parameters: Mapping[str, Any]) -> str:
@@ -78,14 +85,30 @@ def job_state(account: AutomationAccount, job_id: str) -> JobState:
     )
 
 
-def job_result(account: AutomationAccount, ended: JobState) -> JobResult:
-    """Return how a job ended, with the result that it printed. Raises azure.core's errors."""
+def job_result(account: AutomationAccount, ended: JobState, *, runbook: str, correlation_id: str = "") -> JobResult:
+    """Return how a job ended, with the result that it printed.
+
+    Parameters: runbook, that was started; correlation_id, that it was given, "" for none. A result that says that all
+    is well counts only where Automation says so, too. Raises azure.core's errors.
+    """
     output = account.client.job.get_output(*account.at, ended.job_id)
-    return JobResult(job_id=ended.job_id, status=ended.status, exception=ended.exception, result=_final_json(output))
+    result: Mapping[str, Any] | None = None
+    problem = ""
+    try:
+        result = read_result(output, runbook=runbook, correlation_id=correlation_id)
+        if result["status"] != FAILED and ended.status != _COMPLETED:
+            raise NoResultError(f"its result says {result['status']}")
+    except NoResultError as error:
+        result, problem = None, str(error)
+    return JobResult(
+        job_id=ended.job_id, status=ended.status, exception=ended.exception, result=result, problem=problem
+    )
 
 
-def wait_for_job(account: AutomationAccount, job_id: str, *, clock: Clock, seconds: float) -> JobResult:
-    """Return how a job ended.
+def wait_for_job(
+    account: AutomationAccount, job_id: str, *, clock: Clock, seconds: float, runbook: str, correlation_id: str = ""
+) -> JobResult:
+    """Return how a job ended. Parameters: runbook and correlation_id as of `job_result`.
 
     Raises RunbookError VD-AUTOMATION-004 where it has not ended after `seconds`, and azure.core's errors.
     """
@@ -95,7 +118,7 @@ def wait_for_job(account: AutomationAccount, job_id: str, *, clock: Clock, secon
         if waited > seconds:
             raise RunbookError("VD-AUTOMATION-004", f"after {waited:.0f} s it is {state.status}", target=job_id)
         clock.sleep(min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS))
-    return job_result(account, state)
+    return job_result(account, state, runbook=runbook, correlation_id=correlation_id)
 
 
 def new_lines(account: AutomationAccount, job_id: str, seen: set[str]) -> Iterator[str]:
@@ -110,14 +133,3 @@ def new_lines(account: AutomationAccount, job_id: str, seen: set[str]) -> Iterat
         # Whether Automation leaves the prefix that chose the stream in the text is unconfirmed: both read alike here.
         if text and not text.startswith("{"):
             yield text if stream == "OUTPUT" or text.startswith(stream) else f"{stream}: {text}"
-
-
-def _final_json(output: str) -> Mapping[str, Any] | None:
-    lines = output.strip().splitlines()
-    if not lines or not lines[-1].startswith("{"):
-        return None
-    try:
-        result = json.loads(lines[-1])
-    except ValueError:
-        return None  # cut off: the job was killed while it wrote
-    return result if isinstance(result, dict) else None

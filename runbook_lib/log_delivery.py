@@ -4,26 +4,27 @@ A failure here never fails the runbook and never loses an event. Delivery is at 
 upload is lost, the events may be in the table already and are sent again. Ingestion has no way to ask, and a query sees
 new rows only minutes later, so that readers drop copies by EventId. What can be avoided is: two runs do not deliver the
 same blob at once (a lease), and an upload is a whole chunk that the SDK does not split again.
+
+Only what the suite itself has spooled is delivered (runbook_lib.spool). Where there is no key to prove it with, the
+events go to the job's output.
 """
 
-import hashlib
 import json
+import re
 from collections.abc import Iterator, MutableMapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook_lib import strict_json
 from runbook_lib.azure_clients import AzureClients
-from runbook_lib.clock import Clock
+from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.operations_log import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.output import JobOutput
 from runbook_lib.secrets import Redactor
-
-if TYPE_CHECKING:
-    from azure.storage.blob import ContainerClient
+from runbook_lib.spool import NotAuthenticError, Spool, Spooled, Strangers
+from runbook_lib.spool_key import spool_keys
 
 STREAM = "Custom-VibeData_Operations_CL"
 SPOOL_CONTAINER = "operations-spool"
@@ -33,10 +34,18 @@ CHUNK_BYTES = 900_000
 # run's. A blob holds one flush of one run.
 SPOOLED_BLOBS_PER_RUN = 100
 SPOOLED_SECONDS_PER_RUN = 60.0
+# Blobs that former runs set aside and that one run tries again, after all others: those that waited longest.
+SET_ASIDE_PER_RUN = 5
 # Azure's longest lease that ends by itself.
 SPOOL_LEASE_SECONDS = 60
 # What ingestion answers where the content is at fault and another time would be no better.
 _CONTENT_REFUSED = (400, 413)
+# The run, the first event's number in it, and the content's SHA-256.
+_NAME = re.compile(r"[A-Za-z0-9-]{1,64}/[0-9]{8,12}-([0-9a-f]{64})\.json")
+
+
+class _RefusedError(Exception):
+    """What a blob holds is at fault: another time would be no better."""
 
 
 class OperationsLog:
@@ -69,8 +78,15 @@ class OperationsLog:
         # Why ingestion took no events, "" while it does. After it failed once, later flushes of this run go straight to
         # the spool: a run does not wait for the same outage again and again.
         self._ingestion_failure = ""
+        self._spool = Spool(
+            clients=clients,
+            keys=spool_keys(clients, redactor, clock),
+            container=SPOOL_CONTAINER,
+            form=_NAME,
+            max_bytes=CHUNK_BYTES,
+        )
         self._spool_visited = False
-        self._spooled: list[str] = []
+        self._spooled: list[Spooled] = []
         self._warned: set[str] = set()
 
     def record(self, entry: Entry) -> None:
@@ -106,10 +122,10 @@ class OperationsLog:
         """Flush for the last time, try ingestion once more if it was down, and say so if events are only here."""
         self._ingestion_failure = ""
         self.flush()
-        for name in self._spooled:
+        for blob in self._spooled:
             if self._ingestion_failure:
                 break
-            self._deliver_blob(name)
+            self._deliver_blob(blob)
         if self._pending:
             self._output.warning(str(RunbookError("VD-LOG-002", f"{len(self._pending)} events found no room here")))
 
@@ -123,7 +139,8 @@ class OperationsLog:
             else:
                 return
         try:
-            self._spooled.append(self._spool(events))
+            stem = f"{self._run.run_id}/{events[0]['Sequence']:08d}"
+            self._spooled.append(self._spool.put(stem, canonical_json(events)))
         except Exception as error:  # noqa: BLE001 - as above
             self._warn("VD-LOG-002", error)
             for event in events:
@@ -136,74 +153,70 @@ class OperationsLog:
         # Repeatable (runbook_lib.sdk_retry): a second copy is dropped by its EventId.
         self._clients.logs_ingestion.upload(rule_id=self._dcr_id, stream_name=STREAM, logs=rows, repeatable=True)
 
-    def _spool(self, events: list[Event]) -> str:
-        """Write one chunk into the spool and return the blob's name. Raises azure.core's errors."""
-        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-
-        content = canonical_json(events)
-        digest = hashlib.sha256(content).hexdigest()
-        name = f"{self._run.run_id}/{events[0]['Sequence']:08d}-{digest}.json"
-        container = self._container()
-        try:
-            container.upload_blob(name, content, overwrite=False)
-        except ResourceNotFoundError:
-            container.create_container()
-            container.upload_blob(name, content, overwrite=False)
-        except ResourceExistsError:
-            # An answer was lost and the retry finds the blob: its name holds the digest of its content.
-            return name
-        return name
-
     def _deliver_former_runs(self) -> None:
-        from azure.core.exceptions import ResourceNotFoundError
-
         started = self._clock.monotonic()
         try:
-            # One page (5,000 blobs) is one request and more than a run delivers.
-            page = list(next(iter(self._container().list_blobs().by_page()), []))
-        except ResourceNotFoundError:
-            return
+            waiting, strangers = self._spool.waiting()
         except Exception as error:  # noqa: BLE001 - as in _deliver
             self._warn("VD-LOG-003", error)
             return
-        page.sort(key=lambda blob: (blob.creation_time, blob.name))
-        for blob in page[:SPOOLED_BLOBS_PER_RUN]:
+        try:
+            self._spool.tell_once(strangers, self._tell)
+        except Exception as error:  # noqa: BLE001 - as in _deliver
+            self._warn("VD-LOG-003", error)
+        fresh = [blob for blob in waiting if not blob.refused_at]
+        for blob in (fresh + waiting[len(fresh) :][:SET_ASIDE_PER_RUN])[:SPOOLED_BLOBS_PER_RUN]:
             if self._ingestion_failure or self._clock.monotonic() - started > SPOOLED_SECONDS_PER_RUN:
                 return
-            self._deliver_blob(blob.name)
+            self._deliver_blob(blob)
 
-    def _deliver_blob(self, name: str) -> None:
+    def _tell(self, strangers: Strangers) -> None:
+        """Tell of what strangers have put into the spool."""
+        self._output.warning(str(RunbookError("VD-LOG-003", str(strangers), target=SPOOL_CONTAINER)))
+
+    def _deliver_blob(self, blob: Spooled) -> None:
         """Deliver one blob and delete it; where that fails it stays for the next run."""
-        from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-        blob = self._container().get_blob_client(name)
+        client = self._spool.client(blob)
         try:
-            lease = blob.acquire_lease(SPOOL_LEASE_SECONDS)
+            if blob.held_for_ever:
+                self._spool.free(blob)  # no run takes such a lease
+            lease = client.acquire_lease(SPOOL_LEASE_SECONDS)
         except (ResourceNotFoundError, ResourceExistsError):
             return  # Another run has delivered it, or is about to.
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            self._warn("VD-LOG-003", error, name)
+            self._warn("VD-LOG-003", error, blob.name)
             return
         try:
-            events = _events_of(name, blob.download_blob(lease=lease).readall())
             try:
-                self._upload(events)
-            except Exception as error:
-                refused = isinstance(error, HttpResponseError) and error.status_code in _CONTENT_REFUSED
-                self._ingestion_failure = "" if refused else _story(error)
+                content = self._spool.read(blob)
+                if content is not None:
+                    self._upload_spooled(content)
+            except (NotAuthenticError, _RefusedError):
+                self._spool.set_aside(blob, rfc3339(self._clock.now()), lease=lease.id)
                 raise
-            # Absent: an answer was lost, and the retry finds it deleted.
-            with suppress(ResourceNotFoundError):
-                blob.delete_blob(lease=lease)
+            self._spool.remove(blob, lease=lease.id)
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            self._warn("VD-LOG-001" if self._ingestion_failure else "VD-LOG-003", error, name)
+            if not (blob.refused_at and isinstance(error, (NotAuthenticError, _RefusedError))):  # told when it was new
+                self._warn("VD-LOG-001" if self._ingestion_failure else "VD-LOG-003", error, blob.name)
             try:
                 lease.release()
             except Exception as unreleased:  # noqa: BLE001 - as in _deliver; it ends by itself
-                self._warn("VD-LOG-003", unreleased, name)
+                self._warn("VD-LOG-003", unreleased, blob.name)
 
-    def _container(self) -> "ContainerClient":
-        return self._clients.blob_service.get_container_client(SPOOL_CONTAINER)
+    def _upload_spooled(self, content: bytes) -> None:
+        """Send what a blob holds. Raises _RefusedError where it is at fault itself, and azure.core's errors."""
+        from azure.core.exceptions import HttpResponseError
+
+        events = _events_of(content)
+        try:
+            self._upload(events)
+        except Exception as error:
+            if isinstance(error, HttpResponseError) and error.status_code in _CONTENT_REFUSED:
+                raise _RefusedError(_story(error)) from error
+            self._ingestion_failure = _story(error)
+            raise
 
     def _warn(self, code: str, error: Exception, target: str = "") -> None:
         """Tell of a failure, of each kind once."""
@@ -231,13 +244,14 @@ def chunks(events: Sequence[Event]) -> Iterator[list[Event]]:
         yield chunk
 
 
-def _events_of(name: str, content: bytes) -> list[Event]:
-    """Return a blob's events. Raises ValueError where it is not what a run wrote."""
-    if hashlib.sha256(content).hexdigest() != name.rpartition("-")[2].removesuffix(".json"):
-        raise ValueError("the content has another SHA-256 than the name says")
-    events = strict_json.loads(content)
+def _events_of(content: bytes) -> list[Event]:
+    """Return a blob's events. Raises _RefusedError where it holds none."""
+    try:
+        events = strict_json.loads(content)
+    except strict_json.NotStrictJsonError as error:
+        raise _RefusedError(f"the content is no list of events: {error}") from error
     if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-        raise ValueError("the content is no list of events")
+        raise _RefusedError("the content is no list of events")
     return events
 
 

@@ -1,6 +1,6 @@
 """The repository-scoped token by which the customer reads the publisher's container registry (design section 6)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runbook_lib import strict_json
@@ -16,10 +16,11 @@ SECRET = "publisher-acr-token"  # noqa: S105 - the secret's name in the customer
 
 @dataclass(frozen=True, slots=True)
 class PublisherToken:
-    """User name and password; the password never shows in a repr."""
+    """User name and password; the password never shows in a repr. version: of the secret, "" where it is not known."""
 
     username: str
     password: str = field(repr=False)
+    version: str = field(default="", compare=False)
 
 
 def read_publisher_token(secrets: "SecretClient", redactor: Redactor) -> PublisherToken:
@@ -31,7 +32,7 @@ def read_publisher_token(secrets: "SecretClient", redactor: Redactor) -> Publish
     found = secret_in_use(secrets, SECRET)
     if found is None:
         raise RunbookError("VD-VAULT-001", target=SECRET)
-    return parse_token(found.value or "", redactor)
+    return replace(parse_token(found.value or "", redactor), version=str(found.properties.version))
 
 
 def parse_token(text: str, redactor: Redactor) -> PublisherToken:

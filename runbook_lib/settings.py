@@ -1,8 +1,8 @@
 """Where things are: by naming convention from one short prefix, each setting overridable singly.
 
 Precedence: the run's parameter `settings`, then the environment (VIBEDATA_*), then the Automation variable vibedata-
-settings, then the convention. Settings hold names and addresses, never secrets. Those of WITH_THE_DEPLOYMENT and
-ADDRESSES are refused as a run's parameter.
+settings, then the convention. Settings hold names and addresses, never secrets. Those of WITH_THE_DEPLOYMENT,
+ADDRESSES and IDENTITY are refused as a run's parameter.
 """
 
 import re
@@ -83,6 +83,10 @@ _FORMS: dict[str, tuple[str, str]] = {
 # What the convention makes of a name stays in Azure's own domains.
 ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (_URL, _HOST))
 
+# Whose instance it is, and as whom it acts: what a run reports must not be the choice of who starts its job. The
+# instance's id follows from the subscription by convention.
+IDENTITY = ("subscription_id", "uami_client_id", "instance_id")
+
 # What follows from the prefix; the others have no convention.
 _CONVENTION = {
     "prefix": "vibedata",
@@ -111,7 +115,7 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
     Parameters: overrides, the run's parameter `settings`; environ, the process's environment, of which
     VIBEDATA_<SETTING> counts; automation_variable, the text of Automation variable vibedata-settings (a JSON object),
     None where there is none. Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown), -004 (a
-    run's parameter says where to go), VD-TRUST-031 (it says whom to trust).
+    run's parameter says where to go, or whose instance it is), VD-TRUST-031 (it says whom to trust).
     """
     for name in WITH_THE_DEPLOYMENT:
         if name in overrides:
@@ -128,7 +132,11 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
         for name in values:
             if name not in _FORMS:
                 raise RunbookError("VD-SETTINGS-003", f"from {source}; known are {', '.join(_FORMS)}", target=name)
-    return Settings(**{item.name: _value(item.name, sources) for item in fields(Settings)})
+    settings = Settings(**{item.name: _value(item.name, sources) for item in fields(Settings)})
+    for name in IDENTITY:
+        if name in overrides:
+            raise RunbookError("VD-SETTINGS-004", target=name)
+    return settings
 
 
 def automation_variable() -> str | None:

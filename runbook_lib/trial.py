@@ -57,7 +57,7 @@ def lack_of(job: JobResult, lines: Iterable[str]) -> Lack | None:
     if missing is not None:
         return Lack("package", f"no module {missing}")
     if error is None:
-        words = job.exception.strip().splitlines()[-1:] or ["it printed no result"]
+        words = job.exception.strip().splitlines()[-1:] or [job.problem or "it printed no result"]
         return Lack("other", f"the job is {job.status}: {words[0][:MAX_EXCEPTION]}")
     return Lack(_kind_of(error["code"]), f"{error['code']}: {error['message']}")
 

@@ -112,7 +112,12 @@ GONE: Mapping[str, Mapping[str, component_registry.Value]] = {
 
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Read the release, the managed resource group, the vault's properties, and what is recorded."""
-    tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
+    tables = ComponentTables(
+        context.clients.table_service,
+        retry_policy=context.retry_policy,
+        clock=context.clock,
+        warn=context.output.warning,
+    )
     # First of all: where a newer runbook has written, this one only stands in the way.
     recorded = {table: tables.recorded(table) for table in component_registry.TABLES}
     installed = installed_release(context, customer_reader(context), parameters.release_version)

@@ -23,7 +23,7 @@ from runbook_lib.clock import rfc3339
 from runbook_lib.component_health import health_row, needs, own_of, state_of, target_of
 from runbook_lib.component_probes import probe_of, read_group
 from runbook_lib.component_registry import COMPONENTS, OBSERVABILITY, RELEASES, SCHEMA, Batch, Entity, Key, Recorded
-from runbook_lib.component_rows import RegisteredComponent, current_release, registered_component
+from runbook_lib.component_rows import RegisteredComponent, current_release, ill_columns, registered_component
 from runbook_lib.component_tables import ComponentTables
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
@@ -123,8 +123,13 @@ def _own(entities: Mapping[str, Entity], target: str) -> Own:
 def observe(context: Context, parameters: CommonParameters) -> Facts:
     """Read what is registered, ask ARM, probe every component, and look at the observability."""
     checked_at = rfc3339(context.clock.now())
-    tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
-    entities = _registered(tables)
+    tables = ComponentTables(
+        context.clients.table_service,
+        retry_policy=context.retry_policy,
+        clock=context.clock,
+        warn=context.output.warning,
+    )
+    entities = _registered(context, tables)
     policy, warning = read_health_policy(context.clients.table_service)
     if warning:
         context.output.warning(warning)
@@ -154,7 +159,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
     return facts
 
 
-def _registered(tables: ComponentTables) -> dict[str, Entity]:
+def _registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
     """Raises RunbookError VD-HEALTH-001, and VD-COMPONENT-003 where a newer runbook has written the registry."""
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -163,6 +168,13 @@ def _registered(tables: ComponentTables) -> dict[str, Entity]:
         entities = {target_of(entity): entity for entity in tables.entities(COMPONENTS)}
     except ResourceNotFoundError as error:
         raise RunbookError("VD-HEALTH-001", "there is no table Components") from error
+    ill = {target: columns for target, entity in entities.items() if (columns := ill_columns(entity))}
+    if ill:
+        target, columns = next(iter(ill.items()))
+        context.output.warning(
+            f"table {COMPONENTS} has {len(ill)} rows with columns that are not of their form, such as {target}:"
+            f" {', '.join(columns)}; they count as not there, and bootstrap_registry writes them anew"
+        )
     if all(entity["PartitionKey"] == OBSERVABILITY for entity in entities.values()):
         raise RunbookError("VD-HEALTH-001", "table Components is empty")
     return entities

@@ -17,6 +17,7 @@ from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.publisher_token import read_publisher_token
 from runbook_lib.release import Pin
 from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.spool_key import spool_keys
 
 # Lookups at once: enough to hide the round trips, and far from the container registry's rate (azure-facts, section 5).
 LOOKUPS_AT_ONCE = 32
@@ -49,6 +50,8 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     # The publisher's token is read before the first change, and only if there is one.
     complete = all(found[target] == pin.digest for target, pin in pins.items())
     token = None if complete else read_publisher_token(context.clients.secrets, context.redactor)
+    if token is not None:
+        spool_keys(context.clients, context.redactor, context.clock).remember(token)
     importer = None if token is None else image_importer(context, customer, token)
     return Facts(version=manifest.version, pins=pins, found=found, customer=customer, importer=importer)
 

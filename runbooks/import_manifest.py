@@ -29,6 +29,7 @@ from runbook_lib.release_manifest import REPOSITORY, TAG
 from runbook_lib.release_rules import check_installable, in_the_way
 from runbook_lib.release_verification import VerifiedRelease, verify_release
 from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.spool_key import spool_keys
 from runbook_lib.stored_release import is_no_good, is_whole, missing_parts, read_stored
 from runbook_lib.trust_policy import trust_policy
 from runbook_lib.verification_log import Step, recorded
@@ -97,6 +98,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     artifact_storage.check_immutable(clients.resources, context.settings)
     # 2. The tag is resolved once; from here on the digest counts, wherever the tag moves.
     token = read_publisher_token(clients.secrets, context.redactor)
+    spool_keys(clients, context.redactor, context.clock).remember(token)
     publisher = publisher_reader(context, token)
     source = f"{REPOSITORY}:{parameters.release_tag}"
     artifact = resolve_release(publisher, parameters.release_tag)

@@ -121,7 +121,16 @@ def apply(context: Context, facts: Facts, change: Change) -> None:
 
 def _try(context: Context, facts: Facts, name: str) -> tuple[Lack, ...]:
     job_id = start_job(facts.account, name, facts.trial)
-    ended = wait_for_job(facts.account, job_id, clock=context.clock, seconds=TRIAL_SECONDS)
+    ended = wait_for_job(
+        facts.account,
+        job_id,
+        clock=context.clock,
+        seconds=TRIAL_SECONDS,
+        runbook=name,
+        correlation_id=context.correlation_id,
+    )
+    if ended.result is not None and ended.result["status"] not in ("planned", "failed"):
+        return (Lack("other", f"it was to plan only, and says {ended.result['status']}"),)
     lack = lack_of(ended, () if ended.result is None else new_lines(facts.account, job_id, set()))
     return () if lack is None else (lack,)
 

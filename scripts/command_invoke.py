@@ -70,11 +70,11 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def result_of(job: JobResult) -> Mapping[str, Any]:
-    """Return the runbook's own result. Raises RunbookError VD-AUTOMATION-005 where the job ended without one."""
+    """Return the runbook's own result. Raises RunbookError VD-AUTOMATION-005 where the job ended without one that
+    counts."""
     if job.result is None:
-        raise RunbookError(
-            "VD-AUTOMATION-005", f"status {job.status}. {job.exception.strip()}".strip(), target=f"job {job.job_id}"
-        )
+        seen = ". ".join(part for part in (f"status {job.status}", job.problem, job.exception.strip()) if part)
+        raise RunbookError("VD-AUTOMATION-005", seen, target=f"job {job.job_id}")
     return job.result
 
 

@@ -27,6 +27,9 @@ CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("check_health", {}),
 )
 
+# A step's status where it did what it should.
+WELL = ("succeeded", "unchanged")
+
 Report = Callable[[str], None]
 
 
@@ -57,8 +60,8 @@ class Deployment:
 
     @property
     def status(self) -> str:
-        """`failed` as soon as a step failed, else `succeeded`."""
-        return "failed" if any(step.status == "failed" for step in self.steps) else "succeeded"
+        """`succeeded` as long as each step says that it did what it should, else `failed`."""
+        return "succeeded" if all(step.status in WELL for step in self.steps) else "failed"
 
     def as_json(self) -> dict[str, Any]:
         """Return the deployment's result for programs."""

@@ -155,9 +155,10 @@ def _text(value: object) -> str:
 def _time(value: object) -> datetime | None:
     try:
         moment = from_rfc3339(str(value))
-    except ValueError:
+        # OverflowError: a time of the first or the last year that is there in one time zone and not in another.
+        return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _plain(value: Any) -> Any:

@@ -15,15 +15,24 @@ from tests.lab.running_lab import LabUnderTest
 PUBLISH, VALIDATE = publish_runbooks.RUNBOOK, validate_runbooks.RUNBOOK
 # Says what it was started with, and that all is well.
 GOOD = """\
-import base64, json, one, sys
+import base64, json, one, os, sys
 given = json.loads(base64.urlsafe_b64decode(sys.argv[1] + "=" * (-len(sys.argv[1]) % 4)))
-print(json.dumps({"status": "planned", "error": None, "given": given}))
+print(json.dumps({"runbook": os.path.basename(sys.argv[0])[:-40], "version": "dev", "status": "planned",
+    "correlation_id": given["correlation_id"], "run_id": "r", "changed": 0, "unchanged": 0, "changes": [],
+    "error": None, "duration_ms": 1, "given": given}))
 """
 
 
 def failing(code: str, message: str, *, before: str = "") -> str:
-    result = {"status": "failed", "error": {"code": code, "message": message}}
-    return f"import sys\n{before}print({json.dumps(result)!r})\nsys.exit(1)\n"
+    error = {"code": code, "message": message, "cause": "c", "remedy": "r", "retryable": False}
+    return (
+        GOOD.replace("import one, ", "")
+        .replace("json, one, os", "json, os")
+        .replace('"status": "planned"', '"status": "failed"')
+        .replace('"error": None', f'"error": json.loads({json.dumps(error)!r})')
+        .replace("print(json", f"{before}print(json")
+        + "sys.exit(1)\n"
+    )
 
 
 @pytest.fixture

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from publisher.session import URL, setting
 from runbook_lib.errors import RunbookError
-from runbook_lib.settings import ADDRESSES, MAX_VALUE_LENGTH, WITH_THE_DEPLOYMENT, Settings, automation_variable, load
+from runbook_lib.settings import (
+    ADDRESSES,
+    IDENTITY,
+    MAX_VALUE_LENGTH,
+    WITH_THE_DEPLOYMENT,
+    Settings,
+    automation_variable,
+    load,
+)
 
 GUID = "11111111-2222-3333-4444-555555555555"
 NEEDED = {
@@ -177,6 +185,15 @@ ADDRESS_NAMES = {
     "publisher_registry",
     "publisher_api",
 }
+
+
+def test_whose_instance_it_is_is_no_parameter_of_a_run() -> None:
+    """What a run reports, and as whom it acts, is not the choice of who starts its job."""
+    given_ones = {"instance_id": "somebody-else", "subscription_id": GUID.replace("1", "9"), "uami_client_id": GUID}
+    assert set(IDENTITY) == set(given_ones)
+    for name, value in given_ones.items():
+        refusal = refused({name: value}, given(**{name: value}))
+        assert refusal.code == "VD-SETTINGS-004" and name in refusal.message
 
 
 def test_an_address_is_no_parameter_of_a_run() -> None:
