@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from runbook_lib.change import Change
-from runbook_lib.credential_rotation import Decision, Request, decide
+from runbook_lib.credential_request import Request
+from runbook_lib.credential_rotation import Decision, decide
 from runbook_lib.credential_versions import USABLE, Secret, Seen, Version, WrappingKey
 from runbook_lib.errors import RunbookError
 
