@@ -25,6 +25,7 @@ from runbook_lib.credential_versions import (
     pending_name,
 )
 from runbook_lib.errors import RunbookError
+from runbook_lib.failures import service_codes
 from runbook_lib.secret_in_use import WRITTEN_TAG, is_disabled
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class CredentialVault:
         except ResourceNotFoundError as error:
             raise RunbookError("VD-ROTATION-004", "there is no such version", target=target) from error
         except HttpResponseError as error:
-            if error.status_code == 403 and "KeyDisabled" in str(error):
+            if error.status_code == 403 and "KeyDisabled" in service_codes(error):
                 raise RunbookError("VD-ROTATION-004", "it is disabled", target=target) from error
             if error.status_code == 400:
                 raise RunbookError("VD-ROTATION-005", target=target) from error

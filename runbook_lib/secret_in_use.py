@@ -6,6 +6,8 @@ how an operator takes a credential back: the former one is then in use again (ru
 
 from typing import TYPE_CHECKING
 
+from runbook_lib.failures import service_codes
+
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient
@@ -17,7 +19,7 @@ WRITTEN_TAG = "writtenAt"
 def is_disabled(error: "HttpResponseError") -> bool:
     """Return whether the vault says that a secret's version is disabled."""
     # It is 403 like a missing role; only the inner code tells the two apart.
-    return error.status_code == 403 and "SecretDisabled" in str(error)
+    return error.status_code == 403 and "SecretDisabled" in service_codes(error)
 
 
 def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None":
