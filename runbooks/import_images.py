@@ -48,7 +48,9 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
         found = dict(zip(pins, digests, strict=True))
     # The publisher's token is read before the first change, and only if there is one.
     complete = all(found[target] == pin.digest for target, pin in pins.items())
-    token = None if complete else read_publisher_token(context.clients.secrets, context.redactor)
+    token = (
+        None if complete else read_publisher_token(context.clients.secrets, context.redactor, now=context.clock.now())
+    )
     importer = None if token is None else image_importer(context, customer, token)
     return Facts(version=manifest.version, pins=pins, found=found, customer=customer, importer=importer)
 

@@ -97,7 +97,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     kept = artifact_storage.check_immutable(clients.resources, context.settings)
     context.output.info(f"container {artifact_storage.CONTAINER}: retention policy {kept}")
     # 2. The tag is resolved once; from here on the digest counts, wherever the tag moves.
-    token = read_publisher_token(clients.secrets, context.redactor)
+    token = read_publisher_token(clients.secrets, context.redactor, now=context.clock.now())
     publisher = publisher_reader(context, token)
     source = f"{REPOSITORY}:{parameters.release_tag}"
     artifact = resolve_release(publisher, parameters.release_tag)

@@ -1,4 +1,4 @@
-"""Answers that no place of the suite expects, from each service: named with status, code, host and the service's words."""
+"""Answers that no place of the suite expects: named with status, code, host and the words of the service."""
 
 import pytest
 
