@@ -221,7 +221,7 @@ def _at_target(status: int | None, code: str, message: str, image: str) -> Runbo
 def _error_of(response: "HttpResponse") -> tuple[str, str]:
     """Return code and message of ARM's error body; what has another form is shown as it is.
 
-    A body may be a JSON text that holds JSON (azure-facts, section 13), and an error may have a code alone.
+    A body may be a JSON text that holds JSON (seen of a 409), and an error may have a code alone.
     """
     try:
         body = strict_json.loads(response.content)

@@ -6,11 +6,19 @@ ADDRESSES are refused as a run's parameter.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from runbook_lib import strict_json
+from runbook_lib.azure_names import (
+    AUTOMATION_ACCOUNT,
+    CONTAINER_REGISTRY,
+    GUID,
+    RESOURCE_GROUP,
+    STORAGE_ACCOUNT,
+    Form,
+    fits,
+)
 from runbook_lib.errors import RunbookError
 
 ENVIRONMENT_PREFIX = "VIBEDATA_"
@@ -19,25 +27,8 @@ MAX_VALUE_LENGTH = 512
 # Whom to trust comes with the deployment: whoever may start a job chooses its parameters, and must not choose that.
 WITH_THE_DEPLOYMENT = ("trust_roots", "trusted_identity")
 
-_GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
 _URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
 _HOST = (r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?", "a host name, with a port if need be")
-# The forms of names are Azure's own, kind by kind (learn azure-resource-manager/management/resource-name-rules).
-_STORAGE_ACCOUNT = (r"[a-z0-9]{3,24}", "3 to 24 small letters and digits")
-_CONTAINER_REGISTRY = (r"[A-Za-z0-9]{5,50}", "5 to 50 letters and digits")
-_AUTOMATION_ACCOUNT = (
-    r"[A-Za-z][A-Za-z0-9-]{4,48}[A-Za-z0-9]",
-    "6 to 50 letters, digits and dashes, a letter first and no dash last",
-)
-# Beside letters and digits of any script: what .NET's \w has, which is what ARM checks with (Azure/azure-cli#799,
-# azure-sdk-for-java#1250). What Python's \w has is another set: neither says anything of the other.
-_GROUP_CATEGORIES = ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Nd", "Pc")
-_GROUP_SIGNS = "-.()"
-MAX_GROUP_LENGTH = 90
-_RESOURCE_GROUP = (
-    "",  # see _is_resource_group
-    f"1 to {MAX_GROUP_LENGTH} letters, digits, dashes, underscores, dots and parentheses, no dot last",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,23 +62,23 @@ class Settings:
 
 
 # Each setting: what it takes. In the order of Settings' fields.
-_FORMS: dict[str, tuple[str, str]] = {
+_FORMS: dict[str, Form] = {
     "prefix": (r"[a-z][a-z0-9]{1,14}", "2 to 15 small letters and digits"),
-    "subscription_id": _GUID,
-    "resource_group": _RESOURCE_GROUP,
+    "subscription_id": GUID,
+    "resource_group": RESOURCE_GROUP,
     "arm_endpoint": _URL,
-    "automation_account": _AUTOMATION_ACCOUNT,
-    "storage_account": _STORAGE_ACCOUNT,
+    "automation_account": AUTOMATION_ACCOUNT,
+    "storage_account": STORAGE_ACCOUNT,
     "blob_endpoint": _URL,
     "table_endpoint": _URL,
     "key_vault_endpoint": _URL,
     "customer_registry": _HOST,
-    "customer_registry_name": _CONTAINER_REGISTRY,
+    "customer_registry_name": CONTAINER_REGISTRY,
     "publisher_registry": _HOST,
     "logs_endpoint": _URL,
     "dcr_id": (r"dcr-[0-9a-f]{32}", "a data collection rule's immutable id, dcr-..."),
     # Only in Automation: identity.credential asks for it there.
-    "uami_client_id": (f"({_GUID[0]})?", _GUID[1]),
+    "uami_client_id": (f"({GUID[0]})?", GUID[1]),
     "publisher_api": _URL,
     "instance_id": (r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes"),
     # Two while the publisher changes to another. Where none is pinned, nothing is trusted: runbook_lib.trust_policy.
@@ -201,16 +192,7 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
         value = template.format(**{part: _value(part, sources) for part in re.findall(r"{(\w+)}", template)})
         # Names of registries and GUIDs may have capitals; hosts and ids that are made of them are compared without.
         value = value.lower() if name in _LOWERED else value
-    form = _FORMS[name]
-    takes = form[1]
-    if len(value) > MAX_VALUE_LENGTH or not (
-        _is_resource_group(value) if form is _RESOURCE_GROUP else re.fullmatch(form[0], value)
-    ):
+    form, takes = _FORMS[name], _FORMS[name][1]
+    if len(value) > MAX_VALUE_LENGTH or not fits(form, value):
         raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from {source}", target=name)
     return value.rstrip("/") if _FORMS[name] == _URL else value
-
-
-def _is_resource_group(name: str) -> bool:
-    """Return whether ARM takes a resource group's name; its length counts in UTF-16 units, as .NET counts."""
-    signs = all(sign in _GROUP_SIGNS or unicodedata.category(sign) in _GROUP_CATEGORIES for sign in name)
-    return signs and 1 <= len(name.encode("utf-16-le", "surrogatepass")) // 2 <= MAX_GROUP_LENGTH and name[-1:] != "."

@@ -96,7 +96,7 @@ def test_who_sees_the_publishers_jobs_and_comes_before_each_stops_none(side: Pub
 
     turn = rotation(side.by(jobs), runbook)
     side.succeed(turn)
-    assert len(moves) == 10  # three before each phase but prepare, and one more before stage
+    assert len(moves) == 10  # the promotion was made by them, of the right one, and is found done
     assert in_use(side, runbook) == turn.newest.rotation_id
     side.succeed(rotation(side, runbook))
 
