@@ -4,6 +4,7 @@ Faithful: GET, PUT and DELETE of a container (one with a policy goes only if it 
 DELETE, lock and extend of its policy with ETags (If-Match is optional with PUT only); a container without a policy
 answers with the default, 0 days and Unlocked; read-only fields in a body are ignored. Left out: listing containers, the
 30 seconds for which a deleted container's name stays taken, leases, legal holds, public access (the account has none).
+A container that is made with version-level immutability says so, and its policy is made by the same calls.
 Source: Microsoft.Storage 2023-05-01, BlobContainers; lab/immutability.py names those of the rules.
 """
 
@@ -24,6 +25,7 @@ API_VERSIONS = ("2022-09-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01
 TYPE = "Microsoft.Storage/storageAccounts/blobServices/containers"
 RESOURCE_FIELDS = {"properties", "id", "name", "type", "etag"}
 PERIOD = "immutabilityPeriodSinceCreationInDays"
+VERSION_LEVEL = "immutableStorageWithVersioning"
 APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
 
 
@@ -54,7 +56,8 @@ class _Containers:
     async def put(self, request: web.Request, names: Names) -> web.Response:
         """Make a container, unless it is there."""
         body = await json_body(request, RESOURCE_FIELDS)
-        properties = only_fields(body.get("properties", {}), {"publicAccess"}, "properties")
+        properties = only_fields(body.get("properties", {}), {"publicAccess", VERSION_LEVEL}, "properties")
+        versions = only_fields(properties.get(VERSION_LEVEL, {}), {"enabled"}, VERSION_LEVEL)
         if properties.get("publicAccess", "None") != "None":
             message = "Public access is not permitted on this storage account."
             raise ArmRefusal(409, "PublicAccessNotPermitted", message)
@@ -64,6 +67,8 @@ class _Containers:
                 message = f"The container name '{names['container']}' is not valid."
                 raise ArmRefusal(400, "ContainerNameInvalid", message)
             status = 201 if answer.status == 201 else 200
+        if status == 201 and _flag(versions, "enabled"):
+            self._lab.immutability.version_level[names["container"]] = self._lab.clock.now()
         return web.json_response(await self._container(names), status=status)
 
     async def delete(self, _request: web.Request, names: Names) -> web.Response:
@@ -80,6 +85,7 @@ class _Containers:
                 raise ArmRefusal(409, "ContainerOperationFailure", "There is currently a lease on the container.")
             status = 200 if answer.status == 202 else 204
         self._lab.immutability.policies.pop(container, None)
+        self._lab.immutability.version_level.pop(container, None)
         return web.Response(status=status)
 
     async def get_policy(self, _request: web.Request, names: Names) -> web.Response:
@@ -145,6 +151,10 @@ class _Containers:
             "hasImmutabilityPolicy": policy is not None,
             "hasLegalHold": False,
         }
+        since = self._lab.immutability.version_level.get(names["container"])
+        if since is not None:
+            enabled_at = datetime.fromtimestamp(since, timezone.utc)
+            properties[VERSION_LEVEL] = {"enabled": True, "timeStamp": f"{enabled_at:%Y-%m-%dT%H:%M:%SZ}"}
         if policy is not None:
             history = [_update(self._lab, update) for update in policy.history]
             properties["immutabilityPolicy"] = {

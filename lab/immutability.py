@@ -3,8 +3,10 @@
 Faithful: time-based retention at container level, unlocked and locked; ETags; a locked policy is only ever extended,
 five times; what is forbidden while a blob is retained, and that an expired blob may be deleted but never overwritten;
 protected append writes; the audit log.
-Left out: adding blocks to a block blob (allowProtectedAppendWritesAll is said to let that), legal holds, version-level
-policies, the limit of 10,000 containers.
+A container may be made with version-level immutability: its policy is then the default of its blobs' versions and keeps
+nobody from writing a newer version; the versions themselves, which the account does not keep, are left out.
+Left out: adding blocks to a block blob (allowProtectedAppendWritesAll is said to let that), legal holds, the migration
+of a container to version level, the limit of 10,000 containers.
 
 Sources: learn storage/blobs/immutable-storage-overview and immutable-container-level-worm-policies ("Scenarios");
 Microsoft.Storage 2023-05-01 `BlobContainers_*ImmutabilityPolicy`; codes as users quote them
@@ -71,6 +73,8 @@ class Immutability:
     """The policies of one storage account, by container name."""
 
     policies: dict[str, Policy] = field(default_factory=dict)
+    # Containers with version-level immutability, and since when (seconds since the epoch).
+    version_level: dict[str, float] = field(default_factory=dict)
     _changes: int = 0
 
     def put(
@@ -133,6 +137,11 @@ class Immutability:
     def clear(self) -> None:
         """Forget every policy."""
         self.policies.clear()
+        self.version_level.clear()
+
+    def container_policy(self, container: str) -> Policy | None:
+        """Return the policy that protects a container's blobs themselves, None where there is none."""
+        return None if container in self.version_level else self.policies.get(container)
 
     def _existing(self, container: str, if_match: str) -> Policy:
         now = self.policies.get(container)

@@ -150,7 +150,7 @@ class _BlobFront(_Front):
         of_container = request.query.get("restype") == "container"
         # A path of one part that is not a container's is a blob's in the root container.
         container = unquote(first) if blob or of_container else "$root"
-        policy = self._lab.immutability.policies.get(container)
+        policy = self._lab.immutability.container_policy(container)
         if policy is None:
             return await self._pass(request, headers)
         if of_container:

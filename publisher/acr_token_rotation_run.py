@@ -2,13 +2,12 @@
 
 import json
 import os
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from publisher import acr_token_rotation
 from publisher.acr_token_rotation import Facts, Password
-from publisher.customer_phases import OTHER_PENDING, OVER, CustomerPhases, PhaseError, RunRunbook, WrappingKey
+from publisher.customer_phases import OVER, CustomerPhases, PhaseError, RunRunbook, WrappingKey
 from publisher.driven_rotation import DrivenRotation, Random
 from publisher.rotation_plan import Request, Step
 from publisher.rotation_record import Rotation, RotationRecords
@@ -131,26 +130,18 @@ class AcrTokenRotation:
             rotation,
             change.action,
             credential_id=rotation.credential_id,
-            expires=rotation.expires,
             wrapped_key=rotation.wrapped,
             wrapping_key_version=rotation.wrapping_key_version,
         )
 
     def _make_password(self, rotation: Rotation, wrapping_key: WrappingKey) -> Rotation:
-        """Generate the rotation's password, record it wrapped, and return the record.
-
-        It is recorded before any job is given it: a job of a run that was killed, or whose answer was lost, may deliver
-        it at any time, and then it must be the one that works. What a run after that stages is the very same.
-        """
+        """Generate the rotation's password, record it wrapped, and return the record."""
         expires = self._clock.now() + LIFE
         # The password is in this expression alone: only the customer's vault can read what comes of it.
         wrapped = wrap(self._generate(rotation.slot, expires_at=expires), wrapping_key.jwk)
-        rotation = replace(
+        return self._phases.deliver(
             rotation, wrapped=wrapped, wrapping_key_version=wrapping_key.version, expires=rfc3339(expires)
         )
-        if not self._records.change(rotation):
-            raise RunbookError("VD-ROTATION-034", "somebody else delivers a password", target=rotation.rotation_id)
-        return rotation
 
     def _generate(self, slot: str, *, expires_at: datetime) -> bytes:
         """Make a password and return the credential as the customer stores it."""
@@ -213,12 +204,12 @@ class AcrTokenRotation:
         """Return the new rotation. Of one that is given up it must be certain whether the customer uses its password:
         a run that was killed may have promoted it and not recorded that. In an emergency both passwords are gone."""
         newest = self._rotation.newest()
-        if newest is None or not newest.open or newest.promoted_at or self._request.emergency:
-            return self.facts.new
+        if newest is None or not newest.open or newest.promoted_at or self._request.emergency or not newest.delivery:
+            return self.facts.new  # what was never sent is not in use either
         try:
             newest = self._phases.run(newest, "prepare", credential_id=newest.credential_id)
         except PhaseError as error:
-            if error.customer_code not in (OTHER_PENDING, OVER):
+            if error.customer_code != OVER:
                 raise
             # Its password is not in use, nor will be.
         return self._new(newest, self.facts.passwords)

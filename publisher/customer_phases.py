@@ -1,6 +1,11 @@
-"""The customer's side of a rotation: its phases, run there by somebody else's hand, and what each reports."""
+"""The customer's side of a rotation: its phases, run there by somebody else's hand, and what each reports.
 
-from collections.abc import Callable, Mapping, Sequence
+Others may start the same jobs there. So each phase names the delivery that it is about, which the record has before any
+job is given it; and what a phase says of the customer's vault is believed, not what the record says: where the
+credential is gone it is sent again, and where something else came into use another rotation follows.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -8,6 +13,7 @@ from publisher.rotation_plan import RETIRE
 from publisher.rotation_record import CUSTOMER_STATES, CustomerState, Rotation, RotationRecords
 from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
+from runbook_lib.rotation_parameters import delivery_of
 
 # Runs a runbook at the customer's and returns its result, the JSON object of its last line (design section 3).
 RunRunbook = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
@@ -16,8 +22,8 @@ TRIES = 3
 PAUSE_SECONDS = 5.0
 # What a result says of a phase that did what it should.
 DONE = ("succeeded", "unchanged")
-# The customer's words for: the credential of another rotation than the named one is pending; this rotation is over.
-OTHER_PENDING = "VD-ROTATION-002"
+# The customer's words for: what a phase before brought is gone; this rotation is over.
+GONE = "VD-ROTATION-001"
 OVER = "VD-ROTATION-003"
 
 
@@ -56,11 +62,21 @@ class CustomerPhases:
         Raises PhaseError where the phase fails, also when it was tried again; RunbookError VD-ROTATION-034 where
         another rotation has taken the place of this one meanwhile.
         """
-        given = {"phase": phase, "rotation_id": rotation.rotation_id, **parameters}
+        given = {"phase": phase, **parameters}
+        if rotation.delivery:
+            given |= {"rotation_id": rotation.rotation_id, "delivery": rotation.delivery}
+        elif phase != "prepare":  # which sees to the wrapping key alone before anything is sent
+            given["rotation_id"] = rotation.rotation_id
         if phase == RETIRE:
             # When it may be retired is decided here, where it is known what is still accepted.
             given["overlap_seconds"] = 0
-        report = self._report(given, rotation.supersedes)
+        if rotation.expires:
+            given["expires"] = rotation.expires
+        try:
+            report = self._report(given)
+        except PhaseError as error:
+            self._take_back(rotation, error.customer_code)
+            raise
         key = WrappingKey(jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version")))
         self._wrapping_key = key if key.jwk and key.version else self._wrapping_key
         state = _text(report.get("state"))
@@ -76,13 +92,42 @@ class CustomerPhases:
             if now is None or now.rotation_id != rotation.rotation_id:
                 break
             reached = now if now.reached(state) else replace(now, customer=state)
-            if reached.reached("pending"):
-                reached = replace(reached, wrapped="", wrapping_key_version="", expires="")
+            if reached.reached("promoted"):
+                reached = replace(reached, wrapped="", wrapping_key_version="")
             if reached.reached("promoted") and not reached.promoted_at:
                 reached = replace(reached, promoted_at=rfc3339(self._clock.now()))
             if reached == now or self._records.change(reached):
                 return reached
         raise RunbookError("VD-ROTATION-034", target=rotation.rotation_id)
+
+    def _take_back(self, rotation: Rotation, code: str) -> None:
+        """Record what a refusal says of the customer's side, so that the same command again goes on from there. Where
+        somebody changes the record at the same moment nothing is recorded, and the next run meets the refusal again."""
+        now = self._records.newest(rotation.instance_id)
+        if now is None or now.rotation_id != rotation.rotation_id or not now.open:
+            return
+        if code == OVER:
+            self._records.change(replace(now, overtaken=True))
+        elif code == GONE and now.customer in ("pending", "tested"):
+            self._records.change(replace(now, customer="prepared"))
+
+    def deliver(self, rotation: Rotation, *, wrapped: str, wrapping_key_version: str, expires: str = "") -> Rotation:
+        """Record what is about to be sent, and return the record. expires: RFC 3339, "" for never.
+
+        It is recorded before any job is given it: a job of a run that was killed, or whose answer was lost, may deliver
+        it at any time, and then it must be the one that works. What a run after that stages is the very same. Raises
+        RunbookError VD-ROTATION-034 where somebody changes the record at the same moment.
+        """
+        sent = replace(
+            rotation,
+            wrapped=wrapped,
+            wrapping_key_version=wrapping_key_version,
+            expires=expires,
+            delivery=delivery_of(wrapped),
+        )
+        if self._records.change(sent):
+            return sent
+        raise RunbookError("VD-ROTATION-034", "somebody else delivers the credential", target=rotation.rotation_id)
 
     def wrapping_key(self, rotation: Rotation) -> WrappingKey:
         """Return the customer's wrapping key, as a phase of this run has reported it, or `prepare` does now."""
@@ -92,22 +137,18 @@ class CustomerPhases:
             raise RunbookError("VD-ROTATION-031", "phase prepare reports no wrapping key", target=self._runbook)
         return self._wrapping_key
 
-    def _report(self, given: Mapping[str, Any], supersedes: Sequence[str]) -> Mapping[str, Any]:
-        tries, given_up = 0, list(supersedes)
+    def _report(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        tries = 0
         while True:
             tries += 1
-            named = {"supersedes": given_up[0]} if given_up and given["phase"] in ("prepare", "stage") else {}
-            result = self._run_runbook(self._runbook, {**given, **named})
+            result = self._run_runbook(self._runbook, given)
             error, report = result.get("error"), result.get("report", {})
             if error is None and result.get("status") in DONE and isinstance(report, Mapping):
                 return report
             if not isinstance(error, Mapping):
                 seen = f"phase {given['phase']} ends with no result that counts"
                 raise RunbookError("VD-ROTATION-031", seen, target=self._runbook)
-            if error.get("code") == OTHER_PENDING and len(given_up) > 1:
-                del given_up[0]  # it had brought nothing yet: what is pending is of one before
-                tries -= 1
-            elif error.get("retryable") and tries < TRIES:
+            if error.get("retryable") and tries < TRIES:
                 self._clock.sleep(PAUSE_SECONDS)
             else:
                 words = f"phase {given['phase']}: {error.get('code')}: {error.get('message')}"

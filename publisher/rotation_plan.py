@@ -60,7 +60,7 @@ def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
         open_one is None or request.supersede not in (open_one.rotation_id, *open_one.supersedes)
     ):
         raise RunbookError("VD-ROTATION-036", target=request.supersede)
-    if open_one is None or open_one.rotation_id == request.supersede:
+    if open_one is None or open_one.overtaken or open_one.rotation_id == request.supersede:
         return True
     return request.emergency and not open_one.emergency
 

@@ -49,8 +49,12 @@ class Rotation:
     of them brought may still be pending at the customer's, or come there late. customer: how far that side was at its
     last report. started_at, promoted_at, ended_at: RFC 3339, "" for not yet.
 
-    wrapped, wrapping_key_version, expires: a token's password on its way, as phase stage takes it. It is encrypted for
-    the customer's vault, which alone can read it; all "" for none, and once the customer is seen to have it.
+    overtaken: whether the customer's side said that it is over, as something else came into use there.
+
+    wrapped, wrapping_key_version, expires: the credential on its way, as phase stage takes it. It is encrypted for the
+    customer's vault, which alone can read it; "" for none, and once the customer is seen to use it. delivery: the
+    SHA-256 of what was sent last, by which the customer's side knows it among whatever else is staged there; it stays,
+    and so does when the credential expires ("" where it does not).
 
     etag: which version of the row was read, "" for a rotation that is not recorded yet.
     """
@@ -66,9 +70,11 @@ class Rotation:
     started_at: str = ""
     promoted_at: str = ""
     ended_at: str = ""
+    overtaken: bool = False
     wrapped: str = field(default="", repr=False)
     wrapping_key_version: str = ""
     expires: str = ""
+    delivery: str = ""
     etag: str = field(default="", compare=False, repr=False)
 
     @property
@@ -145,6 +151,8 @@ def _columns(rotation: Rotation) -> dict[str, Any]:
         "wrapped": rotation.wrapped,
         "wrappingKeyVersion": rotation.wrapping_key_version,
         "expires": rotation.expires,
+        "delivery": rotation.delivery,
+        "overtaken": rotation.overtaken,
     }
 
 
@@ -170,6 +178,8 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
         wrapped=str(entity["wrapped"]),
         wrapping_key_version=str(entity["wrappingKeyVersion"]),
         expires=str(entity["expires"]),
+        delivery=str(entity.get("delivery", "")),
+        overtaken=bool(entity.get("overtaken", False)),
         etag=etag_of(entity),
     )
 

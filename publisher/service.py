@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from publisher.session import GUID, URL, setting
+from publisher.session import URL, setting
 from runbook_lib.azure_clients import new_secret_client, new_table_service
+from runbook_lib.azure_names import GUID
 from runbook_lib.clock import Clock
 from runbook_lib.http import new_session
 from runbook_lib.identity import credential

@@ -1,12 +1,12 @@
 """What the publisher's own services are reached with: its vault, its tables, its subscription."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runbook_lib import addresses
 from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure_names import CONTAINER_REGISTRY, CONTAINER_REGISTRY_TOKEN, GUID, RESOURCE_GROUP, Form, fits
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.retry import NetworkRetryPolicy
@@ -15,9 +15,7 @@ from runbook_lib.settings import Settings
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
-_NAME = (r"[A-Za-z0-9][A-Za-z0-9._()-]{0,89}", "an Azure resource name")
-GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
+URL: Form = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +72,9 @@ def token_resource(environ: Mapping[str, str]) -> TokenResource:
     """
     return TokenResource(
         subscription_id=setting(environ, "subscription_id", GUID),
-        resource_group=setting(environ, "resource_group", _NAME),
-        container_registry=setting(environ, "registry_name", _NAME),
-        token=setting(environ, "token_name", _NAME),
+        resource_group=setting(environ, "resource_group", RESOURCE_GROUP),
+        container_registry=setting(environ, "registry_name", CONTAINER_REGISTRY),
+        token=setting(environ, "token_name", CONTAINER_REGISTRY_TOKEN),
     )
 
 
@@ -92,17 +90,17 @@ def _clients(settings: Settings, clients: AzureClients, clock: Clock) -> AzureCl
     )
 
 
-def setting(environ: Mapping[str, str], name: str, form: tuple[str, str]) -> str:
-    """Return VIBEDATA_PUBLISHER_<NAME> of the environment. form: a pattern, and what it takes in words.
+def setting(environ: Mapping[str, str], name: str, form: Form) -> str:
+    """Return VIBEDATA_PUBLISHER_<NAME> of the environment. form: what it takes.
 
     Raises RunbookError VD-SETTINGS-005 (missing), -002 (malformed).
     """
     variable = f"VIBEDATA_PUBLISHER_{name.upper()}"
     value = environ.get(variable, "").rstrip("/")
-    pattern, takes = form
+    takes = form[1]
     if not value:
         raise RunbookError("VD-SETTINGS-005", f"takes {takes}", target=variable)
-    if not re.fullmatch(pattern, value):
+    if not fits(form, value):
         raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from the environment", target=variable)
     if form == URL:
         try:

@@ -1,7 +1,9 @@
 """The files of releases in artifact storage: blob `<sha256>/<file name>` in container `artifacts`, written once.
 
-A name holds the digest of its content, so that nothing needs to be believed: what is used is compared with its name,
-by us or, through a package's content hash, by Automation.
+A name holds the digest of its content, so that nothing needs to be believed: what is used is compared with its name.
+A link is given away only to what was read and compared just before. Whoever may write blobs can still replace one
+between that and the moment at which Automation fetches it: then Automation compares, with the content hash that a
+package's import names. A blob's own hash, length and time are the writer's to choose, and prove nothing.
 """
 
 import hashlib
@@ -74,7 +76,10 @@ class ArtifactBlobs:
             raise RunbookError("VD-STORAGE-002", detail, target=_target(blob)) from error
 
     def digest(self, blob: ArtifactBlob) -> str | None:
-        """Return the digest (sha256:HEX) of what a blob holds, read in parts; None where it is absent."""
+        """Return the digest (sha256:HEX) of what a blob holds, read in parts; None where it is absent.
+
+        All parts are of one version: the client asks for the later ones under the first one's ETag.
+        """
         from azure.core.exceptions import ResourceNotFoundError
 
         found = hashlib.sha256()
@@ -102,9 +107,16 @@ class ArtifactBlobs:
         return content
 
     def link(self, blob: ArtifactBlob) -> str:
-        """Return an https address that lets anybody read this one blob until LINK_LIFE from now."""
+        """Return an https address that lets anybody read this one blob until LINK_LIFE from now.
+
+        Its bytes are compared first. Raises RunbookError VD-STORAGE-003 (others, or none).
+        """
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
+        found = self.digest(blob)
+        if found != f"sha256:{blob.sha256}":
+            detail = "it is gone" if found is None else f"its content has {found}"
+            raise RunbookError("VD-STORAGE-003", detail, target=_target(blob))
         end = self._clock.now() + LINK_LIFE
         client = self._service.get_blob_client(CONTAINER, blob_name(blob))
         signature = generate_blob_sas(

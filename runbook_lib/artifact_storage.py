@@ -1,18 +1,19 @@
 """Artifact storage: every release manifest that was ever installed, written once, in an immutable container.
 
 Blob `<version>/<sha256>.json` in container `release-manifests` (design section 4); beside it what says whose it is: the
-manifest of its OCI artifact, which was signed (`.oci.json`), and the signature (`.jws`). The container's time-based
-retention policy is locked: version-level immutability would still let a blob be overwritten by a new version
-(azure-facts, section 8).
+manifest of its OCI artifact, which was signed (`.oci.json`), and the signature (`.jws`). The container has a time-based
+retention policy of its own, unlocked or locked: version-level immutability would still let a blob be overwritten by a
+new version (azure-facts, section 8). An unlocked one can be changed by nobody who has rights on data alone.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from runbook_lib.endpoints import member
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import InstalledRelease
 from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
@@ -29,6 +30,8 @@ ARTIFACT = ".oci.json"
 SIGNATURE = ".jws"
 _CONTENT_TYPES = {CONTENT: "application/json", ARTIFACT: "application/json", SIGNATURE: "application/jose+json"}
 STORAGE_API_VERSION = "2023-05-01"
+PERIOD = "immutabilityPeriodSinceCreationInDays"
+POLICY_STATES = ("Unlocked", "Locked", "Deleted")
 # What a policy lets blobs grow by: their names and creation times would stay, whatever is added.
 APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
 # How much of Azure's own words an error shows.
@@ -54,29 +57,57 @@ def blob_name(release: InstalledRelease, part: str = CONTENT) -> str:
     return f"{release.version}/{release.sha256}{part}"
 
 
-def check_immutable(resources: "ResourceManagementClient", settings: Settings) -> None:
-    """Check that the container's retention policy is there, locked, and lets nothing be added to a blob.
+def check_immutable(resources: "ResourceManagementClient", settings: Settings) -> str:
+    """Check that the container has a retention policy of its own, which lets nothing be added to a blob.
 
-    Raises RunbookError VD-STORAGE-001, and azure.core's errors. Source: Microsoft.Storage 2023-05-01,
-    BlobContainers_GetImmutabilityPolicy.
+    Returns which: "unlocked, 365 days". The policy alone does not tell: ARM shows the default of a container's blob
+    *versions* in the same place (learn storage/blobs/immutable-policy-configure-version-scope), and the container says
+    which of the two it is. Raises RunbookError VD-STORAGE-001, and azure.core's errors. Source: Microsoft.Storage
+    2023-05-01, BlobContainers_Get and BlobContainers_GetImmutabilityPolicy.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
-    resource_id = (
+    container_id = (
         f"{settings.resource_group_id}/providers/Microsoft.Storage/storageAccounts/{settings.storage_account}"
-        f"/blobServices/default/containers/{CONTAINER}/immutabilityPolicies/default"
+        f"/blobServices/default/containers/{CONTAINER}"
     )
-    try:
-        policy = resources.resources.get_by_id(resource_id.lstrip("/"), api_version=STORAGE_API_VERSION)
-    except ResourceNotFoundError as error:
-        detail = f"no policy is found in storage account {settings.storage_account}: {error.message}"
-        raise RunbookError("VD-STORAGE-001", detail[:MAX_WORDS], target=CONTAINER) from error
-    properties = policy.properties or {}
-    if properties.get("state") != "Locked":
-        raise RunbookError("VD-STORAGE-001", f"its retention policy is {properties.get('state')}", target=CONTAINER)
-    appends = [name for name in APPENDS if properties.get(name)]
+    found = []
+    for resource_id in (container_id, f"{container_id}/immutabilityPolicies/default"):
+        try:
+            resource = resources.resources.get_by_id(resource_id.lstrip("/"), api_version=STORAGE_API_VERSION)
+        except ResourceNotFoundError as error:
+            detail = f"no policy is found in storage account {settings.storage_account}: {error.message}"
+            raise RunbookError("VD-STORAGE-001", detail[:MAX_WORDS], target=CONTAINER) from error
+        found.append(resource.properties)
+    refusal, kind = judge_policy(*found)
+    if refusal:
+        raise RunbookError("VD-STORAGE-001", refusal, target=CONTAINER)
+    return kind
+
+
+def judge_policy(container: object, policy: object) -> tuple[str, str]:
+    """Return what is wrong with a container's policy, "" for nothing, and which policy it is. Pure.
+
+    Parameters: the `properties` of the container and of its policy, as ARM shows them. What has another form than
+    Azure documents is no policy.
+    """
+    versions = member(container, "immutableStorageWithVersioning")
+    if isinstance(versions, Mapping) and (
+        versions.get("enabled") is not False or versions.get("migrationState") not in (None, "")
+    ):
+        return "its retention policy is of blob versions: a blob can be replaced by a newer version", ""
+    if member(container, "deleted") is True:
+        return "the container is deleted", ""
+    state, days = member(policy, "state"), member(policy, PERIOD)
+    # Without a policy ARM shows a default, of no days and Unlocked; a deleted one has state Deleted.
+    if state not in ("Unlocked", "Locked") or isinstance(days, bool) or not isinstance(days, int) or days < 1:
+        held = " (a legal hold is none)" if member(container, "hasLegalHold") is True else ""
+        shown = f"state {state}, {days} days" if isinstance(state, str) and state in POLICY_STATES else "none"
+        return f"it has no retention policy: {shown}{held}", ""
+    appends = [name for name in APPENDS if member(policy, name) not in (None, False)]
     if appends:
-        raise RunbookError("VD-STORAGE-001", f"its retention policy has {appends[0]}", target=CONTAINER)
+        return f"its retention policy has {appends[0]}", ""
+    return "", f"{state.lower()}, {days} days"
 
 
 def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) -> Mapping[str, datetime]:

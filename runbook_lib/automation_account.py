@@ -32,7 +32,10 @@ ENVIRONMENT_PREFIX = "vibedata-"
 ENVIRONMENT_DIGITS = 12
 _OWN_ENVIRONMENT = re.compile(rf"{ENVIRONMENT_PREFIX}[0-9a-f]{{{ENVIRONMENT_DIGITS}}}", re.IGNORECASE)
 # The codes are not documented; those that other Azure services use for it hold one of these words.
+# Of a code alone: a runbook, a package or a group may have such a name. The one limit that has no code of its own is
+# told in these words (learn automation/troubleshoot/runbooks, "Job attempt limit" and quota).
 _LIMIT = re.compile(r"quota|limit", re.IGNORECASE)
+_MONTHLY_LIMIT = "The quota for the monthly total job run time"
 # How much of Automation's own words an error shows.
 MAX_WORDS = 300
 
@@ -209,7 +212,7 @@ class AutomationAccount:
             code, message = _words(error)
             status = error.status_code
             detail = f"{status} {code}: {message}"[:MAX_WORDS]
-            if status != 429 and (_LIMIT.search(code) or _LIMIT.search(message)):
+            if status != 429 and (_LIMIT.search(code) or message.startswith(_MONTHLY_LIMIT)):
                 raise RunbookError("VD-AUTOMATION-007", detail, target=target) from error
             if status is not None and status < 500 and status not in (401, 403, 408, 429):
                 raise RunbookError("VD-AUTOMATION-008", detail, target=target) from error

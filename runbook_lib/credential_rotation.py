@@ -11,8 +11,8 @@ credential: the current one, which is in use, and `<name>-pending`, which is not
    version takes its place.
 4. `stage` takes only what was wrapped for a version of the wrapping key that is there, enabled and as it should be, so
    that a rotation of the wrapping key in between does no harm: its older version still unwraps.
-5. A pending secret of another rotation is in the way until that rotation is promoted; `supersedes` names it to take its
-   place. What was pending before is then out of the race: its own phases are refused.
+5. By hand, a pending secret of another rotation is in the way until that rotation is promoted; `supersedes` names it to
+   take its place. What was pending before is then out of the race: its own phases are refused.
 6. `promote` takes only what was tested, in the very version that was tested. It is one write, so that a reader finds
    the former credential or the new one, and never none.
 7. `retire` disables what is older than the current version, and the pending secret's leftovers, `overlap` after the
@@ -24,6 +24,12 @@ credential: the current one, which is in use, and `<name>-pending`, which is not
    is recovered shows its older versions, by which a rotation may be over: the same phase again goes on. Nothing is ever
    deleted or purged here, so purge protection changes nothing. What was purged is absent, and can be staged again.
 10. `auto` does what is next, one phase a run, and waits (no error) where there is nothing to do yet.
+11. The publisher names its *delivery*: the SHA-256 of the wrapped bytes that it sends. A version is then its own by the
+   delivery, the credential's id and the expiry, whatever rotation it is labelled with, wherever it stands among the
+   pending ones. Whoever else may start jobs sees ids and wrapped credentials, and can stage what they like under any
+   id. None of it is taken for the publisher's, or is in its way; what they do with the publisher's own delivery is
+   what the publisher does. Without the publisher's test nothing is promoted, and a delivery that was in use, or was
+   staged before the last promotion, is over (rule 8).
 
 A read that lags behind the writes shows an earlier state. Then a phase is done again with the same credential, which
 changes nothing for its readers, or is refused; versions that are not seen are never disabled. Two rotations that
@@ -34,11 +40,11 @@ and whose version it is not is over.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 from runbook_lib.callback_signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.change import Change, NoChange
 from runbook_lib.clock import rfc3339
+from runbook_lib.credential_request import Phase, Request, held, means, state_for
 from runbook_lib.credential_versions import (
     USABLE,
     WRAPPING_KEY,
@@ -47,47 +53,20 @@ from runbook_lib.credential_versions import (
     State,
     former,
     in_use_since,
+    is_overtaken,
     leftovers,
     open_rotation,
     pending_name,
-    state_of,
     version_target,
 )
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import KEY_CACHE_SECONDS
-
-Phase = Literal["prepare", "stage", "test", "promote", "retire", "auto"]
 
 # As long as somebody may sign with the former key, and what was signed is good; the longest job is one of 3 h (design
 # section 8, azure-facts section 1).
 OVERLAP_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS + 3 * 3600
 # The vault's clock may be ahead of this machine's by as much as a signature's reader tolerates.
 SKEW = timedelta(seconds=SKEW_SECONDS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is asked for. wrapped: whether a wrapped credential is given; key_version: which version wrapped it.
-
-    secret: the current secret's name. overlap: how long the former credential stays in use. now and expires: aware;
-    expires: when the publisher says that the credential ends, None where it does not say.
-    """
-
-    phase: Phase
-    secret: str
-    rotation_id: str
-    credential_id: str
-    wrapped: bool
-    key_version: str
-    supersedes: str
-    overlap: timedelta
-    now: datetime
-    expires: datetime | None = None
-
-    @property
-    def wanted(self) -> str:
-        """What a version of this rotation looks like, as Version.__str__ shows it."""
-        return f"{self.credential_id} of rotation {self.rotation_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +92,7 @@ def decide(request: Request, seen: Seen) -> Decision:
     """
     request = _completed(request, seen)
     _refuse_over(request, seen)
-    state = state_of(request.rotation_id, seen)
+    state = state_for(request, seen)
     decision = Decision(request=request, state=state, reached=state, retire_after=_retire_after(request, seen))
     phase = _next(request, state) if request.phase == "auto" else request.phase
     recovery = _recovery(request.secret, seen.current)
@@ -138,15 +117,21 @@ def _completed(request: Request, seen: Seen) -> Request:
 
 def _refuse_over(request: Request, seen: Seen) -> None:
     current = seen.current.in_use
-    known = {version.rotation_id for version in seen.current.versions}
-    if request.rotation_id in known - {""} and (current is None or current.rotation_id != request.rotation_id):
+    if current is not None and means(request, current):
+        return
+    late = [version for version in seen.pending.versions if is_overtaken(version, seen)]
+    known = any(means(request, version) for version in seen.current.versions)
+    if request.delivery:
+        known = known or any(means(request, version) for version in late)
+    brought = request.brings and any(version.delivery == request.brings for version in (*seen.current.versions, *late))
+    if known or brought:
         shown = "no version is enabled" if current is None else f"in use is {current}"
         raise RunbookError("VD-ROTATION-003", f"{request.rotation_id}: {shown}", target=request.secret)
 
 
 def _refuse_other(request: Request, seen: Seen) -> None:
     found = open_rotation(seen)
-    if found is None or found.rotation_id in (request.rotation_id, request.supersedes):
+    if request.delivery or found is None or found.rotation_id in (request.rotation_id, request.supersedes):
         return
     since = rfc3339(found.created)
     raise RunbookError("VD-ROTATION-002", f"{found}, since {since}", target=pending_name(request.secret))
@@ -176,7 +161,7 @@ def _stage(decision: Decision, seen: Seen) -> Decision:
     request, state = decision.request, decision.state
     name = pending_name(request.secret)
     done = state in ("promoted", "retired")
-    holder = seen.current.in_use if done else seen.pending.newest
+    holder = seen.current.in_use if done else (held(request, seen) or seen.pending.newest)
     changes = [] if done else _recovery(name, seen.pending)
     if state in ("pending", "tested", "promoted", "retired"):
         if holder is not None and holder.credential_id != request.credential_id:
@@ -270,11 +255,11 @@ def _recovery(name: str, secret: Secret) -> list[Change]:
 def _not_staged(request: Request, seen: Seen) -> RunbookError:
     found = open_rotation(seen)
     target = request.rotation_id
-    if found is not None and found.rotation_id != request.rotation_id:
+    if not request.delivery and found is not None and found.rotation_id != request.rotation_id:
         where = pending_name(request.secret)
         return RunbookError("VD-ROTATION-002", f"{found}, since {rfc3339(found.created)}", target=where)
-    newest = seen.pending.newest
-    if newest is not None and newest.rotation_id == request.rotation_id:
+    newest = next((version for version in seen.pending.versions if means(request, version)), None)
+    if newest is not None and not newest.enabled:
         return RunbookError("VD-ROTATION-001", "what was staged was disabled; stage it again", target=target)
     return RunbookError("VD-ROTATION-001", "nothing is staged; phase stage comes first", target=target)
 

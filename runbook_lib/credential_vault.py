@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runbook_lib import base64url
 from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.credential_versions import (
+    DELIVERY_TAG,
     ROTATION_TAG,
     TESTED_TAG,
     USABLE,
@@ -24,6 +25,7 @@ from runbook_lib.credential_versions import (
     pending_name,
 )
 from runbook_lib.errors import RunbookError
+from runbook_lib.failures import service_codes
 from runbook_lib.secret_in_use import WRITTEN_TAG, is_disabled
 
 if TYPE_CHECKING:
@@ -147,7 +149,7 @@ class CredentialVault:
         except ResourceNotFoundError as error:
             raise RunbookError("VD-ROTATION-004", "there is no such version", target=target) from error
         except HttpResponseError as error:
-            if error.status_code == 403 and "KeyDisabled" in str(error):
+            if error.status_code == 403 and "KeyDisabled" in service_codes(error):
                 raise RunbookError("VD-ROTATION-004", "it is disabled", target=target) from error
             if error.status_code == 400:
                 raise RunbookError("VD-ROTATION-005", target=target) from error
@@ -161,24 +163,19 @@ class CredentialVault:
         """Store a credential as the current one: one write, seen by readers as a whole."""
         self._set(self._secret, value, wanted, content_type=content_type)
 
-    def pending(self, rotation_id: str) -> tuple[Version, str]:
-        """Return the pending version and its value, which must be of this rotation now.
+    def secrets(self) -> tuple[Secret, Secret]:
+        """Return the current secret's versions and the pending one's, as they are now."""
+        return self.secret(self._secret), self.secret(self._pending)
 
-        The value is read by the version that the vault's list shows as the newest: after a write that was repeated
-        there are two of one second, of which "the newest" may mean either. Raises RunbookError VD-ROTATION-001 (there
-        is none), -002 (it is another rotation's by now).
+    def pending_value(self, version: Version) -> str:
+        """Return the value of one pending version: by its name, never "the newest", which anybody may have staged.
+
+        Raises RunbookError VD-ROTATION-001 where it is gone, or was disabled.
         """
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-        found = self.secret(self._pending)
-        version = found.newest
-        if version is None or found.deleted:
-            raise RunbookError("VD-ROTATION-001", "it is gone; phase stage comes first", target=self._pending)
-        if version.rotation_id != rotation_id:
-            detail = f"{version}, since {rfc3339(version.created)}"
-            raise RunbookError("VD-ROTATION-002", detail, target=self._pending)
         try:
-            return version, self._clients.secrets.get_secret(self._pending, version.version).value or ""
+            return self._clients.secrets.get_secret(self._pending, version.version).value or ""
         except ResourceNotFoundError as error:
             raise RunbookError(
                 "VD-ROTATION-001", "it is gone; phase stage comes first", target=self._pending
@@ -229,6 +226,7 @@ class CredentialVault:
             created=found.created_on,
             credential_id=tags.get(self._id_tag, ""),
             rotation_id=tags.get(ROTATION_TAG, ""),
+            delivery=tags.get(DELIVERY_TAG, ""),
             tested=tags.get(TESTED_TAG, ""),
             written=tags.get(WRITTEN_TAG, ""),
             expires=found.expires_on,
@@ -238,13 +236,16 @@ class CredentialVault:
         tags = {
             self._id_tag: version.credential_id,
             ROTATION_TAG: version.rotation_id,
+            DELIVERY_TAG: version.delivery,
             TESTED_TAG: version.tested,
             WRITTEN_TAG: version.written,
         }
         return {name: value for name, value in tags.items() if value}
 
 
-def new_version(credential_id: str, rotation_id: str, *, now: datetime, expires: datetime | None) -> Version:
+def new_version(
+    credential_id: str, rotation_id: str, *, delivery: str, now: datetime, expires: datetime | None
+) -> Version:
     """Return what a version that is written now says of itself. expires: aware, None for never."""
     return Version(
         version="",
@@ -252,6 +253,7 @@ def new_version(credential_id: str, rotation_id: str, *, now: datetime, expires:
         created=now,
         credential_id=credential_id,
         rotation_id=rotation_id,
+        delivery=delivery,
         written=rfc3339(now),
         expires=expires,
     )

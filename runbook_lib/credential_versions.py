@@ -13,7 +13,7 @@ State = Literal["none", "prepared", "pending", "tested", "promoted", "retired"]
 
 WRAPPING_KEY = "vibedata-wrapping"
 # The tags of a version, beside the one with its credential's id.
-ROTATION_TAG, TESTED_TAG = "rotationId", "tested"
+ROTATION_TAG, TESTED_TAG, DELIVERY_TAG = "rotationId", "tested", "delivery"
 USABLE = "RSA-3072 for wrapKey and unwrapKey, enabled"
 
 
@@ -21,8 +21,9 @@ USABLE = "RSA-3072 for wrapKey and unwrapKey, enabled"
 class Version:
     """One version of a secret, never its value.
 
-    credential_id and rotation_id: "" where it has no such tag. tested: when, RFC 3339, "" for never. written: when, by
-    the clock of who wrote it; created: by the vault's, in whole seconds. expires: None where it does not say.
+    credential_id and rotation_id: "" where it has no such tag. delivery: the SHA-256 of the wrapped bytes that it came
+    as, in hexadecimal; "" where it does not say. tested: when, RFC 3339, "" for never. written: when, by the clock of
+    who wrote it; created: by the vault's, in whole seconds. expires: None where it does not say.
     """
 
     version: str
@@ -30,6 +31,7 @@ class Version:
     created: datetime
     credential_id: str = ""
     rotation_id: str = ""
+    delivery: str = ""
     tested: str = ""
     written: str = ""
     expires: datetime | None = None
@@ -42,7 +44,13 @@ class Version:
 
     def is_like(self, other: "Version") -> bool:
         """Whether both hold the same credential."""
-        return (self.credential_id, self.rotation_id) == (other.credential_id, other.rotation_id)
+        mine, others = ((each.credential_id, each.rotation_id, each.delivery) for each in (self, other))
+        return mine == others
+
+    @property
+    def age(self) -> tuple[datetime, str]:
+        """What tells the older of two versions: the vault's time, and within one second the writer's."""
+        return self.created, self.written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +99,31 @@ def state_of(rotation_id: str, seen: Seen) -> State:
     current, pending = seen.current.in_use, seen.pending.newest
     if current is not None and rotation_id and current.rotation_id == rotation_id:
         return "promoted" if former(seen) or leftovers(seen) else "retired"
-    if pending is not None and pending.enabled and rotation_id and pending.rotation_id == rotation_id:
+    waits = pending is not None and pending.enabled and not is_overtaken(pending, seen)
+    if pending is not None and waits and rotation_id and pending.rotation_id == rotation_id:
         return "tested" if pending.tested else "pending"
+    return unstaged_state(seen)
+
+
+def unstaged_state(seen: Seen) -> State:
+    """Return how far a rotation is that has brought nothing yet."""
     usable = seen.newest_key is not None and seen.newest_key.usable and not seen.key_deleted
     return "prepared" if usable else "none"
 
 
+def is_overtaken(pending: Version, seen: Seen) -> bool:
+    """Return whether a credential came into use, of whatever rotation, since this one was staged.
+
+    The last promotion counts, also where its version was disabled since: no former credential ever becomes current.
+    """
+    newest = seen.current.newest
+    return newest is not None and pending.age < newest.age
+
+
 def open_rotation(seen: Seen) -> Version | None:
-    """Return the version that is pending, None where there is none or its rotation has already been promoted."""
+    """Return the version that is pending, None where there is none or its rotation was promoted or overtaken."""
     pending = seen.pending.newest
-    if pending is None or not pending.enabled:
+    if pending is None or not pending.enabled or is_overtaken(pending, seen):
         return None
     return None if pending.rotation_id in {version.rotation_id for version in seen.current.versions} else pending
 
@@ -127,14 +150,17 @@ def former(seen: Seen) -> list[Version]:
 
 
 def leftovers(seen: Seen) -> list[Version]:
-    """Return the enabled versions of the pending secret that are not the open rotation's; none of a deleted secret."""
+    """Return the enabled versions of the pending secret that can no more be promoted; none of a deleted secret.
+
+    What was staged since the last promotion waits: it may be any rotation's, and nobody's to disable.
+    """
     if seen.pending.deleted:
         return []
-    waiting = open_rotation(seen)
     return [
         version
         for version in seen.pending.versions
-        if version.enabled and (waiting is None or version.rotation_id != waiting.rotation_id)
+        if version.enabled
+        and (is_overtaken(version, seen) or any(version.is_like(promoted) for promoted in seen.current.versions))
     ]
 
 

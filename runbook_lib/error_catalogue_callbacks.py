@@ -74,7 +74,11 @@ ENTRIES = (
         "VD-CALLBACK-028",
         "the key that signs reports cannot be used",
         "Key Vault does not give secret hmac-key, or it holds no key: somebody has written to it by hand.",
-        "See that vibedata-uami has Key Vault Secrets User; where the secret is broken, rotate the key." + _WAITS,
+        "See that vibedata-uami has Key Vault Secrets User. Where the secret is broken, the publisher gives a new one:"
+        " `vibedata rotate-hmac`. Where a rotation is in its overlap that command only waits for its end, as"
+        " nothing of the vault shows the publisher that the key is broken: then `vibedata rotate-hmac --supersede"
+        " ROTATION_ID`, with the id that `--plan` shows. Or bring the former key back: disable the newest version of"
+        " secret hmac-key." + _WAITS,
     ),
     entry(
         "VD-CALLBACK-029",

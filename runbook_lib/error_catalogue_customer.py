@@ -6,8 +6,11 @@ ENTRIES = (
     entry(
         "VD-VAULT-001",
         "a secret is missing",
-        "The customer's Key Vault does not hold it, or holds it disabled.",
-        "Ask the publisher to provision it.",
+        "The customer's Key Vault does not hold it, holds it deleted but recoverable, or holds it disabled. The message"
+        " says which, and what to type for it.",
+        "Do what the message says. Absent: the publisher provisions it (`vibedata rotate-acr-token`, `vibedata"
+        " rotate-hmac`). Deleted: `az keyvault secret recover --vault-name VAULT --name SECRET`. Disabled: `az keyvault"
+        " secret set-attributes --vault-name VAULT --name SECRET --enabled true`.",
     ),
     entry(
         "VD-VAULT-002",
@@ -19,7 +22,8 @@ ENTRIES = (
         "VD-VAULT-003",
         "a secret cannot be used now",
         "Its validity has ended, or has not begun.",
-        "Ask the publisher to provision it again; check the clock.",
+        "Expired: the publisher makes it anew (`vibedata rotate-acr-token`). Not yet valid: check this machine's clock"
+        " and the secret's start.",
     ),
     entry(
         "VD-ARM-001",

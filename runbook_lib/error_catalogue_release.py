@@ -175,10 +175,12 @@ ENTRIES = (
     entry(
         "VD-STORAGE-001",
         "the artifact container is not immutable",
-        "It has no time-based retention policy at container level, or the policy is not locked, or allows protected"
-        " append writes.",
-        "Set the policy on the container, without append writes, and lock it; docs/operators.md says how. A locked one"
-        " that allows them cannot be changed: use another storage account.",
+        "It has no time-based retention policy at container level, or one that covers blob versions only, or one that"
+        " allows protected append writes. The message says which.",
+        "Set a policy on the container: `az storage container immutability-policy create --account-name STORAGE"
+        " --container-name release-manifests --period 365`; docs/operators.md says more. A container with version-level"
+        " immutability cannot be changed back, nor a locked policy that allows append writes: use another storage"
+        " account.",
     ),
     entry(
         "VD-STORAGE-002",

@@ -14,16 +14,16 @@ ENTRIES: tuple[ErrorEntry, ...] = (
     entry(
         "VD-ROTATION-002",
         "another rotation is pending",
-        "Its credential waits in the pending secret, and one rotation at a time can be there.",
+        "Its credential waits in the pending secret, and by hand one rotation at a time can be there.",
         "Finish that rotation with its own id, or abandon it: give its id as parameter supersedes to prepare and"
-        " stage.",
+        " stage. The publisher's commands are not held up by it.",
     ),
     entry(
         "VD-ROTATION-003",
         "this rotation is over",
-        "A newer rotation was promoted after it, or somebody disabled the version that it had put into use. A former"
-        " credential never becomes current again.",
-        "Start a new rotation, with a new id.",
+        "A newer rotation was promoted after it, or somebody disabled the version that it had put into use, or wrote"
+        " another. A former credential never becomes current again, nor does one that was staged before.",
+        "Start a new rotation: the publisher's command does so when it is run again.",
     ),
     entry(
         "VD-ROTATION-004",
@@ -88,8 +88,8 @@ ENTRIES: tuple[ErrorEntry, ...] = (
         "a phase of the rotation failed at the customer's",
         "The job ran in the customer's tenant and ended with the failure that the message names. Everything works on,"
         " with the former credential or with both.",
-        "See that failure's own code; then run the same command again. Where it says that the rotation is over, or that"
-        " what a phase before brought is gone, give it up for another with --supersede and its id.",
+        "See that failure's own code; then run the same command again. Where it says that the rotation is over, the"
+        " command begins another one; where what a phase before brought is gone, it is sent again.",
         retryable=True,
     ),
     entry(

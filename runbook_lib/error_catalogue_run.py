@@ -109,6 +109,21 @@ ENTRIES = (
         exit_code=EXIT_USAGE,
     ),
     entry(
+        "VD-NET-010",
+        "an Azure service does not take the request",
+        "It answered with a status that this place does not expect: a resource is absent or in another state, or a"
+        " setting names another resource or service.",
+        "See the status, the service's code and its own words in the message, and whether the settings name the host"
+        " and the resource that are meant; then run it again.",
+    ),
+    entry(
+        "VD-NET-011",
+        "an Azure service asks to come back later",
+        "What the request is about is being created, deleted, recovered, leased or changed at this moment.",
+        "Wait a minute and run it again: what was done stays done.",
+        retryable=True,
+    ),
+    entry(
         "VD-ENGINE-001",
         "a change was made but does not show",
         "After the change the world was read back and held something else.",

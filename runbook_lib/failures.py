@@ -5,9 +5,47 @@ import urllib.parse
 
 from runbook_lib.errors import RunbookError
 
+# RFC 9110 section 15.5.19: nothing answers with it, so that whatever does is not foreseen.
+UNUSED_STATUS = 418
+# Something was changed between a look and a write (RFC 9110 section 15.5.13): a rerun looks again.
+PRECONDITION_FAILED = 412
+# Inner errors of inner errors; Key Vault has one, ARM's guidelines name no bound.
+MAX_INNER_ERRORS = 5
+# Codes of a 4xx that end by themselves, so that a rerun helps. Storage: learn rest/api/storageservices/{common,blob,
+# table}-service-error-codes; Key Vault: inner codes of a Conflict (azure-sdk-for-go#10813, azure-sdk-for-net#23748,
+# #31581); ARM: learn azure-resource-manager/troubleshooting/common-deployment-errors. Not among them, as nothing
+# happens by itself: ObjectIsDeletedButRecoverable, ResourceGroupBeingDeleted, ScopeLocked, SnapshotsPresent.
+PASSING_CODES = frozenset(
+    {
+        "TableBeingDeleted",
+        "ContainerBeingDeleted",
+        "QueueBeingDeleted",
+        "ShareBeingDeleted",
+        "BlobBeingRehydrated",
+        "PendingCopyOperation",
+        "LeaseAlreadyPresent",
+        "LeaseIdMissing",
+        "LeaseIsBreakingAndCannotBeAcquired",
+        "AccountBeingCreated",
+        "AccountIsBeingCreated",
+        "StorageAccountIsNotProvisioned",
+        "StorageAccountOperationInProgress",
+        "ObjectIsBeingCreated",
+        "ObjectIsBeingDeleted",
+        "ObjectIsBeingRecovered",
+        "VaultAlreadyBeingRecovered",
+        "AnotherOperationInProgress",
+        "ConcurrentOperation",
+        "OperationPreempted",
+        "RetryableError",
+        "UpdateConditionNotSatisfied",
+        "ConditionNotMet",
+    }
+)
+
 
 def name_error(error: BaseException) -> RunbookError | None:
-    """Return the catalogue's error for `error`: itself, or VD-NET-001, -002, -003; None where it is none of them.
+    """Return the catalogue's error for `error`: itself, or VD-NET-001, -002, -003, -010, -011; None where it is none.
 
     An exception that another was made of counts too: libraries wrap what a credential raises.
     """
@@ -19,7 +57,7 @@ def name_error(error: BaseException) -> RunbookError | None:
     azure, requests = "azure.core.exceptions", "requests.exceptions"
     status = getattr(error, "status_code", None)
     if isinstance(error, _loaded(azure, "HttpResponseError")) and status is not None:
-        return _refusal(status, _words(error), _host(error))
+        return _refusal(status, service_codes(error), _words(error), _host(error))
     if isinstance(error, _loaded(azure, "AzureError") + _loaded(requests, "RequestException")):
         return RunbookError("VD-NET-001", _words(error))
     return None
@@ -34,12 +72,37 @@ def _loaded(module: str, name: str) -> tuple[type, ...]:
     return (found,) if isinstance(found, type) else ()
 
 
-def _refusal(status: int, words: str, host: str) -> RunbookError | None:
+def service_codes(error: BaseException) -> tuple[str, ...]:
+    """Return the codes by which a service says why it refused, the outermost first; () where it gives none.
+
+    Storage gives one in a header, Key Vault and ARM nest them in the body's `error`. A cause is found by these and
+    never by words: names of resources stand in words.
+    """
+    found = [str(getattr(error, "error_code", None) or "")]
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    found.append(str(headers.get("x-ms-error-code") or ""))
+    body = getattr(error, "error", None)
+    found.append(str(getattr(body, "code", None) or ""))
+    inner: object = getattr(body, "innererror", None)
+    for _ in range(MAX_INNER_ERRORS):
+        if not isinstance(inner, dict):
+            break
+        found.append(str(inner.get("code") or ""))
+        inner = inner.get("innererror")
+    return tuple(dict.fromkeys(code for code in found if code))
+
+
+def _refusal(status: int, codes: tuple[str, ...], words: str, host: str) -> RunbookError | None:
     if status in (401, 403):
         return RunbookError("VD-NET-003", f"{status} {words}", target=host)
     if status in (408, 429) or status >= 500:
         return RunbookError("VD-NET-002", f"{status} {words}", target=host)
-    return None
+    if not (300 <= status < 500) or status == UNUSED_STATUS:
+        return None
+    told = " ".join(code for code in codes if code not in words)
+    passing = status == PRECONDITION_FAILED or not PASSING_CODES.isdisjoint(codes)
+    detail = " ".join(part for part in (str(status), told, words) if part)
+    return RunbookError("VD-NET-011" if passing else "VD-NET-010", detail, target=host)
 
 
 def _words(error: BaseException) -> str:

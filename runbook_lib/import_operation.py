@@ -24,15 +24,34 @@ if TYPE_CHECKING:
 
 # Between two questions to an operation that does not say when to ask: what was observed (azure-facts, section 5).
 ASK_SECONDS = 10.0
-# How much of ARM's own words an error shows.
-MAX_WORDS = 300
+# How much of ARM's own words an error shows, what is known left out; of more the middle is cut, as a reason stands at
+# the beginning or at the end.
+MAX_WORDS = 1000
 
-# What failures say, in ARM's words around those of the source (Azure/acr#181, #457, #632; the codes within are those of
-# the OCI distribution specification). Looked for in this order; one that says none of this is VD-IMPORT-002.
-_REASONS = (
-    ("VD-IMPORT-004", re.compile(r"digest[ _]?(invalid|mismatch)|(not|n't) match", re.IGNORECASE)),
-    ("VD-IMPORT-001", re.compile(r"(manifest|name|blob)[ _]?unknown|not ?found", re.IGNORECASE)),
-    ("VD-IMPORT-005", re.compile(r"unauthorized|denied|forbidden|authentication", re.IGNORECASE)),
+# What the source's codes amount to: those of the OCI distribution specification ("Error Codes"), and the statuses that
+# ARM puts before the source's body ("Invalid message Unauthorized Unauthorized {...}", Azure/acr#181, #457, #632). A
+# failure that has none of them is VD-IMPORT-002.
+_CODES = {
+    "DIGEST_INVALID": "VD-IMPORT-004",
+    "MANIFEST_UNKNOWN": "VD-IMPORT-001",
+    "MANIFEST_BLOB_UNKNOWN": "VD-IMPORT-001",
+    "BLOB_UNKNOWN": "VD-IMPORT-001",
+    "NAME_UNKNOWN": "VD-IMPORT-001",
+    "UNAUTHORIZED": "VD-IMPORT-005",
+    "DENIED": "VD-IMPORT-005",
+}
+_STATUSES = {"NotFound": "VD-IMPORT-001", "Unauthorized": "VD-IMPORT-005", "Forbidden": "VD-IMPORT-005"}
+# A code as a body has it, or at the head of a sentence. Words are no codes, and what is a part of a name is neither:
+# a tag or a resource group may be called DENIED.
+_CODE = re.compile(
+    r"""['"]code\\?['"]\s*:\s*\\?['"](?P<quoted>[A-Z_]+)\\?['"]|(?:^|(?<=[.:;] ))(?P<bare>[A-Z]+(?:_[A-Z]+)*):(?= )"""
+)
+_STATUS = re.compile(r"\bInvalid message (?P<status>[A-Za-z]+) (?P=status)\b")
+# The operation's own name, and the container registry's: both are known, and may be longer than all the rest.
+_KNOWN = re.compile(
+    r"(Operation registries-[0-9a-f-]+ failed\.\s*)?(Resource )?/subscriptions/[^/\s]+/resourceGroups/[^/]+"
+    r"/providers/Microsoft\.ContainerRegistry/registries/[A-Za-z0-9]+\s*",
+    re.IGNORECASE,
 )
 
 
@@ -133,7 +152,9 @@ class ImportOperation:
         elif response.status_code < 300:
             self.end("the operation succeeded")
         else:
-            raise failure(*_error_of(response), self.image)
+            code, message = _error_of(response)
+            refusal = _at_target(response.status_code, code, message, self.image)
+            raise refusal or failure(code, message, self.image)
 
     def _led_to(self, location: str) -> str:
         """Return the address at ARM that a Location names, "" where it names none there."""
@@ -173,10 +194,18 @@ class _HandOver(PollingMethod[None]):
 
 
 def failure(code: str, message: str, image: str) -> RunbookError:
-    """Return the error that a failed import's code and message amount to (see _REASONS). Pure."""
-    words = f"{code}: {message}"
-    found = next((entry for entry, pattern in _REASONS if pattern.search(words)), "VD-IMPORT-002")
-    return RunbookError(found, words[:MAX_WORDS], target=image)
+    """Return the error that a failed import's code and message amount to: the source's first code tells. Pure."""
+    codes = [_CODES.get(found["quoted"] or found["bare"]) for found in _CODE.finditer(message)]
+    statuses = [_STATUSES.get(found["status"]) for found in _STATUS.finditer(message)]
+    entry = next((each for each in (_CODES.get(code), *codes, *statuses) if each), "VD-IMPORT-002")
+    return RunbookError(entry, reason(code, message), target=image)
+
+
+def reason(code: str, message: str) -> str:
+    """Return what an error shows of ARM's code and message: what is known left out, and the rest in MAX_WORDS. Pure."""
+    words = f"{code}: {_KNOWN.sub('', message).strip()}"
+    half = MAX_WORDS // 2
+    return words if len(words) <= MAX_WORDS else f"{words[:half]} [...] {words[-half:]}"
 
 
 def _refused(error: HttpResponseError, image: str) -> RunbookError:
@@ -186,16 +215,24 @@ def _refused(error: HttpResponseError, image: str) -> RunbookError:
     on it; what remains is about the source.
     """
     code, message = _error_of(cast("HttpResponse", error.response))
-    entry = {401: "VD-REGISTRY-003", 403: "VD-REGISTRY-003", 404: "VD-IMPORT-002", 409: "VD-IMPORT-006"}
-    if error.status_code in entry:
-        return RunbookError(entry[error.status_code], f"{code}: {message}"[:MAX_WORDS], target=image)
-    return failure(code, message, image)
+    return _at_target(error.status_code, code, message, image) or failure(code, message, image)
+
+
+def _at_target(status: int | None, code: str, message: str, image: str) -> RunbookError | None:
+    """Return what a status says that is not about the source, None where it may be."""
+    entries = {401: "VD-REGISTRY-003", 403: "VD-REGISTRY-003", 404: "VD-IMPORT-002", 409: "VD-IMPORT-006"}
+    entry = entries.get(status or 0)
+    return None if entry is None else RunbookError(entry, reason(code, message), target=image)
 
 
 def _error_of(response: "HttpResponse") -> tuple[str, str]:
-    """Return code and message of ARM's error body; what has another form is shown as it is."""
+    """Return code and message of ARM's error body; what has another form is shown as it is.
+
+    A body may be a JSON text that holds JSON (seen of a 409), and an error may have a code alone.
+    """
     try:
-        error = strict_json.loads(response.content)["error"]
-        return str(error["code"]), str(error["message"])
-    except (ValueError, TypeError, KeyError):
-        return f"status {response.status_code}", response.content[:MAX_WORDS].decode(errors="replace")
+        body = strict_json.loads(response.content)
+        error = (strict_json.loads(body) if isinstance(body, str) else body)["error"]
+        return str(error["code"]), str(error.get("message") or "")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return f"status {response.status_code}", response.content.decode(errors="replace")

@@ -1,7 +1,7 @@
 """Publish a release's runbooks and packages to an Automation account: what is there, what differs, how it is mended.
 
 1. Every file of the release is kept in artifact storage, and used from there. What is there is read and compared by its
-   digest; a wheel, which may have 100 MB, by its size, and by its content hash when it is imported.
+   digest, a wheel of 100 MB too, each time: whoever may write blobs may replace one by another of the same length.
 2. Each package set has a runtime environment of its own, named by the set's digest: no package ever changes under a
    runbook or a running job, and what is in an environment shows in its name.
 3. A runbook's text changes at one moment, when its draft is published; until then jobs run the published one. A job
@@ -59,14 +59,6 @@ class Wanted:
         """Every file."""
         files = [wheel.blob for wheel in self.packages.wheels] + [script.blob for script in self.scripts]
         return (self.packages.listing, *files, *self.documents)
-
-    def as_kept(self, blob: ArtifactBlob) -> str:
-        """Return what is seen of a file in artifact storage where it is as it should be."""
-        return f"{blob.size} bytes" if self.is_large(blob) else f"sha256:{blob.sha256}"
-
-    def is_large(self, blob: ArtifactBlob) -> bool:
-        """Whether a file is not read to see what is kept of it: a wheel, which Automation compares at its import."""
-        return any(blob == wheel.blob for wheel in self.packages.wheels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +154,7 @@ class Publication:
         if size is None:
             return None
         max_bytes = MAX_SCRIPT_BYTES if blob.size is None else blob.size
-        return f"{size} bytes" if self._wanted.is_large(blob) or size > max_bytes else self._blobs.digest(blob)
+        return f"{size} bytes" if size > max_bytes else self._blobs.digest(blob)
 
     def _keep(self, blob: ArtifactBlob) -> None:
         with TemporaryFile() as file:
@@ -221,7 +213,7 @@ def plan(facts: Facts) -> Plan:
         target, seen = _target(blob), facts.kept.get(blob_name(blob))
         if seen is None:
             changes.append(Change(_STAGES[KEEP], KEEP, target, None, f"sha256:{blob.sha256}"))
-        elif seen == wanted.as_kept(blob):
+        elif seen == f"sha256:{blob.sha256}":
             unchanged.append(NoChange(target, f"is {seen}"))
         else:
             # Files are written once: nothing of ours replaces it, and nothing may come of it.

@@ -1,17 +1,19 @@
 """The repository-scoped token by which the customer reads the publisher's container registry (design section 6)."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runbook_lib import strict_json
 from runbook_lib.errors import RunbookError
-from runbook_lib.secret_in_use import secret_in_use
+from runbook_lib.secret_in_use import how_to_mend, out_of_time, secret_in_use, why_none
 from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
 
 SECRET = "publisher-acr-token"  # noqa: S105 - the secret's name in the customer's Key Vault
+COMMAND = "vibedata rotate-acr-token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +25,18 @@ class PublisherToken:
     version: str = field(default="", compare=False)
 
 
-def read_publisher_token(secrets: "SecretClient", redactor: Redactor) -> PublisherToken:
-    """Return the token in use; `redactor` knows it from then on.
+def read_publisher_token(secrets: "SecretClient", redactor: Redactor, *, now: datetime) -> PublisherToken:
+    """Return the token in use at `now` (aware); `redactor` knows it from then on.
 
-    Raises RunbookError VD-VAULT-001 (absent, or every version disabled), VD-VAULT-002 (not JSON
-    `{"username","password"}`), and azure.core's errors.
+    Raises RunbookError VD-VAULT-001 (absent, deleted, or every version disabled), VD-VAULT-002 (not JSON
+    `{"username","password"}`), VD-VAULT-003 (expired, or not yet valid), and azure.core's errors.
     """
     found = secret_in_use(secrets, SECRET)
-    if found is None:
-        raise RunbookError("VD-VAULT-001", target=SECRET)
+    state = why_none(secrets, SECRET) if found is None else out_of_time(found, now)
+    if state is not None:
+        detail = how_to_mend(state, vault_url=secrets.vault_url, name=SECRET, command=COMMAND)
+        raise RunbookError("VD-VAULT-001" if found is None else "VD-VAULT-003", detail, target=SECRET)
+    assert found is not None  # noqa: S101 - what is None has a state
     return replace(parse_token(found.value or "", redactor), version=str(found.properties.version))
 
 

@@ -5,73 +5,31 @@ has changed is then recorded in the component registry's table Credentials, wher
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import get_args
-from uuid import UUID
 
 from runbook_lib import base64url
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.clock import rfc3339
 from runbook_lib.component_registry import CREDENTIALS, SCHEMA, Batch, Key, Recorded
 from runbook_lib.component_tables import ComponentTables
-from runbook_lib.credential_rotation import OVERLAP_SECONDS, Decision, Phase, Request, decide
+from runbook_lib.credential_request import Request, held
+from runbook_lib.credential_rotation import Decision, decide
 from runbook_lib.credential_vault import CredentialVault, new_version
-from runbook_lib.credential_versions import Secret, Seen, Version
+from runbook_lib.credential_versions import Secret, Seen, Version, pending_name
 from runbook_lib.errors import RunbookError
-from runbook_lib.parameters import CommonParameters
 from runbook_lib.result import Report
+from runbook_lib.rotation_parameters import RotationParameters, delivery_of
 from runbook_lib.rotation_record import outcome, to_record
 from runbook_lib.runbook import Context
 from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 
-PHASES: tuple[str, ...] = get_args(Phase)
-# RSA-3072's block (RFC 8017 section 7.1.1).
-WRAPPED_BYTES = 384
-MAX_OVERLAP_SECONDS = 30 * 24 * 3600
 # The result's line cuts longer texts (runbook_lib.result).
 PART_CHARACTERS = 256
 # After everything else of a plan.
 RECORD_STAGE = 3
-
-_WRAPPED = re.compile(r"[A-Za-z0-9_-]{512}")
-_KEY_VERSION = re.compile(r"[0-9a-fA-F]{32}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RotationParameters(CommonParameters):
-    """What both runbooks take; each adds its credential's id."""
-
-    phase: str = field(default="auto", metadata={"help": f"one of {', '.join(PHASES)}"})
-    rotation_id: str = field(default="", metadata={"help": "a UUID of this rotation alone; auto takes up the open one"})
-    wrapped_key: str = field(default="", metadata={"help": "stage: base64url of what RSA-OAEP-256 made of it"})
-    wrapping_key_version: str = field(default="", metadata={"help": "stage: the version that it was wrapped for"})
-    supersedes: str = field(default="", metadata={"help": "id of an abandoned rotation to take the place of"})
-    overlap_seconds: int = field(
-        default=OVERLAP_SECONDS, metadata={"help": "retire: how long the former credential stays in use"}
-    )
-
-    def __post_init__(self) -> None:
-        """Check the forms. Raises RunbookError VD-PARAM-002."""
-        super().__post_init__()
-        if self.phase not in PHASES:
-            raise RunbookError("VD-PARAM-002", f"takes one of {', '.join(PHASES)}", target="phase")
-        for name in ("rotation_id", "supersedes"):
-            if getattr(self, name) and not _is_uuid(getattr(self, name)):
-                raise RunbookError("VD-PARAM-002", "takes a UUID in small letters", target=name)
-        if not self.rotation_id and (self.wrapped_key or self.phase not in ("prepare", "auto")):
-            raise RunbookError("VD-PARAM-002", "takes the rotation's UUID in this phase", target="rotation_id")
-        if not 0 <= self.overlap_seconds <= MAX_OVERLAP_SECONDS:
-            raise RunbookError("VD-PARAM-002", f"takes 0 to {MAX_OVERLAP_SECONDS}", target="overlap_seconds")
-        if self.phase == "stage" and not self.wrapped_key:
-            raise RunbookError("VD-PARAM-002", "takes the wrapped credential in phase stage", target="wrapped_key")
-        if self.wrapped_key and not _WRAPPED.fullmatch(self.wrapped_key):
-            raise RunbookError("VD-PARAM-002", f"takes base64url of {WRAPPED_BYTES} bytes", target="wrapped_key")
-        if (self.wrapped_key or self.wrapping_key_version) and not _KEY_VERSION.fullmatch(self.wrapping_key_version):
-            raise RunbookError("VD-PARAM-002", "takes 32 hexadecimal digits", target="wrapping_key_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +112,8 @@ def observe(
         overlap=timedelta(seconds=parameters.overlap_seconds),
         now=context.clock.now(),
         expires=expires,
+        delivery=parameters.delivery,
+        brings=delivery_of(parameters.wrapped_key) if parameters.wrapped_key else "",
     )
     return Facts(
         credential=credential,
@@ -191,7 +151,13 @@ def apply(context: Context, facts: Facts, change: Change) -> None:
     elif change.action == "disable":
         vault.disable(*facts.version_of(change.target))
     elif change.action == "stage":
-        wanted = new_version(request.credential_id, request.rotation_id, now=request.now, expires=request.expires)
+        wanted = new_version(
+            request.credential_id,
+            request.rotation_id,
+            delivery=request.brings,
+            now=request.now,
+            expires=request.expires,
+        )
         # The bytes are in this expression alone: the vault unwraps them, and takes them back as text.
         vault.stage(
             credential.text_of(vault.unwrap(request.key_version, base64url.decode(facts.wrapped)), context.redactor),
@@ -205,7 +171,8 @@ def apply(context: Context, facts: Facts, change: Change) -> None:
 def _use_pending(context: Context, facts: Facts, change: Change) -> None:
     """Test what is pending, or promote it: what is read now counts, whatever was observed."""
     vault, credential, request = facts.vault, facts.credential, facts.decision.request
-    version, text = vault.pending(request.rotation_id)
+    version = _pending_now(facts)
+    text = vault.pending_value(version)
     if len(text) >= MIN_SECRET_LENGTH:
         context.redactor.learn(text)
     if change.action == "test":
@@ -215,9 +182,28 @@ def _use_pending(context: Context, facts: Facts, change: Change) -> None:
     if not version.tested:
         detail = "what is pending now is not tested; phase test comes first"
         raise RunbookError("VD-ROTATION-001", detail, target=request.rotation_id)
-    expires = request.expires or version.expires
-    wanted = new_version(version.credential_id, version.rotation_id, now=request.now, expires=expires)
+    wanted = new_version(
+        version.credential_id,
+        request.rotation_id,
+        delivery=version.delivery,
+        now=request.now,
+        expires=version.expires,
+    )
     vault.promote(text, wanted, content_type=credential.content_type)
+
+
+def _pending_now(facts: Facts) -> Version:
+    """Return the pending version that is meant. Raises RunbookError VD-ROTATION-001 (there is none now), -002 (it is
+    another rotation's by now)."""
+    current, pending = facts.vault.secrets()
+    version = held(facts.decision.request, replace(facts.seen, current=current, pending=pending))
+    if version is not None and not pending.deleted:
+        return version
+    name, newest = pending_name(facts.credential.secret), pending.newest
+    request = facts.decision.request
+    if newest is None or pending.deleted or request.delivery or newest.rotation_id == request.rotation_id:
+        raise RunbookError("VD-ROTATION-001", "it is gone; phase stage comes first", target=name)
+    raise RunbookError("VD-ROTATION-002", f"{newest}, since {rfc3339(newest.created)}", target=name)
 
 
 def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
@@ -248,13 +234,15 @@ def _look(facts: Facts, change: Change) -> str | None:
 
 
 def _shown(facts: Facts, change: Change, secret: Secret) -> str | None:
-    """Return what a secret says of its version that counts: of the pending one, the newest alone."""
+    """Return what a secret says of its version that counts: the one that is meant, else the newest one."""
+    request = facts.decision.request
     version = secret.in_use if change.action == "promote" else secret.newest
-    if version is None or not version.enabled:
-        return None
-    if change.action == "test" and version.rotation_id == facts.decision.request.rotation_id:
-        return "tested" if version.tested else "not tested"
-    return str(version)
+    meant = held(request, replace(facts.seen, pending=secret)) if change.action in ("stage", "test") else None
+    if meant is not None and change.action == "test":
+        return "tested" if meant.tested else "not tested"
+    if meant is not None and request.delivery:
+        return request.wanted  # whatever rotation it is labelled with
+    return str(version) if version is not None and version.enabled else None
 
 
 def report(facts: Facts) -> Report:
@@ -270,10 +258,3 @@ def report(facts: Facts) -> Report:
         "wrapping_key_version": facts.vault.public_version,
         "retire_after": rfc3339(decision.retire_after) if decision.retire_after else "",
     }
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from runbook_lib.clock import rfc3339
 from runbook_lib.component_registry import CREDENTIALS, CURRENT, Batch, Key, Recorded, Row, batches, changed, key_of
+from runbook_lib.credential_request import held
 from runbook_lib.credential_rotation import Decision
 from runbook_lib.credential_states import state_of
 from runbook_lib.credential_versions import Secret, Seen, Version, open_rotation, pending_name, version_target
@@ -28,13 +29,16 @@ def outcome(decision: Decision, seen: Seen) -> Seen:
         rotation_id=request.rotation_id,
         written=rfc3339(request.now),
         expires=request.expires,
+        delivery=request.brings,
     )
     done = {change.action for change in decision.changes}
     if "stage" in done:
         pending = replace(pending, versions=(new, *pending.versions))
     if "promote" in done:
-        expires = request.expires or pending.versions[0].expires
-        current = replace(current, versions=(replace(new, expires=expires), *current.versions))
+        brought = held(request, seen)
+        assert brought is not None  # noqa: S101 - without it nothing is promoted
+        promoted = replace(new, expires=brought.expires, delivery=brought.delivery)
+        current = replace(current, versions=(promoted, *current.versions))
     disabled = {change.target for change in decision.changes if change.action == "disable"}
     return replace(
         seen,
@@ -54,7 +58,12 @@ def _without(secret: Secret, name: str, disabled: set[str]) -> Secret:
 def to_record(kind: str, secret: str, seen: Seen, recorded: Mapping[Key, Recorded], now: datetime) -> Sequence[Batch]:
     """Return what is to be written so that the table says what is `seen`. recorded: table Credentials as it is."""
     states = _states(seen)
-    rows = [_row(kind, version, state) for version, state in states.items() if version.credential_id]
+    # A row of the secret's own name is the secret's, whatever somebody calls a credential.
+    rows = [
+        _row(kind, version, state)
+        for version, state in states.items()
+        if version.credential_id and key_of(version.credential_id) != key_of(secret)
+    ]
     wanted = [row for row in rows if row.columns["state"] != RETIRED or row.key in recorded]
     newest = seen.current.newest
     if newest is not None and newest.rotation_id:

@@ -4,7 +4,11 @@ A vault answers a request without a version with the newest one, or refuses it w
 how an operator takes a credential back: the former one is then in use again (runbook_lib.credential_rotation, rule 8).
 """
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from runbook_lib.failures import service_codes
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
@@ -17,7 +21,7 @@ WRITTEN_TAG = "writtenAt"
 def is_disabled(error: "HttpResponseError") -> bool:
     """Return whether the vault says that a secret's version is disabled."""
     # It is 403 like a missing role; only the inner code tells the two apart.
-    return error.status_code == 403 and "SecretDisabled" in str(error)
+    return error.status_code == 403 and "SecretDisabled" in service_codes(error)
 
 
 def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None":
@@ -39,3 +43,52 @@ def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None"
         enabled, key=lambda version: (version.created_on, (version.tags or {}).get(WRITTEN_TAG, "")), default=None
     )
     return None if newest is None else secrets.get_secret(name, newest.version)
+
+
+Unusable = Literal["absent", "deleted", "disabled", "expired", "not yet valid"]
+
+
+def why_none(secrets: "SecretClient", name: str) -> Unusable:
+    """Return why a secret has no version in use. Raises azure.core's errors.
+
+    Who may read secrets may not see deleted ones everywhere: such a one is told as absent.
+    """
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    try:
+        if any(True for _ in secrets.list_properties_of_secret_versions(name)):
+            return "disabled"
+    except ResourceNotFoundError:
+        pass
+    try:
+        secrets.get_deleted_secret(name)
+    except HttpResponseError as error:
+        if error.status_code not in (403, 404):
+            raise
+        return "absent"
+    return "deleted"
+
+
+def out_of_time(secret: "KeyVaultSecret", now: datetime) -> Unusable | None:
+    """Return why a secret that is enabled cannot be used at `now` (aware); a vault gives its value all the same."""
+    since, until = secret.properties.not_before, secret.properties.expires_on
+    if until is not None and now >= until:
+        return "expired"
+    return "not yet valid" if since is not None and now < since else None
+
+
+def how_to_mend(state: Unusable, *, vault_url: str, name: str, command: str) -> str:
+    """Return what a secret is and the next thing to type. command: with which the publisher makes it anew. Pure."""
+    vault = (urlsplit(vault_url).hostname or "").partition(".")[0]
+    where = f"--vault-name {vault} --name {name}"
+    again = f"the publisher makes it anew: `{command}`"
+    told: dict[Unusable, str] = {
+        "absent": f"it is absent; {again}",
+        "deleted": f"it is deleted and can be recovered: `az keyvault secret recover {where}`",
+        "disabled": f"it is disabled, every version of it: `az keyvault secret set-attributes {where} --enabled true`"
+        f" enables the newest; where that is believed stolen, {again}",
+        "expired": f"it is expired; {again}",
+        "not yet valid": f"it is not yet valid: check the clock, and its start: `az keyvault secret show {where}"
+        " --query attributes.notBefore`",
+    }
+    return told[state]

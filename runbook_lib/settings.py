@@ -10,6 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from runbook_lib import addresses, strict_json
+from runbook_lib.azure_names import (
+    AUTOMATION_ACCOUNT,
+    CONTAINER_REGISTRY,
+    GUID,
+    RESOURCE_GROUP,
+    STORAGE_ACCOUNT,
+    Form,
+    fits,
+)
 from runbook_lib.errors import RunbookError
 
 ENVIRONMENT_PREFIX = "VIBEDATA_"
@@ -18,10 +27,8 @@ MAX_VALUE_LENGTH = 512
 # Whom to trust comes with the deployment: whoever may start a job chooses its parameters, and must not choose that.
 WITH_THE_DEPLOYMENT = ("trust_roots", "trusted_identity")
 
-_GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
 _URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
 _HOST = (r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?", "a host name, with a port if need be")
-_NAME = (r"[A-Za-z0-9][A-Za-z0-9._()-]{0,89}", "an Azure resource name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,23 +62,23 @@ class Settings:
 
 
 # Each setting: what it takes. In the order of Settings' fields.
-_FORMS: dict[str, tuple[str, str]] = {
+_FORMS: dict[str, Form] = {
     "prefix": (r"[a-z][a-z0-9]{1,14}", "2 to 15 small letters and digits"),
-    "subscription_id": _GUID,
-    "resource_group": _NAME,
+    "subscription_id": GUID,
+    "resource_group": RESOURCE_GROUP,
     "arm_endpoint": _URL,
-    "automation_account": _NAME,
-    "storage_account": (r"[a-z0-9]{3,24}", "3 to 24 small letters and digits"),
+    "automation_account": AUTOMATION_ACCOUNT,
+    "storage_account": STORAGE_ACCOUNT,
     "blob_endpoint": _URL,
     "table_endpoint": _URL,
     "key_vault_endpoint": _URL,
     "customer_registry": _HOST,
-    "customer_registry_name": (r"[A-Za-z0-9]{5,50}", "5 to 50 letters and digits"),
+    "customer_registry_name": CONTAINER_REGISTRY,
     "publisher_registry": _HOST,
     "logs_endpoint": _URL,
     "dcr_id": (r"dcr-[0-9a-f]{32}", "a data collection rule's immutable id, dcr-..."),
     # Only in Automation: identity.credential asks for it there.
-    "uami_client_id": (f"({_GUID[0]})?", _GUID[1]),
+    "uami_client_id": (f"({GUID[0]})?", GUID[1]),
     "publisher_api": _URL,
     "instance_id": (r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes"),
     # Two while the publisher changes to another. Where none is pinned, nothing is trusted: runbook_lib.trust_policy.
@@ -107,6 +114,10 @@ _CONVENTION = {
     "trust_roots": "",
     "trusted_identity": "",
 }
+
+
+# What is made of a name that may have capitals.
+_LOWERED = ("customer_registry", "instance_id")
 
 
 def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_variable: str | None) -> Settings:
@@ -187,8 +198,10 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
             raise RunbookError("VD-SETTINGS-001", f"takes {_FORMS[name][1]}", target=name)
         template = _CONVENTION[name]
         value = template.format(**{part: _value(part, sources) for part in re.findall(r"{(\w+)}", template)})
-    pattern, takes = _FORMS[name]
-    if len(value) > MAX_VALUE_LENGTH or not re.fullmatch(pattern, value):
+        # Names of registries and GUIDs may have capitals; hosts and ids that are made of them are compared without.
+        value = value.lower() if name in _LOWERED else value
+    form, takes = _FORMS[name], _FORMS[name][1]
+    if len(value) > MAX_VALUE_LENGTH or not fits(form, value):
         raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from {source}", target=name)
     if name in ADDRESSES:
         try:

@@ -180,7 +180,8 @@ def _warnings(facts: Facts) -> Iterator[RunbookError]:
             yield RunbookError("VD-COMPONENT-005", there.drift, target=claim.component.name)
     for credential in facts.credentials:
         if credential.state in ("absent", "disabled"):
-            yield RunbookError("VD-VAULT-001", f"it is {credential.state}", target=credential.id)
+            detail = f"it is {credential.state}; import_manifest says how that is mended"
+            yield RunbookError("VD-VAULT-001", detail, target=credential.id)
         elif credential.state not in ("enabled", "not provisioned"):
             yield RunbookError("VD-VAULT-003", f"it is {credential.state}", target=credential.id)
 

@@ -49,7 +49,8 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
         found = dict(zip(pins, digests, strict=True))
     # The publisher's token is read before the first change, and only if there is one.
     complete = all(found[target] == pin.digest for target, pin in pins.items())
-    token = None if complete else read_publisher_token(context.clients.secrets, context.redactor)
+    now = context.clock.now()
+    token = None if complete else read_publisher_token(context.clients.secrets, context.redactor, now=now)
     if token is not None:
         spool_keys(context.clients, context.redactor, context.clock).remember(token)
     importer = None if token is None else image_importer(context, customer, token)

@@ -95,9 +95,10 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     clients, customer = context.clients, customer_reader(context)
     policy = trust_policy(context.settings)
     # 1. A container that would not keep the manifest for ever is refused before anything else.
-    artifact_storage.check_immutable(clients.resources, context.settings)
+    kept = artifact_storage.check_immutable(clients.resources, context.settings)
+    context.output.info(f"container {artifact_storage.CONTAINER}: retention policy {kept}")
     # 2. The tag is resolved once; from here on the digest counts, wherever the tag moves.
-    token = read_publisher_token(clients.secrets, context.redactor)
+    token = read_publisher_token(clients.secrets, context.redactor, now=context.clock.now())
     spool_keys(clients, context.redactor, context.clock).remember(token)
     publisher = publisher_reader(context, token)
     source = f"{REPOSITORY}:{parameters.release_tag}"

@@ -63,34 +63,80 @@ def check(server: ScriptedServer) -> None:
     check_immutable(clients.resources, settings)
 
 
-def test_a_locked_policy_will_do(server: ScriptedServer) -> None:
-    server.play(json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 3650, "state": "Locked"}}))
-    check(server)
-    (asked,) = server.requests
-    assert asked.path == (
+def shown(policy: Any, container: Any = None) -> tuple[Any, Any]:
+    """Return ARM's answers about the container and about its policy."""
+    return json_answer({"properties": {"hasImmutabilityPolicy": True} if container is None else container}), policy
+
+
+@pytest.mark.parametrize(("state", "kind"), [("Locked", "locked, 3650 days"), ("Unlocked", "unlocked, 3650 days")])
+def test_a_policy_of_the_containers_own_will_do_locked_or_not(server: ScriptedServer, state: str, kind: str) -> None:
+    server.play(*shown(json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 3650, "state": state}})))
+    clients, settings = clients_of(server)
+    assert check_immutable(clients.resources, settings) == kind
+    container = (
         "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/vibedata-managed/providers"
         "/Microsoft.Storage/storageAccounts/vibedatastorage/blobServices/default/containers/release-manifests"
-        "/immutabilityPolicies/default?api-version=2023-05-01"
     )
+    assert [asked.path for asked in server.requests] == [
+        f"{container}?api-version=2023-05-01",
+        f"{container}/immutabilityPolicies/default?api-version=2023-05-01",
+    ]
+
+
+GOOD = {"immutabilityPeriodSinceCreationInDays": 3650, "state": "Locked"}
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 3650, "state": "Unlocked"}}),
+        json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 3650, "state": "Deleted"}}),
+        json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 0, "state": "Unlocked"}}),
         json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 0}}),
-        json_answer({"properties": {"state": "Locked", "allowProtectedAppendWrites": True}}),
-        json_answer({"properties": {"state": "Locked", "allowProtectedAppendWritesAll": True}}),
+        json_answer({"properties": {"state": "Locked"}}),
+        json_answer({"properties": {**GOOD, "state": "locked or so"}}),
+        json_answer({"properties": {**GOOD, "immutabilityPeriodSinceCreationInDays": True}}),
+        json_answer({"properties": {**GOOD, "immutabilityPeriodSinceCreationInDays": "3650"}}),
+        json_answer({"properties": {**GOOD, "allowProtectedAppendWrites": True}}),
+        json_answer({"properties": {**GOOD, "allowProtectedAppendWritesAll": True}}),
         json_answer({"properties": None}),
         json_answer({}),
         json_answer({"error": {"code": "ContainerImmutabilityPolicyNotFound", "message": "none"}}, status=404),
     ],
 )
 def test_anything_else_is_refused(server: ScriptedServer, answer: Any) -> None:
-    server.play(answer)
+    server.play(*shown(answer))
     with pytest.raises(RunbookError) as caught:
         check(server)
     assert caught.value.code == "VD-STORAGE-001"
+
+
+@pytest.mark.parametrize(
+    ("container", "word"),
+    [
+        ({"immutableStorageWithVersioning": {"enabled": True}, "hasImmutabilityPolicy": True}, "versions"),
+        ({"immutableStorageWithVersioning": {"enabled": False, "migrationState": "InProgress"}}, "versions"),
+        ({"immutableStorageWithVersioning": {}}, "versions"),
+        ({"deleted": True}, "deleted"),
+    ],
+)
+def test_a_good_policy_of_another_kind_of_container_is_refused(
+    server: ScriptedServer, container: dict[str, Any], word: str
+) -> None:
+    server.play(*shown(json_answer({"properties": GOOD}), container))
+    with pytest.raises(RunbookError, match=rf"VD-STORAGE-001.*{word}"):
+        check(server)
+
+
+def test_a_legal_hold_is_no_policy(server: ScriptedServer) -> None:
+    none = json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 0, "state": "Unlocked"}})
+    server.play(*shown(none, {"hasLegalHold": True, "hasImmutabilityPolicy": False}))
+    with pytest.raises(RunbookError, match=r"VD-STORAGE-001.*a legal hold is none"):
+        check(server)
+
+
+def test_a_container_that_never_had_versions_may_say_so(server: ScriptedServer) -> None:
+    server.play(*shown(json_answer({"properties": GOOD}), {"immutableStorageWithVersioning": {"enabled": False}}))
+    check(server)
 
 
 def test_a_missing_role_is_not_taken_for_a_missing_policy(server: ScriptedServer) -> None:

@@ -271,9 +271,28 @@ def test_a_token_that_is_missing_or_disabled(
 ) -> None:
     version = secrets.get_secret("publisher-acr-token").properties.version
     secrets.update_secret_properties("publisher-acr-token", version, enabled=False)
-    assert_refused(run(lab, MANIFEST), "VD-VAULT-001", customer)
+    disabled = run(lab, MANIFEST)
+    assert_refused(disabled, "VD-VAULT-001", customer)
+    assert "az keyvault secret set-attributes --vault-name" in disabled.text
     secrets.begin_delete_secret("publisher-acr-token").wait()
-    assert_refused(run(lab, MANIFEST), "VD-VAULT-001", customer)
+    deleted = run(lab, MANIFEST)
+    assert_refused(deleted, "VD-VAULT-001", customer)
+    assert "az keyvault secret recover --vault-name" in deleted.text
+    secrets.purge_deleted_secret("publisher-acr-token")
+    absent = run(lab, MANIFEST)
+    assert_refused(absent, "VD-VAULT-001", customer)
+    assert "it is absent" in absent.text and "vibedata rotate-acr-token" in absent.text
+
+
+@pytest.mark.parametrize(("days", "words"), [(-1, "it is expired"), (90, "it is not yet valid")])
+def test_a_token_that_is_out_of_its_time(
+    lab: LabUnderTest, customer: ContainerRegistry, secrets: SecretClient, days: int, words: str
+) -> None:
+    at = datetime.now(timezone.utc) + timedelta(days=days)
+    secrets.update_secret_properties("publisher-acr-token", not_before=at - timedelta(days=60), expires_on=at)
+    refused = run(lab, MANIFEST)
+    assert_refused(refused, "VD-VAULT-003", customer)
+    assert words in refused.text
 
 
 def test_a_container_that_is_not_there_is_refused(

@@ -11,7 +11,10 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.automation import models as m
 
+from runbook_lib.artifact_blobs import ArtifactBlobs, blob_name
 from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.errors import RunbookError
+from runbook_lib.release_artifacts import ArtifactBlob
 from runbooks import publish_runbooks
 from tests.lab import installed
 from tests.lab.automation_helpers import wheel
@@ -331,6 +334,36 @@ def test_a_kept_file_that_is_another_is_refused(lab: LabUnderTest, customer: Cus
     done = run(lab, PUBLISH)
     assert (done.error_code, done.writes()) == ("VD-STORAGE-003", []), done.text
     assert customer.artifacts()[name] == b"print('evil')\n"
+
+
+@pytest.mark.parametrize("imported", [True, False])
+def test_a_kept_wheel_of_the_same_length_is_refused_and_no_link_to_it_given(
+    lab: LabUnderTest, customer: Customer, imported: bool
+) -> None:
+    (named, content) = wheels("one")[0]
+    customer.install(SCRIPTS, [(named, content)])
+    name = f"{sha256_of(content)}/{named}"
+    if imported:
+        run(lab, PUBLISH)
+    customer.blobs.get_blob_client("artifacts", name).upload_blob(bytes(len(content)), overwrite=True)
+    done = run(lab, PUBLISH)
+    assert (done.error_code, arm_writes(done)) == ("VD-STORAGE-003", []), done.text
+    assert name in done.text
+    assert [entry for entry in done.requests if entry["client"].startswith("AzureAutomation")] == []
+
+
+def test_a_link_is_given_only_to_bytes_that_are_compared(customer: Customer) -> None:
+    """Whatever was seen before: the wheel is replaced while its import waits for its turn."""
+    content = b"the wheel's bytes"
+    blob = ArtifactBlob(filename="one.whl", sha256=sha256_of(content), size=len(content))
+    blobs = ArtifactBlobs(blob_service=customer.blobs, clock=SYSTEM_CLOCK, learn_secret=lambda _: None)
+    with pytest.raises(RunbookError, match=r"VD-STORAGE-003.*it is gone"):
+        blobs.link(blob)
+    blobs.put_once(blob, content)
+    assert "sig=" in blobs.link(blob)
+    customer.blobs.get_blob_client("artifacts", blob_name(blob)).upload_blob(bytes(len(content)), overwrite=True)
+    with pytest.raises(RunbookError, match="VD-STORAGE-003"):
+        blobs.link(blob)
 
 
 # --- Failures ---------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from azure.storage.blob import (
     generate_blob_sas,
 )
 
-from runbook_lib.artifact_storage import SIGNATURE, blob_name, check_immutable, read_part
+from runbook_lib.artifact_storage import SIGNATURE, blob_name, check_immutable, judge_policy, read_part
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import InstalledRelease
 from runbook_lib.settings import load
@@ -321,6 +321,25 @@ def test_arm_shows_the_locked_policy(lab: LabUnderTest, credential: ManagedIdent
     container = arm.ask("GET").json()["properties"]
     assert (container["hasImmutabilityPolicy"], container["leaseState"]) == (True, "Available")
     assert [entry["update"] for entry in container["immutabilityPolicy"]["updateHistory"]] == ["put", "lock"]
+
+
+def test_a_container_with_version_level_immutability_says_so_and_keeps_no_blob(
+    lab: LabUnderTest, credential: ManagedIdentityCredential, blobs: BlobServiceClient
+) -> None:
+    """Its policy looks like any other; only the container tells, and a blob in it can be replaced."""
+    arm = Arm(lab, credential, "versions")
+    made = arm.ask("PUT", body={"properties": {"immutableStorageWithVersioning": {"enabled": True}}})
+    assert made.status_code == 201
+    assert arm.policy("PUT", days=YEAR).status_code == 200
+    assert arm.policy("POST", "/lock", etag=arm.policy("GET").headers["ETag"]).json()["properties"]["state"] == "Locked"
+    container = arm.ask("GET").json()["properties"]
+    assert container["immutableStorageWithVersioning"]["enabled"] is True
+    refusal, _ = judge_policy(container, arm.policy("GET").json()["properties"])
+    assert "versions" in refusal
+    blob = blobs.get_blob_client("versions", "a")
+    blob.upload_blob(b"former")
+    blob.upload_blob(b"newer", overwrite=True)
+    assert blob.download_blob().readall() == b"newer"
 
 
 def test_a_locked_policy_is_only_ever_extended(lab: LabUnderTest, credential: ManagedIdentityCredential) -> None:

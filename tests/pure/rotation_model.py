@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from runbook_lib.change import Change
-from runbook_lib.credential_rotation import Decision, Request, decide
-from runbook_lib.credential_versions import USABLE, Secret, Seen, Version, WrappingKey
+from runbook_lib.credential_request import Request, held
+from runbook_lib.credential_rotation import Decision, decide
+from runbook_lib.credential_versions import USABLE, Secret, Seen, Version, WrappingKey, is_overtaken
 from runbook_lib.errors import RunbookError
 
 SECRET, PENDING = "hmac-key", "hmac-key-pending"
@@ -31,6 +32,7 @@ class Model:
     keys: tuple[WrappingKey, ...] = ()
     key_deleted: bool = False
     made: int = 0
+    accepts: frozenset[str] | None = None  # the deliveries that pass the publisher's test; None for all
 
     def copy(self) -> "Model":
         return replace(self, secrets=dict(self.secrets))
@@ -51,9 +53,10 @@ class Model:
         )
 
     def state(self) -> tuple[object, ...]:
-        """Return what tells two models apart, times left out."""
+        """Return what tells two models apart, times left out but for what is older than the last promotion."""
+        seen = self.seen()
         secrets = tuple(
-            (secret.deleted, tuple((v.enabled, v.rotation_id, bool(v.tested)) for v in secret.versions))
+            (secret.deleted, tuple(_told_apart(version, seen) for version in secret.versions))
             for secret in self.secrets.values()
         )
         return (*secrets, tuple(key.usable for key in self.keys), self.key_deleted)
@@ -78,18 +81,23 @@ class Model:
         if secret.deleted:
             raise Refused(f"{name} is deleted")
         if change.action == "stage":
-            self.add(PENDING, self.version(request.rotation_id, request.credential_id))
+            self.add(PENDING, self.version(request.rotation_id, request.credential_id, delivery=request.brings))
         elif change.action == "test":
+            meant = held(request, self.seen())
+            if meant is None:
+                raise Refused("it is another's")
+            if self.accepts is not None and meant.delivery not in self.accepts:
+                raise Refused("the publisher does not take it")
             self.secrets[name] = replace(
-                secret, versions=(replace(secret.versions[0], tested="now"), *secret.versions[1:])
+                secret, versions=tuple(replace(v, tested="now") if v == meant else v for v in secret.versions)
             )
         elif change.action == "promote":
-            pending = self.secrets[PENDING].newest
-            if pending is None or not pending.enabled or pending.rotation_id != request.rotation_id:
+            pending = held(request, self.seen())
+            if pending is None or not pending.enabled:
                 raise Refused("it is another's")
             if not pending.tested:
                 raise Refused("it is not tested")
-            self.add(SECRET, self.version(request.rotation_id, request.credential_id))
+            self.add(SECRET, self.version(request.rotation_id, pending.credential_id, delivery=pending.delivery))
         else:
             assert change.action == "disable"
             self.secrets[name] = replace(
@@ -111,6 +119,7 @@ class Model:
         enabled: bool = True,
         tested: str = "",
         age: timedelta = timedelta(),
+        delivery: str = "",
     ) -> Version:
         self.made += 1
         return Version(
@@ -120,6 +129,8 @@ class Model:
             credential_id=credential or (f"key-{rotation}" if rotation else ""),
             rotation_id=rotation,
             tested=tested,
+            delivery=delivery,
+            written=f"{self.made:06}",
         )
 
     def _key(self) -> WrappingKey:
@@ -150,3 +161,8 @@ class Model:
             return error.code
         self.make(decision)
         return decision
+
+
+def _told_apart(version: Version, seen: Seen) -> tuple[object, ...]:
+    late = is_overtaken(version, seen)
+    return version.enabled, version.rotation_id, version.delivery, bool(version.tested), late

@@ -128,7 +128,12 @@ def test_every_state_with_every_phase(phase: str, late: bool) -> None:
         if late:
             start.now += OVERLAP
         model = start.copy()
-        result = model.run(phase, "r", supersedes=supersedes)
+        try:
+            result = model.run(phase, "r", supersedes=supersedes)
+        except Refused:  # only what is recovered shows that the rotation is over
+            assert start.secrets[SECRET].deleted
+            check(start, model, "r")
+            continue
         if isinstance(result, str):
             assert result in REFUSALS and model.state() == start.state()
             outcomes.add(result)

@@ -1,13 +1,15 @@
 """Naming an error raises none, whatever has been imported of the libraries whose errors it knows."""
 
+import json
 import sys
 from types import ModuleType
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
+from azure.core.rest import HttpRequest
 from requests import ConnectionError as NotConnected
 
-from runbook_lib.failures import name_error
+from runbook_lib.failures import PASSING_CODES, name_error
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,56 @@ def test_what_the_transports_raise_has_a_code(error: Exception) -> None:
     named = name_error(error)
     assert named is not None and named.code == "VD-NET-001"
     assert "more" not in named.message
+
+
+class Answer:
+    """An answer as azure.core's errors look at it."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status_code, self.reason, self.headers, self._body = status, "Reason", headers, body
+        self.request = HttpRequest("GET", "https://account.table.example/x?sig=SECRET")
+
+    def text(self, encoding: str | None = None) -> str:  # noqa: ARG002 - azure.core's signature
+        return self._body.decode()
+
+    body = text
+
+
+def answered(status: int, *, code: str = "", inner: str = "", header: str = "") -> HttpResponseError:
+    error = {"code": code or "Conflict", "message": "the service's own words", "innererror": {"code": inner}}
+    headers = {"x-ms-error-code": header} if header else {}
+    return HttpResponseError(response=Answer(status, headers, json.dumps({"error": error}).encode()))
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 410, 412, 413, 415, 416, 422, 423, 301, 304])
+def test_a_refusal_that_nobody_expects_is_named_with_all_that_the_service_says(status: int) -> None:
+    named = name_error(answered(status, code="SomeCode", header="AnotherCode"))
+    assert named is not None
+    assert named.code == ("VD-NET-011" if status == 412 else "VD-NET-010")
+    for part in (str(status), "SomeCode", "AnotherCode", "the service's own words", "account.table.example"):
+        assert part in named.message
+    assert "SECRET" not in named.message
+
+
+@pytest.mark.parametrize("code", sorted(PASSING_CODES))
+def test_what_ends_by_itself_is_worth_a_rerun_wherever_the_code_stands(code: str) -> None:
+    for error in (answered(409, code=code), answered(409, inner=code), answered(409, header=code)):
+        named = name_error(error)
+        assert named is not None and (named.code, named.retryable) == ("VD-NET-011", True)
+
+
+@pytest.mark.parametrize(
+    "code", ["ObjectIsDeletedButRecoverable", "ScopeLocked", "ResourceGroupBeingDeleted", "Conflict"]
+)
+def test_what_waits_for_somebody_is_not(code: str) -> None:
+    named = name_error(answered(409, code=code, inner=code))
+    assert named is not None and (named.code, named.retryable) == ("VD-NET-010", False)
+
+
+def test_a_name_in_the_words_is_no_code() -> None:
+    error = HttpResponseError(message="table TableBeingDeleted is of another kind", response=Answer(409, {}, b""))
+    named = name_error(error)
+    assert named is not None and named.code == "VD-NET-010"
 
 
 @pytest.mark.parametrize("module", ["azure.core.exceptions", "requests.exceptions", "requests"])

@@ -216,6 +216,44 @@ def test_a_failed_import_is_told_by_what_the_source_said(message: str, code: str
     assert "vibedata/a:1" in error.message
 
 
+@pytest.mark.parametrize(
+    "name", ["authentication", "notfound-page", "denied-orders", "unauthorized", "a:DENIED", "a@UNAUTHORIZED"]
+)
+@pytest.mark.parametrize("place", ["shop/{}", "/subscriptions/s/resourceGroups/{}/providers/x", "'{}'", "registry {}"])
+def test_no_name_decides_why_an_import_failed(name: str, place: str) -> None:
+    words = f"Could not copy {place.format(name)}@{D1}: the source closed the connection; does not match what it sent."
+    error = failure("ImportFailed", words, "shop/web:1")
+    assert (error.code, error.retryable) == ("VD-IMPORT-002", True)
+    assert "closed the connection" in error.message
+
+
+def test_the_sources_code_comes_before_what_else_is_said() -> None:
+    body = '{"errors":[{"code":"DENIED","message":"manifest unknown, digest mismatch"}]}'
+    assert failure("InvalidParameters", f"Invalid message NotFound NotFound {body}", "a:1").code == "VD-IMPORT-005"
+    assert failure("InvalidParameters", "Invalid message Forbidden Forbidden", "a:1").code == "VD-IMPORT-005"
+
+
+def test_the_reason_is_shown_however_long_the_names_are() -> None:
+    words = (
+        f"Operation registries-11111111-2222-4333-8444-555555555555 failed. Resource /subscriptions/{'0' * 36}"
+        f"/resourceGroups/{'g' * 90}/providers/Microsoft.ContainerRegistry/registries/{'r' * 50} "
+    )
+    error = failure("InvalidParameters", words + "Error copying blobs. THE REASON", "shop/web:1")
+    assert error.message.endswith("InvalidParameters: Error copying blobs. THE REASON")
+    long = failure("InvalidParameters", "BEGIN " + "x" * 5000 + " END", "shop/web:1").message
+    assert "BEGIN" in long and long.endswith("END") and len(long) < 1200
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "VD-REGISTRY-003"), (403, "VD-REGISTRY-003"), (409, "VD-IMPORT-006")]
+)
+def test_an_operation_that_arm_refuses_is_not_the_sources_fault(status: int, code: str) -> None:
+    content = b'"{\\"error\\": {\\"code\\": \\"SomethingOfArms\\"}}"'  # a text that holds JSON, without a message
+    with pytest.raises(RunbookError, match="SomethingOfArms") as caught:
+        operation(FakeClock()).take(ArmClient(), ArmAnswer(status, {}, content))
+    assert caught.value.code == code
+
+
 @dataclasses.dataclass
 class ArmAnswer:
     status_code: int

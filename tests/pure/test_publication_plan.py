@@ -54,7 +54,7 @@ def held(sha256: str | None, **fields: Any) -> HeldRunbook:
 FULL = Facts(
     wanted=WANTED,
     environment="Python 3.10",
-    kept={f"{blob.sha256}/{blob.filename}": WANTED.as_kept(blob) for blob in WANTED.blobs},
+    kept={f"{blob.sha256}/{blob.filename}": f"sha256:{blob.sha256}" for blob in WANTED.blobs},
     packages={name: HeldPackage(state="Succeeded", version="1.0", error="") for name in ("azure_core", "requests")},
     runbooks={"alpha": held("1" * 64), "beta": held("2" * 64)},
     own=("alpha", "beta"),
@@ -138,20 +138,21 @@ def test_an_environment_of_another_language_is_refused() -> None:
 
 def test_a_kept_file_that_is_another_is_refused() -> None:
     for name, seen in FULL.kept.items():
-        another = "99999 bytes" if seen.endswith("bytes") else f"sha256:{'f' * 64}"
-        error = refusal(replace(FULL, kept={**FULL.kept, name: another}))
-        assert (error.code, error.target, error.detail) == (
-            "VD-STORAGE-003",
-            f"artifacts/{name}",
-            f"its content has {another}",
-        )
+        for another in ("99999 bytes", "100 bytes", f"sha256:{'f' * 64}"):
+            assert another != seen
+            error = refusal(replace(FULL, kept={**FULL.kept, name: another}))
+            assert (error.code, error.target, error.detail) == (
+                "VD-STORAGE-003",
+                f"artifacts/{name}",
+                f"its content has {another}",
+            )
 
 
 def test_a_plan_says_of_a_kept_file_what_was_seen_of_it() -> None:
     told = {item.target: item.why for item in plan(FULL).unchanged if item.target.startswith("artifacts/")}
     assert told == {f"artifacts/{name}": f"is {seen}" for name, seen in FULL.kept.items()}
     for wheel in WANTED.packages.wheels:
-        assert told[f"artifacts/{wheel.blob.sha256}/{wheel.blob.filename}"] == "is 100 bytes"
+        assert told[f"artifacts/{wheel.blob.sha256}/{wheel.blob.filename}"] == f"is sha256:{wheel.blob.sha256}"
     assert told[f"artifacts/{'1' * 64}/alpha.py"] == f"is sha256:{'1' * 64}"
 
 

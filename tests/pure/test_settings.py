@@ -134,6 +134,20 @@ def test_what_has_no_convention_must_be_given(name: str) -> None:
         ("customer_registry_name", "vd-acr"),
         ("storage_account", "VD"),
         ("resource_group", "a/b"),
+        ("resource_group", "ends-with-dot."),
+        ("resource_group", "a b"),
+        ("resource_group", "a\u00b2"),
+        ("resource_group", "a\u200b"),
+        ("resource_group", "a" * 91),
+        ("resource_group", "\U00010428" * 46),
+        ("automation_account", "vd-au"),
+        ("automation_account", "1vibedata"),
+        ("automation_account", "vibedata-"),
+        ("automation_account", "vibe_data"),
+        ("automation_account", "a" * 51),
+        ("storage_account", "vd"),
+        ("storage_account", "v" * 25),
+        ("customer_registry_name", "abcd"),
         ("dcr_id", "/subscriptions/x"),
         ("automation_account", "a" * 91),
         ("logs_endpoint", "https://" + "a" * MAX_VALUE_LENGTH),
@@ -289,3 +303,42 @@ def test_the_publishers_addresses_have_the_same_form(value: str) -> None:
     with pytest.raises(RunbookError) as caught:
         setting({"VIBEDATA_PUBLISHER_TABLE_ENDPOINT": value}, "table_endpoint", URL)
     assert caught.value.code == "VD-SETTINGS-002"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mrg-m\u00fcnchen",
+        "mrg-mu\u0308nchen",
+        "mrg_\u6771\u4eac",
+        "_managed",
+        "(prod)-app",
+        "-app",
+        ".app",
+        "a",
+        "7",
+        "a" * 90,
+    ],
+)
+def test_a_resource_group_has_any_name_that_azure_allows(name: str) -> None:
+    """Letters of any script, and each sign in each place but a last dot (Azure/azure-cli#799)."""
+    settings = load({}, given(resource_group=name), None)
+    assert settings.resource_group_id == f"/subscriptions/{GUID}/resourceGroups/{name}"
+
+
+@given_any(st.from_regex(r"[a-z][a-z0-9]{1,14}", fullmatch=True))
+def test_what_is_made_of_any_prefix_is_a_name_that_azure_takes(prefix: str) -> None:
+    settings = load({"prefix": prefix}, given(), None)
+    assert re.fullmatch(r"[a-z0-9]{3,24}", settings.storage_account)
+    assert re.fullmatch(r"[A-Za-z0-9]{5,50}", settings.customer_registry_name)
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{4,48}[A-Za-z0-9]", settings.automation_account)
+    vault = settings.key_vault_endpoint.removeprefix("https://").removesuffix(".vault.azure.net")
+    assert re.fullmatch(r"(?!.*--)[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]", vault)
+
+
+def test_what_is_made_of_a_name_with_capitals_is_taken() -> None:
+    capitals = "0A1B2C3D-0000-4000-8000-0123456789AB"
+    settings = load({}, given(subscription_id=capitals, customer_registry_name="ContosoACR"), None)
+    assert settings.instance_id == capitals.lower()
+    assert settings.customer_registry == "contosoacr.azurecr.io"
+    assert (settings.subscription_id, settings.customer_registry_name) == (capitals, "ContosoACR")

@@ -1,0 +1,44 @@
+"""Azure's own rules for names, kind by kind: what ARM takes, no less and no more. All pure.
+
+Source: learn azure-resource-manager/management/resource-name-rules, and the patterns in the REST specifications.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+# What a value must be: a pattern for the whole of it, or a function; and that in words.
+Form = tuple[str | Callable[[str], bool], str]
+
+MAX_GROUP_LENGTH = 90
+# Beside letters and digits of any script: what .NET's \w has, which is what ARM checks with (Azure/azure-cli#799,
+# azure-sdk-for-java#1250). What Python's \w has is another set: it lacks combining marks.
+_GROUP_CATEGORIES = ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Nd", "Pc")
+_GROUP_SIGNS = "-.()"
+
+
+def is_resource_group(name: str) -> bool:
+    """Return whether ARM takes a resource group's name. Its length counts in UTF-16 units, as .NET counts."""
+    signs = all(sign in _GROUP_SIGNS or unicodedata.category(sign) in _GROUP_CATEGORIES for sign in name)
+    length = len(name.encode("utf-16-le", "surrogatepass")) // 2
+    return signs and 1 <= length <= MAX_GROUP_LENGTH and not name.endswith(".")
+
+
+def fits(form: Form, value: str) -> bool:
+    """Return whether a value has a form."""
+    rule = form[0]
+    return rule(value) if callable(rule) else re.fullmatch(rule, value) is not None
+
+
+GUID: Form = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
+RESOURCE_GROUP: Form = (
+    is_resource_group,
+    f"1 to {MAX_GROUP_LENGTH} letters, digits, dashes, underscores, dots and parentheses, no dot last",
+)
+STORAGE_ACCOUNT: Form = (r"[a-z0-9]{3,24}", "3 to 24 small letters and digits")
+CONTAINER_REGISTRY: Form = (r"[A-Za-z0-9]{5,50}", "5 to 50 letters and digits")
+CONTAINER_REGISTRY_TOKEN: Form = (r"[A-Za-z0-9-]{5,50}", "5 to 50 letters, digits and dashes")
+AUTOMATION_ACCOUNT: Form = (
+    r"[A-Za-z][A-Za-z0-9-]{4,48}[A-Za-z0-9]",
+    "6 to 50 letters, digits and dashes, a letter first and no dash last",
+)

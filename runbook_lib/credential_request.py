@@ -1,0 +1,83 @@
+"""What a phase of a rotation is asked for, and which versions in the vault it is about. All pure.
+
+runbook_lib/credential_rotation.py has the rules.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from runbook_lib.credential_versions import (
+    Seen,
+    State,
+    Version,
+    former,
+    is_overtaken,
+    leftovers,
+    open_rotation,
+    state_of,
+    unstaged_state,
+)
+
+Phase = Literal["prepare", "stage", "test", "promote", "retire", "auto"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked for. wrapped: whether a wrapped credential is given; key_version: which version wrapped it.
+
+    secret: the current secret's name. overlap: how long the former credential stays in use. now and expires: aware;
+    expires: when the publisher says that the credential ends, None where it does not say. delivery: which one alone is
+    meant (rule 11), "" for whatever the rotation has; brings: the delivery that the wrapped credential is, "" for none.
+    """
+
+    phase: Phase
+    secret: str
+    rotation_id: str
+    credential_id: str
+    wrapped: bool
+    key_version: str
+    supersedes: str
+    overlap: timedelta
+    now: datetime
+    expires: datetime | None = None
+    delivery: str = ""
+    brings: str = ""
+
+    @property
+    def wanted(self) -> str:
+        """What a version of this rotation looks like, as Version.__str__ shows it."""
+        return f"{self.credential_id} of rotation {self.rotation_id}"
+
+
+def held(request: Request, seen: Seen) -> Version | None:
+    """Return the pending version that a request means, None where there is none that can be promoted."""
+    if not request.delivery:
+        version = open_rotation(seen)
+        return version if version is not None and version.rotation_id == request.rotation_id else None
+    there = [
+        version
+        for version in seen.pending.versions
+        if version.enabled and means(request, version) and not is_overtaken(version, seen)
+    ]
+    return next((version for version in there if version.tested), there[0] if there else None)
+
+
+def means(request: Request, version: Version) -> bool:
+    """Return whether a version is what a request is about (rules 1 and 11)."""
+    if not request.delivery:
+        return bool(request.rotation_id) and version.rotation_id == request.rotation_id
+    ends = request.expires is None or request.expires == version.expires
+    return ends and (version.delivery, version.credential_id) == (request.delivery, request.credential_id)
+
+
+def state_for(request: Request, seen: Seen) -> State:
+    """Return how far what a request is about is (rule 1)."""
+    if not request.delivery:
+        return state_of(request.rotation_id, seen)
+    current, pending = seen.current.in_use, held(request, seen)
+    if current is not None and means(request, current):
+        return "promoted" if former(seen) or leftovers(seen) else "retired"
+    if pending is not None:
+        return "tested" if pending.tested else "pending"
+    return unstaged_state(seen)

@@ -1,0 +1,75 @@
+"""What rotate_hmac and rotate_acr_token take, and how a delivery is named."""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import get_args
+from uuid import UUID
+
+from runbook_lib import base64url
+from runbook_lib.credential_request import Phase
+from runbook_lib.credential_rotation import OVERLAP_SECONDS
+from runbook_lib.errors import RunbookError
+from runbook_lib.parameters import CommonParameters
+
+PHASES: tuple[str, ...] = get_args(Phase)
+# RSA-3072's block (RFC 8017 section 7.1.1).
+WRAPPED_BYTES = 384
+MAX_OVERLAP_SECONDS = 30 * 24 * 3600
+
+_WRAPPED = re.compile(r"[A-Za-z0-9_-]{512}")
+_KEY_VERSION = re.compile(r"[0-9a-fA-F]{32}")
+_DELIVERY = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotationParameters(CommonParameters):
+    """What both runbooks take; each adds its credential's id."""
+
+    phase: str = field(default="auto", metadata={"help": f"one of {', '.join(PHASES)}"})
+    rotation_id: str = field(default="", metadata={"help": "a UUID of this rotation alone; auto takes up the open one"})
+    wrapped_key: str = field(default="", metadata={"help": "stage: base64url of what RSA-OAEP-256 made of it"})
+    wrapping_key_version: str = field(default="", metadata={"help": "stage: the version that it was wrapped for"})
+    supersedes: str = field(default="", metadata={"help": "id of an abandoned rotation to take the place of"})
+    overlap_seconds: int = field(
+        default=OVERLAP_SECONDS, metadata={"help": "retire: how long the former credential stays in use"}
+    )
+    delivery: str = field(default="", metadata={"help": "SHA-256 of the wrapped bytes: that delivery alone is meant"})
+
+    def __post_init__(self) -> None:
+        """Check the forms. Raises RunbookError VD-PARAM-002."""
+        super().__post_init__()
+        if self.phase not in PHASES:
+            raise RunbookError("VD-PARAM-002", f"takes one of {', '.join(PHASES)}", target="phase")
+        for name in ("rotation_id", "supersedes"):
+            if getattr(self, name) and not _is_uuid(getattr(self, name)):
+                raise RunbookError("VD-PARAM-002", "takes a UUID in small letters", target=name)
+        if not self.rotation_id and (self.wrapped_key or self.phase not in ("prepare", "auto")):
+            raise RunbookError("VD-PARAM-002", "takes the rotation's UUID in this phase", target="rotation_id")
+        if not 0 <= self.overlap_seconds <= MAX_OVERLAP_SECONDS:
+            raise RunbookError("VD-PARAM-002", f"takes 0 to {MAX_OVERLAP_SECONDS}", target="overlap_seconds")
+        if self.phase == "stage" and not self.wrapped_key:
+            raise RunbookError("VD-PARAM-002", "takes the wrapped credential in phase stage", target="wrapped_key")
+        if self.wrapped_key and not _WRAPPED.fullmatch(self.wrapped_key):
+            raise RunbookError("VD-PARAM-002", f"takes base64url of {WRAPPED_BYTES} bytes", target="wrapped_key")
+        if self.delivery and not _DELIVERY.fullmatch(self.delivery):
+            raise RunbookError("VD-PARAM-002", "takes 64 hexadecimal digits in small letters", target="delivery")
+        if self.delivery and self.wrapped_key and self.delivery != delivery_of(self.wrapped_key):
+            raise RunbookError("VD-PARAM-002", "is not the SHA-256 of wrapped_key's bytes", target="delivery")
+        if (self.wrapped_key or self.wrapping_key_version) and not _KEY_VERSION.fullmatch(self.wrapping_key_version):
+            raise RunbookError("VD-PARAM-002", "takes 32 hexadecimal digits", target="wrapping_key_version")
+
+
+def delivery_of(wrapped: str) -> str:
+    """Return the delivery's name: the SHA-256, in hexadecimal, of what `wrapped` is the base64url of.
+
+    Raises ValueError where it is no base64url.
+    """
+    return hashlib.sha256(base64url.decode(wrapped)).hexdigest()
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
