@@ -136,6 +136,20 @@ def test_blobs_that_are_there_are_not_fetched_again(lab: LabUnderTest) -> None:
     assert len(source_reads(lab, "/blobs/")) == reads
 
 
+def test_imports_at_once_that_share_layers_disturb_none(lab: LabUnderTest) -> None:
+    shared = [bytes([number]) * 20_000 for number in range(4)]
+    publisher = oci.publisher(lab)
+    images = [oci.image(*shared, str(number).encode()) for number in range(24)]
+    for number, image in enumerate(images):
+        publisher.push(REPOSITORY, image, f"v{number}")
+    accepted = [
+        post(lab, body(lab, f"{REPOSITORY}@{image.digest}", f"{REPOSITORY}:i", mode="Force")) for image in images
+    ]
+    with ThreadPoolExecutor(8) as threads:
+        ended = [one.status_code for one in threads.map(lambda one: wait(lab, one), accepted)]
+    assert ended == [204] * len(images)
+
+
 def test_force_moves_a_tag_and_noforce_copies_nothing(lab: LabUnderTest) -> None:
     publisher, target = oci.publisher(lab), oci.customer(lab)
     old, new = oci.image(b"old"), oci.image(b"new")
