@@ -1,8 +1,9 @@
 """ARM's long-running operations: 202 with Location and Retry-After, then a poll of that address until it is done.
 
 Faithful: the poll answers 202 (with Location and Retry-After again) while the operation runs, then 200 with its result,
-204 if it has none, or the failure's status and error body; an unknown id is 404 (learn async-operations, "Location").
-Left out: `Azure-AsyncOperation`, which neither importImage nor Automation's publish needs. Kept until reset.
+204 (Automation: 200 with nothing, as recorded in 2021) if it has none, or the failure's status and error body; an
+unknown id is 404 (learn async-operations, "Location"). Left out: `Azure-AsyncOperation`, but for the tokens of a
+container registry (lab/arm_registry_tokens.py). Kept until reset.
 """
 
 import asyncio
@@ -26,19 +27,22 @@ class Operations:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._tasks: dict[str, tuple[asyncio.Task[Mapping[str, Any] | None], int]] = {}
+        self._tasks: dict[str, tuple[asyncio.Task[Mapping[str, Any] | None], int, int]] = {}
 
-    def start(self, operation_id: str, operation: Operation, *, retry_after: int) -> None:
-        """Start `operation`, which fails by raising ArmRefusal. `retry_after` is in seconds."""
+    def start(self, operation_id: str, operation: Operation, *, retry_after: int, empty: int = 204) -> None:
+        """Start `operation`, which fails by raising ArmRefusal. `retry_after` is in seconds.
+
+        `empty` is the status of the last poll where there is no result.
+        """
         task = asyncio.ensure_future(operation)
         task.add_done_callback(_log_failure)
-        self._tasks[operation_id] = task, retry_after
+        self._tasks[operation_id] = task, retry_after, empty
 
     def answer(self, operation_id: str, location: str) -> web.Response:
         """Return the answer to a poll at the address `location`."""
         if operation_id not in self._tasks:
             raise ArmRefusal(404, "OperationNotFound", f"The operation '{operation_id}' could not be found.")
-        task, retry_after = self._tasks[operation_id]
+        task, retry_after, empty = self._tasks[operation_id]
         if not task.done():
             return accepted(location, retry_after)
         failure = task.exception()
@@ -47,20 +51,41 @@ class Operations:
         if failure is not None:
             raise failure
         result = task.result()
-        return web.Response(status=204) if result is None else web.json_response(result)
+        if result is not None:
+            return web.json_response(result)
+        return web.Response(status=204) if empty == 204 else web.Response(status=empty, text="")
+
+    def status(self, operation_id: str, resource_id: str) -> web.Response:
+        """Return what an `Azure-AsyncOperation` address tells of an operation (learn async-operations)."""
+        if operation_id not in self._tasks:
+            raise ArmRefusal(404, "OperationNotFound", f"The operation '{operation_id}' could not be found.")
+        task, retry_after, _ = self._tasks[operation_id]
+        shown: dict[str, Any] = {"id": resource_id, "name": operation_id, "status": "InProgress"}
+        if not task.done():
+            return web.json_response(shown, headers={"Retry-After": str(retry_after)})
+        failure = task.exception()
+        if isinstance(failure, ArmRefusal):
+            error = {"code": failure.code, "message": failure.message}
+            return web.json_response({**shown, "status": "Failed", "error": error})
+        if failure is not None:
+            raise failure
+        return web.json_response({**shown, "status": "Succeeded"})
 
     async def clear(self) -> None:
         """End the operations under way and forget all."""
-        tasks = [task for task, _ in self._tasks.values()]
+        tasks = [task for task, *_ in self._tasks.values()]
         self._tasks.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def accepted(location: str, retry_after: int) -> web.Response:
-    """Return 202 with the address to poll and the seconds to wait."""
-    return web.Response(status=202, headers={"Location": location, "Retry-After": str(retry_after)})
+def accepted(location: str, retry_after: int, headers: Mapping[str, str] | None = None, body: str = "") -> web.Response:
+    """Return 202 with the address to poll, the seconds to wait, other headers, and a body, JSON text ("": none)."""
+    every = {"Location": location, "Retry-After": str(retry_after), **(headers or {})}
+    if body:
+        return web.Response(status=202, headers=every, text=body, content_type="application/json")
+    return web.Response(status=202, headers=every)
 
 
 def _log_failure(task: "asyncio.Task[Mapping[str, Any] | None]") -> None:

@@ -147,7 +147,7 @@ def injected(fault: Fault, service: str) -> web.Response:
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
     if fault.status < 400:
         return web.Response(status=fault.status, headers=headers)
-    return answers.refusal(service, fault.status, "Injected by the lab.", headers, code=fault.code)
+    return answers.refusal(service, fault.status, "Injected by the lab.", headers, code=fault.code, form=fault.form)
 
 
 async def _answered(request: web.Request, handler: Handler, service: str) -> web.StreamResponse:

@@ -125,7 +125,8 @@ def _synthetic(lab: Lab, fields: Mapping[str, Any]) -> list[Resource]:
 def _one(lab: Lab, resource_type: str, name: str, host: str) -> Resource:
     if resource_type == "Microsoft.App/containerApps":
         return container_app(lab, name, image=f"{lab.host('customer_registry')}/synthetic/{name}:1.0.0", fqdn=host)
-    return resource(lab, resource_type, name, {"provisioningState": "Succeeded"})
+    more = {"creationData": {"createOption": "Empty"}} if resource_type == "Microsoft.Compute/disks" else {}
+    return resource(lab, resource_type, name, {"provisioningState": "Succeeded", **more})
 
 
 def _whole(value: object, name: str, *, most: int) -> int:

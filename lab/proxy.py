@@ -77,12 +77,12 @@ async def forward(
         if request.method != "HEAD" and size is not None and size <= WHOLE_ANSWER_BYTES:
             received.popall("Content-Length", None)
             try:
-                body = await upstream.read()
+                content = await upstream.read()
             except aiohttp.ClientPayloadError:
                 if upstream.status < 400:
                     return await reset_connection(request)
-                body = b""  # Docker Registry's 416 announces the blob's length and sends nothing
-            return web.Response(status=upstream.status, reason=upstream.reason, headers=received, body=body)
+                content = b""  # Docker Registry's 416 announces the blob's length and sends nothing
+            return web.Response(status=upstream.status, reason=upstream.reason, headers=received, body=content)
         answer = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=received)
         await answer.prepare(request)
         try:
