@@ -124,7 +124,7 @@ class Arm:
         `body`, a JSON text, are the 202's.
         """
         operation_id = operation_id or str(uuid.uuid4())
-        self._operations.start(operation_id, operation, retry_after=retry_after, empty=200 if place else 204)
+        self._operations.start(operation_id, operation, retry_after=retry_after, body=body)
         namespace = _split(request.rel_url.raw_path)[5]
         subscription = f"/subscriptions/{self.home.subscription_id}"
         below = place or f"{subscription}/providers/{namespace}/locations/{self.lab.names.location}"

@@ -191,9 +191,14 @@ class Provider:
             if isinstance(result, list):
                 return self._page(request, result)
             status, view = result
-            return (
-                web.Response(status=status) if view is None else web.json_response(self.resource(view), status=status)
-            )
+            if view is None:
+                return web.Response(status=status)
+            shown = self.resource(view)
+            headers = {}
+            if status == 201:
+                query = f"api-version={request.query['api-version']}"
+                headers["Location"] = f"{self._arm.lab.urls['arm']}{shown['id']}?{query}"
+            return web.json_response(shown, status=status, headers=headers)
 
         return answer
 

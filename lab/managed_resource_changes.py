@@ -34,6 +34,7 @@ SYNTHETIC_TYPES = (
 )
 MAX_SYNTHETIC = 100_000
 AVAILABILITY_STATES = ("Available", "Degraded", "Unavailable", "Unknown")
+APP_STATES = ("InProgress", "Succeeded", "Failed", "Canceled", "Deleting")  # Microsoft.App 2025-01-01
 NOBODY = "192.0.2.1"  # RFC 5737
 
 
@@ -75,6 +76,8 @@ def _change(lab: Lab, managed: ManagedResources, body: object) -> None:
 
 
 def _provisioning_state(managed: ManagedResources, one: Resource, value: str) -> None:
+    if one["type"] == "Microsoft.App/containerApps" and value not in APP_STATES:
+        raise InvalidFaultError(f"a container app's provisioningState is one of {', '.join(APP_STATES)}, not {value!r}")
     managed.add([{**one, "properties": {**one["properties"], "provisioningState": value}}])
 
 

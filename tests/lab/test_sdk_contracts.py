@@ -23,7 +23,11 @@ from azure.keyvault.keys.crypto import CryptographyClient, SignatureAlgorithm
 from azure.keyvault.secrets import SecretClient
 from azure.mgmt.automation import models as m
 from azure.mgmt.containerregistry import ContainerRegistryManagementClient
-from azure.mgmt.containerregistry.models import GenerateCredentialsParameters, TokenUpdateParameters
+from azure.mgmt.containerregistry.models import (
+    GenerateCredentialsParameters,
+    TokenUpdateParameters,
+    TokenUpdateProperties,
+)
 
 from tests.lab import oci_client as oci
 from tests.lab import running_lab, sdk_contracts
@@ -71,7 +75,8 @@ def drive_automation(lab: LabUnderTest) -> None:
         account.environment()
         account.package(*wheel("tiny", {"tiny.py": "ANSWER = 42\n"}))
         account.package("broken-1.0-py3-none-any.whl", b"no wheel")
-        account.publish("print('here')\n")
+        # With a parameter it waits to be stopped.
+        account.publish("import sys, time\nprint('here')\ntime.sleep(60 * (len(sys.argv) - 1))\n")
         job = account.start()
         with pytest.raises(HttpResponseError):
             account.start(job=job)
@@ -80,7 +85,7 @@ def drive_automation(lab: LabUnderTest) -> None:
         for record in client.job_stream.list_by_job(*at, job):
             client.job_stream.get(*at, job, str(record.properties and record.properties.job_stream_id))
         account.output(job)
-        client.job.stop(*at, account.start())
+        client.job.stop(*at, account.start({"wait": "yes"}))
         client.runtime_environments.get(*at, "python-3.10")
         list(client.runtime_environments.list_by_automation_account(*at))
         list(client.package.list_by_runtime_environment(*at, ENVIRONMENT))
@@ -189,7 +194,9 @@ def drive_registries(lab: LabUnderTest, credential: ManagedIdentityCredential) -
         made = arm.registries.begin_generate_credentials(*at, parameters).result()
         values = [str(one.value) for one in made.passwords or ()]
         assert all(len(one) == 32 and {*"+/="} <= {*one} for one in values) and values
-        arm.tokens.begin_update(*at, str(token.name), TokenUpdateParameters(status="enabled")).result()
+        arm.tokens.begin_update(
+            *at, str(token.name), TokenUpdateParameters(properties=TokenUpdateProperties(status="enabled"))
+        ).result()
 
 
 def drive_resources(lab: LabUnderTest) -> None:
