@@ -124,11 +124,25 @@ SHAPES: dict[str, tuple[Shape, Mapping[int, str], str]] = {
 
 
 def refusal(
-    service: str, status: int, message: str, headers: Headers | None = None, code: str | None = None
+    service: str,
+    status: int,
+    message: str,
+    headers: Headers | None = None,
+    *,
+    code: str | None = None,
+    form: str = "wrapped",
 ) -> web.Response:
-    """Return an error of `service` in its own shape, with `code` or else the one that it uses for `status`."""
+    """Return an error of `service` in its own shape, with `code` or else the one that it uses for `status`.
+
+    `form` is one of lab/faults.py's FORMS; another than the first is ARM's.
+    """
     shape, codes, otherwise = SHAPES[service]
     code = code or codes.get(status) or otherwise or GENERIC_CODES.get(status, f"Status{status}")
+    error = {"code": code, "message": message}
+    if form == "bare":
+        return _json(status, error, headers)
+    if form == "text":
+        return _json(status, json.dumps({"error": error}), headers)
     return shape(status, code, message, headers)
 
 

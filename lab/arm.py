@@ -4,9 +4,8 @@ Faithful: tokens for ARM's audiences only; each resource type has its own list o
 wording (MissingApiVersionParameter, InvalidApiVersionParameter, NoRegisteredProviderFound, InvalidResourceNamespace,
 InvalidResourceType, SubscriptionNotFound, ResourceGroupNotFound, ResourceNotFound) and their order, which is ARM's: the
 api-version is looked at before the token; names and types compared without case. Left out: role assignments (both
-identities of the lab have every right; a test that wants a 403 injects it), locks, tags, deployments, and the
-`Azure-AsyncOperation` style of polling. Sources: learn common-deployment-errors, request-limits-and-throttling,
-async-operations; the clients of azure-mgmt-*.
+identities of the lab have every right; a test that wants a 403 injects it), locks, tags, deployments. Sources: learn
+common-deployment-errors, request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
 
 A provider adds its resource types with `Arm.provider`:
 
@@ -29,7 +28,7 @@ from aiohttp import web
 from lab import answers
 from lab.arm_operations import Operation, Operations, accepted
 from lab.arm_requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
-from lab.arm_throttling import Throttle
+from lab.arm_throttling import Throttle, kind_of
 from lab.arm_types import Handler, Home, Names, ResourceType, resource_type
 from lab.lab import ARM_AUDIENCES, Lab
 from lab.publisher_access import admitted
@@ -114,20 +113,40 @@ class Arm:
         *,
         retry_after: int = RETRY_AFTER_SECONDS,
         operation_id: str = "",
+        place: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
     ) -> web.Response:
         """Start a long-running operation and return its 202; `retry_after` in whole seconds, the id by default a GUID.
 
-        `operation` is a coroutine that returns the result (a JSON object, polled as 200, or None: 204) or raises
-        ArmRefusal.
+        `operation` is a coroutine that returns the result (a JSON object, polled as 200, or None: nothing) or raises
+        ArmRefusal. It is polled below `place`, by default the provider's part of the subscription. `headers` and
+        `body`, a JSON text, are the 202's.
         """
         operation_id = operation_id or str(uuid.uuid4())
-        self._operations.start(operation_id, operation, retry_after=retry_after)
+        self._operations.start(operation_id, operation, retry_after=retry_after, body=body)
         namespace = _split(request.rel_url.raw_path)[5]
-        location = (
-            f"{self.lab.urls['arm']}/subscriptions/{self.home.subscription_id}/providers/{namespace}/locations/"
-            f"{self.lab.names.location}/operationResults/{operation_id}?api-version={request.query['api-version']}"
-        )
-        return accepted(location, retry_after)
+        subscription = f"/subscriptions/{self.home.subscription_id}"
+        below = place or f"{subscription}/providers/{namespace}/locations/{self.lab.names.location}"
+        query = f"api-version={request.query['api-version']}"
+        location = f"{self.lab.urls['arm']}{below}/operationResults/{operation_id}?{query}"
+        return accepted(location, retry_after, headers, body)
+
+    def begin(self, request: web.Request, operation: Operation, place: str, *, retry_after: int) -> Mapping[str, str]:
+        """Start a long-running operation; return the headers of a 201 whose `Azure-AsyncOperation` is below `place`."""
+        operation_id = str(uuid.uuid4())
+        self._operations.start(operation_id, operation, retry_after=retry_after)
+        query = f"api-version={request.query['api-version']}"
+        address = f"{self.lab.urls['arm']}{place}/operationStatuses/{operation_id}?{query}"
+        return {"Azure-AsyncOperation": address, "Retry-After": str(retry_after)}
+
+    def operation_status(self, request: web.Request, operation_id: str) -> web.Response:
+        """Answer at the address that `begin` has given."""
+        return self._operations.status(operation_id, request.path)
+
+    def poll(self, request: web.Request, operation_id: str) -> web.Response:
+        """Answer a poll of an operation that `accept` has started."""
+        return self._operations.answer(operation_id, f"{self.lab.urls['arm']}{request.raw_path}")
 
     async def reset(self) -> None:
         """End the operations under way and fill the throttling buckets."""
@@ -149,16 +168,17 @@ class Arm:
     async def _authenticated(self, request: web.Request) -> web.StreamResponse:
         version = api_version(request)
         principal = self._principal(request)
-        left, wait = self._throttle.take(principal, request.method)
+        kind = kind_of(request.method, request.path)
+        left, wait = self._throttle.take(principal, kind)
         if wait:
-            message = self._throttle.refused(principal, request.method, wait)
+            message = self._throttle.refused(principal, kind, wait)
             raise ArmRefusal(429, "SubscriptionRequestsThrottled", message, {"Retry-After": str(wait)})
         answer: web.StreamResponse
         try:
             answer = await self._serve(request, version)
         except ArmRefusal as refusal:
             answer = answers.arm_error(refusal.status, refusal.code, refusal.message, refusal.headers)
-        self._throttle.mark(answer, request.method, left)
+        self._throttle.mark(answer, kind, left)
         return answer
 
     def _principal(self, request: web.Request) -> str:
@@ -193,7 +213,7 @@ class Arm:
             raise ArmRefusal(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.")
         below = segments[2:]
         if len(below) == 6 and [below[0].lower(), below[2].lower(), below[4].lower()] == POLL:
-            return self._operations.answer(below[5], f"{self.lab.urls['arm']}{request.raw_path}")
+            return self.poll(request, below[5])
         if len(below) >= 2 and below[0].lower() == "resourcegroups":
             if below[1].lower() != self.home.resource_group.lower():
                 raise ArmRefusal(404, "ResourceGroupNotFound", f"Resource group '{below[1]}' could not be found.")

@@ -19,7 +19,7 @@ from aiohttp import web
 from lab.arm import Arm, Names
 from lab.faults import InvalidFaultError
 from lab.lab import Lab
-from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, resource, resource_id
+from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, of_provider, resource, resource_id
 
 NAMESPACE = "Microsoft.Insights"
 METRIC_ALERTS, QUERY_RULES, ACTION_GROUPS = (
@@ -69,7 +69,7 @@ def register(arm: Arm, managed: ManagedResources) -> None:
 
 def _lister(managed: ManagedResources, resource_type: str) -> Any:
     async def get(_request: web.Request, _names: Names) -> web.Response:
-        return web.json_response({"value": managed.of_type(resource_type)})
+        return web.json_response({"value": [of_provider(one) for one in managed.of_type(resource_type)]})
 
     return get
 

@@ -32,6 +32,7 @@ API_VERSIONS = ("2024-10-23",)
 PAGE_SIZE = 100
 # Not documented. Long enough that a poller waits once.
 RETRY_AFTER_SECONDS = 1
+OPERATION_HEADER = "ocp-automation-operationresultid"
 
 View = dict[str, Any]
 Answered = Callable[[web.Request, Mapping[str, str]], Awaitable[tuple[int, View | None] | list[View] | web.Response]]
@@ -42,7 +43,9 @@ def register(arm: Arm) -> None:
     """Add the provider to ARM, and the jobs to the lab."""
     lab, names = arm.lab, arm.lab.names
     arm_id = f"{names.resource_group_id}/providers/{NAMESPACE}/automationAccounts/{names.automation_account}"
-    account = AutomationAccount(arm_id=arm_id, guid=str(uuid.uuid5(uuid.NAMESPACE_URL, arm_id)))
+    account = AutomationAccount(
+        arm_id=arm_id, guid=str(uuid.uuid5(uuid.NAMESPACE_URL, arm_id)), location=names.location
+    )
     interpreter = find_interpreter()
     if interpreter.warning is not None:
         LOGGER.warning(interpreter.warning)
@@ -68,11 +71,13 @@ def register(arm: Arm) -> None:
     def listed() -> Iterable[Resource]:
         """Name what is a resource of its own in Azure; variables, packages and jobs are not."""
         views = [
-            *map(packages.environment_view, account.environments.values()),
+            *(packages.environment_view(one) for one in account.environments.values() if not one.system),
             *map(runbooks.view, account.runbooks.values()),
         ]
-        for one in map(provider.resource, views):
-            yield {**one, "name": f"{names.automation_account}/{one['name']}"}  # as the listing names any child
+        for view in views:
+            one = provider.resource(view)
+            kind = f"{NAMESPACE}/automationAccounts/{view['path'][0]}"
+            yield {**one, "name": f"{names.automation_account}/{one['name']}", "type": kind}  # as it shows any child
 
     arm.listed(listed)
 
@@ -123,6 +128,7 @@ class Provider:
         self._add(f"{runbook}/draft", get=handlers.draft)
         self._add(f"{runbook}/draft/content", get=handlers.draft_content, begin_put=handlers.put_draft_content)
         self._add(f"{runbook}/draft/undoEdit", post=handlers.undo_edit)
+        self._add(f"{runbook}/operationResults/{{operation}}", get=self._poll)
 
     def jobs(self, handlers: JobHandlers) -> None:
         """Serve the jobs and their streams."""
@@ -154,7 +160,9 @@ class Provider:
             return dict(view)
         path: tuple[str, ...] = view["path"]
         fields = {name: value for name, value in view.items() if name != "path"}
-        resource_type = "/".join([f"{NAMESPACE}/automationAccounts", *path[::2]])
+        # Capitals as in recorded answers; the resource group's listing has none (`listed`).
+        kinds = (kind[0].upper() + kind[1:] for kind in ("automationAccounts", *path[::2]))
+        resource_type = "/".join([NAMESPACE, *kinds])
         return {"id": "/".join([self._account_id, *path]), "name": path[-1], "type": resource_type, **fields}
 
     def _add(
@@ -183,9 +191,14 @@ class Provider:
             if isinstance(result, list):
                 return self._page(request, result)
             status, view = result
-            return (
-                web.Response(status=status) if view is None else web.json_response(self.resource(view), status=status)
-            )
+            if view is None:
+                return web.Response(status=status)
+            shown = self.resource(view)
+            headers = {}
+            if status == 201:
+                query = f"api-version={request.query['api-version']}"
+                headers["Location"] = f"{self._arm.lab.urls['arm']}{shown['id']}?{query}"
+            return web.json_response(shown, status=status, headers=headers)
 
         return answer
 
@@ -197,9 +210,23 @@ class Provider:
                 await asyncio.sleep(self._arm.lab.gate.operation_seconds("runbook"))
                 finish()
 
-            return self._arm.accept(request, operation(), retry_after=RETRY_AFTER_SECONDS)
+            # The address is below the runbook; the operation's id is in a header, too (recorded answers of 2021).
+            place = f"{self._account_id}/runbooks/{names['runbook']}"
+            operation_id = str(uuid.uuid4())
+            headers = {OPERATION_HEADER: operation_id}
+            return self._arm.accept(
+                request,
+                operation(),
+                retry_after=RETRY_AFTER_SECONDS,
+                operation_id=operation_id,
+                place=place,
+                headers=headers,
+            )
 
         return answer
+
+    async def _poll(self, request: web.Request, names: Mapping[str, str]) -> web.Response:
+        return self._arm.poll(request, names["operation"])
 
     def _page(self, request: web.Request, views: list[View]) -> web.Response:
         token = request.query.get("$skiptoken", "0")

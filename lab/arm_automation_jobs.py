@@ -22,6 +22,20 @@ PARAMETERS_LIMIT = 50
 PARAMETERS_LIMIT_CHARACTERS = 524_288
 # How much of a record the list shows; the whole is at streams/{id}. The real length is not documented.
 SUMMARY_CHARACTERS = 512
+# What JobCollectionItem of azure-mgmt-automation 2.0.0 has.
+LISTED = (
+    "jobId",
+    "runbook",
+    "status",
+    "creationTime",
+    "startTime",
+    "endTime",
+    "lastModifiedTime",
+    "provisioningState",
+    "runOn",
+    "jobRuntimeEnvironment",
+    "startedBy",
+)
 PROVISIONING_STATES = {"Completed": "Succeeded", "Failed": "Failed", "Stopped": "Succeeded", "Suspended": "Suspended"}
 
 
@@ -86,7 +100,7 @@ class JobHandlers:
         """Return the jobs that `$filter` wants, the newest first."""
         wanted = matches(request.query.get("$filter"), {"status", "runbook/name", "creationTime", "startTime"})
         return [
-            self.view(job)
+            self.list_view(job)
             for job in reversed(self._jobs.by_name.values())
             if wanted(
                 {
@@ -157,6 +171,11 @@ class JobHandlers:
                 "lastStatusModifiedTime": timestamp(job.modified),
             },
         }
+
+    def list_view(self, job: Job) -> dict[str, Any]:
+        """Return a job as the list shows it: without what only it itself tells."""
+        view = self.view(job)
+        return {**view, "properties": {name: view["properties"][name] for name in LISTED}}
 
     def stream_view(self, job: Job, stream: Stream) -> dict[str, Any]:
         """Return a record as the list shows it."""

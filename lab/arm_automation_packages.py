@@ -54,6 +54,7 @@ class PackageHandlers:
         if location is None:
             raise bad_request("The location property is required for this definition.")
         existing = self._account.environments.get(name.lower())
+        _refuse_system(existing)
         environment = RuntimeEnvironment(
             name=existing.name if existing else name,
             location=location,
@@ -74,6 +75,7 @@ class PackageHandlers:
 
     async def delete_environment(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
         """Delete one with its packages."""
+        _refuse_system(self._account.environments.get(names["environment"].lower()))
         return (200 if self._account.environments.pop(names["environment"].lower(), None) else 204), None
 
     async def put_package(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
@@ -92,7 +94,7 @@ class PackageHandlers:
         if wait:
             raise too_many(f"More than {IMPORTS} packages are being imported. Try again later.", wait)
         existing = environment.packages.get(name.lower())
-        package = Package(name=existing.name if existing else name, state="Creating", version=link.version)
+        package = Package(name=existing.name if existing else name, state="Creating")
         environment.packages[name.lower()] = package
         view = self.package_view(environment, package)
         self._imports.start(package, link)
@@ -122,7 +124,7 @@ class PackageHandlers:
             "location": environment.location,
             "tags": environment.tags,
             "properties": {
-                "runtime": {"language": LANGUAGE, "version": LANGUAGE_VERSION},
+                "runtime": {"language": environment.language, "version": environment.version},
                 "defaultPackages": {},
                 "description": environment.description,
             },
@@ -130,7 +132,6 @@ class PackageHandlers:
 
     def package_view(self, environment: RuntimeEnvironment, package: Package) -> dict[str, Any]:
         """Return a package as ARM shows it."""
-        error = None if package.error is None else {"code": "PackageImportFailed", "message": package.error}
         return {
             "path": ("runtimeEnvironments", environment.name, "packages", package.name),
             "location": environment.location,
@@ -139,7 +140,8 @@ class PackageHandlers:
                 "version": package.version,
                 "sizeInBytes": package.size_bytes,
                 "provisioningState": package.state,
-                **({"error": error} if error else {}),
+                # Always there, empty where nothing failed.
+                "error": {"code": "PackageImportFailed" if package.error else None, "message": package.error},
             },
         }
 
@@ -154,3 +156,8 @@ class PackageHandlers:
             if latency.operation == IMPORT_WINDOW_OPERATION:
                 return latency.seconds
         return IMPORT_SECONDS
+
+
+def _refuse_system(environment: RuntimeEnvironment | None) -> None:
+    if environment is not None and environment.system:
+        raise bad_request(f"The runtime environment '{environment.name}' is system-generated and cannot be changed.")

@@ -17,7 +17,8 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm import Arm, ArmRefusal, json_body, only_fields
-from lab.container_registry import DIGEST, NAME, TAG
+from lab.container_registry import NAME, TAG
+from lab.container_registry_blobs import DIGEST
 from lab.container_registry_store import ContainerRegistryStore
 from lab.image_copy import TagExistsError, Target, copy_image
 from lab.image_source import Credentials, ImageSource, ImportFailedError
@@ -59,7 +60,7 @@ def register(arm: Arm) -> None:
             except ImportFailedError as error:
                 raise ArmRefusal(400, "InvalidParameters", f"{failed} {error}") from error
 
-        return arm.accept(request, run(), retry_after=RETRY_AFTER_SECONDS, operation_id=operation_id)
+        return arm.accept(request, run(), retry_after=RETRY_AFTER_SECONDS, operation_id=operation_id, body="null")
 
     arm.provider(
         "Microsoft.ContainerRegistry", "registries/{registry}/importImage", API_VERSIONS, {"POST": import_image}

@@ -1,13 +1,15 @@
 """ARM's long-running operations: 202 with Location and Retry-After, then a poll of that address until it is done.
 
-Faithful: the poll answers 202 (with Location and Retry-After again) while the operation runs, then 200 with its result,
-204 if it has none, or the failure's status and error body; an unknown id is 404 (learn async-operations, "Location").
-Left out: `Azure-AsyncOperation`, which neither importImage nor Automation's publish needs. Kept until reset.
+Faithful: the poll answers 202 (with Location and Retry-After again) while the operation runs, then 200 with its result
+(with nothing, as recorded of importImage and Automation, if it has none), or the failure's status and error body; an
+unknown id is 404 (learn async-operations, "Location"). Left out: `Azure-AsyncOperation`, but for the tokens of a
+container registry (lab/arm_registry_tokens.py). Kept until reset.
 """
 
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -17,8 +19,17 @@ from lab.arm_requests import ArmRefusal
 
 LOGGER = logging.getLogger("lab")
 
-# What an operation returns: its JSON result (200), or None (204).
+# What an operation returns: its JSON result, or None: nothing.
 Operation = Coroutine[Any, Any, Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Started:
+    """An operation: its task, the seconds to wait between polls, and the body of a 202, JSON text ("": none)."""
+
+    task: asyncio.Task[Mapping[str, Any] | None]
+    retry_after: int
+    body: str
 
 
 class Operations:
@@ -26,41 +37,61 @@ class Operations:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._tasks: dict[str, tuple[asyncio.Task[Mapping[str, Any] | None], int]] = {}
+        self._started: dict[str, _Started] = {}
 
-    def start(self, operation_id: str, operation: Operation, *, retry_after: int) -> None:
-        """Start `operation`, which fails by raising ArmRefusal. `retry_after` is in seconds."""
+    def start(self, operation_id: str, operation: Operation, *, retry_after: int, body: str = "") -> None:
+        """Start `operation`, which fails by raising ArmRefusal. `retry_after` is in seconds, `body` a 202's."""
         task = asyncio.ensure_future(operation)
         task.add_done_callback(_log_failure)
-        self._tasks[operation_id] = task, retry_after
+        self._started[operation_id] = _Started(task=task, retry_after=retry_after, body=body)
 
     def answer(self, operation_id: str, location: str) -> web.Response:
         """Return the answer to a poll at the address `location`."""
-        if operation_id not in self._tasks:
-            raise ArmRefusal(404, "OperationNotFound", f"The operation '{operation_id}' could not be found.")
-        task, retry_after = self._tasks[operation_id]
-        if not task.done():
-            return accepted(location, retry_after)
-        failure = task.exception()
+        started = self._known(operation_id)
+        if not started.task.done():
+            return accepted(location, started.retry_after, body=started.body)
+        failure = started.task.exception()
         if isinstance(failure, ArmRefusal):
             return answers.arm_error(failure.status, failure.code, failure.message, failure.headers)
         if failure is not None:
             raise failure
-        result = task.result()
-        return web.Response(status=204) if result is None else web.json_response(result)
+        result = started.task.result()
+        return web.Response(text="") if result is None else web.json_response(result)
+
+    def status(self, operation_id: str, resource_id: str) -> web.Response:
+        """Return what an `Azure-AsyncOperation` address tells of an operation (learn async-operations)."""
+        started = self._known(operation_id)
+        shown: dict[str, Any] = {"id": resource_id, "name": operation_id, "status": "InProgress"}
+        if not started.task.done():
+            return web.json_response(shown, headers={"Retry-After": str(started.retry_after)})
+        failure = started.task.exception()
+        if isinstance(failure, ArmRefusal):
+            error = {"code": failure.code, "message": failure.message}
+            return web.json_response({**shown, "status": "Failed", "error": error})
+        if failure is not None:
+            raise failure
+        return web.json_response({**shown, "status": "Succeeded"})
 
     async def clear(self) -> None:
         """End the operations under way and forget all."""
-        tasks = [task for task, _ in self._tasks.values()]
-        self._tasks.clear()
+        tasks = [started.task for started in self._started.values()]
+        self._started.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _known(self, operation_id: str) -> _Started:
+        if operation_id not in self._started:
+            raise ArmRefusal(404, "OperationNotFound", f"The operation '{operation_id}' could not be found.")
+        return self._started[operation_id]
 
-def accepted(location: str, retry_after: int) -> web.Response:
-    """Return 202 with the address to poll and the seconds to wait."""
-    return web.Response(status=202, headers={"Location": location, "Retry-After": str(retry_after)})
+
+def accepted(location: str, retry_after: int, headers: Mapping[str, str] | None = None, body: str = "") -> web.Response:
+    """Return 202 with the address to poll, the seconds to wait, other headers, and a body, JSON text ("": none)."""
+    every = {"Location": location, "Retry-After": str(retry_after), **(headers or {})}
+    if body:
+        return web.Response(status=202, headers=every, text=body, content_type="application/json")
+    return web.Response(status=202, headers=every)
 
 
 def _log_failure(task: "asyncio.Task[Mapping[str, Any] | None]") -> None:

@@ -3,7 +3,9 @@
 Faithful: the bodies' fields are those of azure-mgmt-containerregistry 15.0.0 and no others; a password's value is in
 the answer to generateCredentials and nowhere else (Azure/azure-rest-api-specs#11412); what lab/registry_tokens.py says.
 generateCredentials is done at once and answered 200, unless a latency of the operation `generateCredentials` makes it
-an operation with 202, Location and Retry-After. Left out: creating and deleting tokens, scope maps' own API.
+an operation with 202, Location and Retry-After; an update is done at once, too, unless one of `updateToken` makes it an
+operation with 201 and `Azure-AsyncOperation`, as a token's PUT was recorded. Left out: creating and deleting tokens,
+scope maps' own API.
 Not documented and chosen here: the answer has only the passwords that were made; an expiry in the past is refused.
 """
 
@@ -22,6 +24,7 @@ from lab.registry_tokens import PASSWORDS, STATUSES, Password, RegistryToken, Un
 
 NAMESPACE = "Microsoft.ContainerRegistry"
 OPERATION = "generateCredentials"
+UPDATE = "updateToken"
 RETRY_AFTER_SECONDS = 1
 SCOPE_MAP = "vibedata-releases"
 
@@ -41,6 +44,9 @@ def register(arm: Arm) -> None:
     arm.provider(NAMESPACE, f"{one}/{OPERATION}", API_VERSIONS, {"POST": service.generate})
     arm.provider(NAMESPACE, f"{one}/tokens", API_VERSIONS, {"GET": service.list_tokens})
     arm.provider(NAMESPACE, f"{one}/tokens/{{token}}", API_VERSIONS, {"GET": service.get, "PATCH": service.update})
+    arm.provider(
+        NAMESPACE, f"{one}/tokens/{{token}}/operationStatuses/{{operation}}", API_VERSIONS, {"GET": service.operation}
+    )
 
 
 class _Tokens:
@@ -87,11 +93,29 @@ class _Tokens:
             raise _invalid(f"The status '{status}' is invalid; it is {' or '.join(STATUSES)}.")
         if scope_map is not None and str(scope_map).lower() != self._scope_map.lower():
             raise _invalid(f"The scope map '{scope_map}' could not be found.")
-        try:
-            changed = self._lab.registry_tokens.update(token, status=status, kept=_kept(token, fields))
-        except UnknownPasswordError as error:
-            raise _invalid(f"Password '{error}' cannot be added; it is to be generated.") from error
-        return web.json_response(self._shown(changed))
+        kept = _kept(token, fields)
+
+        def change() -> RegistryToken:
+            try:
+                return self._lab.registry_tokens.update(token, status=status, kept=kept)
+            except UnknownPasswordError as error:
+                raise _invalid(f"Password '{error}' cannot be added; it is to be generated.") from error
+
+        async def changed(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            change()
+
+        seconds = self._lab.gate.operation_seconds(UPDATE, otherwise=0.0)
+        if not seconds:
+            return web.json_response(self._shown(change()))
+        place = f"{self.registry}/tokens/{token.name}"
+        headers = self._arm.begin(request, changed(seconds), place, retry_after=RETRY_AFTER_SECONDS)
+        shown = self._shown(token)
+        shown["properties"]["provisioningState"] = "Updating"
+        return web.json_response(shown, status=201, headers=headers)
+
+    async def operation(self, request: web.Request, names: Mapping[str, str]) -> web.Response:
+        return self._arm.operation_status(request, names["operation"])
 
     async def generate(self, request: web.Request, _names: Mapping[str, str]) -> web.Response:
         body = await json_body(request, {"tokenId", "expiry", "name"})

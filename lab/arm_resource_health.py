@@ -57,7 +57,7 @@ def register(arm: Arm, managed: ManagedResources) -> None:
                 "summary": SUMMARIES[state],
                 "reasonType": "" if well else "Unplanned",
                 "reasonChronicity": "Persistent" if well else "Transient",
-                "occurredTime": timestamp(since),  # when the state began
+                "occuredTime": timestamp(since),  # when the state began; so it is spelt
                 "reportedTime": timestamp(arm.lab.clock.now()),
             },
         }

@@ -24,7 +24,7 @@ from lab.arm import Arm, ArmRefusal, Handler
 from lab.arm_requests import invalid_api_version, resource_not_found
 from lab.lab import Lab
 from lab.managed_resource_set import start_set
-from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, position_after, resource_id
+from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, of_provider, position_after, resource_id
 
 LISTING_API_VERSIONS = (
     "2025-04-01",
@@ -39,6 +39,8 @@ MAX_TOP = 1000
 PARAMETERS = {"api-version", "$top", "$filter", "$expand", "$skiptoken"}
 EXPANSIONS = {"createdTime", "changedTime", "provisioningState"}
 FILTER = re.compile(r"(name|resourceType) eq '([^']*)'", re.IGNORECASE)
+# How a provider spells its own type, where that is not as everybody else does (recorded answers of 2021).
+SPELT = {"Microsoft.Automation/automationAccounts": "Microsoft.Automation/AutomationAccounts"}
 # What the listing shows of a resource; `properties` only GET by id does.
 LISTED = ("id", "name", "type", "kind", "location", "sku", "identity", "managedBy", "tags")
 
@@ -85,9 +87,10 @@ def _getter(lab: Lab, managed: ManagedResources, resource_type: str) -> Handler:
         found = managed.get(resource_id(lab, resource_type, name))
         if found is None:
             raise resource_not_found(resource_type, name, lab.names.resource_group)
-        shown = {key: found[key] for key in (*LISTED, "properties") if key in found}
+        shown = {key: found[key] for key in (*LISTED, "properties") if key in of_provider(found)}
         # The listing names a child with its parent (`zone/link`), its own provider without.
-        return web.json_response({**shown, "name": str(found["name"]).rpartition("/")[2]})
+        own = {"name": str(found["name"]).rpartition("/")[2], "type": SPELT.get(resource_type, resource_type)}
+        return web.json_response({**shown, **own})
 
     return get
 

@@ -110,11 +110,11 @@ class _Containers:
         return self._policy(names, policy)
 
     async def delete_policy(self, request: web.Request, names: Names) -> web.Response:
-        """Take an unlocked policy away; the answer is the default."""
+        """Take an unlocked policy away; the answer's state is `Deleted`."""
         await self._properties(names)
         with _refusing():
-            self._lab.immutability.delete(names["container"], if_match=_if_match(request))
-        return self._policy(names, None)
+            etag = self._lab.immutability.delete(names["container"], if_match=_if_match(request))
+        return self._policy(names, None, deleted=etag)
 
     async def lock_policy(self, request: web.Request, names: Names) -> web.Response:
         """Lock the policy for good."""
@@ -170,14 +170,15 @@ class _Containers:
             "properties": properties,
         }
 
-    def _policy(self, names: Names, policy: Policy | None) -> web.Response:
-        etag = policy.etag if policy else ""
+    def _policy(self, names: Names, policy: Policy | None, *, deleted: str = "") -> web.Response:
+        """Answer with a policy, the default (None), or one that is gone, whose ETag is `deleted`."""
+        etag = policy.etag if policy else deleted
         body = {
             "id": f"{self._id(names)}/immutabilityPolicies/default",
             "name": "default",
             "type": f"{TYPE}/immutabilityPolicies",
             "etag": etag,
-            "properties": _shown(policy),
+            "properties": {**_shown(policy), **({"state": "Deleted"} if deleted else {})},
         }
         return web.json_response(body, headers={"ETag": etag} if etag else {})
 

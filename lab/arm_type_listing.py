@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm import Arm, ArmRefusal, Handler
-from lab.managed_resources import API_VERSIONS, ManagedResources, Resource
+from lab.managed_resources import API_VERSIONS, ManagedResources, of_provider
 
 LISTED_TYPES = ("Microsoft.App/containerApps", "Microsoft.Web/sites")
 PARAMETERS = {"api-version", "$skipToken"}
@@ -34,7 +34,7 @@ def _lister(arm: Arm, managed: ManagedResources, resource_type: str) -> Handler:
         after = _after(request.query.get("$skipToken", ""))
         found = [one for one in managed.of_type(resource_type) if str(one["id"]).lower() > after]
         page = found[: managed.page_size]
-        answer: dict[str, Any] = {"value": [_shown(one) for one in page]}
+        answer: dict[str, Any] = {"value": [of_provider(one) for one in page]}
         if len(found) > len(page):
             token = base64.urlsafe_b64encode(str(page[-1]["id"]).lower().encode()).decode()
             answer["nextLink"] = (
@@ -43,11 +43,6 @@ def _lister(arm: Arm, managed: ManagedResources, resource_type: str) -> Handler:
         return web.json_response(answer)
 
     return get
-
-
-def _shown(one: Resource) -> Resource:
-    """Without what only the group's own listing tells."""
-    return {name: value for name, value in one.items() if name != "createdTime"}
 
 
 def _after(token: str) -> str:

@@ -32,6 +32,14 @@ RUNBOOK_TYPES = (
 )
 PYTHON_RUNBOOK_TYPES = ("Python", "Python3")
 LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
+SYSTEM_RUNTIMES = (
+    ("PowerShell", "5.1"),
+    ("PowerShell", "7.1"),
+    ("PowerShell", "7.2"),
+    ("Python", "2.7"),
+    ("Python", "3.8"),
+    (LANGUAGE, LANGUAGE_VERSION),
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,20 +61,41 @@ class Package:
     name: str
     state: str
     version: str | None = None
-    size_bytes: int | None = None
+    size_bytes: int = 0
     error: str | None = None
     wheel: Wheel | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class RuntimeEnvironment:
-    """A runtime environment; its language is Python 3.10, the only one that the lab runs."""
+    """A runtime environment; the lab runs those whose language is Python 3.10 only. `system`: Azure has made it."""
 
     name: str
     location: str
     tags: dict[str, str]
     description: str | None
+    language: str = LANGUAGE
+    version: str = LANGUAGE_VERSION
+    system: bool = False
     packages: dict[str, Package] = field(default_factory=dict)  # by lower-cased name
+
+
+def system_environments(location: str) -> dict[str, RuntimeEnvironment]:
+    """Return the environments that every account has, by lower-cased name (learn manage-runtime-environment)."""
+    made = [
+        RuntimeEnvironment(
+            name=f"{language}-{version}",
+            location=location,
+            tags={},
+            description="System-generated Runtime Environment for your Automation account with Runtime language: "
+            f"{language} and version: {version}",
+            language=language,
+            version=version,
+            system=True,
+        )
+        for language, version in SYSTEM_RUNTIMES
+    ]
+    return {one.name.lower(): one for one in made}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,6 +182,7 @@ class AutomationAccount:
 
     arm_id: str
     guid: str  # what runbooks see as AUTOMATION_ASSET_ACCOUNTID
+    location: str
     variables: dict[str, Variable] = field(default_factory=dict)
     environments: dict[str, RuntimeEnvironment] = field(default_factory=dict)
     runbooks: dict[str, Runbook] = field(default_factory=dict)
@@ -161,10 +191,14 @@ class AutomationAccount:
     imports_window: Window = field(default_factory=lambda: Window(limit=IMPORTS))
     jobs_window: Window = field(default_factory=lambda: Window(limit=NEW_JOBS))
 
+    def __post_init__(self) -> None:
+        """Begin with what every account has."""
+        self.clear()
+
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything but what every account has."""
         self.variables.clear()
-        self.environments.clear()
+        self.environments = system_environments(self.location)
         self.runbooks.clear()
         self.schedules.clear()
         self.job_schedules.clear()

@@ -15,7 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab import identity, process_table
-from lab.automation_account import PYTHON_RUNBOOK_TYPES, AutomationAccount, timestamp
+from lab.automation_account import (
+    LANGUAGE,
+    LANGUAGE_VERSION,
+    PYTHON_RUNBOOK_TYPES,
+    AutomationAccount,
+    timestamp,
+)
 from lab.automation_job import TERMINAL, Job
 from lab.job import End, JobProcess, Outcome
 from lab.lab import Lab
@@ -191,6 +197,10 @@ class Jobs:
                 f"The runbook has no runtime environment in this account ({job.environment!r}). Azure would run it "
                 "with Python 3.8, which the lab has not: set the runbook's runtimeEnvironment.",
             )
+            return None
+        if (environment.language, environment.version) != (LANGUAGE, LANGUAGE_VERSION):
+            runs = f"The lab runs no {environment.language} {environment.version}, only {LANGUAGE} {LANGUAGE_VERSION}."
+            self._end(job, "Failed", runs)
             return None
         return await self._environments.python(
             [package.wheel for package in environment.packages.values() if package.wheel]

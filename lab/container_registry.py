@@ -13,12 +13,12 @@ Sources: OCI distribution specification 1.1; Azure/acr docs; azure-containerregi
 import json
 import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
 
 from aiohttp import web
 
 from lab import answers
 from lab.container_registry_acr import AcrApi
+from lab.container_registry_blobs import API_HEADERS, DIGEST, BlobApi, digest_invalid
 from lab.container_registry_index import (
     ManifestInvalidError,
     digest_of,
@@ -27,22 +27,23 @@ from lab.container_registry_index import (
 from lab.container_registry_store import ContainerRegistryStore
 from lab.container_registry_tokens import AccessRefused, ContainerRegistryTokens
 from lab.lab import Lab
-from lab.proxy import forward
-from lab.scopes import CATALOG_SCOPE, Scope, repository_scope
+from lab.scopes import CATALOG_SCOPE, repository_scope
 
 # "Max manifest size 4 MiB" (learn container-registry-skus); azure-containerregistry reads no more either.
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 NAME = rf"(?P<name>{PART}(?:/{PART})*)"
 TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
-DIGEST = r"sha256:[0-9a-f]{64}"
 MANIFEST = re.compile(rf"/v2/{NAME}/manifests/(?P<reference>{TAG}|{DIGEST})")
 REFERRERS = re.compile(rf"/v2/{NAME}/referrers/(?P<digest>{DIGEST})")
 TAGS = re.compile(rf"/v2/{NAME}/tags/list")
 BLOB = re.compile(rf"/v2/{NAME}/blobs/(?P<digest>{DIGEST})")
 UPLOADS = re.compile(rf"/v2/{NAME}/blobs/uploads/?")
 UPLOAD = re.compile(rf"/v2/{NAME}/blobs/uploads/[A-Za-z0-9_=.-]+")
-API_HEADERS = {"Docker-Distribution-Api-Version": "registry/2.0"}
+# What stands where a digest should: of a manifest it might be a tag, but for the colon.
+NO_DIGEST = re.compile(
+    rf"/v2/{NAME}/(?:manifests/(?P<one>[^/]*:[^/]*)|(?:blobs|referrers)/(?P<other>(?!uploads)[^/]+))"
+)
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 READS = ("GET", "HEAD")
 
@@ -82,9 +83,9 @@ class ContainerRegistryFront:
 
     def __init__(self, *, lab: Lab, service: str) -> None:
         """Serve `service`, whose Docker Registry is at `lab.real_urls[service]`."""
-        self._lab = lab
         self._store = ContainerRegistryStore(lab=lab, service=service)
         self.tokens = ContainerRegistryTokens(lab=lab, service=service)
+        blobs = BlobApi(store=self._store, tokens=self.tokens, session=lab.upstream)
         self._acr = AcrApi(store=self._store, tokens=self.tokens, login_server=lab.host(service))
         # Path, methods, the actions that are needed on the repository, and who answers.
         self._table: tuple[tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...], Answer], ...] = (
@@ -93,10 +94,10 @@ class ContainerRegistryFront:
             (MANIFEST, ("DELETE",), ("delete",), self._delete_manifest),
             (REFERRERS, ("GET",), ("pull",), self._referrers),
             (TAGS, ("GET",), ("metadata_read",), self._tags),
-            (UPLOADS, ("POST",), ("pull", "push"), self._start_upload),
-            (UPLOAD, ("GET", "PATCH", "PUT", "DELETE"), ("pull", "push"), self._pass),
-            (BLOB, READS, ("pull",), self._pass),
-            (BLOB, ("DELETE",), ("delete",), self._pass),
+            (UPLOADS, ("POST",), ("pull", "push"), blobs.start_upload),
+            (UPLOAD, ("GET", "PATCH", "PUT", "DELETE"), ("pull", "push"), blobs.upload),
+            (BLOB, READS, ("pull",), blobs.blob),
+            (BLOB, ("DELETE",), ("delete",), blobs.blob),
         )
 
     async def dispatch(self, request: web.Request) -> web.StreamResponse:
@@ -115,6 +116,9 @@ class ContainerRegistryFront:
             if request.method in methods:
                 self.tokens.require(request, repository_scope(match["name"], *actions))
                 return await answer(request, match)
+        if not known and (wrong := NO_DIGEST.fullmatch(path)) is not None:
+            self.tokens.require(request, repository_scope(wrong["name"], "pull"))
+            return digest_invalid(wrong["one"] or wrong["other"])
         raise web.HTTPMethodNotAllowed(request.method, READS) if known else web.HTTPNotFound
 
     async def _get_manifest(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
@@ -181,25 +185,6 @@ class ContainerRegistryFront:
 
     async def _tags(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
         return self._acr.tag_names(request, match["name"])
-
-    async def _start_upload(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
-        # A blob is mounted only from where the client may read; else an ordinary upload begins (OCI distribution).
-        source = request.query.get("from")
-        query = request.rel_url.raw_query_string
-        if source is not None and not self.tokens.allows(request, Scope("repository", source, frozenset({"pull"}))):
-            query = ""
-        return await self._forward(request, f"/v2/{match['name']}/blobs/uploads/", query)
-
-    async def _pass(self, request: web.Request, _match: re.Match[str]) -> web.StreamResponse:
-        return await self._forward(request, request.path, request.rel_url.raw_query_string)
-
-    async def _forward(self, request: web.Request, path: str, query: str) -> web.StreamResponse:
-        return await forward(
-            request,
-            f"{self._store.url}{quote(path, safe='/:@=')}{'?' + query if query else ''}",
-            session=self._lab.upstream,
-            headers={"Authorization": None},
-        )
 
 
 def accepts(headers: list[str], media_type: str) -> bool:

@@ -160,7 +160,9 @@ def _ordered(request: web.Request, entries: Mapping[str, AnEntry]) -> list[str]:
 def _page(request: web.Request, keys: list[str]) -> tuple[list[str], dict[str, str]]:
     """Return the page after `last`, of at most `n`, and its `Link` to the next."""
     wanted = request.query.get("n", "")
-    size = min(int(wanted), MAX_PAGE_SIZE) if wanted.isascii() and wanted.isdigit() and int(wanted) else PAGE_SIZE
+    size = min(int(wanted), MAX_PAGE_SIZE) if wanted.isascii() and wanted.isdigit() else PAGE_SIZE
+    if not size:  # an empty list, and no Link (OCI distribution specification, "Listing Tags")
+        return [], {}
     last = request.query.get("last")
     if last is not None:
         keys = keys[keys.index(last) + 1 :] if last in keys else [key for key in keys if key > last]

@@ -2,13 +2,20 @@
 
 Docker Registry keeps the bytes of manifests and blobs. Tags are kept here, since it can neither remove a tag alone nor
 say when one was set; and so are the subjects that its version 2 knows nothing of.
+And so are locks on its links. That a repository has a blob or manifest is a file there, which Docker Registry 2.8
+writes anew in place, without a lock: who reads it meanwhile finds it empty and says DIGEST_INVALID or knows no such
+blob (distribution/distribution#2098). Azure's service has no such race.
 """
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -17,6 +24,8 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 IMAGE_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEX_TYPES = (OCI_INDEX, DOCKER_LIST)
 MANIFEST_TYPES = (*IMAGE_TYPES, *INDEX_TYPES)
+# Where a layer that is kept elsewhere may be had (`urls` of a descriptor, OCI image specification).
+ELSEWHERE = re.compile(r"https?://\S+")
 
 
 class ManifestInvalidError(Exception):
@@ -96,6 +105,9 @@ def _read(body: bytes, media_type: str, content: dict[str, Any]) -> Manifest:
     children = tuple(content["manifests"]) if media_type in INDEX_TYPES else ()
     config = content["config"] if media_type in IMAGE_TYPES else None
     named = [config, *content["layers"]] if config is not None else list(children)
+    for url in (url for descriptor in named for url in descriptor.get("urls") or ()):
+        if ELSEWHERE.fullmatch(url) is None:
+            raise ManifestInvalidError(f"'{url}' is no address that a layer can be had from")
     config_type = None if config is None else str(config["mediaType"])
     subject = content.get("subject")
     return Manifest(
@@ -118,6 +130,28 @@ class ContainerRegistryIndex:
     def __init__(self) -> None:
         """Start empty."""
         self.repositories: dict[str, Repository] = {}
+        self._links: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def linking(self, *links: tuple[str, str]) -> AsyncIterator[Callable[[], None]]:
+        """Keep others from links: pairs of a repository and the digest of a blob or manifest.
+
+        The block is given a function that lets the others go on before it ends.
+        """
+        held: list[asyncio.Lock] = []
+
+        def release() -> None:
+            while held:
+                held.pop().release()
+
+        try:
+            for link in sorted(set(links)):  # in one order, so that no two wait for each other
+                lock = self._links.setdefault(link, asyncio.Lock())
+                await lock.acquire()
+                held.append(lock)
+            yield release
+        finally:
+            release()
 
     def record(self, repository: str, manifest: Manifest, tags: Iterable[str], *, now: float) -> None:
         """Take in a manifest that Docker Registry has, and point the tags at it."""

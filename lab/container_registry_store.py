@@ -29,7 +29,8 @@ class ContainerRegistryStore:
 
     async def manifest(self, repository: str, digest: str) -> bytes:
         """Return the bytes kept for a manifest, whatever they are."""
-        async with self._session.get(f"{self.url}/v2/{repository}/manifests/{digest}", headers=ACCEPT) as answer:
+        url = f"{self.url}/v2/{repository}/manifests/{digest}"
+        async with self.index.linking((repository, digest)), self._session.get(url, headers=ACCEPT) as answer:
             if answer.status != 200:
                 raise StoreFailedError(f"GET {digest}: {answer.status} {await answer.text()}")
             return await answer.read()
@@ -39,7 +40,10 @@ class ContainerRegistryStore:
     ) -> web.Response | None:
         """Keep a manifest and set its tags; return Docker Registry's refusal, e.g. of a blob that is not there."""
         url = f"{self.url}/v2/{repository}/manifests/{manifest.digest}"
-        async with self._session.put(url, data=body, headers={"Content-Type": manifest.media_type}) as answer:
+        headers = {"Content-Type": manifest.media_type}
+        parts = (manifest.digest, *manifest.blobs, *(str(child["digest"]) for child in manifest.children))
+        links = [(repository, part) for part in parts]
+        async with self.index.linking(*links), self._session.put(url, data=body, headers=headers) as answer:
             if answer.status != 201:
                 return web.Response(
                     status=answer.status, body=await answer.read(), headers={"Content-Type": "application/json"}
@@ -52,14 +56,15 @@ class ContainerRegistryStore:
         removed = self.index.delete_manifest(repository, digest)
         for found in removed:
             url = f"{self.url}/v2/{repository}/manifests/{found}"
-            async with self._session.delete(url) as answer:
+            async with self.index.linking((repository, found)), self._session.delete(url) as answer:
                 if answer.status != 202:
                     raise StoreFailedError(f"DELETE {found}: {answer.status} {await answer.text()}")
         return removed
 
     async def has_blob(self, repository: str, digest: str) -> bool:
         """Tell whether the repository has a blob."""
-        async with self._session.head(f"{self.url}/v2/{repository}/blobs/{digest}") as answer:
+        url = f"{self.url}/v2/{repository}/blobs/{digest}"
+        async with self.index.linking((repository, digest)), self._session.head(url) as answer:
             return answer.status == 200
 
     async def start_blob(self, repository: str, digest: str) -> str | None:
@@ -67,22 +72,30 @@ class ContainerRegistryStore:
         home = self.index.home_of(digest)
         url = f"{self.url}/v2/{repository}/blobs/uploads/"
         query = {} if home is None else {"mount": digest, "from": home}
-        async with self._session.post(URL(url).with_query(query)) as answer:
+        links = [(one, digest) for one in (repository, home) if one is not None]
+        async with self.index.linking(*links), self._session.post(URL(url).with_query(query)) as answer:
             if answer.status == 201:
                 return None
             if answer.status != 202:
                 raise StoreFailedError(f"POST {repository}: {answer.status} {await answer.text()}")
-            return str(URL(self.url).join(URL(answer.headers["Location"], encoded=True)))
+            return self._location(answer)
 
-    async def finish_blob(self, upload: str, digest: str, content: AsyncIterator[bytes]) -> str | None:
+    async def finish_blob(self, upload: str, repository: str, digest: str, content: AsyncIterator[bytes]) -> str | None:
         """Send a blob to its upload; return Docker Registry's refusal, e.g. DIGEST_INVALID, as text."""
-        url = URL(upload, encoded=True).update_query({"digest": digest})
         headers = {"Content-Type": "application/octet-stream"}
         try:
-            async with self._session.put(url, data=content, headers=headers) as answer:
+            # In two steps: the link, which others wait for, is written by the second, which takes no time.
+            async with self._session.patch(URL(upload, encoded=True), data=content, headers=headers) as answer:
+                if answer.status != 202:
+                    raise StoreFailedError(f"PATCH {digest}: {answer.status} {await answer.text()}")
+                url = URL(self._location(answer), encoded=True).update_query({"digest": digest})
+            async with self.index.linking((repository, digest)), self._session.put(url) as answer:
                 return None if answer.status == 201 else await answer.text()
         except aiohttp.ClientError as error:
             raise StoreFailedError(f"PUT {digest}: {error}") from error
+
+    def _location(self, answer: aiohttp.ClientResponse) -> str:
+        return str(URL(self.url).join(URL(answer.headers["Location"], encoded=True)))
 
 
 def unknown_repository(name: str) -> web.Response:

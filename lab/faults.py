@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ACTIONS = ("status", "reset_before", "reset_after", "delay", "throttle", "kill_job")
+# How ARM's errors may look: as documented; without `error` around it, as Automation's older ones; a JSON text that
+# holds JSON, as a recorded 409 of ACR's.
+FORMS = ("wrapped", "bare", "text")
 # How long a long-running operation takes when no latency says otherwise: one poll sees it under way.
 OPERATION_SECONDS = 0.05
 MAX_SECONDS = 24 * 3600
@@ -49,6 +52,7 @@ class Fault:
     times: int  # applied to so many requests, 0: to all
     status: int  # of the answer; `status` and `throttle`
     code: str | None  # of the error in the answer; `status`; None: what the service says for that status
+    form: str  # one of FORMS; `status`
     seconds: float  # of the delay; `delay`
     retry_after: int | None  # whole seconds; `status` and `throttle`
     id: int = 0
@@ -68,6 +72,7 @@ class Fault:
             "action": self.action,
             "status": self.status if self.action in ("status", "throttle") else None,
             "code": self.code,
+            "form": self.form,
             "seconds": self.seconds if self.action == "delay" else self.retry_after,
             "times": self.times,
             "matched": self.matched,
@@ -158,7 +163,7 @@ class Latencies:
 
 def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     """Read the body of `POST /faults`; InvalidFaultError says what is wrong with it."""
-    fields = _fields(body, "a fault", {"match", "action", "status", "code", "seconds", "times"})
+    fields = _fields(body, "a fault", {"match", "action", "status", "code", "form", "seconds", "times"})
     action = fields.get("action")
     if action not in ACTIONS:
         raise InvalidFaultError(f"action is {action!r}; it takes one of {', '.join(ACTIONS)}")
@@ -171,6 +176,9 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     code = fields.get("code")
     if code is not None and (action != "status" or not isinstance(code, str) or not code):
         raise InvalidFaultError(f"code is {code!r} of {action}; it takes an error code and goes with the action status")
+    form = fields.get("form", FORMS[0])
+    if form not in FORMS or (form != FORMS[0] and (action != "status" or match_fields.get("service") != "arm")):
+        raise InvalidFaultError(f"form is {form!r}; it takes one of {', '.join(FORMS)}, for a status of service arm")
     if "seconds" in fields and action not in ("status", "delay", "throttle"):
         raise InvalidFaultError(f"seconds goes with delay, throttle and status (Retry-After), not with {action}")
     seconds = _seconds(fields["seconds"]) if "seconds" in fields else None
@@ -188,6 +196,7 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
         times=_integer(fields.get("times", 1), "times", least=0, most=10**9),
         status=status,
         code=code,
+        form=form,
         seconds=(seconds or 0.0) if action == "delay" else 0.0,
         retry_after=(1 if retry_after is None else retry_after) if action == "throttle" else retry_after,
     )

@@ -15,6 +15,7 @@ from lab.clock import LabClock
 from lab.faults import OPERATION_SECONDS, Fault, Faults, Latencies
 from lab.journal import Entry, Journal
 from lab.loopback_sockets import Address
+from lab.recording import Recording
 from lab.request_copies import RequestCopies
 
 LOGGER = logging.getLogger("lab")
@@ -26,9 +27,10 @@ ANSWER_DROPPED: web.RequestKey[bool] = web.RequestKey("answer_dropped", bool)
 class Gate:
     """Journal, copies, faults and latencies of one lab, and the hooks by which requests are laid to jobs."""
 
-    def __init__(self, *, clock: LabClock) -> None:
-        """Start with an empty journal and no faults."""
+    def __init__(self, *, clock: LabClock, recording: Recording | None = None) -> None:
+        """Start with an empty journal and no faults; `recording` takes in every request."""
         self._clock = clock
+        self._recording = recording
         self.journal = Journal()
         self.copies = RequestCopies()
         self.faults = Faults()
@@ -86,11 +88,16 @@ class Gate:
             if copied:
                 self.copies.begin(request, entry)
             started = asyncio.get_running_loop().time()
+            answer: web.StreamResponse | None = None
             try:
-                return await self._pass(request, handler, entry, path(request))
+                answer = await self._pass(request, handler, entry, path(request))
+                return answer
             finally:
                 if copied:
                     await self.copies.end(request)
+                if self._recording is not None:
+                    reached = request.transport is not None and not request.transport.is_closing()
+                    await self._recording.add(request, entry, answer if reached else None)
                 entry.seconds = round(asyncio.get_running_loop().time() - started, 6)
 
         return gate
@@ -140,7 +147,7 @@ def injected(fault: Fault, service: str) -> web.Response:
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
     if fault.status < 400:
         return web.Response(status=fault.status, headers=headers)
-    return answers.refusal(service, fault.status, "Injected by the lab.", headers, code=fault.code)
+    return answers.refusal(service, fault.status, "Injected by the lab.", headers, code=fault.code, form=fault.form)
 
 
 async def _answered(request: web.Request, handler: Handler, service: str) -> web.StreamResponse:

@@ -134,7 +134,7 @@ async def _copy_blob(repository: str, digest: str, source: ImageSource, store: C
     if upload is None:
         return
     async with source.blob(digest) as content:
-        refused = await store.finish_blob(upload, digest, content)
+        refused = await store.finish_blob(upload, repository, digest, content)
     if refused is not None:
         # Docker Registry has checked the digest.
         raise ImportFailedError(f"Error copying blobs. {digest}: {refused}")

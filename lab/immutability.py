@@ -129,10 +129,11 @@ class Immutability:
         update = Update(kind="extend", days=days, at=at, object_id=by)
         return self._store(container, replace(now, days=days, history=(*now.history, update)))
 
-    def delete(self, container: str, *, if_match: str) -> None:
-        """Take an unlocked policy away."""
+    def delete(self, container: str, *, if_match: str) -> str:
+        """Take an unlocked policy away; return the ETag of its absence."""
         _check_state(self._existing(container, if_match), "Unlocked")
         del self.policies[container]
+        return self._etag()
 
     def clear(self) -> None:
         """Forget every policy."""

@@ -101,8 +101,8 @@ class KeyHandlers:
         return web.json_response({"value": verify(version.content, wire.text(body, "alg") or "", digest, signature)})
 
     async def _versions(self, request: web.Request) -> web.Response:
-        key, versions = self._keys.versions(request.match_info["name"])
-        return wire.page(request, [self._item(key, version) for version in versions], vault=self._vault)
+        versions = self._keys.versions(request.match_info["name"])
+        return wire.page(request, [self._item(*each) for each in versions], vault=self._vault)
 
     async def _list(self, request: web.Request) -> web.Response:
         found = self._keys.listed(deleted=False)

@@ -69,8 +69,8 @@ class SecretHandlers:
         return web.json_response(self._version(secret, version))
 
     async def _versions(self, request: web.Request) -> web.Response:
-        secret, versions = self._secrets.versions(request.match_info["name"])
-        return wire.page(request, [self._version(secret, version) for version in versions], vault=self._vault)
+        versions = self._secrets.versions(request.match_info["name"])
+        return wire.page(request, [self._version(*each) for each in versions], vault=self._vault)
 
     async def _list(self, request: web.Request) -> web.Response:
         found = self._secrets.listed(deleted=False)

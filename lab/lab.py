@@ -13,7 +13,7 @@ from lab.container_registry_index import ContainerRegistryIndex
 from lab.gate import Gate
 from lab.immutability import Immutability
 from lab.log_tables import LogTables
-from lab.registry_tokens import RegistryTokens
+from lab.registry_tokens import RegistryTokens, new_value
 from lab.signing_material import SigningMaterial
 from lab.tokens import TokenIssuer
 from lab.vault_objects import VaultOptions
@@ -93,7 +93,7 @@ class Names:
     # The repository-scoped read-only token that the customer's Key Vault holds in secret `publisher-acr-token`, and the
     # first of its passwords.
     publisher_token_username: str = "customer-2f4cfa0e"  # noqa: S105 - a name
-    publisher_token_password: str = field(default_factory=lambda: secrets.token_urlsafe(39))
+    publisher_token_password: str = field(default_factory=new_value)
 
     @property
     def resource_group_id(self) -> str:

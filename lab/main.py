@@ -39,6 +39,7 @@ from lab.lab import KEY_VAULTS, SERVICES, Lab, Names
 from lab.managed_applications import APPLICATIONS
 from lab.proxy import upstream_session
 from lab.real_servers import RealServerFailedError, RealServers
+from lab.recording import Recording, RecordingFailedError
 from lab.registry_tokens import RegistryTokens
 from lab.tokens import TokenIssuer
 from lab.tools import ToolMissingError
@@ -76,8 +77,13 @@ STAND_INS: dict[str, Callable[[Lab], web.Application]] = {
 
 
 @contextlib.asynccontextmanager
-async def running(directory: Path, *, publisher_root: Path) -> AsyncIterator[tuple[Lab, RealServers]]:
-    """Start a lab in `directory` and end it on leaving; its sites answer as soon as the block is entered."""
+async def running(
+    directory: Path, *, publisher_root: Path, recording: Recording | None = None
+) -> AsyncIterator[tuple[Lab, RealServers]]:
+    """Start a lab in `directory` and end it on leaving; its sites answer as soon as the block is entered.
+
+    `recording` takes in every request, and is closed at the end; None: nothing is recorded.
+    """
     files = certificates.ensure(directory)
     sockets = {service: _listen() for service in SERVICES}
     names, clock = Names(), LabClock()
@@ -87,13 +93,15 @@ async def running(directory: Path, *, publisher_root: Path) -> AsyncIterator[tup
         for listening in sockets.values():
             stack.callback(listening.close)
         stack.push_async_callback(servers.stop)
+        if recording is not None:
+            stack.callback(recording.close)
         await servers.start(names=names, certificates=files)
         lab = Lab(
             names=names,
             dir=directory,
             publisher_root=publisher_root,
             clock=clock,
-            gate=Gate(clock=clock),
+            gate=Gate(clock=clock, recording=recording),
             tokens=TokenIssuer(clock=clock, tenant_id=names.tenant_id),
             ca_file=files.ca,
             server_ssl=files.server_context(),
@@ -142,7 +150,13 @@ async def _close(lab: Lab) -> None:
         await hook()
 
 
-async def run(directory: Path, *, publisher_root: Path, announce: Callable[[dict[str, str]], None]) -> None:
+async def run(
+    directory: Path,
+    *,
+    publisher_root: Path,
+    recording: Recording | None,
+    announce: Callable[[dict[str, str]], None],
+) -> None:
     """Run a lab until SIGTERM or SIGINT; RealServerFailedError if a real server ends before that.
 
     `announce` is given the environment as soon as every service answers.
@@ -150,7 +164,7 @@ async def run(directory: Path, *, publisher_root: Path, announce: Callable[[dict
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    async with running(directory, publisher_root=publisher_root) as (lab, servers):
+    async with running(directory, publisher_root=publisher_root, recording=recording) as (lab, servers):
         variables = state.environment(lab)
         state.write_environment(directory, variables)
         announce(variables)
@@ -183,6 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
         default=publisher_api.project(),
         help="folder with the package `publisher`, run as the publisher's callback API (default: this project's)",
     )
+    parser.add_argument("--record", metavar="DIR", help="folder for a recording of all requests and answers")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
 
@@ -207,8 +222,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     with lock:
         try:
-            asyncio.run(run(directory, publisher_root=publisher_root, announce=announce))
-        except (RealServerFailedError, ToolMissingError) as error:
+            recording = Recording(Path(options.record)) if options.record else None
+            asyncio.run(run(directory, publisher_root=publisher_root, recording=recording, announce=announce))
+        except (RealServerFailedError, RecordingFailedError, ToolMissingError) as error:
             sys.stderr.write(f"lab: {error}\n")
             return 1
         finally:

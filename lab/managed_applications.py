@@ -195,7 +195,7 @@ def container_app(lab: Lab, name: str, *, image: str, fqdn: str) -> Resource:
                     "fqdn": fqdn,
                     "external": True,
                     "targetPort": 8080,
-                    "transport": "Auto",
+                    "transport": "auto",
                     "allowInsecure": False,
                     "traffic": [{"latestRevision": True, "weight": 100}],
                 },

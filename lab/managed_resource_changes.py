@@ -34,6 +34,7 @@ SYNTHETIC_TYPES = (
 )
 MAX_SYNTHETIC = 100_000
 AVAILABILITY_STATES = ("Available", "Degraded", "Unavailable", "Unknown")
+APP_STATES = ("InProgress", "Succeeded", "Failed", "Canceled", "Deleting")  # Microsoft.App 2025-01-01
 NOBODY = "192.0.2.1"  # RFC 5737
 
 
@@ -75,6 +76,8 @@ def _change(lab: Lab, managed: ManagedResources, body: object) -> None:
 
 
 def _provisioning_state(managed: ManagedResources, one: Resource, value: str) -> None:
+    if one["type"] == "Microsoft.App/containerApps" and value not in APP_STATES:
+        raise InvalidFaultError(f"a container app's provisioningState is one of {', '.join(APP_STATES)}, not {value!r}")
     managed.add([{**one, "properties": {**one["properties"], "provisioningState": value}}])
 
 
@@ -125,7 +128,8 @@ def _synthetic(lab: Lab, fields: Mapping[str, Any]) -> list[Resource]:
 def _one(lab: Lab, resource_type: str, name: str, host: str) -> Resource:
     if resource_type == "Microsoft.App/containerApps":
         return container_app(lab, name, image=f"{lab.host('customer_registry')}/synthetic/{name}:1.0.0", fqdn=host)
-    return resource(lab, resource_type, name, {"provisioningState": "Succeeded"})
+    more = {"creationData": {"createOption": "Empty"}} if resource_type == "Microsoft.Compute/disks" else {}
+    return resource(lab, resource_type, name, {"provisioningState": "Succeeded", **more})
 
 
 def _whole(value: object, name: str, *, most: int) -> int:

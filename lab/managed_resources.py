@@ -28,7 +28,8 @@ API_VERSIONS: Mapping[str, tuple[str, ...]] = {
     "Microsoft.Insights/dataCollectionRules": ("2024-03-11", "2023-03-11", "2022-06-01"),
     "Microsoft.Insights/metricAlerts": ("2018-03-01",),
     "Microsoft.Insights/scheduledQueryRules": ("2023-12-01", "2022-06-15", "2021-08-01"),
-    "Microsoft.KeyVault/vaults": ("2024-11-01", "2023-07-01"),
+    # Those before 2026-02-01 retire on 2027-02-27 (learn key-vault/general/access-control-default).
+    "Microsoft.KeyVault/vaults": ("2026-02-01", "2024-11-01", "2023-07-01"),
     "Microsoft.ManagedIdentity/userAssignedIdentities": ("2024-11-30", "2023-01-31"),
     "Microsoft.Network/applicationGateways": _NETWORK,
     "Microsoft.Network/networkInterfaces": _NETWORK,
@@ -47,6 +48,8 @@ API_VERSIONS: Mapping[str, tuple[str, ...]] = {
 PAGE_SIZE = 1000  # of the resource listing, where the client names none
 
 Resource = dict[str, Any]
+# What only listings that ARM itself makes tell of a resource; its own provider does not know it.
+ARMS_OWN = frozenset({"managedBy", "createdTime"})
 
 
 def resource_id(lab: Lab, resource_type: str, name: str) -> str:
@@ -69,6 +72,11 @@ def resource(
         **more,
         "properties": dict(properties),
     }
+
+
+def of_provider(one: Resource) -> Resource:
+    """Return a resource as its own provider shows it."""
+    return {name: value for name, value in one.items() if name not in ARMS_OWN}
 
 
 class ManagedResources:

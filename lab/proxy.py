@@ -76,9 +76,13 @@ async def forward(
         size = upstream.content_length
         if request.method != "HEAD" and size is not None and size <= WHOLE_ANSWER_BYTES:
             received.popall("Content-Length", None)
-            return web.Response(
-                status=upstream.status, reason=upstream.reason, headers=received, body=await upstream.read()
-            )
+            try:
+                content = await upstream.read()
+            except aiohttp.ClientPayloadError:
+                if upstream.status < 400:
+                    return await reset_connection(request)
+                content = b""  # Docker Registry's 416 announces the blob's length and sends nothing
+            return web.Response(status=upstream.status, reason=upstream.reason, headers=received, body=content)
         answer = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=received)
         await answer.prepare(request)
         try:

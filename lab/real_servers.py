@@ -91,6 +91,8 @@ class RealServers:
                         "delete": {"enabled": True},
                         "maintenance": {"uploadpurging": {"enabled": False}},
                     },
+                    # Layers that are kept elsewhere (`urls`) are taken, as ACR does; by default none is.
+                    "validation": {"manifests": {"urls": {"allow": ["^https?://"]}}},
                     # Relative Locations lead a client back to the front that it came through.
                     "http": {"addr": "127.0.0.1:0", "relativeurls": True, "secret": secrets.token_hex(16)},
                 }

@@ -163,10 +163,12 @@ class VaultObjects(Generic[Content]):
         self._write(name, changed)
         return changed, new
 
-    def versions(self, name: str) -> tuple[VaultObject[Content], list[Version[Content]]]:
-        """Return the versions by id, as the service lists them; 404 if there is no such object."""
-        found, _ = self._version(self._seen(name), name, "")
-        return found, sorted(found.versions, key=lambda version: version.id)
+    def versions(self, name: str) -> list[tuple[VaultObject[Content], Version[Content]]]:
+        """Return the versions by id, as the service lists them; none if there is no such object."""
+        found = self._seen(name)
+        if found is None or found.deleted is not None:
+            return []
+        return [(found, version) for version in sorted(found.versions, key=lambda version: version.id)]
 
     def listed(self, *, deleted: bool) -> list[VaultObject[Content]]:
         """Return the objects that are there, or the deleted ones, by name."""

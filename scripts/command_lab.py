@@ -15,6 +15,7 @@ examples:
   source .lab/lab.env                 point this shell's clients at it
   vibedata lab reset                  empty it: registries, storage, faults, journal
   vibedata lab down                   end it
+  vibedata lab up --record seen       a line of JSON for each request and its answer in seen/, secrets masked
   vibedata lab up --dir /tmp/second   a second one beside it
 """
 ACTIONS = {
@@ -46,6 +47,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action.add_argument("--dir", default=".lab", help="folder that holds everything of this lab (default: .lab)")
         if name == "up":
             action.add_argument("--detach", action="store_true", help="run in the background; return when it is ready")
+            action.add_argument(
+                "--record",
+                metavar="DIR",
+                help="append each whole request and its answer to a file in this folder; secrets are masked",
+            )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,14 +62,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _up(directory: Path, arguments: argparse.Namespace) -> int:
     running = lab_process.find(directory)
+    options = ["--record", str(Path(arguments.record).resolve())] if arguments.record else []
+    # A lab that runs already cannot be made to record.
+    if running is not None and (options or not arguments.detach):
+        remedy = f"source {directory}/lab.env to use it, or `vibedata lab down --dir {directory}` to end it"
+        raise CommandError(f"a lab runs in {directory} already (process {running.pid})", remedy=remedy)
     if not arguments.detach:
-        if running is not None:
-            remedy = f"source {directory}/lab.env to use it, or `vibedata lab down --dir {directory}` to end it"
-            raise CommandError(f"a lab runs in {directory} already (process {running.pid})", remedy=remedy)
         # This process becomes the lab, so that signals and the exit code need no passing on.
         os.chdir(lab_process.PROJECT)
-        os.execv(sys.executable, lab_process.command(directory, "--output", arguments.output))  # noqa: S606
-    lab = running or lab_process.start_detached(directory)
+        os.execv(sys.executable, lab_process.command(directory, "--output", arguments.output, *options))  # noqa: S606
+    lab = running or lab_process.start_detached(directory, *options)
     warnings = lab_process.warnings(lab)
     text = "".join(f"# {warning}\n" for warning in warnings) + (directory / "lab.env").read_text()
     show(arguments.output, result={**lab.as_json(), "warnings": warnings}, text=text)

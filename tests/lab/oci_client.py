@@ -112,8 +112,7 @@ class Registry:
     def push(self, repository: str, pushed: Image, *tags: str) -> str:
         """Push an image with everything that it names and return its digest.
 
-        What is there is not sent again, as with every client of repute: Docker Registry rewrites the blob's link in
-        place, and answers 500 to whoever reads the blob at that moment.
+        What is there is not sent again, as with every client of repute.
         """
         for child in pushed.children:
             self.push(repository, child)

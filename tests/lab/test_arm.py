@@ -80,7 +80,8 @@ def test_official_client_gets_each_listed_resource_by_its_id(lab: LabUnderTest) 
         assert {one.type for one in listed} == set(VERSIONS)
         for one in listed:
             got = client.resources.get_by_id(str(one.id), api_version=VERSIONS[str(one.type)])
-            assert (got.id, got.type, bool(got.properties)) == (one.id, one.type, True)
+            # A provider may spell its type otherwise than the listing: Automation has capitals.
+            assert (got.id, str(got.type).lower(), bool(got.properties)) == (one.id, str(one.type).lower(), True)
         missing = f"{group(lab)}/providers/Microsoft.KeyVault/vaults/other"
         with pytest.raises(ResourceNotFoundError):
             client.resources.get_by_id(missing, api_version="2023-07-01")

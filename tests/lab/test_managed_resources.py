@@ -27,7 +27,9 @@ def test_every_resource_answers_by_its_id_with_each_of_its_api_versions(lab: Lab
         for one in found:
             for version in API_VERSIONS[str(one.type)]:
                 got = client.resources.get_by_id(str(one.id), api_version=version)
-                assert (got.id, got.type, got.name) == (one.id, one.type, str(one.name).rpartition("/")[2])
+                assert (got.id, got.name) == (one.id, str(one.name).rpartition("/")[2])
+                # A provider may spell its type otherwise than the listing: Automation has capitals.
+                assert str(got.type).lower() == str(one.type).lower()
                 assert got.properties
             with pytest.raises(HttpResponseError) as raised:
                 client.resources.get_by_id(str(one.id), api_version="2016-01-01")

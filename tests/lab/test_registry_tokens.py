@@ -188,3 +188,14 @@ def test_customers_subscription_refuses_the_publisher(lab: LabUnderTest) -> None
         customers.registries.get(lab.env["VIBEDATA_RESOURCE_GROUP"], "vibedataacr")
     assert refused.value.error is not None
     assert refused.value.error.code == "InvalidAuthenticationTokenTenant"
+
+
+def test_an_update_may_be_an_operation(lab: LabUnderTest, tokens: Tokens) -> None:
+    lab.latency(operation="updateToken", seconds=1.5)
+    tokens.update(status="disabled")
+    assert tokens.get().status == "disabled"
+    asked = [one["status"] for one in lab.journal(service="arm") if "/operationStatuses/" in one["path"]]
+    assert len(asked) > 1 and set(asked) == {200}
+    unknown = m.TokenPassword(name="password2")
+    with pytest.raises(HttpResponseError, match="it is to be generated"):
+        tokens.update(unknown)
