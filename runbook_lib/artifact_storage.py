@@ -8,7 +8,7 @@ new version (azure-facts, section 8). An unlocked one can be changed by nobody w
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
