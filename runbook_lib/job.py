@@ -118,6 +118,6 @@ def _final_json(output: str) -> Mapping[str, Any] | None:
         return None
     try:
         result = json.loads(lines[-1])
-    except ValueError:
-        return None  # cut off: the job was killed while it wrote
+    except (ValueError, RecursionError):
+        return None  # cut off: the job was killed while it wrote; or no result of ours
     return result if isinstance(result, dict) else None
