@@ -26,6 +26,7 @@ from runbook_lib.component_registry import (
     digest_of,
 )
 from runbook_lib.errors import RunbookError
+from runbook_lib.listing import bounded
 from runbook_lib.retry import Attempts, PolicySource
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class ComponentTables:
 
     def entities(self, table: str) -> Iterator[Mapping[str, Any]]:
         """Yield every entity of a table, page by page. Raises ResourceNotFoundError where there is no such table."""
-        yield from self._service.get_table_client(table).list_entities(results_per_page=PAGE_ROWS)
+        rows = self._service.get_table_client(table).list_entities(results_per_page=PAGE_ROWS)
+        yield from bounded(rows, target=table)
 
     def recorded(self, table: str) -> dict[Key, Recorded] | None:
         """Return what is recorded in a table, by key; None where there is no such table.

@@ -80,9 +80,9 @@ class ContainerRegistryWire:
         Raises RunbookError: the side's `unreachable` code, VD-REGISTRY-006 (larger than max_bytes).
         """
         import requests
-        from requests.utils import super_len
 
-        large = (max_bytes if into else 0) + super_len(options.get("data") or b"")
+        data = options.get("data")
+        large = (max_bytes if into else 0) + (len(data) if isinstance(data, bytes) else 0)
         body: list[bytes] = []
 
         def read_body(response: "requests.Response", **_: object) -> None:
