@@ -252,5 +252,5 @@ def test_what_costs_nothing_to_refuse_is_refused_before_anything_is_parsed(
     rig = Rig()
     fields = {"Content-Type": "application/json", "Content-Digest": "d", "Signature-Input": "i", "Signature": "s"}
     sent = {name: value for name, value in {**fields, **changes}.items() if value is not None}
-    assert serve(rig, PATH, sent)[0] == 401
+    assert serve(rig, PATH, sent, BODY)[0] == 401
     assert [event["reason"] for event in rig.events] == [reason]
