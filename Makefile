@@ -13,7 +13,7 @@ demo: set-up
 test: set-up lint
 	@$(VENV)/pytest -q -n 2 --dist loadfile
 
-# An hour: rotations that meet trouble at every single request, in turn.
+# Some hours: rotations that meet trouble at every single request, in turn; 100,000 inputs for every parser.
 soak: set-up
 	@$(VENV)/pytest -q -s -m soak
 

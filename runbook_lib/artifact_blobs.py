@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
+from runbook_lib.listing import bounded
 from runbook_lib.release_artifacts import ArtifactBlob
 
 if TYPE_CHECKING:
@@ -49,11 +50,15 @@ class ArtifactBlobs:
         self._key: tuple[datetime, UserDelegationKey] | None = None
 
     def sizes(self) -> Mapping[str, int]:
-        """Return the size in bytes of each blob by its name. Raises RunbookError VD-STORAGE-004 (no container)."""
+        """Return the size in bytes of each blob by its name.
+
+        Raises RunbookError VD-STORAGE-004 (no container), -005 (more than can be looked through).
+        """
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            return {blob.name: blob.size for blob in self._service.get_container_client(CONTAINER).list_blobs()}
+            listed = self._service.get_container_client(CONTAINER).list_blobs()
+            return {blob.name: blob.size for blob in bounded(listed, target=CONTAINER)}
         except ResourceNotFoundError as error:
             raise RunbookError("VD-STORAGE-004", target=CONTAINER) from error
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.endpoints import member
 from runbook_lib.errors import RunbookError
+from runbook_lib.listing import bounded
 from runbook_lib.release import InstalledRelease
 from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
 from runbook_lib.settings import Settings
@@ -37,8 +38,6 @@ APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
 # How much of Azure's own words an error shows.
 MAX_WORDS = 300
 
-# Each release has three. More than these are no releases, and listing them takes minutes.
-MAX_BLOBS = 200_000
 
 _BLOB_NAME = re.compile(rf"(?P<version>{VERSION})/(?P<sha256>{SHA256})\.json")
 _PART_NAME = re.compile(rf"{VERSION}/{SHA256}(\.json|\.oci\.json|\.jws)")
@@ -113,16 +112,16 @@ def judge_policy(container: object, policy: object) -> tuple[str, str]:
 def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) -> Mapping[str, datetime]:
     """Return when each blob of a release was made, by its name; of all releases, or those of one version.
 
-    Raises RunbookError VD-STORAGE-001 (no such container), -005 (more blobs than MAX_BLOBS), and azure.core's errors.
+    Raises RunbookError VD-STORAGE-001 (no such container), -005 (more than can be looked through), and azure.core's
+    errors.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
     container = blob_service.get_container_client(CONTAINER)
     found: dict[str, datetime] = {}
     try:
-        for number, blob in enumerate(container.list_blobs(name_starts_with=f"{version}/" if version else None)):
-            if number >= MAX_BLOBS:
-                raise RunbookError("VD-STORAGE-005", f"more than {MAX_BLOBS}", target=CONTAINER)
+        listed = container.list_blobs(name_starts_with=f"{version}/" if version else None)
+        for blob in bounded(listed, target=CONTAINER):
             if _PART_NAME.fullmatch(blob.name):
                 found[blob.name] = blob.creation_time
     except ResourceNotFoundError as error:

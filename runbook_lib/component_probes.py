@@ -18,6 +18,7 @@ from runbook_lib.managed_resources import DETAILED_TYPES, Availability, ManagedR
 from runbook_lib.probe import PROBE_SECONDS, Probe
 from runbook_lib.probe_connection import connect
 from runbook_lib.probe_http import DEFAULT_PATH, DEFAULT_STATUS, HttpTarget, look_http, target_of
+from runbook_lib.release_manifest import MAX_PROBE_SECONDS
 
 ASKED_KINDS = ("http", "tcp")
 # ARM's words for a resource at rest; none where a type has no such state.
@@ -102,7 +103,9 @@ def _asked(component: RegisteredComponent, named: str, trust: ssl.SSLContext) ->
         return Observation("fails", "not asked: it has no address")
     if own is None or own.origin != target.origin:
         return Observation("fails", f"not asked: its resource does not name {target.origin} (see bootstrap_registry)")
-    seconds = float(component.health_timeout_seconds or PROBE_SECONDS)
+    # Anything else in the row is not the suite's, and must not hold the check.
+    given = component.health_timeout_seconds
+    seconds = float(given) if 1 <= given <= MAX_PROBE_SECONDS else PROBE_SECONDS
     if component.health_kind == "tcp":
         return Probe(seconds=seconds, look=lambda deadline: look_tcp(target, deadline))
     wanted = replace(

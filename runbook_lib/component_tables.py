@@ -28,6 +28,7 @@ from runbook_lib.component_registry import (
     is_key,
 )
 from runbook_lib.errors import RunbookError
+from runbook_lib.listing import bounded
 from runbook_lib.retry import Attempts, PolicySource
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class ComponentTables:
         One whose key no runbook makes is somebody else's: it is passed over, since the table sorts it in another way
         than the ranges that are read back here.
         """
-        for entity in self._service.get_table_client(table).list_entities(results_per_page=PAGE_ROWS):
+        rows = self._service.get_table_client(table).list_entities(results_per_page=PAGE_ROWS)
+        for entity in bounded(rows, target=table):
             if is_key(entity.get("PartitionKey")) and is_key(entity.get("RowKey")):
                 yield entity
             elif table not in self._told:

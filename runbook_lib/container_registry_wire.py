@@ -86,10 +86,10 @@ class ContainerRegistryWire:
         Raises RunbookError: the side's `unreachable` code, VD-REGISTRY-006 (larger than max_bytes).
         """
         import requests
-        from requests.utils import super_len
         from urllib3.exceptions import HTTPError
 
-        large = (max_bytes if into else 0) + super_len(options.get("data") or b"")
+        data = options.get("data")
+        large = (max_bytes if into else 0) + (len(data) if isinstance(data, bytes) else 0)
         body: list[bytes] = []
         reading = False
 

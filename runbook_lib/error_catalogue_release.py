@@ -203,9 +203,9 @@ ENTRIES = (
     ),
     entry(
         "VD-STORAGE-005",
-        "a container holds more blobs than a run looks through",
-        "Somebody writes blobs there that are none of the suite's; it writes three for each release.",
+        "a container or table holds more than a run looks through",
+        "Somebody else writes there: the suite keeps three blobs for each release and a row for each resource.",
         "See who may write to the storage account, and in its log who did. Blobs under a retention policy stay: where"
-        " they are too many to pass over, import the release into another storage account.",
+        " they are too many, import the release into another storage account.",
     ),
 )

@@ -26,7 +26,7 @@ _PATH = re.compile(r"(/[!\"$->@-~]*)?")
 _QUERY = re.compile(r"(\?[!\"$-~]*)?")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _FIELD_VALUE = re.compile(r"[\t -~]*")
-# RFC 9112 section 5.2. It is looked for where blanks begin, and not again at each of them: a field of blanks alone would
+# RFC 9112 section 5.2. It is looked for where blanks begin, and not at each of them: a field of blanks alone would
 # cost the square of its length.
 _FOLD = re.compile(r"(?<![ \t])[ \t]*\r?\n[ \t]+")
 

@@ -80,7 +80,7 @@ class _Answer(requests.Response):
     @property
     def content(self) -> bytes:
         """The body, whole. Raises TooLarge past MAX_CONTENT_BYTES, and requests.RequestException."""
-        if not self._content_consumed:
+        if not self._content_consumed:  # type: ignore[attr-defined]
             self._content = read_capped(self, MAX_CONTENT_BYTES)
         return super().content
 

@@ -45,6 +45,10 @@ def parse_token(text: str, redactor: Redactor) -> PublisherToken:
 
     Nothing of the secret may enter a message, not even of a malformed one: hence `from None`.
     """
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON can escape half a surrogate pair, and the vault's client reads it so
+        raise RunbookError("VD-VAULT-002", "it is no text", target=SECRET) from None
     if len(text) >= MIN_SECRET_LENGTH:
         redactor.learn(text)
     try:

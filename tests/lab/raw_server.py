@@ -82,7 +82,7 @@ def drips(before: bytes, drop: bytes, *, every: float = 0.1, seconds: float = 8.
 
     def handle(_: bytes, send: Callable[[bytes], object]) -> None:
         send(before)
-        for _ in range(int(seconds / every)):
+        for _drop in range(int(seconds / every)):
             time.sleep(every)
             send(drop)
 

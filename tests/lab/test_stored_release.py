@@ -127,7 +127,7 @@ def test_more_names_than_can_be_looked_through_are_an_error(
 ) -> None:
     put(customer, {f"junk/{number}": b"" for number in range(4)})
     assert list_blobs(customer.blobs) == {}
-    monkeypatch.setattr("runbook_lib.artifact_storage.MAX_BLOBS", 3)
+    monkeypatch.setattr("runbook_lib.listing.MAX_LISTED", 3)
     with pytest.raises(RunbookError) as caught:
         list_blobs(customer.blobs)
     assert caught.value.code == "VD-STORAGE-005"

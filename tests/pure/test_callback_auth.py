@@ -226,3 +226,31 @@ def test_an_outage_is_no_refusal(serve: Callable[..., tuple[int, Any]]) -> None:
     assert rig.events == [{"event": "unavailable", "what": "the test says so", "path": PATH}]
     rig.keys.down = False
     assert serve(rig, PATH, signed(), BODY) == PASSED
+
+
+@pytest.mark.parametrize("serve", [Rig.wsgi, Rig.asgi])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"Signature": "a" + " " * 15_000 + "b"}, "malformed"),
+        ({"Signature-Input": "a=(" + " " * 15_000}, "malformed"),
+        ({"Content-Type": "\t" * 15_000}, "malformed"),
+        ({"Signature": None, "Content-Type": "\x00"}, "missing"),
+    ],
+)
+def test_what_costs_nothing_to_refuse_is_refused_before_anything_is_parsed(
+    serve: Callable[..., tuple[int, Any]],
+    changes: dict[str, str | None],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def parse(*_: object, **__: object) -> None:
+        raise AssertionError("it is parsed")
+
+    monkeypatch.setattr("publisher.callback_gate.field_values", parse)
+    monkeypatch.setattr("publisher.callback_gate.received_message", parse)
+    rig = Rig()
+    fields = {"Content-Type": "application/json", "Content-Digest": "d", "Signature-Input": "i", "Signature": "s"}
+    sent = {name: value for name, value in {**fields, **changes}.items() if value is not None}
+    assert serve(rig, PATH, sent, BODY)[0] == 401
+    assert [event["reason"] for event in rig.events] == [reason]

@@ -14,7 +14,7 @@ from runbook_lib.deadline import Deadline
 from runbook_lib.health import Observation
 from runbook_lib.managed_resources import Availability
 from runbook_lib.observability import ActionGroup, AlertRule, judge_groups, judge_rules
-from runbook_lib.probe import NOT_REACHED, Probe, run_probes
+from runbook_lib.probe import NOT_REACHED, PROBE_SECONDS, Probe, run_probes
 from runbook_lib.probe_http import HttpTarget, target_of
 
 TRUST = ssl.create_default_context()
@@ -38,6 +38,12 @@ def test_a_component_is_probed_at_its_own_resources_address() -> None:
     assert isinstance(probe_of(component(healthKind="tcp"), GROUP, TRUST), Probe)
     probe = probe_of(component(healthTimeoutSeconds=7), GROUP, TRUST)
     assert isinstance(probe, Probe) and probe.seconds == 7
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 301, 2**31 - 1, 1e300, "7", None, True])
+def test_a_time_that_no_release_can_ask_for_is_not_given(seconds: object) -> None:
+    probe = probe_of(component(healthTimeoutSeconds=seconds), GROUP, TRUST)
+    assert isinstance(probe, Probe) and 1 <= probe.seconds <= PROBE_SECONDS
 
 
 @pytest.mark.parametrize(
