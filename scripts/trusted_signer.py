@@ -50,8 +50,10 @@ def policy(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TrustPo
 
 
 def _fingerprint(root: str) -> str:
-    if _FINGERPRINT.fullmatch(root):
-        return root
+    # openssl and Windows write capitals, openssl a colon after each byte.
+    fingerprint = root.replace(":", "").lower()
+    if _FINGERPRINT.fullmatch(fingerprint):
+        return fingerprint
     try:
         (certificate,) = x509.load_pem_x509_certificates(Path(root).read_bytes())
     except OSError as error:

@@ -169,6 +169,9 @@ def test_a_question_that_is_not_understood_is_refused(
     for arguments in (
         ("host.example/other/repository:latest", root),
         ("no tag at all", root),
+        ("https://[", root),
+        ("a" * 5000, root),
+        ("caf\udce9\x1b[2J", root),
         (str(release), root, root, root),
         (str(release), "--trust-root=/absent.pem"),
         (str(release), f"--trust-root={tmp_path / 'two.pem'}"),
