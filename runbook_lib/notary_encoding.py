@@ -1,7 +1,7 @@
 """How a certificate is encoded, where `cryptography` takes more than notation (Go's crypto/x509) and openssl do. Pure.
 
-Two readers must not see two keys in one certificate: a key has one form here, the one of RFC 3279, RFC 5480 and RFC
-8410 that everybody writes. Curve parameters that are spelled out were CVE-2020-0601.
+Two readers must not see two keys in one certificate: a key has one form here, which everybody writes. Curve parameters
+that are spelled out were CVE-2020-0601.
 """
 
 from collections.abc import Iterator

@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
         "--identity",
         default=environ.get(IDENTITY, ""),
         metavar="SUBJECT",
-        help=f"subject of the signing certificate, as RFC 4514 writes it (default: ${IDENTITY})",
+        help=f"subject of the signing certificate, as RFC 4514 or openssl writes it (default: ${IDENTITY})",
     )
 
 
