@@ -105,7 +105,7 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
 
     def send_blob(self, repository: str, path: Path, descriptor: Descriptor) -> None:
         """Upload a blob from its file; the container registry compares its digest."""
-        layer = {"digest": descriptor.digest, "size": descriptor.size}
+        layer = {"digest": descriptor.digest}
         upload = copy.copy(self)
         upload._repository = repository
         container = self.get_container(f"{self._wire.login_server}/{repository}")
