@@ -12,16 +12,17 @@ What that client gets wrong is put right here, and nowhere else:
 6. The upload goes wherever `Location` leads, bearer token included. Here it stays at the login server.
 7. The answer that opens an upload is not checked. Here every answer is.
 8. Its pieces have the size that the caller names. Here they have at least what the server asks for.
+9. It writes the query of `Location` anew, which loses what is empty or stands there twice. Here it is kept.
 """
 
 import copy
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
 from oras.provider import Registry
-from oras.utils import append_url_params
 
 from oci.layout import INDEX_MEDIA_TYPE, Descriptor
 from runbook_lib import addresses, header_fields
@@ -38,6 +39,7 @@ PIECE_BYTES = 4 * 1024 * 1024
 # piece is held in memory, several at once.
 LEAST_PIECE = "OCI-Chunk-Min-Length"
 MAX_PIECE_BYTES = 64 * 1024 * 1024
+BYTES = {"Content-Type": "application/octet-stream"}
 SUCCESS = (200, 201, 202)
 REFUSED = (401, 403)
 # What a server says to the rest of an upload of which it got a piece twice, or half of one: digest or state do not fit,
@@ -103,7 +105,7 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
 
     def send_blob(self, repository: str, path: Path, descriptor: Descriptor) -> None:
         """Upload a blob from its file; the container registry compares its digest."""
-        layer = {"digest": descriptor.digest, "size": descriptor.size}
+        layer = {"digest": descriptor.digest}
         upload = copy.copy(self)
         upload._repository = repository
         container = self.get_container(f"{self._wire.login_server}/{repository}")
@@ -112,22 +114,33 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         else:
             upload._check_200_response(upload.chunked_upload(str(path), container, layer))
 
+    def put_upload(self, blob: str, container: object, layer: Mapping[str, str]) -> requests.Response:
+        """Upload a small blob at once, for oras, and return the last answer (9)."""
+        location = self._get_location(self._begin(), container)
+        return self._end(location, layer["digest"], Path(blob).read_bytes())
+
     def chunked_upload(
-        self, blob: str, container: object, layer: Mapping[str, object], chunk_size: int = PIECE_BYTES
+        self, blob: str, container: object, layer: Mapping[str, str], chunk_size: int = PIECE_BYTES
     ) -> requests.Response:
         """Upload a blob in pieces, for oras, and return the last answer (8)."""
-        url = self._url(self._repository, "blobs/uploads/")
-        answer = self.do_request(url, "POST", headers={"Content-Type": "application/octet-stream"})
+        answer = self._begin()
         location = self._get_location(answer, container)
         size = max(chunk_size, self._least_piece(answer))
         start = 0
         with Path(blob).open("rb") as file:
             while piece := file.read(size):
                 end = start + len(piece) - 1
-                headers = {"Content-Range": f"{start}-{end}", "Content-Type": "application/octet-stream"}
+                headers = {"Content-Range": f"{start}-{end}", **BYTES}
                 location = self._get_location(self.do_request(location, "PATCH", piece, headers), container)
                 start = end + 1
-        return self.do_request(append_url_params(location, {"digest": layer["digest"]}), "PUT")
+        return self._end(location, layer["digest"], b"")
+
+    def _begin(self) -> requests.Response:
+        return self.do_request(self._url(self._repository, "blobs/uploads/"), "POST", headers=BYTES)
+
+    def _end(self, location: str, digest: str, rest: bytes) -> requests.Response:
+        url = f"{location}{'&' if '?' in location else '?'}digest={quote(digest, safe='')}"
+        return self.do_request(url, "PUT", rest, BYTES)
 
     def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> None:
         """Put a manifest's bytes under a digest or a tag."""
@@ -147,7 +160,9 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
 
         A server without conditions takes it in any case.
         """
-        headers = {"Content-Type": INDEX_MEDIA_TYPE, **({"If-Match": etag} if etag else {})}
+        # RFC 9110 section 13.1.1: a weak ETag matches nothing there.
+        strong = etag and not etag.startswith("W/")
+        headers = {"Content-Type": INDEX_MEDIA_TYPE, **({"If-Match": etag} if strong else {})}
         answer = self._put_manifest(repository, tag, content, headers)
         if answer.status != CHANGED_MEANWHILE:
             self._taken(repository, answer)

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from oci.layout import EMPTY, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
 from oci.signers import Signer
 from oci.signing_chain import SigningChain
-from runbook_lib import base64url
+from runbook_lib import base64url, notary_manifest
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_algorithms import is_signed
-from runbook_lib.notary_manifest import ARTIFACT_TYPE
 
+ARTIFACT_TYPE = notary_manifest.ARTIFACT_TYPE
 ENVELOPE_MEDIA_TYPE = "application/jose+json"
 PAYLOAD_MEDIA_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 SIGNING_SCHEME = "io.cncf.notary.signingScheme"

@@ -14,8 +14,7 @@ MAX_LENGTH = 8000
 # RFC 1035 section 2.3.4.
 MAX_NAME_LENGTH = 253
 DEFAULT_PORTS = {"https": 443, "http": 80}
-# Azure's own services on every virtual machine's host, at an address that counts as a public one
-# (learn what-is-ip-address-168-63-129-16).
+# Azure's own services, at an address that counts as public (learn what-is-ip-address-168-63-129-16).
 AZURE_HOST = ipaddress.ip_address("168.63.129.16")
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(\?(?P<query>[^#]*))?(#.*)?")

@@ -28,9 +28,9 @@ from runbook_lib.container_registry_wire import (
 )
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import READ_BYTES
-from runbook_lib.publisher_token import PublisherToken
 
 if TYPE_CHECKING:
+    from runbook_lib.publisher_token import PublisherToken
     from runbook_lib.runbook import Context
 
 MANIFEST_TYPES = (
@@ -83,8 +83,8 @@ class ContainerRegistryReader:
     def digest_of(self, repository: str, reference: str) -> str | None:
         """Return the digest of what a tag or digest points to, None where there is no such thing.
 
-        HEAD is asked. Where it gives no digest, which is optional (OCI distribution specification 1.1, "Pulling
-        manifests"), is not served, or says the first time that there is nothing, GET is, and the bytes are hashed.
+        HEAD is asked. Where it gives no digest (a SHOULD of the OCI distribution specification 1.1), is not served, or
+        says the first time that there is nothing, GET is, and the bytes are hashed.
         """
         target = _target(repository, reference)
         answer = self._ask("HEAD", repository, f"manifests/{reference}", target, max_bytes=0)
@@ -264,7 +264,7 @@ def _compare(found: str, wanted: str, target: str) -> None:
         raise RunbookError("VD-REGISTRY-005", f"they have {found}", target=target)
 
 
-def publisher_reader(context: "Context", token: PublisherToken) -> ContainerRegistryReader:
+def publisher_reader(context: "Context", token: "PublisherToken") -> ContainerRegistryReader:
     """Return a reader of the publisher's container registry by its repository-scoped token."""
     wire = _wire(context, context.settings.publisher_registry, PUBLISHER)
     source = PublisherTokenSource(wire=wire, username=token.username, password=token.password, clock=context.clock)

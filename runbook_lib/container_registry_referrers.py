@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, unquote
 
-from runbook_lib import addresses, header_fields
+from runbook_lib import addresses, link_field
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_wire import Answer
 from runbook_lib.errors import RunbookError
@@ -144,8 +144,8 @@ def _next(answer: Answer, base: str, path: str, target: str) -> str | None:
     It must be a page of this list: the token that is good for it goes there.
     """
     try:
-        links = header_fields.links(answer.headers.get("Link", ""))
-    except header_fields.NotAFieldError as error:
+        links = link_field.links(answer.headers.get("Link", ""))
+    except link_field.NotAFieldError as error:
         raise RunbookError("VD-TRUST-014", f"its Link cannot be read: {error}", target=target) from error
     following = next((link.target for link in links if "next" in link.relations), None)
     if following is None:

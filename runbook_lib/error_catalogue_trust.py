@@ -134,8 +134,8 @@ _SIGNATURES: tuple[ErrorEntry, ...] = (
     entry(
         "VD-TRUST-012",
         "the trusted identity cannot be read",
-        "The setting `trusted_identity` is no subject of a certificate as RFC 4514 writes it.",
-        "Set it to what the publisher names, such as `CN=Vibedata Release Signing,O=Vibedata`.",
+        "The setting `trusted_identity` is no subject of a certificate as RFC 4514, openssl, Java or Windows write it.",
+        "Set it to what the publisher names, such as `CN=Vibedata Release Signing,O=Vibedata`. OIDs stand for types.",
     ),
     entry(
         "VD-TRUST-013",

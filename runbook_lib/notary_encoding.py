@@ -1,7 +1,7 @@
 """How a certificate is encoded, where `cryptography` takes more than notation (Go's crypto/x509) and openssl do. Pure.
 
-Two readers must not see two keys in one certificate: a key has one form here, the one of RFC 3279, RFC 5480 and RFC
-8410 that everybody writes. Curve parameters that are spelled out were CVE-2020-0601.
+Two readers must not see two keys in one certificate: a key has one form here, which everybody writes. Curve parameters
+that are spelled out were CVE-2020-0601.
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,13 @@ if TYPE_CHECKING:
 # As Go has it (crypto/rsa, checkPub): a larger one has no use but to be slow.
 MAX_RSA_EXPONENT = 2**31 - 1
 
-_VERSION, _OID = 0xA0, 0x06
-_EC_KEY = bytes.fromhex("06072a8648ce3d0201")
-# TBSCertificate (RFC 5280 section 4.1): the key follows serialNumber, signature, issuer, validity and subject.
-_FIELDS_BEFORE_THE_KEY = 5
+_OID, _EC_KEY = 0x06, bytes.fromhex("06072a8648ce3d0201")
+# TBSCertificate of version 3 (RFC 5280 section 4.1): version, serialNumber, signature, issuer, validity, subject, key.
+_KEY = 6
 
 
 def problem_of(certificate: "x509.Certificate", key: "CertificatePublicKeyTypes") -> str:
-    """Return what is wrong with a certificate's encoding, as the end of a sentence about it; "" for nothing.
-
-    Raises ValueError for bytes that are no DER.
-    """
+    """Return what is wrong with a certificate's encoding, as the end of a sentence about it; "" for nothing."""
     from cryptography import x509
 
     if certificate.version != x509.Version.v3:
@@ -36,10 +32,11 @@ def _problem_of_key(certificate: "x509.Certificate", key: "CertificatePublicKeyT
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    found = _key_info(certificate.tbs_certificate_bytes)
+    ((_, fields),) = _elements(certificate.tbs_certificate_bytes)
+    found, content = list(_elements(fields))[_KEY]
     if found != key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo):
-        algorithm = next(_elements(_content(found)), b"")
-        parts = list(_elements(_content(algorithm)))
+        algorithm = next(_elements(content))[1]
+        parts = [element for element, _ in _elements(algorithm)]
         if parts[:1] == [_EC_KEY] and [part[0] for part in parts[1:]] != [_OID]:
             return "has a key that spells out the parameters of its curve, or has none (RFC 5480, 2.1.1)"
         return "has a key in an encoding that is not the usual one (RFC 3279, RFC 5480, RFC 8410)"
@@ -63,37 +60,13 @@ def _problem_of_signature(certificate: "x509.Certificate") -> str:
     return ""
 
 
-def _key_info(tbs: bytes) -> bytes:
-    fields = _elements(_content(tbs))
-    first = next(fields, b"")
-    before = _FIELDS_BEFORE_THE_KEY if first[:1] == bytes([_VERSION]) else _FIELDS_BEFORE_THE_KEY - 1
-    for _ in range(before):
-        next(fields, b"")
-    return next(fields, b"")
-
-
-def _content(element: bytes) -> bytes:
-    begin, end = _bounds(element, 0)
-    return element[begin:end]
-
-
-def _elements(content: bytes) -> Iterator[bytes]:
-    """Yield the elements of a DER sequence's content, each with its tag and length."""
+def _elements(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the elements of DER that has been read before, each whole and its content."""
     position = 0
     while position < len(content):
-        _, end = _bounds(content, position)
-        yield content[position:end]
-        position = end
-
-
-def _bounds(content: bytes, position: int) -> tuple[int, int]:
-    """Return where an element's content begins and ends. Raises ValueError."""
-    if len(content) < position + 2:
-        raise ValueError("an element is cut off")
-    size, begin = content[position + 1], position + 2
-    if size >= 0x80:
-        begin += size - 0x80
-        size = int.from_bytes(content[position + 2 : begin], "big")
-    if begin + size > len(content):
-        raise ValueError("an element is cut off")
-    return begin, begin + size
+        size, begin = content[position + 1], position + 2
+        if size >= 0x80:
+            begin += size - 0x80
+            size = int.from_bytes(content[position + 2 : begin], "big")
+        yield content[position : begin + size], content[begin : begin + size]
+        position = begin + size

@@ -1,8 +1,7 @@
 """A certificate's subject as people copy it from their tools, read into types and values. Pure.
 
-Read are RFC 4514 and its elders (RFC 2253, RFC 1779, which Java writes), `openssl x509 -subject` of every version
-(`C = NL, O = "a, b"`, `/C=NL/O=a`), and what Windows and the Azure portal show (`S=`, `E=`, `OID.2.5.4.97=`, doubled
-quotes). What has two readings is refused, and the word that is not known is named.
+Read are RFC 4514 and its elders (Java writes RFC 1779), openssl (`C = NL, O = "a, b"`, `/C=NL/O=a`), Windows and the
+Azure portal (`S=`, `E=`, `OID.2.5.4.97=`, doubled quotes). A word that is not known is refused by its name.
 """
 
 import re
@@ -13,45 +12,25 @@ from runbook_lib.notary_descriptor import shown
 # A type (a dotted OID) and a value.
 Attribute: TypeAlias = tuple[str, str]
 
-_X520, _PILOT, _PKCS9 = "2.5.4.", "0.9.2342.19200300.100.1.", "1.2.840.113549.1.9."
-_JURISDICTION = "1.3.6.1.4.1.311.60.2.1."
-# Names of types, in small letters: those of RFC 4519, openssl (short and long), Windows and Java.
+# Types by an arc of OIDs and their last number, with their names in RFC 4519, openssl, Windows and Java. Key Vault and
+# Windows write S, which notation takes for ST, too.
 _TYPES = {
-    _X520 + "3": "cn commonname",
-    _X520 + "4": "sn surname",
-    _X520 + "5": "serialnumber",
-    _X520 + "6": "c countryname",
-    _X520 + "7": "l localityname",
-    # Key Vault and Windows write S, which notation takes for ST, too.
-    _X520 + "8": "st s sp stateorprovincename",
-    _X520 + "9": "street streetaddress",
-    _X520 + "10": "o organizationname",
-    _X520 + "11": "ou organizationalunitname",
-    _X520 + "12": "title t",
-    _X520 + "13": "description",
-    _X520 + "15": "businesscategory",
-    _X520 + "16": "postaladdress",
-    _X520 + "17": "postalcode",
-    _X520 + "18": "postofficebox",
-    _X520 + "20": "telephonenumber",
-    _X520 + "41": "name",
-    _X520 + "42": "gn g givenname",
-    _X520 + "43": "initials i",
-    _X520 + "44": "generationqualifier generation",
-    _X520 + "46": "dnqualifier dnq",
-    _X520 + "65": "pseudonym",
-    _X520 + "97": "organizationidentifier",
-    _PILOT + "1": "uid userid",
-    _PILOT + "3": "mail rfc822mailbox",
-    _PILOT + "25": "dc domaincomponent",
-    _PKCS9 + "1": "emailaddress e email",
-    _PKCS9 + "2": "unstructuredname",
-    _PKCS9 + "8": "unstructuredaddress",
-    _JURISDICTION + "1": "jurisdictionl jurisdictionlocalityname",
-    _JURISDICTION + "2": "jurisdictionst jurisdictionstateorprovincename",
-    _JURISDICTION + "3": "jurisdictionc jurisdictioncountryname",
+    "2.5.4": "3 cn commonname,4 sn surname,5 serialnumber,6 c countryname,7 l localityname,"
+    "8 st s sp stateorprovincename,9 street streetaddress,10 o organizationname,11 ou organizationalunitname,"
+    "12 title t,13 description,15 businesscategory,16 postaladdress,17 postalcode,20 telephonenumber,"
+    "41 name,42 gn g givenname,43 initials i,44 generationqualifier generation,46 dnqualifier dnq,65 pseudonym,"
+    "97 organizationidentifier",
+    "0.9.2342.19200300.100.1": "1 uid userid,3 mail rfc822mailbox,25 dc domaincomponent",
+    "1.2.840.113549.1.9": "1 emailaddress e email,2 unstructuredname",
+    "1.3.6.1.4.1.311.60.2.1": "1 jurisdictionl jurisdictionlocalityname,2 jurisdictionst "
+    "jurisdictionstateorprovincename,3 jurisdictionc jurisdictioncountryname",
 }
-_OIDS = {name: oid for oid, names in _TYPES.items() for name in names.split()}
+_OIDS = {
+    name: f"{arc}.{number}"
+    for arc, types in _TYPES.items()
+    for number, *names in map(str.split, types.split(","))
+    for name in names
+}
 # The types of text that a name may have (X.520), by tag.
 _TEXTS = {
     0x0C: "utf-8",

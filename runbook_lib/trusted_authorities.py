@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runbook_lib.errors import RunbookError
 
-# In the order in which `requests` looks at them; they name a file of certificates in PEM, or a folder of such files.
+# In the order in which `requests` looks at them: each names a file in PEM, or a folder of such.
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 

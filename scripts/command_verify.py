@@ -11,6 +11,7 @@ from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessTokens
 from runbook_lib.container_registry_wire import PUBLISHER
 from runbook_lib.errors import RunbookError
+from runbook_lib.notary_descriptor import MAX_SHOWN, shown
 from runbook_lib.release import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.release_manifest import DIGEST, TAG
 from scripts import trusted_signer
@@ -84,18 +85,27 @@ def parse_reference(text: str) -> Reference:
         return Reference(host="", reference=text)
     match = _REFERENCE.fullmatch(text)
     if match is None or match["repository"] != MANIFEST_REPOSITORY:
-        raise RunbookError("VD-TRUST-056", f"it is no tag, no folder, and not HOST/{MANIFEST_REPOSITORY}", target=text)
+        target = text if text.isprintable() and len(text) <= MAX_SHOWN else shown(text)
+        raise RunbookError(
+            "VD-TRUST-056", f"it is no tag, no folder, and not HOST/{MANIFEST_REPOSITORY}", target=target
+        )
     return Reference(host=match["host"], reference=match["digest"] or match["tag"] or LATEST)
 
 
 def _place(arguments: argparse.Namespace) -> ReleasePlace:
-    folder = Path(arguments.reference)
-    if folder.is_dir():
-        return BuiltReleaseFolder(folder)
+    if _is_folder(arguments.reference):
+        return BuiltReleaseFolder(Path(arguments.reference))
     named = parse_reference(arguments.reference)
     wire = open_wire(named.host or default_host(), PUBLISHER, option="HOST/REPOSITORY:TAG")
     tokens = AccessTokens(source=token_source(arguments, os.environ, wire), clock=SYSTEM_CLOCK)
     return ContainerRegistryRelease(reader=ContainerRegistryReader(wire=wire, tokens=tokens), reference=named.reference)
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).is_dir()
+    except OSError:
+        return False  # too long a name for a folder
 
 
 def _text(reference: str, findings: Findings) -> str:

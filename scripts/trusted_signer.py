@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
         "--identity",
         default=environ.get(IDENTITY, ""),
         metavar="SUBJECT",
-        help=f"subject of the signing certificate, as RFC 4514 writes it (default: ${IDENTITY})",
+        help=f"subject of the signing certificate, as RFC 4514 or openssl writes it (default: ${IDENTITY})",
     )
 
 
@@ -51,8 +51,10 @@ def policy(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TrustPo
 
 
 def _fingerprint(root: str) -> str:
-    if _FINGERPRINT.fullmatch(root):
-        return root
+    # openssl and Windows write capitals, openssl a colon after each byte.
+    fingerprint = root.replace(":", "").lower()
+    if _FINGERPRINT.fullmatch(fingerprint):
+        return fingerprint
     try:
         (certificate,) = x509.load_pem_x509_certificates(read_file(Path(root), max_bytes=MAX_PEM_BYTES))
     except FileRefusedError as error:

@@ -11,10 +11,11 @@ from oci.layout import blob_path
 from oci.push import read_release
 from scripts import cli
 from tests.certificate_maker import AUTHORITY, Wanted, make, pem
-from tests.lab.release_maker import container_registry
+from tests.lab.release_maker import container_registry, digest_of
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.test_one_bit import kept, variants
 from tests.lab.test_push import ISSUER, SERVICE, VERSION, make_release, push_now, writes
+from tests.release_signer import ENVELOPE_TYPE, SIGNATURE_TYPE, ReleaseSigner, descriptor, usual_signer
 
 CHECKS = ["signature", "trust", "release manifest", "expiry", "content"]
 REPOSITORY = "vibedata/release-manifest"
@@ -64,6 +65,57 @@ def test_a_pushed_release_is_verified_to_its_last_pin(
     assert cli.main(["verify", VERSION, root]) == 0
     words = capsys.readouterr().out
     assert all(name in words for name in ("signature", "passed", certificate["fingerprint"][:16]))
+
+
+def sign_as_notation_does(folder: Path, signer: ReleaseSigner) -> str:
+    """Do what `notation sign --oci-layout` (1.3.2) does to a folder, and return the signature manifest's digest."""
+    index = json.loads((folder / "index.json").read_bytes())
+    (entry,) = [each for each in index["manifests"] if f"{REPOSITORY}:" in str(each.get("annotations"))]
+    subject = descriptor(blob_path(folder, entry["digest"]).read_bytes())
+    envelope = signer.envelope(subject)
+    config = {"mediaType": SIGNATURE_TYPE, "digest": digest_of(b"{}"), "size": 2}
+    annotations = {
+        "io.cncf.notary.x509chain.thumbprint#S256": "[]",
+        "org.opencontainers.image.created": "2026-11-23T07:39:15Z",
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": subject["mediaType"],
+        "config": config,
+        "layers": [{"mediaType": ENVELOPE_TYPE, "digest": digest_of(envelope), "size": len(envelope)}],
+        "subject": subject,
+        "annotations": annotations,
+    }
+    content = json.dumps(manifest, separators=(",", ":")).encode()
+    for blob in (envelope, b"{}", content):
+        blob_path(folder, digest_of(blob)).write_bytes(blob)
+    # An entry without artifactType, and with the manifest's annotations.
+    listed = {
+        "mediaType": subject["mediaType"],
+        "digest": digest_of(content),
+        "size": len(content),
+        "annotations": annotations,
+    }
+    index["manifests"].append(listed)
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    return digest_of(content)
+
+
+def test_a_folder_that_notation_has_signed_is_taken(
+    lab: LabUnderTest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_release(tmp_path / "dist", signed=False, valid_days=3650)
+    signer = usual_signer()
+    trust = (f"--trust-root={signer.root_fingerprint}", f"--identity={Wanted().name}")
+    assert failure(capsys, str(folder), *trust) == (1, "VD-TRUST-050")
+    signature = sign_as_notation_does(folder, signer)
+    code, result = verify(capsys, str(folder), *trust)
+    assert (code, result["certificate"]["fingerprint"]) == (0, signer.leaf_fingerprint)
+    # And it is pushed, listed and found there: registries show the configuration's type as the artifact's.
+    assert {outcome.outcome for outcome in push_now(lab, folder)} == {"done"}
+    code, result = verify(capsys, "latest", *trust)
+    assert (code, result["certificate"]["fingerprint"]) == (0, signer.leaf_fingerprint)
+    assert [each.digest for each in read_release(folder).signatures] == [signature]
 
 
 def test_a_builds_folder_is_verified_without_any_service(
@@ -169,6 +221,9 @@ def test_a_question_that_is_not_understood_is_refused(
     for arguments in (
         ("host.example/other/repository:latest", root),
         ("no tag at all", root),
+        ("https://[", root),
+        ("a" * 5000, root),
+        ("caf\udce9\x1b[2J", root),
         (str(release), root, root, root),
         (str(release), "--trust-root=/absent.pem"),
         (str(release), f"--trust-root={tmp_path / 'two.pem'}"),

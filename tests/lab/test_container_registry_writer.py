@@ -124,7 +124,8 @@ def test_a_repository_may_be_called_like_a_part_of_the_api(
 
 
 @pytest.mark.parametrize(
-    "location", ["https://HOST/upload/7?state=x", "HTTPS://HOST/upload/7?state=x", "/upload/7?state=x"]
+    "location",
+    ["https://HOST/upload/7?state=x&a=&a=%2f", "HTTPS://HOST/upload/7?state=x&a=&a=%2f", "/upload/7?state=x&a=&a=%2f"],
 )
 def test_an_upload_goes_on_wherever_its_own_server_says(
     server: ScriptedServer, writer: ContainerRegistryWriter, tmp_path: Path, location: str
@@ -134,7 +135,7 @@ def test_an_upload_goes_on_wherever_its_own_server_says(
     there = location.replace("HOST", server.host)
     server.play(TOKEN, Answer(status=202, headers={"Location": there}), Answer(status=201))
     writer.send_blob("a", blob, Descriptor(media_type="text/plain", digest=DIGEST, size=5))
-    assert server.requests[-1].path == f"/upload/7?state=x&digest={quote(DIGEST, safe='')}"
+    assert server.requests[-1].path == f"/upload/7?state=x&a=&a=%2F&digest={quote(DIGEST, safe='')}"
     assert server.requests[-1].headers["Authorization"] == "Bearer a-token"
 
 
@@ -209,3 +210,12 @@ def test_pieces_that_would_fill_the_memory_are_not_sent(
         writer.send_blob("a", blob, Descriptor(media_type="text/plain", digest=DIGEST, size=PIECE_BYTES + 1))
     assert code_of(caught) == "VD-PUSH-006"
     assert server.methods == ["GET", "POST"]
+
+
+@pytest.mark.parametrize(("etag", "sent"), [('"1"', '"1"'), ('W/"1"', None), ("", None)])
+def test_an_index_is_written_on_condition_of_a_strong_etag(
+    server: ScriptedServer, writer: ContainerRegistryWriter, etag: str, sent: str | None
+) -> None:
+    server.play(TOKEN, Answer(status=201))
+    writer.put_index("a", "sha256-1", b"{}", etag=etag)
+    assert server.requests[-1].headers.get("If-Match") == sent

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import header_fields
+from runbook_lib import header_fields, link_field
 from runbook_lib.container_registry_words import MAX_ERRORS, MAX_WORDS, words
-from runbook_lib.header_fields import NotAFieldError
+from runbook_lib.link_field import NotAFieldError
 
 
 def relations(value: str) -> list[tuple[str, str]]:
-    return [(link.target, " ".join(sorted(link.relations))) for link in header_fields.links(value)]
+    return [(link.target, " ".join(sorted(link.relations))) for link in link_field.links(value)]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_links_are_read_by_their_grammar(value: str, found: list[tuple[str, str]
 )
 def test_what_is_no_link_is_said_to_be_none(value: str) -> None:
     with pytest.raises(NotAFieldError):
-        header_fields.links(value)
+        link_field.links(value)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_time_grows_as_the_field_does(make: Any) -> None:
         for _ in range(5):
             begun = time.process_time()
             with contextlib.suppress(NotAFieldError):
-                header_fields.links(value)
+                link_field.links(value)
             best = min(best, time.process_time() - begun)
         return best
 
