@@ -134,6 +134,10 @@ def _add_packages(writer: LayoutWriter, wheels: Sequence[LockedWheel], version: 
     """Add the package set: one layer a wheel, in order of their names."""
     media_type = release.PACKAGES_MEDIA_TYPE
     layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
+    for wheel, layer in zip(wheels, layers, strict=True):
+        # What was copied counts, not what was looked at before.
+        if layer.digest != f"sha256:{wheel.package.sha256}":
+            raise RunbookError("VD-BUILD-005", "it was changed while it was copied", target=wheel.package.name)
     return writer.add_artifact(
         repository=release.PACKAGES_REPOSITORY, tag=version, artifact_type=media_type, layers=layers
     )

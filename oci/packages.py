@@ -1,6 +1,5 @@
 """Collect the locked wheels: from a local cache by hash, and what it lacks with pip."""
 
-import hashlib
 import re
 import shutil
 import subprocess
@@ -13,13 +12,15 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from oci import local_files
+from oci.local_files import FileRefusedError
 from oci.package_lock import LockedPackage
 from oci.sandbox import pip_target
 from runbook_lib.errors import RunbookError
+from runbook_lib.release_artifacts import MAX_WHEEL_BYTES
 
 # A slow link and some 8 MB; pip has its own time limit for each connection.
 PIP_SECONDS = 900
-READ_BYTES = 1024 * 1024
 # What pip says of its sources is of no use to the reader of an error and may hold an internal address.
 # From where its scheme begins, and not from each character of it again.
 _ADDRESS = re.compile(r"(?<![a-z0-9+])[a-z][a-z0-9+]*://\S+")
@@ -49,12 +50,9 @@ def collect(packages: Sequence[LockedPackage], *, cache: Path) -> tuple[LockedWh
 
 
 def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256 in hex, reading it piece by piece."""
-    result = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(READ_BYTES):
-            result.update(piece)
-    return result.hexdigest()
+    """Return a file's SHA-256 in hex. Raises FileRefusedError: it is no plain file, or is larger than any wheel."""
+    with local_files.open_below(path.parent, path.name) as file:
+        return local_files.sha256_of(file, max_bytes=MAX_WHEEL_BYTES)
 
 
 def modules_of(wheels: Iterable[LockedWheel]) -> frozenset[str]:
@@ -79,10 +77,17 @@ def module_names(entry: str) -> list[str]:
 def _cached(package: LockedPackage, cache: Path) -> Path | None:
     folder = cache / package.sha256
     path = next(folder.glob("*.whl"), None)
-    if path is None or (sha256_of(path) == package.sha256 and _is_of(package, path)):
+    if path is None or _is_locked(package, path):
         return path
     shutil.rmtree(folder)
     return None
+
+
+def _is_locked(package: LockedPackage, path: Path) -> bool:
+    try:
+        return sha256_of(path) == package.sha256 and _is_of(package, path)
+    except FileRefusedError:
+        return False
 
 
 def _present(package: LockedPackage, path: Path | None) -> Path:

@@ -24,6 +24,8 @@ from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, parse
 
 # Requests in flight at once. Each upload holds one piece in memory (container_registry_writer.PIECE_BYTES).
 MAX_PARALLEL = 8
+# How much of a name from a folder's index an error shows.
+SHOWN = 40
 
 BLOBS, MANIFESTS, SIGNATURES, LISTED, TAGS, LATEST_TAG = range(6)
 _KINDS = {"blob": BLOBS, "manifest": MANIFESTS, "signature": SIGNATURES, "referrer": LISTED, "tag": TAGS}
@@ -83,7 +85,7 @@ def read_release(folder: Path) -> BuiltRelease:
     described = read_artifact(signed.manifest, digest=signed.digest, target=str(folder))
     manifest = parse(layout_reader.blob_of(folder, described.content_digest, max_bytes=MAX_MANIFEST_BYTES))
     if signed.tag != manifest.version:
-        detail = f"its index names the release manifest {signed.tag}, which is of version {manifest.version}"
+        detail = f"its index names the release manifest {signed.tag[:SHOWN]!a}, which is of version {manifest.version}"
         raise RunbookError("VD-PUSH-001", detail, target=str(folder))
     pinned = _pinned(folder, found, manifest)
     signatures = _signatures(found, signed)

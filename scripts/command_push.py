@@ -25,8 +25,9 @@ from scripts.release_check import BuiltReleaseFolder, Findings, check
 
 SIDE = Side(unreachable=PUBLISHER.unreachable, refused="VD-PUSH-005")
 PROGRESS_SECONDS = 2.0
-# How many of the things that are not sent a warning names.
+# How many of the things that are not sent a warning names, and how much of each name.
 MAX_NAMED = 5
+MAX_NAME_CHARACTERS = 100
 EXAMPLES = f"""\
 examples:
   vibedata push dist --plan                            what would be sent, nothing changed
@@ -144,8 +145,10 @@ def _left_out(built: BuiltRelease) -> list[str]:
     """Return what to say of things that stand in the folder and are no part of the release."""
     if not built.others:
         return []
-    named = ", ".join(built.others[:MAX_NAMED]) + (", ..." if len(built.others) > MAX_NAMED else "")
-    return [f"not sent, because the release does not pin it: {named}"]
+    # The folder's index may be anybody's: its names reach the terminal as plain ASCII.
+    named = ", ".join(ascii(name[:MAX_NAME_CHARACTERS])[1:-1] for name in built.others[:MAX_NAMED])
+    more = ", ..." if len(built.others) > MAX_NAMED else ""
+    return [f"not sent, because the release does not pin it: {named}{more}"]
 
 
 def _plan_text(plan: Plan, findings: Findings) -> str:

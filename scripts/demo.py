@@ -22,6 +22,7 @@ from scripts.lab_process import RunningLab
 from scripts.output import CommandError
 from scripts.publication import Bootstrap
 from scripts.release_artifacts import LayoutArtifacts
+from scripts.standard_streams import tolerant
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAB = PROJECT / ".lab"
@@ -160,4 +161,6 @@ def _report(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with tolerant():
+        code = main()
+    sys.exit(code)

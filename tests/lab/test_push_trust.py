@@ -106,12 +106,14 @@ def test_only_what_the_release_pins_is_sent(
     lab: LabUnderTest, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     signed = read_release(folder).signed.digest
-    strange = add_artifact(folder, ["vibedata/studio:latest", "somebody/elses:latest", f"vibedata/sbom:{VERSION}x"])
+    names = ["vibedata/studio:latest", "somebody/elses:latest", f"vibedata/sbom:{VERSION}x", "\x1b]0;owned\x07\u202e:1"]
+    strange = add_artifact(folder, names)
     referrer = add_artifact(folder, [], subject={"mediaType": MANIFEST_MEDIA_TYPE, "digest": signed, "size": 1})
     code, result = vibedata(capsys, "push", str(folder))
     assert (code, result["status"]) == (0, "succeeded")
     (warning,) = result["warnings"]
     assert "vibedata/studio:latest" in warning and "somebody/elses:latest" in warning and referrer in warning
+    assert warning.isascii() and warning.isprintable()
     sent = json.dumps(result["changes"])
     assert strange not in sent and referrer not in sent
     paths = " ".join(entry["path"] for entry in lab.journal(service=SERVICE))

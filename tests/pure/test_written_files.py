@@ -107,3 +107,15 @@ def test_a_failure_says_what_was_written_and_a_networks_failure_stays_its_own(tm
             raise error
         assert kept.value is error
         assert local_failure(error) is None
+
+
+def test_a_private_name_that_was_guessed_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"keep")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
+    (tmp_path / ".vibedata-guessed.partial").symlink_to(victim)
+    assert refusal(tmp_path / "page.html").errno == errno.EEXIST
+    with pytest.raises(UnwritableError), replaced_folder(tmp_path / "dist", what="the release"):
+        raise AssertionError("nothing is written")
+    assert victim.read_bytes() == b"keep"
+    assert (tmp_path / ".vibedata-guessed.partial").is_symlink()
