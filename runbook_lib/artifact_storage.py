@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import InstalledRelease
 from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
+from runbook_lib.secrets import whole_words
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
         policy = resources.resources.get_by_id(resource_id.lstrip("/"), api_version=STORAGE_API_VERSION)
     except ResourceNotFoundError as error:
         detail = f"no policy is found in storage account {settings.storage_account}: {error.message}"
-        raise RunbookError("VD-STORAGE-001", detail[:MAX_WORDS], target=CONTAINER) from error
+        raise RunbookError("VD-STORAGE-001", whole_words(detail, MAX_WORDS), target=CONTAINER) from error
     properties = policy.properties or {}
     if properties.get("state") != "Locked":
         raise RunbookError("VD-STORAGE-001", f"its retention policy is {properties.get('state')}", target=CONTAINER)

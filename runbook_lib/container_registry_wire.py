@@ -9,6 +9,7 @@ from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import TooLarge, copy_capped, read_capped
 from runbook_lib.retry import PolicySource, send
+from runbook_lib.secrets import whole_words
 
 if TYPE_CHECKING:
     import requests
@@ -139,10 +140,10 @@ def _words(content: bytes) -> str:
     except (ValueError, TypeError, KeyError):
         return ""  # an error of another form (a proxy's page) tells a user nothing
     printable = "".join(character for character in words if character.isprintable())
-    return f", {printable[:MAX_WORDS]}" if printable else ""
+    return f", {whole_words(printable, MAX_WORDS)}" if printable else ""
 
 
 def _cause(error: "requests.RequestException") -> str:
     """Return the innermost reason: the outer ones repeat the address and the retries that did not happen."""
     reason = error.args[0] if error.args else error
-    return str(getattr(reason, "reason", reason))[:MAX_WORDS]
+    return whole_words(str(getattr(reason, "reason", reason)), MAX_WORDS)

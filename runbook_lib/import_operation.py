@@ -17,6 +17,7 @@ from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import PublisherToken
 from runbook_lib.retry import retry_after_seconds
+from runbook_lib.secrets import whole_words
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def failure(code: str, message: str, image: str) -> RunbookError:
     """Return the error that a failed import's code and message amount to (see _REASONS). Pure."""
     words = f"{code}: {message}"
     found = next((entry for entry, pattern in _REASONS if pattern.search(words)), "VD-IMPORT-002")
-    return RunbookError(found, words[:MAX_WORDS], target=image)
+    return RunbookError(found, whole_words(words, MAX_WORDS), target=image)
 
 
 def _refused(error: HttpResponseError, image: str) -> RunbookError:
@@ -181,7 +182,7 @@ def _refused(error: HttpResponseError, image: str) -> RunbookError:
     code, message = _error_of(cast("HttpResponse", error.response))
     entry = {401: "VD-REGISTRY-003", 403: "VD-REGISTRY-003", 404: "VD-IMPORT-002", 409: "VD-IMPORT-006"}
     if error.status_code in entry:
-        return RunbookError(entry[error.status_code], f"{code}: {message}"[:MAX_WORDS], target=image)
+        return RunbookError(entry[error.status_code], whole_words(f"{code}: {message}", MAX_WORDS), target=image)
     return failure(code, message, image)
 
 
@@ -191,4 +192,4 @@ def _error_of(response: "HttpResponse") -> tuple[str, str]:
         error = strict_json.loads(response.content)["error"]
         return str(error["code"]), str(error["message"])
     except (ValueError, TypeError, KeyError):
-        return f"status {response.status_code}", response.content[:MAX_WORDS].decode(errors="replace")
+        return f"status {response.status_code}", whole_words(response.content.decode(errors="replace"), MAX_WORDS)
