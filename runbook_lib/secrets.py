@@ -114,6 +114,9 @@ def _forms_of(secret: str) -> set[str]:
         *lower,
         raw.hex(),
         raw.hex().upper(),
+        raw.hex(":"),
+        raw.hex(":").upper(),
+        json.dumps(list(raw))[1:-1],
         *_base64_forms(raw),
     }
 
