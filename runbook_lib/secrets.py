@@ -53,7 +53,7 @@ class Redactor:
         """Return `text` with every known secret masked."""
         for form in self._forms:
             text = text.replace(form, MASK)
-        return _LINK_SIGNATURE.sub(rf"\1{MASK}", self._redact_folded(text))
+        return without_link_signatures(self._redact_folded(text))
 
     def _redact_folded(self, text: str) -> str:
         """Mask the secrets that a line end goes through, and the line end with them."""
@@ -73,6 +73,11 @@ class Redactor:
                 pieces += [text[done : max(place[start], done)], MASK]
                 done = place[end - 1] + 1
         return "".join(pieces) + text[done:]
+
+
+def without_link_signatures(text: str) -> str:
+    """Return `text` without the signatures of read links, which are secrets that nobody need learn."""
+    return _LINK_SIGNATURE.sub(rf"\1{MASK}", text)
 
 
 def whole_words(text: str, limit: int) -> str:

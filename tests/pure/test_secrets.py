@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.service import NothingToRedact
+from runbook_lib.errors import RunbookError
 from runbook_lib.secrets import MASK, MIN_SECRET_LENGTH, Redactor, whole_words
 
 # Without surrogates: a secret comes from a service, in UTF-8.
@@ -200,3 +201,10 @@ def test_a_text_without_secrets_stays_as_it_is() -> None:
     redactor.learn(PASSWORD)
     for text in ("", "one\ntwo\r\n  three\\n", "design=8; sigma = 3; the sig of it", "\n" * 10):
         assert redactor.redact(text) == text
+
+
+def test_no_error_holds_the_signature_of_a_read_link() -> None:
+    error = RunbookError("VD-NET-001", "GET https://a.blob.core.windows.net/c/b?sv=1&sig=abc%2Fdef%3D&se=2 failed")
+    for text in (str(error), error.detail, str(error.as_json()), repr(error)):
+        assert "abc" not in text
+    assert f"sig={MASK}&se=2" in error.message
