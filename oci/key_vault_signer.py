@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
+from runbook_lib.secrets import whole_words
 
 if TYPE_CHECKING:
     from azure.keyvault.keys.crypto import CryptographyClient
@@ -34,5 +35,5 @@ class KeyVaultSigner:
             named = name_error(error)
             if named is not None and named.code != "VD-NET-003":
                 raise named from error
-            words = f"status {error.status_code}: {error.message}"[:MAX_WORDS]
+            words = whole_words(f"status {error.status_code}: {error.message}", MAX_WORDS)
             raise RunbookError("VD-TRUST-053", words, target=self._client.key_id or "") from error

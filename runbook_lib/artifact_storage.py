@@ -18,6 +18,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.listing import bounded
 from runbook_lib.release import InstalledRelease
 from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
+from runbook_lib.secrets import whole_words
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
             resource = resources.resources.get_by_id(resource_id.lstrip("/"), api_version=STORAGE_API_VERSION)
         except ResourceNotFoundError as error:
             detail = f"no policy is found in storage account {settings.storage_account}: {error.message}"
-            raise RunbookError("VD-STORAGE-001", detail[:MAX_WORDS], target=CONTAINER) from error
+            raise RunbookError("VD-STORAGE-001", whole_words(detail, MAX_WORDS), target=CONTAINER) from error
         found.append(resource.properties)
     refusal, kind = judge_policy(*found)
     if refusal:

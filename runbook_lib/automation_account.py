@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from runbook_lib.errors import RunbookError
+from runbook_lib.secrets import whole_words
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ class AutomationAccount:
         except HttpResponseError as error:
             code, message = _words(error)
             status = error.status_code
-            detail = f"{status} {code}: {message}"[:MAX_WORDS]
+            detail = whole_words(f"{status} {code}: {message}", MAX_WORDS)
             if status != 429 and (_LIMIT.search(code) or message.startswith(_MONTHLY_LIMIT)):
                 raise RunbookError("VD-AUTOMATION-007", detail, target=target) from error
             if status is not None and status < 500 and status not in (401, 403, 408, 429):

@@ -8,6 +8,7 @@ refusing more: nothing that waits is dropped for something newer.
 A blob that was refused for what it holds stays in its place and says so in its metadata: it comes after all others.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 
@@ -76,8 +77,7 @@ class CallbackSpool:
         size = sum(each.size for each in waiting) + len(content)
         if len(waiting) >= MAX_WAITING_REPORTS or size > MAX_WAITING_BYTES:
             raise RunbookError("VD-CALLBACK-027", f"{len(waiting)} reports wait", target=CONTAINER)
-        moment = report.payload.at.replace("-", "").replace(":", "")
-        return self._spool.put(f"{moment}-{report.payload.kind}-{report.report_id}", content)
+        return self._spool.put(_name_of(report, content), content)
 
     def remove(self, blob: Spooled) -> None:
         """Remove a report that was taken."""
@@ -86,3 +86,8 @@ class CallbackSpool:
     def set_aside(self, blob: Spooled, at: str) -> None:
         """Let what was refused for what it holds, at a time in RFC 3339, come after all others."""
         self._spool.set_aside(blob, at)
+
+
+def _name_of(report: CallbackReport, content: bytes) -> str:
+    moment = report.payload.at.replace("-", "").replace(":", "")
+    return f"{moment}-{report.payload.kind}-{report.report_id}-{hashlib.sha256(content).hexdigest()}.json"

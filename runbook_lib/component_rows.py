@@ -4,10 +4,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runbook_lib import strict_json
 from runbook_lib.clock import rfc3339
-from runbook_lib.component_claims import Claim, Found
 from runbook_lib.component_registry import (
     COMPONENTS,
     CREDENTIALS,
@@ -27,12 +27,15 @@ from runbook_lib.component_registry import (
     fit,
     key_of,
 )
-from runbook_lib.credential_states import CredentialState
 from runbook_lib.health import STATES, STREAK_LIMIT
 from runbook_lib.managed_resources import Resource
 from runbook_lib.network_policy import PARTITION as POLICY
 from runbook_lib.network_policy import ROW as NETWORK_RETRY_POLICIES
 from runbook_lib.release import InstalledRelease, ReleaseManifest
+
+if TYPE_CHECKING:
+    from runbook_lib.component_claims import Claim, Found
+    from runbook_lib.credential_states import CredentialState
 
 UNKNOWN = "unknown"
 # Edm.Int32, the largest (learn.microsoft.com, Understanding the Table service data model).
@@ -101,7 +104,7 @@ def resource_rows(resources: Iterable[Resource], recorded: Iterable[Key]) -> Ite
         yield Row(table=RESOURCES, partition=partition, name=name, columns=columns)
 
 
-def component_row(claim: Claim, found: Found) -> Row:
+def component_row(claim: "Claim", found: "Found") -> Row:
     """Return the row of a component."""
     component, health = claim.component, claim.component.health
     return Row(
@@ -159,7 +162,7 @@ def current_release(entities: Iterable[Entity]) -> InstalledRelease | None:
     return named[0] if len(named) == 1 else None
 
 
-def credential_row(credential: CredentialState) -> Row:
+def credential_row(credential: "CredentialState") -> Row:
     """Return the row of a credential's state."""
     columns: dict[str, Value] = {
         "state": credential.state,

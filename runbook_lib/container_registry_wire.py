@@ -10,6 +10,7 @@ from runbook_lib.container_registry_words import MAX_WORDS, words
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import TooLarge, copy_capped, read_capped
 from runbook_lib.retry import PolicySource, for_large_body, send
+from runbook_lib.secrets import whole_words
 
 if TYPE_CHECKING:
     import requests
@@ -159,4 +160,4 @@ def _cause(error: Exception) -> str:
     """Return the innermost reason: the outer ones repeat the address and the retries that did not happen."""
     reason = error.args[0] if error.args else error
     text = str(getattr(reason, "reason", reason))
-    return "".join(character for character in text if character.isprintable())[:MAX_WORDS]
+    return whole_words("".join(character for character in text if character.isprintable()), MAX_WORDS)

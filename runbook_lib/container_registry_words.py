@@ -7,6 +7,8 @@ OCI distribution specification, "Error Codes": `{"errors": [{"code", "message", 
 import json
 from typing import Any
 
+from runbook_lib.secrets import whole_words
+
 # How much of a container registry's own words an error shows, and of how many errors.
 MAX_WORDS = 300
 MAX_ERRORS = 5
@@ -25,7 +27,7 @@ def words(content: bytes) -> str:
     except (ValueError, RecursionError):
         return ""  # an error of another form (a proxy's page) tells a user nothing
     printable = "".join(character for character in "; ".join(told) if character.isprintable())
-    return printable[:MAX_WORDS]
+    return whole_words(printable, MAX_WORDS)
 
 
 def _integer(digits: str) -> int | str:

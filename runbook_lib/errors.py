@@ -15,6 +15,7 @@ from runbook_lib import (
     error_catalogue_trust,
 )
 from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry
+from runbook_lib.secrets import without_link_signatures
 
 __all__ = ["CATALOGUE", "EXIT_USAGE", "ErrorEntry", "RefusedSigner", "RunbookError"]
 
@@ -56,7 +57,8 @@ class RunbookError(Exception):
     def __init__(self, code: str, detail: str = "", *, target: str = "") -> None:
         entry = CATALOGUE[code]
         self.code = code
-        self.detail = detail
+        # Errors of the SDKs quote addresses. Not every place that shows an error has a redactor.
+        self.detail = detail = without_link_signatures(detail)
         self.target = target
         where = f" ({target})" if target else ""
         self.message = f"{entry.title}{where}" + (f": {detail}" if detail else "")

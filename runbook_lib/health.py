@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from runbook_lib.secrets import whole_words
+
 State = Literal["unknown", "healthy", "degraded", "unhealthy"]
 STATES: tuple[State, ...] = get_args(State)
 # What a probe saw. answers: all is well. fails: it is not, which may pass. impaired: Azure says that it works, but not
@@ -110,7 +112,9 @@ def roll_up(own: Mapping[str, Own], depends_on: Mapping[str, Iterable[str]]) -> 
     for name, known in own.items():
         cause = _unhealthy_need(name, own, depends_on) if known.state in ("healthy", "unknown") else ""
         rolled[name] = Health(
-            state="degraded" if cause else known.state, reason=cause or known.reason[:REASON_LIMIT], own=known
+            state="degraded" if cause else known.state,
+            reason=cause or whole_words(known.reason, REASON_LIMIT),
+            own=known,
         )
     return rolled
 

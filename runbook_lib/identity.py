@@ -8,6 +8,7 @@ from runbook_lib.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import new_session
 from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.secrets import whole_words
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
@@ -106,5 +107,5 @@ class _NamingCredential:
                 return ask()
             # msal reads the answer with json.loads and int: an answer of another form shows as ValueError.
             except (AzureError, ValueError, TypeError, AttributeError) as error:
-                words = " ".join(str(error).split())[:MAX_WORDS]
+                words = whole_words(" ".join(str(error).split()), MAX_WORDS)
                 raise RunbookError(self._code, words, target=" ".join(scopes)) from error

@@ -16,6 +16,7 @@ from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import PublisherToken
 from runbook_lib.retry import retry_after_seconds
+from runbook_lib.secrets import whole_words
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -203,9 +204,7 @@ def failure(code: str, message: str, image: str) -> RunbookError:
 
 def reason(code: str, message: str) -> str:
     """Return what an error shows of ARM's code and message: what is known left out, and the rest in MAX_WORDS. Pure."""
-    words = f"{code}: {_KNOWN.sub('', message).strip()}"
-    half = MAX_WORDS // 2
-    return words if len(words) <= MAX_WORDS else f"{words[:half]} [...] {words[-half:]}"
+    return whole_words(f"{code}: {_KNOWN.sub('', message).strip()}", MAX_WORDS)
 
 
 def _refused(error: HttpResponseError, image: str) -> RunbookError:
@@ -235,4 +234,4 @@ def _error_of(response: "HttpResponse") -> tuple[str, str]:
         error = (strict_json.loads(body) if isinstance(body, str) else body)["error"]
         return str(error["code"]), str(error.get("message") or "")
     except (ValueError, TypeError, KeyError, AttributeError):
-        return f"status {response.status_code}", response.content.decode(errors="replace")
+        return f"status {response.status_code}", whole_words(response.content.decode(errors="replace"), MAX_WORDS)

@@ -25,11 +25,15 @@ LOOK_MAX_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
-    """What Automation says of a job. exception: its words for a failure, which may be the runbook's stderr."""
+    """What Automation says of a job.
+
+    exception: its words for a failure, which may be the runbook's stderr. runbook: whose job it is.
+    """
 
     job_id: str
     status: str
     exception: str
+    runbook: str
 
     @property
     def ended(self) -> bool:
@@ -82,20 +86,21 @@ def job_state(account: AutomationAccount, job_id: str) -> JobState:
         job_id=job_id,
         status=plain(properties.status) if properties else "",
         exception=((properties.exception or "") if properties else "").strip(),
+        runbook=(properties.runbook.name or "") if properties and properties.runbook else "",
     )
 
 
-def job_result(account: AutomationAccount, ended: JobState, *, runbook: str, correlation_id: str = "") -> JobResult:
+def job_result(account: AutomationAccount, ended: JobState, *, correlation_id: str = "") -> JobResult:
     """Return how a job ended, with the result that it printed.
 
-    Parameters: runbook, that was started; correlation_id, that it was given, "" for none. A result that says that all
-    is well counts only where Automation says so, too. Raises azure.core's errors.
+    correlation_id: that it was given, "" for none. A result that says that all is well counts only where Automation
+    says so, too. Raises azure.core's errors.
     """
     output = account.client.job.get_output(*account.at, ended.job_id)
     result: Mapping[str, Any] | None = None
     problem = ""
     try:
-        result = read_result(output, runbook=runbook, correlation_id=correlation_id)
+        result = read_result(output, runbook=ended.runbook, correlation_id=correlation_id)
         if result["status"] != FAILED and ended.status != _COMPLETED:
             raise NoResultError(f"its result says {result['status']}")
     except NoResultError as error:
@@ -106,9 +111,9 @@ def job_result(account: AutomationAccount, ended: JobState, *, runbook: str, cor
 
 
 def wait_for_job(
-    account: AutomationAccount, job_id: str, *, clock: Clock, seconds: float, runbook: str, correlation_id: str = ""
+    account: AutomationAccount, job_id: str, *, clock: Clock, seconds: float, correlation_id: str = ""
 ) -> JobResult:
-    """Return how a job ended. Parameters: runbook and correlation_id as of `job_result`.
+    """Return how a job ended. correlation_id: as of `job_result`.
 
     Raises RunbookError VD-AUTOMATION-004 where it has not ended after `seconds`, and azure.core's errors.
     """
@@ -118,7 +123,7 @@ def wait_for_job(
         if waited > seconds:
             raise RunbookError("VD-AUTOMATION-004", f"after {waited:.0f} s it is {state.status}", target=job_id)
         clock.sleep(min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS))
-    return job_result(account, state, runbook=runbook, correlation_id=correlation_id)
+    return job_result(account, state, correlation_id=correlation_id)
 
 
 def new_lines(account: AutomationAccount, job_id: str, seen: set[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ Only what the suite itself has spooled is delivered (runbook_lib.spool). Where t
 events go to the job's output.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, MutableMapping, Sequence
@@ -139,8 +140,9 @@ class OperationsLog:
             else:
                 return
         try:
-            stem = f"{self._run.run_id}/{events[0]['Sequence']:08d}"
-            self._spooled.append(self._spool.put(stem, canonical_json(events)))
+            content = canonical_json(events)
+            name = f"{self._run.run_id}/{events[0]['Sequence']:08d}-{hashlib.sha256(content).hexdigest()}.json"
+            self._spooled.append(self._spool.put(name, content))
         except Exception as error:  # noqa: BLE001 - as above
             self._warn("VD-LOG-002", error)
             for event in events:

@@ -1,16 +1,24 @@
 """Keep secrets out of everything that leaves the process."""
 
 import base64
+import html
 import json
 import re
 import threading
 import urllib.parse
+from collections.abc import Iterator
 
 # A shorter secret would turn up in innocent text, and hiding it would give it away.
 MIN_SECRET_LENGTH = 8
 MASK = "***"
+_CUT = " ..."
 
 _ESCAPE = re.compile("%[0-9A-F]{2}")
+# The signature of a read link (a shared access signature), plain, in a URL within a URL, or in JSON. Nobody need know
+# it to mask it: learn.microsoft.com, Create a service SAS.
+_LINK_SIGNATURE = re.compile(r"((?:(?<![A-Z])|(?<=%3F))sig(?:=|%3D|%253D|\\u003D))[A-Za-z0-9+/%=_-]+", re.IGNORECASE)
+# A line end, as it is or as JSON writes it, and what a folded line begins with: base64 is often wrapped.
+_FOLD = re.compile(r"(?:[\r\n]|\\[rn])[ \t]*")
 
 
 class Redactor:
@@ -45,23 +53,75 @@ class Redactor:
         """Return `text` with every known secret masked."""
         for form in self._forms:
             text = text.replace(form, MASK)
+        return without_link_signatures(self._redact_folded(text))
+
+    def _redact_folded(self, text: str) -> str:
+        """Mask the secrets that a line end goes through, and the line end with them."""
+        folds = list(_FOLD.finditer(text))
+        if not folds or not self._forms:
+            return text
+        begins = [0, *(fold.end() for fold in folds)]
+        kept = list(zip(begins, [*(fold.start() for fold in folds), len(text)], strict=True))
+        flat = "".join(text[start:end] for start, end in kept)
+        found = sorted((at, at + len(form)) for form in self._forms for at in _places(flat, form))
+        if not found:
+            return text
+        place = [at for start, end in kept for at in range(start, end)]
+        pieces, done = [], 0
+        for start, end in found:
+            if place[end - 1] >= done:
+                pieces += [text[done : max(place[start], done)], MASK]
+                done = place[end - 1] + 1
+        return "".join(pieces) + text[done:]
+
+
+def without_link_signatures(text: str) -> str:
+    """Return `text` without the signatures of read links, which are secrets that nobody need learn."""
+    return _LINK_SIGNATURE.sub(rf"\1{MASK}", text)
+
+
+def whole_words(text: str, limit: int) -> str:
+    """Return the beginning of `text`, of at most `limit` characters and of whole words.
+
+    Who cuts a text before it is redacted must not cut through a word: the redactor would not know what is left of a
+    secret. No secret of the suite has a space in it.
+    """
+    if len(text) <= limit:
         return text
+    kept = text[: max(limit - len(_CUT), 0) + 1]
+    return kept[: max(kept.rfind(space) for space in " \n\t") + 1].rstrip() + _CUT
+
+
+def _places(text: str, form: str) -> Iterator[int]:
+    at = text.find(form)
+    while at >= 0:
+        yield at
+        at = text.find(form, at + len(form))
 
 
 def _forms_of(secret: str) -> set[str]:
     """Return how `secret` may stand in a text: as it is, in JSON, a URL, Python's repr, hexadecimal, or base64."""
     raw = secret.encode()
-    quoted = {urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret)}
+    once = urllib.parse.quote(secret, safe="")
+    quoted = {once, urllib.parse.quote_plus(secret), urllib.parse.quote(secret), urllib.parse.quote(once, safe="")}
+    escaped = "".join(f"\\u{ord(character):04x}" for character in secret)
     lower = {_ESCAPE.sub(lambda escape: escape.group().lower(), form) for form in quoted}
     return {
         secret,
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(secret)[1:-1].replace("/", "\\/"),
+        escaped,
+        escaped.upper().replace("U", "u"),
+        html.escape(secret),
         repr(secret)[1:-1],
         *quoted,
         *lower,
         raw.hex(),
         raw.hex().upper(),
+        raw.hex(":"),
+        raw.hex(":").upper(),
+        json.dumps(list(raw))[1:-1],
         *_base64_forms(raw),
     }
 

@@ -134,12 +134,11 @@ class Spool:
             raise NotAuthenticError
         return content
 
-    def put(self, stem: str, content: bytes) -> Spooled:
-        """Keep `content` and return the blob. stem: its name without the SHA-256."""
+    def put(self, name: str, content: bytes) -> Spooled:
+        """Keep `content` and return the blob. name: of the spool's form, with the SHA-256 of the content."""
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
         key = self._keys.newest()
-        name = f"{stem}-{hashlib.sha256(content).hexdigest()}.json"
         kept = Spooled(name=name, size=len(content), key=key.version, mac=key.mac(self._name, _blob(name)))
         container = self._container()
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runbook_lib.job import JobResult
+from runbook_lib.secrets import whole_words
 
 LackKind = Literal["package", "role", "name", "endpoint", "other"]
 
@@ -58,7 +59,7 @@ def lack_of(job: JobResult, lines: Iterable[str]) -> Lack | None:
         return Lack("package", f"no module {missing}")
     if error is None:
         words = job.exception.strip().splitlines()[-1:] or [job.problem or "it printed no result"]
-        return Lack("other", f"the job is {job.status}: {words[0][:MAX_EXCEPTION]}")
+        return Lack("other", f"the job is {job.status}: {whole_words(words[0], MAX_EXCEPTION)}")
     return Lack(_kind_of(error["code"]), f"{error['code']}: {error['message']}")
 
 

@@ -126,7 +126,6 @@ def _try(context: Context, facts: Facts, name: str) -> tuple[Lack, ...]:
         job_id,
         clock=context.clock,
         seconds=TRIAL_SECONDS,
-        runbook=name,
         correlation_id=context.correlation_id,
     )
     if ended.result is not None and ended.result["status"] not in ("planned", "failed"):

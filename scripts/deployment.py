@@ -111,6 +111,8 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
         )
     failed = [result for result in results if result.outcome != "done"]
     error = next((result.error.as_json() for result in failed if result.error is not None), None)
+    if error is not None:
+        error["message"] = session.redactor.redact(str(error["message"]))
     return Step(
         name="publish",
         status=_status(plan, failed),

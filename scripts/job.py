@@ -32,7 +32,7 @@ def run_job(
         for line in new_lines(account, job_id, seen):
             on_line(line)
         if state.ended:
-            return job_result(account, state, runbook=runbook, correlation_id=str(parameters.get("correlation_id", "")))
+            return job_result(account, state, correlation_id=str(parameters.get("correlation_id", "")))
         if SYSTEM_CLOCK.monotonic() > deadline:
             raise RunbookError("VD-AUTOMATION-004", f"last status: {state.status}", target=job_id)
         SYSTEM_CLOCK.sleep(POLL_SECONDS)

@@ -31,12 +31,13 @@ from scripts.status_report import Seen, report
 from scripts.status_text import text
 
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
+LAST = datetime.max.replace(tzinfo=timezone.utc)
 ODD: list[Any] = [
     None, True, False, 0, -1, MAX_INT32, -MAX_INT32 - 1, 1.5, float("nan"), float("inf"), b"bytes", UUID(int=7), NOW,
-    datetime.max.replace(tzinfo=timezone.utc), EntityProperty(2**40, EdmType.INT64), "", "x" * 40_000, "\ud800", "\x1b[2J", "[" * 20_000, "null",
-    "{}", '["a", 1]', '["a"', "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-11-29", "tomorrow",
+    LAST, EntityProperty(2**40, EdmType.INT64), "", "x" * 40_000, "\ud800", "\x1b[2J", "[" * 20_000, "null", "{}",
+    '["a", 1]', '["a"', "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-11-29", "tomorrow",
 ]  # fmt: skip
-COMPONENT = {
+COMPONENT: dict[str, str | int] = {
     "PartitionKey": "application", "RowKey": "api", "version": "1.0", "dependsOn": '["db"]', "state": "registered",
     "healthKind": "http", "healthPath": "/", "healthExpectedStatus": 200, "healthTimeoutSeconds": 5,
     "health": "healthy", "healthReason": "", "healthProbed": "healthy", "healthStreak": 2,

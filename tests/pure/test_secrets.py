@@ -1,4 +1,5 @@
 import base64
+import html
 import json
 import urllib.parse
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.service import NothingToRedact
-from runbook_lib.secrets import MASK, MIN_SECRET_LENGTH, Redactor
+from runbook_lib.errors import RunbookError
+from runbook_lib.secrets import MASK, MIN_SECRET_LENGTH, Redactor, whole_words
 
 # Without surrogates: a secret comes from a service, in UTF-8.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -119,3 +121,90 @@ def test_a_service_that_meets_all_instances_keys_keeps_none() -> None:
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="shorter than 8 bytes"):
         Redactor().learn_key(bytes(7))
+
+
+PASSWORD = "Zq7RkW2mXv9LpT4sBn6HcD1fJg8YeU3a"
+
+
+def pieces_of(secret: str, text: str) -> list[str]:
+    """Return what of a secret is left in a text: runs of eight characters."""
+    return [secret[at : at + 8] for at in range(len(secret) - 7) if secret[at : at + 8] in text]
+
+
+@pytest.mark.parametrize("limit", range(1, 80))
+def test_a_cut_before_redaction_leaves_no_part_of_a_secret(limit: int) -> None:
+    redactor = Redactor()
+    redactor.learn(PASSWORD)
+    redactor.learn(f"user:{PASSWORD}")
+    for form in (PASSWORD, base64.b64encode(f"user:{PASSWORD}".encode()).decode(), urllib.parse.quote(PASSWORD)):
+        cut = whole_words(f"denied for {form} here", limit)
+        assert len(cut) <= max(limit, 4)
+        assert pieces_of(form, redactor.redact(cut)) == []
+
+
+def test_whole_words_keeps_what_fits_and_says_that_it_cut() -> None:
+    assert whole_words("as it is", 8) == "as it is"
+    assert whole_words("one two three", 9) == "one ..."
+    assert whole_words("x" * 50, 20) == " ..."
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        PASSWORD[:16] + "\n" + PASSWORD[16:],
+        PASSWORD[:5] + "\r\n  " + PASSWORD[5:20] + "\n" + PASSWORD[20:],
+        PASSWORD[:16] + "\\n" + PASSWORD[16:],
+        base64.encodebytes(("k" * 40 + PASSWORD).encode()).decode(),
+        "".join(f"\\u{ord(character):04X}" for character in PASSWORD),
+        urllib.parse.quote(urllib.parse.quote(PASSWORD)),
+    ],
+)
+def test_a_secret_that_is_folded_or_escaped_is_masked_and_the_rest_stays(written: str) -> None:
+    redactor = Redactor()
+    redactor.learn(PASSWORD)
+    shown = redactor.redact(f"before {written} after\nnext line")
+    assert shown.startswith("before ") and shown.endswith(" after\nnext line")
+    assert MASK in shown
+    assert pieces_of(PASSWORD, shown) == []
+    assert written.strip()[-12:-4] not in shown
+
+
+def test_special_characters_are_masked_in_every_form() -> None:
+    secret = 'a/b+c=d&e"f<g>h%i'
+    redactor = Redactor()
+    redactor.learn(secret)
+    for form in (
+        urllib.parse.quote(secret), urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret),
+        urllib.parse.quote(urllib.parse.quote(secret, safe=""), safe=""), json.dumps(secret), html.escape(secret),
+        json.dumps(secret).replace("/", "\\/"),
+    ):  # fmt: skip
+        assert "b" not in redactor.redact(form).replace(MASK, ""), form
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://a.blob.core.windows.net/c/b?sv=2024&sig=abc%2Bdef%3D&se=x",
+        "https://a/b?SIG=abcdef12%3D",
+        "u=https%3A%2F%2Fa%2Fb%3Fsv%3D1%26sig%3Dabcdef12%253D",
+        "u=https%3A%2F%2Fa%2Fb%3fsig%3dabcdef12%253D",
+        '{"uri": "https://a/b?sig\\u003dabcdef12="}',
+    ],
+)
+def test_the_signature_of_a_read_link_is_masked_though_nobody_told(link: str) -> None:
+    shown = Redactor().redact(f"copying from {link} failed")
+    assert MASK in shown and "abc" not in shown and shown.endswith("failed")
+
+
+def test_a_text_without_secrets_stays_as_it_is() -> None:
+    redactor = Redactor()
+    redactor.learn(PASSWORD)
+    for text in ("", "one\ntwo\r\n  three\\n", "design=8; sigma = 3; the sig of it", "\n" * 10):
+        assert redactor.redact(text) == text
+
+
+def test_no_error_holds_the_signature_of_a_read_link() -> None:
+    error = RunbookError("VD-NET-001", "GET https://a.blob.core.windows.net/c/b?sv=1&sig=abc%2Fdef%3D&se=2 failed")
+    for text in (str(error), error.detail, str(error.as_json()), repr(error)):
+        assert "abc" not in text
+    assert f"sig={MASK}&se=2" in error.message
