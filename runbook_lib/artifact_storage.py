@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from runbook_lib.endpoints import member
 from runbook_lib.errors import RunbookError
@@ -70,7 +71,9 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
     found = []
     for resource_id in (container_id, f"{container_id}/immutabilityPolicies/default"):
         try:
-            resource = resources.resources.get_by_id(resource_id.lstrip("/"), api_version=STORAGE_API_VERSION)
+            # The SDK puts an id into the path as it is; a resource group may have letters of any script.
+            path = quote(resource_id.lstrip("/"), safe="/()")
+            resource = resources.resources.get_by_id(path, api_version=STORAGE_API_VERSION)
         except ResourceNotFoundError as error:
             detail = f"no policy is found in storage account {settings.storage_account}: {error.message}"
             raise RunbookError("VD-STORAGE-001", detail[:MAX_WORDS], target=CONTAINER) from error
