@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from runbook_lib.endpoints import member
 from runbook_lib.errors import RunbookError
 from runbook_lib.listing import bounded
+from runbook_lib.failures import service_codes
 from runbook_lib.release import InstalledRelease
 from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
 from runbook_lib.secrets import whole_words
@@ -36,8 +38,6 @@ PERIOD = "immutabilityPeriodSinceCreationInDays"
 POLICY_STATES = ("Unlocked", "Locked", "Deleted")
 # What a policy lets blobs grow by: their names and creation times would stay, whatever is added.
 APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
-# How much of Azure's own words an error shows.
-MAX_WORDS = 300
 
 
 _BLOB_NAME = re.compile(rf"(?P<version>{VERSION})/(?P<sha256>{SHA256})\.json")
@@ -74,10 +74,13 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
     found = []
     for resource_id in (container_id, f"{container_id}/immutabilityPolicies/default"):
         try:
-            resource = resources.resources.get_by_id(resource_id.lstrip("/"), api_version=STORAGE_API_VERSION)
+            # The SDK puts an id into the path as it is; a resource group may have letters of any script.
+            path = quote(resource_id.lstrip("/"), safe="/()")
+            resource = resources.resources.get_by_id(path, api_version=STORAGE_API_VERSION)
         except ResourceNotFoundError as error:
-            detail = f"no policy is found in storage account {settings.storage_account}: {error.message}"
-            raise RunbookError("VD-STORAGE-001", whole_words(detail, MAX_WORDS), target=CONTAINER) from error
+            why = " ".join(service_codes(error))
+            detail = f"no policy is found in storage account {settings.storage_account}: {why}"
+            raise RunbookError("VD-STORAGE-001", detail, target=CONTAINER) from error
         found.append(resource.properties)
     refusal, kind = judge_policy(*found)
     if refusal:

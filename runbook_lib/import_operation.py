@@ -204,7 +204,12 @@ def failure(code: str, message: str, image: str) -> RunbookError:
 
 def reason(code: str, message: str) -> str:
     """Return what an error shows of ARM's code and message: what is known left out, and the rest in MAX_WORDS. Pure."""
-    return whole_words(f"{code}: {_KNOWN.sub('', message).strip()}", MAX_WORDS)
+    words = f"{code}: {_KNOWN.sub('', message).strip()}"
+    if len(words) <= MAX_WORDS:
+        return words
+    # Between words, as a secret has no space: of one that was cut the redactor would not know the rest.
+    half = MAX_WORDS // 2
+    return f"{words[:half].rpartition(' ')[0]} [...] {words[-half:].partition(' ')[2]}"
 
 
 def _refused(error: HttpResponseError, image: str) -> RunbookError:

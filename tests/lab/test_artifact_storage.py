@@ -39,7 +39,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted
         yield running
 
 
-def clients_of(server: ScriptedServer) -> tuple[AzureClients, Settings]:
+def clients_of(server: ScriptedServer, **more: str) -> tuple[AzureClients, Settings]:
     given = {
         "subscription_id": "11111111-2222-3333-4444-555555555555",
         "dcr_id": "dcr-" + "0" * 32,
@@ -47,6 +47,7 @@ def clients_of(server: ScriptedServer) -> tuple[AzureClients, Settings]:
         "uami_client_id": "11111111-2222-3333-4444-555555555555",
         "arm_endpoint": server.url,
         "blob_endpoint": server.url,
+        **more,
     }
     settings = load({}, {}, json.dumps(given))
     clients = AzureClients(
@@ -81,6 +82,14 @@ def test_a_policy_of_the_containers_own_will_do_locked_or_not(server: ScriptedSe
         f"{container}?api-version=2023-05-01",
         f"{container}/immutabilityPolicies/default?api-version=2023-05-01",
     ]
+
+
+def test_a_resource_group_of_another_script_is_encoded_into_the_path(server: ScriptedServer) -> None:
+    server.play(*shown(json_answer({"properties": GOOD})))
+    clients, settings = clients_of(server, resource_group="(prod)-m\u00fcnchen")
+    check_immutable(clients.resources, settings)
+    assert all("/resourceGroups/(prod)-m%C3%BCnchen/providers/" in asked.path for asked in server.requests)
+    assert len(server.requests) == 2
 
 
 GOOD = {"immutabilityPeriodSinceCreationInDays": 3650, "state": "Locked"}

@@ -242,6 +242,10 @@ def test_the_reason_is_shown_however_long_the_names_are() -> None:
     assert error.message.endswith("InvalidParameters: Error copying blobs. THE REASON")
     long = failure("InvalidParameters", "BEGIN " + "x" * 5000 + " END", "shop/web:1").message
     assert "BEGIN" in long and long.endswith("END") and len(long) < 1200
+    for place in range(900):
+        secret = "canary" * 6
+        shown = failure("InvalidParameters", "w " * (place // 2) + secret + " w" * 700, "a:1").message
+        assert secret in shown or "canary" not in shown
 
 
 @pytest.mark.parametrize(
