@@ -50,20 +50,25 @@ class RunbookError(Exception):
     """A failure from the catalogue; `str()` is what the user reads.
 
     Parameters: code, a key of CATALOGUE (KeyError for another); detail, what was seen this time; target, what it was
-    seen at. signers: of the signatures that were refused, where that is what failed and their certificates can be read.
+    seen at; remedy, what to do this time, where more is known than the catalogue says. signers: of the signatures that
+    were refused, where that is what failed and their certificates can be read. origin: what lies at the bottom of it.
     """
 
-    def __init__(self, code: str, detail: str = "", *, target: str = "") -> None:
+    def __init__(self, code: str, detail: str = "", *, target: str = "", remedy: str = "") -> None:
         entry = CATALOGUE[code]
         self.code = code
         self.detail = detail
         self.target = target
         where = f" ({target})" if target else ""
-        self.message = f"{entry.title}{where}" + (f": {detail}" if detail else "")
+        # One line, whatever the detail is: words of others begin no line of their own.
+        self.message = " ".join((f"{entry.title}{where}" + (f": {detail}" if detail else "")).split())
         self.cause = entry.cause
-        self.remedy = entry.remedy
+        self.remedy = remedy or entry.remedy
         self.retryable = entry.retryable
         self.exit_code = entry.exit_code
+        self.title = entry.title
+        # A consequence has its cause's: the same cause is told once.
+        self.origin = (code, target)
         self.signers: tuple[RefusedSigner, ...] = ()
         super().__init__(self.message)
 

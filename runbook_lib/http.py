@@ -25,6 +25,12 @@ class TooLarge(Exception):  # noqa: N818 - the caller names the error
     """The answer has more bytes than were agreed."""
 
 
+def silence_libraries() -> None:
+    """Let the libraries log to nobody but who asks for it (runbook_lib.output.library_messages)."""
+    for name in _LOGGERS_BELOW:
+        logging.getLogger(name).addHandler(_SILENT)
+
+
 def new_session() -> "requests.Session":
     """Return a session for `requests` and the SDKs' transports alike, for use by many threads.
 
@@ -35,8 +41,7 @@ def new_session() -> "requests.Session":
     from requests.adapters import HTTPAdapter
     from requests.cookies import RequestsCookieJar
 
-    for name in _LOGGERS_BELOW:
-        logging.getLogger(name).addHandler(_SILENT)
+    silence_libraries()
     session = requests.Session()
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_connections=HOSTS, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0))

@@ -1,5 +1,6 @@
 """The network retry policy in the Azure SDKs' pipelines, in place of their own."""
 
+import socket
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from azure.core.pipeline.policies import HTTPPolicy
 from azure.core.pipeline.transport import HttpTransport
 
 from runbook_lib.clock import Clock
+from runbook_lib.network_trouble import Place, mark, os_cause
 from runbook_lib.retry import AnswerLost, Attempts, ConnectionFailure, GiveUp, PolicySource
 
 # What the SDKs' own retry policies take out of a request's options, so that it does not reach the transport
@@ -46,14 +48,16 @@ class SdkAnswerLost(ServiceResponseError, AnswerLost):  # noqa: N818 - see Answe
 class SdkRetryPolicy(HTTPPolicy[Any, Any]):
     """Passed as `retry_policy` to SDK clients.
 
-    Parameters: source, asked at each request, since the component registry's numbers arrive late; clock.
+    Parameters: source, asked at each request, since the component registry's numbers arrive late; clock;
+    place, what the requests are for, told where one fails.
     An operation's option `repeatable=True` marks a POST or PATCH that does no harm a second time.
     """
 
-    def __init__(self, source: PolicySource, *, clock: Clock) -> None:
+    def __init__(self, source: PolicySource, *, clock: Clock, place: Place | None = None) -> None:
         super().__init__()
         self._source = source
         self._clock = clock
+        self._place = place
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request on, again where the policy says so.
@@ -62,6 +66,7 @@ class SdkRetryPolicy(HTTPPolicy[Any, Any]):
         out what must not be repeated.
         """
         options = request.context.options
+        mark(request.http_request, self._place)
         # azure.storage.blob's response handlers read it from the answer, where its own retry policy would put it.
         location = options.pop("location_mode", None)
         streamed = options.get("stream")
@@ -88,13 +93,17 @@ class RetryingTransport(HttpTransport[Any, Any]):
     That policy is told to retry nothing (`retry_total=0`), and each request that it lets through is retried here.
     """
 
-    def __init__(self, transport: HttpTransport[Any, Any], source: PolicySource, *, clock: Clock) -> None:
+    def __init__(
+        self, transport: HttpTransport[Any, Any], source: PolicySource, *, clock: Clock, place: Place | None = None
+    ) -> None:
         self._transport = transport
         self._source = source
         self._clock = clock
+        self._place = place
 
     def send(self, request: Any, **options: Any) -> Any:
         """Send the request, again where the policy says so. Raises as SdkRetryPolicy.send does."""
+        mark(request, self._place)
         attempts = _attempts(self._source, request, options, self._clock)
         return _send(
             lambda: self._transport.send(request, **options),
@@ -121,7 +130,7 @@ def _attempts(source: PolicySource, request: Any, options: MutableMapping[str, A
     for name in _RETRY_OPTIONS:
         options.pop(name, None)
     repeatable = bool(options.pop("repeatable", False))
-    return Attempts(source(), method=request.method, repeatable=repeatable, clock=clock)
+    return Attempts(source(), method=request.method, repeatable=repeatable, clock=clock, url=request.url)
 
 
 def _send(
@@ -146,6 +155,7 @@ def _send(
         except (ServiceRequestError, ServiceResponseError, HttpResponseError) as error:
             if isinstance(error, HttpResponseError) and error.response is not None:
                 raise  # about an answer that came
+            error.request = request  # type: ignore[union-attr] # what failed, for the error's name
             decision = attempts.wait_after_failure(_connection_failure(error))
             if decision == GiveUp("unsafe"):
                 raise SdkAnswerLost(error.message, error=error) from error
@@ -177,4 +187,6 @@ def _refuse_page(request: Any, response: Any) -> None:
 
 def _connection_failure(error: Exception) -> ConnectionFailure:
     """azure-core raises ServiceRequestError where no connection came about, others where an answer was lost."""
+    if isinstance(os_cause(error), socket.gaierror):
+        return "no_such_name"
     return "not_sent" if isinstance(error, ServiceRequestError) else "ambiguous"

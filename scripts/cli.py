@@ -2,8 +2,11 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
+import re
 import sys
+import traceback
 from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
@@ -12,6 +15,8 @@ import scripts
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
 from scripts.output import CHOICES, CommandError, show_failure
+from scripts.shell_checks import nearest, require_lab, warn_of_variables
+from scripts.terminal import filtered_output
 
 PREFIX = "command_"
 EPILOG = """\
@@ -22,6 +27,14 @@ examples:
 """
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 USAGE = 2  # as argparse has it
+# They start the lab, or need no Azure.
+WITHOUT_AZURE = ("lab", "build")
+
+
+# As argparse words it, of all Python versions from 3.10 on.
+_INVALID_CHOICE = re.compile(r"invalid choice: '(?P<word>.*)' \(choose from (?P<known>.*)\)", re.DOTALL)
+_UNRECOGNIZED = "unrecognized arguments: "
+MAX_SHOWN_CHARACTERS = 100
 
 
 class _UsageError(Exception):
@@ -38,11 +51,29 @@ class _Parser(argparse.ArgumentParser):
     """Raises its errors, so that programs get theirs as JSON."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise _UsageError, with the word that was meant where one is like it."""
+        wrong = _INVALID_CHOICE.search(message)
+        if wrong:
+            known = wrong["known"].replace("'", "").split(", ")
+            message = message[: wrong.start()] + f"{_shown(wrong['word'])} is none of {', '.join(known)}"
+            message += nearest(wrong["word"], known)
+        elif message.startswith(_UNRECOGNIZED):
+            words = message.removeprefix(_UNRECOGNIZED)
+            message = f"it knows no {_shown(words)}" + nearest(words.split()[0].partition("=")[0], _options_of(self))
         raise _UsageError(message, prog=self.prog, usage=self.format_usage())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are shown, not raised."""
+    with filtered_output():
+        try:
+            return _main(argv)
+        except Exception:  # noqa: BLE001 - a fault of ours, which a traceback tells best; it may hold words of others
+            traceback.print_exc()
+            return 1
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     modules = _modules(arguments)
     try:
@@ -52,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         show_failure(_output(arguments), error={"message": error.message, "remedy": error.remedy}, text=text)
         return USAGE
     try:
+        if options.command not in WITHOUT_AZURE:
+            warn_of_variables(os.environ)
+            require_lab(os.environ)
         code: int = modules[options.command].run(options)
     except CommandError as error:
         show_failure(options.output, error=error.as_json(), text=f"{error.message}\n  what to do: {error.remedy}")
@@ -64,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         named = name_error(error)
         if named is None:
-            raise  # a fault of ours, which a traceback tells best
+            raise
         show_failure(options.output, error=named.as_json(), text=str(named))
         return named.exit_code
     return code
@@ -101,6 +135,19 @@ def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
     for subparser in subparsers.choices.values():
         _add_output(subparser)
     return parser
+
+
+def _shown(words: str) -> str:
+    return f"'{words[:MAX_SHOWN_CHARACTERS]}'" + (" ..." if len(words) > MAX_SHOWN_CHARACTERS else "")
+
+
+def _options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Return the options of a parser and of all below it."""
+    options = {option for action in parser._actions for option in action.option_strings}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            options = options.union(*(_options_of(subparser) for subparser in action.choices.values()))
+    return options
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
