@@ -227,7 +227,7 @@ class _Delivery:
         if error.code not in self._warned:
             self._warned.add(error.code)
             if error.code == _NO_KEY_YET:
-                self._context.output.info(f"no report to the publisher yet: {error.title} ({error.code}); it waits")
+                self._context.output.verbose(f"no report to the publisher yet: {error.title} ({error.code}); it waits")
             else:
                 self._context.output.warn_of(error)
 

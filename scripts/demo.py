@@ -22,6 +22,7 @@ from scripts.lab_process import RunningLab
 from scripts.output import CommandError
 from scripts.publication import Bootstrap
 from scripts.release_artifacts import LayoutArtifacts
+from scripts.terminal import filtered_output
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAB = PROJECT / ".lab"
@@ -47,6 +48,11 @@ ROTATIONS = (("rotate-hmac",), ("rotate-acr-token", "--overlap-seconds", "0"))
 
 def main() -> int:
     """Run the demo and return its exit code; .lab/demo/result.json says how it went."""
+    with filtered_output():
+        return _main()
+
+
+def _main() -> int:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the lab up")
     keep = parser.parse_args().keep

@@ -41,8 +41,10 @@ def run_job(
         # The status is read before the streams, so that the last lines of an ended job are not missed.
         state = job_state(account, job_id)
         for record in new_lines(account, job_id, seen):
-            for line in record.splitlines():
-                on_line(told(line))
+            first, *others = record.splitlines() or [""]
+            on_line(told(first))
+            for line in others:  # they have no stream's name in front, and pass for no line of ours
+                on_line("  " + told(line))
         if state.ended:
             return job_result(account, state)
         if SYSTEM_CLOCK.monotonic() > deadline:

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from scripts.terminal import told
+from scripts.terminal import LINE_CHARACTERS, told
 
 CHOICES = ("text", "json")
 
@@ -36,7 +36,9 @@ def show_failure(output: str, *, error: Mapping[str, object], text: str) -> None
     if output == "json":
         show(output, result={"status": "failed", "error": error}, text="")
     else:
-        sys.stderr.write(text + "\n")
+        lines = text.splitlines()
+        cut = (line if len(line) <= LINE_CHARACTERS else line[:LINE_CHARACTERS] + " ... (cut)" for line in lines)
+        sys.stderr.write("\n".join(cut) + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -1,4 +1,4 @@
-"""What a command shows of other people's words: nothing that a terminal obeys, nothing that passes for a line of ours."""
+"""What a command shows of others' words: nothing that a terminal obeys, nothing that passes for a line of ours."""
 
 import json
 import sys
@@ -41,7 +41,7 @@ def test_whatever_is_printed_passes_the_filter(output: str, capsys: pytest.Captu
     with filtered_output():
         show(output, result={"words": HOSTILE + "\x7f"}, text=HOSTILE + "\x7f")
         show_failure(output, error={"message": HOSTILE}, text=HOSTILE)
-        print(HOSTILE, file=sys.stderr)
+        sys.stderr.writelines([HOSTILE, "\n"])
     shown = capsys.readouterr()
     assert obeyed(shown.out) == obeyed(shown.err) == []
     if output == "json":
