@@ -9,7 +9,7 @@ import socket
 import threading
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runbook_lib import base64url
@@ -25,13 +25,17 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # In these refusals no role would help: a deny assignment or a firewall stands in the way (azure-facts, section 0;
 # Azure Storage "Status and error codes": AuthorizationFailure; Key Vault: inner error ForbiddenByFirewall).
 _NO_ROLE_HELPS = re.compile(r"deny ?assignment|AuthorizationFailure\b|ByFirewall|firewall", re.IGNORECASE)
+_GROUP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)
 _READS = frozenset({"GET", "HEAD"})
 ARM = "Azure Resource Manager"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What a client's requests are for. scope: ARM id to assign a role on. reads, writes: the roles that allow them."""
+    """What a client's requests are for.
+
+    scope: ARM id to assign a role on, "" where it is not known. reads, writes: the roles that allow them.
+    """
 
     service: str
     scope: str
@@ -144,10 +148,12 @@ def _of_path(place: Place, path: str) -> Place:
     for part, reads, writes in _ARM_ROLES if place.service == ARM else ():
         start = path.lower().find(part.lower())
         if start >= 0:
-            name = path[start + len(part) :].partition("/")[0]
-            scope = place.scope if part.endswith("Insights/") else f"{place.scope}{part}{name}"
+            end = start + len(part)
+            name = path[end:].partition("/")[0]
+            scope = path[:start] if part.endswith("Insights/") else path[: end + len(name)]
             return Place(service=place.service, scope=scope, reads=reads, writes=writes)
-    return place
+    group = _GROUP.match(path) if place.service == ARM else None
+    return place if group is None else replace(place, scope=group.group())
 
 
 def _assignment(place: Place, method: str, principal: str, named: RunbookError) -> str:
@@ -155,7 +161,7 @@ def _assignment(place: Place, method: str, principal: str, named: RunbookError) 
         return ""
     role = place.reads if method in _READS else place.writes
     who = principal or "OBJECT_ID"
-    line = f'az role assignment create --assignee {who} --role "{role}" --scope {place.scope}'
+    line = f'az role assignment create --assignee {who} --role "{role}" --scope {place.scope or "RESOURCE_ID"}'
     return f"Assign the role, then wait up to 30 minutes: {line}"
 
 

@@ -42,11 +42,15 @@ def log_place(settings: Settings) -> Place:
 
 
 def _storage_account(settings: Settings) -> str:
+    if not settings.resource_group:
+        return ""
     return f"{settings.resource_group_id}/providers/Microsoft.Storage/storageAccounts/{settings.storage_account}"
 
 
 def _vault(settings: Settings) -> str:
-    """Return the vault's id; where its address does not hold its name, that of its group."""
+    """Return the vault's id; where its address does not hold its name, that of its group; "" without a group."""
+    if not settings.resource_group:
+        return ""
     name, _, domain = (urllib.parse.urlsplit(settings.key_vault_endpoint).hostname or "").partition(".")
     if not domain.startswith("vault."):
         return settings.resource_group_id

@@ -3,6 +3,7 @@
 import base64
 import json
 import socket
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,6 +34,9 @@ class Request:
 class Response:
     reason = "Forbidden"
 
+    def text(self) -> str:
+        return ""
+
     def __init__(self, request: Request, status_code: int = 403) -> None:
         self.request, self.status_code = request, status_code
 
@@ -59,9 +63,12 @@ def test_a_refusal_names_service_operation_resource_identity_and_role() -> None:
     ("method", "path", "role", "scope"),
     [
         ("GET", f"{ACCOUNT}/jobs", "Reader", ACCOUNT),
-        ("PUT", f"{ACCOUNT}/jobs/1".replace("Automation/", "automation/"), "Automation Contributor", ACCOUNT),
+        ("PUT", f"{ACCOUNT}/jobs/1".lower(), "Automation Contributor", ACCOUNT.lower()),
         ("GET", f"{GROUP}/providers/Microsoft.Insights/metricAlerts", "Monitoring Reader", GROUP),
         ("GET", f"{GROUP}/resources", "Reader", GROUP),
+        # Of another group than the settings': the path says whose it is.
+        ("GET", "/subscriptions/p/resourceGroups/q/things", "Reader", "/subscriptions/p/resourceGroups/q"),
+        ("GET", "/subscriptions/p/resources", "Reader", GROUP),
         ("PUT", f"{GROUP}/providers/Microsoft.Other/things/t", "Contributor", GROUP),
     ],
 )
@@ -81,6 +88,11 @@ def test_the_role_in_arm_follows_from_the_path(method: str, path: str, role: str
 def test_no_role_is_named_where_none_helps(words: str) -> None:
     remedy = refused(Request("GET", "https://a.example/c"), BLOBS, words).remedy
     assert "az role" not in remedy and remedy
+
+
+def test_a_scope_that_is_not_known_is_to_be_filled_in() -> None:
+    place = replace(BLOBS, scope="")
+    assert refused(Request("GET", "https://a.example/c"), place).remedy.endswith("--scope RESOURCE_ID")
 
 
 def test_a_token_that_is_refused_lacks_no_role() -> None:
