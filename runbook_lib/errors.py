@@ -3,12 +3,12 @@
 One catalogue, in a module for each area; docs/errors.md is generated from it. A code, once released, keeps its meaning.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from runbook_lib import (
     error_catalogue_callbacks,
     error_catalogue_customer,
-    error_catalogue_publisher,
     error_catalogue_release,
     error_catalogue_rotation,
     error_catalogue_run,
@@ -16,20 +16,25 @@ from runbook_lib import (
 )
 from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry
 
+# A built runbook has none of these, as it can meet none (oci/closure.py).
+PUBLISHER: tuple[ErrorEntry, ...] = ()
+with suppress(ImportError):
+    from runbook_lib.error_catalogue_publisher import ENTRIES as PUBLISHER
+
 __all__ = ["CATALOGUE", "EXIT_USAGE", "ErrorEntry", "RefusedSigner", "RunbookError"]
 
 CATALOGUE: dict[str, ErrorEntry] = {
     entry.code: entry
-    for module in (
-        error_catalogue_run,
-        error_catalogue_release,
-        error_catalogue_customer,
-        error_catalogue_publisher,
-        error_catalogue_trust,
-        error_catalogue_rotation,
-        error_catalogue_callbacks,
+    for entries in (
+        error_catalogue_run.ENTRIES,
+        error_catalogue_release.ENTRIES,
+        error_catalogue_customer.ENTRIES,
+        PUBLISHER,
+        error_catalogue_trust.ENTRIES,
+        error_catalogue_rotation.ENTRIES,
+        error_catalogue_callbacks.ENTRIES,
     )
-    for entry in module.ENTRIES
+    for entry in entries
 }
 
 

@@ -30,7 +30,7 @@ _READS = frozenset({"GET", "HEAD"})
 ARM = "Azure Resource Manager"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """What a client's requests are for.
 
@@ -151,7 +151,7 @@ def _of_path(place: Place, path: str) -> Place:
             end = start + len(part)
             name = path[end:].partition("/")[0]
             scope = path[:start] if part.endswith("Insights/") else path[: end + len(name)]
-            return Place(service=place.service, scope=scope, reads=reads, writes=writes)
+            return Place(place.service, scope, reads, writes)
     group = _GROUP.match(path) if place.service == ARM else None
     return place if group is None else replace(place, scope=group.group())
 

@@ -1,4 +1,4 @@
-"""What each of a run's clients is for, and the roles that its requests need (docs/operators.md, "Permissions")."""
+"""What each of a run's clients is for, and the roles that its requests need (docs/operators.md)."""
 
 import urllib.parse
 
@@ -8,50 +8,48 @@ from runbook_lib.settings import Settings
 
 def arm_place(settings: Settings) -> Place:
     """Return the place of ARM; what a request is about stands in its path."""
-    return Place(service=ARM, scope=settings.resource_group_id, reads="Reader", writes="Contributor")
+    return Place(ARM, settings.resource_group_id, "Reader", "Contributor")
 
 
 def blob_place(settings: Settings) -> Place:
     """Return the place of blob storage."""
     role = "Storage Blob Data Contributor"
-    return Place(service="blob storage", scope=_storage_account(settings), reads=role, writes=role)
+    return Place("blob storage", _storage_account(settings), role, role)
 
 
 def table_place(settings: Settings) -> Place:
     """Return the place of table storage."""
-    reads, writes = "Storage Table Data Reader", "Storage Table Data Contributor"
-    return Place(service="table storage", scope=_storage_account(settings), reads=reads, writes=writes)
+    scope = _storage_account(settings)
+    return Place("table storage", scope, "Storage Table Data Reader", "Storage Table Data Contributor")
 
 
 def secret_place(settings: Settings) -> Place:
     """Return the place of the vault's secrets."""
-    reads, writes = "Key Vault Secrets User", "Key Vault Secrets Officer"
-    return Place(service="Key Vault, secrets", scope=_vault(settings), reads=reads, writes=writes)
+    return Place("Key Vault, secrets", _vault(settings), "Key Vault Secrets User", "Key Vault Secrets Officer")
 
 
 def key_place(settings: Settings) -> Place:
     """Return the place of the vault's keys."""
-    role = "Key Vault Crypto Officer"
-    return Place(service="Key Vault, keys", scope=_vault(settings), reads=role, writes=role)
+    return Place("Key Vault, keys", _vault(settings), "Key Vault Crypto Officer", "Key Vault Crypto Officer")
 
 
 def log_place(settings: Settings) -> Place:
     """Return the place of log ingestion. The rule's name is no setting: its group stands for it."""
     role = "Monitoring Metrics Publisher"
-    return Place(service="log ingestion", scope=settings.resource_group_id, reads=role, writes=role)
+    return Place("log ingestion", settings.resource_group_id, role, role)
 
 
 def _storage_account(settings: Settings) -> str:
-    if not settings.resource_group:
-        return ""
-    return f"{settings.resource_group_id}/providers/Microsoft.Storage/storageAccounts/{settings.storage_account}"
+    return _below(settings, f"Microsoft.Storage/storageAccounts/{settings.storage_account}")
 
 
 def _vault(settings: Settings) -> str:
-    """Return the vault's id; where its address does not hold its name, that of its group; "" without a group."""
-    if not settings.resource_group:
-        return ""
+    """Return the vault's id; where its address does not hold its name, that of its group."""
     name, _, domain = (urllib.parse.urlsplit(settings.key_vault_endpoint).hostname or "").partition(".")
-    if not domain.startswith("vault."):
-        return settings.resource_group_id
-    return f"{settings.resource_group_id}/providers/Microsoft.KeyVault/vaults/{name}"
+    found = _below(settings, f"Microsoft.KeyVault/vaults/{name}")
+    return found if domain.startswith("vault.") else found and settings.resource_group_id
+
+
+def _below(settings: Settings, resource: str) -> str:
+    """Return a resource's id, "" where the group is not known."""
+    return f"{settings.resource_group_id}/providers/{resource}" if settings.resource_group else ""

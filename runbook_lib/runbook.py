@@ -260,7 +260,7 @@ class _Run(Generic[P, F]):
         result = self._result(error)
         if self._policy_trouble is not None and not self._output.was_told(self._policy_trouble):
             trouble = self._policy_trouble.message
-            self._output.warning(f"the network retry policy could not be read, the default held: {trouble}")
+            self._output.warning(f"the network retry policy cannot be read, the default holds: {trouble}")
             self._output.told(self._policy_trouble)
         self._tell_publisher(result)
         result = replace(result, duration_ms=self._duration_ms())
