@@ -13,6 +13,8 @@ LIBRARY = "runbook_lib"
 RUNBOOKS = "runbooks"
 # What the end of every built runbook imports, whatever the runbook itself does.
 MAIN_MODULE = f"{LIBRARY}.runbook"
+# The catalogue's entries for building and pushing: runbook_lib.errors can do without, and no runbook meets one.
+PUBLISHERS_ERRORS = f"{LIBRARY}.error_catalogue_publisher"
 # Cloud sandboxes have it beside the packages: assets of the Automation account.
 OF_THE_SANDBOX = frozenset({"automationassets"})
 
@@ -39,7 +41,7 @@ def closure(runbook: str, sources: Mapping[str, str]) -> Closure:
         found.add(file)
         imports = _imports_of(file, sources, is_runbook=file == runbook)
         foreign.update(module for module in imports.modules if not _is_ours(module))
-        for module in filter(_is_ours, imports.modules):
+        for module in filter(_is_ours, imports.modules - {PUBLISHERS_ERRORS}):
             own = _file_of(module, sources)
             if own is None:
                 raise unfit(file, f"it imports {module}, which is not there")

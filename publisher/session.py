@@ -56,6 +56,7 @@ def publisher_clients(
     Parameters: customer, the settings of the customer whose Azure `clients` are for. Raises RunbookError
     VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT.
     """
+    _require(environ, {"table_endpoint": URL, "key_vault_endpoint": URL})
     settings = replace(
         customer,
         table_endpoint=setting(environ, "table_endpoint", URL),
@@ -70,6 +71,15 @@ def token_resource(environ: Mapping[str, str]) -> TokenResource:
     Raises RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, _RESOURCE_GROUP, _REGISTRY_NAME,
     _TOKEN_NAME.
     """
+    _require(
+        environ,
+        {
+            "subscription_id": GUID,
+            "resource_group": RESOURCE_GROUP,
+            "registry_name": CONTAINER_REGISTRY,
+            "token_name": CONTAINER_REGISTRY_TOKEN,
+        },
+    )
     return TokenResource(
         subscription_id=setting(environ, "subscription_id", GUID),
         resource_group=setting(environ, "resource_group", RESOURCE_GROUP),
@@ -85,8 +95,12 @@ def subscription_clients(customer: Settings, clients: AzureClients, subscription
 
 def _clients(settings: Settings, clients: AzureClients, clock: Clock) -> AzureClients:
     policy = NetworkRetryPolicy()
+    # The customer's group is not where these things are: an error must not name a role there.
     return AzureClients(
-        settings=settings, credential=clients.credential, retry_policy_source=lambda: policy, clock=clock
+        settings=replace(settings, resource_group=""),
+        credential=clients.credential,
+        retry_policy_source=lambda: policy,
+        clock=clock,
     )
 
 
@@ -95,11 +109,10 @@ def setting(environ: Mapping[str, str], name: str, form: Form) -> str:
 
     Raises RunbookError VD-SETTINGS-005 (missing), -002 (malformed).
     """
-    variable = f"VIBEDATA_PUBLISHER_{name.upper()}"
-    value = environ.get(variable, "").rstrip("/")
+    _require(environ, {name: form})
+    variable = _variable(name)
+    value = environ[variable].rstrip("/")
     takes = form[1]
-    if not value:
-        raise RunbookError("VD-SETTINGS-005", f"takes {takes}", target=variable)
     if not fits(form, value):
         raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from the environment", target=variable)
     if form == URL:
@@ -108,3 +121,15 @@ def setting(environ: Mapping[str, str], name: str, form: Form) -> str:
         except addresses.NotAnAddressError as error:
             raise RunbookError("VD-SETTINGS-002", f"takes {takes}, and {error}", target=variable) from error
     return value
+
+
+def _require(environ: Mapping[str, str], forms: Mapping[str, Form]) -> None:
+    """Raise VD-SETTINGS-005 with all that the environment lacks of `forms`, by their names."""
+    missing = {_variable(name): form[1] for name, form in forms.items() if not environ.get(_variable(name), "")}
+    if missing:
+        takes = "; ".join(f"{name} takes {what}" for name, what in missing.items())
+        raise RunbookError("VD-SETTINGS-005", takes, target=", ".join(missing))
+
+
+def _variable(name: str) -> str:
+    return f"VIBEDATA_PUBLISHER_{name.upper()}"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from runbook_lib.clock import Clock
 from runbook_lib.http import READ_BYTES, new_session
+from runbook_lib.network_trouble import Place
+from runbook_lib.places import arm_place, blob_place, key_place, log_place, secret_place, table_place
 from runbook_lib.retry import PolicySource
 from runbook_lib.settings import Settings
 from runbook_lib.version import RUNBOOK_VERSION
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 # The audience is ARM's own, whatever the address of the endpoint.
 ARM_SCOPE = "https://management.azure.com/.default"
+# Every run asks storage for something, at the least for the network retry policy.
+STORAGE_SCOPE = "https://storage.azure.com/.default"
 USER_AGENT = f"vibedata-runbooks/{RUNBOOK_VERSION}"
 # Azure's services hardly ever redirect a client; each redirect has all of the policy's time.
 MAX_REDIRECTS = 3
@@ -73,7 +77,7 @@ class AzureClients:
                 max_chunk_get_size=MAX_BLOB_RANGE_BYTES,
                 max_single_put_size=MAX_BLOB_RANGE_BYTES,
                 max_block_size=MAX_BLOB_RANGE_BYTES,
-                **self._options(),
+                **self._options(blob_place(self._settings)),
             )
 
         return self._once("blob_service", make)
@@ -89,6 +93,7 @@ class AzureClients:
                 session=self.session,
                 retry_policy_source=self._retry_policy_source,
                 clock=self._clock,
+                place=table_place(self._settings),
             )
 
         return self._once("table_service", make)
@@ -150,6 +155,7 @@ class AzureClients:
                 session=self.session,
                 retry_policy_source=self._retry_policy_source,
                 clock=self._clock,
+                place=secret_place(self._settings),
             )
 
         return self._once("secrets", make)
@@ -161,7 +167,9 @@ class AzureClients:
         def make() -> "KeyClient":
             from azure.keyvault.keys import KeyClient
 
-            return KeyClient(self._settings.key_vault_endpoint, self.credential, **self._options())
+            return KeyClient(
+                self._settings.key_vault_endpoint, self.credential, **self._options(key_place(self._settings))
+            )
 
         return self._once("keys", make)
 
@@ -172,7 +180,7 @@ class AzureClients:
             from azure.keyvault.keys.crypto import CryptographyClient
 
             key_id = f"{self._settings.key_vault_endpoint}/keys/{name}/{version}"
-            return CryptographyClient(key_id, self.credential, **self._options())
+            return CryptographyClient(key_id, self.credential, **self._options(key_place(self._settings)))
 
         return self._once(f"cryptography {name}/{version}", make)
 
@@ -183,7 +191,9 @@ class AzureClients:
         def make() -> "LogsIngestionClient":
             from azure.monitor.ingestion import LogsIngestionClient
 
-            return LogsIngestionClient(self._settings.logs_endpoint, self.credential, **self._options())
+            return LogsIngestionClient(
+                self._settings.logs_endpoint, self.credential, **self._options(log_place(self._settings))
+            )
 
         return self._once("logs_ingestion", make)
 
@@ -198,10 +208,11 @@ class AzureClients:
             return cast(C, self._made[name])
 
     def _arm_options(self) -> dict[str, Any]:
-        return self._options() | {"base_url": self._settings.arm_endpoint, "credential_scopes": [ARM_SCOPE]}
+        options = self._options(arm_place(self._settings))
+        return options | {"base_url": self._settings.arm_endpoint, "credential_scopes": [ARM_SCOPE]}
 
-    def _options(self) -> dict[str, Any]:
-        return _pipeline_options(self.session, self._retry_policy_source, self._clock)
+    def _options(self, place: Place) -> dict[str, Any]:
+        return _pipeline_options(self.session, self._retry_policy_source, self._clock, place)
 
 
 def new_table_service(
@@ -211,6 +222,7 @@ def new_table_service(
     session: "requests.Session",
     retry_policy_source: PolicySource,
     clock: Clock,
+    place: Place | None = None,
 ) -> "TableServiceClient":
     """Return a client of some table storage, for whoever has no Settings. Parameters: see AzureClients."""
     from azure.data.tables import TableServiceClient
@@ -220,7 +232,7 @@ def new_table_service(
     return TableServiceClient(
         endpoint=endpoint,
         credential=credential,
-        transport=RetryingTransport(_transport(session), retry_policy_source, clock=clock),
+        transport=RetryingTransport(_transport(session), retry_policy_source, clock=clock, place=place),
         retry_total=0,
         redirect_max=MAX_REDIRECTS,
         user_agent=USER_AGENT,
@@ -234,11 +246,12 @@ def new_secret_client(
     session: "requests.Session",
     retry_policy_source: PolicySource,
     clock: Clock,
+    place: Place | None = None,
 ) -> "SecretClient":
     """Return a client of some vault's secrets, for whoever has no Settings. Parameters: see AzureClients."""
     from azure.keyvault.secrets import SecretClient
 
-    return SecretClient(endpoint, credential, **_pipeline_options(session, retry_policy_source, clock))
+    return SecretClient(endpoint, credential, **_pipeline_options(session, retry_policy_source, clock, place))
 
 
 def cryptography_client(
@@ -253,12 +266,14 @@ def cryptography_client(
     return CryptographyClient(key_id, credential, **_pipeline_options(_session(), retry_policy_source, clock))
 
 
-def _pipeline_options(session: "requests.Session", retry_policy_source: PolicySource, clock: Clock) -> dict[str, Any]:
+def _pipeline_options(
+    session: "requests.Session", retry_policy_source: PolicySource, clock: Clock, place: Place | None = None
+) -> dict[str, Any]:
     from runbook_lib.sdk_retry import SdkRetryPolicy
 
     return {
         "transport": _transport(session),
-        "retry_policy": SdkRetryPolicy(retry_policy_source, clock=clock),
+        "retry_policy": SdkRetryPolicy(retry_policy_source, clock=clock, place=place),
         "redirect_max": MAX_REDIRECTS,
         "user_agent": USER_AGENT,
     }

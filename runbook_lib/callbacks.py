@@ -44,6 +44,8 @@ SECONDS_PER_RUN = 60.0
 # others first.
 REFUSALS_PER_RUN = 5
 
+# Expected until the first rotation of the key: nothing to warn of.
+_NO_KEY_YET = "VD-CALLBACK-029"
 # The report itself is at fault, not the way to the publisher.
 _REPORT_AT_FAULT = frozenset({"VD-CALLBACK-024", "VD-CALLBACK-026", "VD-CALLBACK-031"})
 
@@ -237,7 +239,10 @@ class _Delivery:
         """Tell of a failure, of each kind once."""
         if error.code not in self._warned:
             self._warned.add(error.code)
-            self._context.output.warning(str(error))
+            if error.code == _NO_KEY_YET:
+                self._context.output.verbose(f"no report to the publisher yet: {error.title} ({error.code}); it waits")
+            else:
+                self._context.output.warn_of(error)
 
 
 def tell_publisher(
@@ -278,7 +283,11 @@ def _named(code: str, error: Exception) -> RunbookError:
     named = name_error(error)
     if named is not None and named.code.startswith("VD-CALLBACK-"):
         return named
-    return RunbookError(code, type(error).__name__ if named is None else f"{named.code}: {named.message}")
+    if named is None:
+        return RunbookError(code, type(error).__name__)
+    told = RunbookError(code, f"{named.code}: {named.message}")
+    told.origin = named.origin
+    return told
 
 
 def _kept_nowhere(payload: Payload) -> str:

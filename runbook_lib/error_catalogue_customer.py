@@ -96,7 +96,8 @@ ENTRIES = (
         "VD-AUTOMATION-001",
         "the Automation account cannot be used",
         "It is not there, or not as it should be.",
-        "Check setting automation_account.",
+        "Check settings automation_account, resource_group and subscription_id: `az automation account list` shows the"
+        " accounts that there are.",
     ),
     entry(
         "VD-AUTOMATION-002",
@@ -167,5 +168,18 @@ ENTRIES = (
         "a runtime environment of a reserved name is not of Python 3.10",
         "Its language and version can never be changed.",
         "Delete it if nothing uses it; then run it again.",
+    ),
+    entry(
+        "VD-AUTOMATION-020",
+        "the Automation account has no such runbook",
+        "The name is not written as it was published, or this release has no such runbook.",
+        "Give one of the names in the message; `vibedata status` shows the last runs. `vibedata deploy DIR` publishes a"
+        " release's runbooks.",
+    ),
+    entry(
+        "VD-AUTOMATION-021",
+        "nothing is published yet that could run",
+        "The Automation account is there, and the runbook has no published text: no deployment has got that far.",
+        "Publish the runbooks first: `vibedata deploy DIR`, where DIR is what `vibedata build` made.",
     ),
 )

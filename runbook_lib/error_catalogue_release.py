@@ -62,7 +62,8 @@ ENTRIES = (
         "VD-MANIFEST-010",
         "no release is installed",
         "Artifact storage holds no release manifest of that version.",
-        "Run import_manifest first.",
+        "Run import_manifest first: `vibedata invoke import_manifest`. Where another version is meant, give one that"
+        " the message names as release_version.",
     ),
     entry(
         "VD-MANIFEST-011",

@@ -3,12 +3,12 @@
 One catalogue, in a module for each area; docs/errors.md is generated from it. A code, once released, keeps its meaning.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from runbook_lib import (
     error_catalogue_callbacks,
     error_catalogue_customer,
-    error_catalogue_publisher,
     error_catalogue_release,
     error_catalogue_rotation,
     error_catalogue_run,
@@ -17,20 +17,25 @@ from runbook_lib import (
 from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry
 from runbook_lib.secrets import without_link_signatures
 
+# A built runbook has none of these, as it can meet none (oci/closure.py).
+PUBLISHER: tuple[ErrorEntry, ...] = ()
+with suppress(ImportError):
+    from runbook_lib.error_catalogue_publisher import ENTRIES as PUBLISHER
+
 __all__ = ["CATALOGUE", "EXIT_USAGE", "ErrorEntry", "RefusedSigner", "RunbookError"]
 
 CATALOGUE: dict[str, ErrorEntry] = {
     entry.code: entry
-    for module in (
-        error_catalogue_run,
-        error_catalogue_release,
-        error_catalogue_customer,
-        error_catalogue_publisher,
-        error_catalogue_trust,
-        error_catalogue_rotation,
-        error_catalogue_callbacks,
+    for entries in (
+        error_catalogue_run.ENTRIES,
+        error_catalogue_release.ENTRIES,
+        error_catalogue_customer.ENTRIES,
+        PUBLISHER,
+        error_catalogue_trust.ENTRIES,
+        error_catalogue_rotation.ENTRIES,
+        error_catalogue_callbacks.ENTRIES,
     )
-    for entry in module.ENTRIES
+    for entry in entries
 }
 
 
@@ -51,21 +56,26 @@ class RunbookError(Exception):
     """A failure from the catalogue; `str()` is what the user reads.
 
     Parameters: code, a key of CATALOGUE (KeyError for another); detail, what was seen this time; target, what it was
-    seen at. signers: of the signatures that were refused, where that is what failed and their certificates can be read.
+    seen at; remedy, what to do this time, where more is known than the catalogue says. signers: of the signatures that
+    were refused, where that is what failed and their certificates can be read. origin: what lies at the bottom of it.
     """
 
-    def __init__(self, code: str, detail: str = "", *, target: str = "") -> None:
+    def __init__(self, code: str, detail: str = "", *, target: str = "", remedy: str = "") -> None:
         entry = CATALOGUE[code]
         self.code = code
         # Errors of the SDKs quote addresses. Not every place that shows an error has a redactor.
         self.detail = detail = without_link_signatures(detail)
         self.target = target
         where = f" ({target})" if target else ""
-        self.message = f"{entry.title}{where}" + (f": {detail}" if detail else "")
+        # One line, whatever the detail is: words of others begin no line of their own.
+        self.message = " ".join((f"{entry.title}{where}" + (f": {detail}" if detail else "")).split())
         self.cause = entry.cause
-        self.remedy = entry.remedy
+        self.remedy = remedy or entry.remedy
         self.retryable = entry.retryable
         self.exit_code = entry.exit_code
+        self.title = entry.title
+        # A consequence has its cause's: the same cause is told once.
+        self.origin = (code, target)
         self.signers: tuple[RefusedSigner, ...] = ()
         super().__init__(self.message)
 

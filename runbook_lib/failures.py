@@ -4,6 +4,7 @@ import sys
 import urllib.parse
 
 from runbook_lib.errors import RunbookError
+from runbook_lib.network_trouble import placed
 
 # RFC 9110 section 15.5.19: nothing answers with it, so that whatever does is not foreseen.
 UNUSED_STATUS = 418
@@ -57,9 +58,10 @@ def name_error(error: BaseException) -> RunbookError | None:
     azure, requests = "azure.core.exceptions", "requests.exceptions"
     status = getattr(error, "status_code", None)
     if isinstance(error, _loaded(azure, "HttpResponseError")) and status is not None:
-        return _refusal(status, service_codes(error), _words(error), _host(error))
+        refusal = _refusal(status, service_codes(error), _words(error), _host(error))
+        return None if refusal is None else placed(refusal, error)
     if isinstance(error, _loaded(azure, "AzureError") + _loaded(requests, "RequestException")):
-        return RunbookError("VD-NET-001", _words(error))
+        return placed(RunbookError("VD-NET-001", _words(error)), error)
     return None
 
 

@@ -31,6 +31,12 @@ class TooLarge(Exception):  # noqa: N818 - the caller names the error
     """The answer has more bytes than were agreed."""
 
 
+def silence_libraries() -> None:
+    """Let the libraries log to nobody but who asks for it (runbook_lib.output.library_messages)."""
+    for name in _LOGGERS_BELOW:
+        logging.getLogger(name).addHandler(_SILENT)
+
+
 def new_session() -> "requests.Session":
     """Return a session for `requests` and the SDKs' transports alike, for use by many threads.
 
@@ -44,8 +50,7 @@ def new_session() -> "requests.Session":
     from runbook_lib.http_transport import BoundedAdapter, BoundedSession
 
     trusted_authorities.check(os.environ)
-    for name in _LOGGERS_BELOW:
-        logging.getLogger(name).addHandler(_SILENT)
+    silence_libraries()
     session = BoundedSession()
     for scheme in ("https://", "http://"):
         session.mount(scheme, BoundedAdapter())

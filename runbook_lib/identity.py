@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runbook_lib.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import new_session
+from runbook_lib.http import new_session, silence_libraries
 from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.secrets import whole_words
 
@@ -73,6 +73,7 @@ def _managed_identity(client_id: str, clock: Clock) -> Any:
 
 
 def _developer_login() -> Any:
+    silence_libraries()
     from azure.identity import AzureCliCredential, AzureDeveloperCliCredential, ChainedTokenCredential
 
     return ChainedTokenCredential(
@@ -107,5 +108,8 @@ class _NamingCredential:
                 return ask()
             # msal reads the answer with json.loads and int: an answer of another form shows as ValueError.
             except (AzureError, ValueError, TypeError, AttributeError) as error:
-                words = whole_words(" ".join(str(error).split()), MAX_WORDS)
+                # Of a chain of credentials, what each of them says; the rest is about the chain itself.
+                story = str(error).partition("Attempted credentials:")
+                said = story[2].partition("To mitigate")[0] or story[0]
+                words = whole_words(" ".join(said.split()), MAX_WORDS)
                 raise RunbookError(self._code, words, target=" ".join(scopes)) from error

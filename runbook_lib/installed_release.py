@@ -9,12 +9,15 @@ from runbook_lib import artifact_storage
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.parameters import CommonParameters
-from runbook_lib.release import LATEST, InstalledRelease
+from runbook_lib.release import LATEST, InstalledRelease, version_key
 from runbook_lib.release_fetch import read_artifact, resolve_release
 from runbook_lib.release_manifest import REPOSITORY, VERSION
 from runbook_lib.stored_release import StoredRelease, is_no_good, read_stored
 from runbook_lib.trust_policy import trust_policy
 from runbook_lib.verification_log import recorded
+
+# Of the versions that there are, what an error tells.
+MAX_TOLD = 10
 
 if TYPE_CHECKING:
     from runbook_lib.runbook import Context
@@ -45,10 +48,13 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     trusted), the errors of `stored_release.read_stored` and the reader's, and azure.core's.
     """
     trust_policy(context.settings)  # without it nothing need be looked for
-    stored = artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service, version or None))
+    names = artifact_storage.list_blobs(context.clients.blob_service, version or None)
+    stored = artifact_storage.releases_in(names)
     chosen = stored if version else _latest(customer, stored)
     if not chosen:
-        raise RunbookError("VD-MANIFEST-010", target=version or f"{REPOSITORY}:{LATEST}")
+        everything = artifact_storage.list_blobs(context.clients.blob_service) if version else names
+        target = version or f"{REPOSITORY}:{LATEST}"
+        raise RunbookError("VD-MANIFEST-010", _versions_told(everything), target=target)
     if len(chosen) == 1:
         return stored_release(context, chosen[0])
     good = those_that_are_good(context, chosen)
@@ -92,11 +98,20 @@ def stored_release(context: "Context", release: InstalledRelease) -> StoredRelea
     return recorded(context, target, lambda: read_stored(context.clients.blob_service, release, policy))
 
 
+def _versions_told(names: Iterable[str]) -> str:
+    """Say which versions there are by the names of the blobs in artifact storage, the newest first."""
+    releases = artifact_storage.releases_in(names)
+    found = sorted({release.version for release in releases}, key=version_key, reverse=True)
+    more = f" and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else ""
+    return f"artifact storage holds {', '.join(found[:MAX_TOLD]) or 'no release'}{more}"
+
+
 def _latest(customer: ContainerRegistryReader, stored: tuple[InstalledRelease, ...]) -> tuple[InstalledRelease, ...]:
     """Return which of the stored releases the customer's `latest` points to."""
     target = f"{REPOSITORY}:{LATEST}"
     found = resolve_release(customer, LATEST)
     if found is None:
-        raise RunbookError("VD-MANIFEST-010", "tag latest is absent", target=target)
+        there = _versions_told(artifact_storage.blob_name(release) for release in stored)
+        raise RunbookError("VD-MANIFEST-010", f"tag latest is absent; {there}", target=target)
     digest = read_artifact(found.content, digest=found.digest, target=target).content_digest
     return tuple(release for release in stored if f"sha256:{release.sha256}" == digest)

@@ -21,6 +21,7 @@ from runbook_lib import strict_json
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
+from runbook_lib.failures import name_error
 from runbook_lib.operations_log import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.output import JobOutput
 from runbook_lib.secrets import Redactor
@@ -224,10 +225,15 @@ class OperationsLog:
         """Tell of a failure, of each kind once."""
         if code not in self._warned:
             self._warned.add(code)
-            self._output.warning(str(RunbookError(code, _story(error), target=target)))
+            told, named = RunbookError(code, _story(error), target=target), name_error(error)
+            told.origin = told.origin if named is None else named.origin
+            self._output.warn_of(told)
 
 
 def _story(error: Exception) -> str:
+    named = name_error(error)
+    if named is not None:
+        return f"{named.code}: {named.message}"
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.secrets import Redactor
+from runbook_lib.visible_text import visible
 
 # All streams together (design section 3); the facts give it for one stream, so this is on the safe side.
 STREAM_LIMIT = 1024 * 1024
@@ -27,9 +28,8 @@ NOTICE_RESERVE = 1024
 RECORD_LIMIT = 16 * 1024
 PROGRESS_SECONDS = 2.0
 
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-# The prefixes that pick a stream, in the spellings that the worker knows.
-_STREAM_PREFIX = re.compile(r"(error|warning|verbose|debug):", re.IGNORECASE)
+# The prefixes that pick a stream, in the spellings that the worker knows; and what the result alone begins with.
+_RESERVED = re.compile(r"(error|warning|verbose|debug):|\{", re.IGNORECASE)
 
 
 class JobOutput:
@@ -48,6 +48,7 @@ class JobOutput:
         self._written = 0
         self._left_out = False
         self._broken = False
+        self._told: set[tuple[str, str]] = set()
         self._last_progress = clock.monotonic()
 
     def info(self, text: str) -> bool:
@@ -65,6 +66,20 @@ class JobOutput:
     def error(self, text: str) -> bool:
         """Write to the error stream. It fails no job: the exit code does."""
         return self._record("ERROR: ", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE)
+
+    def warn_of(self, error: RunbookError) -> bool:
+        """Warn of a failure; where its cause was told before, in one line."""
+        line = f"{error.code}: {error.title}; the cause is told above" if self.was_told(error) else str(error)
+        self.told(error)
+        return self.warning(line)
+
+    def told(self, error: RunbookError) -> None:
+        """Note that a failure, and with it its cause, was told."""
+        self._told.add(error.origin)
+
+    def was_told(self, error: RunbookError) -> bool:
+        """Return whether the cause of a failure was told before."""
+        return error.origin in self._told
 
     def progress(self, text: str) -> None:
         """Write a plain line, unless one was written in the last PROGRESS_SECONDS, or the run is younger than that."""
@@ -110,11 +125,11 @@ class JobOutput:
 
 
 def _line(prefix: str, text: str) -> bytes:
-    """Return one line: no control character reaches a terminal, and no text picks a stream by itself."""
-    text = _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text.expandtabs())
-    if not prefix and _STREAM_PREFIX.match(text):
+    """Return one line: nothing that a terminal obeys, and no text picks a stream or passes for the result by itself."""
+    text = visible(text.expandtabs())
+    if not prefix and _RESERVED.match(text):
         prefix = " "
-    return (prefix + text).encode("utf-8", errors="backslashreplace") + b"\n"
+    return (prefix + text).encode() + b"\n"
 
 
 class _Messages(logging.Handler):

@@ -1,10 +1,12 @@
 """What a failed attempt of `requests` says about the request: whether the server can have seen it."""
 
+import socket
 import ssl
 
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from runbook_lib.network_trouble import os_cause
 from runbook_lib.retry import AnswerLost, ConnectionFailure
 
 # A connection that does not come about, breaks, stays silent, or ends within the answer. Other exceptions of `requests`
@@ -17,7 +19,9 @@ class RequestsAnswerLost(requests.ConnectionError, AnswerLost):
 
 
 def connection_failure(error: requests.RequestException) -> ConnectionFailure:
-    """Return "not_sent" where no connection came about, or its TLS was not agreed on; else "ambiguous"."""
+    """Return what a failed attempt says: "not_sent" where no connection came about, or its TLS was not agreed on."""
+    if isinstance(os_cause(error), socket.gaierror):
+        return "no_such_name"
     if isinstance(error, requests.ConnectTimeout):
         return "not_sent"
     outer = error.args[0] if error.args else None

@@ -5,10 +5,11 @@ The numbers are the component registry's `networkRetryPolicies` (design section 
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from runbook_lib.clock import Clock
 from runbook_lib.deadline import within
@@ -26,11 +27,16 @@ SLOWEST_BYTES_PER_SECOND = 256 * 1024
 # What is left of the total for a last attempt is never less: a timeout of 0 would mean none to the socket.
 _LEAST_SECONDS = 1.0
 
+# "no_such_name": there is nobody to send it to; the resolver has tried again itself (resolv.conf(5), attempts).
 # "not_sent": the server cannot have seen the request. "ambiguous": it may have carried it out, the answer was lost.
-ConnectionFailure = Literal["not_sent", "ambiguous"]
+ConnectionFailure = Literal["no_such_name", "not_sent", "ambiguous"]
 
 _IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 section 9.2.2
 _PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+def _tell_nobody(_line: str) -> None:
+    """Nobody is waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class NetworkRetryPolicy:
     max_retries: int = 3
     delay_seconds: float = 2.0
     total_seconds: float = TOTAL_SECONDS
+    # Told a line when a request is about to be sent again because nothing answered: a person may be waiting.
+    tell: Callable[[str], object] = field(default=_tell_nobody, compare=False, repr=False)
 
 
 def for_large_body(policy: NetworkRetryPolicy, max_bytes: int) -> NetworkRetryPolicy:
@@ -94,7 +102,8 @@ def decide(
     Parameters: attempt, 1 for the first; elapsed, seconds since the first began; repeatable, whether the caller knows
     that a second time does no harm, whatever the method; retry_after, seconds that the server asks for.
 
-    1. Only a passing failure is retried: a broken connection, or status 408, 429, 500, 502, 503, 504.
+    1. Only a passing failure is retried: a broken connection, or status 408, 429, 500, 502, 503, 504. A name that does
+       not resolve is none.
     2. What must not be repeated (POST, PATCH) is sent again only if the server cannot have carried it out: it was not
        sent, or it was refused with 429, or with 503 and a Retry-After. Else somebody has to look first.
     3. At most `max_retries` times, `delay_seconds` apart, a longer Retry-After honoured. There is no jitter: a
@@ -103,7 +112,7 @@ def decide(
        Retry-After.
     4. Never past `total_seconds`: where the wait would end later, it does not begin.
     """
-    if connection_failure is None and status not in _PASSING_STATUSES:
+    if connection_failure == "no_such_name" or (connection_failure is None and status not in _PASSING_STATUSES):
         return GiveUp("final")
     refused = status == 429 or (status == 503 and retry_after is not None)
     not_carried_out = refused or connection_failure == "not_sent"
@@ -141,8 +150,11 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
 class Attempts:
     """The attempts of one request: how long the next may take, and the wait between two."""
 
-    def __init__(self, policy: NetworkRetryPolicy, *, method: str, repeatable: bool, clock: Clock) -> None:
+    def __init__(
+        self, policy: NetworkRetryPolicy, *, method: str, repeatable: bool, clock: Clock, url: str = ""
+    ) -> None:
         self._policy = policy
+        self._host = urlsplit(url).netloc
         self._method = method
         self._repeatable = repeatable
         self._clock = clock
@@ -197,6 +209,9 @@ class Attempts:
             connection_failure=connection_failure,
         )
         if isinstance(decision, Wait):
+            if connection_failure is not None:
+                again = f"trying again in {decision.seconds:g} s ({self._made} of {self._policy.max_retries})"
+                self._policy.tell(f"{self._host} does not answer; {again}")
             self._clock.sleep(decision.seconds)
         return decision
 
@@ -222,7 +237,7 @@ def send(
     """
     from runbook_lib.requests_failures import CONNECTION_FAILURES, RequestsAnswerLost, connection_failure
 
-    attempts = Attempts(policy, method=method, repeatable=repeatable, clock=clock)
+    attempts = Attempts(policy, method=method, repeatable=repeatable, clock=clock, url=url)
     while True:
         try:
             with attempts.within_total():

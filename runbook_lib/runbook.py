@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import BinaryIO, Generic
 from uuid import UUID, uuid4
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure_clients import STORAGE_SCOPE, AzureClients
 from runbook_lib.callbacks import tell_publisher
 from runbook_lib.change import Plan, Result
 from runbook_lib.clock import SYSTEM_CLOCK, Clock
@@ -19,6 +19,7 @@ from runbook_lib.identity import credential
 from runbook_lib.log_delivery import OperationsLog
 from runbook_lib.log_entries import START, finish_entry, planned_entry, result_entry
 from runbook_lib.network_policy import read_network_retry_policy
+from runbook_lib.network_trouble import once_in_a_while
 from runbook_lib.operations_log import TABLE, Entry, RunIdentity
 from runbook_lib.output import JobOutput, library_messages
 from runbook_lib.parameters import HelpWanted, help_text, parse
@@ -103,7 +104,10 @@ class _Run(Generic[P, F]):
         self._correlation_id = correlation_id
         self._new_id = new_id
         self._started = clock.monotonic()
-        self._policy = NetworkRetryPolicy()
+        self._tell = once_in_a_while(output.info, clock)
+        self._policy = NetworkRetryPolicy(tell=self._tell)
+        # Why the recorded policy is not in force: told at the end, unless the run's own failure has told it.
+        self._policy_trouble: RunbookError | None = None
         self._log: OperationsLog | None = None
         self._context: Context | None = None
         self._deployment_id = ""
@@ -160,6 +164,8 @@ class _Run(Generic[P, F]):
             retry_policy_source=lambda: self._policy,
             clock=self._clock,
         )
+        # Before all that needs one: without a token nothing works, and each thing would say so in its own words.
+        clients.credential.get_token(STORAGE_SCOPE)
         if not self._plan_only:
             self._log = OperationsLog(
                 run=RunIdentity(
@@ -190,16 +196,18 @@ class _Run(Generic[P, F]):
 
     def _read_policy(self, context: Context) -> None:
         try:
-            self._policy, warning = read_network_retry_policy(context.clients.table_service)
+            policy, warning = read_network_retry_policy(context.clients.table_service)
+            self._policy = replace(policy, tell=self._tell)
         except Exception as error:
             named = name_error(error)
             if named is None or not named.code.startswith("VD-NET-"):
                 raise
             # The component registry may not be there yet, or not for this identity; what is needed of storage shows
             # by itself.
-            warning = f"the network retry policy cannot be read, the default holds: {named.message}"
-        if warning:
-            self._output.warning(warning)
+            self._policy_trouble = named
+        else:
+            if warning:
+                self._output.warning(warning)
 
     def _show_plan(self) -> None:
         for change in self._plan.changes:
@@ -245,14 +253,20 @@ class _Run(Generic[P, F]):
         return failure_of(self._results)
 
     def _finish(self, error: RunbookError | None) -> int:
+        # The cause comes first; what it leads to (reports and events that wait) is told after it, and told as that.
+        if error is not None:
+            self._output.error(str(error))
+            self._output.told(error)
         result = self._result(error)
+        if self._policy_trouble is not None and not self._output.was_told(self._policy_trouble):
+            trouble = self._policy_trouble.message
+            self._output.warning(f"the network retry policy cannot be read, the default holds: {trouble}")
+            self._output.told(self._policy_trouble)
         self._tell_publisher(result)
         result = replace(result, duration_ms=self._duration_ms())
         self._record(finish_entry(result))
         if self._log is not None:
             self._log.close()
-        if error is not None:
-            self._output.error(str(error))
         outcomes = [item.outcome for item in self._results]
         self._output.info(
             f"{result.status}: {result.changed} changed, {len(self._plan.unchanged)} as they should be, "

@@ -1,6 +1,7 @@
 """The network retry policy in the Azure SDKs' pipelines, in place of their own."""
 
 import json
+import socket
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from azure.core.pipeline.transport import HttpTransport
 
 from runbook_lib.clock import Clock
 from runbook_lib.http import MAX_CONTENT_BYTES, TooLarge
+from runbook_lib.network_trouble import Place, mark, os_cause
 from runbook_lib.requests_failures import connection_failure
 from runbook_lib.retry import AnswerLost, Attempts, ConnectionFailure, GiveUp, PolicySource
 
@@ -53,14 +55,16 @@ class SdkAnswerLost(ServiceResponseError, AnswerLost):  # noqa: N818 - see Answe
 class SdkRetryPolicy(HTTPPolicy[Any, Any]):
     """Passed as `retry_policy` to SDK clients.
 
-    Parameters: source, asked at each request, since the component registry's numbers arrive late; clock.
+    Parameters: source, asked at each request, since the component registry's numbers arrive late; clock;
+    place, what the requests are for, told where one fails.
     An operation's option `repeatable=True` marks a POST or PATCH that does no harm a second time.
     """
 
-    def __init__(self, source: PolicySource, *, clock: Clock) -> None:
+    def __init__(self, source: PolicySource, *, clock: Clock, place: Place | None = None) -> None:
         super().__init__()
         self._source = source
         self._clock = clock
+        self._place = place
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request on, again where the policy says so.
@@ -69,6 +73,7 @@ class SdkRetryPolicy(HTTPPolicy[Any, Any]):
         out what must not be repeated.
         """
         options = request.context.options
+        mark(request.http_request, self._place)
         # azure.storage.blob's response handlers read it from the answer, where its own retry policy would put it.
         location = options.pop("location_mode", None)
         streamed = options.get("stream")
@@ -95,13 +100,17 @@ class RetryingTransport(HttpTransport[Any, Any]):
     That policy is told to retry nothing (`retry_total=0`), and each request that it lets through is retried here.
     """
 
-    def __init__(self, transport: HttpTransport[Any, Any], source: PolicySource, *, clock: Clock) -> None:
+    def __init__(
+        self, transport: HttpTransport[Any, Any], source: PolicySource, *, clock: Clock, place: Place | None = None
+    ) -> None:
         self._transport = transport
         self._source = source
         self._clock = clock
+        self._place = place
 
     def send(self, request: Any, **options: Any) -> Any:
         """Send the request, again where the policy says so. Raises as SdkRetryPolicy.send does."""
+        mark(request, self._place)
         attempts = _attempts(self._source, request, options, self._clock)
         return _send(
             lambda: self._transport.send(request, **options),
@@ -128,7 +137,7 @@ def _attempts(source: PolicySource, request: Any, options: MutableMapping[str, A
     for name in _RETRY_OPTIONS:
         options.pop(name, None)
     repeatable = bool(options.pop("repeatable", False))
-    return Attempts(source(), method=request.method, repeatable=repeatable, clock=clock)
+    return Attempts(source(), method=request.method, repeatable=repeatable, clock=clock, url=request.url)
 
 
 def _send(
@@ -156,6 +165,7 @@ def _send(
         except (ServiceRequestError, ServiceResponseError, HttpResponseError) as error:
             if isinstance(error, HttpResponseError) and error.response is not None:
                 raise  # about an answer that came
+            error.request = request  # type: ignore[union-attr] # what failed, for the error's name
             decision = attempts.wait_after_failure(_connection_failure(error))
             if decision == GiveUp("unsafe"):
                 raise SdkAnswerLost(error.message, error=error) from error
@@ -212,6 +222,8 @@ def _is_too_deep(content: bytes) -> bool:
 
 def _connection_failure(error: Exception) -> ConnectionFailure:
     """Return what `requests` said: azure-core calls an answer's body that does not come a request that was not sent."""
+    if isinstance(os_cause(error), socket.gaierror):
+        return "no_such_name"
     cause = getattr(error, "inner_exception", None)
     if isinstance(cause, requests.RequestException):
         return connection_failure(cause)

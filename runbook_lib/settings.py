@@ -143,6 +143,7 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
         for name in values:
             if name not in _FORMS:
                 raise RunbookError("VD-SETTINGS-003", f"from {source}; known are {', '.join(_FORMS)}", target=name)
+    _require_all(sources)
     settings = Settings(**{item.name: _value(item.name, sources) for item in fields(Settings)})
     for name in IDENTITY:
         if name in overrides:
@@ -189,13 +190,27 @@ def _from_variable(text: str | None) -> dict[str, str]:
     return values
 
 
+def _require_all(sources: list[tuple[str, Mapping[str, str]]]) -> None:
+    """Raise VD-SETTINGS-001 with all that is missing: nobody likes to hear of one after the other."""
+    given = {name for _, values in sources for name, value in values.items() if value}
+    missing = [name for name in _FORMS if name not in _CONVENTION and name not in given]
+    if missing:
+        takes = "; ".join(f"{name} takes {_FORMS[name][1]}" for name in missing)
+        variables = ", ".join(ENVIRONMENT_PREFIX + name.upper() for name in missing)
+        raise RunbookError(
+            "VD-SETTINGS-001",
+            takes,
+            target=", ".join(missing),
+            remedy=f"For the command vibedata, set {variables} in the environment; for the lab: `source .lab/lab.env`."
+            " For runs in Automation, add it to the Automation variable vibedata-settings.",
+        )
+
+
 def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
     source, value = next(
         ((source, values[name]) for source, values in sources if name in values), ("the naming convention", "")
     )
     if not value:
-        if name not in _CONVENTION:
-            raise RunbookError("VD-SETTINGS-001", f"takes {_FORMS[name][1]}", target=name)
         template = _CONVENTION[name]
         value = template.format(**{part: _value(part, sources) for part in re.findall(r"{(\w+)}", template)})
         # Names of registries and GUIDs may have capitals; hosts and ids that are made of them are compared without.

@@ -1,12 +1,14 @@
 """What a command needs to talk to a customer's Azure: settings, identity and clients, as the runbooks have them."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.identity import credential
+from runbook_lib.network_trouble import once_in_a_while
 from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.secrets import Redactor
 from runbook_lib.settings import Settings, load
@@ -28,7 +30,7 @@ def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
     """
     environment = os.environ if environ is None else environ
     settings = load({}, environment, None)
-    policy = NetworkRetryPolicy()
+    policy = NetworkRetryPolicy(tell=once_in_a_while(lambda line: sys.stderr.write(line + "\n"), SYSTEM_CLOCK))
     clients = AzureClients(
         settings=settings,
         credential=credential(settings, environment),

@@ -2,8 +2,11 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
+import re
 import sys
+import traceback
 from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
@@ -13,7 +16,9 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
 from scripts.local_failures import local_failure, lost_output
 from scripts.output import CHOICES, CommandError, show_failure
+from scripts.shell_checks import nearest, require_lab, warn_of_variables
 from scripts.standard_streams import tolerant
+from scripts.terminal import filtered_output
 
 PREFIX = "command_"
 EPILOG = """\
@@ -24,6 +29,14 @@ examples:
 """
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 USAGE = 2  # as argparse has it
+# They start the lab, or need no Azure.
+WITHOUT_AZURE = ("lab", "build")
+
+
+# As argparse words it, of all Python versions from 3.10 on.
+_INVALID_CHOICE = re.compile(r"invalid choice: '(?P<word>.*)' \(choose from (?P<known>.*)\)", re.DOTALL)
+_UNRECOGNIZED = "unrecognized arguments: "
+MAX_SHOWN_CHARACTERS = 100
 
 
 class _UsageError(Exception):
@@ -40,6 +53,15 @@ class _Parser(argparse.ArgumentParser):
     """Raises its errors, so that programs get theirs as JSON."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise _UsageError, with the word that was meant where one is like it."""
+        wrong = _INVALID_CHOICE.search(message)
+        if wrong:
+            known = wrong["known"].replace("'", "").split(", ")
+            message = message[: wrong.start()] + f"{_shown(wrong['word'])} is none of {', '.join(known)}"
+            message += nearest(wrong["word"], known)
+        elif message.startswith(_UNRECOGNIZED):
+            words = message.removeprefix(_UNRECOGNIZED)
+            message = f"it knows no {_shown(words)}" + nearest(words.split()[0].partition("=")[0], _options_of(self))
         raise _UsageError(message, prog=self.prog, usage=self.format_usage())
 
 
@@ -47,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are shown, not raised."""
     with tolerant() as streams:
         try:
-            code = _run(sys.argv[1:] if argv is None else list(argv))
+            with filtered_output():
+                code = _told(sys.argv[1:] if argv is None else list(argv))
         except SystemExit as ended:  # --help
             sys.stdout.flush()
             if streams.lost is None:
@@ -61,6 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
 
 
+def _told(arguments: Sequence[str]) -> int:
+    try:
+        return _run(arguments)
+    except Exception:  # noqa: BLE001 - a fault of ours, which a traceback tells best; it may hold words of others
+        traceback.print_exc()
+        return 1
+
+
 def _run(arguments: Sequence[str]) -> int:
     modules = _modules(arguments)
     try:
@@ -70,6 +101,9 @@ def _run(arguments: Sequence[str]) -> int:
         show_failure(_output(arguments), error={"message": error.message, "remedy": error.remedy}, text=text)
         return USAGE
     try:
+        if options.command not in WITHOUT_AZURE:
+            warn_of_variables(os.environ)
+            require_lab(os.environ)
         code: int = modules[options.command].run(options)
     except (CommandError, RunbookError) as error:
         return _shown(options.output, error)
@@ -120,6 +154,19 @@ def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
     for subparser in subparsers.choices.values():
         _add_output(subparser)
     return parser
+
+
+def _shown(words: str) -> str:
+    return f"'{words[:MAX_SHOWN_CHARACTERS]}'" + (" ..." if len(words) > MAX_SHOWN_CHARACTERS else "")
+
+
+def _options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Return the options of a parser and of all below it."""
+    options = {option for action in parser._actions for option in action.option_strings}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            options = options.union(*(_options_of(subparser) for subparser in action.choices.values()))
+    return options
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from scripts.deployment import CHAIN, Deployment, deploy
 from scripts.output import show, table
 from scripts.publication import Bootstrap
 from scripts.release_artifacts import LayoutArtifacts
+from scripts.terminal import told
 
 EXAMPLES = """\
 examples:
@@ -68,7 +69,8 @@ def summary(deployment: Deployment) -> str:
     """Return the deployment's steps as a table for people, each failure with its remedy below."""
     rows = [(step.name, step.status, step.changed, f"{step.seconds:.1f} s") for step in deployment.steps]
     failures = [
-        f"{step.name} failed: {step.error['code']}: {step.error['message']}\n  what to do: {step.error['remedy']}\n"
+        f"{step.name} failed: {told(step.error['code'])}: {told(step.error['message'])}\n"
+        f"  what to do: {told(step.error['remedy'])}\n"
         for step in deployment.steps
         if step.error is not None
     ]

@@ -11,6 +11,7 @@ from runbook_lib.job import JobResult
 from scripts.azure_session import open_session
 from scripts.job import run_job
 from scripts.output import show
+from scripts.terminal import told
 
 EXAMPLES = """\
 examples:
@@ -49,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     on_line = _to_stderr if arguments.output == "json" else _to_stdout
     job = run_job(open_session(), arguments.runbook, parameters, on_line)
     result = result_of(job)
-    show(arguments.output, result=dict(result), text=f"{arguments.runbook}: {result['status']} (job {job.job_id})")
+    text = f"{arguments.runbook}: {told(result['status'])} (job {job.job_id})"
+    show(arguments.output, result=dict(result), text=text)
     return 1 if result["status"] == "failed" else 0
 
 

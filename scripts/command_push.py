@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from oci.push import BuiltRelease, Push
 from runbook_lib.change import Plan, Result
 from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_wire import PUBLISHER, Side
-from runbook_lib.engine import Progress, Work, apply_plan
+from runbook_lib.engine import Work, apply_plan
 from runbook_lib.retry import NetworkRetryPolicy
 from scripts import trusted_signer
 from scripts.change_errors import name_any
 from scripts.output import show, table
+from scripts.progress import progress_printer
 from scripts.publisher_registry import HOST, PASSWORD, USERNAME, add_login, default_host, open_wire, token_source
 from scripts.release_check import BuiltReleaseFolder, Findings, check
 
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         on_result=lambda _: None,
         on_stage_end=lambda: None,
-        on_progress=_progress_printer(lambda line: print(line, file=stream, flush=True)),
+        on_progress=progress_printer(lambda line: print(line, file=stream, flush=True)),
         max_parallel=push.MAX_PARALLEL,
     )
     failed = [result for result in results if result.outcome != "done"]
@@ -117,19 +118,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _writer(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ContainerRegistryWriter:
     wire = open_wire(arguments.to, SIDE, option="--to HOST")
     return ContainerRegistryWriter(wire=wire, source=token_source(arguments, environ, wire), clock=SYSTEM_CLOCK)
-
-
-def _progress_printer(write: Callable[[str], None]) -> Callable[[Progress], None]:
-    """Return what writes the progress, at most every PROGRESS_SECONDS and not before they have passed."""
-    told_at = time.monotonic()
-
-    def on_progress(progress: Progress) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at >= PROGRESS_SECONDS:
-            told_at = time.monotonic()
-            write(str(progress))
-
-    return on_progress
 
 
 def _change(result: Result) -> dict[str, object]:

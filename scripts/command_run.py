@@ -3,10 +3,12 @@
 import argparse
 import importlib
 import io
+import os
 import sys
 
 from runbook_lib.runbook import main as run_runbook
 from scripts.runbook_names import runbook_names
+from scripts.shell_checks import require_login
 
 EXAMPLES = """\
 examples:
@@ -37,11 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the runbook and return its exit code."""
     module = importlib.import_module(f"runbooks.{arguments.runbook}")
     argv = [*arguments.parameters, *(["--plan-only"] if arguments.plan else [])]
+    if not {"-h", "--help"} & set(argv):
+        require_login(os.environ)
     if arguments.output == "text":
         return run_runbook(module.RUNBOOK, argv)
     stream = _Progress()
     code = run_runbook(module.RUNBOOK, argv, stream=stream)
-    sys.stdout.write(stream.last.decode())
+    sys.stdout.write(stream.last.decode().replace("\x7f", "\\u007f"))
     return code
 
 

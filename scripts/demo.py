@@ -23,11 +23,24 @@ from scripts.output import CommandError
 from scripts.publication import Bootstrap
 from scripts.release_artifacts import LayoutArtifacts
 from scripts.standard_streams import tolerant
+from scripts.terminal import filtered_output
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAB = PROJECT / ".lab"
 FOLDER = LAB / "demo"
 RESULT = "result.json"
+PAGE = "status.html"
+# Each can be pasted into a shell in the project's folder.
+WHILE_UP = (
+    "source .lab/lab.env && .venv/bin/vibedata status",
+    "source .lab/lab.env && .venv/bin/vibedata invoke import_images --plan",
+    ".venv/bin/vibedata lab down",
+)
+WHILE_DOWN = (
+    ".venv/bin/vibedata lab up --detach",
+    "source .lab/lab.env && .venv/bin/vibedata status",
+    ".venv/bin/vibedata lab down",
+)
 # Automation takes 5 package imports in 30 s; the demo does not wait for that (the tests hold to it).
 PACKAGE_IMPORT_WINDOW_SECONDS = 0.1
 # The first key has no former one. The token's former password need not be kept: nothing else runs here.
@@ -36,6 +49,11 @@ ROTATIONS = (("rotate-hmac",), ("rotate-acr-token", "--overlap-seconds", "0"))
 
 def main() -> int:
     """Run the demo and return its exit code; .lab/demo/result.json says how it went."""
+    with filtered_output():
+        return _main()
+
+
+def _main() -> int:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the lab up")
     keep = parser.parse_args().keep
@@ -45,8 +63,10 @@ def main() -> int:
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     requests: int | None = None
     trouble = ""
+    verdict = ""
     try:
         requests = _demo(deployment)
+        verdict = _status_page()
     except CommandError as error:
         trouble = f"{error.message}\n  what to do: {error.remedy}"
     except Exception as error:  # noqa: BLE001 - told below, and in result.json
@@ -62,10 +82,12 @@ def main() -> int:
         "requests": requests,
     }
     (FOLDER / RESULT).write_text(json.dumps(result, indent=2) + "\n")
-    sys.stdout.write(summary(deployment) + (trouble and trouble + "\n"))
-    sys.stdout.write(f"{status} in {result['seconds']} s; details in .lab/demo/result.json\n")
-    if keep:
-        sys.stdout.write("the lab is still up: source .lab/lab.env, and .venv/bin/vibedata lab down to end it\n")
+    _say(summary(deployment) + trouble)
+    _say(f"{status} in {result['seconds']:.0f} s; details in {_shown(FOLDER / RESULT)}")
+    if status == "succeeded":
+        _say(f"{verdict}\nstatus page: {FOLDER / PAGE}")
+    state, commands = ("still up", WHILE_UP) if keep else ("down; `make demo KEEP=1` leaves it up", WHILE_DOWN)
+    _say(f"the lab is {state}. Try:\n" + "\n".join(f"    {line}" for line in commands))
     return 0 if status == "succeeded" else 1
 
 
@@ -83,6 +105,8 @@ def _demo(deployment: Deployment) -> int:
         warn=_report,
     )
     deploy(session, bootstrap, deployment, _report)
+    if deployment.status == "failed":
+        raise CommandError("the deployment failed", remedy="what the failed step says above")
     for command in ROTATIONS:
         _command(deployment, command)
     # The first run after the key has arrived: the reports that wait reach the publisher.
@@ -108,7 +132,7 @@ def _step(deployment: Deployment, name: str, work: Callable[[], Any]) -> Any:
 
 def _command(deployment: Deployment, arguments: Sequence[str]) -> None:
     """Run a `vibedata` command as a step; its progress is shown as it comes."""
-    _step(deployment, arguments[0], lambda: _changes_of(arguments[0], (*arguments, "--output", "json")))
+    _step(deployment, arguments[0], lambda: _changes_of(arguments[0], arguments))
 
 
 def _start_lab() -> RunningLab:
@@ -128,31 +152,49 @@ def _push_images() -> list[dict[str, Any]]:
         container_registry=os.environ["VIBEDATA_PUBLISHER_REGISTRY"],
         username=os.environ["VIBEDATA_PUBLISHER_REGISTRY_USERNAME"],
         password=os.environ["VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"],
-        report=_report,
+        report=lambda _: None,  # the count is in the table of steps
     )
 
 
 def _build(images: list[dict[str, Any]]) -> None:
     definition = FOLDER / "release.json"
     definition.write_text(json.dumps(demo_release.definition(images), indent=2))
-    if cli.main(("build", "--release", str(definition), "--out", str(FOLDER / "release"))) != 0:
-        raise CommandError("`vibedata build` failed", remedy="what it says above")
+    _result_of("build", ("build", "--release", str(definition), "--out", str(FOLDER / "release")))
 
 
 def _push() -> list[dict[str, Any]]:
     """Push the release and return the changes that were made."""
-    return _changes_of("push", ("push", str(FOLDER / "release"), "--output", "json"))
+    return _changes_of("push", ("push", str(FOLDER / "release")))
 
 
 def _changes_of(name: str, arguments: Sequence[str]) -> list[dict[str, Any]]:
     """Run a `vibedata` command and return the changes that it made."""
+    return list(_result_of(name, arguments)["changes"])
+
+
+def _result_of(name: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """Run a `vibedata` command and return its result. Raises CommandError where it fails."""
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
-        code = cli.main(arguments)
-    result = json.loads(shown.getvalue())
+        code = cli.main((*arguments, "--output", "json"))
+    result: dict[str, Any] = json.loads(shown.getvalue())
     if code != 0:
         raise CommandError(f"{name}: {result['error']['message']}", remedy=result["error"]["remedy"])
-    return list(result["changes"])
+    return result
+
+
+def _status_page() -> str:
+    """Write the status' page and return the verdict."""
+    result = _result_of("status", ("status", "--html", str(FOLDER / PAGE)))
+    return f"status: {result['verdict']['headline']}"
+
+
+def _shown(file: Path) -> str:
+    return str(file.relative_to(PROJECT))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
 
 
 def _report(line: str) -> None:

@@ -15,6 +15,7 @@ from scripts.azure_session import AzureSession
 from scripts.change_errors import name_any
 from scripts.command_invoke import result_of
 from scripts.job import run_job
+from scripts.progress import Report, job_lines, progress_printer
 from scripts.publication import Bootstrap
 
 # In the order of design section 1; each needs what the one before it left behind.
@@ -29,8 +30,6 @@ CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
 
 # A step's status where it did what it should.
 WELL = ("succeeded", "unchanged")
-
-Report = Callable[[str], None]
 
 
 def chain(*, allow_downgrade: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -95,6 +94,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
     """Publish the runbooks that the chain begins with, and their packages."""
     with _stopwatch() as seconds:
         plan = bootstrap.plan()
+        report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} as they should be")
         work = Work(
             apply=bootstrap.apply,
             look=bootstrap.look,
@@ -105,9 +105,9 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
         results = apply_plan(
             plan,
             work,
-            on_result=lambda result: report(session.redactor.redact(_result_line(result))),
+            on_result=lambda result: _tell_failure(result, session, report),
             on_stage_end=lambda: None,
-            on_progress=lambda _: None,  # a line for each result is progress enough
+            on_progress=progress_printer(lambda line: report(f"publish: {line}")),
         )
     failed = [result for result in results if result.outcome != "done"]
     error = next((result.error.as_json() for result in failed if result.error is not None), None)
@@ -126,7 +126,7 @@ def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any],
     """Run a runbook as a job and return how that went."""
     report(f"{runbook}: starting a job")
     with _stopwatch() as seconds:
-        result = result_of(run_job(session, runbook, parameters, lambda line: report(f"{runbook}: {line}")))
+        result = result_of(run_job(session, runbook, parameters, job_lines(runbook, report)))
     return Step(
         name=runbook,
         status=str(result["status"]),
@@ -142,10 +142,11 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
     return "succeeded" if plan.changes else "unchanged"
 
 
-def _result_line(result: Result) -> str:
-    change = result.change
-    words = f"publish: {change.action} {change.target}: {result.outcome}"
-    return words if result.error is None else f"{words}\n{result.error}"
+def _tell_failure(result: Result, session: AzureSession, report: Report) -> None:
+    """What has gone well is counted; a failure's whole story stands below the steps."""
+    if result.error is not None:
+        words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
+        report(session.redactor.redact(words))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from runbook_lib.errors import CATALOGUE, ErrorEntry
+from scripts.error_guide import TASKS, Guide, guides
 
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
 
@@ -43,18 +44,22 @@ made and is found by the next run: no run has to be undone, and each is safe to 
 
 Exit codes: 1 failed, 2 bad parameters or settings.
 
-*Made from `runbook_lib/error_catalogue_*.py` by `python -m scripts.errors_page`.*
+Each code's section has an example, how to check, whose task it is, and the command to type; a word in capitals in a
+command stands for a value of yours.
+
+*Made from `runbook_lib/error_catalogue_*.py` and `scripts/error_guides/*.txt` by `python -m scripts.errors_page`.*
 """
 
 
 def page(entries: Iterable[ErrorEntry]) -> str:
-    """Return the page as Markdown: an index, and a section for each entry, by area and code."""
+    """Return the page as Markdown: an index, and a section for each entry with its guide, by area and code."""
+    told = guides()
     ordered = sorted(entries, key=lambda entry: (list(AREAS).index(_area(entry)), entry.code))
     parts = [INTRODUCTION, "| code | what happened | run it again as it is? |\n|---|---|---|"]
     parts += [f"| [{entry.code}](#{entry.code.lower()}) | {entry.title} | {_again(entry)} |" for entry in ordered]
     for area, group in groupby(ordered, _area):
         parts.append(f"\n## {AREAS[area]}")
-        parts += [_section(entry) for entry in group]
+        parts += [_section(entry, told.get(entry.code)) for entry in group]
     return "\n".join(parts) + "\n"
 
 
@@ -64,11 +69,19 @@ def main() -> int:
     return 0
 
 
-def _section(entry: ErrorEntry) -> str:
-    return (
-        f"\n### {entry.code}\n\n**{entry.title[0].upper()}{entry.title[1:]}.** {entry.cause}\n\n"
-        f"- What to do: {entry.remedy}\n- Run it again as it is: {_again(entry)}\n- Exit code: {entry.exit_code}"
-    )
+def _section(entry: ErrorEntry, guide: Guide | None) -> str:
+    lines = [f"**{entry.title[0].upper()}{entry.title[1:]}.** {entry.cause}\n"]
+    if guide is not None:
+        # In two backticks: some examples hold one.
+        lines.append(f"- Example: `` {entry.code}: {entry.title}{guide.example} ``")
+        lines.append(f"- How to check: {guide.check}")
+    lines.append(f"- What to do: {entry.remedy}")
+    if guide is not None:
+        lines.append(f"- Whose task: {TASKS[guide.task]}")
+    if guide is not None and guide.command:
+        lines.append(f"- Command: `{guide.command}`")
+    lines += [f"- Run it again as it is: {_again(entry)}", f"- Exit code: {entry.exit_code}"]
+    return f"\n### {entry.code}\n\n" + "\n".join(lines)
 
 
 def _area(entry: ErrorEntry) -> str:

@@ -4,6 +4,8 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
+from scripts.terminal import LINE_CHARACTERS, told
+
 CHOICES = ("text", "json")
 
 
@@ -28,7 +30,8 @@ class CommandError(Exception):
 
 def show(output: str, *, result: Mapping[str, object], text: str) -> None:
     """Write a command's result to standard output: `result` as one line of JSON, or `text`."""
-    shown = json.dumps(result) if output == "json" else text
+    # ASCII, all else is escaped; of what a terminal does not show json leaves DEL alone.
+    shown = json.dumps(result).replace("\x7f", "\\u007f") if output == "json" else text
     sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
     sys.stdout.flush()
 
@@ -38,11 +41,13 @@ def show_failure(output: str, *, error: Mapping[str, object], text: str) -> None
     if output == "json":
         show(output, result={"status": "failed", "error": error}, text="")
     else:
-        sys.stderr.write(text + "\n")
+        lines = text.splitlines()
+        cut = (line if len(line) <= LINE_CHARACTERS else line[:LINE_CHARACTERS] + " ... (cut)" for line in lines)
+        sys.stderr.write("\n".join(cut) + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table as text, in colour where standard output is a terminal."""
+    """Return a table as text, without colour: what a terminal obeys is written by no command."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -52,8 +57,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         shown.add_column(column, overflow="fold")
     for row in rows:
         # As text: rich would take what stands in brackets for its own markup.
-        shown.add_row(*(Text(str(cell)) for cell in row))
-    console = Console(file=sys.stdout)
+        shown.add_row(*(Text(told(cell)) for cell in row))
+    console = Console(file=sys.stdout, color_system=None)
     with console.capture() as capture:
         console.print(shown)
     return capture.get()

@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -18,9 +18,8 @@ from scripts.azure_session import AzureSession
 from scripts.command_invoke import result_of
 from scripts.job import run_job
 from scripts.output import show, table
+from scripts.progress import Report, job_lines
 from scripts.rotation_drive import Outcome, Rotating, drive
-
-Report = Callable[[str], None]
 
 
 class RotationRun(Rotating, Protocol):
@@ -91,7 +90,7 @@ def jobs_of(session: AzureSession, report: Report) -> RunRunbook:
 
     def run_runbook(runbook: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         report(f"{runbook}: phase {parameters['phase']}: starting a job")
-        return result_of(run_job(session, runbook, parameters, lambda line: report(f"{runbook}: {line}")))
+        return result_of(run_job(session, runbook, parameters, job_lines(runbook, report)))
 
     return run_runbook
 

@@ -4,7 +4,7 @@ What was read is somebody else's words: a text loses what is not printable, a ti
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,6 +13,7 @@ from runbook_lib.component_registry import COMPONENTS, CREDENTIALS, CURRENT, OBS
 from runbook_lib.component_rows import registered_component
 from runbook_lib.health import STATES
 from runbook_lib.rotation_record import RETIRED
+from runbook_lib.visible_text import is_visible
 from scripts.status_facts import (
     DEGRADED,
     HEALTHY,
@@ -32,6 +33,8 @@ TABLES = (RELEASES, COMPONENTS, CREDENTIALS)
 COMPONENT_REGISTRY, RUNS = "component registry", "list of runs"
 # Beside the last of each runbook.
 RECENT_RUNS = 10
+# Of one text: the page and the tables show no more of somebody else's words.
+TEXT_CHARACTERS = 1000
 
 _NO_PROBE = "none"
 _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
@@ -85,8 +88,8 @@ def report(seen: Seen) -> Report:
         components=tuple(component for component in components if component.type != OBSERVABILITY),
         observability=tuple(component for component in components if component.type == OBSERVABILITY),
         credentials=tuple(sorted(credentials, key=_urgency)),
-        runs=_recent(seen.runs),
-        troubles=seen.troubles,
+        runs=tuple(map(_run, _recent(seen.runs))),
+        troubles=tuple(replace(trouble, message=_text(trouble.message)) for trouble in seen.troubles),
     )
     return Report(facts, verdict(facts))
 
@@ -115,6 +118,10 @@ def _component(entity: Entity) -> Component:
         probed=registered.health_kind != _NO_PROBE,
         vanished=registered.state == VANISHED,
     )
+
+
+def _run(run: Run) -> Run:
+    return replace(run, job_id=_text(run.job_id), runbook=_text(run.runbook), status=_text(run.status))
 
 
 def _severity(component: Component) -> tuple[object, ...]:
@@ -148,8 +155,8 @@ def _recent(runs: Sequence[Run]) -> tuple[Run, ...]:
 
 def _text(value: object) -> str:
     """A terminal would obey control characters, and a page those that turn the direction of writing."""
-    words = " ".join(str("" if value is None else value).split())
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in words)
+    words = " ".join(str("" if value is None else value).split())[:TEXT_CHARACTERS]
+    return "".join(character if is_visible(character) else "\N{REPLACEMENT CHARACTER}" for character in words)
 
 
 def _time(value: object) -> datetime | None:

@@ -35,7 +35,7 @@ def test_a_job_that_died_without_a_result(deployed: Deployed) -> None:
     ("settings", "code", "exit_code"),
     [
         ({"VIBEDATA_ARM_ENDPOINT": NOWHERE}, "VD-NET-001", 1),
-        ({"VIBEDATA_AUTOMATION_ACCOUNT": "nosuch"}, "VD-AUTOMATION-008", 1),
+        ({"VIBEDATA_AUTOMATION_ACCOUNT": "nosuch"}, "VD-AUTOMATION-001", 1),
         ({"VIBEDATA_SUBSCRIPTION_ID": ""}, "VD-SETTINGS-001", 2),
         ({"VIBEDATA_SUBSCRIPTION_ID": "mine"}, "VD-SETTINGS-002", 2),
         ({"IDENTITY_ENDPOINT": "http://127.0.0.1:1/token"}, "VD-IDENTITY-001", 1),
@@ -49,7 +49,7 @@ def test_invoke_where_azure_cannot_be_used(
 
 
 def test_invoke_of_what_is_not_published(deployed: Deployed) -> None:
-    assert error_of(deployed.vibedata("invoke", "no_such_runbook", "--output", "json")) == "VD-AUTOMATION-008"
+    assert error_of(deployed.vibedata("invoke", "no_such_runbook", "--output", "json")) == "VD-AUTOMATION-020"
     wrong = deployed.vibedata("invoke", "import_manifest", "--parameter", "release_tag", "--output", "json")
     assert (error_of(wrong), wrong.returncode) == ("VD-PARAM-002", 2)
 

@@ -240,7 +240,9 @@ def test_a_server_that_goes_on_failing_is_given_up(lab: LabUnderTest, release: R
 
 def test_no_release_is_installed(lab: LabUnderTest, release: Release) -> None:  # noqa: ARG001 - a lab at its start
     assert run(lab, IMAGES).error_code == "VD-MANIFEST-010"
-    assert run(lab, IMAGES, release_version="2026.1.0").error_code == "VD-MANIFEST-010"
+    none = run(lab, IMAGES, release_version="2026.1.0")
+    assert none.error_code == "VD-MANIFEST-010"
+    assert "artifact storage holds no release" in none.result["error"]["message"]
 
 
 def test_an_image_that_is_missing_at_the_source_leaves_the_others_done(lab: LabUnderTest, release: Release) -> None:

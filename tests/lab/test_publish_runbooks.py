@@ -116,7 +116,9 @@ def test_a_named_release_is_published_without_being_the_latest(lab: LabUnderTest
     customer.install({"alpha": "print('new')\n"}, wheels("one"))
     run(lab, PUBLISH, release_version="2026.10.0")
     assert customer.published("alpha") == ("Published", old.environment, "print('old')\n")
-    assert run(lab, PUBLISH, release_version="2026.9.0").error_code == "VD-MANIFEST-010"
+    absent = run(lab, PUBLISH, release_version="2026.9.0")
+    assert absent.error_code == "VD-MANIFEST-010"
+    assert "(2026.9.0): artifact storage holds 2026.11.0, 2026.10.0" in absent.result["error"]["message"]
 
 
 def test_only_what_differs_is_touched(lab: LabUnderTest, customer: Customer) -> None:

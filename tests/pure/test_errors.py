@@ -7,6 +7,7 @@ import pytest
 
 from runbook_lib.errors import CATALOGUE, ErrorEntry, RunbookError
 from scripts import errors_page
+from scripts.error_guide import guides
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"VD-[A-Z]+-\d{3}")
@@ -91,3 +92,23 @@ def test_the_page_has_a_section_for_every_code() -> None:
     text = errors_page.page(CATALOGUE.values())
     assert re.findall(r"^### (.*)$", text, re.MULTILINE) == re.findall(r"^\| \[(.*?)\]", text, re.MULTILINE)
     assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) == set(CATALOGUE)
+
+
+def test_every_code_has_a_guide_and_no_other_has() -> None:
+    told = guides()
+    assert set(told) == set(CATALOGUE)
+    for code, guide in told.items():
+        # An example goes on after the title: with a target in brackets, with a detail, or not at all.
+        assert re.match(r"( \(.+\)(:.*)?|: .+)?$", guide.example), code
+        assert guide.check[-1] == "." and len(guide.check.split()) >= 6, code
+    assert len({guide.check for guide in told.values()}) > len(told) * 0.95, "most have their own way to check"
+
+
+def test_the_page_tells_of_each_code_what_its_message_does_not() -> None:
+    text = errors_page.page(CATALOGUE.values())
+    for section in text.split("\n### ")[1:]:
+        code = section.partition("\n")[0]
+        parts = re.findall(r"^- ([A-Z][a-z ]+):", section, re.MULTILINE)
+        wanted = ["Example", "How to check", "What to do", "Whose task"]
+        wanted += ["Command"] if guides()[code].command else []
+        assert parts == [*wanted, "Run it again as it is", "Exit code"], code

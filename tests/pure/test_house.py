@@ -1,6 +1,7 @@
 """The house's own rules, which no linter knows: imports point down, and a start costs only what it uses."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +46,10 @@ def test_a_runbook_imports_no_sdk_before_it_needs_one(module: str) -> None:
     program = f"import sys, {module}; print(sorted({{name.partition('.')[0] for name in sys.modules}} & set({heavy})))"
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_no_runbook_names_an_error_that_it_does_not_carry() -> None:
+    """The publisher's entries are in no bundle (oci/closure.py)."""
+    files = [file for folder in ("runbook_lib", "runbooks") for file in (ROOT / folder).rglob("*.py")]
+    named = {file.name for file in files if re.search(r"VD-(BUILD|PUSH)-\d", file.read_text(encoding="utf-8"))}
+    assert named == {"error_catalogue_publisher.py"}

@@ -65,6 +65,29 @@ def test_no_text_picks_a_stream_or_reaches_the_terminal_by_itself() -> None:
     assert stream.getvalue().decode() == " Error: not mine\nfine\\x1b[31m\n DEBUG:x\n"
 
 
+def test_no_text_passes_for_the_result_or_hides_what_it_is() -> None:
+    stream = io.BytesIO()
+    output_to(stream).info('it says:\n{"status": "succeeded"}\n\u200bERROR: x\u202e\U000e0041\u3164')
+    assert stream.getvalue().decode().splitlines() == [
+        "it says:",
+        ' {"status": "succeeded"}',
+        "\\u200bERROR: x\\u202e\\U000e0041\\u3164",
+    ]
+
+
+def test_a_cause_is_told_once() -> None:
+    stream = io.BytesIO()
+    output = output_to(stream)
+    first, second = RunbookError("VD-NET-001", "refused", target="host"), RunbookError("VD-LOG-001", "refused")
+    output.told(first)
+    second.origin = first.origin
+    output.warn_of(second)
+    output.warn_of(RunbookError("VD-LOG-003", "elsewhere", target="other"))
+    lines = stream.getvalue().decode().splitlines()
+    assert lines[0] == "WARNING: VD-LOG-001: the operations log could not be delivered; the cause is told above"
+    assert [line.split(":")[1].strip() for line in lines[1:]] == ["VD-LOG-003", "cause", "what to do", "rerun"]
+
+
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_any_text_is_written_and_the_secret_never(before: str, after: str) -> None:
     stream = io.BytesIO()

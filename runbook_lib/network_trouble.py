@@ -1,0 +1,180 @@
+"""What is told of a request that failed: which service, operation and resource, as whom, and what would let it through.
+
+Whoever makes a client knows what it is for, and marks its requests with a Place; the errors' names are made from it.
+"""
+
+import json
+import re
+import socket
+import threading
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from runbook_lib import base64url
+from runbook_lib.clock import Clock
+from runbook_lib.errors import RunbookError
+
+# The same line about the same host is told once in so many seconds: up to 64 threads meet the same outage.
+SAME_LINE_SECONDS = 20.0
+# How deep a library's exceptions may be packed into each other.
+_DEPTH = 12
+MAX_PATH_CHARACTERS = 200
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# In these refusals no role would help: a deny assignment or a firewall stands in the way (azure-facts, section 0;
+# Azure Storage "Status and error codes": AuthorizationFailure; Key Vault: inner error ForbiddenByFirewall).
+_NO_ROLE_HELPS = re.compile(r"deny ?assignment|AuthorizationFailure\b|ByFirewall|firewall", re.IGNORECASE)
+_GROUP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)
+_READS = frozenset({"GET", "HEAD"})
+ARM = "Azure Resource Manager"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a client's requests are for.
+
+    scope: ARM id to assign a role on, "" where it is not known. reads, writes: the roles that allow them.
+    """
+
+    service: str
+    scope: str
+    reads: str
+    writes: str
+
+
+_IMPORTER = "Container Registry Data Importer and Data Reader"
+# ARM has many resources behind one address: what its path names, and the role there (docs/operators.md).
+_ARM_ROLES = (
+    ("/providers/Microsoft.Automation/automationAccounts/", "Reader", "Automation Contributor"),
+    ("/providers/Microsoft.ContainerRegistry/registries/", "Reader", _IMPORTER),
+    ("/providers/Microsoft.Storage/storageAccounts/", "Reader", "Storage Account Contributor"),
+    ("/providers/Microsoft.Insights/", "Monitoring Reader", "Monitoring Contributor"),
+)
+
+
+def mark(request: Any, place: Place | None) -> None:
+    """Let `request`, of an SDK, tell what it is for."""
+    request.place = place
+
+
+def os_cause(error: BaseException) -> OSError | None:
+    """Return the operating system's own error that a library has wrapped, None where there is none.
+
+    A name that does not resolve comes first, whatever else there is.
+    """
+    found: OSError | None = None
+    seen: list[BaseException] = []
+    queue: list[object] = [error]
+    while queue and len(seen) < _DEPTH:
+        each = queue.pop(0)
+        if not isinstance(each, BaseException) or each in seen:
+            continue
+        seen.append(each)
+        if isinstance(each, socket.gaierror):
+            return each
+        if found is None and type(each).__module__ == "builtins" and isinstance(each, OSError) and each.strerror:
+            found = each
+        wrapped = (getattr(each, name, None) for name in ("inner_exception", "reason", "__cause__", "__context__"))
+        queue += [*wrapped, *each.args]
+    return found
+
+
+def placed(named: RunbookError, error: BaseException) -> RunbookError:
+    """Return `named`, of a request that failed with `error`, with all that is known of that request; pure.
+
+    Never shown: a query, which may hold a signature, and the token, of which the object id alone is read.
+    """
+    request = _request_of(error)
+    url = str(getattr(request, "url", None) or "")
+    if not url:
+        return named
+    parts = urllib.parse.urlsplit(url)
+    method = str(getattr(request, "method", None) or "GET")
+    place: Place | None = getattr(request, "place", None)
+    if place is not None:
+        place = _of_path(place, parts.path)
+    principal = _principal(request)
+    where = f"{method} {parts.netloc}{parts.path[:MAX_PATH_CHARACTERS]}"
+    detail = _reason(named, error, parts.hostname or "") + "; " + (f"{place.service}: " if place else "") + where
+    if principal:
+        detail += f", as object id {principal}"
+    remedy = named.remedy
+    if named.code == "VD-NET-003" and place is not None and named.detail.startswith("403"):
+        remedy = _assignment(place, method, principal, named) or remedy
+    return RunbookError(named.code, detail, target=parts.netloc, remedy=remedy)
+
+
+def once_in_a_while(write: Callable[[str], object], clock: Clock) -> Callable[[str], None]:
+    """Return a `write` for many threads that tells the same line once in SAME_LINE_SECONDS."""
+    lock = threading.Lock()
+    told: dict[str, float] = {}
+
+    def tell(line: str) -> None:
+        with lock:
+            now = clock.monotonic()
+            if now - told.get(line, -SAME_LINE_SECONDS) < SAME_LINE_SECONDS:
+                return
+            told[line] = now
+        write(line)
+
+    return tell
+
+
+def _reason(named: RunbookError, error: BaseException, host: str) -> str:
+    if named.code != "VD-NET-001":
+        return named.detail
+    cause = os_cause(error)
+    if isinstance(cause, socket.gaierror):
+        return f"the name {host} does not resolve ({cause.strerror or cause})"
+    return cause.strerror if cause is not None and cause.strerror else named.detail
+
+
+def _request_of(error: BaseException) -> object | None:
+    each: BaseException | None = error
+    for _ in range(_DEPTH):
+        if each is None:
+            return None
+        for found in (getattr(each, "request", None), getattr(getattr(each, "response", None), "request", None)):
+            if found is not None:
+                request: object = found
+                return request
+        each = each.__cause__
+    return None
+
+
+def _of_path(place: Place, path: str) -> Place:
+    """Return what of ARM a path is about; any other service as it is."""
+    for part, reads, writes in _ARM_ROLES if place.service == ARM else ():
+        start = path.lower().find(part.lower())
+        if start >= 0:
+            end = start + len(part)
+            name = path[end:].partition("/")[0]
+            scope = path[:start] if part.endswith("Insights/") else path[: end + len(name)]
+            return Place(place.service, scope, reads, writes)
+    group = _GROUP.match(path) if place.service == ARM else None
+    return place if group is None else replace(place, scope=group.group())
+
+
+def _assignment(place: Place, method: str, principal: str, named: RunbookError) -> str:
+    if _NO_ROLE_HELPS.search(named.detail):
+        return ""
+    role = place.reads if method in _READS else place.writes
+    who = principal or "OBJECT_ID"
+    line = f'az role assignment create --assignee {who} --role "{role}" --scope {place.scope or "RESOURCE_ID"}'
+    return f"Assign the role, then wait up to 30 minutes: {line}"
+
+
+def _principal(request: object) -> str:
+    """Return the object id in the request's own bearer token (RFC 7519, unverified: it is ours), "" for none."""
+    headers = getattr(request, "headers", None) or {}
+    scheme, _, token = str(headers.get("Authorization") or "").partition(" ")
+    parts = token.split(".")
+    if scheme.lower() != "bearer" or len(parts) != 3:
+        return ""
+    try:
+        claims = json.loads(base64url.decode(parts[1]))
+    except (ValueError, RecursionError):
+        return ""
+    principal = str(claims.get("oid", "")) if isinstance(claims, dict) else ""
+    return principal if _GUID.fullmatch(principal) else ""

@@ -1,0 +1,55 @@
+"""What each of a run's clients is for, and the roles that its requests need (docs/operators.md)."""
+
+import urllib.parse
+
+from runbook_lib.network_trouble import ARM, Place
+from runbook_lib.settings import Settings
+
+
+def arm_place(settings: Settings) -> Place:
+    """Return the place of ARM; what a request is about stands in its path."""
+    return Place(ARM, settings.resource_group_id, "Reader", "Contributor")
+
+
+def blob_place(settings: Settings) -> Place:
+    """Return the place of blob storage."""
+    role = "Storage Blob Data Contributor"
+    return Place("blob storage", _storage_account(settings), role, role)
+
+
+def table_place(settings: Settings) -> Place:
+    """Return the place of table storage."""
+    scope = _storage_account(settings)
+    return Place("table storage", scope, "Storage Table Data Reader", "Storage Table Data Contributor")
+
+
+def secret_place(settings: Settings) -> Place:
+    """Return the place of the vault's secrets."""
+    return Place("Key Vault, secrets", _vault(settings), "Key Vault Secrets User", "Key Vault Secrets Officer")
+
+
+def key_place(settings: Settings) -> Place:
+    """Return the place of the vault's keys."""
+    return Place("Key Vault, keys", _vault(settings), "Key Vault Crypto Officer", "Key Vault Crypto Officer")
+
+
+def log_place(settings: Settings) -> Place:
+    """Return the place of log ingestion. The rule's name is no setting: its group stands for it."""
+    role = "Monitoring Metrics Publisher"
+    return Place("log ingestion", settings.resource_group_id, role, role)
+
+
+def _storage_account(settings: Settings) -> str:
+    return _below(settings, f"Microsoft.Storage/storageAccounts/{settings.storage_account}")
+
+
+def _vault(settings: Settings) -> str:
+    """Return the vault's id; where its address does not hold its name, that of its group."""
+    name, _, domain = (urllib.parse.urlsplit(settings.key_vault_endpoint).hostname or "").partition(".")
+    found = _below(settings, f"Microsoft.KeyVault/vaults/{name}")
+    return found if domain.startswith("vault.") else found and settings.resource_group_id
+
+
+def _below(settings: Settings, resource: str) -> str:
+    """Return a resource's id, "" where the group is not known."""
+    return f"{settings.resource_group_id}/providers/{resource}" if settings.resource_group else ""

@@ -1,0 +1,96 @@
+"""What is looked at before a command begins: mistakes in the shell, told by their own name and at once."""
+
+import difflib
+import socket
+import sys
+import urllib.parse
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+
+from runbook_lib.azure_clients import STORAGE_SCOPE
+from runbook_lib.errors import RunbookError
+from runbook_lib.identity import credential
+from runbook_lib.settings import ENVIRONMENT_PREFIX, Settings, load
+
+# Variables that are no settings of an instance: the publisher's, a build's, and what lab.env has for other clients.
+OTHER_VARIABLES = frozenset(
+    ENVIRONMENT_PREFIX + name
+    for name in (
+        "PUBLISHER_CLIENT_ID",
+        "PUBLISHER_KEY_VAULT_ENDPOINT",
+        "PUBLISHER_TABLE_ENDPOINT",
+        "PUBLISHER_SUBSCRIPTION_ID",
+        "PUBLISHER_RESOURCE_GROUP",
+        "PUBLISHER_REGISTRY_NAME",
+        "PUBLISHER_REGISTRY_USERNAME",
+        "PUBLISHER_REGISTRY_PASSWORD",
+        "PUBLISHER_TOKEN_NAME",
+        "SIGNING_KEY",
+        "SIGNING_CHAIN",
+        "CUSTOMER_REGISTRY_USERNAME",
+        "CUSTOMER_REGISTRY_PASSWORD",
+        "LOGS_QUERY_ENDPOINT",
+        "LAB_CONTROL",
+    )
+)
+# How alike two names must be (difflib's ratio): a letter or two that are wrong, missing or too many.
+ALIKE = 0.8
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LAB_CONNECT_SECONDS = 2.0
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ` - did you mean '...'?` with the known word that is most like `word`; "" where none is."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=ALIKE)
+    return f" - did you mean '{found[0]}'?" if found else ""
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return a warning for each variable VIBEDATA_... that looks like a setting and is none; pure."""
+    known = {ENVIRONMENT_PREFIX + item.name.upper() for item in fields(Settings)} | OTHER_VARIABLES
+    unknown = sorted(name for name in environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known)
+    return [f"{name} is no setting and is not read{hint}" for name in unknown if (hint := nearest(name, known))]
+
+
+def warn_of_variables(environ: Mapping[str, str]) -> None:
+    """Write the warnings of `unknown_variables` to standard error."""
+    for warning in unknown_variables(environ):
+        sys.stderr.write(f"warning: {warning}\n")
+
+
+def require_lab(environ: Mapping[str, str]) -> None:
+    """Where the shell points at a lab, see that it is there. Raises RunbookError VD-NET-001 where it is not.
+
+    An address of this machine that refuses connections is a lab that has ended; a silent one is left to the command.
+    """
+    try:
+        address = urllib.parse.urlsplit(environ.get(ENVIRONMENT_PREFIX + "ARM_ENDPOINT", ""))
+        host, port = address.hostname or "", address.port or 443
+    except ValueError:
+        return  # the setting's own check tells it
+    if host not in LOOPBACK:
+        return
+    try:
+        socket.create_connection((host, port), timeout=LAB_CONNECT_SECONDS).close()
+    except ConnectionRefusedError as error:
+        raise RunbookError(
+            "VD-NET-001",
+            "the lab is not running: VIBEDATA_ARM_ENDPOINT points at this machine, and nothing listens there",
+            target=f"{host}:{port}",
+            remedy="Run `vibedata lab up --detach`, then `source .lab/lab.env`. For Azure itself: a shell without the"
+            " lab's variables.",
+        ) from error
+    except OSError:
+        return
+
+
+def require_login(environ: Mapping[str, str]) -> None:
+    """Get a token before a runbook begins. Raises RunbookError VD-IDENTITY-001, -002.
+
+    Where the settings cannot be read the runbook says so itself.
+    """
+    try:
+        settings = load({}, environ, None)
+    except RunbookError:
+        return
+    credential(settings, environ).get_token(STORAGE_SCOPE)
