@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from scripts.lab_process import PROJECT
+from tests.lab import oci_client as oci
 from tests.lab.azure_cli_rig import CLI, AzureCli, azure_cli, script
 from tests.lab.running_lab import LabUnderTest
 
@@ -250,6 +251,35 @@ def test_an_engineer_publishes_writes_and_assigns(az: AzureCli) -> None:
     answers(
         az, [(line.replace("'{body}'", "{body}"), expected) for line, expected in lines], body=body, principal=principal
     )
+
+
+def test_an_engineer_imports_an_image_and_finds_it(az: AzureCli, lab: LabUnderTest) -> None:
+    pushed = oci.image(b"layer")
+    oci.publisher(lab).push("vibedata/probe", pushed, "1")
+    reader = oci.scoped_token(lab)
+    source = f"{reader.host}/vibedata/probe@{pushed.digest}"
+    lines = [
+        (
+            "az acr import --name vibedataacr --source {source} --image vibedata/probe:1 "
+            "--username {username} --password {password} --output none",
+            "",
+        ),
+        (f"az acr repository list --name vibedataacr {TSV} '[]'", "vibedata/probe"),
+        (f"az acr repository show-tags --name vibedataacr --repository vibedata/probe {TSV} '[]'", "1"),
+        (f"az acr repository show --name vibedataacr --image vibedata/probe:1 {TSV} digest", pushed.digest),
+    ]
+    answers(az, lines, source=source, username=reader.username, password=reader.password)
+
+
+def test_an_operator_asks_the_log(az: AzureCli, lab: LabUnderTest) -> None:
+    """`az monitor log-analytics query` is an extension, which Microsoft hosts elsewhere than on PyPI."""
+    workspace = lab.control("GET", "/names")["workspace_id"]
+    body = json.dumps({"query": "VibeData_Operations_CL | take 1"})
+    line = (
+        "az rest --method post --url $VIBEDATA_LOGS_QUERY_ENDPOINT/v1/workspaces/{workspace}/query "
+        f"--resource $VIBEDATA_LOGS_QUERY_ENDPOINT --body {{body}} {TSV} 'tables[].name'"
+    )
+    answers(az, [(line, "PrimaryResult")], workspace=workspace, body=body)
 
 
 @pytest.mark.parametrize(
