@@ -279,6 +279,7 @@ def routes(lab: Lab) -> web.Application:
         arm_registry_tokens,
         arm_resources,
         arm_role_assignments,
+        arm_scope_maps,
         arm_storage,
         arm_tenant,
         publisher_resources,
@@ -296,6 +297,7 @@ def routes(lab: Lab) -> web.Application:
     publishers_home = Home(names.publisher_subscription_id, names.publisher_resource_group, publishers=True)
     publishers = Arm(lab=lab, home=publishers_home)
     arm_registry_tokens.register(publishers)
+    arm_scope_maps.register(publishers)
     publisher_resources.register(publishers)
     for one in (arm, publishers):
         arm_role_assignments.register(one)

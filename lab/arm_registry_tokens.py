@@ -3,7 +3,8 @@
 Faithful: the bodies' fields are those of azure-mgmt-containerregistry 15.0.0 and no others; a password's value is in
 the answer to generateCredentials and nowhere else (Azure/azure-rest-api-specs#11412); what lab/registry_tokens.py says.
 generateCredentials is done at once and answered 200, unless a latency of the operation `generateCredentials` makes it
-an operation with 202, Location and Retry-After. Left out: creating and deleting tokens, scope maps' own API.
+an operation with 202, Location and Retry-After. Left out: creating and deleting tokens; scope maps are
+lab/arm_scope_maps.py's.
 Not documented and chosen here: the answer has only the passwords that were made; an expiry in the past is refused.
 """
 

@@ -178,6 +178,15 @@ OPERATOR = [
         f"{TSV} 'passwords[].name'",
         "password2",
     ),
+    (
+        f"az acr scope-map list --registry vibedata --resource-group vibedata-publisher {PUBLISHER} {TSV} '[].name'",
+        "vibedata-releases",
+    ),
+    (
+        "az acr scope-map show --registry vibedata --resource-group vibedata-publisher --name vibedata-releases "
+        f"{PUBLISHER} {TSV} actions",
+        "repositories/*/content/read repositories/*/metadata/read",
+    ),
     (f"az resource list {PUBLISHER} {TSV} 'sort([].name)'", "vibedata vibedata-release vibedatapublisher"),
     (f"az group list {PUBLISHER} {TSV} '[].name'", "vibedata-publisher"),
     (f"az keyvault show --name vibedata-release {PUBLISHER} {TSV} properties.sku.name", "premium"),
