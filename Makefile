@@ -26,9 +26,11 @@ bench: set-up
 	@$(VENV)/python -m bench
 
 # For maintainers: pins what the *.in files ask for, with hashes and without any address. UPGRADE=1 takes newer versions.
+LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-header --no-annotate
 lock: set-up
-	@$(VENV)/uv pip compile --quiet requirements-dev.in --universal --python-version 3.10 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements-dev.lock
+	@$(LOCK) requirements-dev.in $(if $(UPGRADE),--upgrade) -o requirements-dev.lock
+	@$(LOCK) lab/azure_cli/azure-cli.in $(if $(UPGRADE),--upgrade) -o lab/azure_cli/azure-cli.lock
 	@$(VENV)/python -m oci.lock
 
 clean:

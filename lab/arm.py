@@ -3,7 +3,9 @@
 Faithful: tokens for ARM's audiences only; each resource type has its own list of api-versions; the errors' codes and
 wording (MissingApiVersionParameter, InvalidApiVersionParameter, NoRegisteredProviderFound, InvalidResourceNamespace,
 InvalidResourceType, SubscriptionNotFound, ResourceGroupNotFound, ResourceNotFound) and their order, which is ARM's: the
-api-version is looked at before the token; names and types compared without case. Left out: role assignments (both
+api-version is looked at before the token; names and types compared without case; an empty segment of a path is none
+(`//subscriptions`, as clients write whose endpoint ends in a slash). An api-version that is newer than the newest one
+known, and not of the future, is taken as that; any other is refused. Left out: what role assignments grant (both
 identities of the lab have every right; a test that wants a 403 injects it), locks, tags, deployments. Sources: learn
 common-deployment-errors, request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
 
@@ -21,22 +23,22 @@ Customer and publisher have a subscription each, of which the other's identities
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 from aiohttp import web
 
 from lab import answers
+from lab.arm_access import answered, caller, split_path
 from lab.arm_operations import Operation, Operations, accepted
 from lab.arm_requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
 from lab.arm_throttling import Throttle, kind_of
-from lab.arm_types import Handler, Home, Names, ResourceType, resource_type
-from lab.lab import ARM_AUDIENCES, Lab
+from lab.arm_types import Handler, Home, Names, ResourceType, known_version, resource_type
+from lab.lab import Lab
 from lab.publisher_access import admitted
-from lab.tokens import TokenRefused
 
 __all__ = ["Arm", "ArmRefusal", "Handler", "Names", "json_body", "only_fields", "resource_not_found", "routes"]
 
 Resource = Mapping[str, Any]
+Scoped = Callable[[web.Request], Awaitable[web.Response]]
 # 10 s was observed on importImage (Azure/acr#549); others name their own.
 RETRY_AFTER_SECONDS = 10
 
@@ -48,10 +50,11 @@ class Arm:
         """Serve the subscription and resource group of `home`; nothing is registered yet."""
         self.lab = lab
         self.home = home
-        self._types: list[ResourceType] = []
+        # By the group's lower-cased name.
+        self._types: dict[str, list[ResourceType]] = {home.resource_group.lower(): []}
         self._subscription_types: list[ResourceType] = []
         self._extensions: list[ResourceType] = []
-        self._scoped: dict[tuple[str, ...], Callable[[web.Request], Awaitable[web.Response]]] = {}
+        self._scoped: dict[tuple[str, ...], Mapping[str, Scoped]] = {}
         self._listed: list[Callable[[], Iterable[Resource]]] = []
         # Tells whether the group has a top-level resource with an id; arm_resources, which has them all, sets it.
         self.exists: Callable[[str], bool] = lambda _resource_id: False
@@ -59,13 +62,21 @@ class Arm:
         self._throttle = Throttle(now=lab.clock.now, subscription_id=home.subscription_id)
 
     def provider(
-        self, namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
+        self,
+        namespace: str,
+        pattern: str,
+        api_versions: Sequence[str],
+        handlers: Mapping[str, Handler],
+        *,
+        group: str = "",
     ) -> None:
         """Serve `pattern` (types and {names} alternating, an action last) below `namespace`.
 
-        `handlers` by HTTP method. A path that two patterns match belongs to the one registered first.
+        `handlers` by HTTP method. A path that two patterns match belongs to the one registered first. `group` is
+        another resource group of the subscription, which is there from then on.
         """
-        self._types.append(resource_type(namespace, pattern, api_versions, handlers))
+        types = self._types.setdefault((group or self.home.resource_group).lower(), [])
+        types.append(resource_type(namespace, pattern, api_versions, handlers))
 
     def subscription_provider(
         self, namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
@@ -88,15 +99,25 @@ class Arm:
             f"{known.namespace}/{known.type_name}".lower() == resource_type.lower()
             and len(known.pattern) == 2
             and "GET" in known.handlers
-            for known in self._types
+            for known in self._types[self.home.resource_group.lower()]
         )
 
-    def scoped(self, tail: Sequence[str], handler: Callable[[web.Request], Awaitable[web.Response]]) -> None:
-        """Serve GET of ARM's own `tail` (lower case) below the subscription, e.g. ("resourcegroups", "*", "resources").
+    def groups(self) -> list[str]:
+        """Return the lower-cased names of the subscription's resource groups."""
+        return list(self._types)
 
-        `*` is the resource group, known to be the lab's; the handler checks the api-version.
+    def types(self) -> list[ResourceType]:
+        """Return every type that is served, below a group, the subscription or a resource."""
+        groups = (known for types in self._types.values() for known in types)
+        return [*groups, *self._subscription_types, *self._extensions]
+
+    def scoped(self, tail: Sequence[str], handlers: Mapping[str, Scoped]) -> None:
+        """Serve ARM's own `tail` (lower case) below the subscription, e.g. ("resourcegroups", "*", "resources").
+
+        `handlers` by HTTP method. `*` is the resource group, known to be there, or after `providers` a namespace; the
+        handler checks the api-version.
         """
-        self._scoped[tuple(tail)] = handler
+        self._scoped[tuple(tail)] = handlers
 
     def listed(self, resources: Callable[[], Iterable[Resource]]) -> None:
         """Add what `resources` returns at each call to the resource listing: objects with id, name, type, location."""
@@ -125,7 +146,7 @@ class Arm:
         """
         operation_id = operation_id or str(uuid.uuid4())
         self._operations.start(operation_id, operation, retry_after=retry_after, body=body)
-        namespace = _split(request.rel_url.raw_path)[5]
+        namespace = split_path(request)[5]
         subscription = f"/subscriptions/{self.home.subscription_id}"
         below = place or f"{subscription}/providers/{namespace}/locations/{self.lab.names.location}"
         query = f"api-version={request.query['api-version']}"
@@ -154,20 +175,20 @@ class Arm:
         self._throttle.clear()
 
     async def dispatch(self, request: web.Request) -> web.StreamResponse:
-        """Answer any request to ARM."""
-        try:
-            answer = await self._authenticated(request)
-        except ArmRefusal as refusal:
-            answer = answers.arm_error(refusal.status, refusal.code, refusal.message, refusal.headers)
-        answer.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
-        answer.headers["x-ms-correlation-request-id"] = request.headers.get(
-            "x-ms-correlation-request-id", answer.headers["x-ms-request-id"]
-        )
-        return answer
+        """Answer any request below the subscription."""
+        return await answered(request, self._authenticated)
+
+    def admits(self, claims: Mapping[str, object]) -> bool:
+        """Tell whether the subscription knows the principal of a token."""
+        return admitted(self.lab, claims, publishers=self.home.publishers)
 
     async def _authenticated(self, request: web.Request) -> web.StreamResponse:
         version = api_version(request)
-        principal = self._principal(request)
+        claims = caller(self.lab, request)
+        if not self.admits(claims):
+            message = "The access token is from the wrong issuer. It must match the tenant of this subscription."
+            raise ArmRefusal(401, "InvalidAuthenticationTokenTenant", message)
+        principal = str(claims["oid"])
         kind = kind_of(request.method, request.path)
         left, wait = self._throttle.take(principal, kind)
         if wait:
@@ -181,32 +202,8 @@ class Arm:
         self._throttle.mark(answer, kind, left)
         return answer
 
-    def _principal(self, request: web.Request) -> str:
-        """Return the caller's object id."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        challenge = (
-            f'Bearer authorization_uri="{self.lab.urls["entra"]}/{self.lab.names.tenant_id}", error="invalid_token", '
-            'error_description="{0}"'
-        )
-        if scheme.lower() != "bearer" or not token:
-            message = "Authentication failed. The 'Authorization' header is missing or is not a bearer token."
-            headers = {"WWW-Authenticate": challenge.format("The authentication failed because of missing token.")}
-            raise ArmRefusal(401, "AuthenticationFailed", message, headers)
-        try:
-            claims = self.lab.tokens.verify(token.strip(), ARM_AUDIENCES)
-        except TokenRefused as refused:
-            code = "ExpiredAuthenticationToken" if "expired" in refused.reason else "InvalidAuthenticationToken"
-            if "audience" in refused.reason:
-                code = "InvalidAuthenticationTokenAudience"
-            headers = {"WWW-Authenticate": challenge.format(refused.reason.replace('"', "'"))}
-            raise ArmRefusal(401, code, refused.reason, headers) from refused
-        if not admitted(self.lab, claims, publishers=self.home.publishers):
-            message = "The access token is from the wrong issuer. It must match the tenant of this subscription."
-            raise ArmRefusal(401, "InvalidAuthenticationTokenTenant", message)
-        return str(claims["oid"])
-
     async def _serve(self, request: web.Request, version: str) -> web.StreamResponse:
-        segments = _split(request.rel_url.raw_path)
+        segments = split_path(request)
         if len(segments) < 2 or segments[0].lower() != "subscriptions":
             raise ArmRefusal(404, "NotFound", f"Nothing is served at {request.path}.")
         if segments[1].lower() != self.home.subscription_id:
@@ -215,7 +212,7 @@ class Arm:
         if len(below) == 6 and [below[0].lower(), below[2].lower(), below[4].lower()] == POLL:
             return self.poll(request, below[5])
         if len(below) >= 2 and below[0].lower() == "resourcegroups":
-            if below[1].lower() != self.home.resource_group.lower():
+            if below[1].lower() not in self._types:
                 raise ArmRefusal(404, "ResourceGroupNotFound", f"Resource group '{below[1]}' could not be found.")
             if len(below) >= 4 and below[2].lower() == "providers":
                 return await self._in_group(request, version, below)
@@ -224,18 +221,21 @@ class Arm:
         tail = tuple("*" if index == 1 else part.lower() for index, part in enumerate(below))
         if tail not in self._scoped:
             raise ArmRefusal(404, "NotFound", f"Nothing is served at {request.path}.")
-        if request.method != "GET":
+        handler = self._scoped[tail].get(request.method)
+        if handler is None:
             raise _method_refused(request.method)
-        return await self._scoped[tail](request)
+        return await handler(request)
 
     async def _in_group(self, request: web.Request, version: str, below: Sequence[str]) -> web.StreamResponse:
         """Answer at `resourceGroups/{group}/providers/...`."""
+        group = below[1].lower()
         last = max(index for index, part in enumerate(below) if part.lower() == "providers")
         extensions = [known for known in self._extensions if [known.namespace.lower()] == _lower(below[last + 1 :][:1])]
         if last > 2 and extensions:
             resource = f"{self.home.id}/{'/'.join(below[2:last])}"
             return await self._provided(extensions, request, version, below[last + 1 :], resource=resource)
-        return await self._provided(self._types, request, version, below[3:])
+        in_home = group == self.home.resource_group.lower()
+        return await self._provided(self._types[group], request, version, below[3:], in_home=in_home)
 
     async def _provided(
         self,
@@ -243,6 +243,8 @@ class Arm:
         request: web.Request,
         version: str,
         path: Sequence[str],
+        *,
+        in_home: bool = False,
         **more: str,
     ) -> web.StreamResponse:
         """Answer at `path`, a namespace and what is below it; `more` joins the handler's names."""
@@ -251,10 +253,12 @@ class Arm:
         if not found:
             raise self._unknown_type(namespace, segments, version)
         known, names = next((one for one in found if request.method in one[0].handlers), found[0])
-        if version not in known.api_versions:
+        if not known_version(version, known.api_versions, now=self.lab.clock.now()):
             location = self.lab.names.location
             raise no_registered_provider(version, known.type_name, known.api_versions, location)
-        if types is self._types and len(segments) > 1:
+        # What an extension keeps at the group, such as a role assignment, is no resource of the group's.
+        extends = any(one.namespace == known.namespace for one in self._extensions)
+        if in_home and len(segments) > 1 and not extends:
             self._require_top_level(f"{known.namespace}/{known.pattern[0]}", segments[1])
         handler = known.handlers.get(request.method)
         if handler is None:
@@ -262,7 +266,7 @@ class Arm:
         return await handler(request, {**names, **more})
 
     def _unknown_type(self, namespace: str, segments: Sequence[str], version: str) -> ArmRefusal:
-        if all(known.namespace.lower() != namespace.lower() for known in self._types):
+        if all(known.namespace.lower() != namespace.lower() for known in self.types()):
             return ArmRefusal(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
         message = f"The resource type '{'/'.join(segments[::2])}' could not be found in the namespace '{namespace}'"
         return ArmRefusal(404, "InvalidResourceType", f"{message} for api version '{version}'.")
@@ -284,21 +288,21 @@ def _method_refused(method: str) -> ArmRefusal:
     return ArmRefusal(405, "MethodNotAllowed", f"The requested resource does not support http method '{method}'.")
 
 
-def _split(raw_path: str) -> list[str]:
-    """Return a path's decoded segments; a name may hold an encoded slash."""
-    return [unquote(segment) for segment in raw_path.strip("/").split("/")]
-
-
 def routes(lab: Lab) -> web.Application:
     """Return the app that serves `management.azure.com` with every provider of the lab."""
     # Providers import Arm from here.
     from lab import (
         arm_automation,
         arm_container_registry,
+        arm_managed_application,
         arm_monitor,
         arm_registry_tokens,
         arm_resources,
+        arm_role_assignments,
+        arm_scope_maps,
         arm_storage,
+        arm_tenant,
+        publisher_resources,
     )
 
     names = lab.names
@@ -308,16 +312,18 @@ def routes(lab: Lab) -> web.Application:
     arm_container_registry.register(arm)
     arm_monitor.register(arm)
     arm_storage.register(arm)
+    arm_managed_application.register(arm)
     arm_resources.register(arm)
     publishers_home = Home(names.publisher_subscription_id, names.publisher_resource_group, publishers=True)
     publishers = Arm(lab=lab, home=publishers_home)
     arm_registry_tokens.register(publishers)
-    application = web.Application(client_max_size=0)
-    for one, path in (
-        (publishers, f"/subscriptions/{publishers_home.subscription_id}/{{path:.*}}"),
-        (arm, "/{path:.*}"),
-    ):
+    arm_scope_maps.register(publishers)
+    publisher_resources.register(publishers)
+    for one in (arm, publishers):
+        arm_role_assignments.register(one)
         lab.on_reset.append(one.reset)
         lab.on_close.append(one.reset)
-        application.router.add_route("*", path, one.dispatch)
+    tenant = arm_tenant.Tenant(lab=lab, subscriptions=(arm, publishers))
+    application = web.Application(client_max_size=0)
+    application.router.add_route("*", "/{path:.*}", tenant.dispatch)
     return application

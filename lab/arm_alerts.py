@@ -1,9 +1,9 @@
 """Microsoft.Insights alert rules and action groups, as azure-mgmt-monitor 7.0.0 reads them.
 
-Faithful: metricAlerts (2018-03-01), scheduledQueryRules (2023-12-01) and actionGroups (2023-01-01) of the managed
-resource group, by name and listed by group and by subscription, without pages as there; an action group and a metric
-alert are in no region (`global`). Left out: writes, fired alerts, alert processing rules, notifications sent for a
-test. `POST /alerts` of the control API makes a rule or group differ:
+Faithful: metricAlerts (2018-03-01, 2026-01-01), scheduledQueryRules (2023-12-01) and actionGroups (2023-01-01) of the
+managed resource group, by name and listed by group and by subscription, without pages as there; an action group and a
+metric alert are in no region (`global`). Left out: writes, fired alerts, alert processing rules, notifications sent
+for a test. `POST /alerts` of the control API makes a rule or group differ:
 
     {"name": "vibedata-health", "enabled": false}               a rule or group that is switched off
     {"name": "vibedata-health", "actions": []}                  a rule that nobody hears of (ids of action groups)

@@ -28,7 +28,8 @@ from lab.python_environment import PythonEnvironments, find_interpreter
 LOGGER = logging.getLogger("lab")
 
 NAMESPACE = "Microsoft.Automation"
-API_VERSIONS = ("2024-10-23",)
+# The Azure CLI's extension asks with the older one, which knows no runtime environments.
+API_VERSIONS = ("2024-10-23", "2023-11-01")
 PAGE_SIZE = 100
 # Not documented. Long enough that a poller waits once.
 RETRY_AFTER_SECONDS = 1
@@ -181,7 +182,8 @@ class Provider:
         begun = {"PUT": begin_put, "POST": begin_post}
         handlers = {method: self._at_once(handler) for method, handler in answered.items() if handler is not None}
         handlers |= {method: self._long_running(handler) for method, handler in begun.items() if handler is not None}
-        self._arm.provider(NAMESPACE, f"automationAccounts/{{account}}/{pattern}", API_VERSIONS, handlers)
+        versions = API_VERSIONS[:1] if pattern.startswith("runtimeEnvironments") else API_VERSIONS
+        self._arm.provider(NAMESPACE, f"automationAccounts/{{account}}/{pattern}", versions, handlers)
 
     def _at_once(self, handler: Answered) -> Handler:
         async def answer(request: web.Request, names: Mapping[str, str]) -> web.Response:

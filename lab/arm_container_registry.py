@@ -24,7 +24,7 @@ from lab.image_copy import TagExistsError, Target, copy_image
 from lab.image_source import Credentials, ImageSource, ImportFailedError
 from lab.lab import Lab
 
-API_VERSIONS = ("2025-11-01", "2025-04-01", "2023-07-01")
+API_VERSIONS = ("2025-11-01", "2025-04-01", "2023-07-01", "2026-09-01-preview")
 SERVICE = "customer_registry"
 OPERATION = "importImage"
 RETRY_AFTER_SECONDS = 10

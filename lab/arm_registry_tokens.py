@@ -1,11 +1,11 @@
-"""The publisher's container registry in ARM: the resource, its repository-scoped tokens, and `generateCredentials`.
+"""The publisher's container registry in ARM: its repository-scoped tokens, and `generateCredentials`.
 
 Faithful: the bodies' fields are those of azure-mgmt-containerregistry 15.0.0 and no others; a password's value is in
 the answer to generateCredentials and nowhere else (Azure/azure-rest-api-specs#11412); what lab/registry_tokens.py says.
 generateCredentials is done at once and answered 200, unless a latency of the operation `generateCredentials` makes it
 an operation with 202, Location and Retry-After; an update is done at once, too, unless one of `updateToken` makes it an
-operation with 201 and `Azure-AsyncOperation`, as a token's PUT was recorded. Left out: creating and deleting tokens,
-scope maps' own API.
+operation with 201 and `Azure-AsyncOperation`, as a token's PUT was recorded. Left out: creating and deleting tokens;
+scope maps are lab/arm_scope_maps.py's.
 Not documented and chosen here: the answer has only the passwords that were made; an expiry in the past is refused.
 """
 
@@ -30,7 +30,7 @@ SCOPE_MAP = "vibedata-releases"
 
 
 def register(arm: Arm) -> None:
-    """Add the registry and its tokens, and make the one token that the lab starts with."""
+    """Add the registry's tokens, and make the one token that the lab starts with; GET is publisher_resources.py's."""
     service = _Tokens(arm)
     service.deploy()
 
@@ -38,9 +38,7 @@ def register(arm: Arm) -> None:
         service.deploy()
 
     arm.lab.on_reset.append(reset)
-    arm.exists = lambda resource_id: resource_id.lower() == service.registry.lower()
     one = "registries/{registry}"
-    arm.provider(NAMESPACE, one, API_VERSIONS, {"GET": service.get_registry})
     arm.provider(NAMESPACE, f"{one}/{OPERATION}", API_VERSIONS, {"POST": service.generate})
     arm.provider(NAMESPACE, f"{one}/tokens", API_VERSIONS, {"GET": service.list_tokens})
     arm.provider(NAMESPACE, f"{one}/tokens/{{token}}", API_VERSIONS, {"GET": service.get, "PATCH": service.update})
@@ -61,22 +59,6 @@ class _Tokens:
         """Make the customer's token, with the password that its vault holds."""
         names = self._lab.names
         self._lab.registry_tokens.deploy(names.publisher_token_username, password1=names.publisher_token_password)
-
-    async def get_registry(self, _request: web.Request, _names: Mapping[str, str]) -> web.Response:
-        return web.json_response(
-            {
-                "id": self.registry,
-                "name": self._lab.names.publisher_registry,
-                "type": f"{NAMESPACE}/registries",
-                "location": self._lab.names.location,
-                "sku": {"name": "Premium", "tier": "Premium"},
-                "properties": {
-                    "loginServer": self._lab.host("publisher_registry"),
-                    "provisioningState": "Succeeded",
-                    "adminUserEnabled": False,
-                },
-            }
-        )
 
     async def list_tokens(self, _request: web.Request, _names: Mapping[str, str]) -> web.Response:
         return web.json_response({"value": [self._shown(token) for token in self._lab.registry_tokens.every()]})

@@ -1,11 +1,11 @@
-"""The managed resource group: its listing with paging, the group itself, and GET of the resources in it.
+"""A subscription's resources: their listing with paging, the groups, the providers, and GET of each resource.
 
-Faithful: `resources` lists every resource of the group, also runbooks, which are resources of their own; `$top`,
-`$filter` on name and resourceType, `$expand`, `nextLink` with `$skiptoken` (learn rest/api/resources,
-resources/list-by-resource-group). A resource whose provider is here answers GET by itself; the others get the shape of
-their own REST reference (lab/managed_resource_set.py). A page has 1,000 resources, as Azure's; `POST /resources` of the
-control API makes it smaller, so that tests meet a `nextLink`.
-Left out: filters on tags, writes, the resources of other groups.
+Faithful: `resources` lists every resource of a group, also runbooks, which are resources of their own, or those of the
+subscription; `$top`, `$filter` on name, resourceType, resourceGroup and location, `$expand`, `nextLink` with
+`$skiptoken` (learn rest/api/resources, resources/list-by-resource-group, resources/list). A resource whose provider is
+here answers GET by itself; the others get the shape of their own REST reference (lab/managed_resource_set.py). A page
+has 1,000 resources, as Azure's; `POST /resources` of the control API makes it smaller, so that tests meet a `nextLink`.
+Left out: filters on tags, `or`, `ne` and functions in filters, writes.
 """
 
 import base64
@@ -19,12 +19,22 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import arm_alerts, arm_resource_health, arm_type_listing, managed_resource_changes
+from lab import (
+    arm_alerts,
+    arm_groups,
+    arm_providers,
+    arm_resource_health,
+    arm_type_listing,
+    managed_resource_changes,
+)
 from lab.arm import Arm, ArmRefusal, Handler
+from lab.arm_access import split_path
+from lab.arm_managed_application import application_id, group_name
 from lab.arm_requests import invalid_api_version, resource_not_found
+from lab.arm_types import known_version
 from lab.lab import Lab
 from lab.managed_resource_set import start_set
-from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, of_provider, position_after, resource_id
+from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, of_provider, position_after
 
 LISTING_API_VERSIONS = (
     "2025-04-01",
@@ -34,11 +44,15 @@ LISTING_API_VERSIONS = (
     "2024-03-01",
     "2022-09-01",
     "2021-04-01",
+    "2020-10-01",
+    "2020-06-01",
+    "2019-10-01",
+    "2015-11-01",
 )
 MAX_TOP = 1000
 PARAMETERS = {"api-version", "$top", "$filter", "$expand", "$skiptoken"}
 EXPANSIONS = {"createdTime", "changedTime", "provisioningState"}
-FILTER = re.compile(r"(name|resourceType) eq '([^']*)'", re.IGNORECASE)
+FILTER = re.compile(r"(name|resourceType|resourceGroup|location) eq '([^']*)'", re.IGNORECASE | re.ASCII)
 # How a provider spells its own type, where that is not as everybody else does (recorded answers of 2021).
 SPELT = {"Microsoft.Automation/automationAccounts": "Microsoft.Automation/AutomationAccounts"}
 # What the listing shows of a resource; `properties` only GET by id does.
@@ -46,47 +60,56 @@ LISTED = ("id", "name", "type", "kind", "location", "sku", "identity", "managedB
 
 
 def register(arm: Arm) -> None:
-    """Add the listing and the resources; to be called after the providers, whose own GET goes first."""
+    """Add the customer's resources; to be called after the providers, whose own GET goes first."""
     lab = arm.lab
     managed = ManagedResources(start=lambda: _start(lab))
+    arm_alerts.register(arm, managed)
+    arm_resource_health.register(arm, managed)
+    managed_resource_changes.register(lab, managed)
+    groups = (
+        arm_groups.group(arm, arm.home.resource_group, application_id(lab)),
+        arm_groups.group(arm, group_name(lab)),
+    )
+    serve(arm, managed, groups)
+
+
+def serve(arm: Arm, managed: ManagedResources, groups: Iterable[Mapping[str, Any]]) -> None:
+    """Serve the resources of a subscription: `managed`, those of its home group, and what its providers have listed."""
 
     async def clear() -> None:
         managed.clear()
 
-    lab.on_reset.append(clear)
+    def check(request: web.Request) -> None:
+        version = request.query["api-version"]
+        if not known_version(version, LISTING_API_VERSIONS, now=arm.lab.clock.now()):
+            raise invalid_api_version(version, LISTING_API_VERSIONS)
+
+    arm.lab.on_reset.append(clear)
     arm.exists = lambda resource_id: managed.get(resource_id) is not None
-    arm.scoped(("resourcegroups", "*", "resources"), _lister(arm, managed))
-    arm.scoped(("resources",), _lister(arm, managed))
-    arm.scoped(("resourcegroups", "*"), _group(lab))
+    lister = _lister(arm, managed, check)
+    arm.scoped(("resourcegroups", "*", "resources"), {"GET": lister})
+    arm.scoped(("resources",), {"GET": lister})
     for resource_type, versions in API_VERSIONS.items():
         if not arm.answers_get(resource_type):
             namespace, *types = resource_type.split("/")
             pattern = "/".join(f"{kind}/{{name{number}}}" for number, kind in enumerate(types))
-            arm.provider(namespace, pattern, versions, {"GET": _getter(lab, managed, resource_type)})
-    arm_alerts.register(arm, managed)
-    arm_resource_health.register(arm, managed)
+            arm.provider(namespace, pattern, versions, {"GET": _getter(arm, managed, resource_type)})
     arm_type_listing.register(arm, managed)
-    managed_resource_changes.register(lab, managed)
+    arm_groups.register(arm, groups, check)
+    arm_providers.register(arm, check)
 
 
 def _start(lab: Lab) -> Iterator[Resource]:
     created = datetime.fromtimestamp(int(lab.clock.now()), timezone.utc).isoformat()
     for one in start_set(lab):
-        yield {"managedBy": _managed_by(lab), "createdTime": created, **one}
+        yield {"managedBy": application_id(lab), "createdTime": created, **one}
 
 
-def _managed_by(lab: Lab) -> str:
-    """Return the id of the managed application, which lives in a group of the customer's own."""
-    group = f"/subscriptions/{lab.names.subscription_id}/resourceGroups/{lab.names.prefix}"
-    return f"{group}/providers/Microsoft.Solutions/applications/{lab.names.prefix}"
-
-
-def _getter(lab: Lab, managed: ManagedResources, resource_type: str) -> Handler:
-    async def get(_request: web.Request, names: Mapping[str, str]) -> web.Response:
-        name = "/".join(names.values())
-        found = managed.get(resource_id(lab, resource_type, name))
+def _getter(arm: Arm, managed: ManagedResources, resource_type: str) -> Handler:
+    async def get(request: web.Request, names: Mapping[str, str]) -> web.Response:
+        found = managed.get("/" + "/".join(split_path(request)))
         if found is None:
-            raise resource_not_found(resource_type, name, lab.names.resource_group)
+            raise resource_not_found(resource_type, "/".join(names.values()), arm.home.resource_group)
         shown = {key: found[key] for key in (*LISTED, "properties") if key in of_provider(found)}
         # The listing names a child with its parent (`zone/link`), its own provider without.
         own = {"name": str(found["name"]).rpartition("/")[2], "type": SPELT.get(resource_type, resource_type)}
@@ -95,26 +118,11 @@ def _getter(lab: Lab, managed: ManagedResources, resource_type: str) -> Handler:
     return get
 
 
-def _group(lab: Lab) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _lister(
+    arm: Arm, managed: ManagedResources, check: Callable[[web.Request], None]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def get(request: web.Request) -> web.Response:
-        _require_version(request)
-        return web.json_response(
-            {
-                "id": lab.names.resource_group_id,
-                "name": lab.names.resource_group,
-                "type": "Microsoft.Resources/resourceGroups",
-                "location": lab.names.location,
-                "managedBy": _managed_by(lab),
-                "properties": {"provisioningState": "Succeeded"},
-            }
-        )
-
-    return get
-
-
-def _lister(arm: Arm, managed: ManagedResources) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def get(request: web.Request) -> web.Response:
-        _require_version(request)
+        check(request)
         query = request.query
         unknown = sorted(set(query) - PARAMETERS)
         if unknown:
@@ -124,7 +132,7 @@ def _lister(arm: Arm, managed: ManagedResources) -> Callable[[web.Request], Awai
         expanded = [part.strip() for part in query.get("$expand", "").split(",") if part.strip()]
         if not set(expanded) <= EXPANSIONS:
             raise ArmRefusal(400, "InvalidExpandInQueryString", f"The expand '{query['$expand']}' is not supported.")
-        wanted = _filter(query.get("$filter"))
+        wanted = _filter(query.get("$filter"), group=_group_of(request.path))
         after = _skipped(query.get("$skiptoken"))
         found = list(islice(filter(wanted, _all(arm, managed, after)), size + 1))
         answer: dict[str, Any] = {"value": [_listed(resource, expanded) for resource in found[:size]]}
@@ -146,11 +154,6 @@ def _all(arm: Arm, managed: ManagedResources, after: str) -> Iterator[Resource]:
     return map(itemgetter(1), merge(*parts, key=itemgetter(0)))
 
 
-def _require_version(request: web.Request) -> None:
-    if request.query["api-version"] not in LISTING_API_VERSIONS:
-        raise invalid_api_version(request.query["api-version"], LISTING_API_VERSIONS)
-
-
 def _top(text: str | None, page_size: int) -> int:
     if text is None:
         return page_size
@@ -159,18 +162,30 @@ def _top(text: str | None, page_size: int) -> int:
     return int(text)
 
 
-def _filter(text: str | None) -> Callable[[Resource], bool]:
-    if not text:
-        return lambda _resource: True
-    clauses = []
-    for clause in text.split(" and "):
+def _filter(text: str | None, *, group: str) -> Callable[[Resource], bool]:
+    """Return what tells whether a resource is wanted: by the `$filter`, and by the group that is listed ("": all)."""
+    clauses = [("resourcegroup", group)] if group else []
+    for clause in text.split(" and ") if text else ():
         found = FILTER.fullmatch(clause.strip())
         if found is None:
             raise ArmRefusal(
                 400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query string."
             )
-        clauses.append(("type" if found[1].lower() == "resourcetype" else "name", found[2].lower()))
-    return lambda resource: all(str(resource[field]).lower() == value for field, value in clauses)
+        clauses.append((found[1].lower(), found[2].lower()))
+    return lambda resource: all(_value(resource, field) == value for field, value in clauses)
+
+
+def _value(resource: Resource, field: str) -> str:
+    """Return a resource's lower-cased value of a filter's field."""
+    if field == "resourcegroup":
+        return _group_of(str(resource["id"]))
+    return str(resource["type" if field == "resourcetype" else field]).lower()
+
+
+def _group_of(path: str) -> str:
+    """Return the lower-cased resource group in an id or a path, "" if there is none."""
+    found = re.search(r"/resourcegroups/([^/]+)", path.lower())
+    return found[1] if found else ""
 
 
 def _skipped(token: str | None) -> str:

@@ -1,9 +1,11 @@
-"""Listings of one resource type in the resource group, which show `properties` where the group's own listing does not.
+"""Listings of one resource type, which show `properties` where the listing of all resources does not.
 
-Faithful: `GET .../providers/Microsoft.App/containerApps` and `.../Microsoft.Web/sites`, whole resources as GET shows
-them, `nextLink` with `$skipToken` (learn rest/api/containerapps, container-apps/list-by-resource-group; appservice,
-web-apps/list-by-resource-group). Not documented and chosen here: the page's size, which is the group's listing's.
-Left out: a site's `includeSlots`.
+Faithful: `GET .../providers/Microsoft.App/containerApps` and the like, below the group and below the subscription,
+whole resources as GET shows them, `nextLink` with `$skipToken` (learn rest/api/containerapps,
+container-apps/list-by-resource-group; appservice, web-apps/list-by-resource-group). Not documented and chosen here: the
+page's size, which is the listing's of all resources, where the client names no `$top`. `detailed` of plans and
+`includeSlots` of sites change nothing: there are no details and no slots. A type whose provider lists it by itself is
+listed by that.
 """
 
 import base64
@@ -15,25 +17,29 @@ from aiohttp import web
 from lab.arm import Arm, ArmRefusal, Handler
 from lab.managed_resources import API_VERSIONS, ManagedResources, of_provider
 
-LISTED_TYPES = ("Microsoft.App/containerApps", "Microsoft.Web/sites")
-PARAMETERS = {"api-version", "$skipToken"}
+PARAMETERS = {"api-version", "$skipToken", "$top"}
+MORE_PARAMETERS = {"Microsoft.Web/serverfarms": {"detailed"}, "Microsoft.Web/sites": {"includeSlots"}}
+MAX_TOP = 1000
 
 
 def register(arm: Arm, managed: ManagedResources) -> None:
-    """Add the listings."""
-    for resource_type in LISTED_TYPES:
+    """Add the listings of the types that have no parent; to be called after the providers, whose own go first."""
+    for resource_type, versions in API_VERSIONS.items():
         namespace, _, kind = resource_type.partition("/")
-        arm.provider(namespace, kind, API_VERSIONS[resource_type], {"GET": _lister(arm, managed, resource_type)})
+        if "/" not in kind:
+            handlers = {"GET": _lister(arm, managed, resource_type)}
+            arm.provider(namespace, kind, versions, handlers)
+            arm.subscription_provider(namespace, kind, versions, handlers)
 
 
 def _lister(arm: Arm, managed: ManagedResources, resource_type: str) -> Handler:
     async def get(request: web.Request, _names: Mapping[str, str]) -> web.Response:
-        unknown = sorted(set(request.query) - PARAMETERS)
+        unknown = sorted(set(request.query) - PARAMETERS - MORE_PARAMETERS.get(resource_type, set()))
         if unknown:
             raise ArmRefusal(400, "InvalidQueryParameter", f"The query parameter '{unknown[0]}' is not valid.")
         after = _after(request.query.get("$skipToken", ""))
         found = [one for one in managed.of_type(resource_type) if str(one["id"]).lower() > after]
-        page = found[: managed.page_size]
+        page = found[: _size(request.query.get("$top", str(managed.page_size)))]
         answer: dict[str, Any] = {"value": [of_provider(one) for one in page]}
         if len(found) > len(page):
             token = base64.urlsafe_b64encode(str(page[-1]["id"]).lower().encode()).decode()
@@ -43,6 +49,12 @@ def _lister(arm: Arm, managed: ManagedResources, resource_type: str) -> Handler:
         return web.json_response(answer)
 
     return get
+
+
+def _size(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MAX_TOP:
+        raise ArmRefusal(400, "InvalidTopInQueryString", f"$top is '{text}'; it takes 1 to {MAX_TOP}.")
+    return int(text)
 
 
 def _after(token: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from aiohttp import web
 
@@ -57,3 +58,16 @@ def resource_type(
     return ResourceType(
         namespace=namespace, pattern=tuple(pattern.split("/")), api_versions=tuple(api_versions), handlers=handlers
     )
+
+
+def known_version(version: str, known: Sequence[str], *, now: float) -> bool:
+    """Tell whether an api-version is served: one of the `known`, or a newer one, which is taken as the newest of them.
+
+    Clients are ahead of what is known here. A preview must be known by its name, and what is dated after `now` (seconds
+    since 1970) is none of Azure's.
+    """
+    if version in known:
+        return True
+    today = datetime.fromtimestamp(now, timezone.utc).date().isoformat()
+    newest = max(one for one in known if len(one) == len(today))
+    return len(version) == len(today) and newest < version <= today

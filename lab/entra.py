@@ -1,5 +1,8 @@
 """Entra ID for the lab's one tenant: discovery, signing keys, and tokens for the publisher's operator.
 
+Discovery is answered for `organizations` and `common` too, which stand for whatever tenant a user is of: clients ask it
+before they know (azure-cli at `az logout`). Its issuer is then a pattern, `{tenantid}`, as Entra's is. Tokens are asked
+of the tenant itself: an application that signs in as itself has no other (AADSTS50194).
 Only the client credentials grant with a secret in the form body, as the SDKs send it; the codes are those of the AADSTS
 error reference (learn reference-error-codes). Unknown form fields are ignored, as Entra does (MSAL adds telemetry).
 """
@@ -13,12 +16,15 @@ from lab.lab import Lab, known_resources
 from lab.tokens import APPLICATION_LIFETIME_SECONDS
 
 DEFAULT_SCOPE = "/.default"
+ANY_TENANT = ("organizations", "common")
 
 
 def routes(lab: Lab) -> web.Application:
     """Return the app that serves `login.microsoftonline.com`."""
     application = web.Application()
-    application.router.add_get("/{tenant}/v2.0/.well-known/openid-configuration", _of_tenant(lab, _configuration))
+    application.router.add_get(
+        "/{tenant}/v2.0/.well-known/openid-configuration", _of_tenant(lab, _configuration, any_tenant=True)
+    )
     application.router.add_get("/{tenant}/discovery/v2.0/keys", _of_tenant(lab, _keys))
     application.router.add_post("/{tenant}/oauth2/v2.0/token", _of_tenant(lab, _token))
     return application
@@ -27,21 +33,28 @@ def routes(lab: Lab) -> web.Application:
 Answer = Callable[[Lab, web.Request], Awaitable[web.Response]]
 
 
-def _of_tenant(lab: Lab, answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _of_tenant(
+    lab: Lab, answer: Answer, *, any_tenant: bool = False
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def checked(request: web.Request) -> web.Response:
         tenant = request.match_info["tenant"]
-        if tenant != lab.names.tenant_id:
+        if tenant in ANY_TENANT and not any_tenant:
+            message = f"AADSTS50194: '{tenant}' is no tenant that an application can sign in to as itself."
+            return answers.entra_error(400, "unauthorized_client", message)
+        if tenant != lab.names.tenant_id and tenant not in ANY_TENANT:
             return answers.entra_error(400, "invalid_request", f"AADSTS90002: Tenant '{tenant}' not found.")
         return await answer(lab, request)
 
     return checked
 
 
-async def _configuration(lab: Lab, _request: web.Request) -> web.Response:
-    base = f"{lab.urls['entra']}/{lab.names.tenant_id}"
+async def _configuration(lab: Lab, request: web.Request) -> web.Response:
+    tenant = request.match_info["tenant"]
+    base = f"{lab.urls['entra']}/{tenant}"
+    issuer = "{tenantid}" if tenant in ANY_TENANT else tenant
     return web.json_response(
         {
-            "issuer": f"{base}/v2.0",
+            "issuer": f"{lab.urls['entra']}/{issuer}/v2.0",
             "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
             "token_endpoint": f"{base}/oauth2/v2.0/token",
             "jwks_uri": f"{base}/discovery/v2.0/keys",

@@ -121,6 +121,7 @@ def applications(lab: Lab) -> list[Resource]:
                 {
                     # Microsoft.Web says nothing of provisioning on a site: its state is all there is.
                     "state": "Running",
+                    "sku": "WorkflowStandard",
                     "enabled": True,
                     "availabilityState": "Normal",
                     "usageState": "Normal",

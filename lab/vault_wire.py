@@ -21,7 +21,7 @@ from lab.vault_objects import (
 )
 
 # Those of the client's ApiVersion that are in support; 7.3 and older are not offered, so that nobody starts with one.
-API_VERSIONS = ("7.4", "7.5", "7.6", "2025-07-01", "2026-04-01")
+API_VERSIONS = ("7.4", "7.5", "7.6-preview.2", "7.6", "2025-07-01", "2026-04-01")
 PAGE_SIZE = 25  # also the most that `maxresults` takes
 PAGING = ("maxresults", "$skiptoken")
 # A client may send back what it has read; only the first three are its to set.

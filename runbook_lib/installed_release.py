@@ -98,7 +98,7 @@ def stored_release(context: "Context", release: InstalledRelease) -> StoredRelea
     return recorded(context, target, lambda: read_stored(context.clients.blob_service, release, policy))
 
 
-def _versions_told(names: Iterable[str]) -> str:
+def _versions_told(names: Mapping[str, datetime]) -> str:
     """Say which versions there are by the names of the blobs in artifact storage, the newest first."""
     releases = artifact_storage.releases_in(names)
     found = sorted({release.version for release in releases}, key=version_key, reverse=True)

@@ -57,11 +57,11 @@ class _Parser(argparse.ArgumentParser):
         wrong = _INVALID_CHOICE.search(message)
         if wrong:
             known = wrong["known"].replace("'", "").split(", ")
-            message = message[: wrong.start()] + f"{_shown(wrong['word'])} is none of {', '.join(known)}"
+            message = message[: wrong.start()] + f"{_quoted(wrong['word'])} is none of {', '.join(known)}"
             message += nearest(wrong["word"], known)
         elif message.startswith(_UNRECOGNIZED):
             words = message.removeprefix(_UNRECOGNIZED)
-            message = f"it knows no {_shown(words)}" + nearest(words.split()[0].partition("=")[0], _options_of(self))
+            message = f"it knows no {_quoted(words)}" + nearest(words.split()[0].partition("=")[0], _options_of(self))
         raise _UsageError(message, prog=self.prog, usage=self.format_usage())
 
 
@@ -156,7 +156,7 @@ def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
     return parser
 
 
-def _shown(words: str) -> str:
+def _quoted(words: str) -> str:
     return f"'{words[:MAX_SHOWN_CHARACTERS]}'" + (" ..." if len(words) > MAX_SHOWN_CHARACTERS else "")
 
 

@@ -2,7 +2,7 @@
 # Installs everything that building, testing and the lab need, below the project's root and without root's rights:
 #   .venv    Python packages, exactly those of requirements-dev.lock (hashes checked)
 #   .tools   skopeo, Docker Registry and the demo images' contents from the Debian or Ubuntu archive,
-#            Azurite from npm (hashes checked)
+#            Azurite from npm (hashes checked), the Azure CLI from PyPI in an environment of its own (hashes checked)
 # Run again it does nothing, within a moment. What cannot be installed is said at once, with the command that mends it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -118,8 +118,23 @@ install_azurite() {
   echo "$want" >.tools/node_modules/.set-up
 }
 
+# The lab's own test client: Microsoft's CLI, whose packages would not go together with the project's. 370 MB; nothing is
+# compiled beforehand, since the tests use a small part of it.
+install_azure_cli() {
+  local want; want=$(digest_of lab/azure_cli/azure-cli.lock .venv/.set-up)
+  is_done .tools/azure-cli/.set-up "$want" && .tools/azure-cli/bin/python -c '' 2>/dev/null && return
+  say "the Azure CLI into .tools/azure-cli"
+  rm -rf .tools/azure-cli
+  .venv/bin/python -m venv --without-pip .tools/azure-cli
+  .venv/bin/python -m pip --python .tools/azure-cli/bin/python install -qq --no-compile --disable-pip-version-check \
+    --only-binary :all: --require-hashes -r lab/azure_cli/azure-cli.lock ||
+    fail "the Azure CLI could not be installed" "check the network and the lines above, then run make again"
+  echo "$want" >.tools/azure-cli/.set-up
+}
+
 mkdir -p .tools
 install_python_packages
 install_debian_tools
 download_demo_packages
 install_azurite
+install_azure_cli

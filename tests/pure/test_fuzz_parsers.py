@@ -23,7 +23,7 @@ from publisher.callback_keys import PATH
 from runbook_lib import base64url, callback_payloads, parameters, release_manifest, settings, strict_json
 from runbook_lib.callback_client import _clocks_off, _is_acceptance
 from runbook_lib.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry_wire import _words
+from runbook_lib.container_registry_words import words
 from runbook_lib.deadline import Deadline
 from runbook_lib.endpoints import endpoint_of
 from runbook_lib.errors import RunbookError
@@ -31,7 +31,7 @@ from runbook_lib.hmac_key import key_of
 from runbook_lib.http_answer import HttpAnswer
 from runbook_lib.http_signature import NotCanonicalError, field_values, message
 from runbook_lib.import_operation import failure
-from runbook_lib.job import _final_json
+from runbook_lib.job_line import NoResultError, read_result
 from runbook_lib.notary_certificates import read_chain
 from runbook_lib.notary_envelope import JWS
 from runbook_lib.notary_identity import read_identity
@@ -167,9 +167,9 @@ PARSERS = (
     Parser("Location", (b"/path?a=b#c", b"https://a.example/b"), follow, ()),
     Parser("endpoint", (b"https://a.example:443",), lambda each: target_of(text(each)), ()),
     Parser("host", (b"a.example:443",), lambda each: endpoint_of("microsoft.web/sites", {"defaultHostName": text(each)}), ()),
-    Parser("registry's error", (REFUSAL,), _words, ()),
+    Parser("registry's error", (REFUSAL,), words, ()),
     Parser("import's error", (b"MANIFEST_UNKNOWN: not found",), lambda each: failure("Failed", told(each), "image"), ()),
-    Parser("a job's last line", (b'text\n{"status": "succeeded"}',), lambda each: _final_json(told(each)), ()),
+    Parser("a job's last line", (b'text\n{"status": "succeeded"}',), lambda each: read_result(told(each), runbook="import_images", correlation_id=""), (NoResultError,)),
     Parser("package lock", (b"a==1.0 --hash=sha256:" + b"a" * 64 + b"\n",), lambda each: package_lock.parse(told(each))),
     Parser("layout", (as_json({"schemaVersion": 2, "manifests": []}),), read_layout),
 )  # fmt: skip

@@ -1,0 +1,54 @@
+"""What every request to ARM goes through, below a subscription or not: its path, its token, the form of its answer."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from lab import answers
+from lab.arm_requests import ArmRefusal
+from lab.lab import ARM_AUDIENCES, Lab
+from lab.tokens import TokenRefused
+
+
+def split_path(request: web.Request) -> list[str]:
+    """Return a path's decoded segments; a name may hold an encoded slash, an empty segment is none."""
+    return [unquote(segment) for segment in request.rel_url.raw_path.split("/") if segment]
+
+
+async def answered(
+    request: web.Request, serve: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Return what `serve` answers or refuses, with the ids that every answer of ARM has."""
+    try:
+        answer = await serve(request)
+    except ArmRefusal as refusal:
+        answer = answers.arm_error(refusal.status, refusal.code, refusal.message, refusal.headers)
+    answer.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
+    answer.headers["x-ms-correlation-request-id"] = request.headers.get(
+        "x-ms-correlation-request-id", answer.headers["x-ms-request-id"]
+    )
+    return answer
+
+
+def caller(lab: Lab, request: web.Request) -> dict[str, Any]:
+    """Return the claims of the request's token; ArmRefusal 401 if there is none that is good for ARM."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    challenge = (
+        f'Bearer authorization_uri="{lab.urls["entra"]}/{lab.names.tenant_id}", error="invalid_token", '
+        'error_description="{0}"'
+    )
+    if scheme.lower() != "bearer" or not token:
+        message = "Authentication failed. The 'Authorization' header is missing or is not a bearer token."
+        headers = {"WWW-Authenticate": challenge.format("The authentication failed because of missing token.")}
+        raise ArmRefusal(401, "AuthenticationFailed", message, headers)
+    try:
+        return lab.tokens.verify(token.strip(), ARM_AUDIENCES)
+    except TokenRefused as refused:
+        code = "ExpiredAuthenticationToken" if "expired" in refused.reason else "InvalidAuthenticationToken"
+        if "audience" in refused.reason:
+            code = "InvalidAuthenticationTokenAudience"
+        headers = {"WWW-Authenticate": challenge.format(refused.reason.replace('"', "'"))}
+        raise ArmRefusal(401, code, refused.reason, headers) from refused

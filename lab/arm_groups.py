@@ -1,0 +1,53 @@
+"""Resource groups: by name, whether there is one, and their list.
+
+Faithful: GET, HEAD (204 where it is there, 404 where not) and the list of azure-mgmt-resource's ResourceGroups; the
+managed group names its managed application. Left out: writes, `$filter` on tags, exports.
+Source: learn rest/api/resources, resource-groups.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from lab.arm import Arm
+from lab.arm_access import split_path
+from lab.arm_requests import ArmRefusal
+
+LIST_PARAMETERS = {"api-version", "$top"}
+
+
+def register(arm: Arm, groups: Iterable[Mapping[str, Any]], check: Callable[[web.Request], None]) -> None:
+    """Serve `groups`, as ARM shows them; `check` refuses an api-version that ARM itself has not."""
+    by_name = {str(group["name"]).lower(): group for group in groups}
+
+    async def get(request: web.Request) -> web.Response:
+        check(request)
+        return web.json_response(by_name[split_path(request)[3].lower()])
+
+    async def head(request: web.Request) -> web.Response:
+        check(request)
+        return web.Response(status=204)
+
+    async def every(request: web.Request) -> web.Response:
+        check(request)
+        unknown = sorted(set(request.query) - LIST_PARAMETERS)
+        if unknown:
+            raise ArmRefusal(400, "InvalidQueryParameter", f"The query parameter '{unknown[0]}' is not valid.")
+        return web.json_response({"value": [by_name[name] for name in sorted(by_name)]})
+
+    arm.scoped(("resourcegroups",), {"GET": every})
+    arm.scoped(("resourcegroups", "*"), {"GET": get, "HEAD": head})
+
+
+def group(arm: Arm, name: str, managed_by: str = "") -> dict[str, Any]:
+    """Return a resource group of the subscription as ARM shows it."""
+    return {
+        "id": f"/subscriptions/{arm.home.subscription_id}/resourceGroups/{name}",
+        "name": name,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": arm.lab.names.location,
+        "tags": {},
+        **({"managedBy": managed_by} if managed_by else {}),
+        "properties": {"provisioningState": "Succeeded"},
+    }

@@ -1,0 +1,73 @@
+"""`/subscriptions/{id}/providers`: which resource types the lab serves, where, and with which api-versions.
+
+Faithful: the shape of azure-mgmt-resource's Provider (2024-11-01), every namespace registered; clients choose a type's
+api-version by it (`az resource show`). Shown are the types that are served here and no others.
+Source: learn rest/api/resources, providers.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from lab.arm import Arm, Scoped
+from lab.arm_access import split_path
+from lab.arm_requests import ArmRefusal
+from lab.arm_types import ResourceType
+
+
+def register(arm: Arm, check: Callable[[web.Request], None]) -> None:
+    """Serve the list of namespaces and each by its name; `check` refuses an api-version that ARM itself has not."""
+
+    async def every(request: web.Request) -> web.Response:
+        check(request)
+        return web.json_response({"value": list(_providers(arm).values())})
+
+    async def one(request: web.Request) -> web.Response:
+        check(request)
+        namespace = split_path(request)[3]
+        found = _providers(arm).get(namespace.lower())
+        if found is None:
+            message = f"The resource namespace '{namespace}' is invalid."
+            raise ArmRefusal(404, "InvalidResourceNamespace", message)
+        return web.json_response(found)
+
+    listed: Mapping[tuple[str, ...], Scoped] = {("providers",): every, ("providers", "*"): one}
+    for tail, handler in listed.items():
+        arm.scoped(tail, {"GET": handler})
+
+
+def _providers(arm: Arm) -> dict[str, dict[str, Any]]:
+    """Return the namespaces by their lower-cased name."""
+    by_namespace: dict[str, list[ResourceType]] = {}
+    for known in arm.types():
+        by_namespace.setdefault(known.namespace.lower(), []).append(known)
+    return {
+        key: {
+            "id": f"/subscriptions/{arm.home.subscription_id}/providers/{types[0].namespace}",
+            "namespace": types[0].namespace,
+            "registrationPolicy": "RegistrationRequired",
+            "registrationState": "Registered",
+            "resourceTypes": _types(types, arm.lab.names.location),
+        }
+        for key, types in sorted(by_namespace.items())
+    }
+
+
+def _types(types: Iterable[ResourceType], location: str) -> list[dict[str, Any]]:
+    """Return the types with their api-versions, newest first; what ends in no name is an action or a list."""
+    versions: dict[str, set[str]] = {}
+    names: dict[str, str] = {}
+    for known in types:
+        if known.pattern[-1].startswith("{") or len(known.pattern) == 1:
+            versions.setdefault(known.type_name.lower(), set()).update(known.api_versions)
+            names.setdefault(known.type_name.lower(), known.type_name)
+    return [
+        {
+            "resourceType": names[key],
+            "locations": [location],
+            "apiVersions": sorted(found, reverse=True),
+            "capabilities": "None",
+        }
+        for key, found in sorted(versions.items())
+    ]
