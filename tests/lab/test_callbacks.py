@@ -314,7 +314,7 @@ def test_no_container_is_no_obstacle(one: Rig) -> None:
 
 def test_a_full_spool_takes_no_more_and_drops_nothing(one: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = one.left_waiting(2)
-    monkeypatch.setattr(callback_spool, "MAX_WAITING_BYTES", 1000)
+    monkeypatch.setattr(callback_spool, "MAX_WAITING_BYTES", 500)
     made = one.run(*DOWN)
     assert "WARNING: VD-CALLBACK-027" in made.text
     assert "callback that is kept nowhere else: " in made.text
