@@ -1,8 +1,9 @@
 """Which release is installed at the customer's, and its manifest, verified."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runbook_lib import artifact_storage
