@@ -1,9 +1,8 @@
 """Which release is installed at the customer's, and its manifest, verified."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runbook_lib import artifact_storage
@@ -49,13 +48,11 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     trusted), the errors of `stored_release.read_stored` and the reader's, and azure.core's.
     """
     trust_policy(context.settings)  # without it nothing need be looked for
-    names = artifact_storage.list_blobs(context.clients.blob_service, version or None)
-    stored = artifact_storage.releases_in(names)
+    stored = _releases(context, version or None)
     chosen = stored if version else _latest(customer, stored)
     if not chosen:
-        everything = artifact_storage.list_blobs(context.clients.blob_service) if version else names
-        target = version or f"{REPOSITORY}:{LATEST}"
-        raise RunbookError("VD-MANIFEST-010", _versions_told(everything), target=target)
+        everything = _releases(context, None) if version else stored
+        raise RunbookError("VD-MANIFEST-010", _versions_told(everything), target=version or f"{REPOSITORY}:{LATEST}")
     if len(chosen) == 1:
         return stored_release(context, chosen[0])
     good = those_that_are_good(context, chosen)
@@ -99,9 +96,12 @@ def stored_release(context: "Context", release: InstalledRelease) -> StoredRelea
     return recorded(context, target, lambda: read_stored(context.clients.blob_service, release, policy))
 
 
-def _versions_told(names: Mapping[str, datetime]) -> str:
-    """Say which versions there are by the names of the blobs in artifact storage, the newest first."""
-    releases = artifact_storage.releases_in(names)
+def _releases(context: "Context", version: str | None) -> tuple[InstalledRelease, ...]:
+    return artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service, version))
+
+
+def _versions_told(releases: Iterable[InstalledRelease]) -> str:
+    """Say which versions artifact storage holds, the newest first."""
     found = sorted({release.version for release in releases}, key=version_key, reverse=True)
     more = f" and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else ""
     return f"artifact storage holds {', '.join(found[:MAX_TOLD]) or 'no release'}{more}"
@@ -112,7 +112,7 @@ def _latest(customer: ContainerRegistryReader, stored: tuple[InstalledRelease, .
     target = f"{REPOSITORY}:{LATEST}"
     found = resolve_release(customer, LATEST)
     if found is None:
-        there = _versions_told(artifact_storage.blob_name(release) for release in stored)
+        there = _versions_told(stored)
         raise RunbookError("VD-MANIFEST-010", f"tag latest is absent; {there}", target=target)
     digest = read_artifact(found.content, digest=found.digest, target=target).content_digest
     return tuple(release for release in stored if f"sha256:{release.sha256}" == digest)
