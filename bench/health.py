@@ -13,7 +13,7 @@ from azure.data.tables import TableServiceClient
 
 from bench.customer import Report
 from bench.figures import Figure
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry import COMPONENTS, POLICIES, REGISTERED, Row, batches
 from runbook_lib.component_tables import ComponentTables
 from runbook_lib.managed_resources import ManagedResources, Resource

@@ -16,7 +16,7 @@ from publisher.acr_token_rotation_run import AcrTokenRotation
 from publisher.hmac_rotation_run import HmacRotation
 from publisher.rotation_plan import Request
 from publisher.session import publisher_clients, publisher_tables, subscription_clients, token_resource
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from scripts import lab_process
 from scripts.output import CommandError
 from scripts.rotation_command import jobs_of

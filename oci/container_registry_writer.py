@@ -25,8 +25,9 @@ import requests
 from oras.provider import Registry
 
 from oci.layout import INDEX_MEDIA_TYPE, Descriptor
-from runbook_lib import addresses, header_fields
-from runbook_lib.clock import Clock
+from runbook_lib import header_fields
+from runbook_lib.basics import addresses
+from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessToken, AccessTokens, TokenSource
 from runbook_lib.container_registry_wire import ABSENT, REDIRECTS, Answer, ContainerRegistryWire

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from oci import local_files
 from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, digest_of
 from oci.local_files import FileRefusedError
-from runbook_lib import strict_json
+from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_manifest import DIGEST
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from oci.layout import canonical
 from oci.usable import check_usable
-from runbook_lib import strict_json
+from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_manifest import MEDIA_TYPE, REPOSITORY, SCHEMA_VERSION, parse
 

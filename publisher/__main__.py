@@ -21,7 +21,7 @@ from publisher.hmac_keys import HmacKeys
 from publisher.instance_reports import InstanceReports
 from publisher.key_custody import KeyCustody
 from publisher.service import NothingToRedact, ServiceSettings, clients
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 
 if TYPE_CHECKING:

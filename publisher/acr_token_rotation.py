@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from publisher import rotation_plan
 from publisher.rotation_plan import RETIRE, Request, Step, begins, customers, number_of, phase_changes
 from publisher.rotation_record import Rotation
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import Change, Plan
-from runbook_lib.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import SECRET
 

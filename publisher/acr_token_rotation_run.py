@@ -14,10 +14,10 @@ from publisher.rotation_record import Rotation, RotationRecords
 from publisher.session import TokenResource
 from publisher.wrapping import wrap
 from runbook_lib.azure_clients import AzureClients
+from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Plan
-from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
-from runbook_lib.secrets import Redactor
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient

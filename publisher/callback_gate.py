@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from runbook_lib.basics.clock import Clock
 from runbook_lib.callback_payloads import MAX_PAYLOAD_BYTES
 from runbook_lib.callback_signer import TAG
 from runbook_lib.callback_verifier import (
@@ -21,7 +22,6 @@ from runbook_lib.callback_verifier import (
     Verified,
     verify,
 )
-from runbook_lib.clock import Clock
 from runbook_lib.http_signature import NotCanonicalError, field_values, normal_authority, received_message
 from runbook_lib.signature_fields import MAX_FIELD_CHARACTERS
 

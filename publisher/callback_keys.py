@@ -11,8 +11,8 @@ from threading import Lock
 from publisher.hmac_keys import HmacKeys
 from publisher.key_custody import KeyCustody
 from publisher.outage import named_outage
+from runbook_lib.basics.clock import Clock
 from runbook_lib.callback_verifier import SignatureRefusedError, UnavailableError
-from runbook_lib.clock import Clock
 
 # How long a key's bytes are used, in seconds, and how many keys' are kept at most: some for each instance.
 KEPT_SECONDS = 300.0

@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFo
 from azure.data.tables import TableServiceClient
 
 from publisher.outage import named_outage
-from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
 
 TABLE = "CallbackNonces"

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from publisher.rotation_plan import RETIRE
 from publisher.rotation_record import CUSTOMER_STATES, CustomerState, Rotation, RotationRecords
-from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.rotation_parameters import delivery_of
 

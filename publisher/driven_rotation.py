@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from publisher.rotation_plan import Request, begins
 from publisher.rotation_record import Rotation, RotationRecords
+from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.change import Change
-from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
 
 # Returns so many bytes that nobody can guess.

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Mapping
 
-from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.basics.clock import Clock, rfc3339
 
 
 class EventLog:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent, partition_of
-from runbook_lib.clock import from_rfc3339
+from runbook_lib.basics.clock import from_rfc3339
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient

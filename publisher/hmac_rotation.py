@@ -22,9 +22,9 @@ from publisher import rotation_plan
 from publisher.hmac_keys import KeyRecord
 from publisher.rotation_plan import PHASES, RETIRE, Request, Step, begins, customers, number_of, phase_changes
 from publisher.rotation_record import Rotation
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.callback_signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.change import Change, Plan
-from runbook_lib.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import KEY_CACHE_SECONDS, SECRET
 

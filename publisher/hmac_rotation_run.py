@@ -13,11 +13,11 @@ from publisher.rotation_plan import Request, Step
 from publisher.rotation_record import Rotation, RotationRecords
 from publisher.wrapping import wrap
 from runbook_lib.azure_clients import AzureClients
+from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Plan
-from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import KEY_BYTES
-from runbook_lib.secrets import Redactor
 
 RUNBOOK = "rotate_hmac"
 TABLE = "HmacRotations"

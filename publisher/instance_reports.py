@@ -13,7 +13,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
 from publisher.outage import named_outage
-from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.basics.clock import Clock, rfc3339
 
 TABLE = "InstanceReports"
 COLUMN_CHARACTERS = 32_000

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
-from runbook_lib.clock import from_rfc3339
+from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.errors import RunbookError
 
 if TYPE_CHECKING:

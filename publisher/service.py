@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from publisher.session import URL, setting
 from runbook_lib.azure_clients import new_secret_client, new_table_service
 from runbook_lib.azure_names import GUID
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.http import new_session
 from runbook_lib.identity import credential
 from runbook_lib.retry import NetworkRetryPolicy
-from runbook_lib.secrets import Redactor
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient

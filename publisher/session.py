@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runbook_lib import addresses
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.azure_names import CONTAINER_REGISTRY, CONTAINER_REGISTRY_TOKEN, GUID, RESOURCE_GROUP, Form, fits
-from runbook_lib.clock import Clock
+from runbook_lib.basics import addresses
+from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.settings import Settings

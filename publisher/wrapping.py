@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runbook_lib import base64url, strict_json
+from runbook_lib.basics import base64url, strict_json
 from runbook_lib.errors import RunbookError
 
 KEY_BITS = 3072

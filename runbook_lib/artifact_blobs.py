@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs
 
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.listing import bounded
 from runbook_lib.release_artifacts import ArtifactBlob

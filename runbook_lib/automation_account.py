@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import RunbookError
-from runbook_lib.secrets import whole_words
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import uuid
 from datetime import timedelta
 
 from runbook_lib.automation_account import AutomationAccount, plain
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
 
 INTERVAL_HOURS = 1
 # Five minutes by Azure's clock; the rest is for one that runs ahead of ours.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
 from runbook_lib.http import READ_BYTES, new_session
 from runbook_lib.network_trouble import Place
 from runbook_lib.places import arm_place, blob_place, key_place, log_place, secret_place, table_place

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from runbook_lib import strict_json
+from runbook_lib.basics import strict_json
 from runbook_lib.release import ComponentType
 
 # Written here and not taken from where they are made: what leaves changes only where this file does. Tests hold them

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callback_client import CallbackClient, CallbackReport, callback_client
 from runbook_lib.callback_payloads import (
     MAX_DURATION_MS,
@@ -25,7 +26,6 @@ from runbook_lib.callback_payloads import (
 )
 from runbook_lib.callback_signer import SigningKey
 from runbook_lib.callback_spool import CallbackSpool
-from runbook_lib.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
 from runbook_lib.hmac_key import KEY_CACHE_SECONDS, read_signing_key

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib import strict_json
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics import strict_json
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.component_registry import (
     COMPONENTS,
     CREDENTIALS,

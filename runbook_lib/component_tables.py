@@ -12,7 +12,7 @@ from datetime import datetime
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.component_registry import (
     COLUMNS,
     SCHEMA,

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from runbook_lib import addresses
-from runbook_lib.addresses import Address, NotAnAddressError
+from runbook_lib.basics import addresses
+from runbook_lib.basics.addresses import Address, NotAnAddressError
 from runbook_lib.container_registry_auth import AccessTokens, EntraTokenSource, PublisherTokenSource
 from runbook_lib.container_registry_wire import (
     ABSENT,

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from runbook_lib import base64url, strict_json
-from runbook_lib.clock import Clock
+from runbook_lib.basics import base64url, strict_json
+from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry_wire import Answer, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 

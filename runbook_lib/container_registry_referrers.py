@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, unquote
 
-from runbook_lib import addresses, link_field
+from runbook_lib import link_field
+from runbook_lib.basics import addresses
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_wire import Answer
 from runbook_lib.errors import RunbookError

@@ -7,7 +7,7 @@ OCI distribution specification, "Error Codes": `{"errors": [{"code", "message", 
 import json
 from typing import Any
 
-from runbook_lib.secrets import whole_words
+from runbook_lib.basics.redaction import whole_words
 
 # How much of a container registry's own words an error shows, and of how many errors.
 MAX_WORDS = 300

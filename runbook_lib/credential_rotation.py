@@ -41,9 +41,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callback_signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.change import Change, NoChange
-from runbook_lib.clock import rfc3339
 from runbook_lib.credential_request import Phase, Request, held, means, state_for
 from runbook_lib.credential_versions import (
     USABLE,

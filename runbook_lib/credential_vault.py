@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from runbook_lib import base64url
-from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.basics import base64url
+from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.credential_versions import (
     DELIVERY_TAG,
     ROTATION_TAG,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.clock import SYSTEM_CLOCK, Clock
+from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -17,8 +17,8 @@ from itertools import groupby
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
+from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Change, Outcome, Plan, Result
-from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.retry import AnswerLost, NetworkRetryPolicy, PolicySource
 

@@ -14,8 +14,8 @@ from runbook_lib import (
     error_catalogue_run,
     error_catalogue_trust,
 )
+from runbook_lib.basics.redaction import without_link_signatures
 from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry
-from runbook_lib.secrets import without_link_signatures
 
 # A built runbook has none of these, as it can meet none (oci/closure.py).
 PUBLISHER: tuple[ErrorEntry, ...] = ()

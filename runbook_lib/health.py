@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from runbook_lib.secrets import whole_words
+from runbook_lib.basics.redaction import whole_words
 
 State = Literal["unknown", "healthy", "degraded", "unhealthy"]
 STATES: tuple[State, ...] = get_args(State)

@@ -7,11 +7,11 @@ rotate_hmac alone writes it.
 import re
 from typing import TYPE_CHECKING
 
-from runbook_lib import base64url
+from runbook_lib.basics import base64url
+from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.callback_signer import SigningKey
 from runbook_lib.errors import RunbookError
 from runbook_lib.secret_in_use import secret_in_use
-from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 
 if TYPE_CHECKING:
     from runbook_lib.runbook import Context

@@ -21,7 +21,7 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.deadline import Deadline, connect_any, current, within
 from runbook_lib.http import CONNECTIONS_PER_HOST, HOSTS, MAX_CONTENT_BYTES, read_capped
 from runbook_lib.http_answer import HttpAnswer

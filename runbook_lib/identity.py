@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from runbook_lib.clock import SYSTEM_CLOCK, Clock
+from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
+from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import new_session, silence_libraries
 from runbook_lib.retry import NetworkRetryPolicy
-from runbook_lib.secrets import whole_words
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import PublisherToken

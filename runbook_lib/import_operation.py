@@ -10,13 +10,13 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceResponse
 from azure.core.polling import PollingMethod
 from azure.core.rest import HttpRequest
 
-from runbook_lib import addresses, strict_json
 from runbook_lib.azure_clients import AzureClients
-from runbook_lib.clock import Clock
+from runbook_lib.basics import addresses, strict_json
+from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import PublisherToken
 from runbook_lib.retry import retry_after_seconds
-from runbook_lib.secrets import whole_words
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.automation_account import AutomationAccount, plain
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.job_line import FAILED, NoResultError, read_result
 from runbook_lib.parameters import encode

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from runbook_lib import strict_json
+from runbook_lib.basics import strict_json
 from runbook_lib.output import RESULT_LIMIT
 from runbook_lib.result import Status
 

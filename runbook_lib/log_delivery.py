@@ -17,14 +17,14 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from runbook_lib import strict_json
 from runbook_lib.azure_clients import AzureClients
-from runbook_lib.clock import Clock, rfc3339
+from runbook_lib.basics import strict_json
+from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
 from runbook_lib.operations_log import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.output import JobOutput
-from runbook_lib.secrets import Redactor
 from runbook_lib.spool import NotAuthenticError, Spool, Spooled, Strangers
 from runbook_lib.spool_key import spool_keys
 

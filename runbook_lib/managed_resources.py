@@ -7,7 +7,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from runbook_lib import addresses
+from runbook_lib.basics import addresses
 from runbook_lib.component_registry import fit
 from runbook_lib.endpoints import CONTAINER_APPS, SITES, member
 from runbook_lib.errors import RunbookError

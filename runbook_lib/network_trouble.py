@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runbook_lib import base64url
-from runbook_lib.clock import Clock
+from runbook_lib.basics import base64url
+from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 
 # The same line about the same host is told once in so many seconds: up to 64 threads meet the same outage.

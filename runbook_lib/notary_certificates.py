@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_descriptor import MAX_SHOWN, shown
 from runbook_lib.notary_encoding import problem_of

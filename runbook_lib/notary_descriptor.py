@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib import strict_json
+from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
 
 # The signature itself has five levels at most; deeper is somebody's attempt at the reader's stack.

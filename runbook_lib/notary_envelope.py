@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbook_lib import base64url
+from runbook_lib.basics import base64url
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_descriptor import malformed, read_object, refuse_lookalikes, shown
 

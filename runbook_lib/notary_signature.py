@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RefusedSigner, RunbookError
 from runbook_lib.notary_algorithms import algorithm_of, is_signed
 from runbook_lib.notary_attributes import X509, Attributes, read_attributes

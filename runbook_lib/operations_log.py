@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics.clock import rfc3339
 
 TABLE = "VibeData_Operations_CL"
 COLUMNS = (

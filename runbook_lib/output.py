@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import BinaryIO
 
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.redaction import Redactor
+from runbook_lib.basics.visible_text import visible
 from runbook_lib.errors import RunbookError
-from runbook_lib.secrets import Redactor
-from runbook_lib.visible_text import visible
 
 # All streams together (design section 3); the facts give it for one stream, so this is on the safe side.
 STREAM_LIMIT = 1024 * 1024

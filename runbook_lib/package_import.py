@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from runbook_lib.automation_account import AutomationAccount, HeldPackage
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_artifacts import ArtifactBlob, Wheel
 from runbook_lib.retry import retry_after_seconds

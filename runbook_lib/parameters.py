@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
-from runbook_lib import base64url, strict_json
+from runbook_lib.basics import base64url, strict_json
 from runbook_lib.errors import RunbookError
 
 # "Max allowed length:524288" (azure-facts, section 1).

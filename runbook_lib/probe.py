@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any
 
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
 from runbook_lib.deadline import Deadline
 from runbook_lib.health import Observation
 from runbook_lib.probe_connection import AddressRefusedError

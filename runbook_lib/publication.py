@@ -27,8 +27,8 @@ from runbook_lib.automation_account import (
     HeldRunbook,
     environment_of,
 )
+from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.package_import import PackageImports, package_state
 from runbook_lib.release_artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from runbook_lib import strict_json
+from runbook_lib.basics import strict_json
+from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.errors import RunbookError
 from runbook_lib.secret_in_use import how_to_mend, out_of_time, secret_in_use, why_none
-from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient

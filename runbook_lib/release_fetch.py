@@ -8,7 +8,7 @@ verify first.
 import hashlib
 from dataclasses import dataclass, field
 
-from runbook_lib import strict_json
+from runbook_lib.basics import strict_json
 from runbook_lib.container_registry import DIGEST, ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_manifest import MANIFEST_TYPE

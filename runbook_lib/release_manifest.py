@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, get_args
 
-from runbook_lib import release_rules, strict_json
+from runbook_lib import release_rules
+from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.network_policy import MAX_DELAY_SECONDS, MAX_RETRIES
 from runbook_lib.release import (

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import MANIFEST_REPOSITORY, InstalledRelease, ReleaseManifest, version_key
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from runbook_lib import base64url
+from runbook_lib.basics import base64url
+from runbook_lib.basics.clock import rfc3339
+from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.clock import rfc3339
 from runbook_lib.component_registry import CREDENTIALS, SCHEMA, Batch, Key, Recorded
 from runbook_lib.component_tables import ComponentTables
 from runbook_lib.credential_request import Request, held
@@ -24,7 +25,6 @@ from runbook_lib.result import Report
 from runbook_lib.rotation_parameters import RotationParameters, delivery_of
 from runbook_lib.rotation_record import outcome, to_record
 from runbook_lib.runbook import Context
-from runbook_lib.secrets import MIN_SECRET_LENGTH, Redactor
 
 # The result's line cuts longer texts (runbook_lib.result).
 PART_CHARACTERS = 256

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 from uuid import UUID
 
-from runbook_lib import base64url
+from runbook_lib.basics import base64url
 from runbook_lib.credential_request import Phase
 from runbook_lib.credential_rotation import OVERLAP_SECONDS
 from runbook_lib.errors import RunbookError

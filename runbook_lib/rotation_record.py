@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.component_registry import CREDENTIALS, CURRENT, Batch, Key, Recorded, Row, batches, changed, key_of
 from runbook_lib.credential_request import held
 from runbook_lib.credential_rotation import Decision

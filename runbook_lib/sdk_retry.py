@@ -16,7 +16,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import HTTPPolicy
 from azure.core.pipeline.transport import HttpTransport
 
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
 from runbook_lib.http import MAX_CONTENT_BYTES, TooLarge
 from runbook_lib.network_trouble import Place, mark, os_cause
 from runbook_lib.requests_failures import connection_failure

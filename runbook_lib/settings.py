@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from runbook_lib import addresses, strict_json
 from runbook_lib.azure_names import (
     AUTOMATION_ACCOUNT,
     CONTAINER_REGISTRY,
@@ -19,6 +18,7 @@ from runbook_lib.azure_names import (
     Form,
     fits,
 )
+from runbook_lib.basics import addresses, strict_json
 from runbook_lib.errors import RunbookError
 
 ENVIRONMENT_PREFIX = "VIBEDATA_"

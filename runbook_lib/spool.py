@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from runbook_lib.azure_clients import AzureClients
-from runbook_lib.clock import from_rfc3339, rfc3339
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.spool_key import VERSION, SpoolKeys
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from runbook_lib.azure_clients import AzureClients
-from runbook_lib.clock import Clock
+from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
 from runbook_lib.publisher_token import SECRET, PublisherToken, parse_token
 from runbook_lib.secret_in_use import secret_in_use
-from runbook_lib.secrets import Redactor
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from runbook_lib.basics.redaction import whole_words
 from runbook_lib.job import JobResult
-from runbook_lib.secrets import whole_words
 
 LackKind = Literal["package", "role", "name", "endpoint", "other"]
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runbook_lib import rotation
-from runbook_lib.clock import from_rfc3339
+from runbook_lib.basics.clock import from_rfc3339
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.container_registry import publisher_reader
 from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
@@ -20,7 +21,6 @@ from runbook_lib.release import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.rotation import Credential, Facts
 from runbook_lib.rotation_parameters import RotationParameters
 from runbook_lib.runbook import Context, Runbook, main
-from runbook_lib.secrets import Redactor
 
 KIND = "registry-token"
 

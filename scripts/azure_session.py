@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runbook_lib.azure_clients import AzureClients
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.identity import credential
 from runbook_lib.network_trouble import once_in_a_while
 from runbook_lib.retry import NetworkRetryPolicy
-from runbook_lib.secrets import Redactor
 from runbook_lib.settings import Settings, load
 
 

@@ -11,7 +11,7 @@ from oci.bundle import MAX_BYTES
 from oci.local_files import FileRefusedError, read_file
 from oci.notary_sign import Signing
 from oci.release import MAX_DEFINITION_BYTES
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from scripts import release_signing
 from scripts.output import show, table

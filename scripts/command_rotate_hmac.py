@@ -5,7 +5,7 @@ import os
 
 from publisher.hmac_rotation_run import HmacRotation
 from publisher.session import publisher_clients
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from scripts.azure_session import open_session
 from scripts.rotation_command import add_options, jobs_of, reporter, request_of, run_rotation
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessTokens
 from runbook_lib.container_registry_wire import PUBLISHER

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
-from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.release import LATEST
 from runbook_lib.retry import NetworkRetryPolicy

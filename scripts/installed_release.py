@@ -1,6 +1,6 @@
 """Which release is installed at the customer's, as a command of the deployment asks."""
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessTokens, EntraTokenSource
 from runbook_lib.container_registry_wire import CUSTOMER, ContainerRegistryWire

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runbook_lib.automation_account import AutomationAccount
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from runbook_lib.job import JobResult, job_result, job_state, new_lines, start_job
 from scripts.azure_session import AzureSession

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_auth import EntraTokenSource, PublisherTokenSource, TokenSource
 from runbook_lib.container_registry_wire import ContainerRegistryWire, Side
 from runbook_lib.errors import RunbookError

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from oci import layout_reader
 from oci.layout import COPY_BYTES
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_artifacts import (
     MAX_ARTIFACT_BYTES,

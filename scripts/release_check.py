@@ -13,7 +13,7 @@ from typing import Protocol
 from oci import layout_reader, push
 from oci.layout import MANIFEST_MEDIA_TYPE
 from oci.layout_reader import Artifact
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.container_registry import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_certificates import read_chain

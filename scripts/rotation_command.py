@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from publisher.customer_phases import RunRunbook
 from publisher.rotation_plan import Request
 from publisher.rotation_record import Rotation
+from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.change import Plan
-from runbook_lib.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.credential_rotation import OVERLAP_SECONDS
 from runbook_lib.rotation_parameters import MAX_OVERLAP_SECONDS
 from scripts.azure_session import AzureSession

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Protocol
 
 from publisher.rotation_plan import Step
+from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Result
-from runbook_lib.clock import Clock, rfc3339
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.retry import NetworkRetryPolicy
-from runbook_lib.secrets import Redactor
 from scripts.change_errors import name_any
 
 

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from runbook_lib.clock import from_rfc3339, rfc3339
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
+from runbook_lib.basics.visible_text import is_visible
 from runbook_lib.component_registry import COMPONENTS, CREDENTIALS, CURRENT, OBSERVABILITY, RELEASES, VANISHED, Entity
 from runbook_lib.component_rows import registered_component
 from runbook_lib.health import STATES
 from runbook_lib.rotation_record import RETIRED
-from runbook_lib.visible_text import is_visible
 from scripts.status_facts import (
     DEGRADED,
     HEALTHY,

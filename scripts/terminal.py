@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
-from runbook_lib.visible_text import one_line, visible
+from runbook_lib.basics.visible_text import one_line, visible
 
 # A line of somebody else's, or a cell of a table: more tells nobody more.
 LINE_CHARACTERS = 2000

@@ -20,7 +20,7 @@ VERSION = "2026.11.0"
 
 RAISES = '''"""Raises where the library does."""
 
-from runbook_lib.secrets import Redactor
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.version import RUNBOOK_VERSION
 
 
@@ -123,6 +123,6 @@ def test_a_traceback_names_the_original_module_and_line(tmp_path: Path, python: 
     assert shown.stdout == f"{VERSION}\n"
     frames = re.findall(r'File "([^"]+)", line (\d+), in (\S+)\n +(.+)\n', shown.stderr)
     (module, line, function, text) = frames[-1]
-    assert (module, function) == ("runbook_lib/secrets.py", "learn")
+    assert (module, function) == ("runbook_lib/basics/redaction.py", "learn")
     assert (ROOT / module).read_text(encoding="utf-8").splitlines()[int(line) - 1].strip() == text.strip()
     assert ("runbooks/raises.py", "10", "build", 'redactor.learn("short")  # é') in frames

@@ -9,7 +9,7 @@ from typing import Any
 from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbooks import check_health
 from tests.lab.runbook_run import Run, run
 from tests.lab.running_lab import LabUnderTest

@@ -16,11 +16,11 @@ from publisher.key_custody import KeyCustody
 from publisher.rotation_plan import Request
 from publisher.session import publisher_clients, subscription_clients, token_resource
 from runbook_lib.azure_clients import AzureClients
+from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change
-from runbook_lib.clock import Clock
 from runbook_lib.parameters import encode
 from runbook_lib.runbook import main
-from runbook_lib.secrets import Redactor
 from runbook_lib.settings import Settings
 from runbooks import rotate_acr_token, rotate_hmac
 from scripts.azure_session import open_session

@@ -16,9 +16,9 @@ import requests
 from azure.core.exceptions import AzureError
 
 from runbook_lib.azure_clients import AzureClients
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.callback_client import CallbackClient
 from runbook_lib.callback_signer import SigningKey
-from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error

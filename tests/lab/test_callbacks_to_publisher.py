@@ -18,10 +18,10 @@ from requests.adapters import HTTPAdapter
 
 from publisher.hmac_keys import KeyRecord, KeyState
 from publisher.instance_reports import TABLE
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.callback_client import CallbackClient
 from runbook_lib.callback_signer import SigningKey
 from runbook_lib.callback_spool import CONTAINER
-from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import new_session
 from runbook_lib.retry import NetworkRetryPolicy

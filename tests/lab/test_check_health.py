@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from azure.mgmt.automation import models as m
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from tests.lab.automation_helpers import automation
 from tests.lab.health_rig import Rig, rig
 from tests.lab.log_reader import table_rows

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry import CREDENTIALS, CURRENT, RELEASES, Row, batches
 from runbook_lib.component_rows import credential_row
 from runbook_lib.component_tables import ComponentTables

@@ -13,7 +13,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.identity import ManagedIdentityCredential
 
-from runbook_lib.clock import SYSTEM_CLOCK, Clock
+from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.container_registry import ContainerRegistryReader, Manifest
 from runbook_lib.container_registry_auth import (
     MAX_SCOPES_PER_TOKEN,

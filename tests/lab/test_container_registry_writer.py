@@ -10,7 +10,7 @@ import requests
 
 from oci.container_registry_writer import MAX_PIECE_BYTES, PIECE_BYTES, ContainerRegistryWriter
 from oci.layout import Descriptor
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_auth import PublisherTokenSource
 from runbook_lib.container_registry_wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbooks import check_health
 from tests.lab import callback_rig, health_rig
 from tests.lab.callback_rig import DEPLOYMENT, TAKEN

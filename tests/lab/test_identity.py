@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.azure_clients import AzureClients
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from runbook_lib.identity import credential
 from runbook_lib.network_policy import read_network_retry_policy

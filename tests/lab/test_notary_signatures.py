@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessTokens, PublisherTokenSource
 from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab import certificates
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_probes import look_tcp
 from runbook_lib.health import Observation
 from runbook_lib.probe import Probe, run_probes

@@ -12,7 +12,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.automation import models as m
 
 from runbook_lib.artifact_blobs import ArtifactBlobs, blob_name
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from runbook_lib.release_artifacts import ArtifactBlob
 from runbooks import publish_runbooks

@@ -14,7 +14,7 @@ from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm
 from publisher.hmac_keys import KeyRecord, KeyState
 from publisher.key_custody import secret_name
 from publisher.wrapping import wrap
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import KEY_BYTES
 from tests.lab.publisher_side import PublisherSide, publisher_side

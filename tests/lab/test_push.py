@@ -20,8 +20,8 @@ from oci.notary_sign import Signing
 from oci.push import Push, read_release
 from oci.signers import PemSigner
 from oci.signing_chain import read_chain
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Result
-from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_auth import PublisherTokenSource
 from runbook_lib.container_registry_wire import ContainerRegistryWire
 from runbook_lib.engine import Work, apply_plan

@@ -16,7 +16,7 @@ from oci.container_registry_writer import ContainerRegistryWriter
 from oci.layout import INDEX_MEDIA_TYPE, canonical
 from oci.push import Push, descriptor_of, read_release
 from oci.referrers import Referrers
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_auth import AccessToken
 from runbook_lib.container_registry_wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError

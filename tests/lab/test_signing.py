@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from oci import notary_sign
 from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor
 from oci.notary_sign import Signature
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from scripts import release_signing
 from tests.certificate_maker import AUTHORITY, PublicKey, Wanted, certify, make, pem

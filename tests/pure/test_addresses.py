@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from runbook_lib import addresses
-from runbook_lib.addresses import MAX_LENGTH, NotAnAddressError
+from runbook_lib.basics import addresses
+from runbook_lib.basics.addresses import MAX_LENGTH, NotAnAddressError
 
 HOME = addresses.read("https://registry.example/v2/a/manifests/1?x=1")
 

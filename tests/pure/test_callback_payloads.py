@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib import callback_payloads, health, release_manifest, result
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callback_payloads import (
     KINDS,
     ComponentHealth,
@@ -22,7 +23,6 @@ from runbook_lib.callback_payloads import (
     parse,
     to_json,
 )
-from runbook_lib.clock import rfc3339
 from runbook_lib.errors import CATALOGUE
 from tests.fake_clock import FakeClock
 

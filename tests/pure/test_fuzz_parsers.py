@@ -20,9 +20,11 @@ import pytest
 
 from oci import layout_reader, package_lock
 from publisher.callback_keys import PATH
-from runbook_lib import base64url, callback_payloads, parameters, release_manifest, settings, strict_json
+from runbook_lib import callback_payloads, parameters, release_manifest, settings
+from runbook_lib.basics import base64url, strict_json
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.callback_client import _clocks_off, _is_acceptance
-from runbook_lib.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_words import words
 from runbook_lib.deadline import Deadline
 from runbook_lib.endpoints import endpoint_of
@@ -42,7 +44,6 @@ from runbook_lib.probe_http import HttpTarget, _encoded, _followed, _place, targ
 from runbook_lib.publisher_token import parse_token
 from runbook_lib.release_fetch import read_artifact
 from runbook_lib.retry import retry_after_seconds
-from runbook_lib.secrets import Redactor
 from runbook_lib.signature_fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbooks.import_manifest import Parameters
 from tests.lab.release_maker import artifact_of

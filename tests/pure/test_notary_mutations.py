@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib import strict_json
+from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_envelope import JWS
 from runbook_lib.notary_manifest import read_signature_manifest

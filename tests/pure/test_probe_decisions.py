@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_probes import Group, judge_resource, probe_of
 from runbook_lib.component_rows import RegisteredComponent, registered_component
 from runbook_lib.deadline import Deadline

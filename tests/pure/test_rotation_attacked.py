@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from runbook_lib import base64url
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics import base64url
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.credential_request import Request, held
 from runbook_lib.credential_rotation import Decision, decide
 from runbook_lib.credential_versions import leftovers

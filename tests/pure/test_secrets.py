@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.service import NothingToRedact
+from runbook_lib.basics.redaction import MASK, MIN_SECRET_LENGTH, Redactor, whole_words
 from runbook_lib.errors import RunbookError
-from runbook_lib.secrets import MASK, MIN_SECRET_LENGTH, Redactor, whole_words
 
 # Without surrogates: a secret comes from a service, in UTF-8.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

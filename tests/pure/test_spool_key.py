@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from runbook_lib.basics.redaction import Redactor
 from runbook_lib.publisher_token import PublisherToken
-from runbook_lib.secrets import Redactor
 from runbook_lib.spool_key import FAILED_SECONDS, SpoolKey, SpoolKeys
 from tests.fake_clock import FakeClock
 

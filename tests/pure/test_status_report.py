@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from runbook_lib.clock import rfc3339
+from runbook_lib.basics.clock import rfc3339
 from scripts.status_facts import Level, Run, Trouble, age, duration
 from scripts.status_page import page
 from scripts.status_report import COMPONENT_REGISTRY, RUNS, Report, Seen, report

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.strict_json import MAX_INTEGER, NotStrictJsonError, loads
+from runbook_lib.basics.strict_json import MAX_INTEGER, NotStrictJsonError, loads
 
 values = st.recursive(
     st.none()

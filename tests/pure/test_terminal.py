@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
+from runbook_lib.basics.visible_text import is_visible, one_line, visible
 from runbook_lib.errors import RunbookError
-from runbook_lib.visible_text import is_visible, one_line, visible
 from scripts import cli, command_verify
 from scripts.output import CommandError, show, show_failure, table
 from scripts.terminal import LINE_CHARACTERS, filtered_output, told
