@@ -1,6 +1,6 @@
 """Failures of trust: signatures, their certificates, and what they cover."""
 
-from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry, entry
+from runbook_lib.errors.entry import EXIT_USAGE, ErrorEntry, entry
 
 _SIGNING: tuple[ErrorEntry, ...] = (
     entry(

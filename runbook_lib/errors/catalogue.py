@@ -6,21 +6,19 @@ One catalogue, in a module for each area; docs/errors.md is generated from it. A
 from contextlib import suppress
 from dataclasses import dataclass
 
-from runbook_lib import (
-    error_catalogue_callbacks,
-    error_catalogue_customer,
-    error_catalogue_release,
-    error_catalogue_rotation,
-    error_catalogue_run,
-    error_catalogue_trust,
-)
 from runbook_lib.basics.redaction import without_link_signatures
-from runbook_lib.error_entry import EXIT_USAGE, ErrorEntry
+from runbook_lib.errors import callbacks as error_catalogue_callbacks
+from runbook_lib.errors import customer as error_catalogue_customer
+from runbook_lib.errors import release as error_catalogue_release
+from runbook_lib.errors import rotation as error_catalogue_rotation
+from runbook_lib.errors import run as error_catalogue_run
+from runbook_lib.errors import trust as error_catalogue_trust
+from runbook_lib.errors.entry import EXIT_USAGE, ErrorEntry
 
 # A built runbook has none of these, as it can meet none (oci/closure.py).
 PUBLISHER: tuple[ErrorEntry, ...] = ()
 with suppress(ImportError):
-    from runbook_lib.error_catalogue_publisher import ENTRIES as PUBLISHER
+    from runbook_lib.errors.publisher import ENTRIES as PUBLISHER
 
 __all__ = ["CATALOGUE", "EXIT_USAGE", "ErrorEntry", "RefusedSigner", "RunbookError"]
 

@@ -1,6 +1,6 @@
 """Failures with a release: its manifest, container registries, imports, artifact storage."""
 
-from runbook_lib.error_entry import EXIT_USAGE, entry
+from runbook_lib.errors.entry import EXIT_USAGE, entry
 
 ENTRIES = (
     entry(

@@ -1,6 +1,6 @@
 """Failures of a run itself: parameters, settings, identity, the network, the engine, log and output."""
 
-from runbook_lib.error_entry import EXIT_USAGE, entry
+from runbook_lib.errors.entry import EXIT_USAGE, entry
 
 ENTRIES = (
     entry(

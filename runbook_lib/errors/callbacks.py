@@ -1,6 +1,6 @@
 """Failures of callbacks to the publisher."""
 
-from runbook_lib.error_entry import entry
+from runbook_lib.errors.entry import entry
 
 # What every one of them does to the report.
 _WAITS = " The report waits in blob container callbacks-spool, and the next run of any runbook sends it."

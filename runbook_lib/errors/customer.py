@@ -1,6 +1,6 @@
 """Failures with the customer's resources: vault, resource group, component registry, health, Automation."""
 
-from runbook_lib.error_entry import entry
+from runbook_lib.errors.entry import entry
 
 ENTRIES = (
     entry(

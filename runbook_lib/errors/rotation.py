@@ -1,6 +1,6 @@
 """Failures of a rotation: the key that signs callbacks, and the container registry token."""
 
-from runbook_lib.error_entry import ErrorEntry, entry
+from runbook_lib.errors.entry import ErrorEntry, entry
 
 ENTRIES: tuple[ErrorEntry, ...] = (
     entry(

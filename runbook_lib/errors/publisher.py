@@ -1,6 +1,6 @@
 """Failures on the publisher's side: building and pushing a release."""
 
-from runbook_lib.error_entry import EXIT_USAGE, entry
+from runbook_lib.errors.entry import EXIT_USAGE, entry
 
 ENTRIES = (
     entry(
