@@ -12,9 +12,9 @@ from http_message_signatures.algorithms import HMAC_SHA256
 
 from bench.customer import Report
 from bench.figures import Figure
-from runbook_lib.callback_signer import COVERED, LIFE_SECONDS, TAG, SigningKey, sign
-from runbook_lib.callback_verifier import verify
-from runbook_lib.http_signature import field_values, message
+from runbook_lib.request_signing.message import field_values, message
+from runbook_lib.request_signing.signer import COVERED, LIFE_SECONDS, TAG, SigningKey, sign
+from runbook_lib.request_signing.verifier import verify
 
 AIM = 0.2
 ROUNDS, REQUESTS = 15, 400

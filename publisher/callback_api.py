@@ -16,7 +16,7 @@ from publisher.callback_gate import UNAVAILABLE, Answer, Log
 from publisher.callback_keys import PATH
 from publisher.instance_reports import InstanceReports, Report
 from runbook_lib.callback_payloads import KINDS, UUID_FORM, PayloadRefusedError, parse
-from runbook_lib.callback_verifier import UnavailableError
+from runbook_lib.request_signing.verifier import UnavailableError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 from runbook_lib.basics.clock import Clock
 from runbook_lib.callback_payloads import MAX_PAYLOAD_BYTES
-from runbook_lib.callback_signer import TAG
-from runbook_lib.callback_verifier import (
+from runbook_lib.request_signing._fields import MAX_FIELD_CHARACTERS
+from runbook_lib.request_signing.message import NotCanonicalError, field_values, normal_authority, received_message
+from runbook_lib.request_signing.signer import TAG
+from runbook_lib.request_signing.verifier import (
     KeySource,
     NonceStore,
     SignatureRefusedError,
@@ -22,8 +24,6 @@ from runbook_lib.callback_verifier import (
     Verified,
     verify,
 )
-from runbook_lib.http_signature import NotCanonicalError, field_values, normal_authority, received_message
-from runbook_lib.signature_fields import MAX_FIELD_CHARACTERS
 
 MAX_BODY_BYTES = MAX_PAYLOAD_BYTES
 RETRY_AFTER_SECONDS = 5

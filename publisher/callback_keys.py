@@ -12,7 +12,7 @@ from publisher.hmac_keys import HmacKeys
 from publisher.key_custody import KeyCustody
 from publisher.outage import named_outage
 from runbook_lib.basics.clock import Clock
-from runbook_lib.callback_verifier import SignatureRefusedError, UnavailableError
+from runbook_lib.request_signing.verifier import SignatureRefusedError, UnavailableError
 
 # How long a key's bytes are used, in seconds, and how many keys' are kept at most: some for each instance.
 KEPT_SECONDS = 300.0
@@ -23,7 +23,7 @@ PATH = re.compile(r"/v1/instances/([a-z0-9][a-z0-9-]{0,62})/([a-z]{1,16})")
 
 
 class CallbackKeys:
-    """Keys of instances, as runbook_lib.callback_verifier.KeySource; for use by many threads.
+    """Keys of instances, as runbook_lib.request_signing.verifier.KeySource; for use by many threads.
 
     Parameters: keys, their states; custody, their bytes; base_path, the path of the API's address, without a slash at
     its end; clock.

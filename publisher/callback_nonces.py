@@ -31,7 +31,7 @@ BATCH_ROWS = 100
 
 
 class CallbackNonces:
-    """The table, as runbook_lib.callback_verifier.NonceStore; for use by many threads.
+    """The table, as runbook_lib.request_signing.verifier.NonceStore; for use by many threads.
 
     Parameters: tables; new_claim, a text that was never returned before; clock.
     """

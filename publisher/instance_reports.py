@@ -41,7 +41,7 @@ class InstanceReports:
     def keep(self, report: Report) -> Literal["kept", "known", "other"]:
         """Keep a report, unless one of its id is there: the same is `known`, and stays; so does an `other` one.
 
-        Raises runbook_lib.callback_verifier.UnavailableError.
+        Raises runbook_lib.request_signing.verifier.UnavailableError.
         """
         digest = hashlib.sha256(report.content).hexdigest()
         text = report.content.decode()

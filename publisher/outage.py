@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError
 
-from runbook_lib.callback_verifier import UnavailableError
 from runbook_lib.errors import RunbookError
+from runbook_lib.request_signing.verifier import UnavailableError
 
 
 @contextmanager

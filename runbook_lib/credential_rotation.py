@@ -42,7 +42,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.callback_signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.change import Change, NoChange
 from runbook_lib.credential_request import Phase, Request, held, means, state_for
 from runbook_lib.credential_versions import (
@@ -61,6 +60,7 @@ from runbook_lib.credential_versions import (
 )
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import KEY_CACHE_SECONDS
+from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 
 # As long as somebody may sign with the former key, and what was signed is good; the longest job is one of 3 h (design
 # section 8, azure-facts section 1).

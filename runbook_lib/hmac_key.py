@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import base64url
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
-from runbook_lib.callback_signer import SigningKey
 from runbook_lib.errors import RunbookError
+from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.secret_in_use import secret_in_use
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import pytest
 import requests
 from azure.data.tables import TableServiceClient
 
-from runbook_lib.callback_signer import SigningKey
+from runbook_lib.request_signing.signer import SigningKey
 from scripts.azure_session import open_session
 from scripts.rotation_command import jobs_of
 from tests.end_to_end.deployed import ROOT, WAIT_SECONDS, Deployed

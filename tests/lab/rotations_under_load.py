@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 
-from runbook_lib.callback_signer import SigningKey
+from runbook_lib.request_signing.signer import SigningKey
 from tests.lab.publisher_side import PublisherSide, publisher_side
 from tests.lab.rotation_process import GRACE_SECONDS, Ended, Kind, rotate
 from tests.lab.running_lab import LabUnderTest

@@ -18,7 +18,6 @@ from azure.core.exceptions import AzureError
 from runbook_lib.azure_clients import AzureClients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.callback_client import CallbackClient
-from runbook_lib.callback_signer import SigningKey
 from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.failures import name_error
@@ -29,6 +28,7 @@ from runbook_lib.identity import credential
 from runbook_lib.probe import Probe, run_probes
 from runbook_lib.probe_connection import tls_context
 from runbook_lib.probe_http import HttpTarget, look_http
+from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.retry import SLOWEST_BYTES_PER_SECOND, AnswerLost, NetworkRetryPolicy, send
 from runbook_lib.settings import Settings, load
 from tests.lab.raw_server import RawServer, answer, drips, says

@@ -29,8 +29,8 @@ from publisher.instance_reports import TABLE as REPORTS
 from publisher.key_custody import secret_name
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callback_payloads import ComponentHealth, HealthSummary, Payload, Ping, to_json
-from runbook_lib.callback_signer import SigningKey, sign
-from runbook_lib.callback_verifier import SignatureRefusedError
+from runbook_lib.request_signing.signer import SigningKey, sign
+from runbook_lib.request_signing.verifier import SignatureRefusedError
 from tests.fake_clock import FakeClock
 from tests.lab.publisher_side import PublisherSide, publisher_side
 from tests.lab.running_lab import LabUnderTest

@@ -14,9 +14,9 @@ import pytest
 
 from runbook_lib.callback_client import MAX_ANSWER_BYTES, CallbackClient, CallbackReport
 from runbook_lib.callback_payloads import DeploymentProgress
-from runbook_lib.callback_signer import SigningKey
 from runbook_lib.errors import RunbookError
 from runbook_lib.http import new_session
+from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.retry import NetworkRetryPolicy
 from tests.fake_clock import FakeClock
 from tests.lab.running_lab import FOREIGN

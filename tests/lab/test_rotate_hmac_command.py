@@ -8,9 +8,9 @@ import requests
 
 from publisher.hmac_rotation_run import HmacRotation
 from publisher.rotation_plan import Step
-from runbook_lib.callback_signer import SigningKey
 from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError
+from runbook_lib.request_signing.signer import SigningKey
 from scripts.rotation_command import result_json
 from tests.lab.publisher_side import Interrupted, PublisherSide, publisher_side
 from tests.lab.running_lab import LabUnderTest

@@ -12,8 +12,8 @@ import pytest
 
 from publisher.callback_auth import KEY_ID, AsgiCallbackAuth, WsgiCallbackAuth
 from publisher.callback_gate import MAX_BODY_BYTES, CallbackGate
-from runbook_lib.callback_signer import SigningKey, sign
-from runbook_lib.callback_verifier import UnavailableError
+from runbook_lib.request_signing.signer import SigningKey, sign
+from runbook_lib.request_signing.verifier import UnavailableError
 from tests.fake_clock import FakeClock
 
 ADDRESS = "https://api.vibedata.ai/base"

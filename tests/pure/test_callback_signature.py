@@ -19,10 +19,9 @@ from http_message_signatures.algorithms import HMAC_SHA256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib import callback_signer, signature_fields
-from runbook_lib.callback_signer import COVERED, LIFE_SECONDS, SKEW_SECONDS, TAG, SigningKey
-from runbook_lib.callback_verifier import SignatureRefusedError, Verified, verify
-from runbook_lib.http_signature import (
+from runbook_lib.request_signing import _fields as signature_fields
+from runbook_lib.request_signing import signer as callback_signer
+from runbook_lib.request_signing.message import (
     SignatureParameters,
     byte_sequence,
     content_digest,
@@ -32,6 +31,8 @@ from runbook_lib.http_signature import (
     normal_authority,
     signature_base,
 )
+from runbook_lib.request_signing.signer import COVERED, LIFE_SECONDS, SKEW_SECONDS, TAG, SigningKey
+from runbook_lib.request_signing.verifier import SignatureRefusedError, Verified, verify
 
 NOW = 1_800_000_000
 URL = "https://api.vibedata.ai/v1/instances/one/ping"

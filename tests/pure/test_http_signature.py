@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from runbook_lib.http_signature import (
+from runbook_lib.request_signing._fields import parse_signature, parse_signature_input
+from runbook_lib.request_signing.message import (
     Message,
     NotCanonicalError,
     SignatureParameters,
@@ -21,7 +22,6 @@ from runbook_lib.http_signature import (
     normal_authority,
     signature_base,
 )
-from runbook_lib.signature_fields import parse_signature, parse_signature_input
 
 # Appendix B.1.3, B.1.4 and B.1.5.
 ECC_KEY = (

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from runbook_lib.callback_payloads import Text
-from runbook_lib.http_signature import NotCanonicalError, field_values
-from runbook_lib.signature_fields import MAX_FIELD_CHARACTERS, NotSignatureFieldError, parse_signature_input
+from runbook_lib.request_signing._fields import MAX_FIELD_CHARACTERS, NotSignatureFieldError, parse_signature_input
+from runbook_lib.request_signing.message import NotCanonicalError, field_values
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.11 calls it re._parser

@@ -1,12 +1,12 @@
 """Sign a request to the publisher: the closed profile of HTTP message signatures (design section 8).
 
 What is covered, in which order, and which parameters there are is fixed, and so is the algorithm, hmac-sha256: nothing
-is negotiated. runbook_lib.callback_verifier is the other side.
+is negotiated. runbook_lib.request_signing.verifier is the other side.
 """
 
 from dataclasses import dataclass, field
 
-from runbook_lib.http_signature import (
+from runbook_lib.request_signing.message import (
     SignatureParameters,
     byte_sequence,
     content_digest,
@@ -38,7 +38,7 @@ def sign(
 
     Parameters: url, absolute and exactly as it will be sent; created, now, in seconds since 1970; nonce, 16 to 64
     letters, digits, dashes and underscores, never used before with this key. Raises
-    runbook_lib.http_signature.NotCanonicalError for a request that has no one reading.
+    runbook_lib.request_signing.message.NotCanonicalError for a request that has no one reading.
     """
     digest = content_digest(body)
     request = message(method=method, url=url, fields={"content-digest": digest, "content-type": content_type})

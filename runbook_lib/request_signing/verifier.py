@@ -1,4 +1,4 @@
-"""Verify a request from an instance: the other side of runbook_lib.callback_signer (design section 8).
+"""Verify a request from an instance: the other side of runbook_lib.request_signing.signer (design section 8).
 
 The order of the steps is part of the defence. What costs least comes first; nothing is written for a request whose
 signature is not right, so that a flood of such requests fills no store; a nonce is spent last of all, so that nobody
@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from runbook_lib.callback_signer import COVERED, LIFE_SECONDS, SKEW_SECONDS, TAG
-from runbook_lib.http_signature import (
+from runbook_lib.request_signing._fields import NotSignatureFieldError, parse_signature, parse_signature_input
+from runbook_lib.request_signing.message import (
     Message,
     NotCanonicalError,
     SignatureParameters,
@@ -19,7 +19,7 @@ from runbook_lib.http_signature import (
     mac,
     signature_base,
 )
-from runbook_lib.signature_fields import NotSignatureFieldError, parse_signature, parse_signature_input
+from runbook_lib.request_signing.signer import COVERED, LIFE_SECONDS, SKEW_SECONDS, TAG
 
 # For so many seconds after its signature has expired a nonce is remembered: a signature is good for SKEW_SECONDS more,
 # and the clocks of who verifies it and of who forgets may be off by as much, either way.

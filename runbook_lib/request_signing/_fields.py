@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 
-from runbook_lib.http_signature import KEY, SignatureParameters, byte_sequence
+from runbook_lib.request_signing.message import KEY, SignatureParameters, byte_sequence
 
 # Far more than what is used, and nothing to read.
 MAX_FIELD_CHARACTERS = 1024
