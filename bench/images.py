@@ -15,8 +15,8 @@ from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_auth import PublisherTokenSource
 from runbook_lib.container_registry_wire import ContainerRegistryWire
-from runbook_lib.http import new_session
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.http import new_session
+from runbook_lib.network.retry import NetworkRetryPolicy
 from scripts.command_push import SIDE
 from scripts.publisher_registry import HOST, PASSWORD, USERNAME
 

@@ -81,7 +81,7 @@ def normalised(content: bytes, *, file: str) -> str:
 def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
     """Return the built runbook `runbooks/<name>.py`.
 
-    sources: file name, as `runbook_lib/retry.py`, to normalised text, of the runbook, of all that it may need and of
+    sources: file name, as `runbook_lib/network/retry.py`, to normalised text, of the runbook, of all that it may need and of
     the loader; version: the release's, which takes the place of "dev" in runbook_lib/version.py. Raises RunbookError
     VD-BUILD-002 (syntax beyond the sandbox's Python, no RUNBOOK, a library module that is not there), VD-BUILD-003
     (over MAX_BYTES).

@@ -25,14 +25,14 @@ import requests
 from oras.provider import Registry
 
 from oci.layout import INDEX_MEDIA_TYPE, Descriptor
-from runbook_lib import header_fields
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessToken, AccessTokens, TokenSource
 from runbook_lib.container_registry_wire import ABSENT, REDIRECTS, Answer, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
-from runbook_lib.retry import AnswerLost
+from runbook_lib.network import header_fields
+from runbook_lib.network.retry import AnswerLost
 
 # The size of one PATCH, and of the largest blob that is sent in one PUT. azure-containerregistry sends as much.
 PIECE_BYTES = 4 * 1024 * 1024

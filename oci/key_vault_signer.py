@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
+from runbook_lib.network.failures import name_error
 
 if TYPE_CHECKING:
     from azure.keyvault.keys.crypto import CryptographyClient

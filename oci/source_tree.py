@@ -44,7 +44,7 @@ class Commit:
 
 
 def read_files(root: Path) -> dict[str, bytes]:
-    """Return file name, as `runbook_lib/retry.py`, to bytes, of all Python files below PARTS and of the lock.
+    """Return file name, as `runbook_lib/network/retry.py`, to bytes, of all Python files below PARTS and of the lock.
 
     Raises RunbookError VD-BUILD-002: a link, or what is no file, stands in the place of one; a name of other than ASCII
     letters, digits, `_`, `-` and dots; a file that cannot be read.

@@ -9,9 +9,9 @@ from runbook_lib.azure_clients import new_secret_client, new_table_service
 from runbook_lib.azure_names import GUID
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.http import new_session
 from runbook_lib.identity import credential
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.http import new_session
+from runbook_lib.network.retry import NetworkRetryPolicy
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient

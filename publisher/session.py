@@ -9,7 +9,7 @@ from runbook_lib.azure_names import CONTAINER_REGISTRY, CONTAINER_REGISTRY_TOKEN
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from runbook_lib.endpoints import member
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import service_codes
-from runbook_lib.listing import bounded
+from runbook_lib.network.failures import service_codes
+from runbook_lib.network.listing import bounded
 from runbook_lib.release import InstalledRelease
 from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
 from runbook_lib.settings import Settings

@@ -204,7 +204,7 @@ class AutomationAccount:
 
     @contextmanager
     def refusals(self, target: str) -> Iterator[None]:
-        """Name what Automation refuses within; what runbook_lib.failures names stays as it is."""
+        """Name what Automation refuses within; what runbook_lib.network.failures names stays as it is."""
         from azure.core.exceptions import HttpResponseError
 
         try:

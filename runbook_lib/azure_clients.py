@@ -5,10 +5,10 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from runbook_lib.basics.clock import Clock
-from runbook_lib.http import READ_BYTES, new_session
-from runbook_lib.network_trouble import Place
+from runbook_lib.network.http import READ_BYTES, new_session
+from runbook_lib.network.retry import PolicySource
+from runbook_lib.network.trouble import Place
 from runbook_lib.places import arm_place, blob_place, key_place, log_place, secret_place, table_place
-from runbook_lib.retry import PolicySource
 from runbook_lib.settings import Settings
 from runbook_lib.version import RUNBOOK_VERSION
 
@@ -227,7 +227,7 @@ def new_table_service(
     """Return a client of some table storage, for whoever has no Settings. Parameters: see AzureClients."""
     from azure.data.tables import TableServiceClient
 
-    from runbook_lib.sdk_retry import RetryingTransport
+    from runbook_lib.network.sdk_retry import RetryingTransport
 
     return TableServiceClient(
         endpoint=endpoint,
@@ -269,7 +269,7 @@ def cryptography_client(
 def _pipeline_options(
     session: "requests.Session", retry_policy_source: PolicySource, clock: Clock, place: Place | None = None
 ) -> dict[str, Any]:
-    from runbook_lib.sdk_retry import SdkRetryPolicy
+    from runbook_lib.network.sdk_retry import SdkRetryPolicy
 
     return {
         "transport": _transport(session),
@@ -282,7 +282,7 @@ def _pipeline_options(
 def _transport(session: "requests.Session") -> "HttpTransport[Any, Any]":
     from azure.core.pipeline.transport import RequestsTransport
 
-    # The timeouts of each attempt are runbook_lib.retry's.
+    # The timeouts of each attempt are runbook_lib.network.retry's.
     transport: HttpTransport[Any, Any] = RequestsTransport(
         session=session, session_owner=False, connection_data_block_size=READ_BYTES
     )

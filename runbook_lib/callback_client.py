@@ -17,9 +17,9 @@ from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.callback_payloads import Payload, Ping, to_json
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import TooLarge, read_capped
+from runbook_lib.network.http import TooLarge, read_capped
+from runbook_lib.network.retry import PolicySource, send
 from runbook_lib.request_signing.signer import SKEW_SECONDS, SigningKey, sign
-from runbook_lib.retry import PolicySource, send
 
 if TYPE_CHECKING:
     import requests

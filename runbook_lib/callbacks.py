@@ -26,8 +26,8 @@ from runbook_lib.callback_payloads import (
 )
 from runbook_lib.callback_spool import CallbackSpool
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
 from runbook_lib.hmac_key import KEY_CACHE_SECONDS, read_signing_key
+from runbook_lib.network.failures import name_error
 from runbook_lib.operations_log import Entry
 from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.result import RunResult

@@ -28,8 +28,8 @@ from runbook_lib.component_registry import (
     is_key,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.listing import bounded
-from runbook_lib.retry import Attempts, PolicySource
+from runbook_lib.network.listing import bounded
+from runbook_lib.network.retry import Attempts, PolicySource
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient

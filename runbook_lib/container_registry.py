@@ -27,7 +27,7 @@ from runbook_lib.container_registry_wire import (
     Side,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import READ_BYTES
+from runbook_lib.network.http import READ_BYTES
 
 if TYPE_CHECKING:
     from runbook_lib.publisher_token import PublisherToken

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, unquote
 
-from runbook_lib import link_field
 from runbook_lib.basics import addresses
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_wire import Answer
 from runbook_lib.errors import RunbookError
-from runbook_lib.header_fields import media_type
+from runbook_lib.network import link_field
+from runbook_lib.network.header_fields import media_type
 from runbook_lib.notary_descriptor import Descriptor, read_descriptor, shown
 from runbook_lib.notary_manifest import MANIFEST_TYPE, MAX_SIGNATURE_MANIFEST_BYTES, type_of
 from runbook_lib.notary_referrers import INDEX_TYPE, read_referrers

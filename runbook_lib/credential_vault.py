@@ -25,7 +25,7 @@ from runbook_lib.credential_versions import (
     pending_name,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import service_codes
+from runbook_lib.network.failures import service_codes
 from runbook_lib.secret_in_use import WRITTEN_TAG, is_disabled
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from threading import Lock, Thread
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Change, Outcome, Plan, Result
 from runbook_lib.errors import RunbookError
-from runbook_lib.retry import AnswerLost, NetworkRetryPolicy, PolicySource
+from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, PolicySource
 
 # Changes in flight at once. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
 # threads with a connection each stay far below the 1,000 sockets that a sandbox's jobs share, and a burst of 64 fits

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import new_session, silence_libraries
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.http import new_session, silence_libraries
+from runbook_lib.network.retry import NetworkRetryPolicy
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
@@ -61,7 +61,7 @@ def _managed_identity(client_id: str, clock: Clock) -> Any:
     from azure.core.pipeline.transport import RequestsTransport
     from azure.identity import ManagedIdentityCredential
 
-    from runbook_lib.sdk_retry import SdkRetryPolicy
+    from runbook_lib.network.sdk_retry import SdkRetryPolicy
 
     if not client_id:
         raise RunbookError("VD-SETTINGS-001", "takes the client id of vibedata-uami, a GUID", target="uami_client_id")

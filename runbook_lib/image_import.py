@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
+from runbook_lib.network.retry import AnswerLost
 from runbook_lib.publisher_token import PublisherToken
-from runbook_lib.retry import AnswerLost
 
 if TYPE_CHECKING:
     from runbook_lib.import_operation import ImportOperation, ImportOperations

@@ -15,8 +15,8 @@ from runbook_lib.basics import addresses, strict_json
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import RunbookError
+from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.publisher_token import PublisherToken
-from runbook_lib.retry import retry_after_seconds
 from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
+from runbook_lib.network.failures import name_error
 from runbook_lib.operations_log import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.output import JobOutput
 from runbook_lib.spool import NotAuthenticError, Spool, Spooled, Strangers
@@ -153,7 +153,7 @@ class OperationsLog:
     def _upload(self, events: list[Event]) -> None:
         """Send one chunk. Raises azure.core's errors."""
         rows: list[MutableMapping[str, Any]] = [*events]
-        # Repeatable (runbook_lib.sdk_retry): a second copy is dropped by its EventId.
+        # Repeatable (runbook_lib.network.sdk_retry): a second copy is dropped by its EventId.
         self._clients.logs_ingestion.upload(rule_id=self._dcr_id, stream_name=STREAM, logs=rows, repeatable=True)
 
     def _deliver_former_runs(self) -> None:

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import NetworkRetryPolicy
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
 from runbook_lib.health import Observation
+from runbook_lib.network.failures import name_error
 
 if TYPE_CHECKING:
     from azure.mgmt.monitor import MonitorManagementClient

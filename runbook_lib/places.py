@@ -2,7 +2,7 @@
 
 import urllib.parse
 
-from runbook_lib.network_trouble import ARM, Place
+from runbook_lib.network.trouble import ARM, Place
 from runbook_lib.settings import Settings
 
 

@@ -4,7 +4,7 @@ import ipaddress
 import socket
 import ssl
 
-from runbook_lib.deadline import Deadline, connect_any
+from runbook_lib.network.deadline import Deadline, connect_any
 
 
 class AddressRefusedError(Exception):

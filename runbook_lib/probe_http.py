@@ -1,15 +1,15 @@
 """An HTTP probe: one GET over TLS, judged by its status, with everything that an answer may do to a reader bounded.
 
-The answer is read by the probe's own deadline, as RFC 9110 and RFC 9112 have it: see runbook_lib.http_answer.
+The answer is read by the probe's own deadline, as RFC 9110 and RFC 9112 have it: see runbook_lib.network.http_answer.
 """
 
 import ssl
 import urllib.parse
 from dataclasses import dataclass, replace
 
-from runbook_lib.deadline import Deadline
 from runbook_lib.health import Observation
-from runbook_lib.http_answer import HttpAnswer
+from runbook_lib.network.deadline import Deadline
+from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.probe_connection import connect_tls
 from runbook_lib.version import RUNBOOK_VERSION
 

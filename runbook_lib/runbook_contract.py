@@ -9,11 +9,11 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, Plan, Result
+from runbook_lib.network.retry import PolicySource
 from runbook_lib.operations_log import Entry
 from runbook_lib.output import JobOutput
 from runbook_lib.parameters import CommonParameters
 from runbook_lib.result import Report, no_report
-from runbook_lib.retry import PolicySource
 from runbook_lib.settings import Settings
 
 P = TypeVar("P", bound=CommonParameters)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from runbook_lib.failures import service_codes
+from runbook_lib.network.failures import service_codes
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError

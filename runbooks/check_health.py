@@ -26,7 +26,6 @@ from runbook_lib.component_registry import COMPONENTS, OBSERVABILITY, RELEASES, 
 from runbook_lib.component_rows import RegisteredComponent, current_release, ill_columns, registered_component
 from runbook_lib.component_tables import ComponentTables
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
 from runbook_lib.health import (
     STATES,
     Health,
@@ -43,6 +42,7 @@ from runbook_lib.health_policy import policy_row, read_health_policy
 from runbook_lib.health_summary import health_summary
 from runbook_lib.installed_release import stored_release
 from runbook_lib.managed_resources import ManagedResources
+from runbook_lib.network.failures import name_error
 from runbook_lib.observability import SCHEDULE, look_at_observability
 from runbook_lib.operations_log import Entry
 from runbook_lib.parameters import CommonParameters

@@ -9,8 +9,8 @@ from runbook_lib.azure_clients import AzureClients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.identity import credential
-from runbook_lib.network_trouble import once_in_a_while
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import NetworkRetryPolicy
+from runbook_lib.network.trouble import once_in_a_while
 from runbook_lib.settings import Settings, load
 
 

@@ -1,7 +1,7 @@
 """What a command says of a change that failed, whatever it raised."""
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
+from runbook_lib.network.failures import name_error
 
 
 def name_any(error: BaseException) -> RunbookError:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import scripts
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
+from runbook_lib.network.failures import name_error
 from scripts.local_failures import local_failure, lost_output
 from scripts.output import CHOICES, CommandError, show_failure
 from scripts.shell_checks import nearest, require_lab, warn_of_variables

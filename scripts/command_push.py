@@ -16,7 +16,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
 from runbook_lib.container_registry_wire import PUBLISHER, Side
 from runbook_lib.engine import Work, apply_plan
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import NetworkRetryPolicy
 from scripts import trusted_signer
 from scripts.change_errors import name_any
 from scripts.output import show, table

@@ -11,8 +11,8 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry import COMPONENTS, Entity
 from runbook_lib.component_tables import ComponentTables
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.failures import name_error
+from runbook_lib.network.retry import NetworkRetryPolicy
 from scripts.azure_session import AzureSession, open_session
 from scripts.output import show
 from scripts.status_facts import Run, Trouble

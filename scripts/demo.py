@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.failures import name_error
+from runbook_lib.network.failures import name_error
 from scripts import cli, demo_images, demo_release, lab_process
 from scripts.azure_session import open_session
 from scripts.command_deploy import settings_variable, summary

@@ -9,8 +9,8 @@ from typing import Any
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
 from runbook_lib.engine import Work, apply_plan
+from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release import LATEST
-from runbook_lib.retry import NetworkRetryPolicy
 from scripts.azure_session import AzureSession
 from scripts.change_errors import name_any
 from scripts.command_invoke import result_of

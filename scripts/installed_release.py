@@ -4,9 +4,9 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.container_registry_auth import AccessTokens, EntraTokenSource
 from runbook_lib.container_registry_wire import CUSTOMER, ContainerRegistryWire
+from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release import LATEST, MANIFEST_REPOSITORY, InstalledRelease
 from runbook_lib.release_fetch import fetch_release, read_artifact, resolve_release
-from runbook_lib.retry import NetworkRetryPolicy
 from scripts.azure_session import AzureSession
 
 

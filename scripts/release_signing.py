@@ -15,7 +15,7 @@ from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.identity import credential_of
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import NetworkRetryPolicy
 
 KEY = "VIBEDATA_SIGNING_KEY"
 CHAIN = "VIBEDATA_SIGNING_CHAIN"

@@ -10,7 +10,7 @@ from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Result
 from runbook_lib.engine import Work, apply_plan
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import NetworkRetryPolicy
 from scripts.change_errors import name_any
 
 

@@ -20,16 +20,16 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.callback_client import CallbackClient
 from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
 from runbook_lib.health import Observation
-from runbook_lib.http import MAX_CONTENT_BYTES, new_session
-from runbook_lib.http_answer import MAX_LINE_BYTES
 from runbook_lib.identity import credential
+from runbook_lib.network.failures import name_error
+from runbook_lib.network.http import MAX_CONTENT_BYTES, new_session
+from runbook_lib.network.http_answer import MAX_LINE_BYTES
+from runbook_lib.network.retry import SLOWEST_BYTES_PER_SECOND, AnswerLost, NetworkRetryPolicy, send
 from runbook_lib.probe import Probe, run_probes
 from runbook_lib.probe_connection import tls_context
 from runbook_lib.probe_http import HttpTarget, look_http
 from runbook_lib.request_signing.signer import SigningKey
-from runbook_lib.retry import SLOWEST_BYTES_PER_SECOND, AnswerLost, NetworkRetryPolicy, send
 from runbook_lib.settings import Settings, load
 from tests.lab.raw_server import RawServer, answer, drips, says
 from tests.lab.test_retry_over_the_wire import RESOURCE, SUBSCRIPTION, StaticCredential

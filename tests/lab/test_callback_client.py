@@ -15,9 +15,9 @@ import pytest
 from runbook_lib.callback_client import MAX_ANSWER_BYTES, CallbackClient, CallbackReport
 from runbook_lib.callback_payloads import DeploymentProgress
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import new_session
+from runbook_lib.network.http import new_session
+from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.request_signing.signer import SigningKey
-from runbook_lib.retry import NetworkRetryPolicy
 from tests.fake_clock import FakeClock
 from tests.lab.running_lab import FOREIGN
 from tests.lab.scripted_server import Act, Answer, Request, Reset, ScriptedServer, Silence, json_answer

@@ -22,9 +22,9 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.callback_client import CallbackClient
 from runbook_lib.callback_spool import CONTAINER
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import new_session
+from runbook_lib.network.http import new_session
+from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.request_signing.signer import SigningKey
-from runbook_lib.retry import NetworkRetryPolicy
 from tests.lab.callback_rig import DEPLOYMENT, SAMPLE
 from tests.lab.publisher_side import PublisherSide, publisher_side
 from tests.lab.runbook_run import QuickClock, Run, run

@@ -13,7 +13,7 @@ from runbook_lib.component_registry import CREDENTIALS, CURRENT, RELEASES, Row, 
 from runbook_lib.component_rows import credential_row
 from runbook_lib.component_tables import ComponentTables
 from runbook_lib.credential_states import CredentialState
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import NetworkRetryPolicy
 from scripts import cli
 from scripts.azure_session import open_session
 from tests.lab.automation_helpers import automation

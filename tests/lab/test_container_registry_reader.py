@@ -23,8 +23,8 @@ from runbook_lib.container_registry_auth import (
 )
 from runbook_lib.container_registry_wire import CUSTOMER, PUBLISHER, ContainerRegistryWire, Side
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import new_session
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.http import new_session
+from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.fake_clock import FakeClock
 from tests.lab import release_maker
 from tests.lab.release_maker import OCI_MANIFEST, digest_of

@@ -14,8 +14,8 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_auth import PublisherTokenSource
 from runbook_lib.container_registry_wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import new_session
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.http import new_session
+from runbook_lib.network.retry import NetworkRetryPolicy
 from scripts.command_push import SIDE
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer
 

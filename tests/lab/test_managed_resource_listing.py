@@ -11,7 +11,7 @@ from runbook_lib.azure_clients import AzureClients
 from runbook_lib.component_registry import CUT_MARK
 from runbook_lib.errors import RunbookError
 from runbook_lib.managed_resources import ManagedResources
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.settings import load
 from tests.fake_clock import FakeClock
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer

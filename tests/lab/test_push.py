@@ -26,9 +26,9 @@ from runbook_lib.container_registry_auth import PublisherTokenSource
 from runbook_lib.container_registry_wire import ContainerRegistryWire
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.failures import name_error
-from runbook_lib.http import new_session
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.failures import name_error
+from runbook_lib.network.http import new_session
+from runbook_lib.network.retry import NetworkRetryPolicy
 from scripts import cli
 from scripts.command_push import SIDE
 from tests.certificate_maker import AUTHORITY, Made, Wanted, make, pem

@@ -20,7 +20,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_auth import AccessToken
 from runbook_lib.container_registry_wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import new_session
+from runbook_lib.network.http import new_session
 from scripts.command_push import SIDE
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.scripted_server import Answer, ScriptedServer

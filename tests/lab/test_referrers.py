@@ -19,8 +19,8 @@ from runbook_lib.container_registry_referrers import (
 )
 from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
-from runbook_lib.http import new_session
-from runbook_lib.retry import NetworkRetryPolicy
+from runbook_lib.network.http import new_session
+from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.fake_clock import FakeClock
 from tests.lab.release_maker import OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer

@@ -15,9 +15,9 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
 from runbook_lib.identity import credential
 from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
+from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.output import JobOutput
 from runbook_lib.release import InstalledRelease
-from runbook_lib.retry import NetworkRetryPolicy
 from runbook_lib.runbook import Context
 from runbook_lib.settings import load
 from tests.lab import installed, release_maker
@@ -127,7 +127,7 @@ def test_more_names_than_can_be_looked_through_are_an_error(
 ) -> None:
     put(customer, {f"junk/{number}": b"" for number in range(4)})
     assert list_blobs(customer.blobs) == {}
-    monkeypatch.setattr("runbook_lib.listing.MAX_LISTED", 3)
+    monkeypatch.setattr("runbook_lib.network.listing.MAX_LISTED", 3)
     with pytest.raises(RunbookError) as caught:
         list_blobs(customer.blobs)
     assert caught.value.code == "VD-STORAGE-005"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.engine import MAX_PARALLEL, STOP_GRACE_SECONDS, Progress, Work, apply_plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.retry import AnswerLost, NetworkRetryPolicy
+from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy
 
 POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=2.0, total_seconds=1000.0)
 # What one attempt of apply does: its effect, and what it raises.

@@ -9,7 +9,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.core.rest import HttpRequest
 from requests import ConnectionError as NotConnected
 
-from runbook_lib.failures import PASSING_CODES, name_error
+from runbook_lib.network.failures import PASSING_CODES, name_error
 
 
 @pytest.mark.parametrize(

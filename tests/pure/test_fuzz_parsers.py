@@ -26,13 +26,14 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.callback_client import _clocks_off, _is_acceptance
 from runbook_lib.container_registry_words import words
-from runbook_lib.deadline import Deadline
 from runbook_lib.endpoints import endpoint_of
 from runbook_lib.errors import RunbookError
 from runbook_lib.hmac_key import key_of
-from runbook_lib.http_answer import HttpAnswer
 from runbook_lib.import_operation import failure
 from runbook_lib.job_line import NoResultError, read_result
+from runbook_lib.network.deadline import Deadline
+from runbook_lib.network.http_answer import HttpAnswer
+from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.notary_certificates import read_chain
 from runbook_lib.notary_envelope import JWS
 from runbook_lib.notary_identity import read_identity
@@ -44,7 +45,6 @@ from runbook_lib.publisher_token import parse_token
 from runbook_lib.release_fetch import read_artifact
 from runbook_lib.request_signing._fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values, message
-from runbook_lib.retry import retry_after_seconds
 from runbooks.import_manifest import Parameters
 from tests.lab.release_maker import artifact_of
 from tests.notary_fixtures import NOW, cases

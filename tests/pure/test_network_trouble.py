@@ -11,10 +11,10 @@ import requests
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from runbook_lib.failures import name_error
-from runbook_lib.network_trouble import ARM, Place, mark, once_in_a_while, os_cause
-from runbook_lib.requests_failures import connection_failure
-from runbook_lib.retry import GiveUp, NetworkRetryPolicy, decide
+from runbook_lib.network._requests_failures import connection_failure
+from runbook_lib.network.failures import name_error
+from runbook_lib.network.retry import GiveUp, NetworkRetryPolicy, decide
+from runbook_lib.network.trouble import ARM, Place, mark, once_in_a_while, os_cause
 from tests.fake_clock import FakeClock
 
 OID = "11111111-2222-3333-4444-555555555555"

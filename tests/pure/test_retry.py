@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from runbook_lib.retry import (
+from runbook_lib.network.retry import (
     NETWORK_CONNECT_SECONDS,
     NETWORK_READ_SECONDS,
     Attempts,

@@ -17,10 +17,10 @@ from azure.core.pipeline.policies import HTTPPolicy
 from azure.core.pipeline.transport import HttpTransport
 
 from runbook_lib.basics.clock import Clock
-from runbook_lib.http import MAX_CONTENT_BYTES, TooLarge
-from runbook_lib.network_trouble import Place, mark, os_cause
-from runbook_lib.requests_failures import connection_failure
-from runbook_lib.retry import AnswerLost, Attempts, ConnectionFailure, GiveUp, PolicySource
+from runbook_lib.network._requests_failures import connection_failure
+from runbook_lib.network.http import MAX_CONTENT_BYTES, TooLarge
+from runbook_lib.network.retry import AnswerLost, Attempts, ConnectionFailure, GiveUp, PolicySource
+from runbook_lib.network.trouble import Place, mark, os_cause
 
 # What the SDKs' own retry policies take out of a request's options, so that it does not reach the transport
 # (azure.core RetryPolicy, azure.storage.blob StorageRetryPolicy, at the locked versions).

@@ -4,7 +4,7 @@ import sys
 import urllib.parse
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.network_trouble import placed
+from runbook_lib.network.trouble import placed
 
 # RFC 9110 section 15.5.19: nothing answers with it, so that whatever does is not foreseen.
 UNUSED_STATUS = 418

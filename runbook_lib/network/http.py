@@ -6,7 +6,7 @@ from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
-from runbook_lib import trusted_authorities
+from runbook_lib.network import trusted_authorities
 
 if TYPE_CHECKING:
     import requests
@@ -41,13 +41,13 @@ def new_session() -> "requests.Session":
     """Return a session for `requests` and the SDKs' transports alike, for use by many threads.
 
     It trusts REQUESTS_CA_BUNDLE and obeys the proxy variables, as `requests` does; it keeps no cookies, reads no
-    .netrc, follows no redirect and retries nothing: retries are runbook_lib.retry's alone. Its answers are bounded in
-    time and size, see runbook_lib.http_transport. Raises RunbookError VD-NET-020 where the file that
+    .netrc, follows no redirect and retries nothing: retries are runbook_lib.network.retry's alone. Its answers are bounded in
+    time and size, see runbook_lib.network.http_transport. Raises RunbookError VD-NET-020 where the file that
     REQUESTS_CA_BUNDLE names cannot be read.
     """
     from requests.cookies import RequestsCookieJar
 
-    from runbook_lib.http_transport import BoundedAdapter, BoundedSession
+    from runbook_lib.network.http_transport import BoundedAdapter, BoundedSession
 
     trusted_authorities.check(os.environ)
     silence_libraries()

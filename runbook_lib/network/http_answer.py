@@ -12,7 +12,7 @@ import http.client
 import io
 from typing import TYPE_CHECKING, Any, cast
 
-from runbook_lib.deadline import Deadline, DeadlineReader
+from runbook_lib.network.deadline import Deadline, DeadlineReader
 
 if TYPE_CHECKING:
     import socket

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from runbook_lib.basics.clock import Clock
-from runbook_lib.deadline import within
+from runbook_lib.network.deadline import within
 
 if TYPE_CHECKING:
     import requests
@@ -235,7 +235,7 @@ def send(
     Raises requests.RequestException where the last attempt got no answer, RequestsAnswerLost (one of them) where the
     server may have carried out what must not be repeated.
     """
-    from runbook_lib.requests_failures import CONNECTION_FAILURES, RequestsAnswerLost, connection_failure
+    from runbook_lib.network._requests_failures import CONNECTION_FAILURES, RequestsAnswerLost, connection_failure
 
     attempts = Attempts(policy, method=method, repeatable=repeatable, clock=clock, url=url)
     while True:

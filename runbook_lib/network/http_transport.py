@@ -1,7 +1,7 @@
 """What `requests` and urllib3 leave open, closed where sockets are read: the time, size and form of every answer.
 
-Every request has a deadline for all of it (runbook_lib.deadline), from the connection to the last byte of the body, and
-every answer is read by runbook_lib.http_answer. A body that is not read in parts has at most MAX_CONTENT_BYTES, as it
+Every request has a deadline for all of it (runbook_lib.network.deadline), from the connection to the last byte of the body, and
+every answer is read by runbook_lib.network.http_answer. A body that is not read in parts has at most MAX_CONTENT_BYTES, as it
 is after decoding. A redirect is never followed, and its body never read unasked.
 """
 
@@ -22,10 +22,10 @@ from urllib3.exceptions import (
 )
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.deadline import Deadline, connect_any, current, within
-from runbook_lib.http import CONNECTIONS_PER_HOST, HOSTS, MAX_CONTENT_BYTES, read_capped
-from runbook_lib.http_answer import HttpAnswer
-from runbook_lib.retry import NETWORK_CONNECT_SECONDS, NETWORK_READ_SECONDS, TOTAL_SECONDS
+from runbook_lib.network.deadline import Deadline, connect_any, current, within
+from runbook_lib.network.http import CONNECTIONS_PER_HOST, HOSTS, MAX_CONTENT_BYTES, read_capped
+from runbook_lib.network.http_answer import HttpAnswer
+from runbook_lib.network.retry import NETWORK_CONNECT_SECONDS, NETWORK_READ_SECONDS, TOTAL_SECONDS
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager

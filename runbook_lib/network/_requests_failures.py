@@ -6,8 +6,8 @@ import ssl
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from runbook_lib.network_trouble import os_cause
-from runbook_lib.retry import AnswerLost, ConnectionFailure
+from runbook_lib.network.retry import AnswerLost, ConnectionFailure
+from runbook_lib.network.trouble import os_cause
 
 # A connection that does not come about, breaks, stays silent, or ends within the answer. Other exceptions of `requests`
 # are mistakes in the request itself.
