@@ -13,7 +13,7 @@ from publisher.rotation_plan import Request, Step
 from publisher.rotation_record import Rotation, RotationRecords
 from publisher.session import TokenResource
 from publisher.wrapping import wrap
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Plan

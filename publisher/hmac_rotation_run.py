@@ -12,7 +12,7 @@ from publisher.key_custody import KeyCustody
 from publisher.rotation_plan import Request, Step
 from publisher.rotation_record import Rotation, RotationRecords
 from publisher.wrapping import wrap
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Plan

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from publisher.session import URL, setting
-from runbook_lib.azure_clients import new_secret_client, new_table_service
-from runbook_lib.azure_names import GUID
+from runbook_lib.azure.clients import new_secret_client, new_table_service
+from runbook_lib.azure.identity import credential
+from runbook_lib.azure.names import GUID
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.identity import credential
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runbook_lib.azure_clients import AzureClients
-from runbook_lib.azure_names import CONTAINER_REGISTRY, CONTAINER_REGISTRY_TOKEN, GUID, RESOURCE_GROUP, Form, fits
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.names import CONTAINER_REGISTRY, CONTAINER_REGISTRY_TOKEN, GUID, RESOURCE_GROUP, Form, fits
+from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient

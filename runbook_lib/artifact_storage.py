@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from runbook_lib.azure.settings import Settings
 from runbook_lib.endpoints import member
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import service_codes
 from runbook_lib.network.listing import bounded
 from runbook_lib.release import InstalledRelease
 from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
-from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import RunbookError
-from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
 from runbook_lib.callback_client import CallbackReport
 from runbook_lib.callback_payloads import MAX_PAYLOAD_BYTES, PayloadRefusedError, parse, to_json
 from runbook_lib.errors import RunbookError

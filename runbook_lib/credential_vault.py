@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from azure.keyvault.keys import JsonWebKey, KeyVaultKey
     from azure.keyvault.secrets import SecretProperties
 
-    from runbook_lib.azure_clients import AzureClients
+    from runbook_lib.azure.clients import AzureClients
 
 WRAPPING_BITS = 3072
 WRAPPING_OPERATIONS = ("unwrapKey", "wrapKey")

@@ -10,14 +10,14 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceResponse
 from azure.core.polling import PollingMethod
 from azure.core.rest import HttpRequest
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses, strict_json
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.publisher_token import PublisherToken
-from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient

@@ -17,7 +17,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor

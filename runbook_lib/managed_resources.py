@@ -7,11 +7,11 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses
 from runbook_lib.component_registry import fit
 from runbook_lib.endpoints import CONTAINER_APPS, SITES, member
 from runbook_lib.errors import RunbookError
-from runbook_lib.settings import Settings
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient

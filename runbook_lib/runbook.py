@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import BinaryIO, Generic
 from uuid import UUID, uuid4
 
-from runbook_lib.azure_clients import STORAGE_SCOPE, AzureClients
+from runbook_lib.azure.clients import STORAGE_SCOPE, AzureClients
+from runbook_lib.azure.identity import credential
+from runbook_lib.azure.settings import Settings, automation_variable, load
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.callbacks import tell_publisher
 from runbook_lib.change import Plan, Result
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.identity import credential
 from runbook_lib.log_delivery import OperationsLog
 from runbook_lib.log_entries import START, finish_entry, planned_entry, result_entry
 from runbook_lib.network.failures import name_error
@@ -27,7 +28,6 @@ from runbook_lib.output import JobOutput, library_messages
 from runbook_lib.parameters import HelpWanted, help_text, parse
 from runbook_lib.result import Report, RunResult, failure_of, result_line
 from runbook_lib.runbook_contract import Context, F, P, Runbook
-from runbook_lib.settings import Settings, automation_variable, load
 from runbook_lib.stopping import StopRequest, stop_request
 from runbook_lib.version import RUNBOOK_VERSION
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.callbacks import Callbacks
@@ -14,7 +15,6 @@ from runbook_lib.operations_log import Entry
 from runbook_lib.output import JobOutput
 from runbook_lib.parameters import CommonParameters
 from runbook_lib.result import Report, no_report
-from runbook_lib.settings import Settings
 
 P = TypeVar("P", bound=CommonParameters)
 F = TypeVar("F")

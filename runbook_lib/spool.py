@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.spool_key import VERSION, SpoolKeys
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError

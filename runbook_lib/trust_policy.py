@@ -1,12 +1,12 @@
 """Whom this instance trusts, as its deployment pinned it: never fetched, never chosen by who starts a job.
 
 The settings `trust_roots` and `trusted_identity` come from the environment or the Automation variable alone
-(runbook_lib.settings). Without both nothing is trusted, and no release is read.
+(runbook_lib.azure.settings). Without both nothing is trusted, and no release is read.
 """
 
+from runbook_lib.azure.settings import Settings
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_signature import TrustPolicy
-from runbook_lib.settings import Settings
 
 
 def trust_policy(settings: Settings) -> TrustPolicy:

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.identity import credential
+from runbook_lib.azure.settings import Settings, load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.identity import credential
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.network.trouble import once_in_a_while
-from runbook_lib.settings import Settings, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,14 @@ import os
 import sys
 from collections.abc import Mapping
 
+from runbook_lib.azure.identity import credential
+from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry_auth import EntraTokenSource, PublisherTokenSource, TokenSource
 from runbook_lib.container_registry_wire import ContainerRegistryWire, Side
 from runbook_lib.errors import RunbookError
-from runbook_lib.identity import credential
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.settings import load
 
 HOST = "VIBEDATA_PUBLISHER_REGISTRY"
 USERNAME = "VIBEDATA_PUBLISHER_REGISTRY_USERNAME"

@@ -10,11 +10,11 @@ from oci.local_files import MAX_PEM_BYTES, FileRefusedError, read_file
 from oci.notary_sign import Signing
 from oci.signers import PemSigner, Signer
 from oci.signing_chain import read_chain
-from runbook_lib.azure_clients import cryptography_client
+from runbook_lib.azure.clients import cryptography_client
+from runbook_lib.azure.identity import credential_of
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
-from runbook_lib.identity import credential_of
 from runbook_lib.network.retry import NetworkRetryPolicy
 
 KEY = "VIBEDATA_SIGNING_KEY"

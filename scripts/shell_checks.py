@@ -7,10 +7,10 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
-from runbook_lib.azure_clients import STORAGE_SCOPE
+from runbook_lib.azure.clients import STORAGE_SCOPE
+from runbook_lib.azure.identity import credential
+from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings, load
 from runbook_lib.errors import RunbookError
-from runbook_lib.identity import credential
-from runbook_lib.settings import ENVIRONMENT_PREFIX, Settings, load
 
 # Variables that are no settings of an instance: the publisher's, a build's, and what lab.env has for other clients.
 OTHER_VARIABLES = frozenset(

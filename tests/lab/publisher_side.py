@@ -15,13 +15,13 @@ from publisher.hmac_rotation_run import HmacRotation
 from publisher.key_custody import KeyCustody
 from publisher.rotation_plan import Request
 from publisher.session import publisher_clients, subscription_clients, token_resource
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change
 from runbook_lib.parameters import encode
 from runbook_lib.runbook import main
-from runbook_lib.settings import Settings
 from runbooks import rotate_acr_token, rotate_hmac
 from scripts.azure_session import open_session
 from scripts.rotation_drive import Outcome, Rotating, drive

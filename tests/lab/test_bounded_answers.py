@@ -15,13 +15,14 @@ import pytest
 import requests
 from azure.core.exceptions import AzureError
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.identity import credential
+from runbook_lib.azure.settings import Settings, load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.callback_client import CallbackClient
 from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.health import Observation
-from runbook_lib.identity import credential
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.http import MAX_CONTENT_BYTES, new_session
 from runbook_lib.network.http_answer import MAX_LINE_BYTES
@@ -30,7 +31,6 @@ from runbook_lib.probe import Probe, run_probes
 from runbook_lib.probe_connection import tls_context
 from runbook_lib.probe_http import HttpTarget, look_http
 from runbook_lib.request_signing.signer import SigningKey
-from runbook_lib.settings import Settings, load
 from tests.lab.raw_server import RawServer, answer, drips, says
 from tests.lab.test_retry_over_the_wire import RESOURCE, SUBSCRIPTION, StaticCredential
 
@@ -184,7 +184,7 @@ def test_a_handshake_that_drips_gains_no_time(world: World, monkeypatch: pytest.
 
 
 def test_the_identity_endpoint_has_its_time_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runbook_lib.identity.IDENTITY_POLICY", POLICY)
+    monkeypatch.setattr("runbook_lib.azure.identity.IDENTITY_POLICY", POLICY)
     monkeypatch.setenv("IDENTITY_ENDPOINT", world.server.url)
     monkeypatch.setenv("IDENTITY_HEADER", "h")
     settings = replace(world.settings, uami_client_id=SUBSCRIPTION)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.identity import credential
+from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.identity import credential
 from runbook_lib.log_delivery import SPOOL_CONTAINER, OperationsLog
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.operations_log import Entry, RunIdentity
 from runbook_lib.output import JobOutput
-from runbook_lib.settings import load
 from tests.lab.log_reader import spooled, table_rows
 from tests.lab.running_lab import LabUnderTest
 from tests.operations_chain import verify_chain

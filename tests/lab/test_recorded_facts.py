@@ -12,8 +12,8 @@ from azure.mgmt.automation import models as m
 
 from lab.registry_tokens import new_value
 from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
-from runbook_lib.settings import load
 from tests.lab import oci_client as oci
 from tests.lab.automation_helpers import ENVIRONMENT, RUNBOOK, Automation, automation, upload, wait_for, wheel
 from tests.lab.running_lab import LabUnderTest

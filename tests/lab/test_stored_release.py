@@ -9,17 +9,17 @@ from io import BytesIO
 import pytest
 
 from runbook_lib.artifact_storage import list_blobs
-from runbook_lib.azure_clients import AzureClients
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.identity import credential
+from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
-from runbook_lib.identity import credential
 from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.output import JobOutput
 from runbook_lib.release import InstalledRelease
 from runbook_lib.runbook import Context
-from runbook_lib.settings import load
 from tests.lab import installed, release_maker
 from tests.lab.installed import Customer
 from tests.lab.log_reader import table_rows

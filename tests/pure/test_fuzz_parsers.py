@@ -20,7 +20,8 @@ import pytest
 
 from oci import layout_reader, package_lock
 from publisher.callback_keys import PATH
-from runbook_lib import callback_payloads, parameters, release_manifest, settings
+from runbook_lib import callback_payloads, parameters, release_manifest
+from runbook_lib.azure import settings
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor

@@ -11,8 +11,7 @@ from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from publisher.session import URL, setting
-from runbook_lib.errors import RunbookError
-from runbook_lib.settings import (
+from runbook_lib.azure.settings import (
     ADDRESSES,
     IDENTITY,
     MAX_VALUE_LENGTH,
@@ -21,6 +20,7 @@ from runbook_lib.settings import (
     automation_variable,
     load,
 )
+from runbook_lib.errors import RunbookError
 
 GUID = "11111111-2222-3333-4444-555555555555"
 NEEDED = {

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
-from runbook_lib.settings import load
 from scripts import cli
 from scripts.shell_checks import OTHER_VARIABLES, nearest, require_lab, unknown_variables
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from runbook_lib.azure_names import (
+from runbook_lib.azure.names import (
     AUTOMATION_ACCOUNT,
     CONTAINER_REGISTRY,
     GUID,

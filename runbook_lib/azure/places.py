@@ -2,8 +2,8 @@
 
 import urllib.parse
 
+from runbook_lib.azure.settings import Settings
 from runbook_lib.network.trouble import ARM, Place
-from runbook_lib.settings import Settings
 
 
 def arm_place(settings: Settings) -> Place:
