@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from runbook_lib import artifact_storage
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
-from runbook_lib.parameters import CommonParameters
 from runbook_lib.release import LATEST, InstalledRelease, version_key
 from runbook_lib.release_fetch import read_artifact, resolve_release
 from runbook_lib.release_manifest import REPOSITORY, VERSION
+from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.stored_release import StoredRelease, is_no_good, read_stored
 from runbook_lib.trust_policy import trust_policy
 from runbook_lib.verification_log import recorded

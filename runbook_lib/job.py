@@ -9,7 +9,7 @@ from runbook_lib.automation_account import AutomationAccount, plain
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.job_line import FAILED, NoResultError, read_result
-from runbook_lib.parameters import encode
+from runbook_lib.run.parameters import encode
 
 # What Automation says of a job whose process ended with exit code 0.
 _COMPLETED = "Completed"

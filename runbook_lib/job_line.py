@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from runbook_lib.basics import strict_json
-from runbook_lib.output import RESULT_LIMIT
-from runbook_lib.result import Status
+from runbook_lib.run.output import RESULT_LIMIT
+from runbook_lib.run.result import Status
 
 FAILED = "failed"
 STATUSES: tuple[str, ...] = get_args(Status)
-# How each line begins that runbook_lib.result writes.
+# How each line begins that runbook_lib.run.result writes.
 _BEGINNING = '{"runbook": '
 _CODE = re.compile(r"VD-[A-Z]{1,16}-[0-9]{3}")
 # What is shown of a word that is none of ours.

@@ -2,7 +2,7 @@
 
 from runbook_lib.change import Change, Result
 from runbook_lib.operations_log import Entry
-from runbook_lib.result import RunResult
+from runbook_lib.run.result import RunResult
 
 START = Entry(step="run", action="start", outcome="started")
 

@@ -21,12 +21,12 @@ from runbook_lib.credential_rotation import Decision, decide
 from runbook_lib.credential_vault import CredentialVault, new_version
 from runbook_lib.credential_versions import Secret, Seen, Version, pending_name
 from runbook_lib.errors import RunbookError
-from runbook_lib.result import Report
 from runbook_lib.rotation_parameters import RotationParameters, delivery_of
 from runbook_lib.rotation_record import outcome, to_record
+from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context
 
-# The result's line cuts longer texts (runbook_lib.result).
+# The result's line cuts longer texts (runbook_lib.run.result).
 PART_CHARACTERS = 256
 # After everything else of a plan.
 RECORD_STAGE = 3

@@ -10,7 +10,7 @@ from runbook_lib.basics import base64url
 from runbook_lib.credential_request import Phase
 from runbook_lib.credential_rotation import OVERLAP_SECONDS
 from runbook_lib.errors import RunbookError
-from runbook_lib.parameters import CommonParameters
+from runbook_lib.run.parameters import CommonParameters
 
 PHASES: tuple[str, ...] = get_args(Phase)
 # RSA-3072's block (RFC 8017 section 7.1.1).

@@ -24,11 +24,11 @@ from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.network.trouble import once_in_a_while
 from runbook_lib.network_policy import read_network_retry_policy
 from runbook_lib.operations_log import TABLE, Entry, RunIdentity
-from runbook_lib.output import JobOutput, library_messages
-from runbook_lib.parameters import HelpWanted, help_text, parse
-from runbook_lib.result import Report, RunResult, failure_of, result_line
+from runbook_lib.run.output import JobOutput, library_messages
+from runbook_lib.run.parameters import HelpWanted, help_text, parse
+from runbook_lib.run.result import Report, RunResult, failure_of, result_line
+from runbook_lib.run.stopping import StopRequest, stop_request
 from runbook_lib.runbook_contract import Context, F, P, Runbook
-from runbook_lib.stopping import StopRequest, stop_request
 from runbook_lib.version import RUNBOOK_VERSION
 
 EXIT_DONE = 0

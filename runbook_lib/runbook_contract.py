@@ -12,9 +12,9 @@ from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.network.retry import PolicySource
 from runbook_lib.operations_log import Entry
-from runbook_lib.output import JobOutput
-from runbook_lib.parameters import CommonParameters
-from runbook_lib.result import Report, no_report
+from runbook_lib.run.output import JobOutput
+from runbook_lib.run.parameters import CommonParameters
+from runbook_lib.run.result import Report, no_report
 
 P = TypeVar("P", bound=CommonParameters)
 F = TypeVar("F")

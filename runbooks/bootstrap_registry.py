@@ -36,7 +36,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.managed_resources import DETAILED_TYPES, ManagedResources, Resource
 from runbook_lib.release import ReleaseManifest
-from runbook_lib.result import Report
+from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context, Runbook, main
 
 # Runbooks' texts read at once; each is up to 1 MiB.

@@ -45,11 +45,11 @@ from runbook_lib.managed_resources import ManagedResources
 from runbook_lib.network.failures import name_error
 from runbook_lib.observability import SCHEDULE, look_at_observability
 from runbook_lib.operations_log import Entry
-from runbook_lib.parameters import CommonParameters
 from runbook_lib.probe import Probe, run_probes
 from runbook_lib.probe_connection import tls_context
 from runbook_lib.release import ReleaseManifest
-from runbook_lib.result import Report
+from runbook_lib.run.parameters import CommonParameters
+from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.runbook_schedule import RunbookSchedule
 

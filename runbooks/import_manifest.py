@@ -21,13 +21,13 @@ from runbook_lib.image_import import ImageImporter, image_importer
 from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.notary_manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.notary_signature import TrustPolicy
-from runbook_lib.parameters import CommonParameters
 from runbook_lib.publisher_token import read_publisher_token
 from runbook_lib.release import LATEST, InstalledRelease
 from runbook_lib.release_fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
 from runbook_lib.release_manifest import REPOSITORY, TAG
 from runbook_lib.release_rules import check_installable, in_the_way
 from runbook_lib.release_verification import VerifiedRelease, verify_release
+from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.spool_key import spool_keys
 from runbook_lib.stored_release import is_no_good, is_whole, missing_parts, read_stored

@@ -22,7 +22,7 @@ from runbook_lib.package_import import package_state
 from runbook_lib.publication import LOOKS_AT_ONCE, runbook_state, state_of
 from runbook_lib.release import ReleaseManifest
 from runbook_lib.release_artifacts import ContainerRegistryArtifacts
-from runbook_lib.result import Report
+from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.trial import Lack, lack_of
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from runbook_lib.engine import Progress
-from runbook_lib.output import PROGRESS_SECONDS
+from runbook_lib.run.output import PROGRESS_SECONDS
 
 # Of jobs that follow each other, each begins and ends with a line of its own.
 CHAIN_PROGRESS_SECONDS = 10.0

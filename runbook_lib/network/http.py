@@ -32,7 +32,7 @@ class TooLarge(Exception):  # noqa: N818 - the caller names the error
 
 
 def silence_libraries() -> None:
-    """Let the libraries log to nobody but who asks for it (runbook_lib.output.library_messages)."""
+    """Let the libraries log to nobody but who asks for it (runbook_lib.run.output.library_messages)."""
     for name in _LOGGERS_BELOW:
         logging.getLogger(name).addHandler(_SILENT)
 

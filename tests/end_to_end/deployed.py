@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.parameters import encode
+from runbook_lib.run.parameters import encode
 from tests.lab import running_lab
 from tests.lab.automation_helpers import TERMINAL, Automation, text_of
 from tests.lab.release_maker import RELEASE_REPOSITORY, ContainerRegistry, container_registry, push_images

@@ -20,7 +20,7 @@ from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change
-from runbook_lib.parameters import encode
+from runbook_lib.run.parameters import encode
 from runbook_lib.runbook import main
 from runbooks import rotate_acr_token, rotate_hmac
 from scripts.azure_session import open_session

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from io import BytesIO
 from typing import Any
 
-from runbook_lib.parameters import encode
+from runbook_lib.run.parameters import encode
 from runbook_lib.runbook import main
 from runbooks import import_images, import_manifest
 from tests.lab.running_lab import LabUnderTest

@@ -7,7 +7,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.parameters import CommonParameters
+from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Context, Runbook, main
 
 CONTAINER = "artifacts"

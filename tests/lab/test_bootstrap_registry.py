@@ -16,7 +16,7 @@ from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
 from runbook_lib.component_registry import SCHEMA_VERSION, TABLES
-from runbook_lib.parameters import encode
+from runbook_lib.run.parameters import encode
 from runbooks.bootstrap_registry import RUNBOOK
 from tests.lab import automation_helpers, release_maker, running_lab
 from tests.lab.release_maker import as_json, digest_of

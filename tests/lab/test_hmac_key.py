@@ -8,8 +8,8 @@ import pytest
 
 from runbook_lib.change import Plan
 from runbook_lib.hmac_key import SECRET, read_signing_key
-from runbook_lib.parameters import CommonParameters
 from runbook_lib.request_signing.signer import SigningKey
+from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Context, Runbook
 from tests.lab.rotation_rig import Vault, base64url, vault
 from tests.lab.runbook_run import Run, run

@@ -15,7 +15,7 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.log_delivery import SPOOL_CONTAINER, OperationsLog
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.operations_log import Entry, RunIdentity
-from runbook_lib.output import JobOutput
+from runbook_lib.run.output import JobOutput
 from tests.lab.log_reader import spooled, table_rows
 from tests.lab.running_lab import LabUnderTest
 from tests.operations_chain import verify_chain

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.parameters import encode
+from runbook_lib.run.parameters import encode
 from runbook_lib.runbook import main
 from tests.lab import running_lab
 from tests.lab.log_reader import spooled, table_rows

@@ -17,8 +17,8 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
 from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.output import JobOutput
 from runbook_lib.release import InstalledRelease
+from runbook_lib.run.output import JobOutput
 from runbook_lib.runbook import Context
 from tests.lab import installed, release_maker
 from tests.lab.installed import Customer

@@ -10,7 +10,7 @@ from runbook_lib.callback_payloads import PayloadRefusedError, to_json
 from runbook_lib.callbacks import Callbacks, payloads_of
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.errors import CATALOGUE, RunbookError
-from runbook_lib.result import RunResult
+from runbook_lib.run.result import RunResult
 
 CANARY = "db.contoso.example"
 DEPLOYMENT = "0f8fad5b-d9cb-469f-a165-70867728950e"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.parameters import parse
+from runbook_lib.run.parameters import parse
 from scripts import cli
 from scripts.runbook_names import runbook_names
 

@@ -20,7 +20,7 @@ import pytest
 
 from oci import layout_reader, package_lock
 from publisher.callback_keys import PATH
-from runbook_lib import callback_payloads, parameters, release_manifest
+from runbook_lib import callback_payloads, release_manifest
 from runbook_lib.azure import settings
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import SYSTEM_CLOCK
@@ -46,6 +46,7 @@ from runbook_lib.publisher_token import parse_token
 from runbook_lib.release_fetch import read_artifact
 from runbook_lib.request_signing._fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values, message
+from runbook_lib.run import parameters
 from runbooks.import_manifest import Parameters
 from tests.lab.release_maker import artifact_of
 from tests.notary_fixtures import NOW, cases

@@ -8,8 +8,8 @@ import pytest
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.errors import RunbookError
 from runbook_lib.job_line import NoResultError, read_result
-from runbook_lib.output import RESULT_LIMIT
-from runbook_lib.result import RunResult, result_line
+from runbook_lib.run.output import RESULT_LIMIT
+from runbook_lib.run.result import RunResult, result_line
 
 GOOD: dict[str, Any] = {
     "runbook": "sample",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.parameters import (
+from runbook_lib.run.parameters import (
     MAX_ARGUMENT_BYTES,
     MAX_TEXT_CHARACTERS,
     CommonParameters,

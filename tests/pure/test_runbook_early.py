@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.parameters import CommonParameters, encode
+from runbook_lib.run.parameters import CommonParameters, encode
 from runbook_lib.runbook import Runbook, main
 
 CANARY = "canary-1b2c3d/identity-header"

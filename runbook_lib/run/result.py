@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.errors import RunbookError
-from runbook_lib.output import RESULT_LIMIT
+from runbook_lib.run.output import RESULT_LIMIT
 
 Status = Literal["succeeded", "unchanged", "planned", "failed"]
 Cut = Callable[..., str]

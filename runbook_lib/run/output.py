@@ -91,7 +91,7 @@ class JobOutput:
         self.info(text)
 
     def result(self, line: str) -> None:
-        """Write the last line: redacted, ASCII, at most RESULT_LIMIT bytes with its end (runbook_lib.result)."""
+        """Write the last line: redacted, ASCII, at most RESULT_LIMIT bytes with its end (runbook_lib.run.result)."""
         with self._lock:
             self._write(line.encode("ascii") + b"\n")
 

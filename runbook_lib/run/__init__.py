@@ -1,0 +1,1 @@
+"""What surrounds a run: parameters, output, result, stopping. What a runbook does lives elsewhere."""
