@@ -18,7 +18,7 @@ from publisher.rotation_record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import Change, Plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.publisher_token import SECRET
+from runbook_lib.vault.publisher_token import SECRET
 
 SLOTS = ("password1", "password2")
 

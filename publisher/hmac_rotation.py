@@ -25,8 +25,8 @@ from publisher.rotation_record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import Change, Plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.hmac_key import KEY_CACHE_SECONDS, SECRET
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
+from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, SECRET
 
 # A signature's life, the skew that is tolerated, and how long a signer keeps a key that it has read (design section 8).
 GRACE_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS

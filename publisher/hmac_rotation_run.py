@@ -17,7 +17,7 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.hmac_key import KEY_BYTES
+from runbook_lib.vault.hmac_key import KEY_BYTES
 
 RUNBOOK = "rotate_hmac"
 TABLE = "HmacRotations"

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
-from runbook_lib.hmac_key import KEY_BYTES, key_of, key_text
-from runbook_lib.secret_in_use import is_disabled
+from runbook_lib.vault.hmac_key import KEY_BYTES, key_of, key_text
+from runbook_lib.vault.secret_in_use import is_disabled
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient

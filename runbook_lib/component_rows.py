@@ -35,7 +35,7 @@ from runbook_lib.release import InstalledRelease, ReleaseManifest
 
 if TYPE_CHECKING:
     from runbook_lib.component_claims import Claim, Found
-    from runbook_lib.credential_states import CredentialState
+    from runbook_lib.vault.credential_states import CredentialState
 
 UNKNOWN = "unknown"
 # Edm.Int32, the largest (learn.microsoft.com, Understanding the Table service data model).

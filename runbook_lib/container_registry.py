@@ -30,8 +30,8 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import READ_BYTES
 
 if TYPE_CHECKING:
-    from runbook_lib.publisher_token import PublisherToken
     from runbook_lib.runbook import Context
+    from runbook_lib.vault.publisher_token import PublisherToken
 
 MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json",

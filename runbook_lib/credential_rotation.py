@@ -59,8 +59,8 @@ from runbook_lib.credential_versions import (
     version_target,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.hmac_key import KEY_CACHE_SECONDS
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
+from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 
 # As long as somebody may sign with the former key, and what was signed is good; the longest job is one of 3 h (design
 # section 8, azure-facts section 1).

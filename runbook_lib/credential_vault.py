@@ -26,7 +26,7 @@ from runbook_lib.credential_versions import (
 )
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import service_codes
-from runbook_lib.secret_in_use import WRITTEN_TAG, is_disabled
+from runbook_lib.vault.secret_in_use import WRITTEN_TAG, is_disabled
 
 if TYPE_CHECKING:
     from azure.keyvault.keys import JsonWebKey, KeyVaultKey

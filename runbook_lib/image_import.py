@@ -14,7 +14,7 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import AnswerLost
-from runbook_lib.publisher_token import PublisherToken
+from runbook_lib.vault.publisher_token import PublisherToken
 
 if TYPE_CHECKING:
     from runbook_lib.import_operation import ImportOperation, ImportOperations

@@ -17,7 +17,7 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import retry_after_seconds
-from runbook_lib.publisher_token import PublisherToken
+from runbook_lib.vault.publisher_token import PublisherToken
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient

@@ -15,8 +15,8 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
-from runbook_lib.publisher_token import SECRET, PublisherToken, parse_token
-from runbook_lib.secret_in_use import secret_in_use
+from runbook_lib.vault.publisher_token import SECRET, PublisherToken, parse_token
+from runbook_lib.vault.secret_in_use import secret_in_use
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient

@@ -14,10 +14,10 @@ from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry import ContainerRegistryReader, customer_reader
 from runbook_lib.image_import import ImageImporter, image_importer
 from runbook_lib.installed_release import ReleaseParameters, installed_release
-from runbook_lib.publisher_token import read_publisher_token
 from runbook_lib.release import Pin
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.spool_key import spool_keys
+from runbook_lib.vault.publisher_token import read_publisher_token
 
 # Lookups at once: enough to hide the round trips, and far from the container registry's rate (azure-facts, section 5).
 LOOKUPS_AT_ONCE = 32

@@ -21,7 +21,6 @@ from runbook_lib.image_import import ImageImporter, image_importer
 from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.notary_manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.notary_signature import TrustPolicy
-from runbook_lib.publisher_token import read_publisher_token
 from runbook_lib.release import LATEST, InstalledRelease
 from runbook_lib.release_fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
 from runbook_lib.release_manifest import REPOSITORY, TAG
@@ -32,6 +31,7 @@ from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.spool_key import spool_keys
 from runbook_lib.stored_release import is_no_good, is_whole, missing_parts, read_stored
 from runbook_lib.trust_policy import trust_policy
+from runbook_lib.vault.publisher_token import read_publisher_token
 from runbook_lib.verification_log import Step, recorded
 
 IMPORT = "import"

@@ -16,11 +16,11 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.container_registry import publisher_reader
 from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
-from runbook_lib.publisher_token import SECRET, parse_token
 from runbook_lib.release import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.rotation import Credential, Facts
 from runbook_lib.rotation_parameters import RotationParameters
 from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.vault.publisher_token import SECRET, parse_token
 
 KIND = "registry-token"
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from runbook_lib.component_registry import CURRENT
-from runbook_lib.credential_states import State as SecretState
 from runbook_lib.health import State
 from runbook_lib.rotation_record import PENDING, PREVIOUS
+from runbook_lib.vault.credential_states import State as SecretState
 
 UNHEALTHY: State = "unhealthy"
 DEGRADED: State = "degraded"

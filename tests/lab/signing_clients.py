@@ -15,9 +15,9 @@ import requests
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.callback_payloads import Ping, to_json
-from runbook_lib.hmac_key import read_signing_key
 from runbook_lib.request_signing.signer import SigningKey, sign
 from runbook_lib.runbook import Context
+from runbook_lib.vault.hmac_key import read_signing_key
 from scripts.azure_session import AzureSession, open_session
 from tests.lab.running_lab import LabUnderTest
 

@@ -17,7 +17,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.callback_payloads import Payload, Ping
 from runbook_lib.callback_spool import MAX_WAITING_BYTES
 from runbook_lib.callbacks import REFUSALS_PER_RUN, Callbacks
-from runbook_lib.hmac_key import KEY_CACHE_SECONDS
+from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 from tests.lab.callback_rig import DEPLOYMENT, DOWN, INSTANCE, KEY, KEY_ID, SAMPLE, TAKEN, Rig, rig
 from tests.lab.runbook_run import QuickClock, Run, run
 from tests.lab.running_lab import LabUnderTest

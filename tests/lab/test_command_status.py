@@ -12,8 +12,8 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry import CREDENTIALS, CURRENT, RELEASES, Row, batches
 from runbook_lib.component_rows import credential_row
 from runbook_lib.component_tables import ComponentTables
-from runbook_lib.credential_states import CredentialState
 from runbook_lib.network.retry import NetworkRetryPolicy
+from runbook_lib.vault.credential_states import CredentialState
 from scripts import cli
 from scripts.azure_session import open_session
 from tests.lab.automation_helpers import automation

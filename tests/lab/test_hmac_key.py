@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from runbook_lib.change import Plan
-from runbook_lib.hmac_key import SECRET, read_signing_key
 from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Context, Runbook
+from runbook_lib.vault.hmac_key import SECRET, read_signing_key
 from tests.lab.rotation_rig import Vault, base64url, vault
 from tests.lab.runbook_run import Run, run
 from tests.lab.running_lab import LabUnderTest

@@ -16,7 +16,7 @@ from publisher.key_custody import secret_name
 from publisher.wrapping import wrap
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
-from runbook_lib.hmac_key import KEY_BYTES
+from runbook_lib.vault.hmac_key import KEY_BYTES
 from tests.lab.publisher_side import PublisherSide, publisher_side
 from tests.lab.running_lab import LabUnderTest
 

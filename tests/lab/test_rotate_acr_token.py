@@ -11,7 +11,7 @@ import pytest
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
-from runbook_lib.publisher_token import SECRET, read_publisher_token
+from runbook_lib.vault.publisher_token import SECRET, read_publisher_token
 from runbooks import rotate_acr_token
 from tests.lab.log_reader import table_rows
 from tests.lab.release_maker import container_registry, document, push_release_manifest

@@ -20,7 +20,7 @@ from azure.storage.blob import BlobServiceClient
 
 from publisher.hmac_keys import HmacKeys, KeyRecord, KeyState
 from publisher.key_custody import secret_name
-from runbook_lib.hmac_key import SECRET
+from runbook_lib.vault.hmac_key import SECRET
 from runbooks import rotate_hmac
 from tests.lab.log_reader import table_rows
 from tests.lab.rotation_rig import PHASES, Rotation, Vault, base64url, vault

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from publisher.wrapping import wrap
-from runbook_lib.hmac_key import SECRET as KEY
-from runbook_lib.publisher_token import SECRET as TOKEN
+from runbook_lib.vault.hmac_key import SECRET as KEY
+from runbook_lib.vault.publisher_token import SECRET as TOKEN
 from tests.lab.publisher_side import PublisherSide, publisher_side
 from tests.lab.running_lab import LabUnderTest
 

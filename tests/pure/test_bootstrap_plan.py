@@ -17,8 +17,8 @@ from runbook_lib.component_registry import (
     digest_of,
 )
 from runbook_lib.component_tables import ComponentTables
-from runbook_lib.credential_states import CredentialState
 from runbook_lib.managed_resources import Resource
+from runbook_lib.vault.credential_states import CredentialState
 from runbooks.bootstrap_registry import Facts, plan, report
 from tests.pure.test_component_registry import component, manifest, resource
 

@@ -29,7 +29,6 @@ from runbook_lib.callback_client import _clocks_off, _is_acceptance
 from runbook_lib.container_registry_words import words
 from runbook_lib.endpoints import endpoint_of
 from runbook_lib.errors import RunbookError
-from runbook_lib.hmac_key import key_of
 from runbook_lib.import_operation import failure
 from runbook_lib.job_line import NoResultError, read_result
 from runbook_lib.network.deadline import Deadline
@@ -42,11 +41,12 @@ from runbook_lib.notary_manifest import read_signature_manifest
 from runbook_lib.notary_referrers import read_referrers
 from runbook_lib.notary_signature import verify_envelope
 from runbook_lib.probe_http import HttpTarget, _encoded, _followed, _place, target_of
-from runbook_lib.publisher_token import parse_token
 from runbook_lib.release_fetch import read_artifact
 from runbook_lib.request_signing._fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values, message
 from runbook_lib.run import parameters
+from runbook_lib.vault.hmac_key import key_of
+from runbook_lib.vault.publisher_token import parse_token
 from runbooks.import_manifest import Parameters
 from tests.lab.release_maker import artifact_of
 from tests.notary_fixtures import NOW, cases

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from runbook_lib.publisher_token import SECRET as REGISTRY_TOKEN
+from runbook_lib.vault.publisher_token import SECRET as REGISTRY_TOKEN
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient, SecretProperties

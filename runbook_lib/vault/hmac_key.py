@@ -11,7 +11,7 @@ from runbook_lib.basics import base64url
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.errors import RunbookError
 from runbook_lib.request_signing.signer import SigningKey
-from runbook_lib.secret_in_use import secret_in_use
+from runbook_lib.vault.secret_in_use import secret_in_use
 
 if TYPE_CHECKING:
     from runbook_lib.runbook import Context

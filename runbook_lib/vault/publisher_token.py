@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.errors import RunbookError
-from runbook_lib.secret_in_use import how_to_mend, out_of_time, secret_in_use, why_none
+from runbook_lib.vault.secret_in_use import how_to_mend, out_of_time, secret_in_use, why_none
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
