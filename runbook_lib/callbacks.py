@@ -27,7 +27,7 @@ from runbook_lib.callback_payloads import (
 from runbook_lib.callback_spool import CallbackSpool
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
-from runbook_lib.operations_log import Entry
+from runbook_lib.operations_log.events import Entry
 from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.run.result import RunResult
 from runbook_lib.spool import Spooled, Strangers

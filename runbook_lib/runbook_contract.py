@@ -11,7 +11,7 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.network.retry import PolicySource
-from runbook_lib.operations_log import Entry
+from runbook_lib.operations_log.events import Entry
 from runbook_lib.run.output import JobOutput
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report, no_report

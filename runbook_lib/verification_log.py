@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
-from runbook_lib.operations_log import Entry
+from runbook_lib.operations_log.events import Entry
 
 if TYPE_CHECKING:
     from runbook_lib.notary_signature import VerifiedSignature

@@ -44,7 +44,7 @@ from runbook_lib.installed_release import stored_release
 from runbook_lib.managed_resources import ManagedResources
 from runbook_lib.network.failures import name_error
 from runbook_lib.observability import SCHEDULE, look_at_observability
-from runbook_lib.operations_log import Entry
+from runbook_lib.operations_log.events import Entry
 from runbook_lib.probe import Probe, run_probes
 from runbook_lib.probe_connection import tls_context
 from runbook_lib.release import ReleaseManifest

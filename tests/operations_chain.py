@@ -1,4 +1,4 @@
-"""What the chain of events in the operations log shows to its reader (runbook_lib.operations_log). Pure."""
+"""What the chain of events in the operations log shows to its reader (runbook_lib.operations_log.events). Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from runbook_lib.operations_log import event_id
+from runbook_lib.operations_log.events import event_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from azure.identity import ManagedIdentityCredential
 from azure.monitor.query import LogsQueryClient, LogsQueryResult
 from azure.storage.blob import BlobServiceClient
 
-from runbook_lib.log_delivery import SPOOL_CONTAINER
-from runbook_lib.operations_log import TABLE
+from runbook_lib.operations_log.delivery import SPOOL_CONTAINER
+from runbook_lib.operations_log.events import TABLE
 from tests.lab.running_lab import LabUnderTest
 
 

@@ -12,9 +12,9 @@ from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.log_delivery import SPOOL_CONTAINER, OperationsLog
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.operations_log import Entry, RunIdentity
+from runbook_lib.operations_log.delivery import SPOOL_CONTAINER, OperationsLog
+from runbook_lib.operations_log.events import Entry, RunIdentity
 from runbook_lib.run.output import JobOutput
 from tests.lab.log_reader import spooled, table_rows
 from tests.lab.running_lab import LabUnderTest

@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.log_delivery import CHUNK_BYTES, chunks
-from runbook_lib.operations_log import (
-    COLUMNS,
-    TEXT_LIMIT,
-    Entry,
-    Event,
-    RunIdentity,
-    event_id,
-    make_event,
-)
+from runbook_lib.operations_log.delivery import CHUNK_BYTES, chunks
+from runbook_lib.operations_log.events import COLUMNS, TEXT_LIMIT, Entry, Event, RunIdentity, event_id, make_event
 from tests.operations_chain import verify_chain
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=timezone.utc)

@@ -23,7 +23,7 @@ from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
-from runbook_lib.operations_log import Entry, Event, RunIdentity, canonical_json, make_event
+from runbook_lib.operations_log.events import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.run.output import JobOutput
 from runbook_lib.spool import NotAuthenticError, Spool, Spooled, Strangers
 from runbook_lib.spool_key import spool_keys

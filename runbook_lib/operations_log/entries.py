@@ -1,7 +1,7 @@
 """What the operations log tells of a run: its start, each change as planned and as observed, its end."""
 
 from runbook_lib.change import Change, Result
-from runbook_lib.operations_log import Entry
+from runbook_lib.operations_log.events import Entry
 from runbook_lib.run.result import RunResult
 
 START = Entry(step="run", action="start", outcome="started")
