@@ -13,8 +13,8 @@ from typing import Any
 from oci.container_registry_writer import ContainerRegistryWriter
 from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry_auth import PublisherTokenSource
-from runbook_lib.container_registry_wire import ContainerRegistryWire
+from runbook_lib.container_registry.tokens import PublisherTokenSource
+from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 from scripts.command_push import SIDE

@@ -27,9 +27,9 @@ from oras.provider import Registry
 from oci.layout import INDEX_MEDIA_TYPE, Descriptor
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
-from runbook_lib.container_registry import ContainerRegistryReader
-from runbook_lib.container_registry_auth import AccessToken, AccessTokens, TokenSource
-from runbook_lib.container_registry_wire import ABSENT, REDIRECTS, Answer, ContainerRegistryWire
+from runbook_lib.container_registry.reader import ContainerRegistryReader
+from runbook_lib.container_registry.tokens import AccessToken, AccessTokens, TokenSource
+from runbook_lib.container_registry.wire import ABSENT, REDIRECTS, Answer, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.network import header_fields
 from runbook_lib.network.retry import AnswerLost

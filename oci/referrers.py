@@ -10,8 +10,8 @@ from typing import Any
 
 from oci.container_registry_writer import ContainerRegistryWriter
 from oci.layout import INDEX_MEDIA_TYPE, Descriptor, canonical
+from runbook_lib.container_registry.wire import Answer
 from runbook_lib.container_registry_referrers import list_referrers
-from runbook_lib.container_registry_wire import Answer
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_manifest import ARTIFACT_TYPE
 from runbook_lib.notary_referrers import read_referrers

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from runbook_lib.basics import addresses
-from runbook_lib.container_registry import ContainerRegistryReader
-from runbook_lib.container_registry_wire import Answer
+from runbook_lib.container_registry.reader import ContainerRegistryReader
+from runbook_lib.container_registry.wire import Answer
 from runbook_lib.errors import RunbookError
 from runbook_lib.network import link_field
 from runbook_lib.network.header_fields import media_type

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_lib import artifact_storage
-from runbook_lib.container_registry import ContainerRegistryReader
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import LATEST, InstalledRelease, version_key
 from runbook_lib.release_fetch import read_artifact, resolve_release

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from runbook_lib.basics import strict_json
-from runbook_lib.container_registry import DIGEST, ContainerRegistryReader
+from runbook_lib.container_registry.reader import DIGEST, ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import DocumentPin, Pin, ReleaseManifest, RunbookPin
 

@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from runbook_lib.basics import strict_json
-from runbook_lib.container_registry import DIGEST, ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.reader import DIGEST, ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_manifest import MANIFEST_TYPE
 from runbook_lib.release import ReleaseManifest

@@ -7,7 +7,7 @@ artifact's bytes are given, and are what is signed: whoever goes on with what is
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runbook_lib.container_registry import ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.container_registry_referrers import list_referrers
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_manifest import ARTIFACT_TYPE, MANIFEST_TYPE

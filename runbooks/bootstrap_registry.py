@@ -30,7 +30,7 @@ from runbook_lib.component_rows import (
     schema_row,
 )
 from runbook_lib.component_tables import ComponentTables
-from runbook_lib.container_registry import customer_reader
+from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.errors import RunbookError
 from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.managed_resources import DETAILED_TYPES, ManagedResources, Resource

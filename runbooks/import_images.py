@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.container_registry import ContainerRegistryReader, customer_reader
-from runbook_lib.image_import import ImageImporter, image_importer
+from runbook_lib.container_registry.image_import import ImageImporter, image_importer
+from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader
 from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.release import Pin
 from runbook_lib.runbook import Context, Runbook, main

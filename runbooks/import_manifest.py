@@ -14,10 +14,10 @@ from datetime import datetime
 from runbook_lib import artifact_storage
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.container_registry import ContainerRegistryReader, customer_reader, publisher_reader
+from runbook_lib.container_registry.image_import import ImageImporter, image_importer
+from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader, publisher_reader
 from runbook_lib.container_registry_referrers import list_referrers
 from runbook_lib.errors import RunbookError
-from runbook_lib.image_import import ImageImporter, image_importer
 from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.notary_manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.notary_signature import TrustPolicy

@@ -12,7 +12,7 @@ from runbook_lib.artifact_blobs import ArtifactBlobs
 from runbook_lib.automation_account import AutomationAccount
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, Plan
-from runbook_lib.container_registry import customer_reader
+from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.publication import Publication, Wanted
 from runbook_lib.release_artifacts import ContainerRegistryArtifacts, script_of

@@ -13,7 +13,7 @@ from datetime import datetime
 from runbook_lib import rotation
 from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.container_registry import publisher_reader
+from runbook_lib.container_registry.reader import publisher_reader
 from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import LATEST, MANIFEST_REPOSITORY

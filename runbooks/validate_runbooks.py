@@ -14,7 +14,7 @@ from typing import Any
 from runbook_lib.automation_account import AutomationAccount, environment_of
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.container_registry import customer_reader
+from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.errors import RunbookError
 from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.job import new_lines, start_job, wait_for_job

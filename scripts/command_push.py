@@ -14,7 +14,7 @@ from oci.container_registry_writer import ContainerRegistryWriter
 from oci.push import BuiltRelease, Push
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
-from runbook_lib.container_registry_wire import PUBLISHER, Side
+from runbook_lib.container_registry.wire import PUBLISHER, Side
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
 from scripts import trusted_signer

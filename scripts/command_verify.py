@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry import ContainerRegistryReader
-from runbook_lib.container_registry_auth import AccessTokens
-from runbook_lib.container_registry_wire import PUBLISHER
+from runbook_lib.container_registry.reader import ContainerRegistryReader
+from runbook_lib.container_registry.tokens import AccessTokens
+from runbook_lib.container_registry.wire import PUBLISHER
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_descriptor import MAX_SHOWN, shown
 from runbook_lib.release import LATEST, MANIFEST_REPOSITORY

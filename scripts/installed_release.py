@@ -1,9 +1,9 @@
 """Which release is installed at the customer's, as a command of the deployment asks."""
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry import ContainerRegistryReader
-from runbook_lib.container_registry_auth import AccessTokens, EntraTokenSource
-from runbook_lib.container_registry_wire import CUSTOMER, ContainerRegistryWire
+from runbook_lib.container_registry.reader import ContainerRegistryReader
+from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource
+from runbook_lib.container_registry.wire import CUSTOMER, ContainerRegistryWire
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release import LATEST, MANIFEST_REPOSITORY, InstalledRelease
 from runbook_lib.release_fetch import fetch_release, read_artifact, resolve_release

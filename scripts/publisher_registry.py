@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry_auth import EntraTokenSource, PublisherTokenSource, TokenSource
-from runbook_lib.container_registry_wire import ContainerRegistryWire, Side
+from runbook_lib.container_registry.tokens import EntraTokenSource, PublisherTokenSource, TokenSource
+from runbook_lib.container_registry.wire import ContainerRegistryWire, Side
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy

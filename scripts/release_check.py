@@ -14,7 +14,7 @@ from oci import layout_reader, push
 from oci.layout import MANIFEST_MEDIA_TYPE
 from oci.layout_reader import Artifact
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.container_registry import ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
 from runbook_lib.notary_certificates import read_chain
 from runbook_lib.notary_envelope import JWS, read_envelope

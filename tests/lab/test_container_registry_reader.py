@@ -14,14 +14,14 @@ from azure.core.credentials import AccessToken
 from azure.identity import ManagedIdentityCredential
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
-from runbook_lib.container_registry import ContainerRegistryReader, Manifest
-from runbook_lib.container_registry_auth import (
+from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.tokens import (
     MAX_SCOPES_PER_TOKEN,
     AccessTokens,
     EntraTokenSource,
     PublisherTokenSource,
 )
-from runbook_lib.container_registry_wire import CUSTOMER, PUBLISHER, ContainerRegistryWire, Side
+from runbook_lib.container_registry.wire import CUSTOMER, PUBLISHER, ContainerRegistryWire, Side
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy

@@ -11,8 +11,8 @@ import requests
 from oci.container_registry_writer import MAX_PIECE_BYTES, PIECE_BYTES, ContainerRegistryWriter
 from oci.layout import Descriptor
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry_auth import PublisherTokenSource
-from runbook_lib.container_registry_wire import ContainerRegistryWire
+from runbook_lib.container_registry.tokens import PublisherTokenSource
+from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy

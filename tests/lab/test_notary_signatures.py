@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry import ContainerRegistryReader
-from runbook_lib.container_registry_auth import AccessTokens, PublisherTokenSource
-from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire
+from runbook_lib.container_registry.reader import ContainerRegistryReader
+from runbook_lib.container_registry.tokens import AccessTokens, PublisherTokenSource
+from runbook_lib.container_registry.wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy

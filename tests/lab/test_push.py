@@ -22,8 +22,8 @@ from oci.signers import PemSigner
 from oci.signing_chain import read_chain
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Result
-from runbook_lib.container_registry_auth import PublisherTokenSource
-from runbook_lib.container_registry_wire import ContainerRegistryWire
+from runbook_lib.container_registry.tokens import PublisherTokenSource
+from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error

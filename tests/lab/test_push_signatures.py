@@ -17,8 +17,8 @@ from oci.layout import INDEX_MEDIA_TYPE, canonical
 from oci.push import Push, descriptor_of, read_release
 from oci.referrers import Referrers
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry_auth import AccessToken
-from runbook_lib.container_registry_wire import ContainerRegistryWire
+from runbook_lib.container_registry.tokens import AccessToken
+from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from scripts.command_push import SIDE

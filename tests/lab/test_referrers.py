@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.container_registry import ContainerRegistryReader
-from runbook_lib.container_registry_auth import AccessTokens, PublisherTokenSource
+from runbook_lib.container_registry.reader import ContainerRegistryReader
+from runbook_lib.container_registry.tokens import AccessTokens, PublisherTokenSource
+from runbook_lib.container_registry.wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.container_registry_referrers import (
     MAX_ENTRIES,
     MAX_LIST_BYTES,
@@ -17,7 +18,6 @@ from runbook_lib.container_registry_referrers import (
     MAX_PAGES,
     list_referrers,
 )
-from runbook_lib.container_registry_wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.container_registry_words import MAX_ERRORS, MAX_WORDS, words
+from runbook_lib.container_registry.words import MAX_ERRORS, MAX_WORDS, words
 from runbook_lib.network import header_fields, link_field
 from runbook_lib.network.link_field import NotAFieldError
 

@@ -10,10 +10,10 @@ import pytest
 
 from runbook_lib.artifact_storage import ARTIFACT, CONTENT, SIGNATURE
 from runbook_lib.change import Change, Plan
-from runbook_lib.container_registry import ContainerRegistryReader, may_follow
+from runbook_lib.container_registry._import_operation import ImportOperation, failure
+from runbook_lib.container_registry.image_import import ImageImporter, Pace
+from runbook_lib.container_registry.reader import ContainerRegistryReader, may_follow
 from runbook_lib.errors import RunbookError
-from runbook_lib.image_import import ImageImporter, Pace
-from runbook_lib.import_operation import ImportOperation, failure
 from runbook_lib.notary_signature import TrustPolicy, VerifiedSignature
 from runbook_lib.release import InstalledRelease, Pin
 from runbook_lib.release_fetch import FetchedRelease

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import Clock
-from runbook_lib.container_registry_wire import Answer, ContainerRegistryWire
+from runbook_lib.container_registry.wire import Answer, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import whole_words
-from runbook_lib.container_registry_words import MAX_WORDS, words
+from runbook_lib.container_registry.words import MAX_WORDS, words
 from runbook_lib.errors import RunbookError
 from runbook_lib.network import header_fields
 from runbook_lib.network.http import TooLarge, copy_capped, read_capped

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from runbook_lib.basics import addresses
 from runbook_lib.basics.addresses import Address, NotAnAddressError
-from runbook_lib.container_registry_auth import AccessTokens, EntraTokenSource, PublisherTokenSource
-from runbook_lib.container_registry_wire import (
+from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource, PublisherTokenSource
+from runbook_lib.container_registry.wire import (
     ABSENT,
     CUSTOMER,
     PUBLISHER,

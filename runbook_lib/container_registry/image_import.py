@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from runbook_lib.basics.clock import Clock
-from runbook_lib.container_registry import ContainerRegistryReader
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import AnswerLost
 from runbook_lib.vault.publisher_token import PublisherToken
 
 if TYPE_CHECKING:
-    from runbook_lib.import_operation import ImportOperation, ImportOperations
+    from runbook_lib.container_registry._import_operation import ImportOperation, ImportOperations
     from runbook_lib.runbook import Context
 
 # An import's own deadline. Images of gigabytes take minutes; a job has 3 hours for all of them side by side.
@@ -109,7 +109,7 @@ class ImageImporter:
 
 def image_importer(context: "Context", reader: ContainerRegistryReader, token: PublisherToken) -> ImageImporter:
     """Return an importer into the customer's container registry, which `reader` reads."""
-    from runbook_lib.import_operation import ImportOperations
+    from runbook_lib.container_registry._import_operation import ImportOperations
 
     operations = ImportOperations(clients=context.clients, settings=context.settings, token=token, clock=context.clock)
     return ImageImporter(operations=operations, reader=reader, clock=context.clock)
