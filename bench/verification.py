@@ -10,8 +10,8 @@ from typing import Any
 
 from bench.customer import Report
 from bench.figures import Figure
-from runbook_lib.notary_envelope import JWS
-from runbook_lib.notary_signature import verify_envelope
+from runbook_lib.trust.envelope import JWS
+from runbook_lib.trust.signature import verify_envelope
 from tests.notary_fixtures import NOW, cases
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +33,7 @@ for name in {before!r}:
     importlib.import_module(name)
 memory, started = peak(), time.process_time()
 from datetime import datetime
-from runbook_lib.notary_signature import Subject, TrustPolicy, verify_envelope
+from runbook_lib.trust.signature import Subject, TrustPolicy, verify_envelope
 verify_envelope(Path({file!r}).read_bytes(), {media_type!r}, subject=Subject(**{subject!r}),
     policy=TrustPolicy(roots=frozenset({roots!r}), identity={identity!r}), now=datetime.fromisoformat({now!r}))
 print(json.dumps({{"milliseconds": (time.process_time() - started) * 1000, "kilobytes": peak() - memory}}))

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from oci.layout import EMPTY, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
 from oci.signers import Signer
 from oci.signing_chain import SigningChain
-from runbook_lib import notary_manifest
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_algorithms import is_signed
+from runbook_lib.trust import manifest as notary_manifest
+from runbook_lib.trust.algorithms import is_signed
 
 ARTIFACT_TYPE = notary_manifest.ARTIFACT_TYPE
 ENVELOPE_MEDIA_TYPE = "application/jose+json"

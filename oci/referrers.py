@@ -11,10 +11,10 @@ from typing import Any
 from oci.container_registry_writer import ContainerRegistryWriter
 from oci.layout import INDEX_MEDIA_TYPE, Descriptor, canonical
 from runbook_lib.container_registry.wire import Answer
-from runbook_lib.container_registry_referrers import list_referrers
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_manifest import ARTIFACT_TYPE
-from runbook_lib.notary_referrers import read_referrers
+from runbook_lib.trust.good_signature import read_referrers
+from runbook_lib.trust.manifest import ARTIFACT_TYPE
+from runbook_lib.trust.referrers import list_referrers
 
 # How often an index that others write, too, is tried.
 MAX_WRITES = 5

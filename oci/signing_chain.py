@@ -10,10 +10,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from runbook_lib import notary_certificates
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_algorithms import Algorithm, key_algorithm
-from runbook_lib.notary_certificates import Certificate, check_chain, check_validity
+from runbook_lib.trust import certificates as notary_certificates
+from runbook_lib.trust.algorithms import Algorithm, key_algorithm
+from runbook_lib.trust.certificates import Certificate, check_chain, check_validity
 
 _HASHES: dict[int, hashes.HashAlgorithm] = {256: hashes.SHA256(), 384: hashes.SHA384(), 512: hashes.SHA512()}
 

@@ -1,6 +1,6 @@
 """The hop from the publisher: who signed a release artifact, before a byte of it is read.
 
-What refers to the artifact is listed, and the first good signature among it decides (runbook_lib.notary_referrers). The
+What refers to the artifact is listed, and the first good signature among it decides (runbook_lib.trust.good_signature). The
 artifact's bytes are given, and are what is signed: whoever goes on with what is returned uses what was verified.
 """
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
-from runbook_lib.container_registry_referrers import list_referrers
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_manifest import ARTIFACT_TYPE, MANIFEST_TYPE
-from runbook_lib.notary_referrers import first_good_signature
-from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature
 from runbook_lib.release import MANIFEST_REPOSITORY
+from runbook_lib.trust.good_signature import first_good_signature
+from runbook_lib.trust.manifest import ARTIFACT_TYPE, MANIFEST_TYPE
+from runbook_lib.trust.referrers import list_referrers
+from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature
 
 # A container registry that keeps failing is not asked for every signature on a long list, each with its retries.
 MAX_FAILURES = 5

@@ -29,12 +29,12 @@ from runbook_lib.artifact_storage import (
     read_part,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_envelope import JWS
-from runbook_lib.notary_manifest import MANIFEST_TYPE
-from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
 from runbook_lib.release import InstalledRelease, ReleaseManifest
 from runbook_lib.release_fetch import read_artifact
 from runbook_lib.release_manifest import parse
+from runbook_lib.trust.envelope import JWS
+from runbook_lib.trust.manifest import MANIFEST_TYPE
+from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
 from runbook_lib.verification_log import recorded
 
 if TYPE_CHECKING:

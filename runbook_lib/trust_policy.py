@@ -6,7 +6,7 @@ The settings `trust_roots` and `trusted_identity` come from the environment or t
 
 from runbook_lib.azure.settings import Settings
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_signature import TrustPolicy
+from runbook_lib.trust.signature import TrustPolicy
 
 
 def trust_policy(settings: Settings) -> TrustPolicy:

@@ -12,8 +12,8 @@ from runbook_lib.network.failures import name_error
 from runbook_lib.operations_log.events import Entry
 
 if TYPE_CHECKING:
-    from runbook_lib.notary_signature import VerifiedSignature
     from runbook_lib.runbook import Context
+    from runbook_lib.trust.signature import VerifiedSignature
 
 VERIFY = "verify"
 

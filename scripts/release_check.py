@@ -16,13 +16,13 @@ from oci.layout_reader import Artifact
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_certificates import read_chain
-from runbook_lib.notary_envelope import JWS, read_envelope
-from runbook_lib.notary_referrers import GoodSignature, first_good_signature
-from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature
 from runbook_lib.release import MANIFEST_REPOSITORY, Pin, ReleaseManifest
 from runbook_lib.release_fetch import MAX_ARTIFACT_BYTES, fetch_release, read_artifact
 from runbook_lib.release_verification import verify_release
+from runbook_lib.trust.certificates import read_chain
+from runbook_lib.trust.envelope import JWS, read_envelope
+from runbook_lib.trust.good_signature import GoodSignature, first_good_signature
+from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature
 
 # Lookups at once, far from a container registry's rate (azure-facts, section 5).
 LOOKUPS_AT_ONCE = 8
@@ -244,7 +244,7 @@ class BuiltReleaseFolder:
 
 
 class _LayoutBlobs:
-    """The blobs of a layout, as a source of signatures (runbook_lib.notary_referrers.SignatureSource)."""
+    """The blobs of a layout, as a source of signatures (runbook_lib.trust.good_signature.SignatureSource)."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

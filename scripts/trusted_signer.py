@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 
 from oci.local_files import MAX_PEM_BYTES, FileRefusedError, read_file
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_signature import TrustPolicy
+from runbook_lib.trust.signature import TrustPolicy
 
 ROOTS = "VIBEDATA_TRUST_ROOTS"
 IDENTITY = "VIBEDATA_TRUSTED_IDENTITY"

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_referrers import GoodSignature, first_good_signature, read_referrers
-from runbook_lib.notary_signature import Subject, TrustPolicy
+from runbook_lib.trust.good_signature import GoodSignature, first_good_signature, read_referrers
+from runbook_lib.trust.signature import Subject, TrustPolicy
 
 FOLDER = Path(__file__).parent / "fixtures" / "notation"
 # The day after they were made; the README and the expiries say so.

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from runbook_lib.notary_envelope import JWS
-from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
+from runbook_lib.trust.envelope import JWS
+from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
 from tests.certificate_maker import AUTHORITY, Made, Wanted, make
 from tests.notary_fixtures import NOW
 

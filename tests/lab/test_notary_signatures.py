@@ -13,8 +13,8 @@ from runbook_lib.container_registry.wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.notary_referrers import GoodSignature, first_good_signature, read_referrers
-from runbook_lib.notary_signature import TrustPolicy
+from runbook_lib.trust.good_signature import GoodSignature, first_good_signature, read_referrers
+from runbook_lib.trust.signature import TrustPolicy
 from tests.lab import oci_client as oci
 from tests.lab.oci_client import Image
 from tests.lab.running_lab import LabUnderTest

@@ -10,7 +10,10 @@ import pytest
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.tokens import AccessTokens, PublisherTokenSource
 from runbook_lib.container_registry.wire import PUBLISHER, ContainerRegistryWire
-from runbook_lib.container_registry_referrers import (
+from runbook_lib.errors import RunbookError
+from runbook_lib.network.http import new_session
+from runbook_lib.network.retry import NetworkRetryPolicy
+from runbook_lib.trust.referrers import (
     MAX_ENTRIES,
     MAX_LIST_BYTES,
     MAX_LOOKED_AT,
@@ -18,9 +21,6 @@ from runbook_lib.container_registry_referrers import (
     MAX_PAGES,
     list_referrers,
 )
-from runbook_lib.errors import RunbookError
-from runbook_lib.network.http import new_session
-from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.fake_clock import FakeClock
 from tests.lab.release_maker import OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer

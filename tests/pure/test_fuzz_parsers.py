@@ -34,17 +34,17 @@ from runbook_lib.job_line import NoResultError, read_result
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.network.retry import retry_after_seconds
-from runbook_lib.notary_certificates import read_chain
-from runbook_lib.notary_envelope import JWS
-from runbook_lib.notary_identity import read_identity
-from runbook_lib.notary_manifest import read_signature_manifest
-from runbook_lib.notary_referrers import read_referrers
-from runbook_lib.notary_signature import verify_envelope
 from runbook_lib.probe_http import HttpTarget, _encoded, _followed, _place, target_of
 from runbook_lib.release_fetch import read_artifact
 from runbook_lib.request_signing._fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values, message
 from runbook_lib.run import parameters
+from runbook_lib.trust._identity import read_identity
+from runbook_lib.trust.certificates import read_chain
+from runbook_lib.trust.envelope import JWS
+from runbook_lib.trust.good_signature import read_referrers
+from runbook_lib.trust.manifest import read_signature_manifest
+from runbook_lib.trust.signature import verify_envelope
 from runbook_lib.vault.hmac_key import key_of
 from runbook_lib.vault.publisher_token import parse_token
 from runbooks.import_manifest import Parameters

@@ -14,11 +14,11 @@ from runbook_lib.container_registry._import_operation import ImportOperation, fa
 from runbook_lib.container_registry.image_import import ImageImporter, Pace
 from runbook_lib.container_registry.reader import ContainerRegistryReader, may_follow
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_signature import TrustPolicy, VerifiedSignature
 from runbook_lib.release import InstalledRelease, Pin
 from runbook_lib.release_fetch import FetchedRelease
 from runbook_lib.release_manifest import parse
 from runbook_lib.release_verification import VerifiedRelease
+from runbook_lib.trust.signature import TrustPolicy, VerifiedSignature
 from runbooks import import_images, import_manifest
 from tests.fake_clock import FakeClock
 from tests.pure.test_release_manifest import DOCUMENT

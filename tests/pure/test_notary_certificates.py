@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_certificates import MAX_CERTIFICATE_BYTES, MAX_CHAIN_LENGTH
+from runbook_lib.trust.certificates import MAX_CERTIFICATE_BYTES, MAX_CHAIN_LENGTH
 from tests.certificate_maker import AUTHORITY, KEY_USAGES, Made, Wanted, make
 from tests.notary_fixtures import NOW
 from tests.notary_maker import (

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_certificates import check_chain, read_chain
-from runbook_lib.notary_encoding import MAX_RSA_EXPONENT
+from runbook_lib.trust._encoding import MAX_RSA_EXPONENT
+from runbook_lib.trust.certificates import check_chain, read_chain
 from tests.certificate_maker import AUTHORITY, Made, Wanted, certify, make, new_key
 from tests.notary_maker import ECDSA_SHA256, INTERMEDIATE, LEAF, ROOT, as_der, assemble, der
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_envelope import JWS
-from runbook_lib.notary_manifest import read_signature_manifest
-from runbook_lib.notary_referrers import first_good_signature, read_referrers
-from runbook_lib.notary_signature import VerifiedSignature, verify_envelope
+from runbook_lib.trust.envelope import JWS
+from runbook_lib.trust.good_signature import first_good_signature, read_referrers
+from runbook_lib.trust.manifest import read_signature_manifest
+from runbook_lib.trust.signature import VerifiedSignature, verify_envelope
 from tests.notary_fixtures import NOW, Case, cases
 from tests.notary_maker import CHAIN, IDENTITY, PROTECTED, TARGET
 

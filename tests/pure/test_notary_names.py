@@ -6,8 +6,8 @@ import random
 import pytest
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_identity import read_identity
-from runbook_lib.notary_names import NotANameError, read_name
+from runbook_lib.trust._identity import read_identity
+from runbook_lib.trust._names import NotANameError, read_name
 
 # As `cryptography` writes it, and so does this product where it shows a signer.
 OURS = (

@@ -7,23 +7,23 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_descriptor import Descriptor
-from runbook_lib.notary_envelope import JWS, MAX_ENVELOPE_BYTES
-from runbook_lib.notary_manifest import (
-    ARTIFACT_TYPE,
-    MANIFEST_TYPE,
-    MAX_SIGNATURE_MANIFEST_BYTES,
-    SignatureManifest,
-    read_signature_manifest,
-    type_of,
-)
-from runbook_lib.notary_referrers import (
+from runbook_lib.trust._descriptor import Descriptor
+from runbook_lib.trust.envelope import JWS, MAX_ENVELOPE_BYTES
+from runbook_lib.trust.good_signature import (
     MAX_REFUSAL_LENGTH,
     MAX_REFUSALS_SHOWN,
     MAX_SIGNATURES,
     GoodSignature,
     first_good_signature,
     read_referrers,
+)
+from runbook_lib.trust.manifest import (
+    ARTIFACT_TYPE,
+    MANIFEST_TYPE,
+    MAX_SIGNATURE_MANIFEST_BYTES,
+    SignatureManifest,
+    read_signature_manifest,
+    type_of,
 )
 from tests.certificate_maker import AUTHORITY, Wanted, make
 from tests.notary_fixtures import NOW, digest_of

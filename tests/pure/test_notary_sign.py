@@ -21,8 +21,8 @@ from oci.notary_sign import Signature, Signing
 from oci.signers import PemSigner
 from oci.signing_chain import read_chain
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_manifest import read_signature_manifest
-from runbook_lib.notary_signature import Subject, TrustPolicy, verify_envelope
+from runbook_lib.trust.manifest import read_signature_manifest
+from runbook_lib.trust.signature import Subject, TrustPolicy, verify_envelope
 from tests.certificate_maker import AUTHORITY, Made, Wanted, make, new_key, pem
 from tests.fake_clock import FakeClock
 

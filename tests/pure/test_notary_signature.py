@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_envelope import JWS, MAX_ENVELOPE_BYTES
-from runbook_lib.notary_signature import TrustPolicy, verify_envelope
+from runbook_lib.trust.envelope import JWS, MAX_ENVELOPE_BYTES
+from runbook_lib.trust.signature import TrustPolicy, verify_envelope
 from tests.certificate_maker import Wanted, make
 from tests.notary_fixtures import NOW
 from tests.notary_maker import (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
-from runbook_lib.notary_envelope import COSE, JWS, MAX_ENVELOPE_BYTES
+from runbook_lib.trust._descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
+from runbook_lib.trust.envelope import COSE, JWS, MAX_ENVELOPE_BYTES
 
 ARTIFACT_TYPE = "application/vnd.cncf.notary.signature"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"

@@ -17,14 +17,14 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, shown
-from runbook_lib.notary_manifest import (
+from runbook_lib.trust._descriptor import Descriptor, malformed, read_descriptor, read_object, shown
+from runbook_lib.trust.manifest import (
     ARTIFACT_TYPE,
     MANIFEST_TYPE,
     MAX_SIGNATURE_MANIFEST_BYTES,
     read_signature_manifest,
 )
-from runbook_lib.notary_signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
+from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 # As notation's own default.

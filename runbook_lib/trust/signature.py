@@ -13,12 +13,12 @@ from datetime import datetime
 
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RefusedSigner, RunbookError
-from runbook_lib.notary_algorithms import algorithm_of, is_signed
-from runbook_lib.notary_attributes import X509, Attributes, read_attributes
-from runbook_lib.notary_certificates import Certificate, check_chain, check_validity, read_chain
-from runbook_lib.notary_descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
-from runbook_lib.notary_envelope import Envelope, read_envelope
-from runbook_lib.notary_identity import Identity, identity_of, read_identity
+from runbook_lib.trust._attributes import X509, Attributes, read_attributes
+from runbook_lib.trust._descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
+from runbook_lib.trust._identity import Identity, identity_of, read_identity
+from runbook_lib.trust.algorithms import algorithm_of, is_signed
+from runbook_lib.trust.certificates import Certificate, check_chain, check_validity, read_chain
+from runbook_lib.trust.envelope import Envelope, read_envelope
 
 # What was signed, in the words of the OCI specification.
 Subject = Descriptor
