@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.customer import Customer, customer
 from bench.figures import Figure
-from runbook_lib.artifact_blobs import CONTAINER
+from runbook_lib.release.files import CONTAINER
 from runbook_lib.runbook import main
 from runbooks import publish_runbooks
 from scripts import lab_process

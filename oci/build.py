@@ -17,7 +17,7 @@ from oci.release_documents import add_documents
 from oci.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
 from oci.written_files import replaced_folder, writing
 from runbook_lib.errors import RunbookError
-from runbook_lib.release_manifest import parse
+from runbook_lib.release.manifest import parse
 
 # All that a build puts into its folder; one with anything else is not a former build.
 CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks"})

@@ -15,7 +15,7 @@ from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, digest_o
 from oci.local_files import FileRefusedError
 from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
-from runbook_lib.release_manifest import DIGEST
+from runbook_lib.release.manifest import DIGEST
 
 # ACR's cap for one manifest (azure-facts, section 6).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024

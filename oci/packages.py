@@ -17,7 +17,7 @@ from oci.local_files import FileRefusedError
 from oci.package_lock import LockedPackage
 from oci.sandbox import pip_target
 from runbook_lib.errors import RunbookError
-from runbook_lib.release_artifacts import MAX_WHEEL_BYTES
+from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
 # A slow link and some 8 MB; pip has its own time limit for each connection.
 PIP_SECONDS = 900

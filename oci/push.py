@@ -17,10 +17,10 @@ from oci.layout_reader import Artifact
 from oci.referrers import Referrers
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import LATEST, ReleaseManifest, version_key
-from runbook_lib.release_artifacts import check_artifact
-from runbook_lib.release_fetch import fetch_release, read_artifact, resolve_release
-from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, parse
+from runbook_lib.release.artifacts import check_artifact
+from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
+from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, parse
+from runbook_lib.release.model import LATEST, ReleaseManifest, version_key
 
 # Requests in flight at once. Each upload holds one piece in memory (container_registry_writer.PIECE_BYTES).
 MAX_PARALLEL = 8

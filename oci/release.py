@@ -9,7 +9,7 @@ from oci.layout import canonical
 from oci.usable import check_usable
 from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
-from runbook_lib.release_manifest import MEDIA_TYPE, REPOSITORY, SCHEMA_VERSION, parse
+from runbook_lib.release.manifest import MEDIA_TYPE, REPOSITORY, SCHEMA_VERSION, parse
 
 RUNBOOK_REPOSITORY = "vibedata/runbooks"
 PACKAGES_REPOSITORY = "vibedata/python-packages"

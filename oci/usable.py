@@ -10,7 +10,7 @@ from runbook_lib.component_probes import ASKED_KINDS
 from runbook_lib.component_rows import component_row, policy_row, release_row
 from runbook_lib.endpoints import CONTAINER_APPS, SITES
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import Component, ReleaseManifest
+from runbook_lib.release.model import Component, ReleaseManifest
 
 # The types of resources that name an address (runbook_lib.endpoints).
 _WITH_ADDRESS = (CONTAINER_APPS, SITES)

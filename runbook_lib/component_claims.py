@@ -22,7 +22,7 @@ from runbook_lib.component_registry import fit
 from runbook_lib.endpoints import CONTAINER_APPS, endpoint_of, member
 from runbook_lib.errors import RunbookError
 from runbook_lib.managed_resources import Resource
-from runbook_lib.release import Component, Health, Pin, ReleaseManifest, RunbookPin
+from runbook_lib.release.model import Component, Health, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOKS = "Microsoft.Automation/automationAccounts/runbooks"
 

@@ -18,7 +18,7 @@ from runbook_lib.network.deadline import Deadline
 from runbook_lib.probe import PROBE_SECONDS, Probe
 from runbook_lib.probe_connection import connect
 from runbook_lib.probe_http import DEFAULT_PATH, DEFAULT_STATUS, HttpTarget, look_http, target_of
-from runbook_lib.release_manifest import MAX_PROBE_SECONDS
+from runbook_lib.release.manifest import MAX_PROBE_SECONDS
 
 ASKED_KINDS = ("http", "tcp")
 # ARM's words for a resource at rest; none where a type has no such state.

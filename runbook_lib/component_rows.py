@@ -31,7 +31,7 @@ from runbook_lib.health import STATES, STREAK_LIMIT
 from runbook_lib.managed_resources import Resource
 from runbook_lib.network_policy import PARTITION as POLICY
 from runbook_lib.network_policy import ROW as NETWORK_RETRY_POLICIES
-from runbook_lib.release import InstalledRelease, ReleaseManifest
+from runbook_lib.release.model import InstalledRelease, ReleaseManifest
 
 if TYPE_CHECKING:
     from runbook_lib.component_claims import Claim, Found
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 # Edm.Int32, the largest (learn.microsoft.com, Understanding the Table service data model).
 MAX_INT32 = 2**31 - 1
-# As the release manifest bounds them (runbook_lib.release_manifest).
+# As the release manifest bounds them (runbook_lib.release.manifest).
 MAX_COMPONENTS = 1000
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){2}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

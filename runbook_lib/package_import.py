@@ -11,7 +11,7 @@ from runbook_lib.automation_account import AutomationAccount, HeldPackage
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import retry_after_seconds
-from runbook_lib.release_artifacts import ArtifactBlob, Wheel
+from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 
 # Where a 429 does not say how long: what Microsoft's own importer waits (azure-facts, section 1).
 THROTTLED_SECONDS = 60.0

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from tempfile import TemporaryFile
 
-from runbook_lib.artifact_blobs import CONTAINER, ArtifactBlobs, blob_name
 from runbook_lib.automation_account import (
     LANGUAGE,
     LANGUAGE_VERSION,
@@ -31,7 +30,8 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.package_import import PackageImports, package_state
-from runbook_lib.release_artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
+from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
+from runbook_lib.release.files import CONTAINER, ArtifactBlobs, blob_name
 
 PYTHON = f"{LANGUAGE} {LANGUAGE_VERSION}"
 KEEP, CREATE, IMPORT, PUBLISH = "keep", "create", "import", "publish"

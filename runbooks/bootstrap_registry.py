@@ -32,9 +32,9 @@ from runbook_lib.component_rows import (
 from runbook_lib.component_tables import ComponentTables
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.errors import RunbookError
-from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.managed_resources import DETAILED_TYPES, ManagedResources, Resource
-from runbook_lib.release import ReleaseManifest
+from runbook_lib.release.installed import ReleaseParameters, installed_release
+from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.vault.credential_states import CredentialState, read_credential_states

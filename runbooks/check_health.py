@@ -40,14 +40,14 @@ from runbook_lib.health import (
 )
 from runbook_lib.health_policy import policy_row, read_health_policy
 from runbook_lib.health_summary import health_summary
-from runbook_lib.installed_release import stored_release
 from runbook_lib.managed_resources import ManagedResources
 from runbook_lib.network.failures import name_error
 from runbook_lib.observability import SCHEDULE, look_at_observability
 from runbook_lib.operations_log.events import Entry
 from runbook_lib.probe import Probe, run_probes
 from runbook_lib.probe_connection import tls_context
-from runbook_lib.release import ReleaseManifest
+from runbook_lib.release.installed import stored_release
+from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context, Runbook, main

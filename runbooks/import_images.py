@@ -13,8 +13,8 @@ from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader
-from runbook_lib.installed_release import ReleaseParameters, installed_release
-from runbook_lib.release import Pin
+from runbook_lib.release.installed import ReleaseParameters, installed_release
+from runbook_lib.release.model import Pin
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.spool_key import spool_keys
 from runbook_lib.vault.publisher_token import read_publisher_token

@@ -11,28 +11,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runbook_lib import artifact_storage
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader, publisher_reader
 from runbook_lib.errors import RunbookError
-from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
-from runbook_lib.release import LATEST, InstalledRelease
-from runbook_lib.release_fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
-from runbook_lib.release_manifest import REPOSITORY, TAG
-from runbook_lib.release_rules import check_installable, in_the_way
-from runbook_lib.release_verification import VerifiedRelease, verify_release
+from runbook_lib.release import storage as artifact_storage
+from runbook_lib.release.fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
+from runbook_lib.release.installed import MAX_NO_GOOD, those_that_are_good
+from runbook_lib.release.manifest import REPOSITORY, TAG
+from runbook_lib.release.model import LATEST, InstalledRelease
+from runbook_lib.release.rules import check_installable, in_the_way
+from runbook_lib.release.stored import is_no_good, is_whole, missing_parts, read_stored
+from runbook_lib.release.trust_policy import trust_policy
+from runbook_lib.release.verification import VerifiedRelease, verify_release
+from runbook_lib.release.verification_log import Step, recorded
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.spool_key import spool_keys
-from runbook_lib.stored_release import is_no_good, is_whole, missing_parts, read_stored
 from runbook_lib.trust.manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import TrustPolicy
-from runbook_lib.trust_policy import trust_policy
 from runbook_lib.vault.publisher_token import read_publisher_token
-from runbook_lib.verification_log import Step, recorded
 
 IMPORT = "import"
 STORE = "store"

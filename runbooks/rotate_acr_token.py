@@ -16,7 +16,7 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.container_registry.reader import publisher_reader
 from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import LATEST, MANIFEST_REPOSITORY
+from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.rotation import Credential, Facts
 from runbook_lib.rotation_parameters import RotationParameters
 from runbook_lib.runbook import Context, Runbook, main

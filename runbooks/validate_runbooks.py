@@ -16,12 +16,12 @@ from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.errors import RunbookError
-from runbook_lib.installed_release import ReleaseParameters, installed_release
 from runbook_lib.job import new_lines, start_job, wait_for_job
 from runbook_lib.package_import import package_state
 from runbook_lib.publication import LOOKS_AT_ONCE, runbook_state, state_of
-from runbook_lib.release import ReleaseManifest
-from runbook_lib.release_artifacts import ContainerRegistryArtifacts
+from runbook_lib.release.artifacts import ContainerRegistryArtifacts
+from runbook_lib.release.installed import ReleaseParameters, installed_release
+from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.trial import Lack, lack_of

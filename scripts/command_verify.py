@@ -11,8 +11,8 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.tokens import AccessTokens
 from runbook_lib.container_registry.wire import PUBLISHER
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import LATEST, MANIFEST_REPOSITORY
-from runbook_lib.release_manifest import DIGEST, TAG
+from runbook_lib.release.manifest import DIGEST, TAG
+from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.trust._descriptor import MAX_SHOWN, shown
 from scripts import trusted_signer
 from scripts.output import show, table

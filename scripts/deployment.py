@@ -10,7 +10,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.release import LATEST
+from runbook_lib.release.model import LATEST
 from scripts.azure_session import AzureSession
 from scripts.change_errors import name_any
 from scripts.command_invoke import result_of

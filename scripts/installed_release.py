@@ -5,8 +5,8 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource
 from runbook_lib.container_registry.wire import CUSTOMER, ContainerRegistryWire
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.release import LATEST, MANIFEST_REPOSITORY, InstalledRelease
-from runbook_lib.release_fetch import fetch_release, read_artifact, resolve_release
+from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
+from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, InstalledRelease
 from scripts.azure_session import AzureSession
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from runbook_lib import publication
-from runbook_lib.artifact_blobs import ArtifactBlobs
 from runbook_lib.automation_account import AutomationAccount
 from runbook_lib.azure.settings import AUTOMATION_VARIABLE
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.publication import Publication, Wanted
+from runbook_lib.release.files import ArtifactBlobs
 from scripts.azure_session import AzureSession
 from scripts.release_artifacts import LayoutArtifacts
 

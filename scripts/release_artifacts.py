@@ -9,7 +9,7 @@ from oci import layout_reader
 from oci.layout import COPY_BYTES
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from runbook_lib.release_artifacts import (
+from runbook_lib.release.artifacts import (
     MAX_ARTIFACT_BYTES,
     ArtifactBlob,
     PackageSet,
@@ -17,8 +17,8 @@ from runbook_lib.release_artifacts import (
     read_package_set,
     script_of,
 )
-from runbook_lib.release_rules import check_installable
-from runbook_lib.trust_policy import trust_policy
+from runbook_lib.release.rules import check_installable
+from runbook_lib.release.trust_policy import trust_policy
 from scripts.azure_session import AzureSession
 from scripts.installed_release import installed_release
 from scripts.release_check import BuiltReleaseFolder
@@ -63,7 +63,7 @@ class LayoutArtifacts:
         return tuple(script_of(name, self._scripts[name]) for name in names)
 
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
-        """Write a file's bytes to `file`. See runbook_lib.release_artifacts.ArtifactSource."""
+        """Write a file's bytes to `file`. See runbook_lib.release.artifacts.ArtifactSource."""
         found = hashlib.sha256()
         with layout_reader.opened(self._folder, f"sha256:{blob.sha256}") as content:
             while piece := content.read(COPY_BYTES):

@@ -16,9 +16,9 @@ from oci.layout_reader import Artifact
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import MANIFEST_REPOSITORY, Pin, ReleaseManifest
-from runbook_lib.release_fetch import MAX_ARTIFACT_BYTES, fetch_release, read_artifact
-from runbook_lib.release_verification import verify_release
+from runbook_lib.release.fetch import MAX_ARTIFACT_BYTES, fetch_release, read_artifact
+from runbook_lib.release.model import MANIFEST_REPOSITORY, Pin, ReleaseManifest
+from runbook_lib.release.verification import verify_release
 from runbook_lib.trust.certificates import read_chain
 from runbook_lib.trust.envelope import JWS, read_envelope
 from runbook_lib.trust.good_signature import GoodSignature, first_good_signature

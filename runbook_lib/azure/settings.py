@@ -81,7 +81,7 @@ _FORMS: dict[str, Form] = {
     "uami_client_id": (f"({GUID[0]})?", GUID[1]),
     "publisher_api": _URL,
     "instance_id": (r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes"),
-    # Two while the publisher changes to another. Where none is pinned, nothing is trusted: runbook_lib.trust_policy.
+    # Two while the publisher changes to another. Where none is pinned, nothing is trusted: runbook_lib.release.trust_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
 }

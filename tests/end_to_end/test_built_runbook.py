@@ -99,7 +99,7 @@ def test_size_is_within_the_limit_and_the_aim(name: str) -> None:
 
 def test_a_rotation_carries_no_release_manifests_reader() -> None:
     for name in ("rotate_acr_token", "rotate_hmac"):
-        assert not {"runbook_lib/release_manifest.py", "runbook_lib/release_rules.py"} & set(built(name).files)
+        assert not {"runbook_lib/release/manifest.py", "runbook_lib/release/rules.py"} & set(built(name).files)
 
 
 def test_every_module_is_readable_in_the_file() -> None:

@@ -10,12 +10,12 @@ import pytest
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import HttpResponseError
 
-from runbook_lib.artifact_storage import SIGNATURE, check_immutable, read_part
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import Settings, load
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.release import InstalledRelease
+from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.storage import SIGNATURE, check_immutable, read_part
 from tests.fake_clock import FakeClock
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer
 

@@ -13,7 +13,7 @@ from runbook_lib.automation_account import AutomationAccount, HeldRunbook
 from runbook_lib.azure.settings import Settings, load
 from runbook_lib.errors import RunbookError
 from runbook_lib.publication import Facts, Wanted, plan
-from runbook_lib.release_artifacts import ArtifactBlob, PackageSet
+from runbook_lib.release.artifacts import ArtifactBlob, PackageSet
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer
 
 GUID = "00000000-0000-4000-8000-000000000000"

@@ -14,8 +14,8 @@ from azure.storage.blob import BlobServiceClient
 
 from runbook_lib.callback_spool import CONTAINER as SPOOL
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import InstalledRelease
-from runbook_lib.stored_release import read_stored
+from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.stored import read_stored
 from runbook_lib.trust.signature import TrustPolicy
 from runbooks import bootstrap_registry, publish_runbooks, validate_runbooks
 from tests.lab import health_rig, installed, release_maker

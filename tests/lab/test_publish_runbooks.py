@@ -11,10 +11,10 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.automation import models as m
 
-from runbook_lib.artifact_blobs import ArtifactBlobs, blob_name
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from runbook_lib.release_artifacts import ArtifactBlob
+from runbook_lib.release.artifacts import ArtifactBlob
+from runbook_lib.release.files import ArtifactBlobs, blob_name
 from runbooks import publish_runbooks
 from tests.lab import installed
 from tests.lab.automation_helpers import wheel

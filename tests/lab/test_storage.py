@@ -28,10 +28,10 @@ from azure.storage.blob import (
     generate_blob_sas,
 )
 
-from runbook_lib.artifact_storage import SIGNATURE, blob_name, check_immutable, judge_policy, read_part
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import InstalledRelease
+from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.storage import SIGNATURE, blob_name, check_immutable, judge_policy, read_part
 from tests.lab.running_lab import LabUnderTest
 
 CONTAINERS = ["artifacts", "callbacks-spool", "locks", "operations-spool", "release-manifests", "runbook-packages"]

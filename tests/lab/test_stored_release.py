@@ -8,16 +8,16 @@ from io import BytesIO
 
 import pytest
 
-from runbook_lib.artifact_storage import list_blobs
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
-from runbook_lib.installed_release import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.release import InstalledRelease
+from runbook_lib.release.installed import MAX_NO_GOOD, those_that_are_good
+from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.storage import list_blobs
 from runbook_lib.run.output import JobOutput
 from runbook_lib.runbook import Context
 from tests.lab import installed, release_maker

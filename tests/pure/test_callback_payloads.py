@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib import callback_payloads, health, release_manifest
+from runbook_lib import callback_payloads, health
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callback_payloads import (
     KINDS,
@@ -24,6 +24,7 @@ from runbook_lib.callback_payloads import (
     to_json,
 )
 from runbook_lib.errors import CATALOGUE
+from runbook_lib.release import manifest as release_manifest
 from runbook_lib.run import result
 from tests.fake_clock import FakeClock
 

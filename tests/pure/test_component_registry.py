@@ -39,8 +39,8 @@ from runbook_lib.component_rows import (
 from runbook_lib.endpoints import endpoint_of
 from runbook_lib.errors import RunbookError
 from runbook_lib.managed_resources import Resource
-from runbook_lib.release import ReleaseManifest
-from runbook_lib.release_manifest import parse
+from runbook_lib.release.manifest import parse
+from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.vault.credential_states import state_of
 from tests.lab.release_maker import document
 

@@ -20,7 +20,7 @@ import pytest
 
 from oci import layout_reader, package_lock
 from publisher.callback_keys import PATH
-from runbook_lib import callback_payloads, release_manifest
+from runbook_lib import callback_payloads
 from runbook_lib.azure import settings
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import SYSTEM_CLOCK
@@ -35,7 +35,8 @@ from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.probe_http import HttpTarget, _encoded, _followed, _place, target_of
-from runbook_lib.release_fetch import read_artifact
+from runbook_lib.release import manifest as release_manifest
+from runbook_lib.release.fetch import read_artifact
 from runbook_lib.request_signing._fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values, message
 from runbook_lib.run import parameters

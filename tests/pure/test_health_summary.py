@@ -10,7 +10,7 @@ from runbook_lib.callback_payloads import PayloadRefusedError, to_json
 from runbook_lib.component_registry import key_of
 from runbook_lib.health import STATES, Health, Own
 from runbook_lib.health_summary import health_summary
-from runbook_lib.release_manifest import from_document
+from runbook_lib.release.manifest import from_document
 from tests.pure.test_release_manifest import document
 
 AT = "2026-11-25T10:00:00.000000Z"

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.artifact_storage import ARTIFACT, CONTENT, SIGNATURE
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry._import_operation import ImportOperation, failure
 from runbook_lib.container_registry.image_import import ImageImporter, Pace
 from runbook_lib.container_registry.reader import ContainerRegistryReader, may_follow
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import InstalledRelease, Pin
-from runbook_lib.release_fetch import FetchedRelease
-from runbook_lib.release_manifest import parse
-from runbook_lib.release_verification import VerifiedRelease
+from runbook_lib.release.fetch import FetchedRelease
+from runbook_lib.release.manifest import parse
+from runbook_lib.release.model import InstalledRelease, Pin
+from runbook_lib.release.storage import ARTIFACT, CONTENT, SIGNATURE
+from runbook_lib.release.verification import VerifiedRelease
 from runbook_lib.trust.signature import TrustPolicy, VerifiedSignature
 from runbooks import import_images, import_manifest
 from tests.fake_clock import FakeClock

@@ -13,7 +13,7 @@ from runbook_lib.change import Plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.job import JobResult
 from runbook_lib.publication import Facts, Wanted, notices, plan, runbook_state
-from runbook_lib.release_artifacts import PACKAGES_TYPE, TITLE, PackageSet, read_package_set, script_of
+from runbook_lib.release.artifacts import PACKAGES_TYPE, TITLE, PackageSet, read_package_set, script_of
 from runbook_lib.trial import lack_of
 from scripts import publication as bootstrap
 

@@ -12,7 +12,7 @@ from oci.packages import module_names
 from oci.push import Facts
 from oci.release import BuiltDocument, BuiltRunbook, ReleaseDefinition
 from runbook_lib.errors import RunbookError
-from runbook_lib.release_manifest import parse
+from runbook_lib.release.manifest import parse
 
 CREATED = datetime(2026, 11, 1, 10, tzinfo=timezone.utc)
 DIGEST = f"sha256:{1:064x}"

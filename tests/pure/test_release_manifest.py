@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from runbook_lib import release_manifest
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import InstalledRelease, version_key
-from runbook_lib.release_manifest import from_document, parse
-from runbook_lib.release_rules import check_installable, in_the_way
+from runbook_lib.release import manifest as release_manifest
+from runbook_lib.release.manifest import from_document, parse
+from runbook_lib.release.model import InstalledRelease, version_key
+from runbook_lib.release.rules import check_installable, in_the_way
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "oci" / "release-manifest.schema.json").read_text())
 DIGEST = "sha256:" + "a" * 64

@@ -16,7 +16,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import MANIFEST_REPOSITORY, InstalledRelease, ReleaseManifest, version_key
+from runbook_lib.release.model import MANIFEST_REPOSITORY, InstalledRelease, ReleaseManifest, version_key
 
 
 def check_consistent(manifest: ReleaseManifest) -> None:

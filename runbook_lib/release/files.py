@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.listing import bounded
-from runbook_lib.release_artifacts import ArtifactBlob
+from runbook_lib.release.artifacts import ArtifactBlob
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, UserDelegationKey

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from runbook_lib.basics import strict_json
 from runbook_lib.container_registry.reader import DIGEST, ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import ReleaseManifest
-from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, REPOSITORY, parse
+from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, REPOSITORY, parse
+from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.trust.manifest import MANIFEST_TYPE
 
 # The artifact's own manifest has one layer and a few annotations.

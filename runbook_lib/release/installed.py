@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook_lib import artifact_storage
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import LATEST, InstalledRelease, version_key
-from runbook_lib.release_fetch import read_artifact, resolve_release
-from runbook_lib.release_manifest import REPOSITORY, VERSION
+from runbook_lib.release import storage as artifact_storage
+from runbook_lib.release.fetch import read_artifact, resolve_release
+from runbook_lib.release.manifest import REPOSITORY, VERSION
+from runbook_lib.release.model import LATEST, InstalledRelease, version_key
+from runbook_lib.release.stored import StoredRelease, is_no_good, read_stored
+from runbook_lib.release.trust_policy import trust_policy
+from runbook_lib.release.verification_log import recorded
 from runbook_lib.run.parameters import CommonParameters
-from runbook_lib.stored_release import StoredRelease, is_no_good, read_stored
-from runbook_lib.trust_policy import trust_policy
-from runbook_lib.verification_log import recorded
 
 # Of the versions that there are, what an error tells.
 MAX_TOLD = 10

@@ -82,7 +82,7 @@ class NetworkRetryPolicies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseManifest:
-    """One release. `runbook_lib.release_manifest.parse` makes it, and only after every check that needs no customer."""
+    """One release. `runbook_lib.release.manifest.parse` makes it, and only after every check that needs no customer."""
 
     version: str
     channel: str

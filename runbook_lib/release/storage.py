@@ -19,8 +19,8 @@ from runbook_lib.endpoints import member
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import service_codes
 from runbook_lib.network.listing import bounded
-from runbook_lib.release import InstalledRelease
-from runbook_lib.release_manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
+from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
+from runbook_lib.release.model import InstalledRelease
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
@@ -136,7 +136,7 @@ def releases_in(blobs: Mapping[str, datetime]) -> tuple[InstalledRelease, ...]:
     """Return the releases that there are by their names: those with every part first, then the older before the newer.
 
     Whoever may write blobs can make such a name, though none that is older: only its signature says what a release is:
-    see runbook_lib.stored_release.
+    see runbook_lib.release.stored.
     """
     matches = (_BLOB_NAME.fullmatch(name) for name in blobs)
     releases = [InstalledRelease(match["version"], match["sha256"]) for match in matches if match]

@@ -18,7 +18,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.artifact_storage import (
+from runbook_lib.errors import RunbookError
+from runbook_lib.release.fetch import read_artifact
+from runbook_lib.release.manifest import parse
+from runbook_lib.release.model import InstalledRelease, ReleaseManifest
+from runbook_lib.release.storage import (
     ARTIFACT,
     CONTAINER,
     CONTENT,
@@ -28,14 +32,10 @@ from runbook_lib.artifact_storage import (
     read_back,
     read_part,
 )
-from runbook_lib.errors import RunbookError
-from runbook_lib.release import InstalledRelease, ReleaseManifest
-from runbook_lib.release_fetch import read_artifact
-from runbook_lib.release_manifest import parse
+from runbook_lib.release.verification_log import recorded
 from runbook_lib.trust.envelope import JWS
 from runbook_lib.trust.manifest import MANIFEST_TYPE
 from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
-from runbook_lib.verification_log import recorded
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient

@@ -1,7 +1,7 @@
 """Read a release manifest, field by field: nothing of it is used before every check has passed.
 
 The form is that of oci/release-manifest.schema.json; a test holds the two against each other. What a schema cannot say
-is in runbook_lib/release_rules.py.
+is in runbook_lib/release/rules.py.
 """
 
 import re
@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, get_args
 
-from runbook_lib import release_rules
 from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.network_policy import MAX_DELAY_SECONDS, MAX_RETRIES
-from runbook_lib.release import (
+from runbook_lib.release import rules as release_rules
+from runbook_lib.release.model import (
     MANIFEST_REPOSITORY,
     Component,
     ComponentType,

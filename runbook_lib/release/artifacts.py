@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Protocol
 from runbook_lib.basics import strict_json
 from runbook_lib.container_registry.reader import DIGEST, ContainerRegistryReader
 from runbook_lib.errors import RunbookError
-from runbook_lib.release import DocumentPin, Pin, ReleaseManifest, RunbookPin
+from runbook_lib.release.model import DocumentPin, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
