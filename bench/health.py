@@ -14,9 +14,9 @@ from azure.data.tables import TableServiceClient
 from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.component_registry import COMPONENTS, POLICIES, REGISTERED, Row, batches
-from runbook_lib.component_tables import ComponentTables
-from runbook_lib.managed_resources import ManagedResources, Resource
+from runbook_lib.component_registry.managed_resources import ManagedResources, Resource
+from runbook_lib.component_registry.schema import COMPONENTS, POLICIES, REGISTERED, Row, batches
+from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.probe import PROBE_SECONDS
 from runbook_lib.runbook import main

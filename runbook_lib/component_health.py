@@ -12,7 +12,7 @@ Partition OBSERVABILITY holds rows of the same columns for what watches over the
 
 from collections.abc import Mapping
 
-from runbook_lib.component_registry import COMPONENTS, OBSERVABILITY, REGISTERED, Entity, Row
+from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, REGISTERED, Entity, Row
 from runbook_lib.health import STATES, Health, Own, State
 
 

@@ -8,12 +8,12 @@ import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from runbook_lib.component_registry import VANISHED
-from runbook_lib.component_rows import RegisteredComponent
-from runbook_lib.endpoints import endpoint_of
+from runbook_lib.component_registry.endpoints import endpoint_of
+from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, Availability, ManagedResources, Resource
+from runbook_lib.component_registry.rows import RegisteredComponent
+from runbook_lib.component_registry.schema import VANISHED
 from runbook_lib.errors import RunbookError
 from runbook_lib.health import Observation
-from runbook_lib.managed_resources import DETAILED_TYPES, Availability, ManagedResources, Resource
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.probe import PROBE_SECONDS, Probe
 from runbook_lib.probe_connection import connect

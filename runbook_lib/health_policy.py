@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.component_registry import POLICIES, Row
+from runbook_lib.component_registry.schema import POLICIES, Row
 from runbook_lib.health import HealthPolicy
 
 if TYPE_CHECKING:

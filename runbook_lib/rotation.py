@@ -14,8 +14,8 @@ from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.component_registry import CREDENTIALS, SCHEMA, Batch, Key, Recorded
-from runbook_lib.component_tables import ComponentTables
+from runbook_lib.component_registry.schema import CREDENTIALS, SCHEMA, Batch, Key, Recorded
+from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.credential_request import Request, held
 from runbook_lib.credential_rotation import Decision, decide
 from runbook_lib.credential_vault import CredentialVault, new_version

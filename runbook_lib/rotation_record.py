@@ -9,7 +9,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.component_registry import CREDENTIALS, CURRENT, Batch, Key, Recorded, Row, batches, changed, key_of
+from runbook_lib.component_registry.schema import (
+    CREDENTIALS,
+    CURRENT,
+    Batch,
+    Key,
+    Recorded,
+    Row,
+    batches,
+    changed,
+    key_of,
+)
 from runbook_lib.credential_request import held
 from runbook_lib.credential_rotation import Decision
 from runbook_lib.credential_versions import Secret, Seen, Version, open_rotation, pending_name, version_target

@@ -15,12 +15,12 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.callbacks import tell_publisher
 from runbook_lib.change import Plan, Result
+from runbook_lib.component_registry.network_policy import read_network_retry_policy
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.network.trouble import once_in_a_while
-from runbook_lib.network_policy import read_network_retry_policy
 from runbook_lib.operations_log.delivery import OperationsLog
 from runbook_lib.operations_log.entries import START, finish_entry, planned_entry, result_entry
 from runbook_lib.operations_log.events import TABLE, Entry, RunIdentity

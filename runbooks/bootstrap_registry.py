@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 
-from runbook_lib import component_registry
 from runbook_lib.automation_account import AutomationAccount
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.component_claims import RUNBOOKS, Claim, Found, claims, found
-from runbook_lib.component_registry import Batch, Key, Recorded, Row
-from runbook_lib.component_rows import (
+from runbook_lib.component_registry import schema as component_registry
+from runbook_lib.component_registry.claims import RUNBOOKS, Claim, Found, claims, found
+from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, ManagedResources, Resource
+from runbook_lib.component_registry.rows import (
     GONE_COMPONENT,
     GONE_RESOURCE,
     component_row,
@@ -29,10 +29,10 @@ from runbook_lib.component_rows import (
     resource_rows,
     schema_row,
 )
-from runbook_lib.component_tables import ComponentTables
+from runbook_lib.component_registry.schema import Batch, Key, Recorded, Row
+from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.errors import RunbookError
-from runbook_lib.managed_resources import DETAILED_TYPES, ManagedResources, Resource
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report

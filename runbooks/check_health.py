@@ -15,16 +15,26 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
-from runbook_lib import component_registry
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callback_payloads import Payload
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.component_health import health_row, needs, own_of, state_of, target_of
 from runbook_lib.component_probes import probe_of, read_group
-from runbook_lib.component_registry import COMPONENTS, OBSERVABILITY, RELEASES, SCHEMA, Batch, Entity, Key, Recorded
-from runbook_lib.component_rows import RegisteredComponent, current_release, ill_columns, registered_component
-from runbook_lib.component_tables import ComponentTables
+from runbook_lib.component_registry import schema as component_registry
+from runbook_lib.component_registry.managed_resources import ManagedResources
+from runbook_lib.component_registry.rows import RegisteredComponent, current_release, ill_columns, registered_component
+from runbook_lib.component_registry.schema import (
+    COMPONENTS,
+    OBSERVABILITY,
+    RELEASES,
+    SCHEMA,
+    Batch,
+    Entity,
+    Key,
+    Recorded,
+)
+from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.errors import RunbookError
 from runbook_lib.health import (
     STATES,
@@ -40,7 +50,6 @@ from runbook_lib.health import (
 )
 from runbook_lib.health_policy import policy_row, read_health_policy
 from runbook_lib.health_summary import health_summary
-from runbook_lib.managed_resources import ManagedResources
 from runbook_lib.network.failures import name_error
 from runbook_lib.observability import SCHEDULE, look_at_observability
 from runbook_lib.operations_log.events import Entry

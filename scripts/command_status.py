@@ -8,8 +8,8 @@ from typing import TypeVar
 from oci.written_files import write_file
 from runbook_lib.automation_account import AutomationAccount, plain
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.component_registry import COMPONENTS, Entity
-from runbook_lib.component_tables import ComponentTables
+from runbook_lib.component_registry.schema import COMPONENTS, Entity
+from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.retry import NetworkRetryPolicy

@@ -10,8 +10,16 @@ from typing import Any
 
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.basics.visible_text import is_visible
-from runbook_lib.component_registry import COMPONENTS, CREDENTIALS, CURRENT, OBSERVABILITY, RELEASES, VANISHED, Entity
-from runbook_lib.component_rows import registered_component
+from runbook_lib.component_registry.rows import registered_component
+from runbook_lib.component_registry.schema import (
+    COMPONENTS,
+    CREDENTIALS,
+    CURRENT,
+    OBSERVABILITY,
+    RELEASES,
+    VANISHED,
+    Entity,
+)
 from runbook_lib.health import STATES
 from runbook_lib.rotation_record import RETIRED
 from scripts.status_facts import (

@@ -8,7 +8,7 @@ from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
 from azure.mgmt.automation import AutomationClient
 
-from runbook_lib import network_policy
+from runbook_lib.component_registry import network_policy
 from tests.end_to_end.deployed import Deployed
 from tests.lab import running_lab
 from tests.lab.automation_helpers import Automation

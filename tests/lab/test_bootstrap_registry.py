@@ -15,7 +15,7 @@ from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
-from runbook_lib.component_registry import SCHEMA_VERSION, TABLES
+from runbook_lib.component_registry.schema import SCHEMA_VERSION, TABLES
 from runbook_lib.run.parameters import encode
 from runbooks.bootstrap_registry import RUNBOOK
 from tests.lab import automation_helpers, release_maker, running_lab

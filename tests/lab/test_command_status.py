@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.component_registry import CREDENTIALS, CURRENT, RELEASES, Row, batches
-from runbook_lib.component_rows import credential_row
-from runbook_lib.component_tables import ComponentTables
+from runbook_lib.component_registry.rows import credential_row
+from runbook_lib.component_registry.schema import CREDENTIALS, CURRENT, RELEASES, Row, batches
+from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.vault.credential_states import CredentialState
 from scripts import cli

@@ -12,9 +12,9 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.component_registry.network_policy import read_network_retry_policy
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.network_policy import read_network_retry_policy
 from tests.fake_clock import FakeClock
 from tests.lab.running_lab import LabUnderTest
 

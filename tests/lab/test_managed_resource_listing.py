@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import managed_resources
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import load
-from runbook_lib.component_registry import CUT_MARK
+from runbook_lib.component_registry import managed_resources
+from runbook_lib.component_registry.managed_resources import ManagedResources
+from runbook_lib.component_registry.schema import CUT_MARK
 from runbook_lib.errors import RunbookError
-from runbook_lib.managed_resources import ManagedResources
 from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.fake_clock import FakeClock
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer

@@ -17,10 +17,10 @@ from azure.mgmt.containerregistry.models import ImportImageParameters, ImportSou
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import Settings, load
+from runbook_lib.component_registry.network_policy import read_network_retry_policy
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import TooLarge, new_session, read_capped
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, send
-from runbook_lib.network_policy import read_network_retry_policy
 from tests.fake_clock import FakeClock
 from tests.lab.scripted_server import Answer, Reset, ScriptedServer, json_answer
 

@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from runbook_lib.component_claims import Claim, Found, claims, found
-from runbook_lib.component_registry import (
+from runbook_lib.component_registry.claims import Claim, Found, claims, found
+from runbook_lib.component_registry.managed_resources import Resource
+from runbook_lib.component_registry.schema import (
     COLUMNS,
     COMPONENTS,
     RELEASES,
@@ -16,8 +17,7 @@ from runbook_lib.component_registry import (
     Recorded,
     digest_of,
 )
-from runbook_lib.component_tables import ComponentTables
-from runbook_lib.managed_resources import Resource
+from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.vault.credential_states import CredentialState
 from runbooks.bootstrap_registry import Facts, plan, report
 from tests.pure.test_component_registry import component, manifest, resource

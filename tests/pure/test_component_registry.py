@@ -10,9 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib import component_registry
-from runbook_lib.component_claims import RUNBOOKS, Claim, claims, found
-from runbook_lib.component_registry import (
+from runbook_lib.component_registry import schema as component_registry
+from runbook_lib.component_registry.claims import RUNBOOKS, Claim, claims, found
+from runbook_lib.component_registry.endpoints import endpoint_of
+from runbook_lib.component_registry.managed_resources import Resource
+from runbook_lib.component_registry.rows import (
+    GONE_RESOURCE,
+    component_row,
+    policy_row,
+    registered_component,
+    resource_rows,
+    schema_row,
+)
+from runbook_lib.component_registry.schema import (
     COMPONENTS,
     CUT_MARK,
     MAX_BATCH_BYTES,
@@ -28,17 +38,7 @@ from runbook_lib.component_registry import (
     gone,
     key_of,
 )
-from runbook_lib.component_rows import (
-    GONE_RESOURCE,
-    component_row,
-    policy_row,
-    registered_component,
-    resource_rows,
-    schema_row,
-)
-from runbook_lib.endpoints import endpoint_of
 from runbook_lib.errors import RunbookError
-from runbook_lib.managed_resources import Resource
 from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.vault.credential_states import state_of

@@ -26,9 +26,9 @@ from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.callback_client import _clocks_off, _is_acceptance
+from runbook_lib.component_registry.endpoints import endpoint_of
 from runbook_lib.container_registry._import_operation import failure
 from runbook_lib.container_registry.words import words
-from runbook_lib.endpoints import endpoint_of
 from runbook_lib.errors import RunbookError
 from runbook_lib.job_line import NoResultError, read_result
 from runbook_lib.network.deadline import Deadline

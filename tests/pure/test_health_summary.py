@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.callback_payloads import PayloadRefusedError, to_json
-from runbook_lib.component_registry import key_of
+from runbook_lib.component_registry.schema import key_of
 from runbook_lib.health import STATES, Health, Own
 from runbook_lib.health_summary import health_summary
 from runbook_lib.release.manifest import from_document

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_probes import Group, judge_resource, probe_of
-from runbook_lib.component_rows import RegisteredComponent, registered_component
+from runbook_lib.component_registry.managed_resources import Availability
+from runbook_lib.component_registry.rows import RegisteredComponent, registered_component
 from runbook_lib.health import Observation
-from runbook_lib.managed_resources import Availability
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.observability import ActionGroup, AlertRule, judge_groups, judge_rules
 from runbook_lib.probe import NOT_REACHED, PROBE_SECONDS, Probe, run_probes

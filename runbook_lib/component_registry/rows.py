@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.component_registry import (
+from runbook_lib.component_registry.managed_resources import Resource
+from runbook_lib.component_registry.network_policy import PARTITION as POLICY
+from runbook_lib.component_registry.network_policy import ROW as NETWORK_RETRY_POLICIES
+from runbook_lib.component_registry.schema import (
     COMPONENTS,
     CREDENTIALS,
     CURRENT,
@@ -28,13 +31,10 @@ from runbook_lib.component_registry import (
     key_of,
 )
 from runbook_lib.health import STATES, STREAK_LIMIT
-from runbook_lib.managed_resources import Resource
-from runbook_lib.network_policy import PARTITION as POLICY
-from runbook_lib.network_policy import ROW as NETWORK_RETRY_POLICIES
 from runbook_lib.release.model import InstalledRelease, ReleaseManifest
 
 if TYPE_CHECKING:
-    from runbook_lib.component_claims import Claim, Found
+    from runbook_lib.component_registry.claims import Claim, Found
     from runbook_lib.vault.credential_states import CredentialState
 
 UNKNOWN = "unknown"
@@ -130,7 +130,7 @@ def component_row(claim: "Claim", found: "Found") -> Row:
 
 
 def policy_row(manifest: ReleaseManifest) -> Row:
-    """Return the row of the network retry policy, which runbook_lib.network_policy reads."""
+    """Return the row of the network retry policy, which runbook_lib.component_registry.network_policy reads."""
     policy = manifest.network_retry_policies
     columns: dict[str, Value] = {"max_retries": policy.max_retries, "delay_seconds": policy.delay_seconds}
     return Row(table=POLICIES, partition=POLICY, name=NETWORK_RETRY_POLICIES, columns=columns)

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runbook_lib.component_registry import fit
-from runbook_lib.endpoints import CONTAINER_APPS, endpoint_of, member
+from runbook_lib.component_registry.endpoints import CONTAINER_APPS, endpoint_of, member
+from runbook_lib.component_registry.managed_resources import Resource
+from runbook_lib.component_registry.schema import fit
 from runbook_lib.errors import RunbookError
-from runbook_lib.managed_resources import Resource
 from runbook_lib.release.model import Component, Health, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOKS = "Microsoft.Automation/automationAccounts/runbooks"

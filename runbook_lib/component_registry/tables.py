@@ -13,7 +13,7 @@ from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.basics.clock import Clock, rfc3339
-from runbook_lib.component_registry import (
+from runbook_lib.component_registry.schema import (
     COLUMNS,
     SCHEMA,
     SCHEMA_KEY,
