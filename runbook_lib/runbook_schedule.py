@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook_lib.automation_account import AutomationAccount
-from runbook_lib.automation_schedules import HOURLY, LINKED, AutomationSchedules
+from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.automation.schedules import HOURLY, LINKED, AutomationSchedules
 from runbook_lib.change import Change, NoChange
 from runbook_lib.health import Observation
 from runbook_lib.observability import readable

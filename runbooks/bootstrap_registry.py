@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 
-from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.component_registry import schema as component_registry

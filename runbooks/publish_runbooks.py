@@ -7,12 +7,12 @@ artifact storage. The runbook replaces itself like any other: a job runs the tex
 import sys
 from dataclasses import dataclass, field
 
-from runbook_lib import publication
-from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.automation import publication
+from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.automation.publication import Publication, Wanted
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry.reader import customer_reader
-from runbook_lib.publication import Publication, Wanted
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts, script_of
 from runbook_lib.release.files import ArtifactBlobs
 from runbook_lib.release.installed import ReleaseParameters, installed_release

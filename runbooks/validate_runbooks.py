@@ -11,20 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbook_lib.automation_account import AutomationAccount, environment_of
+from runbook_lib.automation.account import AutomationAccount, environment_of
+from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
+from runbook_lib.automation.package_import import package_state
+from runbook_lib.automation.publication import LOOKS_AT_ONCE, runbook_state, state_of
+from runbook_lib.automation.trial import Lack, lack_of
 from runbook_lib.callbacks import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.errors import RunbookError
-from runbook_lib.job import new_lines, start_job, wait_for_job
-from runbook_lib.package_import import package_state
-from runbook_lib.publication import LOOKS_AT_ONCE, runbook_state, state_of
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context, Runbook, main
-from runbook_lib.trial import Lack, lack_of
 
 NAME = "validate_runbooks"
 TRY = "try"

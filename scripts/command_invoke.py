@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runbook_lib.automation.jobs import JobResult
 from runbook_lib.errors import RunbookError
-from runbook_lib.job import JobResult
 from scripts.azure_session import open_session
 from scripts.job import run_job
 from scripts.output import show

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from oci.written_files import write_file
-from runbook_lib.automation_account import AutomationAccount, plain
+from runbook_lib.automation.account import AutomationAccount, plain
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.schema import COMPONENTS, Entity
 from runbook_lib.component_registry.tables import ComponentTables

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.automation.jobs import JobResult, job_result, job_state, new_lines, start_job
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from runbook_lib.job import JobResult, job_result, job_state, new_lines, start_job
 from scripts.azure_session import AzureSession
 from scripts.shell_checks import nearest
 from scripts.terminal import told
@@ -26,7 +26,7 @@ def run_job(
 
     Parameters: parameters, the runbook's own, sent as one base64url argument; on_line, called for each stream line as
     it comes. Raises RunbookError VD-AUTOMATION-004 past the deadline, -001 (no such account), -020 (no such runbook),
-    -021 (it was never published), and the errors of runbook_lib.job.
+    -021 (it was never published), and the errors of runbook_lib.automation.jobs.
     """
     account = AutomationAccount(client=session.clients.automation, settings=session.settings)
     try:

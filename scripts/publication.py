@@ -1,7 +1,7 @@
 """The deployment's first step, before any runbook is in the account: publish those that fetch all others.
 
 `publish_runbooks` then publishes the whole release, from the customer's container registry. What is done, and how, is
-runbook_lib.publication's for both; only the Automation variable with the settings is set here alone.
+runbook_lib.automation.publication's for both; only the Automation variable with the settings is set here alone.
 """
 
 import hashlib
@@ -9,12 +9,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from runbook_lib import publication
-from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.automation import publication
+from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.automation.publication import Publication, Wanted
 from runbook_lib.azure.settings import AUTOMATION_VARIABLE
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.publication import Publication, Wanted
 from runbook_lib.release.files import ArtifactBlobs
 from scripts.azure_session import AzureSession
 from scripts.release_artifacts import LayoutArtifacts
@@ -93,7 +93,7 @@ class Bootstrap:
 
 
 def plan(facts: Facts) -> Plan:
-    """Return what differs. Pure. Raises what runbook_lib.publication.plan does."""
+    """Return what differs. Pure. Raises what runbook_lib.automation.publication.plan does."""
     rest = publication.plan(facts.held)
     if facts.variable == facts.wanted:
         return Plan(rest.changes, (*rest.unchanged, NoChange(VARIABLE, "is the same")))

@@ -8,7 +8,7 @@ from typing import Any
 from azure.identity import ManagedIdentityCredential
 from azure.storage.blob import BlobServiceClient
 
-from runbook_lib.automation_account import environment_of
+from runbook_lib.automation.account import environment_of
 from tests.lab import automation_helpers, release_maker
 from tests.lab.automation_helpers import Automation, wheel
 from tests.lab.release_maker import (

@@ -9,10 +9,10 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.mgmt.automation import AutomationClient
 
-from runbook_lib.automation_account import AutomationAccount, HeldRunbook
+from runbook_lib.automation.account import AutomationAccount, HeldRunbook
+from runbook_lib.automation.publication import Facts, Wanted, plan
 from runbook_lib.azure.settings import Settings, load
 from runbook_lib.errors import RunbookError
-from runbook_lib.publication import Facts, Wanted, plan
 from runbook_lib.release.artifacts import ArtifactBlob, PackageSet
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer
 

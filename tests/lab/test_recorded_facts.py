@@ -11,7 +11,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.automation import models as m
 
 from lab.registry_tokens import new_value
-from runbook_lib.automation_account import AutomationAccount
+from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
 from tests.lab import oci_client as oci

@@ -21,6 +21,7 @@ import pytest
 from oci import layout_reader, package_lock
 from publisher.callback_keys import PATH
 from runbook_lib import callback_payloads
+from runbook_lib.automation.job_line import NoResultError, read_result
 from runbook_lib.azure import settings
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import SYSTEM_CLOCK
@@ -30,7 +31,6 @@ from runbook_lib.component_registry.endpoints import endpoint_of
 from runbook_lib.container_registry._import_operation import failure
 from runbook_lib.container_registry.words import words
 from runbook_lib.errors import RunbookError
-from runbook_lib.job_line import NoResultError, read_result
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.network.retry import retry_after_seconds

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.automation_account import HeldPackage, HeldRunbook, environment_of
+from runbook_lib.automation.account import HeldPackage, HeldRunbook, environment_of
+from runbook_lib.automation.jobs import JobResult
+from runbook_lib.automation.publication import Facts, Wanted, notices, plan, runbook_state
+from runbook_lib.automation.trial import lack_of
 from runbook_lib.change import Plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.job import JobResult
-from runbook_lib.publication import Facts, Wanted, notices, plan, runbook_state
 from runbook_lib.release.artifacts import PACKAGES_TYPE, TITLE, PackageSet, read_package_set, script_of
-from runbook_lib.trial import lack_of
 from scripts import publication as bootstrap
 
 DIGEST = "sha256:" + "ab" * 32

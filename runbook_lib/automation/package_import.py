@@ -7,7 +7,7 @@ time; whoever is told to wait holds up the others, who would be told the same. H
 import threading
 from collections.abc import Callable, Mapping
 
-from runbook_lib.automation_account import AutomationAccount, HeldPackage
+from runbook_lib.automation.account import AutomationAccount, HeldPackage
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import retry_after_seconds

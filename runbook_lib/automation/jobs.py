@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.automation_account import AutomationAccount, plain
+from runbook_lib.automation.account import AutomationAccount, plain
+from runbook_lib.automation.job_line import FAILED, NoResultError, read_result
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
-from runbook_lib.job_line import FAILED, NoResultError, read_result
 from runbook_lib.run.parameters import encode
 
 # What Automation says of a job whose process ended with exit code 0.
@@ -45,7 +45,7 @@ class JobState:
 class JobResult:
     """How a job ended.
 
-    result: the runbook's own final JSON object (runbook_lib.job_line), None where it printed none that counts. problem:
+    result: the runbook's own final JSON object (runbook_lib.automation.job_line), None where it printed none that counts. problem:
     what is wrong with what it printed, "" for nothing.
     """
 

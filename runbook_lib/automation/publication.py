@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from tempfile import TemporaryFile
 
-from runbook_lib.automation_account import (
+from runbook_lib.automation.account import (
     LANGUAGE,
     LANGUAGE_VERSION,
     RUNBOOK_TYPE,
@@ -26,10 +26,10 @@ from runbook_lib.automation_account import (
     HeldRunbook,
     environment_of,
 )
+from runbook_lib.automation.package_import import PackageImports, package_state
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.package_import import PackageImports, package_state
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
 from runbook_lib.release.files import CONTAINER, ArtifactBlobs, blob_name
 

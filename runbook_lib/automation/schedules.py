@@ -7,7 +7,7 @@ automation/shared-resources/schedules). Finer needs several schedules, or someth
 import uuid
 from datetime import timedelta
 
-from runbook_lib.automation_account import AutomationAccount, plain
+from runbook_lib.automation.account import AutomationAccount, plain
 from runbook_lib.basics.clock import Clock
 
 INTERVAL_HOURS = 1

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from runbook_lib.automation.jobs import JobResult
 from runbook_lib.basics.redaction import whole_words
-from runbook_lib.job import JobResult
 
 LackKind = Literal["package", "role", "name", "endpoint", "other"]
 
