@@ -15,7 +15,7 @@ from publisher.callback_auth import KEY_ID, wsgi_answer
 from publisher.callback_gate import UNAVAILABLE, Answer, Log
 from publisher.callback_keys import PATH
 from publisher.instance_reports import InstanceReports, Report
-from runbook_lib.callback_payloads import KINDS, UUID_FORM, PayloadRefusedError, parse
+from runbook_lib.callbacks.payloads import KINDS, UUID_FORM, PayloadRefusedError, parse
 from runbook_lib.request_signing.verifier import UnavailableError
 
 if TYPE_CHECKING:

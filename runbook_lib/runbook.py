@@ -13,7 +13,7 @@ from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import Settings, automation_variable, load
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
-from runbook_lib.callbacks import tell_publisher
+from runbook_lib.callbacks.delivery import tell_publisher
 from runbook_lib.change import Plan, Result
 from runbook_lib.component_registry.network_policy import read_network_retry_policy
 from runbook_lib.engine import Work, apply_plan

@@ -8,7 +8,7 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.callbacks import Callbacks
+from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.network.retry import PolicySource
 from runbook_lib.operations_log.events import Entry

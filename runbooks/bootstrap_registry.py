@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import chain
 
 from runbook_lib.automation.account import AutomationAccount
-from runbook_lib.callbacks import Callbacks
+from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import RUNBOOKS, Claim, Found, claims, found

@@ -16,8 +16,8 @@ from functools import cached_property
 from typing import cast
 
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.callback_payloads import Payload
-from runbook_lib.callbacks import Callbacks
+from runbook_lib.callbacks.delivery import Callbacks
+from runbook_lib.callbacks.payloads import Payload
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.component_health import health_row, needs, own_of, state_of, target_of
 from runbook_lib.component_probes import probe_of, read_group

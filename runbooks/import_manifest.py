@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runbook_lib.callbacks import Callbacks
+from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader, publisher_reader

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from runbook_lib.automation import publication
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.publication import Publication, Wanted
-from runbook_lib.callbacks import Callbacks
+from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts, script_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from runbook_lib import rotation
-from runbook_lib.callback_client import callback_client
+from runbook_lib.callbacks.client import callback_client
 from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
 from runbook_lib.rotation import Credential, Facts

@@ -16,7 +16,7 @@ from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
 from runbook_lib.automation.package_import import package_state
 from runbook_lib.automation.publication import LOOKS_AT_ONCE, runbook_state, state_of
 from runbook_lib.automation.trial import Lack, lack_of
-from runbook_lib.callbacks import Callbacks
+from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.errors import RunbookError

@@ -3,10 +3,10 @@
 from dataclasses import fields
 from pathlib import Path
 
-from runbook_lib.callback_payloads import KINDS, ComponentHealth, Payload, takes
+from runbook_lib.callbacks.payloads import KINDS, ComponentHealth, Payload, takes
 
 PAGE = Path(__file__).parents[1] / "docs" / "callbacks.md"
-BEGIN = "<!-- from runbook_lib/callback_payloads.py by python -m scripts.callbacks_page -->"
+BEGIN = "<!-- from runbook_lib/callbacks/payloads.py by python -m scripts.callbacks_page -->"
 END = "<!-- to here -->"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from publisher.hmac_keys import KeyRecord
 from publisher.instance_reports import TABLE
 from publisher.tables import partition_of
-from runbook_lib.callback_spool import CONTAINER
+from runbook_lib.callbacks.spool import CONTAINER
 from tests.end_to_end.deployed import Deployed
 from tests.lab.publisher_side import PublisherSide, publisher_side
 

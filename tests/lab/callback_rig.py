@@ -13,7 +13,7 @@ from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from runbook_lib.callback_spool import CONTAINER
+from runbook_lib.callbacks.spool import CONTAINER
 from runbook_lib.runbook import Runbook
 from tests.lab import sample_runbook
 from tests.lab.log_reader import table_rows

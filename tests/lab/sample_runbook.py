@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from runbook_lib.callbacks import Callbacks
+from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Context, Runbook, main

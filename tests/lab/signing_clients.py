@@ -14,7 +14,7 @@ from typing import cast
 import requests
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
-from runbook_lib.callback_payloads import Ping, to_json
+from runbook_lib.callbacks.payloads import Ping, to_json
 from runbook_lib.request_signing.signer import SigningKey, sign
 from runbook_lib.runbook import Context
 from runbook_lib.vault.hmac_key import read_signing_key

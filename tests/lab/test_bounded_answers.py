@@ -19,7 +19,7 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import Settings, load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.callback_client import CallbackClient
+from runbook_lib.callbacks.client import CallbackClient
 from runbook_lib.container_registry.wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.health import Observation

@@ -28,7 +28,7 @@ from publisher.hmac_keys import KeyRecord, KeyState
 from publisher.instance_reports import TABLE as REPORTS
 from publisher.key_custody import secret_name
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.callback_payloads import ComponentHealth, HealthSummary, Payload, Ping, to_json
+from runbook_lib.callbacks.payloads import ComponentHealth, HealthSummary, Payload, Ping, to_json
 from runbook_lib.request_signing.signer import SigningKey, sign
 from runbook_lib.request_signing.verifier import SignatureRefusedError
 from tests.fake_clock import FakeClock

@@ -12,8 +12,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from runbook_lib.callback_client import MAX_ANSWER_BYTES, CallbackClient, CallbackReport
-from runbook_lib.callback_payloads import DeploymentProgress
+from runbook_lib.callbacks.client import MAX_ANSWER_BYTES, CallbackClient, CallbackReport
+from runbook_lib.callbacks.payloads import DeploymentProgress
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy

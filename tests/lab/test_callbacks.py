@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import callback_spool
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
-from runbook_lib.callback_payloads import Payload, Ping
-from runbook_lib.callback_spool import MAX_WAITING_BYTES
-from runbook_lib.callbacks import REFUSALS_PER_RUN, Callbacks
+from runbook_lib.callbacks import spool as callback_spool
+from runbook_lib.callbacks.delivery import REFUSALS_PER_RUN, Callbacks
+from runbook_lib.callbacks.payloads import Payload, Ping
+from runbook_lib.callbacks.spool import MAX_WAITING_BYTES
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 from tests.lab.callback_rig import DEPLOYMENT, DOWN, INSTANCE, KEY, KEY_ID, SAMPLE, TAKEN, Rig, rig
 from tests.lab.runbook_run import QuickClock, Run, run

@@ -19,8 +19,8 @@ from requests.adapters import HTTPAdapter
 from publisher.hmac_keys import KeyRecord, KeyState
 from publisher.instance_reports import TABLE
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.callback_client import CallbackClient
-from runbook_lib.callback_spool import CONTAINER
+from runbook_lib.callbacks.client import CallbackClient
+from runbook_lib.callbacks.spool import CONTAINER
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from runbook_lib.callback_spool import CONTAINER as SPOOL
+from runbook_lib.callbacks.spool import CONTAINER as SPOOL
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.model import InstalledRelease
 from runbook_lib.release.stored import read_stored

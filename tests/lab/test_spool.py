@@ -15,7 +15,7 @@ from azure.storage.blob import BlobProperties, ContainerClient
 from runbook_lib import spool
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.callback_payloads import Ping, to_json
+from runbook_lib.callbacks.payloads import Ping, to_json
 from runbook_lib.operations_log.delivery import CHUNK_BYTES, SET_ASIDE_PER_RUN, SPOOL_CONTAINER
 from runbook_lib.operations_log.events import canonical_json
 from runbook_lib.spool_key import spool_keys

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib import callback_payloads, health
+from runbook_lib import health
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.callback_payloads import (
+from runbook_lib.callbacks import payloads as callback_payloads
+from runbook_lib.callbacks.payloads import (
     KINDS,
     ComponentHealth,
     DeploymentProgress,

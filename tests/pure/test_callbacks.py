@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.callback_payloads import PayloadRefusedError, to_json
-from runbook_lib.callbacks import Callbacks, payloads_of
+from runbook_lib.callbacks.delivery import Callbacks, payloads_of
+from runbook_lib.callbacks.payloads import PayloadRefusedError, to_json
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.errors import CATALOGUE, RunbookError
 from runbook_lib.run.result import RunResult

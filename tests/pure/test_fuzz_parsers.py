@@ -20,13 +20,13 @@ import pytest
 
 from oci import layout_reader, package_lock
 from publisher.callback_keys import PATH
-from runbook_lib import callback_payloads
 from runbook_lib.automation.job_line import NoResultError, read_result
 from runbook_lib.azure import settings
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.callback_client import _clocks_off, _is_acceptance
+from runbook_lib.callbacks import payloads as callback_payloads
+from runbook_lib.callbacks.client import _clocks_off, _is_acceptance
 from runbook_lib.component_registry.endpoints import endpoint_of
 from runbook_lib.container_registry._import_operation import failure
 from runbook_lib.container_registry.words import words

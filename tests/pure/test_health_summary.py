@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.callback_payloads import PayloadRefusedError, to_json
+from runbook_lib.callbacks.payloads import PayloadRefusedError, to_json
 from runbook_lib.component_registry.schema import key_of
 from runbook_lib.health import STATES, Health, Own
 from runbook_lib.health_summary import health_summary

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.callback_payloads import Text
+from runbook_lib.callbacks.payloads import Text
 from runbook_lib.request_signing._fields import MAX_FIELD_CHARACTERS, NotSignatureFieldError, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values
 

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from runbook_lib.azure.clients import AzureClients
-from runbook_lib.callback_client import CallbackReport
-from runbook_lib.callback_payloads import MAX_PAYLOAD_BYTES, PayloadRefusedError, parse, to_json
+from runbook_lib.callbacks.client import CallbackReport
+from runbook_lib.callbacks.payloads import MAX_PAYLOAD_BYTES, PayloadRefusedError, parse, to_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.spool import NotAuthenticError, Spool, Spooled, Strangers
 from runbook_lib.spool_key import SpoolKeys

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.callback_client import CallbackClient, CallbackReport, callback_client
-from runbook_lib.callback_payloads import (
+from runbook_lib.callbacks.client import CallbackClient, CallbackReport, callback_client
+from runbook_lib.callbacks.payloads import (
     MAX_DURATION_MS,
     UUID_FORM,
     DeploymentProgress,
@@ -24,7 +24,7 @@ from runbook_lib.callback_payloads import (
     PayloadRefusedError,
     to_json,
 )
-from runbook_lib.callback_spool import CallbackSpool
+from runbook_lib.callbacks.spool import CallbackSpool
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
 from runbook_lib.operations_log.events import Entry

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import Clock, rfc3339
-from runbook_lib.callback_payloads import Payload, Ping, to_json
+from runbook_lib.callbacks.payloads import Payload, Ping, to_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import TooLarge, read_capped
 from runbook_lib.network.retry import PolicySource, send
