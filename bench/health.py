@@ -17,8 +17,8 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.managed_resources import ManagedResources, Resource
 from runbook_lib.component_registry.schema import COMPONENTS, POLICIES, REGISTERED, Row, batches
 from runbook_lib.component_registry.tables import ComponentTables
+from runbook_lib.health.probes.many import PROBE_SECONDS
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.probe import PROBE_SECONDS
 from runbook_lib.runbook import main
 from runbooks import check_health
 from scripts import lab_process

@@ -4,12 +4,12 @@ Asked are the runbooks' own functions, so that there is one set of rules: what c
 would otherwise be found out at every customer, after the release was signed.
 """
 
-from runbook_lib.component_probes import ASKED_KINDS
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import Claim, Found, check_resources
 from runbook_lib.component_registry.endpoints import CONTAINER_APPS, SITES
 from runbook_lib.component_registry.rows import component_row, policy_row, release_row
 from runbook_lib.errors import RunbookError
+from runbook_lib.health.probes.choice import ASKED_KINDS
 from runbook_lib.release.model import Component, ReleaseManifest
 
 # The types of resources that name an address (runbook_lib.component_registry.endpoints).

@@ -23,13 +23,13 @@ from runbook_lib.callbacks.client import CallbackClient
 from runbook_lib.container_registry.wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.health import Observation
+from runbook_lib.health.probes.connection import tls_context
+from runbook_lib.health.probes.http import HttpTarget, look_http
+from runbook_lib.health.probes.many import Probe, run_probes
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.http import MAX_CONTENT_BYTES, new_session
 from runbook_lib.network.http_answer import MAX_LINE_BYTES
 from runbook_lib.network.retry import SLOWEST_BYTES_PER_SECOND, AnswerLost, NetworkRetryPolicy, send
-from runbook_lib.probe import Probe, run_probes
-from runbook_lib.probe_connection import tls_context
-from runbook_lib.probe_http import HttpTarget, look_http
 from runbook_lib.request_signing.signer import SigningKey
 from tests.lab.raw_server import RawServer, answer, drips, says
 from tests.lab.test_retry_over_the_wire import RESOURCE, SUBSCRIPTION, StaticCredential

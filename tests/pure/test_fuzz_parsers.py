@@ -31,10 +31,10 @@ from runbook_lib.component_registry.endpoints import endpoint_of
 from runbook_lib.container_registry._import_operation import failure
 from runbook_lib.container_registry.words import words
 from runbook_lib.errors import RunbookError
+from runbook_lib.health.probes.http import HttpTarget, _encoded, _followed, _place, target_of
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.network.retry import retry_after_seconds
-from runbook_lib.probe_http import HttpTarget, _encoded, _followed, _place, target_of
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.fetch import read_artifact
 from runbook_lib.request_signing._fields import NotSignatureFieldError, parse_signature, parse_signature_input

@@ -16,8 +16,8 @@ from typing import Any
 
 from runbook_lib.basics.clock import Clock
 from runbook_lib.health import Observation
+from runbook_lib.health.probes.connection import AddressRefusedError
 from runbook_lib.network.deadline import Deadline
-from runbook_lib.probe_connection import AddressRefusedError
 
 # Sockets of a sandbox's jobs are 1,000 together (azure-facts, section 1).
 PROBES_AT_ONCE = 64

@@ -8,9 +8,9 @@ import urllib.parse
 from dataclasses import dataclass, replace
 
 from runbook_lib.health import Observation
+from runbook_lib.health.probes.connection import connect_tls
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
-from runbook_lib.probe_connection import connect_tls
 from runbook_lib.version import RUNBOOK_VERSION
 
 # The status is what counts; so much of the body is read, in parts, to see that all of it comes.
