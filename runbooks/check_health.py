@@ -19,7 +19,6 @@ from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.callbacks.payloads import Payload
 from runbook_lib.change import Change, Plan, Result
-from runbook_lib.component_health import health_row, needs, own_of, state_of, target_of
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.managed_resources import ManagedResources
 from runbook_lib.component_registry.rows import RegisteredComponent, current_release, ill_columns, registered_component
@@ -35,7 +34,13 @@ from runbook_lib.component_registry.schema import (
 )
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.errors import RunbookError
-from runbook_lib.health import (
+from runbook_lib.health.columns import health_row, needs, own_of, state_of, target_of
+from runbook_lib.health.observability import SCHEDULE, look_at_observability
+from runbook_lib.health.policy import policy_row, read_health_policy
+from runbook_lib.health.probes.choice import probe_of, read_group
+from runbook_lib.health.probes.connection import tls_context
+from runbook_lib.health.probes.many import Probe, run_probes
+from runbook_lib.health.rules import (
     STATES,
     Health,
     HealthPolicy,
@@ -47,20 +52,15 @@ from runbook_lib.health import (
     roll_up,
     transitions,
 )
-from runbook_lib.health.probes.choice import probe_of, read_group
-from runbook_lib.health.probes.connection import tls_context
-from runbook_lib.health.probes.many import Probe, run_probes
-from runbook_lib.health_policy import policy_row, read_health_policy
-from runbook_lib.health_summary import health_summary
+from runbook_lib.health.schedule import RunbookSchedule
+from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import name_error
-from runbook_lib.observability import SCHEDULE, look_at_observability
 from runbook_lib.operations_log.events import Entry
 from runbook_lib.release.installed import stored_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context, Runbook, main
-from runbook_lib.runbook_schedule import RunbookSchedule
 
 NAME = "check_health"
 # Areas of the errors by which a stored release is not believed. All others, the network's above all, leave open what it

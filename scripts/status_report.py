@@ -20,7 +20,7 @@ from runbook_lib.component_registry.schema import (
     VANISHED,
     Entity,
 )
-from runbook_lib.health import STATES
+from runbook_lib.health.rules import STATES
 from runbook_lib.rotation_record import RETIRED
 from scripts.status_facts import (
     DEGRADED,

@@ -15,7 +15,7 @@ from runbook_lib.basics import strict_json
 from runbook_lib.release.model import ComponentType
 
 # Written here and not taken from where they are made: what leaves changes only where this file does. Tests hold them
-# against runbook_lib.health, runbook_lib.run.result and runbook_lib.release.manifest.
+# against runbook_lib.health.rules, runbook_lib.run.result and runbook_lib.release.manifest.
 HealthState = Literal["unknown", "healthy", "degraded", "unhealthy"]
 StepStatus = Literal["succeeded", "unchanged", "failed"]
 MAX_COMPONENTS = 1000

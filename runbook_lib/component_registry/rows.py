@@ -30,7 +30,7 @@ from runbook_lib.component_registry.schema import (
     fit,
     key_of,
 )
-from runbook_lib.health import STATES, STREAK_LIMIT
+from runbook_lib.health.rules import STATES, STREAK_LIMIT
 from runbook_lib.release.model import InstalledRelease, ReleaseManifest
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.callbacks.client import CallbackClient
 from runbook_lib.container_registry.wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
-from runbook_lib.health import Observation
 from runbook_lib.health.probes.connection import tls_context
 from runbook_lib.health.probes.http import HttpTarget, look_http
 from runbook_lib.health.probes.many import Probe, run_probes
+from runbook_lib.health.rules import Observation
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.http import MAX_CONTENT_BYTES, new_session
 from runbook_lib.network.http_answer import MAX_LINE_BYTES

@@ -12,11 +12,11 @@ import pytest
 
 from lab import certificates
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.health import Observation
 from runbook_lib.health.probes.choice import look_tcp
 from runbook_lib.health.probes.connection import tls_context
 from runbook_lib.health.probes.http import MAX_BODY_BYTES, HttpTarget, look_http
 from runbook_lib.health.probes.many import Probe, run_probes
+from runbook_lib.health.rules import Observation
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.scripted_server import Answer, Reset, ScriptedServer
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib import health
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callbacks import payloads as callback_payloads
 from runbook_lib.callbacks.payloads import (
@@ -25,6 +24,7 @@ from runbook_lib.callbacks.payloads import (
     to_json,
 )
 from runbook_lib.errors import CATALOGUE
+from runbook_lib.health import rules as health
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.run import result
 from tests.fake_clock import FakeClock

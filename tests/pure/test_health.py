@@ -4,8 +4,8 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.component_health import health_row, needs, own_of, state_of, target_of
-from runbook_lib.health import (
+from runbook_lib.health.columns import health_row, needs, own_of, state_of, target_of
+from runbook_lib.health.rules import (
     STATES,
     Health,
     HealthPolicy,

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from publisher.hmac_keys import KeyRecord
 from publisher.rotation_record import Rotation, _columns, _rotation
-from runbook_lib.component_health import health_row, own_of, state_of
 from runbook_lib.component_registry.rows import MAX_INT32, current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
     COLUMNS,
@@ -26,7 +25,8 @@ from runbook_lib.component_registry.schema import (
     key_of,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.health import STREAK_LIMIT, HealthPolicy, Observation, next_own, roll_up
+from runbook_lib.health.columns import health_row, own_of, state_of
+from runbook_lib.health.rules import STREAK_LIMIT, HealthPolicy, Observation, next_own, roll_up
 from scripts.status_report import Seen, report
 from scripts.status_text import text
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.managed_resources import Availability
 from runbook_lib.component_registry.rows import RegisteredComponent, registered_component
-from runbook_lib.health import Observation
+from runbook_lib.health.observability import ActionGroup, AlertRule, judge_groups, judge_rules
 from runbook_lib.health.probes.choice import Group, judge_resource, probe_of
 from runbook_lib.health.probes.http import HttpTarget, target_of
 from runbook_lib.health.probes.many import NOT_REACHED, PROBE_SECONDS, Probe, run_probes
+from runbook_lib.health.rules import Observation
 from runbook_lib.network.deadline import Deadline
-from runbook_lib.observability import ActionGroup, AlertRule, judge_groups, judge_rules
 
 TRUST = ssl.create_default_context()
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.App/containerApps/studio"

@@ -13,10 +13,10 @@ from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, Ava
 from runbook_lib.component_registry.rows import RegisteredComponent
 from runbook_lib.component_registry.schema import VANISHED
 from runbook_lib.errors import RunbookError
-from runbook_lib.health import Observation
 from runbook_lib.health.probes.connection import connect
 from runbook_lib.health.probes.http import DEFAULT_PATH, DEFAULT_STATUS, HttpTarget, look_http, target_of
 from runbook_lib.health.probes.many import PROBE_SECONDS, Probe
+from runbook_lib.health.rules import Observation
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.release.manifest import MAX_PROBE_SECONDS
 

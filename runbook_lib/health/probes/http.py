@@ -7,8 +7,8 @@ import ssl
 import urllib.parse
 from dataclasses import dataclass, replace
 
-from runbook_lib.health import Observation
 from runbook_lib.health.probes.connection import connect_tls
+from runbook_lib.health.rules import Observation
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.version import RUNBOOK_VERSION

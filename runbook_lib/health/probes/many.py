@@ -15,8 +15,8 @@ from threading import Lock, Thread
 from typing import Any
 
 from runbook_lib.basics.clock import Clock
-from runbook_lib.health import Observation
 from runbook_lib.health.probes.connection import AddressRefusedError
+from runbook_lib.health.rules import Observation
 from runbook_lib.network.deadline import Deadline
 
 # Sockets of a sandbox's jobs are 1,000 together (azure-facts, section 1).

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.health import Observation
+from runbook_lib.health.rules import Observation
 from runbook_lib.network.failures import name_error
 
 if TYPE_CHECKING:

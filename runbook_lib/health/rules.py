@@ -24,7 +24,7 @@ STATES: tuple[State, ...] = get_args(State)
 Sight = Literal["answers", "fails", "impaired", "down", "unprobed", "not_reached"]
 # A property of a table holds far more; a person reads no more.
 REASON_LIMIT = 300
-# No threshold is as high (runbook_lib.health_policy), and a table's whole number holds it.
+# No threshold is as high (runbook_lib.health.policy), and a table's whole number holds it.
 STREAK_LIMIT = 1_000_000
 
 

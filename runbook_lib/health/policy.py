@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.component_registry.schema import POLICIES, Row
-from runbook_lib.health import HealthPolicy
+from runbook_lib.health.rules import HealthPolicy
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient

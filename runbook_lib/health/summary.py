@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from runbook_lib.callbacks.payloads import COMPONENT_VERSION, ComponentHealth, HealthSummary
 from runbook_lib.component_registry.schema import OBSERVABILITY, key_of
-from runbook_lib.health import Health
+from runbook_lib.health.rules import Health
 from runbook_lib.release.model import Component, ReleaseManifest
 
 

@@ -13,7 +13,7 @@ Partition OBSERVABILITY holds rows of the same columns for what watches over the
 from collections.abc import Mapping
 
 from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, REGISTERED, Entity, Row
-from runbook_lib.health import STATES, Health, Own, State
+from runbook_lib.health.rules import STATES, Health, Own, State
 
 
 def target_of(entity: Entity) -> str:
@@ -29,7 +29,7 @@ def state_of(entity: Entity) -> State:
 def own_of(entity: Entity) -> Own:
     """Return what is recorded of a component by itself.
 
-    Only `degraded` leaves open whether it is so by itself (runbook_lib.health, rule 2), and what is not understood
+    Only `degraded` leaves open whether it is so by itself (runbook_lib.health.rules, rule 2), and what is not understood
     counts as unknown: whoever wrote it, the next probes tell.
     """
     health, streak = state_of(entity), entity.get("healthStreak")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.schedules import HOURLY, LINKED, AutomationSchedules
 from runbook_lib.change import Change, NoChange
-from runbook_lib.health import Observation
-from runbook_lib.observability import readable
+from runbook_lib.health.observability import readable
+from runbook_lib.health.rules import Observation
 
 if TYPE_CHECKING:
     from runbook_lib.runbook import Context
