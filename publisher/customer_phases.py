@@ -13,7 +13,7 @@ from publisher.rotation_plan import RETIRE
 from publisher.rotation_record import CUSTOMER_STATES, CustomerState, Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
-from runbook_lib.rotation_parameters import delivery_of
+from runbook_lib.rotation.parameters import delivery_of
 
 # Runs a runbook at the customer's and returns its result, the JSON object of its last line (design section 3).
 RunRunbook = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]

@@ -10,15 +10,15 @@ import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runbook_lib import rotation
 from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.container_registry.reader import publisher_reader
-from runbook_lib.credential_versions import Version
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
-from runbook_lib.rotation import Credential, Facts
-from runbook_lib.rotation_parameters import RotationParameters
+from runbook_lib.rotation import runbook as rotation
+from runbook_lib.rotation.parameters import RotationParameters
+from runbook_lib.rotation.runbook import Credential, Facts
+from runbook_lib.rotation.versions import Version
 from runbook_lib.runbook import Context, Runbook, main
 from runbook_lib.vault.publisher_token import SECRET, parse_token
 

@@ -12,8 +12,8 @@ from publisher.rotation_plan import Request
 from publisher.rotation_record import Rotation
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.change import Plan
-from runbook_lib.credential_rotation import OVERLAP_SECONDS
-from runbook_lib.rotation_parameters import MAX_OVERLAP_SECONDS
+from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
+from runbook_lib.rotation.rules import OVERLAP_SECONDS
 from scripts.azure_session import AzureSession
 from scripts.command_invoke import result_of
 from scripts.job import run_job

@@ -6,7 +6,7 @@ from enum import Enum
 
 from runbook_lib.component_registry.schema import CURRENT
 from runbook_lib.health.rules import State
-from runbook_lib.rotation_record import PENDING, PREVIOUS
+from runbook_lib.rotation.record import PENDING, PREVIOUS
 from runbook_lib.vault.credential_states import State as SecretState
 
 UNHEALTHY: State = "unhealthy"

@@ -21,7 +21,7 @@ from runbook_lib.component_registry.schema import (
     Entity,
 )
 from runbook_lib.health.rules import STATES
-from runbook_lib.rotation_record import RETIRED
+from runbook_lib.rotation.record import RETIRED
 from scripts.status_facts import (
     DEGRADED,
     HEALTHY,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SECRET = "hmac-key"  # noqa: S105 - the secret's name in the customer's Key Vault
 KEY_ID_TAG = "keyId"
 KEY_BYTES = 32
-# Who signs repeatedly may keep the key for so long: an overlap counts on it (runbook_lib.credential_rotation).
+# Who signs repeatedly may keep the key for so long: an overlap counts on it (runbook_lib.rotation.rules).
 KEY_CACHE_SECONDS = 60
 
 KEY_ID = re.compile(r"hmac-[0-9a-f]{16}")

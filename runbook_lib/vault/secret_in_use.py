@@ -1,7 +1,7 @@
 """Read the version of a secret that is in use: the newest one that is enabled.
 
 A vault answers a request without a version with the newest one, or refuses it where that is disabled. Disabling it is
-how an operator takes a credential back: the former one is then in use again (runbook_lib.credential_rotation, rule 8).
+how an operator takes a credential back: the former one is then in use again (runbook_lib.rotation.rules, rule 8).
 """
 
 from datetime import datetime

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from runbook_lib.credential_versions import WRAPPING_KEY
 from runbook_lib.errors import RunbookError
+from runbook_lib.rotation.versions import WRAPPING_KEY
 from tests.lab.publisher_side import Interrupted, Killed, PublisherSide, publisher_side
 from tests.lab.release_maker import container_registry, document, push_release_manifest
 from tests.lab.running_lab import LabUnderTest

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from runbook_lib.change import Change
-from runbook_lib.credential_request import Request, held
-from runbook_lib.credential_rotation import Decision, decide
-from runbook_lib.credential_versions import USABLE, Secret, Seen, Version, WrappingKey, is_overtaken
 from runbook_lib.errors import RunbookError
+from runbook_lib.rotation.request import Request, held
+from runbook_lib.rotation.rules import Decision, decide
+from runbook_lib.rotation.versions import USABLE, Secret, Seen, Version, WrappingKey, is_overtaken
 
 SECRET, PENDING = "hmac-key", "hmac-key-pending"
 START = datetime(2026, 11, 25, 12, tzinfo=timezone.utc)

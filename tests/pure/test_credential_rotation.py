@@ -10,11 +10,11 @@ from datetime import timedelta
 
 import pytest
 
-from runbook_lib.credential_rotation import OVERLAP_SECONDS, SKEW, Decision, decide
-from runbook_lib.credential_versions import Secret, WrappingKey, open_rotation, state_of
 from runbook_lib.errors import RunbookError
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
-from runbook_lib.rotation_record import outcome
+from runbook_lib.rotation.record import outcome
+from runbook_lib.rotation.rules import OVERLAP_SECONDS, SKEW, Decision, decide
+from runbook_lib.rotation.versions import Secret, WrappingKey, open_rotation, state_of
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 from tests.pure.rotation_model import GOOD, OVERLAP, PENDING, SECRET, START, Model, Refused
 

@@ -12,12 +12,12 @@ import pytest
 
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.credential_request import Request, held
-from runbook_lib.credential_rotation import Decision, decide
-from runbook_lib.credential_versions import leftovers
 from runbook_lib.errors import RunbookError
-from runbook_lib.rotation_parameters import delivery_of
-from runbook_lib.rotation_record import to_record
+from runbook_lib.rotation.parameters import delivery_of
+from runbook_lib.rotation.record import to_record
+from runbook_lib.rotation.request import Request, held
+from runbook_lib.rotation.rules import Decision, decide
+from runbook_lib.rotation.versions import leftovers
 from tests.pure.rotation_model import GOOD, OVERLAP, PENDING, SECRET, Model, Refused
 
 PHASES = ("stage", "test", "promote")

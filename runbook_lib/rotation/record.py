@@ -20,9 +20,9 @@ from runbook_lib.component_registry.schema import (
     changed,
     key_of,
 )
-from runbook_lib.credential_request import held
-from runbook_lib.credential_rotation import Decision
-from runbook_lib.credential_versions import Secret, Seen, Version, open_rotation, pending_name, version_target
+from runbook_lib.rotation.request import held
+from runbook_lib.rotation.rules import Decision
+from runbook_lib.rotation.versions import Secret, Seen, Version, open_rotation, pending_name, version_target
 from runbook_lib.vault.credential_states import state_of
 
 PENDING, PREVIOUS, RETIRED = "pending", "previous", "retired"

@@ -43,8 +43,10 @@ from datetime import datetime, timedelta
 
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.change import Change, NoChange
-from runbook_lib.credential_request import Phase, Request, held, means, state_for
-from runbook_lib.credential_versions import (
+from runbook_lib.errors import RunbookError
+from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
+from runbook_lib.rotation.request import Phase, Request, held, means, state_for
+from runbook_lib.rotation.versions import (
     USABLE,
     WRAPPING_KEY,
     Secret,
@@ -58,8 +60,6 @@ from runbook_lib.credential_versions import (
     pending_name,
     version_target,
 )
-from runbook_lib.errors import RunbookError
-from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 
 # As long as somebody may sign with the former key, and what was signed is good; the longest job is one of 3 h (design

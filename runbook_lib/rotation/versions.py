@@ -1,7 +1,7 @@
 """What the customer's vault holds of a credential, and how far a rotation is by that. All pure; no value is ever here.
 
 Two secrets hold a credential: the current one, which is in use, and `<name>-pending`, which is not yet. Each version
-carries in its tags which credential it is and the rotation that it came with. runbook_lib/credential_rotation.py has
+carries in its tags which credential it is and the rotation that it came with. runbook_lib/rotation/rules.py has
 the rules.
 """
 

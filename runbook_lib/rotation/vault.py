@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock, rfc3339
-from runbook_lib.credential_versions import (
+from runbook_lib.errors import RunbookError
+from runbook_lib.network.failures import service_codes
+from runbook_lib.rotation.versions import (
     DELIVERY_TAG,
     ROTATION_TAG,
     TESTED_TAG,
@@ -24,8 +26,6 @@ from runbook_lib.credential_versions import (
     WrappingKey,
     pending_name,
 )
-from runbook_lib.errors import RunbookError
-from runbook_lib.network.failures import service_codes
 from runbook_lib.vault.secret_in_use import WRITTEN_TAG, is_disabled
 
 if TYPE_CHECKING:

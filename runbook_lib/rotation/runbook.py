@@ -1,6 +1,6 @@
 """A rotation as a runbook: what rotate_hmac and rotate_acr_token have in common.
 
-The vault is read, runbook_lib.credential_rotation decides, and the engine makes the changes and looks at each. What
+The vault is read, runbook_lib.rotation.rules decides, and the engine makes the changes and looks at each. What
 has changed is then recorded in the component registry's table Credentials, where there is one.
 """
 
@@ -16,13 +16,13 @@ from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.component_registry.schema import CREDENTIALS, SCHEMA, Batch, Key, Recorded
 from runbook_lib.component_registry.tables import ComponentTables
-from runbook_lib.credential_request import Request, held
-from runbook_lib.credential_rotation import Decision, decide
-from runbook_lib.credential_vault import CredentialVault, new_version
-from runbook_lib.credential_versions import Secret, Seen, Version, pending_name
 from runbook_lib.errors import RunbookError
-from runbook_lib.rotation_parameters import RotationParameters, delivery_of
-from runbook_lib.rotation_record import outcome, to_record
+from runbook_lib.rotation.parameters import RotationParameters, delivery_of
+from runbook_lib.rotation.record import outcome, to_record
+from runbook_lib.rotation.request import Request, held
+from runbook_lib.rotation.rules import Decision, decide
+from runbook_lib.rotation.vault import CredentialVault, new_version
+from runbook_lib.rotation.versions import Secret, Seen, Version, pending_name
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Context
 

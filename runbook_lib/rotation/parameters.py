@@ -7,9 +7,9 @@ from typing import get_args
 from uuid import UUID
 
 from runbook_lib.basics import base64url
-from runbook_lib.credential_request import Phase
-from runbook_lib.credential_rotation import OVERLAP_SECONDS
 from runbook_lib.errors import RunbookError
+from runbook_lib.rotation.request import Phase
+from runbook_lib.rotation.rules import OVERLAP_SECONDS
 from runbook_lib.run.parameters import CommonParameters
 
 PHASES: tuple[str, ...] = get_args(Phase)

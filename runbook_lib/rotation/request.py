@@ -1,13 +1,13 @@
 """What a phase of a rotation is asked for, and which versions in the vault it is about. All pure.
 
-runbook_lib/credential_rotation.py has the rules.
+runbook_lib/rotation/rules.py has the rules.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from runbook_lib.credential_versions import (
+from runbook_lib.rotation.versions import (
     Seen,
     State,
     Version,
