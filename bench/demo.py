@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.customer import Report
 from bench.figures import Figure
-from oci.source_tree import release_time
+from oci.bundling.source_tree import release_time
 from scripts import lab_process
 from scripts.output import CommandError
 

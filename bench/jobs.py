@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bench.customer import JobRun, Report, customer
 from bench.figures import Figure
-from oci.bundle import AIM_BYTES, MAX_BYTES
+from oci.bundling.bundle import AIM_BYTES, MAX_BYTES
 from scripts.deployment import CHAIN
 
 IMAGES = 40

@@ -6,15 +6,15 @@ from datetime import datetime
 from pathlib import Path
 
 from oci import notary_sign, package_lock, packages, release
-from oci.bundle import Bundle, bundle
-from oci.closure import check_available
+from oci.bundling.bundle import Bundle, bundle
+from oci.bundling.closure import check_available
+from oci.bundling.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
 from oci.layout import Descriptor, LayoutWriter, canonical
 from oci.notary_sign import Signing
 from oci.packages import LockedWheel
 from oci.provenance import Source
 from oci.release import BuiltRunbook, ReleaseDefinition
 from oci.release_documents import add_documents
-from oci.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
 from oci.written_files import replaced_folder, writing
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.manifest import parse

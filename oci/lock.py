@@ -14,8 +14,8 @@ from pathlib import Path
 from packaging.utils import parse_wheel_filename
 
 from oci import package_lock
+from oci.bundling.sandbox import PYTHON_VERSION, UV_PLATFORM, pip_target
 from oci.package_lock import LockedPackage
-from oci.sandbox import PYTHON_VERSION, UV_PLATFORM, pip_target
 
 OCI = Path(__file__).parent
 REQUIREMENTS = OCI / "packages.in"

@@ -12,8 +12,8 @@ from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from oci.bundling.sandbox import PYTHON_VERSION
 from oci.packages import LockedWheel
-from oci.sandbox import PYTHON_VERSION
 from runbook_lib.errors import RunbookError
 
 # Some licences stand there with their whole text.

@@ -13,9 +13,9 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from oci import local_files
+from oci.bundling.sandbox import pip_target
 from oci.local_files import FileRefusedError
 from oci.package_lock import LockedPackage
-from oci.sandbox import pip_target
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 

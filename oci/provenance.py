@@ -12,8 +12,8 @@ from in_toto_attestation.predicates.provenance.v1.provenance_pb2 import Provenan
 from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
 
+from oci.bundling.source_tree import LOCK_FILE, Commit
 from oci.layout import canonical
-from oci.source_tree import LOCK_FILE, Commit
 
 MEDIA_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from oci.build import WHEEL_CACHE, BuildResult, build
-from oci.bundle import MAX_BYTES
+from oci.bundling.bundle import MAX_BYTES
 from oci.local_files import FileRefusedError, read_file
 from oci.notary_sign import Signing
 from oci.release import MAX_DEFINITION_BYTES

@@ -15,7 +15,7 @@ from runbook_lib.errors import run as error_catalogue_run
 from runbook_lib.errors import trust as error_catalogue_trust
 from runbook_lib.errors.entry import EXIT_USAGE, ErrorEntry
 
-# A built runbook has none of these, as it can meet none (oci/closure.py).
+# A built runbook has none of these, as it can meet none (oci/bundling/closure.py).
 PUBLISHER: tuple[ErrorEntry, ...] = ()
 with suppress(ImportError):
     from runbook_lib.errors.publisher import ENTRIES as PUBLISHER

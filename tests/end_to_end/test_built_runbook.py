@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from oci.bundle import AIM_BYTES, Bundle, bundle
-from oci.source_tree import read_sources, runbook_names
+from oci.bundling.bundle import AIM_BYTES, Bundle, bundle
+from oci.bundling.source_tree import read_sources, runbook_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = read_sources(ROOT)

@@ -12,10 +12,10 @@ from packaging.utils import canonicalize_name
 
 from oci import package_lock, packages
 from oci.build import WHEEL_CACHE
+from oci.bundling.source_tree import read_sources
 from oci.package_facts import facts_of
 from oci.package_lock import LockedPackage
 from oci.packages import LockedWheel, module_names
-from oci.source_tree import read_sources
 from runbook_lib.errors import RunbookError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,9 +16,9 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from oci import package_lock, packages
 from oci.build import WHEEL_CACHE
+from oci.bundling.sandbox import PYTHON_VERSION, WHEEL_ABIS, WHEEL_PLATFORMS
 from oci.package_lock import LockedPackage
 from oci.packages import LockedWheel
-from oci.sandbox import PYTHON_VERSION, WHEEL_ABIS, WHEEL_PLATFORMS
 from runbook_lib.errors import RunbookError
 
 ROOT = Path(__file__).resolve().parents[2]

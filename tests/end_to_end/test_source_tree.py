@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from oci.source_tree import LOCK_FILE, Commit, commit_of, read_files, read_sources, release_time
+from oci.bundling.source_tree import LOCK_FILE, Commit, commit_of, read_files, read_sources, release_time
 from runbook_lib.errors import RunbookError
 
 TIME = datetime(2026, 11, 1, 10, 0, tzinfo=timezone.utc)
 FILES = {
     "runbooks/one.py": "RUNBOOK = 1\n",
     "runbook_lib/a.py": "value = 1\nother = 2\n",
-    "oci/bundle_loader.py": "SOURCES = {}\n",
+    "oci/bundling/loader.py": "SOURCES = {}\n",
     "oci/build.py": "steps = ()\n",
     LOCK_FILE: "a==1\n",
 }

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oci import bundle, bundle_loader
-from oci.closure import check_available
+from oci.bundling import bundle
+from oci.bundling import loader as bundle_loader
+from oci.bundling.closure import check_available
 from runbook_lib.errors import RunbookError
 
 LOADER = "SOURCES_ARE_INSTALLED = True\n"
 RUNBOOK = "from runbook_lib.b import value\n\nRUNBOOK = value\n"
 LIBRARY = {
-    "oci/bundle_loader.py": LOADER,
+    "oci/bundling/loader.py": LOADER,
     "runbooks/__init__.py": "",
     "runbooks/example.py": RUNBOOK,
     "runbook_lib/__init__.py": "",

@@ -49,7 +49,7 @@ def test_a_runbook_imports_no_sdk_before_it_needs_one(module: str) -> None:
 
 
 def test_no_runbook_names_an_error_that_it_does_not_carry() -> None:
-    """The publisher's entries are in no bundle (oci/closure.py)."""
+    """The publisher's entries are in no bundle (oci/bundling/closure.py)."""
     files = [file for folder in ("runbook_lib", "runbooks") for file in (ROOT / folder).rglob("*.py")]
     named = {file.name for file in files if re.search(r"VD-(BUILD|PUSH)-\d", file.read_text(encoding="utf-8"))}
     assert named == {"error_catalogue_publisher.py"}

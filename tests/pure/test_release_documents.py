@@ -12,11 +12,11 @@ from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
 
 from oci import provenance, sbom
+from oci.bundling.source_tree import Commit
 from oci.package_facts import PackageFacts
 from oci.package_lock import LockedPackage
 from oci.provenance import Source
 from oci.release import BuiltRunbook
-from oci.source_tree import Commit
 
 CREATED = datetime(2026, 11, 1, 10, 0, tzinfo=timezone.utc)
 PACKAGES = [LockedPackage("azure-core", "1.41.0", "a" * 64), LockedPackage("cryptography", "50.0.2", "b" * 64)]

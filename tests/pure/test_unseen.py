@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
-from oci.bundle import normalised
-from oci.unseen import first_unseen, is_unseen
+from oci.bundling.bundle import normalised
+from oci.bundling.unseen import first_unseen, is_unseen
 from runbook_lib.errors import RunbookError
 
 

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from oci import local_files
-from oci.bundle import LOADER_FILE, normalised
-from oci.clone import Clone, clone_at
-from oci.closure import unfit
+from oci.bundling.bundle import LOADER_FILE, normalised
+from oci.bundling.clone import Clone, clone_at
+from oci.bundling.closure import unfit
 from oci.local_files import FileRefusedError
 from oci.release import MAX_VALID_DAYS
 from runbook_lib.errors import RunbookError

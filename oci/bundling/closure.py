@@ -5,8 +5,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oci.imports import Imports, imports_of
-from oci.sandbox import PYTHON_VERSION
+from oci.bundling.imports import Imports, imports_of
+from oci.bundling.sandbox import PYTHON_VERSION
 from runbook_lib.errors import RunbookError
 
 LIBRARY = "runbook_lib"

@@ -1,15 +1,15 @@
 """Put a runbook and the library that it needs into one readable Python file. Pure: texts in, text out.
 
 Every module is a raw string that begins at a line's start, so that the file reads like the modules one after the other;
-the text of oci/bundle_loader.py makes them importable. Only a module that is imported costs its compilation.
+the text of oci/bundling/loader.py makes them importable. Only a module that is imported costs its compilation.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oci.closure import LIBRARY, RUNBOOKS, closure, unfit
-from oci.unseen import first_unseen
+from oci.bundling.closure import LIBRARY, RUNBOOKS, closure, unfit
+from oci.bundling.unseen import first_unseen
 from runbook_lib.errors import RunbookError
 
 # "must be between 1 and 1048576 bytes" (azure-facts, section 1).
@@ -19,7 +19,7 @@ MAX_BYTES = 1024 * 1024
 AIM_BYTES = MAX_BYTES // 2
 VERSION_FILE = f"{LIBRARY}/version.py"
 _VERSION = re.compile(r'^RUNBOOK_VERSION = "dev"$', re.MULTILINE)
-LOADER_FILE = "oci/bundle_loader.py"
+LOADER_FILE = "oci/bundling/loader.py"
 _RULE = "# " + "=" * 118
 _HEADER = """\
 # Vibedata runbook {name}, version {version}.
