@@ -31,7 +31,7 @@ LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.10 --gener
 lock: set-up
 	@$(LOCK) requirements-dev.in $(if $(UPGRADE),--upgrade) -o requirements-dev.lock
 	@$(LOCK) lab/azure_cli/azure-cli.in $(if $(UPGRADE),--upgrade) -o lab/azure_cli/azure-cli.lock
-	@$(VENV)/python -m oci.lock
+	@$(VENV)/python -m oci.packages.lock
 
 clean:
 	rm -rf .venv .tools .lab dist

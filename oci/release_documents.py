@@ -5,8 +5,8 @@ from datetime import datetime
 
 from oci import provenance, release, sbom
 from oci.layout import LayoutWriter
-from oci.package_facts import facts_of
-from oci.packages import LockedWheel
+from oci.packages.facts import facts_of
+from oci.packages.wheels import LockedWheel
 from oci.provenance import Source
 from oci.release import BuiltDocument, BuiltRunbook, ReleaseDefinition
 

@@ -26,8 +26,8 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from oci.layout import canonical, digest_of
-from oci.package_facts import PackageFacts
-from oci.package_lock import LockedPackage
+from oci.packages.facts import PackageFacts
+from oci.packages.package_lock import LockedPackage
 from oci.release import BuiltRunbook
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"

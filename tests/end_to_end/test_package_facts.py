@@ -10,12 +10,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from oci import package_lock, packages
 from oci.build import WHEEL_CACHE
 from oci.bundling.source_tree import read_sources
-from oci.package_facts import facts_of
-from oci.package_lock import LockedPackage
-from oci.packages import LockedWheel, module_names
+from oci.packages import package_lock
+from oci.packages import wheels as packages
+from oci.packages.facts import facts_of
+from oci.packages.package_lock import LockedPackage
+from oci.packages.wheels import LockedWheel, module_names
 from runbook_lib.errors import RunbookError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,11 +14,12 @@ from packaging.requirements import Requirement
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from oci import package_lock, packages
 from oci.build import WHEEL_CACHE
 from oci.bundling.sandbox import PYTHON_VERSION, WHEEL_ABIS, WHEEL_PLATFORMS
-from oci.package_lock import LockedPackage
-from oci.packages import LockedWheel
+from oci.packages import package_lock
+from oci.packages import wheels as packages
+from oci.packages.package_lock import LockedPackage
+from oci.packages.wheels import LockedWheel
 from runbook_lib.errors import RunbookError
 
 ROOT = Path(__file__).resolve().parents[2]

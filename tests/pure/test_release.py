@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from oci import package_lock, push, release
-from oci.packages import module_names
+from oci import push, release
+from oci.packages import package_lock
+from oci.packages.wheels import module_names
 from oci.push import Facts
 from oci.release import BuiltDocument, BuiltRunbook, ReleaseDefinition
 from runbook_lib.errors import RunbookError

@@ -13,8 +13,8 @@ from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
 
 from oci import provenance, sbom
 from oci.bundling.source_tree import Commit
-from oci.package_facts import PackageFacts
-from oci.package_lock import LockedPackage
+from oci.packages.facts import PackageFacts
+from oci.packages.package_lock import LockedPackage
 from oci.provenance import Source
 from oci.release import BuiltRunbook
 

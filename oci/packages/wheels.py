@@ -15,7 +15,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from oci import local_files
 from oci.bundling.sandbox import pip_target
 from oci.local_files import FileRefusedError
-from oci.package_lock import LockedPackage
+from oci.packages.package_lock import LockedPackage
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from oci.bundling.sandbox import PYTHON_VERSION
-from oci.packages import LockedWheel
+from oci.packages.wheels import LockedWheel
 from runbook_lib.errors import RunbookError
 
 # Some licences stand there with their whole text.

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from oci import package_lock
 from oci.bundling.sandbox import PYTHON_VERSION, UV_PLATFORM, pip_target
-from oci.package_lock import LockedPackage
+from oci.packages import package_lock
+from oci.packages.package_lock import LockedPackage
 
-OCI = Path(__file__).parent
+OCI = Path(__file__).parents[1]
 REQUIREMENTS = OCI / "packages.in"
 LOCK = OCI / "packages.lock"
 TESTED_VERSIONS = OCI.parent / "requirements-dev.lock"

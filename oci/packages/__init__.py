@@ -1,0 +1,1 @@
+"""The locked Python packages: the lock, the download, the wheels."""
