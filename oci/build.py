@@ -9,7 +9,7 @@ from oci import notary_sign, release
 from oci.bundling.bundle import Bundle, bundle
 from oci.bundling.closure import check_available
 from oci.bundling.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
-from oci.layout import Descriptor, LayoutWriter, canonical
+from oci.layout.writer import Descriptor, LayoutWriter, canonical
 from oci.notary_sign import Signing
 from oci.packages import package_lock
 from oci.packages import wheels as packages

@@ -24,7 +24,7 @@ from urllib.parse import quote
 import requests
 from oras.provider import Registry
 
-from oci.layout import INDEX_MEDIA_TYPE, Descriptor
+from oci.layout.writer import INDEX_MEDIA_TYPE, Descriptor
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry.reader import ContainerRegistryReader

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from oci.layout import EMPTY, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
+from oci.layout.writer import EMPTY, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
 from oci.signers import Signer
 from oci.signing_chain import SigningChain
 from runbook_lib.basics import base64url

@@ -13,7 +13,7 @@ from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
 
 from oci.bundling.source_tree import LOCK_FILE, Commit
-from oci.layout import canonical
+from oci.layout.writer import canonical
 
 MEDIA_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from oci import layout_reader, notary_sign, release
+from oci import notary_sign, release
 from oci.container_registry_writer import ContainerRegistryWriter
-from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor
-from oci.layout_reader import Artifact
+from oci.layout import reader as layout_reader
+from oci.layout.reader import Artifact
+from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
 from oci.referrers import Referrers
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from oci.layout import canonical
+from oci.layout.writer import canonical
 from oci.usable import check_usable
 from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError

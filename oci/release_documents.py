@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from oci import provenance, release, sbom
-from oci.layout import LayoutWriter
+from oci.layout.writer import LayoutWriter
 from oci.packages.facts import facts_of
 from oci.packages.wheels import LockedWheel
 from oci.provenance import Source

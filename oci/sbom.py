@@ -25,7 +25,7 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from oci.layout import canonical, digest_of
+from oci.layout.writer import canonical, digest_of
 from oci.packages.facts import PackageFacts
 from oci.packages.package_lock import LockedPackage
 from oci.release import BuiltRunbook

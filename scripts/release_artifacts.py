@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from oci import layout_reader
-from oci.layout import COPY_BYTES
+from oci.layout import reader as layout_reader
+from oci.layout.writer import COPY_BYTES
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.artifacts import (

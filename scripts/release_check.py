@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from oci import layout_reader, push
-from oci.layout import MANIFEST_MEDIA_TYPE
-from oci.layout_reader import Artifact
+from oci import push
+from oci.layout import reader as layout_reader
+from oci.layout.reader import Artifact
+from oci.layout.writer import MANIFEST_MEDIA_TYPE
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError

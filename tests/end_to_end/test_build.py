@@ -11,9 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from oci import layout_reader
 from oci.build import WHEEL_CACHE, BuildResult, build
-from oci.layout import TITLE
+from oci.layout import reader as layout_reader
+from oci.layout.writer import TITLE
 from oci.push import read_release
 from runbook_lib.errors import RunbookError
 from scripts import cli

@@ -16,7 +16,7 @@ import pytest
 from azure.identity import ManagedIdentityCredential
 from azure.storage.blob import BlobServiceClient
 
-from oci import layout_reader
+from oci.layout import reader as layout_reader
 from tests.end_to_end.deployed import Deployed, EndedJob, Release, is_write
 from tests.lab.log_reader import spooled, table_rows
 from tests.lab.release_maker import RELEASE_REPOSITORY, artifact_of, as_json, digest_of, push_release_manifest

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lab import tools
-from oci import layout_reader
-from oci.layout import EMPTY, REFERENCE_NAME, TITLE, LayoutWriter, blob_path, digest_of
+from oci.layout import reader as layout_reader
+from oci.layout.writer import EMPTY, REFERENCE_NAME, TITLE, LayoutWriter, blob_path, digest_of
 from runbook_lib.errors import RunbookError
 
 TYPE = "application/vnd.example.text"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lab import tools
-from oci import layout_reader
-from oci.layout import Descriptor, blob_path
+from oci.layout import reader as layout_reader
+from oci.layout.writer import Descriptor, blob_path
 from scripts import cli
 from tests.certificate_maker import AUTHORITY, Made, Wanted, make, pem
 from tests.end_to_end.test_reproducible_build import DEFINITION

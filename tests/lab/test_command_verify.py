@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oci.layout import blob_path
+from oci.layout.writer import blob_path
 from oci.push import read_release
 from scripts import cli
 from tests.certificate_maker import AUTHORITY, Wanted, make, pem

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from oci.container_registry_writer import MAX_PIECE_BYTES, PIECE_BYTES, ContainerRegistryWriter
-from oci.layout import Descriptor
+from oci.layout.writer import Descriptor
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import PublisherTokenSource
 from runbook_lib.container_registry.wire import ContainerRegistryWire

@@ -15,7 +15,7 @@ from lab import tools
 from oci import push
 from oci.build import WHEEL_CACHE, build
 from oci.container_registry_writer import PIECE_BYTES, ContainerRegistryWriter
-from oci.layout import MANIFEST_MEDIA_TYPE, blob_path
+from oci.layout.writer import MANIFEST_MEDIA_TYPE, blob_path
 from oci.notary_sign import Signing
 from oci.push import Push, read_release
 from oci.signers import PemSigner

@@ -13,7 +13,7 @@ import pytest
 
 from lab import certificates, tools
 from oci.container_registry_writer import ContainerRegistryWriter
-from oci.layout import INDEX_MEDIA_TYPE, canonical
+from oci.layout.writer import INDEX_MEDIA_TYPE, canonical
 from oci.push import Push, descriptor_of, read_release
 from oci.referrers import Referrers
 from runbook_lib.basics.clock import SYSTEM_CLOCK

@@ -10,8 +10,17 @@ from typing import Any
 
 import pytest
 
-from oci import layout_reader, push
-from oci.layout import EMPTY, EMPTY_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, REFERENCE_NAME, blob_path, canonical, digest_of
+from oci import push
+from oci.layout import reader as layout_reader
+from oci.layout.writer import (
+    EMPTY,
+    EMPTY_MEDIA_TYPE,
+    MANIFEST_MEDIA_TYPE,
+    REFERENCE_NAME,
+    blob_path,
+    canonical,
+    digest_of,
+)
 from oci.push import Push, read_release
 from runbook_lib.errors import RunbookError
 from tests.certificate_maker import AUTHORITY, Wanted, make

@@ -11,7 +11,7 @@ from azure.keyvault.keys import KeyClient, KeyOperation, KeyVaultKey
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from oci import notary_sign
-from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor
+from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
 from oci.notary_sign import Signature
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError

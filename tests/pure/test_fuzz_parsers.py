@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from oci import layout_reader
+from oci.layout import reader as layout_reader
 from oci.packages import package_lock
 from publisher.callback_keys import PATH
 from runbook_lib.automation.job_line import NoResultError, read_result

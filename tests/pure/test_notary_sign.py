@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from oci import notary_sign
-from oci.layout import MANIFEST_MEDIA_TYPE, Descriptor
+from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
 from oci.notary_sign import Signature, Signing
 from oci.signers import PemSigner
 from oci.signing_chain import read_chain

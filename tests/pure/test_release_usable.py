@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oci.layout import canonical, digest_of
+from oci.layout.writer import canonical, digest_of
 from oci.release import BuiltRunbook, manifest_of, parse_definition
 from runbook_lib.errors import RunbookError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from oci import local_files
-from oci.layout import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, digest_of
+from oci.layout.writer import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, digest_of
 from oci.local_files import FileRefusedError
 from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
