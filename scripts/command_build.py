@@ -9,8 +9,8 @@ from pathlib import Path
 from oci.build import WHEEL_CACHE, BuildResult, build
 from oci.bundling.bundle import MAX_BYTES
 from oci.local_files import FileRefusedError, read_file
-from oci.notary_sign import Signing
 from oci.release import MAX_DEFINITION_BYTES
+from oci.signing.notary import Signing
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from scripts import release_signing

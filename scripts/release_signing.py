@@ -5,11 +5,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from oci.key_vault_signer import KeyVaultSigner
 from oci.local_files import MAX_PEM_BYTES, FileRefusedError, read_file
-from oci.notary_sign import Signing
-from oci.signers import PemSigner, Signer
-from oci.signing_chain import read_chain
+from oci.signing.chain import read_chain
+from oci.signing.key_vault import KeyVaultSigner
+from oci.signing.notary import Signing
+from oci.signing.signers import PemSigner, Signer
 from runbook_lib.azure.clients import cryptography_client
 from runbook_lib.azure.identity import credential_of
 from runbook_lib.basics import addresses

@@ -16,10 +16,10 @@ from oci import push
 from oci.build import WHEEL_CACHE, build
 from oci.container_registry_writer import PIECE_BYTES, ContainerRegistryWriter
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, blob_path
-from oci.notary_sign import Signing
 from oci.push import Push, read_release
-from oci.signers import PemSigner
-from oci.signing_chain import read_chain
+from oci.signing.chain import read_chain
+from oci.signing.notary import Signing
+from oci.signing.signers import PemSigner
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Result
 from runbook_lib.container_registry.tokens import PublisherTokenSource

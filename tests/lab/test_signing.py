@@ -10,9 +10,9 @@ from azure.identity import ManagedIdentityCredential
 from azure.keyvault.keys import KeyClient, KeyOperation, KeyVaultKey
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from oci import notary_sign
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
-from oci.notary_sign import Signature
+from oci.signing import notary as notary_sign
+from oci.signing.notary import Signature
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from scripts import release_signing

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from oci import notary_sign
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
-from oci.notary_sign import Signature, Signing
-from oci.signers import PemSigner
-from oci.signing_chain import read_chain
+from oci.signing import notary as notary_sign
+from oci.signing.chain import read_chain
+from oci.signing.notary import Signature, Signing
+from oci.signing.signers import PemSigner
 from runbook_lib.errors import RunbookError
 from runbook_lib.trust.manifest import read_signature_manifest
 from runbook_lib.trust.signature import Subject, TrustPolicy, verify_envelope

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
-from oci.signing_chain import SigningChain
+from oci.signing.chain import SigningChain
 from runbook_lib.errors import RunbookError
 
 

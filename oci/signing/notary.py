@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from oci.layout.writer import EMPTY, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
-from oci.signers import Signer
-from oci.signing_chain import SigningChain
+from oci.signing.chain import SigningChain
+from oci.signing.signers import Signer
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError
