@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from oci import release
 from oci.bundling.bundle import Bundle, bundle
 from oci.bundling.closure import check_available
 from oci.bundling.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
@@ -13,9 +12,10 @@ from oci.layout.writer import Descriptor, LayoutWriter, canonical
 from oci.packages import package_lock
 from oci.packages import wheels as packages
 from oci.packages.wheels import LockedWheel
-from oci.provenance import Source
-from oci.release import BuiltRunbook, ReleaseDefinition
-from oci.release_documents import add_documents
+from oci.release import definition as release
+from oci.release.definition import BuiltRunbook, ReleaseDefinition
+from oci.release.documents import add_documents
+from oci.release.provenance import Source
 from oci.signing import notary as notary_sign
 from oci.signing.notary import Signing
 from oci.written_files import replaced_folder, writing

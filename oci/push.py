@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from oci import release
 from oci.container_registry_writer import ContainerRegistryWriter
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
 from oci.referrers import Referrers
+from oci.release import definition as release
 from oci.signing import notary as notary_sign
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.errors import RunbookError

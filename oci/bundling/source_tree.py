@@ -15,7 +15,7 @@ from oci.bundling.bundle import LOADER_FILE, normalised
 from oci.bundling.clone import Clone, clone_at
 from oci.bundling.closure import unfit
 from oci.local_files import FileRefusedError
-from oci.release import MAX_VALID_DAYS
+from oci.release.definition import MAX_VALID_DAYS
 from runbook_lib.errors import RunbookError
 
 # All that shapes a built runbook or the package set.

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from oci import push, release
+from oci import push
 from oci.packages import package_lock
 from oci.packages.wheels import module_names
 from oci.push import Facts
-from oci.release import BuiltDocument, BuiltRunbook, ReleaseDefinition
+from oci.release import definition as release
+from oci.release.definition import BuiltDocument, BuiltRunbook, ReleaseDefinition
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.manifest import parse
 

@@ -11,12 +11,12 @@ from google.protobuf.json_format import Parse
 from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
 
-from oci import provenance, sbom
 from oci.bundling.source_tree import Commit
 from oci.packages.facts import PackageFacts
 from oci.packages.package_lock import LockedPackage
-from oci.provenance import Source
-from oci.release import BuiltRunbook
+from oci.release import provenance, sbom
+from oci.release.definition import BuiltRunbook
+from oci.release.provenance import Source
 
 CREATED = datetime(2026, 11, 1, 10, 0, tzinfo=timezone.utc)
 PACKAGES = [LockedPackage("azure-core", "1.41.0", "a" * 64), LockedPackage("cryptography", "50.0.2", "b" * 64)]

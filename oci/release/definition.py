@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from oci.layout.writer import canonical
-from oci.usable import check_usable
+from oci.release.usable import check_usable
 from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.manifest import MEDIA_TYPE, REPOSITORY, SCHEMA_VERSION, parse

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from oci import provenance, release, sbom
 from oci.layout.writer import LayoutWriter
 from oci.packages.facts import facts_of
 from oci.packages.wheels import LockedWheel
-from oci.provenance import Source
-from oci.release import BuiltDocument, BuiltRunbook, ReleaseDefinition
+from oci.release import definition as release
+from oci.release import provenance, sbom
+from oci.release.definition import BuiltDocument, BuiltRunbook, ReleaseDefinition
+from oci.release.provenance import Source
 
 
 def add_documents(

@@ -28,7 +28,7 @@ from packageurl import PackageURL
 from oci.layout.writer import canonical, digest_of
 from oci.packages.facts import PackageFacts
 from oci.packages.package_lock import LockedPackage
-from oci.release import BuiltRunbook
+from oci.release.definition import BuiltRunbook
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 SUPPLIER = "Vibedata"
