@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oci.container_registry_writer import ContainerRegistryWriter
+from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import PublisherTokenSource

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from oci.container_registry_writer import ContainerRegistryWriter
+from oci.container_registry.referrers import Referrers
+from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
-from oci.referrers import Referrers
 from oci.release import definition as release
 from oci.signing import notary as notary_sign
 from runbook_lib.change import Change, NoChange, Plan

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from oci import push
-from oci.container_registry_writer import ContainerRegistryWriter
+from oci.container_registry.writer import ContainerRegistryWriter
 from oci.push import BuiltRelease, Push
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 import requests
 
-from oci.container_registry_writer import MAX_PIECE_BYTES, PIECE_BYTES, ContainerRegistryWriter
+from oci.container_registry.writer import MAX_PIECE_BYTES, PIECE_BYTES, ContainerRegistryWriter
 from oci.layout.writer import Descriptor
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import PublisherTokenSource

@@ -14,7 +14,7 @@ import pytest
 from lab import tools
 from oci import push
 from oci.build import WHEEL_CACHE, build
-from oci.container_registry_writer import PIECE_BYTES, ContainerRegistryWriter
+from oci.container_registry.writer import PIECE_BYTES, ContainerRegistryWriter
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, blob_path
 from oci.push import Push, read_release
 from oci.signing.chain import read_chain

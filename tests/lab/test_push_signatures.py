@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from lab import certificates, tools
-from oci.container_registry_writer import ContainerRegistryWriter
+from oci.container_registry.referrers import Referrers
+from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout.writer import INDEX_MEDIA_TYPE, canonical
 from oci.push import Push, descriptor_of, read_release
-from oci.referrers import Referrers
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import AccessToken
 from runbook_lib.container_registry.wire import ContainerRegistryWire

@@ -8,7 +8,7 @@ the server gives an ETag, and what is there afterwards is read again until it ha
 
 from typing import Any
 
-from oci.container_registry_writer import ContainerRegistryWriter
+from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout.writer import INDEX_MEDIA_TYPE, Descriptor, canonical
 from runbook_lib.container_registry.wire import Answer
 from runbook_lib.errors import RunbookError
