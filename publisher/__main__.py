@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from publisher.callback_api import CallbackApi
-from publisher.callback_auth import WsgiCallbackAuth
-from publisher.callback_gate import MAX_BODY_BYTES, CallbackGate
-from publisher.callback_keys import CallbackKeys
-from publisher.callback_nonces import CallbackNonces
-from publisher.event_log import EventLog, LoggedEvents
+from publisher.callback_api.api import CallbackApi
+from publisher.callback_api.event_log import EventLog, LoggedEvents
+from publisher.callback_api.gate import MAX_BODY_BYTES, CallbackGate
+from publisher.callback_api.keys import CallbackKeys
+from publisher.callback_api.nonces import CallbackNonces
+from publisher.callback_api.reports import InstanceReports
+from publisher.callback_api.service import NothingToRedact, ServiceSettings, clients
+from publisher.callback_api.wsgi_asgi import WsgiCallbackAuth
 from publisher.hmac_keys import HmacKeys
-from publisher.instance_reports import InstanceReports
 from publisher.key_custody import KeyCustody
-from publisher.service import NothingToRedact, ServiceSettings, clients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 

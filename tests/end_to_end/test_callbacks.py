@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from publisher.callback_api.reports import TABLE
 from publisher.hmac_keys import KeyRecord
-from publisher.instance_reports import TABLE
 from publisher.tables import partition_of
 from runbook_lib.callbacks.spool import CONTAINER
 from tests.end_to_end.deployed import Deployed

@@ -20,12 +20,12 @@ from typing import Any
 import pytest
 import requests
 
-from publisher import callback_keys
-from publisher.callback_keys import CallbackKeys
-from publisher.callback_nonces import BATCH_ROWS, SWEEP_BUDGET_SECONDS, CallbackNonces
-from publisher.callback_nonces import TABLE as NONCES
+from publisher.callback_api import keys as callback_keys
+from publisher.callback_api.keys import CallbackKeys
+from publisher.callback_api.nonces import BATCH_ROWS, SWEEP_BUDGET_SECONDS, CallbackNonces
+from publisher.callback_api.nonces import TABLE as NONCES
+from publisher.callback_api.reports import TABLE as REPORTS
 from publisher.hmac_keys import KeyRecord, KeyState
-from publisher.instance_reports import TABLE as REPORTS
 from publisher.key_custody import secret_name
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callbacks.payloads import ComponentHealth, HealthSummary, Payload, Ping, to_json

@@ -10,8 +10,8 @@ from wsgiref.validate import validator
 
 import pytest
 
-from publisher.callback_auth import KEY_ID, AsgiCallbackAuth, WsgiCallbackAuth
-from publisher.callback_gate import MAX_BODY_BYTES, CallbackGate
+from publisher.callback_api.gate import MAX_BODY_BYTES, CallbackGate
+from publisher.callback_api.wsgi_asgi import KEY_ID, AsgiCallbackAuth, WsgiCallbackAuth
 from runbook_lib.request_signing.signer import SigningKey, sign
 from runbook_lib.request_signing.verifier import UnavailableError
 from tests.fake_clock import FakeClock
@@ -247,8 +247,8 @@ def test_what_costs_nothing_to_refuse_is_refused_before_anything_is_parsed(
     def parse(*_: object, **__: object) -> None:
         raise AssertionError("it is parsed")
 
-    monkeypatch.setattr("publisher.callback_gate.field_values", parse)
-    monkeypatch.setattr("publisher.callback_gate.received_message", parse)
+    monkeypatch.setattr("publisher.callback_api.gate.field_values", parse)
+    monkeypatch.setattr("publisher.callback_api.gate.received_message", parse)
     rig = Rig()
     fields = {"Content-Type": "application/json", "Content-Digest": "d", "Signature-Input": "i", "Signature": "s"}
     sent = {name: value for name, value in {**fields, **changes}.items() if value is not None}

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from publisher.event_log import EventLog, LoggedEvents
+from publisher.callback_api.event_log import EventLog, LoggedEvents
 from tests.fake_clock import FakeClock
 
 AT = "2026-11-23T10:00:00.000000Z"

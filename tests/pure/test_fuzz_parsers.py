@@ -20,7 +20,7 @@ import pytest
 
 from oci.layout import reader as layout_reader
 from oci.packages import package_lock
-from publisher.callback_keys import PATH
+from publisher.callback_api.keys import PATH
 from runbook_lib.automation.job_line import NoResultError, read_result
 from runbook_lib.azure import settings
 from runbook_lib.basics import base64url, strict_json

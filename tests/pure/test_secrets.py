@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.service import NothingToRedact
+from publisher.callback_api.service import NothingToRedact
 from runbook_lib.basics.redaction import MASK, MIN_SECRET_LENGTH, Redactor, whole_words
 from runbook_lib.errors import RunbookError
 

@@ -10,14 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
-from publisher.callback_gate import (
-    FIELDS,
-    LENGTH_REQUIRED,
-    MAX_BODY_BYTES,
-    TOO_LARGE,
-    Answer,
-    CallbackGate,
-)
+from publisher.callback_api.gate import FIELDS, LENGTH_REQUIRED, MAX_BODY_BYTES, TOO_LARGE, Answer, CallbackGate
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -2,7 +2,7 @@
 
 A request is answered alike whatever is wrong with its signature; why it is refused goes to the publisher's own log.
 An outage of the publisher's own is 503, with the time after which to try again: neither a refusal nor a pass.
-publisher/callback_auth.py fits it to WSGI and ASGI.
+publisher/callback_api/wsgi_asgi.py fits it to WSGI and ASGI.
 """
 
 import json

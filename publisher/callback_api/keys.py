@@ -8,9 +8,9 @@ import re
 from collections import OrderedDict
 from threading import Lock
 
+from publisher.callback_api.outage import named_outage
 from publisher.hmac_keys import HmacKeys
 from publisher.key_custody import KeyCustody
-from publisher.outage import named_outage
 from runbook_lib.basics.clock import Clock
 from runbook_lib.request_signing.verifier import SignatureRefusedError, UnavailableError
 

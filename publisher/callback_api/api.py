@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from publisher.callback_auth import KEY_ID, wsgi_answer
-from publisher.callback_gate import UNAVAILABLE, Answer, Log
-from publisher.callback_keys import PATH
-from publisher.instance_reports import InstanceReports, Report
+from publisher.callback_api.gate import UNAVAILABLE, Answer, Log
+from publisher.callback_api.keys import PATH
+from publisher.callback_api.reports import InstanceReports, Report
+from publisher.callback_api.wsgi_asgi import KEY_ID, wsgi_answer
 from runbook_lib.callbacks.payloads import KINDS, UUID_FORM, PayloadRefusedError, parse
 from runbook_lib.request_signing.verifier import UnavailableError
 
@@ -31,7 +31,7 @@ class _NotAcceptedError(Exception):
 
 
 class CallbackApi:
-    """The application; for use by many threads. To be wrapped in publisher.callback_auth.WsgiCallbackAuth.
+    """The application; for use by many threads. To be wrapped in publisher.callback_api.wsgi_asgi.WsgiCallbackAuth.
 
     Parameters: reports, where they are kept; base_path, the path of the API's address, without a slash at its end; log,
     takes an event for each request.

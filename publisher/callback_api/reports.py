@@ -12,7 +12,7 @@ from typing import Literal
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
-from publisher.outage import named_outage
+from publisher.callback_api.outage import named_outage
 from runbook_lib.basics.clock import Clock, rfc3339
 
 TABLE = "InstanceReports"

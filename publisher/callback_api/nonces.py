@@ -13,7 +13,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
-from publisher.outage import named_outage
+from publisher.callback_api.outage import named_outage
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
 
