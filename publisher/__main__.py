@@ -19,8 +19,8 @@ from publisher.callback_api.nonces import CallbackNonces
 from publisher.callback_api.reports import InstanceReports
 from publisher.callback_api.service import NothingToRedact, ServiceSettings, clients
 from publisher.callback_api.wsgi_asgi import WsgiCallbackAuth
-from publisher.hmac_keys import HmacKeys
-from publisher.key_custody import KeyCustody
+from publisher.custody.key_records import HmacKeys
+from publisher.custody.key_secrets import KeyCustody
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from publisher import acr_token_rotation
 from publisher.acr_token_rotation import Facts, Password
+from publisher.custody.wrapping import wrap
 from publisher.customer_phases import OVER, CustomerPhases, PhaseError, RunRunbook, WrappingKey
 from publisher.driven_rotation import DrivenRotation, Random
 from publisher.rotation_plan import Request, Step
 from publisher.rotation_record import Rotation, RotationRecords
 from publisher.session import TokenResource
-from publisher.wrapping import wrap
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor

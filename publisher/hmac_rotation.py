@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from publisher import rotation_plan
-from publisher.hmac_keys import KeyRecord
+from publisher.custody.key_records import KeyRecord
 from publisher.rotation_plan import PHASES, RETIRE, Request, Step, begins, customers, number_of, phase_changes
 from publisher.rotation_record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339

@@ -4,14 +4,14 @@ import os
 from dataclasses import replace
 
 from publisher import hmac_rotation
+from publisher.custody.key_records import HmacKeys
+from publisher.custody.key_secrets import KeyCustody
+from publisher.custody.wrapping import wrap
 from publisher.customer_phases import CustomerPhases, RunRunbook
 from publisher.driven_rotation import DrivenRotation, Random
-from publisher.hmac_keys import HmacKeys
 from publisher.hmac_rotation import GRACE_SECONDS, Facts
-from publisher.key_custody import KeyCustody
 from publisher.rotation_plan import Request, Step
 from publisher.rotation_record import Rotation, RotationRecords
-from publisher.wrapping import wrap
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor

@@ -9,8 +9,8 @@ from collections import OrderedDict
 from threading import Lock
 
 from publisher.callback_api.outage import named_outage
-from publisher.hmac_keys import HmacKeys
-from publisher.key_custody import KeyCustody
+from publisher.custody.key_records import HmacKeys
+from publisher.custody.key_secrets import KeyCustody
 from runbook_lib.basics.clock import Clock
 from runbook_lib.request_signing.verifier import SignatureRefusedError, UnavailableError
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from publisher.callback_api.reports import TABLE
-from publisher.hmac_keys import KeyRecord
+from publisher.custody.key_records import KeyRecord
 from publisher.tables import partition_of
 from runbook_lib.callbacks.spool import CONTAINER
 from tests.end_to_end.deployed import Deployed

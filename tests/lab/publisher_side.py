@@ -9,10 +9,10 @@ from io import BytesIO
 from typing import Any
 
 from publisher.acr_token_rotation_run import AcrTokenRotation
+from publisher.custody.key_records import HmacKeys
+from publisher.custody.key_secrets import KeyCustody
 from publisher.customer_phases import RunRunbook
-from publisher.hmac_keys import HmacKeys
 from publisher.hmac_rotation_run import HmacRotation
-from publisher.key_custody import KeyCustody
 from publisher.rotation_plan import Request
 from publisher.session import publisher_clients, subscription_clients, token_resource
 from runbook_lib.azure.clients import AzureClients

@@ -25,8 +25,8 @@ from publisher.callback_api.keys import CallbackKeys
 from publisher.callback_api.nonces import BATCH_ROWS, SWEEP_BUDGET_SECONDS, CallbackNonces
 from publisher.callback_api.nonces import TABLE as NONCES
 from publisher.callback_api.reports import TABLE as REPORTS
-from publisher.hmac_keys import KeyRecord, KeyState
-from publisher.key_custody import secret_name
+from publisher.custody.key_records import KeyRecord, KeyState
+from publisher.custody.key_secrets import secret_name
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callbacks.payloads import ComponentHealth, HealthSummary, Payload, Ping, to_json
 from runbook_lib.request_signing.signer import SigningKey, sign

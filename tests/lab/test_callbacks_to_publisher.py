@@ -17,7 +17,7 @@ from azure.storage.blob import ContainerClient
 from requests.adapters import HTTPAdapter
 
 from publisher.callback_api.reports import TABLE
-from publisher.hmac_keys import KeyRecord, KeyState
+from publisher.custody.key_records import KeyRecord, KeyState
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.callbacks.client import CallbackClient
 from runbook_lib.callbacks.spool import CONTAINER

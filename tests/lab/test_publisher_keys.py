@@ -11,9 +11,9 @@ import pytest
 from azure.keyvault.keys import JsonWebKey, KeyClient
 from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm
 
-from publisher.hmac_keys import KeyRecord, KeyState
-from publisher.key_custody import secret_name
-from publisher.wrapping import wrap
+from publisher.custody.key_records import KeyRecord, KeyState
+from publisher.custody.key_secrets import secret_name
+from publisher.custody.wrapping import wrap
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.vault.hmac_key import KEY_BYTES

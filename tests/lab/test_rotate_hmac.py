@@ -18,8 +18,8 @@ from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobServiceClient
 
-from publisher.hmac_keys import HmacKeys, KeyRecord, KeyState
-from publisher.key_custody import secret_name
+from publisher.custody.key_records import HmacKeys, KeyRecord, KeyState
+from publisher.custody.key_secrets import secret_name
 from runbook_lib.vault.hmac_key import SECRET
 from runbooks import rotate_hmac
 from tests.lab.log_reader import table_rows

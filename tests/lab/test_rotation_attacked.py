@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from publisher.wrapping import wrap
+from publisher.custody.wrapping import wrap
 from runbook_lib.vault.hmac_key import SECRET as KEY
 from runbook_lib.vault.publisher_token import SECRET as TOKEN
 from tests.lab.publisher_side import PublisherSide, publisher_side

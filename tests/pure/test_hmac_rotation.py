@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from publisher.hmac_keys import KeyRecord
+from publisher.custody.key_records import KeyRecord
 from publisher.hmac_rotation import GRACE_SECONDS, Facts, after, is_phase, next_step, preview
 from publisher.rotation_plan import Request
 from publisher.rotation_record import Rotation

@@ -10,7 +10,7 @@ from azure.data.tables import EdmType, EntityProperty
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.hmac_keys import KeyRecord
+from publisher.custody.key_records import KeyRecord
 from publisher.rotation_record import Rotation, _columns, _rotation
 from runbook_lib.component_registry.rows import MAX_INT32, current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from publisher.wrapping import MAX_SECRET_BYTES, wrap
+from publisher.custody.wrapping import MAX_SECRET_BYTES, wrap
 from runbook_lib.errors import RunbookError
 
 

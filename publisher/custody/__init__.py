@@ -1,0 +1,1 @@
+"""The publisher's keys and how they are kept: records, secrets, wrapping."""
