@@ -12,9 +12,9 @@ from typing import Any
 
 from bench.customer import Customer, Report, customer
 from bench.figures import Figure
-from publisher.acr_token_rotation_run import AcrTokenRotation
-from publisher.hmac_rotation_run import HmacRotation
-from publisher.rotation_plan import Request
+from publisher.rotation.acr_token_run import AcrTokenRotation
+from publisher.rotation.hmac_key_run import HmacRotation
+from publisher.rotation.plan import Request
 from publisher.session import publisher_clients, publisher_tables, subscription_clients, token_resource
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from scripts import lab_process

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from publisher.acr_token_rotation_run import AcrTokenRotation
+from publisher.rotation.acr_token_run import AcrTokenRotation
 from publisher.session import publisher_tables, subscription_clients, token_resource
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from scripts.azure_session import open_session

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from publisher.hmac_rotation_run import HmacRotation
+from publisher.rotation.hmac_key_run import HmacRotation
 from publisher.session import publisher_clients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from scripts.azure_session import open_session

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from publisher.customer_phases import RunRunbook
-from publisher.rotation_plan import Request
-from publisher.rotation_record import Rotation
+from publisher.rotation.customer_phases import RunRunbook
+from publisher.rotation.plan import Request
+from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.change import Plan
 from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS

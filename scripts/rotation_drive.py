@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from publisher.rotation_plan import Step
+from publisher.rotation.plan import Step
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Result
@@ -15,7 +15,7 @@ from scripts.change_errors import name_any
 
 
 class Rotating(Protocol):
-    """One run of a rotation, as publisher.hmac_rotation_run and publisher.acr_token_rotation_run have it."""
+    """One run of a rotation, as publisher.rotation.hmac_key_run and publisher.rotation.acr_token_run have it."""
 
     def next_step(self) -> Step:
         """Look, and return what is to be done now."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
-from publisher.acr_token_rotation_run import AcrTokenRotation
 from publisher.custody.key_records import HmacKeys
 from publisher.custody.key_secrets import KeyCustody
-from publisher.customer_phases import RunRunbook
-from publisher.hmac_rotation_run import HmacRotation
-from publisher.rotation_plan import Request
+from publisher.rotation.acr_token_run import AcrTokenRotation
+from publisher.rotation.customer_phases import RunRunbook
+from publisher.rotation.hmac_key_run import HmacRotation
+from publisher.rotation.plan import Request
 from publisher.session import publisher_clients, subscription_clients, token_resource
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import Settings

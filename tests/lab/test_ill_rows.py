@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from azure.data.tables import EdmType, EntityProperty
 
-from publisher.hmac_rotation_run import TABLE as ROTATIONS
+from publisher.rotation.hmac_key_run import TABLE as ROTATIONS
 from runbook_lib.errors import RunbookError
 from scripts import cli
 from tests.lab.health_rig import Rig, rig

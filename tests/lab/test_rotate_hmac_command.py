@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from publisher.hmac_rotation_run import HmacRotation
-from publisher.rotation_plan import Step
+from publisher.rotation.hmac_key_run import HmacRotation
+from publisher.rotation.plan import Step
 from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError
 from runbook_lib.request_signing.signer import SigningKey

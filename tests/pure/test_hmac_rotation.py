@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from publisher.custody.key_records import KeyRecord
-from publisher.hmac_rotation import GRACE_SECONDS, Facts, after, is_phase, next_step, preview
-from publisher.rotation_plan import Request
-from publisher.rotation_record import Rotation
+from publisher.rotation.hmac_key import GRACE_SECONDS, Facts, after, is_phase, next_step, preview
+from publisher.rotation.plan import Request
+from publisher.rotation.record import Rotation
 from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError
 

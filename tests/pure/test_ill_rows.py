@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.custody.key_records import KeyRecord
-from publisher.rotation_record import Rotation, _columns, _rotation
+from publisher.rotation.record import Rotation, _columns, _rotation
 from runbook_lib.component_registry.rows import MAX_INT32, current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
     COLUMNS,

@@ -3,15 +3,15 @@
 import os
 from dataclasses import replace
 
-from publisher import hmac_rotation
 from publisher.custody.key_records import HmacKeys
 from publisher.custody.key_secrets import KeyCustody
 from publisher.custody.wrapping import wrap
-from publisher.customer_phases import CustomerPhases, RunRunbook
-from publisher.driven_rotation import DrivenRotation, Random
-from publisher.hmac_rotation import GRACE_SECONDS, Facts
-from publisher.rotation_plan import Request, Step
-from publisher.rotation_record import Rotation, RotationRecords
+from publisher.rotation import hmac_key as hmac_rotation
+from publisher.rotation.customer_phases import CustomerPhases, RunRunbook
+from publisher.rotation.driven import DrivenRotation, Random
+from publisher.rotation.hmac_key import GRACE_SECONDS, Facts
+from publisher.rotation.plan import Request, Step
+from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
@@ -30,7 +30,7 @@ class HmacRotation:
     """One run for one instance.
 
     Parameters: instance_id; request; clients, of the publisher's vault and tables; run_runbook, runs a phase at the
-    customer's; redactor, learns the key; clock; random; grace_seconds, see publisher.hmac_rotation.
+    customer's; redactor, learns the key; clock; random; grace_seconds, see publisher.rotation.hmac_key.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class HmacRotation:
         return self.facts.newest
 
     def next_step(self) -> Step:
-        """Look, and return what is to be done now; raises what publisher.hmac_rotation.next_step does."""
+        """Look, and return what is to be done now; raises what publisher.rotation.hmac_key.next_step does."""
         return hmac_rotation.next_step(self._request, self.observe())
 
     def preview(self) -> Plan:

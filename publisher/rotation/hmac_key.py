@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from publisher import rotation_plan
 from publisher.custody.key_records import KeyRecord
-from publisher.rotation_plan import PHASES, RETIRE, Request, Step, begins, customers, number_of, phase_changes
-from publisher.rotation_record import Rotation
+from publisher.rotation import plan as rotation_plan
+from publisher.rotation.plan import PHASES, RETIRE, Request, Step, begins, customers, number_of, phase_changes
+from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import Change, Plan
 from runbook_lib.errors import RunbookError

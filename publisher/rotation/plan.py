@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from publisher.rotation_record import CustomerState, Rotation
+from publisher.rotation.record import CustomerState, Rotation
 from runbook_lib.change import Change, Plan
 from runbook_lib.errors import RunbookError
 

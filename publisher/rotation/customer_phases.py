@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from publisher.rotation_plan import RETIRE
-from publisher.rotation_record import CUSTOMER_STATES, CustomerState, Rotation, RotationRecords
+from publisher.rotation.plan import RETIRE
+from publisher.rotation.record import CUSTOMER_STATES, CustomerState, Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.rotation.parameters import delivery_of

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
-from publisher.rotation_plan import Request, begins
-from publisher.rotation_record import Rotation, RotationRecords
+from publisher.rotation.plan import Request, begins
+from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError

@@ -5,13 +5,13 @@ import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from publisher import acr_token_rotation
-from publisher.acr_token_rotation import Facts, Password
 from publisher.custody.wrapping import wrap
-from publisher.customer_phases import OVER, CustomerPhases, PhaseError, RunRunbook, WrappingKey
-from publisher.driven_rotation import DrivenRotation, Random
-from publisher.rotation_plan import Request, Step
-from publisher.rotation_record import Rotation, RotationRecords
+from publisher.rotation import acr_token as acr_token_rotation
+from publisher.rotation.acr_token import Facts, Password
+from publisher.rotation.customer_phases import OVER, CustomerPhases, PhaseError, RunRunbook, WrappingKey
+from publisher.rotation.driven import DrivenRotation, Random
+from publisher.rotation.plan import Request, Step
+from publisher.rotation.record import Rotation, RotationRecords
 from publisher.session import TokenResource
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock, rfc3339
@@ -74,7 +74,7 @@ class AcrTokenRotation:
         return self.facts.newest
 
     def next_step(self) -> Step:
-        """Look, and return what is to be done now; raises what publisher.acr_token_rotation.next_step does."""
+        """Look, and return what is to be done now; raises what publisher.rotation.acr_token.next_step does."""
         return acr_token_rotation.next_step(self._request, self.observe())
 
     def preview(self) -> Plan:
