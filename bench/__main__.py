@@ -26,7 +26,7 @@ from bench import (
 from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.errors import RunbookError
-from scripts.output import CommandError
+from vibedata.output import CommandError
 
 MEASUREMENTS: Mapping[str, Callable[[Report], list[Figure]]] = {
     "jobs": jobs.measure,

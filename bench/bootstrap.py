@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bench.customer import Customer, JobRun, Report, customer
 from bench.figures import Figure
 from runbook_lib.component_registry.schema import TABLES
-from scripts import lab_process
+from vibedata import lab_process
 
 COUNTS = (60, 1000, 10_000)
 # A round trip to each service, as from a sandbox in the same region.

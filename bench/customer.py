@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from bench.images import push_images
-from scripts import cli, lab_process
-from scripts.azure_session import AzureSession, open_session
-from scripts.command_deploy import settings_variable
-from scripts.command_invoke import result_of
 from scripts.demo import PACKAGE_IMPORT_WINDOW_SECONDS
 from scripts.deployment import publish
-from scripts.job import run_job
-from scripts.lab_process import RunningLab
-from scripts.output import CommandError
 from scripts.publication import Bootstrap
 from scripts.release_artifacts import LayoutArtifacts
+from vibedata import cli, lab_process
+from vibedata.commands.deploy import settings_variable
+from vibedata.commands.invoke import result_of
+from vibedata.jobs import run_job
+from vibedata.lab_process import RunningLab
+from vibedata.output import CommandError
+from vibedata.session import AzureSession, open_session
 
 VERSION = "2026.11.0"
 

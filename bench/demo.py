@@ -13,8 +13,8 @@ from pathlib import Path
 from bench.customer import Report
 from bench.figures import Figure
 from oci.bundling.source_tree import release_time
-from scripts import lab_process
-from scripts.output import CommandError
+from vibedata import lab_process
+from vibedata.output import CommandError
 
 PROJECT = Path(__file__).resolve().parent.parent
 AIM_SECONDS = 60

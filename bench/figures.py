@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from scripts.output import table
+from vibedata.output import table
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
 

@@ -21,10 +21,10 @@ from runbook_lib.health.probes.many import PROBE_SECONDS
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.runbook import main
 from runbooks import check_health
-from scripts import lab_process
-from scripts.azure_session import AzureSession, open_session
-from scripts.lab_process import RunningLab
-from scripts.output import CommandError
+from vibedata import lab_process
+from vibedata.lab_process import RunningLab
+from vibedata.output import CommandError
+from vibedata.session import AzureSession, open_session
 
 COUNTS = (30, 1000)
 HANGING_SHARE = 0.01

@@ -11,8 +11,8 @@ from bench.figures import Figure
 from runbook_lib.release.files import CONTAINER
 from runbook_lib.runbook import main
 from runbooks import publish_runbooks
-from scripts import lab_process
-from scripts.output import CommandError
+from vibedata import lab_process
+from vibedata.output import CommandError
 
 # Azure's window is 30 s, and an import of a wheel takes about as long (azure-facts, section 1): a fifth of both here.
 WINDOW_SECONDS = 6.0

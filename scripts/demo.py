@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.network.failures import name_error
-from scripts import cli, demo_images, demo_release, lab_process
-from scripts.azure_session import open_session
-from scripts.command_deploy import settings_variable, summary
+from scripts import demo_images, demo_release
 from scripts.deployment import Deployment, Step, deploy, run_step
-from scripts.lab_process import RunningLab
-from scripts.output import CommandError
 from scripts.publication import Bootstrap
 from scripts.release_artifacts import LayoutArtifacts
-from scripts.standard_streams import tolerant
-from scripts.terminal import filtered_output
+from vibedata import cli, lab_process
+from vibedata.commands.deploy import settings_variable, summary
+from vibedata.lab_process import RunningLab
+from vibedata.output import CommandError
+from vibedata.session import open_session
+from vibedata.standard_streams import tolerant
+from vibedata.terminal import filtered_output
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAB = PROJECT / ".lab"

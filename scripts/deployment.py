@@ -11,12 +11,12 @@ from runbook_lib.change import Plan, Result
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.model import LATEST
-from scripts.azure_session import AzureSession
-from scripts.change_errors import name_any
-from scripts.command_invoke import result_of
-from scripts.job import run_job
-from scripts.progress import Report, job_lines, progress_printer
 from scripts.publication import Bootstrap
+from vibedata.change_errors import name_any
+from vibedata.commands.invoke import result_of
+from vibedata.jobs import run_job
+from vibedata.progress import Report, job_lines, progress_printer
+from vibedata.session import AzureSession
 
 # In the order of design section 1; each needs what the one before it left behind.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (

@@ -7,7 +7,7 @@ from runbook_lib.container_registry.wire import CUSTOMER, ContainerRegistryWire
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, InstalledRelease
-from scripts.azure_session import AzureSession
+from vibedata.session import AzureSession
 
 
 def installed_release(session: AzureSession) -> InstalledRelease | None:

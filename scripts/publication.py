@@ -16,8 +16,8 @@ from runbook_lib.azure.settings import AUTOMATION_VARIABLE
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
-from scripts.azure_session import AzureSession
 from scripts.release_artifacts import LayoutArtifacts
+from vibedata.session import AzureSession
 
 # Each is needed to fetch the others: the release manifest, its artifacts, and what publishes them.
 BOOTSTRAP_RUNBOOKS = ("import_manifest", "import_images", "publish_runbooks")

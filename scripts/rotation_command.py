@@ -14,12 +14,12 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.change import Plan
 from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
 from runbook_lib.rotation.rules import OVERLAP_SECONDS
-from scripts.azure_session import AzureSession
-from scripts.command_invoke import result_of
-from scripts.job import run_job
-from scripts.output import show, table
-from scripts.progress import Report, job_lines
 from scripts.rotation_drive import Outcome, Rotating, drive
+from vibedata.commands.invoke import result_of
+from vibedata.jobs import run_job
+from vibedata.output import show, table
+from vibedata.progress import Report, job_lines
+from vibedata.session import AzureSession
 
 
 class RotationRun(Rotating, Protocol):

@@ -11,7 +11,7 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Result
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
-from scripts.change_errors import name_any
+from vibedata.change_errors import name_any
 
 
 class Rotating(Protocol):

@@ -92,7 +92,7 @@ class Deployed:
         environ: variables in place of the lab's.
         """
         return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "scripts.cli", *arguments],
+            [sys.executable, "-W", "error", "-m", "vibedata.cli", *arguments],
             cwd=ROOT,
             env={**running_lab.environment(self.lab), **environ},
             capture_output=True,

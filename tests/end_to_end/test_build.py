@@ -16,8 +16,8 @@ from oci.layout import reader as layout_reader
 from oci.layout.writer import TITLE
 from oci.push import read_release
 from runbook_lib.errors import RunbookError
-from scripts import cli
 from tests.end_to_end.test_reproducible_build import COPIED, DEFINITION
+from vibedata import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCH = {"SOURCE_DATE_EPOCH": "1793527200"}

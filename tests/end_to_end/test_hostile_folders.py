@@ -15,7 +15,7 @@ from oci.layout import reader as layout_reader
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, LayoutWriter, blob_path, canonical, digest_of
 from oci.local_files import FileRefusedError, read_below, read_file
 from runbook_lib.errors import RunbookError
-from scripts import cli
+from vibedata import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 # In a process of its own: whoever waits for ever, or takes all memory, fails alone.

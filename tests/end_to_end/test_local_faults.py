@@ -15,7 +15,7 @@ from oci.build import WHEEL_CACHE
 from tests.end_to_end.test_reproducible_build import DEFINITION
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "-m", "scripts.cli"]
+COMMAND = [sys.executable, "-m", "vibedata.cli"]
 ENVIRON = {
     **{name: value for name, value in os.environ.items() if not name.startswith("VIBEDATA_")},
     "SOURCE_DATE_EPOCH": "1793527200",

@@ -57,7 +57,7 @@ def clone(folder: Path, *, names: list[str], settings: dict[str, str]) -> Path:
 def build(tree: Path, *, settings: dict[str, str], umask: int, definition: str) -> dict[str, Any]:
     (tree / "release.json").write_text(definition)
     environ = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"} | settings
-    command = [sys.executable, "-m", "scripts.cli", "build", "--release", "release.json", "--out", "dist/release"]
+    command = [sys.executable, "-m", "vibedata.cli", "build", "--release", "release.json", "--out", "dist/release"]
     # One cache for both: the build itself holds every wheel against the lock.
     command += ["--wheels", str(ROOT / WHEEL_CACHE), "--output", "json"]
     done = subprocess.run(

@@ -20,7 +20,6 @@ import requests
 from azure.data.tables import TableServiceClient
 
 from runbook_lib.request_signing.signer import SigningKey
-from scripts.azure_session import open_session
 from scripts.rotation_command import jobs_of
 from tests.end_to_end.deployed import ROOT, WAIT_SECONDS, Deployed
 from tests.end_to_end.test_no_secret_leaks import everything, identity, job_ids, now
@@ -28,6 +27,7 @@ from tests.lab import running_lab
 from tests.lab.publisher_side import PublisherSide, publisher_side
 from tests.lab.rotation_process import rotate
 from tests.lab.signing_clients import Load, key_in_use, ping, signing
+from vibedata.session import open_session
 
 # How long the former key is accepted once it is retired, and how long a client keeps it.
 GRACE_SECONDS = 2.0
@@ -145,7 +145,7 @@ def test_jobs_get_over_lost_answers(rotations: Rotations, load: Load) -> None:
 def test_a_command_that_is_killed_is_taken_up_by_the_next_run(rotations: Rotations, load: Load) -> None:
     for phase, jobs in (("stage", 2), ("promote", 4)):
         before = len(job_ids(rotations.deployed))
-        command = [sys.executable, "-m", "scripts.cli", "rotate-hmac", "--output", "json"]
+        command = [sys.executable, "-m", "vibedata.cli", "rotate-hmac", "--output", "json"]
         process = subprocess.Popen(
             command, cwd=ROOT, env=running_lab.environment(rotations.deployed.lab), stderr=subprocess.PIPE, text=True
         )

@@ -13,9 +13,9 @@ import pytest
 from lab import tools
 from oci.layout import reader as layout_reader
 from oci.layout.writer import Descriptor, blob_path
-from scripts import cli
 from tests.certificate_maker import AUTHORITY, Made, Wanted, make, pem
 from tests.end_to_end.test_reproducible_build import DEFINITION
+from vibedata import cli
 
 MANIFEST = "vibedata/release-manifest:2026.11.0"
 TODAY = datetime.now(timezone.utc)

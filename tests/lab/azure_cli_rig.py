@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from scripts.lab_process import PROJECT
 from tests.lab import running_lab
 from tests.lab.running_lab import LabUnderTest
+from vibedata.lab_process import PROJECT
 
 CLI = PROJECT / ".tools/azure-cli/bin"
 GUARD = PROJECT / "tests/lab/azure_cli"

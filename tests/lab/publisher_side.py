@@ -23,10 +23,10 @@ from runbook_lib.change import Change
 from runbook_lib.run.parameters import encode
 from runbook_lib.runbook import main
 from runbooks import rotate_acr_token, rotate_hmac
-from scripts.azure_session import open_session
 from scripts.rotation_drive import Outcome, Rotating, drive
 from tests.lab.runbook_run import QuickClock
 from tests.lab.running_lab import LabUnderTest
+from vibedata.session import open_session
 
 RUNBOOKS = {runbook.RUNBOOK.name: runbook.RUNBOOK for runbook in (rotate_acr_token, rotate_hmac)}
 

@@ -18,11 +18,11 @@ from typing import Any, Literal
 import requests
 from requests.adapters import HTTPAdapter
 
-from scripts.azure_session import open_session
 from scripts.rotation_command import jobs_of
 from tests.lab.publisher_side import publisher_side
 from tests.lab.runbook_run import QuickClock
 from tests.lab.running_lab import LabUnderTest
+from vibedata.session import open_session
 
 Trouble = Literal["kill", "lose"]
 # What a rotation goes by is changed by writes; whatever else is sent reads, gets a token or delivers a log.

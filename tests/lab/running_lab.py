@@ -10,8 +10,8 @@ from typing import Any
 
 import requests
 
-from scripts import lab_process
 from tests import release_signer
+from vibedata import lab_process
 
 # Where lab.env's names would be read by mistake from the shell that runs the tests.
 FOREIGN = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")

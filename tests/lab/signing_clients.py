@@ -18,8 +18,8 @@ from runbook_lib.callbacks.payloads import Ping, to_json
 from runbook_lib.request_signing.signer import SigningKey, sign
 from runbook_lib.runbook import Context
 from runbook_lib.vault.hmac_key import read_signing_key
-from scripts.azure_session import AzureSession, open_session
 from tests.lab.running_lab import LabUnderTest
+from vibedata.session import AzureSession, open_session
 
 CONTENT_TYPE = "application/json"
 # Between two requests of a client: more would measure the machine.

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from scripts.lab_process import PROJECT
 from tests.lab import oci_client as oci
 from tests.lab.azure_cli_rig import CLI, AzureCli, azure_cli, script
 from tests.lab.running_lab import LabUnderTest
+from vibedata.lab_process import PROJECT
 
 PAGE = PROJECT / "docs/lab-clients.md"
 GROUP = "/subscriptions/$VIBEDATA_SUBSCRIPTION_ID/resourceGroups/vibedata-managed"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lab_process import PROJECT
 from tests.lab.azure_cli_rig import AzureCli, azure_cli
 from tests.lab.running_lab import LabUnderTest
+from vibedata.lab_process import PROJECT
 
 # What is run is in test_azure_cli.py: the page on clients as a whole.
 PAGES = sorted(page for page in (PROJECT / "docs").glob("*.md") if page.name != "lab-clients.md")

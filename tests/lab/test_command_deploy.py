@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from oci.push import read_release
-from scripts import cli
 from scripts.deployment import CHAIN, chain
 from tests.certificate_maker import Wanted
 from tests.lab import release_maker
@@ -16,6 +15,7 @@ from tests.lab.release_maker import ContainerRegistry, as_json, document
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.test_push import ISSUER, VERSION, make_release
 from tests.notary_maker import fingerprint
+from vibedata import cli
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from runbook_lib.component_registry.schema import CREDENTIALS, CURRENT, RELEASES
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.vault.credential_states import CredentialState
-from scripts import cli
-from scripts.azure_session import open_session
 from tests.lab.automation_helpers import automation
 from tests.lab.health_rig import Rig, rig
 from tests.lab.running_lab import LabUnderTest
+from vibedata import cli
+from vibedata.session import open_session
 
 DIGEST = "sha256:" + "ab" * 32
 

@@ -9,13 +9,13 @@ import pytest
 
 from oci.layout.writer import blob_path
 from oci.push import read_release
-from scripts import cli
 from tests.certificate_maker import AUTHORITY, Wanted, make, pem
 from tests.lab.release_maker import container_registry, digest_of
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.test_one_bit import kept, variants
 from tests.lab.test_push import ISSUER, SERVICE, VERSION, make_release, push_now, writes
 from tests.release_signer import ENVELOPE_TYPE, SIGNATURE_TYPE, ReleaseSigner, descriptor, usual_signer
+from vibedata import cli
 
 CHECKS = ["signature", "trust", "release manifest", "expiry", "content"]
 REPOSITORY = "vibedata/release-manifest"

@@ -16,8 +16,8 @@ from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
-from scripts.command_push import SIDE
 from tests.lab.scripted_server import Answer, ScriptedServer, json_answer
+from vibedata.commands.push import SIDE
 
 DIGEST = f"sha256:{5:064x}"
 TOKEN = json_answer({"access_token": "a-token", "expires_in": 3600})

@@ -11,10 +11,10 @@ from azure.data.tables import EdmType, EntityProperty
 
 from publisher.rotation.hmac_key_run import TABLE as ROTATIONS
 from runbook_lib.errors import RunbookError
-from scripts import cli
 from tests.lab.health_rig import Rig, rig
 from tests.lab.publisher_side import PublisherSide, publisher_side
 from tests.lab.running_lab import LabUnderTest
+from vibedata import cli
 
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
 ILL: dict[str, Any] = {

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import requests
 
-from scripts import lab_process
 from tests import release_signer
 from tests.lab import running_lab
 from tests.lab.running_lab import LabUnderTest
+from vibedata import lab_process
 
-VIBEDATA = [sys.executable, "-m", "scripts.cli"]
+VIBEDATA = [sys.executable, "-m", "vibedata.cli"]
 PROJECT = Path(__file__).resolve().parents[2]
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from azure.mgmt.automation import models as m
 
-from scripts import cli
-from scripts.progress import job_lines
 from tests.lab.automation_helpers import Automation, automation
 from tests.lab.runbook_run import IMAGES, MANIFEST, run
 from tests.lab.running_lab import LabUnderTest, environment
+from vibedata import cli
+from vibedata.progress import job_lines
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
@@ -40,7 +40,7 @@ def account(lab: LabUnderTest) -> Iterator[Automation]:
 
 def vibedata(environ: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "scripts.cli", *arguments],
+        [sys.executable, "-m", "vibedata.cli", *arguments],
         cwd=ROOT,
         env=environ,
         capture_output=True,

@@ -29,11 +29,11 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
-from scripts import cli
-from scripts.command_push import SIDE
 from tests.certificate_maker import AUTHORITY, Made, Wanted, make, pem
 from tests.lab.running_lab import LabUnderTest
 from tests.notary_maker import fingerprint
+from vibedata import cli
+from vibedata.commands.push import SIDE
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "2026.11.0"

@@ -21,7 +21,6 @@ from runbook_lib.container_registry.tokens import AccessToken
 from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http import new_session
-from scripts.command_push import SIDE
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.scripted_server import Answer, ScriptedServer
 from tests.lab.test_push import (
@@ -35,6 +34,7 @@ from tests.lab.test_push import (
     writer,
     writes,
 )
+from vibedata.commands.push import SIDE
 
 REPOSITORY = "vibedata/release-manifest"
 START_SECONDS = 20.0

@@ -21,10 +21,10 @@ from azure.keyvault.secrets import SecretClient
 
 from lab.journal import Journal
 from lab.recording import Recording, masked
-from scripts import lab_process
 from tests.lab import running_lab
 from tests.lab.oci_client import identity_token
 from tests.lab.running_lab import LabUnderTest
+from vibedata import lab_process
 
 PROJECT = Path(__file__).parents[2]
 
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recorded(folder: Path) -> Iterator[LabUnderTest]:
     """A lab that `vibedata lab up --record` has started."""
-    command = [sys.executable, "-m", "scripts.cli", "lab", "up", "--detach"]
+    command = [sys.executable, "-m", "vibedata.cli", "lab", "up", "--detach"]
     directory = folder / "lab"
     subprocess.run(
         [*command, "--dir", str(directory), "--record", str(folder / "seen")], cwd=PROJECT, check=True, timeout=120

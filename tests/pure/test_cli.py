@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scripts import cli
+from vibedata import cli
 
 WRONG = (
     ("deploy",),

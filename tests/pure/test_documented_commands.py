@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.run.parameters import parse
-from scripts import cli
-from scripts.runbook_names import runbook_names
+from vibedata import cli
+from vibedata.runbook_names import runbook_names
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -8,8 +8,8 @@ import pytest
 
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
-from scripts import cli
-from scripts.shell_checks import OTHER_VARIABLES, nearest, require_lab, unknown_variables
+from vibedata import cli
+from vibedata.shell_checks import OTHER_VARIABLES, nearest, require_lab, unknown_variables
 
 GUID = "11111111-2222-3333-4444-555555555555"
 

@@ -8,9 +8,10 @@ import pytest
 
 from runbook_lib.basics.visible_text import is_visible, one_line, visible
 from runbook_lib.errors import RunbookError
-from scripts import cli, command_verify
-from scripts.output import CommandError, show, show_failure, table
-from scripts.terminal import LINE_CHARACTERS, filtered_output, told
+from vibedata import cli
+from vibedata.commands import verify as command_verify
+from vibedata.output import CommandError, show, show_failure, table
+from vibedata.terminal import LINE_CHARACTERS, filtered_output, told
 
 # Reset, title, clear, clipboard, hidden text; C1's CSI; right-to-left; invisible letters and marks; tags; line ends.
 HOSTILE = "a\x1bc\x1b]0;t\x07\x1b[2J\x1b[8m\x9b31m\u202eb\u2066\u200b\u00ad\u3164\u115f\ufe0f\U000e0041\ufeff\u2800c"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oci.written_files import UnwritableError, replaced_folder, write_file, writing
-from scripts.local_failures import local_failure
+from vibedata.local_failures import local_failure
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.jobs import JobResult, job_result, job_state, new_lines, start_job
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from scripts.azure_session import AzureSession
-from scripts.shell_checks import nearest
-from scripts.terminal import told
+from vibedata.session import AzureSession
+from vibedata.shell_checks import nearest
+from vibedata.terminal import told
 
 POLL_SECONDS = 1.0
 # Of an account's runbooks, and of a name that nobody has heard of, what an error shows.

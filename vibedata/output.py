@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from scripts.terminal import LINE_CHARACTERS, told
+from vibedata.terminal import LINE_CHARACTERS, told
 
 CHOICES = ("text", "json")
 

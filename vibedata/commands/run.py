@@ -7,8 +7,8 @@ import os
 import sys
 
 from runbook_lib.runbook import main as run_runbook
-from scripts.runbook_names import runbook_names
-from scripts.shell_checks import require_login
+from vibedata.runbook_names import runbook_names
+from vibedata.shell_checks import require_login
 
 EXAMPLES = """\
 examples:

@@ -6,12 +6,12 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
-from scripts.azure_session import AzureSession, open_session
 from scripts.deployment import CHAIN, Deployment, deploy
-from scripts.output import show, table
 from scripts.publication import Bootstrap
 from scripts.release_artifacts import LayoutArtifacts
-from scripts.terminal import told
+from vibedata.output import show, table
+from vibedata.session import AzureSession, open_session
+from vibedata.terminal import told
 
 EXAMPLES = """\
 examples:

@@ -8,10 +8,10 @@ from typing import Any
 
 from runbook_lib.automation.jobs import JobResult
 from runbook_lib.errors import RunbookError
-from scripts.azure_session import open_session
-from scripts.job import run_job
-from scripts.output import show
-from scripts.terminal import told
+from vibedata.jobs import run_job
+from vibedata.output import show
+from vibedata.session import open_session
+from vibedata.terminal import told
 
 EXAMPLES = """\
 examples:

@@ -15,9 +15,9 @@ from runbook_lib.release.manifest import DIGEST, TAG
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.trust._descriptor import MAX_SHOWN, shown
 from scripts import trusted_signer
-from scripts.output import show, table
 from scripts.publisher_registry import add_login, default_host, open_wire, token_source
 from scripts.release_check import BuiltReleaseFolder, ContainerRegistryRelease, Findings, ReleasePlace, check
+from vibedata.output import show, table
 
 EXAMPLES = """\
 examples:

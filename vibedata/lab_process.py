@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from scripts.output import CommandError
+from vibedata.output import CommandError
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOG_FILE = "lab.log"

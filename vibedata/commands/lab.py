@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from scripts import lab_process
-from scripts.output import CommandError, show, table
+from vibedata import lab_process
+from vibedata.output import CommandError, show, table
 
 EXAMPLES = """\
 examples:

@@ -1,4 +1,4 @@
-"""The `vibedata` command: one module `scripts/command_<name>.py` per command, an underscore for each dash in it."""
+"""The `vibedata` command: one module in `vibedata/commands/` for each command, named with _ for -."""
 
 import argparse
 import importlib
@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-import scripts
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
-from scripts.local_failures import local_failure, lost_output
-from scripts.output import CHOICES, CommandError, show_failure
-from scripts.shell_checks import nearest, require_lab, warn_of_variables
-from scripts.standard_streams import tolerant
-from scripts.terminal import filtered_output
+from vibedata import commands
+from vibedata.local_failures import local_failure, lost_output
+from vibedata.output import CHOICES, CommandError, show_failure
+from vibedata.shell_checks import nearest, require_lab, warn_of_variables
+from vibedata.standard_streams import tolerant
+from vibedata.terminal import filtered_output
 
-PREFIX = "command_"
 EPILOG = """\
 examples:
   vibedata lab up --detach           start a local Azure in .lab
@@ -125,12 +124,11 @@ def _shown(output: str, error: CommandError | RunbookError) -> int:
 
 def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:
     """Import the module of the command that is asked for, or of all where that is not clear (`--help`)."""
-    found = (module.name for module in pkgutil.iter_modules(scripts.__path__))
-    commands = [name for name in sorted(found) if name.startswith(PREFIX)]
-    names = {name.removeprefix(PREFIX).replace("_", "-"): name for name in commands}
+    found = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    names = {name.replace("_", "-"): name for name in found}
     asked = next((word for word in arguments if not word.startswith("-") and word not in CHOICES), "")
     wanted = {asked: names[asked]} if asked in names else names
-    return {command: importlib.import_module(f"scripts.{name}") for command, name in wanted.items()}
+    return {command: importlib.import_module(f"vibedata.commands.{name}") for command, name in wanted.items()}
 
 
 def _output(arguments: Sequence[str]) -> str:

@@ -14,11 +14,11 @@ from oci.signing.notary import Signing
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from scripts import release_signing
-from scripts.output import show, table
+from vibedata.output import show, table
 
 # How many files that are not the commit's a warning names.
 MAX_NAMED = 5
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLES = """\
 examples:
   vibedata build --release release.json --out dist

@@ -6,8 +6,8 @@ import os
 from publisher.rotation.hmac_key_run import HmacRotation
 from publisher.session import publisher_clients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from scripts.azure_session import open_session
 from scripts.rotation_command import add_options, jobs_of, reporter, request_of, run_rotation
+from vibedata.session import open_session
 
 EXAMPLES = """\
 examples:

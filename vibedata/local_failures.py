@@ -3,7 +3,7 @@
 import errno
 
 from oci.written_files import UnwritableError
-from scripts.output import CommandError
+from vibedata.output import CommandError
 
 _REMEDIES = {
     errno.ENOSPC: "free space there, or name another place; then run it again",
