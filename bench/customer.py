@@ -13,12 +13,12 @@ from typing import Any
 
 from bench.images import push_images
 from scripts.demo import PACKAGE_IMPORT_WINDOW_SECONDS
-from scripts.deployment import publish
-from scripts.publication import Bootstrap
-from scripts.release_artifacts import LayoutArtifacts
 from vibedata import cli, lab_process
 from vibedata.commands.deploy import settings_variable
 from vibedata.commands.invoke import result_of
+from vibedata.deployment.built_artifacts import LayoutArtifacts
+from vibedata.deployment.chain import publish
+from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError

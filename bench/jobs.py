@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from bench.customer import JobRun, Report, customer
 from bench.figures import Figure
 from oci.bundling.bundle import AIM_BYTES, MAX_BYTES
-from scripts.deployment import CHAIN
+from vibedata.deployment.chain import CHAIN
 
 IMAGES = 40
 KIB, MIB = 1024, 1024 * 1024

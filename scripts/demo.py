@@ -15,11 +15,11 @@ from typing import Any
 
 from runbook_lib.network.failures import name_error
 from scripts import demo_images, demo_release
-from scripts.deployment import Deployment, Step, deploy, run_step
-from scripts.publication import Bootstrap
-from scripts.release_artifacts import LayoutArtifacts
 from vibedata import cli, lab_process
 from vibedata.commands.deploy import settings_variable, summary
+from vibedata.deployment.built_artifacts import LayoutArtifacts
+from vibedata.deployment.chain import Deployment, Step, deploy, run_step
+from vibedata.deployment.first_publication import Bootstrap
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
 from vibedata.session import open_session

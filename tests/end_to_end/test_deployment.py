@@ -4,8 +4,8 @@ import json
 import uuid
 from typing import Any
 
-from scripts.deployment import CHAIN
 from tests.end_to_end.deployed import Deployed, EndedJob, is_write, wanted
+from vibedata.deployment.chain import CHAIN
 
 # Design section 3, in its order.
 RESULT = [

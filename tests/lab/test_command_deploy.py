@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from oci.push import read_release
-from scripts.deployment import CHAIN, chain
 from tests.certificate_maker import Wanted
 from tests.lab import release_maker
 from tests.lab.release_maker import ContainerRegistry, as_json, document
@@ -16,6 +15,7 @@ from tests.lab.running_lab import LabUnderTest
 from tests.lab.test_push import ISSUER, VERSION, make_release
 from tests.notary_maker import fingerprint
 from vibedata import cli
+from vibedata.deployment.chain import CHAIN, chain
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from runbook_lib.automation.trial import lack_of
 from runbook_lib.change import Plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.artifacts import PACKAGES_TYPE, TITLE, PackageSet, read_package_set, script_of
-from scripts import publication as bootstrap
+from vibedata.deployment import first_publication as bootstrap
 
 DIGEST = "sha256:" + "ab" * 32
 ENVIRONMENT = "vibedata-abababababab"

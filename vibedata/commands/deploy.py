@@ -6,9 +6,9 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
-from scripts.deployment import CHAIN, Deployment, deploy
-from scripts.publication import Bootstrap
-from scripts.release_artifacts import LayoutArtifacts
+from vibedata.deployment.built_artifacts import LayoutArtifacts
+from vibedata.deployment.chain import CHAIN, Deployment, deploy
+from vibedata.deployment.first_publication import Bootstrap
 from vibedata.output import show, table
 from vibedata.session import AzureSession, open_session
 from vibedata.terminal import told

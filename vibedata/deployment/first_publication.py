@@ -16,7 +16,7 @@ from runbook_lib.azure.settings import AUTOMATION_VARIABLE
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
-from scripts.release_artifacts import LayoutArtifacts
+from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.session import AzureSession
 
 # Each is needed to fetch the others: the release manifest, its artifacts, and what publishes them.

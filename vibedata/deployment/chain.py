@@ -11,9 +11,9 @@ from runbook_lib.change import Plan, Result
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.model import LATEST
-from scripts.publication import Bootstrap
 from vibedata.change_errors import name_any
 from vibedata.commands.invoke import result_of
+from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
 from vibedata.progress import Report, job_lines, progress_printer
 from vibedata.session import AzureSession
