@@ -17,8 +17,8 @@ from runbook_lib.container_registry.tokens import PublisherTokenSource
 from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
-from scripts.publisher_registry import HOST, PASSWORD, USERNAME
 from vibedata.commands.push import SIDE
+from vibedata.release.publisher_registry import HOST, PASSWORD, USERNAME
 
 LAYER_MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG_MEDIA_TYPE = "application/vnd.oci.image.config.v1+json"

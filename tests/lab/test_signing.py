@@ -15,10 +15,10 @@ from oci.signing import notary as notary_sign
 from oci.signing.notary import Signature
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from scripts import release_signing
 from tests.certificate_maker import AUTHORITY, PublicKey, Wanted, certify, make, pem
 from tests.lab.running_lab import LabUnderTest
 from tests.pure.test_notary_sign import verify_envelope_alone
+from vibedata.release import signing as release_signing
 
 SERVICE = "publisher_key_vault"
 SUBJECT = Descriptor(media_type=MANIFEST_MEDIA_TYPE, digest=f"sha256:{7:064x}", size=506)

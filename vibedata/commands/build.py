@@ -13,8 +13,8 @@ from oci.release.definition import MAX_DEFINITION_BYTES
 from oci.signing.notary import Signing
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from scripts import release_signing
 from vibedata.output import show, table
+from vibedata.release import signing as release_signing
 
 # How many files that are not the commit's a warning names.
 MAX_NAMED = 5

@@ -17,12 +17,20 @@ from runbook_lib.change import Plan, Result
 from runbook_lib.container_registry.wire import PUBLISHER, Side
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
-from scripts import trusted_signer
-from scripts.publisher_registry import HOST, PASSWORD, USERNAME, add_login, default_host, open_wire, token_source
-from scripts.release_check import BuiltReleaseFolder, Findings, check
 from vibedata.change_errors import name_any
 from vibedata.output import show, table
 from vibedata.progress import progress_printer
+from vibedata.release import trusted_signer
+from vibedata.release.check import BuiltReleaseFolder, Findings, check
+from vibedata.release.publisher_registry import (
+    HOST,
+    PASSWORD,
+    USERNAME,
+    add_login,
+    default_host,
+    open_wire,
+    token_source,
+)
 
 SIDE = Side(unreachable=PUBLISHER.unreachable, refused="VD-PUSH-005")
 PROGRESS_SECONDS = 2.0

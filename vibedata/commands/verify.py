@@ -14,10 +14,10 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.release.manifest import DIGEST, TAG
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.trust._descriptor import MAX_SHOWN, shown
-from scripts import trusted_signer
-from scripts.publisher_registry import add_login, default_host, open_wire, token_source
-from scripts.release_check import BuiltReleaseFolder, ContainerRegistryRelease, Findings, ReleasePlace, check
 from vibedata.output import show, table
+from vibedata.release import trusted_signer
+from vibedata.release.check import BuiltReleaseFolder, ContainerRegistryRelease, Findings, ReleasePlace, check
+from vibedata.release.publisher_registry import add_login, default_host, open_wire, token_source
 
 EXAMPLES = """\
 examples:

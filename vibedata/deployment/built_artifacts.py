@@ -19,8 +19,8 @@ from runbook_lib.release.artifacts import (
 )
 from runbook_lib.release.rules import check_installable
 from runbook_lib.release.trust_policy import trust_policy
-from scripts.release_check import BuiltReleaseFolder
 from vibedata.deployment.installed import installed_release
+from vibedata.release.check import BuiltReleaseFolder
 from vibedata.session import AzureSession
 
 

@@ -1,0 +1,1 @@
+"""A release seen from the publisher's desk: checking, signing, the container registry it goes to."""
