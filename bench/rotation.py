@@ -17,10 +17,10 @@ from publisher.rotation.hmac_key_run import HmacRotation
 from publisher.rotation.plan import Request
 from publisher.session import publisher_clients, publisher_tables, subscription_clients, token_resource
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from scripts.rotation_command import jobs_of
-from scripts.rotation_drive import Rotating, drive
 from vibedata import lab_process
 from vibedata.output import CommandError
+from vibedata.rotation.command import jobs_of
+from vibedata.rotation.drive import Rotating, drive
 
 # Five phases of some 25 requests each, tokens and the log among them, and some 40 of the publisher's own.
 AIM = 200

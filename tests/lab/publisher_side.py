@@ -23,9 +23,9 @@ from runbook_lib.change import Change
 from runbook_lib.run.parameters import encode
 from runbook_lib.runbook import main
 from runbooks import rotate_acr_token, rotate_hmac
-from scripts.rotation_drive import Outcome, Rotating, drive
 from tests.lab.runbook_run import QuickClock
 from tests.lab.running_lab import LabUnderTest
+from vibedata.rotation.drive import Outcome, Rotating, drive
 from vibedata.session import open_session
 
 RUNBOOKS = {runbook.RUNBOOK.name: runbook.RUNBOOK for runbook in (rotate_acr_token, rotate_hmac)}

@@ -18,10 +18,10 @@ from typing import Any, Literal
 import requests
 from requests.adapters import HTTPAdapter
 
-from scripts.rotation_command import jobs_of
 from tests.lab.publisher_side import publisher_side
 from tests.lab.runbook_run import QuickClock
 from tests.lab.running_lab import LabUnderTest
+from vibedata.rotation.command import jobs_of
 from vibedata.session import open_session
 
 Trouble = Literal["kill", "lose"]

@@ -11,10 +11,10 @@ from publisher.rotation.plan import Step
 from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError
 from runbook_lib.request_signing.signer import SigningKey
-from scripts.rotation_command import result_json
 from tests.lab.publisher_side import Interrupted, PublisherSide, publisher_side
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.signing_clients import key_in_use, ping
+from vibedata.rotation.command import result_json
 
 
 @pytest.fixture

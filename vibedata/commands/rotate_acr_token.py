@@ -6,7 +6,7 @@ import os
 from publisher.rotation.acr_token_run import AcrTokenRotation
 from publisher.session import publisher_tables, subscription_clients, token_resource
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from scripts.rotation_command import add_options, jobs_of, reporter, request_of, run_rotation
+from vibedata.rotation.command import add_options, jobs_of, reporter, request_of, run_rotation
 from vibedata.session import open_session
 
 EXAMPLES = """\

@@ -6,7 +6,7 @@ import os
 from publisher.rotation.hmac_key_run import HmacRotation
 from publisher.session import publisher_clients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from scripts.rotation_command import add_options, jobs_of, reporter, request_of, run_rotation
+from vibedata.rotation.command import add_options, jobs_of, reporter, request_of, run_rotation
 from vibedata.session import open_session
 
 EXAMPLES = """\

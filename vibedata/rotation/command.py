@@ -14,11 +14,11 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.change import Plan
 from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
 from runbook_lib.rotation.rules import OVERLAP_SECONDS
-from scripts.rotation_drive import Outcome, Rotating, drive
 from vibedata.commands.invoke import result_of
 from vibedata.jobs import run_job
 from vibedata.output import show, table
 from vibedata.progress import Report, job_lines
+from vibedata.rotation.drive import Outcome, Rotating, drive
 from vibedata.session import AzureSession
 
 

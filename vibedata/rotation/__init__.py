@@ -1,0 +1,1 @@
+"""Rotations as commands: options, progress, result."""
