@@ -27,8 +27,8 @@ from runbook_lib.component_registry.schema import (
 from runbook_lib.errors import RunbookError
 from runbook_lib.health.columns import health_row, own_of, state_of
 from runbook_lib.health.rules import STREAK_LIMIT, HealthPolicy, Observation, next_own, roll_up
-from scripts.status_report import Seen, report
-from scripts.status_text import text
+from vibedata.status.report import Seen, report
+from vibedata.status.text import text
 
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
 LAST = datetime.max.replace(tzinfo=timezone.utc)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from runbook_lib.basics.clock import rfc3339
-from scripts.status_facts import Level, Run, Trouble, age, duration
-from scripts.status_page import page
-from scripts.status_report import COMPONENT_REGISTRY, RUNS, Report, Seen, report
-from scripts.status_text import text
+from vibedata.status.facts import Level, Run, Trouble, age, duration
+from vibedata.status.page import page
+from vibedata.status.report import COMPONENT_REGISTRY, RUNS, Report, Seen, report
+from vibedata.status.text import text
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

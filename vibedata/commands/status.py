@@ -13,12 +13,12 @@ from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.retry import NetworkRetryPolicy
-from scripts.status_facts import Run, Trouble
-from scripts.status_page import page
-from scripts.status_report import COMPONENT_REGISTRY, RUNS, TABLES, Seen, report
-from scripts.status_text import text
 from vibedata.output import show
 from vibedata.session import AzureSession, open_session
+from vibedata.status.facts import Run, Trouble
+from vibedata.status.page import page
+from vibedata.status.report import COMPONENT_REGISTRY, RUNS, TABLES, Seen, report
+from vibedata.status.text import text
 
 EXAMPLES = """\
 examples:

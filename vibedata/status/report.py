@@ -22,7 +22,7 @@ from runbook_lib.component_registry.schema import (
 )
 from runbook_lib.health.rules import STATES
 from runbook_lib.rotation.record import RETIRED
-from scripts.status_facts import (
+from vibedata.status.facts import (
     DEGRADED,
     HEALTHY,
     UNHEALTHY,
@@ -35,7 +35,7 @@ from scripts.status_facts import (
     Trouble,
     Verdict,
 )
-from scripts.status_verdict import verdict
+from vibedata.status.verdict import verdict
 
 TABLES = (RELEASES, COMPONENTS, CREDENTIALS)
 COMPONENT_REGISTRY, RUNS = "component registry", "list of runs"

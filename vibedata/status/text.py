@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from scripts.status_facts import Component, Credential, Release, Run, age, duration
-from scripts.status_report import Report
 from vibedata.output import table
+from vibedata.status.facts import Component, Credential, Release, Run, age, duration
+from vibedata.status.report import Report
 
 
 def text(report: Report) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
-from scripts.status_facts import (
+from vibedata.status.facts import (
     DEGRADED,
     HEALTHY,
     UNHEALTHY,
@@ -22,10 +22,10 @@ from scripts.status_facts import (
     days,
     duration,
 )
-from scripts.status_report import Report
-from scripts.status_style import STYLE
-from scripts.status_text import health_of
-from scripts.status_verdict import FAILED_RUNS
+from vibedata.status.report import Report
+from vibedata.status.style import STYLE
+from vibedata.status.text import health_of
+from vibedata.status.verdict import FAILED_RUNS
 
 # Enough to tell releases apart; the JSON has the whole.
 DIGEST_CHARACTERS = len("sha256:") + 12

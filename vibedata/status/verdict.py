@@ -7,7 +7,7 @@ works and will not for long, or what nobody can vouch for: old or unknown health
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from scripts.status_facts import (
+from vibedata.status.facts import (
     HEALTHY,
     ILL,
     STALE,

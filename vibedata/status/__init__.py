@@ -1,0 +1,1 @@
+"""The status of one instance: facts, report, verdict, and how it is shown."""
