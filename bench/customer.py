@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.images import push_images
-from scripts.demo import PACKAGE_IMPORT_WINDOW_SECONDS
+from scripts.demo.__main__ import PACKAGE_IMPORT_WINDOW_SECONDS
 from vibedata import cli, lab_process
 from vibedata.commands.deploy import settings_variable
 from vibedata.commands.invoke import result_of

@@ -91,7 +91,7 @@ install_debian_tools() {
   echo "$want" >.tools/debian/.set-up
 }
 
-# The demo's images are made of these packages' own files; scripts/demo_images.py says which goes into which.
+# The demo's images are made of these packages' own files; scripts/demo/images.py says which goes into which.
 download_demo_packages() {
   local want; want=$(digest_of scripts/demo_packages.txt)
   is_done .tools/demo-packages/.set-up "$want" && return

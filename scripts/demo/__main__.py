@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.network.failures import name_error
-from scripts import demo_images, demo_release
+from scripts.demo import images as demo_images
+from scripts.demo import release as demo_release
 from vibedata import cli, lab_process
 from vibedata.commands.deploy import settings_variable, summary
 from vibedata.deployment.built_artifacts import LayoutArtifacts
@@ -26,7 +27,7 @@ from vibedata.session import open_session
 from vibedata.standard_streams import tolerant
 from vibedata.terminal import filtered_output
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 LAB = PROJECT / ".lab"
 FOLDER = LAB / "demo"
 RESULT = "result.json"

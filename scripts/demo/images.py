@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / ".tools" / "demo-packages"
 LAYOUT = ROOT / ".tools" / "demo-images"
 SKOPEO_ROOT = ROOT / ".tools" / "debian"

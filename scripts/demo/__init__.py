@@ -1,0 +1,1 @@
+"""`make demo`: a release with real images, and the whole chain in the lab."""
