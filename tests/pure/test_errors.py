@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import CATALOGUE, ErrorEntry, RunbookError
-from scripts import errors_page
-from scripts.error_guide import guides
+from scripts.pages import errors as errors_page
+from scripts.pages.error_guide import guides
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"VD-[A-Z]+-\d{3}")
@@ -85,7 +85,7 @@ def test_the_documentation_names_known_codes() -> None:
 
 def test_the_page_is_up_to_date() -> None:
     expected = errors_page.page(CATALOGUE.values())
-    assert errors_page.PAGE.read_text(encoding="utf-8") == expected, "run: python -m scripts.errors_page"
+    assert errors_page.PAGE.read_text(encoding="utf-8") == expected, "run: python -m scripts.pages.errors"
 
 
 def test_the_page_has_a_section_for_every_code() -> None:

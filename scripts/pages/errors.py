@@ -1,13 +1,13 @@
-"""Write docs/errors.md from the catalogue of errors: `python -m scripts.errors_page`."""
+"""Write docs/errors.md from the catalogue of errors: `python -m scripts.pages.errors`."""
 
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
 from runbook_lib.errors import CATALOGUE, ErrorEntry
-from scripts.error_guide import TASKS, Guide, guides
+from scripts.pages.error_guide import TASKS, Guide, guides
 
-PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
+PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 
 AREAS = {
     "PARAM": "Parameters",
@@ -47,7 +47,7 @@ Exit codes: 1 failed, 2 bad parameters or settings.
 Each code's section has an example, how to check, whose task it is, and the command to type; a word in capitals in a
 command stands for a value of yours.
 
-*Made from `runbook_lib/error_catalogue_*.py` and `scripts/error_guides/*.txt` by `python -m scripts.errors_page`.*
+*Made from `runbook_lib/error_catalogue_*.py` and `scripts/error_guides/*.txt` by `python -m scripts.pages.errors`.*
 """
 
 

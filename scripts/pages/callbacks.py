@@ -1,12 +1,12 @@
-"""Write the tables of docs/callbacks.md from the allow-list: `python -m scripts.callbacks_page`."""
+"""Write the tables of docs/callbacks.md from the allow-list: `python -m scripts.pages.callbacks`."""
 
 from dataclasses import fields
 from pathlib import Path
 
 from runbook_lib.callbacks.payloads import KINDS, ComponentHealth, Payload, takes
 
-PAGE = Path(__file__).parents[1] / "docs" / "callbacks.md"
-BEGIN = "<!-- from runbook_lib/callbacks/payloads.py by python -m scripts.callbacks_page -->"
+PAGE = Path(__file__).parents[2] / "docs" / "callbacks.md"
+BEGIN = "<!-- from runbook_lib/callbacks/payloads.py by python -m scripts.pages.callbacks -->"
 END = "<!-- to here -->"
 
 
