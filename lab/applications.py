@@ -37,8 +37,8 @@ from typing import Any
 from aiohttp import web
 
 from lab import certificates
-from lab.faults import MAX_SECONDS, InvalidFaultError
-from lab.gate import reset_connection
+from lab.front.faults import MAX_SECONDS, InvalidFaultError
+from lab.front.gate import reset_connection
 from lab.lab import APPLICATION, Lab
 
 HEALTH_PATHS = ("/", "/health", "/healthz", "/api/health")

@@ -26,12 +26,12 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import answers
 from lab.arm_access import answered, caller, split_path
 from lab.arm_operations import Operation, Operations, accepted
 from lab.arm_requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
 from lab.arm_throttling import Throttle, kind_of
 from lab.arm_types import Handler, Home, Names, ResourceType, known_version, resource_type
+from lab.front import answers
 from lab.lab import Lab
 from lab.publisher_access import admitted
 

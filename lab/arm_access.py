@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from lab import answers
 from lab.arm_requests import ArmRefusal
+from lab.front import answers
 from lab.lab import ARM_AUDIENCES, Lab
 from lab.tokens import TokenRefused
 

@@ -24,7 +24,7 @@ from lab.arm import ArmRefusal, json_body, only_fields
 from lab.arm_automation_jobs import JobHandlers, job_parameters
 from lab.automation_account import AutomationAccount, JobSchedule, Schedule, timestamp
 from lab.automation_wire import bad_request, invalid, not_found, typed
-from lab.faults import InvalidFaultError
+from lab.front.faults import InvalidFaultError
 from lab.lab import Lab
 
 FIELDS = {"description", "startTime", "expiryTime", "interval", "frequency", "timeZone", "advancedSchedule"}

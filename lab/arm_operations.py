@@ -14,8 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import answers
 from lab.arm_requests import ArmRefusal
+from lab.front import answers
 
 LOGGER = logging.getLogger("lab")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.request_copies import body_parts
+from lab.front.request_copies import body_parts
 
 API_VERSION_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-beta|-rc|-privatepreview)?")
 # What ARM takes of a body ("the maximum request size is 4 MB", learn azure-subscription-service-limits, templates).

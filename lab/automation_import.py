@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from lab.automation_account import Package
-from lab.faults import InvalidFaultError
+from lab.front.faults import InvalidFaultError
 from lab.lab import Lab
 from lab.python_environment import EnvironmentFailedError, PythonEnvironments
 from lab.wheels import PACKAGE_LIMIT_BYTES, WheelRefusedError

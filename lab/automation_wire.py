@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm import ArmRefusal
-from lab.request_copies import body_parts
+from lab.front.request_copies import body_parts
 
 # A filter's clause, as the portal and the Az modules send it: properties/streamType eq 'Error'.
 CLAUSE = re.compile(r"properties/([A-Za-z/]+) +(eq|ge|gt|le|lt) +(?:'([^']*)'|([^' ]+))")

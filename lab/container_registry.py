@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from lab import answers
 from lab.container_registry_acr import AcrApi
 from lab.container_registry_blobs import API_HEADERS, DIGEST, BlobApi, digest_invalid
 from lab.container_registry_index import (
@@ -26,6 +25,7 @@ from lab.container_registry_index import (
 )
 from lab.container_registry_store import ContainerRegistryStore
 from lab.container_registry_tokens import AccessRefused, ContainerRegistryTokens
+from lab.front import answers
 from lab.lab import Lab
 from lab.scopes import CATALOG_SCOPE, repository_scope
 

@@ -14,10 +14,10 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from lab import answers
 from lab.container_registry_store import ContainerRegistryStore
 from lab.container_registry_tokens import ContainerRegistryTokens
-from lab.proxy import forward
+from lab.front import answers
+from lab.front.proxy import forward
 from lab.scopes import Scope
 
 DIGEST = r"sha256:[0-9a-f]{64}"

@@ -6,8 +6,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from lab import answers
 from lab.container_registry_index import MANIFEST_TYPES, Manifest
+from lab.front import answers
 from lab.lab import Lab
 
 ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}

@@ -19,7 +19,8 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import answers, scopes
+from lab import scopes
+from lab.front import answers
 from lab.lab import ARM_AUDIENCES, CONTAINER_REGISTRY_AUDIENCES, Lab, Names
 from lab.scopes import Rights, Scope, ScopeRefused
 from lab.tokens import TokenRefused

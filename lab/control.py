@@ -4,7 +4,7 @@
     GET    /names              names, ids and passwords of the lab's customer and publisher, also those not in lab.env
     GET    /requests           the journal; filters service, job_id, method, since (a sequence number)
     GET    /requests/summary   counts by service, method and status; the same filters
-    POST   /requests/search    which requests have sent what is sought (lab/request_copies.py)
+    POST   /requests/search    which requests have sent what is sought (lab/front/request_copies.py)
     GET    /faults             the faults in force; POST adds one, DELETE takes all back
     GET    /latency            the latencies in force; POST adds one, DELETE takes all back
     GET    /clock              the lab's time; POST {"advance_seconds"} or {"offset_seconds"} moves it
@@ -32,11 +32,11 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from aiohttp import web
 
-from lab import answers, faults
-from lab.faults import InvalidFaultError
-from lab.journal import Entry, summary
+from lab.front import answers, faults
+from lab.front.faults import InvalidFaultError
+from lab.front.journal import Entry, summary
+from lab.front.request_copies import parse_search, search
 from lab.lab import APPLICATION, SERVICES, Lab
-from lab.request_copies import parse_search, search
 
 FILTERS = {"service", "job_id", "method", "since"}
 # Control is not behind the gate: a fault there would lock out whoever wants to take it back.

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from lab import answers
+from lab.front import answers
 from lab.lab import Lab, known_resources
 from lab.tokens import APPLICATION_LIFETIME_SECONDS
 

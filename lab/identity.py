@@ -9,7 +9,7 @@ identity, the publisher's callback API the publisher's, the engineer both (lab/p
 
 from aiohttp import web
 
-from lab import answers
+from lab.front import answers
 from lab.lab import Lab, known_resources
 from lab.publisher_access import SANDBOX_CLAIM
 from lab.tokens import MANAGED_IDENTITY_LIFETIME_SECONDS

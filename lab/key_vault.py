@@ -28,9 +28,9 @@ from functools import partial
 
 from aiohttp import web
 
-from lab import answers
 from lab import vault_wire as wire
-from lab.faults import InvalidFaultError
+from lab.front import answers
+from lab.front.faults import InvalidFaultError
 from lab.key_vault_keys import KeyHandlers
 from lab.key_vault_secrets import SecretHandlers
 from lab.lab import KEY_VAULT_AUDIENCES, KEY_VAULTS, Lab

@@ -10,7 +10,7 @@ import aiohttp
 
 from lab.clock import LabClock
 from lab.container_registry_index import ContainerRegistryIndex
-from lab.gate import Gate
+from lab.front.gate import Gate
 from lab.immutability import Immutability
 from lab.log_tables import LogTables
 from lab.registry_tokens import RegistryTokens, new_value
@@ -129,7 +129,7 @@ class Lab:
     applications: dict[str, str]
     # The publisher's repository-scoped tokens: ARM makes their passwords, the container registry's data plane asks.
     registry_tokens: RegistryTokens
-    # For requests to the real servers: trusts the lab's CA, adds no header, decodes nothing (lab/proxy.py).
+    # For requests to the real servers: trusts the lab's CA, adds no header, decodes nothing (lab/front/proxy.py).
     upstream: aiohttp.ClientSession
     # What this machine cannot give as Azure would; said to whoever starts the lab or asks for its status.
     warnings: list[str] = field(default_factory=list)

@@ -34,12 +34,12 @@ from lab import (
     storage,
 )
 from lab.clock import LabClock
-from lab.gate import Gate
+from lab.front.gate import Gate
+from lab.front.proxy import upstream_session
+from lab.front.recording import Recording, RecordingFailedError
 from lab.lab import KEY_VAULTS, SERVICES, Lab, Names
 from lab.managed_applications import APPLICATIONS
-from lab.proxy import upstream_session
 from lab.real_servers import RealServerFailedError, RealServers
-from lab.recording import Recording, RecordingFailedError
 from lab.registry_tokens import RegistryTokens
 from lab.tokens import TokenIssuer
 from lab.tools import ToolMissingError

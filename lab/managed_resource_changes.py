@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lab.faults import InvalidFaultError
+from lab.front.faults import InvalidFaultError
 from lab.lab import Lab
 from lab.managed_applications import container_app
 from lab.managed_resources import PAGE_SIZE, ManagedResources, Resource, resource

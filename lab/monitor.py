@@ -25,11 +25,12 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import answers, kql
+from lab import kql
+from lab.front import answers
+from lab.front.request_copies import body_parts
 from lab.kql import QueryRefusedError, Result
 from lab.lab import LOGS_QUERY_AUDIENCES, MONITOR_AUDIENCES, Lab
 from lab.log_tables import OPERATIONS_COLUMNS, ColumnType, formatted_time, parsed_time
-from lab.request_copies import body_parts
 from lab.tokens import TokenRefused
 
 INGESTION_API_VERSION = "2023-01-01"

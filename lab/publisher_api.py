@@ -19,11 +19,11 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from lab import answers
-from lab.faults import InvalidFaultError
+from lab.front import answers
+from lab.front.faults import InvalidFaultError
+from lab.front.proxy import forward
 from lab.identity import PATH as IDENTITY_PATH
 from lab.lab import Lab
-from lab.proxy import forward
 from lab.publisher_processes import CannotStartError, PublisherProcesses, environment
 
 SERVICE = "publisher_api"

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 
 from aiohttp import web
 
-from lab import answers
+from lab.front import answers
 from lab.lab import STORAGE_AUDIENCES, Lab
 from lab.log_tables import formatted_time, parsed_time
 from lab.tokens import TokenRefused

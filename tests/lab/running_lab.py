@@ -57,7 +57,7 @@ class LabUnderTest:
     ) -> tuple[list[Mapping[str, Any]], int]:
         """Return which requests after sequence `since` sent what is sought, by name, and how many were searched.
 
-        The vaults' are none of them (lab/request_copies.py).
+        The vaults' are none of them (lab/front/request_copies.py).
         """
         forms = {name: [base64.b64encode(form).decode() for form in several] for name, several in sought.items()}
         answer = self.control("POST", "/requests/search", {"since": since, "sought": forms})

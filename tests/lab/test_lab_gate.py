@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from lab.clock import LabClock
-from lab.faults import parse_fault
-from lab.gate import Gate
-from lab.journal import MAX_ENTRIES, Journal
+from lab.front.faults import parse_fault
+from lab.front.gate import Gate
+from lab.front.journal import MAX_ENTRIES, Journal
 
 CLIENT = """
 import sys, urllib.request

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from lab.gate import ANSWER_DROPPED
-from lab.proxy import forward, upstream_session
+from lab.front.gate import ANSWER_DROPPED
+from lab.front.proxy import forward, upstream_session
 
 BIG = bytes(range(256)) * 4096  # 1 MiB: beyond what is passed on in one write
 

@@ -19,8 +19,8 @@ from azure.keyvault.keys import KeyClient, KeyCurveName
 from azure.keyvault.keys.crypto import CryptographyClient, SignatureAlgorithm
 from azure.keyvault.secrets import SecretClient
 
-from lab.journal import Journal
-from lab.recording import Recording, masked
+from lab.front.journal import Journal
+from lab.front.recording import Recording, masked
 from tests.lab import running_lab
 from tests.lab.oci_client import identity_token
 from tests.lab.running_lab import LabUnderTest

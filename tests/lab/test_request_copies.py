@@ -16,9 +16,9 @@ from azure.monitor.ingestion import LogsIngestionClient
 from azure.storage.blob import BlobServiceClient
 
 from lab.clock import LabClock
-from lab.gate import Gate
-from lab.journal import Entry
-from lab.request_copies import MAX_BODY_BYTES, RequestCopies, RequestCopy, search
+from lab.front.gate import Gate
+from lab.front.journal import Entry
+from lab.front.request_copies import MAX_BODY_BYTES, RequestCopies, RequestCopy, search
 from tests.lab.running_lab import LabUnderTest
 
 CANARY = secrets.token_hex(16)

@@ -134,7 +134,7 @@ def refusal(
 ) -> web.Response:
     """Return an error of `service` in its own shape, with `code` or else the one that it uses for `status`.
 
-    `form` is one of lab/faults.py's FORMS; another than the first is ARM's.
+    `form` is one of lab/front/faults.py's FORMS; another than the first is ARM's.
     """
     shape, codes, otherwise = SHAPES[service]
     code = code or codes.get(status) or otherwise or GENERIC_CODES.get(status, f"Status{status}")

@@ -26,8 +26,8 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.journal import Entry
-from lab.request_copies import COPY
+from lab.front.journal import Entry
+from lab.front.request_copies import COPY
 
 LOGGER = logging.getLogger("lab")
 

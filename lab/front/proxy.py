@@ -8,8 +8,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from lab.gate import ANSWER_DROPPED, reset_connection
-from lab.request_copies import body_parts
+from lab.front.gate import ANSWER_DROPPED, reset_connection
+from lab.front.request_copies import body_parts
 
 # RFC 9110 section 7.6.1: these belong to one connection and are not passed on. `Expect` has been answered already.
 HOP_BY_HOP = frozenset(

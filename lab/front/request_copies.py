@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from lab.faults import InvalidFaultError
-from lab.journal import Entry
+from lab.front.faults import InvalidFaultError
+from lab.front.journal import Entry
 
 # The rotations of tests/end_to_end send some 30 MB, more on a quicker machine.
 MAX_BYTES = 256 * 1024 * 1024

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from lab import answers
 from lab.clock import LabClock
-from lab.faults import OPERATION_SECONDS, Fault, Faults, Latencies
-from lab.journal import Entry, Journal
+from lab.front import answers
+from lab.front.faults import OPERATION_SECONDS, Fault, Faults, Latencies
+from lab.front.journal import Entry, Journal
+from lab.front.recording import Recording
+from lab.front.request_copies import RequestCopies
 from lab.loopback_sockets import Address
-from lab.recording import Recording
-from lab.request_copies import RequestCopies
 
 LOGGER = logging.getLogger("lab")
 
-# Set on a request whose answer will be dropped: whoever streams an answer must not send a byte of it (lab/proxy.py).
+# Set on a request whose answer will be dropped: whoever streams an answer must not send a byte of it (lab/front/proxy.py).
 ANSWER_DROPPED: web.RequestKey[bool] = web.RequestKey("answer_dropped", bool)
 
 
@@ -70,7 +70,7 @@ class Gate:
     ) -> Middleware:
         """Return the aiohttp middleware for one service.
 
-        `path` is how the journal and faults see a request's; `copied`, whether it is (lab/request_copies.py).
+        `path` is how the journal and faults see a request's; `copied`, whether it is (lab/front/request_copies.py).
         """
 
         @web.middleware
