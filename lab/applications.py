@@ -36,10 +36,10 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import certificates
 from lab.front.faults import MAX_SECONDS, InvalidFaultError
 from lab.front.gate import reset_connection
 from lab.lab import APPLICATION, Lab
+from lab.machine import certificates
 
 HEALTH_PATHS = ("/", "/health", "/healthz", "/api/health")
 # Mode -> the seconds that it has if none are given.

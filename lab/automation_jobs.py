@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab import identity, process_table
+from lab import identity
 from lab.automation_account import (
     LANGUAGE,
     LANGUAGE_VERSION,
@@ -25,7 +25,8 @@ from lab.automation_account import (
 from lab.automation_job import TERMINAL, Job
 from lab.job import End, JobProcess, Outcome
 from lab.lab import Lab
-from lab.loopback_sockets import Address, client_inode
+from lab.machine import process_table
+from lab.machine.loopback_sockets import Address, client_inode
 from lab.python_environment import EnvironmentFailedError, PythonEnvironments
 from lab.sandbox.automationassets import ASSETS_FILE_VARIABLE
 

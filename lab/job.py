@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lab import children, process_table
+from lab.machine import children, process_table
 
 # Sandbox limits: learn automation-subscription-limits-faq ("maximum amount of memory given to a sandbox").
 MEMORY_LIMIT_BYTES = 400 * 1024 * 1024

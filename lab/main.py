@@ -21,7 +21,6 @@ from aiohttp import web
 from lab import (
     applications,
     arm,
-    certificates,
     container_registry,
     control,
     entra,
@@ -38,11 +37,12 @@ from lab.front.gate import Gate
 from lab.front.proxy import upstream_session
 from lab.front.recording import Recording, RecordingFailedError
 from lab.lab import KEY_VAULTS, SERVICES, Lab, Names
+from lab.machine import certificates
+from lab.machine.tools import ToolMissingError
 from lab.managed_applications import APPLICATIONS
 from lab.real_servers import RealServerFailedError, RealServers
 from lab.registry_tokens import RegistryTokens
 from lab.tokens import TokenIssuer
-from lab.tools import ToolMissingError
 
 # As in the real sandbox, whose identity endpoint is plain http on loopback.
 PLAIN_SERVICES = ("control", "identity")

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import children
+from lab.machine import children
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02

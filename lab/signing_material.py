@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lab.certificates import builder, key_usage
+from lab.machine.certificates import builder, key_usage
 from lab.vault_keys import Key
 
 KEY_NAME = "release-signing"

@@ -16,7 +16,7 @@ from lab.front.faults import OPERATION_SECONDS, Fault, Faults, Latencies
 from lab.front.journal import Entry, Journal
 from lab.front.recording import Recording
 from lab.front.request_copies import RequestCopies
-from lab.loopback_sockets import Address
+from lab.machine.loopback_sockets import Address
 
 LOGGER = logging.getLogger("lab")
 

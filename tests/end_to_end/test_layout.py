@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab import tools
+from lab.machine import tools
 from oci.layout import reader as layout_reader
 from oci.layout.writer import EMPTY, REFERENCE_NAME, TITLE, LayoutWriter, blob_path, digest_of
 from runbook_lib.errors import RunbookError

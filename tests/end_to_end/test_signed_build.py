@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab import tools
+from lab.machine import tools
 from oci.layout import reader as layout_reader
 from oci.layout.writer import Descriptor, blob_path
 from tests.certificate_maker import AUTHORITY, Made, Wanted, make, pem

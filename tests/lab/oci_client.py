@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from lab import tools
+from lab.machine import tools
 from tests.lab.running_lab import LabUnderTest
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

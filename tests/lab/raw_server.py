@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lab import certificates
+from lab.machine import certificates
 
 # Takes the request's head and a function that sends.
 Handler = Callable[[bytes, Callable[[bytes], object]], object]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from lab import certificates
+from lab.machine import certificates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import loopback_sockets, process_table
-from lab.loopback_sockets import Address
+from lab.machine import loopback_sockets, process_table
+from lab.machine.loopback_sockets import Address
 
 
 @pytest.fixture(params=["sock_diag", "list"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab import certificates
+from lab.machine import certificates
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.health.probes.choice import look_tcp
 from runbook_lib.health.probes.connection import tls_context

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab import tools
+from lab.machine import tools
 from oci import push
 from oci.build import WHEEL_CACHE, build
 from oci.container_registry.writer import PIECE_BYTES, ContainerRegistryWriter

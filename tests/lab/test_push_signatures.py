@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab import certificates, tools
+from lab.machine import certificates, tools
 from oci.container_registry.referrers import Referrers
 from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout.writer import INDEX_MEDIA_TYPE, canonical

