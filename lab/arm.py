@@ -17,7 +17,7 @@ A provider adds its resource types with `Arm.provider`:
 
 where `async def get_runbook(request, names) -> web.Response`, `names` being {"account": ..., "runbook": ...}. A handler
 refuses by raising ArmRefusal. It is only called for the lab's own subscription, resource group and top-level resource.
-Customer and publisher have a subscription each, of which the other's identities are refused (lab/publisher_access.py).
+Customer and publisher have a subscription each, of which the other's identities are refused (lab/entra/access.py).
 """
 
 import uuid
@@ -31,9 +31,9 @@ from lab.arm_operations import Operation, Operations, accepted
 from lab.arm_requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
 from lab.arm_throttling import Throttle, kind_of
 from lab.arm_types import Handler, Home, Names, ResourceType, known_version, resource_type
+from lab.entra.access import admitted
 from lab.front import answers
 from lab.lab import Lab
-from lab.publisher_access import admitted
 
 __all__ = ["Arm", "ArmRefusal", "Handler", "Names", "json_body", "only_fields", "resource_not_found", "routes"]
 

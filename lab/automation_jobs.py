@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab import identity
 from lab.automation_account import (
     LANGUAGE,
     LANGUAGE_VERSION,
@@ -23,6 +22,7 @@ from lab.automation_account import (
     timestamp,
 )
 from lab.automation_job import TERMINAL, Job
+from lab.entra import managed_identity as identity
 from lab.job import End, JobProcess, Outcome
 from lab.lab import Lab
 from lab.machine import process_table

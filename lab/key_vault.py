@@ -2,7 +2,7 @@
 
 Faithful: the challenge (a request without token gets 401 and where to get one), audiences, api-versions; unknown fields
 and parameters refused; secrets and keys as lab/key_vault_secrets.py and lab/key_vault_keys.py say; each vault refuses
-who is of the other side (lab/publisher_access.py). Left out: certificates, roles and access policies (a 403 is had by a
+who is of the other side (lab/entra/access.py). Left out: certificates, roles and access policies (a 403 is had by a
 fault), throttling, and the seconds that deleting and recovering take in Azure: here they are done at once, unless
 readers are made to lag.
 
@@ -29,12 +29,12 @@ from functools import partial
 from aiohttp import web
 
 from lab import vault_wire as wire
+from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.faults import InvalidFaultError
 from lab.key_vault_keys import KeyHandlers
 from lab.key_vault_secrets import SecretHandlers
 from lab.lab import KEY_VAULT_AUDIENCES, KEY_VAULTS, Lab
-from lab.publisher_access import admitted
 from lab.signing_material import KEY_NAME
 from lab.tokens import TokenRefused
 from lab.vault_keys import Keys

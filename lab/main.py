@@ -23,8 +23,6 @@ from lab import (
     arm,
     container_registry,
     control,
-    entra,
-    identity,
     key_vault,
     monitor,
     publisher_api,
@@ -33,6 +31,8 @@ from lab import (
     storage,
 )
 from lab.clock import LabClock
+from lab.entra import managed_identity as identity
+from lab.entra import sign_in as entra
 from lab.front.gate import Gate
 from lab.front.proxy import upstream_session
 from lab.front.recording import Recording, RecordingFailedError

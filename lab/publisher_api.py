@@ -19,10 +19,10 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from lab.entra.managed_identity import PATH as IDENTITY_PATH
 from lab.front import answers
 from lab.front.faults import InvalidFaultError
 from lab.front.proxy import forward
-from lab.identity import PATH as IDENTITY_PATH
 from lab.lab import Lab
 from lab.publisher_processes import CannotStartError, PublisherProcesses, environment
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from lab.identity import PATH as IDENTITY_PATH
+from lab.entra.managed_identity import PATH as IDENTITY_PATH
 from lab.lab import Lab
 from lab.signing_material import KEY_NAME
 

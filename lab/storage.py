@@ -31,11 +31,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from lab import immutability
+from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.proxy import forward
 from lab.immutability import Blob, Policy
 from lab.lab import Lab
-from lab.publisher_access import admitted
 from lab.real_servers import BLOB_API_VERSION, azurite_token
 from lab.storage_access import caller, refuse
 

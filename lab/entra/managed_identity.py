@@ -4,14 +4,14 @@
 `X-IDENTITY-HEADER` (learn automation/add-user-assigned-identity; the App Service 2019-08-01 answer, which MSAL reads).
 An identity is chosen by `client_id` only: other selectors are undocumented there and refused here, and so is none at
 all, as the account has no system-assigned identity. Each caller is known by its secret: a job has the customer's
-identity, the publisher's callback API the publisher's, the engineer both (lab/publisher_access.py).
+identity, the publisher's callback API the publisher's, the engineer both (lab/entra/access.py).
 """
 
 from aiohttp import web
 
+from lab.entra.access import SANDBOX_CLAIM
 from lab.front import answers
 from lab.lab import Lab, known_resources
-from lab.publisher_access import SANDBOX_CLAIM
 from lab.tokens import MANAGED_IDENTITY_LIFETIME_SECONDS
 
 PATH = "/oauth2/token"

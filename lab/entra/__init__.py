@@ -1,0 +1,1 @@
+"""Microsoft Entra: sign-in, managed identity, and who may do what."""
