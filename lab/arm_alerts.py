@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, Names
+from lab.arm.dispatch import Arm, Names
 from lab.front.faults import InvalidFaultError
 from lab.lab import Lab
 from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, of_provider, resource, resource_id

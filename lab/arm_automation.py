@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, ArmRefusal, Handler, Resource
+from lab.arm.dispatch import Arm, ArmRefusal, Handler, Resource
 from lab.arm_automation_jobs import JobHandlers
 from lab.arm_automation_packages import PackageHandlers
 from lab.arm_automation_runbooks import RunbookHandlers

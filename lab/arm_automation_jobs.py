@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import ArmRefusal, json_body, only_fields
+from lab.arm.dispatch import ArmRefusal, json_body, only_fields
 from lab.automation_account import NEW_JOBS, NEW_JOBS_SECONDS, AutomationAccount, timestamp
 from lab.automation_job import TERMINAL, Job, Stream
 from lab.automation_jobs import Jobs

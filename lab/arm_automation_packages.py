@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import json_body, only_fields
+from lab.arm.dispatch import json_body, only_fields
 from lab.automation_account import (
     IMPORT_SECONDS,
     IMPORTS,

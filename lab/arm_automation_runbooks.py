@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import ArmRefusal, json_body, only_fields
+from lab.arm.dispatch import ArmRefusal, json_body, only_fields
 from lab.automation_account import (
     RUNBOOK_LIMIT_BYTES,
     RUNBOOK_NAME,

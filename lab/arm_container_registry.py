@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, ArmRefusal, json_body, only_fields
+from lab.arm.dispatch import Arm, ArmRefusal, json_body, only_fields
 from lab.container_registry import NAME, TAG
 from lab.container_registry_blobs import DIGEST
 from lab.container_registry_store import ContainerRegistryStore

@@ -10,9 +10,9 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm
-from lab.arm_access import split_path
-from lab.arm_requests import ArmRefusal
+from lab.arm.access import split_path
+from lab.arm.dispatch import Arm
+from lab.arm.requests import ArmRefusal
 
 LIST_PARAMETERS = {"api-version", "$top"}
 

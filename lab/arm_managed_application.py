@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, Names, resource_not_found
+from lab.arm.dispatch import Arm, Names, resource_not_found
 from lab.lab import Lab
 
 NAMESPACE = "Microsoft.Solutions"

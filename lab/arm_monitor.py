@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, Names, resource_not_found
+from lab.arm.dispatch import Arm, Names, resource_not_found
 from lab.lab import Lab
 from lab.log_tables import OPERATIONS_COLUMNS
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, ArmRefusal, json_body, only_fields, resource_not_found
+from lab.arm.dispatch import Arm, ArmRefusal, json_body, only_fields, resource_not_found
 from lab.arm_container_registry import API_VERSIONS
 from lab.lab import Lab
 from lab.log_tables import formatted_time, parsed_time

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, ArmRefusal, Names
+from lab.arm.dispatch import Arm, ArmRefusal, Names
 from lab.automation_account import timestamp
 from lab.managed_resources import ManagedResources, Resource
 

@@ -19,19 +19,13 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import (
-    arm_alerts,
-    arm_groups,
-    arm_providers,
-    arm_resource_health,
-    arm_type_listing,
-    managed_resource_changes,
-)
-from lab.arm import Arm, ArmRefusal, Handler
-from lab.arm_access import split_path
+from lab import arm_alerts, arm_groups, arm_resource_health, arm_type_listing, managed_resource_changes
+from lab.arm import providers as arm_providers
+from lab.arm.access import split_path
+from lab.arm.dispatch import Arm, ArmRefusal, Handler
+from lab.arm.requests import invalid_api_version, resource_not_found
+from lab.arm.types import known_version
 from lab.arm_managed_application import application_id, group_name
-from lab.arm_requests import invalid_api_version, resource_not_found
-from lab.arm_types import known_version
 from lab.lab import Lab
 from lab.managed_resource_set import start_set
 from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, of_provider, position_after

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, Names, resource_not_found
+from lab.arm.dispatch import Arm, Names, resource_not_found
 from lab.arm_container_registry import API_VERSIONS
 from lab.arm_registry_tokens import NAMESPACE, SCOPE_MAP
 from lab.scopes import READ_PERMISSIONS

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
+from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
 from lab.immutability import Policy, PolicyRefusedError, Update
 from lab.lab import ARM_AUDIENCES, Lab
 from lab.real_servers import BLOB_API_VERSION, azurite_token

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, ArmRefusal, Handler
+from lab.arm.dispatch import Arm, ArmRefusal, Handler
 from lab.managed_resources import API_VERSIONS, ManagedResources, of_provider
 
 PARAMETERS = {"api-version", "$skipToken", "$top"}

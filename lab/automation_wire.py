@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import ArmRefusal
+from lab.arm.dispatch import ArmRefusal
 from lab.front.request_copies import body_parts
 
 # A filter's clause, as the portal and the Az modules send it: properties/streamType eq 'Error'.

@@ -20,7 +20,6 @@ from aiohttp import web
 
 from lab import (
     applications,
-    arm,
     container_registry,
     control,
     key_vault,
@@ -30,6 +29,7 @@ from lab import (
     state,
     storage,
 )
+from lab.arm import dispatch as arm
 from lab.clock import LabClock
 from lab.entra import managed_identity as identity
 from lab.entra import sign_in as entra

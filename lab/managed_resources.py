@@ -1,7 +1,7 @@
 """The resources of the managed resource group: which there are, by id, and which api-versions each type has.
 
 Each type has the api-versions that its REST reference (learn rest/api, azure/templates) offers, the newest that is not
-a preview first, and those that azure-cli 2.91 asks with; a newer one is taken as the newest (lab/arm_types.py), and
+a preview first, and those that azure-cli 2.91 asks with; a newer one is taken as the newest (lab/arm/types.py), and
 whoever asks with another is refused. Resources are kept by their lower-cased id, as ARM compares ids
 without case, and in that order, so that a page of thousands costs no more than what it shows.
 """

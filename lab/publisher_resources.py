@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lab import arm_groups, arm_resources
-from lab.arm import Arm
+from lab.arm.dispatch import Arm
 from lab.managed_resources import ManagedResources, Resource
 
 

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from lab.arm_types import known_version
+from lab.arm.types import known_version
 from tests.lab import oci_client as oci
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.test_arm import code, group, send

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm_requests import ArmRefusal
+from lab.arm.requests import ArmRefusal
 from lab.front import answers
 
 LOGGER = logging.getLogger("lab")

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from lab.arm_requests import ArmRefusal
+from lab.arm.requests import ArmRefusal
 from lab.front import answers
 from lab.lab import ARM_AUDIENCES, Lab
 from lab.tokens import TokenRefused

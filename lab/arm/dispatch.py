@@ -26,11 +26,11 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm_access import answered, caller, split_path
-from lab.arm_operations import Operation, Operations, accepted
-from lab.arm_requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
-from lab.arm_throttling import Throttle, kind_of
-from lab.arm_types import Handler, Home, Names, ResourceType, known_version, resource_type
+from lab.arm.access import answered, caller, split_path
+from lab.arm.operations import Operation, Operations, accepted
+from lab.arm.requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
+from lab.arm.throttling import Throttle, kind_of
+from lab.arm.types import Handler, Home, Names, ResourceType, known_version, resource_type
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.lab import Lab
@@ -298,12 +298,12 @@ def routes(lab: Lab) -> web.Application:
         arm_monitor,
         arm_registry_tokens,
         arm_resources,
-        arm_role_assignments,
         arm_scope_maps,
         arm_storage,
-        arm_tenant,
         publisher_resources,
     )
+    from lab.arm import role_assignments as arm_role_assignments
+    from lab.arm import tenant as arm_tenant
 
     names = lab.names
     home = Home(names.subscription_id, names.resource_group, publishers=False)

@@ -54,7 +54,7 @@ class ResourceType:
 def resource_type(
     namespace: str, pattern: str, api_versions: Sequence[str], handlers: Mapping[str, Handler]
 ) -> ResourceType:
-    """Return the type whose `pattern` is written as in lab/arm.py: types and {names} between slashes."""
+    """Return the type whose `pattern` is written as in lab/arm/dispatch.py: types and {names} between slashes."""
     return ResourceType(
         namespace=namespace, pattern=tuple(pattern.split("/")), api_versions=tuple(api_versions), handlers=handlers
     )

@@ -10,10 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, Scoped
-from lab.arm_access import split_path
-from lab.arm_requests import ArmRefusal
-from lab.arm_types import ResourceType
+from lab.arm.access import split_path
+from lab.arm.dispatch import Arm, Scoped
+from lab.arm.requests import ArmRefusal
+from lab.arm.types import ResourceType
 
 
 def register(arm: Arm, check: Callable[[web.Request], None]) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm, ArmRefusal, Names, json_body, only_fields
-from lab.arm_access import caller, split_path
+from lab.arm.access import caller, split_path
+from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields
 
 NAMESPACE = "Microsoft.Authorization"
 ASSIGNMENT_API_VERSIONS = ("2022-04-01", "2020-10-01-preview", "2020-04-01-preview", "2015-07-01")

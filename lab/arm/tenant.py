@@ -16,10 +16,10 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm import Arm
-from lab.arm_access import answered, caller, split_path
-from lab.arm_requests import ArmRefusal, api_version, invalid_api_version
-from lab.arm_types import known_version
+from lab.arm.access import answered, caller, split_path
+from lab.arm.dispatch import Arm
+from lab.arm.requests import ArmRefusal, api_version, invalid_api_version
+from lab.arm.types import known_version
 from lab.lab import ARM_AUDIENCES, Lab
 
 METADATA_API_VERSIONS = ("2022-09-01",)
