@@ -37,7 +37,7 @@ SERVICES = (
 
 KEY_VAULTS = ("key_vault", "publisher_key_vault")
 
-# Also in the journal and in faults: the applications of lab/applications.py, which have many addresses.
+# Also in the journal and in faults: the applications of lab/resource_group/application_endpoints.py, which have many addresses.
 APPLICATION = "application"
 
 ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")

@@ -18,17 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import (
-    applications,
-    container_registry,
-    control,
-    key_vault,
-    monitor,
-    publisher_api,
-    signing_material,
-    state,
-    storage,
-)
+from lab import container_registry, control, key_vault, monitor, publisher_api, signing_material, state, storage
 from lab.arm import dispatch as arm
 from lab.clock import LabClock
 from lab.entra import managed_identity as identity
@@ -39,9 +29,10 @@ from lab.front.recording import Recording, RecordingFailedError
 from lab.lab import KEY_VAULTS, SERVICES, Lab, Names
 from lab.machine import certificates
 from lab.machine.tools import ToolMissingError
-from lab.managed_applications import APPLICATIONS
 from lab.real_servers import RealServerFailedError, RealServers
 from lab.registry_tokens import RegistryTokens
+from lab.resource_group import application_endpoints as applications
+from lab.resource_group.applications import APPLICATIONS
 from lab.tokens import TokenIssuer
 
 # As in the real sandbox, whose identity endpoint is plain http on loopback.

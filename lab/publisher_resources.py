@@ -1,15 +1,16 @@
 """The publisher's own resource group: its container registry, vault and storage account, as ARM shows them.
 
-Their fields are those of the customer's resources of the same types (lab/managed_resource_set.py). Left out: what the
+Their fields are those of the customer's resources of the same types (lab/resource_group/start_set.py). Left out: what the
 callback API runs on.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lab import arm_groups, arm_resources
 from lab.arm.dispatch import Arm
-from lab.managed_resources import ManagedResources, Resource
+from lab.resource_group import groups as arm_groups
+from lab.resource_group import provider as arm_resources
+from lab.resource_group.resources import ManagedResources, Resource
 
 
 def register(arm: Arm) -> None:

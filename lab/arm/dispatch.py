@@ -294,16 +294,16 @@ def routes(lab: Lab) -> web.Application:
     from lab import (
         arm_automation,
         arm_container_registry,
-        arm_managed_application,
         arm_monitor,
         arm_registry_tokens,
-        arm_resources,
         arm_scope_maps,
         arm_storage,
         publisher_resources,
     )
     from lab.arm import role_assignments as arm_role_assignments
     from lab.arm import tenant as arm_tenant
+    from lab.resource_group import managed_application as arm_managed_application
+    from lab.resource_group import provider as arm_resources
 
     names = lab.names
     home = Home(names.subscription_id, names.resource_group, publishers=False)

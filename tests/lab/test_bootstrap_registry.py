@@ -58,7 +58,7 @@ class World:
         return run(self.lab, RUNBOOK, **given)
 
     def resources(self, **body: object) -> dict[str, Any]:
-        """Change the managed resource group (lab/managed_resource_changes.py) and return what it is then."""
+        """Change the managed resource group (lab/resource_group/changes.py) and return what it is then."""
         changed: dict[str, Any] = self.lab.control("POST", "/resources", body)
         return changed
 

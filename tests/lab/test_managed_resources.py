@@ -4,7 +4,7 @@ import pytest
 import requests
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from lab.managed_resources import API_VERSIONS
+from lab.resource_group.resources import API_VERSIONS
 from tests.lab import oci_client as oci
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.test_arm import code, group, resources, send

@@ -1,14 +1,14 @@
 """Vibedata's applications in the managed resource group, and what they run on.
 
-The container apps' images are the customer's container registry's, their addresses those of lab/applications.py.
-Sources as in lab/managed_resource_set.py.
+The container apps' images are the customer's container registry's, their addresses those of lab/resource_group/application_endpoints.py.
+Sources as in lab/resource_group/start_set.py.
 """
 
 import uuid
 from typing import Any
 
 from lab.lab import Lab
-from lab.managed_resources import Resource, resource, resource_id
+from lab.resource_group.resources import Resource, resource, resource_id
 
 VERSION = "2026.11.0"  # of the applications' images, as the demo's release has it
 SLUG = "vibedata"  # first part of the images' repositories
@@ -27,7 +27,7 @@ CONTAINER_APPS = (
     "reviewer-agent",
 )
 FUNCTION_APP, LOGIC_APP = "vibedata-functions", "vibedata-workflows"
-# Everything that answers over TLS; lab/applications.py has a port for each.
+# Everything that answers over TLS; lab/resource_group/application_endpoints.py has a port for each.
 APPLICATIONS = (*CONTAINER_APPS, FUNCTION_APP, LOGIC_APP)
 
 

@@ -1,13 +1,13 @@
 """The network of the managed resource group: gateway, private endpoints, their interfaces and DNS zones.
 
-Sources as in lab/managed_resource_set.py.
+Sources as in lab/resource_group/start_set.py.
 """
 
 import uuid
 
 from lab.lab import Lab
-from lab.managed_applications import identity_of
-from lab.managed_resources import Resource, resource, resource_id
+from lab.resource_group.applications import identity_of
+from lab.resource_group.resources import Resource, resource, resource_id
 
 NAMESPACE = "Microsoft.Network"
 # What has a private endpoint: (short name, resource type, Names' attribute, sub-resource, private DNS zone).

@@ -5,7 +5,7 @@
         {"count": 10000}                                     adds synthetic resources, evenly of SYNTHETIC_TYPES;
                                                              "type" narrows it to one type, "prefix" names them
                                                              (PREFIX-00001 ...), "application" is the application of
-                                                             lab/applications.py at whose address synthetic container
+                                                             lab/resource_group/application_endpoints.py at whose address synthetic container
                                                              apps answer (else they have an address that nobody has)
         {"delete": ["studio", "/subscriptions/..."]}         removes resources by name or id
         {"provisioningState": {"studio": "Failed"}}
@@ -22,8 +22,8 @@ from typing import Any
 
 from lab.front.faults import InvalidFaultError
 from lab.lab import Lab
-from lab.managed_applications import container_app
-from lab.managed_resources import PAGE_SIZE, ManagedResources, Resource, resource
+from lab.resource_group.applications import container_app
+from lab.resource_group.resources import PAGE_SIZE, ManagedResources, Resource, resource
 
 SYNTHETIC_TYPES = (
     "Microsoft.App/containerApps",

@@ -3,7 +3,7 @@
 Faithful: `resources` lists every resource of a group, also runbooks, which are resources of their own, or those of the
 subscription; `$top`, `$filter` on name, resourceType, resourceGroup and location, `$expand`, `nextLink` with
 `$skiptoken` (learn rest/api/resources, resources/list-by-resource-group, resources/list). A resource whose provider is
-here answers GET by itself; the others get the shape of their own REST reference (lab/managed_resource_set.py). A page
+here answers GET by itself; the others get the shape of their own REST reference (lab/resource_group/start_set.py). A page
 has 1,000 resources, as Azure's; `POST /resources` of the control API makes it smaller, so that tests meet a `nextLink`.
 Left out: filters on tags, `or`, `ne` and functions in filters, writes.
 """
@@ -19,16 +19,20 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import arm_alerts, arm_groups, arm_resource_health, arm_type_listing, managed_resource_changes
+from lab import arm_alerts
 from lab.arm import providers as arm_providers
 from lab.arm.access import split_path
 from lab.arm.dispatch import Arm, ArmRefusal, Handler
 from lab.arm.requests import invalid_api_version, resource_not_found
 from lab.arm.types import known_version
-from lab.arm_managed_application import application_id, group_name
 from lab.lab import Lab
-from lab.managed_resource_set import start_set
-from lab.managed_resources import API_VERSIONS, ManagedResources, Resource, of_provider, position_after
+from lab.resource_group import changes as managed_resource_changes
+from lab.resource_group import groups as arm_groups
+from lab.resource_group import health as arm_resource_health
+from lab.resource_group import type_listing as arm_type_listing
+from lab.resource_group.managed_application import application_id, group_name
+from lab.resource_group.resources import API_VERSIONS, ManagedResources, Resource, of_provider, position_after
+from lab.resource_group.start_set import start_set
 
 LISTING_API_VERSIONS = (
     "2025-04-01",

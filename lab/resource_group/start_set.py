@@ -1,6 +1,6 @@
 """What the deployment has created in the managed resource group before the first runbook runs: some sixty resources.
 
-Faithful: each, here and in lab/managed_applications.py, lab/managed_network.py and lab/arm_alerts.py, has the fields
+Faithful: each, here and in lab/resource_group/applications.py, lab/resource_group/network.py and lab/arm_alerts.py, has the fields
 that its own REST reference shows for GET, with the ids by which resources name each other; those that answer somewhere
 in the lab name that address (login server, vault, endpoints, ingress). Left out: what a platform adds by itself (etags,
 usage) and properties that nothing here can be asked about. Source: learn rest/api and azure/templates.
@@ -8,9 +8,9 @@ usage) and properties that nothing here can be asked about. Source: learn rest/a
 
 from lab.arm_alerts import alert_resources
 from lab.lab import Lab
-from lab.managed_applications import applications, identity_of
-from lab.managed_network import network, private_links
-from lab.managed_resources import Resource, resource
+from lab.resource_group.applications import applications, identity_of
+from lab.resource_group.network import network, private_links
+from lab.resource_group.resources import Resource, resource
 
 
 def start_set(lab: Lab) -> list[Resource]:

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Handler
-from lab.managed_resources import API_VERSIONS, ManagedResources, of_provider
+from lab.resource_group.resources import API_VERSIONS, ManagedResources, of_provider
 
 PARAMETERS = {"api-version", "$skipToken", "$top"}
 MORE_PARAMETERS = {"Microsoft.Web/serverfarms": {"detailed"}, "Microsoft.Web/sites": {"includeSlots"}}

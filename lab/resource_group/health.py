@@ -15,7 +15,7 @@ from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Names
 from lab.automation_account import timestamp
-from lab.managed_resources import ManagedResources, Resource
+from lab.resource_group.resources import ManagedResources, Resource
 
 NAMESPACE, KIND = "Microsoft.ResourceHealth", "availabilityStatuses"
 API_VERSIONS = ("2025-05-01", "2025-04-01", "2024-02-01", "2022-10-01", "2020-05-01")

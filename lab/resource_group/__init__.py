@@ -1,0 +1,1 @@
+"""The managed resource group: its resources, applications, network, changes, health."""
