@@ -9,11 +9,11 @@ from pathlib import Path
 import aiohttp
 
 from lab.clock import LabClock
-from lab.container_registry_index import ContainerRegistryIndex
+from lab.container_registry.index import ContainerRegistryIndex
+from lab.container_registry.scoped_tokens import RegistryTokens, new_value
 from lab.front.gate import Gate
 from lab.immutability import Immutability
 from lab.log_tables import LogTables
-from lab.registry_tokens import RegistryTokens, new_value
 from lab.signing_material import SigningMaterial
 from lab.tokens import TokenIssuer
 from lab.vault_objects import VaultOptions

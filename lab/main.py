@@ -18,9 +18,11 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import container_registry, control, key_vault, monitor, publisher_api, signing_material, state, storage
+from lab import control, key_vault, monitor, publisher_api, signing_material, state, storage
 from lab.arm import dispatch as arm
 from lab.clock import LabClock
+from lab.container_registry import front as container_registry
+from lab.container_registry.scoped_tokens import RegistryTokens
 from lab.entra import managed_identity as identity
 from lab.entra import sign_in as entra
 from lab.front.gate import Gate
@@ -30,7 +32,6 @@ from lab.lab import KEY_VAULTS, SERVICES, Lab, Names
 from lab.machine import certificates
 from lab.machine.tools import ToolMissingError
 from lab.real_servers import RealServerFailedError, RealServers
-from lab.registry_tokens import RegistryTokens
 from lab.resource_group import application_endpoints as applications
 from lab.resource_group.applications import APPLICATIONS
 from lab.tokens import TokenIssuer

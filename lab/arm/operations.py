@@ -3,7 +3,7 @@
 Faithful: the poll answers 202 (with Location and Retry-After again) while the operation runs, then 200 with its result
 (with nothing, as recorded of importImage and Automation, if it has none), or the failure's status and error body; an
 unknown id is 404 (learn async-operations, "Location"). Left out: `Azure-AsyncOperation`, but for the tokens of a
-container registry (lab/arm_registry_tokens.py). Kept until reset.
+container registry (lab/container_registry/tokens_provider.py). Kept until reset.
 """
 
 import asyncio

@@ -10,7 +10,7 @@ import requests
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.automation import models as m
 
-from lab.registry_tokens import new_value
+from lab.container_registry.scoped_tokens import new_value
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.scopes import (
+from lab.container_registry.scopes import (
     CATALOG_SCOPE,
     EVERYTHING,
     READ_PERMISSIONS,

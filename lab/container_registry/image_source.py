@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from lab.container_registry_index import MANIFEST_TYPES, digest_of
+from lab.container_registry.index import MANIFEST_TYPES, digest_of
 
 USER_AGENT = "acr-import"
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')

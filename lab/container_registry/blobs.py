@@ -14,11 +14,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from lab.container_registry_store import ContainerRegistryStore
-from lab.container_registry_tokens import ContainerRegistryTokens
+from lab.container_registry.access import ContainerRegistryTokens
+from lab.container_registry.scopes import Scope
+from lab.container_registry.store import ContainerRegistryStore
 from lab.front import answers
 from lab.front.proxy import forward
-from lab.scopes import Scope
 
 DIGEST = r"sha256:[0-9a-f]{64}"
 # "<start>-<end>", both inclusive (specification, "Pushing a blob in chunks"); some clients put HTTP's unit before it.

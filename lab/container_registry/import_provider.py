@@ -17,11 +17,11 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, json_body, only_fields
-from lab.container_registry import NAME, TAG
-from lab.container_registry_blobs import DIGEST
-from lab.container_registry_store import ContainerRegistryStore
-from lab.image_copy import TagExistsError, Target, copy_image
-from lab.image_source import Credentials, ImageSource, ImportFailedError
+from lab.container_registry.blobs import DIGEST
+from lab.container_registry.front import NAME, TAG
+from lab.container_registry.image_copy import TagExistsError, Target, copy_image
+from lab.container_registry.image_source import Credentials, ImageSource, ImportFailedError
+from lab.container_registry.store import ContainerRegistryStore
 from lab.lab import Lab
 
 API_VERSIONS = ("2025-11-01", "2025-04-01", "2023-07-01", "2026-09-01-preview")

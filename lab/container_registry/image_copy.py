@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from lab.container_registry_index import INDEX_TYPES, Manifest, ManifestInvalidError, read_manifest
-from lab.container_registry_store import ContainerRegistryStore, StoreFailedError
-from lab.image_source import ImageSource, ImportFailedError
+from lab.container_registry.image_source import ImageSource, ImportFailedError
+from lab.container_registry.index import INDEX_TYPES, Manifest, ManifestInvalidError, read_manifest
+from lab.container_registry.store import ContainerRegistryStore, StoreFailedError
 
 # "Maximum number of manifests for an imported image is 50" (learn container-registry-import-images).
 MAX_MANIFESTS = 50

@@ -1,11 +1,11 @@
 """The publisher's container registry in ARM: its repository-scoped tokens, and `generateCredentials`.
 
 Faithful: the bodies' fields are those of azure-mgmt-containerregistry 15.0.0 and no others; a password's value is in
-the answer to generateCredentials and nowhere else (Azure/azure-rest-api-specs#11412); what lab/registry_tokens.py says.
+the answer to generateCredentials and nowhere else (Azure/azure-rest-api-specs#11412); what lab/container_registry/scoped_tokens.py says.
 generateCredentials is done at once and answered 200, unless a latency of the operation `generateCredentials` makes it
 an operation with 202, Location and Retry-After; an update is done at once, too, unless one of `updateToken` makes it an
 operation with 201 and `Azure-AsyncOperation`, as a token's PUT was recorded. Left out: creating and deleting tokens;
-scope maps are lab/arm_scope_maps.py's.
+scope maps are lab/container_registry/scope_maps_provider.py's.
 Not documented and chosen here: the answer has only the passwords that were made; an expiry in the past is refused.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, json_body, only_fields, resource_not_found
-from lab.arm_container_registry import API_VERSIONS
+from lab.container_registry.import_provider import API_VERSIONS
+from lab.container_registry.scoped_tokens import PASSWORDS, STATUSES, Password, RegistryToken, UnknownPasswordError
 from lab.lab import Lab
 from lab.log_tables import formatted_time, parsed_time
-from lab.registry_tokens import PASSWORDS, STATUSES, Password, RegistryToken, UnknownPasswordError
 
 NAMESPACE = "Microsoft.ContainerRegistry"
 OPERATION = "generateCredentials"

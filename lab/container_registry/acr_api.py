@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from lab.container_registry_index import Entry, ManifestEntry, Repository, TagEntry
-from lab.container_registry_store import ContainerRegistryStore, unknown_repository
-from lab.container_registry_tokens import ContainerRegistryTokens
+from lab.container_registry.access import ContainerRegistryTokens
+from lab.container_registry.index import Entry, ManifestEntry, Repository, TagEntry
+from lab.container_registry.scopes import CATALOG_SCOPE, repository_scope
+from lab.container_registry.store import ContainerRegistryStore, unknown_repository
 from lab.front import answers
-from lab.scopes import CATALOG_SCOPE, repository_scope
 
 API_VERSIONS = ("2021-07-01", "2019-08-15-preview")
 PAGE_SIZE = 100

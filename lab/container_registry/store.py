@@ -6,7 +6,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from lab.container_registry_index import MANIFEST_TYPES, Manifest
+from lab.container_registry.index import MANIFEST_TYPES, Manifest
 from lab.front import answers
 from lab.lab import Lab
 

@@ -1,6 +1,6 @@
 """Microsoft.ContainerRegistry/registries/scopeMaps: what the publisher's repository-scoped tokens may do.
 
-Faithful: the fields of azure-mgmt-containerregistry 15.0.0; the actions are what lab/container_registry_tokens.py
+Faithful: the fields of azure-mgmt-containerregistry 15.0.0; the actions are what lab/container_registry/access.py
 grants: reading every repository. Left out: writes, the scope maps that Azure makes by itself.
 """
 
@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, Names, resource_not_found
-from lab.arm_container_registry import API_VERSIONS
-from lab.arm_registry_tokens import NAMESPACE, SCOPE_MAP
-from lab.scopes import READ_PERMISSIONS
+from lab.container_registry.import_provider import API_VERSIONS
+from lab.container_registry.scopes import READ_PERMISSIONS
+from lab.container_registry.tokens_provider import NAMESPACE, SCOPE_MAP
 
 TYPE = f"{NAMESPACE}/registries/scopeMaps"
 CREATED = "2026-01-05T09:00:00Z"  # when the publisher set up its container registry

@@ -16,18 +16,14 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from lab.container_registry_acr import AcrApi
-from lab.container_registry_blobs import API_HEADERS, DIGEST, BlobApi, digest_invalid
-from lab.container_registry_index import (
-    ManifestInvalidError,
-    digest_of,
-    read_manifest,
-)
-from lab.container_registry_store import ContainerRegistryStore
-from lab.container_registry_tokens import AccessRefused, ContainerRegistryTokens
+from lab.container_registry.access import AccessRefused, ContainerRegistryTokens
+from lab.container_registry.acr_api import AcrApi
+from lab.container_registry.blobs import API_HEADERS, DIGEST, BlobApi, digest_invalid
+from lab.container_registry.index import ManifestInvalidError, digest_of, read_manifest
+from lab.container_registry.scopes import CATALOG_SCOPE, repository_scope
+from lab.container_registry.store import ContainerRegistryStore
 from lab.front import answers
 from lab.lab import Lab
-from lab.scopes import CATALOG_SCOPE, repository_scope
 
 # "Max manifest size 4 MiB" (learn container-registry-skus); azure-containerregistry reads no more either.
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024

@@ -4,7 +4,7 @@ Faithful: `POST /oauth2/exchange` (an Entra token for a refresh token of 3 h), `
 refresh_token and password), `GET /oauth2/token` with Basic (a user, a repository-scoped token, or the null GUID with a
 refresh token), several `scope` parameters; Basic on the API itself; the service is the login server; both of Entra's
 audiences, as with `azureADAuthenticationAsArmPolicy` enabled; a missing scope is a 401 with error="insufficient_scope".
-A token's passwords are those of lab/registry_tokens.py, at the moment of the login; an access token that was had with
+A token's passwords are those of lab/container_registry/scoped_tokens.py, at the moment of the login; an access token that was had with
 one lives on when the password does not. Left out: anonymous pull, the admin user, ABAC.
 Sources: Azure/acr docs/AAD-OAuth.md, Docker Registry v2 authentication, argoproj-labs/argocd-image-updater#473.
 """
@@ -19,10 +19,10 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import scopes
+from lab.container_registry import scopes
+from lab.container_registry.scopes import Rights, Scope, ScopeRefused
 from lab.front import answers
 from lab.lab import ARM_AUDIENCES, CONTAINER_REGISTRY_AUDIENCES, Lab, Names
-from lab.scopes import Rights, Scope, ScopeRefused
 from lab.tokens import TokenRefused
 
 NULL_USER = "00000000-0000-0000-0000-000000000000"
