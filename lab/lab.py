@@ -13,10 +13,10 @@ from lab.container_registry.index import ContainerRegistryIndex
 from lab.container_registry.scoped_tokens import RegistryTokens, new_value
 from lab.front.gate import Gate
 from lab.immutability import Immutability
+from lab.key_vault.objects import VaultOptions
 from lab.log_tables import LogTables
 from lab.signing_material import SigningMaterial
 from lab.tokens import TokenIssuer
-from lab.vault_objects import VaultOptions
 
 # The services' names, as in the journal, in faults and as keys of Lab.urls.
 SERVICES = (
@@ -162,7 +162,7 @@ class Lab:
         return self.urls[service].partition("://")[2]
 
     def vault_resource(self, service: str) -> str:
-        """Return the resource that a vault names in its challenge; see lab/key_vault.py for why it looks like this."""
+        """Return the resource that a vault names in its challenge; see lab/key_vault/front.py for why it looks like this."""
         return "https://" + self.host(service).partition(".")[2]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import control, key_vault, monitor, publisher_api, signing_material, state, storage
+from lab import control, monitor, publisher_api, signing_material, state, storage
 from lab.arm import dispatch as arm
 from lab.clock import LabClock
 from lab.container_registry import front as container_registry
@@ -28,6 +28,7 @@ from lab.entra import sign_in as entra
 from lab.front.gate import Gate
 from lab.front.proxy import upstream_session
 from lab.front.recording import Recording, RecordingFailedError
+from lab.key_vault import front as key_vault
 from lab.lab import KEY_VAULTS, SERVICES, Lab, Names
 from lab.machine import certificates
 from lab.machine.tools import ToolMissingError

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lab.key_vault.keys import Key
 from lab.machine.certificates import builder, key_usage
-from lab.vault_keys import Key
 
 KEY_NAME = "release-signing"
 CHAIN_FILE = "signing-chain.pem"

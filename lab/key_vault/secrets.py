@@ -1,4 +1,4 @@
-"""What a Key Vault knows of its secrets, beyond what lab/vault_objects.py keeps. Pure; the clock is given.
+"""What a Key Vault knows of its secrets, beyond what lab/key_vault/objects.py keeps. Pure; the clock is given.
 
 Source: learn rest/api/keyvault/secrets, about-secrets (25 KB a value); codes and messages as recorded by the SDKs'
 tests.
@@ -7,7 +7,7 @@ tests.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from lab.vault_objects import Attributes, VaultObject, VaultObjects, VaultRefusedError, Version, bad_parameter
+from lab.key_vault.objects import Attributes, VaultObject, VaultObjects, VaultRefusedError, Version, bad_parameter
 
 MAX_VALUE_BYTES = 25 * 1024
 

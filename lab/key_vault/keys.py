@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
-from lab.vault_objects import Attributes, VaultObject, VaultObjects, VaultRefusedError, Version, bad_parameter
+from lab.key_vault.objects import Attributes, VaultObject, VaultObjects, VaultRefusedError, Version, bad_parameter
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 

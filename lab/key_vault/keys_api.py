@@ -1,8 +1,8 @@
-"""Key Vault's keys over the wire, as azure-keyvault-keys asks for them; who may is lab/key_vault.py's to say.
+"""Key Vault's keys over the wire, as azure-keyvault-keys asks for them; who may is lab/key_vault/front.py's to say.
 
 Faithful: create, get with and without version, versions, update, list with paging, soft delete, recover, purge, and the
 operations sign, verify, wrapkey, unwrapkey, encrypt and decrypt, with and without version; a private key is in no
-answer. Left out: what lab/vault_keys.py names. Source: learn rest/api/keyvault/keys.
+answer. Left out: what lab/key_vault/keys.py names. Source: learn rest/api/keyvault/keys.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import vault_wire as wire
-from lab.vault_keys import TRANSFORMS, Key, Keys, key_plan, verify
-from lab.vault_objects import VaultObject, VaultOptions, Version, bad_parameter
-from lab.vault_wire import PAGING
+from lab.key_vault import wire
+from lab.key_vault.keys import TRANSFORMS, Key, Keys, key_plan, verify
+from lab.key_vault.objects import VaultObject, VaultOptions, Version, bad_parameter
+from lab.key_vault.wire import PAGING
 
 # What a key has beside the common attributes.
 KEY_ATTRIBUTES = ("exportable", "hsmPlatform")

@@ -1,7 +1,7 @@
 """Key Vault: the customer's vault and the publisher's, as azure-keyvault-secrets and azure-keyvault-keys ask for them.
 
 Faithful: the challenge (a request without token gets 401 and where to get one), audiences, api-versions; unknown fields
-and parameters refused; secrets and keys as lab/key_vault_secrets.py and lab/key_vault_keys.py say; each vault refuses
+and parameters refused; secrets and keys as lab/key_vault/secrets_api.py and lab/key_vault/keys_api.py say; each vault refuses
 who is of the other side (lab/entra/access.py). Left out: certificates, roles and access policies (a 403 is had by a
 fault), throttling, and the seconds that deleting and recovering take in Azure: here they are done at once, unless
 readers are made to lag.
@@ -28,18 +28,18 @@ from functools import partial
 
 from aiohttp import web
 
-from lab import vault_wire as wire
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.faults import InvalidFaultError
-from lab.key_vault_keys import KeyHandlers
-from lab.key_vault_secrets import SecretHandlers
+from lab.key_vault import wire
+from lab.key_vault.keys import Keys
+from lab.key_vault.keys_api import KeyHandlers
+from lab.key_vault.objects import Attributes, VaultOptions, VaultRefusedError
+from lab.key_vault.secrets import Secrets, SecretValue
+from lab.key_vault.secrets_api import SecretHandlers
 from lab.lab import KEY_VAULT_AUDIENCES, KEY_VAULTS, Lab
 from lab.signing_material import KEY_NAME
 from lab.tokens import TokenRefused
-from lab.vault_keys import Keys
-from lab.vault_objects import Attributes, VaultOptions, VaultRefusedError
-from lab.vault_secrets import Secrets, SecretValue
 
 PUBLISHER_TOKEN_SECRET = "publisher-acr-token"  # noqa: S105 - a name
 VISIBILITY = "vaultVisibility"

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.vault_objects import (
+from lab.key_vault.objects import (
     RECOVERABLE_DAYS,
     Attributes,
     Content,

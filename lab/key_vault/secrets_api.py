@@ -1,4 +1,4 @@
-"""Key Vault's secrets over the wire, as azure-keyvault-secrets asks for them; who may is lab/key_vault.py's to say.
+"""Key Vault's secrets over the wire, as azure-keyvault-secrets asks for them; who may is lab/key_vault/front.py's to say.
 
 Faithful: set, get with and without version, versions, update, list with paging, soft delete, recover, purge; a disabled
 secret's 403. Left out: backup and restore. Source: learn rest/api/keyvault/secrets.
@@ -8,10 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import vault_wire as wire
-from lab.vault_objects import VaultOptions, bad_parameter
-from lab.vault_secrets import Secret, Secrets, SecretValue, SecretVersion
-from lab.vault_wire import PAGING
+from lab.key_vault import wire
+from lab.key_vault.objects import VaultOptions, bad_parameter
+from lab.key_vault.secrets import Secret, Secrets, SecretValue, SecretVersion
+from lab.key_vault.wire import PAGING
 
 
 class SecretHandlers:
