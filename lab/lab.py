@@ -14,7 +14,7 @@ from lab.container_registry.scoped_tokens import RegistryTokens, new_value
 from lab.front.gate import Gate
 from lab.immutability import Immutability
 from lab.key_vault.objects import VaultOptions
-from lab.log_tables import LogTables
+from lab.monitor.tables import LogTables
 from lab.signing_material import SigningMaterial
 from lab.tokens import TokenIssuer
 

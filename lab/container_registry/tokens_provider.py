@@ -20,7 +20,7 @@ from lab.arm.dispatch import Arm, ArmRefusal, json_body, only_fields, resource_n
 from lab.container_registry.import_provider import API_VERSIONS
 from lab.container_registry.scoped_tokens import PASSWORDS, STATUSES, Password, RegistryToken, UnknownPasswordError
 from lab.lab import Lab
-from lab.log_tables import formatted_time, parsed_time
+from lab.monitor.tables import formatted_time, parsed_time
 
 NAMESPACE = "Microsoft.ContainerRegistry"
 OPERATION = "generateCredentials"

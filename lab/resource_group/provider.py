@@ -19,13 +19,13 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import arm_alerts
 from lab.arm import providers as arm_providers
 from lab.arm.access import split_path
 from lab.arm.dispatch import Arm, ArmRefusal, Handler
 from lab.arm.requests import invalid_api_version, resource_not_found
 from lab.arm.types import known_version
 from lab.lab import Lab
+from lab.monitor import alerts_provider as arm_alerts
 from lab.resource_group import changes as managed_resource_changes
 from lab.resource_group import groups as arm_groups
 from lab.resource_group import health as arm_resource_health

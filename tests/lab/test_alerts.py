@@ -8,7 +8,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ManagedIdentityCredential
 from azure.mgmt.monitor import MonitorManagementClient
 
-from lab.arm_alerts import GROUP_NAME, LOG_RULES, METRIC_RULES
+from lab.monitor.alerts_provider import GROUP_NAME, LOG_RULES, METRIC_RULES
 from tests.lab.running_lab import LabUnderTest
 from tests.lab.test_arm import SCOPE, code, group, send
 

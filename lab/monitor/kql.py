@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
 
-from lab.log_tables import ColumnType, Row, parsed_time
+from lab.monitor.tables import ColumnType, Row, parsed_time
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<name>[A-Za-z_]\w*)|(?P<number>-?\d+)|(?P<symbol>==|[|,()])"""

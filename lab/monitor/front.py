@@ -1,12 +1,12 @@
 """Azure Monitor: the Logs Ingestion API behind the data collection rule, and the Log Analytics query API.
 
 Ingestion, faithful: audience, api-version, unknown rule and stream (404), gzip, 1 MB both compressed and uncompressed
-(413), an array of objects, the declared columns only, and what lab/log_tables.py says of values; 204. Injected 429s
+(413), an array of objects, the declared columns only, and what lab/monitor/tables.py says of values; 204. Injected 429s
 carry Retry-After. Left out: the data collection endpoint's network rules, rates per rule, ingestion delay; roles (a
 test that wants the 403 of a missing role injects it).
 
 Query, faithful: `POST /v1/workspaces/{id}/query` with query and timespan, the table form of the answer, the bodies of
-errors. The language is the part that lab/kql.py knows. Left out: `$batch`, queries by GET and by resource, other
+errors. The language is the part that lab/monitor/kql.py knows. Left out: `$batch`, queries by GET and by resource, other
 workspaces, statistics and visualizations, limits (500,000 rows, 200 requests in 30 s), partial results.
 
 Sources: azure-facts section 7; learn logs-ingestion-api-overview, logs/api/errors; the live tests of the SDKs
@@ -25,12 +25,12 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import kql
 from lab.front import answers
 from lab.front.request_copies import body_parts
-from lab.kql import QueryRefusedError, Result
 from lab.lab import LOGS_QUERY_AUDIENCES, MONITOR_AUDIENCES, Lab
-from lab.log_tables import OPERATIONS_COLUMNS, ColumnType, formatted_time, parsed_time
+from lab.monitor import kql
+from lab.monitor.kql import QueryRefusedError, Result
+from lab.monitor.tables import OPERATIONS_COLUMNS, ColumnType, formatted_time, parsed_time
 from lab.tokens import TokenRefused
 
 INGESTION_API_VERSION = "2023-01-01"

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from lab.arm.dispatch import Arm, Names, resource_not_found
 from lab.lab import Lab
-from lab.log_tables import OPERATIONS_COLUMNS
+from lab.monitor.tables import OPERATIONS_COLUMNS
 
 API_VERSIONS = ("2022-06-01", "2023-03-11", "2024-03-11")
 TYPE = "Microsoft.Insights/dataCollectionRules"

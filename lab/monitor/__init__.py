@@ -1,0 +1,1 @@
+"""Azure Monitor: logs ingestion and query, alerts, data collection rules."""
