@@ -12,10 +12,10 @@ from lab.clock import LabClock
 from lab.container_registry.index import ContainerRegistryIndex
 from lab.container_registry.scoped_tokens import RegistryTokens, new_value
 from lab.front.gate import Gate
-from lab.immutability import Immutability
 from lab.key_vault.objects import VaultOptions
 from lab.monitor.tables import LogTables
 from lab.signing_material import SigningMaterial
+from lab.storage.immutability import Immutability
 from lab.tokens import TokenIssuer
 
 # The services' names, as in the journal, in faults and as keys of Lab.urls.

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import control, publisher_api, signing_material, state, storage
+from lab import control, publisher_api, signing_material, state
 from lab.arm import dispatch as arm
 from lab.clock import LabClock
 from lab.container_registry import front as container_registry
@@ -36,6 +36,7 @@ from lab.monitor import front as monitor
 from lab.real_servers import RealServerFailedError, RealServers
 from lab.resource_group import application_endpoints as applications
 from lab.resource_group.applications import APPLICATIONS
+from lab.storage import front as storage
 from lab.tokens import TokenIssuer
 
 # As in the real sandbox, whose identity endpoint is plain http on loopback.

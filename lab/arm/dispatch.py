@@ -291,7 +291,7 @@ def _method_refused(method: str) -> ArmRefusal:
 def routes(lab: Lab) -> web.Application:
     """Return the app that serves `management.azure.com` with every provider of the lab."""
     # Providers import Arm from here.
-    from lab import arm_automation, arm_storage, publisher_resources
+    from lab import arm_automation, publisher_resources
     from lab.arm import role_assignments as arm_role_assignments
     from lab.arm import tenant as arm_tenant
     from lab.container_registry import import_provider as arm_container_registry
@@ -300,6 +300,7 @@ def routes(lab: Lab) -> web.Application:
     from lab.monitor import provider as arm_monitor
     from lab.resource_group import managed_application as arm_managed_application
     from lab.resource_group import provider as arm_resources
+    from lab.storage import provider as arm_storage
 
     names = lab.names
     home = Home(names.subscription_id, names.resource_group, publishers=False)

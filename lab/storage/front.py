@@ -5,7 +5,7 @@ request's token, which Azurite does not, keep container-level immutability, whic
 otherwise change no byte; bodies stream both ways. Path-style: `https://127.0.0.1:PORT/<account>/...`. The customer's
 account has blobs and tables, the publisher's tables alone; each refuses who is of the other side.
 
-Faithful: lab/storage_access.py (who may), lab/immutability.py (what a policy forbids), `x-ms-has-immutability-policy`.
+Faithful: lab/storage/access.py (who may), lab/storage/immutability.py (what a policy forbids), `x-ms-has-immutability-policy`.
 Left out and refused: blob batch (its parts would pass the policies by), version-level immutability, legal holds. Roles
 are not modelled. Not documented and chosen here: a create with `If-None-Match: *` on a retained blob is answered
 BlobAlreadyExists, as on any other blob.
@@ -30,14 +30,14 @@ from xml.etree import ElementTree
 from aiohttp import web
 from multidict import CIMultiDict
 
-from lab import immutability
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.proxy import forward
-from lab.immutability import Blob, Policy
 from lab.lab import Lab
 from lab.real_servers import BLOB_API_VERSION, azurite_token
-from lab.storage_access import caller, refuse
+from lab.storage import immutability
+from lab.storage.access import caller, refuse
+from lab.storage.immutability import Blob, Policy
 
 # What the deployment makes, beside the tables, which the runbooks make.
 CONTAINERS = ("release-manifests", "operations-spool", "runbook-packages", "locks", "artifacts", "callbacks-spool")

@@ -5,7 +5,7 @@ DELETE, lock and extend of its policy with ETags (If-Match is optional with PUT 
 answers with the default, 0 days and Unlocked; read-only fields in a body are ignored. Left out: listing containers, the
 30 seconds for which a deleted container's name stays taken, leases, legal holds, public access (the account has none).
 A container that is made with version-level immutability says so, and its policy is made by the same calls.
-Source: Microsoft.Storage 2023-05-01, BlobContainers; lab/immutability.py names those of the rules.
+Source: Microsoft.Storage 2023-05-01, BlobContainers; lab/storage/immutability.py names those of the rules.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
-from lab.immutability import Policy, PolicyRefusedError, Update
 from lab.lab import ARM_AUDIENCES, Lab
 from lab.real_servers import BLOB_API_VERSION, azurite_token
+from lab.storage.immutability import Policy, PolicyRefusedError, Update
 
 API_VERSIONS = ("2022-09-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01-01")
 TYPE = "Microsoft.Storage/storageAccounts/blobServices/containers"

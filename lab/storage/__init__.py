@@ -1,0 +1,1 @@
+"""Azure Storage in front of Azurite: access, immutability, the containers' ARM types."""
