@@ -15,11 +15,11 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Handler, Resource
-from lab.arm_automation_jobs import JobHandlers
-from lab.arm_automation_packages import PackageHandlers
-from lab.arm_automation_runbooks import RunbookHandlers
-from lab.arm_automation_schedules import ScheduleHandlers
-from lab.arm_automation_variables import VariableHandlers
+from lab.automation.handlers.jobs import JobHandlers
+from lab.automation.handlers.packages import PackageHandlers
+from lab.automation.handlers.runbooks import RunbookHandlers
+from lab.automation.handlers.schedules import ScheduleHandlers
+from lab.automation.handlers.variables import VariableHandlers
 from lab.automation_account import AutomationAccount
 from lab.automation_import import Imports
 from lab.automation_jobs import Jobs

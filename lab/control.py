@@ -19,7 +19,7 @@ and what the stand-ins add, each documented where it is made:
     POST /packages             lab/automation_import.py
     GET, POST /publisher-api   lab/publisher_api.py, also POST /publisher-api/restart
     POST /vaults               lab/key_vault/front.py
-    POST /schedules/fire       lab/arm_automation_schedules.py
+    POST /schedules/fire       lab/automation/handlers/schedules.py
 
 What is not understood is refused with 400 and the reason.
 """

@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import ArmRefusal, json_body, only_fields
-from lab.arm_automation_jobs import JobHandlers, job_parameters
+from lab.automation.handlers.jobs import JobHandlers, job_parameters
 from lab.automation_account import AutomationAccount, JobSchedule, Schedule, timestamp
 from lab.automation_wire import bad_request, invalid, not_found, typed
 from lab.front.faults import InvalidFaultError

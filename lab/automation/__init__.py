@@ -1,0 +1,1 @@
+"""Azure Automation: the account, its jobs as processes, packages and environments."""

@@ -1,0 +1,1 @@
+"""Azure Automation's ARM operations, one module for each kind of resource."""
