@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab.automation.sandbox import ASSETS_FILE_VARIABLE
 from lab.automation_account import (
     LANGUAGE,
     LANGUAGE_VERSION,
@@ -28,7 +29,6 @@ from lab.lab import Lab
 from lab.machine import process_table
 from lab.machine.loopback_sockets import Address, client_inode
 from lab.python_environment import EnvironmentFailedError, PythonEnvironments
-from lab.sandbox.automationassets import ASSETS_FILE_VARIABLE
 
 LOGGER = logging.getLogger("lab")
 

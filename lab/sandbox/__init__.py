@@ -1,1 +1,0 @@
-"""Files that the lab puts into the sandbox of each job."""
