@@ -291,9 +291,10 @@ def _method_refused(method: str) -> ArmRefusal:
 def routes(lab: Lab) -> web.Application:
     """Return the app that serves `management.azure.com` with every provider of the lab."""
     # Providers import Arm from here.
-    from lab import arm_automation, publisher_resources
+    from lab import publisher_resources
     from lab.arm import role_assignments as arm_role_assignments
     from lab.arm import tenant as arm_tenant
+    from lab.automation import provider as arm_automation
     from lab.container_registry import import_provider as arm_container_registry
     from lab.container_registry import scope_maps_provider as arm_scope_maps
     from lab.container_registry import tokens_provider as arm_registry_tokens

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Names
-from lab.automation_account import timestamp
+from lab.automation.account import timestamp
 from lab.resource_group.resources import ManagedResources, Resource
 
 NAMESPACE, KIND = "Microsoft.ResourceHealth", "availabilityStatuses"

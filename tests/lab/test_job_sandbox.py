@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.python_environment import Interpreter, PythonEnvironments, probe
-from lab.wheels import Wheel
+from lab.automation.python_environment import Interpreter, PythonEnvironments, probe
+from lab.automation.wheels import Wheel
 from tests.lab import running_lab
 from tests.lab.automation_helpers import Automation, automation, installed_wheel, state, wait_for, wheel
 from tests.lab.running_lab import LabUnderTest

@@ -11,10 +11,10 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import ArmRefusal, json_body, only_fields
-from lab.automation_account import NEW_JOBS, NEW_JOBS_SECONDS, AutomationAccount, timestamp
-from lab.automation_job import TERMINAL, Job, Stream
-from lab.automation_jobs import Jobs
-from lab.automation_wire import bad_request, invalid, matches, not_found, too_many, typed
+from lab.automation.account import NEW_JOBS, NEW_JOBS_SECONDS, AutomationAccount, timestamp
+from lab.automation.job import TERMINAL, Job, Stream
+from lab.automation.jobs import Jobs
+from lab.automation.wire import bad_request, invalid, matches, not_found, too_many, typed
 from lab.lab import Lab
 
 # learn automation-subscription-limits-faq; the message is azure-docs#52136's.

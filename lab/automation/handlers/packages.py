@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import json_body, only_fields
-from lab.automation_account import (
+from lab.automation.account import (
     IMPORT_SECONDS,
     IMPORTS,
     LANGUAGE,
@@ -19,8 +19,8 @@ from lab.automation_account import (
     Package,
     RuntimeEnvironment,
 )
-from lab.automation_import import Imports, content_link
-from lab.automation_wire import bad_request, invalid, not_found, too_many, typed
+from lab.automation.imports import Imports, content_link
+from lab.automation.wire import bad_request, invalid, not_found, too_many, typed
 from lab.lab import Lab
 
 IMPORT_WINDOW_OPERATION = "packageImportWindow"  # POST /latency of the control API sets another window

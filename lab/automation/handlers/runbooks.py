@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import ArmRefusal, json_body, only_fields
-from lab.automation_account import (
+from lab.automation.account import (
     RUNBOOK_LIMIT_BYTES,
     RUNBOOK_NAME,
     RUNBOOK_TYPES,
@@ -22,8 +22,8 @@ from lab.automation_account import (
     Runbook,
     timestamp,
 )
-from lab.automation_import import FetchFailedError, content_link, fetch
-from lab.automation_wire import bad_request, invalid, not_found, read_body, typed
+from lab.automation.imports import FetchFailedError, content_link, fetch
+from lab.automation.wire import bad_request, invalid, not_found, read_body, typed
 from lab.lab import Lab
 
 RUNBOOK_FIELDS = {"name", "location", "tags", "properties"}

@@ -21,9 +21,9 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import ArmRefusal, json_body, only_fields
+from lab.automation.account import AutomationAccount, JobSchedule, Schedule, timestamp
 from lab.automation.handlers.jobs import JobHandlers, job_parameters
-from lab.automation_account import AutomationAccount, JobSchedule, Schedule, timestamp
-from lab.automation_wire import bad_request, invalid, not_found, typed
+from lab.automation.wire import bad_request, invalid, not_found, typed
 from lab.front.faults import InvalidFaultError
 from lab.lab import Lab
 

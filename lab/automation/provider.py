@@ -15,15 +15,15 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Handler, Resource
+from lab.automation.account import AutomationAccount
 from lab.automation.handlers.jobs import JobHandlers
 from lab.automation.handlers.packages import PackageHandlers
 from lab.automation.handlers.runbooks import RunbookHandlers
 from lab.automation.handlers.schedules import ScheduleHandlers
 from lab.automation.handlers.variables import VariableHandlers
-from lab.automation_account import AutomationAccount
-from lab.automation_import import Imports
-from lab.automation_jobs import Jobs
-from lab.python_environment import PythonEnvironments, find_interpreter
+from lab.automation.imports import Imports
+from lab.automation.jobs import Jobs
+from lab.automation.python_environment import PythonEnvironments, find_interpreter
 
 LOGGER = logging.getLogger("lab")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from lab.wheels import Wheel
+from lab.automation.wheels import Wheel
 
 # "Max size of a variable": 1,048,576 characters (learn automation-subscription-limits-faq).
 VARIABLE_LIMIT_CHARACTERS = 1_048_576

@@ -14,21 +14,15 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab.automation.account import LANGUAGE, LANGUAGE_VERSION, PYTHON_RUNBOOK_TYPES, AutomationAccount, timestamp
+from lab.automation.job import TERMINAL, Job
+from lab.automation.job_process import End, JobProcess, Outcome
+from lab.automation.python_environment import EnvironmentFailedError, PythonEnvironments
 from lab.automation.sandbox import ASSETS_FILE_VARIABLE
-from lab.automation_account import (
-    LANGUAGE,
-    LANGUAGE_VERSION,
-    PYTHON_RUNBOOK_TYPES,
-    AutomationAccount,
-    timestamp,
-)
-from lab.automation_job import TERMINAL, Job
 from lab.entra import managed_identity as identity
-from lab.job import End, JobProcess, Outcome
 from lab.lab import Lab
 from lab.machine import process_table
 from lab.machine.loopback_sockets import Address, client_inode
-from lab.python_environment import EnvironmentFailedError, PythonEnvironments
 
 LOGGER = logging.getLogger("lab")
 

@@ -17,11 +17,11 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 from yarl import URL
 
-from lab.automation_account import Package
+from lab.automation.account import Package
+from lab.automation.python_environment import EnvironmentFailedError, PythonEnvironments
+from lab.automation.wheels import PACKAGE_LIMIT_BYTES, WheelRefusedError
 from lab.front.faults import InvalidFaultError
 from lab.lab import Lab
-from lab.python_environment import EnvironmentFailedError, PythonEnvironments
-from lab.wheels import PACKAGE_LIMIT_BYTES, WheelRefusedError
 
 LOGGER = logging.getLogger("lab")
 

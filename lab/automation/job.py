@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from lab.job import JobProcess
+from lab.automation.job_process import JobProcess
 
 STREAM_LIMIT_BYTES = 1024 * 1024  # of all streams together: learn automation-subscription-limits-faq
 # Each prefix is known in upper, lower and capitalised form (Microsoft's Linux worker, streamhandler.py).

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import wheels
-from lab.wheels import SANDBOX_PYTHON, Wheel
+from lab.automation import wheels
+from lab.automation.wheels import SANDBOX_PYTHON, Wheel
 
 ASSETS_MODULE = Path(__file__).parent / "sandbox" / "automationassets.py"
 SANDBOX_PYTHON_NAME = ".".join(map(str, SANDBOX_PYTHON))
