@@ -17,7 +17,7 @@ and what the stand-ins add, each documented where it is made:
     GET, POST /resources       lab/resource_group/changes.py
     POST /alerts               lab/monitor/alerts_provider.py
     POST /packages             lab/automation/imports.py
-    GET, POST /publisher-api   lab/publisher_api.py, also POST /publisher-api/restart
+    GET, POST /publisher-api   lab/publisher/front.py, also POST /publisher-api/restart
     POST /vaults               lab/key_vault/front.py
     POST /schedules/fire       lab/automation/handlers/schedules.py
 

@@ -14,7 +14,7 @@ from lab.container_registry.scoped_tokens import RegistryTokens, new_value
 from lab.front.gate import Gate
 from lab.key_vault.objects import VaultOptions
 from lab.monitor.tables import LogTables
-from lab.signing_material import SigningMaterial
+from lab.publisher.signing_material import SigningMaterial
 from lab.storage.immutability import Immutability
 from lab.tokens import TokenIssuer
 

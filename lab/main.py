@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import control, publisher_api, signing_material, state
+from lab import control, state
 from lab.arm import dispatch as arm
 from lab.clock import LabClock
 from lab.container_registry import front as container_registry
@@ -33,6 +33,8 @@ from lab.lab import KEY_VAULTS, SERVICES, Lab, Names
 from lab.machine import certificates
 from lab.machine.tools import ToolMissingError
 from lab.monitor import front as monitor
+from lab.publisher import front as publisher_api
+from lab.publisher import signing_material
 from lab.real_servers import RealServerFailedError, RealServers
 from lab.resource_group import application_endpoints as applications
 from lab.resource_group.applications import APPLICATIONS

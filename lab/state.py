@@ -10,7 +10,7 @@ from typing import IO
 
 from lab.entra.managed_identity import PATH as IDENTITY_PATH
 from lab.lab import Lab
-from lab.signing_material import KEY_NAME
+from lab.publisher.signing_material import KEY_NAME
 
 LOCK_FILE = "lab.lock"
 PROCESS_FILE = "lab.pid"

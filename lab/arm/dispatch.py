@@ -291,7 +291,6 @@ def _method_refused(method: str) -> ArmRefusal:
 def routes(lab: Lab) -> web.Application:
     """Return the app that serves `management.azure.com` with every provider of the lab."""
     # Providers import Arm from here.
-    from lab import publisher_resources
     from lab.arm import role_assignments as arm_role_assignments
     from lab.arm import tenant as arm_tenant
     from lab.automation import provider as arm_automation
@@ -299,6 +298,7 @@ def routes(lab: Lab) -> web.Application:
     from lab.container_registry import scope_maps_provider as arm_scope_maps
     from lab.container_registry import tokens_provider as arm_registry_tokens
     from lab.monitor import provider as arm_monitor
+    from lab.publisher import resources as publisher_resources
     from lab.resource_group import managed_application as arm_managed_application
     from lab.resource_group import provider as arm_resources
     from lab.storage import provider as arm_storage

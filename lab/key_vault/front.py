@@ -38,7 +38,7 @@ from lab.key_vault.objects import Attributes, VaultOptions, VaultRefusedError
 from lab.key_vault.secrets import Secrets, SecretValue
 from lab.key_vault.secrets_api import SecretHandlers
 from lab.lab import KEY_VAULT_AUDIENCES, KEY_VAULTS, Lab
-from lab.signing_material import KEY_NAME
+from lab.publisher.signing_material import KEY_NAME
 from lab.tokens import TokenRefused
 
 PUBLISHER_TOKEN_SECRET = "publisher-acr-token"  # noqa: S105 - a name

@@ -1,7 +1,7 @@
 """The publisher's callback API: a TLS front, as a cloud's load balancer, of the publisher's own program.
 
 Real: `python -m publisher` answers; the front passes each request on byte for byte, its Host header too, as signatures
-cover it. The processes are started by the first request (lab/publisher_processes.py) and share nothing but the
+cover it. The processes are started by the first request (lab/publisher/processes.py) and share nothing but the
 publisher's vault and tables. Faithful: several instances, asked in turn; 502 from the front where one cannot be
 started, is killed or breaks off, as Azure's front ends answer. Left out: health probes; the front asks blindly.
 
@@ -24,7 +24,7 @@ from lab.front import answers
 from lab.front.faults import InvalidFaultError
 from lab.front.proxy import forward
 from lab.lab import Lab
-from lab.publisher_processes import CannotStartError, PublisherProcesses, environment
+from lab.publisher.processes import CannotStartError, PublisherProcesses, environment
 
 SERVICE = "publisher_api"
 MAX_PROCESSES = 8
@@ -90,4 +90,4 @@ def _variables(lab: Lab) -> dict[str, str]:
 
 def project() -> Path:
     """Return the folder that this project's packages are in."""
-    return Path(__file__).resolve().parent.parent
+    return Path(__file__).resolve().parents[2]

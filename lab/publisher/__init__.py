@@ -1,0 +1,1 @@
+"""The publisher's side in the lab: callback API as a process, signing material."""
