@@ -16,7 +16,7 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader, custo
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import Pin
 from runbook_lib.runbook import Context, Runbook, main
-from runbook_lib.spool_key import spool_keys
+from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.publisher_token import read_publisher_token
 
 # Lookups at once: enough to hide the round trips, and far from the container registry's rate (azure-facts, section 5).

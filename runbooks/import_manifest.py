@@ -28,7 +28,7 @@ from runbook_lib.release.verification import VerifiedRelease, verify_release
 from runbook_lib.release.verification_log import Step, recorded
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Context, Runbook, main
-from runbook_lib.spool_key import spool_keys
+from runbook_lib.spool.keys import spool_keys
 from runbook_lib.trust.manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import TrustPolicy

@@ -30,8 +30,8 @@ from runbook_lib.network.failures import name_error
 from runbook_lib.operations_log.events import Entry
 from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.run.result import RunResult
-from runbook_lib.spool import Spooled, Strangers
-from runbook_lib.spool_key import spool_keys
+from runbook_lib.spool.container import Spooled, Strangers
+from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Reports that wait for the publisher, in a blob container: the next run that can deliver them does, oldest first.
 
 A blob's name says when its report was made, of what kind and id it is, and the SHA-256 of its content. What the suite
-did not write is never read (runbook_lib.spool); what is read is held against the name, against the allow-list, and
+did not write is never read (runbook_lib.spool.container); what is read is held against the name, against the allow-list, and
 against this instance, so that nothing leaves the tenant because somebody put it there. The container is bounded by
 refusing more: nothing that waits is dropped for something newer.
 
@@ -16,8 +16,8 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.callbacks.client import CallbackReport
 from runbook_lib.callbacks.payloads import MAX_PAYLOAD_BYTES, PayloadRefusedError, parse, to_json
 from runbook_lib.errors import RunbookError
-from runbook_lib.spool import NotAuthenticError, Spool, Spooled, Strangers
-from runbook_lib.spool_key import SpoolKeys
+from runbook_lib.spool.container import NotAuthenticError, Spool, Spooled, Strangers
+from runbook_lib.spool.keys import SpoolKeys
 
 CONTAINER = "callbacks-spool"
 # A check of health every hour for forty days.

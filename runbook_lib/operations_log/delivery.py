@@ -5,7 +5,7 @@ upload is lost, the events may be in the table already and are sent again. Inges
 new rows only minutes later, so that readers drop copies by EventId. What can be avoided is: two runs do not deliver the
 same blob at once (a lease), and an upload is a whole chunk that the SDK does not split again.
 
-Only what the suite itself has spooled is delivered (runbook_lib.spool). Where there is no key to prove it with, the
+Only what the suite itself has spooled is delivered (runbook_lib.spool.container). Where there is no key to prove it with, the
 events go to the job's output.
 """
 
@@ -25,8 +25,8 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
 from runbook_lib.operations_log.events import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.run.output import JobOutput
-from runbook_lib.spool import NotAuthenticError, Spool, Spooled, Strangers
-from runbook_lib.spool_key import spool_keys
+from runbook_lib.spool.container import NotAuthenticError, Spool, Spooled, Strangers
+from runbook_lib.spool.keys import spool_keys
 
 STREAM = "Custom-VibeData_Operations_CL"
 SPOOL_CONTAINER = "operations-spool"

@@ -12,13 +12,13 @@ from uuid import uuid4
 import pytest
 from azure.storage.blob import BlobProperties, ContainerClient
 
-from runbook_lib import spool
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.callbacks.payloads import Ping, to_json
 from runbook_lib.operations_log.delivery import CHUNK_BYTES, SET_ASIDE_PER_RUN, SPOOL_CONTAINER
 from runbook_lib.operations_log.events import canonical_json
-from runbook_lib.spool_key import spool_keys
+from runbook_lib.spool import container as spool
+from runbook_lib.spool.keys import spool_keys
 from tests.lab.callback_rig import DEPLOYMENT, SAMPLE, TAKEN, Rig, rig
 from tests.lab.log_reader import table_rows
 from tests.lab.runbook_run import run as runbook_run

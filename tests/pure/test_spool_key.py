@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.spool_key import FAILED_SECONDS, SpoolKey, SpoolKeys
+from runbook_lib.spool.keys import FAILED_SECONDS, SpoolKey, SpoolKeys
 from runbook_lib.vault.publisher_token import PublisherToken
 from tests.fake_clock import FakeClock
 

@@ -1,7 +1,7 @@
 """A blob container in which something waits for a later run, and in which anybody with blob rights may write.
 
 What waits is authenticated: a blob's name holds the SHA-256 of its content, and its metadata a code over the name that
-only the suite can make (runbook_lib.spool_key). So the listing alone tells what the suite wrote. All else is a
+only the suite can make (runbook_lib.spool.keys). So the listing alone tells what the suite wrote. All else is a
 stranger's: it is never read, counts for nothing, and is told of once, however much there is. What the suite wrote and
 could not deliver is set aside: it comes after all others.
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
-from runbook_lib.spool_key import VERSION, SpoolKeys
+from runbook_lib.spool.keys import VERSION, SpoolKeys
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
