@@ -8,6 +8,7 @@ from pathlib import Path
 from oci.bundling.bundle import Bundle, bundle
 from oci.bundling.closure import check_available
 from oci.bundling.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
+from oci.files.writing import replaced_folder, writing
 from oci.layout.writer import Descriptor, LayoutWriter, canonical
 from oci.packages import package_lock
 from oci.packages import wheels as packages
@@ -18,7 +19,6 @@ from oci.release.documents import add_documents
 from oci.release.provenance import Source
 from oci.signing import notary as notary_sign
 from oci.signing.notary import Signing
-from oci.written_files import replaced_folder, writing
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.manifest import parse
 

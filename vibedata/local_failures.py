@@ -2,7 +2,7 @@
 
 import errno
 
-from oci.written_files import UnwritableError
+from oci.files.writing import UnwritableError
 from vibedata.output import CommandError
 
 _REMEDIES = {

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from oci import local_files
 from oci.bundling.bundle import LOADER_FILE, normalised
 from oci.bundling.clone import Clone, clone_at
 from oci.bundling.closure import unfit
-from oci.local_files import FileRefusedError
+from oci.files import reading as local_files
+from oci.files.reading import FileRefusedError
 from oci.release.definition import MAX_VALID_DAYS
 from runbook_lib.errors import RunbookError
 

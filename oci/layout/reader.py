@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from oci import local_files
+from oci.files import reading as local_files
+from oci.files.reading import FileRefusedError
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, digest_of
-from oci.local_files import FileRefusedError
 from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.manifest import DIGEST

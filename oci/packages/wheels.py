@@ -12,9 +12,9 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from oci import local_files
 from oci.bundling.sandbox import pip_target
-from oci.local_files import FileRefusedError
+from oci.files import reading as local_files
+from oci.files.reading import FileRefusedError
 from oci.packages.package_lock import LockedPackage
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES

@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 import pytest
 
+from oci.files.reading import FileRefusedError, read_below, read_file
 from oci.layout import reader as layout_reader
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, LayoutWriter, blob_path, canonical, digest_of
-from oci.local_files import FileRefusedError, read_below, read_file
 from runbook_lib.errors import RunbookError
 from vibedata import cli
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oci.written_files import UnwritableError, replaced_folder, write_file, writing
+from oci.files.writing import UnwritableError, replaced_folder, write_file, writing
 from vibedata.local_failures import local_failure
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oci.build import WHEEL_CACHE, BuildResult, build
 from oci.bundling.bundle import MAX_BYTES
-from oci.local_files import FileRefusedError, read_file
+from oci.files.reading import FileRefusedError, read_file
 from oci.release.definition import MAX_DEFINITION_BYTES
 from oci.signing.notary import Signing
 from runbook_lib.basics.clock import SYSTEM_CLOCK

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from oci.written_files import write_file
+from oci.files.writing import write_file
 from runbook_lib.automation.account import AutomationAccount, plain
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.schema import COMPONENTS, Entity

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from oci.local_files import MAX_PEM_BYTES, FileRefusedError, read_file
+from oci.files.reading import MAX_PEM_BYTES, FileRefusedError, read_file
 from oci.signing.chain import read_chain
 from oci.signing.key_vault import KeyVaultSigner
 from oci.signing.notary import Signing

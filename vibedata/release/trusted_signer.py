@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from oci.local_files import MAX_PEM_BYTES, FileRefusedError, read_file
+from oci.files.reading import MAX_PEM_BYTES, FileRefusedError, read_file
 from runbook_lib.errors import RunbookError
 from runbook_lib.trust.signature import TrustPolicy
 
