@@ -36,7 +36,7 @@ from lab.front import answers, faults
 from lab.front.faults import InvalidFaultError
 from lab.front.journal import Entry, summary
 from lab.front.request_copies import parse_search, search
-from lab.lab import APPLICATION, SERVICES, Lab
+from lab.shared import APPLICATION, SERVICES, Lab
 
 FILTERS = {"service", "job_id", "method", "since"}
 # Control is not behind the gate: a fault there would lock out whoever wants to take it back.

@@ -29,7 +29,6 @@ from lab.front.gate import Gate
 from lab.front.proxy import upstream_session
 from lab.front.recording import Recording, RecordingFailedError
 from lab.key_vault import front as key_vault
-from lab.lab import KEY_VAULTS, SERVICES, Lab, Names
 from lab.machine import certificates
 from lab.machine.tools import ToolMissingError
 from lab.monitor import front as monitor
@@ -38,6 +37,7 @@ from lab.publisher import signing_material
 from lab.real_servers import RealServerFailedError, RealServers
 from lab.resource_group import application_endpoints as applications
 from lab.resource_group.applications import APPLICATIONS
+from lab.shared import KEY_VAULTS, SERVICES, Lab, Names
 from lab.storage import front as storage
 from lab.tokens import TokenIssuer
 

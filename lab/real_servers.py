@@ -17,9 +17,9 @@ from xml.etree import ElementTree
 
 import aiohttp
 
-from lab.lab import STORAGE_AUDIENCES, Lab, Names
 from lab.machine import children, tools
 from lab.machine.certificates import Certificates
+from lab.shared import STORAGE_AUDIENCES, Lab, Names
 from lab.tokens import TokenIssuer
 
 START_SECONDS = 30.0

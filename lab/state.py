@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from lab.entra.managed_identity import PATH as IDENTITY_PATH
-from lab.lab import Lab
 from lab.publisher.signing_material import KEY_NAME
+from lab.shared import Lab
 
 LOCK_FILE = "lab.lock"
 PROCESS_FILE = "lab.pid"

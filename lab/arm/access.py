@@ -9,7 +9,7 @@ from aiohttp import web
 
 from lab.arm.requests import ArmRefusal
 from lab.front import answers
-from lab.lab import ARM_AUDIENCES, Lab
+from lab.shared import ARM_AUDIENCES, Lab
 from lab.tokens import TokenRefused
 
 

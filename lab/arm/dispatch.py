@@ -33,7 +33,7 @@ from lab.arm.throttling import Throttle, kind_of
 from lab.arm.types import Handler, Home, Names, ResourceType, known_version, resource_type
 from lab.entra.access import admitted
 from lab.front import answers
-from lab.lab import Lab
+from lab.shared import Lab
 
 __all__ = ["Arm", "ArmRefusal", "Handler", "Names", "json_body", "only_fields", "resource_not_found", "routes"]
 

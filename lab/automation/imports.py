@@ -21,7 +21,7 @@ from lab.automation.account import Package
 from lab.automation.python_environment import EnvironmentFailedError, PythonEnvironments
 from lab.automation.wheels import PACKAGE_LIMIT_BYTES, WheelRefusedError
 from lab.front.faults import InvalidFaultError
-from lab.lab import Lab
+from lab.shared import Lab
 
 LOGGER = logging.getLogger("lab")
 

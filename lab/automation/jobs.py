@@ -20,9 +20,9 @@ from lab.automation.job_process import End, JobProcess, Outcome
 from lab.automation.python_environment import EnvironmentFailedError, PythonEnvironments
 from lab.automation.sandbox import ASSETS_FILE_VARIABLE
 from lab.entra import managed_identity as identity
-from lab.lab import Lab
 from lab.machine import process_table
 from lab.machine.loopback_sockets import Address, client_inode
+from lab.shared import Lab
 
 LOGGER = logging.getLogger("lab")
 

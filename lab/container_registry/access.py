@@ -22,7 +22,7 @@ from aiohttp import web
 from lab.container_registry import scopes
 from lab.container_registry.scopes import Rights, Scope, ScopeRefused
 from lab.front import answers
-from lab.lab import ARM_AUDIENCES, CONTAINER_REGISTRY_AUDIENCES, Lab, Names
+from lab.shared import ARM_AUDIENCES, CONTAINER_REGISTRY_AUDIENCES, Lab, Names
 from lab.tokens import TokenRefused
 
 NULL_USER = "00000000-0000-0000-0000-000000000000"

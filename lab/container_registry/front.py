@@ -23,7 +23,7 @@ from lab.container_registry.index import ManifestInvalidError, digest_of, read_m
 from lab.container_registry.scopes import CATALOG_SCOPE, repository_scope
 from lab.container_registry.store import ContainerRegistryStore
 from lab.front import answers
-from lab.lab import Lab
+from lab.shared import Lab
 
 # "Max manifest size 4 MiB" (learn container-registry-skus); azure-containerregistry reads no more either.
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024

@@ -22,7 +22,7 @@ from lab.container_registry.front import NAME, TAG
 from lab.container_registry.image_copy import TagExistsError, Target, copy_image
 from lab.container_registry.image_source import Credentials, ImageSource, ImportFailedError
 from lab.container_registry.store import ContainerRegistryStore
-from lab.lab import Lab
+from lab.shared import Lab
 
 API_VERSIONS = ("2025-11-01", "2025-04-01", "2023-07-01", "2026-09-01-preview")
 SERVICE = "customer_registry"

@@ -8,7 +8,7 @@ from yarl import URL
 
 from lab.container_registry.index import MANIFEST_TYPES, Manifest
 from lab.front import answers
-from lab.lab import Lab
+from lab.shared import Lab
 
 ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
 

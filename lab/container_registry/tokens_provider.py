@@ -19,8 +19,8 @@ from aiohttp import web
 from lab.arm.dispatch import Arm, ArmRefusal, json_body, only_fields, resource_not_found
 from lab.container_registry.import_provider import API_VERSIONS
 from lab.container_registry.scoped_tokens import PASSWORDS, STATUSES, Password, RegistryToken, UnknownPasswordError
-from lab.lab import Lab
 from lab.monitor.tables import formatted_time, parsed_time
+from lab.shared import Lab
 
 NAMESPACE = "Microsoft.ContainerRegistry"
 OPERATION = "generateCredentials"

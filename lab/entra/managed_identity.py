@@ -11,7 +11,7 @@ from aiohttp import web
 
 from lab.entra.access import SANDBOX_CLAIM
 from lab.front import answers
-from lab.lab import Lab, known_resources
+from lab.shared import Lab, known_resources
 from lab.tokens import MANAGED_IDENTITY_LIFETIME_SECONDS
 
 PATH = "/oauth2/token"

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from lab.front import answers
-from lab.lab import Lab, known_resources
+from lab.shared import Lab, known_resources
 from lab.tokens import APPLICATION_LIFETIME_SECONDS
 
 DEFAULT_SCOPE = "/.default"

@@ -37,8 +37,8 @@ from lab.key_vault.keys_api import KeyHandlers
 from lab.key_vault.objects import Attributes, VaultOptions, VaultRefusedError
 from lab.key_vault.secrets import Secrets, SecretValue
 from lab.key_vault.secrets_api import SecretHandlers
-from lab.lab import KEY_VAULT_AUDIENCES, KEY_VAULTS, Lab
 from lab.publisher.signing_material import KEY_NAME
+from lab.shared import KEY_VAULT_AUDIENCES, KEY_VAULTS, Lab
 from lab.tokens import TokenRefused
 
 PUBLISHER_TOKEN_SECRET = "publisher-acr-token"  # noqa: S105 - a name

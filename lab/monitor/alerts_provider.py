@@ -18,8 +18,8 @@ from aiohttp import web
 
 from lab.arm.dispatch import Arm, Names
 from lab.front.faults import InvalidFaultError
-from lab.lab import Lab
 from lab.resource_group.resources import API_VERSIONS, ManagedResources, Resource, of_provider, resource, resource_id
+from lab.shared import Lab
 
 NAMESPACE = "Microsoft.Insights"
 METRIC_ALERTS, QUERY_RULES, ACTION_GROUPS = (

@@ -27,10 +27,10 @@ from aiohttp import web
 
 from lab.front import answers
 from lab.front.request_copies import body_parts
-from lab.lab import LOGS_QUERY_AUDIENCES, MONITOR_AUDIENCES, Lab
 from lab.monitor import kql
 from lab.monitor.kql import QueryRefusedError, Result
 from lab.monitor.tables import OPERATIONS_COLUMNS, ColumnType, formatted_time, parsed_time
+from lab.shared import LOGS_QUERY_AUDIENCES, MONITOR_AUDIENCES, Lab
 from lab.tokens import TokenRefused
 
 INGESTION_API_VERSION = "2023-01-01"

@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, Names, resource_not_found
-from lab.lab import Lab
 from lab.monitor.tables import OPERATIONS_COLUMNS
+from lab.shared import Lab
 
 API_VERSIONS = ("2022-06-01", "2023-03-11", "2024-03-11")
 TYPE = "Microsoft.Insights/dataCollectionRules"

@@ -23,8 +23,8 @@ from lab.entra.managed_identity import PATH as IDENTITY_PATH
 from lab.front import answers
 from lab.front.faults import InvalidFaultError
 from lab.front.proxy import forward
-from lab.lab import Lab
 from lab.publisher.processes import CannotStartError, PublisherProcesses, environment
+from lab.shared import Lab
 
 SERVICE = "publisher_api"
 MAX_PROCESSES = 8

@@ -38,8 +38,8 @@ from aiohttp import web
 
 from lab.front.faults import MAX_SECONDS, InvalidFaultError
 from lab.front.gate import reset_connection
-from lab.lab import APPLICATION, Lab
 from lab.machine import certificates
+from lab.shared import APPLICATION, Lab
 
 HEALTH_PATHS = ("/", "/health", "/healthz", "/api/health")
 # Mode -> the seconds that it has if none are given.

@@ -7,8 +7,8 @@ Sources as in lab/resource_group/start_set.py.
 import uuid
 from typing import Any
 
-from lab.lab import Lab
 from lab.resource_group.resources import Resource, resource, resource_id
+from lab.shared import Lab
 
 VERSION = "2026.11.0"  # of the applications' images, as the demo's release has it
 SLUG = "vibedata"  # first part of the images' repositories

@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lab.front.faults import InvalidFaultError
-from lab.lab import Lab
 from lab.resource_group.applications import container_app
 from lab.resource_group.resources import PAGE_SIZE, ManagedResources, Resource, resource
+from lab.shared import Lab
 
 SYNTHETIC_TYPES = (
     "Microsoft.App/containerApps",

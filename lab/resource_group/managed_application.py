@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, Names, resource_not_found
-from lab.lab import Lab
+from lab.shared import Lab
 
 NAMESPACE = "Microsoft.Solutions"
 TYPE = f"{NAMESPACE}/applications"

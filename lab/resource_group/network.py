@@ -5,9 +5,9 @@ Sources as in lab/resource_group/start_set.py.
 
 import uuid
 
-from lab.lab import Lab
 from lab.resource_group.applications import identity_of
 from lab.resource_group.resources import Resource, resource, resource_id
+from lab.shared import Lab
 
 NAMESPACE = "Microsoft.Network"
 # What has a private endpoint: (short name, resource type, Names' attribute, sub-resource, private DNS zone).

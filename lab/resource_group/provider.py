@@ -24,7 +24,6 @@ from lab.arm.access import split_path
 from lab.arm.dispatch import Arm, ArmRefusal, Handler
 from lab.arm.requests import invalid_api_version, resource_not_found
 from lab.arm.types import known_version
-from lab.lab import Lab
 from lab.monitor import alerts_provider as arm_alerts
 from lab.resource_group import changes as managed_resource_changes
 from lab.resource_group import groups as arm_groups
@@ -33,6 +32,7 @@ from lab.resource_group import type_listing as arm_type_listing
 from lab.resource_group.managed_application import application_id, group_name
 from lab.resource_group.resources import API_VERSIONS, ManagedResources, Resource, of_provider, position_after
 from lab.resource_group.start_set import start_set
+from lab.shared import Lab
 
 LISTING_API_VERSIONS = (
     "2025-04-01",

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from lab.lab import Lab
+from lab.shared import Lab
 
 _NETWORK = (
     "2025-09-01",

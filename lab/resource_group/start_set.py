@@ -6,11 +6,11 @@ in the lab name that address (login server, vault, endpoints, ingress). Left out
 usage) and properties that nothing here can be asked about. Source: learn rest/api and azure/templates.
 """
 
-from lab.lab import Lab
 from lab.monitor.alerts_provider import alert_resources
 from lab.resource_group.applications import applications, identity_of
 from lab.resource_group.network import network, private_links
 from lab.resource_group.resources import Resource, resource
+from lab.shared import Lab
 
 
 def start_set(lab: Lab) -> list[Resource]:

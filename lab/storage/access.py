@@ -15,8 +15,8 @@ from datetime import datetime, timezone
 from aiohttp import web
 
 from lab.front import answers
-from lab.lab import STORAGE_AUDIENCES, Lab
 from lab.monitor.tables import formatted_time, parsed_time
+from lab.shared import STORAGE_AUDIENCES, Lab
 from lab.tokens import TokenRefused
 
 # The versions that the service has had; the newest as Azurite 3.37 and azure-storage-blob 12.31 know it.

@@ -33,8 +33,8 @@ from multidict import CIMultiDict
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.proxy import forward
-from lab.lab import Lab
 from lab.real_servers import BLOB_API_VERSION, azurite_token
+from lab.shared import Lab
 from lab.storage import immutability
 from lab.storage.access import caller, refuse
 from lab.storage.immutability import Blob, Policy

@@ -17,8 +17,8 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
-from lab.lab import ARM_AUDIENCES, Lab
 from lab.real_servers import BLOB_API_VERSION, azurite_token
+from lab.shared import ARM_AUDIENCES, Lab
 from lab.storage.immutability import Policy, PolicyRefusedError, Update
 
 API_VERSIONS = ("2022-09-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01-01")

@@ -15,7 +15,7 @@ from lab.automation.account import NEW_JOBS, NEW_JOBS_SECONDS, AutomationAccount
 from lab.automation.job import TERMINAL, Job, Stream
 from lab.automation.jobs import Jobs
 from lab.automation.wire import bad_request, invalid, matches, not_found, too_many, typed
-from lab.lab import Lab
+from lab.shared import Lab
 
 # learn automation-subscription-limits-faq; the message is azure-docs#52136's.
 PARAMETERS_LIMIT = 50

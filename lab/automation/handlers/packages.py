@@ -21,7 +21,7 @@ from lab.automation.account import (
 )
 from lab.automation.imports import Imports, content_link
 from lab.automation.wire import bad_request, invalid, not_found, too_many, typed
-from lab.lab import Lab
+from lab.shared import Lab
 
 IMPORT_WINDOW_OPERATION = "packageImportWindow"  # POST /latency of the control API sets another window
 ENVIRONMENT_FIELDS = {"name", "location", "tags", "properties"}

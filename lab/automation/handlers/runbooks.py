@@ -24,7 +24,7 @@ from lab.automation.account import (
 )
 from lab.automation.imports import FetchFailedError, content_link, fetch
 from lab.automation.wire import bad_request, invalid, not_found, read_body, typed
-from lab.lab import Lab
+from lab.shared import Lab
 
 RUNBOOK_FIELDS = {"name", "location", "tags", "properties"}
 PROPERTIES = {

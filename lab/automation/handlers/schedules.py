@@ -25,7 +25,7 @@ from lab.automation.account import AutomationAccount, JobSchedule, Schedule, tim
 from lab.automation.handlers.jobs import JobHandlers, job_parameters
 from lab.automation.wire import bad_request, invalid, not_found, typed
 from lab.front.faults import InvalidFaultError
-from lab.lab import Lab
+from lab.shared import Lab
 
 FIELDS = {"description", "startTime", "expiryTime", "interval", "frequency", "timeZone", "advancedSchedule"}
 ADVANCED_FIELDS = {"weekDays", "monthDays", "monthlyOccurrences"}

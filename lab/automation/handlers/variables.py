@@ -9,7 +9,7 @@ from aiohttp import web
 from lab.arm.dispatch import json_body, only_fields
 from lab.automation.account import VARIABLE_LIMIT_CHARACTERS, AutomationAccount, Variable, timestamp
 from lab.automation.wire import bad_request, invalid, not_found, typed
-from lab.lab import Lab
+from lab.shared import Lab
 
 VARIABLE_FIELDS = {"name", "properties"}
 
