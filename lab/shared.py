@@ -37,7 +37,8 @@ SERVICES = (
 
 KEY_VAULTS = ("key_vault", "publisher_key_vault")
 
-# Also in the journal and in faults: the applications of lab/resource_group/application_endpoints.py, which have many addresses.
+# Also in the journal and in faults: the applications of lab/resource_group/application_endpoints.py, which have many
+# addresses.
 APPLICATION = "application"
 
 ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
@@ -162,7 +163,7 @@ class Lab:
         return self.urls[service].partition("://")[2]
 
     def vault_resource(self, service: str) -> str:
-        """Return the resource that a vault names in its challenge; see lab/key_vault/front.py for why it looks like this."""
+        """Return the resource that a vault names in its challenge; lab/key_vault/front.py says why."""
         return "https://" + self.host(service).partition(".")[2]
 
 

@@ -19,7 +19,7 @@ from oci.release.documents import add_documents
 from oci.release.provenance import Source
 from oci.signing import notary as notary_sign
 from oci.signing.notary import Signing
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build as build_errors
 from runbook_lib.release.manifest import parse
 
 # All that a build puts into its folder; one with anything else is not a former build.
@@ -140,7 +140,7 @@ def _add_packages(writer: LayoutWriter, wheels: Sequence[LockedWheel], version: 
     for wheel, layer in zip(wheels, layers, strict=True):
         # What was copied counts, not what was looked at before.
         if layer.digest != f"sha256:{wheel.package.sha256}":
-            raise RunbookError("VD-BUILD-005", "it was changed while it was copied", target=wheel.package.name)
+            raise build_errors.WHEEL_NOT_LOCKED.error("it was changed while it was copied", target=wheel.package.name)
     return writer.add_artifact(
         repository=release.PACKAGES_REPOSITORY, tag=version, artifact_type=media_type, layers=layers
     )
@@ -174,8 +174,8 @@ def _check_replaceable(out: Path) -> None:
     if not out.exists():
         return
     if not out.is_dir():
-        raise RunbookError("VD-BUILD-007", "it is no folder", target=str(out))
+        raise build_errors.OUTPUT_FOLDER_TAKEN.error("it is no folder", target=str(out))
     held = {path.name for path in out.iterdir()}
     if held and not ("oci-layout" in held and held <= CONTENT):
         other = min(held - CONTENT, default="no oci-layout file")
-        raise RunbookError("VD-BUILD-007", f"it holds {other}", target=str(out))
+        raise build_errors.OUTPUT_FOLDER_TAKEN.error(f"it holds {other}", target=str(out))

@@ -18,7 +18,8 @@ from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
 from oci.release import definition as release
 from oci.signing import notary as notary_sign
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, build
+from runbook_lib.errors import release as release_errors
 from runbook_lib.release.artifacts import check_artifact
 from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, parse
@@ -82,13 +83,13 @@ def read_release(folder: Path) -> BuiltRelease:
     found = layout_reader.read(folder)
     named = [artifact for artifact in found if artifact.tag and artifact.repository == release.MANIFEST_REPOSITORY]
     if len(named) != 1:
-        raise RunbookError("VD-PUSH-001", f"it holds {len(named)} release manifests", target=str(folder))
+        raise build.FOLDER_INCOMPLETE.error(f"it holds {len(named)} release manifests", target=str(folder))
     (signed,) = named
     described = read_artifact(signed.manifest, digest=signed.digest, target=str(folder))
     manifest = parse(layout_reader.blob_of(folder, described.content_digest, max_bytes=MAX_MANIFEST_BYTES))
     if signed.tag != manifest.version:
         detail = f"its index names the release manifest {signed.tag[:SHOWN]!a}, which is of version {manifest.version}"
-        raise RunbookError("VD-PUSH-001", detail, target=str(folder))
+        raise build.FOLDER_INCOMPLETE.error(detail, target=str(folder))
     pinned = _pinned(folder, found, manifest)
     signatures = _signatures(found, signed)
     others = [artifact for artifact in found if artifact not in (signed, *pinned, *signatures)]
@@ -110,7 +111,7 @@ def _pinned(folder: Path, found: Sequence[Artifact], manifest: ReleaseManifest) 
         artifact = there.get((pin.repository, pin.tag, pin.digest))
         if artifact is None:
             detail = f"the release manifest pins {pin.repository}@{pin.digest}, which is not in it"
-            raise RunbookError("VD-PUSH-001", detail, target=str(folder))
+            raise build.FOLDER_INCOMPLETE.error(detail, target=str(folder))
         check_artifact(artifact.manifest, pin)
         pinned.append(artifact)
     return pinned
@@ -161,7 +162,7 @@ class Push:
             described = read_artifact(artifact.content, digest=artifact.digest, target=LATEST)
             return fetch_release(reader, described).manifest.version
         except RunbookError as error:
-            if error.code.startswith("VD-MANIFEST-"):
+            if error.area == release_errors.MANIFEST:
                 return None
             raise
 
@@ -236,9 +237,9 @@ def plan(facts: Facts) -> Plan:
     (images of the release are not there).
     """
     if not facts.signed:
-        raise RunbookError("VD-TRUST-050", target=facts.version)
+        raise build.RELEASE_NOT_SIGNED.error(target=facts.version)
     if facts.missing_images:
-        raise RunbookError("VD-PUSH-003", ", ".join(facts.missing_images))
+        raise build.IMAGES_MISSING.error(", ".join(facts.missing_images))
     changes: list[Change] = []
     unchanged: list[NoChange] = []
     for target, digest in facts.wanted.items():
@@ -246,7 +247,7 @@ def plan(facts: Facts) -> Plan:
         if held == digest:
             unchanged.append(NoChange(target, "is there"))
         elif stage == TAGS and held is not None:
-            raise RunbookError("VD-PUSH-002", f"it has {held}, this build {digest}", target=target.partition(" ")[2])
+            raise build.VERSION_EXISTS.error(f"it has {held}, this build {digest}", target=target.partition(" ")[2])
         else:
             changes.append(Change(stage, _ACTIONS[stage] if held is None else "move", target, held, digest))
     return Plan(changes=tuple(changes), unchanged=tuple(unchanged))

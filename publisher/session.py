@@ -9,7 +9,7 @@ from runbook_lib.azure.names import CONTAINER_REGISTRY, CONTAINER_REGISTRY_TOKEN
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import azure
 from runbook_lib.network.retry import NetworkRetryPolicy
 
 if TYPE_CHECKING:
@@ -114,12 +114,12 @@ def setting(environ: Mapping[str, str], name: str, form: Form) -> str:
     value = environ[variable].rstrip("/")
     takes = form[1]
     if not fits(form, value):
-        raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from the environment", target=variable)
+        raise azure.MALFORMED_SETTING.error(f"takes {takes}; from the environment", target=variable)
     if form == URL:
         try:
             addresses.read(value)
         except addresses.NotAnAddressError as error:
-            raise RunbookError("VD-SETTINGS-002", f"takes {takes}, and {error}", target=variable) from error
+            raise azure.MALFORMED_SETTING.error(f"takes {takes}, and {error}", target=variable) from error
     return value
 
 
@@ -128,7 +128,7 @@ def _require(environ: Mapping[str, str], forms: Mapping[str, Form]) -> None:
     missing = {_variable(name): form[1] for name, form in forms.items() if not environ.get(_variable(name), "")}
     if missing:
         takes = "; ".join(f"{name} takes {what}" for name, what in missing.items())
-        raise RunbookError("VD-SETTINGS-005", takes, target=", ".join(missing))
+        raise azure.MISSING_PUBLISHER_SETTING.error(takes, target=", ".join(missing))
 
 
 def _variable(name: str) -> str:

@@ -20,6 +20,7 @@ from threading import Lock, Thread
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Change, Outcome, Plan, Result
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors import run as run_errors
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, PolicySource
 
 # Changes in flight at once. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
@@ -162,7 +163,7 @@ class _Stage:
         for index in indexes:
             error = None
             if outcome == "failed":
-                error = RunbookError("VD-ENGINE-002", "it was still under way; a rerun will see what came of it")
+                error = run_errors.STOPPED.error("it was still under way; a rerun will see what came of it")
             ended[index] = Result(change=self._changes[index], outcome=outcome, error=error)
             on_result(ended[index])
 
@@ -188,7 +189,7 @@ class _Stage:
             try:
                 result = make_change(self._changes[index], self._work)
             except BaseException as error:  # noqa: BLE001 - a result that never arrives would hold the run for ever
-                fault = RunbookError("VD-ENGINE-900", type(error).__name__, target=self._changes[index].target)
+                fault = run_errors.UNEXPECTED.error(type(error).__name__, target=self._changes[index].target)
                 result = Result(change=self._changes[index], outcome="failed", error=fault)
             with self._lock:
                 self._in_flight.discard(index)
@@ -257,8 +258,7 @@ def _failure_of(action: Callable[[], None]) -> BaseException | None:
 def _error_of(change: Change, observed: str | None, failure: BaseException | None, work: Work) -> RunbookError:
     if failure is not None:
         return work.name_error(failure)
-    return RunbookError(
-        "VD-ENGINE-001",
+    return run_errors.CHANGE_NOT_SEEN.error(
         f"expected {change.after}, observed {'nothing' if observed is None else observed}",
         target=change.target,
     )

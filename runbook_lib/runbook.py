@@ -17,7 +17,8 @@ from runbook_lib.callbacks.delivery import tell_publisher
 from runbook_lib.change import Plan, Result
 from runbook_lib.component_registry.network_policy import read_network_retry_policy
 from runbook_lib.engine import Work, apply_plan
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, azure
+from runbook_lib.errors import run as run_errors
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.network.trouble import once_in_a_while
@@ -133,7 +134,7 @@ class _Run(Generic[P, F]):
             finally:
                 self._stop.defer()
         except KeyboardInterrupt:
-            error = RunbookError("VD-ENGINE-002", "nothing was changed yet")
+            error = run_errors.STOPPED.error("nothing was changed yet")
         return self._finish(error)
 
     def _run(self, arguments: Sequence[str]) -> None:
@@ -200,7 +201,7 @@ class _Run(Generic[P, F]):
             self._policy = replace(policy, tell=self._tell)
         except Exception as error:
             named = name_error(error)
-            if named is None or not named.code.startswith("VD-NET-"):
+            if named is None or named.area != azure.NETWORK:
                 raise
             # The component registry may not be there yet, or not for this identity; what is needed of storage shows
             # by itself.
@@ -249,7 +250,7 @@ class _Run(Generic[P, F]):
     def _failure(self) -> RunbookError | None:
         left = sum(result.outcome == "skipped" for result in self._results)
         if left and self._stop.asked():
-            return RunbookError("VD-ENGINE-002", f"{left} of {len(self._results)} changes were not begun")
+            return run_errors.STOPPED.error(f"{left} of {len(self._results)} changes were not begun")
         return failure_of(self._results)
 
     def _finish(self, error: RunbookError | None) -> int:
@@ -316,5 +317,5 @@ class _Run(Generic[P, F]):
         named = name_error(error)
         if named is None:
             self._output.verbose("".join(traceback.format_exception(error)))
-            named = RunbookError("VD-ENGINE-900", type(error).__name__)
+            named = run_errors.UNEXPECTED.error(type(error).__name__)
         return named

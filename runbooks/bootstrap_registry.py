@@ -32,7 +32,8 @@ from runbook_lib.component_registry.rows import (
 from runbook_lib.component_registry.schema import Batch, Key, Recorded, Row
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.container_registry.reader import customer_reader
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, vault
+from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
@@ -177,13 +178,13 @@ def _texts(context: Context, names: set[str]) -> dict[str, str]:
 def _warnings(facts: Facts) -> Iterator[RunbookError]:
     for claim, there in facts.components:
         if there.drift:
-            yield RunbookError("VD-COMPONENT-005", there.drift, target=claim.component.name)
+            yield component_registry_errors.COMPONENT_DRIFTS.error(there.drift, target=claim.component.name)
     for credential in facts.credentials:
         if credential.state in ("absent", "disabled"):
             detail = f"it is {credential.state}; import_manifest says how that is mended"
-            yield RunbookError("VD-VAULT-001", detail, target=credential.id)
+            yield vault.SECRET_MISSING.error(detail, target=credential.id)
         elif credential.state not in ("enabled", "not provisioned"):
-            yield RunbookError("VD-VAULT-003", f"it is {credential.state}", target=credential.id)
+            yield vault.SECRET_UNUSABLE.error(f"it is {credential.state}", target=credential.id)
 
 
 def plan(facts: Facts) -> Plan:

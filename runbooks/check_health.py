@@ -34,6 +34,9 @@ from runbook_lib.component_registry.schema import (
 )
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors import component_registry as component_registry_errors
+from runbook_lib.errors import release as release_errors
+from runbook_lib.errors import trust as trust_errors
 from runbook_lib.health.columns import health_row, needs, own_of, state_of, target_of
 from runbook_lib.health.observability import SCHEDULE, look_at_observability
 from runbook_lib.health.policy import policy_row, read_health_policy
@@ -65,7 +68,7 @@ from runbook_lib.runbook import Context, Runbook, main
 NAME = "check_health"
 # Areas of the errors by which a stored release is not believed. All others, the network's above all, leave open what it
 # is, and whoever needs it will say so.
-REFUSALS = ("VD-TRUST-", "VD-STORAGE-", "VD-MANIFEST-")
+REFUSALS = (trust_errors.AREA, release_errors.STORAGE, release_errors.MANIFEST)
 VERIFY = "verify"
 THE_RELEASE = "the recorded release"
 # After everything that is to be done all the same: the batches, and the schedule's stages 2 and 3.
@@ -176,7 +179,7 @@ def _registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
     try:
         entities = {target_of(entity): entity for entity in tables.entities(COMPONENTS)}
     except ResourceNotFoundError as error:
-        raise RunbookError("VD-HEALTH-001", "there is no table Components") from error
+        raise component_registry_errors.NO_COMPONENT_REGISTERED.error("there is no table Components") from error
     ill = {target: columns for target, entity in entities.items() if (columns := ill_columns(entity))}
     if ill:
         target, columns = next(iter(ill.items()))
@@ -185,7 +188,7 @@ def _registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
             f" {', '.join(columns)}; they count as not there, and bootstrap_registry writes them anew"
         )
     if all(entity["PartitionKey"] == OBSERVABILITY for entity in entities.values()):
-        raise RunbookError("VD-HEALTH-001", "table Components is empty")
+        raise component_registry_errors.NO_COMPONENT_REGISTERED.error("table Components is empty")
     return entities
 
 
@@ -236,7 +239,7 @@ def _manifest(context: Context, tables: ComponentTables) -> tuple[ReleaseManifes
         context.output.warning(
             f"the publisher is told of no component by name: the release manifest cannot be read: {why}"
         )
-        return None, named if named is not None and named.code.startswith(REFUSALS) else None
+        return None, named if named is not None and named.area in REFUSALS else None
 
 
 def _ill(facts: Facts) -> Iterator[tuple[str, Health]]:

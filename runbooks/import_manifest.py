@@ -15,7 +15,8 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader, publisher_reader
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, container_registry, run
+from runbook_lib.errors import release as release_errors
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
 from runbook_lib.release.installed import MAX_NO_GOOD, those_that_are_good
@@ -49,7 +50,7 @@ class Parameters(CommonParameters):
         """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
         super().__post_init__()
         if not re.fullmatch(TAG, self.release_tag):
-            raise RunbookError("VD-PARAM-002", "takes a tag: letters, digits, dots, dashes", target="release_tag")
+            raise run.MALFORMED_PARAMETER.error("takes a tag: letters, digits, dots, dashes", target="release_tag")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     source = f"{REPOSITORY}:{parameters.release_tag}"
     artifact = resolve_release(publisher, parameters.release_tag)
     if artifact is None:
-        raise RunbookError("VD-MANIFEST-001", target=source)
+        raise release_errors.NO_SUCH_RELEASE.error(target=source)
     # 3. Who signed it, before a byte of it is read.
     now = context.clock.now()
     signature = recorded(
@@ -162,7 +163,7 @@ def _of_latest(
         target = f"{REPOSITORY}:{LATEST}"
         wanted = found and read_artifact(found.content, digest=found.digest, target=target).content_digest
     except RunbookError as error:
-        if not is_no_good(error) and error.code != "VD-REGISTRY-006":
+        if not is_no_good(error) and not error.is_(container_registry.ANSWER_OUT_OF_BOUNDS):
             raise
         return []  # what it points to is no release
     named = [other for other in doubtful if f"sha256:{other.sha256}" == wanted]
@@ -204,7 +205,7 @@ def plan(facts: Facts) -> Plan:
     """
     version, sha256, digest = facts.release.version, facts.release.sha256, facts.offered.digest
     if facts.release_tag not in (version, LATEST):
-        raise RunbookError("VD-MANIFEST-009", f"the tag holds version {version}", target=facts.release_tag)
+        raise release_errors.NOT_A_RELEASE_MANIFEST.error(f"the tag holds version {version}", target=facts.release_tag)
     # What is installed is no downgrade, also after one: a rerun has nothing to do, and needs no second permission.
     there = not facts.missing and facts.tags == {version: digest, LATEST: digest}
     check_installable(
@@ -215,7 +216,9 @@ def plan(facts: Facts) -> Plan:
         allow_downgrade=facts.allow_downgrade or there,
     )
     if facts.tags[version] not in (None, digest):
-        raise RunbookError("VD-MANIFEST-008", f"tag has {facts.tags[version]}, offered {digest}", target=version)
+        raise release_errors.SAME_VERSION_OTHER_DIGEST.error(
+            f"tag has {facts.tags[version]}, offered {digest}", target=version
+        )
     signature = facts.signature.signature_digest
     wanted = (
         Change(1, IMPORT, f"{REPOSITORY}:{version}", facts.tags[version], digest),

@@ -13,7 +13,8 @@ from datetime import datetime
 from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.container_registry.reader import publisher_reader
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, container_registry, run, vault
+from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.rotation import runbook as rotation
 from runbook_lib.rotation.parameters import RotationParameters
@@ -38,7 +39,7 @@ class Parameters(RotationParameters):
         """Check the forms. Raises RunbookError VD-PARAM-002."""
         super().__post_init__()
         if (self.credential_id or self.wrapped_key) and not _CREDENTIAL_ID.fullmatch(self.credential_id):
-            raise RunbookError("VD-PARAM-002", "takes up to 64 letters, digits and dashes", target="credential_id")
+            raise run.MALFORMED_PARAMETER.error("takes up to 64 letters, digits and dashes", target="credential_id")
         self.expires_at()
 
     def expires_at(self) -> datetime | None:
@@ -50,7 +51,7 @@ class Parameters(RotationParameters):
         except ValueError:
             moment = None
         if moment is None or moment.tzinfo is None:
-            raise RunbookError("VD-PARAM-002", "takes a time such as 2026-12-24T00:00:00Z", target="expires")
+            raise run.MALFORMED_PARAMETER.error("takes a time such as 2026-12-24T00:00:00Z", target="expires")
         return moment.replace(microsecond=0)  # the vault keeps whole seconds
 
 
@@ -61,7 +62,7 @@ def text_of(unwrapped: bytes, redactor: Redactor) -> str:
         parse_token(text, redactor)
     except (UnicodeDecodeError, RunbookError):
         # Neither of them may show what it was about.
-        raise RunbookError("VD-ROTATION-006", "it was unwrapped and is no token", target=SECRET) from None
+        raise rotation_errors.NO_SUCH_CREDENTIAL.error("it was unwrapped and is no token", target=SECRET) from None
     return text
 
 
@@ -73,9 +74,9 @@ def try_out(context: Context, version: Version, text: str) -> None:
     try:
         publisher_reader(context, parse_token(text, context.redactor)).digest_of(MANIFEST_REPOSITORY, LATEST)
     except RunbookError as error:
-        if error.code not in ("VD-REGISTRY-002", "VD-VAULT-002"):
+        if not error.is_(container_registry.TOKEN_REFUSED, vault.SECRET_MALFORMED):
             raise
-        raise RunbookError("VD-ROTATION-009", error.message, target=version.credential_id) from error
+        raise rotation_errors.PENDING_CREDENTIAL_REFUSED.error(error.message, target=version.credential_id) from error
 
 
 TOKEN = Credential(

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from runbook_lib.callbacks.client import callback_client
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, callbacks, run
+from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.rotation import runbook as rotation
 from runbook_lib.rotation.parameters import RotationParameters
 from runbook_lib.rotation.runbook import Credential, Facts
@@ -29,7 +30,7 @@ class Parameters(RotationParameters):
         """Check the form. Raises RunbookError VD-PARAM-002."""
         super().__post_init__()
         if (self.key_id or self.wrapped_key) and not KEY_ID.fullmatch(self.key_id):
-            raise RunbookError("VD-PARAM-002", "takes hmac- and 16 hexadecimal digits", target="key_id")
+            raise run.MALFORMED_PARAMETER.error("takes hmac- and 16 hexadecimal digits", target="key_id")
 
 
 def try_out(context: Context, version: Version, text: str) -> None:
@@ -42,9 +43,9 @@ def try_out(context: Context, version: Version, text: str) -> None:
     try:
         callback_client(context).ping(context.settings.instance_id, key, report_id=str(uuid4()))
     except RunbookError as error:
-        if error.code != "VD-CALLBACK-022":
+        if not error.is_(callbacks.SIGNATURE_REFUSED):
             raise
-        raise RunbookError("VD-ROTATION-009", error.message, target=version.credential_id) from error
+        raise rotation_errors.PENDING_CREDENTIAL_REFUSED.error(error.message, target=version.credential_id) from error
 
 
 KEY = Credential(

@@ -19,7 +19,7 @@ from runbook_lib.automation.trial import Lack, lack_of
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.reader import customer_reader
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import automation
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
@@ -114,7 +114,7 @@ def apply(context: Context, facts: Facts, change: Change) -> None:
         context.output.warning(f"{name:<{width}}  {lack}")
     if lacks:
         facts.ends[name] = "; ".join(map(str, lacks))
-        raise RunbookError("VD-AUTOMATION-010", facts.ends[name], target=name)
+        raise automation.RUNBOOK_NOT_READY.error(facts.ends[name], target=name)
     context.output.info(f"{name:<{width}}  ready")
     facts.ends[name] = READY
 

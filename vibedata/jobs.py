@@ -6,7 +6,7 @@ from typing import Any
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.jobs import JobResult, job_result, job_state, new_lines, start_job
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, automation
 from vibedata.session import AzureSession
 from vibedata.shell_checks import nearest
 from vibedata.terminal import told
@@ -32,7 +32,7 @@ def run_job(
     try:
         job_id = start_job(account, runbook, parameters)
     except RunbookError as error:
-        if error.code != "VD-AUTOMATION-008":
+        if not error.is_(automation.CHANGE_REFUSED):
             raise
         raise _why_refused(account, runbook, error) from error
     deadline = SYSTEM_CLOCK.monotonic() + FOLLOW_DEADLINE_SECONDS
@@ -48,7 +48,7 @@ def run_job(
         if state.ended:
             return job_result(account, state, correlation_id=str(parameters.get("correlation_id", "")))
         if SYSTEM_CLOCK.monotonic() > deadline:
-            raise RunbookError("VD-AUTOMATION-004", f"last status: {state.status}", target=job_id)
+            raise automation.JOB_TIMED_OUT.error(f"last status: {state.status}", target=job_id)
         SYSTEM_CLOCK.sleep(POLL_SECONDS)
 
 
@@ -60,11 +60,11 @@ def _why_refused(account: AutomationAccount, runbook: str, refused: RunbookError
     account.location()
     names = sorted(str(each.name) for each in account.client.runbook.list_by_automation_account(*account.at))
     if not names:
-        return RunbookError("VD-AUTOMATION-021", "the account has no runbook at all", target=account.at[1])
+        return automation.NOTHING_PUBLISHED.error("the account has no runbook at all", target=account.at[1])
     if runbook.lower() not in (name.lower() for name in names):
         detail = f"it has {', '.join(names[:MAX_NAMES])}{nearest(runbook, names)}"
-        return RunbookError("VD-AUTOMATION-020", detail, target=runbook[:MAX_NAME_CHARACTERS])
+        return automation.NO_SUCH_RUNBOOK.error(detail, target=runbook[:MAX_NAME_CHARACTERS])
     held = account.runbook(runbook)
     if held is not None and held.sha256 is None:
-        return RunbookError("VD-AUTOMATION-021", "it has a draft alone", target=runbook)
+        return automation.NOTHING_PUBLISHED.error("it has a draft alone", target=runbook)
     return refused

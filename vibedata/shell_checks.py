@@ -10,7 +10,7 @@ from dataclasses import fields
 from runbook_lib.azure.clients import STORAGE_SCOPE
 from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings, load
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, azure
 
 # Variables that are no settings of an instance: the publisher's, a build's, and what lab.env has for other clients.
 OTHER_VARIABLES = frozenset(
@@ -73,8 +73,7 @@ def require_lab(environ: Mapping[str, str]) -> None:
     try:
         socket.create_connection((host, port), timeout=LAB_CONNECT_SECONDS).close()
     except ConnectionRefusedError as error:
-        raise RunbookError(
-            "VD-NET-001",
+        raise azure.UNREACHABLE.error(
             "the lab is not running: VIBEDATA_ARM_ENDPOINT points at this machine, and nothing listens there",
             target=f"{host}:{port}",
             remedy="Run `vibedata lab up --detach`, then `source .lab/lab.env`. For Azure itself: a shell without the"

@@ -1,9 +1,9 @@
 """Microsoft.Automation as far as the runbook suite uses it, and the jobs behind it.
 
-Api-version 2024-10-23, the only one of azure-mgmt-automation 2.0.0. lab/resource_group/provider.py serves the account itself.
-Error texts for which no source is named are the lab's own. Handlers return a status and a view (its `path` below the
-account becomes id, name and type), a list of views (paged), or a whole response; those of long-running operations
-return what is to be done.
+Api-version 2024-10-23, the only one of azure-mgmt-automation 2.0.0. lab/resource_group/provider.py serves the account
+itself. Error texts for which no source is named are the lab's own. Handlers return a status and a view (its `path`
+below the account becomes id, name and type), a list of views (paged), or a whole response; those of long-running
+operations return what is to be done.
 """
 
 import asyncio

@@ -4,9 +4,9 @@ Faithful: `POST /oauth2/exchange` (an Entra token for a refresh token of 3 h), `
 refresh_token and password), `GET /oauth2/token` with Basic (a user, a repository-scoped token, or the null GUID with a
 refresh token), several `scope` parameters; Basic on the API itself; the service is the login server; both of Entra's
 audiences, as with `azureADAuthenticationAsArmPolicy` enabled; a missing scope is a 401 with error="insufficient_scope".
-A token's passwords are those of lab/container_registry/scoped_tokens.py, at the moment of the login; an access token that was had with
-one lives on when the password does not. Left out: anonymous pull, the admin user, ABAC.
-Sources: Azure/acr docs/AAD-OAuth.md, Docker Registry v2 authentication, argoproj-labs/argocd-image-updater#473.
+A token's passwords are those of lab/container_registry/scoped_tokens.py, at the moment of the login; an access token
+that was had with one lives on when the password does not. Left out: anonymous pull, the admin user, ABAC. Sources:
+Azure/acr docs/AAD-OAuth.md, Docker Registry v2 authentication, argoproj-labs/argocd-image-updater#473.
 """
 
 import base64

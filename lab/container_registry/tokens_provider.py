@@ -1,12 +1,12 @@
 """The publisher's container registry in ARM: its repository-scoped tokens, and `generateCredentials`.
 
 Faithful: the bodies' fields are those of azure-mgmt-containerregistry 15.0.0 and no others; a password's value is in
-the answer to generateCredentials and nowhere else (Azure/azure-rest-api-specs#11412); what lab/container_registry/scoped_tokens.py says.
-generateCredentials is done at once and answered 200, unless a latency of the operation `generateCredentials` makes it
-an operation with 202, Location and Retry-After; an update is done at once, too, unless one of `updateToken` makes it an
-operation with 201 and `Azure-AsyncOperation`, as a token's PUT was recorded. Left out: creating and deleting tokens;
-scope maps are lab/container_registry/scope_maps_provider.py's.
-Not documented and chosen here: the answer has only the passwords that were made; an expiry in the past is refused.
+the answer to generateCredentials and nowhere else (Azure/azure-rest-api-specs#11412); what
+lab/container_registry/scoped_tokens.py says. generateCredentials is done at once and answered 200, unless a latency of
+the operation `generateCredentials` makes it an operation with 202, Location and Retry-After; an update is done at once,
+too, unless one of `updateToken` makes it an operation with 201 and `Azure-AsyncOperation`, as a token's PUT was
+recorded. Left out: creating and deleting tokens; scope maps are lab/container_registry/scope_maps_provider.py's. Not
+documented and chosen here: the answer has only the passwords that were made; an expiry in the past is refused.
 """
 
 import asyncio

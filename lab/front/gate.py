@@ -20,7 +20,8 @@ from lab.machine.loopback_sockets import Address
 
 LOGGER = logging.getLogger("lab")
 
-# Set on a request whose answer will be dropped: whoever streams an answer must not send a byte of it (lab/front/proxy.py).
+# Set on a request whose answer will be dropped: whoever streams an answer must not send a byte of it
+# (lab/front/proxy.py).
 ANSWER_DROPPED: web.RequestKey[bool] = web.RequestKey("answer_dropped", bool)
 
 

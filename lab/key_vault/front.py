@@ -1,9 +1,9 @@
 """Key Vault: the customer's vault and the publisher's, as azure-keyvault-secrets and azure-keyvault-keys ask for them.
 
 Faithful: the challenge (a request without token gets 401 and where to get one), audiences, api-versions; unknown fields
-and parameters refused; secrets and keys as lab/key_vault/secrets_api.py and lab/key_vault/keys_api.py say; each vault refuses
-who is of the other side (lab/entra/access.py). Left out: certificates, roles and access policies (a 403 is had by a
-fault), throttling, and the seconds that deleting and recovering take in Azure: here they are done at once, unless
+and parameters refused; secrets and keys as lab/key_vault/secrets_api.py and lab/key_vault/keys_api.py say; each vault
+refuses who is of the other side (lab/entra/access.py). Left out: certificates, roles and access policies (a 403 is had
+by a fault), throttling, and the seconds that deleting and recovering take in Azure: here they are done at once, unless
 readers are made to lag.
 
 The control API, for either vault (`service` is "key_vault" or "publisher_key_vault"):

@@ -1,4 +1,5 @@
-"""Key Vault's secrets over the wire, as azure-keyvault-secrets asks for them; who may is lab/key_vault/front.py's to say.
+"""Key Vault's secrets over the wire, as azure-keyvault-secrets asks for them; who may is lab/key_vault/front.py's to
+say.
 
 Faithful: set, get with and without version, versions, update, list with paging, soft delete, recover, purge; a disabled
 secret's 403. Left out: backup and restore. Source: learn rest/api/keyvault/secrets.

@@ -6,8 +6,8 @@ carry Retry-After. Left out: the data collection endpoint's network rules, rates
 test that wants the 403 of a missing role injects it).
 
 Query, faithful: `POST /v1/workspaces/{id}/query` with query and timespan, the table form of the answer, the bodies of
-errors. The language is the part that lab/monitor/kql.py knows. Left out: `$batch`, queries by GET and by resource, other
-workspaces, statistics and visualizations, limits (500,000 rows, 200 requests in 30 s), partial results.
+errors. The language is the part that lab/monitor/kql.py knows. Left out: `$batch`, queries by GET and by resource,
+other workspaces, statistics and visualizations, limits (500,000 rows, 200 requests in 30 s), partial results.
 
 Sources: azure-facts section 7; learn logs-ingestion-api-overview, logs/api/errors; the live tests of the SDKs
 (ContentLengthLimitExceeded; "Data collection rule with immutable Id '...' not found."). Chosen, as not documented:

@@ -1,7 +1,7 @@
 """The publisher's own resource group: its container registry, vault and storage account, as ARM shows them.
 
-Their fields are those of the customer's resources of the same types (lab/resource_group/start_set.py). Left out: what the
-callback API runs on.
+Their fields are those of the customer's resources of the same types (lab/resource_group/start_set.py). Left out: what
+the callback API runs on.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,9 +1,9 @@
 """Vibedata's applications: TLS endpoints, one port for each, that answer, and that the control API can make ill.
 
 Faithful: what any prober meets out there. The container apps', function app's and logic app's addresses in ARM
-(lab/resource_group/applications.py) lead here. A well application answers 200 with a small JSON object at HEALTH_PATHS and 404
-elsewhere. Left out: what the applications do, HTTP/2, host names (in Azure they share addresses and are told apart by
-name; here by port). They have no connection with the images in the registry.
+(lab/resource_group/applications.py) lead here. A well application answers 200 with a small JSON object at HEALTH_PATHS
+and 404 elsewhere. Left out: what the applications do, HTTP/2, host names (in Azure they share addresses and are told
+apart by name; here by port). They have no connection with the images in the registry.
 
 One server for all: the port tells which application is asked. In the journal the service is `application`, and the
 path has the application's name before it (`/studio/healthz`), so that faults and latencies can be laid to one.

@@ -1,7 +1,7 @@
 """Vibedata's applications in the managed resource group, and what they run on.
 
-The container apps' images are the customer's container registry's, their addresses those of lab/resource_group/application_endpoints.py.
-Sources as in lab/resource_group/start_set.py.
+The container apps' images are the customer's container registry's, their addresses those of
+lab/resource_group/application_endpoints.py. Sources as in lab/resource_group/start_set.py.
 """
 
 import uuid

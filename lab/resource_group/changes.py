@@ -5,8 +5,9 @@
         {"count": 10000}                                     adds synthetic resources, evenly of SYNTHETIC_TYPES;
                                                              "type" narrows it to one type, "prefix" names them
                                                              (PREFIX-00001 ...), "application" is the application of
-                                                             lab/resource_group/application_endpoints.py at whose address synthetic container
-                                                             apps answer (else they have an address that nobody has)
+                                                             lab/resource_group/application_endpoints.py at whose
+                                                             address synthetic container apps answer (else they have an
+                                                             address that nobody has)
         {"delete": ["studio", "/subscriptions/..."]}         removes resources by name or id
         {"provisioningState": {"studio": "Failed"}}
         {"availabilityState": {"vibedata-kv": "Degraded"}}   what resource health says

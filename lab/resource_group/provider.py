@@ -3,9 +3,9 @@
 Faithful: `resources` lists every resource of a group, also runbooks, which are resources of their own, or those of the
 subscription; `$top`, `$filter` on name, resourceType, resourceGroup and location, `$expand`, `nextLink` with
 `$skiptoken` (learn rest/api/resources, resources/list-by-resource-group, resources/list). A resource whose provider is
-here answers GET by itself; the others get the shape of their own REST reference (lab/resource_group/start_set.py). A page
-has 1,000 resources, as Azure's; `POST /resources` of the control API makes it smaller, so that tests meet a `nextLink`.
-Left out: filters on tags, `or`, `ne` and functions in filters, writes.
+here answers GET by itself; the others get the shape of their own REST reference (lab/resource_group/start_set.py). A
+page has 1,000 resources, as Azure's; `POST /resources` of the control API makes it smaller, so that tests meet a
+`nextLink`. Left out: filters on tags, `or`, `ne` and functions in filters, writes.
 """
 
 import base64

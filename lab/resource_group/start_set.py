@@ -1,9 +1,10 @@
 """What the deployment has created in the managed resource group before the first runbook runs: some sixty resources.
 
-Faithful: each, here and in lab/resource_group/applications.py, lab/resource_group/network.py and lab/monitor/alerts_provider.py, has the fields
-that its own REST reference shows for GET, with the ids by which resources name each other; those that answer somewhere
-in the lab name that address (login server, vault, endpoints, ingress). Left out: what a platform adds by itself (etags,
-usage) and properties that nothing here can be asked about. Source: learn rest/api and azure/templates.
+Faithful: each, here and in lab/resource_group/applications.py, lab/resource_group/network.py and
+lab/monitor/alerts_provider.py, has the fields that its own REST reference shows for GET, with the ids by which
+resources name each other; those that answer somewhere in the lab name that address (login server, vault, endpoints,
+ingress). Left out: what a platform adds by itself (etags, usage) and properties that nothing here can be asked about.
+Source: learn rest/api and azure/templates.
 """
 
 from lab.monitor.alerts_provider import alert_resources

@@ -5,10 +5,10 @@ request's token, which Azurite does not, keep container-level immutability, whic
 otherwise change no byte; bodies stream both ways. Path-style: `https://127.0.0.1:PORT/<account>/...`. The customer's
 account has blobs and tables, the publisher's tables alone; each refuses who is of the other side.
 
-Faithful: lab/storage/access.py (who may), lab/storage/immutability.py (what a policy forbids), `x-ms-has-immutability-policy`.
-Left out and refused: blob batch (its parts would pass the policies by), version-level immutability, legal holds. Roles
-are not modelled. Not documented and chosen here: a create with `If-None-Match: *` on a retained blob is answered
-BlobAlreadyExists, as on any other blob.
+Faithful: lab/storage/access.py (who may), lab/storage/immutability.py (what a policy forbids),
+`x-ms-has-immutability-policy`. Left out and refused: blob batch (its parts would pass the policies by), version-level
+immutability, legal holds. Roles are not modelled. Not documented and chosen here: a create with `If-None-Match: *` on a
+retained blob is answered BlobAlreadyExists, as on any other blob.
 
 A full, read-only or overloaded account is had by a fault of action `status` with a `code`:
     403 InsufficientAccountPermissions   writes are disabled        403 AuthorizationPermissionMismatch   no role

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from oci.bundling.closure import LIBRARY, RUNBOOKS, closure, unfit
 from oci.bundling.unseen import first_unseen
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 
 # "must be between 1 and 1048576 bytes" (azure-facts, section 1).
 MAX_BYTES = 1024 * 1024
@@ -81,16 +81,16 @@ def normalised(content: bytes, *, file: str) -> str:
 def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
     """Return the built runbook `runbooks/<name>.py`.
 
-    sources: file name, as `runbook_lib/network/retry.py`, to normalised text, of the runbook, of all that it may need and of
-    the loader; version: the release's, which takes the place of "dev" in runbook_lib/version.py. Raises RunbookError
-    VD-BUILD-002 (syntax beyond the sandbox's Python, no RUNBOOK, a library module that is not there), VD-BUILD-003
-    (over MAX_BYTES).
+    sources: file name, as `runbook_lib/network/retry.py`, to normalised text, of the runbook, of all that it may need
+    and of the loader; version: the release's, which takes the place of "dev" in runbook_lib/version.py. Raises
+    RunbookError VD-BUILD-002 (syntax beyond the sandbox's Python, no RUNBOOK, a library module that is not there),
+    VD-BUILD-003 (over MAX_BYTES).
     """
     needed = closure(f"{RUNBOOKS}/{name}.py", sources)
     texts = {file: _versioned(file, sources[file], version) for file in needed.files}
     text = _render(name, version=version, texts=texts, loader=sources[LOADER_FILE])
     if (size := len(text.encode())) > MAX_BYTES:
-        raise RunbookError("VD-BUILD-003", f"{size} bytes", target=name)
+        raise build.RUNBOOK_TOO_LARGE.error(f"{size} bytes", target=name)
     return Bundle(name=name, text=text, files=needed.files, foreign=needed.foreign)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, build
 
 GIT_SECONDS = 60
 # How much of git's own words an error shows.
@@ -115,4 +115,4 @@ def _environment() -> dict[str, str]:
 
 
 def _untold(folder: Path, detail: str) -> RunbookError:
-    return RunbookError("VD-BUILD-009", detail, target=str(folder))
+    return build.COMMIT_UNKNOWN.error(detail, target=str(folder))

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 from oci.bundling.imports import Imports, imports_of
 from oci.bundling.sandbox import PYTHON_VERSION
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, build
 
 LIBRARY = "runbook_lib"
 RUNBOOKS = "runbooks"
 # What the end of every built runbook imports, whatever the runbook itself does.
 MAIN_MODULE = f"{LIBRARY}.runbook"
-# The catalogue's entries for building and pushing: runbook_lib.errors can do without, and no runbook meets one.
-PUBLISHERS_ERRORS = f"{LIBRARY}.error_catalogue_publisher"
 # Cloud sandboxes have it beside the packages: assets of the Automation account.
 OF_THE_SANDBOX = frozenset({"automationassets"})
 
@@ -41,7 +39,7 @@ def closure(runbook: str, sources: Mapping[str, str]) -> Closure:
         found.add(file)
         imports = _imports_of(file, sources, is_runbook=file == runbook)
         foreign.update(module for module in imports.modules if not _is_ours(module))
-        for module in filter(_is_ours, imports.modules - {PUBLISHERS_ERRORS}):
+        for module in filter(_is_ours, imports.modules):
             own = _file_of(module, sources)
             if own is None:
                 raise unfit(file, f"it imports {module}, which is not there")
@@ -59,12 +57,12 @@ def check_available(runbook: str, foreign: frozenset[str], *, packaged: frozense
     known = sys.stdlib_module_names | OF_THE_SANDBOX
     missing = sorted(name for name in foreign if name.partition(".")[0] not in known and name not in packaged)
     if missing:
-        raise RunbookError("VD-BUILD-002", f"no locked package has {', '.join(missing)}", target=runbook)
+        raise build.RUNBOOK_NOT_BUNDLED.error(f"no locked package has {', '.join(missing)}", target=runbook)
 
 
 def unfit(file: str, detail: str) -> RunbookError:
     """Return the error for a source file that cannot be part of a built runbook."""
-    return RunbookError("VD-BUILD-002", detail, target=file)
+    return build.RUNBOOK_NOT_BUNDLED.error(detail, target=file)
 
 
 def _imports_of(file: str, sources: Mapping[str, str], *, is_runbook: bool) -> Imports:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +61,4 @@ def _constant(call: ast.Call) -> str:
     first = call.args[0] if call.args else None
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
         return first.value
-    raise RunbookError("VD-BUILD-002", f"line {call.lineno} imports a name that is computed")
+    raise build.RUNBOOK_NOT_BUNDLED.error(f"line {call.lineno} imports a name that is computed")

@@ -12,7 +12,10 @@ from types import ModuleType
 
 
 class EmbeddedModules:
-    """A finder and loader (PEP 451) of the modules in `sources`: file name, as `runbook_lib/network/retry.py`, to text."""
+    """A finder and loader (PEP 451) of the modules in `sources`.
+
+    File name, as `runbook_lib/network/retry.py`, to text.
+    """
 
     def __init__(self, sources: dict[str, str]) -> None:
         self._files = {_module_name(file): file for file in sources}

@@ -16,7 +16,7 @@ from oci.bundling.closure import unfit
 from oci.files import reading as local_files
 from oci.files.reading import FileRefusedError
 from oci.release.definition import MAX_VALID_DAYS
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 
 # All that shapes a built runbook or the package set.
 PARTS = ("runbooks", "runbook_lib", "oci")
@@ -130,10 +130,10 @@ def release_time(root: Path, environ: Mapping[str, str]) -> datetime:
     if not seconds:
         clone = clone_at(root)
         if clone is None:
-            raise RunbookError("VD-BUILD-008", "it is no clone with a commit", target=str(root))
+            raise build.RELEASE_TIME_UNKNOWN.error("it is no clone with a commit", target=str(root))
         seconds, said = clone.time(), f"the time of commit {clone.commit}"
     if not _SECONDS.fullmatch(seconds) or int(seconds) > _LAST_TIME.timestamp():
         shown = ascii(seconds[:SHOWN])
         last = int(_LAST_TIME.timestamp())
-        raise RunbookError("VD-BUILD-008", f"{said} is {shown}; it takes digits, from 0 to {last}")
+        raise build.RELEASE_TIME_UNKNOWN.error(f"{said} is {shown}; it takes digits, from 0 to {last}")
     return datetime.fromtimestamp(int(seconds), timezone.utc)

@@ -11,7 +11,7 @@ from typing import Any
 from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout.writer import INDEX_MEDIA_TYPE, Descriptor, canonical
 from runbook_lib.container_registry.wire import Answer
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 from runbook_lib.trust.good_signature import read_referrers
 from runbook_lib.trust.manifest import ARTIFACT_TYPE
 from runbook_lib.trust.referrers import list_referrers
@@ -51,7 +51,7 @@ class Referrers:
             etag = "" if held is None else held.headers.get("ETag", "")
             self._writer.put_index(self._repository, tag, canonical(index), etag=etag)
         detail = f"written {MAX_WRITES} times, and still without {referrer.digest}"
-        raise RunbookError("VD-TRUST-054", detail, target=f"{self._repository}@{self._subject}")
+        raise build.SIGNATURE_NOT_LISTED.error(detail, target=f"{self._repository}@{self._subject}")
 
     def _get(self, path: str) -> Answer | None:
         return self._writer.get(self._repository, path, accept=INDEX_MEDIA_TYPE)

@@ -30,7 +30,7 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.tokens import AccessToken, AccessTokens, TokenSource
 from runbook_lib.container_registry.wire import ABSENT, REDIRECTS, Answer, ContainerRegistryWire
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 from runbook_lib.network import header_fields
 from runbook_lib.network.retry import AnswerLost
 
@@ -206,7 +206,7 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
             raise failure
         # The engine looks, and begins the upload anew, where it is told that something may have arrived.
         cause = AnswerLost(failure.detail) if answer.status in broken_off else None
-        raise RunbookError("VD-PUSH-006", failure.detail, target=failure.target) from cause
+        raise build.UPLOAD_FAILED.error(failure.detail, target=failure.target) from cause
 
     def _check_200_response(self, response: requests.Response) -> None:
         """Raise an error of ours unless an upload's answer is one of success."""
@@ -221,14 +221,14 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         try:
             location = addresses.follow(addresses.read(response.url), response.headers.get("Location", ""))
         except addresses.NotAnAddressError as error:
-            raise RunbookError("VD-PUSH-006", f"the upload was led to no address: {error}") from error
+            raise build.UPLOAD_FAILED.error(f"the upload was led to no address: {error}") from error
         if location.origin != home.origin:
-            raise RunbookError("VD-PUSH-006", f"the upload was led to {location.origin}, away from {home.origin}")
+            raise build.UPLOAD_FAILED.error(f"the upload was led to {location.origin}, away from {home.origin}")
         return str(location)
 
     def _least_piece(self, response: requests.Response) -> int:
         least = header_fields.number(response.headers.get(LEAST_PIECE, "")) or 0
         if least > MAX_PIECE_BYTES:
             what = f"it asks for pieces of at least {least} bytes; at most {MAX_PIECE_BYTES} are sent"
-            raise RunbookError("VD-PUSH-006", what, target=self._repository)
+            raise build.UPLOAD_FAILED.error(what, target=self._repository)
         return least

@@ -14,7 +14,7 @@ from oci.files import reading as local_files
 from oci.files.reading import FileRefusedError
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, digest_of
 from runbook_lib.basics import strict_json
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, build
 from runbook_lib.release.manifest import DIGEST
 
 # ACR's cap for one manifest (azure-facts, section 6).
@@ -208,4 +208,4 @@ def _names(layout: Path, digest: str) -> tuple[str, str, str]:
 
 
 def _damaged(layout: Path, detail: str) -> RunbookError:
-    return RunbookError("VD-PUSH-001", detail, target=str(layout))
+    return build.FOLDER_INCOMPLETE.error(detail, target=str(layout))

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from oci.bundling.sandbox import PYTHON_VERSION
 from oci.packages.wheels import LockedWheel
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 
 # Some licences stand there with their whole text.
 MAX_METADATA_BYTES = 4 * 1024 * 1024
@@ -78,7 +78,7 @@ def _metadata(wheel: LockedWheel) -> Metadata:
                 raise ValueError("its METADATA is too large")
             return Metadata.from_email(archive.read(entry), validate=False)
     except (ValueError, zipfile.BadZipFile) as error:
-        raise RunbookError("VD-BUILD-005", "it has no METADATA that can be read", target=wheel.package.name) from error
+        raise build.WHEEL_NOT_LOCKED.error("it has no METADATA that can be read", target=wheel.package.name) from error
 
 
 def _is_metadata(name: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 
 HEADER = "# Made by `make lock` from packages.in: CPython 3.10, manylinux2014 x86_64, exactly one wheel each.\n"
 # Names are normalised (PEP 503); versions are public ones (PEP 440) without a local part.
@@ -43,11 +43,11 @@ def parse(text: str) -> tuple[LockedPackage, ...]:
             continue
         match = _LINE.fullmatch(line)
         if match is None:
-            raise RunbookError("VD-BUILD-006", "takes name==version --hash=sha256:HEX", target=f"line {number}")
+            raise build.LOCK_INVALID.error("takes name==version --hash=sha256:HEX", target=f"line {number}")
         package = LockedPackage(**match.groupdict())
         if package.name in packages:
-            raise RunbookError("VD-BUILD-006", f"{package.name} is there twice", target=f"line {number}")
+            raise build.LOCK_INVALID.error(f"{package.name} is there twice", target=f"line {number}")
         packages[package.name] = package
     if not packages:
-        raise RunbookError("VD-BUILD-006", "it holds no package")
+        raise build.LOCK_INVALID.error("it holds no package")
     return tuple(packages[name] for name in sorted(packages))

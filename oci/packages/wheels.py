@@ -16,7 +16,7 @@ from oci.bundling.sandbox import pip_target
 from oci.files import reading as local_files
 from oci.files.reading import FileRefusedError
 from oci.packages.package_lock import LockedPackage
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
 # A slow link and some 8 MB; pip has its own time limit for each connection.
@@ -92,7 +92,7 @@ def _is_locked(package: LockedPackage, path: Path) -> bool:
 
 def _present(package: LockedPackage, path: Path | None) -> Path:
     if path is None:
-        raise RunbookError("VD-BUILD-005", "pip brought another file", target=package.name)
+        raise build.WHEEL_NOT_LOCKED.error("pip brought another file", target=package.name)
     return path
 
 
@@ -127,6 +127,6 @@ def _run_pip(options: Sequence[str]) -> None:
     except subprocess.CalledProcessError as error:
         said = [line for line in str(error.stderr).splitlines() if line.startswith("ERROR:")]
         detail = _ADDRESS.sub("...", " ".join(said)) or f"pip ended with exit code {error.returncode}"
-        raise RunbookError("VD-BUILD-004", detail) from error
+        raise build.PACKAGES_NOT_DOWNLOADED.error(detail) from error
     except subprocess.TimeoutExpired as error:
-        raise RunbookError("VD-BUILD-004", f"pip was not done after {PIP_SECONDS} s") from error
+        raise build.PACKAGES_NOT_DOWNLOADED.error(f"pip was not done after {PIP_SECONDS} s") from error

@@ -8,7 +8,7 @@ from typing import Any
 from oci.layout.writer import canonical
 from oci.release.usable import check_usable
 from runbook_lib.basics import strict_json
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, build
 from runbook_lib.release.manifest import MEDIA_TYPE, REPOSITORY, SCHEMA_VERSION, parse
 
 RUNBOOK_REPOSITORY = "vibedata/runbooks"
@@ -173,4 +173,4 @@ def _time(moment: datetime) -> str:
 
 
 def _invalid(detail: str) -> RunbookError:
-    return RunbookError("VD-BUILD-001", detail)
+    return build.DEFINITION_INVALID.error(detail)

@@ -8,7 +8,7 @@ from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import Claim, Found, check_resources
 from runbook_lib.component_registry.endpoints import CONTAINER_APPS, SITES
 from runbook_lib.component_registry.rows import component_row, policy_row, release_row
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, release
 from runbook_lib.health.probes.choice import ASKED_KINDS
 from runbook_lib.release.model import Component, ReleaseManifest
 
@@ -58,4 +58,4 @@ def _check_rows(manifest: ReleaseManifest) -> None:
 
 
 def _unusable(component: Component, what: str) -> RunbookError:
-    return RunbookError("VD-MANIFEST-005", f"component {component.name} {what}")
+    return release.MANIFEST_CONTRADICTS_ITSELF.error(f"component {component.name} {what}")

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, build
 from runbook_lib.trust import certificates as notary_certificates
 from runbook_lib.trust.algorithms import Algorithm, key_algorithm
 from runbook_lib.trust.certificates import Certificate, check_chain, check_validity
@@ -49,11 +49,11 @@ def read_chain(pem: bytes, *, now: datetime) -> SigningChain:
     try:
         found = [certificate.public_bytes(Encoding.DER) for certificate in x509.load_pem_x509_certificates(pem)]
     except ValueError as error:
-        raise RunbookError("VD-TRUST-051", "no certificates can be read in it") from error
+        raise build.SIGNING_CHAIN_UNFIT.error("no certificates can be read in it") from error
     try:
         chain = notary_certificates.read_chain(found)
         check_chain(chain)
         check_validity(chain, now)
         return SigningChain(certificates=chain, algorithm=key_algorithm(chain[0]))
     except RunbookError as error:
-        raise RunbookError("VD-TRUST-051", f"{error.message} ({error.code})") from error
+        raise build.SIGNING_CHAIN_UNFIT.error(f"{error.message} ({error.code})") from error

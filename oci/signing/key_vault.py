@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from runbook_lib.basics.redaction import whole_words
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import azure, build
 from runbook_lib.network.failures import name_error
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class KeyVaultSigner:
             return self._client.sign(SignatureAlgorithm(self._algorithm), digest, repeatable=True).signature
         except HttpResponseError as error:
             named = name_error(error)
-            if named is not None and named.code != "VD-NET-003":
+            if named is not None and not named.is_(azure.REQUEST_REFUSED):
                 raise named from error
             words = whole_words(f"status {error.status_code}: {error.message}", MAX_WORDS)
-            raise RunbookError("VD-TRUST-053", words, target=self._client.key_id or "") from error
+            raise build.VAULT_DOES_NOT_SIGN.error(words, target=self._client.key_id or "") from error

@@ -19,7 +19,7 @@ from oci.signing.chain import SigningChain
 from oci.signing.signers import Signer
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 from runbook_lib.trust import manifest as notary_manifest
 from runbook_lib.trust.algorithms import is_signed
 
@@ -89,7 +89,7 @@ def _envelope(payload: bytes, protected: bytes, signing: Signing) -> bytes:
     hashed.update(signing_input)
     signature = signing.signer.sign(hashed.finalize())
     if not is_signed(chain.leaf, chain.algorithm, signature, signing_input):
-        raise RunbookError("VD-TRUST-052", target=chain.leaf.subject)
+        raise build.SIGNING_KEY_OF_OTHER_CERTIFICATE.error(target=chain.leaf.subject)
     certificates = [b64encode(each.parsed.public_bytes(Encoding.DER)).decode() for each in chain.certificates]
     fields |= {"header": {"x5c": certificates, SIGNING_AGENT: AGENT}, "signature": base64url.encode(signature)}
     # In the order in which notation writes them.

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
 from oci.signing.chain import SigningChain
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 
 
 class Signer(Protocol):
@@ -30,9 +30,9 @@ class PemSigner:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             # What the parser says may quote what it read.
-            raise RunbookError("VD-TRUST-051", "the key file holds no private key without a password") from None
+            raise build.SIGNING_CHAIN_UNFIT.error("the key file holds no private key without a password") from None
         if key.public_key() != chain.leaf.key:
-            raise RunbookError("VD-TRUST-052", target=chain.leaf.subject)
+            raise build.SIGNING_KEY_OF_OTHER_CERTIFICATE.error(target=chain.leaf.subject)
         self._key = key
         self._hash = chain.hash
 

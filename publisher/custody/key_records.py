@@ -1,8 +1,8 @@
 """Which keys of an instance the publisher accepts: table HmacKeys of the publisher's storage.
 
-Partition: the instance's id; row: the key's. The bytes are in the publisher's vault (publisher/custody/key_secrets.py). A key
-is accepted while it is pending (so that the customer can test it), current, or previous (until `acceptUntil`, where
-that is given). Tables are strongly consistent: who reads the state at each request refuses a revoked key at once.
+Partition: the instance's id; row: the key's. The bytes are in the publisher's vault (publisher/custody/key_secrets.py).
+A key is accepted while it is pending (so that the customer can test it), current, or previous (until `acceptUntil`,
+where that is given). Tables are strongly consistent: who reads the state at each request refuses a revoked key at once.
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import publisher
 from runbook_lib.vault.hmac_key import KEY_BYTES, key_of, key_text
 from runbook_lib.vault.secret_in_use import is_disabled
 
@@ -48,7 +48,7 @@ class KeyCustody:
         deadline = self._clock.monotonic() + VISIBLE_SECONDS
         while self.read(instance_id, key_id) is None:
             if self._clock.monotonic() >= deadline:
-                raise RunbookError("VD-ROTATION-033", f"{VISIBLE_SECONDS:.0f} s after it was written", target=name)
+                raise publisher.KEY_NOT_READ_BACK.error(f"{VISIBLE_SECONDS:.0f} s after it was written", target=name)
             self._clock.sleep(LOOK_SECONDS)
 
     def read(self, instance_id: str, key_id: str) -> bytes | None:
@@ -69,7 +69,7 @@ class KeyCustody:
             raise
         key = key_of(text)
         if key is None:
-            raise RunbookError("VD-ROTATION-032", f"the secret is no base64url of {KEY_BYTES} bytes", target=name)
+            raise publisher.KEY_LOST.error(f"the secret is no base64url of {KEY_BYTES} bytes", target=name)
         self._redactor.learn_key(key)
         return key
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.basics import base64url, strict_json
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import publisher
 
 KEY_BITS = 3072
 EXPONENT = 65537
@@ -27,12 +27,12 @@ def wrap(secret: bytes, wrapping_key: str) -> str:
         raise ValueError(f"a secret of {len(secret)} bytes; at most {MAX_SECRET_BYTES} can be wrapped")
     modulus, exponent = _numbers(wrapping_key)
     if modulus.bit_length() != KEY_BITS or exponent != EXPONENT:
-        raise RunbookError("VD-ROTATION-030", f"it has {modulus.bit_length()} bits and the exponent {exponent}")
+        raise publisher.WRAPPING_KEY_DIFFERS.error(f"it has {modulus.bit_length()} bits and the exponent {exponent}")
     try:
         key = RSAPublicNumbers(exponent, modulus).public_key()
         wrapped = key.encrypt(secret, padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))
     except ValueError as error:
-        raise RunbookError("VD-ROTATION-030", f"nothing can be encrypted for it: {error}") from None
+        raise publisher.WRAPPING_KEY_DIFFERS.error(f"nothing can be encrypted for it: {error}") from None
     return base64url.encode(wrapped)
 
 
@@ -41,9 +41,9 @@ def _numbers(wrapping_key: str) -> tuple[int, int]:
     try:
         jwk = strict_json.loads(wrapping_key)
     except strict_json.NotStrictJsonError:
-        raise RunbookError("VD-ROTATION-030", "it is no JSON") from None
+        raise publisher.WRAPPING_KEY_DIFFERS.error("it is no JSON") from None
     if not isinstance(jwk, dict) or jwk.get("kty") not in ("RSA", "RSA-HSM"):
-        raise RunbookError("VD-ROTATION-030", "it is no JWK of an RSA key")
+        raise publisher.WRAPPING_KEY_DIFFERS.error("it is no JWK of an RSA key")
     return _integer(jwk, "n"), _integer(jwk, "e")
 
 
@@ -54,4 +54,4 @@ def _integer(jwk: Mapping[str, Any], name: str) -> int:
             raise ValueError(name)
         return int.from_bytes(base64url.decode(text), "big")
     except ValueError:
-        raise RunbookError("VD-ROTATION-030", f"member {name} is no base64url number") from None
+        raise publisher.WRAPPING_KEY_DIFFERS.error(f"member {name} is no base64url number") from None

@@ -17,7 +17,7 @@ from publisher.rotation.plan import RETIRE, Request, Step, begins, customers, nu
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import Change, Plan
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import publisher
 from runbook_lib.vault.publisher_token import SECRET
 
 SLOTS = ("password1", "password2")
@@ -70,7 +70,7 @@ def next_step(request: Request, facts: Facts) -> Step:
         return _step(*removals, Change(_FIRST_PHASE, "begin", number_of(facts.new), None, "open"))
     rotation = facts.newest
     if rotation is None or (facts.driven and rotation.rotation_id != facts.driven):
-        raise RunbookError("VD-ROTATION-034", "" if rotation is None else number_of(rotation), target=facts.driven)
+        raise publisher.OVERTAKEN.error("" if rotation is None else number_of(rotation), target=facts.driven)
     if not rotation.open:
         return Step()
     others = tuple(password for password in facts.passwords if password.slot != rotation.slot)

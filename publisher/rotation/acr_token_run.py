@@ -17,7 +17,7 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Plan
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import publisher
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -154,7 +154,7 @@ class AcrTokenRotation:
         ).result()
         password = next((each.value for each in made.passwords or () if each.name == slot), None)
         if not password or not made.username:
-            raise RunbookError("VD-ROTATION-035", f"ARM made no {slot}", target=self._token.token)
+            raise publisher.TOKEN_NOT_RENEWED.error(f"ARM made no {slot}", target=self._token.token)
         self._redactor.learn(password)
         return json.dumps({"username": made.username, "password": password}).encode()
 
@@ -196,7 +196,7 @@ class AcrTokenRotation:
                 self._token.resource_group, self._token.container_registry, self._token.token
             )
         except ResourceNotFoundError as error:
-            raise RunbookError("VD-ROTATION-035", "there is no such token", target=self._token.resource_id) from error
+            raise publisher.TOKEN_NOT_RENEWED.error("there is no such token", target=self._token.resource_id) from error
         credentials = token.properties.credentials if token.properties else None
         return list(credentials.passwords or ()) if credentials else []
 

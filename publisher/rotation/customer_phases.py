@@ -12,7 +12,8 @@ from typing import Any, cast
 from publisher.rotation.plan import RETIRE
 from publisher.rotation.record import CUSTOMER_STATES, CustomerState, Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, publisher
+from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.rotation.parameters import delivery_of
 
 # Runs a runbook at the customer's and returns its result, the JSON object of its last line (design section 3).
@@ -23,8 +24,8 @@ PAUSE_SECONDS = 5.0
 # What a result says of a phase that did what it should.
 DONE = ("succeeded", "unchanged")
 # The customer's words for: what a phase before brought is gone; this rotation is over.
-GONE = "VD-ROTATION-001"
-OVER = "VD-ROTATION-003"
+GONE = rotation_errors.PHASE_TOO_EARLY.code
+OVER = rotation_errors.ROTATION_OVER.code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class PhaseError(RunbookError):
     """VD-ROTATION-031: a phase failed at the customer's, with the code `customer_code`."""
 
     def __init__(self, words: str, *, target: str, customer_code: str) -> None:
-        super().__init__("VD-ROTATION-031", words, target=target)
+        super().__init__(publisher.PHASE_FAILED, words, target=target)
         self.customer_code = customer_code
 
 
@@ -81,7 +82,7 @@ class CustomerPhases:
         self._wrapping_key = key if key.jwk and key.version else self._wrapping_key
         state = _text(report.get("state"))
         if state not in CUSTOMER_STATES:
-            raise RunbookError("VD-ROTATION-031", f"phase {phase} reports no state", target=self._runbook)
+            raise publisher.PHASE_FAILED.error(f"phase {phase} reports no state", target=self._runbook)
         return self._record(rotation, cast(CustomerState, state))
 
     def _record(self, rotation: Rotation, state: CustomerState) -> Rotation:
@@ -98,7 +99,7 @@ class CustomerPhases:
                 reached = replace(reached, promoted_at=rfc3339(self._clock.now()))
             if reached == now or self._records.change(reached):
                 return reached
-        raise RunbookError("VD-ROTATION-034", target=rotation.rotation_id)
+        raise publisher.OVERTAKEN.error(target=rotation.rotation_id)
 
     def _take_back(self, rotation: Rotation, code: str) -> None:
         """Record what a refusal says of the customer's side, so that the same command again goes on from there. Where
@@ -127,14 +128,14 @@ class CustomerPhases:
         )
         if self._records.change(sent):
             return sent
-        raise RunbookError("VD-ROTATION-034", "somebody else delivers the credential", target=rotation.rotation_id)
+        raise publisher.OVERTAKEN.error("somebody else delivers the credential", target=rotation.rotation_id)
 
     def wrapping_key(self, rotation: Rotation) -> WrappingKey:
         """Return the customer's wrapping key, as a phase of this run has reported it, or `prepare` does now."""
         if self._wrapping_key is None:
             self.run(rotation, "prepare")
         if self._wrapping_key is None:
-            raise RunbookError("VD-ROTATION-031", "phase prepare reports no wrapping key", target=self._runbook)
+            raise publisher.PHASE_FAILED.error("phase prepare reports no wrapping key", target=self._runbook)
         return self._wrapping_key
 
     def _report(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -147,7 +148,7 @@ class CustomerPhases:
                 return report
             if not isinstance(error, Mapping):
                 seen = f"phase {given['phase']} ends with no result that counts"
-                raise RunbookError("VD-ROTATION-031", seen, target=self._runbook)
+                raise publisher.PHASE_FAILED.error(seen, target=self._runbook)
             if error.get("retryable") and tries < TRIES:
                 self._clock.sleep(PAUSE_SECONDS)
             else:

@@ -11,7 +11,7 @@ from publisher.rotation.plan import Request, begins
 from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.change import Change
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import publisher
 
 # Returns so many bytes that nobody can guess.
 Random = Callable[[int], bytes]
@@ -81,14 +81,14 @@ class DrivenRotation:
         """Return the rotation that is driven, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
         newest = self.newest()
         if newest is None or newest.rotation_id != self._id:
-            raise RunbookError("VD-ROTATION-034", target=self._id)
+            raise publisher.OVERTAKEN.error(target=self._id)
         return newest
 
     def end(self) -> None:
         """Record that it is over. Raises RunbookError VD-ROTATION-034."""
         rotation = self.recorded()
         if rotation.open and not self._records.change(replace(rotation, ended_at=rfc3339(self._clock.now()))):
-            raise RunbookError("VD-ROTATION-034", target=self._id)
+            raise publisher.OVERTAKEN.error(target=self._id)
 
     def look(self, change: Change, *, new: Rotation) -> str | None:
         """Return what is seen of a change to the rotation. new: the one that was to be begun."""

@@ -24,7 +24,7 @@ from publisher.rotation.plan import PHASES, RETIRE, Request, Step, begins, custo
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import Change, Plan
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import publisher
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, SECRET
 
@@ -63,7 +63,7 @@ def next_step(request: Request, facts: Facts) -> Step:
         return Step(plan=Plan(tuple(_opening(request, facts))))
     rotation = facts.newest
     if rotation is None or (facts.driven and rotation.rotation_id != facts.driven):
-        raise RunbookError("VD-ROTATION-034", "" if rotation is None else number_of(rotation), target=facts.driven)
+        raise publisher.OVERTAKEN.error("" if rotation is None else number_of(rotation), target=facts.driven)
     if not rotation.open:
         return Step()
     changes = _delivery(rotation, facts)
@@ -117,7 +117,7 @@ def key_after(change: Change, facts: Facts) -> KeyRecord:
             created_at=now,
         )
     if known.state in ("retired", "revoked") and change.after not in ("retired", "revoked"):
-        raise RunbookError("VD-ROTATION-034", f"it is {known.state}", target=key_id)
+        raise publisher.OVERTAKEN.error(f"it is {known.state}", target=key_id)
     if change.action == "promote":
         return replace(known, state="current", promoted_at=now)
     if change.action == "limit":
@@ -156,7 +156,7 @@ def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
     if key is None:
         changes.append(Change(4, "accept", f"{_KEY}{key_id}", None, "pending"))
     elif key.state in ("retired", "revoked"):
-        raise RunbookError("VD-ROTATION-032", f"it is {key.state}", target=key_id)
+        raise publisher.KEY_LOST.error(f"it is {key.state}", target=key_id)
     changes += phase_changes(rotation, SECRET, stage=_FIRST_PHASE)
     if key is None or key.state != "current":
         changes.append(Change(9, "promote", f"{_KEY}{key_id}", "pending", "current"))

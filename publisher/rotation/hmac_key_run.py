@@ -16,7 +16,7 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, Plan
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, publisher
 from runbook_lib.vault.hmac_key import KEY_BYTES
 
 RUNBOOK = "rotate_hmac"
@@ -144,7 +144,7 @@ class HmacRotation:
         wrapping_key = self._phases.wrapping_key(rotation)
         key = self._custody.read(self._instance_id, rotation.credential_id)
         if key is None:
-            raise RunbookError("VD-ROTATION-032", "its secret cannot be read", target=rotation.credential_id)
+            raise publisher.KEY_LOST.error("its secret cannot be read", target=rotation.credential_id)
         for _ in range(CHANGE_TRIES):
             rotation = self._rotation.recorded()
             if rotation.reached(change.after):
@@ -163,10 +163,10 @@ class HmacRotation:
                     rotation, wrapped=wrap(key, wrapping_key.jwk), wrapping_key_version=wrapping_key.version
                 )
             except RunbookError as error:
-                if error.code != "VD-ROTATION-034":
+                if not error.is_(publisher.OVERTAKEN):
                     raise
                 # Another operator drives the same: what that one has recorded is sent.
-        raise RunbookError("VD-ROTATION-034", target=rotation.rotation_id)
+        raise publisher.OVERTAKEN.error(target=rotation.rotation_id)
 
     def _change_key(self, change: Change) -> None:
         facts = replace(self.facts, now=self._clock.now())
@@ -183,4 +183,4 @@ class HmacRotation:
             known = self._keys.read(self._instance_id, key_id)
             if self._keys.change(hmac_rotation.key_after(change, replace(facts, keys=(known,) if known else ()))):
                 return
-        raise RunbookError("VD-ROTATION-034", target=key_id)
+        raise publisher.OVERTAKEN.error(target=key_id)

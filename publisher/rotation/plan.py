@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from publisher.rotation.record import CustomerState, Rotation
 from runbook_lib.change import Change, Plan
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import publisher
 
 # How the customer's side goes on, each phase with what it comes to.
 PHASES: tuple[tuple[str, CustomerState], ...] = (
@@ -59,7 +59,7 @@ def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
     if request.supersede and (
         open_one is None or request.supersede not in (open_one.rotation_id, *open_one.supersedes)
     ):
-        raise RunbookError("VD-ROTATION-036", target=request.supersede)
+        raise publisher.ROTATION_NOT_OPEN.error(target=request.supersede)
     if open_one is None or open_one.overtaken or open_one.rotation_id == request.supersede:
         return True
     return request.emergency and not open_one.emergency

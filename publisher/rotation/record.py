@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
 from runbook_lib.basics.clock import from_rfc3339
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import publisher
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -161,7 +161,7 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
     ill = [name for name in _TEXTS if not isinstance(entity.get(name), str)]
     ill += [name for name in _TIMES if name not in ill and not _is_time(entity[name])]
     if ill:
-        raise RunbookError("VD-ROTATION-040", ", ".join(ill), target=f"{entity['PartitionKey']}/{entity['RowKey']}")
+        raise publisher.RECORD_MALFORMED.error(", ".join(ill), target=f"{entity['PartitionKey']}/{entity['RowKey']}")
     customer = str(entity["customer"])
     return Rotation(
         instance_id=str(entity["PartitionKey"]),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.redaction import whole_words
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import automation
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
@@ -87,7 +87,7 @@ class AutomationAccount:
         """Return the Azure region of the account. Raises VD-AUTOMATION-001 where there is no account."""
         account = _found(lambda: self.client.automation_account.get(*self.at))
         if account is None or account.location is None:
-            raise RunbookError("VD-AUTOMATION-001", "it is not there", target=self.at[1])
+            raise automation.ACCOUNT_UNUSABLE.error("it is not there", target=self.at[1])
         return account.location
 
     def environment(self, name: str) -> str | None:
@@ -214,9 +214,9 @@ class AutomationAccount:
             status = error.status_code
             detail = whole_words(f"{status} {code}: {message}", MAX_WORDS)
             if status != 429 and (_LIMIT.search(code) or message.startswith(_MONTHLY_LIMIT)):
-                raise RunbookError("VD-AUTOMATION-007", detail, target=target) from error
+                raise automation.ACCOUNT_LIMIT_REACHED.error(detail, target=target) from error
             if status is not None and status < 500 and status not in (401, 403, 408, 429):
-                raise RunbookError("VD-AUTOMATION-008", detail, target=target) from error
+                raise automation.CHANGE_REFUSED.error(detail, target=target) from error
             raise
 
 

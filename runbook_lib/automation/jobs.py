@@ -8,7 +8,7 @@ from typing import Any
 from runbook_lib.automation.account import AutomationAccount, plain
 from runbook_lib.automation.job_line import FAILED, NoResultError, read_result
 from runbook_lib.basics.clock import Clock
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import automation
 from runbook_lib.run.parameters import encode
 
 # What Automation says of a job whose process ended with exit code 0.
@@ -45,8 +45,8 @@ class JobState:
 class JobResult:
     """How a job ended.
 
-    result: the runbook's own final JSON object (runbook_lib.automation.job_line), None where it printed none that counts. problem:
-    what is wrong with what it printed, "" for nothing.
+    result: the runbook's own final JSON object (runbook_lib.automation.job_line), None where it printed none that
+    counts. problem: what is wrong with what it printed, "" for nothing.
     """
 
     job_id: str
@@ -121,7 +121,7 @@ def wait_for_job(
     while not (state := job_state(account, job_id)).ended:
         waited = clock.monotonic() - started
         if waited > seconds:
-            raise RunbookError("VD-AUTOMATION-004", f"after {waited:.0f} s it is {state.status}", target=job_id)
+            raise automation.JOB_TIMED_OUT.error(f"after {waited:.0f} s it is {state.status}", target=job_id)
         clock.sleep(min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS))
     return job_result(account, state, correlation_id=correlation_id)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from runbook_lib.automation.account import AutomationAccount, HeldPackage
 from runbook_lib.basics.clock import Clock
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import automation
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 
@@ -66,10 +66,10 @@ class PackageImports:
             if state == SUCCEEDED:
                 return
             if held is not None and state in _FAILED:
-                raise RunbookError("VD-AUTOMATION-002", f"{state}. {held.error}".strip(), target=wheel.distribution)
+                raise automation.PACKAGE_REFUSED.error(f"{state}. {held.error}".strip(), target=wheel.distribution)
             if self._clock.monotonic() - begun > PROVISIONING_SECONDS:
                 detail = f"after {PROVISIONING_SECONDS:.0f} s it is {state}"
-                raise RunbookError("VD-AUTOMATION-003", detail, target=wheel.distribution)
+                raise automation.PACKAGE_IMPORT_TIMED_OUT.error(detail, target=wheel.distribution)
 
     def state(self, wheel: Wheel) -> str | None:
         """Return what a package is now: its version once it is provisioned, else its state, None where it is absent."""
@@ -96,7 +96,7 @@ class PackageImports:
                 pause = retry_after_seconds(headers, self._clock.now()) or THROTTLED_SECONDS
                 if self._clock.monotonic() + pause - self._last_taken > NONE_TAKEN_SECONDS:
                     detail = f"{NONE_TAKEN_SECONDS:.0f} s"
-                    raise RunbookError("VD-AUTOMATION-009", detail, target=wheel.distribution) from error
+                    raise automation.PACKAGE_IMPORTS_BLOCKED.error(detail, target=wheel.distribution) from error
                 self._clock.sleep(pause)
             else:
                 self._last_taken = self._clock.monotonic()

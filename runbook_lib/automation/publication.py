@@ -29,7 +29,7 @@ from runbook_lib.automation.account import (
 from runbook_lib.automation.package_import import PackageImports, package_state
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Change, NoChange, Plan
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import automation, release
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
 from runbook_lib.release.files import CONTAINER, ArtifactBlobs, blob_name
 
@@ -199,7 +199,7 @@ def plan(facts: Facts) -> Plan:
     wanted = facts.wanted
     _refuse_foreign(facts)
     if facts.environment not in (None, PYTHON):
-        raise RunbookError("VD-AUTOMATION-011", f"it is of {facts.environment}", target=wanted.environment)
+        raise automation.ENVIRONMENT_OF_OTHER_PYTHON.error(f"it is of {facts.environment}", target=wanted.environment)
     changes: list[Change] = []
     unchanged: list[NoChange] = []
 
@@ -217,7 +217,7 @@ def plan(facts: Facts) -> Plan:
             unchanged.append(NoChange(target, f"is {seen}"))
         else:
             # Files are written once: nothing of ours replaces it, and nothing may come of it.
-            raise RunbookError("VD-STORAGE-003", f"its content has {seen}", target=target)
+            raise release.STORED_FILE_DIFFERS.error(f"its content has {seen}", target=target)
     compare(CREATE, f"environment {wanted.environment}", facts.environment, PYTHON)
     for wheel in wanted.packages.wheels:
         held = facts.packages.get(wheel.distribution.lower())
@@ -282,7 +282,7 @@ def _refuse_foreign(facts: Facts) -> None:
         elif not held.ours and held.sha256 != script.blob.sha256:
             foreign.append(f"{script.name} (in {held.environment or 'no runtime environment'})")
     if foreign:
-        raise RunbookError("VD-AUTOMATION-006", ", ".join(foreign))
+        raise automation.RUNBOOK_OF_SOMEBODY_ELSE.error(", ".join(foreign))
 
 
 def _target(blob: ArtifactBlob) -> str:

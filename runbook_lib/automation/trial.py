@@ -7,30 +7,38 @@ from typing import Literal
 
 from runbook_lib.automation.jobs import JobResult
 from runbook_lib.basics.redaction import whole_words
+from runbook_lib.errors import automation, azure, component_registry, container_registry, release, vault
 
 LackKind = Literal["package", "role", "name", "endpoint", "other"]
 
-# By the beginning of an error's code, the longest that fits counts.
+# By an error's code, and where that is not here by its area.
 _KINDS: dict[str, LackKind] = {
-    "VD-IDENTITY-": "role",
-    "VD-NET-001": "endpoint",
-    "VD-NET-002": "endpoint",
-    "VD-NET-003": "role",
-    "VD-REGISTRY-": "endpoint",
-    "VD-REGISTRY-002": "role",
-    "VD-REGISTRY-003": "role",
-    "VD-SETTINGS-": "name",
-    "VD-MANIFEST-001": "name",
-    "VD-MANIFEST-010": "name",
-    "VD-MANIFEST-012": "name",
-    "VD-STORAGE-001": "name",
-    "VD-STORAGE-004": "name",
-    "VD-VAULT-": "name",
-    "VD-AUTOMATION-001": "name",
+    azure.IDENTITY: "role",
+    azure.UNREACHABLE.code: "endpoint",
+    azure.SERVICE_FAILED.code: "endpoint",
+    azure.REQUEST_REFUSED.code: "role",
+    container_registry.REGISTRY: "endpoint",
+    container_registry.TOKEN_REFUSED.code: "role",
+    container_registry.IDENTITY_REFUSED.code: "role",
+    azure.SETTINGS: "name",
+    release.NO_SUCH_RELEASE.code: "name",
+    release.NO_RELEASE_INSTALLED.code: "name",
+    release.ARTIFACT_MISSING.code: "name",
+    release.CONTAINER_NOT_IMMUTABLE.code: "name",
+    release.CONTAINER_MISSING.code: "name",
+    vault.AREA: "name",
+    automation.ACCOUNT_UNUSABLE.code: "name",
 }
 # What is offered is not to be installed now: whoever found that out has seen all that it needs. Nor is anything lacking
 # where no component is registered yet: validation comes before the component registry.
-_REFUSALS = frozenset({"VD-MANIFEST-006", "VD-MANIFEST-007", "VD-MANIFEST-008", "VD-HEALTH-001"})
+_REFUSALS = frozenset(
+    {
+        release.RELEASE_EXPIRED.code,
+        release.RELEASE_OLDER_THAN_INSTALLED.code,
+        release.SAME_VERSION_OTHER_DIGEST.code,
+        component_registry.NO_COMPONENT_REGISTERED.code,
+    }
+)
 # How Python words it, in a traceback on stderr or in the verbose stream.
 _NO_MODULE = re.compile(r"(?:No module named|cannot import name) ['\"]([\w.]+)['\"]")
 # How much of a job's exception, which may be a whole traceback, is shown.
@@ -64,4 +72,4 @@ def lack_of(job: JobResult, lines: Iterable[str]) -> Lack | None:
 
 
 def _kind_of(code: str) -> LackKind:
-    return _KINDS[max(fits, key=len)] if (fits := [start for start in _KINDS if code.startswith(start)]) else "other"
+    return _KINDS.get(code) or _KINDS.get(code.rpartition("-")[0], "other")

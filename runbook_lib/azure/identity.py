@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import whole_words
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import ErrorEntry, azure
 from runbook_lib.network.http import new_session, silence_libraries
 from runbook_lib.network.retry import NetworkRetryPolicy
 
@@ -49,11 +49,11 @@ def credential_of(client_id: str, environ: Mapping[str, str], *, clock: Clock = 
     gives no token, VD-IDENTITY-002 where no login does.
     """
     if environ.get("IDENTITY_ENDPOINT") and environ.get("IDENTITY_HEADER"):
-        return _NamingCredential(_managed_identity(client_id, clock), "VD-IDENTITY-001")
+        return _NamingCredential(_managed_identity(client_id, clock), azure.NO_MANAGED_IDENTITY)
     if any(environ.get(name) for name in _SANDBOX_VARIABLES):
         # A developer's login would be looked for by starting programs, which a sandbox does not support.
-        raise RunbookError("VD-IDENTITY-001", "IDENTITY_ENDPOINT and IDENTITY_HEADER are not both set")
-    return _NamingCredential(_developer_login(), "VD-IDENTITY-002")
+        raise azure.NO_MANAGED_IDENTITY.error("IDENTITY_ENDPOINT and IDENTITY_HEADER are not both set")
+    return _NamingCredential(_developer_login(), azure.NO_LOGIN)
 
 
 def _managed_identity(client_id: str, clock: Clock) -> Any:
@@ -64,7 +64,7 @@ def _managed_identity(client_id: str, clock: Clock) -> Any:
     from runbook_lib.network.sdk_retry import SdkRetryPolicy
 
     if not client_id:
-        raise RunbookError("VD-SETTINGS-001", "takes the client id of vibedata-uami, a GUID", target="uami_client_id")
+        raise azure.MISSING_SETTING.error("takes the client id of vibedata-uami, a GUID", target="uami_client_id")
     return ManagedIdentityCredential(
         client_id=client_id,
         transport=RequestsTransport(session=new_session(), session_owner=False),
@@ -85,9 +85,9 @@ class _NamingCredential:
     """A credential whose failures have a code of the catalogue. One thread asks at a time: the others find the
     answer."""
 
-    def __init__(self, credential: Any, code: str) -> None:
+    def __init__(self, credential: Any, entry: ErrorEntry) -> None:
         self._credential = credential
-        self._code = code
+        self._entry = entry
         self._lock = threading.Lock()
 
     def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
@@ -112,4 +112,4 @@ class _NamingCredential:
                 story = str(error).partition("Attempted credentials:")
                 said = story[2].partition("To mitigate")[0] or story[0]
                 words = whole_words(" ".join(said.split()), MAX_WORDS)
-                raise RunbookError(self._code, words, target=" ".join(scopes)) from error
+                raise self._entry.error(words, target=" ".join(scopes)) from error

@@ -19,7 +19,7 @@ from runbook_lib.azure.names import (
     fits,
 )
 from runbook_lib.basics import addresses, strict_json
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import azure, trust
 
 ENVIRONMENT_PREFIX = "VIBEDATA_"
 AUTOMATION_VARIABLE = "vibedata-settings"
@@ -81,7 +81,8 @@ _FORMS: dict[str, Form] = {
     "uami_client_id": (f"({GUID[0]})?", GUID[1]),
     "publisher_api": _URL,
     "instance_id": (r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes"),
-    # Two while the publisher changes to another. Where none is pinned, nothing is trusted: runbook_lib.release.trust_policy.
+    # Two while the publisher changes to another. Where none is pinned, nothing is trusted:
+    # runbook_lib.release.trust_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
 }
@@ -130,10 +131,10 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
     """
     for name in WITH_THE_DEPLOYMENT:
         if name in overrides:
-            raise RunbookError("VD-TRUST-031", target=name)
+            raise trust.TRUST_AS_PARAMETER.error(target=name)
     for name in ADDRESSES:
         if name in overrides:
-            raise RunbookError("VD-SETTINGS-004", target=name)
+            raise azure.ADDRESS_AS_PARAMETER.error(target=name)
     sources: list[tuple[str, Mapping[str, str]]] = [
         ("the parameter settings", overrides),
         ("the environment", _from_environment(environ)),
@@ -142,12 +143,12 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
     for source, values in sources:
         for name in values:
             if name not in _FORMS:
-                raise RunbookError("VD-SETTINGS-003", f"from {source}; known are {', '.join(_FORMS)}", target=name)
+                raise azure.UNKNOWN_SETTING.error(f"from {source}; known are {', '.join(_FORMS)}", target=name)
     _require_all(sources)
     settings = Settings(**{item.name: _value(item.name, sources) for item in fields(Settings)})
     for name in IDENTITY:
         if name in overrides:
-            raise RunbookError("VD-SETTINGS-004", target=name)
+            raise azure.ADDRESS_AS_PARAMETER.error(target=name)
     return settings
 
 
@@ -166,7 +167,7 @@ def automation_variable() -> str | None:
     except automationassets.AutomationAssetNotFound:
         return None
     if value is not None and not isinstance(value, str):
-        raise RunbookError("VD-SETTINGS-002", "takes a text, itself a JSON object", target=AUTOMATION_VARIABLE)
+        raise azure.MALFORMED_SETTING.error("takes a text, itself a JSON object", target=AUTOMATION_VARIABLE)
     return value
 
 
@@ -182,11 +183,11 @@ def _from_variable(text: str | None) -> dict[str, str]:
     try:
         values = strict_json.loads(text)
     except strict_json.NotStrictJsonError as error:
-        raise RunbookError(
-            "VD-SETTINGS-002", f"takes a JSON object of texts; {error}", target=AUTOMATION_VARIABLE
+        raise azure.MALFORMED_SETTING.error(
+            f"takes a JSON object of texts; {error}", target=AUTOMATION_VARIABLE
         ) from error
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise RunbookError("VD-SETTINGS-002", "takes a JSON object of texts", target=AUTOMATION_VARIABLE)
+        raise azure.MALFORMED_SETTING.error("takes a JSON object of texts", target=AUTOMATION_VARIABLE)
     return values
 
 
@@ -197,8 +198,7 @@ def _require_all(sources: list[tuple[str, Mapping[str, str]]]) -> None:
     if missing:
         takes = "; ".join(f"{name} takes {_FORMS[name][1]}" for name in missing)
         variables = ", ".join(ENVIRONMENT_PREFIX + name.upper() for name in missing)
-        raise RunbookError(
-            "VD-SETTINGS-001",
+        raise azure.MISSING_SETTING.error(
             takes,
             target=", ".join(missing),
             remedy=f"For the command vibedata, set {variables} in the environment; for the lab: `source .lab/lab.env`."
@@ -217,10 +217,10 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
         value = value.lower() if name in _LOWERED else value
     form, takes = _FORMS[name], _FORMS[name][1]
     if len(value) > MAX_VALUE_LENGTH or not fits(form, value):
-        raise RunbookError("VD-SETTINGS-002", f"takes {takes}; from {source}", target=name)
+        raise azure.MALFORMED_SETTING.error(f"takes {takes}; from {source}", target=name)
     if name in ADDRESSES:
         try:
             addresses.read(value if _FORMS[name] == _URL else f"https://{value}")
         except addresses.NotAnAddressError as error:
-            raise RunbookError("VD-SETTINGS-002", f"takes {takes}, and {error}; from {source}", target=name) from error
+            raise azure.MALFORMED_SETTING.error(f"takes {takes}, and {error}; from {source}", target=name) from error
     return value.rstrip("/") if _FORMS[name] == _URL else value

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.callbacks.payloads import Payload, Ping, to_json
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import ErrorEntry, callbacks
 from runbook_lib.network.http import TooLarge, read_capped
 from runbook_lib.network.retry import PolicySource, send
 from runbook_lib.request_signing.signer import SKEW_SECONDS, SigningKey, sign
@@ -77,12 +77,12 @@ class CallbackClient:
         url = f"{self._publisher_api}/v1/instances/{payload.instance_id}/{payload.kind}"
         answer, body = self._post(url, report.report_id, to_json(payload), key)
         problem = _problem(answer.status_code, body, key.key_id)
-        if problem == "VD-CALLBACK-022" and (off := _clocks_off(answer.headers, self._clock.now())):
-            raise RunbookError("VD-CALLBACK-021", off, target=_host(url))
-        if problem == "VD-CALLBACK-022":
-            raise RunbookError(problem, f"key {key.key_id}, POST {urlsplit(url).path}", target=_host(url))
-        if problem:
-            raise RunbookError(problem, f"status {answer.status_code} for POST {urlsplit(url).path}", target=_host(url))
+        if problem is callbacks.SIGNATURE_REFUSED and (off := _clocks_off(answer.headers, self._clock.now())):
+            raise callbacks.SIGNATURE_REFUSED_CLOCKS_DIFFER.error(off, target=_host(url))
+        if problem is callbacks.SIGNATURE_REFUSED:
+            raise problem.error(f"key {key.key_id}, POST {urlsplit(url).path}", target=_host(url))
+        if problem is not None:
+            raise problem.error(f"status {answer.status_code} for POST {urlsplit(url).path}", target=_host(url))
 
     def _post(self, url: str, report_id: str, body: bytes, key: SigningKey) -> "tuple[requests.Response, bytes | None]":
         """Return the answer and its body, None for one that is too large."""
@@ -122,7 +122,7 @@ class CallbackClient:
         except TooLarge:
             return answer, None
         except requests.RequestException as error:
-            raise RunbookError("VD-CALLBACK-020", type(error).__name__, target=_host(url)) from error
+            raise callbacks.NO_ANSWER.error(type(error).__name__, target=_host(url)) from error
 
 
 def callback_client(context: "Context") -> CallbackClient:
@@ -135,15 +135,15 @@ def callback_client(context: "Context") -> CallbackClient:
     )
 
 
-def _problem(status: int, body: bytes | None, key_id: str) -> str:
-    """Return the code of what is wrong with an answer, "" for nothing. body: None where it was too large."""
+def _problem(status: int, body: bytes | None, key_id: str) -> ErrorEntry | None:
+    """Return what is wrong with an answer, None for nothing. body: None where it was too large."""
     if status == 200:
-        return "" if body is not None and _is_acceptance(body, key_id) else "VD-CALLBACK-023"
+        return None if body is not None and _is_acceptance(body, key_id) else callbacks.NOT_THE_CALLBACK_API
     if status == 401:
-        return "VD-CALLBACK-022"
+        return callbacks.SIGNATURE_REFUSED
     if status in (408, 429) or status >= 500:
-        return "VD-CALLBACK-020"
-    return "VD-CALLBACK-024" if status >= 400 else "VD-CALLBACK-023"
+        return callbacks.NO_ANSWER
+    return callbacks.REPORT_NOT_TAKEN if status >= 400 else callbacks.NOT_THE_CALLBACK_API
 
 
 def _is_acceptance(body: bytes, key_id: str) -> bool:

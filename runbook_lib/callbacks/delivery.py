@@ -25,7 +25,8 @@ from runbook_lib.callbacks.payloads import (
     to_json,
 )
 from runbook_lib.callbacks.spool import CallbackSpool
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import ErrorEntry, RunbookError
+from runbook_lib.errors import callbacks as callbacks_errors
 from runbook_lib.network.failures import name_error
 from runbook_lib.operations_log.events import Entry
 from runbook_lib.request_signing.signer import SigningKey
@@ -44,10 +45,12 @@ SECONDS_PER_RUN = 60.0
 # others first.
 REFUSALS_PER_RUN = 5
 
-# Expected until the first rotation of the key: nothing to warn of.
-_NO_KEY_YET = "VD-CALLBACK-029"
 # The report itself is at fault, not the way to the publisher.
-_REPORT_AT_FAULT = frozenset({"VD-CALLBACK-024", "VD-CALLBACK-026", "VD-CALLBACK-031"})
+_REPORT_AT_FAULT = (
+    callbacks_errors.REPORT_NOT_TAKEN,
+    callbacks_errors.NO_REPORT,
+    callbacks_errors.REPORT_OF_OTHER_INSTANCE,
+)
 
 F = TypeVar("F")
 
@@ -118,7 +121,7 @@ class _Delivery:
         self._started = context.clock.monotonic()
         self._begun = 0
         self._refused = 0
-        self._warned: set[str] = set()
+        self._warned: set[ErrorEntry] = set()
 
     def deliver(self, payloads: Sequence[Payload]) -> None:
         """Send or keep everything; raises nothing of what may go wrong with it."""
@@ -128,13 +131,13 @@ class _Delivery:
         try:
             (waiting, strangers), in_turn = self._spool.waiting(), True
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._warn(_named("VD-CALLBACK-025", error))
+            self._warn(_named(callbacks_errors.SPOOL_UNUSABLE, error))
             # Older ones may wait: none of the run's own goes before them.
             waiting, strangers, in_turn = [], Strangers(), False
         try:
             self._spool.tell_once(strangers, self._warn)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._warn(_named("VD-CALLBACK-025", error))
+            self._warn(_named(callbacks_errors.SPOOL_UNUSABLE, error))
         if waiting:
             self._signing_key()  # where there is none, no report is even read
         refused = [each for each in waiting if each.refused_at]
@@ -164,7 +167,7 @@ class _Delivery:
                     return False
                 self._spool.remove(blob)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named("VD-CALLBACK-025", error), blob)
+            self._stop_for(_named(callbacks_errors.SPOOL_UNUSABLE, error), blob)
             return False
         return True
 
@@ -176,7 +179,7 @@ class _Delivery:
         try:
             self._client.send(report, key)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named("VD-CALLBACK-020", error), blob)
+            self._stop_for(_named(callbacks_errors.NO_ANSWER, error), blob)
             return False
         self._context.record(_entry(report, "sent"))
         return True
@@ -194,10 +197,10 @@ class _Delivery:
             try:
                 self._key = read_signing_key(self._context)
             except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-                self._stop_for(_named("VD-CALLBACK-028", error))
+                self._stop_for(_named(callbacks_errors.KEY_UNUSABLE, error))
             else:
                 if self._key is None:
-                    self._stop_for(RunbookError("VD-CALLBACK-029"))
+                    self._stop_for(callbacks_errors.NO_KEY_YET.error())
         return self._key
 
     def _stop_for(self, error: RunbookError, blob: Spooled | None = None) -> None:
@@ -206,7 +209,7 @@ class _Delivery:
         blob: in which the report waits. Where the report itself is at fault, it is set aside, and told of the first
         time.
         """
-        at_fault = error.code in _REPORT_AT_FAULT
+        at_fault = error.is_(*_REPORT_AT_FAULT)
         if not (at_fault and blob is not None and blob.refused_at):
             self._warn(error)
         self._refused += at_fault
@@ -216,7 +219,7 @@ class _Delivery:
             try:
                 self._spool.set_aside(blob, rfc3339(self._context.clock.now()))
             except Exception as other:  # noqa: BLE001 - as in `tell_publisher`
-                self._warn(_named("VD-CALLBACK-025", other))
+                self._warn(_named(callbacks_errors.SPOOL_UNUSABLE, other))
 
     def _keep(self, report: CallbackReport, left: list[Spooled], *, in_turn: bool) -> None:
         """Let a report of this run wait; where it cannot, the job's output has it.
@@ -226,7 +229,7 @@ class _Delivery:
         try:
             left.append(self._spool.put(report, left))
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            named = _named("VD-CALLBACK-025", error)
+            named = _named(callbacks_errors.SPOOL_UNUSABLE, error)
             self._warn(named)
             if not in_turn and self._try_to_send(report):
                 return
@@ -237,9 +240,10 @@ class _Delivery:
 
     def _warn(self, error: RunbookError) -> None:
         """Tell of a failure, of each kind once."""
-        if error.code not in self._warned:
-            self._warned.add(error.code)
-            if error.code == _NO_KEY_YET:
+        if error.entry not in self._warned:
+            self._warned.add(error.entry)
+            # Expected until the first rotation of the key: nothing to warn of.
+            if error.is_(callbacks_errors.NO_KEY_YET):
                 self._context.output.verbose(f"no report to the publisher yet: {error.title} ({error.code}); it waits")
             else:
                 self._context.output.warn_of(error)
@@ -269,23 +273,23 @@ def tell_publisher(
                 payloads.append(payload)
     except Exception as error:  # noqa: BLE001 - no callback ever fails the run; what waits goes all the same
         detail = str(error) if isinstance(error, PayloadRefusedError) else type(error).__name__
-        context.output.warning(str(RunbookError("VD-CALLBACK-030", detail)))
+        context.output.warning(str(callbacks_errors.REPORT_NOT_MADE.error(detail)))
     try:
         _Delivery(context, new_id=new_id, may_send=may_send).deliver(payloads)
     except Exception as error:  # noqa: BLE001 - as above; a stop in the middle of an import leaves half a library behind
-        context.output.warning(str(RunbookError("VD-CALLBACK-025", type(error).__name__)))
+        context.output.warning(str(callbacks_errors.SPOOL_UNUSABLE.error(type(error).__name__)))
         for payload in payloads:
             context.output.info(_kept_nowhere(payload))
 
 
-def _named(code: str, error: Exception) -> RunbookError:
-    """Return a callback's own error as it is, any other as `code`, its cause in the words of the catalogue."""
+def _named(entry: ErrorEntry, error: Exception) -> RunbookError:
+    """Return a callback's own error as it is, any other as `entry`, its cause in the words of the catalogue."""
     named = name_error(error)
-    if named is not None and named.code.startswith("VD-CALLBACK-"):
+    if named is not None and named.area == callbacks_errors.AREA:
         return named
     if named is None:
-        return RunbookError(code, type(error).__name__)
-    told = RunbookError(code, f"{named.code}: {named.message}")
+        return entry.error(type(error).__name__)
+    told = entry.error(f"{named.code}: {named.message}")
     told.origin = named.origin
     return told
 

@@ -1,9 +1,9 @@
 """Reports that wait for the publisher, in a blob container: the next run that can deliver them does, oldest first.
 
 A blob's name says when its report was made, of what kind and id it is, and the SHA-256 of its content. What the suite
-did not write is never read (runbook_lib.spool.container); what is read is held against the name, against the allow-list, and
-against this instance, so that nothing leaves the tenant because somebody put it there. The container is bounded by
-refusing more: nothing that waits is dropped for something newer.
+did not write is never read (runbook_lib.spool.container); what is read is held against the name, against the
+allow-list, and against this instance, so that nothing leaves the tenant because somebody put it there. The container is
+bounded by refusing more: nothing that waits is dropped for something newer.
 
 A blob that was refused for what it holds stays in its place and says so in its metadata: it comes after all others.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.callbacks.client import CallbackReport
 from runbook_lib.callbacks.payloads import MAX_PAYLOAD_BYTES, PayloadRefusedError, parse, to_json
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, callbacks
 from runbook_lib.spool.container import NotAuthenticError, Spool, Spooled, Strangers
 from runbook_lib.spool.keys import SpoolKeys
 
@@ -47,9 +47,7 @@ class CallbackSpool:
 
     def tell_once(self, strangers: Strangers, tell: Callable[[RunbookError], object]) -> None:
         """Tell of strangers' blobs that no run has told of yet, as RunbookError VD-CALLBACK-026."""
-        self._spool.tell_once(
-            strangers, lambda found: tell(RunbookError("VD-CALLBACK-026", str(found), target=CONTAINER))
-        )
+        self._spool.tell_once(strangers, lambda found: tell(callbacks.NO_REPORT.error(str(found), target=CONTAINER)))
 
     def read(self, blob: Spooled) -> CallbackReport | None:
         """Return a report; None where it is gone: another run has delivered it.
@@ -65,10 +63,10 @@ class CallbackSpool:
                 return None
             payload = parse(found[1], content)
         except (NotAuthenticError, PayloadRefusedError) as error:
-            raise RunbookError("VD-CALLBACK-026", str(error), target=target) from error
+            raise callbacks.NO_REPORT.error(str(error), target=target) from error
         if payload.instance_id != self._instance_id:
             what = f"it is of {payload.instance_id}, and this is {self._instance_id}"
-            raise RunbookError("VD-CALLBACK-031", what, target=target)
+            raise callbacks.REPORT_OF_OTHER_INSTANCE.error(what, target=target)
         return CallbackReport(report_id=found[2], payload=payload)
 
     def put(self, report: CallbackReport, waiting: Sequence[Spooled]) -> Spooled:
@@ -76,7 +74,7 @@ class CallbackSpool:
         content = to_json(report.payload)
         size = sum(each.size for each in waiting) + len(content)
         if len(waiting) >= MAX_WAITING_REPORTS or size > MAX_WAITING_BYTES:
-            raise RunbookError("VD-CALLBACK-027", f"{len(waiting)} reports wait", target=CONTAINER)
+            raise callbacks.SPOOL_FULL.error(f"{len(waiting)} reports wait", target=CONTAINER)
         return self._spool.put(_name_of(report, content), content)
 
     def remove(self, blob: Spooled) -> None:

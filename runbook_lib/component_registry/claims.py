@@ -21,7 +21,7 @@ from typing import Any
 from runbook_lib.component_registry.endpoints import CONTAINER_APPS, endpoint_of, member
 from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.schema import fit
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import component_registry
 from runbook_lib.release.model import Component, Health, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOKS = "Microsoft.Automation/automationAccounts/runbooks"
@@ -66,7 +66,9 @@ def claims(manifest: ReleaseManifest, resources: Iterable[Resource], *, automati
     lacking = [component for component in every if component.resource_type and _key(component) not in there]
     if lacking:
         told = "; ".join(sorted(f"{each.resource_type} {each.resource_name} ({each.name})" for each in lacking))
-        raise RunbookError("VD-COMPONENT-001", f"{len(lacking)} of {len(every)}: {told}", target=manifest.version)
+        raise component_registry.RESOURCE_MISSING.error(
+            f"{len(lacking)} of {len(every)}: {told}", target=manifest.version
+        )
     return tuple(
         Claim(
             component=component,
@@ -131,7 +133,7 @@ def _check_once(components: Iterable[Component]) -> None:
         if len(same) > 1
     ]
     if told:
-        raise RunbookError("VD-COMPONENT-002", "; ".join(told))
+        raise component_registry.RESOURCE_NAMED_TWICE.error("; ".join(told))
 
 
 def found(claim: Claim, properties: Mapping[str, Any], script_sha256: str) -> Found:

@@ -11,7 +11,7 @@ from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses
 from runbook_lib.component_registry.endpoints import CONTAINER_APPS, SITES, member
 from runbook_lib.component_registry.schema import fit
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import azure
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
@@ -121,9 +121,9 @@ class ManagedResources:
             try:
                 response = self._client.send_request(HttpRequest("GET", address))
             except (DecodeError, RecursionError) as error:  # the client reads JSON by itself
-                raise RunbookError("VD-ARM-001", "a page is no JSON") from error
+                raise azure.ARM_ANSWER_UNCLEAR.error("a page is no JSON") from error
             if response.status_code == 404:
-                raise RunbookError("VD-ARM-002", target=self._settings.resource_group)
+                raise azure.NO_SUCH_RESOURCE_GROUP.error(target=self._settings.resource_group)
             response.raise_for_status()
             items, address = _page(response)
             del response
@@ -131,7 +131,7 @@ class ManagedResources:
             if not address:
                 return
             address = self._at_arm(address)
-        raise RunbookError("VD-ARM-001", f"the listing has more than {MAX_PAGES} pages")
+        raise azure.ARM_ANSWER_UNCLEAR.error(f"the listing has more than {MAX_PAGES} pages")
 
     def _at_arm(self, link: str) -> str:
         """Return the address of a next page. Elsewhere than at ARM nothing is asked: ARM's token would go there."""
@@ -139,9 +139,9 @@ class ManagedResources:
         try:
             there = addresses.follow(arm, link)
         except addresses.NotAnAddressError as error:
-            raise RunbookError("VD-ARM-001", f"a page leads to no address: {error}") from error
+            raise azure.ARM_ANSWER_UNCLEAR.error(f"a page leads to no address: {error}") from error
         if there.origin != arm.origin:
-            raise RunbookError("VD-ARM-001", "a page leads elsewhere", target=there.origin)
+            raise azure.ARM_ANSWER_UNCLEAR.error("a page leads elsewhere", target=there.origin)
         return str(there)
 
 
@@ -150,13 +150,13 @@ def _page(response: Any) -> tuple[list[Mapping[str, Any]], str]:
     try:
         page = response.json()
     except (ValueError, RecursionError) as error:
-        raise RunbookError("VD-ARM-001", "a page is no JSON") from error
+        raise azure.ARM_ANSWER_UNCLEAR.error("a page is no JSON") from error
     items = member(page, "value")
     link = member(page, "nextLink")
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
-        raise RunbookError("VD-ARM-001", "a page has no list of resources")
+        raise azure.ARM_ANSWER_UNCLEAR.error("a page has no list of resources")
     if link is not None and not isinstance(link, str):
-        raise RunbookError("VD-ARM-001", "a page's link is no text")
+        raise azure.ARM_ANSWER_UNCLEAR.error("a page's link is no text")
     return items, link or ""
 
 
@@ -180,7 +180,7 @@ def _resource(item: Mapping[str, Any]) -> Resource:
 def _text(item: Mapping[str, Any], name: str) -> str:
     value = item.get(name)
     if not isinstance(value, str) or not value:
-        raise RunbookError("VD-ARM-001", f"a resource has no {name}")
+        raise azure.ARM_ANSWER_UNCLEAR.error(f"a resource has no {name}")
     return fit(value)
 
 

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import component_registry
 
 SCHEMA, COMPONENTS, RESOURCES = "Schema", "Components", "Resources"
 POLICIES, RELEASES, CREDENTIALS = "Policies", "Releases", "Credentials"
@@ -167,7 +167,7 @@ def check_schema(entity: Entity) -> None:
     version = entity.get("schemaVersion")
     if type(version) is not int or version > SCHEMA_VERSION:
         seen = version if type(version) is int else "no whole number"
-        raise RunbookError("VD-COMPONENT-003", f"it is {seen}; this runbook knows {SCHEMA_VERSION}")
+        raise component_registry.SCHEMA_IS_NEWER.error(f"it is {seen}; this runbook knows {SCHEMA_VERSION}")
 
 
 def digest_of(columns: Entity, names: Sequence[str]) -> bytes:
@@ -237,10 +237,14 @@ def _request_bytes(row: Row) -> int:
 def _check_size(row: Row) -> None:
     where = f"{row.table} {row.partition}/{row.name}"[:MAX_KEY_CHARACTERS]
     if max(len(row.partition), len(row.name)) > MAX_KEY_CHARACTERS:
-        raise RunbookError("VD-COMPONENT-004", f"its key is over {MAX_KEY_CHARACTERS} characters", target=where)
+        raise component_registry.ENTITY_TOO_LARGE.error(
+            f"its key is over {MAX_KEY_CHARACTERS} characters", target=where
+        )
     size = _entity_bytes(row)
     if size > MAX_ENTITY_BYTES:
-        raise RunbookError("VD-COMPONENT-004", f"it has {size} bytes; at most {MAX_ENTITY_BYTES} fit", target=where)
+        raise component_registry.ENTITY_TOO_LARGE.error(
+            f"it has {size} bytes; at most {MAX_ENTITY_BYTES} fit", target=where
+        )
 
 
 def _entity_bytes(row: Row) -> int:

@@ -27,7 +27,7 @@ from runbook_lib.component_registry.schema import (
     digest_of,
     is_key,
 )
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import component_registry
 from runbook_lib.network.listing import bounded
 from runbook_lib.network.retry import Attempts, PolicySource
 
@@ -83,7 +83,7 @@ class ComponentTables:
             self._service.create_table(table)
         except HttpResponseError as error:
             if error.status_code == 409 and not self.exists(table):
-                raise RunbookError("VD-COMPONENT-007", error.message.partition("\n")[0], target=table) from error
+                raise component_registry.TABLE_NOT_MADE.error(error.message.partition("\n")[0], target=table) from error
             if error.status_code != 409:
                 raise
 
@@ -163,7 +163,7 @@ class ComponentTables:
                     status = error.status_code or 0
                     conflicts += status in _CONFLICT_STATUSES
                     if conflicts > CONFLICTS:
-                        raise RunbookError("VD-COMPONENT-006", target=batch.target) from error
+                        raise component_registry.TABLES_KEEP_CHANGING.error(target=batch.target) from error
                     # A whole request's failure was retried below; this is one within a batch's answer.
                     if status not in _CONFLICT_STATUSES and not (
                         type(error).__name__ == "TableTransactionError" and attempts.wait_after_status(status, {})

@@ -15,7 +15,7 @@ from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses, strict_json
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import whole_words
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, container_registry
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.vault.publisher_token import PublisherToken
 
@@ -33,15 +33,19 @@ MAX_WORDS = 1000
 # ARM puts before the source's body ("Invalid message Unauthorized Unauthorized {...}", Azure/acr#181, #457, #632). A
 # failure that has none of them is VD-IMPORT-002.
 _CODES = {
-    "DIGEST_INVALID": "VD-IMPORT-004",
-    "MANIFEST_UNKNOWN": "VD-IMPORT-001",
-    "MANIFEST_BLOB_UNKNOWN": "VD-IMPORT-001",
-    "BLOB_UNKNOWN": "VD-IMPORT-001",
-    "NAME_UNKNOWN": "VD-IMPORT-001",
-    "UNAUTHORIZED": "VD-IMPORT-005",
-    "DENIED": "VD-IMPORT-005",
+    "DIGEST_INVALID": container_registry.IMAGE_DIGEST_MISMATCH,
+    "MANIFEST_UNKNOWN": container_registry.IMAGE_MISSING_AT_SOURCE,
+    "MANIFEST_BLOB_UNKNOWN": container_registry.IMAGE_MISSING_AT_SOURCE,
+    "BLOB_UNKNOWN": container_registry.IMAGE_MISSING_AT_SOURCE,
+    "NAME_UNKNOWN": container_registry.IMAGE_MISSING_AT_SOURCE,
+    "UNAUTHORIZED": container_registry.SOURCE_REFUSES_IMPORT,
+    "DENIED": container_registry.SOURCE_REFUSES_IMPORT,
 }
-_STATUSES = {"NotFound": "VD-IMPORT-001", "Unauthorized": "VD-IMPORT-005", "Forbidden": "VD-IMPORT-005"}
+_STATUSES = {
+    "NotFound": container_registry.IMAGE_MISSING_AT_SOURCE,
+    "Unauthorized": container_registry.SOURCE_REFUSES_IMPORT,
+    "Forbidden": container_registry.SOURCE_REFUSES_IMPORT,
+}
 # A code as a body has it, or at the head of a sentence. Words are no codes, and what is a part of a name is neither:
 # a tag or a resource group may be called DENIED.
 _CODE = re.compile(
@@ -198,8 +202,8 @@ def failure(code: str, message: str, image: str) -> RunbookError:
     """Return the error that a failed import's code and message amount to: the source's first code tells. Pure."""
     codes = [_CODES.get(found["quoted"] or found["bare"]) for found in _CODE.finditer(message)]
     statuses = [_STATUSES.get(found["status"]) for found in _STATUS.finditer(message)]
-    entry = next((each for each in (_CODES.get(code), *codes, *statuses) if each), "VD-IMPORT-002")
-    return RunbookError(entry, reason(code, message), target=image)
+    entry = next((each for each in (_CODES.get(code), *codes, *statuses) if each), container_registry.IMPORT_FAILED)
+    return entry.error(reason(code, message), target=image)
 
 
 def reason(code: str, message: str) -> str:
@@ -224,9 +228,14 @@ def _refused(error: HttpResponseError, image: str) -> RunbookError:
 
 def _at_target(status: int | None, code: str, message: str, image: str) -> RunbookError | None:
     """Return what a status says that is not about the source, None where it may be."""
-    entries = {401: "VD-REGISTRY-003", 403: "VD-REGISTRY-003", 404: "VD-IMPORT-002", 409: "VD-IMPORT-006"}
+    entries = {
+        401: container_registry.IDENTITY_REFUSED,
+        403: container_registry.IDENTITY_REFUSED,
+        404: container_registry.IMPORT_FAILED,
+        409: container_registry.IMPORT_REFUSED_FOR_NOW,
+    }
     entry = entries.get(status or 0)
-    return None if entry is None else RunbookError(entry, reason(code, message), target=image)
+    return None if entry is None else entry.error(reason(code, message), target=image)
 
 
 def _error_of(response: "HttpResponse") -> tuple[str, str]:

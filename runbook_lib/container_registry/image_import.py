@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry.reader import ContainerRegistryReader
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import container_registry
 from runbook_lib.network.retry import AnswerLost
 from runbook_lib.vault.publisher_token import PublisherToken
 
@@ -102,9 +102,11 @@ class ImageImporter:
                 if operation.cause is not None:
                     # It was looked for and is not there: an import by digest does no harm a second time.
                     raise operation.cause from AnswerLost(operation.story)
-                raise RunbookError("VD-IMPORT-002", f"{operation.story}, but the image is not there", target=image)
+                raise container_registry.IMPORT_FAILED.error(
+                    f"{operation.story}, but the image is not there", target=image
+                )
             if now - started > IMPORT_SECONDS:
-                raise RunbookError("VD-IMPORT-003", f"{now - started:.0f} s", target=image)
+                raise container_registry.IMPORT_TIMED_OUT.error(f"{now - started:.0f} s", target=image)
 
 
 def image_importer(context: "Context", reader: ContainerRegistryReader, token: PublisherToken) -> ImageImporter:

@@ -26,7 +26,7 @@ from runbook_lib.container_registry.wire import (
     ContainerRegistryWire,
     Side,
 )
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import container_registry
 from runbook_lib.network.http import READ_BYTES
 
 if TYPE_CHECKING:
@@ -223,15 +223,17 @@ class ContainerRegistryReader:
             answer = self._wire.request(method, str(here), max_bytes=max_bytes, into=into)
             if answer.status not in REDIRECTS:
                 return answer
-        raise RunbookError("VD-REGISTRY-006", f"more than {MAX_REDIRECTS} redirects", target=target)
+        raise container_registry.ANSWER_OUT_OF_BOUNDS.error(f"more than {MAX_REDIRECTS} redirects", target=target)
 
     def _led_to(self, here: Address, location: str, target: str) -> Address:
         try:
             there = addresses.follow(here, location)
         except NotAnAddressError as error:
-            raise RunbookError("VD-REGISTRY-006", f"it leads to no address: {error}", target=target) from error
+            raise container_registry.ANSWER_OUT_OF_BOUNDS.error(
+                f"it leads to no address: {error}", target=target
+            ) from error
         if not may_follow(str(there), self._wire.login_server):
-            raise RunbookError("VD-REGISTRY-006", f"it leads to {there.origin}", target=target)
+            raise container_registry.ANSWER_OUT_OF_BOUNDS.error(f"it leads to {there.origin}", target=target)
         return there
 
 
@@ -261,7 +263,7 @@ def _checked(content: bytes, wanted: str | None, target: str) -> str:
 
 def _compare(found: str, wanted: str, target: str) -> None:
     if found != wanted:
-        raise RunbookError("VD-REGISTRY-005", f"they have {found}", target=target)
+        raise container_registry.DIGEST_MISMATCH.error(f"they have {found}", target=target)
 
 
 def publisher_reader(context: "Context", token: "PublisherToken") -> ContainerRegistryReader:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import Clock
 from runbook_lib.container_registry.wire import Answer, ContainerRegistryWire
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import container_registry
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -48,7 +48,7 @@ class AccessToken:
             if not isinstance(value, str) or not value.isascii() or not value.isprintable():
                 raise ValueError("the token is no text")
         except (ValueError, AttributeError, StopIteration) as error:
-            raise RunbookError("VD-REGISTRY-006", "the answer holds no token", target=target) from error
+            raise container_registry.ANSWER_OUT_OF_BOUNDS.error("the answer holds no token", target=target) from error
         stated = body.get("expires_in")
         lifetime = float(stated) if isinstance(stated, int) and stated > 0 else _lifetime(value)
         return AccessToken(value, now + max(lifetime - RENEW_BEFORE_SECONDS, lifetime / 2))

@@ -8,7 +8,7 @@ from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.container_registry.words import MAX_WORDS, words
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import ErrorEntry, RunbookError, container_registry
 from runbook_lib.network import header_fields
 from runbook_lib.network.http import TooLarge, copy_capped, read_capped
 from runbook_lib.network.retry import PolicySource, for_large_body, send
@@ -25,14 +25,14 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """Whose container registry it is, and the codes of the failures that differ by that."""
+    """Whose container registry it is, and the failures that differ by that."""
 
-    unreachable: str
-    refused: str
+    unreachable: ErrorEntry
+    refused: ErrorEntry
 
 
-PUBLISHER = Side(unreachable="VD-REGISTRY-001", refused="VD-REGISTRY-002")
-CUSTOMER = Side(unreachable="VD-REGISTRY-007", refused="VD-REGISTRY-003")
+PUBLISHER = Side(unreachable=container_registry.PUBLISHER_UNREACHABLE, refused=container_registry.TOKEN_REFUSED)
+CUSTOMER = Side(unreachable=container_registry.CUSTOMER_UNREACHABLE, refused=container_registry.IDENTITY_REFUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,9 @@ class ContainerRegistryWire:
         try:
             addresses.read_server(login_server)
         except addresses.NotAnAddressError as error:
-            raise RunbookError("VD-REGISTRY-020", str(error), target=ascii(login_server)[:MAX_WORDS]) from error
+            raise container_registry.REGISTRY_ADDRESS_UNUSABLE.error(
+                str(error), target=ascii(login_server)[:MAX_WORDS]
+            ) from error
         self.login_server = login_server
         self.side = side
         self._session = session
@@ -119,17 +121,19 @@ class ContainerRegistryWire:
         except TooLarge as error:
             # Without the query: behind a redirect it is what gives access.
             target = url.partition("?")[0]
-            raise RunbookError("VD-REGISTRY-006", f"more than {max_bytes} bytes", target=target) from error
+            raise container_registry.ANSWER_OUT_OF_BOUNDS.error(
+                f"more than {max_bytes} bytes", target=target
+            ) from error
         except requests.RequestException as error:
-            raise RunbookError(self.side.unreachable, _cause(error), target=self.login_server) from error
+            raise self.side.unreachable.error(_cause(error), target=self.login_server) from error
         except (ValueError, HTTPError) as error:
             # What `requests` and urllib3 raise, by no error of their own, over an answer's header fields.
-            raise RunbookError("VD-REGISTRY-006", _cause(error), target=url.partition("?")[0]) from error
+            raise container_registry.ANSWER_OUT_OF_BOUNDS.error(_cause(error), target=url.partition("?")[0]) from error
         except OSError as error:
             if reading:
                 raise  # the file `into` cannot be written
             # The authorities that REQUESTS_CA_BUNDLE names are not there.
-            raise RunbookError(self.side.unreachable, _cause(error), target=self.login_server) from error
+            raise self.side.unreachable.error(_cause(error), target=self.login_server) from error
         return Answer(status=response.status_code, headers=response.headers, content=body[0])
 
     def failure(self, answer: Answer, target: str) -> RunbookError:
@@ -137,10 +141,10 @@ class ContainerRegistryWire:
         said = words(answer.content)
         detail = f"status {answer.status}, {said}" if said else f"status {answer.status}"
         if answer.status in (401, 403):
-            return RunbookError(self.side.refused, detail, target=target)
+            return self.side.refused.error(detail, target=target)
         if answer.status in (408, 429) or answer.status >= 500:
-            return RunbookError("VD-REGISTRY-004", detail, target=target)
-        return RunbookError("VD-REGISTRY-006", detail, target=target)
+            return container_registry.REQUEST_FAILED.error(detail, target=target)
+        return container_registry.ANSWER_OUT_OF_BOUNDS.error(detail, target=target)
 
 
 def _read(response: "requests.Response", max_bytes: int, into: BinaryIO | None) -> bytes:

@@ -1,4 +1,9 @@
 """Every failure that a user can meet: one module for each area, and the error that carries an entry of it.
 
-What failed on the network is read in network.
+A module imports the areas whose failures it raises, so that a built runbook holds no others. All areas together are in
+`catalogue`, for pages, tests and whoever looks up a code.
 """
+
+from runbook_lib.errors.entry import EXIT_FAILED, EXIT_USAGE, ErrorEntry, RefusedSigner, RunbookError
+
+__all__ = ["EXIT_FAILED", "EXIT_USAGE", "ErrorEntry", "RefusedSigner", "RunbookError"]

@@ -29,8 +29,8 @@ def state_of(entity: Entity) -> State:
 def own_of(entity: Entity) -> Own:
     """Return what is recorded of a component by itself.
 
-    Only `degraded` leaves open whether it is so by itself (runbook_lib.health.rules, rule 2), and what is not understood
-    counts as unknown: whoever wrote it, the next probes tell.
+    Only `degraded` leaves open whether it is so by itself (runbook_lib.health.rules, rule 2), and what is not
+    understood counts as unknown: whoever wrote it, the next probes tell.
     """
     health, streak = state_of(entity), entity.get("healthStreak")
     state = (_state(entity.get("healthProbed")) or health) if health == "degraded" else health

@@ -4,6 +4,7 @@ import sys
 import urllib.parse
 
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors import azure as azure_errors
 from runbook_lib.network.trouble import placed
 
 # RFC 9110 section 15.5.19: nothing answers with it, so that whatever does is not foreseen.
@@ -61,7 +62,7 @@ def name_error(error: BaseException) -> RunbookError | None:
         refusal = _refusal(status, service_codes(error), _words(error), _host(error))
         return None if refusal is None else placed(refusal, error)
     if isinstance(error, _loaded(azure, "AzureError") + _loaded(requests, "RequestException")):
-        return placed(RunbookError("VD-NET-001", _words(error)), error)
+        return placed(azure_errors.UNREACHABLE.error(_words(error)), error)
     return None
 
 
@@ -96,15 +97,15 @@ def service_codes(error: BaseException) -> tuple[str, ...]:
 
 def _refusal(status: int, codes: tuple[str, ...], words: str, host: str) -> RunbookError | None:
     if status in (401, 403):
-        return RunbookError("VD-NET-003", f"{status} {words}", target=host)
+        return azure_errors.REQUEST_REFUSED.error(f"{status} {words}", target=host)
     if status in (408, 429) or status >= 500:
-        return RunbookError("VD-NET-002", f"{status} {words}", target=host)
+        return azure_errors.SERVICE_FAILED.error(f"{status} {words}", target=host)
     if not (300 <= status < 500) or status == UNUSED_STATUS:
         return None
     told = " ".join(code for code in codes if code not in words)
     passing = status == PRECONDITION_FAILED or not PASSING_CODES.isdisjoint(codes)
     detail = " ".join(part for part in (str(status), told, words) if part)
-    return RunbookError("VD-NET-011" if passing else "VD-NET-010", detail, target=host)
+    return (azure_errors.SERVICE_BUSY if passing else azure_errors.REQUEST_NOT_TAKEN).error(detail, target=host)
 
 
 def _words(error: BaseException) -> str:

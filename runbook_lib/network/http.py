@@ -41,8 +41,8 @@ def new_session() -> "requests.Session":
     """Return a session for `requests` and the SDKs' transports alike, for use by many threads.
 
     It trusts REQUESTS_CA_BUNDLE and obeys the proxy variables, as `requests` does; it keeps no cookies, reads no
-    .netrc, follows no redirect and retries nothing: retries are runbook_lib.network.retry's alone. Its answers are bounded in
-    time and size, see runbook_lib.network.http_transport. Raises RunbookError VD-NET-020 where the file that
+    .netrc, follows no redirect and retries nothing: retries are runbook_lib.network.retry's alone. Its answers are
+    bounded in time and size, see runbook_lib.network.http_transport. Raises RunbookError VD-NET-020 where the file that
     REQUESTS_CA_BUNDLE names cannot be read.
     """
     from requests.cookies import RequestsCookieJar

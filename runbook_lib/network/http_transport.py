@@ -1,8 +1,8 @@
 """What `requests` and urllib3 leave open, closed where sockets are read: the time, size and form of every answer.
 
-Every request has a deadline for all of it (runbook_lib.network.deadline), from the connection to the last byte of the body, and
-every answer is read by runbook_lib.network.http_answer. A body that is not read in parts has at most MAX_CONTENT_BYTES, as it
-is after decoding. A redirect is never followed, and its body never read unasked.
+Every request has a deadline for all of it (runbook_lib.network.deadline), from the connection to the last byte of the
+body, and every answer is read by runbook_lib.network.http_answer. A body that is not read in parts has at most
+MAX_CONTENT_BYTES, as it is after decoding. A redirect is never followed, and its body never read unasked.
 """
 
 import contextlib

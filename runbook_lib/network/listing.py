@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import release
 
 # Of one listing. What the suite itself keeps is far less: three blobs for each release, a row for each resource (of
 # which a group has some thousands). Azure hands out 5,000 blobs or 1,000 rows at a time.
@@ -16,5 +16,5 @@ def bounded(items: Iterable[T], *, target: str) -> Iterator[T]:
     """Yield what is listed. Raises RunbookError VD-STORAGE-005 past MAX_LISTED. target: what is listed."""
     for number, item in enumerate(items):
         if number >= MAX_LISTED:
-            raise RunbookError("VD-STORAGE-005", f"more than {MAX_LISTED}", target=target)
+            raise release.TOO_MANY_STORED.error(f"more than {MAX_LISTED}", target=target)
         yield item

@@ -14,7 +14,7 @@ from typing import Any
 
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, azure
 
 # The same line about the same host is told once in so many seconds: up to 64 threads meet the same outage.
 SAME_LINE_SECONDS = 20.0
@@ -100,9 +100,9 @@ def placed(named: RunbookError, error: BaseException) -> RunbookError:
     if principal:
         detail += f", as object id {principal}"
     remedy = named.remedy
-    if named.code == "VD-NET-003" and place is not None and named.detail.startswith("403"):
+    if named.is_(azure.REQUEST_REFUSED) and place is not None and named.detail.startswith("403"):
         remedy = _assignment(place, method, principal, named) or remedy
-    return RunbookError(named.code, detail, target=parts.netloc, remedy=remedy)
+    return named.entry.error(detail, target=parts.netloc, remedy=remedy)
 
 
 def once_in_a_while(write: Callable[[str], object], clock: Clock) -> Callable[[str], None]:
@@ -122,7 +122,7 @@ def once_in_a_while(write: Callable[[str], object], clock: Clock) -> Callable[[s
 
 
 def _reason(named: RunbookError, error: BaseException, host: str) -> str:
-    if named.code != "VD-NET-001":
+    if not named.is_(azure.UNREACHABLE):
         return named.detail
     cause = os_cause(error)
     if isinstance(cause, socket.gaierror):

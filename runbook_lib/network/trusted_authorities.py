@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import azure
 
 # In the order in which `requests` looks at them: each names a file in PEM, or a folder of such.
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -22,6 +22,8 @@ def check(environ: Mapping[str, str]) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(environ[variable])
     except ssl.SSLError as error:
         what = f"it holds no certificates in PEM; from {variable}"
-        raise RunbookError("VD-NET-020", what, target=environ[variable]) from error
+        raise azure.AUTHORITIES_UNREADABLE.error(what, target=environ[variable]) from error
     except OSError as error:
-        raise RunbookError("VD-NET-020", f"{error.strerror}; from {variable}", target=environ[variable]) from error
+        raise azure.AUTHORITIES_UNREADABLE.error(
+            f"{error.strerror}; from {variable}", target=environ[variable]
+        ) from error

@@ -5,8 +5,8 @@ upload is lost, the events may be in the table already and are sent again. Inges
 new rows only minutes later, so that readers drop copies by EventId. What can be avoided is: two runs do not deliver the
 same blob at once (a lease), and an upload is a whole chunk that the SDK does not split again.
 
-Only what the suite itself has spooled is delivered (runbook_lib.spool.container). Where there is no key to prove it with, the
-events go to the job's output.
+Only what the suite itself has spooled is delivered (runbook_lib.spool.container). Where there is no key to prove it
+with, the events go to the job's output.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import ErrorEntry, operations_log
 from runbook_lib.network.failures import name_error
 from runbook_lib.operations_log.events import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.run.output import JobOutput
@@ -89,7 +89,7 @@ class OperationsLog:
         )
         self._spool_visited = False
         self._spooled: list[Spooled] = []
-        self._warned: set[str] = set()
+        self._warned: set[ErrorEntry] = set()
 
     def record(self, entry: Entry) -> None:
         """Add an event to the run's chain; `flush` delivers it."""
@@ -129,7 +129,9 @@ class OperationsLog:
                 break
             self._deliver_blob(blob)
         if self._pending:
-            self._output.warning(str(RunbookError("VD-LOG-002", f"{len(self._pending)} events found no room here")))
+            self._output.warning(
+                str(operations_log.EVENTS_NOT_STORED.error(f"{len(self._pending)} events found no room here"))
+            )
 
     def _deliver(self, events: list[Event]) -> None:
         if not self._ingestion_failure:
@@ -137,7 +139,7 @@ class OperationsLog:
                 self._upload(events)
             except Exception as error:  # noqa: BLE001 - a logging failure never fails the runbook; it is told
                 self._ingestion_failure = _story(error)
-                self._warn("VD-LOG-001", error)
+                self._warn(operations_log.EVENTS_NOT_DELIVERED, error)
             else:
                 return
         try:
@@ -145,7 +147,7 @@ class OperationsLog:
             name = f"{self._run.run_id}/{events[0]['Sequence']:08d}-{hashlib.sha256(content).hexdigest()}.json"
             self._spooled.append(self._spool.put(name, content))
         except Exception as error:  # noqa: BLE001 - as above
-            self._warn("VD-LOG-002", error)
+            self._warn(operations_log.EVENTS_NOT_STORED, error)
             for event in events:
                 if not self._output.info(f"operations log: {canonical_json(event).decode()}"):
                     self._pending.append(event)
@@ -161,12 +163,12 @@ class OperationsLog:
         try:
             waiting, strangers = self._spool.waiting()
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            self._warn("VD-LOG-003", error)
+            self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, error)
             return
         try:
             self._spool.tell_once(strangers, self._tell)
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            self._warn("VD-LOG-003", error)
+            self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, error)
         fresh = [blob for blob in waiting if not blob.refused_at]
         for blob in (fresh + waiting[len(fresh) :][:SET_ASIDE_PER_RUN])[:SPOOLED_BLOBS_PER_RUN]:
             if self._ingestion_failure or self._clock.monotonic() - started > SPOOLED_SECONDS_PER_RUN:
@@ -175,7 +177,9 @@ class OperationsLog:
 
     def _tell(self, strangers: Strangers) -> None:
         """Tell of what strangers have put into the spool."""
-        self._output.warning(str(RunbookError("VD-LOG-003", str(strangers), target=SPOOL_CONTAINER)))
+        self._output.warning(
+            str(operations_log.STORED_EVENTS_NOT_DELIVERED.error(str(strangers), target=SPOOL_CONTAINER))
+        )
 
     def _deliver_blob(self, blob: Spooled) -> None:
         """Deliver one blob and delete it; where that fails it stays for the next run."""
@@ -189,7 +193,7 @@ class OperationsLog:
         except (ResourceNotFoundError, ResourceExistsError):
             return  # Another run has delivered it, or is about to.
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            self._warn("VD-LOG-003", error, blob.name)
+            self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, error, blob.name)
             return
         try:
             try:
@@ -202,11 +206,17 @@ class OperationsLog:
             self._spool.remove(blob, lease=lease.id)
         except Exception as error:  # noqa: BLE001 - as in _deliver
             if not (blob.refused_at and isinstance(error, (NotAuthenticError, _RefusedError))):  # told when it was new
-                self._warn("VD-LOG-001" if self._ingestion_failure else "VD-LOG-003", error, blob.name)
+                self._warn(
+                    operations_log.EVENTS_NOT_DELIVERED
+                    if self._ingestion_failure
+                    else operations_log.STORED_EVENTS_NOT_DELIVERED,
+                    error,
+                    blob.name,
+                )
             try:
                 lease.release()
             except Exception as unreleased:  # noqa: BLE001 - as in _deliver; it ends by itself
-                self._warn("VD-LOG-003", unreleased, blob.name)
+                self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, unreleased, blob.name)
 
     def _upload_spooled(self, content: bytes) -> None:
         """Send what a blob holds. Raises _RefusedError where it is at fault itself, and azure.core's errors."""
@@ -221,11 +231,11 @@ class OperationsLog:
             self._ingestion_failure = _story(error)
             raise
 
-    def _warn(self, code: str, error: Exception, target: str = "") -> None:
+    def _warn(self, entry: ErrorEntry, error: Exception, target: str = "") -> None:
         """Tell of a failure, of each kind once."""
-        if code not in self._warned:
-            self._warned.add(code)
-            told, named = RunbookError(code, _story(error), target=target), name_error(error)
+        if entry not in self._warned:
+            self._warned.add(entry)
+            told, named = entry.error(_story(error), target=target), name_error(error)
             told.origin = told.origin if named is None else named.origin
             self._output.warn_of(told)
 

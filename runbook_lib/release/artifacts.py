@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Protocol
 
 from runbook_lib.basics import strict_json
 from runbook_lib.container_registry.reader import DIGEST, ContainerRegistryReader
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import release
 from runbook_lib.release.model import DocumentPin, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
@@ -85,7 +85,7 @@ def check_artifact(content: bytes, pin: Pin) -> None:
         read_package_set(content, pin.digest)
     if len(content) > MAX_ARTIFACT_BYTES:
         detail = f"its manifest has {len(content)} bytes; at most {MAX_ARTIFACT_BYTES}"
-        raise RunbookError("VD-MANIFEST-011", detail, target=f"{pin.repository}@{pin.digest}")
+        raise release.ARTIFACT_DIFFERS.error(detail, target=f"{pin.repository}@{pin.digest}")
 
 
 def read_package_set(content: bytes, digest: str) -> PackageSet:
@@ -95,10 +95,10 @@ def read_package_set(content: bytes, digest: str) -> PackageSet:
     """
     layers = _layers(content, PACKAGES_TYPE, digest)
     if len(layers) > MAX_WHEELS:
-        raise RunbookError("VD-MANIFEST-011", f"{len(layers)} packages; at most {MAX_WHEELS}", target=digest)
+        raise release.ARTIFACT_DIFFERS.error(f"{len(layers)} packages; at most {MAX_WHEELS}", target=digest)
     wheels = tuple(_wheel(layer, digest) for layer in layers)
     if len({wheel.distribution.lower() for wheel in wheels}) != len(wheels):
-        raise RunbookError("VD-MANIFEST-011", "a package stands twice", target=digest)
+        raise release.ARTIFACT_DIFFERS.error("a package stands twice", target=digest)
     sha256 = digest.removeprefix("sha256:")
     listing = ArtifactBlob(filename="python-packages.json", sha256=sha256, size=len(content))
     return PackageSet(digest=digest, listing=listing, wheels=wheels)
@@ -144,12 +144,12 @@ class ContainerRegistryArtifacts:
             _check_script(self._manifest(pin), pin)
         max_bytes = MAX_SCRIPT_BYTES if blob.size is None else blob.size
         if not self._reader.save(pin.repository, digest, max_bytes, file):
-            raise RunbookError("VD-MANIFEST-012", blob.filename, target=f"{pin.repository}@{digest}")
+            raise release.ARTIFACT_MISSING.error(blob.filename, target=f"{pin.repository}@{digest}")
 
     def _manifest(self, pin: Pin) -> bytes:
         found = self._reader.manifest(pin.repository, pin.digest, MAX_ARTIFACT_BYTES)
         if found is None:
-            raise RunbookError("VD-MANIFEST-012", target=f"{pin.repository}@{pin.digest}")
+            raise release.ARTIFACT_MISSING.error(target=f"{pin.repository}@{pin.digest}")
         return found.content
 
 
@@ -158,7 +158,7 @@ def _check_script(content: bytes, pin: RunbookPin) -> None:
     target = f"{pin.repository}@{pin.digest}"
     layers = [layer["digest"] for layer in _layers(content, RUNBOOK_TYPE, target)]
     if layers != [f"sha256:{pin.script_sha256}"]:
-        raise RunbookError("VD-MANIFEST-011", f"script_sha256 is {pin.script_sha256}", target=target)
+        raise release.ARTIFACT_DIFFERS.error(f"script_sha256 is {pin.script_sha256}", target=target)
 
 
 def _layers(content: bytes, artifact_type: str, target: str) -> Sequence[dict[str, Any]]:
@@ -169,9 +169,9 @@ def _layers(content: bytes, artifact_type: str, target: str) -> Sequence[dict[st
         types = {document.get("artifactType"), *(layer["mediaType"] for layer in layers)}
         valid = all(isinstance(layer["size"], int) and DIGEST.fullmatch(layer["digest"]) for layer in layers)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunbookError("VD-MANIFEST-011", "it is no artifact", target=target) from error
+        raise release.ARTIFACT_DIFFERS.error("it is no artifact", target=target) from error
     if types != {artifact_type} or not layers or not valid:
-        raise RunbookError("VD-MANIFEST-011", f"it is no {artifact_type}", target=target)
+        raise release.ARTIFACT_DIFFERS.error(f"it is no {artifact_type}", target=target)
     return layers
 
 
@@ -180,8 +180,8 @@ def _document(content: bytes, pin: DocumentPin) -> ArtifactBlob:
     target = f"{pin.repository}@{pin.digest}"
     layers = _layers(content, pin.media_type, target)
     if len(layers) != 1 or not 0 < layers[0]["size"] <= MAX_DOCUMENT_BYTES:
-        raise RunbookError(
-            "VD-MANIFEST-011", f"it is no document of one file of at most {MAX_DOCUMENT_BYTES} bytes", target=target
+        raise release.ARTIFACT_DIFFERS.error(
+            f"it is no document of one file of at most {MAX_DOCUMENT_BYTES} bytes", target=target
         )
     sha256 = layers[0]["digest"].removeprefix("sha256:")
     return ArtifactBlob(filename=f"{pin.name}.json", sha256=sha256, size=layers[0]["size"])
@@ -192,8 +192,6 @@ def _wheel(layer: dict[str, Any], target: str) -> Wheel:
     filename = annotations.get(TITLE) if isinstance(annotations, dict) else None
     name = _WHEEL_NAME.fullmatch(filename) if isinstance(filename, str) else None
     if name is None or not 0 < layer["size"] <= MAX_WHEEL_BYTES:
-        raise RunbookError(
-            "VD-MANIFEST-011", f"a layer is no wheel: {filename!r}, {layer['size']} bytes", target=target
-        )
+        raise release.ARTIFACT_DIFFERS.error(f"a layer is no wheel: {filename!r}, {layer['size']} bytes", target=target)
     blob = ArtifactBlob(filename=name[0], sha256=layer["digest"].removeprefix("sha256:"), size=layer["size"])
     return Wheel(distribution=name[1], version=name[2], blob=blob)

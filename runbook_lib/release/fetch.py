@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from runbook_lib.basics import strict_json
 from runbook_lib.container_registry.reader import DIGEST, ContainerRegistryReader, Manifest
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import release
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, REPOSITORY, parse
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.trust.manifest import MANIFEST_TYPE
@@ -56,7 +56,7 @@ def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> Fetche
     """
     content = reader.blob(REPOSITORY, artifact.content_digest, artifact.content_size)
     if content is None:
-        raise RunbookError("VD-MANIFEST-001", "its content is not there", target=f"{REPOSITORY}@{artifact.digest}")
+        raise release.NO_SUCH_RELEASE.error("its content is not there", target=f"{REPOSITORY}@{artifact.digest}")
     return FetchedRelease(
         digest=artifact.digest, content=content, sha256=hashlib.sha256(content).hexdigest(), manifest=parse(content)
     )
@@ -79,9 +79,11 @@ def read_artifact(content: bytes, *, digest: str, target: str) -> Artifact:
             and DIGEST.fullmatch(layer_digest)
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunbookError("VD-MANIFEST-009", "it is no artifact of one layer", target=target) from error
+        raise release.NOT_A_RELEASE_MANIFEST.error("it is no artifact of one layer", target=target) from error
     if types != (MEDIA_TYPE, MEDIA_TYPE) or not well_formed:
-        raise RunbookError("VD-MANIFEST-009", f"artifact type and media type are {types}"[:200], target=target)
+        raise release.NOT_A_RELEASE_MANIFEST.error(f"artifact type and media type are {types}"[:200], target=target)
     if size > MAX_MANIFEST_BYTES:
-        raise RunbookError("VD-MANIFEST-003", f"{size} bytes; at most {MAX_MANIFEST_BYTES} are accepted", target=target)
+        raise release.MANIFEST_TOO_LARGE.error(
+            f"{size} bytes; at most {MAX_MANIFEST_BYTES} are accepted", target=target
+        )
     return Artifact(digest=digest, content_digest=layer_digest, content_size=size)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs
 
 from runbook_lib.basics.clock import Clock
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import release
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.artifacts import ArtifactBlob
 
@@ -60,7 +60,7 @@ class ArtifactBlobs:
             listed = self._service.get_container_client(CONTAINER).list_blobs()
             return {blob.name: blob.size for blob in bounded(listed, target=CONTAINER)}
         except ResourceNotFoundError as error:
-            raise RunbookError("VD-STORAGE-004", target=CONTAINER) from error
+            raise release.CONTAINER_MISSING.error(target=CONTAINER) from error
 
     def put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:
         """Write a file, unless it is there.
@@ -76,9 +76,9 @@ class ArtifactBlobs:
             if error.status_code == 409 and (found := self.digest(blob)) is not None:
                 if found == f"sha256:{blob.sha256}":
                     return
-                raise RunbookError("VD-STORAGE-003", f"its content has {found}", target=_target(blob)) from error
+                raise release.STORED_FILE_DIFFERS.error(f"its content has {found}", target=_target(blob)) from error
             detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
-            raise RunbookError("VD-STORAGE-002", detail, target=_target(blob)) from error
+            raise release.STORAGE_TAKES_NO_DATA.error(detail, target=_target(blob)) from error
 
     def digest(self, blob: ArtifactBlob) -> str | None:
         """Return the digest (sha256:HEX) of what a blob holds, read in parts; None where it is absent.
@@ -105,10 +105,10 @@ class ArtifactBlobs:
                 self._service.get_blob_client(CONTAINER, blob_name(blob)).download_blob(0, max_bytes + 1).readall()
             )
         except ResourceNotFoundError as error:
-            raise RunbookError("VD-STORAGE-003", "it is gone", target=_target(blob)) from error
+            raise release.STORED_FILE_DIFFERS.error("it is gone", target=_target(blob)) from error
         found = hashlib.sha256(content).hexdigest()
         if found != blob.sha256:
-            raise RunbookError("VD-STORAGE-003", f"its content has {found}", target=_target(blob))
+            raise release.STORED_FILE_DIFFERS.error(f"its content has {found}", target=_target(blob))
         return content
 
     def link(self, blob: ArtifactBlob) -> str:
@@ -121,7 +121,7 @@ class ArtifactBlobs:
         found = self.digest(blob)
         if found != f"sha256:{blob.sha256}":
             detail = "it is gone" if found is None else f"its content has {found}"
-            raise RunbookError("VD-STORAGE-003", detail, target=_target(blob))
+            raise release.STORED_FILE_DIFFERS.error(detail, target=_target(blob))
         end = self._clock.now() + LINK_LIFE
         client = self._service.get_blob_client(CONTAINER, blob_name(blob))
         signature = generate_blob_sas(

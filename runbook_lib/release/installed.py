@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_lib.container_registry.reader import ContainerRegistryReader
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, run
+from runbook_lib.errors import release as release_errors
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import read_artifact, resolve_release
 from runbook_lib.release.manifest import REPOSITORY, VERSION
@@ -36,7 +37,7 @@ class ReleaseParameters(CommonParameters):
         """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
         super().__post_init__()
         if self.release_version and not re.fullmatch(VERSION, self.release_version):
-            raise RunbookError("VD-PARAM-002", "takes a version such as 2026.11.0", target="release_version")
+            raise run.MALFORMED_PARAMETER.error("takes a version such as 2026.11.0", target="release_version")
 
 
 def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> StoredRelease:
@@ -52,12 +53,16 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     chosen = stored if version else _latest(customer, stored)
     if not chosen:
         everything = _releases(context, None) if version else stored
-        raise RunbookError("VD-MANIFEST-010", _versions_told(everything), target=version or f"{REPOSITORY}:{LATEST}")
+        raise release_errors.NO_RELEASE_INSTALLED.error(
+            _versions_told(everything), target=version or f"{REPOSITORY}:{LATEST}"
+        )
     if len(chosen) == 1:
         return stored_release(context, chosen[0])
     good = those_that_are_good(context, chosen)
     if len(good) != 1:
-        raise RunbookError("VD-MANIFEST-008", f"artifact storage holds {len(good)} good ones", target=chosen[0].version)
+        raise release_errors.SAME_VERSION_OTHER_DIGEST.error(
+            f"artifact storage holds {len(good)} good ones", target=chosen[0].version
+        )
     return good[0]
 
 
@@ -113,6 +118,6 @@ def _latest(customer: ContainerRegistryReader, stored: tuple[InstalledRelease, .
     found = resolve_release(customer, LATEST)
     if found is None:
         there = _versions_told(stored)
-        raise RunbookError("VD-MANIFEST-010", f"tag latest is absent; {there}", target=target)
+        raise release_errors.NO_RELEASE_INSTALLED.error(f"tag latest is absent; {there}", target=target)
     digest = read_artifact(found.content, digest=found.digest, target=target).content_digest
     return tuple(release for release in stored if f"sha256:{release.sha256}" == digest)

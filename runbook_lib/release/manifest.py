@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 
 from runbook_lib.basics import strict_json
 from runbook_lib.component_registry.network_policy import MAX_DELAY_SECONDS, MAX_RETRIES
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, release
 from runbook_lib.release import rules as release_rules
 from runbook_lib.release.model import (
     MANIFEST_REPOSITORY,
@@ -89,11 +89,11 @@ def parse(content: bytes) -> ReleaseManifest:
     -004 (unknown schema_version), -005 (contradicts itself).
     """
     if len(content) > MAX_MANIFEST_BYTES:
-        raise RunbookError("VD-MANIFEST-003", f"{len(content)} bytes; at most {MAX_MANIFEST_BYTES} are accepted")
+        raise release.MANIFEST_TOO_LARGE.error(f"{len(content)} bytes; at most {MAX_MANIFEST_BYTES} are accepted")
     try:
         document = strict_json.loads(content)
     except strict_json.NotStrictJsonError as error:
-        raise RunbookError("VD-MANIFEST-002", str(error)) from error
+        raise release.MANIFEST_UNREADABLE.error(str(error)) from error
     manifest = from_document(document)
     release_rules.check_consistent(manifest)
     return manifest
@@ -108,7 +108,9 @@ def from_document(document: object) -> ReleaseManifest:
     if isinstance(document, dict) and "schema_version" in document:
         found = _integer(document["schema_version"], "schema_version", 0, strict_json.MAX_INTEGER)
         if found != SCHEMA_VERSION:
-            raise RunbookError("VD-MANIFEST-004", f"schema_version is {found}; this runbook knows {SCHEMA_VERSION}")
+            raise release.UNKNOWN_SCHEMA_VERSION.error(
+                f"schema_version is {found}; this runbook knows {SCHEMA_VERSION}"
+            )
     fields = _fields(
         document,
         "the manifest",
@@ -233,10 +235,10 @@ def _fields(
         raise _malformed(where, "takes an object", value)
     for name in required:
         if name not in value:
-            raise RunbookError("VD-MANIFEST-002", f"{where} has no {name}")
+            raise release.MANIFEST_UNREADABLE.error(f"{where} has no {name}")
     for name in value:
         if name not in required and name not in optional:
-            raise RunbookError("VD-MANIFEST-002", f"{where} has the unknown field {name[:SHOWN]!a}")
+            raise release.MANIFEST_UNREADABLE.error(f"{where} has the unknown field {name[:SHOWN]!a}")
     return value
 
 
@@ -285,4 +287,4 @@ def _malformed(where: str, takes: str, value: object) -> RunbookError:
     shown = ascii(value)
     if len(shown) > SHOWN:
         shown = shown[:SHOWN] + "..."
-    return RunbookError("VD-MANIFEST-002", f"{where} {takes}, not {shown}")
+    return release.MANIFEST_UNREADABLE.error(f"{where} {takes}, not {shown}")

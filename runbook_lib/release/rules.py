@@ -16,6 +16,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors import release as release_errors
 from runbook_lib.release.model import MANIFEST_REPOSITORY, InstalledRelease, ReleaseManifest, version_key
 
 
@@ -50,16 +51,20 @@ def check_installable(
     Raises RunbookError VD-MANIFEST-006 (expired), -007 (older), -008 (same version, other content).
     """
     if now >= manifest.expires_at:
-        raise RunbookError("VD-MANIFEST-006", f"it expired at {rfc3339(manifest.expires_at)}", target=manifest.version)
+        raise release_errors.RELEASE_EXPIRED.error(
+            f"it expired at {rfc3339(manifest.expires_at)}", target=manifest.version
+        )
     known = tuple(installed)
     for release in known:
         if release.version == manifest.version and release.sha256 != sha256:
-            raise RunbookError(
-                "VD-MANIFEST-008", f"installed {release.sha256}, offered {sha256}", target=manifest.version
+            raise release_errors.SAME_VERSION_OTHER_DIGEST.error(
+                f"installed {release.sha256}, offered {sha256}", target=manifest.version
             )
     newest = newest_release(known)
     if newest is not None and version_key(manifest.version) < version_key(newest.version) and not allow_downgrade:
-        raise RunbookError("VD-MANIFEST-007", f"{newest.version} is installed", target=manifest.version)
+        raise release_errors.RELEASE_OLDER_THAN_INSTALLED.error(
+            f"{newest.version} is installed", target=manifest.version
+        )
 
 
 def in_the_way(release: InstalledRelease, stored: Iterable[InstalledRelease]) -> tuple[InstalledRelease, ...]:
@@ -106,4 +111,4 @@ def _check_no_cycle(depends_on: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def _contradiction(what: str) -> RunbookError:
-    return RunbookError("VD-MANIFEST-005", what)
+    return release_errors.MANIFEST_CONTRADICTS_ITSELF.error(what)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from runbook_lib.azure.settings import Settings
 from runbook_lib.component_registry.endpoints import member
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import release as release_errors
 from runbook_lib.network.failures import service_codes
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
@@ -79,11 +79,11 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
         except ResourceNotFoundError as error:
             why = " ".join(service_codes(error))
             detail = f"no policy is found in storage account {settings.storage_account}: {why}"
-            raise RunbookError("VD-STORAGE-001", detail, target=CONTAINER) from error
+            raise release_errors.CONTAINER_NOT_IMMUTABLE.error(detail, target=CONTAINER) from error
         found.append(resource.properties)
     refusal, kind = judge_policy(*found)
     if refusal:
-        raise RunbookError("VD-STORAGE-001", refusal, target=CONTAINER)
+        raise release_errors.CONTAINER_NOT_IMMUTABLE.error(refusal, target=CONTAINER)
     return kind
 
 
@@ -128,7 +128,7 @@ def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) ->
             if _PART_NAME.fullmatch(blob.name):
                 found[blob.name] = blob.creation_time
     except ResourceNotFoundError as error:
-        raise RunbookError("VD-STORAGE-001", "there is no such container", target=CONTAINER) from error
+        raise release_errors.CONTAINER_NOT_IMMUTABLE.error("there is no such container", target=CONTAINER) from error
     return found
 
 
@@ -178,7 +178,9 @@ def read_back(blob_service: "BlobServiceClient", release: InstalledRelease) -> b
         return None
     found = hashlib.sha256(blob.content).hexdigest()
     if found != release.sha256:
-        raise RunbookError("VD-STORAGE-003", f"its content has {found}", target=f"{CONTAINER}/{blob_name(release)}")
+        raise release_errors.STORED_FILE_DIFFERS.error(
+            f"its content has {found}", target=f"{CONTAINER}/{blob_name(release)}"
+        )
     return blob.content
 
 
@@ -201,6 +203,8 @@ def store_once(blob_service: "BlobServiceClient", release: InstalledRelease, par
         if error.status_code == 409 and (there := read_part(blob_service, release, part)) is not None:
             if there.content == content:
                 return
-            raise RunbookError("VD-STORAGE-003", "another content is there", target=f"{CONTAINER}/{name}") from error
+            raise release_errors.STORED_FILE_DIFFERS.error(
+                "another content is there", target=f"{CONTAINER}/{name}"
+            ) from error
         detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
-        raise RunbookError("VD-STORAGE-002", detail, target=f"{CONTAINER}/{name}") from error
+        raise release_errors.STORAGE_TAKES_NO_DATA.error(detail, target=f"{CONTAINER}/{name}") from error

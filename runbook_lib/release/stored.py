@@ -18,7 +18,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, trust
+from runbook_lib.errors import release as release_errors
 from runbook_lib.release.fetch import read_artifact
 from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import InstalledRelease, ReleaseManifest
@@ -65,7 +66,7 @@ def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, po
     artifact = read_part(blob_service, release, ARTIFACT)
     if signature is None or artifact is None:
         missing = blob_name(release, SIGNATURE if signature is None else ARTIFACT)
-        raise RunbookError("VD-TRUST-032", f"{missing} is not there", target=release.version)
+        raise trust.STORED_WITHOUT_SIGNATURE.error(f"{missing} is not there", target=release.version)
     # 2.
     subject, verified = verify_stored(signature, artifact.content, policy)
     # 3. and 4.
@@ -78,9 +79,9 @@ def is_no_good(error: RunbookError) -> bool:
 
     A run whose token ends, or that does not know whom to trust, has not looked at what is stored.
     """
-    if error.code in ("VD-TRUST-012", "VD-TRUST-030"):
+    if error.is_(trust.TRUSTED_IDENTITY_UNREADABLE, trust.NOBODY_TRUSTED):
         return False
-    return error.code == "VD-STORAGE-003" or error.code.startswith(("VD-TRUST-", "VD-MANIFEST-"))
+    return error.is_(release_errors.STORED_FILE_DIFFERS) or error.area in (trust.AREA, release_errors.MANIFEST)
 
 
 def is_whole(blob_service: "BlobServiceClient", release: InstalledRelease, digest: str) -> bool:
@@ -106,14 +107,14 @@ def _content(blob_service: "BlobServiceClient", release: InstalledRelease, artif
     target = f"{CONTAINER}/{blob_name(release, ARTIFACT)}"
     read = read_artifact(artifact, digest=subject_of(artifact).digest, target=target)
     if read.content_digest != f"sha256:{release.sha256}":
-        raise RunbookError("VD-TRUST-033", f"it is of {read.content_digest}", target=target)
+        raise trust.STORED_RELEASE_DIFFERS.error(f"it is of {read.content_digest}", target=target)
     # 4.
     content = read_back(blob_service, release)
     if content is None:
-        raise RunbookError("VD-MANIFEST-010", target=release.version)
+        raise release_errors.NO_RELEASE_INSTALLED.error(target=release.version)
     manifest = parse(content)
     if manifest.version != release.version:
-        raise RunbookError("VD-STORAGE-003", f"it holds version {manifest.version}", target=release.version)
+        raise release_errors.STORED_FILE_DIFFERS.error(f"it holds version {manifest.version}", target=release.version)
     return manifest
 
 
@@ -153,7 +154,7 @@ def missing_parts(
         missing.append(ARTIFACT)
     elif stored.content != artifact:
         detail = f"stored is {subject_of(stored.content).digest}, offered {subject_of(artifact).digest}"
-        raise RunbookError("VD-MANIFEST-008", detail, target=release.version)
+        raise release_errors.SAME_VERSION_OTHER_DIGEST.error(detail, target=release.version)
     signature = read_part(blob_service, release, SIGNATURE)
     if signature is None:
         missing.append(SIGNATURE)

@@ -5,7 +5,7 @@ The settings `trust_roots` and `trusted_identity` come from the environment or t
 """
 
 from runbook_lib.azure.settings import Settings
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import trust
 from runbook_lib.trust.signature import TrustPolicy
 
 
@@ -13,5 +13,5 @@ def trust_policy(settings: Settings) -> TrustPolicy:
     """Return whom to trust. Raises RunbookError VD-TRUST-030 where nobody is pinned."""
     missing = [name for name in ("trust_roots", "trusted_identity") if not getattr(settings, name)]
     if missing:
-        raise RunbookError("VD-TRUST-030", f"without {' and '.join(missing)}")
+        raise trust.NOBODY_TRUSTED.error(f"without {' and '.join(missing)}")
     return TrustPolicy(roots=frozenset(settings.trust_roots.split(",")), identity=settings.trusted_identity)

@@ -1,7 +1,7 @@
 """The hop from the publisher: who signed a release artifact, before a byte of it is read.
 
-What refers to the artifact is listed, and the first good signature among it decides (runbook_lib.trust.good_signature). The
-artifact's bytes are given, and are what is signed: whoever goes on with what is returned uses what was verified.
+What refers to the artifact is listed, and the first good signature among it decides (runbook_lib.trust.good_signature).
+The artifact's bytes are given, and are what is signed: whoever goes on with what is returned uses what was verified.
 """
 
 from dataclasses import dataclass, field
@@ -87,4 +87,4 @@ class _Signatures:
     def _go_on(self) -> None:
         if len(self._failures) >= MAX_FAILURES:
             last = self._failures[-1]
-            raise RunbookError(last.code, f"not asked for any more: {last.detail}", target=last.target)
+            raise last.entry.error(f"not asked for any more: {last.detail}", target=last.target)

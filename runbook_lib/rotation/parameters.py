@@ -7,7 +7,7 @@ from typing import get_args
 from uuid import UUID
 
 from runbook_lib.basics import base64url
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import run
 from runbook_lib.rotation.request import Phase
 from runbook_lib.rotation.rules import OVERLAP_SECONDS
 from runbook_lib.run.parameters import CommonParameters
@@ -40,24 +40,24 @@ class RotationParameters(CommonParameters):
         """Check the forms. Raises RunbookError VD-PARAM-002."""
         super().__post_init__()
         if self.phase not in PHASES:
-            raise RunbookError("VD-PARAM-002", f"takes one of {', '.join(PHASES)}", target="phase")
+            raise run.MALFORMED_PARAMETER.error(f"takes one of {', '.join(PHASES)}", target="phase")
         for name in ("rotation_id", "supersedes"):
             if getattr(self, name) and not _is_uuid(getattr(self, name)):
-                raise RunbookError("VD-PARAM-002", "takes a UUID in small letters", target=name)
+                raise run.MALFORMED_PARAMETER.error("takes a UUID in small letters", target=name)
         if not self.rotation_id and (self.wrapped_key or self.phase not in ("prepare", "auto")):
-            raise RunbookError("VD-PARAM-002", "takes the rotation's UUID in this phase", target="rotation_id")
+            raise run.MALFORMED_PARAMETER.error("takes the rotation's UUID in this phase", target="rotation_id")
         if not 0 <= self.overlap_seconds <= MAX_OVERLAP_SECONDS:
-            raise RunbookError("VD-PARAM-002", f"takes 0 to {MAX_OVERLAP_SECONDS}", target="overlap_seconds")
+            raise run.MALFORMED_PARAMETER.error(f"takes 0 to {MAX_OVERLAP_SECONDS}", target="overlap_seconds")
         if self.phase == "stage" and not self.wrapped_key:
-            raise RunbookError("VD-PARAM-002", "takes the wrapped credential in phase stage", target="wrapped_key")
+            raise run.MALFORMED_PARAMETER.error("takes the wrapped credential in phase stage", target="wrapped_key")
         if self.wrapped_key and not _WRAPPED.fullmatch(self.wrapped_key):
-            raise RunbookError("VD-PARAM-002", f"takes base64url of {WRAPPED_BYTES} bytes", target="wrapped_key")
+            raise run.MALFORMED_PARAMETER.error(f"takes base64url of {WRAPPED_BYTES} bytes", target="wrapped_key")
         if self.delivery and not _DELIVERY.fullmatch(self.delivery):
-            raise RunbookError("VD-PARAM-002", "takes 64 hexadecimal digits in small letters", target="delivery")
+            raise run.MALFORMED_PARAMETER.error("takes 64 hexadecimal digits in small letters", target="delivery")
         if self.delivery and self.wrapped_key and self.delivery != delivery_of(self.wrapped_key):
-            raise RunbookError("VD-PARAM-002", "is not the SHA-256 of wrapped_key's bytes", target="delivery")
+            raise run.MALFORMED_PARAMETER.error("is not the SHA-256 of wrapped_key's bytes", target="delivery")
         if (self.wrapped_key or self.wrapping_key_version) and not _KEY_VERSION.fullmatch(self.wrapping_key_version):
-            raise RunbookError("VD-PARAM-002", "takes 32 hexadecimal digits", target="wrapping_key_version")
+            raise run.MALFORMED_PARAMETER.error("takes 32 hexadecimal digits", target="wrapping_key_version")
 
 
 def delivery_of(wrapped: str) -> str:

@@ -43,7 +43,7 @@ from datetime import datetime, timedelta
 
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.change import Change, NoChange
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, rotation
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.rotation.request import Phase, Request, held, means, state_for
 from runbook_lib.rotation.versions import (
@@ -126,7 +126,7 @@ def _refuse_over(request: Request, seen: Seen) -> None:
     brought = request.brings and any(version.delivery == request.brings for version in (*seen.current.versions, *late))
     if known or brought:
         shown = "no version is enabled" if current is None else f"in use is {current}"
-        raise RunbookError("VD-ROTATION-003", f"{request.rotation_id}: {shown}", target=request.secret)
+        raise rotation.ROTATION_OVER.error(f"{request.rotation_id}: {shown}", target=request.secret)
 
 
 def _refuse_other(request: Request, seen: Seen) -> None:
@@ -134,7 +134,7 @@ def _refuse_other(request: Request, seen: Seen) -> None:
     if request.delivery or found is None or found.rotation_id in (request.rotation_id, request.supersedes):
         return
     since = rfc3339(found.created)
-    raise RunbookError("VD-ROTATION-002", f"{found}, since {since}", target=pending_name(request.secret))
+    raise rotation.OTHER_ROTATION_PENDING.error(f"{found}, since {since}", target=pending_name(request.secret))
 
 
 def _next(request: Request, state: State) -> Phase:
@@ -165,16 +165,18 @@ def _stage(decision: Decision, seen: Seen) -> Decision:
     changes = [] if done else _recovery(name, seen.pending)
     if state in ("pending", "tested", "promoted", "retired"):
         if holder is not None and holder.credential_id != request.credential_id:
-            raise RunbookError("VD-ROTATION-010", f"it has {holder}", target=name)
+            raise rotation.OTHER_CREDENTIAL.error(f"it has {holder}", target=name)
         return _decided(decision, changes, state, f"secret {name}", f"the rotation is {state}")
     _refuse_other(request, seen)
     key = seen.named_key
     if seen.key_deleted:
-        raise RunbookError("VD-ROTATION-004", "the key is deleted; phase prepare recovers it", target=WRAPPING_KEY)
+        raise rotation.WRAPPING_KEY_UNUSABLE.error("the key is deleted; phase prepare recovers it", target=WRAPPING_KEY)
     if key is None or not key.usable:
         shown = "there is no such version" if key is None else f"it is {key.shown}"
         newest = "" if seen.newest_key is None else f"; the newest is {seen.newest_key.version}"
-        raise RunbookError("VD-ROTATION-004", f"version {request.key_version}: {shown}{newest}", target=WRAPPING_KEY)
+        raise rotation.WRAPPING_KEY_UNUSABLE.error(
+            f"version {request.key_version}: {shown}{newest}", target=WRAPPING_KEY
+        )
     before = str(holder) if holder is not None and holder.enabled else None
     changes.append(Change(2, "stage", f"secret {name}", before, request.wanted))
     return replace(decision, changes=tuple(changes), reached="pending")
@@ -199,7 +201,7 @@ def _promote(decision: Decision, seen: Seen) -> Decision:
     if state in ("promoted", "retired"):
         return _decided(decision, [], state, f"secret {request.secret}", f"the rotation is {state}")
     if state == "pending":
-        raise RunbookError("VD-ROTATION-001", "it is not tested; phase test comes first", target=request.rotation_id)
+        raise rotation.PHASE_TOO_EARLY.error("it is not tested; phase test comes first", target=request.rotation_id)
     if state != "tested":
         raise _not_staged(request, seen)
     changes = _recovery(pending_name(request.secret), seen.pending)
@@ -217,7 +219,7 @@ def _retire(decision: Decision, seen: Seen) -> Decision:
     if state not in ("promoted", "retired"):
         if state in ("pending", "tested"):
             detail = f"it is {state}; phase promote comes first"
-            raise RunbookError("VD-ROTATION-001", detail, target=request.rotation_id)
+            raise rotation.PHASE_TOO_EARLY.error(detail, target=request.rotation_id)
         raise _not_staged(request, seen)
     if state == "retired":
         return _decided(decision, [], state, target, "nothing older is in use")
@@ -225,7 +227,7 @@ def _retire(decision: Decision, seen: Seen) -> Decision:
     if due is not None and request.now < due:
         _check_clocks(request, seen)
         if request.phase != "auto":
-            raise RunbookError("VD-ROTATION-007", f"it may be retired after {rfc3339(due)}", target=request.secret)
+            raise rotation.RETIREMENT_TOO_EARLY.error(f"it may be retired after {rfc3339(due)}", target=request.secret)
         return _decided(decision, [], state, target, f"the former one is retired after {rfc3339(due)}")
     unused = [version_target(request.secret, version) for version in former(seen)]
     unused += [version_target(pending_name(request.secret), version) for version in leftovers(seen)]
@@ -245,7 +247,7 @@ def _check_clocks(request: Request, seen: Seen) -> None:
     since = in_use_since(seen)
     if since is not None and since > request.now + SKEW:
         detail = f"the vault wrote it at {rfc3339(since)}, here it is {rfc3339(request.now)}"
-        raise RunbookError("VD-ROTATION-008", detail, target=request.secret)
+        raise rotation.CLOCKS_DIFFER.error(detail, target=request.secret)
 
 
 def _recovery(name: str, secret: Secret) -> list[Change]:
@@ -257,11 +259,11 @@ def _not_staged(request: Request, seen: Seen) -> RunbookError:
     target = request.rotation_id
     if not request.delivery and found is not None and found.rotation_id != request.rotation_id:
         where = pending_name(request.secret)
-        return RunbookError("VD-ROTATION-002", f"{found}, since {rfc3339(found.created)}", target=where)
+        return rotation.OTHER_ROTATION_PENDING.error(f"{found}, since {rfc3339(found.created)}", target=where)
     newest = next((version for version in seen.pending.versions if means(request, version)), None)
     if newest is not None and not newest.enabled:
-        return RunbookError("VD-ROTATION-001", "what was staged was disabled; stage it again", target=target)
-    return RunbookError("VD-ROTATION-001", "nothing is staged; phase stage comes first", target=target)
+        return rotation.PHASE_TOO_EARLY.error("what was staged was disabled; stage it again", target=target)
+    return rotation.PHASE_TOO_EARLY.error("nothing is staged; phase stage comes first", target=target)
 
 
 _PHASES: Mapping[str, Callable[[Decision, Seen], Decision]] = {

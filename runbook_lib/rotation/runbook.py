@@ -16,7 +16,7 @@ from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.component_registry.schema import CREDENTIALS, SCHEMA, Batch, Key, Recorded
 from runbook_lib.component_registry.tables import ComponentTables
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import rotation
 from runbook_lib.rotation.parameters import RotationParameters, delivery_of
 from runbook_lib.rotation.record import outcome, to_record
 from runbook_lib.rotation.request import Request, held
@@ -181,7 +181,7 @@ def _use_pending(context: Context, facts: Facts, change: Change) -> None:
         return
     if not version.tested:
         detail = "what is pending now is not tested; phase test comes first"
-        raise RunbookError("VD-ROTATION-001", detail, target=request.rotation_id)
+        raise rotation.PHASE_TOO_EARLY.error(detail, target=request.rotation_id)
     wanted = new_version(
         version.credential_id,
         request.rotation_id,
@@ -202,8 +202,8 @@ def _pending_now(facts: Facts) -> Version:
     name, newest = pending_name(facts.credential.secret), pending.newest
     request = facts.decision.request
     if newest is None or pending.deleted or request.delivery or newest.rotation_id == request.rotation_id:
-        raise RunbookError("VD-ROTATION-001", "it is gone; phase stage comes first", target=name)
-    raise RunbookError("VD-ROTATION-002", f"{newest}, since {rfc3339(newest.created)}", target=name)
+        raise rotation.PHASE_TOO_EARLY.error("it is gone; phase stage comes first", target=name)
+    raise rotation.OTHER_ROTATION_PENDING.error(f"{newest}, since {rfc3339(newest.created)}", target=name)
 
 
 def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature

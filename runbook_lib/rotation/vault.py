@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock, rfc3339
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import rotation
 from runbook_lib.network.failures import service_codes
 from runbook_lib.rotation.versions import (
     DELIVERY_TAG,
@@ -147,12 +147,12 @@ class CredentialVault:
             # It changes nothing in the vault, so that it may be sent again.
             return client.unwrap_key(KeyWrapAlgorithm.rsa_oaep_256, wrapped, repeatable=True).key
         except ResourceNotFoundError as error:
-            raise RunbookError("VD-ROTATION-004", "there is no such version", target=target) from error
+            raise rotation.WRAPPING_KEY_UNUSABLE.error("there is no such version", target=target) from error
         except HttpResponseError as error:
             if error.status_code == 403 and "KeyDisabled" in service_codes(error):
-                raise RunbookError("VD-ROTATION-004", "it is disabled", target=target) from error
+                raise rotation.WRAPPING_KEY_UNUSABLE.error("it is disabled", target=target) from error
             if error.status_code == 400:
-                raise RunbookError("VD-ROTATION-005", target=target) from error
+                raise rotation.CREDENTIAL_NOT_UNWRAPPED.error(target=target) from error
             raise
 
     def stage(self, value: str, wanted: Version, *, content_type: str) -> None:
@@ -177,14 +177,10 @@ class CredentialVault:
         try:
             return self._clients.secrets.get_secret(self._pending, version.version).value or ""
         except ResourceNotFoundError as error:
-            raise RunbookError(
-                "VD-ROTATION-001", "it is gone; phase stage comes first", target=self._pending
-            ) from error
+            raise rotation.PHASE_TOO_EARLY.error("it is gone; phase stage comes first", target=self._pending) from error
         except HttpResponseError as error:
             if is_disabled(error):
-                raise RunbookError(
-                    "VD-ROTATION-001", "it was disabled; stage it again", target=self._pending
-                ) from error
+                raise rotation.PHASE_TOO_EARLY.error("it was disabled; stage it again", target=self._pending) from error
             raise
 
     def mark_tested(self, version: Version) -> None:

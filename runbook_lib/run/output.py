@@ -14,7 +14,7 @@ from typing import BinaryIO
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.basics.visible_text import visible
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, run
 
 # All streams together (design section 3); the facts give it for one stream, so this is on the safe side.
 STREAM_LIMIT = 1024 * 1024
@@ -108,7 +108,7 @@ class JobOutput:
             if not self._left_out:
                 self._left_out = True
                 where = f"; the full record is in {self._full_record}" if self._full_record else ""
-                notice = RunbookError("VD-OUTPUT-001", f"what follows is left out here{where}")
+                notice = run.OUTPUT_FULL.error(f"what follows is left out here{where}")
                 self._write(_line("WARNING: ", f"{notice.code}: {notice.message}"))
             return False
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
 from runbook_lib.basics import base64url, strict_json
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, run
 
 # "Max allowed length:524288" (azure-facts, section 1).
 MAX_ARGUMENT_BYTES = 524_288
@@ -44,8 +44,8 @@ class CommonParameters:
     def __post_init__(self) -> None:
         """Check what is checked for every runbook. Raises RunbookError VD-PARAM-002."""
         if self.correlation_id and not _CORRELATION_ID.fullmatch(self.correlation_id):
-            raise RunbookError(
-                "VD-PARAM-002", "takes up to 64 letters, digits, dots, dashes and underscores", target="correlation_id"
+            raise run.MALFORMED_PARAMETER.error(
+                "takes up to 64 letters, digits, dots, dashes and underscores", target="correlation_id"
             )
 
 
@@ -119,13 +119,13 @@ def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) ->
         if not flag.startswith("--") or name not in kinds:
             raise _unknown(flag, kinds)
         if name in given:
-            raise RunbookError("VD-PARAM-002", "it stands twice", target=name)
+            raise run.MALFORMED_PARAMETER.error("it stands twice", target=name)
         if kinds[name] is bool and not has_value:
             given[name] = True
             continue
         if not has_value:
             if not rest:
-                raise RunbookError("VD-PARAM-002", f"takes {_TAKES[kinds[name]]}", target=name)
+                raise run.MALFORMED_PARAMETER.error(f"takes {_TAKES[kinds[name]]}", target=name)
             value = rest.pop(0)
         given[name] = _from_text(name, value, kinds[name])
     return given
@@ -133,7 +133,7 @@ def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) ->
 
 def _unknown(name: str, kinds: Mapping[str, object]) -> RunbookError:
     shown = "".join(character if character.isprintable() else "?" for character in name[:MAX_SHOWN_CHARACTERS])
-    return RunbookError("VD-PARAM-001", f"it takes {', '.join(kinds)}", target=shown)
+    return run.UNKNOWN_PARAMETER.error(f"it takes {', '.join(kinds)}", target=shown)
 
 
 def _from_text(name: str, value: str, kind: object) -> Any:
@@ -142,22 +142,22 @@ def _from_text(name: str, value: str, kind: object) -> Any:
     try:
         return strict_json.loads(value)
     except strict_json.NotStrictJsonError as error:
-        raise RunbookError("VD-PARAM-002", f"takes {_TAKES[kind]}", target=name) from error
+        raise run.MALFORMED_PARAMETER.error(f"takes {_TAKES[kind]}", target=name) from error
 
 
 def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
     if len(argv) != 1 or len(argv[0]) > MAX_ARGUMENT_BYTES:
-        raise RunbookError("VD-PARAM-003", f"takes one argument of at most {MAX_ARGUMENT_BYTES} bytes, or flags")
+        raise run.UNREADABLE_PARAMETERS.error(f"takes one argument of at most {MAX_ARGUMENT_BYTES} bytes, or flags")
     # Whether Automation hands a string on with or without its JSON quotes is unconfirmed (azure-facts, section 2).
     argument = argv[0].strip("\"' \r\n").rstrip("=")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", argument):
-        raise RunbookError("VD-PARAM-003", "the argument is not base64url: letters, digits, - and _")
+        raise run.UNREADABLE_PARAMETERS.error("the argument is not base64url: letters, digits, - and _")
     try:
         given = strict_json.loads(base64url.decode(argument))
     except ValueError as error:
-        raise RunbookError("VD-PARAM-003", f"the argument does not hold JSON: {error}") from error
+        raise run.UNREADABLE_PARAMETERS.error(f"the argument does not hold JSON: {error}") from error
     if not isinstance(given, dict):
-        raise RunbookError("VD-PARAM-003", "the argument does not hold a JSON object")
+        raise run.UNREADABLE_PARAMETERS.error("the argument does not hold a JSON object")
     return given
 
 
@@ -171,7 +171,7 @@ def _check(name: str, value: object, kind: object) -> None:
     else:
         fits = isinstance(kind, type) and isinstance(value, kind)
     if not fits:
-        raise RunbookError("VD-PARAM-002", f"takes {_TAKES[kind]}", target=name)
+        raise run.MALFORMED_PARAMETER.error(f"takes {_TAKES[kind]}", target=name)
 
 
 def _is_text(value: object) -> bool:

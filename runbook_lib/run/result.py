@@ -76,7 +76,7 @@ def failure_of(results: Sequence[Result]) -> RunbookError | None:
     assert first.error is not None  # noqa: S101 - of those that have one
     count = f"{len(failed)} of {len(results)} changes failed, the first: {first.change.action} {first.change.target}"
     detail = f"{first.error.detail}; {count}" if first.error.detail else count
-    return RunbookError(first.error.code, detail, target=first.error.target, remedy=first.error.remedy)
+    return first.error.entry.error(detail, target=first.error.target, remedy=first.error.remedy)
 
 
 def result_line(result: RunResult, redact: Callable[[str], str]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, vault
 from runbook_lib.vault.publisher_token import SECRET, PublisherToken, parse_token
 from runbook_lib.vault.secret_in_use import secret_in_use
 
@@ -100,7 +100,7 @@ class SpoolKeys:
     def _read_newest(self) -> SpoolKey:
         found = secret_in_use(self._secrets(), SECRET)
         if found is None:
-            raise RunbookError("VD-VAULT-001", target=SECRET)
+            raise vault.SECRET_MISSING.error(target=SECRET)
         return self._key_of(found)
 
     def _read(self, version: str) -> SpoolKey | None:

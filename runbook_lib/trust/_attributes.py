@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, trust
 from runbook_lib.trust._descriptor import malformed, refuse_lookalikes, shown
 
 X509 = "notary.x509"
@@ -113,4 +113,4 @@ def _time(protected: Mapping[str, Any], name: str) -> datetime:
 
 
 def _unsupported(what: str, step: str) -> RunbookError:
-    return RunbookError("VD-TRUST-004", f"{what} (step {step})")
+    return trust.SIGNATURE_DEMANDS_TOO_MUCH.error(f"{what} (step {step})")

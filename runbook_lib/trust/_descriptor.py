@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.basics import strict_json
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, trust
 
 # The signature itself has five levels at most; deeper is somebody's attempt at the reader's stack.
 MAX_NESTING = 16
@@ -76,7 +76,7 @@ def refuse_lookalikes(value: Mapping[str, Any], names: Collection[str], what: st
 
 def malformed(what: str, step: str) -> RunbookError:
     """Return the refusal of what has not the form of a signature."""
-    return RunbookError("VD-TRUST-002", f"{what} (step {step})")
+    return trust.SIGNATURE_MALFORMED.error(f"{what} (step {step})")
 
 
 def shown(value: object) -> str:

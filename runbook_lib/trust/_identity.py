@@ -8,7 +8,7 @@ the certificate's order, openssl and notation forwards: both ways of writing nam
 from collections import Counter
 from typing import TypeAlias
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import trust
 from runbook_lib.trust._descriptor import shown
 from runbook_lib.trust._names import read_name
 from runbook_lib.trust.certificates import Certificate
@@ -25,14 +25,14 @@ def read_identity(text: str) -> Identity:
     from cryptography import x509
 
     if not text.strip():
-        raise RunbookError("VD-TRUST-012", "no identity is named")
+        raise trust.TRUSTED_IDENTITY_UNREADABLE.error("no identity is named")
     try:
         names = read_name(text)
         for name in names:
             for oid, value in name:
                 x509.NameAttribute(x509.ObjectIdentifier(oid), value)  # refuses what no certificate has
     except (ValueError, TypeError, Warning) as error:
-        raise RunbookError("VD-TRUST-012", f"{shown(text)} names no subject: {error}") from error
+        raise trust.TRUSTED_IDENTITY_UNREADABLE.error(f"{shown(text)} names no subject: {error}") from error
     return Counter(frozenset(name) for name in names)
 
 

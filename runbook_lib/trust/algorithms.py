@@ -6,7 +6,7 @@ chose would let an attacker choose). RFC 7518 sections 3.4 and 3.5 say how each 
 
 from dataclasses import dataclass
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import trust
 from runbook_lib.trust._descriptor import shown
 from runbook_lib.trust.certificates import Certificate, refused
 
@@ -44,7 +44,9 @@ def algorithm_of(leaf: Certificate, claimed: str) -> Algorithm:
     """
     found = key_algorithm(leaf)
     if claimed != found.name:
-        raise RunbookError("VD-TRUST-004", f"alg is {shown(claimed)}, the key's is {found.name} (step {_STEP})")
+        raise trust.SIGNATURE_DEMANDS_TOO_MUCH.error(
+            f"alg is {shown(claimed)}, the key's is {found.name} (step {_STEP})"
+        )
     return found
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, trust
 from runbook_lib.trust._descriptor import MAX_SHOWN, shown
 from runbook_lib.trust._encoding import problem_of
 
@@ -91,14 +91,16 @@ def check_validity(chain: Sequence[Certificate], moment: datetime) -> None:
     for certificate in chain:
         if moment < certificate.begin:
             what = f"{_name(certificate)} is valid from {rfc3339(certificate.begin)} only"
-            raise RunbookError("VD-TRUST-007", f"{what} (step 6.2)")
+            raise trust.CERTIFICATE_NOT_VALID_NOW.error(f"{what} (step 6.2)")
         if moment > certificate.end:
-            raise RunbookError("VD-TRUST-007", f"{_name(certificate)} expired at {rfc3339(certificate.end)} (step 6.2)")
+            raise trust.CERTIFICATE_NOT_VALID_NOW.error(
+                f"{_name(certificate)} expired at {rfc3339(certificate.end)} (step 6.2)"
+            )
 
 
 def refused(what: str, step: str) -> RunbookError:
     """Return the refusal of a chain."""
-    return RunbookError("VD-TRUST-006", f"{what} (step {step})")
+    return trust.CERTIFICATES_UNFIT.error(f"{what} (step {step})")
 
 
 def _read(content: bytes, position: int) -> Certificate:

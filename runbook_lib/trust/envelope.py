@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.basics import base64url
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import trust
 from runbook_lib.trust._descriptor import malformed, read_object, refuse_lookalikes, shown
 
 JWS = "application/jose+json"
@@ -45,7 +45,7 @@ def read_envelope(content: bytes, media_type: str) -> Envelope:
     """
     if media_type != JWS:
         which = "COSE" if media_type == COSE else shown(media_type)
-        raise RunbookError("VD-TRUST-003", f"it is {which}; {JWS} is read (step {_STEP})")
+        raise trust.SIGNATURE_FORMAT_UNKNOWN.error(f"it is {which}; {JWS} is read (step {_STEP})")
     if len(content) > MAX_ENVELOPE_BYTES:
         raise malformed(f"the envelope has {len(content)} bytes; at most {MAX_ENVELOPE_BYTES} are read", _STEP)
     document = read_object(content, "the envelope", _STEP)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, trust
 from runbook_lib.trust._descriptor import Descriptor, malformed, read_descriptor, read_object, shown
 from runbook_lib.trust.manifest import (
     ARTIFACT_TYPE,
@@ -71,10 +71,10 @@ def read_referrers(content: bytes) -> tuple[Any, ...]:
     try:
         document = read_object(content, "the list of referrers", _LIST_STEP)
     except RunbookError as error:
-        raise RunbookError("VD-TRUST-014", error.detail) from error
+        raise trust.SIGNATURES_UNKNOWN.error(error.detail) from error
     entries = document.get("manifests")
     if not isinstance(entries, list):
-        raise RunbookError("VD-TRUST-014", f"the list of referrers is no index (step {_LIST_STEP})")
+        raise trust.SIGNATURES_UNKNOWN.error(f"the list of referrers is no index (step {_LIST_STEP})")
     return tuple(entries)
 
 
@@ -97,11 +97,11 @@ def first_good_signature(
         try:
             return _verify(entry, source=source, subject=subject, policy=policy, now=now)
         except RunbookError as error:
-            if error.code == "VD-TRUST-012":
+            if error.is_(trust.TRUSTED_IDENTITY_UNREADABLE):
                 raise
             failures.append((digest, error))
     if not failures:
-        raise RunbookError("VD-TRUST-001", f"of {len(entries)} referrers none is a signature", target=subject.digest)
+        raise trust.NO_SIGNATURE.error(f"of {len(entries)} referrers none is a signature", target=subject.digest)
     if len(listed) == 1:
         raise failures[0][1]
     raise _none_is_good(failures, len(listed), subject)
@@ -140,7 +140,7 @@ def _verify(
     manifest = read_signature_manifest(content)
     if manifest.subject != subject:
         what = f"its manifest is attached to {manifest.subject.digest} (step {_FETCH_STEP})"
-        raise RunbookError("VD-TRUST-011", what, target=subject.digest)
+        raise trust.SIGNATURE_OF_SOMETHING_ELSE.error(what, target=subject.digest)
     envelope = _checked(source.blob(manifest.envelope.digest, manifest.envelope.size), manifest.envelope)
     verified = verify_envelope(envelope, manifest.envelope.media_type, subject=subject, policy=policy, now=now)
     return GoodSignature(
@@ -154,10 +154,10 @@ def _verify(
 def _checked(content: bytes | None, named: Descriptor) -> bytes:
     """Return the bytes, which must be those that were named."""
     if content is None:
-        raise RunbookError("VD-TRUST-014", f"it is listed, but not there (step {_FETCH_STEP})", target=named.digest)
+        raise trust.SIGNATURES_UNKNOWN.error(f"it is listed, but not there (step {_FETCH_STEP})", target=named.digest)
     if len(content) != named.size or f"sha256:{hashlib.sha256(content).hexdigest()}" != named.digest:
         what = f"other bytes came than were named, {len(content)} of them for {named.size} (step {_FETCH_STEP})"
-        raise RunbookError("VD-TRUST-005", what, target=named.digest)
+        raise trust.SIGNATURE_ALTERED.error(what, target=named.digest)
     return content
 
 
@@ -167,15 +167,15 @@ def _none_is_good(failures: Sequence[tuple[str, RunbookError]], count: int, subj
     told = [f"{digest} {error.code} {error.message}"[:MAX_REFUSAL_LENGTH] for digest, error in ordered]
     if count > MAX_REFUSALS_SHOWN:
         told = [*told[:MAX_REFUSALS_SHOWN], f"and {count - MAX_REFUSALS_SHOWN} more, at most {MAX_SIGNATURES} tried"]
-    code = "VD-TRUST-013" if all(_is_verdict(error) for _, error in failures) else "VD-TRUST-014"
-    refusal = RunbookError(code, "; ".join(told), target=subject.digest)
+    entry = trust.NO_GOOD_SIGNATURE if all(_is_verdict(error) for _, error in failures) else trust.SIGNATURES_UNKNOWN
+    refusal = entry.error("; ".join(told), target=subject.digest)
     refusal.signers = tuple(signer for _, error in ordered for signer in error.signers)[:MAX_REFUSALS_SHOWN]
     return refusal
 
 
 def _is_verdict(error: RunbookError) -> bool:
     """Whether a signature was looked at and refused; else it is not known what it is."""
-    return error.code.startswith("VD-TRUST-") and error.code != "VD-TRUST-014"
+    return error.area == trust.AREA and not error.is_(trust.SIGNATURES_UNKNOWN)
 
 
 def _steps_passed(error: RunbookError) -> int:

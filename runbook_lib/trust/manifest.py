@@ -7,7 +7,7 @@ anything. Its annotations (thumbprints) are hints, and not read.
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, trust
 from runbook_lib.trust._descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
 from runbook_lib.trust.envelope import COSE, JWS, MAX_ENVELOPE_BYTES
 
@@ -54,7 +54,7 @@ def read_signature_manifest(content: bytes) -> SignatureManifest:
     envelope = read_descriptor(layers[0], "the layer", _STEP)
     if envelope.media_type != JWS:
         which = "COSE" if envelope.media_type == COSE else shown(envelope.media_type)
-        raise RunbookError("VD-TRUST-003", f"it is {which}; {JWS} is read (step {_STEP})")
+        raise trust.SIGNATURE_FORMAT_UNKNOWN.error(f"it is {which}; {JWS} is read (step {_STEP})")
     if envelope.size > MAX_ENVELOPE_BYTES:
         raise malformed(f"the envelope has {envelope.size} bytes; at most {MAX_ENVELOPE_BYTES} are read", _STEP)
     return SignatureManifest(subject=read_descriptor(document.get("subject"), "the subject", _STEP), envelope=envelope)

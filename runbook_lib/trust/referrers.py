@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from runbook_lib.basics import addresses
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.wire import Answer
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, trust
 from runbook_lib.network import link_field
 from runbook_lib.network.header_fields import media_type
 from runbook_lib.trust._descriptor import Descriptor, read_descriptor, shown
@@ -65,7 +65,7 @@ def _listed(
         found += (entry for entry in entries if _type(entry) in ("", artifact_type))
         if len(found) > MAX_ENTRIES:
             what = f"the list has more than {MAX_ENTRIES} of {artifact_type}"
-            raise RunbookError("VD-TRUST-014", what, target=f"referrers of {repository}@{digest}")
+            raise trust.SIGNATURES_UNKNOWN.error(what, target=f"referrers of {repository}@{digest}")
     return found, filtered
 
 
@@ -124,19 +124,19 @@ def _pages(reader: ContainerRegistryReader, repository: str, digest: str, query:
             if answer is None:
                 return
         if answer is None:
-            raise RunbookError("VD-TRUST-014", "a page of the list is not there", target=target)
+            raise trust.SIGNATURES_UNKNOWN.error("a page of the list is not there", target=target)
         found = media_type(answer.headers.get("Content-Type", ""))
         if found != INDEX_TYPE:
-            raise RunbookError("VD-TRUST-014", f"the list is of type {shown(found)}", target=target)
+            raise trust.SIGNATURES_UNKNOWN.error(f"the list is of type {shown(found)}", target=target)
         read += len(answer.content)
         if read > MAX_LIST_BYTES:
-            raise RunbookError("VD-TRUST-014", f"the list has more than {MAX_LIST_BYTES} bytes", target=target)
+            raise trust.SIGNATURES_UNKNOWN.error(f"the list has more than {MAX_LIST_BYTES} bytes", target=target)
         yield answer
         following = _next(answer, f"https://{reader.login_server}/v2/{repository}/", path, target)
         if following is None:
             return
         path = following
-    raise RunbookError("VD-TRUST-014", f"the list has more than {MAX_PAGES} pages", target=target)
+    raise trust.SIGNATURES_UNKNOWN.error(f"the list has more than {MAX_PAGES} pages", target=target)
 
 
 def _next(answer: Answer, base: str, path: str, target: str) -> str | None:
@@ -147,7 +147,7 @@ def _next(answer: Answer, base: str, path: str, target: str) -> str | None:
     try:
         links = link_field.links(answer.headers.get("Link", ""))
     except link_field.NotAFieldError as error:
-        raise RunbookError("VD-TRUST-014", f"its Link cannot be read: {error}", target=target) from error
+        raise trust.SIGNATURES_UNKNOWN.error(f"its Link cannot be read: {error}", target=target) from error
     following = next((link.target for link in links if "next" in link.relations), None)
     if following is None:
         return None
@@ -155,10 +155,10 @@ def _next(answer: Answer, base: str, path: str, target: str) -> str | None:
     try:
         there = addresses.follow(here, following)
     except addresses.NotAnAddressError as error:
-        raise RunbookError(
-            "VD-TRUST-014", f"its next page is elsewhere, at no address: {error}", target=target
+        raise trust.SIGNATURES_UNKNOWN.error(
+            f"its next page is elsewhere, at no address: {error}", target=target
         ) from error
     # Some servers escape the colon of the digest.
     if there.origin != here.origin or unquote(there.path) != unquote(here.path):
-        raise RunbookError("VD-TRUST-014", f"its next page is elsewhere: {shown(there.shown)}", target=target)
+        raise trust.SIGNATURES_UNKNOWN.error(f"its next page is elsewhere: {shown(there.shown)}", target=target)
     return path.partition("?")[0] + (f"?{there.query}" if there.query else "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.errors import RefusedSigner, RunbookError
+from runbook_lib.errors import RefusedSigner, RunbookError, trust
 from runbook_lib.trust._attributes import X509, Attributes, read_attributes
 from runbook_lib.trust._descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
 from runbook_lib.trust._identity import Identity, identity_of, read_identity
@@ -98,7 +98,7 @@ def _verify_chain(
     algorithm = algorithm_of(leaf, attributes.algorithm)
     # 3.5: that key made the signature.
     if not is_signed(leaf, algorithm, read.signature, read.signing_input):
-        raise RunbookError("VD-TRUST-005", "the key of its certificate did not make it (step 3.5)")
+        raise trust.SIGNATURE_ALTERED.error("the key of its certificate did not make it (step 3.5)")
     passed.append("the key of its certificate made it (step 3.5)")
 
     # 4. Authenticity. 4.1.1: a complete chain of such certificates as the specification demands.
@@ -107,7 +107,7 @@ def _verify_chain(
     # 4.1.2: it leads to a trusted certificate, of the store that belongs to the scheme (signing-scheme.md).
     is_x509 = attributes.scheme == X509
     if not is_x509 and not policy.signing_authority_roots:
-        raise RunbookError("VD-TRUST-004", "it is a signing authority's, and none is trusted (step 4.1.2)")
+        raise trust.SIGNATURE_DEMANDS_TOO_MUCH.error("it is a signing authority's, and none is trusted (step 4.1.2)")
     anchor = _anchor(chain, policy.roots if is_x509 else policy.signing_authority_roots)
     passed.append(f"its chain leads to the trusted certificate {anchor} (step 4.1.2)")
     # 4.1.3 and 4.1.4: the leaf is the one identity that is trusted.
@@ -116,7 +116,7 @@ def _verify_chain(
 
     # 5. Expiry.
     if attributes.expiry is not None and now >= attributes.expiry:
-        raise RunbookError("VD-TRUST-010", f"it expired at {rfc3339(attributes.expiry)} (step 5.1)")
+        raise trust.SIGNATURE_EXPIRED.error(f"it expired at {rfc3339(attributes.expiry)} (step 5.1)")
     passed.append("it has not expired (step 5.1)")
 
     # 6. Trusted timestamp: RFC 3161 timestamps are not evaluated, so the chain must be valid now; a signing authority's
@@ -155,12 +155,12 @@ def _anchor(chain: Sequence[Certificate], trusted: frozenset[str]) -> str:
         if certificate.fingerprint in trusted:
             return certificate.fingerprint
     found = ", ".join(certificate.fingerprint for certificate in chain[1:] or chain)
-    raise RunbookError("VD-TRUST-008", f"its certificates are {found} (step 4.1.2)")
+    raise trust.ROOT_NOT_TRUSTED.error(f"its certificates are {found} (step 4.1.2)")
 
 
 def _check_identity(leaf: Certificate, trusted: Identity) -> None:
     if identity_of(leaf) != trusted:
-        raise RunbookError("VD-TRUST-009", f"it was made by {shown(leaf.subject)} (step 4.1.4)")
+        raise trust.SIGNER_NOT_TRUSTED.error(f"it was made by {shown(leaf.subject)} (step 4.1.4)")
 
 
 def _check_payload(payload: bytes, subject: Subject) -> None:
@@ -171,4 +171,4 @@ def _check_payload(payload: bytes, subject: Subject) -> None:
     signed = read_descriptor(document["targetArtifact"], "targetArtifact", _PAYLOAD_STEP)
     if signed != subject:
         what = f"{signed.digest}, {signed.size} bytes, {shown(signed.media_type)}"
-        raise RunbookError("VD-TRUST-011", f"it covers {what} (step {_PAYLOAD_STEP})", target=subject.digest)
+        raise trust.SIGNATURE_OF_SOMETHING_ELSE.error(f"it covers {what} (step {_PAYLOAD_STEP})", target=subject.digest)

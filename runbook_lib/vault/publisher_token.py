@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import vault
 from runbook_lib.vault.secret_in_use import how_to_mend, out_of_time, secret_in_use, why_none
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def read_publisher_token(secrets: "SecretClient", redactor: Redactor, *, now: da
     state = why_none(secrets, SECRET) if found is None else out_of_time(found, now)
     if state is not None:
         detail = how_to_mend(state, vault_url=secrets.vault_url, name=SECRET, command=COMMAND)
-        raise RunbookError("VD-VAULT-001" if found is None else "VD-VAULT-003", detail, target=SECRET)
+        raise (vault.SECRET_MISSING if found is None else vault.SECRET_UNUSABLE).error(detail, target=SECRET)
     assert found is not None  # noqa: S101 - what is None has a state
     return replace(parse_token(found.value or "", redactor), version=str(found.properties.version))
 
@@ -48,20 +48,20 @@ def parse_token(text: str, redactor: Redactor) -> PublisherToken:
     try:
         text.encode()
     except UnicodeEncodeError:  # JSON can escape half a surrogate pair, and the vault's client reads it so
-        raise RunbookError("VD-VAULT-002", "it is no text", target=SECRET) from None
+        raise vault.SECRET_MALFORMED.error("it is no text", target=SECRET) from None
     if len(text) >= MIN_SECRET_LENGTH:
         redactor.learn(text)
     try:
         document = strict_json.loads(text)
     except strict_json.NotStrictJsonError:
-        raise RunbookError("VD-VAULT-002", "it is no JSON", target=SECRET) from None
+        raise vault.SECRET_MALFORMED.error("it is no JSON", target=SECRET) from None
     if not isinstance(document, dict) or document.keys() != {"username", "password"}:
-        raise RunbookError("VD-VAULT-002", "it has other fields", target=SECRET)
+        raise vault.SECRET_MALFORMED.error("it has other fields", target=SECRET)
     username, password = document["username"], document["password"]
     if not isinstance(username, str) or not username or ":" in username:
-        raise RunbookError("VD-VAULT-002", "the username is no text that Basic credentials can hold", target=SECRET)
+        raise vault.SECRET_MALFORMED.error("the username is no text that Basic credentials can hold", target=SECRET)
     if not isinstance(password, str) or len(password) < MIN_SECRET_LENGTH:
-        raise RunbookError("VD-VAULT-002", f"the password is no text of {MIN_SECRET_LENGTH} characters", target=SECRET)
+        raise vault.SECRET_MALFORMED.error(f"the password is no text of {MIN_SECRET_LENGTH} characters", target=SECRET)
     redactor.learn(password)
     redactor.learn(f"{username}:{password}")  # as Basic credentials carry it, in base64
     return PublisherToken(username, password)

@@ -1,7 +1,7 @@
 """What docs/errors.md says of a code beyond its message: an example, how to check, whose task it is, the command.
 
-Read from scripts/error_guides/*.txt, and apart from the catalogue on purpose: a runbook carries the catalogue with it,
-and has no use for these.
+Read from scripts/pages/error_guides/*.txt, and apart from the catalogue on purpose: a runbook carries the catalogue
+with it, and has no use for these.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
-from runbook_lib.errors import CATALOGUE, ErrorEntry
+from runbook_lib.errors import ErrorEntry
+from runbook_lib.errors.catalogue import CATALOGUE
 from scripts.pages.error_guide import TASKS, Guide, guides
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -47,7 +48,7 @@ Exit codes: 1 failed, 2 bad parameters or settings.
 Each code's section has an example, how to check, whose task it is, and the command to type; a word in capitals in a
 command stands for a value of yours.
 
-*Made from `runbook_lib/error_catalogue_*.py` and `scripts/error_guides/*.txt` by `python -m scripts.pages.errors`.*
+*Made from `runbook_lib/errors/` and `scripts/pages/error_guides/` by `python -m scripts.pages.errors`.*
 """
 
 

@@ -23,7 +23,7 @@ from runbook_lib.callbacks.payloads import (
     parse,
     to_json,
 )
-from runbook_lib.errors import CATALOGUE
+from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.health import rules as health
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.run import result

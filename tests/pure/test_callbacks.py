@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from runbook_lib.callbacks.delivery import Callbacks, payloads_of
 from runbook_lib.callbacks.payloads import PayloadRefusedError, to_json
 from runbook_lib.change import Change, Plan, Result
-from runbook_lib.errors import CATALOGUE, RunbookError
+from runbook_lib.errors import RunbookError
+from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.run.result import RunResult
 
 CANARY = "db.contoso.example"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.engine import MAX_PARALLEL, STOP_GRACE_SECONDS, Progress, Work, apply_plan
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy
 
 POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=2.0, total_seconds=1000.0)
@@ -70,9 +71,9 @@ class World:
         if behaviour in ("works_answer_lost", "lost"):
             raise AnswerLost("connection reset")
         if behaviour == "wrapped_lost":
-            raise RunbookError("VD-NET-001", target=change.target) from AnswerLost("connection reset")
+            raise RunbookError(CATALOGUE["VD-NET-001"], target=change.target) from AnswerLost("connection reset")
         if behaviour == "refused":
-            raise RunbookError("VD-IMPORT-001", target=change.target)
+            raise RunbookError(CATALOGUE["VD-IMPORT-001"], target=change.target)
         if behaviour == "bug":
             raise ZeroDivisionError
         if behaviour == "exits":
@@ -80,13 +81,13 @@ class World:
 
     def look(self, change: Change) -> str | None:
         if change.target in self.blind:
-            raise RunbookError("VD-NET-002", target=change.target)
+            raise RunbookError(CATALOGUE["VD-NET-002"], target=change.target)
         with self.lock:
             return self.held.get(change.target)
 
 
 def name_error(error: BaseException) -> RunbookError:
-    return error if isinstance(error, RunbookError) else RunbookError("VD-ENGINE-900", type(error).__name__)
+    return error if isinstance(error, RunbookError) else RunbookError(CATALOGUE["VD-ENGINE-900"], type(error).__name__)
 
 
 def work_on(world: World, clock: FakeClock) -> Work:

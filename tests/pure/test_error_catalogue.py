@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import CATALOGUE
+from runbook_lib.errors.catalogue import CATALOGUE
 
 TESTS = Path(__file__).parents[1]
 CODE = re.compile(r"VD-[A-Z]+-\d{3}")

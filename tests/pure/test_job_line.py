@@ -8,6 +8,7 @@ import pytest
 from runbook_lib.automation.job_line import NoResultError, read_result
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.run.output import RESULT_LIMIT
 from runbook_lib.run.result import RunResult, result_line
 
@@ -33,7 +34,7 @@ def read(line: object, *, runbook: str = "sample", correlation_id: str = "c") ->
     return read_result(text, runbook=runbook, correlation_id=correlation_id)
 
 
-@pytest.mark.parametrize("error", [None, RunbookError("VD-NET-001", "down", target="host")])
+@pytest.mark.parametrize("error", [None, RunbookError(CATALOGUE["VD-NET-001"], "down", target="host")])
 @pytest.mark.parametrize("planned", [True, False])
 def test_what_a_runbook_writes_is_read(error: RunbookError | None, planned: bool) -> None:
     change = Change(1, "write", "a", None, "x")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.trust._descriptor import Descriptor
 from runbook_lib.trust.envelope import JWS, MAX_ENVELOPE_BYTES
 from runbook_lib.trust.good_signature import (
@@ -159,7 +160,7 @@ def test_what_cannot_be_had_is_remembered_and_hides_nothing() -> None:
     lost = repository.attach(GOOD, annotations={"number": "1"})
     repository.attach(bad())
     assert repository.verify().manifest_digest == lost
-    for failure in (RunbookError("VD-REGISTRY-004", "500"), None):
+    for failure in (RunbookError(CATALOGUE["VD-REGISTRY-004"], "500"), None):
         repository.content[lost] = failure
         error = repository.refused()
         assert (error.code, error.retryable) == ("VD-TRUST-014", True)
@@ -173,7 +174,7 @@ def test_an_envelope_that_is_not_there_is_remembered_too() -> None:
     repository.attach(GOOD)
     repository.content[digest_of(GOOD)] = None
     assert repository.refused().code == "VD-TRUST-014"
-    repository.content[digest_of(GOOD)] = RunbookError("VD-REGISTRY-002", "403")
+    repository.content[digest_of(GOOD)] = RunbookError(CATALOGUE["VD-REGISTRY-002"], "403")
     assert repository.refused().code == "VD-REGISTRY-002"  # the only one: its own failure says most
 
 
@@ -217,7 +218,7 @@ def test_those_that_came_furthest_are_told_first() -> None:
     assert [len(signer.passed) for signer in error.signers] == [5, 3]
     # What cannot be had decides the answer, so it is told before them.
     lost = repository.attach(GOOD)
-    repository.content[lost] = RunbookError("VD-REGISTRY-004", "500")
+    repository.content[lost] = RunbookError(CATALOGUE["VD-REGISTRY-004"], "500")
     error = repository.refused()
     assert error.code == "VD-TRUST-014"
     assert lost in error.detail.partition("; ")[0]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, NoChange, Plan, Result
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.run.output import RECORD_LIMIT, RESULT_LIMIT, STREAM_LIMIT, JobOutput, library_messages
 from runbook_lib.run.result import Report, RunResult, failure_of, result_line
 
@@ -78,11 +79,14 @@ def test_no_text_passes_for_the_result_or_hides_what_it_is() -> None:
 def test_a_cause_is_told_once() -> None:
     stream = io.BytesIO()
     output = output_to(stream)
-    first, second = RunbookError("VD-NET-001", "refused", target="host"), RunbookError("VD-LOG-001", "refused")
+    first, second = (
+        RunbookError(CATALOGUE["VD-NET-001"], "refused", target="host"),
+        RunbookError(CATALOGUE["VD-LOG-001"], "refused"),
+    )
     output.told(first)
     second.origin = first.origin
     output.warn_of(second)
-    output.warn_of(RunbookError("VD-LOG-003", "elsewhere", target="other"))
+    output.warn_of(RunbookError(CATALOGUE["VD-LOG-003"], "elsewhere", target="other"))
     lines = stream.getvalue().decode().splitlines()
     assert lines[0] == "WARNING: VD-LOG-001: the operations log could not be delivered; the cause is told above"
     assert [line.split(":")[1].strip() for line in lines[1:]] == ["VD-LOG-003", "cause", "what to do", "rerun"]
@@ -195,7 +199,7 @@ def change(number: int, text: str = "") -> Change:
 
 
 def test_the_result_has_the_contracts_form() -> None:
-    error = RunbookError("VD-IMPORT-001", "gone", target="image1")
+    error = RunbookError(CATALOGUE["VD-IMPORT-001"], "gone", target="image1")
     results = [
         Result(change=change(0), outcome="done", observed="sha256:0", attempts=1),
         Result(change=change(1), outcome="failed", error=error, attempts=1),
@@ -240,7 +244,7 @@ def test_status_says_what_happened() -> None:
 
 
 def test_too_many_changes_are_counted_and_the_failed_ones_kept() -> None:
-    error = RunbookError("VD-IMPORT-001", CANARY * 50)
+    error = RunbookError(CATALOGUE["VD-IMPORT-001"], CANARY * 50)
     results = [
         Result(
             change=change(number, "\u00e9" * 400 + CANARY),
@@ -260,7 +264,7 @@ def test_too_many_changes_are_counted_and_the_failed_ones_kept() -> None:
 @settings(deadline=None)
 @given(st.integers(0, 3000), st.text(max_size=2000))
 def test_the_result_always_fits(count: int, text: str) -> None:
-    error = RunbookError("VD-ENGINE-900", text * 10)
+    error = RunbookError(CATALOGUE["VD-ENGINE-900"], text * 10)
     one = Result(change=Change(0, text, text, text, text), outcome="failed", error=error)
     assert line_of(result_of([one] * count, plan=Plan()))["error"] is None or count
 

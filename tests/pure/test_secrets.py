@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from publisher.callback_api.service import NothingToRedact
 from runbook_lib.basics.redaction import MASK, MIN_SECRET_LENGTH, Redactor, whole_words
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors.catalogue import CATALOGUE
 
 # Without surrogates: a secret comes from a service, in UTF-8.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -204,7 +205,9 @@ def test_a_text_without_secrets_stays_as_it_is() -> None:
 
 
 def test_no_error_holds_the_signature_of_a_read_link() -> None:
-    error = RunbookError("VD-NET-001", "GET https://a.blob.core.windows.net/c/b?sv=1&sig=abc%2Fdef%3D&se=2 failed")
+    error = RunbookError(
+        CATALOGUE["VD-NET-001"], "GET https://a.blob.core.windows.net/c/b?sv=1&sig=abc%2Fdef%3D&se=2 failed"
+    )
     for text in (str(error), error.detail, str(error.as_json()), repr(error)):
         assert "abc" not in text
     assert f"sig={MASK}&se=2" in error.message

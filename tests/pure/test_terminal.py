@@ -8,6 +8,7 @@ import pytest
 
 from runbook_lib.basics.visible_text import is_visible, one_line, visible
 from runbook_lib.errors import RunbookError
+from runbook_lib.errors.catalogue import CATALOGUE
 from vibedata import cli
 from vibedata.commands import verify as command_verify
 from vibedata.output import CommandError, show, show_failure, table
@@ -54,7 +55,7 @@ def test_whatever_is_printed_passes_the_filter(output: str, capsys: pytest.Captu
 @pytest.mark.parametrize(
     "failure",
     [
-        RunbookError("VD-NET-002", HOSTILE + "\nERROR: forged\r\n{", target=HOSTILE),
+        RunbookError(CATALOGUE["VD-NET-002"], HOSTILE + "\nERROR: forged\r\n{", target=HOSTILE),
         CommandError(HOSTILE, remedy=HOSTILE),
         KeyError(HOSTILE),
         RuntimeError(HOSTILE + "\nforged"),

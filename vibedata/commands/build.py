@@ -12,7 +12,7 @@ from oci.files.reading import FileRefusedError, read_file
 from oci.release.definition import MAX_DEFINITION_BYTES
 from oci.signing.notary import Signing
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build as build_errors
 from vibedata.output import show, table
 from vibedata.release import signing as release_signing
 
@@ -103,7 +103,7 @@ def _definition(path: Path) -> bytes:
     try:
         return read_file(path, max_bytes=MAX_DEFINITION_BYTES)
     except FileRefusedError as error:
-        raise RunbookError("VD-BUILD-001", str(error), target=str(path)) from error
+        raise build_errors.DEFINITION_INVALID.error(str(error), target=str(path)) from error
 
 
 def _as_json(built: BuildResult) -> dict[str, object]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.automation.jobs import JobResult
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import automation
+from runbook_lib.errors import run as run_errors
 from vibedata.jobs import run_job
 from vibedata.output import show
 from vibedata.session import open_session
@@ -61,7 +62,7 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise RunbookError("VD-PARAM-002", "takes NAME=VALUE", target=pair)
+            raise run_errors.MALFORMED_PARAMETER.error("takes NAME=VALUE", target=pair)
         try:
             parameters[name] = json.loads(value)
         except ValueError:
@@ -76,7 +77,7 @@ def result_of(job: JobResult) -> Mapping[str, Any]:
     counts."""
     if job.result is None:
         seen = ". ".join(part for part in (f"status {job.status}", job.problem, job.exception.strip()) if part)
-        raise RunbookError("VD-AUTOMATION-005", seen, target=f"job {job.job_id}")
+        raise automation.JOB_WITHOUT_RESULT.error(seen, target=f"job {job.job_id}")
     return job.result
 
 

@@ -16,6 +16,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
 from runbook_lib.container_registry.wire import PUBLISHER, Side
 from runbook_lib.engine import Work, apply_plan
+from runbook_lib.errors import build
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.change_errors import name_any
 from vibedata.output import show, table
@@ -32,7 +33,7 @@ from vibedata.release.publisher_registry import (
     token_source,
 )
 
-SIDE = Side(unreachable=PUBLISHER.unreachable, refused="VD-PUSH-005")
+SIDE = Side(unreachable=PUBLISHER.unreachable, refused=build.PUSH_REFUSED)
 PROGRESS_SECONDS = 2.0
 # How many of the things that are not sent a warning names, and how much of each name.
 MAX_NAMED = 5

@@ -10,7 +10,7 @@ from runbook_lib.automation.account import AutomationAccount, plain
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.schema import COMPONENTS, Entity
 from runbook_lib.component_registry.tables import ComponentTables
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import automation
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.output import show
@@ -121,7 +121,7 @@ def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
         # Not the newest pages alone: their order is not documented.
         jobs = list(account.client.job.list_by_automation_account(*account.at))
     except ResourceNotFoundError as error:
-        raise RunbookError("VD-AUTOMATION-001", "it is not there", target=account.at[1]) from error
+        raise automation.ACCOUNT_UNUSABLE.error("it is not there", target=account.at[1]) from error
     return tuple(
         Run(
             job_id=str(job.name),

@@ -10,7 +10,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.tokens import AccessTokens
 from runbook_lib.container_registry.wire import PUBLISHER
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 from runbook_lib.release.manifest import DIGEST, TAG
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.trust._descriptor import MAX_SHOWN, shown
@@ -86,8 +86,8 @@ def parse_reference(text: str) -> Reference:
     match = _REFERENCE.fullmatch(text)
     if match is None or match["repository"] != MANIFEST_REPOSITORY:
         target = text if text.isprintable() and len(text) <= MAX_SHOWN else shown(text)
-        raise RunbookError(
-            "VD-TRUST-056", f"it is no tag, no folder, and not HOST/{MANIFEST_REPOSITORY}", target=target
+        raise build.VERIFICATION_UNCLEAR.error(
+            f"it is no tag, no folder, and not HOST/{MANIFEST_REPOSITORY}", target=target
         )
     return Reference(host=match["host"], reference=match["digest"] or match["tag"] or LATEST)
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from oci.layout import reader as layout_reader
 from oci.layout.writer import COPY_BYTES
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 from runbook_lib.release.artifacts import (
     MAX_ARTIFACT_BYTES,
     ArtifactBlob,
@@ -59,7 +59,7 @@ class LayoutArtifacts:
         """Return the scripts of the runbooks of these names."""
         missing = [name for name in names if name not in self._scripts]
         if missing:
-            raise RunbookError("VD-PUSH-001", f"it holds no runbook {', '.join(missing)}", target=str(self._folder))
+            raise build.FOLDER_INCOMPLETE.error(f"it holds no runbook {', '.join(missing)}", target=str(self._folder))
         return tuple(script_of(name, self._scripts[name]) for name in names)
 
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
@@ -70,4 +70,4 @@ class LayoutArtifacts:
                 found.update(piece)
                 file.write(piece)
         if found.hexdigest() != blob.sha256:
-            raise RunbookError("VD-PUSH-001", f"{blob.filename} has other bytes", target=str(self._folder))
+            raise build.FOLDER_INCOMPLETE.error(f"{blob.filename} has other bytes", target=str(self._folder))

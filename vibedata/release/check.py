@@ -16,7 +16,7 @@ from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, build, release
 from runbook_lib.release.fetch import MAX_ARTIFACT_BYTES, fetch_release, read_artifact
 from runbook_lib.release.model import MANIFEST_REPOSITORY, Pin, ReleaseManifest
 from runbook_lib.release.verification import verify_release
@@ -117,7 +117,7 @@ def _check(place: ReleasePlace, policy: TrustPolicy, now: datetime, findings: Fi
     passed("release manifest", f"version {manifest.version}, channel {manifest.channel}")
     findings.failed = "expiry"
     if now >= manifest.expires_at:
-        raise RunbookError("VD-MANIFEST-006", f"it expired at {rfc3339(manifest.expires_at)}", target=manifest.version)
+        raise release.RELEASE_EXPIRED.error(f"it expired at {rfc3339(manifest.expires_at)}", target=manifest.version)
     passed("expiry", f"may be installed until {rfc3339(manifest.expires_at)}")
     findings.failed = "content"
     pins = place.pins(manifest)
@@ -125,7 +125,7 @@ def _check(place: ReleasePlace, policy: TrustPolicy, now: datetime, findings: Fi
         missing = [pin for pin, there in zip(pins, lookups.map(place.has, pins), strict=True) if not there]
     if missing:
         named = ", ".join(f"{pin.repository}@{pin.digest}" for pin in missing[:MAX_NAMED])
-        raise RunbookError("VD-TRUST-055", f"{len(missing)} of {len(pins)} are missing: {named}")
+        raise build.PINNED_ARTIFACT_MISSING.error(f"{len(missing)} of {len(pins)} are missing: {named}")
     passed("content", f"all {len(pins)} pinned artifacts are there; verified by digest: {place.compared}")
     findings.failed = ""
 
@@ -157,7 +157,7 @@ class ContainerRegistryRelease:
         """Return the release artifact. See ReleasePlace."""
         artifact = self._reader.manifest(MANIFEST_REPOSITORY, self._reference, MAX_ARTIFACT_BYTES)
         if artifact is None:
-            raise RunbookError("VD-MANIFEST-001", target=f"{MANIFEST_REPOSITORY} {self._reference}")
+            raise release.NO_SUCH_RELEASE.error(target=f"{MANIFEST_REPOSITORY} {self._reference}")
         return artifact
 
     def signed(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> Signed:
@@ -217,7 +217,7 @@ class BuiltReleaseFolder:
     def signed(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> Signed:
         """Return the release artifact, verified. See ReleasePlace."""
         if not self._built.signatures:
-            raise RunbookError("VD-TRUST-050", target=self._built.manifest.version)
+            raise build.RELEASE_NOT_SIGNED.error(target=self._built.manifest.version)
         good = self._first_good(self._built.signatures, policy, now)
         return Signed(digest=artifact.digest, artifact=artifact.content, envelope=good.envelope, verified=good.verified)
 

@@ -10,7 +10,7 @@ from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import EntraTokenSource, PublisherTokenSource, TokenSource
 from runbook_lib.container_registry.wire import ContainerRegistryWire, Side
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 from runbook_lib.network.http import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 
@@ -37,7 +37,7 @@ def default_host() -> str:
 def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
     """Return the wire to a container registry; option: how a user names it. Raises RunbookError VD-PUSH-004."""
     if not host:
-        raise RunbookError("VD-PUSH-004", f"there is no {option}, and no {HOST}")
+        raise build.DESTINATION_UNCLEAR.error(f"there is no {option}, and no {HOST}")
     return ContainerRegistryWire(
         login_server=host, side=side, session=new_session(), policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK
     )
@@ -51,5 +51,5 @@ def token_source(arguments: argparse.Namespace, environ: Mapping[str, str], wire
     username = arguments.username or environ.get(USERNAME, "")
     password = sys.stdin.readline().rstrip("\r\n") if arguments.password_stdin else environ.get(PASSWORD, "")
     if not username or not password:
-        raise RunbookError("VD-PUSH-004", f"no {'password' if username else 'user name'}")
+        raise build.DESTINATION_UNCLEAR.error(f"no {'password' if username else 'user name'}")
     return PublisherTokenSource(wire=wire, username=username, password=password, clock=SYSTEM_CLOCK)

@@ -14,7 +14,7 @@ from runbook_lib.azure.clients import cryptography_client
 from runbook_lib.azure.identity import credential_of
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build
 from runbook_lib.network.retry import NetworkRetryPolicy
 
 KEY = "VIBEDATA_SIGNING_KEY"
@@ -48,7 +48,7 @@ def signing(arguments: argparse.Namespace, environ: Mapping[str, str], clock: Cl
         return None
     if not arguments.signing_key or not arguments.signing_chain:
         missing = "key" if arguments.signing_chain else "chain"
-        raise RunbookError("VD-TRUST-051", f"the {missing} is not given", target=f"--signing-{missing}")
+        raise build.SIGNING_CHAIN_UNFIT.error(f"the {missing} is not given", target=f"--signing-{missing}")
     chain = read_chain(_read(arguments.signing_chain), now=clock.now())
     if arguments.signing_key.startswith("https://"):
         signer: Signer = _vault_signer(arguments.signing_key, chain.algorithm.name, environ, clock)
@@ -60,7 +60,7 @@ def signing(arguments: argparse.Namespace, environ: Mapping[str, str], clock: Cl
 def _vault_signer(key_id: str, algorithm: str, environ: Mapping[str, str], clock: Clock) -> KeyVaultSigner:
     """As this shell's Azure login, or the identity that the environment has."""
     if not KEY_ID.fullmatch(key_id) or not _is_address(key_id):
-        raise RunbookError("VD-TRUST-051", "it is no key's id: https://VAULT/keys/NAME/VERSION", target=key_id)
+        raise build.SIGNING_CHAIN_UNFIT.error("it is no key's id: https://VAULT/keys/NAME/VERSION", target=key_id)
     identity = credential_of(environ.get(CLIENT_ID, ""), environ, clock=clock)
     client = cryptography_client(key_id, credential=identity, retry_policy_source=NetworkRetryPolicy, clock=clock)
     return KeyVaultSigner(client=client, algorithm=algorithm)
@@ -78,4 +78,4 @@ def _read(path: str) -> bytes:
     try:
         return read_file(Path(path), max_bytes=MAX_PEM_BYTES)
     except FileRefusedError as error:
-        raise RunbookError("VD-TRUST-051", str(error), target=path) from error
+        raise build.SIGNING_CHAIN_UNFIT.error(str(error), target=path) from error

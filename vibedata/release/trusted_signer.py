@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from oci.files.reading import MAX_PEM_BYTES, FileRefusedError, read_file
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import build, trust
 from runbook_lib.trust.signature import TrustPolicy
 
 ROOTS = "VIBEDATA_TRUST_ROOTS"
@@ -44,9 +44,9 @@ def policy(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TrustPo
     given = arguments.trust_root or [root for root in environ.get(ROOTS, "").split(",") if root]
     missing = [name for name, value in (("--trust-root", given), ("--identity", arguments.identity)) if not value]
     if missing:
-        raise RunbookError("VD-TRUST-030", f"without {' and '.join(missing)}")
+        raise trust.NOBODY_TRUSTED.error(f"without {' and '.join(missing)}")
     if len(given) > MAX_ROOTS:
-        raise RunbookError("VD-TRUST-056", f"{len(given)} trusted certificates; at most {MAX_ROOTS}")
+        raise build.VERIFICATION_UNCLEAR.error(f"{len(given)} trusted certificates; at most {MAX_ROOTS}")
     return TrustPolicy(roots=frozenset(map(_fingerprint, given)), identity=arguments.identity)
 
 
@@ -58,7 +58,7 @@ def _fingerprint(root: str) -> str:
     try:
         (certificate,) = x509.load_pem_x509_certificates(read_file(Path(root), max_bytes=MAX_PEM_BYTES))
     except FileRefusedError as error:
-        raise RunbookError("VD-TRUST-056", str(error), target=root) from error
+        raise build.VERIFICATION_UNCLEAR.error(str(error), target=root) from error
     except ValueError as error:
-        raise RunbookError("VD-TRUST-056", "it is no PEM file of one certificate", target=root) from error
+        raise build.VERIFICATION_UNCLEAR.error("it is no PEM file of one certificate", target=root) from error
     return certificate.fingerprint(hashes.SHA256()).hex()

@@ -1,0 +1,59 @@
+"""Failures of the component registry, and of the health that it records."""
+
+from runbook_lib.errors.entry import entry
+
+RESOURCE_MISSING = entry(
+    "VD-COMPONENT-001",
+    "the managed resource group lacks what the release names",
+    "These components' resources are not there: the deployment is not complete, is of another release, or a"
+    " resource was deleted or renamed.",
+    "Complete the deployment of the managed application, or install the release that belongs to it. Nothing was"
+    " written.",
+    retryable=True,
+)
+RESOURCE_NAMED_TWICE = entry(
+    "VD-COMPONENT-002",
+    "the release manifest names a resource twice",
+    "Several components claim the same resource, so that versions and health would contradict each other.",
+    "Tell the publisher; nothing was written.",
+)
+SCHEMA_IS_NEWER = entry(
+    "VD-COMPONENT-003",
+    "the component registry is of a newer schema",
+    "A newer release has written it, and schemas only go forward.",
+    "Run the runbooks of that release. Nothing was written.",
+)
+ENTITY_TOO_LARGE = entry(
+    "VD-COMPONENT-004",
+    "an entity is too large for the component registry",
+    "Table Storage takes keys of at most 1,024 characters and entities of at most 1 MiB.",
+    "Shorten the name or the texts that the message names. Nothing was written.",
+)
+COMPONENT_DRIFTS = entry(
+    "VD-COMPONENT-005",
+    "a component drifts from the release",
+    "Its resource runs another version than the installed release has.",
+    "Deploy the release's version to it, or install the release that it belongs to. The run goes on: this is a"
+    " warning.",
+)
+TABLES_KEEP_CHANGING = entry(
+    "VD-COMPONENT-006",
+    "the component registry does not hold still",
+    "Others changed the same entities every time that they were to be written.",
+    "Wait until other runs have ended, then run it again.",
+    retryable=True,
+)
+TABLE_NOT_MADE = entry(
+    "VD-COMPONENT-007",
+    "a table of the component registry cannot be made now",
+    "Table Storage is still deleting a table of the same name, which takes some minutes.",
+    "Find out who deleted it; run it again in a few minutes.",
+    retryable=True,
+)
+NO_COMPONENT_REGISTERED = entry(
+    "VD-HEALTH-001",
+    "the component registry holds no component",
+    "Nothing was registered yet, so there is nothing whose health could be checked.",
+    "Run bootstrap_registry; then run it again.",
+    retryable=True,
+)

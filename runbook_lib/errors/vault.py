@@ -1,0 +1,29 @@
+"""Failures of the secrets in the customer's Key Vault."""
+
+from runbook_lib.errors.entry import entry
+
+# The area of the codes, for whoever treats all failures of it alike.
+AREA = "VD-VAULT"
+
+SECRET_MISSING = entry(
+    "VD-VAULT-001",
+    "a secret is missing",
+    "The customer's Key Vault does not hold it, holds it deleted but recoverable, or holds it disabled. The message"
+    " says which, and what to type for it.",
+    "Do what the message says. Absent: the publisher provisions it (`vibedata rotate-acr-token`, `vibedata"
+    " rotate-hmac`). Deleted: `az keyvault secret recover --vault-name VAULT --name SECRET`. Disabled: `az keyvault"
+    " secret set-attributes --vault-name VAULT --name SECRET --enabled true`.",
+)
+SECRET_MALFORMED = entry(
+    "VD-VAULT-002",
+    "a secret has the wrong form",
+    'Secret publisher-acr-token must be JSON: {"username": ..., "password": ...}.',
+    "Ask the publisher to provision it again.",
+)
+SECRET_UNUSABLE = entry(
+    "VD-VAULT-003",
+    "a secret cannot be used now",
+    "Its validity has ended, or has not begun.",
+    "Expired: the publisher makes it anew (`vibedata rotate-acr-token`). Not yet valid: check this machine's clock"
+    " and the secret's start.",
+)
