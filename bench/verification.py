@@ -12,7 +12,7 @@ from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.trust.envelope import JWS
 from runbook_lib.trust.signature import verify_envelope
-from tests.notary_fixtures import NOW, cases
+from tests.support.notary_fixtures import NOW, cases
 
 ROOT = Path(__file__).resolve().parents[1]
 ALGORITHMS = ("es256", "es384", "es512", "ps256", "ps384", "ps512")

@@ -1,7 +1,32 @@
-"""What all tests share."""
+"""What all tests share: one lab per test session (and worker), brought back to its start before each test."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from tests.support import running_lab
+from tests.support.running_lab import LabUnderTest
 
 # How long an example takes depends on the machine and on what else it does.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabUnderTest]:
+    with running_lab.running(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture(autouse=True)
+def fresh_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that use the lab: reset it, and point this process's clients at it."""
+    if "lab" not in request.fixturenames:
+        return
+    lab: LabUnderTest = request.getfixturevalue("lab")
+    lab.reset()
+    for name in running_lab.FOREIGN:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in lab.env.items():
+        monkeypatch.setenv(name, value)

@@ -10,11 +10,11 @@ from azure.mgmt.automation import AutomationClient
 
 from runbook_lib.component_registry import network_policy
 from tests.end_to_end.deployed import Deployed
-from tests.lab import running_lab
-from tests.lab.automation_helpers import Automation
-from tests.lab.running_lab import LabUnderTest
+from tests.support import running_lab
+from tests.support.automation import Automation
+from tests.support.running_lab import LabUnderTest
 
-# Automation takes 5 package imports in 30 s (tests/lab/test_automation.py holds the lab to it).
+# Automation takes 5 package imports in 30 s (tests/lab/automation/test_automation.py holds the lab to it).
 WINDOW_SECONDS = 0.1
 DELAY_SECONDS = 0.1
 
@@ -39,7 +39,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @contextmanager
 def _automation(lab: LabUnderTest) -> Iterator[Automation]:
-    """As tests/lab/automation_helpers.py, but waiting where ARM throttles: these tests read streams by the hundred."""
+    """As tests/support/automation.py, but waiting where ARM throttles: these tests read streams by the hundred."""
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
         AutomationClient(

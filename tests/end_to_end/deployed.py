@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.run.parameters import encode
-from tests.lab import running_lab
-from tests.lab.automation_helpers import TERMINAL, Automation, text_of
-from tests.lab.release_maker import RELEASE_REPOSITORY, ContainerRegistry, container_registry, push_images
-from tests.lab.running_lab import LabUnderTest
+from tests.support import running_lab
+from tests.support.automation import TERMINAL, Automation, text_of
+from tests.support.release_maker import RELEASE_REPOSITORY, ContainerRegistry, container_registry, push_images
+from tests.support.running_lab import LabUnderTest
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 3

@@ -13,7 +13,7 @@ from publisher.custody.key_records import KeyRecord
 from publisher.tables import partition_of
 from runbook_lib.callbacks.spool import CONTAINER
 from tests.end_to_end.deployed import Deployed
-from tests.lab.publisher_side import PublisherSide, publisher_side
+from tests.support.publisher_side import PublisherSide, publisher_side
 
 
 def provision(side: PublisherSide) -> str:

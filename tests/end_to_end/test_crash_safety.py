@@ -18,9 +18,9 @@ from azure.storage.blob import BlobServiceClient
 
 from oci.layout import reader as layout_reader
 from tests.end_to_end.deployed import Deployed, EndedJob, Release, is_write
-from tests.lab.log_reader import spooled, table_rows
-from tests.lab.release_maker import RELEASE_REPOSITORY, artifact_of, as_json, digest_of, push_release_manifest
-from tests.operations_chain import verify_chain
+from tests.support.log_reader import spooled, table_rows
+from tests.support.operations_chain import verify_chain
+from tests.support.release_maker import RELEASE_REPOSITORY, artifact_of, as_json, digest_of, push_release_manifest
 
 REQUESTS = 6
 KILLED = -9

@@ -19,7 +19,7 @@ from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobServiceClient
 
 from tests.end_to_end.deployed import WAIT_SECONDS, Deployed, EndedJob, Release
-from tests.lab.log_reader import table_rows
+from tests.support.log_reader import table_rows
 
 SECRET = "publisher-acr-token"
 # With what JSON, URLs, Python, HTML and base64 each write in another way.

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.end_to_end.deployed import Deployed, EndedJob
-from tests.lab.log_reader import spooled, table_rows
-from tests.operations_chain import verify_chain
+from tests.support.log_reader import spooled, table_rows
+from tests.support.operations_chain import verify_chain
 
 IN_OUTPUT = "operations log: "
 SPOOL = {"service": "blob", "path": "/operations-spool"}

@@ -22,10 +22,10 @@ from azure.data.tables import TableServiceClient
 from runbook_lib.request_signing.signer import SigningKey
 from tests.end_to_end.deployed import ROOT, WAIT_SECONDS, Deployed
 from tests.end_to_end.test_no_secret_leaks import everything, identity, job_ids, now
-from tests.lab import running_lab
-from tests.lab.publisher_side import PublisherSide, publisher_side
-from tests.lab.rotation_process import rotate
-from tests.lab.signing_clients import Load, key_in_use, ping, signing
+from tests.support import running_lab
+from tests.support.publisher_side import PublisherSide, publisher_side
+from tests.support.rotation_process import rotate
+from tests.support.signing_clients import Load, key_in_use, ping, signing
 from vibedata.rotation.command import jobs_of
 from vibedata.session import open_session
 

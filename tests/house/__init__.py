@@ -1,0 +1,1 @@
+"""Tests of the house's own rules: floors, names, pages."""

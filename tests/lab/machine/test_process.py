@@ -1,0 +1,174 @@
+"""The lab as a process: `vibedata lab`, two labs at once, and that nothing outlives one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support import release_signer, running_lab
+from tests.support.running_lab import LabUnderTest
+from vibedata import lab_process
+
+VIBEDATA = [sys.executable, "-m", "vibedata.cli"]
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def vibedata(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*VIBEDATA, *arguments], capture_output=True, text=True, timeout=120, cwd=PROJECT, check=False
+    )
+
+
+def result(*arguments: str) -> dict[str, Any]:
+    done = vibedata(*arguments, "--output", "json")
+    assert done.returncode == 0, done.stderr + done.stdout
+    shown: dict[str, Any] = json.loads(done.stdout)
+    return shown
+
+
+def processes_below(directory: Path) -> list[int]:
+    """Return the processes with `directory` on their command line or as working directory: a lab and its servers."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            words = (process / "cmdline").read_bytes() + b"\0" + os.fsencode((process / "cwd").readlink())
+        except OSError:
+            continue
+        if process.name.isdecimal() and os.fsencode(directory) in words:
+            found.append(int(process.name))
+    return found
+
+
+def wait_until_none(directory: Path) -> None:
+    deadline = time.monotonic() + 30
+    while left := processes_below(directory):
+        assert time.monotonic() < deadline, f"still there: {left}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "second"
+    lab_process.stop(tmp_path / "second")
+
+
+def test_up_status_reset_down(directory: Path) -> None:
+    up = result("lab", "up", "--dir", str(directory), "--detach")
+    assert up["status"] == "up"
+    assert len(processes_below(directory)) == 4  # the lab, Azurite, two registries
+    again = result("--output", "json", "lab", "up", "--dir", str(directory), "--detach")
+    assert again["pid"] == up["pid"]
+    assert Path(up["environment_file"]).read_text() == vibedata(
+        "lab", "up", "--dir", str(directory), "--detach"
+    ).stdout.replace("\r", "")
+    status = result("lab", "status", "--dir", str(directory))
+    assert set(status["services"]) > {"arm", "blob", "control"}
+    assert result("lab", "reset", "--dir", str(directory))["status"] == "reset"
+    down = result("lab", "down", "--dir", str(directory))
+    assert down["pid"] == up["pid"]
+    assert processes_below(directory) == []
+    assert not (directory / "lab.env").exists()
+    assert vibedata("lab", "status", "--dir", str(directory)).returncode == 1
+    assert result("lab", "down", "--dir", str(directory))["pid"] is None
+
+
+def test_up_in_the_foreground_ends_with_an_interrupt(directory: Path) -> None:
+    command = [*VIBEDATA, "lab", "up", "--dir", str(directory), "--output", "json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=PROJECT
+    ) as process:
+        assert process.stdout is not None
+        up = json.loads(process.stdout.readline())
+        assert up["pid"] == process.pid
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    assert processes_below(directory) == []
+
+
+def test_down_ends_a_lab_that_is_still_starting(directory: Path) -> None:
+    command = lab_process.command(directory)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=PROJECT) as process:
+        while not (directory / "lab.pid").exists():
+            assert process.poll() is None
+            time.sleep(0.005)
+        assert lab_process.stop(directory) == process.pid
+    assert processes_below(directory) == []
+
+
+def test_a_second_lab_does_not_disturb_the_first(lab: LabUnderTest, directory: Path) -> None:
+    before = lab.control("GET", "/status")
+    second = running_lab.start(directory)
+    assert not set(second.control("GET", "/status")["services"].values()) & set(before["services"].values())
+    second.fault("status", status=500, times=0)
+    requests.get(lab.env["IDENTITY_ENDPOINT"], timeout=10)
+    assert [entry["status"] for entry in lab.journal()] == [401]
+    assert second.journal() == []
+    lab_process.stop(directory)
+    assert lab.control("GET", "/status") == before
+
+
+def test_folder_takes_one_lab_at_a_time(lab: LabUnderTest) -> None:
+    done = subprocess.run(
+        lab_process.command(lab.directory), capture_output=True, text=True, timeout=60, cwd=PROJECT, check=False
+    )
+    assert done.returncode == 1
+    assert "vibedata lab down" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (lab.directory / "lab.env").exists()
+    assert vibedata("lab", "up", "--dir", str(lab.directory)).returncode == 1
+
+
+def test_authority_is_kept_from_start_to_start(directory: Path) -> None:
+    running_lab.start(directory)
+    authority = (directory / "ca.pem").read_bytes()
+    lab_process.stop(directory)
+    second = running_lab.start(directory)
+    assert Path(second.env["SSL_CERT_FILE"]).read_bytes() == authority
+
+
+def test_nothing_is_left_when_the_lab_is_killed(directory: Path) -> None:
+    killed = running_lab.start(directory)
+    os.kill(killed.pid, signal.SIGKILL)
+    wait_until_none(directory)
+    assert lab_process.find(directory) is None
+    running_lab.start(directory)  # what the killed one left is in nobody's way
+
+
+def test_lab_that_loses_a_real_server_ends_and_says_so(directory: Path) -> None:
+    lab = running_lab.start(directory)
+    servers = [pid for pid in processes_below(directory) if pid != lab.pid]
+    os.kill(servers[0], signal.SIGKILL)
+    wait_until_none(directory)
+    assert "ended with -9" in (directory / "lab.log").read_text()
+
+
+def test_start_that_fails_after_the_lab_is_up_leaves_none(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As where a lab pins another identity than the tests' signer has.
+    monkeypatch.setattr(release_signer, "IDENTITY_VARIABLE", "VIBEDATA_LAB_CONTROL")
+    with pytest.raises(AssertionError, match="one identity is pinned"):
+        running_lab.start(directory)
+    assert processes_below(directory) == []
+
+
+def test_failed_start_shows_the_end_of_the_log(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "ca.pem").mkdir()  # where the authority's certificate is to be written
+    done = vibedata("lab", "up", "--dir", str(directory), "--detach")
+    assert done.returncode == 1
+    assert "IsADirectoryError" in done.stderr
+    assert "what to do" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["lab", "--help"], ["lab", "up", "--help"]])
+def test_help_has_examples(arguments: list[str]) -> None:
+    done = vibedata(*arguments)
+    assert done.returncode == 0
+    assert "examples:" in done.stdout

@@ -1,0 +1,107 @@
+"""Runs a runbook in this process against the lab, over the wire, and keeps what it printed and asked for."""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from io import BytesIO
+from typing import Any
+
+from runbook_lib.run.parameters import encode
+from runbook_lib.runbook import main
+from runbooks import import_images, import_manifest
+from tests.support.running_lab import LabUnderTest
+
+MANIFEST = import_manifest.RUNBOOK
+IMAGES = import_images.RUNBOOK
+
+
+class QuickClock:
+    """A clock on which waits take a fraction of their time: `speed` seconds pass in one."""
+
+    def __init__(self, speed: float = 20.0) -> None:
+        self._speed = speed
+
+    def now(self) -> datetime:
+        return datetime.now(timezone.utc)
+
+    def monotonic(self) -> float:
+        return time.monotonic() * self._speed
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / self._speed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run came to. requests: the lab's journal of it."""
+
+    exit_code: int
+    text: str
+    result: Mapping[str, Any]
+    requests: list[dict[str, Any]]
+
+    @property
+    def status(self) -> str:
+        return str(self.result["status"])
+
+    @property
+    def error_code(self) -> str:
+        """The code of the run's error, "" for none."""
+        return "" if self.result["error"] is None else str(self.result["error"]["code"])
+
+    def outcomes(self) -> dict[str, str]:
+        """Return each change's outcome by its target."""
+        return {change["target"]: change["outcome"] for change in self.result["changes"]}
+
+    def codes(self) -> dict[str, str]:
+        """Return the error code of each failed change by its target."""
+        return {c["target"]: c["error"]["code"] for c in self.result["changes"] if c["error"] is not None}
+
+    def sent(self, service: str, method: str, path: str = "") -> list[dict[str, Any]]:
+        """Return the run's own requests to a service, those whose path holds `path`."""
+        return [
+            entry
+            for entry in self.requests
+            if (entry["service"], entry["method"]) == (service, method)
+            and path in entry["path"]
+            and not entry["client"].startswith("acr-import")
+        ]
+
+    def imports(self) -> list[dict[str, Any]]:
+        """Return the imports that were asked for."""
+        return self.sent("arm", "POST", "/importImage")
+
+    def writes(self) -> list[str]:
+        """Return every request that changes something in Azure, but for tokens and the operations log."""
+        return [
+            f"{entry['service']} {entry['method']} {entry['path']}"
+            for entry in self.requests
+            if entry["method"] not in ("GET", "HEAD")
+            and entry["service"] not in ("logs", "entra", "identity")
+            and "/oauth2/" not in entry["path"]
+            and "/operations-spool" not in entry["path"]
+        ]
+
+
+def run(lab: LabUnderTest, runbook: Any, *, clock: Any = None, environ: Mapping[str, str] = {}, **given: object) -> Run:
+    """Run `runbook` with the parameters `given`; `environ` stands over the lab's environment."""
+    before = lab.journal()
+    since = before[-1]["sequence"] if before else 0
+    stream = BytesIO()
+    exit_code = main(
+        runbook,
+        [encode(given)],
+        {**os.environ, **lab.env, **environ},
+        stream=stream,
+        clock=clock or QuickClock(),
+    )
+    text = stream.getvalue().decode()
+    return Run(
+        exit_code=exit_code,
+        text=text,
+        result=json.loads(text.splitlines()[-1]),
+        requests=[entry for entry in lab.journal() if entry["sequence"] > since],
+    )

@@ -1,0 +1,97 @@
+"""A lab that tests drive over the wire, and a client for its control API."""
+
+import base64
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.support import release_signer
+from vibedata import lab_process
+
+# Where lab.env's names would be read by mistake from the shell that runs the tests.
+FOREIGN = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabUnderTest:
+    """One running lab: its environment (the names of lab.env), folder, process, and control API."""
+
+    env: Mapping[str, str]
+    directory: Path
+    pid: int
+
+    def control(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:
+        """Ask the control API and return its JSON answer, whose status must be `status` (None: any 2xx)."""
+        answer = requests.request(method, self.env["VIBEDATA_LAB_CONTROL"] + path, json=body, timeout=60)
+        assert answer.ok if status is None else answer.status_code == status, f"{answer.status_code}: {answer.text}"
+        return answer.json()
+
+    def fault(
+        self, action: str, *, times: int = 1, match: Mapping[str, object] | None = None, **fields: object
+    ) -> None:
+        """Put a fault in force; `match` has service, method, path, nth; `fields` status or seconds."""
+        self.control("POST", "/faults", {"action": action, "times": times, "match": match or {}, **fields})
+
+    def latency(self, **fields: object) -> None:
+        """Put a latency in force: seconds, and service, method, path or operation."""
+        self.control("POST", "/latency", fields)
+
+    def journal(self, **filters: object) -> list[dict[str, Any]]:
+        """Return the journal's entries: filters service, job_id, method, since."""
+        query = "&".join(f"{name}={value}" for name, value in filters.items())
+        entries: list[dict[str, Any]] = self.control("GET", f"/requests?{query}")["requests"]
+        return entries
+
+    def last_request(self) -> int:
+        """Return the sequence of the newest request of the journal, 0 for none."""
+        entries = self.journal()
+        return int(entries[-1]["sequence"]) if entries else 0
+
+    def requests_with(
+        self, sought: Mapping[str, Iterable[bytes]], *, since: int
+    ) -> tuple[list[Mapping[str, Any]], int]:
+        """Return which requests after sequence `since` sent what is sought, by name, and how many were searched.
+
+        The vaults' are none of them (lab/front/request_copies.py).
+        """
+        forms = {name: [base64.b64encode(form).decode() for form in several] for name, several in sought.items()}
+        answer = self.control("POST", "/requests/search", {"since": since, "sought": forms})
+        assert answer["complete"], "the lab keeps no copies of that much"
+        return answer["found"], answer["searched"]
+
+    def reset(self) -> None:
+        """Bring the lab back to its state at the start."""
+        self.control("POST", "/reset")
+
+
+def start(directory: Path, *options: str) -> LabUnderTest:
+    """Start a lab in `directory`, `options` being those of `python -m lab`.
+
+    Its environment trusts the tests' own signer, besides the lab's. Where that fails, no lab is left running.
+    """
+    lab = lab_process.start_detached(directory, *options)
+    try:
+        return LabUnderTest(env=release_signer.trusting(lab.environment), directory=directory, pid=lab.pid)
+    except BaseException:
+        lab_process.stop(directory)
+        raise
+
+
+@contextmanager
+def running(directory: Path, *options: str) -> Iterator[LabUnderTest]:
+    """A lab as `start` makes it, ended whatever happens."""
+    try:
+        yield start(directory, *options)
+    finally:
+        lab_process.stop(directory)
+
+
+def environment(lab: LabUnderTest) -> dict[str, str]:
+    """Return an environment for a process that uses the lab and nothing else of Azure."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIBEDATA_", "AZURE_"))}
+    return {name: value for name, value in kept.items() if name not in FOREIGN} | dict(lab.env)

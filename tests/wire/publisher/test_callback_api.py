@@ -1,0 +1,432 @@
+"""The publisher's callback API over the wire: its own processes behind the lab's front, its own table and vault."""
+
+import concurrent.futures
+import json
+import os
+import random
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from publisher.callback_api import keys as callback_keys
+from publisher.callback_api.keys import CallbackKeys
+from publisher.callback_api.nonces import BATCH_ROWS, SWEEP_BUDGET_SECONDS, CallbackNonces
+from publisher.callback_api.nonces import TABLE as NONCES
+from publisher.callback_api.reports import TABLE as REPORTS
+from publisher.custody.key_records import KeyRecord, KeyState
+from publisher.custody.key_secrets import secret_name
+from runbook_lib.basics.clock import rfc3339
+from runbook_lib.callbacks.payloads import ComponentHealth, HealthSummary, Payload, Ping, to_json
+from runbook_lib.request_signing.signer import SigningKey, sign
+from runbook_lib.request_signing.verifier import SignatureRefusedError
+from tests.support.fake_clock import FakeClock
+from tests.support.publisher_side import PublisherSide, publisher_side
+from tests.support.running_lab import LabUnderTest
+
+INSTANCE = "instance-one"
+AT = "2026-11-25T10:00:00.000000Z"
+PING = Ping(instance_id=INSTANCE, at=AT)
+
+
+@dataclass
+class Api:
+    """The API as an instance meets it, and what its publisher keeps."""
+
+    lab: LabUnderTest
+    side: PublisherSide
+    session: requests.Session = field(default_factory=requests.Session)
+
+    @property
+    def address(self) -> str:
+        return self.lab.env["VIBEDATA_PUBLISHER_API"]
+
+    def key(self, state: KeyState = "current", *, instance: str = INSTANCE, accept_until: str = "") -> SigningKey:
+        key = SigningKey(f"hmac-{secrets.token_hex(8)}", secrets.token_bytes(32))
+        self.side.custody.keep(instance, key.key_id, key.key)
+        self.side.keys.add(self.record(key, state, instance=instance, accept_until=accept_until))
+        return key
+
+    def record(
+        self, key: SigningKey, state: KeyState, *, instance: str = INSTANCE, accept_until: str = ""
+    ) -> KeyRecord:
+        return KeyRecord(
+            instance_id=instance,
+            key_id=key.key_id,
+            state=state,
+            rotation_id="r",
+            created_at=AT,
+            accept_until=accept_until,
+        )
+
+    def signed(
+        self, key: SigningKey, *, url: str = "", body: bytes = to_json(PING), created: int = 0, **more: Any
+    ) -> dict[str, str]:
+        """Return the fields of a request that `post` sends as it is."""
+        return sign(
+            method=more.get("method", "POST"),
+            url=url or self.url(),
+            content_type=more.get("content_type", "application/json"),
+            body=body,
+            key=key,
+            created=int(time.time()) + created,
+            nonce=more.get("nonce", secrets.token_urlsafe(18)),
+        ) | {"Idempotency-Key": more.get("report_id", str(uuid.uuid4()))}
+
+    def url(self, kind: str = "ping", instance: str = INSTANCE) -> str:
+        return f"{self.address}/v1/instances/{instance}/{kind}"
+
+    def post(
+        self, fields: dict[str, str], *, url: str = "", body: bytes = to_json(PING), method: str = "POST"
+    ) -> requests.Response:
+        return self.session.request(
+            method,
+            url or self.url(),
+            data=body,
+            headers=fields,
+            verify=self.lab.env["SSL_CERT_FILE"],
+            timeout=60,
+            allow_redirects=False,
+        )
+
+    def report(self, key: SigningKey, payload: Payload = PING, report_id: str = "") -> requests.Response:
+        url, body = self.url(payload.kind, payload.instance_id), to_json(payload)
+        fields = self.signed(key, url=url, body=body, report_id=report_id or str(uuid.uuid4()))
+        return self.post(fields, url=url, body=body)
+
+    def rows(self, table: str) -> list[Any]:
+        return list(self.side.clients.table_service.get_table_client(table).list_entities())
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the events of the one process that runs: its predecessors wrote to the same file."""
+        (running,) = self.lab.control("GET", "/publisher-api")["running"]
+        events = [json.loads(line) for line in Path(running["log"]).read_text().splitlines()]
+        started = max(number for number, event in enumerate(events) if event["event"] == "listening")
+        return events[started:]
+
+
+@pytest.fixture
+def api(lab: LabUnderTest) -> Iterator[Api]:
+    with publisher_side(lab) as side, requests.Session() as session:
+        yield Api(lab, side, session)
+
+
+def test_each_report_is_kept_once(api: Api) -> None:
+    key, report_id = api.key(), str(uuid.uuid4())
+    before = datetime.now(timezone.utc) - timedelta(seconds=2)
+    for _ in range(2):  # signed anew, as a retry is
+        answer = api.report(key, report_id=report_id)
+        assert (answer.status_code, answer.json()) == (200, {"accepted": True, "key_id": key.key_id})
+        told = datetime.strptime(answer.headers["Date"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=timezone.utc)
+        assert before <= told <= datetime.now(timezone.utc)
+    other = api.report(key, Ping(instance_id=INSTANCE, at=AT.replace("10", "11")), report_id=report_id)
+    assert other.status_code == 422
+    components = tuple(
+        ComponentHealth(name=f"{number:03d}".ljust(60, "x"), type="application", version="1" * 60, health="unknown")
+        for number in range(900)
+    )
+    counts = {"unknown": 900, "healthy": 0, "degraded": 0, "unhealthy": 0}
+    large = HealthSummary(instance_id=INSTANCE, at=AT, release_version="2026.11.0", components=components, **counts)
+    assert api.report(key, large).status_code == 200
+
+    ping, health = sorted(api.rows(REPORTS), key=lambda row: row["kind"], reverse=True)
+    assert (ping["RowKey"], ping["PartitionKey"], ping["keyId"]) == (report_id, INSTANCE, key.key_id)
+    assert ping["content0"].encode() == to_json(PING)
+    columns = sorted((name for name in health if name.startswith("content")), key=lambda name: int(name[7:]))
+    assert len(columns) > 3
+    assert "".join(health[name] for name in columns).encode() == to_json(large)
+    assert {event["outcome"] for event in api.log() if event["event"] == "report"} == {"kept", "known", "other"}
+
+
+def test_every_refusal_is_answered_alike(api: Api) -> None:
+    key, other = api.key(), api.key(instance="instance-two")
+    past, future = (rfc3339(datetime.now(timezone.utc) + timedelta(seconds=off)) for off in (-1, 3600))
+    unknown = SigningKey("hmac-0000000000000000", key.key)
+    wrong = SigningKey(key.key_id, bytes(32))
+    used = api.signed(key)
+    assert api.post(used).status_code == 200
+    nonce = used["Signature-Input"].split('nonce="')[1].split('"')[0]
+    answers = {
+        "missing": [api.post({"Content-Type": "application/json"})],
+        "malformed": [api.post(api.signed(key) | {"Signature-Input": "é".encode().decode("latin-1")})],
+        "profile": [api.post(api.signed(key) | {"Signature-Input": "vibedata=()"})],
+        "early": [api.post(api.signed(key, created=40))],
+        "expired": [api.post(api.signed(key, created=-100))],
+        # A proxy that adds to the path, and one that leaves something of it out.
+        "path": [
+            *(api.post(api.signed(key), url=url) for url in (api.url() + "/", api.url().replace("/v1", "/proxied/v1"))),
+            api.post(api.signed(key), url=api.url().replace("/v1", "")),
+            api.post(api.signed(key, url=api.address + "/"), url=api.address + "/"),
+        ],
+        "key": [
+            api.post(api.signed(unknown)),
+            api.post(api.signed(other)),
+            api.post(api.signed(api.key("retired"))),
+            api.post(api.signed(api.key("revoked"))),
+            api.post(api.signed(api.key("previous", accept_until=past))),
+        ],
+        "signature": [
+            api.post(api.signed(wrong)),
+            api.post(api.signed(key), url=api.url() + "?a=1"),
+            api.post(api.signed(key, url=api.url("health"))),
+            api.post(api.signed(key) | {"Content-Type": "text/plain"}),
+            api.post(api.signed(key), method="PUT"),
+        ],
+        "authority": [api.post(api.signed(key) | {"Host": "api.elsewhere.example"})],
+        "digest": [api.post(api.signed(key), body=to_json(PING) + b" ")],
+        "replay": [api.post(used), api.post(api.signed(key, created=1, nonce=nonce))],
+    }
+    given = [answer for several in answers.values() for answer in several]
+    assert {answer.status_code for answer in given} == {401}
+    assert {answer.content for answer in given} == {b'{"accepted": false, "error": "unauthorized"}\n'}
+    assert len({str({**answer.headers, "Date": ""}) for answer in given}) == 1
+    reasons = [event["reason"] for event in api.log() if event["event"] == "refused"]
+    assert reasons == [reason for reason, several in answers.items() for _ in several]
+    # Nothing was written for any of them.
+    assert len(api.rows(NONCES)) == len(api.rows(REPORTS)) == 1
+    for state, until in (("pending", ""), ("previous", ""), ("previous", future)):
+        assert api.report(api.key(state, accept_until=until)).status_code == 200  # type: ignore[arg-type]
+
+
+def test_a_key_is_refused_as_soon_as_it_is_retired_or_revoked(api: Api) -> None:
+    api.lab.control("POST", "/publisher-api", {"processes": 2})
+    for state in ("retired", "revoked"):
+        key = api.key()
+        assert [api.report(key).status_code for _ in range(2)] == [200, 200]  # each process has its bytes now
+        known = api.side.keys.read(INSTANCE, key.key_id)
+        assert known is not None and api.side.keys.change(replace(known, state=state))
+        assert [api.report(key).status_code for _ in range(2)] == [401, 401]
+
+
+def test_bytes_of_keys_are_kept_for_a_while_and_not_all(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callback_keys, "KEPT_KEYS", 2)
+    clock = FakeClock()
+    keys = CallbackKeys(keys=api.side.keys, custody=api.side.custody, base_path="/base", clock=clock)
+    made = [api.key() for _ in range(3)]
+
+    def reads(*wanted: SigningKey) -> int:
+        """Return how often the vault was asked for keys that are all found."""
+        before = len(api.lab.journal(service="publisher_key_vault"))
+        for key in wanted:
+            assert keys.find(path=f"/base/v1/instances/{INSTANCE}/ping", key_id=key.key_id) == key.key
+        return len(api.lab.journal(service="publisher_key_vault")) - before
+
+    assert reads(made[0], made[1], made[0], made[1]) == 2
+    assert reads(made[2], made[1]) == 1
+    assert reads(made[0], made[2]) == 1
+    clock.advance(callback_keys.KEPT_SECONDS)
+    assert reads(made[2], made[2]) == 1
+    path = f"/v1/instances/{INSTANCE}/ping"
+    for other in (
+        path,
+        f"/base/{path}",
+        f"/base{path}/",
+        f"/base/v1/instances/{INSTANCE}",
+        "/base/v1/instances/A/ping",
+    ):
+        with pytest.raises(SignatureRefusedError) as refused:
+            keys.find(path=other, key_id=made[0].key_id)
+        assert refused.value.reason == "path"
+
+
+def test_of_two_processes_one_accepts_a_nonce_and_a_restart_forgets_none(api: Api) -> None:
+    api.lab.control("POST", "/publisher-api", {"processes": 2})
+    key = api.key()
+    assert [api.report(key).status_code for _ in range(2)] == [200, 200]
+    rounds = [api.signed(key) for _ in range(8)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for fields in rounds:
+            statuses = [answer.status_code for answer in pool.map(api.post, [fields] * 4)]
+            assert sorted(statuses) == [200, 401, 401, 401]
+    pids = [one["pid"] for one in api.lab.control("GET", "/publisher-api")["running"]]
+    api.lab.control("POST", "/publisher-api/restart", {"kill": True})
+    assert [api.post(fields).status_code for fields in rounds] == [401] * len(rounds)
+    again = [one["pid"] for one in api.lab.control("GET", "/publisher-api")["running"]]
+    assert len(again) == 2
+    assert not set(again) & set(pids)
+
+
+def test_an_outage_is_neither_a_refusal_nor_a_pass(api: Api) -> None:
+    key, unread = api.key(), api.key()
+    assert api.report(key).status_code == 200
+    outages: list[tuple[SigningKey, dict[str, str]]] = [
+        (key, {"service": "table", "path": "HmacKeys"}),
+        (key, {"service": "table", "path": NONCES}),
+        (key, {"service": "table", "path": REPORTS}),
+        (unread, {"service": "publisher_key_vault", "path": "secrets"}),
+    ]
+    for used, match in outages:
+        api.lab.fault("status", status=503, times=20, match=match)
+        answer = api.report(used)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), match
+        assert answer.json() == {"accepted": False, "error": "unavailable"}
+        api.lab.control("DELETE", "/faults")
+        assert api.report(used).status_code == 200
+    # A key that is accepted and cannot be read: a vault may show late what was written.
+    missing = api.key()
+    api.side.clients.secrets.begin_delete_secret(secret_name(INSTANCE, missing.key_id)).wait()
+    assert api.report(missing).status_code == 503
+    assert "refused" not in {event["event"] for event in api.log()}
+
+
+def test_a_lost_answer_of_the_table_refuses_nobody(api: Api) -> None:
+    key, report_id = api.key(), str(uuid.uuid4())
+    assert api.report(key).status_code == 200
+    for table in (NONCES, REPORTS):
+        api.lab.fault("reset_after", match={"service": "table", "method": "POST", "path": table})
+    assert api.report(key, report_id=report_id).status_code == 200
+    assert [row["RowKey"] for row in api.rows(REPORTS)].count(report_id) == 1
+
+
+def test_what_is_signed_and_no_report_is_not_accepted(api: Api) -> None:
+    key = api.key()
+
+    def status(body: bytes = to_json(PING), kind: str = "ping", method: str = "POST", **more: Any) -> int:
+        url = api.url(kind)
+        fields = api.signed(key, url=url, body=body, method=method, **more)
+        return api.post(fields, url=url, body=body, method=method).status_code
+
+    assert status() == 200
+    assert status(kind="nothing") == 404
+    assert status(kind="health") == 422
+    assert status(method="PUT") == 405
+    assert status(content_type="application/json; charset=utf-8") == 415
+    assert status(report_id="1") == 400
+    assert status(b"{") == 422
+    assert status(b'{"at":"' + AT.encode() + b'","instance_id":"instance-one","more":1}') == 422
+    assert status(to_json(Ping(instance_id="instance-two", at=AT))) == 422
+    assert status(b" " * (256 * 1024)) == 422
+    # These two never come to be verified.
+    assert status(b" " * (256 * 1024 + 1)) == 413
+    assert api.post(api.signed(key) | {"X-Long": "x" * 20_000}).status_code in (400, 431)
+    assert len(api.rows(REPORTS)) == 1
+
+
+def test_nonces_that_have_had_their_time_are_forgotten(api: Api) -> None:
+    tables, clock = api.side.clients.table_service, FakeClock()
+    nonces = CallbackNonces(tables, new_claim=partial(secrets.token_hex, 8), clock=clock)
+    now = clock.now().timestamp()
+
+    def spend(nonce: str, until: float) -> bool:
+        return nonces.spend(key_id="hmac-live", nonce=nonce, until=until)
+
+    assert spend("first", now + 1000)
+    for key_id, count in (("hmac-a", 10), ("hmac-b", 1)):
+        for batch in range(count):
+            rows = [
+                {"PartitionKey": key_id, "RowKey": f"{batch}-{number}", "until": rfc3339(clock.now())}
+                for number in range(BATCH_ROWS)
+            ]
+            tables.get_table_client(NONCES).submit_transaction([("create", row) for row in rows])
+    clock.advance(10)
+    assert spend("too soon to look", now + 1000)
+    assert len(api.rows(NONCES)) == 1102
+    clock.advance(60)
+    assert spend("second", now + 1000)
+    assert len(api.rows(NONCES)) == 103
+    clock.advance(60)
+    assert not spend("second", now + 1000)
+    assert sorted(row["RowKey"] for row in api.rows(NONCES)) == ["first", "second", "too soon to look"]
+    # Where it fails, no request does.
+    api.lab.fault("status", status=403, match={"service": "table", "method": "GET", "path": NONCES})
+    clock.advance(60)
+    assert spend("third", now + 1000)
+
+
+class SlowClock(FakeClock):
+    """By which whatever is done takes longer than a sweep may."""
+
+    def monotonic(self) -> float:
+        self.advance(SWEEP_BUDGET_SECONDS + 0.5)
+        return super().monotonic()
+
+
+def test_no_request_waits_long_for_nonces_to_be_forgotten(api: Api) -> None:
+    tables, clock = api.side.clients.table_service, SlowClock()
+    nonces = CallbackNonces(tables, new_claim=partial(secrets.token_hex, 8), clock=clock)
+    until = clock.now().timestamp() + 1000
+    assert nonces.spend(key_id="hmac-live", nonce="first", until=until)
+    for batch in range(3):
+        rows = [
+            {"PartitionKey": "hmac-a", "RowKey": f"{batch}-{number}", "until": rfc3339(clock.now())}
+            for number in range(BATCH_ROWS)
+        ]
+        tables.get_table_client(NONCES).submit_transaction([("create", row) for row in rows])
+    left = []
+    for _ in range(3):
+        clock.advance(60)
+        assert not nonces.spend(key_id="hmac-live", nonce="first", until=until)
+        left.append(len(api.rows(NONCES)) - 1)
+    assert left == [200, 100, 0]
+
+
+def test_whatever_comes_is_refused_or_not_understood_and_the_next_is_served(api: Api) -> None:
+    """Past the front, at the process itself: bytes that no client would send, and clients that never finish."""
+    key = api.key()
+    assert api.report(key).status_code == 200
+    (running,) = api.lab.control("GET", "/publisher-api")["running"]
+    fields = api.signed(key)
+    body = to_json(PING)
+    chance = random.Random(9530)  # noqa: S311 - not for secrets
+
+    def head(fields: dict[str, str], length: str = f"Content-Length: {len(body)}") -> bytes:
+        lines = [
+            f"POST /v1/instances/{INSTANCE}/ping HTTP/1.1",
+            f"Host: {api.address[8:]}",
+            "Connection: close",
+            length,
+        ]
+        return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in fields.items()), "", ""]).encode("latin-1")
+
+    def ask(request: bytes) -> int:
+        with socket.create_connection(("127.0.0.1", running["port"]), timeout=10) as connection:
+            connection.sendall(request)
+            return int(connection.makefile("rb").readline().split()[1])
+
+    unfinished = [socket.create_connection(("127.0.0.1", running["port"])) for _ in range(40)]
+    for number, connection in enumerate(unfinished):
+        connection.sendall((head(fields) + body)[: 5 * number])
+    statuses = set()
+    for _ in range(150):
+        name = chance.choice(["Signature-Input", "Signature", "Content-Digest", "Content-Type", "Host"])
+        value = fields.get(name, "")
+        start = chance.randint(0, len(value))
+        piece = "".join(chance.choices('"\\()=;:, \x01\xffabc', k=chance.randint(1, 5)))
+        bent = {**fields, name: value[:start] + piece + value[start + chance.randint(0, 3) :]}
+        statuses.add(ask(head(bent) + body))
+    assert statuses <= {400, 401}
+    assert ask(head(fields | {"Content-length": "1"}) + body) in (400, 401)
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:9], body[9:], b""))
+    assert ask(head(fields, "Transfer-Encoding: chunked") + chunks) == 200
+    assert api.report(key).status_code == 200
+    for connection in unfinished:
+        connection.close()
+    said = [event for event in api.log() if event.get("by") != "waitress.queue"]  # more requests than threads
+    assert {event["event"] for event in said} == {"listening", "report", "refused"}
+
+
+def test_it_says_what_it_lacks_and_ends_when_told(lab: LabUnderTest) -> None:
+    command = [sys.executable, "-m", "publisher", "--port", "0"]
+    bare = {"PATH": os.environ["PATH"]}
+    lacking = subprocess.run(command, env=bare, capture_output=True, text=True, timeout=60, check=False)
+    assert lacking.returncode == 2
+    assert lacking.stderr.startswith("VD-SETTINGS-005: ")
+    assert "VIBEDATA_PUBLISHER_API" in lacking.stderr
+    with subprocess.Popen(command, env=bare | dict(lab.env), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["port"]
+        answer = requests.get(f"http://127.0.0.1:{port}/", timeout=10)
+        assert (answer.status_code, "Date" in answer.headers) == (401, True)
+        process.terminate()
+        assert process.wait(timeout=20) == 0

@@ -1,0 +1,406 @@
+"""check_health as a whole: what it records, what it tells, what it fails by, and what it does not fail by."""
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from azure.mgmt.automation import models as m
+
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from tests.support.automation import automation
+from tests.support.health_rig import Rig, rig
+from tests.support.log_reader import table_rows
+from tests.support.operations_chain import verify_chain
+from tests.support.runbook_run import Run
+from tests.support.running_lab import LabUnderTest
+
+VAULT = "Microsoft.KeyVault/vaults"
+SCHEDULE = "vibedata-check_health"
+
+
+@pytest.fixture
+def ready(lab: LabUnderTest) -> Iterator[Rig]:
+    with rig(lab) as made:
+        yield made
+
+
+@pytest.fixture
+def three(ready: Rig) -> Rig:
+    """Three applications that need each other, and a vault."""
+    ready.register("control-panel", depends_on=["api-service"])
+    ready.register("api-service", depends_on=["api-gateway"])
+    ready.register("api-gateway")
+    vault = ready.resource_id(VAULT, "vibedata-kv")
+    ready.register("vault", kind="arm", component_type="infrastructure", resourceId=vault, endpoint="")
+    return ready
+
+
+def transitions(lab: LabUnderTest, result: Run) -> dict[str, tuple[str, str]]:
+    """Return what the operations log tells of each health that changed: state and message."""
+    rows = [row for row in table_rows(lab) if row["RunId"] == result.result["run_id"]]
+    assert verify_chain(rows) == []
+    return {row["Target"]: (row["Outcome"], row["Message"]) for row in rows if row["Action"] == "health"}
+
+
+def report(result: Run) -> dict[str, Any]:
+    told: dict[str, Any] = result.result["report"]
+    return told
+
+
+def test_a_first_check_finds_all_well_and_records_it(three: Rig) -> None:
+    result = three.check()
+    assert (result.exit_code, result.status) == (0, "succeeded"), result.text
+    assert report(result)["components"] == report(result)["healthy"] == 4
+    entity = three.entity("control-panel")
+    assert (entity["health"], entity["healthReason"], entity["healthStreak"]) == ("healthy", "", 1)
+    assert abs(datetime.fromisoformat(entity["checkedAt"].replace("Z", "+00:00")) - datetime.now(timezone.utc)) < (
+        timedelta(minutes=5)
+    )
+    # What others wrote is left as it is.
+    assert (entity["version"], entity["healthPath"]) == ("2026.11.0", "/healthz")
+    assert transitions(three.lab, result) == {
+        "application/control-panel": ("healthy", ""),
+        "application/api-service": ("healthy", ""),
+        "application/api-gateway": ("healthy", ""),
+        "infrastructure/vault": ("healthy", ""),
+        "observability/operations-log": ("healthy", ""),
+        "observability/alert-rules": ("healthy", ""),
+        "observability/action-groups": ("healthy", ""),
+    }
+    policy = three.tables.get_table_client("Policies").get_entity("policy", "healthPolicies")
+    assert [policy[name] for name in ("failures_to_degraded", "failures_to_unhealthy", "successes_to_healthy")] == [
+        1,
+        3,
+        2,
+    ]
+
+
+def test_every_check_says_when_it_was_and_only_changes_are_told(three: Rig) -> None:
+    three.check()
+    before = three.entity("api-gateway")
+    result = three.check()
+    now = three.entity("api-gateway")
+    assert now["checkedAt"] > before["checkedAt"] and now["healthStreak"] == 2
+    assert transitions(three.lab, result) == {}
+    assert report(result)["changed"] == []
+
+
+def test_an_outage_its_way_through_the_dependants_and_its_end(three: Rig) -> None:
+    three.check()
+    three.ill("api-gateway", "status", status=503)
+    first = three.check()
+    assert (first.exit_code, first.status) == (0, "succeeded")
+    assert transitions(three.lab, first) == {"application/api-gateway": ("degraded", "answers 503, not 200")}
+    assert three.health("api-service") == "healthy"  # one failure troubles nobody else
+    three.check()
+    third = three.check()
+    assert third.exit_code == 0  # ill components are what it is there to find
+    assert transitions(three.lab, third) == {
+        "application/api-gateway": ("unhealthy", "answers 503, not 200 (3 in a row)"),
+        "application/api-service": ("degraded", "depends on application/api-gateway, which is unhealthy"),
+        "application/control-panel": (
+            "degraded",
+            "depends on application/api-gateway, which is unhealthy (through application/api-service)",
+        ),
+    }
+    counts = {name: report(third)[name] for name in ("healthy", "degraded", "unhealthy", "unknown")}
+    assert counts == {"healthy": 1, "degraded": 2, "unhealthy": 1, "unknown": 0}
+    assert "application/api-gateway is unhealthy: answers 503, not 200 (3 in a row)" in report(third)["ill"]
+    three.ill("api-gateway", "healthy")
+    fourth = three.check()
+    assert three.health("api-gateway") == "unhealthy"
+    assert three.reason("api-gateway") == "answers again, 1 in a row; 2 make it healthy"
+    assert transitions(three.lab, fourth) == {}
+    assert set(transitions(three.lab, three.check())) == {
+        "application/api-gateway",
+        "application/api-service",
+        "application/control-panel",
+    }
+    assert {three.health(name) for name in ("api-gateway", "api-service", "control-panel")} == {"healthy"}
+
+
+def test_one_slow_answer_is_no_outage(three: Rig) -> None:
+    three.check()
+    three.ill("api-gateway", "slow", seconds=30)
+    three.check()
+    assert (three.health("api-gateway"), three.health("api-service")) == ("degraded", "healthy")
+
+
+def test_the_policys_thresholds_count(three: Rig) -> None:
+    policy = {"failures_to_degraded": 2, "failures_to_unhealthy": 2, "successes_to_healthy": 1}
+    entity = {"PartitionKey": "policy", "RowKey": "healthPolicies", **policy}
+    three.tables.get_table_client("Policies").create_entity(entity)
+    three.check()
+    three.ill("api-gateway", "closed")
+    three.check()
+    assert three.health("api-gateway") == "healthy"
+    three.check()
+    assert three.health("api-gateway") == "unhealthy"
+    three.ill("api-gateway", "healthy")
+    three.check()
+    assert three.health("api-gateway") == "healthy"
+    kept = three.tables.get_table_client("Policies").get_entity("policy", "healthPolicies")
+    assert {name: kept[name] for name in policy} == policy
+
+
+@pytest.mark.parametrize("value", [0, 101, "3", 2.5])
+def test_a_policy_out_of_bounds_is_told_and_the_default_holds(three: Rig, value: object) -> None:
+    entity = {"PartitionKey": "policy", "RowKey": "healthPolicies", "failures_to_unhealthy": value}
+    three.tables.get_table_client("Policies").create_entity(
+        {**entity, "failures_to_degraded": 1, "successes_to_healthy": 1}
+    )
+    result = three.check()
+    assert result.exit_code == 0
+    assert "WARNING: policy healthPolicies in table Policies is out of bounds; the default is used" in result.text
+
+
+def test_arm_tells_of_what_cannot_be_asked(three: Rig) -> None:
+    three.check()
+    three.lab.control("POST", "/resources", {"provisioningState": {"vibedata-kv": "Updating"}})
+    three.check()
+    assert three.reason("vault", "infrastructure") == "its provisioning state is Updating"
+    three.lab.control("POST", "/resources", {"availabilityState": {"vibedata-kv": "Unavailable"}})
+    three.check()
+    assert three.health("vault", "infrastructure") == "unhealthy"
+    assert three.reason("vault", "infrastructure").startswith("Azure says that it is unavailable: We're sorry")
+
+
+def test_without_resource_health_the_provisioning_state_counts(three: Rig) -> None:
+    three.lab.fault("status", status=403, match={"path": "availabilityStatuses"}, times=0)
+    result = three.check()
+    assert (result.exit_code, three.health("vault", "infrastructure")) == (0, "healthy")
+    assert "WARNING: resource health cannot be read" in result.text
+
+
+def test_a_resource_that_is_gone(three: Rig) -> None:
+    three.check()
+    three.lab.control("POST", "/resources", {"delete": ["api-gateway"]})
+    before = len(three.asked("api-gateway"))
+    three.check()
+    assert three.health("api-gateway") == "unhealthy"
+    assert three.reason("api-gateway") == "its resource is gone from the managed resource group"
+    assert len(three.asked("api-gateway")) == before
+
+
+def test_an_address_that_is_not_the_resources_own_is_not_asked(three: Rig) -> None:
+    three.change("api-gateway", endpoint=three.addresses["scheduler"])
+    three.change("api-service", endpoint="https://elsewhere.example")
+    three.check()
+    assert three.reason("api-gateway").startswith("not asked: its resource does not name https://127.0.0.1:")
+    assert three.reason("api-service").startswith("not asked: its resource does not name https://elsewhere.example")
+    assert three.asked("scheduler") == three.asked("api-gateway") == []
+
+
+def test_what_has_no_probe_is_unknown_and_what_has_left_is_not_asked(three: Rig) -> None:
+    three.register("planner-agent", kind="none", component_type="agent")
+    three.register("studio", state="vanished")
+    three.check()
+    assert (three.health("planner-agent", "agent"), three.health("studio")) == ("unknown", "unknown")
+    assert three.reason("planner-agent", "agent") == "it has no probe"
+    assert three.asked("studio") == []
+
+
+def test_components_of_every_kind_with_nonsense_in_their_rows(three: Rig) -> None:
+    three.change("api-gateway", dependsOn="{", health="excellent", healthStreak="many", checkedAt="yesterday")
+    three.change("api-service", dependsOn='["api-service", "nobody", 7]', healthPath="no slash\r\nX: y")
+    result = three.check()
+    assert result.exit_code == 0, result.text
+    assert (three.health("api-gateway"), three.entity("api-gateway")["healthStreak"]) == ("healthy", 1)
+    assert three.health("api-service") == "degraded"
+
+
+def test_a_clock_that_jumps_makes_nothing_ill(three: Rig) -> None:
+    three.check()
+    three.change("api-gateway", checkedAt="2199-01-01T00:00:00.000000Z")
+    three.change("api-service", checkedAt="1970-01-01T00:00:00.000000Z")
+
+    class Jumping:
+        """Runs years ahead with every look at it; measuring goes on as ever."""
+
+        looks = 0
+
+        def now(self) -> datetime:
+            self.looks += 1
+            return datetime.now(timezone.utc) + timedelta(days=400 * (-1) ** self.looks)
+
+        def monotonic(self) -> float:
+            return SYSTEM_CLOCK.monotonic()
+
+        def sleep(self, seconds: float) -> None:
+            SYSTEM_CLOCK.sleep(seconds)
+
+    result = three.check(clock=Jumping())
+    assert result.exit_code == 0, result.text
+    assert {three.health(name) for name in ("api-gateway", "api-service", "control-panel")} == {"healthy"}
+    assert three.entity("api-gateway")["healthStreak"] == 2
+    assert three.check().exit_code == 0
+    assert three.entity("api-gateway")["checkedAt"] < "2199"
+
+
+def test_only_planned_it_writes_nothing(three: Rig) -> None:
+    result = three.check(plan_only=True)
+    assert (result.exit_code, result.status) == (0, "planned")
+    assert result.writes() == []
+    assert three.health("api-gateway") == "unknown"
+    assert report(result)["healthy"] == 4
+
+
+def test_without_components_there_is_nothing_to_check(ready: Rig) -> None:
+    assert (ready.check().exit_code, ready.check().error_code) == (1, "VD-HEALTH-001")
+    ready.tables.create_table("Components")
+    assert ready.check().error_code == "VD-HEALTH-001"
+
+
+def test_without_arm_it_could_not_do_its_job(three: Rig) -> None:
+    three.check()
+    three.lab.fault("status", status=403, match={"service": "arm", "path": "/resources\\?"}, times=0)
+    result = three.check()
+    assert (result.exit_code, result.error_code) == (1, "VD-NET-003")
+    assert three.health("api-gateway") == "healthy"
+
+
+def test_without_its_tables_it_could_not_do_its_job(three: Rig) -> None:
+    three.lab.fault("status", status=503, match={"service": "table", "method": "POST", "path": "batch"}, times=0)
+    policy = three.tables.get_table_client("Policies")
+    policy.create_entity(
+        {"PartitionKey": "policy", "RowKey": "networkRetryPolicies", "max_retries": 1, "delay_seconds": 0.1}
+    )
+    result = three.check()
+    assert (result.exit_code, result.error_code) == (1, "VD-NET-002")
+    assert transitions(three.lab, result) == {}  # what is not recorded has not changed
+
+
+def test_a_write_whose_answer_is_lost(three: Rig) -> None:
+    three.lab.fault("reset_after", match={"service": "table", "method": "POST", "path": "batch"}, times=2)
+    assert three.check().exit_code == 0
+    assert three.health("api-gateway") == "healthy"
+
+
+def test_another_run_that_writes_meanwhile_loses_nothing(three: Rig) -> None:
+    """The component's row changes between the listing and the write: its ETag says so."""
+    three.check()
+    stale = three.entity("api-gateway").metadata["etag"]  # type: ignore[attr-defined]
+    three.ill("api-gateway", "slow", seconds=1)
+    changed = threading.Timer(0.8, three.change, ("api-gateway",), {"version": "2026.12.0"})
+    changed.start()
+    result = three.check()
+    changed.join()
+    assert result.exit_code == 0, result.text
+    entity = three.entity("api-gateway")
+    assert entity.metadata["etag"] != stale  # type: ignore[attr-defined]
+    assert (entity["version"], entity["healthStreak"]) == ("2026.12.0", 2)
+
+
+def test_the_observability_itself(three: Rig) -> None:
+    three.check()
+    lab = three.lab
+    lab.control("POST", "/alerts", {"name": "vibedata-health", "enabled": False})
+    three.check()
+    assert three.health("alert-rules", "observability") == "degraded"
+    assert three.reason("alert-rules", "observability") == "switched off: vibedata-health"
+    lab.control("POST", "/alerts", {"name": "vibedata-health", "enabled": True})
+    lab.control("POST", "/alerts", {"name": "vibedata-operators", "receivers": "Disabled"})
+    result = three.check()
+    assert result.exit_code == 0
+    assert three.health("action-groups", "observability") == "unhealthy"
+    assert three.reason("action-groups", "observability") == "vibedata-operators (nobody receives it)"
+    assert three.reason("alert-rules", "observability").startswith("nobody hears of: ")
+    assert three.health("alert-rules", "observability") == "unhealthy"
+
+
+def test_a_log_that_takes_no_events(three: Rig) -> None:
+    three.check()
+    three.lab.fault("status", status=403, match={"service": "logs"}, times=0)
+    result = three.check()
+    assert result.exit_code == 0
+    assert three.health("operations-log", "observability") == "degraded"
+    three.lab.control("DELETE", "/faults")
+    three.check()
+    three.check()
+    assert three.health("operations-log", "observability") == "healthy"
+
+
+def test_alert_rules_that_may_not_be_read_are_an_illness_of_theirs(three: Rig) -> None:
+    three.lab.fault("status", status=403, match={"path": "(?i)actionGroups|Alerts|QueryRules"}, times=0)
+    result = three.check()
+    assert result.exit_code == 0
+    assert three.reason("alert-rules", "observability").startswith("cannot be read: VD-NET-003: ")
+    assert three.health("api-gateway") == "healthy"
+
+
+def publish_check_health(lab: LabUnderTest) -> None:
+    with automation(lab) as account:
+        account.environment()
+        properties = m.RunbookCreateOrUpdateProperties(
+            runbook_type="Python", runtime_environment="vibedata-python310", draft=m.RunbookDraft()
+        )
+        body = m.RunbookCreateOrUpdateParameters(name="check_health", location="westeurope", properties=properties)
+        account.client.runbook.create_or_update(*account.at, "check_health", body)
+        account.client.runbook_draft.begin_replace_content(*account.at, "check_health", "print()").result()
+        account.client.runbook.begin_publish(*account.at, "check_health").result()
+
+
+def test_a_schedule_is_made_once_and_then_left_alone(three: Rig) -> None:
+    unpublished = three.check()
+    assert three.reason("schedule", "observability") == "check_health is not published in the Automation account"
+    assert not any("schedule" in change["target"] for change in unpublished.result["changes"])
+    publish_check_health(three.lab)
+    made = three.check()
+    assert made.exit_code == 0, made.text
+    assert [change["action"] for change in made.result["changes"] if "schedule" in change["target"]] == [
+        "create",
+        "link",
+    ]
+    with automation(three.lab) as account:
+        schedule = account.client.schedule.get(*account.at, SCHEDULE)
+        assert schedule.properties is not None and schedule.properties.start_time is not None
+        assert (schedule.properties.frequency, schedule.properties.interval) == ("Hour", 1)
+        (link,) = account.client.job_schedule.list_by_automation_account(*account.at)
+        assert link.properties is not None and link.properties.runbook is not None
+        assert link.properties.runbook.name == "check_health"
+        again = three.check()
+        assert not any("schedule" in change["target"] for change in again.result["changes"])
+        assert three.health("schedule", "observability") == "healthy"
+        off = m.ScheduleUpdateParameters(name=SCHEDULE)
+        off.properties = m.ScheduleUpdateProperties(is_enabled=False)
+        account.client.schedule.update(*account.at, SCHEDULE, off)
+        assert three.check().exit_code == 0
+        assert three.reason("schedule", "observability") == "every 1 Hour, switched off"
+        left = account.client.schedule.get(*account.at, SCHEDULE)
+        assert left.properties is not None and left.properties.is_enabled is False
+
+
+def test_a_schedule_whose_answers_are_lost_is_made_once(three: Rig) -> None:
+    publish_check_health(three.lab)
+    three.lab.fault("reset_after", match={"service": "arm", "method": "PUT", "path": "chedules/"}, times=2)
+    result = three.check()
+    assert result.exit_code == 0, result.text
+    with automation(three.lab) as account:
+        assert len(list(account.client.job_schedule.list_by_automation_account(*account.at))) == 1
+
+
+def test_an_account_that_does_not_show_its_schedules_stops_no_check(three: Rig) -> None:
+    three.lab.fault("status", status=403, match={"service": "arm", "path": "automationAccounts"}, times=0)
+    result = three.check()
+    assert result.exit_code == 0
+    assert three.health("api-gateway") == "healthy"
+    assert three.reason("schedule", "observability").startswith("cannot be read: VD-NET-003")
+
+
+def test_hundreds_of_components_of_which_some_hang(ready: Rig) -> None:
+    ready.lab.control(
+        "POST", "/resources", {"count": 250, "type": "Microsoft.App/containerApps", "application": "studio"}
+    )
+    for number in range(1, 251):
+        ready.register(f"synthetic-{number:05}", endpoint=ready.addresses["studio"])
+    ready.register("scheduler")
+    ready.ill("scheduler", "hang")
+    result = ready.check()
+    assert result.exit_code == 0
+    assert (report(result)["healthy"], report(result)["degraded"]) == (250, 1)
+    records = [change["target"] for change in result.result["changes"] if " application " in change["target"]]
+    assert records == [f"Components application {number}/3" for number in (1, 2, 3)]
+    arm = [entry for entry in result.requests if entry["service"] == "arm" and entry["method"] == "GET"]
+    assert len(arm) < 12  # not one for each component

@@ -1,0 +1,103 @@
+"""`vibedata deploy`: which builds it takes, beside what is installed. The deployment itself: tests/end_to_end."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oci.push import read_release
+from tests.support import release_maker
+from tests.support.certificate_maker import Wanted
+from tests.support.notary_maker import fingerprint
+from tests.support.release_maker import ContainerRegistry, as_json, document
+from tests.support.running_lab import LabUnderTest
+from tests.wire.oci.test_push import ISSUER, VERSION, make_release
+from vibedata import cli
+from vibedata.deployment.chain import CHAIN, chain
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_release(tmp_path_factory.mktemp("release") / "dist", valid_days=3650)
+
+
+@pytest.fixture
+def customer(lab: LabUnderTest, monkeypatch: pytest.MonkeyPatch) -> ContainerRegistry:
+    """The customer's container registry, of one who trusts who signed these builds."""
+    monkeypatch.setenv("VIBEDATA_TRUST_ROOTS", fingerprint(ISSUER))
+    monkeypatch.setenv("VIBEDATA_TRUSTED_IDENTITY", Wanted().name)
+    return release_maker.container_registry(lab, "customer")
+
+
+def install(customer: ContainerRegistry, content: bytes, version: str) -> None:
+    """Make a release the installed one, whoever signed it."""
+    release_maker.push_release_manifest(customer, content, version, "latest")
+
+
+def deploy(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Mapping[str, Any]]:
+    code = cli.main(["deploy", *arguments, "--plan", "--output", "json"])
+    shown = capsys.readouterr()
+    return code, json.loads(shown.out or shown.err)
+
+
+def refused(lab: LabUnderTest, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Deploy, not only plan to; return the code of the refusal, before which nothing was written or run."""
+    before = lab.journal()[-1]["sequence"] if lab.journal() else 0
+    assert cli.main(["deploy", *arguments, "--output", "json"]) == 1
+    shown = capsys.readouterr()
+    asked = [entry for entry in lab.journal() if entry["sequence"] > before]
+    assert not [entry for entry in asked if entry["service"] in ("arm", "blob")], asked
+    found = json.loads(shown.out or shown.err)
+    return str(found.get("error", found)["code"])
+
+
+@pytest.mark.usefixtures("customer")
+def test_a_build_that_has_expired_is_refused(
+    lab: LabUnderTest, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    expired = make_release(tmp_path / "expired", valid_days=1)
+    assert refused(lab, capsys, str(expired)) == "VD-MANIFEST-006"
+    assert refused(lab, capsys, str(expired), "--allow-downgrade") == "VD-MANIFEST-006"
+
+
+def test_an_older_build_than_what_is_installed_is_refused_unless_it_is_meant(
+    lab: LabUnderTest, release: Path, customer: ContainerRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deploy(capsys, str(release))[0] == 0  # nothing is installed yet
+    install(customer, as_json(document(version="2026.10.9")), "2026.10.9")
+    assert deploy(capsys, str(release))[0] == 0
+    install(customer, as_json(document(version="2026.12.0")), "2026.12.0")
+    assert refused(lab, capsys, str(release)) == "VD-MANIFEST-007"
+    code, planned = deploy(capsys, str(release), "--allow-downgrade")
+    assert (code, planned["status"]) == (0, "planned")
+
+
+def test_a_build_of_the_installed_version_is_the_installed_release(
+    lab: LabUnderTest, release: Path, customer: ContainerRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artifact = next(
+        one for one in read_release(release).artifacts if one.repository == release_maker.RELEASE_REPOSITORY
+    )
+    (layer,) = artifact.layers
+    install(customer, (release / "blobs" / layer.digest.replace(":", "/")).read_bytes(), VERSION)
+    assert deploy(capsys, str(release))[0] == 0
+    install(customer, as_json(document(version=VERSION)), VERSION)
+    assert refused(lab, capsys, str(release)) == "VD-MANIFEST-008"
+
+
+def test_what_is_installed_is_not_guessed(
+    lab: LabUnderTest, release: Path, customer: ContainerRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(customer, as_json(document(version="2026.10.9")), "2026.10.9")
+    match = {"service": "customer_registry", "path": "/manifests/latest"}
+    lab.fault("status", status=403, times=0, match=match)
+    assert refused(lab, capsys, str(release)) == "VD-REGISTRY-003"
+
+
+def test_a_downgrade_that_is_meant_is_meant_by_the_chain_too() -> None:
+    assert list(chain(allow_downgrade=False)) == list(CHAIN)
+    meant = dict(chain(allow_downgrade=True))
+    assert meant["import_manifest"] == {"release_tag": "latest", "allow_downgrade": True}
+    assert {name: given for name, given in meant.items() if name != "import_manifest"} == dict(CHAIN[1:])

@@ -1,0 +1,231 @@
+"""`vibedata verify`: what it says of good releases, and of every way in which one is not."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oci.layout.writer import blob_path
+from oci.push import read_release
+from tests.support.certificate_maker import AUTHORITY, Wanted, make, pem
+from tests.support.release_maker import container_registry, digest_of
+from tests.support.release_signer import ENVELOPE_TYPE, SIGNATURE_TYPE, ReleaseSigner, descriptor, usual_signer
+from tests.support.running_lab import LabUnderTest
+from tests.wire.oci.test_push import ISSUER, SERVICE, VERSION, make_release, push_now, writes
+from tests.wire.trust.test_one_bit import kept, variants
+from vibedata import cli
+
+CHECKS = ["signature", "trust", "release manifest", "expiry", "content"]
+REPOSITORY = "vibedata/release-manifest"
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_release(tmp_path_factory.mktemp("release") / "dist", valid_days=3650)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The option that trusts who signs these releases."""
+    file = tmp_path_factory.mktemp("trust") / "root.pem"
+    file.write_bytes(pem(ISSUER))
+    return f"--trust-root={file}"
+
+
+def verify(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    code = cli.main(["verify", *arguments, "--output", "json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code, result = verify(capsys, *arguments)
+    assert result["status"] == "failed"
+    return code, result["error"]["code"]
+
+
+def test_a_pushed_release_is_verified_to_its_last_pin(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push_now(lab, release)
+    before = len(writes(lab))
+    digest = read_release(release).signatures[0].subject
+    host = lab.env["VIBEDATA_PUBLISHER_REGISTRY"]
+    for reference in (VERSION, "latest", f"{host}/{REPOSITORY}:latest", f"{host}/{REPOSITORY}@{digest}"):
+        code, result = verify(capsys, reference, root)
+        assert (code, result["status"], result["error"]) == (0, "succeeded", None), result
+        assert [check["check"] for check in result["checks"]] == CHECKS
+        assert (result["digest"], result["version"]) == (digest, VERSION)
+    certificate = result["certificate"]
+    assert certificate["subject"] == Wanted().name
+    assert certificate["algorithm"] == "ES256"
+    assert certificate["valid_until"].startswith("2046-01-01")
+    assert len(writes(lab)) == before
+    assert cli.main(["verify", VERSION, root]) == 0
+    words = capsys.readouterr().out
+    assert all(name in words for name in ("signature", "passed", certificate["fingerprint"][:16]))
+
+
+def sign_as_notation_does(folder: Path, signer: ReleaseSigner) -> str:
+    """Do what `notation sign --oci-layout` (1.3.2) does to a folder, and return the signature manifest's digest."""
+    index = json.loads((folder / "index.json").read_bytes())
+    (entry,) = [each for each in index["manifests"] if f"{REPOSITORY}:" in str(each.get("annotations"))]
+    subject = descriptor(blob_path(folder, entry["digest"]).read_bytes())
+    envelope = signer.envelope(subject)
+    config = {"mediaType": SIGNATURE_TYPE, "digest": digest_of(b"{}"), "size": 2}
+    annotations = {
+        "io.cncf.notary.x509chain.thumbprint#S256": "[]",
+        "org.opencontainers.image.created": "2026-11-23T07:39:15Z",
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": subject["mediaType"],
+        "config": config,
+        "layers": [{"mediaType": ENVELOPE_TYPE, "digest": digest_of(envelope), "size": len(envelope)}],
+        "subject": subject,
+        "annotations": annotations,
+    }
+    content = json.dumps(manifest, separators=(",", ":")).encode()
+    for blob in (envelope, b"{}", content):
+        blob_path(folder, digest_of(blob)).write_bytes(blob)
+    # An entry without artifactType, and with the manifest's annotations.
+    listed = {
+        "mediaType": subject["mediaType"],
+        "digest": digest_of(content),
+        "size": len(content),
+        "annotations": annotations,
+    }
+    index["manifests"].append(listed)
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    return digest_of(content)
+
+
+def test_a_folder_that_notation_has_signed_is_taken(
+    lab: LabUnderTest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_release(tmp_path / "dist", signed=False, valid_days=3650)
+    signer = usual_signer()
+    trust = (f"--trust-root={signer.root_fingerprint}", f"--identity={Wanted().name}")
+    assert failure(capsys, str(folder), *trust) == (1, "VD-TRUST-050")
+    signature = sign_as_notation_does(folder, signer)
+    code, result = verify(capsys, str(folder), *trust)
+    assert (code, result["certificate"]["fingerprint"]) == (0, signer.leaf_fingerprint)
+    # And it is pushed, listed and found there: registries show the configuration's type as the artifact's.
+    assert {outcome.outcome for outcome in push_now(lab, folder)} == {"done"}
+    code, result = verify(capsys, "latest", *trust)
+    assert (code, result["certificate"]["fingerprint"]) == (0, signer.leaf_fingerprint)
+    assert [each.digest for each in read_release(folder).signatures] == [signature]
+
+
+def test_a_builds_folder_is_verified_without_any_service(
+    release: Path, root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = f"--identity={Wanted().name}"
+    code, result = verify(capsys, str(release), root, identity)
+    assert (code, [check["check"] for check in result["checks"]]) == (0, CHECKS)
+    assert result["checks"][-1]["found"].endswith("verified by digest: every byte; images were not looked for")
+    unsigned = make_release(tmp_path / "unsigned", signed=False)
+    assert failure(capsys, str(unsigned), root, identity) == (1, "VD-TRUST-050")
+    damaged = tmp_path / "damaged"
+    shutil.copytree(release, damaged)
+    envelope = blob_path(damaged, read_release(damaged).signatures[0].layers[0].digest)
+    envelope.write_bytes(envelope.read_bytes().replace(b'"signature":"', b'"signature":"A'))
+    assert failure(capsys, str(damaged), root, identity) == (1, "VD-PUSH-001")
+    expired = make_release(tmp_path / "expired", valid_days=1)
+    assert failure(capsys, str(expired), root, identity) == (1, "VD-MANIFEST-006")
+
+
+def test_who_is_not_trusted_is_named(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    push_now(lab, release)
+    # The lab's own pins, from the environment: another signer's.
+    code, result = verify(capsys, VERSION)
+    assert (code, result["error"]["code"]) == (1, "VD-TRUST-008")
+    assert [(check["check"], check["outcome"]) for check in result["checks"]] == [
+        *[("signature", "passed")] * 3,
+        ("signature", "failed"),
+    ]
+    assert "its chain of certificates is complete" in result["checks"][2]["found"]
+    assert result["checks"][3]["found"] == result["error"]["message"]
+    # Whose it is, though it is not believed, and of what.
+    good = verify(capsys, VERSION, root)[1]
+    assert result["digest"] == good["digest"] != ""
+    told = {name: good["certificate"][name] for name in ("subject", "fingerprint")}
+    assert result["certificate"] == told
+    code, result = verify(capsys, VERSION, root, "--identity=CN=Another,O=Vibedata")
+    assert (code, result["error"]["code"], result["certificate"]) == (1, "VD-TRUST-009", told)
+    assert good["certificate"]["anchor"] in result["checks"][3]["found"]
+    cli.main(["verify", VERSION])
+    words = capsys.readouterr().out
+    assert told["fingerprint"][:16] in words and "certificate of the refused signature" in words
+    # Two roots at once, while the publisher changes to another; by fingerprint as well as by file.
+    other = make(AUTHORITY)
+    (tmp_path / "other.pem").write_bytes(pem(other))
+    assert verify(capsys, VERSION, f"--trust-root={tmp_path / 'other.pem'}", root)[0] == 0
+    assert failure(capsys, VERSION, f"--trust-root={'0' * 64}") == (1, "VD-TRUST-008")
+
+
+def test_what_is_missing_is_named(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failure(capsys, VERSION, root) == (1, "VD-MANIFEST-001")
+    push_now(lab, release)
+    (pin,) = (pin for pin in read_release(release).manifest.documents if pin.name == "provenance")
+    answer = container_registry(lab, "publisher").call("DELETE", f"{pin.repository}/manifests/{pin.digest}")
+    assert answer.status_code == 202
+    code, result = verify(capsys, VERSION, root)
+    assert (code, result["error"]["code"]) == (1, "VD-TRUST-055")
+    assert pin.digest in result["error"]["message"]
+    assert [check["outcome"] for check in result["checks"]] == ["passed"] * 4 + ["failed"]
+
+
+def test_what_is_pinned_is_compared_and_not_believed_by_its_header(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push_now(lab, release)
+    code, result = verify(capsys, VERSION, root)
+    assert (code, result["checks"][-1]["found"].partition("; ")[2]) == (
+        0,
+        "verified by digest: the manifest of each; layers were not read",
+    )
+    (pin,) = (pin for pin in read_release(release).manifest.documents if pin.name == "provenance")
+    file = kept(lab, "publisher", pin.digest)
+    whole = file.read_bytes()
+    file.write_bytes(next(variants(whole)))
+    code, result = verify(capsys, VERSION, root)
+    file.write_bytes(whole)
+    assert (code, result["error"]["code"]) == (1, "VD-REGISTRY-005")
+    assert pin.digest in result["error"]["message"]
+    assert [check["outcome"] for check in result["checks"]] == ["passed"] * 4 + ["failed"]
+
+
+def test_a_failing_container_registry_is_no_verdict(
+    lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push_now(lab, release)
+    lab.fault("status", status=403, times=0, match={"service": SERVICE, "path": "/referrers/"})
+    assert failure(capsys, VERSION, root) == (1, "VD-REGISTRY-002")
+
+
+def test_a_question_that_is_not_understood_is_refused(
+    release: Path, root: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("VIBEDATA_TRUST_ROOTS", "VIBEDATA_TRUSTED_IDENTITY"):
+        monkeypatch.delenv(name, raising=False)
+    identity = f"--identity={Wanted().name}"
+    assert failure(capsys, str(release), identity) == (2, "VD-TRUST-030")
+    assert failure(capsys, str(release), root) == (2, "VD-TRUST-030")
+    (tmp_path / "two.pem").write_bytes(pem(ISSUER, ISSUER))
+    for arguments in (
+        ("host.example/other/repository:latest", root),
+        ("no tag at all", root),
+        ("https://[", root),
+        ("a" * 5000, root),
+        ("caf\udce9\x1b[2J", root),
+        (str(release), root, root, root),
+        (str(release), "--trust-root=/absent.pem"),
+        (str(release), f"--trust-root={tmp_path / 'two.pem'}"),
+    ):
+        assert failure(capsys, *arguments, identity) == (2, "VD-TRUST-056"), arguments
