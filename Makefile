@@ -1,37 +1,41 @@
 # Two commands are all that a newcomer needs: `make demo` and `make test`. Each installs what it lacks first.
-.PHONY: demo test soak bench lint lock clean set-up
+.PHONY: help demo test check soak bench lint lock clean set-up
 
 VENV := .venv/bin
 
-set-up:
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+set-up: ## Install everything below this folder, without root
 	@./scripts/setup.sh
 
-# A local Azure, a release with real images, and the whole chain through Automation jobs. KEEP=1 leaves the lab up.
-demo: set-up
+demo: set-up ## A local Azure, a release with real images, the whole chain as jobs; KEEP=1 leaves the lab up
 	@$(VENV)/python -m scripts.demo $(if $(KEEP),--keep)
 
-test: set-up lint
+test: set-up lint ## Every test
 	@$(VENV)/pytest -q -n 2 --dist loadfile
 
-# Some hours: rotations that meet trouble at every single request, in turn; 100,000 inputs for every parser.
-soak: set-up
+check: set-up lint ## The inner loop: lint, types, the house's rules, pure tests
+	@$(VENV)/pytest -q -n 2 --dist loadfile tests/house tests/pure
+
+soak: set-up ## Hours: trouble at every request of a rotation, 100,000 hostile inputs for each parser
 	@$(VENV)/pytest -q -s -m soak
 
-lint: set-up
+lint: set-up ## ruff and mypy
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
 
-bench: set-up
+bench: set-up ## Measurements beside their aims
 	@$(VENV)/python -m bench
 
-# For maintainers: pins what the *.in files ask for, with hashes and without any address. UPGRADE=1 takes newer versions.
+# Pins what the *.in files ask for, with hashes and without any address.
 LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
   --no-emit-find-links --no-header --no-annotate
-lock: set-up
+lock: set-up ## Pin the packages anew; UPGRADE=1 takes newer versions
 	@$(LOCK) requirements-dev.in $(if $(UPGRADE),--upgrade) -o requirements-dev.lock
 	@$(LOCK) lab/azure_cli/azure-cli.in $(if $(UPGRADE),--upgrade) -o lab/azure_cli/azure-cli.lock
 	@$(VENV)/python -m oci.packages.lock
 
-clean:
+clean: ## Remove what the others installed and made
 	rm -rf .venv .tools .lab dist

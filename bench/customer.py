@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.images import push_images
+from runbook_lib.azure.session import AzureSession
 from scripts.demo.__main__ import PACKAGE_IMPORT_WINDOW_SECONDS
 from vibedata import cli, lab_process
 from vibedata.commands.deploy import settings_variable
@@ -22,7 +23,7 @@ from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
-from vibedata.session import AzureSession, open_session
+from vibedata.session import open_session
 
 VERSION = "2026.11.0"
 

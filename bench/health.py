@@ -13,6 +13,7 @@ from azure.data.tables import TableServiceClient
 
 from bench.customer import Report
 from bench.figures import Figure
+from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.managed_resources import ManagedResources, Resource
 from runbook_lib.component_registry.schema import COMPONENTS, POLICIES, REGISTERED, Row, batches
@@ -24,7 +25,7 @@ from runbooks import check_health
 from vibedata import lab_process
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
-from vibedata.session import AzureSession, open_session
+from vibedata.session import open_session
 
 COUNTS = (30, 1000)
 HANGING_SHARE = 0.01

@@ -15,7 +15,7 @@ from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import PublisherTokenSource
 from runbook_lib.container_registry.wire import ContainerRegistryWire
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.commands.push import SIDE
 from vibedata.release.publisher_registry import HOST, PASSWORD, USERNAME

@@ -18,8 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab import control, state
-from lab.arm import dispatch as arm
+from lab import control, state, subscriptions
 from lab.clock import LabClock
 from lab.container_registry import front as container_registry
 from lab.container_registry.scoped_tokens import RegistryTokens
@@ -60,7 +59,7 @@ STAND_INS: dict[str, Callable[[Lab], web.Application]] = {
     "control": control.routes,
     "identity": identity.routes,
     "entra": entra.routes,
-    "arm": arm.routes,
+    "arm": subscriptions.routes,
     "blob": partial(storage.routes, service="blob"),
     "table": partial(storage.routes, service="table"),
     "key_vault": partial(key_vault.routes, service="key_vault"),

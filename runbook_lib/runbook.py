@@ -1,11 +1,11 @@
-"""The one `main` that runs a runbook; what a runbook is stands in runbook_lib/runbook_contract.py."""
+"""The front door: what a runbook is (four functions), and the one `main` that runs it."""
 
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import BinaryIO, Generic
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from runbook_lib.azure.clients import STORAGE_SCOPE, AzureClients
@@ -13,9 +13,10 @@ from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import Settings, automation_variable, load
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
-from runbook_lib.callbacks.delivery import tell_publisher
-from runbook_lib.change import Plan, Result
+from runbook_lib.callbacks.delivery import Callbacks, tell_publisher
+from runbook_lib.change import Change, Plan, Result
 from runbook_lib.component_registry.network_policy import read_network_retry_policy
+from runbook_lib.context import Context
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError, azure
 from runbook_lib.errors import run as run_errors
@@ -26,15 +27,45 @@ from runbook_lib.operations_log.delivery import OperationsLog
 from runbook_lib.operations_log.entries import START, finish_entry, planned_entry, result_entry
 from runbook_lib.operations_log.events import TABLE, Entry, RunIdentity
 from runbook_lib.run.output import JobOutput, library_messages
-from runbook_lib.run.parameters import HelpWanted, help_text, parse
-from runbook_lib.run.result import Report, RunResult, failure_of, result_line
+from runbook_lib.run.parameters import CommonParameters, HelpWanted, help_text, parse
+from runbook_lib.run.result import Report, RunResult, failure_of, no_report, result_line
 from runbook_lib.run.stopping import StopRequest, stop_request
-from runbook_lib.runbook_contract import Context, F, P, Runbook
 from runbook_lib.version import RUNBOOK_VERSION
 
 EXIT_DONE = 0
 
-__all__ = ["Context", "Runbook", "main"]
+P = TypeVar("P", bound=CommonParameters)
+F = TypeVar("F")
+
+
+def no_events(_facts: object, _result: Result) -> Sequence[Entry]:
+    """Return the events of a runbook whose changes' own events tell all."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runbook(Generic[P, F]):
+    """One runbook.
+
+    name: as published, e.g. `import_images`. summary: one line for --help. parameters: its parameters' dataclass.
+    observe: reads the world and writes nothing. plan: pure; facts to changes; refusals are RunbookErrors. apply: makes
+    one change, called by many threads at once; any exception is a failure of that change alone. look: returns what is
+    observed at a change's target now, equal to `change.after` exactly when it is done; None for nothing. report: what
+    the result tells beside the changes, of the facts as they are when the changes are made; counts and names. events:
+    what the operations log tells beside a change's own event, once that change has been made or has failed. callbacks:
+    what the publisher is told at the end.
+    """
+
+    name: str
+    summary: str
+    parameters: type[P]
+    observe: Callable[[Context, P], F]
+    plan: Callable[[F], Plan]
+    apply: Callable[[Context, F, Change], None]
+    look: Callable[[Context, F, Change], str | None]
+    report: Callable[[F], Report] = no_report
+    events: Callable[[F, Result], Sequence[Entry]] = no_events
+    callbacks: Callbacks[F] | None = None
 
 
 def main(

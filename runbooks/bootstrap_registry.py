@@ -32,12 +32,13 @@ from runbook_lib.component_registry.rows import (
 from runbook_lib.component_registry.schema import Batch, Key, Recorded, Row
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.container_registry.reader import customer_reader
+from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, vault
 from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
-from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook import Runbook, main
 from runbook_lib.vault.credential_states import CredentialState, read_credential_states
 
 # Runbooks' texts read at once; each is up to 1 MiB.

@@ -20,6 +20,7 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.callbacks.payloads import Payload
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
+from runbook_lib.component_registry.health_states import STATES, State
 from runbook_lib.component_registry.managed_resources import ManagedResources
 from runbook_lib.component_registry.rows import RegisteredComponent, current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
@@ -33,6 +34,7 @@ from runbook_lib.component_registry.schema import (
     Recorded,
 )
 from runbook_lib.component_registry.tables import ComponentTables
+from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.errors import release as release_errors
@@ -43,18 +45,7 @@ from runbook_lib.health.policy import policy_row, read_health_policy
 from runbook_lib.health.probes.choice import probe_of, read_group
 from runbook_lib.health.probes.connection import tls_context
 from runbook_lib.health.probes.many import Probe, run_probes
-from runbook_lib.health.rules import (
-    STATES,
-    Health,
-    HealthPolicy,
-    Observation,
-    Own,
-    State,
-    Transition,
-    next_own,
-    roll_up,
-    transitions,
-)
+from runbook_lib.health.rules import Health, HealthPolicy, Observation, Own, Transition, next_own, roll_up, transitions
 from runbook_lib.health.schedule import RunbookSchedule
 from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import name_error
@@ -63,7 +54,7 @@ from runbook_lib.release.installed import stored_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
-from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook import Runbook, main
 
 NAME = "check_health"
 # Areas of the errors by which a stored release is not believed. All others, the network's above all, leave open what it

@@ -13,9 +13,10 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader
+from runbook_lib.context import Context
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import Pin
-from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook import Runbook, main
 from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.publisher_token import read_publisher_token
 

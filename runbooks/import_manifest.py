@@ -15,6 +15,7 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader, publisher_reader
+from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, container_registry, run
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release import storage as artifact_storage
@@ -28,7 +29,7 @@ from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.release.verification import VerifiedRelease, verify_release
 from runbook_lib.release.verification_log import Step, recorded
 from runbook_lib.run.parameters import CommonParameters
-from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook import Runbook, main
 from runbook_lib.spool.keys import spool_keys
 from runbook_lib.trust.manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.trust.referrers import list_referrers

@@ -13,10 +13,11 @@ from runbook_lib.automation.publication import Publication, Wanted
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry.reader import customer_reader
+from runbook_lib.context import Context
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts, script_of
 from runbook_lib.release.files import ArtifactBlobs
 from runbook_lib.release.installed import ReleaseParameters, installed_release
-from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook import Runbook, main
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from datetime import datetime
 from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.container_registry.reader import publisher_reader
+from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, container_registry, run, vault
 from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
@@ -20,7 +21,7 @@ from runbook_lib.rotation import runbook as rotation
 from runbook_lib.rotation.parameters import RotationParameters
 from runbook_lib.rotation.runbook import Credential, Facts
 from runbook_lib.rotation.versions import Version
-from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook import Runbook, main
 from runbook_lib.vault.publisher_token import SECRET, parse_token
 
 KIND = "registry-token"

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from runbook_lib.callbacks.client import callback_client
+from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, callbacks, run
 from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.rotation import runbook as rotation
 from runbook_lib.rotation.parameters import RotationParameters
 from runbook_lib.rotation.runbook import Credential, Facts
 from runbook_lib.rotation.versions import Version
-from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook import Runbook, main
 from runbook_lib.vault.hmac_key import KEY_ID, KEY_ID_TAG, SECRET, key_text, signing_key
 
 

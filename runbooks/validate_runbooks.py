@@ -19,12 +19,13 @@ from runbook_lib.automation.trial import Lack, lack_of
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.container_registry.reader import customer_reader
+from runbook_lib.context import Context
 from runbook_lib.errors import automation
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
-from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook import Runbook, main
 
 NAME = "validate_runbooks"
 TRY = "try"

@@ -1,1 +1,1 @@
-"""The `vibedata` command and the scripts that set a development machine up."""
+"""Set-up, the demo, and the generators of pages. The command lives in vibedata."""

@@ -5,9 +5,9 @@ from typing import Any
 
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.jobs import JobResult, job_result, job_state, new_lines, start_job
+from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError, automation
-from vibedata.session import AzureSession
 from vibedata.shell_checks import nearest
 from vibedata.terminal import told
 

@@ -3,24 +3,15 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.identity import credential
-from runbook_lib.azure.settings import Settings, load
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.network.trouble import once_in_a_while
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AzureSession:
-    """Settings and clients of one command's run. redactor: knows the secrets that it met."""
-
-    settings: Settings
-    clients: AzureClients
-    redactor: Redactor = field(default_factory=Redactor)
 
 
 def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
@@ -37,4 +28,6 @@ def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
         retry_policy_source=lambda: policy,
         clock=SYSTEM_CLOCK,
     )
-    return AzureSession(settings=settings, clients=clients)
+    return AzureSession(
+        settings=settings, clients=clients, clock=SYSTEM_CLOCK, redactor=Redactor(), retry_policy=lambda: policy
+    )

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from runbook_lib.basics.clock import Clock
 from runbook_lib.callbacks.payloads import MAX_PAYLOAD_BYTES
-from runbook_lib.request_signing._fields import MAX_FIELD_CHARACTERS
+from runbook_lib.request_signing.fields import MAX_FIELD_CHARACTERS
 from runbook_lib.request_signing.message import NotCanonicalError, field_values, normal_authority, received_message
 from runbook_lib.request_signing.signer import TAG
 from runbook_lib.request_signing.verifier import (

@@ -10,7 +10,7 @@ from runbook_lib.azure.identity import credential
 from runbook_lib.azure.names import GUID
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from runbook_lib.azure.places import arm_place, blob_place, key_place, log_place, secret_place, table_place
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.clock import Clock
-from runbook_lib.network.http import READ_BYTES, new_session
+from runbook_lib.network.http import READ_BYTES
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import PolicySource
 from runbook_lib.network.trouble import Place
 from runbook_lib.version import RUNBOOK_VERSION

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import ErrorEntry, azure
-from runbook_lib.network.http import new_session, silence_libraries
+from runbook_lib.network.http_session import new_session, silence_libraries
 from runbook_lib.network.retry import NetworkRetryPolicy
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 # RFC 8259 section 6: integers beyond this are not interoperable.
@@ -56,4 +57,11 @@ def _float(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
         raise NotStrictJsonError("a number is out of range")
+    return value
+
+
+def member(value: object, *names: str) -> object:
+    """Return a member of nested JSON objects, None where the path ends before."""
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
     return value

@@ -18,13 +18,14 @@ from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.callbacks.payloads import Payload, Ping, to_json
 from runbook_lib.errors import ErrorEntry, callbacks
 from runbook_lib.network.http import TooLarge, read_capped
-from runbook_lib.network.retry import PolicySource, send
+from runbook_lib.network.requests_retry import send
+from runbook_lib.network.retry import PolicySource
 from runbook_lib.request_signing.signer import SKEW_SECONDS, SigningKey, sign
 
 if TYPE_CHECKING:
     import requests
 
-    from runbook_lib.runbook import Context
+    from runbook_lib.azure.session import AzureSession
 
 CONTENT_TYPE = "application/json"
 # The answer is one small object; an error page of a proxy may be longer, and nobody reads it.
@@ -125,7 +126,7 @@ class CallbackClient:
             raise callbacks.NO_ANSWER.error(type(error).__name__, target=_host(url)) from error
 
 
-def callback_client(context: "Context") -> CallbackClient:
+def callback_client(context: "AzureSession") -> CallbackClient:
     """Return the client of a run."""
     return CallbackClient(
         publisher_api=context.settings.publisher_api,

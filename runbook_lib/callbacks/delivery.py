@@ -36,7 +36,7 @@ from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 
 if TYPE_CHECKING:
-    from runbook_lib.runbook import Context
+    from runbook_lib.context import Context
 
 # Waiting reports that one run sends, and the time after which it begins no further one: the rest is the next run's.
 REPORTS_PER_RUN = 100

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runbook_lib.component_registry.endpoints import CONTAINER_APPS, endpoint_of, member
+from runbook_lib.basics.strict_json import member
+from runbook_lib.component_registry.endpoints import CONTAINER_APPS, endpoint_of
 from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.schema import fit
 from runbook_lib.errors import component_registry

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from runbook_lib.basics.strict_json import member
+
 # Host and port as an address has them; whatever else stands there (a path, a user name) is no host.
 _HOST = re.compile(r"(?=.{1,260}$)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 CONTAINER_APPS = "microsoft.app/containerapps"
@@ -22,10 +24,3 @@ def endpoint_of(resource_type: str, properties: Mapping[str, Any]) -> str:
     elif resource_type.lower() == SITES:
         host = properties.get("defaultHostName")
     return f"https://{host}" if isinstance(host, str) and _HOST.fullmatch(host) else ""
-
-
-def member(value: object, *names: str) -> object:
-    """Return a member of nested JSON objects, None where the path ends before."""
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value

@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses
-from runbook_lib.component_registry.endpoints import CONTAINER_APPS, SITES, member
+from runbook_lib.basics.strict_json import member
+from runbook_lib.component_registry.endpoints import CONTAINER_APPS, SITES
 from runbook_lib.component_registry.schema import fit
 from runbook_lib.errors import azure
 

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from runbook_lib.network.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import MAX_DELAY_SECONDS, MAX_RETRIES, NetworkRetryPolicy
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 TABLE = "Policies"
 PARTITION = "policy"
 ROW = "networkRetryPolicies"
-# A policy beyond these would hold a job for hours, or not pause at all.
-MAX_RETRIES = 10
-MAX_DELAY_SECONDS = 60.0
 
 
 def read_network_retry_policy(tables: "TableServiceClient") -> tuple[NetworkRetryPolicy, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import rfc3339
+from runbook_lib.component_registry.health_states import STATES, STREAK_LIMIT
 from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.network_policy import PARTITION as POLICY
 from runbook_lib.component_registry.network_policy import ROW as NETWORK_RETRY_POLICIES
@@ -30,7 +31,6 @@ from runbook_lib.component_registry.schema import (
     fit,
     key_of,
 )
-from runbook_lib.health.rules import STATES, STREAK_LIMIT
 from runbook_lib.release.model import InstalledRelease, ReleaseManifest
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from runbook_lib.network.retry import AnswerLost
 from runbook_lib.vault.publisher_token import PublisherToken
 
 if TYPE_CHECKING:
+    from runbook_lib.azure.session import AzureSession
     from runbook_lib.container_registry._import_operation import ImportOperation, ImportOperations
-    from runbook_lib.runbook import Context
 
 # An import's own deadline. Images of gigabytes take minutes; a job has 3 hours for all of them side by side.
 IMPORT_SECONDS = 20 * 60.0
@@ -109,7 +109,7 @@ class ImageImporter:
                 raise container_registry.IMPORT_TIMED_OUT.error(f"{now - started:.0f} s", target=image)
 
 
-def image_importer(context: "Context", reader: ContainerRegistryReader, token: PublisherToken) -> ImageImporter:
+def image_importer(context: "AzureSession", reader: ContainerRegistryReader, token: PublisherToken) -> ImageImporter:
     """Return an importer into the customer's container registry, which `reader` reads."""
     from runbook_lib.container_registry._import_operation import ImportOperations
 

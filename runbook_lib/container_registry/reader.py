@@ -30,7 +30,7 @@ from runbook_lib.errors import container_registry
 from runbook_lib.network.http import READ_BYTES
 
 if TYPE_CHECKING:
-    from runbook_lib.runbook import Context
+    from runbook_lib.azure.session import AzureSession
     from runbook_lib.vault.publisher_token import PublisherToken
 
 MANIFEST_TYPES = (
@@ -266,21 +266,21 @@ def _compare(found: str, wanted: str, target: str) -> None:
         raise container_registry.DIGEST_MISMATCH.error(f"they have {found}", target=target)
 
 
-def publisher_reader(context: "Context", token: "PublisherToken") -> ContainerRegistryReader:
+def publisher_reader(context: "AzureSession", token: "PublisherToken") -> ContainerRegistryReader:
     """Return a reader of the publisher's container registry by its repository-scoped token."""
     wire = _wire(context, context.settings.publisher_registry, PUBLISHER)
     source = PublisherTokenSource(wire=wire, username=token.username, password=token.password, clock=context.clock)
     return ContainerRegistryReader(wire=wire, tokens=AccessTokens(source=source, clock=context.clock))
 
 
-def customer_reader(context: "Context") -> ContainerRegistryReader:
+def customer_reader(context: "AzureSession") -> ContainerRegistryReader:
     """Return a reader of the customer's container registry by the run's own identity."""
     wire = _wire(context, context.settings.customer_registry, CUSTOMER)
     source = EntraTokenSource(wire=wire, credential=context.clients.credential, clock=context.clock)
     return ContainerRegistryReader(wire=wire, tokens=AccessTokens(source=source, clock=context.clock))
 
 
-def _wire(context: "Context", login_server: str, side: Side) -> ContainerRegistryWire:
+def _wire(context: "AzureSession", login_server: str, side: Side) -> ContainerRegistryWire:
     return ContainerRegistryWire(
         login_server=login_server,
         side=side,

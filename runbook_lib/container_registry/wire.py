@@ -11,7 +11,8 @@ from runbook_lib.container_registry.words import MAX_WORDS, words
 from runbook_lib.errors import ErrorEntry, RunbookError, container_registry
 from runbook_lib.network import header_fields
 from runbook_lib.network.http import TooLarge, copy_capped, read_capped
-from runbook_lib.network.retry import PolicySource, for_large_body, send
+from runbook_lib.network.requests_retry import send
+from runbook_lib.network.retry import PolicySource, for_large_body
 
 if TYPE_CHECKING:
     import requests

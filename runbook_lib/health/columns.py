@@ -12,8 +12,9 @@ Partition OBSERVABILITY holds rows of the same columns for what watches over the
 
 from collections.abc import Mapping
 
+from runbook_lib.component_registry.health_states import STATES, State
 from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, REGISTERED, Entity, Row
-from runbook_lib.health.rules import STATES, Health, Own, State
+from runbook_lib.health.rules import Health, Own
 
 
 def target_of(entity: Entity) -> str:

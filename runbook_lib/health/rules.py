@@ -13,19 +13,16 @@ Health states: unknown (nothing is known, or nothing can be probed), healthy, de
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from runbook_lib.basics.redaction import whole_words
+from runbook_lib.component_registry.health_states import STREAK_LIMIT, State
 
-State = Literal["unknown", "healthy", "degraded", "unhealthy"]
-STATES: tuple[State, ...] = get_args(State)
 # What a probe saw. answers: all is well. fails: it is not, which may pass. impaired: Azure says that it works, but not
 # fully, or is being changed. down: it is certain that it does not work. unprobed: there was nothing to see, or no time.
 Sight = Literal["answers", "fails", "impaired", "down", "unprobed", "not_reached"]
 # A property of a table holds far more; a person reads no more.
 REASON_LIMIT = 300
-# No threshold is as high (runbook_lib.health.policy), and a table's whole number holds it.
-STREAK_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

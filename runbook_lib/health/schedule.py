@@ -10,7 +10,7 @@ from runbook_lib.health.observability import readable
 from runbook_lib.health.rules import Observation
 
 if TYPE_CHECKING:
-    from runbook_lib.runbook import Context
+    from runbook_lib.azure.session import AzureSession
 
 CREATE, LINK = "create", "link"
 
@@ -31,7 +31,7 @@ class RunbookSchedule:
     schedules: AutomationSchedules = field(repr=False)
 
     @classmethod
-    def read(cls, context: "Context", runbook: str) -> "RunbookSchedule":
+    def read(cls, context: "AzureSession", runbook: str) -> "RunbookSchedule":
         """Look what the account has. What cannot be read is an illness of the schedule, not of the run."""
         account = AutomationAccount(client=context.clients.automation, settings=context.settings)
         schedules = AutomationSchedules(account, context.clock)

@@ -8,14 +8,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from runbook_lib.basics.clock import Clock
 from runbook_lib.network.deadline import within
-
-if TYPE_CHECKING:
-    import requests
 
 # Time for one attempt: to be connected, and between two reads of an answer.
 NETWORK_CONNECT_SECONDS = 10.0
@@ -24,6 +21,9 @@ NETWORK_READ_SECONDS = 60.0
 TOTAL_SECONDS = 180.0
 # A large body has more time than that, as much as it takes at this pace: 400 s for 100 MiB.
 SLOWEST_BYTES_PER_SECOND = 256 * 1024
+# A policy beyond these would hold a job for hours, or not pause at all.
+MAX_RETRIES = 10
+MAX_DELAY_SECONDS = 60.0
 # What is left of the total for a last attempt is never less: a timeout of 0 would mean none to the socket.
 _LEAST_SECONDS = 1.0
 
@@ -214,41 +214,3 @@ class Attempts:
                 self._policy.tell(f"{self._host} does not answer; {again}")
             self._clock.sleep(decision.seconds)
         return decision
-
-
-def send(
-    session: "requests.Session",
-    method: str,
-    url: str,
-    *,
-    policy: NetworkRetryPolicy,
-    clock: Clock,
-    repeatable: bool = False,
-    **options: Any,
-) -> "requests.Response":
-    """Send a request, again where the policy says so, and return the last answer, whatever its status.
-
-    A body that is read later (stream=True) has no more time than the policy's total either.
-
-    Parameters: repeatable, see `decide`; options, of `requests.Session.request`, a body given as bytes, text, JSON or
-    form (a stream could be sent once only).
-    Raises requests.RequestException where the last attempt got no answer, RequestsAnswerLost (one of them) where the
-    server may have carried out what must not be repeated.
-    """
-    from runbook_lib.network._requests_failures import CONNECTION_FAILURES, RequestsAnswerLost, connection_failure
-
-    attempts = Attempts(policy, method=method, repeatable=repeatable, clock=clock, url=url)
-    while True:
-        try:
-            with attempts.within_total():
-                response = session.request(method, url, timeout=attempts.next_timeouts(), **options)
-        except CONNECTION_FAILURES as error:
-            decision = attempts.wait_after_failure(connection_failure(error))
-            if decision == GiveUp("unsafe"):
-                raise RequestsAnswerLost(*error.args, request=error.request) from error
-            if isinstance(decision, GiveUp):
-                raise
-            continue
-        if not attempts.wait_after_status(response.status_code, response.headers):
-            return response
-        response.close()

@@ -21,7 +21,7 @@ from runbook_lib.run.parameters import CommonParameters
 MAX_TOLD = 10
 
 if TYPE_CHECKING:
-    from runbook_lib.runbook import Context
+    from runbook_lib.context import Context
 
 # What is no good is read at every import, for as long as its container keeps it: two requests and an event each.
 MAX_NO_GOOD = 20

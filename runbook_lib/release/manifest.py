@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, TypeVar, get_args
 
 from runbook_lib.basics import strict_json
-from runbook_lib.component_registry.network_policy import MAX_DELAY_SECONDS, MAX_RETRIES
 from runbook_lib.errors import RunbookError, release
+from runbook_lib.network.retry import MAX_DELAY_SECONDS, MAX_RETRIES
 from runbook_lib.release import rules as release_rules
 from runbook_lib.release.model import (
     MANIFEST_REPOSITORY,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runbook_lib.azure.settings import Settings
-from runbook_lib.component_registry.endpoints import member
+from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import release as release_errors
 from runbook_lib.network.failures import service_codes
 from runbook_lib.network.listing import bounded

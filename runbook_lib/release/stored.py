@@ -41,7 +41,7 @@ from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature,
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
 
-    from runbook_lib.runbook import Context
+    from runbook_lib.context import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

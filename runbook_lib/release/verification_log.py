@@ -12,7 +12,7 @@ from runbook_lib.network.failures import name_error
 from runbook_lib.operations_log.events import Entry
 
 if TYPE_CHECKING:
-    from runbook_lib.runbook import Context
+    from runbook_lib.context import Context
     from runbook_lib.trust.signature import VerifiedSignature
 
 VERIFY = "verify"

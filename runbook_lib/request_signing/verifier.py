@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from runbook_lib.request_signing._fields import NotSignatureFieldError, parse_signature, parse_signature_input
+from runbook_lib.request_signing.fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import (
     Message,
     NotCanonicalError,

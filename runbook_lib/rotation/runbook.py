@@ -16,6 +16,7 @@ from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.component_registry.schema import CREDENTIALS, SCHEMA, Batch, Key, Recorded
 from runbook_lib.component_registry.tables import ComponentTables
+from runbook_lib.context import Context
 from runbook_lib.errors import rotation
 from runbook_lib.rotation.parameters import RotationParameters, delivery_of
 from runbook_lib.rotation.record import outcome, to_record
@@ -24,7 +25,6 @@ from runbook_lib.rotation.rules import Decision, decide
 from runbook_lib.rotation.vault import CredentialVault, new_version
 from runbook_lib.rotation.versions import Secret, Seen, Version, pending_name
 from runbook_lib.run.result import Report
-from runbook_lib.runbook import Context
 
 # The result's line cuts longer texts (runbook_lib.run.result).
 PART_CHARACTERS = 256

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from runbook_lib.errors import RunbookError, trust
-from runbook_lib.trust._descriptor import malformed, refuse_lookalikes, shown
+from runbook_lib.trust.descriptor import malformed, refuse_lookalikes, shown
 
 X509 = "notary.x509"
 SIGNING_AUTHORITY = "notary.x509.signingAuthority"

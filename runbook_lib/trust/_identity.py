@@ -9,9 +9,9 @@ from collections import Counter
 from typing import TypeAlias
 
 from runbook_lib.errors import trust
-from runbook_lib.trust._descriptor import shown
 from runbook_lib.trust._names import read_name
 from runbook_lib.trust.certificates import Certificate
+from runbook_lib.trust.descriptor import shown
 
 # Each relative distinguished name as its types (dotted OIDs) and values; how often it stands in the subject.
 Identity: TypeAlias = "Counter[frozenset[tuple[str, str | bytes]]]"

@@ -7,7 +7,7 @@ Azure portal (`S=`, `E=`, `OID.2.5.4.97=`, doubled quotes). A word that is not k
 import re
 from typing import TypeAlias
 
-from runbook_lib.trust._descriptor import shown
+from runbook_lib.trust.descriptor import shown
 
 # A type (a dotted OID) and a value.
 Attribute: TypeAlias = tuple[str, str]

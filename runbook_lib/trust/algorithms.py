@@ -7,8 +7,8 @@ chose would let an attacker choose). RFC 7518 sections 3.4 and 3.5 say how each 
 from dataclasses import dataclass
 
 from runbook_lib.errors import trust
-from runbook_lib.trust._descriptor import shown
 from runbook_lib.trust.certificates import Certificate, refused
+from runbook_lib.trust.descriptor import shown
 
 _STEP = "3.4"
 # Plain keys: an RSA key that its certificate binds to PSS (id-RSASSA-PSS) has parameters of its own.

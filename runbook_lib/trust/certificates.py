@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError, trust
-from runbook_lib.trust._descriptor import MAX_SHOWN, shown
 from runbook_lib.trust._encoding import problem_of
+from runbook_lib.trust.descriptor import MAX_SHOWN, shown
 
 if TYPE_CHECKING:
     from cryptography import x509

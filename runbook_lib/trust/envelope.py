@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook_lib.basics import base64url
 from runbook_lib.errors import trust
-from runbook_lib.trust._descriptor import malformed, read_object, refuse_lookalikes, shown
+from runbook_lib.trust.descriptor import malformed, read_object, refuse_lookalikes, shown
 
 JWS = "application/jose+json"
 COSE = "application/cose"

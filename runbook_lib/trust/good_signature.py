@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from runbook_lib.errors import RunbookError, trust
-from runbook_lib.trust._descriptor import Descriptor, malformed, read_descriptor, read_object, shown
+from runbook_lib.trust.descriptor import Descriptor, malformed, read_descriptor, read_object, shown
 from runbook_lib.trust.manifest import (
     ARTIFACT_TYPE,
     MANIFEST_TYPE,

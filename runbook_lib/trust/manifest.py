@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.errors import RunbookError, trust
-from runbook_lib.trust._descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
+from runbook_lib.trust.descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
 from runbook_lib.trust.envelope import COSE, JWS, MAX_ENVELOPE_BYTES
 
 ARTIFACT_TYPE = "application/vnd.cncf.notary.signature"

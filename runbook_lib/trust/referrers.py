@@ -15,7 +15,7 @@ from runbook_lib.container_registry.wire import Answer
 from runbook_lib.errors import RunbookError, trust
 from runbook_lib.network import link_field
 from runbook_lib.network.header_fields import media_type
-from runbook_lib.trust._descriptor import Descriptor, read_descriptor, shown
+from runbook_lib.trust.descriptor import Descriptor, read_descriptor, shown
 from runbook_lib.trust.good_signature import INDEX_TYPE, read_referrers
 from runbook_lib.trust.manifest import MANIFEST_TYPE, MAX_SIGNATURE_MANIFEST_BYTES, type_of
 

@@ -14,10 +14,10 @@ from datetime import datetime
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RefusedSigner, RunbookError, trust
 from runbook_lib.trust._attributes import X509, Attributes, read_attributes
-from runbook_lib.trust._descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
 from runbook_lib.trust._identity import Identity, identity_of, read_identity
 from runbook_lib.trust.algorithms import algorithm_of, is_signed
 from runbook_lib.trust.certificates import Certificate, check_chain, check_validity, read_chain
+from runbook_lib.trust.descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
 from runbook_lib.trust.envelope import Envelope, read_envelope
 
 # What was signed, in the words of the OCI specification.

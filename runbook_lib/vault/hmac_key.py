@@ -14,7 +14,7 @@ from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.vault.secret_in_use import secret_in_use
 
 if TYPE_CHECKING:
-    from runbook_lib.runbook import Context
+    from runbook_lib.azure.session import AzureSession
 
 SECRET = "hmac-key"  # noqa: S105 - the secret's name in the customer's Key Vault
 KEY_ID_TAG = "keyId"
@@ -25,7 +25,7 @@ KEY_CACHE_SECONDS = 60
 KEY_ID = re.compile(r"hmac-[0-9a-f]{16}")
 
 
-def read_signing_key(context: "Context") -> SigningKey | None:
+def read_signing_key(context: "AzureSession") -> SigningKey | None:
     """Return the key in use, None where none was provisioned, or somebody has disabled them all.
 
     The redactor knows it from then on. Raises RunbookError VD-ROTATION-006 (it is no key), and azure.core's errors.

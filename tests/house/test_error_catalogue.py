@@ -33,12 +33,12 @@ def provoked() -> dict[str, set[str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in documentation:
                 for code in CODE.findall(node.value):
-                    found.setdefault(code, set()).add(file.parent.name)
+                    found.setdefault(code, set()).add(file.relative_to(TESTS).parts[0])
     return found
 
 
 @pytest.mark.parametrize("code", CATALOGUE)
 def test_every_error_is_provoked(code: str) -> None:
     folders = provoked().get(code, set())
-    wanted = {"lab", "end_to_end"} | ({"pure"} if code.split("-")[1] in LOCAL_AREAS else set())
+    wanted = {"wire", "lab", "end_to_end"} | ({"pure"} if code.split("-")[1] in LOCAL_AREAS else set())
     assert folders & wanted, f"no test in {' or '.join(sorted(wanted))} provokes {code}; found in {folders or 'none'}"

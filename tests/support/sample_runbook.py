@@ -7,8 +7,9 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.context import Context
 from runbook_lib.run.parameters import CommonParameters
-from runbook_lib.runbook import Context, Runbook, main
+from runbook_lib.runbook import Runbook, main
 
 CONTAINER = "artifacts"
 CANARY = "canary-9d8c7b/sample-secret"

@@ -13,13 +13,14 @@ from typing import cast
 
 import requests
 
+from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.callbacks.payloads import Ping, to_json
+from runbook_lib.context import Context
 from runbook_lib.request_signing.signer import SigningKey, sign
-from runbook_lib.runbook import Context
 from runbook_lib.vault.hmac_key import read_signing_key
 from tests.support.running_lab import LabUnderTest
-from vibedata.session import AzureSession, open_session
+from vibedata.session import open_session
 
 CONTENT_TYPE = "application/json"
 # Between two requests of a client: more would measure the machine.

@@ -6,11 +6,12 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
+from runbook_lib.azure.session import AzureSession
 from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.deployment.chain import CHAIN, Deployment, deploy
 from vibedata.deployment.first_publication import Bootstrap
 from vibedata.output import show, table
-from vibedata.session import AzureSession, open_session
+from vibedata.session import open_session
 from vibedata.terminal import told
 
 EXAMPLES = """\

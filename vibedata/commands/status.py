@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from oci.files.writing import write_file
 from runbook_lib.automation.account import AutomationAccount, plain
+from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.schema import COMPONENTS, Entity
 from runbook_lib.component_registry.tables import ComponentTables
@@ -14,7 +15,7 @@ from runbook_lib.errors import automation
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.output import show
-from vibedata.session import AzureSession, open_session
+from vibedata.session import open_session
 from vibedata.status.facts import Run, Trouble
 from vibedata.status.page import page
 from vibedata.status.report import COMPONENT_REGISTRY, RUNS, TABLES, Seen, report

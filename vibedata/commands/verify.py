@@ -13,7 +13,7 @@ from runbook_lib.container_registry.wire import PUBLISHER
 from runbook_lib.errors import build
 from runbook_lib.release.manifest import DIGEST, TAG
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
-from runbook_lib.trust._descriptor import MAX_SHOWN, shown
+from runbook_lib.trust.descriptor import MAX_SHOWN, shown
 from vibedata.output import show, table
 from vibedata.release import trusted_signer
 from vibedata.release.check import BuiltReleaseFolder, ContainerRegistryRelease, Findings, ReleasePlace, check

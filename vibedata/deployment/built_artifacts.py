@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from oci.layout import reader as layout_reader
 from oci.layout.writer import COPY_BYTES
+from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import build
 from runbook_lib.release.artifacts import (
@@ -21,7 +22,6 @@ from runbook_lib.release.rules import check_installable
 from runbook_lib.release.trust_policy import trust_policy
 from vibedata.deployment.installed import installed_release
 from vibedata.release.check import BuiltReleaseFolder
-from vibedata.session import AzureSession
 
 
 class LayoutArtifacts:

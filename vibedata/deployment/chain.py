@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
 from runbook_lib.engine import Work, apply_plan
@@ -16,7 +17,6 @@ from vibedata.commands.invoke import result_of
 from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
 from vibedata.progress import Report, job_lines, progress_printer
-from vibedata.session import AzureSession
 
 # In the order of design section 1; each needs what the one before it left behind.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from runbook_lib.automation import publication
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.publication import Publication, Wanted
+from runbook_lib.azure.session import AzureSession
 from runbook_lib.azure.settings import AUTOMATION_VARIABLE
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Change, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
 from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.session import AzureSession
 
 # Each is needed to fetch the others: the release manifest, its artifacts, and what publishes them.
 BOOTSTRAP_RUNBOOKS = ("import_manifest", "import_images", "publish_runbooks")

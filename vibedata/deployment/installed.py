@@ -1,5 +1,6 @@
 """Which release is installed at the customer's, as a command of the deployment asks."""
 
+from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource
@@ -7,7 +8,6 @@ from runbook_lib.container_registry.wire import CUSTOMER, ContainerRegistryWire
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, InstalledRelease
-from vibedata.session import AzureSession
 
 
 def installed_release(session: AzureSession) -> InstalledRelease | None:

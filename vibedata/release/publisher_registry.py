@@ -11,7 +11,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import EntraTokenSource, PublisherTokenSource, TokenSource
 from runbook_lib.container_registry.wire import ContainerRegistryWire, Side
 from runbook_lib.errors import build
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 
 HOST = "VIBEDATA_PUBLISHER_REGISTRY"

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from publisher.rotation.customer_phases import RunRunbook
 from publisher.rotation.plan import Request
 from publisher.rotation.record import Rotation
+from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.change import Plan
 from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
@@ -19,7 +20,6 @@ from vibedata.jobs import run_job
 from vibedata.output import show, table
 from vibedata.progress import Report, job_lines
 from vibedata.rotation.drive import Outcome, Rotating, drive
-from vibedata.session import AzureSession
 
 
 class RotationRun(Rotating, Protocol):

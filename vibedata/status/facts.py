@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from runbook_lib.component_registry.health_states import State
 from runbook_lib.component_registry.schema import CURRENT
-from runbook_lib.health.rules import State
 from runbook_lib.rotation.record import PENDING, PREVIOUS
 from runbook_lib.vault.credential_states import State as SecretState
 

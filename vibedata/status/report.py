@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.basics.visible_text import is_visible
+from runbook_lib.component_registry.health_states import STATES
 from runbook_lib.component_registry.rows import registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
@@ -20,7 +21,6 @@ from runbook_lib.component_registry.schema import (
     VANISHED,
     Entity,
 )
-from runbook_lib.health.rules import STATES
 from runbook_lib.rotation.record import RETIRED
 from vibedata.status.facts import (
     DEGRADED,

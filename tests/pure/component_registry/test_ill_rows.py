@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from publisher.custody.key_records import KeyRecord
 from publisher.rotation.record import Rotation, _columns, _rotation
+from runbook_lib.component_registry.health_states import STREAK_LIMIT
 from runbook_lib.component_registry.rows import MAX_INT32, current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
     COLUMNS,
@@ -26,7 +27,7 @@ from runbook_lib.component_registry.schema import (
 )
 from runbook_lib.errors import RunbookError
 from runbook_lib.health.columns import health_row, own_of, state_of
-from runbook_lib.health.rules import STREAK_LIMIT, HealthPolicy, Observation, next_own, roll_up
+from runbook_lib.health.rules import HealthPolicy, Observation, next_own, roll_up
 from vibedata.status.report import Seen, report
 from vibedata.status.text import text
 

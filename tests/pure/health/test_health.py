@@ -4,18 +4,9 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook_lib.component_registry.health_states import STATES, State
 from runbook_lib.health.columns import health_row, needs, own_of, state_of, target_of
-from runbook_lib.health.rules import (
-    STATES,
-    Health,
-    HealthPolicy,
-    Observation,
-    Own,
-    State,
-    next_own,
-    roll_up,
-    transitions,
-)
+from runbook_lib.health.rules import Health, HealthPolicy, Observation, Own, next_own, roll_up, transitions
 
 ANSWERS, FAILS, DOWN = Observation("answers"), Observation("fails", "no answer"), Observation("down", "gone")
 IMPAIRED, UNPROBED = Observation("impaired", "Updating"), Observation("unprobed", "no probe")

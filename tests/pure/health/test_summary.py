@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.callbacks.payloads import PayloadRefusedError, to_json
+from runbook_lib.component_registry.health_states import STATES
 from runbook_lib.component_registry.schema import key_of
-from runbook_lib.health.rules import STATES, Health, Own
+from runbook_lib.health.rules import Health, Own
 from runbook_lib.health.summary import health_summary
 from runbook_lib.release.manifest import from_document
 from tests.pure.release.test_manifest import document

@@ -38,7 +38,7 @@ from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.fetch import read_artifact
-from runbook_lib.request_signing._fields import NotSignatureFieldError, parse_signature, parse_signature_input
+from runbook_lib.request_signing.fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values, message
 from runbook_lib.run import parameters
 from runbook_lib.trust._identity import read_identity

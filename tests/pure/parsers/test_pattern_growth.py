@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.callbacks.payloads import Text
-from runbook_lib.request_signing._fields import MAX_FIELD_CHARACTERS, NotSignatureFieldError, parse_signature_input
+from runbook_lib.request_signing.fields import MAX_FIELD_CHARACTERS, NotSignatureFieldError, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values
 
 with warnings.catch_warnings():

@@ -19,7 +19,7 @@ from http_message_signatures.algorithms import HMAC_SHA256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.request_signing import _fields as signature_fields
+from runbook_lib.request_signing import fields as signature_fields
 from runbook_lib.request_signing import signer as callback_signer
 from runbook_lib.request_signing.message import (
     SignatureParameters,

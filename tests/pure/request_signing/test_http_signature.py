@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from runbook_lib.request_signing._fields import parse_signature, parse_signature_input
+from runbook_lib.request_signing.fields import parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import (
     Message,
     NotCanonicalError,

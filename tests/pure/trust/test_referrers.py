@@ -8,7 +8,7 @@ import pytest
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors.catalogue import CATALOGUE
-from runbook_lib.trust._descriptor import Descriptor
+from runbook_lib.trust.descriptor import Descriptor
 from runbook_lib.trust.envelope import JWS, MAX_ENVELOPE_BYTES
 from runbook_lib.trust.good_signature import (
     MAX_REFUSAL_LENGTH,

@@ -15,7 +15,7 @@ import pytest
 from runbook_lib.callbacks.client import MAX_ANSWER_BYTES, CallbackClient, CallbackReport
 from runbook_lib.callbacks.payloads import DeploymentProgress
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.request_signing.signer import SigningKey
 from tests.support.fake_clock import FakeClock

@@ -23,7 +23,7 @@ from runbook_lib.container_registry.tokens import (
 )
 from runbook_lib.container_registry.wire import CUSTOMER, PUBLISHER, ContainerRegistryWire, Side
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.support import release_maker
 from tests.support.fake_clock import FakeClock

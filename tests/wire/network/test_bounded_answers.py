@@ -27,9 +27,11 @@ from runbook_lib.health.probes.http import HttpTarget, look_http
 from runbook_lib.health.probes.many import Probe, run_probes
 from runbook_lib.health.rules import Observation
 from runbook_lib.network.failures import name_error
-from runbook_lib.network.http import MAX_CONTENT_BYTES, new_session
+from runbook_lib.network.http import MAX_CONTENT_BYTES
 from runbook_lib.network.http_answer import MAX_LINE_BYTES
-from runbook_lib.network.retry import SLOWEST_BYTES_PER_SECOND, AnswerLost, NetworkRetryPolicy, send
+from runbook_lib.network.http_session import new_session
+from runbook_lib.network.requests_retry import send
+from runbook_lib.network.retry import SLOWEST_BYTES_PER_SECOND, AnswerLost, NetworkRetryPolicy
 from runbook_lib.request_signing.signer import SigningKey
 from tests.support.raw_server import RawServer, answer, drips, says
 from tests.wire.network.test_retry import RESOURCE, SUBSCRIPTION, StaticCredential

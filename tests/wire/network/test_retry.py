@@ -19,8 +19,10 @@ from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import Settings, load
 from runbook_lib.component_registry.network_policy import read_network_retry_policy
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.http import TooLarge, new_session, read_capped
-from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, send
+from runbook_lib.network.http import TooLarge, read_capped
+from runbook_lib.network.http_session import new_session
+from runbook_lib.network.requests_retry import send
+from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy
 from tests.support.fake_clock import FakeClock
 from tests.support.scripted_server import Answer, Reset, ScriptedServer, json_answer
 

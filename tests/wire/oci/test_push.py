@@ -27,7 +27,7 @@ from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.support.certificate_maker import AUTHORITY, Made, Wanted, make, pem
 from tests.support.notary_maker import fingerprint

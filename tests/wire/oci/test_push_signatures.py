@@ -20,7 +20,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import AccessToken
 from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from tests.support.running_lab import LabUnderTest
 from tests.support.scripted_server import Answer, ScriptedServer
 from tests.wire.oci.test_push import (

@@ -14,7 +14,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import PublisherTokenSource
 from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.support.scripted_server import Answer, ScriptedServer, json_answer
 from vibedata.commands.push import SIDE

@@ -22,7 +22,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.callbacks.client import CallbackClient
 from runbook_lib.callbacks.spool import CONTAINER
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.request_signing.signer import SigningKey
 from tests.support.callback_rig import DEPLOYMENT, SAMPLE

@@ -13,13 +13,13 @@ from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
+from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.installed import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.release.model import InstalledRelease
 from runbook_lib.release.storage import list_blobs
 from runbook_lib.run.output import JobOutput
-from runbook_lib.runbook import Context
 from tests.support import installed, release_maker
 from tests.support.installed import Customer
 from tests.support.log_reader import table_rows

@@ -11,7 +11,7 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.tokens import AccessTokens, PublisherTokenSource
 from runbook_lib.container_registry.wire import PUBLISHER, ContainerRegistryWire
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.http import new_session
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.trust.good_signature import GoodSignature, first_good_signature, read_referrers
 from runbook_lib.trust.signature import TrustPolicy

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from runbook_lib.change import Plan
+from runbook_lib.context import Context
 from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.run.parameters import CommonParameters
-from runbook_lib.runbook import Context, Runbook
+from runbook_lib.runbook import Runbook
 from runbook_lib.vault.hmac_key import SECRET, read_signing_key
 from tests.support.rotation_rig import Vault, base64url, vault
 from tests.support.runbook_run import Run, run

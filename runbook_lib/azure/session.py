@@ -1,0 +1,24 @@
+"""What runbooks and commands share of one customer's Azure: settings, clients, clock, redactor, retry policy."""
+
+from dataclasses import dataclass
+
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.settings import Settings
+from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.redaction import Redactor
+from runbook_lib.network.retry import PolicySource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureSession:
+    """The way to one customer's Azure.
+
+    redactor: tell it every secret as soon as it is read. retry_policy: the network retry policy in force, for requests
+    that no SDK makes.
+    """
+
+    settings: Settings
+    clients: AzureClients
+    clock: Clock
+    redactor: Redactor
+    retry_policy: PolicySource
