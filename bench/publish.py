@@ -14,7 +14,8 @@ from runbooks import publish_runbooks
 from vibedata import lab_process
 from vibedata.output import CommandError
 
-# Azure's window is 30 s, and an import of a wheel takes about as long (azure-facts, section 1): a fifth of both here.
+# Azure's window is 30 s, and an import of a wheel takes about as long (docs/azure-facts.md#python-and-its-limits): a
+# fifth of both here.
 WINDOW_SECONDS = 6.0
 IMPORT_SECONDS = 6.0
 IMPORTS_IN_WINDOW = 5

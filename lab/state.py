@@ -59,7 +59,7 @@ def started(pid: int) -> int | None:
 
 
 def environment(lab: Lab) -> dict[str, str]:
-    """Return the variables that point any client at the lab (design section 9)."""
+    """Return the variables that point any client at the lab (docs/design.md#the-lab)."""
     names, account = lab.names, lab.names.storage_account
     engineer = next(header for header, job in lab.identity_headers.items() if job is None)
     return {

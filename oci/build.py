@@ -1,4 +1,4 @@
-"""Build a release: bundles, package set, release manifest, in one OCI image layout (design section 5)."""
+"""Build a release: bundles, package set, release manifest, in one OCI image layout (docs/design.md#artifacts)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass

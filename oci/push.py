@@ -1,4 +1,4 @@
-"""Push a built release: observe, plan, apply, verify (design sections 2 and 5).
+"""Push a built release: observe, plan, apply, verify (docs/design.md#the-idea-and-the-house and #artifacts).
 
 Nothing that is there is sent again. Blobs go first, then the manifests by digest, then the signature and its place on
 the list of what refers to the release manifest, then the versions' tags, and `latest` last of all: whoever resolves it

@@ -25,7 +25,7 @@ from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, PolicySour
 
 # Changes in flight at once. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
 # threads with a connection each stay far below the 1,000 sockets that a sandbox's jobs share, and a burst of 64 fits
-# into ARM's bucket of 200 writes (azure-facts, sections 1 and 11).
+# into ARM's bucket of 200 writes (docs/azure-facts.md#python-and-its-limits and #arm-throttling).
 MAX_PARALLEL = 64
 # How often the main thread looks up from waiting, for progress and for a stop.
 TICK_SECONDS = 0.25

@@ -20,7 +20,8 @@ from runbook_lib.runbook import Runbook, main
 from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.publisher_token import read_publisher_token
 
-# Lookups at once: enough to hide the round trips, and far from the container registry's rate (azure-facts, section 5).
+# Lookups at once: enough to hide the round trips, and far from the container registry's rate
+# (docs/azure-facts.md#importing-images).
 LOOKUPS_AT_ONCE = 32
 
 

@@ -15,7 +15,8 @@ POLL_SECONDS = 1.0
 # Of an account's runbooks, and of a name that nobody has heard of, what an error shows.
 MAX_NAMES = 20
 MAX_NAME_CHARACTERS = 64
-# The sandbox's fair share ends a job after 3 hours (azure-facts, section 1); queueing and start-up come on top.
+# The sandbox's fair share ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits); queueing and start-up
+# come on top.
 FOLLOW_DEADLINE_SECONDS = 4 * 3600.0
 
 

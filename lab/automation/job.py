@@ -54,7 +54,7 @@ class Job:
         """Return the runbook's positional arguments as the sandbox makes them of the parameters; names do not count.
 
         A value that is JSON is decoded and turned into Python's text for it, and everything is split at spaces
-        (azure-facts section 2): what survives is a single word that is not JSON.
+        (docs/azure-facts.md#parameters-and-streams): what survives is a single word that is not JSON.
         """
         return [word for value in self.parameters.values() for word in _plain(value).split()]
 

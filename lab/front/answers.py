@@ -95,7 +95,7 @@ def registry_error(
 
 
 def entra_error(status: int, code: str, message: str, headers: Headers | None = None) -> web.Response:
-    """Return the OAuth 2.0 error of RFC 6749 section 5.2, as Entra's token endpoint words it."""
+    """Return the OAuth 2.0 error of RFC 6749, 5.2, as Entra's token endpoint words it."""
     return _json(status, {"error": code, "error_description": message, "trace_id": str(uuid.uuid4())}, headers)
 
 

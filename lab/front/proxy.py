@@ -11,7 +11,7 @@ from yarl import URL
 from lab.front.gate import ANSWER_DROPPED, reset_connection
 from lab.front.request_copies import body_parts
 
-# RFC 9110 section 7.6.1: these belong to one connection and are not passed on. `Expect` has been answered already.
+# RFC 9110, 7.6.1: these belong to one connection and are not passed on. `Expect` has been answered already.
 HOP_BY_HOP = frozenset(
     {
         "connection",

@@ -37,7 +37,7 @@ HASHES: Mapping[str, type[hashes.SHA256] | type[hashes.SHA384] | type[hashes.SHA
     "384": hashes.SHA384,
     "512": hashes.SHA512,
 }
-# ES512's curve is P-521 (RFC 7518 section 3.4).
+# ES512's curve is P-521 (RFC 7518, 3.4).
 SIGNING_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 SIGNING_ALGORITHMS = (*SIGNING_CURVES, "PS256", "PS384", "PS512")
 WRAPPING_ALGORITHM = "RSA-OAEP-256"
@@ -64,7 +64,7 @@ class Key:
         return next(name for name, curve in CURVES.items() if isinstance(self.private.curve, curve))
 
     def public_numbers(self) -> dict[str, bytes]:
-        """Return the public members of the JWK, each big-endian (RFC 7518 sections 6.2.1 and 6.3.1)."""
+        """Return the public members of the JWK, each big-endian (RFC 7518, 6.2.1 and 6.3.1)."""
         if isinstance(self.private, rsa.RSAPrivateKey):
             public = self.private.public_key().public_numbers()
             return {"n": _unsigned(public.n), "e": _unsigned(public.e)}
@@ -171,7 +171,7 @@ def unwrap(key: Key, algorithm: str, data: bytes) -> bytes:
 
 
 def sign(key: Key, algorithm: str, digest: bytes) -> bytes:
-    """Sign a digest that the client has made; ES* as r||s of fixed length (RFC 7518 section 3.4)."""
+    """Sign a digest that the client has made; ES* as r||s of fixed length (RFC 7518, 3.4)."""
     _check_signing(key, algorithm, digest)
     hashed = utils.Prehashed(_hash(algorithm))
     if isinstance(key.private, rsa.RSAPrivateKey):
@@ -234,7 +234,7 @@ def _hash(algorithm: str) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
 
 
 def _pss(algorithm: str) -> padding.PSS:
-    """Return PS256/384/512's padding (RFC 7518 section 3.5: the salt is as long as the hash)."""
+    """Return PS256/384/512's padding (RFC 7518, 3.5: the salt is as long as the hash)."""
     return padding.PSS(mgf=padding.MGF1(_hash(algorithm)), salt_length=_hash(algorithm).digest_size)
 
 

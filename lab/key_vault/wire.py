@@ -73,7 +73,7 @@ def octets(fields: Mapping[str, Any], name: str) -> bytes:
 
 
 def base64url(data: bytes) -> str:
-    """Return base64url without padding (RFC 7515 section 2)."""
+    """Return base64url without padding (RFC 7515, 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 

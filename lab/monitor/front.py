@@ -9,8 +9,8 @@ Query, faithful: `POST /v1/workspaces/{id}/query` with query and timespan, the t
 errors. The language is the part that lab/monitor/kql.py knows. Left out: `$batch`, queries by GET and by resource,
 other workspaces, statistics and visualizations, limits (500,000 rows, 200 requests in 30 s), partial results.
 
-Sources: azure-facts section 7; learn logs-ingestion-api-overview, logs/api/errors; the live tests of the SDKs
-(ContentLengthLimitExceeded; "Data collection rule with immutable Id '...' not found."). Chosen, as not documented:
+Sources: docs/azure-facts.md#log-analytics; learn logs-ingestion-api-overview, logs/api/errors; the live tests of the
+SDKs (ContentLengthLimitExceeded; "Data collection rule with immutable Id '...' not found."). Chosen, as not documented:
 the codes for a stream that is not the rule's (as for a rule), for a body that is not gzip or not an array, and for
 authentication at the ingestion endpoint.
 """

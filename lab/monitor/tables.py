@@ -27,7 +27,8 @@ MAX_AGE = timedelta(days=2)
 MAX_AHEAD = timedelta(days=1)
 INTEGER_BITS = {"int": 32, "long": 64}
 
-# Design section 8. `Sequence` counts a run's events, `DurationMs` and `Attempts` are whole numbers, `Details` is JSON.
+# docs/design.md#log-lock-callbacks. `Sequence` counts a run's events, `DurationMs` and `Attempts` are whole numbers,
+# `Details` is JSON.
 OPERATIONS_COLUMNS: Mapping[str, ColumnType] = {
     "TimeGenerated": "datetime",
     "EventId": "string",

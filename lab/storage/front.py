@@ -16,7 +16,7 @@ A full, read-only or overloaded account is had by a fault of action `status` wit
     503 ServerBusy                       (the code without asking)  500 OperationTimedOut
 
 Sources: learn rest/api/storageservices common-rest-api-error-codes, blob-service-error-codes,
-get-container-properties; azure-facts section 8.
+get-container-properties; docs/azure-facts.md#blob-immutability.
 """
 
 import asyncio

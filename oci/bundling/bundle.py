@@ -12,7 +12,7 @@ from oci.bundling.closure import LIBRARY, RUNBOOKS, closure, unfit
 from oci.bundling.unseen import first_unseen
 from runbook_lib.errors import build
 
-# "must be between 1 and 1048576 bytes" (azure-facts, section 1).
+# "must be between 1 and 1048576 bytes" (docs/azure-facts.md#python-and-its-limits).
 MAX_BYTES = 1024 * 1024
 # Half of that: the figure is from a portal's error and confirmed nowhere, and a runbook that grows is to be noticed
 # long before an Automation account refuses it. Comments and docstrings stay, for who reads the file; so it is not less.

@@ -1,4 +1,4 @@
-"""Where a built runbook runs: CPython 3.10 on Linux x86_64, wheels only (azure-facts, section 1)."""
+"""Where a built runbook runs: CPython 3.10 on Linux x86_64, wheels only (docs/azure-facts.md#python-and-its-limits)."""
 
 PYTHON_VERSION = (3, 10)
 # The oldest level for which every locked package has a wheel: glibc 2.17. The sandbox's glibc is not documented, and a

@@ -161,7 +161,7 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
 
         A server without conditions takes it in any case.
         """
-        # RFC 9110 section 13.1.1: a weak ETag matches nothing there.
+        # RFC 9110, 13.1.1: a weak ETag matches nothing there.
         strong = etag and not etag.startswith("W/")
         headers = {"Content-Type": INDEX_MEDIA_TYPE, **({"If-Match": etag} if strong else {})}
         answer = self._put_manifest(repository, tag, content, headers)

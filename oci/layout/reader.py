@@ -17,7 +17,7 @@ from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError, build
 from runbook_lib.release.manifest import DIGEST
 
-# ACR's cap for one manifest (azure-facts, section 6).
+# ACR's cap for one manifest (docs/azure-facts.md#registry-tokens).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 # A release has some dozen artifacts, each with some hundred bytes in index.json.
 MAX_INDEX_BYTES = 1024 * 1024

@@ -105,7 +105,7 @@ def manifest_of(
     packages_digest: str,
     documents: Sequence[BuiltDocument],
 ) -> bytes:
-    """Return the release manifest: canonical JSON (design section 4), as signed, sent and stored.
+    """Return the release manifest: canonical JSON (docs/design.md#the-release-manifest), as signed, sent and stored.
 
     created_at: aware, UTC, whole seconds. Raises RunbookError VD-BUILD-001 for a manifest that every customer would
     refuse, with the reason.

@@ -59,7 +59,7 @@ class Answer:
         ]
 
 
-# RFC 9110 section 11.6.1 wants a challenge; there is no registered one for HTTP message signatures.
+# RFC 9110, 11.6.1 wants a challenge; there is no registered one for HTTP message signatures.
 REFUSED = Answer(401, {"accepted": False, "error": "unauthorized"}, (("WWW-Authenticate", f'Signature realm="{TAG}"'),))
 TOO_LARGE = Answer(413, {"accepted": False, "error": "too large"}, (("Connection", "close"),))
 LENGTH_REQUIRED = Answer(411, {"accepted": False, "error": "length required"}, (("Connection", "close"),))

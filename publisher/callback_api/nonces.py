@@ -26,7 +26,7 @@ SWEEP_ROWS = 2 * SWEEP_NONCES
 # A request's answer waits meanwhile: after so many seconds no further transaction is begun. Later sweeps catch up with
 # a slow table.
 SWEEP_BUDGET_SECONDS = 1.0
-# The most that a transaction holds (azure-facts, section 10).
+# The most that a transaction holds (docs/azure-facts.md#table-storage).
 BATCH_ROWS = 100
 
 

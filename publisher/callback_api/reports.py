@@ -1,8 +1,8 @@
 """What instances have reported: table InstanceReports of the publisher's storage, each report once.
 
 Partition: the instance's id; row: the report's. The report itself is the JSON text that was signed, of which
-runbook_lib.callbacks.payloads has read every field; a column holds 32,000 characters of it (64 KiB, azure-facts,
-section 10), and a long report has several.
+runbook_lib.callbacks.payloads has read every field; a column holds 32,000 characters of it (64 KiB,
+docs/azure-facts.md#table-storage), and a long report has several.
 """
 
 import hashlib

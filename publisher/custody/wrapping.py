@@ -8,7 +8,7 @@ from runbook_lib.errors import publisher
 
 KEY_BITS = 3072
 EXPONENT = 65537
-# What RSA-OAEP-256 leaves of the key's block (RFC 8017 section 7.1.1).
+# What RSA-OAEP-256 leaves of the key's block (RFC 8017, 7.1.1).
 MAX_SECRET_BYTES = KEY_BITS // 8 - 2 * 32 - 2
 
 

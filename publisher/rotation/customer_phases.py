@@ -16,7 +16,8 @@ from runbook_lib.errors import RunbookError, publisher
 from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.rotation.parameters import delivery_of
 
-# Runs a runbook at the customer's and returns its result, the JSON object of its last line (design section 3).
+# Runs a runbook at the customer's and returns its result, the JSON object of its last line
+# (docs/design.md#running-a-runbook).
 RunRunbook = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 # A phase may meet a vault that shows a write of the phase before late, a lock, a service that is away.
 TRIES = 3

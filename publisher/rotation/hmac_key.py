@@ -28,7 +28,8 @@ from runbook_lib.errors import publisher
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, SECRET
 
-# A signature's life, the skew that is tolerated, and how long a signer keeps a key that it has read (design section 8).
+# A signature's life, the skew that is tolerated, and how long a signer keeps a key that it has read
+# (docs/design.md#log-lock-callbacks).
 GRACE_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS
 
 _KEY, _SECRET = "key ", "secret of key "

@@ -1,7 +1,7 @@
 """The customer's Automation account: runtime environments and their packages, runbooks, variables (api 2024-10-23).
 
 What the account does not have is None or missing, never an exception; what it refuses is an error of the catalogue.
-Source of the calls: azure-facts, section 4.
+Source of the calls: docs/azure-facts.md#runbooks-and-jobs.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from azure.mgmt.automation import AutomationClient
 
 LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
-# Without a runtime environment it would run on 3.8 (azure-facts, section 1); which of the two types is meant for one is
-# unconfirmed (section 4): published is the first, taken over are both.
+# Without a runtime environment it would run on 3.8 (docs/azure-facts.md#python-and-its-limits); which of the two types
+# is meant for one is unconfirmed (docs/azure-facts.md#runbooks-and-jobs): published is the first, taken over are both.
 RUNBOOK_TYPE = "Python3"
 RUNBOOK_TYPES = frozenset({"Python3", "Python"})
 # What marks a runbook as the suite's, beside its runtime environment's name: for people and their queries.
@@ -188,7 +188,7 @@ class AutomationAccount:
             self.client.runbook.begin_publish(*self.at, name).result()
 
     def variable(self, name: str) -> str | None:
-        """Return the text that a variable holds; ARM holds it as JSON (azure-facts, section 3)."""
+        """Return the text that a variable holds; ARM holds it as JSON (docs/azure-facts.md#managed-identity)."""
         found = _found(lambda: self.client.variable.get(*self.at, name))
         encoded = found.properties.value if found and found.properties else None
         return None if encoded is None else str(json.loads(encoded))

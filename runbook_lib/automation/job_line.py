@@ -1,4 +1,4 @@
-"""Read the result that a runbook printed as its job's last line (design section 3). Pure.
+"""Read the result that a runbook printed as its job's last line (docs/design.md#running-a-runbook). Pure.
 
 The line comes from whatever ran in the job: a runbook of ours, one that somebody changed, or a library that printed
 last. Only a line of the whole form counts, of the runbook that was started, for the run that was asked for.

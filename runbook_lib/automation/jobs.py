@@ -13,7 +13,7 @@ from runbook_lib.run.parameters import encode
 
 # What Automation says of a job whose process ended with exit code 0.
 _COMPLETED = "Completed"
-# Terminal statuses as documented (azure-facts, section 2).
+# Terminal statuses as documented (docs/azure-facts.md#parameters-and-streams).
 _ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
 # Automation parameters are positional; the name is for people to read.
 _PARAMETER_NAME = "parameters"

@@ -1,7 +1,8 @@
 """Import packages into a runtime environment: within the account's limit, and until each is really there.
 
-Automation takes 5 imports in 30 s and answers 429 to more (azure-facts, section 1). So one request is under way at a
-time; whoever is told to wait holds up the others, who would be told the same. How long, the service knows best.
+Automation takes 5 imports in 30 s and answers 429 to more (docs/azure-facts.md#python-and-its-limits). So one request
+is under way at a time; whoever is told to wait holds up the others, who would be told the same. How long, the service
+knows best.
 """
 
 import threading
@@ -13,7 +14,7 @@ from runbook_lib.errors import automation
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 
-# Where a 429 does not say how long: what Microsoft's own importer waits (azure-facts, section 1).
+# Where a 429 does not say how long: what Microsoft's own importer waits (docs/azure-facts.md#python-and-its-limits).
 THROTTLED_SECONDS = 60.0
 # So long after an import was last taken, that none is taken is no matter of pace any more.
 NONE_TAKEN_SECONDS = 15 * 60.0

@@ -37,7 +37,7 @@ PYTHON = f"{LANGUAGE} {LANGUAGE_VERSION}"
 KEEP, CREATE, IMPORT, PUBLISH = "keep", "create", "import", "publish"
 # Files and the environment first, then the packages in it, then the runbooks that need them.
 _STAGES = {KEEP: 0, CREATE: 0, IMPORT: 1, PUBLISH: 2}
-# Looks at once; ARM answers a burst of 250 reads (azure-facts, section 11).
+# Looks at once; ARM answers a burst of 250 reads (docs/azure-facts.md#arm-throttling).
 LOOKS_AT_ONCE = 16
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 IDENTITY_POLICY = NetworkRetryPolicy(total_seconds=60.0)
 # `az` starts an interpreter of its own, and may renew a token over the network.
 LOGIN_SECONDS = 30
-# Set in every Automation sandbox (azure-facts, section 3).
+# Set in every Automation sandbox (docs/azure-facts.md#managed-identity).
 _SANDBOX_VARIABLES = ("AUTOMATION_ASSET_ACCOUNTID", "AUTOMATION_ASSET_SANDBOX_ID")
 MAX_WORDS = 300
 
@@ -44,9 +44,9 @@ def credential_of(client_id: str, environ: Mapping[str, str], *, clock: Clock = 
     """Return the credential for every Azure service; the SDK keeps its tokens until they must be renewed.
 
     client_id: of the managed identity, empty where a developer's login is used; in Automation other selectors are
-    undocumented (azure-facts, section 3). Raises RunbookError VD-IDENTITY-001 in a sandbox without an identity
-    endpoint, VD-SETTINGS-001 without a client id. The credential's methods raise VD-IDENTITY-001 where the endpoint
-    gives no token, VD-IDENTITY-002 where no login does.
+    undocumented (docs/azure-facts.md#managed-identity). Raises RunbookError VD-IDENTITY-001 in a sandbox without an
+    identity endpoint, VD-SETTINGS-001 without a client id. The credential's methods raise VD-IDENTITY-001 where the
+    endpoint gives no token, VD-IDENTITY-002 where no login does.
     """
     if environ.get("IDENTITY_ENDPOINT") and environ.get("IDENTITY_HEADER"):
         return _NamingCredential(_managed_identity(client_id, clock), azure.NO_MANAGED_IDENTITY)

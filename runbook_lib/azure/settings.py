@@ -156,7 +156,7 @@ def automation_variable() -> str | None:
     """Return the text of the Automation variable, None outside Automation or where it is not set.
 
     `automationassets` is the sandbox's own module. It raises AutomationAssetNotFound for an unknown variable, or
-    returns None after its retries (azure-facts, section 3).
+    returns None after its retries (docs/azure-facts.md#managed-identity).
     """
     try:
         import automationassets

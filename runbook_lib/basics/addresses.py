@@ -1,6 +1,6 @@
 """An address, read once: what is sent, compared and shown is what it means, and not its text. Pure.
 
-RFC 3986 has the syntax, RFC 9110 section 4.2 the two schemes. Two texts name the same server where scheme, host and
+RFC 3986 has the syntax, RFC 9110, 4.2 the two schemes. Two texts name the same server where scheme, host and
 port are the same: capitals, a default port, the dot at a name's end and the spelling of an IPv6 address do not count.
 """
 
@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-# RFC 9110 section 4.1: what every recipient should be able to take.
+# RFC 9110, 4.1: what every recipient should be able to take.
 MAX_LENGTH = 8000
-# RFC 1035 section 2.3.4.
+# RFC 1035, 2.3.4.
 MAX_NAME_LENGTH = 253
 DEFAULT_PORTS = {"https": 443, "http": 80}
 # Azure's own services, at an address that counts as public (learn what-is-ip-address-168-63-129-16).
@@ -46,7 +46,7 @@ class Address:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and, where it is not the scheme's own, port (RFC 9110 section 4.3.1): what is compared."""
+        """Scheme, host and, where it is not the scheme's own, port (RFC 9110, 4.3.1): what is compared."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}")
 
@@ -91,7 +91,7 @@ def read_server(text: str) -> Address:
 
 
 def follow(base: Address, reference: str) -> Address:
-    """Return where a reference leads from `base` (RFC 3986 section 5), as a Location or a link has it.
+    """Return where a reference leads from `base` (RFC 3986, 5), as a Location or a link has it.
 
     Raises NotAnAddressError, also for an empty reference.
     """

@@ -1,4 +1,4 @@
-"""base64url without padding (RFC 7515 section 2), as keys, tokens and parameters are written."""
+"""base64url without padding (RFC 7515, 2), as keys, tokens and parameters are written."""
 
 import base64
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-# RFC 8259 section 6: integers beyond this are not interoperable.
+# RFC 8259, 6: integers beyond this are not interoperable.
 MAX_INTEGER = 2**53 - 1
 _MAX_DIGITS = len(f"-{MAX_INTEGER}")
 

@@ -1,8 +1,10 @@
-"""Send one report to the publisher's callback API, signed, over the run's own session (design section 8).
+"""Send one report to the publisher's callback API, signed, over the run's own session.
 
 A report may be sent any number of times: its id goes along as Idempotency-Key, by which the publisher keeps it once.
 Each attempt is signed anew, since a nonce is good for one request. A redirect is not followed, whoever answers with
 one: the signature is for this address.
+
+Source: docs/design.md#log-lock-callbacks.
 """
 
 import secrets

@@ -1,8 +1,10 @@
-"""What a managed application tells its publisher: these fields in these forms, and nothing else (design section 8).
+"""What a managed application tells its publisher: these fields in these forms, and nothing else.
 
 The allow-list is the dataclasses below. Every field carries its form, a pattern, a set of words or a range, that is
 too narrow for what is the customer's: no free text, no address, no resource id, no reason for an illness. What does not
 fit is refused, never cut or mended, both where it is written and where it is read (the publisher's API). All pure.
+
+Source: docs/design.md#log-lock-callbacks.
 """
 
 import json
@@ -21,7 +23,7 @@ StepStatus = Literal["succeeded", "unchanged", "failed"]
 MAX_COMPONENTS = 1000
 # All of MAX_COMPONENTS, each as long as it may be, take less.
 MAX_PAYLOAD_BYTES = 256 * 1024
-# A job ends after 3 hours (azure-facts, section 1); a deployment's step may be no job.
+# A job ends after 3 hours (docs/azure-facts.md#python-and-its-limits); a deployment's step may be no job.
 MAX_DURATION_MS = 24 * 3600 * 1000
 
 

@@ -1,4 +1,7 @@
-"""The network retry policy that the component registry holds, obeyed by every runbook (design section 7)."""
+"""The network retry policy that the component registry holds, obeyed by every runbook.
+
+Source: docs/design.md#the-component-registry.
+"""
 
 import math
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
 """The component registry's words, and what is written to it: tables, keys, limits, rows and batches. All pure.
 
-Tables of the managed application's storage account (design section 7):
+Tables of the managed application's storage account (docs/design.md#the-component-registry):
 
     Schema       schema / version              schemaVersion
     Components   type / name                   COMPONENT_COLUMNS, the health columns, registeredAt, updatedAt
@@ -63,7 +63,7 @@ REGISTERED, VANISHED = "registered", "vanished"
 OBSERVABILITY = "observability"
 CURRENT, FORMER = "current", "former"
 
-# Table Storage's limits (azure-facts, section 10).
+# Table Storage's limits (docs/azure-facts.md#table-storage).
 MAX_BATCH_ROWS = 100
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_ENTITY_BYTES = 1024 * 1024

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
 PAGE_ROWS = 1000  # the most that a page holds (learn query-timeout-and-pagination)
-# 4 x 100 entities in the 0.1 to 0.2 s that a batch takes: about what a partition serves, 2,000 a second (azure-facts,
-# section 10). More would be throttled, and each costs memory.
+# 4 x 100 entities in the 0.1 to 0.2 s that a batch takes: about what a partition serves, 2,000 a second
+# (docs/azure-facts.md#table-storage). More would be throttled, and each costs memory.
 BATCHES_AT_ONCE = 4
 # So few entities are read one by one: a range between them could hold thousands that nobody asked for.
 POINT_READS = 3

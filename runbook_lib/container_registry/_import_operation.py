@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from azure.core import PipelineClient
     from azure.core.rest import HttpResponse
 
-# Between two questions to an operation that does not say when to ask: what was observed (azure-facts, section 5).
+# Between two questions to an operation that does not say when to ask: what was observed
+# (docs/azure-facts.md#importing-images).
 ASK_SECONDS = 10.0
 # How much of ARM's own words an error shows, what is known left out; of more the middle is cut, as a reason stands at
 # the beginning or at the end.

@@ -1,9 +1,10 @@
 """Import into the customer's container registry: server to server, by digest, no byte through the sandbox.
 
 The truth is the digest that the target's tag has, not what the long-running operation says: operations have been seen
-to hang at 202 for an hour after the image had arrived, and to succeed without one (azure-facts, section 5). So the tag
-is looked at all along; the operation is asked only for the reason of a failure, no more often than it wishes. What is
-imported by its digest alone may be there in part from before: whether it has arrived says who verifies it.
+to hang at 202 for an hour after the image had arrived, and to succeed without one
+(docs/azure-facts.md#importing-images). So the tag is looked at all along; the operation is asked only for the reason of
+a failure, no more often than it wishes. What is imported by its digest alone may be there in part from before: whether
+it has arrived says who verifies it.
 """
 
 import threading
@@ -29,8 +30,8 @@ SETTLE_SECONDS = 15.0
 LOOK_SHARE = 0.05
 LOOK_MIN_SECONDS = 0.3
 LOOK_MAX_SECONDS = 5.0
-# Data-plane reads of one identity in a minute: 5,000 (azure-facts, section 5; Basic and Standard). The rest is for
-# others.
+# Data-plane reads of one identity in a minute: 5,000 (docs/azure-facts.md#importing-images; Basic and Standard). The
+# rest is for others.
 LOOKS_PER_MINUTE = 4000
 
 

@@ -1,7 +1,7 @@
 """Read a container registry's data plane: what a tag points to, manifests and blobs by digest.
 
 Our own small reader: azure-containerregistry 1.2.0 takes no repository-scoped token, keeps no access token, and goes on
-using an expired refresh token (azure-facts, section 6).
+using an expired refresh token (docs/azure-facts.md#registry-tokens).
 
 Absent is what the container registry says is absent (404), nothing else: a 429 read as "absent" would make a run import
 everything again, or miss a signature.
@@ -42,9 +42,9 @@ MANIFEST_TYPES = (
 DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
 # A blob is usually one redirect away, in the container registry's own storage.
 MAX_REDIRECTS = 3
-# What container registries take of a manifest (azure-facts, section 6).
+# What container registries take of a manifest (docs/azure-facts.md#registry-tokens).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-# RFC 9110 sections 15.5.6 and 15.6.2: the server does not do HEAD, of this or of anything.
+# RFC 9110, 15.5.6 and 15.6.2: the server does not do HEAD, of this or of anything.
 NO_HEAD = frozenset({405, 501})
 
 

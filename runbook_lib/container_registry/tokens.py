@@ -1,8 +1,8 @@
 """Access tokens for a container registry's data plane, few and shared.
 
-ACR's own flow (azure-facts, section 6): a GET of /oauth2/token with a repository-scoped token as Basic credentials, or
-an Entra token exchanged for a refresh token, and that for access tokens. One access token covers many repositories, so
-that N lookups do not cost N token requests; none is asked for by way of a 401.
+ACR's own flow (docs/azure-facts.md#registry-tokens): a GET of /oauth2/token with a repository-scoped token as Basic
+credentials, or an Entra token exchanged for a refresh token, and that for access tokens. One access token covers many
+repositories, so that N lookups do not cost N token requests; none is asked for by way of a 401.
 """
 
 import base64

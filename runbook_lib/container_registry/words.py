@@ -1,7 +1,7 @@
 """What a container registry says of a failure, for people: read as far as it can be read, and believed nothing. Pure.
 
 OCI distribution specification, "Error Codes": `{"errors": [{"code", "message", "detail"}]}`, of which `message` and
-`detail` are optional. Token endpoints also answer as RFC 6749 section 5.2 has it, proxies in forms of their own.
+`detail` are optional. Token endpoints also answer as RFC 6749, 5.2 has it, proxies in forms of their own.
 """
 
 import json

@@ -7,9 +7,9 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.errors import azure as azure_errors
 from runbook_lib.network.trouble import placed
 
-# RFC 9110 section 15.5.19: nothing answers with it, so that whatever does is not foreseen.
+# RFC 9110, 15.5.19: nothing answers with it, so that whatever does is not foreseen.
 UNUSED_STATUS = 418
-# Something was changed between a look and a write (RFC 9110 section 15.5.13): a rerun looks again.
+# Something was changed between a look and a write (RFC 9110, 15.5.13): a rerun looks again.
 PRECONDITION_FAILED = 412
 # Inner errors of inner errors; Key Vault has one, ARM's guidelines name no bound.
 MAX_INNER_ERRORS = 5

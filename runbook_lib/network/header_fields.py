@@ -5,7 +5,7 @@ _MAX_DIGITS = 18
 
 
 def media_type(value: str) -> str:
-    """Return the media type of a Content-Type, in small letters and without parameters (RFC 9110 section 8.3)."""
+    """Return the media type of a Content-Type, in small letters and without parameters (RFC 9110, 8.3)."""
     return value.partition(";")[0].strip().lower()
 
 

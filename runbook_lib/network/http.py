@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import requests
 
 # Threads of one run that may talk to one host at once (engine.MAX_PARALLEL). A sandbox allows 1,000 sockets to all its
-# jobs together (azure-facts, section 1).
+# jobs together (docs/azure-facts.md#python-and-its-limits).
 CONNECTIONS_PER_HOST = 64
 # Hosts of one run: ARM, blob, table, vault, logs, two container registries and their storage behind redirects.
 HOSTS = 16

@@ -1,11 +1,11 @@
 """An HTTP answer as RFC 9110 and RFC 9112 have it, where the standard library's reader takes what is none.
 
-- Interim answers (100 to 199) are skipped (RFC 9110, section 15.2: a client must be able to, expected or not).
+- Interim answers (100 to 199) are skipped (RFC 9110, 15.2: a client must be able to, expected or not).
   http.client skips 100 alone.
 - What comes in lines (interim answers, status, headers, sizes of chunks, trailers) is bounded as a whole: http.client
   takes 100 lines of 64 KB, and interim answers and trailers without end.
-- A Content-Length is digits and has one value (RFC 9110, section 8.6); a body that ends before it is incomplete
-  (RFC 9112, section 8). http.client tells neither where it reads in parts.
+- A Content-Length is digits and has one value (RFC 9110, 8.6); a body that ends before it is incomplete
+  (RFC 9112, 8). http.client tells neither where it reads in parts.
 """
 
 import http.client
@@ -42,7 +42,7 @@ class HttpAnswer(http.client.HTTPResponse):
         super().begin()
         lengths = {value.strip() for line in self.headers.get_all("Content-Length", ()) for value in line.split(",")}
         if self.chunked or not lengths:
-            return  # RFC 9112, section 6.3: chunks override a length
+            return  # RFC 9112, 6.3: chunks override a length
         length = lengths.pop()
         if lengths or not (length.isascii() and length.isdigit() and len(length) <= _MAX_LENGTH_DIGITS):
             raise http.client.HTTPException("its Content-Length is no number, or several")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import requests
 
 # What they tell, they also raise; a logger without a handler writes to stderr, which Automation does not support
-# (azure-facts, section 2), and nobody redacts what they write.
+# (docs/azure-facts.md#parameters-and-streams), and nobody redacts what they write.
 _LOGGERS_BELOW = ("azure", "msal", "urllib3", "requests")
 _SILENT = logging.NullHandler()
 

@@ -1,4 +1,4 @@
-"""A Link field, read by its grammar (RFC 8288 section 3; RFC 9110 section 5.6 for tokens and quoted strings). Pure.
+"""A Link field, read by its grammar (RFC 8288, 3; RFC 9110, 5.6 for tokens and quoted strings). Pure.
 
 Every pattern takes time in proportion to the text.
 """
@@ -34,7 +34,7 @@ class Link:
 def links(value: str) -> tuple[Link, ...]:
     """Return the links of a Link field about the answer itself. Raises NotAFieldError.
 
-    One with an `anchor` is about something else (RFC 8288 section 3.2), and left out. Of several `rel` of one link the
+    One with an `anchor` is about something else (RFC 8288, 3.2), and left out. Of several `rel` of one link the
     first counts (section 3.3).
     """
     found: list[Link] = []

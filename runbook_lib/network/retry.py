@@ -1,6 +1,7 @@
 """When a request is sent again: one decision for the SDKs' pipelines and for `requests` alike.
 
-The numbers are the component registry's `networkRetryPolicies` (design section 7): 3 retries, 2 s apart.
+The numbers are the component registry's `networkRetryPolicies` (docs/design.md#the-component-registry): 3 retries, 2 s
+apart.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +18,8 @@ from runbook_lib.network.deadline import within
 # Time for one attempt: to be connected, and between two reads of an answer.
 NETWORK_CONNECT_SECONDS = 10.0
 NETWORK_READ_SECONDS = 60.0
-# All attempts of one request together; ARM's longest token-bucket wait (azure-facts, section 11) fits several times.
+# All attempts of one request together; ARM's longest token-bucket wait (docs/azure-facts.md#arm-throttling) fits
+# several times.
 TOTAL_SECONDS = 180.0
 # A large body has more time than that, as much as it takes at this pace: 400 s for 100 MiB.
 SLOWEST_BYTES_PER_SECOND = 256 * 1024
@@ -31,7 +33,7 @@ _LEAST_SECONDS = 1.0
 # "not_sent": the server cannot have seen the request. "ambiguous": it may have carried it out, the answer was lost.
 ConnectionFailure = Literal["no_such_name", "not_sent", "ambiguous"]
 
-_IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 section 9.2.2
+_IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, 9.2.2
 _PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -128,7 +130,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     """Return how long a server asks to wait; None where it does not say, or not readably.
 
     Parameters: headers, the answer's, under case-insensitive names; now, aware.
-    `Retry-After` is RFC 9110 section 10.2.3, in seconds or as a date. Azure's services also use `retry-after-ms` and
+    `Retry-After` is RFC 9110, 10.2.3, in seconds or as a date. Azure's services also use `retry-after-ms` and
     `x-ms-retry-after-ms`, in milliseconds (azure.core.pipeline.policies._utils.get_retry_after).
     """
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):

@@ -22,7 +22,7 @@ SAME_LINE_SECONDS = 20.0
 _DEPTH = 12
 MAX_PATH_CHARACTERS = 200
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-# In these refusals no role would help: a deny assignment or a firewall stands in the way (azure-facts, section 0;
+# In these refusals no role would help: a deny assignment or a firewall stands in the way (docs/azure-facts.md#findings;
 # Azure Storage "Status and error codes": AuthorizationFailure; Key Vault: inner error ForbiddenByFirewall).
 _NO_ROLE_HELPS = re.compile(r"deny ?assignment|AuthorizationFailure\b|ByFirewall|firewall", re.IGNORECASE)
 _GROUP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)

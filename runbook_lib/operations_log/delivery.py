@@ -30,7 +30,8 @@ from runbook_lib.spool.keys import spool_keys
 
 STREAM = "Custom-VibeData_Operations_CL"
 SPOOL_CONTAINER = "operations-spool"
-# One upload, and one blob. Azure takes 1 MB, and the SDK's own sizing ignores separators (azure-facts, section 7).
+# One upload, and one blob. Azure takes 1 MB, and the SDK's own sizing ignores separators
+# (docs/azure-facts.md#log-analytics).
 CHUNK_BYTES = 900_000
 # Former runs' blobs that one run delivers, and the time after which it begins no further one: the rest is the next
 # run's. A blob holds one flush of one run.

@@ -1,8 +1,8 @@
-"""Events of the operations log, chained by hash so that a gap or an edit shows (design section 8). Pure.
+"""Events of the operations log, chained by hash so that a gap or an edit shows. Pure.
 
 What is hashed. `EventId` is the SHA-256 (hex) over the canonical JSON (keys sorted, no spaces, ASCII) of all columns
 but `EventId` itself and `TimeGenerated`. Azure replaces a TimeGenerated that is more than two days old by the time of
-receipt (azure-facts, section 7), as happens to an event that waited in the spool; the event's own time is in
+receipt (docs/azure-facts.md#log-analytics), as happens to an event that waited in the spool; the event's own time is in
 `Details.At`, which is hashed. Azure also cuts fields over 64 KB: every field is cut well below that before hashing.
 Only values that a table gives back as they went in are used: texts (never null), whole numbers, and in Details objects
 of these.
@@ -11,6 +11,8 @@ What the chain proves: nobody took out, changed or reordered single events of a 
 write to the table can write a whole new chain.
 
 Delivery is at least once: a reader drops the copies, e.g. `VibeData_Operations_CL | summarize take_any(*) by EventId`.
+
+Source: docs/design.md#log-lock-callbacks.
 """
 
 import hashlib

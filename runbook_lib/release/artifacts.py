@@ -1,4 +1,7 @@
-"""What a release's artifacts hold: each runbook's script, and the wheels of the package set (design section 5)."""
+"""What a release's artifacts hold.
+
+Each runbook's script, and the wheels of the package set (docs/design.md#artifacts).
+"""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +16,7 @@ from runbook_lib.release.model import DocumentPin, Pin, ReleaseManifest, Runbook
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
 TITLE = "org.opencontainers.image.title"
-# Automation's caps for a runbook, and for a package (azure-facts, section 1).
+# Automation's caps for a runbook, and for a package (docs/azure-facts.md#python-and-its-limits).
 MAX_SCRIPT_BYTES = 1024 * 1024
 MAX_WHEEL_BYTES = 100 * 1024 * 1024
 # An artifact's own manifest has a line for each layer.

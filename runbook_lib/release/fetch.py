@@ -1,8 +1,9 @@
-"""Fetch a release manifest from a container registry: an OCI artifact of one layer, which is the JSON (design section
-4).
+"""Fetch a release manifest from a container registry: an OCI artifact of one layer, which is the JSON.
 
 What is signed is the artifact's own manifest. It is fetched whole before anything of it is read, so that a caller can
 verify first.
+
+Source: docs/design.md#the-release-manifest.
 """
 
 import hashlib

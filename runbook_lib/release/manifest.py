@@ -45,7 +45,7 @@ MIN_STATUS, MAX_STATUS = 200, 599
 
 # Patterns match the whole text.
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
-RUNBOOK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"  # Automation's rule for runbooks (azure-facts, section 4)
+RUNBOOK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"  # Automation's rule for runbooks (docs/azure-facts.md#runbooks-and-jobs)
 VERSION = r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})"
 CHANNEL = r"[a-z][a-z0-9-]{0,31}"
 REPOSITORY_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"  # OCI distribution 1.1

@@ -1,4 +1,4 @@
-"""What a release is: everything that it consists of, pinned by digest (design section 4)."""
+"""What a release is: everything that it consists of, pinned by digest (docs/design.md#the-release-manifest)."""
 
 from dataclasses import dataclass
 from datetime import datetime

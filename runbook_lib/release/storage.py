@@ -1,9 +1,10 @@
 """Artifact storage: every release manifest that was ever installed, written once, in an immutable container.
 
-Blob `<version>/<sha256>.json` in container `release-manifests` (design section 4); beside it what says whose it is: the
-manifest of its OCI artifact, which was signed (`.oci.json`), and the signature (`.jws`). The container has a time-based
-retention policy of its own, unlocked or locked: version-level immutability would still let a blob be overwritten by a
-new version (azure-facts, section 8). An unlocked one can be changed by nobody who has rights on data alone.
+Blob `<version>/<sha256>.json` in container `release-manifests` (docs/design.md#the-release-manifest); beside it what
+says whose it is: the manifest of its OCI artifact, which was signed (`.oci.json`), and the signature (`.jws`). The
+container has a time-based retention policy of its own, unlocked or locked: version-level immutability would still let a
+blob be overwritten by a new version (docs/azure-facts.md#blob-immutability). An unlocked one can be changed by nobody
+who has rights on data alone.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Read the fields Signature-Input and Signature (RFC 9421 section 4) as strictly as their one use allows.
+"""Read the fields Signature-Input and Signature (RFC 9421, 4) as strictly as their one use allows.
 
 They are structured fields (RFC 8941) with exactly one member. Of what such fields may hold, this reads what is used:
 covered components without parameters; parameters that are texts and whole numbers. All else is refused. All pure.

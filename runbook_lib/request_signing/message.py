@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# RFC 8941 sections 3.1.2, 3.3.1 and 3.3.3: a key, the range of an integer, what a string may hold.
+# RFC 8941, 3.1.2, 3.3.1 and 3.3.3: a key, the range of an integer, what a string may hold.
 KEY = r"[a-z*][a-z0-9_.*-]*"
 MAX_INTEGER = 10**15 - 1
 _KEY = re.compile(KEY)
@@ -20,13 +20,13 @@ _STRING = re.compile(r"[ -~]*")
 _URL = re.compile(r"([a-z]+)://([^/?#]*)([^?#]*)(\?[^#]*)?")
 _AUTHORITY = re.compile(r"([a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
-_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-# In visible ASCII, neither with what would end it (RFC 3986 sections 3.3 and 3.4).
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+# In visible ASCII, neither with what would end it (RFC 3986, 3.3 and 3.4).
 _PATH = re.compile(r"(/[!\"$->@-~]*)?")
 _QUERY = re.compile(r"(\?[!\"$-~]*)?")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _FIELD_VALUE = re.compile(r"[\t -~]*")
-# RFC 9112 section 5.2. It is looked for where blanks begin, and not at each of them: a field of blanks alone would
+# RFC 9112, 5.2. It is looked for where blanks begin, and not at each of them: a field of blanks alone would
 # cost the square of its length.
 _FOLD = re.compile(r"(?<![ \t])[ \t]*\r?\n[ \t]+")
 
@@ -40,7 +40,7 @@ class Message:
     """A request in the form that signatures are made over; made by `message` or `received_message`.
 
     method, as it is sent; authority, normalised; path, never empty; query, with its question mark, which also stands
-    for none (RFC 9421 sections 2.2.1, 2.2.3, 2.2.6, 2.2.7); fields, by small name, each as one value.
+    for none (RFC 9421, 2.2.1, 2.2.3, 2.2.6, 2.2.7); fields, by small name, each as one value.
     """
 
     method: str
@@ -67,7 +67,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class SignatureParameters:
-    """What a signature covers and says of itself, in the order in which it is written (RFC 9421 section 2.3).
+    """What a signature covers and says of itself, in the order in which it is written (RFC 9421, 2.3).
 
     values: texts and whole numbers, by parameter.
     """
@@ -78,7 +78,7 @@ class SignatureParameters:
     def serialised(self) -> str:
         """Return the inner list of a Signature-Input member, which is also the last line of what is signed.
 
-        Raises NotCanonicalError for what a structured field cannot hold (RFC 8941 section 4.1).
+        Raises NotCanonicalError for what a structured field cannot hold (RFC 8941, 4.1).
         """
         covered = " ".join([_string(component) for component in self.components])
         return f"({covered})" + "".join([f";{_key(name)}={_bare(value)}" for name, value in self.values.items()])
@@ -88,7 +88,7 @@ def message(*, method: str, url: str, fields: Mapping[str, str]) -> Message:
     """Return a request that is to be sent. fields: by small name, one value each. Raises NotCanonicalError.
 
     url: absolute; a user or a fragment in it is refused. Percent-encoding stays as it is: nothing in a path or a query
-    is decoded (RFC 9421 section 2.2.6).
+    is decoded (RFC 9421, 2.2.6).
     """
     parts = _URL.fullmatch(url)
     if parts is None:
@@ -125,7 +125,7 @@ def received_message(
 
 
 def normal_authority(scheme: str, authority: str) -> str:
-    """Return a host and port in small letters and without a default port (RFC 9421 section 2.2.3).
+    """Return a host and port in small letters and without a default port (RFC 9421, 2.2.3).
 
     Raises NotCanonicalError for a user, or what is no host.
     """
@@ -137,7 +137,7 @@ def normal_authority(scheme: str, authority: str) -> str:
 
 
 def field_values(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return fields by small name, each as one value (RFC 9421 section 2.1). Raises NotCanonicalError.
+    """Return fields by small name, each as one value (RFC 9421, 2.1). Raises NotCanonicalError.
 
     lines: names and values as they were sent, maybe several of one name.
     """
@@ -151,7 +151,7 @@ def field_values(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def signature_base(request: Message, parameters: SignatureParameters) -> bytes:
-    """Return what is signed (RFC 9421 section 2.5). Raises NotCanonicalError, also where a component comes twice."""
+    """Return what is signed (RFC 9421, 2.5). Raises NotCanonicalError, also where a component comes twice."""
     if len(set(parameters.components)) != len(parameters.components):
         raise NotCanonicalError("a component is covered twice")
     lines = [f"{_string(component)}: {request.value(component)}" for component in parameters.components]
@@ -159,17 +159,17 @@ def signature_base(request: Message, parameters: SignatureParameters) -> bytes:
 
 
 def mac(key: bytes, base: bytes) -> bytes:
-    """Return the signature by `hmac-sha256` (RFC 9421 section 3.3.3)."""
+    """Return the signature by `hmac-sha256` (RFC 9421, 3.3.3)."""
     return hmac.digest(key, base, "sha256")
 
 
 def content_digest(body: bytes) -> str:
-    """Return the Content-Digest field of a body (RFC 9530 section 2)."""
+    """Return the Content-Digest field of a body (RFC 9530, 2)."""
     return f"sha-256={byte_sequence(hashlib.sha256(body).digest())}"
 
 
 def byte_sequence(content: bytes) -> str:
-    """Return bytes as a structured field writes them (RFC 8941 section 4.1.8)."""
+    """Return bytes as a structured field writes them (RFC 8941, 4.1.8)."""
     return f":{base64.b64encode(content).decode('ascii')}:"
 
 

@@ -1,4 +1,4 @@
-"""Sign a request to the publisher: the closed profile of HTTP message signatures (design section 8).
+"""Sign a request to the publisher: the closed profile of HTTP message signatures (docs/design.md#log-lock-callbacks).
 
 What is covered, in which order, and which parameters there are is fixed, and so is the algorithm, hmac-sha256: nothing
 is negotiated. runbook_lib.request_signing.verifier is the other side.

@@ -1,8 +1,10 @@
-"""Verify a request from an instance: the other side of runbook_lib.request_signing.signer (design section 8).
+"""Verify a request from an instance: the other side of runbook_lib.request_signing.signer.
 
 The order of the steps is part of the defence. What costs least comes first; nothing is written for a request whose
 signature is not right, so that a flood of such requests fills no store; a nonce is spent last of all, so that nobody
 spends it who changes the body on the way.
+
+Source: docs/design.md#log-lock-callbacks.
 """
 
 import hmac

@@ -13,7 +13,7 @@ from runbook_lib.rotation.rules import OVERLAP_SECONDS
 from runbook_lib.run.parameters import CommonParameters
 
 PHASES: tuple[str, ...] = get_args(Phase)
-# RSA-3072's block (RFC 8017 section 7.1.1).
+# RSA-3072's block (RFC 8017, 7.1.1).
 WRAPPED_BYTES = 384
 MAX_OVERLAP_SECONDS = 30 * 24 * 3600
 

@@ -1,7 +1,7 @@
 """A rotation of a credential in the customer's vault: what a phase does, decided from what the vault holds. All pure.
 
-The vault is the truth, and nothing beside it says how far a rotation is (design section 8). Two secrets hold a
-credential: the current one, which is in use, and `<name>-pending`, which is not yet.
+The vault is the truth, and nothing beside it says how far a rotation is (docs/design.md#log-lock-callbacks). Two
+secrets hold a credential: the current one, which is in use, and `<name>-pending`, which is not yet.
 
 1. A rotation is told by its id. It is *promoted* where the newest enabled version of the current secret is its own, and
    *retired* once nothing older is left in use; *pending* where the newest version of the pending secret is its own and
@@ -62,8 +62,8 @@ from runbook_lib.rotation.versions import (
 )
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 
-# As long as somebody may sign with the former key, and what was signed is good; the longest job is one of 3 h (design
-# section 8, azure-facts section 1).
+# As long as somebody may sign with the former key, and what was signed is good; the longest job is one of 3 h
+# (docs/design.md#log-lock-callbacks, docs/azure-facts.md#python-and-its-limits).
 OVERLAP_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS + 3 * 3600
 # The vault's clock may be ahead of this machine's by as much as a signature's reader tolerates.
 SKEW = timedelta(seconds=SKEW_SECONDS)

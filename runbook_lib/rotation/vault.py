@@ -266,7 +266,7 @@ def _wrapping_key(key: "KeyVaultKey") -> WrappingKey:
 
 
 def _jwk(key: "JsonWebKey") -> dict[str, str]:
-    """Return the public key as JWK members (RFC 7518 section 6.3.1)."""
+    """Return the public key as JWK members (RFC 7518, 6.3.1)."""
 
     def text(number: bytes) -> str:
         return base64url.encode(number.lstrip(b"\0"))

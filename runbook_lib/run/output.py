@@ -1,7 +1,7 @@
 """What a job prints: plain lines on stdout, within Automation's limits, with no secret in them.
 
 Automation picks the stream by a line's prefix, one record per line, and does not support stderr; a stream over 1 MiB
-fails the job (azure-facts, sections 1 and 2).
+fails the job (docs/azure-facts.md#python-and-its-limits and #parameters-and-streams).
 """
 
 import logging
@@ -16,7 +16,8 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.basics.visible_text import visible
 from runbook_lib.errors import RunbookError, run
 
-# All streams together (design section 3); the facts give it for one stream, so this is on the safe side.
+# All streams together (docs/design.md#running-a-runbook); the facts give it for one stream, so this is on the safe
+# side.
 STREAM_LIMIT = 1024 * 1024
 # Kept free for the result, whose own cap this is: it is the last line and must always fit.
 RESULT_LIMIT = 256 * 1024

@@ -1,7 +1,7 @@
 """A runbook's parameters: one base64url argument from Automation, or flags from a shell.
 
-Automation passes positional strings only, splits them at spaces and does not hand JSON on unchanged (azure-facts,
-section 2); base64url of a JSON object passes untouched.
+Automation passes positional strings only, splits them at spaces and does not hand JSON on unchanged
+(docs/azure-facts.md#parameters-and-streams); base64url of a JSON object passes untouched.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_type_hints
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.errors import RunbookError, run
 
-# "Max allowed length:524288" (azure-facts, section 1).
+# "Max allowed length:524288" (docs/azure-facts.md#python-and-its-limits).
 MAX_ARGUMENT_BYTES = 524_288
 # Longer than any name or address that a parameter holds.
 MAX_TEXT_CHARACTERS = 1024
@@ -148,7 +148,8 @@ def _from_text(name: str, value: str, kind: object) -> Any:
 def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
     if len(argv) != 1 or len(argv[0]) > MAX_ARGUMENT_BYTES:
         raise run.UNREADABLE_PARAMETERS.error(f"takes one argument of at most {MAX_ARGUMENT_BYTES} bytes, or flags")
-    # Whether Automation hands a string on with or without its JSON quotes is unconfirmed (azure-facts, section 2).
+    # Whether Automation hands a string on with or without its JSON quotes is unconfirmed
+    # (docs/azure-facts.md#parameters-and-streams).
     argument = argv[0].strip("\"' \r\n").rstrip("=")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", argument):
         raise run.UNREADABLE_PARAMETERS.error("the argument is not base64url: letters, digits, - and _")

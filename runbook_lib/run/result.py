@@ -1,4 +1,4 @@
-"""A run's result: the JSON object that is a job's last line (design section 3), and its cap."""
+"""A run's result: the JSON object that is a job's last line (docs/design.md#running-a-runbook), and its cap."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

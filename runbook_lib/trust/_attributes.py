@@ -1,6 +1,6 @@
 """The signed attributes of a signature: its protected header, every member of it that matters. Pure.
 
-signature-specification.md, "Signed Attributes"; signature-envelope-jws.md, "Protected Headers"; RFC 7515 section 4.1.11
+signature-specification.md, "Signed Attributes"; signature-envelope-jws.md, "Protected Headers"; RFC 7515, 4.1.11
 (`crit`). What a signer marks critical and this module does not know refuses the signature.
 """
 
@@ -28,7 +28,7 @@ _KNOWN = ("alg", "cty", "crit", _SCHEME, _SIGNING_TIME, _AUTHENTIC_TIME, _EXPIRY
 # The ones that a signer may mark critical.
 _MAY_BE_CRITICAL = {_SCHEME, _AUTHENTIC_TIME, _EXPIRY}
 
-# RFC 3339 section 5.6, in upper case as Go and everybody writes it; fromisoformat takes far more, in later Pythons even
+# RFC 3339, 5.6, in upper case as Go and everybody writes it; fromisoformat takes far more, in later Pythons even
 # the hour 24.
 _MINUTES = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_MINUTES}:[0-5][0-9])(\.[0-9]+)?(Z|[+-]{_MINUTES})")

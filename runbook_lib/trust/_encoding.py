@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAX_RSA_EXPONENT = 2**31 - 1
 
 _OID, _EC_KEY = 0x06, bytes.fromhex("06072a8648ce3d0201")
-# TBSCertificate of version 3 (RFC 5280 section 4.1): version, serialNumber, signature, issuer, validity, subject, key.
+# TBSCertificate of version 3 (RFC 5280, 4.1): version, serialNumber, signature, issuer, validity, subject, key.
 _KEY = 6
 
 

@@ -163,7 +163,7 @@ def _after_quote(text: str, position: int) -> int:
 
 
 def _escaped(text: str, position: int) -> tuple[bytes, int]:
-    """RFC 4514 section 2.4: a backslash before a special character, or before two digits of a byte."""
+    """RFC 4514, 2.4: a backslash before a special character, or before two digits of a byte."""
     if pair := _HEX_PAIR.match(text, position):
         return bytes.fromhex(pair[0]), pair.end()
     sign = text[position : position + 1]
@@ -173,7 +173,7 @@ def _escaped(text: str, position: int) -> tuple[bytes, int]:
 
 
 def _encoded(text: str, position: int) -> tuple[str, int]:
-    """RFC 4514 section 2.4: the value's BER in hex, of a type of text."""
+    """RFC 4514, 2.4: the value's BER in hex, of a type of text."""
     found = _HEX.match(text, position)
     if found is None or (found.end() < len(text) and text[found.end()] not in _SEPARATORS):
         raise NotANameError(f"{shown(text[position:])} is no value in hex")

@@ -1,7 +1,7 @@
 """Signature algorithms: which one a signing key has, and whether it made a signature.
 
 signature-specification.md, "Algorithm Selection": the certificate's key decides, `alg` only has to agree (a header that
-chose would let an attacker choose). RFC 7518 sections 3.4 and 3.5 say how each signs.
+chose would let an attacker choose). RFC 7518, 3.4 and 3.5 say how each signs.
 """
 
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def is_signed(leaf: Certificate, algorithm: Algorithm, signature: bytes, signing
             r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
             leaf.key.verify(encode_dss_signature(r, s), signing_input, ec.ECDSA(digest))
         elif isinstance(leaf.key, rsa.RSAPublicKey):
-            # RFC 7518 section 3.5: the salt is as long as the hash; notation takes any length.
+            # RFC 7518, 3.5: the salt is as long as the hash; notation takes any length.
             pss = padding.PSS(mgf=padding.MGF1(digest), salt_length=padding.PSS.DIGEST_LENGTH)
             leaf.key.verify(signature, signing_input, pss, digest)
         else:

@@ -28,7 +28,7 @@ _CHAIN_STEP = "4.1.1"
 # What a certificate may be signed with; None is Ed25519's own. SHA-1 is not among them.
 _HASHES = ("sha256", "sha384", "sha512", None)
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
-# RFC 5280 section 4.2.1.12. notation refuses ocspSigning too, and misses any.
+# RFC 5280, 4.2.1.12. notation refuses ocspSigning too, and misses any.
 _FORBIDDEN_PURPOSES = {
     "2.5.29.37.0": "anyExtendedKeyUsage",
     "1.3.6.1.5.5.7.3.1": "serverAuth",
@@ -127,7 +127,7 @@ def _read(content: bytes, position: int) -> Certificate:
         raise refused(f"{what} cannot be read: {type(error).__name__} {error}"[:MAX_SHOWN], "3.3") from error
     if problem:
         raise refused(f"{what} {problem}", "3.3")
-    # RFC 5280 section 4.1.2.2.
+    # RFC 5280, 4.1.2.2.
     if certificate.parsed.serial_number <= 0:
         raise refused(f"{what} has a serial number that is not positive", "3.3")
     if not _has_known_hash(certificate):

@@ -50,7 +50,7 @@ def read_envelope(content: bytes, media_type: str) -> Envelope:
         raise malformed(f"the envelope has {len(content)} bytes; at most {MAX_ENVELOPE_BYTES} are read", _STEP)
     document = read_object(content, "the envelope", _STEP)
     refuse_lookalikes(document, _MEMBERS, "the envelope", _STEP)
-    # RFC 7515 section 7.2.2; further members are ignored, as section 7.2.1 demands.
+    # RFC 7515, 7.2.2; further members are ignored, as 7.2.1 demands.
     if "signatures" in document:
         raise malformed("the envelope is in the general serialization", _STEP)
     protected, payload = _text(document, "protected"), _text(document, "payload")
@@ -59,7 +59,7 @@ def read_envelope(content: bytes, media_type: str) -> Envelope:
     header = document.get("header")
     if not isinstance(header, dict):
         raise malformed("the envelope has no unprotected header, and so no certificates", _STEP)
-    # RFC 7515 section 4: one header, in two parts without a common name.
+    # RFC 7515, 4: one header, in two parts without a common name.
     if both := header.keys() & signed.keys():
         raise malformed(f"{shown(min(both))} stands in the protected and the unprotected header", _STEP)
     return Envelope(
@@ -83,12 +83,12 @@ def _chain(header: Mapping[str, Any]) -> tuple[bytes, ...]:
     texts = header.get(_CHAIN)
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise malformed(f"{_CHAIN} is no list of certificates", _STEP)
-    # RFC 7515 section 4.1.6: base64, not base64url.
+    # RFC 7515, 4.1.6: base64, not base64url.
     return tuple(_canonical(text, _BASE64, base64.b64decode, _base64, _CHAIN) for text in texts)
 
 
 def _base64url(text: str, name: str) -> bytes:
-    """RFC 7515 section 2: no padding, no line breaks, nothing else."""
+    """RFC 7515, 2: no padding, no line breaks, nothing else."""
     return _canonical(text, _BASE64URL, base64url.decode, base64url.encode, name)
 
 

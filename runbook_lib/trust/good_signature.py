@@ -115,7 +115,7 @@ def _signatures(entries: Sequence[Any]) -> Iterator[tuple[str, Descriptor | Runb
     """
     seen: set[Descriptor] = set()
     for entry in entries:
-        # Media types have no case (RFC 6838 section 4.2).
+        # Media types have no case (RFC 6838, 4.2).
         if not isinstance(entry, dict) or str(entry.get("artifactType")).lower() != ARTIFACT_TYPE:
             continue
         digest = shown(entry.get("digest"))

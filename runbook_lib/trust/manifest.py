@@ -84,5 +84,5 @@ def _config(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _small(value: Any) -> Any:
-    """Media types have no case (RFC 6838 section 4.2)."""
+    """Media types have no case (RFC 6838, 4.2)."""
     return value.lower() if isinstance(value, str) else value

@@ -1,7 +1,9 @@
-"""The key by which this instance signs what it tells the publisher (design section 8), as the vault holds it.
+"""The key by which this instance signs what it tells the publisher, as the vault holds it.
 
 Secret `hmac-key`: the newest enabled version is the key in use, its value base64url of 32 bytes, its id in tag `keyId`.
 rotate_hmac alone writes it.
+
+Source: docs/design.md#log-lock-callbacks.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""The repository-scoped token by which the customer reads the publisher's container registry (design section 6)."""
+"""The repository-scoped token by which the customer reads the publisher's container registry.
+
+Source: docs/design.md#import.
+"""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime

@@ -48,7 +48,7 @@ _NEEDS = {
 
 
 def definition(images: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the release definition (design section 5) for these `images` entries."""
+    """Return the release definition (docs/design.md#artifacts) for these `images` entries."""
     components = [_component(name, "application") for name in _APPLICATIONS]
     components += [_component(name, "agent") for name in _AGENTS]
     components += [_infrastructure(*resource) for resource in _INFRASTRUCTURE]

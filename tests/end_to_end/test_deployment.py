@@ -7,7 +7,7 @@ from typing import Any
 from tests.end_to_end.deployed import Deployed, EndedJob, is_write, wanted
 from vibedata.deployment.chain import CHAIN
 
-# Design section 3, in its order.
+# docs/design.md#running-a-runbook, in its order.
 RESULT = [
     *("runbook", "version", "status", "correlation_id", "run_id", "changed", "unchanged", "changes", "error"),
     "duration_ms",

@@ -7,7 +7,7 @@ from azure.storage.blob import BlobServiceClient
 
 from tests.end_to_end.deployed import Deployed
 
-# A sandbox has 400 MB (azure-facts, section 1); the wheels together are some 17 MB.
+# A sandbox has 400 MB (docs/azure-facts.md#python-and-its-limits); the wheels together are some 17 MB.
 AIM_BYTES = 100 * 1024 * 1024
 
 

@@ -11,29 +11,45 @@ from scripts.pages import house
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-FOLDERS = ("runbook_lib", "runbooks", "oci", "publisher", "scripts", "lab", "bench", "tests", "docs")
-# How comments cite a page: by name, and by the numbers of its sections.
-CITED = {"azure-facts": "azure-facts", "design": "[Dd]esign"}
+FOLDERS = ("runbook_lib", "runbooks", "oci", "publisher", "vibedata", "scripts", "lab", "bench", "tests")
+# A heading of a page, as comments and pages cite it: `docs/azure-facts.md#arm-throttling`, or ` and #import` after one.
+CITATION = re.compile(r"docs/([\w-]+\.md)((?:#[\w-]+)(?: and #[\w-]+)*)")
+BY_NUMBER = re.compile(r"#.*\bsections? \d|\bsections? \d+ of design|design section|azure-facts, section")
 
 
-def citations(page: str) -> Iterator[tuple[str, str]]:
-    """Yield each file and the number of a section of the page that it cites."""
-    cited = re.compile(rf"\b{CITED[page]},? sections? (\d+(?:(?:, | and )\d+)*)")
+def texts() -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each file of the project that may cite a page."""
     for folder in FOLDERS:
-        for file in sorted((ROOT / folder).rglob("*")):
-            if file.suffix in (".py", ".md"):
-                # A citation may go on in the next line, also of a comment.
-                text = re.sub(r"\s*\n\s*(?:# ?)?", " ", file.read_text(encoding="utf-8"))
-                for found in cited.finditer(text):
-                    yield from ((str(file.relative_to(ROOT)), number) for number in re.findall(r"\d+", found[1]))
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            yield str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", CITED)
-def test_each_section_that_is_cited_is_there(page: str) -> None:
-    sections = set(re.findall(r"^## (\d+)\. ", (DOCS / f"{page}.md").read_text(encoding="utf-8"), re.MULTILINE))
-    found = list(citations(page))
-    assert len(found) > 20
-    assert [(file, number) for file, number in found if number not in sections] == []
+def anchors(page: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_each_heading_that_is_cited_is_there() -> None:
+    cited = {
+        (file, found[1], anchor)
+        for file, text in texts()
+        for found in CITATION.finditer(text)
+        for anchor in re.findall(r"#([\w-]+)", found[2])
+    }
+    assert len(cited) > 50
+    assert [(file, page, anchor) for file, page, anchor in sorted(cited) if anchor not in anchors(page)] == []
+
+
+def test_no_comment_cites_a_section_by_its_number() -> None:
+    found = [
+        (file, line)
+        for file, text in texts()
+        if "tests/house" not in file
+        for line in text.splitlines()
+        if BY_NUMBER.search(line)
+    ]
+    assert found == []
 
 
 def test_the_map_of_the_house_is_what_the_folders_say() -> None:

@@ -1,4 +1,7 @@
-"""Every code of the catalogue is provoked by a test; those of services over the wire (design section 3)."""
+"""Every code of the catalogue is provoked by a test; those of services over the wire.
+
+Source: docs/design.md#running-a-runbook.
+"""
 
 import ast
 import re

@@ -112,9 +112,11 @@ def read_tables(tables: ComponentTables) -> Mapping[str, Sequence[Entity]] | Non
 
 
 def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
-    """Return the runs of all runbooks that Automation still knows: those of 30 days (azure-facts, section 1).
+    """Return the runs of all runbooks that Automation still knows: those of 30 days.
 
     Raises RunbookError VD-AUTOMATION-001 where there is no such account, and azure.core's errors.
+
+    Source: docs/azure-facts.md#python-and-its-limits.
     """
     from azure.core.exceptions import ResourceNotFoundError
 

@@ -18,7 +18,7 @@ from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
 from vibedata.progress import Report, job_lines, progress_printer
 
-# In the order of design section 1; each needs what the one before it left behind.
+# In the order of docs/design.md#the-job; each needs what the one before it left behind.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("import_manifest", {"release_tag": LATEST}),
     ("import_images", {}),

@@ -25,7 +25,7 @@ from runbook_lib.trust.envelope import JWS, read_envelope
 from runbook_lib.trust.good_signature import GoodSignature, first_good_signature
 from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature
 
-# Lookups at once, far from a container registry's rate (azure-facts, section 5).
+# Lookups at once, far from a container registry's rate (docs/azure-facts.md#importing-images).
 LOOKUPS_AT_ONCE = 8
 # What container registries take of a manifest.
 MAX_PINNED_BYTES = 4 * 1024 * 1024

@@ -3,7 +3,7 @@
 The assets are those of the Automation account at the job's start, in a file that the lab writes for the job alone.
 The account of the lab has variables only: credentials, connections and certificates are never found. For an unknown
 asset this module raises what Azure's documentation promises (its hybrid worker returns None).
-Source: learn automation/python-runbook "Access assets"; azure-facts section 3.
+Source: learn automation/python-runbook "Access assets"; docs/azure-facts.md#managed-identity.
 """
 
 import json

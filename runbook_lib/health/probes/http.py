@@ -20,7 +20,7 @@ MAX_REDIRECTS = 3
 DEFAULT_PATH = "/"
 DEFAULT_STATUS = 200
 HTTPS_PORT = 443
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 section 15.4
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110, 15.4
 # What may stand in a request's target besides letters and digits (RFC 3986); everything else is encoded.
 _TARGET_CHARACTERS = "/?:@!$&'()*+,;=-._~%"
 _SHOWN = 100
@@ -102,7 +102,7 @@ def target_of(endpoint: str) -> HttpTarget | None:
 
 
 def _encoded(location: str) -> str:
-    """Return a Location with all but ASCII encoded byte by byte, as it was sent (RFC 9110, section 5.5)."""
+    """Return a Location with all but ASCII encoded byte by byte, as it was sent (RFC 9110, 5.5)."""
     # http.client gives a byte as the Latin-1 character of its number.
     return urllib.parse.quote(location, safe=_TARGET_CHARACTERS + "#[]", encoding="latin-1")
 

@@ -19,7 +19,7 @@ from runbook_lib.health.probes.connection import AddressRefusedError
 from runbook_lib.health.rules import Observation
 from runbook_lib.network.deadline import Deadline
 
-# Sockets of a sandbox's jobs are 1,000 together (azure-facts, section 1).
+# Sockets of a sandbox's jobs are 1,000 together (docs/azure-facts.md#python-and-its-limits).
 PROBES_AT_ONCE = 64
 # Where the release manifest does not say.
 PROBE_SECONDS = 10.0

@@ -16,7 +16,7 @@ every_entry = pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE
 
 
 def sources() -> list[Path]:
-    folders = ("runbook_lib", "runbooks", "oci", "publisher", "scripts")
+    folders = ("runbook_lib", "runbooks", "oci", "publisher", "vibedata", "scripts")
     return [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
 
 

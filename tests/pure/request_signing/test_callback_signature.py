@@ -141,7 +141,7 @@ def test_clocks_may_not_differ_more(off: int, reason: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"url": URL + "?"}, ""),  # an empty query is no query (RFC 9421 section 2.2.7)
+        ({"url": URL + "?"}, ""),  # an empty query is no query (RFC 9421, 2.2.7)
         ({"url": "https://API.vibedata.ai:443/v1/instances/one/ping"}, ""),
         ({"url": URL + "?a=1"}, "signature"),
         ({"url": URL + "/"}, "signature"),

@@ -191,7 +191,7 @@ def test_2_1_field_values() -> None:
         ("https://www.example.com/path?queryString", ("www.example.com", "/path", "?queryString")),
         ("https://www.example.com/path?", ("www.example.com", "/path", "?")),
         ("https://www.example.com/path", ("www.example.com", "/path", "?")),
-        # RFC 9110 section 4.2.3.
+        # RFC 9110, 4.2.3.
         ("https://www.EXAMPLE.com:443", ("www.example.com", "/", "?")),
         ("https://www.example.com?a", ("www.example.com", "/", "?a")),
         ("http://example.com:80/%7Esmith/home.html", ("example.com", "/%7Esmith/home.html", "?")),

@@ -79,7 +79,7 @@ def test_the_usual_encoding_of_each_key_is_taken() -> None:
     ids=["specifiedCurve", "another generator", "implicitCurve", "absent"],
 )
 def test_a_key_that_does_not_name_its_curve_is_refused(parameters: bytes) -> None:
-    """RFC 5480 section 2.1.1: implicitCurve and specifiedCurve MUST NOT be used."""
+    """RFC 5480, 2.1.1: implicitCurve and specifiedCurve MUST NOT be used."""
     for place in range(3):
         made = [LEAF, INTERMEDIATE, ROOT]
         issuers = [INTERMEDIATE, ROOT, ROOT]
@@ -145,7 +145,7 @@ def test_an_rsa_exponent_has_31_bits_at_most(exponent: int, good: bool) -> None:
 def test_an_ed25519_authority_with_parameters_is_refused() -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     usual = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    # RFC 8410 section 3: the parameters MUST be absent.
+    # RFC 8410, 3: the parameters MUST be absent.
     other = der(0x30, der(0x30, bytes.fromhex("06032b6570"), NULL), usual[usual.index(b"\x03\x21") :])
     made = certify(replace(AUTHORITY, name="CN=Ed"), key.public_key(), issuer=ROOT)  # type: ignore[arg-type]
     changed = rewritten(Made(certificate=made, key=ROOT.key), ROOT, usual, other)
@@ -153,7 +153,7 @@ def test_an_ed25519_authority_with_parameters_is_refused() -> None:
 
 
 def test_a_certificate_before_version_3_is_refused() -> None:
-    """RFC 5280 section 4.1.2.1: only version 3 has extensions; Go passes them over elsewhere."""
+    """RFC 5280, 4.1.2.1: only version 3 has extensions; Go passes them over elsewhere."""
     version = bytes.fromhex("a003020102")
     for other in (b"", bytes.fromhex("a003020101"), bytes.fromhex("a003020100")):
         changed = rewritten(LEAF, INTERMEDIATE, version, other)

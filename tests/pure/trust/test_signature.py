@@ -102,7 +102,7 @@ def test_a_refusal_of_what_cannot_be_read_names_nobody() -> None:
 @pytest.mark.parametrize(
     "envelope",
     [
-        CHAIN.sign(further={"member": [1]}),  # RFC 7515 section 7.2.1: ignored
+        CHAIN.sign(further={"member": [1]}),  # RFC 7515, 7.2.1: ignored
         CHAIN.sign(header={"io.cncf.notary.signingAgent": 7, "x": {"y": [None]}, EXPIRY: "1999-01-01T00:00:00Z"}),
         CHAIN.sign(protected_with(typ="JOSE", kid="x", b64=False)),
         CHAIN.sign(payload={"targetArtifact": {**TARGET, "annotations": {}, "urls": [1], "x": None}, "more": 1}),
@@ -128,7 +128,7 @@ def test_what_is_good_in_spite_of_its_looks(envelope: bytes) -> None:
         (json.dumps({**json.loads(CHAIN.sign()), "protected": {}}).encode(), "VD-TRUST-002"),
         (CHAIN.sign(Payload="e30"), "VD-TRUST-002"),
         (CHAIN.sign(header={"X5C": []}), "VD-TRUST-002"),
-        (CHAIN.sign(header={"alg": "ES256"}), "VD-TRUST-002"),  # RFC 7515 section 4: in one of the two
+        (CHAIN.sign(header={"alg": "ES256"}), "VD-TRUST-002"),  # RFC 7515, 4: in one of the two
         (CHAIN.sign(header={"crit": [SCHEME]}), "VD-TRUST-002"),
         (CHAIN.sign(header={"x5c": [""]}), "VD-TRUST-006"),
         (CHAIN.sign(header={"x5c": [None]}), "VD-TRUST-002"),
@@ -180,7 +180,7 @@ def test_only_jws_is_read(media_type: str, code: str) -> None:
         (protected_with(cty="application/vnd.cncf.notary.payload.v1+json "), "VD-TRUST-002"),
         (protected_with(cty="application/vnd.cncf.notary.payload.v2+json"), "VD-TRUST-002"),
         (protected_with(cty=1), "VD-TRUST-002"),
-        # crit: RFC 7515 section 4.1.11
+        # crit: RFC 7515, 4.1.11
         (protected_with(crit={SCHEME: 1}), "VD-TRUST-002"),
         (protected_with(crit=[SCHEME, "absent"]), "VD-TRUST-002"),
         (protected_with(crit=[SCHEME, "known"], known=1), "VD-TRUST-004"),
