@@ -209,7 +209,7 @@ def failure(code: str, message: str, image: str) -> RunbookError:
 
 def reason(code: str, message: str) -> str:
     """Return what an error shows of ARM's code and message: what is known left out, and the rest in MAX_WORDS. Pure."""
-    words = f"{code}: {_KNOWN.sub('', message).strip()}"
+    words = ": ".join(part for part in (code, _KNOWN.sub("", message).strip()) if part)
     if len(words) <= MAX_WORDS:
         return words
     # Between words, as a secret has no space: of one that was cut the redactor would not know the rest.
