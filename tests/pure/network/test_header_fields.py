@@ -163,7 +163,7 @@ def test_a_code_is_kept_whatever_is_absent(errors: list[object], shown: str) -> 
         (b"", ""),
         (b"[" * 100_000, ""),
         (b'{"errors": [{"code": "X", "detail": ' + b"[" * 5000 + b"]" * 5000 + b"}]}", ""),
-        (b'{"errors": [{"code": "DENIED", "detail": ' + b"9" * 9000 + b"}]}", "DENIED: " + "9" * 292),
+        (b'{"errors": [{"code": "DENIED", "detail": ' + b"9" * 9000 + b"}]}", "DENIED: ..."),
     ],
 )
 def test_an_error_of_any_form_is_read_as_far_as_it_goes(content: bytes, shown: str) -> None:
@@ -171,5 +171,7 @@ def test_an_error_of_any_form_is_read_as_far_as_it_goes(content: bytes, shown: s
 
 
 def test_what_is_shown_has_an_end() -> None:
-    assert len(said({"code": "A", "message": "x" * 10_000})) == MAX_WORDS
+    shown = said({"code": "A", "message": "x " * 10_000})
+    assert MAX_WORDS - len("x ...") <= len(shown) <= MAX_WORDS
+    assert shown.endswith("x ...")
     assert said(*[{"code": "A"}] * 100) == "; ".join("A" * MAX_ERRORS)
