@@ -141,6 +141,19 @@ SETTINGS = as_json(
     }
 )
 SIGNATURE_MANIFEST = CASE.manifests[0] if hasattr(CASE, "manifests") else as_json({"subject": TARGET, "layers": []})
+RESULT = {
+    "runbook": "import_images",
+    "version": "2026.11.0",
+    "status": "failed",
+    "correlation_id": "c",
+    "run_id": "r",
+    "changed": 1,
+    "unchanged": 0,
+    "changes": [{"action": "write", "target": "a", "before": None, "after": "x", "outcome": "done", "error": None}],
+    "error": {"code": "VD-NET-001", "message": "m", "cause": "c", "remedy": "r", "retryable": True},
+    "duration_ms": 3,
+    "report": {"count": 1, "text": "a", "list": ["b"]},
+}
 DATES = (b"Mon, 23 Nov 2026 10:00:00 GMT", b"120")
 
 PARSERS = (
@@ -174,7 +187,7 @@ PARSERS = (
     Parser("host", (b"a.example:443",), lambda each: endpoint_of("microsoft.web/sites", {"defaultHostName": text(each)}), ()),
     Parser("registry's error", (REFUSAL,), words, ()),
     Parser("import's error", (b"MANIFEST_UNKNOWN: not found",), lambda each: failure("Failed", told(each), "image"), ()),
-    Parser("a job's last line", (b'text\n{"status": "succeeded"}',), lambda each: read_result(told(each), runbook="import_images", correlation_id=""), (NoResultError,)),
+    Parser("a job's last line", (b"text\n" + as_json(RESULT),), lambda each: read_result(told(each), runbook="import_images", correlation_id=""), (NoResultError,)),
     Parser("package lock", (b"a==1.0 --hash=sha256:" + b"a" * 64 + b"\n",), lambda each: package_lock.parse(told(each))),
     Parser("layout", (as_json({"schemaVersion": 2, "manifests": []}),), read_layout),
 )  # fmt: skip
