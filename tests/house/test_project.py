@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from oci.packages import package_lock
 from runbook_lib.azure import clients
 from runbook_lib.version import RUNBOOK_VERSION
+from scripts.pages import notices
 from vibedata import cli
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +28,7 @@ def test_the_project_has_one_version(capsys: pytest.CaptureFixture[str]) -> None
         cli.main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"vibedata {project[1]}\n"
-    assert clients.USER_AGENT == f"vibedata-runbooks/{project[1]}"
+    assert f"vibedata-runbooks/{project[1]}" == clients.USER_AGENT
     assert re.findall(r"^## (\d.*)$", text_of("CHANGELOG.md"), re.MULTILINE)[0] == project[1]
     assert project[1] == RUNBOOK_VERSION
 
@@ -38,6 +40,13 @@ def test_every_package_of_the_product_is_typed_and_says_so_when_installed() -> N
     assert included is not None
     assert sorted(re.findall(r'"(\w+)\*"', included[1])) == sorted(PACKAGES)
     assert '[tool.setuptools.package-data]\n"*" = ["py.typed"]' in toml
+
+
+def test_the_notices_are_of_the_locked_packages() -> None:
+    told = notices.PAGE.read_text(encoding="utf-8").partition("## Packages")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([a-z0-9-]+) \| (\d\S*) \|", told, re.MULTILINE)
+    locked = package_lock.parse(text_of("oci/packages.lock"))
+    assert rows == [(package.name, package.version) for package in locked], "run: python -m scripts.pages.notices"
 
 
 def test_git_blame_looks_through_commits_that_are_there() -> None:
