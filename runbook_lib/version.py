@@ -1,3 +1,6 @@
-"""The release that this copy of the library belongs to; the bundler writes it in."""
+"""The version that this copy of the library says it is: the project's, or in a built runbook the release's.
 
-RUNBOOK_VERSION = "dev"
+`pyproject.toml` has the same one. The bundler puts the release's version in its place.
+"""
+
+RUNBOOK_VERSION = "0.1.0"

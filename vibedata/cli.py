@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import name_error
+from runbook_lib.version import RUNBOOK_VERSION
 from vibedata import commands
 from vibedata.local_failures import local_failure, lost_output
 from vibedata.output import CHOICES, CommandError, show_failure
@@ -70,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             with filtered_output():
                 code = _told(sys.argv[1:] if argv is None else list(argv))
-        except SystemExit as ended:  # --help
+        except SystemExit as ended:  # --help, --version
             sys.stdout.flush()
             if streams.lost is None:
                 raise
@@ -146,6 +147,7 @@ def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--output", choices=CHOICES, default="text", help="text for people, json for programs")
+    parser.add_argument("--version", action="version", version=f"vibedata {RUNBOOK_VERSION}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in modules.values():
         module.add_parser(subparsers)

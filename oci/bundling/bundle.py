@@ -18,7 +18,7 @@ MAX_BYTES = 1024 * 1024
 # long before an Automation account refuses it. Comments and docstrings stay, for who reads the file; so it is not less.
 AIM_BYTES = MAX_BYTES // 2
 VERSION_FILE = f"{LIBRARY}/version.py"
-_VERSION = re.compile(r'^RUNBOOK_VERSION = "dev"$', re.MULTILINE)
+_VERSION = re.compile(r'^RUNBOOK_VERSION = "[^"\\\n]+"$', re.MULTILINE)
 LOADER_FILE = "oci/bundling/loader.py"
 _RULE = "# " + "=" * 118
 _HEADER = """\
@@ -82,7 +82,7 @@ def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
     """Return the built runbook `runbooks/<name>.py`.
 
     sources: file name, as `runbook_lib/network/retry.py`, to normalised text, of the runbook, of all that it may need
-    and of the loader; version: the release's, which takes the place of "dev" in runbook_lib/version.py. Raises
+    and of the loader; version: the release's, which takes the place of the project's in runbook_lib/version.py. Raises
     RunbookError VD-BUILD-002 (syntax beyond the sandbox's Python, no RUNBOOK, a library module that is not there),
     VD-BUILD-003 (over MAX_BYTES).
     """
@@ -99,7 +99,7 @@ def _versioned(file: str, text: str, version: str) -> str:
         return text
     text, count = _VERSION.subn(f'RUNBOOK_VERSION = "{version}"', text)
     if count != 1:
-        raise unfit(file, 'it takes one line RUNBOOK_VERSION = "dev"')
+        raise unfit(file, 'it takes one line RUNBOOK_VERSION = "..."')
     return text
 
 

@@ -18,6 +18,7 @@ from oci.packages.facts import facts_of
 from oci.packages.package_lock import LockedPackage
 from oci.packages.wheels import LockedWheel, module_names
 from runbook_lib.errors import RunbookError
+from scripts.pages import notices
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED = package_lock.parse((ROOT / "oci" / "packages.lock").read_text())
@@ -51,6 +52,27 @@ def test_the_facts_do_not_depend_on_where_they_are_read(
     monkeypatch.setattr("platform.python_version", lambda: "3.14.0")
     monkeypatch.setattr("platform.python_implementation", lambda: "PyPy")
     assert facts_of(wheels) == before
+
+
+def test_the_page_of_third_party_notices_is_what_the_wheels_say(wheels: tuple[LockedWheel, ...]) -> None:
+    assert notices.page(wheels) == notices.PAGE.read_text(encoding="utf-8"), "run: python -m scripts.pages.notices"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "why"),
+    [
+        ("a-1.dist-info/top_level.txt", "a", "no licence text"),
+        ("a-1.dist-info/licenses/LICENSE", "````", "fence"),
+        ("a-1.dist-info/LICENSE", "x" * (notices.MAX_FILE_BYTES + 1), "at most"),
+    ],
+)
+def test_a_wheel_whose_licence_can_not_be_shown_is_told(tmp_path: Path, file: str, text: str, why: str) -> None:
+    path = tmp_path / "a-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: a\nVersion: 1\n")
+        archive.writestr(file, text)
+    with pytest.raises(ValueError, match=why):
+        notices.page([LockedWheel(LockedPackage("a", "1", "0" * 64), path)])
 
 
 def test_a_wheel_without_metadata_is_refused(tmp_path: Path) -> None:
