@@ -20,7 +20,8 @@ AIM_BYTES = MAX_BYTES * 5 // 8
 VERSION_FILE = f"{LIBRARY}/version.py"
 _VERSION = re.compile(r'^RUNBOOK_VERSION = "[^"\\\n]+"$', re.MULTILINE)
 LOADER_FILE = "oci/bundling/loader.py"
-_RULE = "# " + "=" * 118
+# Short, and once a module: a runbook holds more than a hundred modules.
+_RULE = "# " + "=" * 30
 _HEADER = """\
 # Vibedata runbook {name}, version {version}.
 # Built by `vibedata build`, the same for anyone who builds the same commit: edit its sources, not this file.
@@ -109,7 +110,7 @@ def _render(name: str, *, version: str, texts: Mapping[str, str], loader: str) -
     header = _HEADER.format(name=name, version=version)
     lines, line = [], header.count("\n") + len(parts) + 4
     for file, part in parts.items():
-        lines.append(f"#   {file:<{width}}  line {line + 4}\n")
+        lines.append(f"#   {file:<{width}}  line {line + 2}\n")
         line += part.count("\n")
     return "".join(
         (
@@ -117,7 +118,7 @@ def _render(name: str, *, version: str, texts: Mapping[str, str], loader: str) -
             *lines,
             "\nSOURCES: dict[str, str] = {}\n\n",
             *parts.values(),
-            f"{_RULE}\n# Loader\n{_RULE}\n\n",
+            f"{_RULE}\n# Loader\n\n",
             loader,
             _END.format(name=name),
         )
@@ -125,7 +126,7 @@ def _render(name: str, *, version: str, texts: Mapping[str, str], loader: str) -
 
 
 def _embedded(file: str, text: str) -> str:
-    return f"{_RULE}\n# {file}\n{_RULE}\nSOURCES[{file!r}] = {literal(text)}[1:]\n\n"
+    return f"{_RULE}\nSOURCES[{file!r}] = {literal(text)}[1:]\n\n"
 
 
 def literal(text: str) -> str:
