@@ -97,7 +97,12 @@ def test_the_runbook_of_the_example_is_built_as_the_others_are(copy: Path) -> No
     )
     assert "--text" in helped.stdout
     refused = subprocess.run(
-        [sys.executable, "-I", str(file), "--txt", "a"], cwd=copy, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-I", str(file), "--txt", "a"],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert refused.returncode == 2
     assert "VD-PARAM-001" in refused.stdout
