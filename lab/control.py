@@ -36,11 +36,9 @@ from lab.front import answers, faults
 from lab.front.faults import InvalidFaultError
 from lab.front.journal import Entry, summary
 from lab.front.request_copies import parse_search, search
-from lab.shared import APPLICATION, SERVICES, Lab
+from lab.shared import APPLICATION, Lab
 
 FILTERS = {"service", "job_id", "method", "since"}
-# Control is not behind the gate: a fault there would lock out whoever wants to take it back.
-GATED = (*(service for service in SERVICES if service != "control"), APPLICATION)
 MAX_CLOCK_SECONDS = 100 * 366 * 24 * 3600
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -75,6 +73,8 @@ class _Control:
     def __init__(self, lab: Lab) -> None:
         """Control `lab`."""
         self._lab = lab
+        # Control is not behind the gate: a fault there would lock out whoever wants to take it back.
+        self._gated = (*(service for service in lab.urls if service != "control"), APPLICATION)
         self._resetting = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
@@ -126,8 +126,8 @@ class _Control:
             request.query.get("since", "0"),
             request.query.get("method"),
         )
-        if service is not None and service not in GATED:
-            raise InvalidFaultError(f"service is {service!r}; it takes one of {', '.join(GATED)}")
+        if service is not None and service not in self._gated:
+            raise InvalidFaultError(f"service is {service!r}; it takes one of {', '.join(self._gated)}")
         if not since.isdecimal():
             raise InvalidFaultError(f"since is {since!r}; it takes a sequence number")
         return self._lab.gate.journal.select(
@@ -141,7 +141,7 @@ class _Control:
         return web.json_response({"faults": [fault.as_json() for fault in self._lab.gate.faults.entries]})
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        fault = faults.parse_fault(await _body(request), services=GATED)
+        fault = faults.parse_fault(await _body(request), services=self._gated)
         self._lab.gate.faults.add(fault)
         return web.json_response(fault.as_json(), status=201)
 
@@ -153,7 +153,7 @@ class _Control:
         return web.json_response({"latencies": [latency.as_json() for latency in self._lab.gate.latencies.entries]})
 
     async def _add_latency(self, request: web.Request) -> web.Response:
-        latency = faults.parse_latency(await _body(request), services=GATED)
+        latency = faults.parse_latency(await _body(request), services=self._gated)
         self._lab.gate.latencies.add(latency)
         return web.json_response(latency.as_json(), status=201)
 

@@ -36,7 +36,7 @@ from lab.publisher import signing_material
 from lab.real_servers import RealServerFailedError, RealServers
 from lab.resource_group import application_endpoints as applications
 from lab.resource_group.applications import APPLICATIONS
-from lab.shared import KEY_VAULTS, SERVICES, Lab, Names
+from lab.shared import KEY_VAULTS, Lab, Names
 from lab.storage import front as storage
 from lab.tokens import TokenIssuer
 
@@ -55,6 +55,7 @@ RUNNER_OPTIONS: dict[str, Any] = {
     "shutdown_timeout": SHUTDOWN_SECONDS,
 }
 
+# Each service by its name, as in the journal, in faults and as a key of Lab.urls.
 STAND_INS: dict[str, Callable[[Lab], web.Application]] = {
     "control": control.routes,
     "identity": identity.routes,
@@ -81,7 +82,7 @@ async def running(
     `recording` takes in every request, and is closed at the end; None: nothing is recorded.
     """
     files = certificates.ensure(directory)
-    sockets = {service: _listen() for service in SERVICES}
+    sockets = {service: _listen() for service in STAND_INS}
     names, clock = Names(), LabClock()
     servers = RealServers(directory=directory / "servers")
     apps = applications.Applications(APPLICATIONS)

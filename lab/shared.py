@@ -18,23 +18,6 @@ from lab.publisher.signing_material import SigningMaterial
 from lab.storage.immutability import Immutability
 from lab.tokens import TokenIssuer
 
-# The services' names, as in the journal, in faults and as keys of Lab.urls.
-SERVICES = (
-    "control",
-    "identity",
-    "entra",
-    "arm",
-    "blob",
-    "table",
-    "key_vault",
-    "publisher_key_vault",
-    "logs",
-    "logs_query",
-    "publisher_registry",
-    "customer_registry",
-    "publisher_api",
-)
-
 KEY_VAULTS = ("key_vault", "publisher_key_vault")
 
 # Also in the journal and in faults: the applications of lab/resource_group/application_endpoints.py, which have many
@@ -120,8 +103,8 @@ class Lab:
     ca_file: Path  # PEM of the certificate authority that every TLS site's certificate chains to
     server_ssl: ssl.SSLContext
     signing: SigningMaterial  # what the publisher signs releases with; the key is in its vault
-    # Base address of each service, without a trailing slash: https://127.0.0.1:PORT (control, identity: http). Complete
-    # before any stand-in's `routes` is called.
+    # Base address of each service of lab/main.py, without a trailing slash: https://127.0.0.1:PORT (control, identity:
+    # http). The names are those of the journal and of faults. Complete before any stand-in's `routes` is called.
     urls: dict[str, str]
     # Base addresses of the real servers behind the fronts: "blob", "table" (https, the lab's certificate),
     # "publisher_registry", "customer_registry" (http).
