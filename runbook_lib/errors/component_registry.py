@@ -5,8 +5,8 @@ from runbook_lib.errors.entry import entry
 RESOURCE_MISSING = entry(
     "VD-COMPONENT-001",
     "the managed resource group lacks what the release names",
-    "These components' resources are not there: the deployment is not complete, is of another release, or a"
-    " resource was deleted or renamed.",
+    "The resources of these components do not exist: the deployment is not complete or belongs to another release, or"
+    " somebody deleted or renamed a resource.",
     "Complete the deployment of the managed application, or install the release that belongs to it. Nothing was"
     " written.",
     retryable=True,
@@ -20,7 +20,7 @@ RESOURCE_NAMED_TWICE = entry(
 SCHEMA_IS_NEWER = entry(
     "VD-COMPONENT-003",
     "the component registry is of a newer schema",
-    "A newer release has written it, and schemas only go forward.",
+    "A newer release has written it, and this version cannot read a newer schema.",
     "Run the runbooks of that release. Nothing was written.",
 )
 ENTITY_TOO_LARGE = entry(
@@ -38,22 +38,22 @@ COMPONENT_DRIFTS = entry(
 )
 TABLES_KEEP_CHANGING = entry(
     "VD-COMPONENT-006",
-    "the component registry does not hold still",
-    "Others changed the same entities every time that they were to be written.",
+    "the component registry keeps changing",
+    "Other runs changed the same rows each time before this run could write them.",
     "Wait until other runs have ended, then run it again.",
     retryable=True,
 )
 TABLE_NOT_MADE = entry(
     "VD-COMPONENT-007",
-    "a table of the component registry cannot be made now",
-    "Table Storage is still deleting a table of the same name, which takes some minutes.",
-    "Find out who deleted it; run it again in a few minutes.",
+    "a table of the component registry cannot be created now",
+    "Table Storage is still deleting a table of the same name. That takes some minutes.",
+    "Run it again in a few minutes. Find out who deleted the table.",
     retryable=True,
 )
 NO_COMPONENT_REGISTERED = entry(
     "VD-HEALTH-001",
     "the component registry holds no component",
-    "Nothing was registered yet, so there is nothing whose health could be checked.",
+    "No component is registered yet, so there is no health to check.",
     "Run bootstrap_registry; then run it again.",
     retryable=True,
 )

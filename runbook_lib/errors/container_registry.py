@@ -8,7 +8,7 @@ REGISTRY = "VD-REGISTRY"
 PUBLISHER_UNREACHABLE = entry(
     "VD-REGISTRY-001",
     "the publisher's container registry cannot be reached",
-    "No connection, or no answer in time, after all retries.",
+    "After all retries there was no connection, or no answer in time.",
     "Check setting publisher_registry, DNS and the firewall; then run it again.",
     retryable=True,
 )
@@ -35,56 +35,56 @@ REQUEST_FAILED = entry(
 DIGEST_MISMATCH = entry(
     "VD-REGISTRY-005",
     "the bytes do not match their digest",
-    "What the container registry sent is not what was asked for: damaged, or tampered with.",
-    "Do not use it. Tell the publisher which digest it was.",
+    "The container registry sent other bytes than this digest names: they are damaged, or somebody changed them.",
+    "Do not use it. Tell the publisher which digest it is.",
 )
 ANSWER_OUT_OF_BOUNDS = entry(
     "VD-REGISTRY-006",
     "the container registry's answer is out of bounds",
-    "It is larger than the suite accepts, is no valid answer of the protocol, or leads elsewhere.",
-    "Check that the setting names a container registry, and that no proxy stands between.",
+    "It is larger than the suite accepts, is no valid answer of the protocol, or leads to another host.",
+    "Check that the setting names a container registry, and that no proxy answers in its place.",
 )
 CUSTOMER_UNREACHABLE = entry(
     "VD-REGISTRY-007",
     "the customer's container registry cannot be reached",
-    "No connection, or no answer in time, after all retries.",
+    "After all retries there was no connection, or no answer in time.",
     "Check setting customer_registry and the firewall; then run it again.",
     retryable=True,
 )
 REGISTRY_ADDRESS_UNUSABLE = entry(
     "VD-REGISTRY-020",
     "the address of a container registry cannot be used",
-    "It is no host name or IP address, with a port if need be.",
-    "Correct setting publisher_registry or customer_registry; for a command --to HOST, HOST/REPOSITORY:TAG or"
-    " VIBEDATA_PUBLISHER_REGISTRY. It has no https:// in front and no path behind.",
+    "It must be a host name or IP address, and may have a port.",
+    "Correct setting publisher_registry or customer_registry. For a command, correct --to HOST, HOST/REPOSITORY:TAG or"
+    " VIBEDATA_PUBLISHER_REGISTRY. The address has no https:// in front and no path behind.",
     exit_code=EXIT_USAGE,
 )
 IMAGE_MISSING_AT_SOURCE = entry(
     "VD-IMPORT-001",
     "an image is missing at the source",
     "The publisher's container registry does not have this digest.",
-    "Tell the publisher; the others were imported, and a rerun takes up where this one ended.",
+    "Tell the publisher. The other images are imported, and a rerun goes on where this run ended.",
 )
 IMPORT_FAILED = entry(
     "VD-IMPORT-002",
     "an import failed",
-    "The customer's container registry could not import it; see its own words in the message. It may blame itself"
-    " for what the source's firewall did.",
-    "Run it again; if it fails alike, check the source and the message.",
+    "The customer's container registry could not import it. The message has its own words. It may blame itself for a"
+    " failure that the source's firewall caused.",
+    "Run it again. If it fails again, check the source and the message.",
     retryable=True,
 )
 IMPORT_TIMED_OUT = entry(
     "VD-IMPORT-003",
     "an import did not end in time",
-    "The operation was accepted but the image did not appear before the deadline.",
-    "Run it again: a rerun looks at what has arrived since.",
+    "The container registry accepted the import, but the image did not appear before the deadline.",
+    "Run it again: a rerun looks for images that have arrived since.",
     retryable=True,
 )
 IMAGE_DIGEST_MISMATCH = entry(
     "VD-IMPORT-004",
     "an image's bytes do not match its digest",
-    "The copy at the source is damaged or tampered with, and the import was refused.",
-    "Tell the publisher which image it was; nothing of it was tagged.",
+    "The copy at the source is damaged, or somebody changed it. The import was refused.",
+    "Tell the publisher which image it is. Nothing of it was tagged.",
 )
 SOURCE_REFUSES_IMPORT = entry(
     "VD-IMPORT-005",
@@ -95,7 +95,7 @@ SOURCE_REFUSES_IMPORT = entry(
 IMPORT_REFUSED_FOR_NOW = entry(
     "VD-IMPORT-006",
     "the customer's container registry refuses an import for now",
-    "Another operation on it is under way, or the tag is locked.",
-    "Run it again in a few minutes; if it stays, look for a lock on the tag.",
+    "Another operation on it is in progress, or the tag is locked.",
+    "Run it again in a few minutes. If it fails again, look for a lock on the tag.",
     retryable=True,
 )

@@ -14,18 +14,19 @@ EVENTS_NOT_DELIVERED = entry(
 EVENTS_NOT_STORED = entry(
     "VD-LOG-002",
     "the operations log could be neither delivered nor stored",
-    "Neither log ingestion nor blob container operations-spool takes the events; or secret publisher-acr-token"
-    " cannot be read, which proves what waits in the container.",
-    "Keep this job's output: the events are in it. Check the roles in docs/operators.md, and that the secret is there.",
+    "Log ingestion does not accept the events, and neither does blob container operations-spool. Or the secret"
+    " publisher-acr-token cannot be read, which proves the waiting events.",
+    "Keep this job's output: it has the events. Check the roles in docs/operators.md, and check that the secret"
+    " exists.",
     retryable=True,
 )
 STORED_EVENTS_NOT_DELIVERED = entry(
     "VD-LOG-003",
     "stored events of the operations log cannot be delivered",
-    "Blob container operations-spool or secret publisher-acr-token cannot be read; log ingestion refuses a blob for"
-    " what it holds; or somebody else wrote into the container. Where events wait since before a rotation, the"
-    " former version of the secret may be disabled: then nothing proves them any more.",
-    "Look at the blob that the message names, or at the roles in docs/operators.md. What ingestion refuses is set"
-    " aside and tried again after all others. What no runbook wrote is never delivered, holds up nothing, and is"
-    " told of once: find out who wrote it, and delete it.",
+    "Blob container operations-spool or secret publisher-acr-token cannot be read, log ingestion refuses a blob"
+    " because of its content, or somebody else wrote into the container. After a rotation there is another cause: if"
+    " the former version of the secret is disabled, nothing proves the events from before.",
+    "Look at the blob that the message names, or check the roles in docs/operators.md. If ingestion refuses a blob,"
+    " later runs try it again after all others. A blob that no runbook wrote is never delivered, delays nothing, and"
+    " is told of once: find out who wrote it, and delete it.",
 )

@@ -15,32 +15,32 @@ NO_SUCH_RELEASE = entry(
 MANIFEST_UNREADABLE = entry(
     "VD-MANIFEST-002",
     "the release manifest cannot be read",
-    "It is not strict JSON of the published schema: oci/release-manifest.schema.json.",
+    "It is not strict JSON of the published schema, oci/release-manifest.schema.json.",
     "Tell the publisher; nothing was changed.",
 )
 MANIFEST_TOO_LARGE = entry(
     "VD-MANIFEST-003",
     "the release manifest is too large",
-    "It is over the size that a runbook accepts.",
+    "It is larger than a runbook accepts.",
     "Tell the publisher; nothing was changed.",
 )
 UNKNOWN_SCHEMA_VERSION = entry(
     "VD-MANIFEST-004",
     "the release manifest is of an unknown schema version",
-    "It was made for a newer runbook.",
+    "It is made for a newer version of the runbooks.",
     "Publish the runbooks of that release first.",
 )
 MANIFEST_CONTRADICTS_ITSELF = entry(
     "VD-MANIFEST-005",
     "the release manifest contradicts itself",
-    "A name stands twice, a reference leads nowhere, or dependencies form a circle.",
+    "A name is there twice, a reference leads nowhere, or dependencies form a circle.",
     "Tell the publisher; nothing was changed.",
 )
 RELEASE_EXPIRED = entry(
     "VD-MANIFEST-006",
     "the release has expired",
     "Its expires_at is past: somebody may be holding newer releases back (a freeze attack), or this clock is wrong.",
-    "Ask the publisher for a current release; check the clock.",
+    "Check the clock. If it is right, ask the publisher for a current release.",
 )
 RELEASE_OLDER_THAN_INSTALLED = entry(
     "VD-MANIFEST-007",
@@ -64,14 +64,14 @@ NO_RELEASE_INSTALLED = entry(
     "VD-MANIFEST-010",
     "no release is installed",
     "Artifact storage holds no release manifest of that version.",
-    "Run import_manifest first: `vibedata invoke import_manifest`. Where another version is meant, give one that"
-    " the message names as release_version.",
+    "Run import_manifest first: `vibedata invoke import_manifest`. If you want another version, give one from the"
+    " message as release_version.",
 )
 ARTIFACT_DIFFERS = entry(
     "VD-MANIFEST-011",
     "an artifact is not what the release manifest says",
-    "Its type, its layers or their digests differ from what is pinned: built wrongly, or tampered with.",
-    "Do not use it. Tell the publisher which one it was.",
+    "Its type, its layers or their digests differ from the pinned ones: it was built wrongly, or somebody changed it.",
+    "Do not use it. Tell the publisher which artifact it is.",
 )
 ARTIFACT_MISSING = entry(
     "VD-MANIFEST-012",
@@ -86,33 +86,33 @@ CONTAINER_NOT_IMMUTABLE = entry(
     "It has no time-based retention policy at container level, or one that covers blob versions only, or one that"
     " allows protected append writes. The message says which.",
     "Set a policy on the container: `az storage container immutability-policy create --account-name STORAGE"
-    " --container-name release-manifests --period 365`; docs/operators.md says more. A container with version-level"
-    " immutability cannot be changed back, nor a locked policy that allows append writes: use another storage"
-    " account.",
+    " --container-name release-manifests --period 365`. docs/operators.md says more. If the container has"
+    " version-level immutability, or a locked policy that allows append writes, nobody can change that: use another"
+    " storage account.",
 )
 STORAGE_TAKES_NO_DATA = entry(
     "VD-STORAGE-002",
-    "artifact storage takes no data",
+    "artifact storage accepts no data",
     "The account is full, read-only or disabled, or vibedata-uami may not write to it.",
-    "See the service's own words in the message; check the account and the role Storage Blob Data Contributor.",
+    "Read the service's own words in the message. Check the account and the role Storage Blob Data Contributor.",
     retryable=True,
 )
 STORED_FILE_DIFFERS = entry(
     "VD-STORAGE-003",
     "a stored file does not match its name",
     "The blob's content has another SHA-256 than its name says.",
-    "Treat it as tampering: compare with the publisher before anything else runs.",
+    "Treat it as tampering: compare the blob with the publisher's release before you run anything else.",
 )
 CONTAINER_MISSING = entry(
     "VD-STORAGE-004",
     "the container for artifacts is missing",
     "The storage account has no container of this name.",
-    "Create it; docs/operators.md says how.",
+    "Create the container: docs/operators.md says how.",
 )
 TOO_MANY_STORED = entry(
     "VD-STORAGE-005",
-    "a container or table holds more than a run looks through",
-    "Somebody else writes there: the suite keeps three blobs for each release and a row for each resource.",
-    "See who may write to the storage account, and in its log who did. Blobs under a retention policy stay: where"
-    " they are too many, import the release into another storage account.",
+    "a container or table holds more than a run reads",
+    "Somebody else writes there: the suite itself keeps three blobs for each release and one row for each resource.",
+    "Find out who may write to the storage account, and look in its log who did. Nobody can delete blobs under a"
+    " retention policy: if there are too many, import the release into another storage account.",
 )

@@ -8,8 +8,8 @@ AREA = "VD-VAULT"
 SECRET_MISSING = entry(
     "VD-VAULT-001",
     "a secret is missing",
-    "The customer's Key Vault does not hold it, holds it deleted but recoverable, or holds it disabled. The message"
-    " says which, and what to type for it.",
+    "It does not exist in the customer's Key Vault, is deleted but recoverable, or is disabled. The message says"
+    " which, and which command helps.",
     "Do what the message says. Absent: the publisher provisions it (`vibedata rotate-acr-token`, `vibedata"
     " rotate-hmac`). Deleted: `az keyvault secret recover --vault-name VAULT --name SECRET`. Disabled: `az keyvault"
     " secret set-attributes --vault-name VAULT --name SECRET --enabled true`.",
@@ -23,7 +23,7 @@ SECRET_MALFORMED = entry(
 SECRET_UNUSABLE = entry(
     "VD-VAULT-003",
     "a secret cannot be used now",
-    "Its validity has ended, or has not begun.",
-    "Expired: the publisher makes it anew (`vibedata rotate-acr-token`). Not yet valid: check this machine's clock"
+    "It has expired, or it is not valid yet.",
+    "Expired: the publisher makes a new one (`vibedata rotate-acr-token`). Not yet valid: check this machine's clock"
     " and the secret's start.",
 )
