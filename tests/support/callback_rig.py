@@ -89,3 +89,16 @@ def rig(lab: LabUnderTest, publisher: ScriptedServer, folder: Path, monkeypatch:
         SecretClient(lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
     ):
         yield Rig(lab, publisher, blobs.get_container_client(CONTAINER), secrets)
+
+
+SPOOL = {"service": "blob", "path": "/callbacks-spool"}
+REFUSED = Answer(status=400)
+
+
+def requests_of(made: Run, *services: str) -> list[str]:
+    """Return what a run asked of services; "spool" is what waits."""
+    return [
+        f"{each['service']} {each['method']}"
+        for each in made.requests
+        if ("spool" if "/callbacks-spool" in each["path"] else each["service"]) in services
+    ]

@@ -11,6 +11,8 @@ from azure.identity import ManagedIdentityCredential
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbooks import check_health
+from tests.support.log_reader import table_rows
+from tests.support.operations_chain import verify_chain
 from tests.support.runbook_run import Run, run
 from tests.support.running_lab import LabUnderTest
 
@@ -88,3 +90,19 @@ def rig(lab: LabUnderTest) -> Iterator[Rig]:
         TableServiceClient(endpoint=lab.env["VIBEDATA_TABLE_ENDPOINT"], credential=credential) as tables,
     ):
         yield Rig(lab, tables, {each["name"]: each["url"] for each in applications})
+
+
+VAULT = "Microsoft.KeyVault/vaults"
+SCHEDULE = "vibedata-check_health"
+
+
+def transitions(lab: LabUnderTest, result: Run) -> dict[str, tuple[str, str]]:
+    """Return what the operations log tells of each health that changed: state and message."""
+    rows = [row for row in table_rows(lab) if row["RunId"] == result.result["run_id"]]
+    assert verify_chain(rows) == []
+    return {row["Target"]: (row["Outcome"], row["Message"]) for row in rows if row["Action"] == "health"}
+
+
+def report(result: Run) -> dict[str, Any]:
+    told: dict[str, Any] = result.result["report"]
+    return told

@@ -12,7 +12,7 @@ from runbook_lib.component_registry.schema import key_of
 from runbook_lib.health.rules import Health, Own
 from runbook_lib.health.summary import health_summary
 from runbook_lib.release.manifest import from_document
-from tests.pure.release.test_manifest import document
+from tests.support.manifest_maker import document
 
 AT = "2026-11-25T10:00:00.000000Z"
 CANARY = "db.contoso.example"

@@ -20,8 +20,8 @@ from runbook_lib.release.storage import ARTIFACT, CONTENT, SIGNATURE
 from runbook_lib.release.verification import VerifiedRelease
 from runbook_lib.trust.signature import TrustPolicy, VerifiedSignature
 from runbooks import import_images, import_manifest
-from tests.pure.release.test_manifest import DOCUMENT
 from tests.support.fake_clock import FakeClock
+from tests.support.manifest_maker import DOCUMENT
 
 D1, D2, D3 = ("sha256:" + character * 64 for character in "123")
 SHA256 = "a" * 64

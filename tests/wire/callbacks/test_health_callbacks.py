@@ -49,12 +49,6 @@ class World:
         ]
 
 
-@pytest.fixture(scope="module")
-def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedServer]:
-    with ScriptedServer(tmp_path_factory.mktemp("publisher")).running() as running:
-        yield running
-
-
 @pytest.fixture
 def world(
     lab: LabUnderTest, publisher: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,9 +13,9 @@ from runbook_lib.component_registry.managed_resources import ManagedResources
 from runbook_lib.component_registry.schema import CUT_MARK
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
+from tests.support.every_client import SUBSCRIPTION, StaticCredential
 from tests.support.fake_clock import FakeClock
 from tests.support.scripted_server import Answer, ScriptedServer, json_answer
-from tests.wire.network.test_retry import SUBSCRIPTION, StaticCredential
 
 APP = "Microsoft.App/containerApps"
 

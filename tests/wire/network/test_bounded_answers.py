@@ -33,8 +33,8 @@ from runbook_lib.network.http_session import new_session
 from runbook_lib.network.requests_retry import send
 from runbook_lib.network.retry import SLOWEST_BYTES_PER_SECOND, AnswerLost, NetworkRetryPolicy
 from runbook_lib.request_signing.signer import SigningKey
+from tests.support.every_client import RESOURCE, SUBSCRIPTION, StaticCredential
 from tests.support.raw_server import RawServer, answer, drips, says
-from tests.wire.network.test_retry import RESOURCE, SUBSCRIPTION, StaticCredential
 
 TOTAL = 1.0
 POLICY = NetworkRetryPolicy(max_retries=0, total_seconds=TOTAL)

@@ -21,9 +21,7 @@ from runbook_lib.container_registry.tokens import AccessToken
 from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http_session import new_session
-from tests.support.running_lab import LabUnderTest
-from tests.support.scripted_server import Answer, ScriptedServer
-from tests.wire.oci.test_push import (
+from tests.support.pushed_release import (
     IMPATIENT,
     SERVICE,
     last_sequence,
@@ -34,6 +32,8 @@ from tests.wire.oci.test_push import (
     writer,
     writes,
 )
+from tests.support.running_lab import LabUnderTest
+from tests.support.scripted_server import Answer, ScriptedServer
 from vibedata.commands.push import SIDE
 
 REPOSITORY = "vibedata/release-manifest"

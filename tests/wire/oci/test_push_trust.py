@@ -23,10 +23,10 @@ from oci.layout.writer import (
 )
 from oci.push import Push, read_release
 from runbook_lib.errors import RunbookError
+from tests.support import pushed_release
 from tests.support.certificate_maker import AUTHORITY, Wanted, make
+from tests.support.pushed_release import SERVICE, VERSION, make_release, vibedata, writer, writes
 from tests.support.running_lab import LabUnderTest
-from tests.wire.oci import test_push
-from tests.wire.oci.test_push import SERVICE, VERSION, make_release, vibedata, writer, writes
 
 REPOSITORY = "vibedata/release-manifest"
 
@@ -74,8 +74,8 @@ def test_a_strangers_release_is_refused_before_anything_is_asked(
     lab: LabUnderTest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issuer = make(AUTHORITY)
-    strangers = test_push.signing(issuer, leaf=make(Wanted(), issuer=issuer))
-    monkeypatch.setattr(test_push, "SIGNING", strangers)
+    strangers = pushed_release.signing(issuer, leaf=make(Wanted(), issuer=issuer))
+    monkeypatch.setattr(pushed_release, "SIGNING", strangers)
     built = make_release(tmp_path / "dist")
     for arguments in ((), ("--plan",)):
         code, result = vibedata(capsys, "push", str(built), *arguments)
@@ -86,7 +86,7 @@ def test_a_strangers_release_is_refused_before_anything_is_asked(
 def test_what_is_signed_by_another_name_or_has_expired_is_refused(
     lab: LabUnderTest, release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root, _ = test_push.TRUST
+    root, _ = pushed_release.TRUST
     code, result = vibedata(capsys, "push", str(release), trust=(root, "--identity=CN=Another"))
     assert (code, result["error"]["code"]) == (1, "VD-TRUST-009")
     expired = make_release(tmp_path / "expired", valid_days=1)

@@ -1,20 +1,14 @@
 """The publisher's callback API over the wire: its own processes behind the lab's front, its own table and vault."""
 
-import concurrent.futures
 import json
 import os
 import random
-import secrets
 import socket
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,104 +16,16 @@ import requests
 
 from publisher.callback_api import keys as callback_keys
 from publisher.callback_api.keys import CallbackKeys
-from publisher.callback_api.nonces import BATCH_ROWS, SWEEP_BUDGET_SECONDS, CallbackNonces
 from publisher.callback_api.nonces import TABLE as NONCES
 from publisher.callback_api.reports import TABLE as REPORTS
-from publisher.custody.key_records import KeyRecord, KeyState
 from publisher.custody.key_secrets import secret_name
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.callbacks.payloads import ComponentHealth, HealthSummary, Payload, Ping, to_json
-from runbook_lib.request_signing.signer import SigningKey, sign
+from runbook_lib.callbacks.payloads import ComponentHealth, HealthSummary, Ping, to_json
+from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.request_signing.verifier import SignatureRefusedError
+from tests.support.callback_api import AT, INSTANCE, PING, Api
 from tests.support.fake_clock import FakeClock
-from tests.support.publisher_side import PublisherSide, publisher_side
 from tests.support.running_lab import LabUnderTest
-
-INSTANCE = "instance-one"
-AT = "2026-11-25T10:00:00.000000Z"
-PING = Ping(instance_id=INSTANCE, at=AT)
-
-
-@dataclass
-class Api:
-    """The API as an instance meets it, and what its publisher keeps."""
-
-    lab: LabUnderTest
-    side: PublisherSide
-    session: requests.Session = field(default_factory=requests.Session)
-
-    @property
-    def address(self) -> str:
-        return self.lab.env["VIBEDATA_PUBLISHER_API"]
-
-    def key(self, state: KeyState = "current", *, instance: str = INSTANCE, accept_until: str = "") -> SigningKey:
-        key = SigningKey(f"hmac-{secrets.token_hex(8)}", secrets.token_bytes(32))
-        self.side.custody.keep(instance, key.key_id, key.key)
-        self.side.keys.add(self.record(key, state, instance=instance, accept_until=accept_until))
-        return key
-
-    def record(
-        self, key: SigningKey, state: KeyState, *, instance: str = INSTANCE, accept_until: str = ""
-    ) -> KeyRecord:
-        return KeyRecord(
-            instance_id=instance,
-            key_id=key.key_id,
-            state=state,
-            rotation_id="r",
-            created_at=AT,
-            accept_until=accept_until,
-        )
-
-    def signed(
-        self, key: SigningKey, *, url: str = "", body: bytes = to_json(PING), created: int = 0, **more: Any
-    ) -> dict[str, str]:
-        """Return the fields of a request that `post` sends as it is."""
-        return sign(
-            method=more.get("method", "POST"),
-            url=url or self.url(),
-            content_type=more.get("content_type", "application/json"),
-            body=body,
-            key=key,
-            created=int(time.time()) + created,
-            nonce=more.get("nonce", secrets.token_urlsafe(18)),
-        ) | {"Idempotency-Key": more.get("report_id", str(uuid.uuid4()))}
-
-    def url(self, kind: str = "ping", instance: str = INSTANCE) -> str:
-        return f"{self.address}/v1/instances/{instance}/{kind}"
-
-    def post(
-        self, fields: dict[str, str], *, url: str = "", body: bytes = to_json(PING), method: str = "POST"
-    ) -> requests.Response:
-        return self.session.request(
-            method,
-            url or self.url(),
-            data=body,
-            headers=fields,
-            verify=self.lab.env["SSL_CERT_FILE"],
-            timeout=60,
-            allow_redirects=False,
-        )
-
-    def report(self, key: SigningKey, payload: Payload = PING, report_id: str = "") -> requests.Response:
-        url, body = self.url(payload.kind, payload.instance_id), to_json(payload)
-        fields = self.signed(key, url=url, body=body, report_id=report_id or str(uuid.uuid4()))
-        return self.post(fields, url=url, body=body)
-
-    def rows(self, table: str) -> list[Any]:
-        return list(self.side.clients.table_service.get_table_client(table).list_entities())
-
-    def log(self) -> list[dict[str, Any]]:
-        """Return the events of the one process that runs: its predecessors wrote to the same file."""
-        (running,) = self.lab.control("GET", "/publisher-api")["running"]
-        events = [json.loads(line) for line in Path(running["log"]).read_text().splitlines()]
-        started = max(number for number, event in enumerate(events) if event["event"] == "listening")
-        return events[started:]
-
-
-@pytest.fixture
-def api(lab: LabUnderTest) -> Iterator[Api]:
-    with publisher_side(lab) as side, requests.Session() as session:
-        yield Api(lab, side, session)
 
 
 def test_each_report_is_kept_once(api: Api) -> None:
@@ -240,23 +146,6 @@ def test_bytes_of_keys_are_kept_for_a_while_and_not_all(api: Api, monkeypatch: p
         assert refused.value.reason == "path"
 
 
-def test_of_two_processes_one_accepts_a_nonce_and_a_restart_forgets_none(api: Api) -> None:
-    api.lab.control("POST", "/publisher-api", {"processes": 2})
-    key = api.key()
-    assert [api.report(key).status_code for _ in range(2)] == [200, 200]
-    rounds = [api.signed(key) for _ in range(8)]
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for fields in rounds:
-            statuses = [answer.status_code for answer in pool.map(api.post, [fields] * 4)]
-            assert sorted(statuses) == [200, 401, 401, 401]
-    pids = [one["pid"] for one in api.lab.control("GET", "/publisher-api")["running"]]
-    api.lab.control("POST", "/publisher-api/restart", {"kill": True})
-    assert [api.post(fields).status_code for fields in rounds] == [401] * len(rounds)
-    again = [one["pid"] for one in api.lab.control("GET", "/publisher-api")["running"]]
-    assert len(again) == 2
-    assert not set(again) & set(pids)
-
-
 def test_an_outage_is_neither_a_refusal_nor_a_pass(api: Api) -> None:
     key, unread = api.key(), api.key()
     assert api.report(key).status_code == 200
@@ -311,64 +200,6 @@ def test_what_is_signed_and_no_report_is_not_accepted(api: Api) -> None:
     assert status(b" " * (256 * 1024 + 1)) == 413
     assert api.post(api.signed(key) | {"X-Long": "x" * 20_000}).status_code in (400, 431)
     assert len(api.rows(REPORTS)) == 1
-
-
-def test_nonces_that_have_had_their_time_are_forgotten(api: Api) -> None:
-    tables, clock = api.side.clients.table_service, FakeClock()
-    nonces = CallbackNonces(tables, new_claim=partial(secrets.token_hex, 8), clock=clock)
-    now = clock.now().timestamp()
-
-    def spend(nonce: str, until: float) -> bool:
-        return nonces.spend(key_id="hmac-live", nonce=nonce, until=until)
-
-    assert spend("first", now + 1000)
-    for key_id, count in (("hmac-a", 10), ("hmac-b", 1)):
-        for batch in range(count):
-            rows = [
-                {"PartitionKey": key_id, "RowKey": f"{batch}-{number}", "until": rfc3339(clock.now())}
-                for number in range(BATCH_ROWS)
-            ]
-            tables.get_table_client(NONCES).submit_transaction([("create", row) for row in rows])
-    clock.advance(10)
-    assert spend("too soon to look", now + 1000)
-    assert len(api.rows(NONCES)) == 1102
-    clock.advance(60)
-    assert spend("second", now + 1000)
-    assert len(api.rows(NONCES)) == 103
-    clock.advance(60)
-    assert not spend("second", now + 1000)
-    assert sorted(row["RowKey"] for row in api.rows(NONCES)) == ["first", "second", "too soon to look"]
-    # Where it fails, no request does.
-    api.lab.fault("status", status=403, match={"service": "table", "method": "GET", "path": NONCES})
-    clock.advance(60)
-    assert spend("third", now + 1000)
-
-
-class SlowClock(FakeClock):
-    """By which whatever is done takes longer than a sweep may."""
-
-    def monotonic(self) -> float:
-        self.advance(SWEEP_BUDGET_SECONDS + 0.5)
-        return super().monotonic()
-
-
-def test_no_request_waits_long_for_nonces_to_be_forgotten(api: Api) -> None:
-    tables, clock = api.side.clients.table_service, SlowClock()
-    nonces = CallbackNonces(tables, new_claim=partial(secrets.token_hex, 8), clock=clock)
-    until = clock.now().timestamp() + 1000
-    assert nonces.spend(key_id="hmac-live", nonce="first", until=until)
-    for batch in range(3):
-        rows = [
-            {"PartitionKey": "hmac-a", "RowKey": f"{batch}-{number}", "until": rfc3339(clock.now())}
-            for number in range(BATCH_ROWS)
-        ]
-        tables.get_table_client(NONCES).submit_transaction([("create", row) for row in rows])
-    left = []
-    for _ in range(3):
-        clock.advance(60)
-        assert not nonces.spend(key_id="hmac-live", nonce="first", until=until)
-        left.append(len(api.rows(NONCES)) - 1)
-    assert left == [200, 100, 0]
 
 
 def test_whatever_comes_is_refused_or_not_understood_and_the_next_is_served(api: Api) -> None:

@@ -11,9 +11,9 @@ from oci.push import read_release
 from tests.support import release_maker
 from tests.support.certificate_maker import Wanted
 from tests.support.notary_maker import fingerprint
+from tests.support.pushed_release import ISSUER, VERSION, make_release
 from tests.support.release_maker import ContainerRegistry, as_json, document
 from tests.support.running_lab import LabUnderTest
-from tests.wire.oci.test_push import ISSUER, VERSION, make_release
 from vibedata import cli
 from vibedata.deployment.chain import CHAIN, chain
 

@@ -1,10 +1,7 @@
-"""publish_runbooks over the wire: what it leaves in the account, what it refuses, what it survives."""
+"""publish_runbooks over the wire: what it leaves in the account, and what it leaves alone."""
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,36 +9,11 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.automation import models as m
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.errors import RunbookError
-from runbook_lib.release.artifacts import ArtifactBlob
-from runbook_lib.release.files import ArtifactBlobs, blob_name
-from runbooks import publish_runbooks
-from tests.support import installed
 from tests.support.automation import wheel
-from tests.support.installed import PACKAGES_TYPE, SBOM_TYPE, Customer, sha256_of, wheels
-from tests.support.runbook_run import QuickClock, Run, run
+from tests.support.installed import Customer, sha256_of, wheels
+from tests.support.publications import PUBLISH, PUT_PACKAGE, SCRIPTS, arm_writes, sha256
+from tests.support.runbook_run import QuickClock, run
 from tests.support.running_lab import LabUnderTest
-
-PUBLISH = publish_runbooks.RUNBOOK
-SCRIPTS = {"alpha": "print('alpha 1')\n", "beta": "print('béta 1')\n"}
-PUT_PACKAGE = {"service": "arm", "method": "PUT", "path": "/packages/"}
-
-
-@pytest.fixture
-def customer(lab: LabUnderTest) -> Iterator[Customer]:
-    with installed.customer(lab) as opened:
-        yield opened
-
-
-def arm_writes(done: Run) -> list[str]:
-    """Return the last two parts of each path that ARM was asked to write, in order."""
-    entries = [entry for entry in done.requests if entry["service"] == "arm" and entry["method"] in ("PUT", "POST")]
-    return ["/".join(urlsplit(entry["path"]).path.split("/")[-2:]) for entry in entries]
-
-
-def sha256(text: str) -> str:
-    return sha256_of(text.encode())
-
 
 # --- What it does -----------------------------------------------------------------------------------------------------
 
@@ -273,172 +245,3 @@ def test_an_import_that_never_ends_has_a_deadline(lab: LabUnderTest, customer: C
     done = run(lab, PUBLISH, clock=QuickClock(300))
     assert done.codes() == {"package one": "VD-AUTOMATION-003"}, done.text
     assert "RunningImportModuleRunbook" in done.text
-
-
-# --- Bad artifacts ----------------------------------------------------------------------------------------------------
-
-
-def repinned(customer: Customer, **runbook: str) -> None:
-    """Install a release whose one runbook's pin differs from what the container registry has."""
-    release = customer.install({"alpha": SCRIPTS["alpha"]}, wheels("one"), version="2026.12.0")
-    document: dict[str, Any] = {**release.document, "version": "2026.12.1"}
-    document["runbooks"] = [{**document["runbooks"][0], **runbook}]
-    customer.put_manifest(document)
-
-
-def test_a_script_that_is_not_the_artifacts_is_refused(lab: LabUnderTest, customer: Customer) -> None:
-    other = "print('other')\n"
-    customer.container_registry.push_blob("vibedata/runbooks/alpha", other.encode())
-    repinned(customer, script_sha256=sha256(other))
-    done = run(lab, PUBLISH)
-    assert list(done.codes().values()) == ["VD-MANIFEST-011"], done.text
-    assert done.outcomes()["runbook alpha"] == "skipped"
-
-
-def test_an_artifact_that_is_not_there_is_named(lab: LabUnderTest, customer: Customer) -> None:
-    repinned(customer, digest="sha256:" + "0" * 64, script_sha256="0" * 64)
-    done = run(lab, PUBLISH)
-    assert list(done.codes().values()) == ["VD-MANIFEST-012"], done.text
-
-
-@pytest.mark.parametrize(
-    ("kind", "files"),
-    [
-        (SBOM_TYPE, [("a.json", b"{}"), ("b.json", b"[]")]),
-        (SBOM_TYPE, [("a.json", b"")]),
-        (PACKAGES_TYPE, [("a.json", b"{}")]),
-    ],
-)
-def test_a_document_that_is_none_is_refused(
-    lab: LabUnderTest, customer: Customer, kind: str, files: list[tuple[str, bytes]]
-) -> None:
-    release = customer.install(SCRIPTS, wheels("one"), documents={"sbom": b"{}"})
-    pin = {**release.document["documents"][0], "digest": customer.push("vibedata/sbom", "other", kind, files)}
-    customer.put_manifest({**release.document, "version": "2026.11.1", "documents": [pin]})
-    done = run(lab, PUBLISH)
-    assert (done.error_code, done.writes()) == ("VD-MANIFEST-011", []), done.text
-
-
-@pytest.mark.parametrize("kind", [PACKAGES_TYPE, "application/vnd.example.other"])
-def test_a_package_set_that_is_none_is_refused(lab: LabUnderTest, customer: Customer, kind: str) -> None:
-    release = customer.install(SCRIPTS, wheels("one"))
-    digest = customer.push("vibedata/python-packages", "other", kind, [("readme.txt", b"no wheel")])
-    pin = {**release.document["python_packages"], "digest": digest}
-    customer.put_manifest({**release.document, "version": "2026.11.1", "python_packages": pin})
-    done = run(lab, PUBLISH)
-    assert (done.error_code, done.writes()) == ("VD-MANIFEST-011", []), done.text
-
-
-def test_a_kept_file_that_is_another_is_refused(lab: LabUnderTest, customer: Customer) -> None:
-    customer.install(SCRIPTS, wheels("one"))
-    name = f"{sha256(SCRIPTS['alpha'])}/alpha.py"
-    customer.blobs.get_blob_client("artifacts", name).upload_blob(b"print('evil')\n")
-    done = run(lab, PUBLISH)
-    assert (done.error_code, done.writes()) == ("VD-STORAGE-003", []), done.text
-    assert customer.artifacts()[name] == b"print('evil')\n"
-
-
-@pytest.mark.parametrize("imported", [True, False])
-def test_a_kept_wheel_of_the_same_length_is_refused_and_no_link_to_it_given(
-    lab: LabUnderTest, customer: Customer, imported: bool
-) -> None:
-    (named, content) = wheels("one")[0]
-    customer.install(SCRIPTS, [(named, content)])
-    name = f"{sha256_of(content)}/{named}"
-    if imported:
-        run(lab, PUBLISH)
-    customer.blobs.get_blob_client("artifacts", name).upload_blob(bytes(len(content)), overwrite=True)
-    done = run(lab, PUBLISH)
-    assert (done.error_code, arm_writes(done)) == ("VD-STORAGE-003", []), done.text
-    assert name in done.text
-    assert [entry for entry in done.requests if entry["client"].startswith("AzureAutomation")] == []
-
-
-def test_a_link_is_given_only_to_bytes_that_are_compared(customer: Customer) -> None:
-    """Whatever was seen before: the wheel is replaced while its import waits for its turn."""
-    content = b"the wheel's bytes"
-    blob = ArtifactBlob(filename="one.whl", sha256=sha256_of(content), size=len(content))
-    blobs = ArtifactBlobs(blob_service=customer.blobs, clock=SYSTEM_CLOCK, learn_secret=lambda _: None)
-    with pytest.raises(RunbookError, match=r"VD-STORAGE-003.*it is gone"):
-        blobs.link(blob)
-    blobs.put_once(blob, content)
-    assert "sig=" in blobs.link(blob)
-    customer.blobs.get_blob_client("artifacts", blob_name(blob)).upload_blob(bytes(len(content)), overwrite=True)
-    with pytest.raises(RunbookError, match="VD-STORAGE-003"):
-        blobs.link(blob)
-
-
-# --- Failures ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("service", "method", "path"),
-    [
-        ("arm", "PUT", "/runtimeEnvironments/[^/]*[?]"),
-        ("arm", "PUT", "/packages/"),
-        ("arm", "PUT", "/runbooks/alpha[?]"),
-        ("arm", "PUT", "/draft/content"),
-        ("arm", "POST", "/publish"),
-        ("blob", "PUT", "/artifacts/"),
-    ],
-)
-def test_a_lost_answer_is_overcome(lab: LabUnderTest, customer: Customer, service: str, method: str, path: str) -> None:
-    release = customer.install(SCRIPTS, wheels("one"))
-    lab.fault("reset_after", match={"service": service, "method": method, "path": path})
-    done = run(lab, PUBLISH)
-    assert done.status == "succeeded", done.text
-    assert customer.published("alpha") == ("Published", release.environment, SCRIPTS["alpha"])
-    assert run(lab, PUBLISH).status == "unchanged"
-
-
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [
-        ({"status": 403, "code": "QuotaExceeded"}, "VD-AUTOMATION-007"),
-        ({"status": 409, "code": "Conflict"}, "VD-AUTOMATION-008"),
-        ({"status": 403}, "VD-NET-003"),
-        ({"status": 500}, "VD-NET-002"),
-    ],
-)
-def test_what_the_account_refuses_is_named(
-    lab: LabUnderTest, customer: Customer, fault: dict[str, Any], code: str
-) -> None:
-    customer.install(SCRIPTS, wheels("one"))
-    lab.fault("status", times=0, match={"service": "arm", "method": "PUT", "path": "/runtimeEnvironments/"}, **fault)
-    done = run(lab, PUBLISH)
-    assert list(done.codes().values()) == [code], done.text
-    assert done.outcomes()["package one"] == "skipped"
-
-
-def test_an_account_that_is_not_there_is_named(lab: LabUnderTest, customer: Customer) -> None:
-    customer.install(SCRIPTS, wheels("one"))
-    done = run(lab, PUBLISH, settings={"automation_account": "nowhere"})
-    assert (done.error_code, done.writes()) == ("VD-AUTOMATION-001", []), done.text
-
-
-def test_a_run_that_was_cut_off_is_taken_up(lab: LabUnderTest, customer: Customer) -> None:
-    release = customer.install(SCRIPTS, wheels("one", "two"))
-    lab.fault("status", status=400, times=0, match={"service": "arm", "method": "POST", "path": "/publish"})
-    assert run(lab, PUBLISH).error_code == "VD-AUTOMATION-008"
-    lab.control("DELETE", "/faults")
-    rest = run(lab, PUBLISH)
-    assert rest.outcomes() == {"runbook alpha": "done", "runbook beta": "done"}
-    assert "had a draft" not in rest.text  # its own
-    assert customer.published("beta") == ("Published", release.environment, SCRIPTS["beta"])
-
-
-def test_two_runs_at_once_leave_one_whole_publication(lab: LabUnderTest, customer: Customer) -> None:
-    release = customer.install(SCRIPTS, wheels("one"))
-    with ThreadPoolExecutor(2) as runs:
-        ended = list(runs.map(lambda _: run(lab, PUBLISH), range(2)))
-    assert {done.status for done in ended} == {"succeeded"}, "\n".join(done.text for done in ended)
-    for name, text in SCRIPTS.items():
-        assert customer.published(name) == ("Published", release.environment, text)
-    assert run(lab, PUBLISH).status == "unchanged"
-
-
-def test_a_storage_account_without_the_container_is_named(lab: LabUnderTest, customer: Customer) -> None:
-    customer.install(SCRIPTS, wheels("one"))
-    customer.blobs.delete_container("artifacts")
-    done = run(lab, PUBLISH)
-    assert (done.error_code, done.writes()) == ("VD-STORAGE-004", []), done.text

@@ -1,52 +1,12 @@
 """check_health as a whole: what it records, what it tells, what it fails by, and what it does not fail by."""
 
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
-from azure.mgmt.automation import models as m
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from tests.support.automation import automation
-from tests.support.health_rig import Rig, rig
-from tests.support.log_reader import table_rows
-from tests.support.operations_chain import verify_chain
-from tests.support.runbook_run import Run
-from tests.support.running_lab import LabUnderTest
-
-VAULT = "Microsoft.KeyVault/vaults"
-SCHEDULE = "vibedata-check_health"
-
-
-@pytest.fixture
-def ready(lab: LabUnderTest) -> Iterator[Rig]:
-    with rig(lab) as made:
-        yield made
-
-
-@pytest.fixture
-def three(ready: Rig) -> Rig:
-    """Three applications that need each other, and a vault."""
-    ready.register("control-panel", depends_on=["api-service"])
-    ready.register("api-service", depends_on=["api-gateway"])
-    ready.register("api-gateway")
-    vault = ready.resource_id(VAULT, "vibedata-kv")
-    ready.register("vault", kind="arm", component_type="infrastructure", resourceId=vault, endpoint="")
-    return ready
-
-
-def transitions(lab: LabUnderTest, result: Run) -> dict[str, tuple[str, str]]:
-    """Return what the operations log tells of each health that changed: state and message."""
-    rows = [row for row in table_rows(lab) if row["RunId"] == result.result["run_id"]]
-    assert verify_chain(rows) == []
-    return {row["Target"]: (row["Outcome"], row["Message"]) for row in rows if row["Action"] == "health"}
-
-
-def report(result: Run) -> dict[str, Any]:
-    told: dict[str, Any] = result.result["report"]
-    return told
+from tests.support.health_rig import Rig, report, transitions
 
 
 def test_a_first_check_finds_all_well_and_records_it(three: Rig) -> None:
@@ -291,102 +251,6 @@ def test_another_run_that_writes_meanwhile_loses_nothing(three: Rig) -> None:
     entity = three.entity("api-gateway")
     assert entity.metadata["etag"] != stale  # type: ignore[attr-defined]
     assert (entity["version"], entity["healthStreak"]) == ("2026.12.0", 2)
-
-
-def test_the_observability_itself(three: Rig) -> None:
-    three.check()
-    lab = three.lab
-    lab.control("POST", "/alerts", {"name": "vibedata-health", "enabled": False})
-    three.check()
-    assert three.health("alert-rules", "observability") == "degraded"
-    assert three.reason("alert-rules", "observability") == "switched off: vibedata-health"
-    lab.control("POST", "/alerts", {"name": "vibedata-health", "enabled": True})
-    lab.control("POST", "/alerts", {"name": "vibedata-operators", "receivers": "Disabled"})
-    result = three.check()
-    assert result.exit_code == 0
-    assert three.health("action-groups", "observability") == "unhealthy"
-    assert three.reason("action-groups", "observability") == "vibedata-operators (nobody receives it)"
-    assert three.reason("alert-rules", "observability").startswith("nobody hears of: ")
-    assert three.health("alert-rules", "observability") == "unhealthy"
-
-
-def test_a_log_that_takes_no_events(three: Rig) -> None:
-    three.check()
-    three.lab.fault("status", status=403, match={"service": "logs"}, times=0)
-    result = three.check()
-    assert result.exit_code == 0
-    assert three.health("operations-log", "observability") == "degraded"
-    three.lab.control("DELETE", "/faults")
-    three.check()
-    three.check()
-    assert three.health("operations-log", "observability") == "healthy"
-
-
-def test_alert_rules_that_may_not_be_read_are_an_illness_of_theirs(three: Rig) -> None:
-    three.lab.fault("status", status=403, match={"path": "(?i)actionGroups|Alerts|QueryRules"}, times=0)
-    result = three.check()
-    assert result.exit_code == 0
-    assert three.reason("alert-rules", "observability").startswith("cannot be read: VD-NET-003: ")
-    assert three.health("api-gateway") == "healthy"
-
-
-def publish_check_health(lab: LabUnderTest) -> None:
-    with automation(lab) as account:
-        account.environment()
-        properties = m.RunbookCreateOrUpdateProperties(
-            runbook_type="Python", runtime_environment="vibedata-python310", draft=m.RunbookDraft()
-        )
-        body = m.RunbookCreateOrUpdateParameters(name="check_health", location="westeurope", properties=properties)
-        account.client.runbook.create_or_update(*account.at, "check_health", body)
-        account.client.runbook_draft.begin_replace_content(*account.at, "check_health", "print()").result()
-        account.client.runbook.begin_publish(*account.at, "check_health").result()
-
-
-def test_a_schedule_is_made_once_and_then_left_alone(three: Rig) -> None:
-    unpublished = three.check()
-    assert three.reason("schedule", "observability") == "check_health is not published in the Automation account"
-    assert not any("schedule" in change["target"] for change in unpublished.result["changes"])
-    publish_check_health(three.lab)
-    made = three.check()
-    assert made.exit_code == 0, made.text
-    assert [change["action"] for change in made.result["changes"] if "schedule" in change["target"]] == [
-        "create",
-        "link",
-    ]
-    with automation(three.lab) as account:
-        schedule = account.client.schedule.get(*account.at, SCHEDULE)
-        assert schedule.properties is not None and schedule.properties.start_time is not None
-        assert (schedule.properties.frequency, schedule.properties.interval) == ("Hour", 1)
-        (link,) = account.client.job_schedule.list_by_automation_account(*account.at)
-        assert link.properties is not None and link.properties.runbook is not None
-        assert link.properties.runbook.name == "check_health"
-        again = three.check()
-        assert not any("schedule" in change["target"] for change in again.result["changes"])
-        assert three.health("schedule", "observability") == "healthy"
-        off = m.ScheduleUpdateParameters(name=SCHEDULE)
-        off.properties = m.ScheduleUpdateProperties(is_enabled=False)
-        account.client.schedule.update(*account.at, SCHEDULE, off)
-        assert three.check().exit_code == 0
-        assert three.reason("schedule", "observability") == "every 1 Hour, switched off"
-        left = account.client.schedule.get(*account.at, SCHEDULE)
-        assert left.properties is not None and left.properties.is_enabled is False
-
-
-def test_a_schedule_whose_answers_are_lost_is_made_once(three: Rig) -> None:
-    publish_check_health(three.lab)
-    three.lab.fault("reset_after", match={"service": "arm", "method": "PUT", "path": "chedules/"}, times=2)
-    result = three.check()
-    assert result.exit_code == 0, result.text
-    with automation(three.lab) as account:
-        assert len(list(account.client.job_schedule.list_by_automation_account(*account.at))) == 1
-
-
-def test_an_account_that_does_not_show_its_schedules_stops_no_check(three: Rig) -> None:
-    three.lab.fault("status", status=403, match={"service": "arm", "path": "automationAccounts"}, times=0)
-    result = three.check()
-    assert result.exit_code == 0
-    assert three.health("api-gateway") == "healthy"
-    assert three.reason("schedule", "observability").startswith("cannot be read: VD-NET-003")
 
 
 def test_hundreds_of_components_of_which_some_hang(ready: Rig) -> None:

@@ -1,0 +1,150 @@
+"""What a rotation survives: lost answers, refused writes, a vault that lags, and what people do to it."""
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from runbook_lib.basics.redaction import Redactor
+from runbook_lib.errors import RunbookError
+from runbook_lib.vault.publisher_token import SECRET, read_publisher_token
+from runbooks import rotate_acr_token
+from tests.support.rotation_rig import PHASES, Vault
+from tests.support.running_lab import LabUnderTest
+from tests.support.token_rotation import KEY, NOW, PENDING, CredentialMaker
+
+# --- Faults -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["reset_after", "reset_before", "throttle"])
+def test_lost_answers_and_throttling_at_every_write(
+    lab: LabUnderTest, customer: Vault, rotation: CredentialMaker, action: str
+) -> None:
+    turn = rotation()
+    for phase in PHASES:
+        for method in ("PUT", "PATCH", "POST"):
+            lab.fault(action, match={"service": "key_vault", "method": method})
+        turn.succeed(phase, **NOW)
+        lab.control("DELETE", "/faults")
+    assert turn.report["state"] == "retired"
+    assert set(customer.enabled(SECRET)) == {turn.rotation_id} and customer.enabled(PENDING) == []
+    assert customer.secrets.get_secret(SECRET).value == turn.content.decode()
+
+
+def test_a_credential_that_was_stored_twice_in_one_second_is_one(
+    lab: LabUnderTest, customer: Vault, rotation: CredentialMaker
+) -> None:
+    """A vault lists versions in no order that tells the second from the first."""
+    twice = 0
+    for _ in range(6):
+        turn = rotation()
+        turn.succeed("prepare")
+        lab.fault("reset_after", match={"service": "key_vault", "method": "PUT"})
+        turn.succeed("stage")
+        made = [one for one in customer.versions(PENDING) if (one.tags or {})["rotationId"] == turn.rotation_id]
+        twice += made[0].created_on == made[-1].created_on and len(made) == 2
+        for phase in ("test", "promote", "retire"):
+            turn.succeed(phase, **NOW)
+        assert customer.enabled(SECRET) == [turn.rotation_id] and customer.enabled(PENDING) == []
+    assert twice > 0
+
+
+def test_refused_writes_name_the_role_and_a_rerun_goes_on(
+    lab: LabUnderTest, customer: Vault, rotation: CredentialMaker
+) -> None:
+    turn = rotation()
+    for phase in PHASES:
+        for method in ("PUT", "PATCH", "POST"):
+            lab.fault("status", status=403, times=0, match={"service": "key_vault", "method": method})
+        refused = turn.run(phase, **NOW)
+        assert (refused.exit_code, refused.error_code) == (1, "VD-NET-003"), refused.text
+        before = turn.report["state"]
+        lab.control("DELETE", "/faults")
+        turn.succeed(phase, **NOW)
+        assert before != turn.report["state"]
+    assert customer.enabled(SECRET) == [turn.rotation_id]
+
+
+def test_a_vault_that_lags_behind_its_writes(lab: LabUnderTest, customer: Vault, rotation: CredentialMaker) -> None:
+    turn = rotation()
+    lab.latency(operation="vaultVisibility", seconds=0.7, service="key_vault")
+    for phase in PHASES:
+        turn.succeed(phase, **NOW)
+    lab.control("DELETE", "/latency")
+    assert turn.report["state"] == "retired" and customer.enabled(SECRET) == [turn.rotation_id]
+
+
+# --- What people do to a vault ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protected", [False, True])
+def test_secrets_and_keys_that_were_deleted_are_recovered(
+    lab: LabUnderTest, customer: Vault, rotation: CredentialMaker, protected: bool
+) -> None:
+    lab.control("POST", "/vaults", {"service": "key_vault", "purge_protection": protected})
+    turn = rotation()
+    turn.succeed("prepare")
+    customer.keys.begin_delete_key(KEY).wait()
+    assert turn.run("stage").error_code == "VD-ROTATION-004"
+    turn.through("stage")
+    customer.secrets.begin_delete_secret(PENDING).wait()
+    turn.succeed("test")
+    customer.secrets.begin_delete_secret(SECRET).wait()
+    recovered = turn.succeed("promote")  # what the deleted secret held shows only now
+    assert turn.report["state"] == "tested" and recovered.outcomes() == {f"secret {SECRET}": "done"}
+    turn.succeed("promote")
+    customer.secrets.begin_delete_secret(SECRET).wait()
+    turn.succeed("retire", **NOW)
+    assert turn.report["state"] == "promoted"
+    turn.succeed("retire", **NOW)
+    assert customer.enabled(SECRET) == [turn.rotation_id]
+
+
+def test_a_purged_secret_is_provisioned_anew(customer: Vault, rotation: CredentialMaker) -> None:
+    turn = rotation()
+    turn.through("test")
+    for name in (SECRET, PENDING):
+        customer.secrets.begin_delete_secret(name).wait()
+        customer.secrets.purge_deleted_secret(name)
+    assert turn.run("promote").error_code == "VD-ROTATION-001"
+    turn.through("retire")  # nothing was in use before, and nothing has to be waited for
+    assert customer.enabled(SECRET) == [turn.rotation_id]
+
+
+def test_what_somebody_disabled(lab: LabUnderTest, customer: Vault, rotation: CredentialMaker) -> None:
+    turn = rotation()
+    turn.through("test")
+    customer.secrets.update_secret_properties(PENDING, enabled=False)
+    refused = turn.run("promote")
+    assert refused.error_code == "VD-ROTATION-001" and "disabled; stage it again" in refused.text
+    turn.through("promote")
+    customer.secrets.update_secret_properties(SECRET, enabled=False)
+    assert turn.run("promote").error_code == "VD-ROTATION-003"
+    assert customer.enabled(SECRET) == [""]
+    redactor = Redactor()
+    former = read_publisher_token(customer.secrets, redactor, now=datetime.now(timezone.utc))  # in use again
+    assert former.password == lab.control("GET", "/names")["publisher_token_password"]
+    customer.secrets.update_secret_properties(SECRET, customer.versions(SECRET)[-1].version, enabled=False)
+    with pytest.raises(RunbookError, match=r"VD-VAULT-001.*set-attributes --vault-name \S+ --name publisher-acr-token"):
+        read_publisher_token(customer.secrets, redactor, now=datetime.now(timezone.utc))
+    later = rotation("password1")
+    later.through("retire", **NOW)
+    assert customer.enabled(SECRET) == [later.rotation_id]
+
+
+def test_the_last_look_before_a_promotion(customer: Vault, rotation: CredentialMaker) -> None:
+    """What was superseded while it was being promoted stays out of use: the vault is read once more."""
+    turn, other = rotation("password1"), rotation("password2")
+    turn.through("test")
+    observed = rotate_acr_token.RUNBOOK.observe
+
+    def observe(context: Any, parameters: Any) -> Any:
+        facts = observed(context, parameters)
+        other.given = {"supersedes": turn.rotation_id}
+        other.through("stage")
+        return facts
+
+    slow = replace(turn, runbook=replace(rotate_acr_token.RUNBOOK, observe=observe))
+    assert slow.run("promote").error_code == "VD-ROTATION-002"
+    assert customer.enabled(SECRET) == [""]
