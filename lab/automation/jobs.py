@@ -18,7 +18,7 @@ from lab.automation.account import LANGUAGE, LANGUAGE_VERSION, PYTHON_RUNBOOK_TY
 from lab.automation.job import TERMINAL, Job
 from lab.automation.job_process import End, JobProcess, Outcome
 from lab.automation.python_environment import EnvironmentFailedError, PythonEnvironments
-from lab.automation.sandbox import ASSETS_FILE_VARIABLE
+from lab.automation.sandbox.automationassets import ASSETS_FILE_VARIABLE
 from lab.entra import managed_identity as identity
 from lab.machine import process_table
 from lab.machine.loopback_sockets import Address, client_inode
