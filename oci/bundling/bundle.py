@@ -14,8 +14,8 @@ from runbook_lib.errors import build
 
 # "must be between 1 and 1048576 bytes" (docs/azure-facts.md#python-and-its-limits).
 MAX_BYTES = 1024 * 1024
-# Five eighths of that. The figure is from a portal's error and is confirmed nowhere, and growth must show long before an
-# Automation account refuses a runbook. Comments and docstrings stay for those who read the file.
+# Five eighths of that. The figure is from a portal's error and is confirmed nowhere, and growth must show long before
+# an Automation account refuses a runbook. Comments and docstrings stay for those who read the file.
 AIM_BYTES = MAX_BYTES * 5 // 8
 VERSION_FILE = f"{LIBRARY}/version.py"
 _VERSION = re.compile(r'^RUNBOOK_VERSION = "[^"\\\n]+"$', re.MULTILINE)
