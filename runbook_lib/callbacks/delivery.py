@@ -7,7 +7,6 @@ that deliver at once may send the same report twice, which the publisher keeps o
 before it have been taken.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,19 +15,17 @@ from uuid import UUID
 
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callbacks.client import CallbackClient, CallbackReport, callback_client
+from runbook_lib.callbacks.outcome import event_of, kept_nowhere, named
 from runbook_lib.callbacks.payloads import (
     MAX_DURATION_MS,
     UUID_FORM,
     DeploymentProgress,
     Payload,
     PayloadRefusedError,
-    to_json,
 )
 from runbook_lib.callbacks.spool import CallbackSpool
 from runbook_lib.errors import ErrorEntry, RunbookError
 from runbook_lib.errors import callbacks as callbacks_errors
-from runbook_lib.network.failures import name_error
-from runbook_lib.operations_log.events import Entry
 from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.run.result import RunResult
 from runbook_lib.spool.container import Spooled, Strangers
@@ -131,13 +128,13 @@ class _Delivery:
         try:
             (waiting, strangers), in_turn = self._spool.waiting(), True
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._warn(_named(callbacks_errors.SPOOL_UNUSABLE, error))
+            self._warn(named(callbacks_errors.SPOOL_UNUSABLE, error))
             # Older ones may wait: none of the run's own goes before them.
             waiting, strangers, in_turn = [], Strangers(), False
         try:
             self._spool.tell_once(strangers, self._warn)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._warn(_named(callbacks_errors.SPOOL_UNUSABLE, error))
+            self._warn(named(callbacks_errors.SPOOL_UNUSABLE, error))
         if waiting:
             self._signing_key()  # where there is none, no report is even read
         refused = [each for each in waiting if each.refused_at]
@@ -167,7 +164,7 @@ class _Delivery:
                     return False
                 self._spool.remove(blob)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named(callbacks_errors.SPOOL_UNUSABLE, error), blob)
+            self._stop_for(named(callbacks_errors.SPOOL_UNUSABLE, error), blob)
             return False
         return True
 
@@ -179,9 +176,9 @@ class _Delivery:
         try:
             self._client.send(report, key)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            self._stop_for(_named(callbacks_errors.NO_ANSWER, error), blob)
+            self._stop_for(named(callbacks_errors.NO_ANSWER, error), blob)
             return False
-        self._context.record(_entry(report, "sent"))
+        self._context.record(event_of(report, "sent"))
         return True
 
     def _signing_key(self) -> SigningKey | None:
@@ -197,7 +194,7 @@ class _Delivery:
             try:
                 self._key = read_signing_key(self._context)
             except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-                self._stop_for(_named(callbacks_errors.KEY_UNUSABLE, error))
+                self._stop_for(named(callbacks_errors.KEY_UNUSABLE, error))
             else:
                 if self._key is None:
                     self._stop_for(callbacks_errors.NO_KEY_YET.error())
@@ -219,7 +216,7 @@ class _Delivery:
             try:
                 self._spool.set_aside(blob, rfc3339(self._context.clock.now()))
             except Exception as other:  # noqa: BLE001 - as in `tell_publisher`
-                self._warn(_named(callbacks_errors.SPOOL_UNUSABLE, other))
+                self._warn(named(callbacks_errors.SPOOL_UNUSABLE, other))
 
     def _keep(self, report: CallbackReport, left: list[Spooled], *, in_turn: bool) -> None:
         """Let a report of this run wait; where it cannot, the job's output has it.
@@ -229,14 +226,14 @@ class _Delivery:
         try:
             left.append(self._spool.put(report, left))
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
-            named = _named(callbacks_errors.SPOOL_UNUSABLE, error)
-            self._warn(named)
+            told = named(callbacks_errors.SPOOL_UNUSABLE, error)
+            self._warn(told)
             if not in_turn and self._try_to_send(report):
                 return
-            self._context.output.info(_kept_nowhere(report.payload))
-            self._context.record(_entry(report, "not kept", named.code))
+            self._context.output.info(kept_nowhere(report.payload))
+            self._context.record(event_of(report, "not kept", told.code))
         else:
-            self._context.record(_entry(report, "kept"))
+            self._context.record(event_of(report, "kept"))
 
     def _warn(self, error: RunbookError) -> None:
         """Tell of a failure, of each kind once."""
@@ -279,38 +276,4 @@ def tell_publisher(
     except Exception as error:  # noqa: BLE001 - as above; a stop in the middle of an import leaves half a library behind
         context.output.warning(str(callbacks_errors.SPOOL_UNUSABLE.error(type(error).__name__)))
         for payload in payloads:
-            context.output.info(_kept_nowhere(payload))
-
-
-def _named(entry: ErrorEntry, error: Exception) -> RunbookError:
-    """Return a callback's own error as it is, any other as `entry`, its cause in the words of the catalogue."""
-    named = name_error(error)
-    if named is not None and named.area == callbacks_errors.AREA:
-        return named
-    if named is None:
-        return entry.error(type(error).__name__)
-    told = entry.error(f"{named.code}: {named.message}")
-    told.origin = named.origin
-    return told
-
-
-def _kept_nowhere(payload: Payload) -> str:
-    """Return a line for the job's output, the last resort; a payload holds nothing that may not be seen."""
-    return f"callback that is kept nowhere else: {to_json(payload).decode()}"
-
-
-def _entry(report: CallbackReport, outcome: str, error_code: str = "") -> Entry:
-    """Return the event: what has left the tenant stands in the customer's own log."""
-    content = to_json(report.payload)
-    return Entry(
-        step="run",
-        action="callback",
-        target=report.payload.kind,
-        outcome=outcome,
-        error_code=error_code,
-        details={
-            "ReportId": report.report_id,
-            "Sha256": hashlib.sha256(content).hexdigest(),
-            "Content": content.decode("ascii"),
-        },
-    )
+            context.output.info(kept_nowhere(payload))

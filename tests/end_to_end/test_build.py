@@ -16,7 +16,7 @@ from oci.layout import reader as layout_reader
 from oci.layout.writer import TITLE
 from oci.push import read_release
 from runbook_lib.errors import RunbookError
-from tests.end_to_end.test_reproducible_build import COPIED, DEFINITION
+from tests.support.build_definition import COPIED, DEFINITION
 from vibedata import cli
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oci.build import WHEEL_CACHE
-from tests.end_to_end.test_reproducible_build import DEFINITION
+from tests.support.build_definition import DEFINITION
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "vibedata.cli"]

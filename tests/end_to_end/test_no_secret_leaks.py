@@ -7,19 +7,15 @@ import re
 import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.data.tables import TableServiceClient
-from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
-from azure.storage.blob import BlobServiceClient
 
 from tests.end_to_end.deployed import WAIT_SECONDS, Deployed, EndedJob, Release
-from tests.support.log_reader import table_rows
+from tests.end_to_end.leavings import Before, everything, identity, now
 
 SECRET = "publisher-acr-token"
 # With what JSON, URLs, Python, HTML and base64 each write in another way.
@@ -52,12 +48,6 @@ def forms(secret: str) -> Iterator[bytes]:
         yield base64.urlsafe_b64encode(whole)
 
 
-@contextmanager
-def identity(deployed: Deployed) -> Iterator[ManagedIdentityCredential]:
-    with ManagedIdentityCredential(client_id=deployed.lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential:
-        yield credential
-
-
 @dataclass(frozen=True)
 class Vault:
     """The customer's vault, and the publisher's token in it: the one in use, which other tests may have rotated."""
@@ -84,66 +74,6 @@ def vault(deployed: Deployed) -> Iterator[Vault]:
         made = Vault(secrets, json.loads(before))
         yield made
         made.set_token(before)
-
-
-def blobs(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
-    """Yield every blob of every container."""
-    with (
-        identity(deployed) as credential,
-        BlobServiceClient(deployed.lab.env["VIBEDATA_BLOB_ENDPOINT"], credential) as client,
-    ):
-        for container in client.list_containers():
-            with client.get_container_client(container.name) as content:
-                for name in content.list_blob_names():
-                    yield f"{container.name}/{name}", name.encode() + content.download_blob(name).readall()
-
-
-def entities(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
-    """Yield every table's entities."""
-    endpoint = deployed.lab.env["VIBEDATA_TABLE_ENDPOINT"]
-    with identity(deployed) as credential, TableServiceClient(endpoint, credential=credential) as client:
-        for table in client.list_tables():
-            with client.get_table_client(table.name) as content:
-                yield table.name, repr(list(content.list_entities())).encode()
-
-
-def job_ids(deployed: Deployed) -> list[str]:
-    return [job["id"] for job in deployed.lab.control("GET", "/jobs")["jobs"]]
-
-
-def account(deployed: Deployed, jobs_before: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield what the Automation account shows of each job since `jobs_before`, and its variables."""
-    automation = deployed.automation
-    for job_id in job_ids(deployed)[len(jobs_before) :]:
-        job = automation.client.job.get(*automation.at, job_id)
-        ended = deployed.wait(job_id)
-        yield f"job {job_id}", json.dumps(job.as_dict()).encode()
-        yield f"streams of job {job_id}", (ended.text + ended.output + ended.exception).encode()
-    for variable in automation.client.variable.list_by_automation_account(*automation.at):
-        yield f"variable {variable.name}", json.dumps(variable.as_dict()).encode()
-
-
-def everything(deployed: Deployed, jobs_before: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield all that the runs of this lab have left, with where it is."""
-    yield from blobs(deployed)
-    yield from entities(deployed)
-    yield from account(deployed, jobs_before)
-    yield "operations log", json.dumps(table_rows(deployed.lab), default=str, ensure_ascii=False).encode()
-    yield "journal", json.dumps(deployed.lab.journal()).encode()
-    for log in (deployed.lab.directory / "publisher").glob("*.log"):
-        yield f"the callback API's log {log.name}", log.read_bytes()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Before:
-    """What there was before: jobs, and the newest request."""
-
-    jobs: list[str]
-    request: int
-
-
-def now(deployed: Deployed) -> Before:
-    return Before(jobs=job_ids(deployed), request=deployed.lab.last_request())
 
 
 def assert_nowhere(deployed: Deployed, secrets: Mapping[str, str], said: Mapping[str, str], before: Before) -> None:

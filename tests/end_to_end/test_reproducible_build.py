@@ -11,30 +11,9 @@ from typing import Any
 import pytest
 
 from oci.build import WHEEL_CACHE
+from tests.support.build_definition import COPIED, DEFINITION
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("oci", "runbook_lib", "runbooks", "scripts")
-DEFINITION: dict[str, Any] = {
-    "version": "2026.11.0",
-    "channel": "stable",
-    "valid_days": 365,
-    "images": [
-        {"name": "studio", "repository": "vibedata/studio", "tag": "1.2", "digest": f"sha256:{7:064x}", "size": 5}
-    ],
-    "components": [
-        {
-            "name": "studio",
-            "type": "application",
-            "version": "1.2",
-            "artifact": "studio",
-            "resource_type": "Microsoft.App/containerApps",
-            "resource_name": "studio",
-            "depends_on": [],
-            "health": {"kind": "http", "path": "/healthz", "expected_status": 200, "timeout_seconds": 5},
-        }
-    ],
-    "policies": {"networkRetryPolicies": {"max_retries": 3, "delay_seconds": 2}},
-}
 
 
 def clone(folder: Path, *, names: list[str], settings: dict[str, str]) -> Path:

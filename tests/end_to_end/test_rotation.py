@@ -21,7 +21,7 @@ from azure.data.tables import TableServiceClient
 
 from runbook_lib.request_signing.signer import SigningKey
 from tests.end_to_end.deployed import ROOT, WAIT_SECONDS, Deployed
-from tests.end_to_end.test_no_secret_leaks import everything, identity, job_ids, now
+from tests.end_to_end.leavings import everything, identity, job_ids, now
 from tests.support import running_lab
 from tests.support.publisher_side import PublisherSide, publisher_side
 from tests.support.rotation_process import rotate

@@ -13,7 +13,7 @@ import pytest
 from lab.machine import tools
 from oci.layout import reader as layout_reader
 from oci.layout.writer import Descriptor, blob_path
-from tests.end_to_end.test_reproducible_build import DEFINITION
+from tests.support.build_definition import DEFINITION
 from tests.support.certificate_maker import AUTHORITY, Made, Wanted, make, pem
 from vibedata import cli
 

@@ -149,6 +149,17 @@ def test_no_file_repeats_the_name_of_its_folder() -> None:
     assert repeats == []
 
 
+def test_no_test_imports_another() -> None:
+    # What several share lives in tests/support, or, where it needs the deployed lab, beside the tests of it.
+    imports = {
+        (file.relative_to(ROOT).as_posix(), name)
+        for file in (ROOT / "tests").rglob("*.py")
+        for name in imported(file)
+        if name.startswith("tests.") and any(part.startswith("test_") for part in name.split("."))
+    }
+    assert sorted(imports) == []
+
+
 def test_modules_and_tests_stay_small() -> None:
     long = {
         file.relative_to(ROOT).as_posix(): lines

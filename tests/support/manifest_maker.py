@@ -3,9 +3,12 @@
 import copy
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import ValidationError
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.manifest import parse
@@ -74,3 +77,25 @@ def code_of(value: object) -> str:
     with pytest.raises(RunbookError) as caught:
         parse(content)
     return caught.value.code
+
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "oci" / "release-manifest.schema.json").read_text())
+
+
+def _ecma_pattern(validator: Any, pattern: str, instance: object, schema: object) -> Any:  # noqa: ARG001 - jsonschema's
+    """JSON Schema's patterns are ECMA-262: `$` is the end of the text, not also the place before a last newline."""
+    import re
+
+    if isinstance(instance, str) and not re.search(pattern.removesuffix("$") + r"\Z", instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+VALIDATOR = validators.extend(Draft202012Validator, {"pattern": _ecma_pattern})(SCHEMA)  # type: ignore[no-untyped-call]
+
+
+def component_with(**fields: object) -> dict[str, Any]:
+    candidate = document()
+    health = {name: fields.pop(name) for name in ("path", "expected_status") if name in fields}
+    candidate["components"][1] |= fields
+    candidate["components"][1]["health"] |= health
+    return candidate

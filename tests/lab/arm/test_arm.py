@@ -1,62 +1,16 @@
 """ARM: authentication, api-versions, throttling, the resource listing; by azure-mgmt-resource and plain requests."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import requests
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ManagedIdentityCredential
 from azure.mgmt.containerregistry import ContainerRegistryManagementClient
-from azure.mgmt.resource.resources import ResourceManagementClient
 
 from tests.support import oci_client as oci
+from tests.support.arm import SCOPE, VERSIONS, code, group, resources, send
 from tests.support.running_lab import LabUnderTest
 
-SCOPE = ["https://management.azure.com/.default"]
 LISTING = "/resources?api-version=2021-04-01"
-# What the runbooks themselves work with; test_managed_resources has the others.
-VERSIONS = {
-    "Microsoft.Automation/automationAccounts": "2024-10-23",
-    "Microsoft.ContainerRegistry/registries": "2025-11-01",
-    "Microsoft.Insights/dataCollectionRules": "2023-03-11",
-    "Microsoft.KeyVault/vaults": "2023-07-01",
-    "Microsoft.ManagedIdentity/userAssignedIdentities": "2023-01-31",
-    "Microsoft.OperationalInsights/workspaces": "2023-09-01",
-    "Microsoft.Storage/storageAccounts": "2023-05-01",
-}
-
-
-def group(lab: LabUnderTest) -> str:
-    return f"/subscriptions/{lab.env['VIBEDATA_SUBSCRIPTION_ID']}/resourceGroups/{lab.env['VIBEDATA_RESOURCE_GROUP']}"
-
-
-def send(
-    lab: LabUnderTest, path: str, method: str = "GET", *, token: str | None = None, **sent: object
-) -> requests.Response:
-    headers = {"Authorization": f"Bearer {token or oci.identity_token(lab)}"}
-    url = lab.env["VIBEDATA_ARM_ENDPOINT"] + path
-    return requests.request(method, url, headers=headers, timeout=30, **sent)  # type: ignore[arg-type]
-
-
-def code(answer: requests.Response) -> tuple[int, str]:
-    error = answer.json()["error"]
-    assert error["message"]
-    return answer.status_code, error["code"]
-
-
-@contextmanager
-def resources(lab: LabUnderTest) -> Iterator[ResourceManagementClient]:
-    with (
-        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
-        ResourceManagementClient(
-            credential,
-            lab.env["VIBEDATA_SUBSCRIPTION_ID"],
-            base_url=lab.env["VIBEDATA_ARM_ENDPOINT"],
-            credential_scopes=SCOPE,
-        ) as client,
-    ):
-        yield client
 
 
 def test_official_client_lists_every_resource_over_several_pages(lab: LabUnderTest) -> None:

@@ -16,8 +16,8 @@ from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
 from tests.support import oci_client as oci
 from tests.support.automation import ENVIRONMENT, RUNBOOK, Automation, automation, upload, wait_for, wheel
+from tests.support.image_imports import body, headers, post, url
 from tests.support.running_lab import LabUnderTest
-from tests.wire.container_registry.test_image_import import body, headers, post, url
 
 TEXT = "import time\ntime.sleep(60)\n"
 

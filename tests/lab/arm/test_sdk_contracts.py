@@ -29,13 +29,13 @@ from azure.mgmt.containerregistry.models import (
     TokenUpdateProperties,
 )
 
-from tests.lab.arm.test_arm import SCOPE, resources
-from tests.lab.monitor.test_alerts import monitor
 from tests.support import oci_client as oci
 from tests.support import running_lab, sdk_contracts
+from tests.support.arm import SCOPE, resources
 from tests.support.automation import ENVIRONMENT, RUNBOOK, automation, wheel
+from tests.support.image_imports import body, post, wait
+from tests.support.monitor import monitor
 from tests.support.running_lab import LabUnderTest
-from tests.wire.container_registry.test_image_import import body, post, wait
 
 ACCEPTED = Path(__file__).with_name("accepted_differences.json")
 REPOSITORY = "vibedata/contract"

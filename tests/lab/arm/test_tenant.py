@@ -4,8 +4,8 @@ import pytest
 import requests
 
 from lab.arm.types import known_version
-from tests.lab.arm.test_arm import code, group, send
 from tests.support import oci_client as oci
+from tests.support.arm import code, group, send
 from tests.support.running_lab import LabUnderTest
 
 TODAY = 1_795_824_000.0  # 2026-11-28

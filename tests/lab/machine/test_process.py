@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.support import release_signer, running_lab
+from tests.support.processes import processes_below, wait_until_none
 from tests.support.running_lab import LabUnderTest
 from vibedata import lab_process
 
@@ -32,26 +33,6 @@ def result(*arguments: str) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr + done.stdout
     shown: dict[str, Any] = json.loads(done.stdout)
     return shown
-
-
-def processes_below(directory: Path) -> list[int]:
-    """Return the processes with `directory` on their command line or as working directory: a lab and its servers."""
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            words = (process / "cmdline").read_bytes() + b"\0" + os.fsencode((process / "cwd").readlink())
-        except OSError:
-            continue
-        if process.name.isdecimal() and os.fsencode(directory) in words:
-            found.append(int(process.name))
-    return found
-
-
-def wait_until_none(directory: Path) -> None:
-    deadline = time.monotonic() + 30
-    while left := processes_below(directory):
-        assert time.monotonic() < deadline, f"still there: {left}"
-        time.sleep(0.02)
 
 
 @pytest.fixture

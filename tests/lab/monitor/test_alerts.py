@@ -1,30 +1,12 @@
 """Alert rules and the action group, by azure-mgmt-monitor."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.identity import ManagedIdentityCredential
-from azure.mgmt.monitor import MonitorManagementClient
 
 from lab.monitor.alerts_provider import GROUP_NAME, LOG_RULES, METRIC_RULES
-from tests.lab.arm.test_arm import SCOPE, code, group, send
+from tests.support.arm import code, group, send
+from tests.support.monitor import monitor
 from tests.support.running_lab import LabUnderTest
-
-
-@contextmanager
-def monitor(lab: LabUnderTest) -> Iterator[MonitorManagementClient]:
-    with (
-        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
-        MonitorManagementClient(
-            credential,
-            lab.env["VIBEDATA_SUBSCRIPTION_ID"],
-            base_url=lab.env["VIBEDATA_ARM_ENDPOINT"],
-            credential_scopes=SCOPE,
-        ) as client,
-    ):
-        yield client
 
 
 def test_official_client_reads_the_rules_and_the_group(lab: LabUnderTest) -> None:

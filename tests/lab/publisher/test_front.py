@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.lab.machine.test_process import processes_below, wait_until_none
 from tests.support import running_lab
+from tests.support.processes import processes_below, wait_until_none
 from tests.support.running_lab import LabUnderTest
 
 ECHO = """

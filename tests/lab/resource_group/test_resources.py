@@ -5,8 +5,8 @@ import requests
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from lab.resource_group.resources import API_VERSIONS
-from tests.lab.arm.test_arm import code, group, resources, send
 from tests.support import oci_client as oci
+from tests.support.arm import code, group, resources, send
 from tests.support.running_lab import LabUnderTest
 
 APP = "Microsoft.App/containerApps"

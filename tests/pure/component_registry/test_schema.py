@@ -1,8 +1,6 @@
 """What the component registry holds and how it is cut into batches, within Table Storage's limits: pure functions."""
 
-import dataclasses
 import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -39,44 +37,12 @@ from runbook_lib.component_registry.schema import (
     key_of,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.vault.credential_states import state_of
-from tests.support.release_maker import document
+from tests.support.component_maker import APP, IMAGE, VERSION, component, manifest, resource
 
-APP = "Microsoft.App/containerApps"
-VERSION = "2026.11.0"
-GROUP = "/subscriptions/s/resourceGroups/g/providers"
-IMAGE = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
-
-
-def resource(name: str, kind: str = APP, **fields: Any) -> Resource:
-    made = Resource(
-        resource_id=f"{GROUP}/{kind}/{name}",
-        type=kind,
-        name=name,
-        kind="",
-        location="westeurope",
-        sku="",
-        tags="",
-        version="",
-        provisioning_state="Succeeded",
-        created_at="2026-11-01T00:00:00Z",
-    )
-    return dataclasses.replace(made, **fields)
-
-
-def component(name: str, **fields: Any) -> dict[str, Any]:
-    made = {"name": name, "type": "application", "version": VERSION, "resource_type": APP, "resource_name": name}
-    return {**made, "depends_on": [], "health": {"kind": "none"}, **fields}
-
-
-def manifest(*components: Mapping[str, Any], **fields: Any) -> ReleaseManifest:
-    image = {"name": "studio", "repository": "vibedata/studio", "tag": VERSION, "digest": IMAGE, "size": 1}
-    made = document(**{"images": [image], "runbooks": [], **fields, "components": list(components)})
-    return parse(json.dumps(made).encode())
 
 
 def claimed(release: ReleaseManifest, *resources: Resource) -> tuple[Claim, ...]:

@@ -2,16 +2,13 @@
 
 import hashlib
 import json
-from base64 import b64decode, urlsafe_b64decode
+from base64 import b64decode
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -24,6 +21,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.trust.manifest import read_signature_manifest
 from runbook_lib.trust.signature import Subject, TrustPolicy, verify_envelope
 from tests.support.certificate_maker import AUTHORITY, Made, Wanted, make, new_key, pem
+from tests.support.envelope_check import base64url, verify_envelope_alone
 from tests.support.fake_clock import FakeClock
 
 NOW = FakeClock().now()
@@ -60,7 +58,6 @@ SUBJECT = Descriptor(
     artifact_type="application/vnd.vibedata.release-manifest.v1+json",
     annotations={"org.opencontainers.image.ref.name": "vibedata/release-manifest:2026.11.0"},
 )
-HASHES: dict[str, hashes.HashAlgorithm] = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 ROOT = make(AUTHORITY)
 BETWEEN = make(replace(AUTHORITY, name="CN=Vibedata Issuing", path_length=0), issuer=ROOT)
 LEAF = make(Wanted(), issuer=BETWEEN)
@@ -70,29 +67,6 @@ def signed_by(made: Made, *issuers: Made) -> Signature:
     chain = read_chain(pem(made, *issuers), now=NOW)
     signer = PemSigner(pem=made.key_pem, chain=chain)
     return notary_sign.sign(SUBJECT, Signing(chain=chain, signer=signer, clock=FakeClock()))
-
-
-def base64url(text: str) -> bytes:
-    assert not set(text) & set("=+/")
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def verify_envelope_alone(content: bytes) -> None:
-    """RFC 7515, 5.2 and RFC 7518, 3.4 and 3.5, with nothing of the code under test."""
-    envelope: dict[str, Any] = json.loads(content)
-    leaf = x509.load_der_x509_certificate(b64decode(envelope["header"]["x5c"][0], validate=True))
-    signature, key = base64url(envelope["signature"]), leaf.public_key()
-    signed = f"{envelope['protected']}.{envelope['payload']}".encode()
-    algorithm = HASHES[json.loads(base64url(envelope["protected"]))["alg"][2:]]
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        half = len(signature) // 2
-        assert half == {256: 32, 384: 48, 521: 66}[key.key_size]
-        numbers = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
-        key.verify(encode_dss_signature(*numbers), signed, ec.ECDSA(algorithm))
-    else:
-        assert isinstance(key, rsa.RSAPublicKey)
-        pss = padding.PSS(mgf=padding.MGF1(algorithm), salt_length=algorithm.digest_size)
-        key.verify(signature, signed, pss, algorithm)
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512", "PS256", "PS384", "PS512"])

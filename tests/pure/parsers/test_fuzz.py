@@ -50,8 +50,8 @@ from runbook_lib.trust.signature import verify_envelope
 from runbook_lib.vault.hmac_key import key_of
 from runbook_lib.vault.publisher_token import parse_token
 from runbooks.import_manifest import Parameters
-from tests.pure.trust.test_mutations import envelope_of, mutated
 from tests.support.manifest_maker import DOCUMENT
+from tests.support.mutations import envelope_of, mutated
 from tests.support.notary_fixtures import NOW, cases
 from tests.support.notary_maker import TARGET
 from tests.support.release_maker import artifact_of

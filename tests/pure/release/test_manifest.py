@@ -8,8 +8,7 @@ import pytest
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.manifest import parse
-from tests.pure.release.test_schema import _component_with
-from tests.support.manifest_maker import DOCUMENT, code_of, document
+from tests.support.manifest_maker import DOCUMENT, code_of, component_with, document
 
 
 def test_a_whole_manifest_is_read() -> None:
@@ -27,7 +26,7 @@ def test_a_whole_manifest_is_read() -> None:
 
 def test_a_message_shows_what_does_not_show() -> None:
     with pytest.raises(RunbookError, match=r"\\u3164"):
-        parse(json.dumps(_component_with(version="1\u3164")).encode())
+        parse(json.dumps(component_with(version="1\u3164")).encode())
     with pytest.raises(RunbookError, match=r"\\xad"):
         parse(json.dumps(document(**{"ver\u00adsion": 1})).encode())
 

@@ -12,8 +12,7 @@ from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import InstalledRelease, version_key
 from runbook_lib.release.rules import check_installable, in_the_way
-from tests.pure.release.test_schema import VALIDATOR
-from tests.support.manifest_maker import DOCUMENT, code_of, document
+from tests.support.manifest_maker import DOCUMENT, VALIDATOR, code_of, document
 
 
 def _broken(name: str) -> dict[str, Any]:

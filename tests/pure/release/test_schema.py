@@ -3,38 +3,23 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
+from jsonschema import Draft202012Validator
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.manifest import from_document, parse
-from tests.support.manifest_maker import DOCUMENT, code_of, document
-
-SCHEMA = json.loads((Path(__file__).parents[3] / "oci" / "release-manifest.schema.json").read_text())
+from tests.support.manifest_maker import DOCUMENT, SCHEMA, VALIDATOR, code_of, component_with, document
 
 
 def test_a_manifest_without_documents_is_read_as_before() -> None:
     older = {name: value for name, value in DOCUMENT.items() if name != "documents"}
     assert parse(json.dumps(older).encode()).documents == ()
     assert VALIDATOR.is_valid(older)
-
-
-def _ecma_pattern(validator: Any, pattern: str, instance: object, schema: object) -> Any:  # noqa: ARG001 - jsonschema's
-    """JSON Schema's patterns are ECMA-262: `$` is the end of the text, not also the place before a last newline."""
-    import re
-
-    if isinstance(instance, str) and not re.search(pattern.removesuffix("$") + r"\Z", instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
-
-
-VALIDATOR = validators.extend(Draft202012Validator, {"pattern": _ecma_pattern})(SCHEMA)  # type: ignore[no-untyped-call]
 
 
 def test_the_schema_is_a_valid_schema() -> None:
@@ -166,20 +151,12 @@ def test_parser_and_schema_agree_on_the_caps(length: int) -> None:
     assert_agreement(document(documents=[DOCUMENT["documents"][0]] * (length // 100 + length % 100)))
 
 
-def _component_with(**fields: object) -> dict[str, Any]:
-    candidate = document()
-    health = {name: fields.pop(name) for name in ("path", "expected_status") if name in fields}
-    candidate["components"][1] |= fields
-    candidate["components"][1]["health"] |= health
-    return candidate
-
-
 @pytest.mark.parametrize(
     "path", ["/", "/healthz", "/a/b.c;v=1/~x", "/healthz?", "/a?b=c/d?e&f=%C3%A9", "/a//b", "/%2F", "/:@!$&'()*+,;="]
 )
 def test_a_path_that_a_request_can_have_is_taken(path: str) -> None:
-    assert_agreement(_component_with(path=path))
-    parse(json.dumps(_component_with(path=path)).encode())
+    assert_agreement(component_with(path=path))
+    parse(json.dumps(component_with(path=path)).encode())
 
 
 @pytest.mark.parametrize(
@@ -190,8 +167,8 @@ def test_a_path_that_a_request_can_have_is_taken(path: str) -> None:
     ],
 )
 def test_a_path_that_no_request_can_have_is_refused(path: str) -> None:
-    assert_agreement(_component_with(path=path))
-    assert code_of(_component_with(path=path)) == "VD-MANIFEST-002"
+    assert_agreement(component_with(path=path))
+    assert code_of(component_with(path=path)) == "VD-MANIFEST-002"
 
 
 @pytest.mark.parametrize(
@@ -214,8 +191,8 @@ def test_a_path_that_no_request_can_have_is_refused(path: str) -> None:
     ],
 )
 def test_what_no_resource_and_no_answer_has_is_refused(fields: dict[str, object]) -> None:
-    assert_agreement(_component_with(**fields))
-    assert code_of(_component_with(**fields)) == "VD-MANIFEST-002"
+    assert_agreement(component_with(**fields))
+    assert code_of(component_with(**fields)) == "VD-MANIFEST-002"
 
 
 def test_every_policy_that_a_release_may_have_is_one_that_runbooks_obey() -> None:

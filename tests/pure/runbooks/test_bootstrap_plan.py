@@ -20,7 +20,7 @@ from runbook_lib.component_registry.schema import (
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.vault.credential_states import CredentialState
 from runbooks.bootstrap_registry import Facts, plan, report
-from tests.pure.component_registry.test_schema import component, manifest, resource
+from tests.support.component_maker import component, manifest, resource
 
 # The plan never touches them.
 UNTOUCHED: Any = ComponentTables.__new__(ComponentTables)

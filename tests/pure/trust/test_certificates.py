@@ -12,41 +12,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from runbook_lib.trust.certificates import MAX_CHAIN_LENGTH
 from tests.support.certificate_maker import AUTHORITY, KEY_USAGES, Made, Wanted, make
-from tests.support.chains import authority, code_of, leaf
+from tests.support.chains import CERTIFIES, ELSEWHERE, IS_CA, SIGNS, UNKNOWN, authority, built, code_of, leaf
 from tests.support.notary_fixtures import NOW
 from tests.support.notary_maker import INTERMEDIATE, LEAF, ROOT, fingerprint
 
 SECOND = timedelta(seconds=1)
-
-
-def built(
-    issuer: Made, *extensions: tuple[x509.ExtensionType, bool], key: object = None, signer: object = None
-) -> Made:
-    """Return a certificate with exactly these extensions, for `key` (default: the leaf's), by the issuer's key."""
-    own = key or LEAF.key
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(LEAF.certificate.subject)
-        .issuer_name(issuer.certificate.subject)
-        .public_key(own.public_key())  # type: ignore[attr-defined]
-        .serial_number(7)
-        .not_valid_before(NOW - timedelta(days=1))
-        .not_valid_after(NOW + timedelta(days=1))
-    )
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical=critical)
-    return Made(certificate=builder.sign(signer or issuer.key, hashes.SHA256()), key=own)  # type: ignore[arg-type]
-
-
-def usage(*names: str) -> x509.KeyUsage:
-    return x509.KeyUsage(**{name: name in names for name in KEY_USAGES})
-
-
-SIGNS = (usage("digital_signature"), True)
-CERTIFIES = (usage("key_cert_sign"), True)
-IS_CA = (x509.BasicConstraints(ca=True, path_length=None), True)
-UNKNOWN = (x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"), True)
-ELSEWHERE = (x509.NameConstraints([x509.DNSName("example.com")], None), True)
 
 
 def test_a_good_chain_is_good() -> None:

@@ -8,9 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from runbook_lib.trust.certificates import MAX_CERTIFICATE_BYTES
-from tests.pure.trust.test_certificates import SIGNS, UNKNOWN, built
 from tests.support.certificate_maker import Made
-from tests.support.chains import code_of
+from tests.support.chains import SIGNS, UNKNOWN, built, code_of
 from tests.support.notary_maker import (
     CHAIN,
     ECDSA_SHA1,

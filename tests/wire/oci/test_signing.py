@@ -15,8 +15,8 @@ from oci.signing import notary as notary_sign
 from oci.signing.notary import Signature
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from tests.pure.oci.test_notary_sign import verify_envelope_alone
 from tests.support.certificate_maker import AUTHORITY, PublicKey, Wanted, certify, make, pem
+from tests.support.envelope_check import verify_envelope_alone
 from tests.support.running_lab import LabUnderTest
 from vibedata.release import signing as release_signing
 

@@ -21,10 +21,10 @@ from runbook_lib.spool import container as spool
 from runbook_lib.spool.keys import spool_keys
 from tests.support.callback_rig import DEPLOYMENT, SAMPLE, TAKEN, Rig, rig
 from tests.support.log_reader import table_rows
+from tests.support.operations_run import INGESTION, Run
 from tests.support.runbook_run import run as runbook_run
 from tests.support.running_lab import LabUnderTest
 from tests.support.scripted_server import Answer, ScriptedServer
-from tests.wire.operations_log.test_delivery import INGESTION, Run
 
 TOKEN = "publisher-acr-token"
 BOMB_BYTES = 24 * 1024 * 1024

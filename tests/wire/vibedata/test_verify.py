@@ -10,11 +10,11 @@ import pytest
 from oci.layout.writer import blob_path
 from oci.push import read_release
 from tests.support.certificate_maker import AUTHORITY, Wanted, make, pem
+from tests.support.one_bit import kept, variants
 from tests.support.pushed_release import ISSUER, SERVICE, VERSION, make_release, push_now, writes
 from tests.support.release_maker import container_registry, digest_of
 from tests.support.release_signer import ENVELOPE_TYPE, SIGNATURE_TYPE, ReleaseSigner, descriptor, usual_signer
 from tests.support.running_lab import LabUnderTest
-from tests.wire.trust.test_one_bit import kept, variants
 from vibedata import cli
 
 CHECKS = ["signature", "trust", "release manifest", "expiry", "content"]

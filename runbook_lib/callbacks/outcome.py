@@ -1,0 +1,44 @@
+"""How the outcome of a report's delivery is told: by an error of the callbacks' own, in the log, and in the output."""
+
+import hashlib
+
+from runbook_lib.callbacks.client import CallbackReport
+from runbook_lib.callbacks.payloads import Payload, to_json
+from runbook_lib.errors import ErrorEntry, RunbookError
+from runbook_lib.errors import callbacks as callbacks_errors
+from runbook_lib.network.failures import name_error
+from runbook_lib.operations_log.events import Entry
+
+
+def named(entry: ErrorEntry, error: Exception) -> RunbookError:
+    """Return a callback's own error as it is, any other as `entry`, its cause in the words of the catalogue."""
+    own = name_error(error)
+    if own is not None and own.area == callbacks_errors.AREA:
+        return own
+    if own is None:
+        return entry.error(type(error).__name__)
+    told = entry.error(f"{own.code}: {own.message}")
+    told.origin = own.origin
+    return told
+
+
+def kept_nowhere(payload: Payload) -> str:
+    """Return a line for the job's output, the last resort; a payload holds nothing that may not be seen."""
+    return f"callback that is kept nowhere else: {to_json(payload).decode()}"
+
+
+def event_of(report: CallbackReport, outcome: str, error_code: str = "") -> Entry:
+    """Return the event: what has left the tenant stands in the customer's own log."""
+    content = to_json(report.payload)
+    return Entry(
+        step="run",
+        action="callback",
+        target=report.payload.kind,
+        outcome=outcome,
+        error_code=error_code,
+        details={
+            "ReportId": report.report_id,
+            "Sha256": hashlib.sha256(content).hexdigest(),
+            "Content": content.decode("ascii"),
+        },
+    )
