@@ -68,6 +68,31 @@ def test_no_comment_cites_a_section_by_its_number() -> None:
     assert found == []
 
 
+def test_no_page_speaks_of_a_bare_registry() -> None:
+    """Container registry and component registry are two things. Contracts and facts have their sources' words."""
+    found = []
+    for page in PAGES:
+        if page.name in ("design.md", "azure-facts.md", "THIRD-PARTY-NOTICES.md"):
+            continue
+        text = " ".join(re.sub(r"`[^`]*`", "", page.read_text(encoding="utf-8")).split())
+        bare = re.finditer(r"(?:([\w-]+) )?(?<![\w./-])registr(?:y|ies)\b", text, re.IGNORECASE)
+        found += [(page.name, text[each.start() : each.end() + 30]) for each in bare if not named(each[1] or "")]
+    assert found == []
+
+
+def named(word: str) -> bool:
+    """Tell whether a word before `registry` says which one is meant."""
+    return word.lower() in ("container", "component", "docker", "app", "package")
+
+
+def test_the_glossary_is_in_order_and_its_words_are_used() -> None:
+    words = re.findall(r"^\| ([a-z ]+) \|", (DOCS / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)[1:]
+    assert len(words) >= 25
+    assert words == sorted(words)
+    pages = " ".join(" ".join(page.read_text(encoding="utf-8") for page in PAGES if page.stem != "glossary").split())
+    assert [word for word in words if not re.search(rf"\b{word}s?\b", pages)] == []
+
+
 def test_the_floors_are_told_as_they_are() -> None:
     text = house.PAGE.read_text(encoding="utf-8").partition("From the ground up:")[2].partition("<!--")[0]
     told = tuple(set(re.findall(r"`(\w+)`", line)) for line in re.findall(r"^\d+\. (.+)$", text, re.MULTILINE))
