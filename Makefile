@@ -15,8 +15,8 @@ demo: set-up ## A local Azure, a release with real images, the whole chain as jo
 test: set-up lint ## Every test
 	@$(VENV)/pytest -q -n 2 --dist loadfile
 
-check: set-up lint ## The inner loop: lint, types, the house's rules, pure tests
-	@$(VENV)/pytest -q -n 2 --dist loadfile tests/house tests/pure
+check: set-up lint ## The inner loop: lint, types, the house's rules, pure tests; without the slow ones
+	@$(VENV)/pytest -q -n 2 --dist loadfile -m "not slow and not soak" tests/house tests/pure
 
 soak: set-up ## Hours: trouble at every request of a rotation, 100,000 hostile inputs for each parser
 	@$(VENV)/pytest -q -s -m soak

@@ -25,7 +25,7 @@ from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_rele
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, parse
 from runbook_lib.release.model import LATEST, ReleaseManifest, version_key
 
-# Requests in flight at once. Each upload holds one piece in memory (container_registry_writer.PIECE_BYTES).
+# Requests in flight at once. Each upload holds one piece in memory (oci/container_registry/writer.py, PIECE_BYTES).
 MAX_PARALLEL = 8
 # How much of a name from a folder's index an error shows.
 SHOWN = 40

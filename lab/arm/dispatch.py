@@ -56,7 +56,8 @@ class Arm:
         self._extensions: list[ResourceType] = []
         self._scoped: dict[tuple[str, ...], Mapping[str, Scoped]] = {}
         self._listed: list[Callable[[], Iterable[Resource]]] = []
-        # Tells whether the group has a top-level resource with an id; arm_resources, which has them all, sets it.
+        # Tells whether the group has a top-level resource with an id. lab/resource_group/provider.py, which knows them
+        # all, sets it.
         self.exists: Callable[[str], bool] = lambda _resource_id: False
         self._operations = Operations()
         self._throttle = Throttle(now=lab.clock.now, subscription_id=home.subscription_id)

@@ -2,7 +2,7 @@
 
 Docker Registry 2.8 has the bytes. What it leaves out or does otherwise is done here: a chunk out of order is 416 (it
 would append it), a range behind a blob's end is 416 with a body, a digest that is none is 400 before a byte is read;
-and nobody reads a link while it is written (container_registry_index.py). Only sha256 is taken.
+and nobody reads a link while it is written (lab/container_registry/index.py). Only sha256 is taken.
 """
 
 import re

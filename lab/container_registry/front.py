@@ -1,10 +1,10 @@
 """ACR's data plane in front of a Docker Registry: OCI distribution with ACR's authentication, tags and referrers.
 
-Faithful: the 401 challenge before everything (container_registry_tokens.py), the OCI distribution API with the
+Faithful: the 401 challenge before everything (lab/container_registry/access.py), the OCI distribution API with the
 referrers API and `OCI-Subject` of its version 1.1 (which Docker Registry 2.8 lacks), ACR's own API
-(container_registry_acr.py), manifests up to 4 MiB, digests kept from push to pull; a manifest is answered in its own
-media type or not at all. The bytes are Docker Registry's: it stores blobs and manifests and refuses a manifest whose
-parts it does not have. Tags and subjects are the front's (container_registry_index.py).
+(lab/container_registry/acr_api.py), manifests up to 4 MiB, digests kept from push to pull; a manifest is answered in
+its own media type or not at all. The bytes are Docker Registry's: it stores blobs and manifests and refuses a manifest
+whose parts it does not have. Tags and subjects are the front's (lab/container_registry/index.py).
 Left out: the 307 of a blob to blob storage (the bytes come at once), data-plane rate limits (a fault `throttle` injects
 a 429), conversion to schema 1, retention, quarantine, locks.
 Sources: OCI distribution specification 1.1; Azure/acr docs; azure-containerregistry 1.2.0; docker/distribution 2.8.

@@ -1,4 +1,6 @@
-"""Microsoft.ContainerRegistry/registries in ARM: `importImage`, a long-running operation. GET is arm_resources.py's.
+"""Microsoft.ContainerRegistry/registries in ARM: `importImage`, a long-running operation.
+
+lab/resource_group/provider.py answers GET.
 
 Faithful: the body's fields are those of azure-mgmt-containerregistry 15.0.0 and no others; a source has a resourceId or
 a registryUri, an image a tag or a digest, not both (Azure/azure-cli#14337); 202 with Location and Retry-After 10

@@ -30,7 +30,10 @@ SCOPE_MAP = "vibedata-releases"
 
 
 def register(arm: Arm) -> None:
-    """Add the registry's tokens, and make the one token that the lab starts with; GET is publisher_resources.py's."""
+    """Add the registry's tokens, and make the one token that the lab starts with.
+
+    lab/publisher/resources.py answers GET of the registry.
+    """
     service = _Tokens(arm)
     service.deploy()
 

@@ -13,7 +13,7 @@ CONNECTIONS_PER_HOST = 64
 HOSTS = 16
 READ_BYTES = 256 * 1024
 # Of an answer that is read whole, after decoding: the SDKs ask for no other. Blobs come in ranges of 4 MiB
-# (azure_clients.MAX_BLOB_RANGE_BYTES), listings in pages of some MB.
+# (MAX_BLOB_RANGE_BYTES in runbook_lib/azure/clients.py), listings in pages of some MB.
 MAX_CONTENT_BYTES = 16 * 1024 * 1024
 
 

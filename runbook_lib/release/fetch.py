@@ -52,7 +52,7 @@ def resolve_release(reader: ContainerRegistryReader, tag: str) -> Manifest | Non
 def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> FetchedRelease:
     """Return the release manifest in `artifact`, parsed.
 
-    Raises RunbookError VD-MANIFEST-001 (its content is not there), the errors of `release_manifest.parse`, and the
+    Raises RunbookError VD-MANIFEST-001 (its content is not there), the errors of `manifest.parse`, and the
     reader's.
     """
     content = reader.blob(REPOSITORY, artifact.content_digest, artifact.content_size)

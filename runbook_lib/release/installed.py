@@ -46,7 +46,7 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     Not simply the newest in artifact storage: after a downgrade that is another one, and it cannot be deleted. That the
     release has expired is no reason to refuse it: what is installed must be operated on. Raises RunbookError
     VD-MANIFEST-010 (no such release), -008 (stored twice), VD-STORAGE-001 (no container), VD-TRUST-030 (nobody is
-    trusted), the errors of `stored_release.read_stored` and the reader's, and azure.core's.
+    trusted), the errors of `read_stored` and the reader's, and azure.core's.
     """
     trust_policy(context.settings)  # without it nothing need be looked for
     stored = _releases(context, version or None)
@@ -94,7 +94,7 @@ def those_that_are_good(context: "Context", stored: Iterable[InstalledRelease]) 
 def stored_release(context: "Context", release: InstalledRelease) -> StoredRelease:
     """Return a release from artifact storage, verified; the operations log tells how that went.
 
-    Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `stored_release.read_stored`, and azure.core's.
+    Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `read_stored`, and azure.core's.
     """
     policy = trust_policy(context.settings)
     target = f"{artifact_storage.CONTAINER}/{artifact_storage.blob_name(release)}"

@@ -59,7 +59,7 @@ def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, po
 
     Raises RunbookError VD-MANIFEST-010 (not there), VD-TRUST-032 (no signature beside it), -033 (the signature is of
     another release), those of `verify_envelope`, VD-STORAGE-003 (the content is not what the name says, or says another
-    version), those of `release_manifest.parse`, and azure.core's.
+    version), those of `manifest.parse`, and azure.core's.
     """
     # 1.
     signature = read_part(blob_service, release, SIGNATURE)

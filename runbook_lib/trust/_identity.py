@@ -18,7 +18,7 @@ Identity: TypeAlias = "Counter[frozenset[tuple[str, str | bytes]]]"
 
 
 def read_identity(text: str) -> Identity:
-    """Return the identity that a policy names, in any of the forms of `notary_names`.
+    """Return the identity that a policy names, in any of the forms of `_names`.
 
     Raises RunbookError VD-TRUST-012: it is no subject, or empty, which would trust a certificate without a name.
     """

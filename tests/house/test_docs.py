@@ -7,14 +7,21 @@ from pathlib import Path
 import pytest
 
 from scripts.pages import house
+from tests.house.test_rooms import FLOORS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 FOLDERS = ("runbook_lib", "runbooks", "oci", "publisher", "vibedata", "scripts", "lab", "bench", "tests")
 # A heading of a page, as comments and pages cite it: `docs/azure-facts.md#arm-throttling`, or ` and #import` after one.
 CITATION = re.compile(r"docs/([\w-]+\.md)((?:#[\w-]+)(?: and #[\w-]+)*)")
 BY_NUMBER = re.compile(r"#.*\bsections? \d|\bsections? \d+ of design|design section|azure-facts, section")
+
+
+# A file of the project, as comments and pages name it. The worked examples add files of their own, and Azure/acr has a
+# folder docs, too.
+NAMED_FILE = re.compile(rf"(?<![\w/.-])(?:{'|'.join((*FOLDERS, 'docs'))})/[\w/-]+\.(?:py|md|txt|toml|sh)\b")
+OF_OTHERS = re.compile(r"leave_note|app_configuration|docs/AAD-OAuth\.md")
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -41,6 +48,15 @@ def test_each_heading_that_is_cited_is_there() -> None:
     assert [(file, page, anchor) for file, page, anchor in sorted(cited) if anchor not in anchors(page)] == []
 
 
+def test_each_file_that_a_page_or_comment_names_is_there() -> None:
+    pages = [(str(page.relative_to(ROOT)), page.read_text(encoding="utf-8")) for page in PAGES]
+    product = [(file, text) for file, text in texts() if not file.startswith("tests/")]
+    named = {(where, name) for where, text in (*pages, *product) for name in NAMED_FILE.findall(text)}
+    assert len(named) > 100
+    gone = [(where, name) for where, name in sorted(named) if not (ROOT / name).is_file()]
+    assert [found for found in gone if not OF_OTHERS.search(found[1])] == []
+
+
 def test_no_comment_cites_a_section_by_its_number() -> None:
     found = [
         (file, line)
@@ -50,6 +66,37 @@ def test_no_comment_cites_a_section_by_its_number() -> None:
         if BY_NUMBER.search(line)
     ]
     assert found == []
+
+
+def test_no_page_speaks_of_a_bare_registry() -> None:
+    """Container registry and component registry are two things. Contracts and facts have their sources' words."""
+    found = []
+    for page in PAGES:
+        if page.name in ("design.md", "azure-facts.md", "THIRD-PARTY-NOTICES.md"):
+            continue
+        text = " ".join(re.sub(r"`[^`]*`", "", page.read_text(encoding="utf-8")).split())
+        bare = re.finditer(r"(?:([\w-]+) )?(?<![\w./-])registr(?:y|ies)\b", text, re.IGNORECASE)
+        found += [(page.name, text[each.start() : each.end() + 30]) for each in bare if not named(each[1] or "")]
+    assert found == []
+
+
+def named(word: str) -> bool:
+    """Tell whether a word before `registry` says which one is meant."""
+    return word.lower() in ("container", "component", "docker", "app", "package")
+
+
+def test_the_glossary_is_in_order_and_its_words_are_used() -> None:
+    words = re.findall(r"^\| ([a-z ]+) \|", (DOCS / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)[1:]
+    assert len(words) >= 25
+    assert words == sorted(words)
+    pages = " ".join(" ".join(page.read_text(encoding="utf-8") for page in PAGES if page.stem != "glossary").split())
+    assert [word for word in words if not re.search(rf"\b{word}s?\b", pages)] == []
+
+
+def test_the_floors_are_told_as_they_are() -> None:
+    text = house.PAGE.read_text(encoding="utf-8").partition("From the ground up:")[2].partition("<!--")[0]
+    told = tuple(set(re.findall(r"`(\w+)`", line)) for line in re.findall(r"^\d+\. (.+)$", text, re.MULTILINE))
+    assert told == FLOORS
 
 
 def test_the_map_of_the_house_is_what_the_folders_say() -> None:

@@ -84,7 +84,8 @@ def test_every_entry_is_used_by_its_name() -> None:
 def test_the_documentation_names_known_codes() -> None:
     pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
     named = {(page.name, code) for page in pages for code in CODE.findall(page.read_text(encoding="utf-8"))}
-    assert {(page, code) for page, code in named if code not in CATALOGUE} == set()
+    # The worked example adds a code of its own, which is free.
+    assert {(page, code) for page, code in named if code not in CATALOGUE} == {("CONTRIBUTING.md", "VD-PARAM-090")}
 
 
 def test_the_page_is_up_to_date() -> None:
