@@ -90,7 +90,7 @@ def _area(entry: ErrorEntry) -> str:
 
 
 def _again(entry: ErrorEntry) -> str:
-    return "yes" if entry.retryable else "no, mend the cause first"
+    return "yes" if entry.retryable else "no, correct the cause first"
 
 
 if __name__ == "__main__":

@@ -24,11 +24,12 @@ from vibedata.status.text import text
 EXAMPLES = """\
 examples:
   vibedata status
-  vibedata status --html status.html      a page to open in a browser, to print or to send
+  vibedata status --html status.html      write a page to open in a browser, to print or to send
   vibedata status --output json
 
-It shows what check_health last recorded; `vibedata invoke check_health` looks anew. Exit code 0 where all could be
-read, however ill the components are. Settings come from VIBEDATA_* in the environment (`source .lab/lab.env`).
+It shows what check_health recorded last. `vibedata invoke check_health` checks again. Exit code 0: it could read
+everything, even if components are ill; 1: it could not read some part, and names it. Settings come from VIBEDATA_* in
+the environment. For the lab, first type: source .lab/lab.env
 """
 
 T = TypeVar("T")
@@ -43,7 +44,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also write it as one self-contained HTML page")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write the status to this file, as one self-contained HTML page"
+    )
     parser.set_defaults(run=run)
 
 
