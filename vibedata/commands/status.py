@@ -18,7 +18,7 @@ from vibedata.output import show
 from vibedata.session import open_session
 from vibedata.status.facts import Run, Trouble
 from vibedata.status.page import page
-from vibedata.status.report import COMPONENT_REGISTRY, RUNS, TABLES, Seen, report
+from vibedata.status.report import COMPONENT_REGISTRY, RUNS, TABLES, StatusReadings, report
 from vibedata.status.text import text
 
 EXAMPLES = """\
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if seen.troubles else 0
 
 
-def read(session: AzureSession) -> Seen:
+def read(session: AzureSession) -> StatusReadings:
     """Read it all. What cannot be read is told, and the rest shown: status is for the day when something is broken.
 
     Raises RunbookError where nothing at all can be read.
@@ -87,7 +87,7 @@ def read(session: AzureSession) -> Seen:
 
     entities = tried(COMPONENT_REGISTRY, lambda: read_tables(tables))
     runs = tried(RUNS, lambda: read_runs(account))
-    return Seen(
+    return StatusReadings(
         at=SYSTEM_CLOCK.now(),
         scope=f"{settings.resource_group}, subscription {settings.subscription_id}",
         entities=entities,
