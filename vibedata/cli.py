@@ -24,8 +24,8 @@ from vibedata.terminal import filtered_output
 EPILOG = """\
 examples:
   vibedata lab up --detach           start a local Azure in .lab
-  vibedata COMMAND --help            a command's own examples
-  vibedata lab status --output json  the same for programs
+  vibedata COMMAND --help            show a command's options and examples
+  vibedata lab status --output json  show the result as JSON, for programs
 """
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 USAGE = 2  # as argparse has it

@@ -13,16 +13,16 @@ _REMEDIES = {
     errno.EPERM: "name a place in a folder that you can write to, or give yourself the right to this one",
     errno.EROFS: "name a place in a folder that you can write to: this file system is read-only",
     errno.ENAMETOOLONG: "name a shorter path",
-    errno.ENOENT: "check the path: a folder in it is not there",
+    errno.ENOENT: "check the path: a folder in it does not exist",
     errno.EISDIR: "name a file, not a folder",
-    errno.ENOTDIR: "check the path: something in it is no folder",
-    errno.EEXIST: "name another path: something else is there",
+    errno.ENOTDIR: "check the path: a part of it is not a folder",
+    errno.EEXIST: "name another path: this one is taken",
     errno.ELOOP: "name the file or folder itself, not a link to it",
     errno.EINVAL: "name a plain file",
     errno.EIO: "check the disk",
     errno.EBADF: "give the command an output that is open",
 }
-_ANY = "check the path, and what stands there"
+_ANY = "check the path, and the file that is there"
 # Of these the cause is here, whatever was being written.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
@@ -43,7 +43,7 @@ def lost_output(error: OSError) -> CommandError:
     """Return the message for output that could not be written."""
     return CommandError(
         f"not all output could be written: {error.strerror or type(error).__name__}",
-        remedy=f"{_REMEDIES.get(error.errno or 0, _ANY)}; what the command did is done, and a rerun is safe",
+        remedy=f"{_REMEDIES.get(error.errno or 0, _ANY)}; the changes that the command made stay, and a rerun is safe",
     )
 
 

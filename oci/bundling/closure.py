@@ -42,7 +42,7 @@ def closure(runbook: str, sources: Mapping[str, str]) -> Closure:
         for module in filter(_is_ours, imports.modules):
             own = _file_of(module, sources)
             if own is None:
-                raise unfit(file, f"it imports {module}, which is not there")
+                raise not_bundled(file, f"it imports {module}, which is not there")
             waiting += _with_packages(own)
         for name in filter(_is_ours, imports.names):
             waiting += _with_packages(_file_of(name, sources))
@@ -60,26 +60,26 @@ def check_available(runbook: str, foreign: frozenset[str], *, packaged: frozense
         raise build.RUNBOOK_NOT_BUNDLED.error(f"no locked package has {', '.join(missing)}", target=runbook)
 
 
-def unfit(file: str, detail: str) -> RunbookError:
+def not_bundled(file: str, detail: str) -> RunbookError:
     """Return the error for a source file that cannot be part of a built runbook."""
     return build.RUNBOOK_NOT_BUNDLED.error(detail, target=file)
 
 
 def _imports_of(file: str, sources: Mapping[str, str], *, is_runbook: bool) -> Imports:
     if file not in sources:
-        raise unfit(file, "there is no such file")
+        raise not_bundled(file, "there is no such file")
     try:
         tree = ast.parse(sources[file], filename=file, feature_version=PYTHON_VERSION)
         imports = imports_of(tree, package=file.rpartition("/")[0].replace("/", "."))
     except SyntaxError as error:
         version = ".".join(map(str, PYTHON_VERSION))
-        raise unfit(file, f"line {error.lineno}: {error.msg} (Python {version})") from error
+        raise not_bundled(file, f"line {error.lineno}: {error.msg} (Python {version})") from error
     except RunbookError as error:
-        raise unfit(file, error.detail) from error
+        raise not_bundled(file, error.detail) from error
     if not is_runbook:
         return imports
     if not any(map(_assigns_runbook, tree.body)):
-        raise unfit(file, "it does not assign RUNBOOK")
+        raise not_bundled(file, "it does not assign RUNBOOK")
     return Imports(imports.modules | {MAIN_MODULE}, imports.names)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from oci.bundling.bundle import LOADER_FILE, normalised
 from oci.bundling.clone import Clone, clone_at
-from oci.bundling.closure import unfit
+from oci.bundling.closure import not_bundled
 from oci.files import reading as local_files
 from oci.files.reading import FileRefusedError
 from oci.release.definition import MAX_VALID_DAYS
@@ -59,18 +59,18 @@ def _python_files(root: Path) -> Iterator[str]:
             for name in names:
                 path = (Path(folder) / name).relative_to(root).as_posix()
                 if name in folders:
-                    raise unfit(path, "it is a link")
+                    raise not_bundled(path, "it is a link")
                 if name.endswith(".py"):
                     yield path
 
 
 def _read(root: Path, file: str) -> bytes:
     if not _PATH.fullmatch(file):
-        raise unfit(ascii(file), "a file's name takes ASCII letters, digits, _, - and dots")
+        raise not_bundled(ascii(file), "a file's name takes ASCII letters, digits, _, - and dots")
     try:
         return local_files.read_below(root, *file.split("/"), max_bytes=MAX_SOURCE_BYTES)
     except FileRefusedError as error:
-        raise unfit(file, str(error)) from error
+        raise not_bundled(file, str(error)) from error
 
 
 def sources_of(files: Mapping[str, bytes]) -> dict[str, str]:

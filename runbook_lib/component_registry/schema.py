@@ -99,8 +99,8 @@ class Row:
         return self.partition, self.name
 
     @property
-    def leaves(self) -> bool:
-        """Whether the row marks an entity that has gone; there is nothing to mark where there is none."""
+    def marks_gone(self) -> bool:
+        """Whether the row marks an entity that has gone. If the table has no such entity, there is nothing to mark."""
         return self.columns.get("state") in (VANISHED, FORMER)
 
 
@@ -155,7 +155,7 @@ class Batch:
 
 def _is_like(row: Row, entity: Entity | None) -> bool:
     if entity is None:
-        return row.leaves
+        return row.marks_gone
     return all(entity.get(column) == value for column, value in row.columns.items())
 
 

@@ -191,10 +191,10 @@ def _operations(rows: Sequence[Row], seen: Mapping[Key, Recorded], now: datetime
         known = seen.get(row.key)
         entity = {"PartitionKey": row.partition, "RowKey": row.name, **row.columns, "updatedAt": written}
         if known is None:
-            if not row.leaves:
+            if not row.marks_gone:
                 yield "create", {**entity, **row.at_first, "registeredAt": written}
             continue
-        if known.state == VANISHED and not row.leaves:
+        if known.state == VANISHED and not row.marks_gone:
             entity |= row.at_first
         condition = {"mode": UpdateMode.MERGE, "etag": known.etag, "match_condition": MatchConditions.IfNotModified}
         yield "update", entity, condition

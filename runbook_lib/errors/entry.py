@@ -97,7 +97,7 @@ class RunbookError(Exception):
 
     def __str__(self) -> str:
         """Return the whole story in four lines: what, why, what to do, whether to run again."""
-        again = "run it again, nothing is lost" if self.retryable else "mend the cause first; then a rerun is safe"
+        again = "run it again, nothing is lost" if self.retryable else "correct the cause first; then a rerun is safe"
         return f"{self.code}: {self.message}\n  cause: {self.cause}\n  what to do: {self.remedy}\n  rerun: {again}"
 
     def as_json(self) -> dict[str, object]:

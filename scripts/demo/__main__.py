@@ -108,7 +108,7 @@ def _demo(deployment: Deployment) -> int:
     )
     deploy(session, bootstrap, deployment, _report)
     if deployment.status == "failed":
-        raise CommandError("the deployment failed", remedy="what the failed step says above")
+        raise CommandError("the deployment failed", remedy="do what the failed step says above")
     for command in ROTATIONS:
         _command(deployment, command)
     # The first run after the key has arrived: the reports that wait reach the publisher.

@@ -38,14 +38,16 @@ AREAS = {
 INTRODUCTION = """\
 # Errors
 
-Every failure of a run has a code, which keeps its meaning; what only a command can meet (an option, a file that cannot
-be written, the lab) says what to do without one. A run that fails prints its code, and its last line of output holds it
-as `error` in one JSON object: `code`, `message`, `cause`, `remedy`, `retryable`. What was made before a failure stays
-made and is found by the next run: no run has to be undone, and each is safe to repeat.
+Every failure of a run has a code, and a code keeps its meaning. Some failures have no code, because only a command can
+meet them: a wrong option, a file that cannot be written, the lab. They still say what to do.
+
+A run that fails prints its code. Its last line of output is a JSON object with the member `error`: `code`, `message`,
+`cause`, `remedy`, `retryable`. Changes that a run made before its failure stay, and the next run finds them. You never
+have to undo a run, and you can safely repeat each.
 
 Exit codes: 1 failed, 2 bad parameters or settings.
 
-Each code's section has an example, how to check, whose task it is, and the command to type; a word in capitals in a
+Each code's section has an example, how to check, whose task it is, and the command to type. A word in capitals in a
 command stands for a value of yours.
 
 *Made from `runbook_lib/errors/` and `scripts/pages/error_guides/` by `python -m scripts.pages.errors`.*
@@ -90,7 +92,7 @@ def _area(entry: ErrorEntry) -> str:
 
 
 def _again(entry: ErrorEntry) -> str:
-    return "yes" if entry.retryable else "no, mend the cause first"
+    return "yes" if entry.retryable else "no, correct the cause first"
 
 
 if __name__ == "__main__":

@@ -34,13 +34,13 @@ a release definition:
                    "health": {"kind": "http", "path": "/healthz", "expected_status": 200, "timeout_seconds": 5}}],
    "policies": {"networkRetryPolicies": {"max_retries": 3, "delay_seconds": 2}}}
 
-The same commit and definition give the same bytes, wherever and whenever they are built. The release's time is the
-commit's; SOURCE_DATE_EPOCH stands in for it. The folder holds an OCI image layout (oci-layout, index.json, blobs/) and
-the built runbooks, which are plain text (runbooks/*.py); a former build in it is replaced as a whole.
+The same commit and definition give the same bytes on every machine and at any time. The release has its commit's
+time; SOURCE_DATE_EPOCH gives another. The folder holds an OCI image layout (oci-layout, index.json, blobs/) and
+the built runbooks as plain text (runbooks/*.py). A new build replaces the former build in the folder as a whole.
 
-The key that signs stays in a Key Vault: --signing-key takes its id, https://VAULT/keys/NAME/VERSION, or a PEM file for
-tests. The signature alone differs from build to build: it has its own time, and ECDSA and RSA-PSS are randomised.
-Without key and chain the release is unsigned, and can be looked at but not pushed.
+The signing key stays in a Key Vault: --signing-key takes its id, https://VAULT/keys/NAME/VERSION. For tests it takes a
+PEM file. Only the signature is new in each build: it has its own time, and ECDSA and RSA-PSS are randomised.
+Without key and chain the release is unsigned: you can look at it, but `vibedata push` refuses it.
 """
 
 
@@ -60,13 +60,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE",
         help="the release definition: JSON with version, channel, valid_days, images, components, policies",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the release")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write the release to")
     parser.add_argument(
         "--wheels",
         type=Path,
         default=PROJECT / WHEEL_CACHE,
         metavar="DIR",
-        help="folder that keeps downloaded packages, so that the next build needs no network (default: .tools/wheels)",
+        help="the folder that keeps downloaded packages for later builds (default: .tools/wheels)",
     )
     release_signing.add_options(parser, os.environ)
     parser.set_defaults(run=run)
@@ -103,7 +103,8 @@ def _definition(path: Path) -> bytes:
     try:
         return read_file(path, max_bytes=MAX_DEFINITION_BYTES)
     except FileRefusedError as error:
-        raise build_errors.DEFINITION_INVALID.error(str(error), target=str(path)) from error
+        remedy = "Give the path of a file that can be read: --release FILE. `vibedata build --help` shows an example."
+        raise build_errors.DEFINITION_INVALID.error(str(error), target=str(path), remedy=remedy) from error
 
 
 def _as_json(built: BuildResult) -> dict[str, object]:
@@ -145,7 +146,7 @@ def _warnings(built: BuildResult, signing: Signing | None) -> list[str]:
         return changes
     return [
         *changes,
-        f"the release expires at {_time(built.expires_at)}, its signature's certificates already at {_time(end)}",
+        f"the release expires at {_time(built.expires_at)}, but its signature's certificates at {_time(end)}",
     ]
 
 

@@ -16,11 +16,12 @@ from vibedata.terminal import told
 
 EXAMPLES = """\
 examples:
-  vibedata deploy dist --plan         what would be published and run, nothing changed
-  vibedata deploy dist                publish the first runbooks, then run the chain of them as jobs
+  vibedata deploy dist --plan         show what it would publish and run; change nothing
+  vibedata deploy dist                publish the first runbooks, then run the whole chain as jobs
   vibedata deploy dist --output json
 
-dist is what `vibedata build` made. Settings come from VIBEDATA_* in the environment; for the lab: source .lab/lab.env.
+dist is the folder that `vibedata build` made. Settings come from VIBEDATA_* in the environment. For the lab, first
+type: source .lab/lab.env
 """
 
 
@@ -34,11 +35,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
-    parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     parser.add_argument(
         "--allow-downgrade",
         action="store_true",
-        help="accept an older release than the installed one, here and as a job",
+        help="accept a release that is older than the installed one",
     )
     parser.set_defaults(run=run)
 

@@ -20,7 +20,7 @@ examples:
   vibedata invoke import_images --parameter release_version=2026.11.0
   vibedata invoke import_images --output json
 
-Settings come from VIBEDATA_* in the environment (`source .lab/lab.env` for the lab).
+Settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 
 
@@ -33,15 +33,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runbook", metavar="RUNBOOK", help="its name in the Automation account")
+    parser.add_argument("runbook", metavar="RUNBOOK", help="the name of the runbook in the Automation account")
     parser.add_argument(
         "--parameter",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter; JSON is read as JSON (true, 3), the rest as text; may be repeated",
+        help="a parameter of the runbook; give the option once for each. A JSON value (true, 3) is read as JSON, every"
+        " other value as text",
     )
-    parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     parser.set_defaults(run=run)
 
 

@@ -19,8 +19,8 @@ examples:
   vibedata lab up --dir /tmp/second   a second one beside it
 """
 ACTIONS = {
-    "up": "start a lab, print lab.env when it is ready",
-    "down": "end the lab and all that it started",
+    "up": "start a lab, and print lab.env when it is ready",
+    "down": "end the lab and every process that it started",
     "status": "show where the lab's services are; exit code 1 if none runs",
     "reset": "bring the lab back to its state at the start",
 }
@@ -44,7 +44,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
             epilog=EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        action.add_argument("--dir", default=".lab", help="folder that holds everything of this lab (default: .lab)")
+        action.add_argument("--dir", default=".lab", help="the folder that holds this lab's files (default: .lab)")
         if name == "up":
             action.add_argument("--detach", action="store_true", help="run in the background; return when it is ready")
             action.add_argument(

@@ -40,17 +40,17 @@ MAX_NAMED = 5
 MAX_NAME_CHARACTERS = 100
 EXAMPLES = f"""\
 examples:
-  vibedata push dist --plan                            what would be sent, nothing changed
+  vibedata push dist --plan                            show what it would send; change nothing
   vibedata push dist --to vibedata.azurecr.io --entra  with this shell's Azure login
   pass acr | vibedata push dist --to vibedata.azurecr.io --username ci --password-stdin
   source .lab/lab.env; vibedata push dist              to the lab
 
 Without --to, {HOST} names the container registry; without --username and --entra,
 {USERNAME} and {PASSWORD} are the credentials.
-The release is verified first, as every customer will: whom to trust is said with --trust-root and --identity, or by
-{trusted_signer.ROOTS} and {trusted_signer.IDENTITY}. What the release manifest does not pin is not sent.
-What is there already is not sent again. A version's tag never moves; `latest` moves last. That it moves back to an
-older release is said first.
+The command first verifies the release, as every customer will. Say whom to trust with --trust-root and --identity, or
+with {trusted_signer.ROOTS} and {trusted_signer.IDENTITY}. It sends only what the release manifest pins,
+and nothing that is there already. A version's tag never moves; `latest` moves last. If `latest` would move back to an
+older release, the command says so first.
 """
 
 
@@ -64,8 +64,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
-    parser.add_argument("--to", default=default_host(), metavar="HOST", help="host, or host:port")
-    parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    parser.add_argument(
+        "--to", default=default_host(), metavar="HOST", help="the container registry to push to: host, or host:port"
+    )
+    parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     trusted_signer.add_options(parser, os.environ)
     add_login(parser)
     parser.set_defaults(run=run)

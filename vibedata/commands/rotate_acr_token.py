@@ -11,17 +11,17 @@ from vibedata.session import open_session
 
 EXAMPLES = """\
 examples:
-  vibedata rotate-acr-token --plan                        all that would be done, nothing changed
-  vibedata rotate-acr-token                               until the new one is in use; says when to run it again
-  vibedata rotate-acr-token --wait --overlap-seconds 600  all of it, the former one valid for ten minutes more
-  vibedata rotate-acr-token --emergency                   the token is believed stolen: take its passwords away at once
+  vibedata rotate-acr-token --plan                        show all steps; change nothing
+  vibedata rotate-acr-token                               go on until the new password is in use; say when to rerun
+  vibedata rotate-acr-token --wait --overlap-seconds 600  do everything; accept the former password for ten minutes more
+  vibedata rotate-acr-token --emergency                   the token is believed stolen: delete its passwords at once
   vibedata rotate-acr-token --supersede ROTATION_ID       give up a rotation that cannot be finished
   vibedata rotate-acr-token --output json
 
-A run that was broken off is finished by the same command: it takes up the rotation that is open. Settings come from
-VIBEDATA_* in the environment: the customer's, and of the publisher's VIBEDATA_PUBLISHER_TABLE_ENDPOINT,
+If a run was broken off, type the same command again: it goes on with the open rotation. Settings come from VIBEDATA_*
+in the environment: all of the customer's, and these of the publisher's: VIBEDATA_PUBLISHER_TABLE_ENDPOINT,
 VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, VIBEDATA_PUBLISHER_RESOURCE_GROUP, VIBEDATA_PUBLISHER_REGISTRY_NAME and
-VIBEDATA_PUBLISHER_TOKEN_NAME. For the lab: source .lab/lab.env.
+VIBEDATA_PUBLISHER_TOKEN_NAME. For the lab, first type: source .lab/lab.env
 """
 
 

@@ -11,16 +11,16 @@ from vibedata.session import open_session
 
 EXAMPLES = """\
 examples:
-  vibedata rotate-hmac --plan                        all that would be done, nothing changed
-  vibedata rotate-hmac                               until the new key is in use; says when to run it again
-  vibedata rotate-hmac --wait --overlap-seconds 600  all of it, the former key in use for ten minutes more
+  vibedata rotate-hmac --plan                        show all steps; change nothing
+  vibedata rotate-hmac                               go on until the new key is in use; say when to rerun
+  vibedata rotate-hmac --wait --overlap-seconds 600  do everything; accept the former key for ten minutes more
   vibedata rotate-hmac --emergency                   the key is believed stolen: refuse it at once
   vibedata rotate-hmac --supersede ROTATION_ID       give up a rotation that cannot be finished
   vibedata rotate-hmac --output json
 
-A run that was broken off is finished by the same command: it takes up the rotation that is open. Settings come from
-VIBEDATA_* in the environment: the customer's, and of the publisher's VIBEDATA_PUBLISHER_TABLE_ENDPOINT and
-VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT. For the lab: source .lab/lab.env.
+If a run was broken off, type the same command again: it goes on with the open rotation. Settings come from VIBEDATA_*
+in the environment: all of the customer's, and these of the publisher's: VIBEDATA_PUBLISHER_TABLE_ENDPOINT and
+VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT. For the lab, first type: source .lab/lab.env
 """
 
 

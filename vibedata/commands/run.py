@@ -12,11 +12,11 @@ from vibedata.shell_checks import require_login
 
 EXAMPLES = """\
 examples:
-  vibedata run import_manifest --plan             what it would do, nothing changed
+  vibedata run import_manifest --plan             show what it would do; change nothing
   vibedata run import_manifest -- --release-tag latest
-  vibedata run import_images -- --help            the runbook's own parameters
+  vibedata run import_images -- --help            show the runbook's own parameters
 
-Settings come from VIBEDATA_* in the environment (`source .lab/lab.env` for the lab).
+Settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 
 
@@ -25,12 +25,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "run",
         help="run a runbook in this shell",
-        description=__doc__,
+        description="Run a runbook in this process, with this shell's login and settings.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("runbook", choices=runbook_names(), metavar="RUNBOOK", help=", ".join(runbook_names()))
-    parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+    parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     parser.add_argument("parameters", nargs="*", help="the runbook's parameters, after --")
     parser.set_defaults(run=run)
 

@@ -18,17 +18,18 @@ from vibedata.output import show
 from vibedata.session import open_session
 from vibedata.status.facts import Run, Trouble
 from vibedata.status.page import page
-from vibedata.status.report import COMPONENT_REGISTRY, RUNS, TABLES, Seen, report
+from vibedata.status.report import COMPONENT_REGISTRY, RUNS, TABLES, StatusReadings, report
 from vibedata.status.text import text
 
 EXAMPLES = """\
 examples:
   vibedata status
-  vibedata status --html status.html      a page to open in a browser, to print or to send
+  vibedata status --html status.html      write a page to open in a browser, to print or to send
   vibedata status --output json
 
-It shows what check_health last recorded; `vibedata invoke check_health` looks anew. Exit code 0 where all could be
-read, however ill the components are. Settings come from VIBEDATA_* in the environment (`source .lab/lab.env`).
+It shows what check_health recorded last. `vibedata invoke check_health` checks again. Exit code 0: it could read
+everything, even if components are ill; 1: it could not read some part, and names it. Settings come from VIBEDATA_* in
+the environment. For the lab, first type: source .lab/lab.env
 """
 
 T = TypeVar("T")
@@ -43,7 +44,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also write it as one self-contained HTML page")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write the status to this file, as one self-contained HTML page"
+    )
     parser.set_defaults(run=run)
 
 
@@ -59,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if seen.troubles else 0
 
 
-def read(session: AzureSession) -> Seen:
+def read(session: AzureSession) -> StatusReadings:
     """Read it all. What cannot be read is told, and the rest shown: status is for the day when something is broken.
 
     Raises RunbookError where nothing at all can be read.
@@ -84,7 +87,7 @@ def read(session: AzureSession) -> Seen:
 
     entities = tried(COMPONENT_REGISTRY, lambda: read_tables(tables))
     runs = tried(RUNS, lambda: read_runs(account))
-    return Seen(
+    return StatusReadings(
         at=SYSTEM_CLOCK.now(),
         scope=f"{settings.resource_group}, subscription {settings.subscription_id}",
         entities=entities,

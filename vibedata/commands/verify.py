@@ -26,9 +26,9 @@ examples:
   vibedata verify vibedata.azurecr.io/vibedata/release-manifest:latest --entra
   vibedata verify latest --trust-root root.pem --identity "CN=Vibedata Release Signing,O=Vibedata,ST=Noord-Holland,C=NL"
 
-What is checked, each resting on the one before it: a good signature by the trusted publisher, its certificates, the
-release manifest and its end, and that everything it pins is there: its manifest, by digest; of a folder every byte.
-Exit code 0: all is good; 1: not; 2: the question is not understood. Nothing is changed.
+It checks, in this order: the signature by the trusted publisher, its certificates, the release manifest and its
+expiry, and that everything it pins is there. At a container registry it compares manifests by digest; in a folder it
+reads every byte. Exit code 0: all is good; 1: something is not; 2: the arguments are not clear. It changes nothing.
 """
 _REFERENCE = re.compile(rf"(?P<host>[^/]+)/(?P<repository>[a-z0-9._/-]+?)(:(?P<tag>{TAG})|@(?P<digest>{DIGEST}))?")
 
@@ -46,14 +46,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "verify",
         help="check who signed a release, and that it is whole",
-        description="Check a release: its signature, by whom and with which certificate, and that it is whole.",
+        description="Check who signed a release, with which certificate, and that the release is whole.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "reference",
         metavar="REF",
-        help="version or tag, HOST/REPOSITORY[:TAG|@DIGEST], or the folder of a build",
+        help="a version or tag, HOST/REPOSITORY[:TAG|@DIGEST], or the folder of a build",
     )
     trusted_signer.add_options(parser, os.environ)
     add_login(parser)

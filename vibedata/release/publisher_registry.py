@@ -22,9 +22,7 @@ PASSWORD = "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"  # noqa: S105 - the variable's
 def add_login(parser: argparse.ArgumentParser) -> None:
     """Add the options that say who asks."""
     identity = parser.add_mutually_exclusive_group()
-    identity.add_argument(
-        "--username", metavar="USER", help="user or token; its password is read with --password-stdin"
-    )
+    identity.add_argument("--username", metavar="USER", help="a user or token; give its password with --password-stdin")
     identity.add_argument("--entra", action="store_true", help="use this shell's Azure login")
     parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
 

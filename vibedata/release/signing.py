@@ -29,13 +29,13 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
         "--signing-key",
         default=environ.get(KEY, ""),
         metavar="KEY",
-        help=f"id of a Key Vault's key (https://...), or a PEM file of one (default: ${KEY})",
+        help=f"the id of a key in a Key Vault (https://...), or a PEM file for tests (default: ${KEY})",
     )
     parser.add_argument(
         "--signing-chain",
         default=environ.get(CHAIN, ""),
         metavar="FILE",
-        help=f"PEM file of its certificates, from the key's own to the root (default: ${CHAIN})",
+        help=f"a PEM file: the key's certificate and those above it, up to the root (default: ${CHAIN})",
     )
 
 

@@ -26,13 +26,13 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
         action="append",
         default=[],
         metavar="ROOT",
-        help=f"PEM file of a trusted certificate, or its SHA-256 in hex; twice at most (default: ${ROOTS})",
+        help=f"a PEM file of a trusted certificate, or its SHA-256 in hex; give it at most twice (default: ${ROOTS})",
     )
     parser.add_argument(
         "--identity",
         default=environ.get(IDENTITY, ""),
         metavar="SUBJECT",
-        help=f"subject of the signing certificate, as RFC 4514 or openssl writes it (default: ${IDENTITY})",
+        help=f"the subject of the signing certificate, as RFC 4514 or openssl writes it (default: ${IDENTITY})",
     )
 
 
@@ -44,7 +44,11 @@ def policy(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TrustPo
     given = arguments.trust_root or [root for root in environ.get(ROOTS, "").split(",") if root]
     missing = [name for name, value in (("--trust-root", given), ("--identity", arguments.identity)) if not value]
     if missing:
-        raise trust.NOBODY_TRUSTED.error(f"without {' and '.join(missing)}")
+        remedy = (
+            f"Give --trust-root and --identity, or set {ROOTS} and {IDENTITY}. For the lab: `source .lab/lab.env`."
+            " Use the values that came with the deployment, never values that came with a release."
+        )
+        raise trust.NOBODY_TRUSTED.error(f"{' and '.join(missing)} not given", remedy=remedy)
     if len(given) > MAX_ROOTS:
         raise build.VERIFICATION_UNCLEAR.error(f"{len(given)} trusted certificates; at most {MAX_ROOTS}")
     return TrustPolicy(roots=frozenset(map(_fingerprint, given)), identity=arguments.identity)

@@ -37,24 +37,24 @@ class RotationRun(Rotating, Protocol):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what both commands take."""
-    parser.add_argument("--plan", action="store_true", help="show all that would be done, do nothing")
+    parser.add_argument("--plan", action="store_true", help="show all steps, but do none")
     parser.add_argument(
         "--overlap-seconds",
         type=_overlap_seconds,
         default=OVERLAP_SECONDS,
         metavar="N",
-        help="how long the former one stays in use beside the new one (default: %(default)s, three hours and a bit;"
-        " in an emergency 0)",
+        help="how long the former credential is accepted beside the new one (default: %(default)s, a little over three"
+        " hours; 0 with --emergency)",
     )
-    parser.add_argument("--wait", action="store_true", help="stay until the former one is retired")
+    parser.add_argument("--wait", action="store_true", help="stay until the former credential is retired")
     parser.add_argument(
-        "--emergency", action="store_true", help="what is in use is believed stolen: refuse it at once, no overlap"
+        "--emergency", action="store_true", help="the credential in use is believed stolen: refuse it at once"
     )
     parser.add_argument(
         "--supersede",
         default="",
         metavar="ROTATION_ID",
-        help="give up a rotation that is open and cannot be finished, and begin another in its place",
+        help="give up this open rotation, which cannot be finished, and begin another one",
     )
 
 
@@ -130,12 +130,13 @@ def result_json(newest: Rotation | None, outcome: Outcome) -> dict[str, Any]:
 
 def _text(result: Mapping[str, Any]) -> str:
     if result["rotation_id"] is None:
-        return "No rotation was begun. Run the same command again once the cause is mended."
+        return "No rotation was begun. Correct the cause, then run the same command again."
     about = f"{result['credential_id']} (rotation {result['rotation_id']})"
     if result["status"] == "waiting":
         return (
-            f"{about} is in use; the former one is still accepted.\nRun the same command again after {result['next']}."
+            f"{about} is in use; the former credential is still accepted.\n"
+            f"Run the same command again after {result['next']}."
         )
     if result["status"] == "failed":
         return f"{about} is not finished. Run the same command again: it goes on where this one ended."
-    return f"{about} is in use; what was there before is retired."
+    return f"{about} is in use; the former credential is retired."

@@ -49,8 +49,8 @@ _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What was read.
+class StatusReadings:
+    """What `vibedata status` has read of one instance.
 
     at: when. scope: of whom, for people. entities: those of each of TABLES; None where there is no component registry,
     or it could not be read. runs: in any order. troubles: what could not be read, by source COMPONENT_REGISTRY or RUNS.
@@ -78,7 +78,7 @@ class Report:
         return shown
 
 
-def report(seen: Seen) -> Report:
+def report(seen: StatusReadings) -> Report:
     """Return the report of what was read."""
     entities = seen.entities or {}
     current = [_release(entity) for entity in entities.get(RELEASES, ()) if entity.get("state") == CURRENT]

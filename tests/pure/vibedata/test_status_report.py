@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from runbook_lib.basics.clock import rfc3339
 from vibedata.status.facts import Level, Run, Trouble, age, duration
 from vibedata.status.page import page
-from vibedata.status.report import COMPONENT_REGISTRY, RUNS, Report, Seen, report
+from vibedata.status.report import COMPONENT_REGISTRY, RUNS, Report, StatusReadings, report
 from vibedata.status.text import text
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
@@ -70,7 +70,7 @@ def made(*components: Mapping[str, Any], **changes: Any) -> Report:
         "Releases": changes.pop("releases", (release("2026.11.0"),)),
     }
     seen: dict[str, Any] = {"at": AT, "scope": "group", "entities": entities, "runs": ()}
-    return report(Seen(**(seen | changes)))
+    return report(StatusReadings(**(seen | changes)))
 
 
 def notes(shown: Report) -> list[str]:
