@@ -21,7 +21,8 @@ def loads(text: bytes | str) -> Any:
     integer over MAX_INTEGER, or nesting that is too deep for the reader.
     """
     try:
-        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        # A text that somebody else has read may hold half a pair as it is.
+        decoded = (text.encode() if isinstance(text, str) else text).decode("utf-8")
         value = json.loads(
             decoded, object_pairs_hook=_no_duplicates, parse_constant=_refuse, parse_int=_integer, parse_float=_float
         )

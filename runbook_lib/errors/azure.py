@@ -116,3 +116,10 @@ SERVICE_BUSY = entry(
     "Wait a minute and run it again: finished changes stay.",
     retryable=True,
 )
+ANSWER_UNREADABLE = entry(
+    "VD-NET-012",
+    "an answer of an Azure service cannot be read",
+    "It says success and has another form than the service's: something else answers in its place, such as a proxy or"
+    " a gateway with a page of its own, or a setting names another service.",
+    "Check that the settings name the services' own hosts, and what stands between; then run it again.",
+)

@@ -7,6 +7,9 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.errors import azure as azure_errors
 from runbook_lib.network.trouble import placed
 
+# Of these an SDK that reads an answer of another form raises whatever it stumbles over; of others, such as ImportError,
+# OSError and MemoryError, this machine is the cause.
+_STUMBLES = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 # RFC 9110, 15.5.19: nothing answers with it, so that whatever does is not foreseen.
 UNUSED_STATUS = 418
 # Something was changed between a look and a write (RFC 9110, 15.5.13): a rerun looks again.
@@ -47,7 +50,7 @@ PASSING_CODES = frozenset(
 
 
 def name_error(error: BaseException) -> RunbookError | None:
-    """Return the catalogue's error for `error`: itself, or VD-NET-001, -002, -003, -010, -011; None where it is none.
+    """Return the catalogue's error for `error`: itself, or of area VD-NET; None where it is none.
 
     An exception that another was made of counts too: libraries wrap what a credential raises.
     """
@@ -63,7 +66,26 @@ def name_error(error: BaseException) -> RunbookError | None:
         return None if refusal is None else placed(refusal, error)
     if isinstance(error, _loaded(azure, "AzureError") + _loaded(requests, "RequestException")):
         return placed(azure_errors.UNREACHABLE.error(_words(error)), error)
+    if _is_of_reading(error):
+        return azure_errors.ANSWER_UNREADABLE.error(f"{type(error).__name__} {_words(error)}")
     return None
+
+
+def _is_of_reading(error: BaseException) -> bool:
+    """Whether an SDK raised `error`, and nothing of ours that it calls (policies, transports).
+
+    The SDKs trust a service to answer in its own form. What they raise where another does, such as a proxy with a page
+    of its own, is of no type that could be known.
+    """
+    if not (isinstance(error, _STUMBLES) or type(error).__module__.startswith("azure.")):
+        return False
+    raised_in = ""
+    trace = error.__traceback__
+    while trace is not None:
+        package = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        raised_in = package if package in ("azure", "runbook_lib") else raised_in
+        trace = trace.tb_next
+    return raised_in == "azure"
 
 
 def _loaded(module: str, name: str) -> tuple[type, ...]:
@@ -100,8 +122,10 @@ def _refusal(status: int, codes: tuple[str, ...], words: str, host: str) -> Runb
         return azure_errors.REQUEST_REFUSED.error(f"{status} {words}", target=host)
     if status in (408, 429) or status >= 500:
         return azure_errors.SERVICE_FAILED.error(f"{status} {words}", target=host)
-    if not (300 <= status < 500) or status == UNUSED_STATUS:
+    if status == UNUSED_STATUS:
         return None
+    if status < 300:
+        return azure_errors.ANSWER_UNREADABLE.error(f"{status} {words}", target=host)
     told = " ".join(code for code in codes if code not in words)
     passing = status == PRECONDITION_FAILED or not PASSING_CODES.isdisjoint(codes)
     detail = " ".join(part for part in (str(status), told, words) if part)

@@ -40,6 +40,7 @@ def test_json_is_read_as_it_was_written(value: object, escaped: bool) -> None:
         '{"a": 1, "a": 1}',
         '[{"b": {"a": 1, "\\u0061": 2}}]',
         '"\\ud800"',
+        '"\ud800"',
         '{"\\udc00": 1}',
         '"a\nb"',
         "\ufeff{}",
