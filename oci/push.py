@@ -5,10 +5,12 @@ the list of what refers to the release manifest, then the versions' tags, and `l
 finds a whole, signed release, at any time. Signatures of other builds of the same release stay beside this one's.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from oci.container_registry.referrers import Referrers
 from oci.container_registry.writer import ContainerRegistryWriter
@@ -17,7 +19,7 @@ from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
 from oci.release import definition as release
 from oci.signing import notary as notary_sign
-from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import RunbookError, build
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release.artifacts import check_artifact
@@ -30,8 +32,33 @@ MAX_PARALLEL = 8
 # How much of a name from a folder's index an error shows.
 SHOWN = 40
 
-BLOBS, MANIFESTS, SIGNATURES, LISTED, TAGS, LATEST_TAG = range(6)
-_KINDS = {"blob": BLOBS, "manifest": MANIFESTS, "signature": SIGNATURES, "referrer": LISTED, "tag": TAGS}
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the container registry and the digest that it must have. Its text is the target of a change to it.
+
+    kind: `referrer` is the place of a signature on the list of what refers to the release manifest. reference: a tag
+    for the kind `tag`, else a digest.
+    """
+
+    kind: Literal["blob", "manifest", "signature", "referrer", "tag"]
+    repository: str
+    reference: str
+    digest: str
+
+    def __str__(self) -> str:
+        """Return the place, such as `tag a/b:1.0` or `blob a/b@sha256:12ab`."""
+        return f"{self.kind} {self.repository}{':' if self.kind == 'tag' else '@'}{self.reference}"
+
+
+UPLOAD: ActionKind[Place] = ActionKind("upload", stage=0)
+PUT: ActionKind[Place] = ActionKind("put", stage=1)
+PUT_SIGNATURE: ActionKind[Place] = ActionKind("put", stage=2)
+LIST: ActionKind[Place] = ActionKind("list", stage=3)
+TAG: ActionKind[Place] = ActionKind("tag", stage=4)
+TAG_LATEST: ActionKind[Place] = ActionKind("tag", stage=5)
+MOVE_LATEST: ActionKind[Place] = ActionKind("move", stage=5)
+_KINDS = {"blob": UPLOAD, "manifest": PUT, "signature": PUT_SIGNATURE, "referrer": LIST, "tag": TAG}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +84,15 @@ class BuiltRelease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """wanted: target to the digest that it must have; held: what the container registry has there, None for nothing.
+    """wanted: every place of the release; held: what the container registry has there, None for nothing.
 
-    Targets: `blob REPOSITORY@DIGEST`, `manifest REPOSITORY@DIGEST`, `signature REPOSITORY@DIGEST`, `referrer
-    REPOSITORY@DIGEST` (that the signature is listed), `tag REPOSITORY:TAG`. signed: whether the build has a signature.
+    signed: whether the build has a signature.
     missing_images: those that the release pins and the container registry lacks. version: of this release;
     latest_version: of the one that `latest` points to, None where that is none.
     """
 
-    wanted: Mapping[str, str]
-    held: Mapping[str, str | None]
+    wanted: Sequence[Place]
+    held: Mapping[Place, str | None]
     signed: bool
     missing_images: tuple[str, ...]
     version: str
@@ -134,18 +160,24 @@ class Push:
         self._wanted = wanted(built)
         self._artifacts = {(artifact.repository, artifact.digest): artifact for artifact in built.artifacts}
         self._artifacts |= {(artifact.repository, artifact.digest): artifact for artifact in built.signatures}
+        self._blobs = {
+            (artifact.repository, blob.digest): blob for artifact in self._artifacts.values() for blob in artifact.blobs
+        }
         repositories = [artifact.repository for artifact in built.artifacts]
         images = [image.repository for image in built.manifest.images]
         writer.expect(read=[*repositories, *images], written=repositories)
 
     def observe(self) -> Facts:
         """Ask for every blob, manifest, tag and pinned image, and write nothing."""
-        images = {f"image {pin.repository}@{pin.digest}": pin for pin in self._built.manifest.images}
-        held = _side_by_side(self._look_at, [*self._wanted, *images])
-        missing = tuple(pin.name for target, pin in images.items() if held[target] is None)
+        images = self._built.manifest.images
+        looks: list[Callable[[], str | None]] = [partial(self._held_at, place) for place in self._wanted]
+        looks += [partial(self._writer.manifest_digest, image.repository, image.digest) for image in images]
+        found = _side_by_side(looks)
+        held, of_images = found[: len(self._wanted)], found[len(self._wanted) :]
+        missing = tuple(image.name for image, digest in zip(images, of_images, strict=True) if digest is None)
         return Facts(
             wanted=self._wanted,
-            held={target: held[target] for target in self._wanted},
+            held=dict(zip(self._wanted, held, strict=True)),
             signed=bool(self._built.signatures),
             missing_images=missing,
             version=self._built.manifest.version,
@@ -166,57 +198,66 @@ class Push:
                 return None
             raise
 
-    def apply(self, change: Change) -> None:
-        """Make one change."""
-        kind, repository, reference = parts(change.target)
-        if kind == "blob":
-            blob = next(
-                blob
-                for artifact in self._artifacts.values()
-                for blob in artifact.blobs
-                if (artifact.repository, blob.digest) == (repository, reference)
-            )
-            with layout_reader.opened(self._built.folder, reference) as file:
-                # By its descriptor: the name may lead elsewhere by now. No other bytes than the digest's are taken.
-                self._writer.send_blob(repository, Path(f"/proc/self/fd/{file.fileno()}"), blob)
-            return
-        artifact = self._artifacts[repository, change.after]
-        if kind == "referrer":
-            self._referrers(artifact).add(descriptor_of(artifact))
-        else:
-            self._writer.put_manifest(repository, reference, artifact.manifest, MANIFEST_MEDIA_TYPE)
+    def actions(self) -> Sequence[Action[Place]]:
+        """How each kind of change is made, and how it is seen that the container registry has it."""
+        return (
+            Action(UPLOAD, make=self._upload, see=self._held_blob),
+            Action(PUT, make=self._put, see=self._digest_at),
+            Action(PUT_SIGNATURE, make=self._put, see=self._digest_at),
+            Action(LIST, make=self._list, see=self._listed),
+            Action(TAG, make=self._put, see=self._digest_at),
+            Action(TAG_LATEST, make=self._put, see=self._digest_at),
+            Action(MOVE_LATEST, make=self._put, see=self._digest_at),
+        )
 
-    def look(self, change: Change) -> str | None:
-        """Return the digest of what is at a change's target."""
-        return self._look_at(change.target)
+    def _held_at(self, place: Place) -> str | None:
+        return next(action.see(place) for action in self.actions() if action.kind == kind_of(place))
 
-    def _look_at(self, target: str) -> str | None:
-        kind, repository, reference = parts(target)
-        if kind == "blob":
-            return reference if self._writer.has_blob(repository, reference) else None
-        if kind == "referrer":
-            return reference if self._referrers(self._artifacts[repository, reference]).lists(reference) else None
-        return self._writer.manifest_digest(repository, reference)
+    def _upload(self, place: Place) -> None:
+        with layout_reader.opened(self._built.folder, place.digest) as file:
+            # By its descriptor: the name may lead elsewhere by now. No other bytes than the digest's are taken.
+            blob = self._blobs[place.repository, place.digest]
+            self._writer.send_blob(place.repository, Path(f"/proc/self/fd/{file.fileno()}"), blob)
+
+    def _held_blob(self, place: Place) -> str | None:
+        return place.digest if self._writer.has_blob(place.repository, place.digest) else None
+
+    def _put(self, place: Place) -> None:
+        self._writer.put_manifest(
+            place.repository, place.reference, self._artifact(place).manifest, MANIFEST_MEDIA_TYPE
+        )
+
+    def _digest_at(self, place: Place) -> str | None:
+        return self._writer.manifest_digest(place.repository, place.reference)
+
+    def _list(self, place: Place) -> None:
+        artifact = self._artifact(place)
+        self._referrers(artifact).add(descriptor_of(artifact))
+
+    def _listed(self, place: Place) -> str | None:
+        return place.digest if self._referrers(self._artifact(place)).lists(place.digest) else None
+
+    def _artifact(self, place: Place) -> Artifact:
+        return self._artifacts[place.repository, place.digest]
 
     def _referrers(self, artifact: Artifact) -> Referrers:
         return Referrers(writer=self._writer, repository=artifact.repository, subject=artifact.subject)
 
 
-def wanted(built: BuiltRelease) -> dict[str, str]:
-    """Return every target of a release and the digest that it must have, in the order in which a push gets there."""
-    blobs, manifests, tags, latest = dict[str, str](), dict[str, str](), dict[str, str](), dict[str, str]()
-    for artifact in (*built.artifacts, *built.signatures):
-        blobs |= {f"blob {artifact.repository}@{blob.digest}": blob.digest for blob in artifact.blobs}
-    signatures = {
-        f"signature {artifact.repository}@{artifact.digest}": artifact.digest for artifact in built.signatures
-    }
-    listed = {f"referrer {artifact.repository}@{artifact.digest}": artifact.digest for artifact in built.signatures}
-    for artifact in built.artifacts:
-        manifests[f"manifest {artifact.repository}@{artifact.digest}"] = artifact.digest
-        tags[f"tag {artifact.repository}:{artifact.tag}"] = artifact.digest
-        if artifact.repository == release.MANIFEST_REPOSITORY:
-            latest[f"tag {artifact.repository}:{LATEST}"] = artifact.digest
-    return blobs | manifests | signatures | listed | tags | latest
+def wanted(built: BuiltRelease) -> list[Place]:
+    """Return every place of a release, each once, in the order in which a push gets there."""
+    sent = (*built.artifacts, *built.signatures)
+    blobs = [Place("blob", each.repository, blob.digest, blob.digest) for each in sent for blob in each.blobs]
+    manifests = [Place("manifest", each.repository, each.digest, each.digest) for each in built.artifacts]
+    signatures = [Place("signature", each.repository, each.digest, each.digest) for each in built.signatures]
+    listed = [Place("referrer", each.repository, each.digest, each.digest) for each in built.signatures]
+    tags = [Place("tag", each.repository, each.tag, each.digest) for each in built.artifacts]
+    latest = [
+        Place("tag", each.repository, LATEST, each.digest)
+        for each in built.artifacts
+        if each.repository == release.MANIFEST_REPOSITORY
+    ]
+    return list(dict.fromkeys((*blobs, *manifests, *signatures, *listed, *tags, *latest)))
 
 
 def warnings(facts: Facts) -> list[str]:
@@ -242,33 +283,22 @@ def plan(facts: Facts) -> Plan:
         raise build.IMAGES_MISSING.error(", ".join(facts.missing_images))
     changes: list[Change] = []
     unchanged: list[NoChange] = []
-    for target, digest in facts.wanted.items():
-        held, stage = facts.held[target], _stage(target)
-        if held == digest:
+    for place in facts.wanted:
+        held, kind, target = facts.held[place], kind_of(place), str(place)
+        if held == place.digest:
             unchanged.append(NoChange(target, "is there"))
-        elif stage == TAGS and held is not None:
-            raise build.VERSION_EXISTS.error(f"it has {held}, this build {digest}", target=target.partition(" ")[2])
-        else:
-            changes.append(Change(stage, _ACTIONS[stage] if held is None else "move", target, held, digest))
+            continue
+        if held is not None and kind == TAG:
+            detail = f"it has {held}, this build {place.digest}"
+            raise build.VERSION_EXISTS.error(detail, target=f"{place.repository}:{place.reference}")
+        kind = MOVE_LATEST if held is not None and kind == TAG_LATEST else kind
+        changes.append(kind.change(place, target, held, place.digest))
     return Plan(changes=tuple(changes), unchanged=tuple(unchanged))
 
 
-_ACTIONS = {BLOBS: "upload", MANIFESTS: "put", SIGNATURES: "put", LISTED: "list", TAGS: "tag", LATEST_TAG: "tag"}
-
-
-def _stage(target: str) -> int:
-    kind, _, reference = parts(target)
-    return LATEST_TAG if (kind, reference) == ("tag", LATEST) else _KINDS[kind]
-
-
-def parts(target: str) -> tuple[str, str, str]:
-    """Return a target's kind, repository and reference.
-
-    `tag a/b:1.0` -> tag, a/b, 1.0; `blob a/b@sha256:12ab` -> blob, a/b, sha256:12ab
-    """
-    kind, _, place = target.partition(" ")
-    repository, _, reference = place.partition(":" if kind == "tag" else "@")
-    return kind, repository, reference
+def kind_of(place: Place) -> ActionKind[Place]:
+    """Return how a place gets what it must have while it has nothing."""
+    return TAG_LATEST if (place.kind, place.reference) == ("tag", LATEST) else _KINDS[place.kind]
 
 
 def descriptor_of(signature: Artifact) -> Descriptor:
@@ -282,7 +312,6 @@ def descriptor_of(signature: Artifact) -> Descriptor:
     )
 
 
-def _side_by_side(look: Callable[[str], str | None], targets: Sequence[str]) -> dict[str, str | None]:
+def _side_by_side(looks: Sequence[Callable[[], str | None]]) -> list[str | None]:
     with ThreadPoolExecutor(MAX_PARALLEL) as threads:
-        found: Iterable[str | None] = threads.map(look, targets)
-        return dict(zip(targets, found, strict=True))
+        return list(threads.map(lambda look: look(), looks))

@@ -1,11 +1,14 @@
 """The words of the one mechanism: what a plan says, and what came of it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
 
 from runbook_lib.errors import RunbookError
 
 Outcome = Literal["done", "failed", "skipped"]
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +16,8 @@ class Change:
     """One thing to do.
 
     stage: changes of a stage run side by side, stages one after the other. action and target: together unique within a
-    plan. before: what was observed (None: nothing). after: what must be observed when it is done.
+    plan. before: what was observed (None: nothing). after: what must be observed when it is done. subject: the thing
+    that the change is about, for the action that makes it; the texts alone are told and compared.
     """
 
     stage: int
@@ -21,6 +25,50 @@ class Change:
     target: str
     before: str | None
     after: str
+    subject: Any = field(default=None, compare=False, repr=False)
+
+    def as_json(self) -> dict[str, object]:
+        """Return what is told of the change to programs."""
+        return {
+            "stage": self.stage,
+            "action": self.action,
+            "target": self.target,
+            "before": self.before,
+            "after": self.after,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ActionKind(Generic[S]):
+    """A kind of change, as plans name it. S: the type of what a change of this kind is about.
+
+    name: as the operations log has it. stage: of every change of this kind. Both together tell kinds apart.
+    """
+
+    name: str
+    stage: int
+
+    def change(self, subject: S, target: str, before: str | None, after: str) -> Change:
+        """Return a change of this kind to `subject`."""
+        return Change(self.stage, self.name, target, before, after, subject)
+
+    def is_of(self, change: Change) -> bool:
+        """Return whether a change is of this kind."""
+        return (change.stage, change.action) == (self.stage, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[S]):
+    """How changes of one kind are made, and how it is seen that they are.
+
+    make: makes one change to a subject, called by many threads at once; any exception is a failure of that change
+    alone. see: returns what is observed of a subject now, equal to `change.after` exactly when the change is done; None
+    for nothing.
+    """
+
+    kind: ActionKind[S]
+    make: Callable[[S], None]
+    see: Callable[[S], str | None]
 
 
 @dataclass(frozen=True, slots=True)

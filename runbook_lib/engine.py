@@ -1,9 +1,9 @@
-"""The one way in which anything is changed: apply, look, and believe only what is seen.
+"""The one way in which anything is changed: make it, see it, and believe only what is seen.
 
 1. Stages run in order; the changes of a stage run side by side, each in a thread.
-2. After a change was applied, `look` reads its target back. It is done when that equals `change.after`, and only then.
-3. Where apply failed, `look` comes first all the same: a lost answer to a write that was carried out is recognised by
-   looking, not by hoping. If the change is not there and the answer was lost, it is applied again, within the network
+2. After its action's `make`, `see` reads a change back. It is done when that equals `change.after`, and only then.
+3. Where `make` failed, `see` comes all the same: a lost answer to a write that was carried out is recognised by
+   looking, not by hoping. If the change is not there and the answer was lost, it is made again, within the network
    retry policy. Any other failure stands: what is refused today is refused again.
 4. A failure leaves the others of its stage alone; later stages are skipped. Every failure is reported.
 5. A stop lets what is under way end for a bounded time; nothing new is begun.
@@ -16,9 +16,10 @@ from functools import partial
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
+from typing import Any
 
 from runbook_lib.basics.clock import Clock
-from runbook_lib.change import Change, Outcome, Plan, Result
+from runbook_lib.change import Action, Change, Outcome, Plan, Result
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import run as run_errors
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, PolicySource
@@ -51,16 +52,27 @@ class Progress:
 class Work:
     """How changes are made, seen and judged.
 
-    apply and look: as in `runbook_lib.runbook.Runbook`. name_error: makes a RunbookError of any exception; called once
+    actions: one for each kind of change. name_error: makes a RunbookError of any exception; called once
     for each change that failed by one, by many threads. stop_asked: whether to begin nothing new.
     """
 
-    apply: Callable[[Change], None]
-    look: Callable[[Change], str | None]
+    actions: Sequence[Action[Any]]
     name_error: Callable[[BaseException], RunbookError]
     retry_policy: PolicySource
     clock: Clock
     stop_asked: Callable[[], bool] = lambda: False
+
+    def __post_init__(self) -> None:
+        """Check that no kind of change has two actions. Raises ValueError."""
+        if len({action.kind for action in self.actions}) != len(self.actions):
+            raise ValueError("two actions are of one kind")
+
+    def action_of(self, change: Change) -> Action[Any]:
+        """Return the action that makes a change. Raises ValueError where there is none."""
+        for action in self.actions:
+            if action.kind.is_of(change):
+                return action
+        raise ValueError(f"no action is called {change.action!r} in stage {change.stage}")
 
 
 def apply_plan(
@@ -75,8 +87,11 @@ def apply_plan(
     """Make the changes of `plan` and return a result for each, in the plan's order of stages.
 
     on_result, on_stage_end and on_progress are called in the caller's thread: with each result as it comes, after each
-    stage that ran, and at least every TICK_SECONDS. Raises nothing of its own; failures are in the results.
+    stage that ran, and at least every TICK_SECONDS. Failures are in the results. Raises ValueError, before anything is
+    changed, where a change has no action.
     """
+    for change in plan.changes:
+        work.action_of(change)
     results: list[Result] = []
     ordered = sorted(plan.changes, key=lambda change: change.stage)
     failed = False
@@ -198,15 +213,16 @@ class _Stage:
 
 def make_change(change: Change, work: Work) -> Result:
     """Make one change, with looks and repetitions as the module says, and return what came of it."""
+    action = work.action_of(change)
     started = work.clock.monotonic()
     attempts = 0
     while True:
         attempts += 1
-        failure = _failure_of(lambda: work.apply(change))
+        failure = _failure_of(lambda: action.make(change.subject))
         observed: str | None = None
         blind: BaseException | None = None
         try:
-            observed = work.look(change)
+            observed = action.see(change.subject)
         except BaseException as error:  # noqa: BLE001 - as in _failure_of
             blind = error
         elapsed = work.clock.monotonic() - started
@@ -247,9 +263,9 @@ def _may_repeat(policy: NetworkRetryPolicy, attempts: int, elapsed: float) -> bo
     return attempts <= policy.max_retries and elapsed + policy.delay_seconds <= policy.total_seconds
 
 
-def _failure_of(action: Callable[[], None]) -> BaseException | None:
+def _failure_of(attempt: Callable[[], None]) -> BaseException | None:
     try:
-        action()
+        attempt()
     except BaseException as error:  # noqa: BLE001 - in a worker's thread; whatever it is, the change's result tells of it
         return error
     return None

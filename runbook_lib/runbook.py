@@ -1,11 +1,11 @@
-"""The front door: what a runbook is (four functions), and the one `main` that runs it."""
+"""The front door: what a runbook is (a few functions), and the one `main` that runs it."""
 
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from runbook_lib.azure.clients import STORAGE_SCOPE, AzureClients
@@ -14,7 +14,7 @@ from runbook_lib.azure.settings import Settings, automation_variable, load
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.callbacks.delivery import Callbacks, tell_publisher
-from runbook_lib.change import Change, Plan, Result
+from runbook_lib.change import Action, Plan, Result
 from runbook_lib.component_registry.network_policy import read_network_retry_policy
 from runbook_lib.context import Context
 from runbook_lib.engine import Work, apply_plan
@@ -24,11 +24,11 @@ from runbook_lib.network.failures import name_error
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.network.trouble import once_in_a_while
 from runbook_lib.operations_log.delivery import OperationsLog
-from runbook_lib.operations_log.entries import START, finish_entry, planned_entry, result_entry
 from runbook_lib.operations_log.events import TABLE, Entry, RunIdentity
+from runbook_lib.operations_log.journal import Journal
 from runbook_lib.run.output import JobOutput, library_messages
 from runbook_lib.run.parameters import CommonParameters, HelpWanted, help_text, parse
-from runbook_lib.run.result import Report, RunResult, failure_of, no_report, result_line
+from runbook_lib.run.result import Report, RunResult, failure_of
 from runbook_lib.run.stopping import StopRequest, stop_request
 from runbook_lib.version import RUNBOOK_VERSION
 
@@ -36,6 +36,11 @@ EXIT_DONE = 0
 
 P = TypeVar("P", bound=CommonParameters)
 F = TypeVar("F")
+
+
+def nothing_to_report(_facts: object, _results: Sequence[Result]) -> Report:
+    """Return the report of a runbook that has nothing to tell beside its changes."""
+    return {}
 
 
 def no_events(_facts: object, _result: Result) -> Sequence[Entry]:
@@ -48,12 +53,11 @@ class Runbook(Generic[P, F]):
     """One runbook.
 
     name: as published, e.g. `import_images`. summary: one line for --help. parameters: its parameters' dataclass.
-    observe: reads the world and writes nothing. plan: pure; facts to changes; refusals are RunbookErrors. apply: makes
-    one change, called by many threads at once; any exception is a failure of that change alone. look: returns what is
-    observed at a change's target now, equal to `change.after` exactly when it is done; None for nothing. report: what
-    the result tells beside the changes, of the facts as they are when the changes are made; counts and names. events:
-    what the operations log tells beside a change's own event, once that change has been made or has failed. callbacks:
-    what the publisher is told at the end.
+    observe: reads the world and writes nothing. plan: pure; facts to changes; refusals are RunbookErrors. actions: how
+    each kind of change is made and seen, one action for each kind; called once in a run. report: what the result tells
+    beside the changes; pure, of the facts and of what came of the changes; counts and names. events: what the
+    operations log tells beside a change's own event, once that change has been made or has failed. callbacks: what the
+    publisher is told at the end.
     """
 
     name: str
@@ -61,9 +65,8 @@ class Runbook(Generic[P, F]):
     parameters: type[P]
     observe: Callable[[Context, P], F]
     plan: Callable[[F], Plan]
-    apply: Callable[[Context, F, Change], None]
-    look: Callable[[Context, F, Change], str | None]
-    report: Callable[[F], Report] = no_report
+    actions: Callable[[Context, F], Sequence[Action[Any]]]
+    report: Callable[[F, Sequence[Result]], Report] = nothing_to_report
     events: Callable[[F, Result], Sequence[Entry]] = no_events
     callbacks: Callbacks[F] | None = None
 
@@ -140,7 +143,7 @@ class _Run(Generic[P, F]):
         self._policy = NetworkRetryPolicy(tell=self._tell)
         # Why the recorded policy is not in force: told at the end, unless the run's own failure has told it.
         self._policy_trouble: RunbookError | None = None
-        self._log: OperationsLog | None = None
+        self._journal = Journal(output=output, redactor=redactor)
         self._context: Context | None = None
         self._deployment_id = ""
         self._facts: tuple[F] | tuple[()] = ()
@@ -183,11 +186,11 @@ class _Run(Generic[P, F]):
         self._plan = self._runbook.plan(facts)
         self._output.info(f"{len(self._plan.changes)} to change, {len(self._plan.unchanged)} as they should be")
         if self._plan_only:
-            self._show_plan()
+            self._journal.show_plan(self._plan)
         elif self._plan.changes:
             self._stop.defer()
             self._results = self._apply(context, facts)
-        self._report = self._runbook.report(facts)
+        self._report = self._runbook.report(facts, self._results)
 
     def _make_context(self, settings: Settings) -> Context:
         clients = AzureClients(
@@ -199,20 +202,22 @@ class _Run(Generic[P, F]):
         # Before all that needs one: without a token nothing works, and each thing would say so in its own words.
         clients.credential.get_token(STORAGE_SCOPE)
         if not self._plan_only:
-            self._log = OperationsLog(
-                run=RunIdentity(
-                    run_id=self._run_id,
-                    correlation_id=self._correlation_id,
-                    runbook=self._runbook.name,
-                    version=RUNBOOK_VERSION,
-                ),
-                dcr_id=settings.dcr_id,
-                clients=clients,
-                clock=self._clock,
-                redactor=self._redactor,
-                output=self._output,
+            identity = RunIdentity(
+                run_id=self._run_id,
+                correlation_id=self._correlation_id,
+                runbook=self._runbook.name,
+                version=RUNBOOK_VERSION,
             )
-            self._log.record(START)
+            self._journal.open_log(
+                OperationsLog(
+                    run=identity,
+                    dcr_id=settings.dcr_id,
+                    clients=clients,
+                    clock=self._clock,
+                    redactor=self._redactor,
+                    output=self._output,
+                )
+            )
         return Context(
             settings=settings,
             clients=clients,
@@ -222,8 +227,8 @@ class _Run(Generic[P, F]):
             retry_policy=lambda: self._policy,
             run_id=self._run_id,
             correlation_id=self._correlation_id,
-            record=self._record,
-            deliver_log=lambda: None if self._log is None else self._log.deliver(),
+            record=self._journal.record,
+            deliver_log=self._journal.deliver,
         )
 
     def _read_policy(self, context: Context) -> None:
@@ -241,42 +246,26 @@ class _Run(Generic[P, F]):
             if warning:
                 self._output.warning(warning)
 
-    def _show_plan(self) -> None:
-        for change in self._plan.changes:
-            before = "nothing" if change.before is None else change.before
-            self._output.info(f"would {change.action} {change.target}: {before} -> {change.after}")
-        for item in self._plan.unchanged:
-            self._output.info(f"leaves {item.target}: {item.why}")
-
     def _apply(self, context: Context, facts: F) -> list[Result]:
-        # Written ahead, so that a job that is killed leaves a trace of what it was about to do.
-        for change in self._plan.changes:
-            self._record(planned_entry(change))
-        self._flush()
+        self._journal.write_plan_ahead(self._plan)
         return apply_plan(
             self._plan,
             Work(
-                apply=lambda change: self._runbook.apply(context, facts, change),
-                look=lambda change: self._runbook.look(context, facts, change),
+                actions=self._runbook.actions(context, facts),
                 name_error=self._name,
                 retry_policy=context.retry_policy,
                 clock=self._clock,
                 stop_asked=self._stop.asked,
             ),
             on_result=lambda result: self._on_result(facts, result),
-            on_stage_end=self._flush,
+            on_stage_end=self._journal.flush,
             on_progress=lambda progress: self._output.progress(str(progress)),
         )
 
     def _on_result(self, facts: F, result: Result) -> None:
-        self._record(result_entry(result))
+        self._journal.tell_result(result)
         for entry in self._runbook.events(facts, result):
-            self._record(entry)
-        what = f"{result.change.action} {result.change.target}"
-        if result.error is not None:
-            self._output.error(f"{what}: {result.error.code}: {result.error.message}")
-        else:
-            self._output.verbose(f"{what}: {result.outcome}, {result.duration_ms} ms")
+            self._journal.record(entry)
 
     def _failure(self) -> RunbookError | None:
         left = sum(result.outcome == "skipped" for result in self._results)
@@ -296,15 +285,7 @@ class _Run(Generic[P, F]):
             self._output.told(self._policy_trouble)
         self._tell_publisher(result)
         result = replace(result, duration_ms=self._duration_ms())
-        self._record(finish_entry(result))
-        if self._log is not None:
-            self._log.close()
-        outcomes = [item.outcome for item in self._results]
-        self._output.info(
-            f"{result.status}: {result.changed} changed, {len(self._plan.unchanged)} as they should be, "
-            f"{outcomes.count('failed')} failed, {outcomes.count('skipped')} skipped, {result.duration_ms / 1000:.1f} s"
-        )
-        self._output.result(result_line(result, self._redactor.redact))
+        self._journal.finish(result)
         return result.exit_code
 
     def _result(self, error: RunbookError | None) -> RunResult:
@@ -335,14 +316,6 @@ class _Run(Generic[P, F]):
                 new_id=self._new_id,
                 may_send=not self._stop.asked(),
             )
-
-    def _record(self, entry: Entry) -> None:
-        if self._log is not None:
-            self._log.record(entry)
-
-    def _flush(self) -> None:
-        if self._log is not None:
-            self._log.flush()
 
     def _name(self, error: BaseException) -> RunbookError:
         named = name_error(error)

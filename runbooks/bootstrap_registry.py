@@ -7,15 +7,16 @@ warning. What the release names and the group lacks is an error, and nothing is 
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.callbacks.delivery import Callbacks
-from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import RUNBOOKS, Claim, Found, claims, found
 from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, ManagedResources, Resource
@@ -71,10 +72,10 @@ class Facts:
         """What is to be written, by table; worked out once, from the other facts alone."""
         return {table: tuple(self._to_write(table)) for table in component_registry.TABLES}
 
-    @cached_property
-    def batches(self) -> Mapping[str, Batch]:
-        """The same in batches, by target."""
-        return {batch.target: batch for batch in component_registry.batches(chain.from_iterable(self.wanted.values()))}
+    @property
+    def batches(self) -> Iterable[Batch]:
+        """The same in batches."""
+        return component_registry.batches(chain.from_iterable(self.wanted.values()))
 
     def _to_write(self, table: str) -> Iterator[Row]:
         recorded = self.recorded.get(table, {})
@@ -188,20 +189,22 @@ def _warnings(facts: Facts) -> Iterator[RunbookError]:
             yield vault.SECRET_UNUSABLE.error(f"it is {credential.state}", target=credential.id)
 
 
+CREATE: ActionKind[str] = ActionKind("create", stage=1)
+# The schema goes first: an older runbook must refuse before anything of a newer schema is there.
+RECORD_SCHEMA: ActionKind[Batch] = ActionKind("record", stage=2)
+RECORD: ActionKind[Batch] = ActionKind("record", stage=3)
+
+
 def plan(facts: Facts) -> Plan:
     """Make the tables that are absent, say their schema, then record what differs, batch by batch and side by side."""
-    made = [Change(1, "create", f"table {table}", None, "there") for table in facts.absent_tables]
-    written = [
-        Change(_stage(batch), "record", batch.target, _before(facts, batch), batch.wanted)
-        for batch in facts.batches.values()
-    ]
+    made = [CREATE.change(table, f"table {table}", None, "there") for table in facts.absent_tables]
+    written = [_kind(batch).change(batch, batch.target, _before(facts, batch), batch.wanted) for batch in facts.batches]
     equal = (NoChange(table, "is recorded as it is") for table, rows in facts.wanted.items() if not rows)
     return Plan(changes=(*made, *written), unchanged=tuple(equal))
 
 
-def _stage(batch: Batch) -> int:
-    """The schema goes first: an older runbook must refuse before anything of a newer schema is there."""
-    return 2 if batch.table == component_registry.SCHEMA else 3
+def _kind(batch: Batch) -> ActionKind[Batch]:
+    return RECORD_SCHEMA if batch.table == component_registry.SCHEMA else RECORD
 
 
 def _before(facts: Facts, batch: Batch) -> str | None:
@@ -210,28 +213,24 @@ def _before(facts: Facts, batch: Batch) -> str | None:
     return f"{known} rows" if known else None
 
 
-def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
+def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: ARG001 - a runbook's signature
     """Create a table, or record a batch."""
-    batch = facts.batches.get(change.target)
-    if batch is None:
-        facts.tables.create(_table_of(change))
-    else:
-        facts.tables.write(batch, facts.recorded.get(batch.table, {}))
+    tables = facts.tables
+
+    def record(batch: Batch) -> None:
+        tables.write(batch, facts.recorded.get(batch.table, {}))
+
+    def recorded(batch: Batch) -> str | None:
+        return batch.seen(tables.read(batch))
+
+    return (
+        Action(CREATE, make=tables.create, see=lambda table: "there" if tables.exists(table) else None),
+        Action(RECORD_SCHEMA, make=record, see=recorded),
+        Action(RECORD, make=record, see=recorded),
+    )
 
 
-def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
-    """Return whether a table is there, or what is recorded of a batch."""
-    batch = facts.batches.get(change.target)
-    if batch is None:
-        return "there" if facts.tables.exists(_table_of(change)) else None
-    return batch.seen(facts.tables.read(batch))
-
-
-def _table_of(change: Change) -> str:
-    return change.target.removeprefix("table ")
-
-
-def report(facts: Facts) -> Report:
+def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
     """Tell counts, and the names of what drifts, has gone, or is no good."""
     gone = [
         row for rows in facts.wanted.values() for row in rows if row.columns.get("state") == component_registry.VANISHED
@@ -252,8 +251,7 @@ RUNBOOK = Runbook(
     parameters=ReleaseParameters,
     observe=observe,
     plan=plan,
-    apply=apply,
-    look=look,
+    actions=actions,
     report=report,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version),
 )

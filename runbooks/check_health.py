@@ -7,22 +7,20 @@ the components it looks at what watches over them: that the operations log takes
 lead to somebody, and that a schedule starts the next check.
 """
 
-import ssl
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import cast
+from typing import Any
 
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.callbacks.payloads import Payload
-from runbook_lib.change import Change, Plan, Result
+from runbook_lib.change import Action, ActionKind, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.health_states import STATES, State
-from runbook_lib.component_registry.managed_resources import ManagedResources
-from runbook_lib.component_registry.rows import RegisteredComponent, current_release, ill_columns, registered_component
+from runbook_lib.component_registry.rows import current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
     OBSERVABILITY,
@@ -40,11 +38,9 @@ from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import trust as trust_errors
 from runbook_lib.health.columns import health_row, needs, own_of, state_of, target_of
+from runbook_lib.health.components import look_at_components
 from runbook_lib.health.observability import SCHEDULE, look_at_observability
 from runbook_lib.health.policy import policy_row, read_health_policy
-from runbook_lib.health.probes.choice import probe_of, read_group
-from runbook_lib.health.probes.connection import tls_context
-from runbook_lib.health.probes.many import Probe, run_probes
 from runbook_lib.health.rules import Health, HealthPolicy, Observation, Own, Transition, next_own, roll_up, transitions
 from runbook_lib.health.schedule import RunbookSchedule
 from runbook_lib.health.summary import health_summary
@@ -60,10 +56,10 @@ NAME = "check_health"
 # Areas of the errors by which a stored release is not believed. All others, the network's above all, leave open what it
 # is, and whoever needs it will say so.
 REFUSALS = (trust_errors.AREA, release_errors.STORAGE, release_errors.MANIFEST)
-VERIFY = "verify"
-THE_RELEASE = "the recorded release"
-# After everything that is to be done all the same: the batches, and the schedule's stages 2 and 3.
-_LAST_STAGE = 4
+RECORD: ActionKind[Batch] = ActionKind("record", stage=1)
+# After everything that is to be done all the same: the batches, and the schedule's stages 2 and 3. It is about why the
+# recorded release is refused.
+VERIFY: ActionKind[RunbookError] = ActionKind("verify", stage=4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +96,12 @@ class Facts:
         return {each.target: each for each in transitions(before, self.healths)}
 
     @cached_property
-    def batches(self) -> Mapping[str, Batch]:
-        """What is to be written, by target."""
+    def batches(self) -> tuple[Batch, ...]:
+        """What is to be written."""
         rows = [health_row(target, health, self.checked_at) for target, health in self.healths.items()]
         if self.policy is None:
             rows.append(policy_row(HealthPolicy()))
-        return {batch.target: batch for batch in component_registry.batches(rows)}
+        return component_registry.batches(rows)
 
     @cached_property
     def recorded(self) -> Mapping[Key, Recorded]:
@@ -141,7 +137,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
         for target, entity in entities.items()
         if entity["PartitionKey"] != OBSERVABILITY
     }
-    seen = _look_at(context, components, {target: own_of(entity) for target, entity in entities.items()})
+    seen = look_at_components(context, components, {target: own_of(entity) for target, entity in entities.items()})
     schedule = RunbookSchedule.read(context, NAME)
     watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
     watching = {**watching, SCHEDULE: schedule.seen}
@@ -183,34 +179,6 @@ def _registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
     return entities
 
 
-def _look_at(
-    context: Context, components: Mapping[str, RegisteredComponent], known: Mapping[str, Own]
-) -> dict[str, Observation]:
-    managed = ManagedResources(client=context.clients.resources, settings=context.settings)
-    group = read_group(managed, components.values(), context.output.warning)
-    trust = _trust(context)
-    given = {target: probe_of(component, group, trust) for target, component in components.items()}
-    # Those that were ill begin first: one that hangs for its whole deadline holds the others up least at the start.
-    asked = sorted(
-        (target for target, each in given.items() if isinstance(each, Probe)),
-        key=lambda target: (known[target].state == "healthy", target),
-    )
-    probes = [cast(Probe, given[target]) for target in asked]
-    answers = run_probes(probes, clock=context.clock, on_progress=context.output.progress)
-    return {
-        **{target: each for target, each in given.items() if isinstance(each, Observation)},
-        **dict(zip(asked, answers, strict=True)),
-    }
-
-
-def _trust(context: Context) -> ssl.SSLContext:
-    """The same authorities that every other request of the run trusts."""
-    import certifi
-
-    found = context.clients.session.merge_environment_settings("https://", {}, None, None, None)["verify"]
-    return tls_context(found if isinstance(found, str) else certifi.where())
-
-
 def _manifest(context: Context, tables: ComponentTables) -> tuple[ReleaseManifest | None, RunbookError | None]:
     """Return what says which components the publisher may be told of, or why it is refused.
 
@@ -239,11 +207,10 @@ def _ill(facts: Facts) -> Iterator[tuple[str, Health]]:
 
 def plan(facts: Facts) -> Plan:
     """Record everybody's health, batch by batch and side by side; see to the schedule; fail last for a bad release."""
-    written = [
-        Change(1, "record", batch.target, _before(batch, facts), batch.wanted) for batch in facts.batches.values()
-    ]
+    written = [RECORD.change(batch, batch.target, _before(batch, facts), batch.wanted) for batch in facts.batches]
     made, left = facts.schedule.changes
-    bad = () if facts.refusal is None else (Change(_LAST_STAGE, VERIFY, THE_RELEASE, None, "verified"),)
+    why = facts.refusal
+    bad = () if why is None else (VERIFY.change(why, "the recorded release", None, "verified"),)
     return Plan(changes=(*written, *made, *bad), unchanged=left)
 
 
@@ -252,29 +219,27 @@ def _before(batch: Batch, facts: Facts) -> str | None:
     return batch.seen({name: facts.entities[each] for name, each in targets.items() if each in facts.entities})
 
 
-def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
-    """Record a batch, make the schedule or its link, or raise why the release is refused."""
-    if change.target == THE_RELEASE and facts.refusal is not None:
-        raise facts.refusal
-    batch = facts.batches.get(change.target)
-    if batch is not None:
-        facts.tables.write(batch, facts.recorded if batch.table == COMPONENTS else {})
-    else:
-        facts.schedule.apply(change)
+def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: ARG001 - a runbook's signature
+    """Record a batch; make the schedule or its link; fail by why the release is refused, which nothing mends."""
+    tables = facts.tables
 
+    def record(batch: Batch) -> None:
+        tables.write(batch, facts.recorded if batch.table == COMPONENTS else {})
 
-def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
-    """Return what is recorded of a batch, or of the schedule; of a release that is refused, nothing."""
-    if change.target == THE_RELEASE:
-        return None
-    batch = facts.batches.get(change.target)
-    return facts.schedule.look(change) if batch is None else batch.seen(facts.tables.read(batch))
+    def refuse(why: RunbookError) -> None:
+        raise why
+
+    return (
+        Action(RECORD, make=record, see=lambda batch: batch.seen(tables.read(batch))),
+        *facts.schedule.actions,
+        Action(VERIFY, make=refuse, see=lambda _: None),
+    )
 
 
 def events(facts: Facts, result: Result) -> Sequence[Entry]:
     """Return an event for each health that has changed, once it is recorded."""
-    batch = facts.batches.get(result.change.target)
-    if batch is None or result.outcome != "done":
+    batch = result.change.subject
+    if not isinstance(batch, Batch) or result.outcome != "done":
         return ()
     targets = (f"{row.partition}/{row.name}" for row in batch.rows)
     return [_event(facts.transitions[target]) for target in targets if target in facts.transitions]
@@ -291,7 +256,7 @@ def _event(transition: Transition) -> Entry:
     )
 
 
-def report(facts: Facts) -> Report:
+def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
     """Tell counts, who is ill and why, and what has changed."""
     by_state = _by_state(facts, (target for target in facts.healths if not target.startswith(f"{OBSERVABILITY}/")))
     ill = dict(_ill(facts))
@@ -318,8 +283,7 @@ RUNBOOK = Runbook(
     parameters=CommonParameters,
     observe=observe,
     plan=plan,
-    apply=apply,
-    look=look,
+    actions=actions,
     report=report,
     events=events,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version if facts.manifest else "", payloads=told),

@@ -5,12 +5,12 @@ all side by side. A tag that moves at the source changes nothing.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from runbook_lib.callbacks.delivery import Callbacks
-from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader
 from runbook_lib.context import Context
@@ -59,27 +59,27 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     return Facts(version=manifest.version, pins=pins, found=found, customer=customer, importer=importer)
 
 
+IMPORT: ActionKind[Pin] = ActionKind("import", stage=1)
+
+
 def plan(facts: Facts) -> Plan:
     """Import what is absent, or has another digest; all side by side."""
-    wanted = [Change(1, "import", target, facts.found[target], pin.digest) for target, pin in facts.pins.items()]
+    wanted = [IMPORT.change(pin, target, facts.found[target], pin.digest) for target, pin in facts.pins.items()]
     return Plan(
         changes=tuple(change for change in wanted if change.before != change.after),
         unchanged=tuple(NoChange(change.target, "is there") for change in wanted if change.before == change.after),
     )
 
 
-def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
-    """Import one artifact by its digest."""
-    pin = facts.pins[change.target]
-    if facts.importer is None:
-        raise ValueError("nothing was to be imported")
-    facts.importer.import_by_digest(repository=pin.repository, tag=pin.tag, digest=change.after)
+def actions(context: Context, facts: Facts) -> Sequence[Action[Pin]]:  # noqa: ARG001 - a runbook's signature
+    """Import an artifact by its digest; then the customer's tag has it."""
 
+    def make(pin: Pin) -> None:
+        if facts.importer is None:
+            raise ValueError("nothing was to be imported")
+        facts.importer.import_by_digest(repository=pin.repository, tag=pin.tag, digest=pin.digest)
 
-def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
-    """Return the digest that the customer's tag has now."""
-    pin = facts.pins[change.target]
-    return facts.customer.digest_of(pin.repository, pin.tag)
+    return (Action(IMPORT, make, see=lambda pin: facts.customer.digest_of(pin.repository, pin.tag)),)
 
 
 RUNBOOK = Runbook(
@@ -88,8 +88,7 @@ RUNBOOK = Runbook(
     parameters=ReleaseParameters,
     observe=observe,
     plan=plan,
-    apply=apply,
-    look=look,
+    actions=actions,
     callbacks=Callbacks(release_version=lambda facts: facts.version),
 )
 

@@ -10,21 +10,22 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from runbook_lib.callbacks.delivery import Callbacks
-from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader, publisher_reader
 from runbook_lib.context import Context
-from runbook_lib.errors import RunbookError, container_registry, run
 from runbook_lib.errors import release as release_errors
+from runbook_lib.errors import run
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
-from runbook_lib.release.installed import MAX_NO_GOOD, those_that_are_good
 from runbook_lib.release.manifest import REPOSITORY, TAG
 from runbook_lib.release.model import LATEST, InstalledRelease
-from runbook_lib.release.rules import check_installable, in_the_way
-from runbook_lib.release.stored import is_no_good, is_whole, missing_parts, read_stored
+from runbook_lib.release.obstacles import releases_in_the_way
+from runbook_lib.release.rules import check_installable
+from runbook_lib.release.stored import missing_parts, read_stored
 from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.release.verification import VerifiedRelease, verify_release
 from runbook_lib.release.verification_log import Step, recorded
@@ -36,8 +37,10 @@ from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import TrustPolicy
 from runbook_lib.vault.publisher_token import read_publisher_token
 
-IMPORT = "import"
-STORE = "store"
+IMPORT_VERSION: ActionKind[str] = ActionKind("import", stage=1)
+STORE: ActionKind[str] = ActionKind("store", stage=1)
+IMPORT_SIGNATURE: ActionKind[VerifiedRelease] = ActionKind("import", stage=2)
+IMPORT_LATEST: ActionKind[str] = ActionKind("import", stage=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +128,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         now=now,
         offered=offered,
         signature=signature,
-        installed=_installed(context, customer, release, tags[LATEST]),
+        installed=releases_in_the_way(context, customer, release, tags[LATEST]),
         missing=missing_parts(context, release, signature.content, policy),
         tags=tags,
         signed=_seen_signature(context, customer, signature) is not None,
@@ -133,42 +136,6 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         customer=customer,
         importer=image_importer(context, customer, token),
     )
-
-
-def _installed(
-    context: Context, customer: ContainerRegistryReader, release: InstalledRelease, latest: str | None
-) -> tuple[InstalledRelease, ...]:
-    """Return the stored releases that could stand in the way of `release`: those that are verified, and the one that
-    the customer's `latest` points to.
-
-    What is not counts for nothing: whoever may write blobs could else, with a name alone, keep every release out for
-    ever. Nobody can delete a release that counts. The one of `latest` counts when its root is pinned no more, too: a
-    change of pins is no leave to go back. It can keep nothing out for ever, since a tag can be moved.
-    """
-    stored = artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service))
-    newer = set(in_the_way(release, stored))
-    others = [other for other in stored if other in newer]
-    good = {one.release for one in those_that_are_good(context, others)}
-    doubtful = [other for other in others if other not in good]
-    return (*(other for other in others if other in good), *_of_latest(context, customer, latest, doubtful))
-
-
-def _of_latest(
-    context: Context, customer: ContainerRegistryReader, latest: str | None, doubtful: Sequence[InstalledRelease]
-) -> list[InstalledRelease]:
-    """Return that of the doubtful releases which the customer's `latest` points to, where every byte of it is there."""
-    if latest is None or not doubtful:
-        return []
-    try:
-        found = resolve_release(customer, LATEST)
-        target = f"{REPOSITORY}:{LATEST}"
-        wanted = found and read_artifact(found.content, digest=found.digest, target=target).content_digest
-    except RunbookError as error:
-        if not is_no_good(error) and not error.is_(container_registry.ANSWER_OUT_OF_BOUNDS):
-            raise
-        return []  # what it points to is no release
-    named = [other for other in doubtful if f"sha256:{other.sha256}" == wanted]
-    return [other for other in named[:MAX_NO_GOOD] if is_whole(context.clients.blob_service, other, latest)]
 
 
 def _seen_signature(
@@ -222,10 +189,12 @@ def plan(facts: Facts) -> Plan:
         )
     signature = facts.signature.signature_digest
     wanted = (
-        Change(1, IMPORT, f"{REPOSITORY}:{version}", facts.tags[version], digest),
+        IMPORT_VERSION.change(version, f"{REPOSITORY}:{version}", facts.tags[version], digest),
         *(_store(facts, part, content) for part, content in facts.parts.items()),
-        Change(2, IMPORT, f"{REPOSITORY}@{signature}", signature if facts.signed else None, signature),
-        Change(3, IMPORT, f"{REPOSITORY}:{LATEST}", facts.tags[LATEST], digest),
+        IMPORT_SIGNATURE.change(
+            facts.signature, f"{REPOSITORY}@{signature}", signature if facts.signed else None, signature
+        ),
+        IMPORT_LATEST.change(LATEST, f"{REPOSITORY}:{LATEST}", facts.tags[LATEST], digest),
     )
     return Plan(
         changes=tuple(change for change in wanted if change.before != change.after),
@@ -233,64 +202,64 @@ def plan(facts: Facts) -> Plan:
     )
 
 
-def apply(context: Context, facts: Facts, change: Change) -> None:
-    """Make one change."""
-    service = context.clients.blob_service
-    if change.action == STORE:
-        part = _part(facts, change)
-        artifact_storage.store_once(service, facts.release, part, facts.parts[part])
-    elif _is_signature(facts, change):
+def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
+    """Import by a tag, which then has the digest; the signature, which is then a referrer; store a part as a blob."""
+    service, customer, digest = context.clients.blob_service, facts.customer, facts.offered.digest
+
+    def import_tag(tag: str) -> None:
+        facts.importer.import_by_digest(repository=REPOSITORY, tag=tag, digest=digest)
+
+    def import_latest(tag: str) -> None:
+        # What the tag is to point to must be there as every runbook will read it.
+        recorded(
+            context,
+            _target(facts, artifact_storage.CONTENT),
+            lambda: read_stored(service, facts.release, facts.policy),
+            step="verify",
+        )
+        import_tag(tag)
+
+    def digest_of(tag: str) -> str | None:
+        return customer.digest_of(REPOSITORY, tag)
+
+    def import_signature(signature: VerifiedRelease) -> None:
         facts.importer.import_untagged(
             repository=REPOSITORY,
-            digest=change.after,
-            arrived=lambda: _signature_at(facts.customer, facts.signature) == change.after,
+            digest=signature.signature_digest,
+            arrived=lambda: _signature_at(customer, signature) == signature.signature_digest,
         )
-    else:
-        if _tag(change) == LATEST:
-            # What the tag is to point to must be there as every runbook will read it.
-            recorded(
-                context,
-                _target(facts, artifact_storage.CONTENT),
-                lambda: read_stored(service, facts.release, facts.policy),
-                step="verify",
-            )
-        facts.importer.import_by_digest(repository=REPOSITORY, tag=_tag(change), digest=change.after)
 
+    def store(part: str) -> None:
+        artifact_storage.store_once(service, facts.release, part, facts.parts[part])
 
-def look(context: Context, facts: Facts, change: Change) -> str | None:
-    """Read one change back: the tag's digest, the signature's as a referrer, or the digest of what the blob holds."""
-    if change.action == STORE:
-        found = artifact_storage.read_part(context.clients.blob_service, facts.release, _part(facts, change))
+    def stored(part: str) -> str | None:
+        found = artifact_storage.read_part(service, facts.release, part)
         return None if found is None else _digest(found.content)
-    if _is_signature(facts, change):
-        return _seen_signature(context, facts.customer, facts.signature, step="verify")
-    return facts.customer.digest_of(REPOSITORY, _tag(change))
+
+    return (
+        Action(IMPORT_VERSION, import_tag, see=digest_of),
+        Action(STORE, store, see=stored),
+        Action(
+            IMPORT_SIGNATURE,
+            import_signature,
+            see=lambda signature: _seen_signature(context, customer, signature, step="verify"),
+        ),
+        Action(IMPORT_LATEST, import_latest, see=digest_of),
+    )
 
 
 def _store(facts: Facts, part: str, content: bytes) -> Change:
     """A part that is there is as it should be, also where it is another good signature."""
     after = _digest(content)
-    return Change(1, STORE, _target(facts, part), None if part in facts.missing else after, after)
+    return STORE.change(part, _target(facts, part), None if part in facts.missing else after, after)
 
 
 def _target(facts: Facts, part: str) -> str:
     return f"{artifact_storage.CONTAINER}/{artifact_storage.blob_name(facts.release, part)}"
 
 
-def _part(facts: Facts, change: Change) -> str:
-    return next(part for part in facts.parts if _target(facts, part) == change.target)
-
-
 def _digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
-def _is_signature(facts: Facts, change: Change) -> bool:
-    return change.after == facts.signature.signature_digest
-
-
-def _tag(change: Change) -> str:
-    return change.target.rpartition(":")[2]
 
 
 RUNBOOK = Runbook(
@@ -299,8 +268,7 @@ RUNBOOK = Runbook(
     parameters=Parameters,
     observe=observe,
     plan=plan,
-    apply=apply,
-    look=look,
+    actions=actions,
     callbacks=Callbacks(release_version=lambda facts: facts.release.version),
 )
 

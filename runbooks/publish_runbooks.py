@@ -5,13 +5,15 @@ artifact storage. The runbook replaces itself like any other: a job runs the tex
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from runbook_lib.automation import publication
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.publication import Publication, Wanted
 from runbook_lib.callbacks.delivery import Callbacks
-from runbook_lib.change import Change, Plan
+from runbook_lib.change import Action, Plan
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts, script_of
@@ -61,14 +63,9 @@ def plan(facts: Facts) -> Plan:
     return publication.plan(facts.held)
 
 
-def apply(context: Context, facts: Facts, change: Change) -> None:  # noqa: ARG001 - the engine's signature
-    """Make one change."""
-    facts.publication.apply(change)
-
-
-def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
-    """Read one change back."""
-    return facts.publication.look(change)
+def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: ARG001 - a runbook's signature
+    """The publication's own."""
+    return facts.publication.actions()
 
 
 RUNBOOK = Runbook(
@@ -77,8 +74,7 @@ RUNBOOK = Runbook(
     parameters=ReleaseParameters,
     observe=observe,
     plan=plan,
-    apply=apply,
-    look=look,
+    actions=actions,
     callbacks=Callbacks(release_version=lambda facts: facts.version),
 )
 

@@ -103,8 +103,7 @@ RUNBOOK = Runbook(
     parameters=Parameters,
     observe=observe,
     plan=rotation.plan,
-    apply=rotation.apply,
-    look=rotation.look,
+    actions=rotation.actions,
     report=rotation.report,
 )
 

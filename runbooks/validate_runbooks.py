@@ -6,7 +6,7 @@ that it imports, and that it can see what it needs. What each lacks is a row of 
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from runbook_lib.automation.package_import import package_state
 from runbook_lib.automation.publication import LOOKS_AT_ONCE, runbook_state, state_of
 from runbook_lib.automation.trial import Lack, lack_of
 from runbook_lib.callbacks.delivery import Callbacks
-from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
 from runbook_lib.errors import automation
@@ -28,7 +28,7 @@ from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
 
 NAME = "validate_runbooks"
-TRY = "try"
+TRY: ActionKind[str] = ActionKind("try", stage=1)
 READY = "ready"
 # A trial plans for seconds; the rest is for a sandbox that must be made, and for the account's queue of jobs.
 TRIAL_SECONDS = 20 * 60.0
@@ -39,8 +39,7 @@ class Facts:
     """What validate_runbooks found.
 
     version: of the release. lacks: what each runbook lacks as it is published, by its name. tried: those that are to be
-    started, by name. trial: the parameters of each trial. account: where they are started. ends: what came of the
-    trials, filled in as they end.
+    started, by name. trial: the parameters of each trial. account: where they are started.
     """
 
     version: str
@@ -48,7 +47,6 @@ class Facts:
     tried: frozenset[str]
     trial: Mapping[str, Any]
     account: AutomationAccount = field(repr=False)
-    ends: dict[str, str] = field(default_factory=dict)
 
 
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
@@ -97,7 +95,7 @@ def plan(facts: Facts) -> Plan:
     """Try those that are to be tried, side by side; what is not published as it should be fails untried."""
     changes = [name for name, lacks in facts.lacks.items() if lacks or name in facts.tried]
     return Plan(
-        changes=tuple(Change(1, TRY, f"runbook {name}", None, READY) for name in changes),
+        changes=tuple(TRY.change(name, f"runbook {name}", None, READY) for name in changes),
         unchanged=tuple(
             NoChange(f"runbook {name}", "is published as the release has it")
             for name in facts.lacks
@@ -106,18 +104,22 @@ def plan(facts: Facts) -> Plan:
     )
 
 
-def apply(context: Context, facts: Facts, change: Change) -> None:
-    """Try one runbook, and say in a row for each what it lacks. Raises RunbookError VD-AUTOMATION-010."""
-    name = _name(change)
-    lacks = facts.lacks[name] or _try(context, facts, name)
+def actions(context: Context, facts: Facts) -> Sequence[Action[str]]:
+    """Try one runbook, and say in a row for each what it lacks; what is seen is how its trial ended."""
+    ends: dict[str, str] = {}
     width = max(map(len, facts.lacks))
-    for lack in lacks:
-        context.output.warning(f"{name:<{width}}  {lack}")
-    if lacks:
-        facts.ends[name] = "; ".join(map(str, lacks))
-        raise automation.RUNBOOK_NOT_READY.error(facts.ends[name], target=name)
-    context.output.info(f"{name:<{width}}  ready")
-    facts.ends[name] = READY
+
+    def make(name: str) -> None:
+        lacks = facts.lacks[name] or _try(context, facts, name)
+        for lack in lacks:
+            context.output.warning(f"{name:<{width}}  {lack}")
+        if lacks:
+            ends[name] = "; ".join(map(str, lacks))
+            raise automation.RUNBOOK_NOT_READY.error(ends[name], target=name)
+        context.output.info(f"{name:<{width}}  ready")
+        ends[name] = READY
+
+    return (Action(TRY, make, see=ends.get),)
 
 
 def _try(context: Context, facts: Facts, name: str) -> tuple[Lack, ...]:
@@ -135,20 +137,12 @@ def _try(context: Context, facts: Facts, name: str) -> tuple[Lack, ...]:
     return () if lack is None else (lack,)
 
 
-def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
-    """Return how the trial ended."""
-    return facts.ends.get(_name(change))
-
-
-def _name(change: Change) -> str:
-    return change.target.partition(" ")[2]
-
-
-def report(facts: Facts) -> Report:
+def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
     """Return the table for programs: what is ready, and what each of the others lacks."""
+    ends = {str(result.change.subject): result.observed for result in results if result.observed is not None}
     return {
-        "ready": [name for name, end in facts.ends.items() if end == READY],
-        "lacking": [f"{name}: {end}" for name, end in facts.ends.items() if end != READY],
+        "ready": [name for name, end in ends.items() if end == READY],
+        "lacking": [f"{name}: {end}" for name, end in ends.items() if end != READY],
     }
 
 
@@ -158,8 +152,7 @@ RUNBOOK = Runbook(
     parameters=ReleaseParameters,
     observe=observe,
     plan=plan,
-    apply=apply,
-    look=look,
+    actions=actions,
     report=report,
     callbacks=Callbacks(release_version=lambda facts: facts.version),
 )

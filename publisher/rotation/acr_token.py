@@ -11,19 +11,37 @@ In an emergency both passwords are taken away first: imports fail until the new 
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from publisher.rotation import plan as rotation_plan
-from publisher.rotation.plan import RETIRE, Request, Step, begins, customers, number_of, phase_changes
+from publisher.rotation.plan import (
+    RETIRE,
+    Effect,
+    Phase,
+    Request,
+    Step,
+    begins,
+    customers,
+    facts_after,
+    number_of,
+    phase_changes,
+    phase_kinds,
+)
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
-from runbook_lib.change import Change, Plan
+from runbook_lib.change import ActionKind, Change, Plan
 from runbook_lib.errors import publisher
 from runbook_lib.vault.publisher_token import SECRET
 
 SLOTS = ("password1", "password2")
 
-_PASSWORD = "password "  # noqa: S105 - a word of a target
-_FIRST_PHASE = 3
+# A token has two passwords. One goes after the other: an update names the passwords that are kept, so that two at once
+# would undo each other.
+REMOVALS: tuple[ActionKind[str], ...] = (ActionKind("remove", stage=1), ActionKind("remove", stage=2))
+BEGIN: ActionKind[Rotation] = ActionKind("begin", stage=3)
+PHASE_KINDS = phase_kinds(stage=3)
+RETIRE_FORMER: ActionKind[Phase] = ActionKind(RETIRE, stage=1)
+END: ActionKind[Rotation] = ActionKind("end", stage=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +85,7 @@ def next_step(request: Request, facts: Facts) -> Step:
     """
     if begins(request, facts.newest, facts.driven):
         removals = _removals(facts.passwords) if request.emergency else []
-        return _step(*removals, Change(_FIRST_PHASE, "begin", number_of(facts.new), None, "open"))
+        return _step(*removals, BEGIN.change(facts.new, number_of(facts.new), None, "open"))
     rotation = facts.newest
     if rotation is None or (facts.driven and rotation.rotation_id != facts.driven):
         raise publisher.OVERTAKEN.error("" if rotation is None else number_of(rotation), target=facts.driven)
@@ -75,15 +93,16 @@ def next_step(request: Request, facts: Facts) -> Step:
         return Step()
     others = tuple(password for password in facts.passwords if password.slot != rotation.slot)
     changes = _removals(others) if rotation.emergency else []
-    changes += phase_changes(rotation, SECRET, stage=_FIRST_PHASE)
+    changes += phase_changes(rotation, SECRET, PHASE_KINDS)
     if changes:
         return _step(*changes)
     due = from_rfc3339(rotation.promoted_at) + timedelta(seconds=request.overlap_seconds)
     if others and facts.now < due:
         return Step(wait_until=due)
     if not rotation.reached("retired"):
-        return _step(Change(1, RETIRE, customers(SECRET), rotation.customer, "retired"))
-    return _step(*_removals(others), Change(_FIRST_PHASE, "end", number_of(rotation), "open", "over"))
+        retirement = Phase(RETIRE, "retired")
+        return _step(RETIRE_FORMER.change(retirement, customers(SECRET), rotation.customer, retirement.reached))
+    return _step(*_removals(others), END.change(rotation, number_of(rotation), "open", "over"))
 
 
 def preview(request: Request, facts: Facts) -> Plan:
@@ -98,34 +117,49 @@ def preview(request: Request, facts: Facts) -> Plan:
 
 def after(change: Change, facts: Facts) -> Facts:
     """Return what will be found once a change is made."""
+    return facts_after(change, facts, _EFFECTS)
+
+
+def _without(facts: Facts, slot: str) -> Facts:
+    return replace(facts, passwords=tuple(each for each in facts.passwords if each.slot != slot))
+
+
+def _reached(facts: Facts, phase: Phase) -> Facts:
     rotation = facts.newest
-    if change.action == "begin":
-        return replace(facts, newest=facts.new, driven=facts.new.rotation_id)
-    if change.action == "remove":
-        return replace(facts, passwords=tuple(each for each in facts.passwords if each.slot != slot_of(change)))
+    return facts if rotation is None else replace(facts, newest=replace(rotation, customer=phase.reached))
+
+
+def _staged(facts: Facts, phase: Phase) -> Facts:
+    rotation = facts.newest
     if rotation is None:
         return facts
-    if change.action == "end":
-        return replace(facts, newest=replace(rotation, ended_at=rfc3339(facts.now)))
-    reached = replace(rotation, customer=change.after)  # type: ignore[arg-type] # a phase's end
-    if change.action == "stage":
-        others = tuple(each for each in facts.passwords if each.slot != rotation.slot)
-        facts = replace(facts, passwords=(*others, Password(slot=rotation.slot, created=facts.now)))
-    if change.action == "promote":
-        reached = replace(reached, promoted_at=rfc3339(facts.now))
-    return replace(facts, newest=reached)
+    others = _without(facts, rotation.slot).passwords
+    made = Password(slot=rotation.slot, created=facts.now)
+    return _reached(replace(facts, passwords=(*others, made)), phase)
 
 
-def slot_of(change: Change) -> str:
-    """Return the place of the password that a change is about."""
-    return change.target.removeprefix(_PASSWORD)
+def _promoted(facts: Facts, phase: Phase) -> Facts:
+    facts = _reached(facts, phase)
+    rotation = facts.newest
+    return facts if rotation is None else replace(facts, newest=replace(rotation, promoted_at=rfc3339(facts.now)))
+
+
+_EFFECTS: tuple[Effect[Facts, Any], ...] = (
+    *(Effect(removal, _without) for removal in REMOVALS),
+    Effect(BEGIN, lambda facts, new: replace(facts, newest=new, driven=new.rotation_id)),
+    Effect(PHASE_KINDS["prepare"], _reached),
+    Effect(PHASE_KINDS["stage"], _staged),
+    Effect(PHASE_KINDS["test"], _reached),
+    Effect(PHASE_KINDS["promote"], _promoted),
+    Effect(RETIRE_FORMER, _reached),
+    Effect(END, lambda facts, over: replace(facts, newest=replace(over, ended_at=rfc3339(facts.now)))),
+)
 
 
 def _removals(passwords: tuple[Password, ...]) -> list[Change]:
-    """One after the other: an update names the passwords that are kept, so that two at once would undo each other."""
     return [
-        Change(stage, "remove", f"{_PASSWORD}{each.slot}", "there", "removed")
-        for stage, each in enumerate(passwords, start=1)
+        kind.change(each.slot, f"password {each.slot}", "there", "removed")
+        for kind, each in zip(REMOVALS, passwords, strict=False)
     ]
 
 

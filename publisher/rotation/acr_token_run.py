@@ -2,21 +2,22 @@
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from publisher.custody.wrapping import wrap
 from publisher.rotation import acr_token as acr_token_rotation
 from publisher.rotation.acr_token import Facts, Password
 from publisher.rotation.customer_phases import OVER, CustomerPhases, PhaseError, RunRunbook, WrappingKey
 from publisher.rotation.driven import DrivenRotation, Random
-from publisher.rotation.plan import Request, Step
+from publisher.rotation.plan import RETIRE, Phase, Request, Step
 from publisher.rotation.record import Rotation, RotationRecords
 from publisher.session import TokenResource
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.change import Change, Plan
+from runbook_lib.change import Action, Plan
 from runbook_lib.errors import publisher
 
 if TYPE_CHECKING:
@@ -95,40 +96,43 @@ class AcrTokenRotation:
         )
         return self._facts
 
-    def apply(self, change: Change) -> None:
-        """Make one change."""
-        if change.action == "remove":
-            self._remove(acr_token_rotation.slot_of(change))
-        elif change.action == "begin":
-            self._rotation.begin(self._certain_new())
-        elif change.action == "end":
-            self._rotation.end()
-        else:
-            self._run_phase(change)
+    def actions(self) -> Sequence[Action[Any]]:
+        """How each kind of change is made and seen."""
+        removals = (Action(removal, self._remove, see=self._see_password) for removal in acr_token_rotation.REMOVALS)
+        phases = {**acr_token_rotation.PHASE_KINDS, RETIRE: acr_token_rotation.RETIRE_FORMER}
+        stage = phases.pop("stage")
+        return (
+            *removals,
+            Action(acr_token_rotation.BEGIN, self._begin, see=self._rotation.see_begun),
+            Action(stage, self._stage, see=self._rotation.see_reached),
+            *(Action(phase, self._run_phase, see=self._rotation.see_reached) for phase in phases.values()),
+            Action(acr_token_rotation.END, lambda _: self._rotation.end(), see=self._rotation.see_ended),
+        )
 
-    def look(self, change: Change) -> str | None:
-        """Return what is seen at a change's target now."""
-        if change.action == "remove":
-            there = {password.slot for password in self._passwords()}
-            return "there" if acr_token_rotation.slot_of(change) in there else "removed"
-        return self._rotation.look(change, new=self.facts.new)
+    def _see_password(self, slot: str) -> str:
+        return "there" if slot in {password.slot for password in self._passwords()} else "removed"
 
-    def _run_phase(self, change: Change) -> None:
+    def _begin(self, new: Rotation) -> None:
+        self._rotation.begin(self._certain(new))
+
+    def _run_phase(self, phase: Phase) -> None:
         rotation = self._rotation.recorded()
-        if rotation.reached(change.after):
+        if not rotation.reached(phase.reached):  # else the phase before has reported that it is there already
+            self._phases.run(rotation, phase.name, credential_id=rotation.credential_id)
+
+    def _stage(self, phase: Phase) -> None:
+        rotation = self._rotation.recorded()
+        if rotation.reached(phase.reached):
             return  # the phase before has reported that it is there already
-        if change.action != "stage":
-            self._phases.run(rotation, change.action, credential_id=rotation.credential_id)
-            return
         wrapping_key = self._phases.wrapping_key(rotation)
         rotation = self._rotation.recorded()
-        if rotation.reached(change.after):
+        if rotation.reached(phase.reached):
             return  # delivered by a run before: another password would make that one void
         if not rotation.wrapped or rotation.wrapping_key_version != wrapping_key.version:
             rotation = self._make_password(rotation, wrapping_key)
         self._phases.run(
             rotation,
-            change.action,
+            phase.name,
             credential_id=rotation.credential_id,
             wrapped_key=rotation.wrapped,
             wrapping_key_version=rotation.wrapping_key_version,
@@ -200,12 +204,12 @@ class AcrTokenRotation:
         credentials = token.properties.credentials if token.properties else None
         return list(credentials.passwords or ()) if credentials else []
 
-    def _certain_new(self) -> Rotation:
-        """Return the new rotation. Of one that is given up it must be certain whether the customer uses its password:
-        a run that was killed may have promoted it and not recorded that. In an emergency both passwords are gone."""
+    def _certain(self, new: Rotation) -> Rotation:
+        """Return the new rotation, with the place of its password for certain. A run that was killed may have promoted
+        the rotation that is given up, and not recorded that. In an emergency both passwords are gone."""
         newest = self._rotation.newest()
         if newest is None or not newest.open or newest.promoted_at or self._request.emergency or not newest.delivery:
-            return self.facts.new  # what was never sent is not in use either
+            return new  # what was never sent is not in use either
         try:
             newest = self._phases.run(newest, "prepare", credential_id=newest.credential_id)
         except PhaseError as error:

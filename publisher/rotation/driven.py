@@ -7,10 +7,9 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
-from publisher.rotation.plan import Request, begins
+from publisher.rotation.plan import Phase, Request, begins
 from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
-from runbook_lib.change import Change
 from runbook_lib.errors import publisher
 
 # Returns so many bytes that nobody can guess.
@@ -90,14 +89,20 @@ class DrivenRotation:
         if rotation.open and not self._records.change(replace(rotation, ended_at=rfc3339(self._clock.now()))):
             raise publisher.OVERTAKEN.error(target=self._id)
 
-    def look(self, change: Change, *, new: Rotation) -> str | None:
-        """Return what is seen of a change to the rotation. new: the one that was to be begun."""
+    def see_begun(self, new: Rotation) -> str | None:
+        """Return whether a rotation was begun. new: the one that was to be begun."""
+        newest = self.newest()
+        # Whoever has begun it: of two operators one does, and both drive the same.
+        return "open" if newest is not None and newest.number >= new.number else None
+
+    def see_ended(self, _rotation: Rotation) -> str | None:
+        """Return whether the last rotation is over."""
+        newest = self.newest()
+        return None if newest is None else "open" if newest.open else "over"
+
+    def see_reached(self, phase: Phase) -> str | None:
+        """Return how far the customer's side is: as far as the phase comes to, if it is further."""
         newest = self.newest()
         if newest is None:
             return None
-        if change.action == "begin":
-            # Whoever has begun it: of two operators one does, and both drive the same.
-            return "open" if newest.number >= new.number else None
-        if change.action == "end":
-            return "open" if newest.open else "over"
-        return change.after if newest.reached(change.after) else newest.customer
+        return phase.reached if newest.reached(phase.reached) else newest.customer

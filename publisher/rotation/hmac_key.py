@@ -17,13 +17,26 @@ until it has arrived. An open rotation is then given up, as what it brings may b
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from publisher.custody.key_records import KeyRecord
+from publisher.custody.key_records import KeyRecord, KeyState
 from publisher.rotation import plan as rotation_plan
-from publisher.rotation.plan import PHASES, RETIRE, Request, Step, begins, customers, number_of, phase_changes
+from publisher.rotation.plan import (
+    RETIRE,
+    Effect,
+    Phase,
+    Request,
+    Step,
+    begins,
+    customers,
+    facts_after,
+    number_of,
+    phase_changes,
+    phase_kinds,
+)
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
-from runbook_lib.change import Change, Plan
+from runbook_lib.change import ActionKind, Change, Plan
 from runbook_lib.errors import publisher
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, SECRET
@@ -32,8 +45,28 @@ from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, SECRET
 # (docs/design.md#log-lock-callbacks).
 GRACE_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS
 
-_KEY, _SECRET = "key ", "secret of key "
-_FIRST_PHASE = 5
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A change to a key's record. state: afterwards. accept_until: RFC 3339, "" where that is not what is changed."""
+
+    key_id: str
+    state: KeyState
+    accept_until: str = ""
+
+
+REVOKE: ActionKind[KeyChange] = ActionKind("revoke", stage=1)
+KEEP: ActionKind[str] = ActionKind("keep", stage=2)
+BEGIN: ActionKind[Rotation] = ActionKind("begin", stage=3)
+ACCEPT: ActionKind[KeyChange] = ActionKind("accept", stage=4)
+PHASE_KINDS = phase_kinds(stage=5)
+PROMOTE: ActionKind[KeyChange] = ActionKind("promote", stage=9)
+SUCCEED: ActionKind[KeyChange] = ActionKind("succeed", stage=10)
+RETIRE_FORMER: ActionKind[Phase] = ActionKind(RETIRE, stage=11)
+LIMIT: ActionKind[KeyChange] = ActionKind("limit", stage=12)
+RETIRE_KEY: ActionKind[KeyChange] = ActionKind("retire", stage=13)
+DISABLE: ActionKind[str] = ActionKind("disable", stage=13)
+END: ActionKind[Rotation] = ActionKind("end", stage=14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,29 +116,15 @@ def preview(request: Request, facts: Facts) -> Plan:
 
 def after(change: Change, facts: Facts) -> Facts:
     """Return what will be found once a change is made."""
-    action, target = change.action, change.target
-    rotation = facts.newest
-    if action == "begin":
-        return replace(facts, newest=facts.new, driven=facts.new.rotation_id)
-    if action == "disable":
-        return replace(facts, with_secret=facts.with_secret - {target.removeprefix(_SECRET)})
-    if target.startswith(_KEY):
-        keys = {key.key_id: key for key in facts.keys}
-        changed = key_after(change, facts)
-        return replace(facts, keys=tuple({**keys, changed.key_id: changed}.values()))
-    if rotation is not None and action == "end":
-        return replace(facts, newest=replace(rotation, ended_at=rfc3339(facts.now)))
-    if rotation is not None and target == customers(SECRET):
-        return replace(facts, newest=replace(rotation, customer=change.after))  # type: ignore[arg-type] # a phase's end
-    return facts
+    return facts_after(change, facts, _EFFECTS)
 
 
-def key_after(change: Change, facts: Facts) -> KeyRecord:
+def key_after(change: KeyChange, facts: Facts) -> KeyRecord:
     """Return what a change to a key's record makes of it.
 
     Raises RunbookError VD-ROTATION-034: the key was retired or revoked meanwhile, and never comes back from that.
     """
-    key_id, now = key_of(change), rfc3339(facts.now)
+    key_id, now = change.key_id, rfc3339(facts.now)
     known = next((key for key in facts.keys if key.key_id == key_id), None)
     rotation = facts.newest
     if known is None:
@@ -117,35 +136,50 @@ def key_after(change: Change, facts: Facts) -> KeyRecord:
             rotation_id=rotation.rotation_id,
             created_at=now,
         )
-    if known.state in ("retired", "revoked") and change.after not in ("retired", "revoked"):
+    if known.state in ("retired", "revoked") and change.state not in ("retired", "revoked"):
         raise publisher.OVERTAKEN.error(f"it is {known.state}", target=key_id)
-    if change.action == "promote":
+    if change.accept_until:
+        return replace(known, accept_until=change.accept_until)
+    if change.state == "current":
         return replace(known, state="current", promoted_at=now)
-    if change.action == "limit":
-        return replace(known, accept_until=change.after.removeprefix("previous until "))
-    return replace(known, state=change.after)  # type: ignore[arg-type] # one of the states
+    return replace(known, state=change.state)
 
 
-def key_of(change: Change) -> str:
-    """Return the id of the key that a change is about."""
-    return change.target.removeprefix(_SECRET).removeprefix(_KEY)
+def _key_changed(facts: Facts, change: KeyChange) -> Facts:
+    keys = {key.key_id: key for key in facts.keys}
+    return replace(facts, keys=tuple({**keys, change.key_id: key_after(change, facts)}.values()))
 
 
-def is_phase(change: Change) -> bool:
-    """Return whether a change is the customer's to make."""
-    return change.target == customers(SECRET) and change.action in {RETIRE, *(phase for phase, _ in PHASES)}
+def _reached(facts: Facts, phase: Phase) -> Facts:
+    rotation = facts.newest
+    return facts if rotation is None else replace(facts, newest=replace(rotation, customer=phase.reached))
+
+
+_EFFECTS: tuple[Effect[Facts, Any], ...] = (
+    *(Effect(kind, _key_changed) for kind in (REVOKE, ACCEPT, PROMOTE, SUCCEED, LIMIT, RETIRE_KEY)),
+    Effect(KEEP, lambda facts, _: facts),
+    Effect(BEGIN, lambda facts, new: replace(facts, newest=new, driven=new.rotation_id)),
+    *(Effect(kind, _reached) for kind in (*PHASE_KINDS.values(), RETIRE_FORMER)),
+    Effect(DISABLE, lambda facts, key_id: replace(facts, with_secret=facts.with_secret - {key_id})),
+    Effect(END, lambda facts, over: replace(facts, newest=replace(over, ended_at=rfc3339(facts.now)))),
+)
 
 
 def _opening(request: Request, facts: Facts) -> list[Change]:
-    changes = _revocations(facts.keys) if request.emergency else []
-    changes.append(Change(2, "keep", f"{_SECRET}{facts.new.credential_id}", None, "kept"))
-    changes.append(Change(3, "begin", number_of(facts.new), None, "open"))
+    new, changes = facts.new, _revocations(facts.keys) if request.emergency else []
+    changes.append(KEEP.change(new.credential_id, f"secret of key {new.credential_id}", None, "kept"))
+    changes.append(BEGIN.change(new, number_of(new), None, "open"))
     return changes
 
 
 def _revocations(keys: Sequence[KeyRecord]) -> list[Change]:
     accepted = [key for key in keys if key.state in ("pending", "current", "previous")]
-    return [Change(1, "revoke", f"{_KEY}{key.key_id}", str(key), "revoked") for key in accepted]
+    return [_key_change(REVOKE, KeyChange(key.key_id, "revoked"), str(key)) for key in accepted]
+
+
+def _key_change(kind: ActionKind[KeyChange], change: KeyChange, before: str | None) -> Change:
+    after = f"{change.state} until {change.accept_until}" if change.accept_until else change.state
+    return kind.change(change, f"key {change.key_id}", before, after)
 
 
 def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
@@ -155,15 +189,15 @@ def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
     key = next((key for key in facts.keys if key.key_id == key_id), None)
     changes = _revocations(others) if rotation.emergency else []
     if key is None:
-        changes.append(Change(4, "accept", f"{_KEY}{key_id}", None, "pending"))
+        changes.append(_key_change(ACCEPT, KeyChange(key_id, "pending"), None))
     elif key.state in ("retired", "revoked"):
         raise publisher.KEY_LOST.error(f"it is {key.state}", target=key_id)
-    changes += phase_changes(rotation, SECRET, stage=_FIRST_PHASE)
+    changes += phase_changes(rotation, SECRET, PHASE_KINDS)
     if key is None or key.state != "current":
-        changes.append(Change(9, "promote", f"{_KEY}{key_id}", "pending", "current"))
+        changes.append(_key_change(PROMOTE, KeyChange(key_id, "current"), "pending"))
     # Of a rotation that was given up, what is pending may have come into use all the same.
     former = [] if rotation.emergency else [key for key in others if key.state in ("pending", "current")]
-    changes += [Change(10, "succeed", f"{_KEY}{key.key_id}", str(key), "previous") for key in former]
+    changes += [_key_change(SUCCEED, KeyChange(key.key_id, "previous"), str(key)) for key in former]
     return changes
 
 
@@ -173,10 +207,11 @@ def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
     if previous and facts.now < (due := _due(request, rotation, facts)):
         return Step(wait_until=due)
     if not rotation.reached("retired"):
-        return _step(Change(11, RETIRE, customers(SECRET), rotation.customer, "retired"))
+        retirement = Phase(RETIRE, "retired")
+        return _step(RETIRE_FORMER.change(retirement, customers(SECRET), rotation.customer, retirement.reached))
     until = rfc3339(facts.now + timedelta(seconds=facts.grace_seconds))
     limits = [
-        Change(12, "limit", f"{_KEY}{key.key_id}", str(key), f"previous until {until}")
+        _key_change(LIMIT, KeyChange(key.key_id, "previous", accept_until=until), str(key))
         for key in previous
         if not key.accept_until
     ]
@@ -185,11 +220,11 @@ def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
     last = max((from_rfc3339(key.accept_until) for key in previous), default=facts.now)
     if facts.now < last:
         return Step(wait_until=last, brief=True)
-    changes = [Change(13, "retire", f"{_KEY}{key.key_id}", str(key), "retired") for key in previous]
+    changes = [_key_change(RETIRE_KEY, KeyChange(key.key_id, "retired"), str(key)) for key in previous]
     changes += [
-        Change(13, "disable", f"{_SECRET}{key_id}", "enabled", "disabled") for key_id in sorted(facts.with_secret)
+        DISABLE.change(key_id, f"secret of key {key_id}", "enabled", "disabled") for key_id in sorted(facts.with_secret)
     ]
-    return _step(*changes, Change(14, "end", number_of(rotation), "open", "over"))
+    return _step(*changes, END.change(rotation, number_of(rotation), "open", "over"))
 
 
 def _due(request: Request, rotation: Rotation, facts: Facts) -> datetime:

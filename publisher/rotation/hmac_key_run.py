@@ -1,7 +1,9 @@
 """Drive the rotation of an instance's key: observe and look at the publisher's record, apply a change, run a phase."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from publisher.custody.key_records import HmacKeys
 from publisher.custody.key_secrets import KeyCustody
@@ -9,13 +11,13 @@ from publisher.custody.wrapping import wrap
 from publisher.rotation import hmac_key as hmac_rotation
 from publisher.rotation.customer_phases import CustomerPhases, RunRunbook
 from publisher.rotation.driven import DrivenRotation, Random
-from publisher.rotation.hmac_key import GRACE_SECONDS, Facts
-from publisher.rotation.plan import Request, Step
+from publisher.rotation.hmac_key import GRACE_SECONDS, Facts, KeyChange
+from publisher.rotation.plan import RETIRE, Phase, Request, Step
 from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.change import Change, Plan
+from runbook_lib.change import Action, Plan
 from runbook_lib.errors import RunbookError, publisher
 from runbook_lib.vault.hmac_key import KEY_BYTES
 
@@ -97,36 +99,50 @@ class HmacRotation:
         )
         return self._facts
 
-    def apply(self, change: Change) -> None:
-        """Make one change."""
-        facts, action = self.facts, change.action
-        if action == "keep":
-            if self._custody.read(self._instance_id, self._key_id) is None:
-                self._custody.keep(self._instance_id, self._key_id, self._random(KEY_BYTES))
-        elif action == "begin":
-            self._begin(facts.new)
-        elif action == "end":
-            self._rotation.end()
-        elif action == "disable":
-            self._custody.disable(self._instance_id, hmac_rotation.key_of(change))
-        elif hmac_rotation.is_phase(change):
-            self._run_phase(change)
-        else:
-            self._change_key(change)
+    def actions(self) -> Sequence[Action[Any]]:
+        """How each kind of change is made and seen."""
+        phases = {**hmac_rotation.PHASE_KINDS, RETIRE: hmac_rotation.RETIRE_FORMER}
+        stage = phases.pop("stage")
+        return (
+            Action(hmac_rotation.REVOKE, self._change_key, see=self._see_key),
+            Action(hmac_rotation.KEEP, self._keep, see=self._see_kept),
+            Action(hmac_rotation.BEGIN, self._begin, see=self._rotation.see_begun),
+            Action(hmac_rotation.ACCEPT, self._accept, see=self._see_key),
+            Action(stage, self._stage, see=self._rotation.see_reached),
+            *(Action(phase, self._run_phase, see=self._rotation.see_reached) for phase in phases.values()),
+            Action(hmac_rotation.PROMOTE, self._change_driven_key, see=self._see_key),
+            Action(hmac_rotation.SUCCEED, self._change_driven_key, see=self._see_key),
+            Action(hmac_rotation.LIMIT, self._change_driven_key, see=self._see_limit),
+            Action(hmac_rotation.RETIRE_KEY, self._retire_key, see=self._see_retired),
+            Action(hmac_rotation.DISABLE, self._disable, see=self._see_disabled),
+            Action(hmac_rotation.END, lambda _: self._rotation.end(), see=self._rotation.see_ended),
+        )
 
-    def look(self, change: Change) -> str | None:
-        """Return what is seen at a change's target now."""
-        key_id = hmac_rotation.key_of(change)
-        if change.action == "keep":
-            return "kept" if self._custody.read(self._instance_id, key_id) is not None else None
-        if change.action == "disable":
-            return "enabled" if self._custody.enabled(self._instance_id, key_id) else "disabled"
-        if change.action in ("begin", "end") or hmac_rotation.is_phase(change):
-            return self._rotation.look(change, new=self.facts.new)
-        record = self._keys.read(self._instance_id, key_id)
-        if record is None or (change.action == "retire" and self._custody.enabled(self._instance_id, key_id)):
-            return None if record is None else "previous"
-        return record.state if change.action != "limit" else str(record)
+    def _keep(self, key_id: str) -> None:
+        if self._custody.read(self._instance_id, key_id) is None:
+            self._custody.keep(self._instance_id, key_id, self._random(KEY_BYTES))
+
+    def _see_kept(self, key_id: str) -> str | None:
+        return "kept" if self._custody.read(self._instance_id, key_id) is not None else None
+
+    def _disable(self, key_id: str) -> None:
+        self._custody.disable(self._instance_id, key_id)
+
+    def _see_disabled(self, key_id: str) -> str:
+        return "enabled" if self._custody.enabled(self._instance_id, key_id) else "disabled"
+
+    def _see_key(self, change: KeyChange) -> str | None:
+        record = self._keys.read(self._instance_id, change.key_id)
+        return None if record is None else record.state
+
+    def _see_limit(self, change: KeyChange) -> str | None:
+        record = self._keys.read(self._instance_id, change.key_id)
+        return None if record is None else str(record)
+
+    def _see_retired(self, change: KeyChange) -> str | None:
+        """The record alone does not count: the bytes have to be gone."""
+        state = self._see_key(change)
+        return "previous" if state is not None and self._custody.enabled(self._instance_id, change.key_id) else state
 
     def _begin(self, rotation: Rotation) -> None:
         """A key that was kept for a rotation that somebody else began is never used."""
@@ -134,25 +150,27 @@ class HmacRotation:
         if driven is None or driven.credential_id != self._key_id:
             self._custody.disable(self._instance_id, self._key_id)
 
-    def _run_phase(self, change: Change) -> None:
+    def _run_phase(self, phase: Phase) -> None:
         rotation = self._rotation.recorded()
-        if rotation.reached(change.after):
+        if not rotation.reached(phase.reached):  # else the phase before has reported that it is there already
+            self._phases.run(rotation, phase.name, key_id=rotation.credential_id)
+
+    def _stage(self, phase: Phase) -> None:
+        rotation = self._rotation.recorded()
+        if rotation.reached(phase.reached):
             return  # the phase before has reported that it is there already
-        if change.action != "stage":
-            self._phases.run(rotation, change.action, key_id=rotation.credential_id)
-            return
         wrapping_key = self._phases.wrapping_key(rotation)
         key = self._custody.read(self._instance_id, rotation.credential_id)
         if key is None:
             raise publisher.KEY_LOST.error("its secret cannot be read", target=rotation.credential_id)
         for _ in range(CHANGE_TRIES):
             rotation = self._rotation.recorded()
-            if rotation.reached(change.after):
+            if rotation.reached(phase.reached):
                 return
             if rotation.wrapped and rotation.wrapping_key_version == wrapping_key.version:
                 self._phases.run(
                     rotation,
-                    change.action,
+                    phase.name,
                     key_id=rotation.credential_id,
                     wrapped_key=rotation.wrapped,
                     wrapping_key_version=rotation.wrapping_key_version,
@@ -168,19 +186,25 @@ class HmacRotation:
                 # Another operator drives the same: what that one has recorded is sent.
         raise publisher.OVERTAKEN.error(target=rotation.rotation_id)
 
-    def _change_key(self, change: Change) -> None:
+    def _accept(self, change: KeyChange) -> None:
+        facts = replace(self.facts, now=self._clock.now(), newest=self._rotation.recorded())
+        self._keys.add(hmac_rotation.key_after(change, facts))
+
+    def _change_driven_key(self, change: KeyChange) -> None:
+        self._rotation.recorded()
+        self._change_key(change)
+
+    def _retire_key(self, change: KeyChange) -> None:
+        self._rotation.recorded()
+        # First the bytes: the record says that they are gone.
+        self._custody.disable(self._instance_id, change.key_id)
+        self._change_key(change)
+
+    def _change_key(self, change: KeyChange) -> None:
+        """Without a look at the rotation: a key may be revoked before there is one, and never too often."""
         facts = replace(self.facts, now=self._clock.now())
-        if change.action == "accept":
-            self._keys.add(hmac_rotation.key_after(change, replace(facts, newest=self._rotation.recorded())))
-            return
-        key_id = hmac_rotation.key_of(change)
-        if change.action != "revoke":  # which comes before there is a rotation, and cannot come too often
-            self._rotation.recorded()
-        if change.action == "retire":
-            # First the bytes: the record says that they are gone.
-            self._custody.disable(self._instance_id, key_id)
         for _ in range(CHANGE_TRIES):
-            known = self._keys.read(self._instance_id, key_id)
+            known = self._keys.read(self._instance_id, change.key_id)
             if self._keys.change(hmac_rotation.key_after(change, replace(facts, keys=(known,) if known else ()))):
                 return
-        raise publisher.OVERTAKEN.error(target=key_id)
+        raise publisher.OVERTAKEN.error(target=change.key_id)

@@ -1,12 +1,12 @@
 """What rotations of a key and of a token have in common, seen from the publisher. All pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from publisher.rotation.record import CustomerState, Rotation
-from runbook_lib.change import Change, Plan
+from runbook_lib.change import ActionKind, Change, Plan
 from runbook_lib.errors import publisher
 
 # How the customer's side goes on, each phase with what it comes to.
@@ -19,6 +19,23 @@ PHASES: tuple[tuple[str, CustomerState], ...] = (
 RETIRE = "retire"
 
 F = TypeVar("F")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase at the customer's, and how far the rotation is there once it is done."""
+
+    name: str
+    reached: CustomerState
+
+
+@dataclass(frozen=True, slots=True)
+class Effect(Generic[F, S]):
+    """What a change of a kind will have done. then: pure; facts and the change's subject to what will be found."""
+
+    kind: ActionKind[S]
+    then: Callable[[F, S], F]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +106,23 @@ def preview(
             facts = after(change, facts)
 
 
-def phase_changes(rotation: Rotation, secret: str, *, stage: int) -> list[Change]:
-    """Return what is left of the phases before `retire`. secret: its name at the customer's; stage: the first one's."""
+def facts_after(change: Change, facts: F, effects: Iterable[Effect[F, Any]]) -> F:
+    """Return what will be found once a change is made. effects: one for each kind of change."""
+    return next(effect.then(facts, change.subject) for effect in effects if effect.kind.is_of(change))
+
+
+def phase_kinds(*, stage: int) -> Mapping[str, ActionKind[Phase]]:
+    """Return the kinds of the phases before `retire`, by name, one after the other. stage: the first one's."""
+    return {phase: ActionKind(phase, stage + offset) for offset, (phase, _) in enumerate(PHASES)}
+
+
+def phase_changes(rotation: Rotation, secret: str, kinds: Mapping[str, ActionKind[Phase]]) -> list[Change]:
+    """Return what is left of the phases before `retire`. secret: its name at the customer's; kinds: of the phases."""
     changes = []
-    for offset, (phase, reached) in enumerate(PHASES):
+    for phase, reached in PHASES:
         # The wrapping key is of no use once the credential has arrived.
         if not rotation.reached("pending" if phase == "prepare" else reached):
-            changes.append(Change(stage + offset, phase, customers(secret), rotation.customer, reached))
+            changes.append(kinds[phase].change(Phase(phase, reached), customers(secret), rotation.customer, reached))
     return changes
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from tempfile import TemporaryFile
+from typing import Any, TypeVar
 
 from runbook_lib.automation.account import (
     LANGUAGE,
@@ -28,17 +29,21 @@ from runbook_lib.automation.account import (
 )
 from runbook_lib.automation.package_import import PackageImports, package_state
 from runbook_lib.basics.clock import Clock
-from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import automation, release
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
 from runbook_lib.release.files import CONTAINER, ArtifactBlobs, blob_name
 
 PYTHON = f"{LANGUAGE} {LANGUAGE_VERSION}"
-KEEP, CREATE, IMPORT, PUBLISH = "keep", "create", "import", "publish"
 # Files and the environment first, then the packages in it, then the runbooks that need them.
-_STAGES = {KEEP: 0, CREATE: 0, IMPORT: 1, PUBLISH: 2}
+KEEP: ActionKind[ArtifactBlob] = ActionKind("keep", stage=0)
+CREATE: ActionKind[str] = ActionKind("create", stage=0)
+IMPORT: ActionKind[Wheel] = ActionKind("import", stage=1)
+PUBLISH: ActionKind[Script] = ActionKind("publish", stage=2)
 # Looks at once; ARM answers a burst of 250 reads (docs/azure-facts.md#arm-throttling).
 LOOKS_AT_ONCE = 16
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,7 @@ class Facts:
 
 
 class Publication:
-    """The publication of one release; its functions are a runbook's (runbook_lib.runbook).
+    """The publication of one release.
 
     Parameters: source, where the release's files come from; warn, told in a sentence what a person should know.
     """
@@ -102,9 +107,6 @@ class Publication:
         self._warn = warn
         self._location = ""
         self._imports = PackageImports(account=account, environment=wanted.environment, link=blobs.link, clock=clock)
-        self._files = {_target(blob): blob for blob in wanted.blobs}
-        self._wheels: dict[str, Wheel] = {f"package {wheel.distribution}": wheel for wheel in wanted.packages.wheels}
-        self._scripts = {f"runbook {script.name}": script for script in wanted.scripts}
 
     def observe(self) -> Facts:
         """Look at the account and at artifact storage. Raises the errors of both."""
@@ -127,26 +129,15 @@ class Publication:
             own=own.result(),
         )
 
-    def apply(self, change: Change) -> None:
-        """Make one change of the plan. Raises the errors of the source, the account, artifact storage and imports."""
-        if change.action == KEEP:
-            self._keep(self._files[change.target])
-        elif change.action == CREATE:
-            self._account.create_environment(self._wanted.environment, self._location)
-        elif change.action == IMPORT:
-            self._imports.run(self._wheels[change.target])
-        else:
-            self._publish(self._scripts[change.target])
-
-    def look(self, change: Change) -> str | None:
-        """Return what is observed at a change's target now."""
-        if change.action == KEEP:
-            return self._blobs.digest(self._files[change.target])
-        if change.action == CREATE:
-            return self._account.environment(self._wanted.environment)
-        if change.action == IMPORT:
-            return self._imports.state(self._wheels[change.target])
-        return runbook_state(self._account.runbook(self._scripts[change.target].name))
+    def actions(self) -> Sequence[Action[Any]]:
+        """How each kind of change is made and seen. They raise what source, account, storage and imports do."""
+        account = self._account
+        return (
+            Action(KEEP, make=self._keep, see=self._blobs.digest),
+            Action(CREATE, make=lambda name: account.create_environment(name, self._location), see=account.environment),
+            Action(IMPORT, make=self._imports.run, see=self._imports.state),
+            Action(PUBLISH, make=self._publish, see=lambda script: runbook_state(account.runbook(script.name))),
+        )
 
     def _seen(self, sizes: Mapping[str, int], blob: ArtifactBlob) -> str | None:
         """Return what is kept of a file; what is larger than it can be is not read."""
@@ -203,28 +194,29 @@ def plan(facts: Facts) -> Plan:
     changes: list[Change] = []
     unchanged: list[NoChange] = []
 
-    def compare(action: str, target: str, before: str | None, after: str) -> None:
+    def compare(kind: ActionKind[T], subject: T, target: str, before: str | None, after: str) -> None:
         if before == after:
             unchanged.append(NoChange(target, f"is {after}"))
         else:
-            changes.append(Change(_STAGES[action], action, target, before, after))
+            changes.append(kind.change(subject, target, before, after))
 
     for blob in wanted.blobs:
         target, seen = _target(blob), facts.kept.get(blob_name(blob))
         if seen is None:
-            changes.append(Change(_STAGES[KEEP], KEEP, target, None, f"sha256:{blob.sha256}"))
+            changes.append(KEEP.change(blob, target, None, f"sha256:{blob.sha256}"))
         elif seen == f"sha256:{blob.sha256}":
             unchanged.append(NoChange(target, f"is {seen}"))
         else:
             # Files are written once: nothing of ours replaces it, and nothing may come of it.
             raise release.STORED_FILE_DIFFERS.error(f"its content has {seen}", target=target)
-    compare(CREATE, f"environment {wanted.environment}", facts.environment, PYTHON)
+    compare(CREATE, wanted.environment, f"environment {wanted.environment}", facts.environment, PYTHON)
     for wheel in wanted.packages.wheels:
         held = facts.packages.get(wheel.distribution.lower())
-        compare(IMPORT, f"package {wheel.distribution}", package_state(held, wheel), wheel.version)
+        compare(IMPORT, wheel, f"package {wheel.distribution}", package_state(held, wheel), wheel.version)
     for script in wanted.scripts:
         compare(
             PUBLISH,
+            script,
             f"runbook {script.name}",
             runbook_state(facts.runbooks[script.name]),
             state_of(script.blob.sha256, wanted.environment),

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.schedules import HOURLY, LINKED, AutomationSchedules
-from runbook_lib.change import Change, NoChange
+from runbook_lib.change import Action, ActionKind, Change, NoChange
 from runbook_lib.health.observability import readable
 from runbook_lib.health.rules import Observation
 
 if TYPE_CHECKING:
     from runbook_lib.azure.session import AzureSession
 
-CREATE, LINK = "create", "link"
+# Of a schedule that is named, after all that is to be recorded.
+CREATE: ActionKind[str] = ActionKind("create", stage=2)
+LINK: ActionKind[str] = ActionKind("link", stage=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +58,22 @@ class RunbookSchedule:
             return (), (NoChange(target, self.seen.reason),)
         if self.rhythm is not None and self.link is not None:
             return (), (NoChange(target, f"is there, {self.rhythm}"),)
-        made = (Change(2, CREATE, target, None, HOURLY),) if self.rhythm is None else ()
-        return (*made, *((Change(3, LINK, target, None, LINKED),) if self.link is None else ())), ()
+        made = () if self.rhythm is not None else (CREATE.change(self._name, target, None, HOURLY),)
+        return (*made, *(() if self.link is not None else (LINK.change(self._name, target, None, LINKED),))), ()
 
-    def apply(self, change: Change) -> None:
-        """Make the schedule, or its link."""
-        if change.action == CREATE:
-            text = f"Starts {self.runbook}; made by the suite, and left alone once it is there."
-            self.schedules.create_hourly(self._name, text)
-        else:
-            self.schedules.create_link(self._name, self.runbook)
-
-    def look(self, change: Change) -> str | None:
-        """Return what the account has now."""
-        if change.action == CREATE:
-            return self.schedules.schedule(self._name)
-        return self.schedules.link(self._name, self.runbook)
+    @property
+    def actions(self) -> tuple[Action[str], ...]:
+        """Make the schedule, and link it to the runbook."""
+        text = f"Starts {self.runbook}; made by the suite, and left alone once it is there."
+        schedules, runbook = self.schedules, self.runbook
+        return (
+            Action(CREATE, make=lambda name: schedules.create_hourly(name, text), see=schedules.schedule),
+            Action(
+                LINK,
+                make=lambda name: schedules.create_link(name, runbook),
+                see=lambda name: schedules.link(name, runbook),
+            ),
+        )
 
     @property
     def _name(self) -> str:

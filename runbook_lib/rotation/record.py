@@ -20,9 +20,10 @@ from runbook_lib.component_registry.schema import (
     changed,
     key_of,
 )
+from runbook_lib.rotation.kinds import DISABLE, PROMOTE, STAGE, SecretVersion
 from runbook_lib.rotation.request import held
 from runbook_lib.rotation.rules import Decision
-from runbook_lib.rotation.versions import Secret, Seen, Version, open_rotation, pending_name, version_target
+from runbook_lib.rotation.versions import Secret, Seen, Version, open_rotation, pending_name
 from runbook_lib.vault.credential_states import state_of
 
 PENDING, PREVIOUS, RETIRED = "pending", "previous", "retired"
@@ -41,15 +42,15 @@ def outcome(decision: Decision, seen: Seen) -> Seen:
         expires=request.expires,
         delivery=request.brings,
     )
-    done = {change.action for change in decision.changes}
-    if "stage" in done:
+    changes = decision.changes
+    if any(map(STAGE.is_of, changes)):
         pending = replace(pending, versions=(new, *pending.versions))
-    if "promote" in done:
+    if any(map(PROMOTE.is_of, changes)):
         brought = held(request, seen)
         assert brought is not None  # noqa: S101 - without it nothing is promoted
         promoted = replace(new, expires=brought.expires, delivery=brought.delivery)
         current = replace(current, versions=(promoted, *current.versions))
-    disabled = {change.target for change in decision.changes if change.action == "disable"}
+    disabled = {change.subject for change in changes if DISABLE.is_of(change)}
     return replace(
         seen,
         current=_without(current, request.secret, disabled),
@@ -57,9 +58,9 @@ def outcome(decision: Decision, seen: Seen) -> Seen:
     )
 
 
-def _without(secret: Secret, name: str, disabled: set[str]) -> Secret:
+def _without(secret: Secret, name: str, disabled: set[SecretVersion]) -> Secret:
     versions = (
-        replace(version, enabled=version.enabled and version_target(name, version) not in disabled)
+        replace(version, enabled=version.enabled and SecretVersion(name, version) not in disabled)
         for version in secret.versions
     )
     return replace(secret, versions=tuple(versions))

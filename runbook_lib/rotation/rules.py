@@ -45,6 +45,7 @@ from runbook_lib.basics.clock import rfc3339
 from runbook_lib.change import Change, NoChange
 from runbook_lib.errors import RunbookError, rotation
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
+from runbook_lib.rotation.kinds import CREATE, DISABLE, PROMOTE, RECOVER, STAGE, TEST, SecretVersion, VaultObject
 from runbook_lib.rotation.request import Phase, Request, held, means, state_for
 from runbook_lib.rotation.versions import (
     USABLE,
@@ -58,7 +59,6 @@ from runbook_lib.rotation.versions import (
     leftovers,
     open_rotation,
     pending_name,
-    version_target,
 )
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 
@@ -149,10 +149,11 @@ def _prepare(decision: Decision, seen: Seen) -> Decision:
     # Without a rotation it is asked for the wrapping key alone.
     if decision.request.rotation_id and decision.state in ("none", "prepared"):
         _refuse_other(decision.request, seen)
-    target, key = f"key {WRAPPING_KEY}", seen.newest_key
-    changes = [Change(1, "recover", target, "deleted", "there")] if seen.key_deleted else []
+    wrapping_key, key = VaultObject("key", WRAPPING_KEY), seen.newest_key
+    target = str(wrapping_key)
+    changes = [RECOVER.change(wrapping_key, target, "deleted", "there")] if seen.key_deleted else []
     if key is None or not key.usable:
-        changes.append(Change(2, "create", target, None if key is None else key.shown, USABLE))
+        changes.append(CREATE.change(wrapping_key, target, None if key is None else key.shown, USABLE))
     reached: State = "prepared" if decision.state == "none" else decision.state
     return _decided(decision, changes, reached, target, f"{USABLE}; the rotation is {decision.state}")
 
@@ -178,7 +179,7 @@ def _stage(decision: Decision, seen: Seen) -> Decision:
             f"version {request.key_version}: {shown}{newest}", target=WRAPPING_KEY
         )
     before = str(holder) if holder is not None and holder.enabled else None
-    changes.append(Change(2, "stage", f"secret {name}", before, request.wanted))
+    changes.append(STAGE.change(request, f"secret {name}", before, request.wanted))
     return replace(decision, changes=tuple(changes), reached="pending")
 
 
@@ -192,7 +193,7 @@ def _test(decision: Decision, seen: Seen) -> Decision:
         return _decided(decision, changes, state, f"secret {name}", "it was tested")
     if state != "pending":
         raise _not_staged(request, seen)
-    changes.append(Change(2, "test", f"secret {name}", "not tested", "tested"))
+    changes.append(TEST.change(request, f"secret {name}", "not tested", "tested"))
     return replace(decision, changes=tuple(changes), reached="tested")
 
 
@@ -207,7 +208,7 @@ def _promote(decision: Decision, seen: Seen) -> Decision:
     changes = _recovery(pending_name(request.secret), seen.pending)
     current = seen.current.in_use
     before = None if current is None else str(current)
-    changes.append(Change(2, "promote", f"secret {request.secret}", before, request.wanted))
+    changes.append(PROMOTE.change(request, f"secret {request.secret}", before, request.wanted))
     former = current is not None and current.credential_id != request.credential_id
     later = request.now + request.overlap if former else None
     return replace(decision, changes=tuple(changes), reached="promoted", retire_after=later)
@@ -229,9 +230,9 @@ def _retire(decision: Decision, seen: Seen) -> Decision:
         if request.phase != "auto":
             raise rotation.RETIREMENT_TOO_EARLY.error(f"it may be retired after {rfc3339(due)}", target=request.secret)
         return _decided(decision, [], state, target, f"the former one is retired after {rfc3339(due)}")
-    unused = [version_target(request.secret, version) for version in former(seen)]
-    unused += [version_target(pending_name(request.secret), version) for version in leftovers(seen)]
-    changes = [Change(2, "disable", each, "enabled", "disabled") for each in unused]
+    unused = [SecretVersion(request.secret, version) for version in former(seen)]
+    unused += [SecretVersion(pending_name(request.secret), version) for version in leftovers(seen)]
+    changes = [DISABLE.change(each, str(each), "enabled", "disabled") for each in unused]
     return replace(decision, changes=tuple(changes), reached="retired")
 
 
@@ -251,7 +252,8 @@ def _check_clocks(request: Request, seen: Seen) -> None:
 
 
 def _recovery(name: str, secret: Secret) -> list[Change]:
-    return [Change(1, "recover", f"secret {name}", "deleted", "there")] if secret.deleted else []
+    deleted = VaultObject("secret", name)
+    return [RECOVER.change(deleted, str(deleted), "deleted", "there")] if secret.deleted else []
 
 
 def _not_staged(request: Request, seen: Seen) -> RunbookError:

@@ -5,31 +5,31 @@ has changed is then recorded in the component registry's table Credentials, wher
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
-from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.change import Action, NoChange, Plan, Result
 from runbook_lib.component_registry.schema import CREDENTIALS, SCHEMA, Batch, Key, Recorded
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.context import Context
 from runbook_lib.errors import rotation
+from runbook_lib.rotation.kinds import CREATE, DISABLE, PROMOTE, RECORD, RECOVER, STAGE, TEST, VaultObject
 from runbook_lib.rotation.parameters import RotationParameters, delivery_of
 from runbook_lib.rotation.record import outcome, to_record
 from runbook_lib.rotation.request import Request, held
 from runbook_lib.rotation.rules import Decision, decide
 from runbook_lib.rotation.vault import CredentialVault, new_version
-from runbook_lib.rotation.versions import Secret, Seen, Version, pending_name
+from runbook_lib.rotation.versions import Seen, Version, pending_name
 from runbook_lib.run.result import Report
 
 # The result's line cuts longer texts (runbook_lib.run.result).
 PART_CHARACTERS = 256
-# After everything else of a plan.
-RECORD_STAGE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Credential:
 class Facts:
     """What a rotation found. recorded: table Credentials by key, None where there is none.
 
-    wrapped: what was given to be unwrapped, "" for nothing. done: the changes that were seen to be made.
+    wrapped: what was given to be unwrapped, "" for nothing.
     """
 
     credential: Credential
@@ -63,7 +63,6 @@ class Facts:
     wrapped: str = field(repr=False)
     vault: CredentialVault = field(repr=False)
     tables: ComponentTables = field(repr=False)
-    done: set[Change] = field(default_factory=set, repr=False)
 
     @cached_property
     def decision(self) -> Decision:
@@ -71,19 +70,12 @@ class Facts:
         return decide(self.request, self.seen)
 
     @cached_property
-    def batches(self) -> Mapping[str, Batch]:
-        """What is then to be recorded, by target."""
+    def batches(self) -> Sequence[Batch]:
+        """What is then to be recorded."""
         if self.recorded is None:
-            return {}
+            return ()
         then = outcome(self.decision, self.seen)
-        found = to_record(self.credential.kind, self.credential.secret, then, self.recorded, self.request.now)
-        return {batch.target: batch for batch in found}
-
-    def version_of(self, target: str) -> tuple[str, Version]:
-        """Return the secret's name and the version that a change's target names."""
-        name, _, version = target.removeprefix("secret ").partition("/")
-        secret = self.seen.current if name == self.credential.secret else self.seen.pending
-        return name, next(each for each in secret.versions if each.version == version)
+        return to_record(self.credential.kind, self.credential.secret, then, self.recorded, self.request.now)
 
 
 def observe(
@@ -128,57 +120,80 @@ def observe(
 
 def plan(facts: Facts) -> Plan:
     """Do what the phase does, then record it."""
-    written = [Change(RECORD_STAGE, "record", batch.target, None, batch.wanted) for batch in facts.batches.values()]
+    written = [RECORD.change(batch, batch.target, None, batch.wanted) for batch in facts.batches]
     unchanged = list(facts.decision.unchanged)
     if facts.recorded is None:
         unchanged.append(NoChange(f"table {CREDENTIALS}", "the component registry is not there yet"))
     return Plan(changes=(*facts.decision.changes, *written), unchanged=tuple(unchanged))
 
 
-def apply(context: Context, facts: Facts, change: Change) -> None:
-    """Make one change."""
-    vault, credential, request = facts.vault, facts.credential, facts.decision.request
-    if change.action == "record":
-        facts.tables.write(facts.batches[change.target], facts.recorded or {})
-    elif change.action == "create":
-        vault.create_wrapping_key()
-    elif change.action == "recover":
-        name = change.target.removeprefix("secret ")
-        if change.target.startswith("key "):
-            vault.recover_wrapping_key()
-        else:
-            vault.recover(name)
-    elif change.action == "disable":
-        vault.disable(*facts.version_of(change.target))
-    elif change.action == "stage":
-        wanted = new_version(
-            request.credential_id,
-            request.rotation_id,
-            delivery=request.brings,
-            now=request.now,
-            expires=request.expires,
-        )
-        # The bytes are in this expression alone: the vault unwraps them, and takes them back as text.
-        vault.stage(
-            credential.text_of(vault.unwrap(request.key_version, base64url.decode(facts.wrapped)), context.redactor),
-            wanted,
-            content_type=credential.content_type,
-        )
-    else:
-        _use_pending(context, facts, change)
+def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
+    """What is done in the vault and seen there, and what is recorded."""
+    vault, tables = facts.vault, facts.tables
+
+    def key_shown(_: VaultObject) -> str | None:
+        key, _deleted = vault.wrapping_key()
+        return None if key is None else key.shown
+
+    return (
+        Action(RECOVER, make=vault.recover, see=lambda one: "deleted" if vault.is_deleted(one) else "there"),
+        Action(CREATE, make=lambda _: vault.create_wrapping_key(), see=key_shown),
+        Action(STAGE, make=partial(_stage, context, facts), see=partial(_see_staged, facts)),
+        Action(TEST, make=partial(_test, context, facts), see=partial(_see_tested, facts)),
+        Action(PROMOTE, make=partial(_promote, context, facts), see=lambda _: _in_use(vault, facts.credential.secret)),
+        Action(DISABLE, make=vault.disable, see=lambda one: _STATES[vault.is_enabled(one)]),
+        Action(
+            RECORD,
+            make=lambda batch: tables.write(batch, facts.recorded or {}),
+            see=lambda batch: batch.seen(tables.read(batch)),
+        ),
+    )
 
 
-def _use_pending(context: Context, facts: Facts, change: Change) -> None:
-    """Test what is pending, or promote it: what is read now counts, whatever was observed."""
-    vault, credential, request = facts.vault, facts.credential, facts.decision.request
-    version = _pending_now(facts)
-    text = vault.pending_value(version)
-    if len(text) >= MIN_SECRET_LENGTH:
-        context.redactor.learn(text)
-    if change.action == "test":
-        credential.try_out(context, version, text)
-        vault.mark_tested(version)
-        return
+_STATES = {True: "enabled", False: "disabled", None: None}
+
+
+def _stage(context: Context, facts: Facts, request: Request) -> None:
+    vault, credential = facts.vault, facts.credential
+    wanted = new_version(
+        request.credential_id,
+        request.rotation_id,
+        delivery=request.brings,
+        now=request.now,
+        expires=request.expires,
+    )
+    # The bytes are in this expression alone: the vault unwraps them, and takes them back as text.
+    vault.stage(
+        credential.text_of(vault.unwrap(request.key_version, base64url.decode(facts.wrapped)), context.redactor),
+        wanted,
+        content_type=credential.content_type,
+    )
+
+
+def _see_staged(facts: Facts, request: Request) -> str | None:
+    """Return what the pending secret says of the version that is meant, else of the newest one."""
+    secret = facts.vault.secret(pending_name(request.secret))
+    if held(request, replace(facts.seen, pending=secret)) is not None and request.delivery:
+        return request.wanted  # whatever rotation it is labelled with
+    return _shown(secret.newest)
+
+
+def _test(context: Context, facts: Facts, request: Request) -> None:
+    version, text = _pending_text(context, facts, request)
+    facts.credential.try_out(context, version, text)
+    facts.vault.mark_tested(version)
+
+
+def _see_tested(facts: Facts, request: Request) -> str | None:
+    secret = facts.vault.secret(pending_name(request.secret))
+    meant = held(request, replace(facts.seen, pending=secret))
+    if meant is not None:
+        return "tested" if meant.tested else "not tested"
+    return _shown(secret.newest)
+
+
+def _promote(context: Context, facts: Facts, request: Request) -> None:
+    version, text = _pending_text(context, facts, request)
     if not version.tested:
         detail = "what is pending now is not tested; phase test comes first"
         raise rotation.PHASE_TOO_EARLY.error(detail, target=request.rotation_id)
@@ -189,66 +204,44 @@ def _use_pending(context: Context, facts: Facts, change: Change) -> None:
         now=request.now,
         expires=version.expires,
     )
-    vault.promote(text, wanted, content_type=credential.content_type)
+    facts.vault.promote(text, wanted, content_type=facts.credential.content_type)
 
 
-def _pending_now(facts: Facts) -> Version:
+def _in_use(vault: CredentialVault, secret: str) -> str | None:
+    return _shown(vault.secret(secret).in_use)
+
+
+def _shown(version: Version | None) -> str | None:
+    return str(version) if version is not None and version.enabled else None
+
+
+def _pending_text(context: Context, facts: Facts, request: Request) -> tuple[Version, str]:
+    """Return what is pending: what is read now counts, whatever was observed."""
+    version = _pending_now(facts, request)
+    text = facts.vault.pending_value(version)
+    if len(text) >= MIN_SECRET_LENGTH:
+        context.redactor.learn(text)
+    return version, text
+
+
+def _pending_now(facts: Facts, request: Request) -> Version:
     """Return the pending version that is meant. Raises RunbookError VD-ROTATION-001 (there is none now), -002 (it is
     another rotation's by now)."""
     current, pending = facts.vault.secrets()
-    version = held(facts.decision.request, replace(facts.seen, current=current, pending=pending))
+    version = held(request, replace(facts.seen, current=current, pending=pending))
     if version is not None and not pending.deleted:
         return version
     name, newest = pending_name(facts.credential.secret), pending.newest
-    request = facts.decision.request
     if newest is None or pending.deleted or request.delivery or newest.rotation_id == request.rotation_id:
         raise rotation.PHASE_TOO_EARLY.error("it is gone; phase stage comes first", target=name)
     raise rotation.OTHER_ROTATION_PENDING.error(f"{newest}, since {rfc3339(newest.created)}", target=name)
 
 
-def look(context: Context, facts: Facts, change: Change) -> str | None:  # noqa: ARG001 - the engine's signature
-    """Return what is seen at a change's target now."""
-    found = _look(facts, change)
-    if found == change.after:
-        facts.done.add(change)
-    return found
-
-
-def _look(facts: Facts, change: Change) -> str | None:
-    if change.action == "record":
-        batch = facts.batches[change.target]
-        return batch.seen(facts.tables.read(batch))
-    if change.target.startswith("key "):
-        key, deleted = facts.vault.wrapping_key()
-        if change.action == "recover":
-            return "deleted" if deleted else "there"
-        return None if key is None else key.shown
-    name, _, version = change.target.removeprefix("secret ").partition("/")
-    secret = facts.vault.secret(name)
-    if change.action == "recover":
-        return "deleted" if secret.deleted else "there"
-    if change.action == "disable":
-        found = next((each for each in secret.versions if each.version == version), None)
-        return None if found is None else ("enabled" if found.enabled else "disabled")
-    return _shown(facts, change, secret)
-
-
-def _shown(facts: Facts, change: Change, secret: Secret) -> str | None:
-    """Return what a secret says of its version that counts: the one that is meant, else the newest one."""
-    request = facts.decision.request
-    version = secret.in_use if change.action == "promote" else secret.newest
-    meant = held(request, replace(facts.seen, pending=secret)) if change.action in ("stage", "test") else None
-    if meant is not None and change.action == "test":
-        return "tested" if meant.tested else "not tested"
-    if meant is not None and request.delivery:
-        return request.wanted  # whatever rotation it is labelled with
-    return str(version) if version is not None and version.enabled else None
-
-
-def report(facts: Facts) -> Report:
+def report(facts: Facts, results: Sequence[Result]) -> Report:
     """Tell how far the rotation is, and the wrapping key: its JWK in parts that are put together again."""
     decision = facts.decision
-    made = all(change in facts.done for change in decision.changes)
+    done = {result.change for result in results if result.outcome == "done"}
+    made = all(change in done for change in decision.changes)
     jwk = json.dumps(facts.vault.public_key, separators=(",", ":"), sort_keys=True) if facts.vault.public_key else ""
     return {
         "state": decision.reached if made else decision.state,

@@ -14,6 +14,7 @@ from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import rotation
 from runbook_lib.network.failures import service_codes
+from runbook_lib.rotation.kinds import SecretVersion, VaultObject
 from runbook_lib.rotation.versions import (
     DELIVERY_TAG,
     ROTATION_TAG,
@@ -123,15 +124,17 @@ class CredentialVault:
         )
         self._until(self._key_is_usable)
 
-    def recover_wrapping_key(self) -> None:
-        """Undo the key's deletion."""
-        self._clients.keys.begin_recover_deleted_key(WRAPPING_KEY).wait()
-        self._until(lambda: not self.wrapping_key()[1])
+    def recover(self, deleted: VaultObject) -> None:
+        """Undo a deletion."""
+        if deleted.kind == "key":
+            self._clients.keys.begin_recover_deleted_key(deleted.name).wait()
+        else:
+            self._clients.secrets.begin_recover_deleted_secret(deleted.name).wait()
+        self._until(lambda: not self.is_deleted(deleted))
 
-    def recover(self, name: str) -> None:
-        """Undo a secret's deletion."""
-        self._clients.secrets.begin_recover_deleted_secret(name).wait()
-        self._until(lambda: not self.secret(name).deleted)
+    def is_deleted(self, one: VaultObject) -> bool:
+        """Return whether something is deleted, and can be recovered."""
+        return self.wrapping_key()[1] if one.kind == "key" else self.secret(one.name).deleted
 
     def unwrap(self, version: str, wrapped: bytes) -> bytes:
         """Return what was wrapped for a version of the wrapping key; the vault does it.
@@ -189,10 +192,15 @@ class CredentialVault:
         self._clients.secrets.update_secret_properties(self._pending, version.version, tags=self._tags(noted))
         self._until(lambda: any(each.tested for each in self._same(self._pending, version)))
 
-    def disable(self, name: str, version: Version) -> None:
+    def disable(self, unused: SecretVersion) -> None:
         """Disable a version: it can be enabled again, and cannot be read until then."""
-        self._clients.secrets.update_secret_properties(name, version.version, enabled=False)
-        self._until(lambda: not any(each.enabled for each in self._same(name, version)))
+        self._clients.secrets.update_secret_properties(unused.secret, unused.version.version, enabled=False)
+        self._until(lambda: self.is_enabled(unused) is not True)
+
+    def is_enabled(self, one: SecretVersion) -> bool | None:
+        """Return whether a version is enabled, None where it is not there."""
+        found = self._same(one.secret, one.version)
+        return found[0].enabled if found else None
 
     def _set(self, name: str, value: str, wanted: Version, *, content_type: str) -> None:
         made = self._clients.secrets.set_secret(

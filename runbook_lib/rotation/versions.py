@@ -133,11 +133,6 @@ def pending_name(secret: str) -> str:
     return f"{secret}-pending"
 
 
-def version_target(secret: str, version: Version) -> str:
-    """Return a change's target for a version."""
-    return f"secret {secret}/{version.version}"
-
-
 def former(seen: Seen) -> list[Version]:
     """Return the enabled versions of the current secret that hold another credential than the one in use.
 

@@ -62,11 +62,6 @@ class RunResult:
         return sum(result.outcome == "done" for result in self.results)
 
 
-def no_report(_facts: object) -> Report:
-    """Return the report of a runbook that has nothing to tell beside its changes."""
-    return {}
-
-
 def failure_of(results: Sequence[Result]) -> RunbookError | None:
     """Return the error of the first failed change in the plan's order; its message says which and how many failed."""
     failed = [result for result in results if result.error is not None]

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -19,7 +20,7 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.change import Change
+from runbook_lib.change import Action
 from runbook_lib.run.parameters import encode
 from runbook_lib.runbook import main
 from runbooks import rotate_acr_token, rotate_hmac
@@ -121,17 +122,22 @@ class Interrupted:
     def next_step(self) -> Any:
         return self._rotating.next_step()
 
-    def apply(self, change: Change) -> None:
+    def actions(self) -> list[Action[Any]]:
+        return [
+            Action(action.kind, partial(self._make, action), partial(self._see, action))
+            for action in self._rotating.actions()
+        ]
+
+    def _make(self, action: Action[Any], subject: object) -> None:
         self._left -= 1
         if self._left < 0 or (self._left == 0 and not self._made):
             raise Killed
-        self._rotating.apply(change)
+        action.make(subject)
 
-    def look(self, change: Change) -> str | None:
+    def _see(self, action: Action[Any], subject: object) -> str | None:
         if self._left <= 0:
             raise Killed
-        seen: str | None = self._rotating.look(change)
-        return seen
+        return action.see(subject)
 
 
 @contextmanager

@@ -124,8 +124,7 @@ def push_with(sent: Push) -> list[Result]:
     return apply_plan(
         push.plan(sent.observe()),
         Work(
-            apply=sent.apply,
-            look=sent.look,
+            actions=sent.actions(),
             name_error=named,
             retry_policy=lambda: IMPATIENT,
             clock=SYSTEM_CLOCK,

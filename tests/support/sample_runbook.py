@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from azure.core.exceptions import ResourceNotFoundError
 
 from runbook_lib.callbacks.delivery import Callbacks
-from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.context import Context
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Runbook, main
@@ -35,26 +35,30 @@ def observe(context: Context, parameters: Parameters) -> dict[str, tuple[int, st
 
 def plan(facts: dict[str, tuple[int, str | None]]) -> Plan:
     return Plan(
-        changes=tuple(Change(stage, "write", name, found, f"content of {name}")
+        changes=tuple(_write(stage).change(name, name, found, f"content of {name}")
                       for name, (stage, found) in facts.items() if found != f"content of {name}"),
         unchanged=tuple(NoChange(name, "holds it already") for name, (_, found) in facts.items()
                         if found == f"content of {name}"),
     )  # fmt: skip
 
 
-def apply(context: Context, facts: object, change: Change) -> None:  # noqa: ARG001
-    if change.target == "leaky":
-        raise LookupError(f"with {CANARY} in it")
-    blob = context.clients.blob_service.get_blob_client(CONTAINER, change.target)
-    blob.upload_blob(change.after.encode(), overwrite=True)
+def _write(stage: int) -> ActionKind[str]:
+    return ActionKind("write", stage)
 
 
-def look(context: Context, facts: object, change: Change) -> str | None:  # noqa: ARG001
-    return _read(context, change.target)
+def actions(context: Context, facts: dict[str, tuple[int, str | None]]) -> list[Action[str]]:
+    def make(name: str) -> None:
+        if name == "leaky":
+            raise LookupError(f"with {CANARY} in it")
+        blob = context.clients.blob_service.get_blob_client(CONTAINER, name)
+        blob.upload_blob(f"content of {name}".encode(), overwrite=True)
+
+    stages = {stage for stage, _ in facts.values()}
+    return [Action(_write(stage), make, lambda name: _read(context, name)) for stage in stages]
 
 
 RUNBOOK = Runbook(
-    name="sample", summary="write blobs", parameters=Parameters, observe=observe, plan=plan, apply=apply, look=look,
+    name="sample", summary="write blobs", parameters=Parameters, observe=observe, plan=plan, actions=actions,
     callbacks=Callbacks(release_version=lambda _: "2026.11.0"),
 )  # fmt: skip
 

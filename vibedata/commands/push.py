@@ -6,7 +6,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from oci import push
@@ -96,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         "warnings": warnings,
     }
     if arguments.plan:
-        changes = [asdict(change) for change in plan.changes]
+        changes = [change.as_json() for change in plan.changes]
         show(
             arguments.output,
             result={"status": "planned", "changes": changes, **summary},
@@ -107,8 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     results = apply_plan(
         plan,
         Work(
-            apply=sent.apply,
-            look=sent.look,
+            actions=sent.actions(),
             name_error=name_any,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
@@ -133,7 +131,7 @@ def _writer(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Contai
 
 def _change(result: Result) -> dict[str, object]:
     error = result.error.as_json() if result.error else None
-    return {**asdict(result.change), "outcome": result.outcome, "observed": result.observed, "error": error}
+    return {**result.change.as_json(), "outcome": result.outcome, "observed": result.observed, "error": error}
 
 
 def _first_error(failed: Sequence[Result]) -> dict[str, object] | None:
@@ -153,8 +151,10 @@ def _left_out(built: BuiltRelease) -> list[str]:
 def _plan_text(plan: Plan, findings: Findings) -> str:
     rows = []
     for change in plan.changes:
-        kind, repository, reference = push.parts(change.target)
-        rows.append((change.action, kind, repository, _short(reference), _short(change.before or "-")))
+        place: push.Place = change.subject
+        rows.append(
+            (change.action, place.kind, place.repository, _short(place.reference), _short(change.before or "-"))
+        )
     title = f"plan: nothing was changed; {len(plan.unchanged)} of {len(rows) + len(plan.unchanged)} are there"
     signer = f"signed by {findings.certificate['subject']}, as this machine trusts\n"
     return table(title, ("action", "kind", "repository", "reference", "before"), rows) + signer

@@ -96,8 +96,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
         plan = bootstrap.plan()
         report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} as they should be")
         work = Work(
-            apply=bootstrap.apply,
-            look=bootstrap.look,
+            actions=bootstrap.actions(),
             name_error=name_any,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,

@@ -6,8 +6,9 @@ runbook_lib.automation.publication's for both; only the Automation variable with
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from runbook_lib.automation import publication
 from runbook_lib.automation.account import AutomationAccount
@@ -15,7 +16,7 @@ from runbook_lib.automation.publication import Publication, Wanted
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.azure.settings import AUTOMATION_VARIABLE
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.change import Change, NoChange, Plan
+from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
 from vibedata.deployment.built_artifacts import LayoutArtifacts
 
@@ -23,7 +24,7 @@ from vibedata.deployment.built_artifacts import LayoutArtifacts
 BOOTSTRAP_RUNBOOKS = ("import_manifest", "import_images", "publish_runbooks")
 VARIABLE = f"variable {AUTOMATION_VARIABLE}"
 # With the runbooks, which read it.
-_VARIABLE_STAGE = 2
+SET: ActionKind[str] = ActionKind("set", stage=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +77,13 @@ class Bootstrap:
             )
         )
 
-    def apply(self, change: Change) -> None:
-        """Make one change."""
-        if change.target == VARIABLE:
-            self._account.set_variable(AUTOMATION_VARIABLE, self._settings_variable)
-        else:
-            self._publication.apply(change)
+    def actions(self) -> Sequence[Action[Any]]:
+        """The publication's, and to set the variable."""
 
-    def look(self, change: Change) -> str | None:
-        """Return what is observed at a change's target now."""
-        return self._variable_state() if change.target == VARIABLE else self._publication.look(change)
+        def set_variable(name: str) -> None:
+            self._account.set_variable(name, self._settings_variable)
+
+        return (*self._publication.actions(), Action(SET, make=set_variable, see=lambda _: self._variable_state()))
 
     def _variable_state(self) -> str | None:
         text = self._account.variable(AUTOMATION_VARIABLE)
@@ -97,7 +95,7 @@ def plan(facts: Facts) -> Plan:
     rest = publication.plan(facts.held)
     if facts.variable == facts.wanted:
         return Plan(rest.changes, (*rest.unchanged, NoChange(VARIABLE, "is the same")))
-    change = Change(_VARIABLE_STAGE, "set", VARIABLE, facts.variable, facts.wanted)
+    change = SET.change(AUTOMATION_VARIABLE, VARIABLE, facts.variable, facts.wanted)
     return Plan((*rest.changes, change), rest.unchanged)
 
 

@@ -1,14 +1,14 @@
 """Drive a rotation to its end, or to where it has to wait, by the one engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from publisher.rotation.plan import Step
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.change import Change, Result
+from runbook_lib.change import Action, Result
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.change_errors import name_any
@@ -21,12 +21,8 @@ class Rotating(Protocol):
         """Look, and return what is to be done now."""
         ...
 
-    def apply(self, change: Change) -> None:
-        """Make one change."""
-        ...
-
-    def look(self, change: Change) -> str | None:
-        """Return what is seen at a change's target now."""
+    def actions(self) -> Sequence[Action[Any]]:
+        """How each kind of change is made and seen."""
         ...
 
 
@@ -50,7 +46,7 @@ def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor
     Raises what the work's next_step does.
     """
     results: list[Result] = []
-    engine = Work(apply=work.apply, look=work.look, name_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
+    engine = Work(actions=work.actions(), name_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
     while True:
         step = work.next_step()
         if step.wait_until is not None:

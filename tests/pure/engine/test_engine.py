@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.change import Change, Plan, Result
+from runbook_lib.change import Action, ActionKind, Change, Plan, Result
 from runbook_lib.engine import MAX_PARALLEL, STOP_GRACE_SECONDS, Progress, Work, apply_plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors.catalogue import CATALOGUE
@@ -19,6 +19,8 @@ from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy
 POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=2.0, total_seconds=1000.0)
 # What one attempt of apply does: its effect, and what it raises.
 BEHAVIOURS = ("works", "works_answer_lost", "lost", "wrapped_lost", "refused", "no_effect", "bug", "exits")
+# More than any plan here has.
+STAGES = 5
 STORY = st.lists(st.sampled_from(BEHAVIOURS), max_size=4)
 
 
@@ -41,6 +43,15 @@ class FakeClock:
             self.slept.append(seconds)
 
 
+@dataclass(frozen=True)
+class Thing:
+    """What a change is about: it is to hold `after`."""
+
+    stage: int
+    target: str
+    after: str
+
+
 @dataclass
 class World:
     """Targets and what they hold; for each target the story of its attempts, which ends in success."""
@@ -53,7 +64,7 @@ class World:
     blind: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def apply(self, change: Change) -> None:
+    def make(self, change: Thing) -> None:
         with self.lock:
             self.order.append(("begin", change.stage))
             if self.held.get(change.target) == change.after:
@@ -67,7 +78,7 @@ class World:
             self.order.append(("end", change.stage))
         self._answer(behaviour, change)
 
-    def _answer(self, behaviour: str, change: Change) -> None:
+    def _answer(self, behaviour: str, change: Thing) -> None:
         if behaviour in ("works_answer_lost", "lost"):
             raise AnswerLost("connection reset")
         if behaviour == "wrapped_lost":
@@ -79,7 +90,7 @@ class World:
         if behaviour == "exits":
             raise SystemExit(7)
 
-    def look(self, change: Change) -> str | None:
+    def see(self, change: Thing) -> str | None:
         if change.target in self.blind:
             raise RunbookError(CATALOGUE["VD-NET-002"], target=change.target)
         with self.lock:
@@ -90,8 +101,13 @@ def name_error(error: BaseException) -> RunbookError:
     return error if isinstance(error, RunbookError) else RunbookError(CATALOGUE["VD-ENGINE-900"], type(error).__name__)
 
 
-def work_on(world: World, clock: FakeClock) -> Work:
-    return Work(apply=world.apply, look=world.look, name_error=name_error, retry_policy=lambda: POLICY, clock=clock)
+def work_on(world: World, clock: FakeClock, make: Callable[[Thing], None] | None = None) -> Work:
+    actions = [Action(kind, make or world.make, world.see) for kind in map(kind_of, range(STAGES))]
+    return Work(actions=actions, name_error=name_error, retry_policy=lambda: POLICY, clock=clock)
+
+
+def kind_of(stage: int) -> ActionKind[Thing]:
+    return ActionKind("make", stage)
 
 
 def run(
@@ -115,7 +131,8 @@ def run(
 
 
 def plan_of(*stages: int) -> Plan:
-    return Plan(tuple(Change(stage, "make", f"t{index}", None, f"v{index}") for index, stage in enumerate(stages)))
+    things = [Thing(stage, f"t{index}", f"v{index}") for index, stage in enumerate(stages)]
+    return Plan(tuple(kind_of(thing.stage).change(thing, thing.target, None, thing.after) for thing in things))
 
 
 def foreseen(story: Sequence[str]) -> tuple[str, int, str | None]:
@@ -163,11 +180,11 @@ def test_changes_of_a_stage_run_side_by_side() -> None:
     meeting = threading.Barrier(8)
     world = World()
 
-    def apply(change: Change) -> None:
+    def make(thing: Thing) -> None:
         meeting.wait(timeout=60)
-        world.apply(change)
+        world.make(thing)
 
-    results = run(plan_of(*[0] * 8), replace(work_on(world, FakeClock()), apply=apply))
+    results = run(plan_of(*[0] * 8), work_on(world, FakeClock(), make))
 
     assert [result.outcome for result in results] == ["done"] * 8
 
@@ -177,17 +194,17 @@ def test_no_more_than_max_parallel_are_in_flight() -> None:
     now, most = 0, 0
     world = World()
 
-    def apply(change: Change) -> None:
+    def make(thing: Thing) -> None:
         nonlocal now, most
         with lock:
             now += 1
             most = max(most, now)
         met.wait(timeout=60)
-        world.apply(change)
+        world.make(thing)
         with lock:
             now -= 1
 
-    run(plan_of(*[0] * 9), replace(work_on(world, FakeClock()), apply=apply), max_parallel=3)
+    run(plan_of(*[0] * 9), work_on(world, FakeClock(), make), max_parallel=3)
 
     assert most == 3
 
@@ -244,11 +261,11 @@ def test_stop_lets_the_started_ones_end_and_begins_no_other() -> None:
     stop = threading.Event()
     world = World()
 
-    def apply(change: Change) -> None:
+    def make(thing: Thing) -> None:
         stop.set()
-        world.apply(change)
+        world.make(thing)
 
-    work = replace(work_on(world, FakeClock()), apply=apply, stop_asked=stop.is_set)
+    work = replace(work_on(world, FakeClock(), make), stop_asked=stop.is_set)
     results = run(plan_of(*[0] * 5, 1), work, max_parallel=1)
 
     outcomes = [result.outcome for result in results]
@@ -262,18 +279,16 @@ def test_stop_waits_for_a_bounded_time_only() -> None:
     stop, never = threading.Event(), threading.Event()
     world, clock = World(), FakeClock()
 
-    def apply(change: Change) -> None:
+    def make(thing: Thing) -> None:
         stop.set()
         never.wait(timeout=60)
-        world.apply(change)
+        world.make(thing)
 
     def on_progress(_: Progress) -> None:
         if stop.is_set():
             clock.sleep(STOP_GRACE_SECONDS / 4)
 
-    results = run(
-        plan_of(0, 1), replace(work_on(world, clock), apply=apply, stop_asked=stop.is_set), on_progress=on_progress
-    )
+    results = run(plan_of(0, 1), replace(work_on(world, clock, make), stop_asked=stop.is_set), on_progress=on_progress)
     never.set()
 
     assert [result.outcome for result in results] == ["failed", "skipped"]
@@ -305,3 +320,26 @@ def test_a_plan_that_names_a_change_twice_is_refused() -> None:
     change = Change(0, "make", "t", None, "v")
     with pytest.raises(ValueError, match="twice"):
         Plan((change, replace(change, stage=1)))
+
+
+def test_a_change_without_an_action_is_refused_before_anything_is_changed() -> None:
+    world = World()
+    foreign = Change(0, "paint", "t9", None, "v9", Thing(0, "t9", "v9"))
+    plan = plan_of(0, 1)
+    with pytest.raises(ValueError, match="no action is called 'paint' in stage 0"):
+        run(Plan((*plan.changes, foreign)), work_on(world, FakeClock()))
+    with pytest.raises(ValueError, match="no action"):
+        run(plan_of(STAGES), work_on(world, FakeClock()))
+    assert not world.applied
+
+
+def test_two_actions_of_one_kind_are_refused() -> None:
+    work = work_on(World(), FakeClock())
+    with pytest.raises(ValueError, match="one kind"):
+        replace(work, actions=[*work.actions, work.actions[0]])
+
+
+def test_the_subject_of_a_change_is_neither_compared_nor_shown() -> None:
+    change = kind_of(0).change(Thing(0, "t0", "secret"), "t0", None, "v0")
+    assert change == Change(0, "make", "t0", None, "v0")
+    assert "secret" not in repr(change)

@@ -10,7 +10,7 @@ import pytest
 from oci import push
 from oci.packages import package_lock
 from oci.packages.wheels import module_names
-from oci.push import Facts
+from oci.push import Facts, Place
 from oci.release import definition as release
 from oci.release.definition import BuiltDocument, BuiltRunbook, ReleaseDefinition
 from runbook_lib.errors import RunbookError
@@ -159,21 +159,21 @@ def test_modules_of_a_wheels_entries(entry: str, names: list[str]) -> None:
     assert module_names(entry) == names
 
 
-TARGETS = {
-    "blob a/b@sha256:1": "sha256:1",
-    "manifest a/b@sha256:2": "sha256:2",
-    "signature a/b@sha256:3": "sha256:3",
-    "referrer a/b@sha256:3": "sha256:3",
-    "tag a/b:1.0": "sha256:2",
-    "tag a/b:latest": "sha256:2",
-}
+PLACES = (
+    Place("blob", "a/b", "sha256:1", "sha256:1"),
+    Place("manifest", "a/b", "sha256:2", "sha256:2"),
+    Place("signature", "a/b", "sha256:3", "sha256:3"),
+    Place("referrer", "a/b", "sha256:3", "sha256:3"),
+    Place("tag", "a/b", "1.0", "sha256:2"),
+    Place("tag", "a/b", "latest", "sha256:2"),
+)
 
 
 def facts(latest_version: str | None = None, **held: str) -> Facts:
-    named = dict(zip(("blob", "manifest", "signature", "referrer", "version", "latest"), TARGETS, strict=True))
+    named = dict(zip(("blob", "manifest", "signature", "referrer", "version", "latest"), PLACES, strict=True))
     return Facts(
-        wanted=TARGETS,
-        held={target: held.get(name) for name, target in named.items()},
+        wanted=PLACES,
+        held={place: held.get(name) for name, place in named.items()},
         signed=True,
         missing_images=(),
         version="2026.10.0",

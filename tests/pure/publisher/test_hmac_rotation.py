@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from publisher.custody.key_records import KeyRecord
-from publisher.rotation.hmac_key import GRACE_SECONDS, Facts, after, is_phase, next_step, preview
+from publisher.rotation.hmac_key import GRACE_SECONDS, PHASE_KINDS, RETIRE_FORMER, Facts, after, next_step, preview
 from publisher.rotation.plan import Request
 from publisher.rotation.record import Rotation
 from runbook_lib.change import Change
@@ -170,5 +170,7 @@ def test_a_revoked_key_is_never_delivered() -> None:
 
 
 def test_the_customers_phases_are_told_from_the_publishers_own_changes() -> None:
-    phases = [change for _, change, _ in steps(request(), facts()) if change is not None and is_phase(change)]
+    kinds = (*PHASE_KINDS.values(), RETIRE_FORMER)
+    made = [change for _, change, _ in steps(request(), facts()) if change is not None]
+    phases = [change for change in made if any(kind.is_of(change) for kind in kinds)]
     assert [change.action for change in phases] == ["prepare", "stage", "test", "promote", "retire"]

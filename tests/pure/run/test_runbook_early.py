@@ -24,7 +24,7 @@ def never(*_: object) -> Any:
 
 
 RUNBOOK: Runbook[Parameters, None] = Runbook(
-    name="sample", summary="a sample", parameters=Parameters, observe=never, plan=never, apply=never, look=never
+    name="sample", summary="a sample", parameters=Parameters, observe=never, plan=never, actions=never
 )
 
 

@@ -45,7 +45,7 @@ def facts(*resources: Resource, recorded: Mapping[str, Mapping[Key, Recorded]] |
 def as_recorded(known: Facts) -> dict[str, dict[Key, Recorded]]:
     """Return what the tables hold when everything that `known` wants is written."""
     tables: dict[str, dict[Key, Recorded]] = {table: {} for table in TABLES}
-    for batch in known.batches.values():
+    for batch in known.batches:
         for row in batch.rows:
             content = digest_of(row.columns, COLUMNS[row.table])
             state = str(row.columns.get("state", ""))
@@ -98,14 +98,14 @@ def test_what_vanished_is_marked_and_what_comes_back_is_registered_again() -> No
     without = facts(recorded=before)
     (change,) = plan(without).changes
     assert (change.target, change.before) == ("Resources Microsoft.App|containerApps 1/1", "1 rows")
-    (row,) = without.batches[change.target].rows
+    (row,) = change.subject.rows
     assert (row.name, row.columns) == ("old", {"state": "vanished"})
-    assert report(without)["vanished"] == ["Resources Microsoft.App|containerApps old"]
+    assert report(without, ())["vanished"] == ["Resources Microsoft.App|containerApps old"]
     marked = as_recorded(facts())
     marked[RESOURCES][row.key] = Recorded(etag="e", state="vanished")
     assert plan(facts(recorded=marked)).changes == ()
     back = facts(resource("old"), recorded=marked)
-    assert [each.name for batch in back.batches.values() for each in batch.rows] == ["old"]
+    assert [each.name for batch in back.batches for each in batch.rows] == ["old"]
 
 
 def test_a_component_that_the_release_no_longer_has_is_marked_with_its_health() -> None:
@@ -114,7 +114,7 @@ def test_a_component_that_the_release_no_longer_has_is_marked_with_its_health() 
     recorded[COMPONENTS]["agent", "former"] = gone
     known = facts(recorded=recorded)
     (change,) = plan(known).changes
-    (row,) = known.batches[change.target].rows
+    (row,) = change.subject.rows
     assert (row.partition, row.columns["state"], row.columns["health"]) == ("agent", "vanished", "unknown")
 
 
@@ -123,7 +123,7 @@ def test_another_release_makes_the_one_before_a_former_one() -> None:
     recorded[RELEASES]["release", "2026.10.0"] = Recorded(etag="e", state="current")
     known = facts(recorded=recorded)
     (change,) = plan(known).changes
-    (row,) = known.batches[change.target].rows
+    (row,) = change.subject.rows
     assert (row.name, row.columns) == ("2026.10.0", {"state": "former"})
     recorded[RELEASES]["release", "2026.10.0"] = Recorded(etag="e", state="former")
     assert plan(facts(recorded=recorded)).changes == ()
@@ -132,7 +132,7 @@ def test_another_release_makes_the_one_before_a_former_one() -> None:
 def test_ten_thousand_resources_are_a_hundred_batches_and_one_that_changed_is_one() -> None:
     many = [resource(f"r{number:05}") for number in range(10_000)]
     first = facts(*many)
-    assert sum(batch.table == RESOURCES for batch in first.batches.values()) == 101
+    assert sum(batch.table == RESOURCES for batch in first.batches) == 101
     many[7] = resource("r00007", location="northeurope")
     (change,) = plan(facts(*many, recorded=as_recorded(first))).changes
     assert change.after.startswith("1 rows, sha256:")
@@ -142,7 +142,7 @@ def test_the_report_names_drift_and_credentials() -> None:
     (claim,) = (claim for claim, _ in facts().components)
     drifted: tuple[tuple[Claim, Found], ...] = ((claim, Found(endpoint="", version="1", drift="another one is there")),)
     expired = dataclasses.replace(CREDENTIAL, state="expired")
-    assert report(facts(components=drifted, credentials=(expired,))) == {
+    assert report(facts(components=drifted, credentials=(expired,)), ()) == {
         "release": "2026.11.0",
         "resources": 1,
         "components": 1,

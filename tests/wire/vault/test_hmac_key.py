@@ -28,7 +28,7 @@ def observe(context: Context, _parameters: CommonParameters) -> SigningKey | Non
     return key
 
 
-def report(key: SigningKey | None) -> dict[str, str]:
+def report(key: SigningKey | None, _results: object) -> dict[str, str]:
     return {"key_id": key.key_id if key else "none", "length": str(len(key.key)) if key else ""}
 
 
@@ -38,8 +38,7 @@ READER: Runbook[CommonParameters, SigningKey | None] = Runbook(
     parameters=CommonParameters,
     observe=observe,
     plan=lambda _: Plan(),
-    apply=lambda _context, _facts, _change: None,
-    look=lambda _context, _facts, _change: None,
+    actions=lambda _context, _facts: (),
     report=report,
 )
 

@@ -2,13 +2,16 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import requests
 
+from publisher.rotation.hmac_key import PROMOTE, KeyChange
 from publisher.rotation.hmac_key_run import HmacRotation
 from publisher.rotation.plan import Step
-from runbook_lib.change import Change
+from runbook_lib.change import Action
 from runbook_lib.errors import RunbookError
 from runbook_lib.request_signing.signer import SigningKey
 from tests.support.publisher_side import Interrupted, PublisherSide, publisher_side
@@ -162,14 +165,15 @@ class Met:
     def next_step(self) -> Step:
         return self._rotating.next_step()
 
-    def apply(self, change: Change) -> None:
-        if self._met and change.action == "promote" and change.target.startswith("key "):
+    def actions(self) -> list[Action[Any]]:
+        actions = self._rotating.actions()
+        return [replace(each, make=self._promote) if each.kind == PROMOTE else each for each in actions]
+
+    def _promote(self, change: KeyChange) -> None:
+        if self._met:
             self._met()
             self._met = None
-        self._rotating.apply(change)
-
-    def look(self, change: Change) -> str | None:
-        return self._rotating.look(change)
+        next(each for each in self._rotating.actions() if each.kind == PROMOTE).make(change)
 
 
 def test_a_key_that_an_emergency_revoked_stays_refused(side: PublisherSide) -> None:

@@ -1,0 +1,75 @@
+"""What a run says of itself: to the job's output for whoever watches, and to the operations log for good."""
+
+from runbook_lib.basics.redaction import Redactor
+from runbook_lib.change import Plan, Result
+from runbook_lib.operations_log.delivery import OperationsLog
+from runbook_lib.operations_log.entries import START, finish_entry, planned_entry, result_entry
+from runbook_lib.operations_log.events import Entry
+from runbook_lib.run.output import JobOutput
+from runbook_lib.run.result import RunResult, result_line
+
+
+class Journal:
+    """One run's words. Without an open log, as in a run that only plans, they go to the output alone.
+
+    Parameters: output; redactor, masks the secrets in the result.
+    """
+
+    def __init__(self, *, output: JobOutput, redactor: Redactor) -> None:
+        self._output = output
+        self._redactor = redactor
+        self._log: OperationsLog | None = None
+
+    def open_log(self, log: OperationsLog) -> None:
+        """Write to `log` from now on, and that the run has started."""
+        self._log = log
+        log.record(START)
+
+    def record(self, entry: Entry) -> None:
+        """Write an entry."""
+        if self._log is not None:
+            self._log.record(entry)
+
+    def flush(self) -> None:
+        """Send what was written."""
+        if self._log is not None:
+            self._log.flush()
+
+    def deliver(self) -> str | None:
+        """Send what was written. Return why ingestion did not take it: "" where it did, None where there is no log."""
+        return None if self._log is None else self._log.deliver()
+
+    def show_plan(self, plan: Plan) -> None:
+        """Tell what would be done, for a run that only plans."""
+        for change in plan.changes:
+            before = "nothing" if change.before is None else change.before
+            self._output.info(f"would {change.action} {change.target}: {before} -> {change.after}")
+        for item in plan.unchanged:
+            self._output.info(f"leaves {item.target}: {item.why}")
+
+    def write_plan_ahead(self, plan: Plan) -> None:
+        """Write what is about to be done, so that a job that is killed leaves a trace of it."""
+        for change in plan.changes:
+            self.record(planned_entry(change))
+        self.flush()
+
+    def tell_result(self, result: Result) -> None:
+        """Tell what came of a change."""
+        self.record(result_entry(result))
+        what = f"{result.change.action} {result.change.target}"
+        if result.error is not None:
+            self._output.error(f"{what}: {result.error.code}: {result.error.message}")
+        else:
+            self._output.verbose(f"{what}: {result.outcome}, {result.duration_ms} ms")
+
+    def finish(self, result: RunResult) -> None:
+        """Tell what came of the run, close the log, and print the result."""
+        self.record(finish_entry(result))
+        if self._log is not None:
+            self._log.close()
+        outcomes = [item.outcome for item in result.results]
+        self._output.info(
+            f"{result.status}: {result.changed} changed, {len(result.plan.unchanged)} as they should be, "
+            f"{outcomes.count('failed')} failed, {outcomes.count('skipped')} skipped, {result.duration_ms / 1000:.1f} s"
+        )
+        self._output.result(result_line(result, self._redactor.redact))

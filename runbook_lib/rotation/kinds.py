@@ -1,0 +1,43 @@
+"""What a rotation does in a customer's vault and records of it, kind by kind, and what each is about."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from runbook_lib.change import ActionKind
+from runbook_lib.component_registry.schema import Batch
+from runbook_lib.rotation.request import Request
+from runbook_lib.rotation.versions import Version
+
+
+@dataclass(frozen=True, slots=True)
+class VaultObject:
+    """The wrapping key, or a secret. Its text is the target of a change to it."""
+
+    kind: Literal["key", "secret"]
+    name: str
+
+    def __str__(self) -> str:
+        """Return the kind and the name."""
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion:
+    """A version of a secret. Its text is the target of a change to it."""
+
+    secret: str
+    version: Version
+
+    def __str__(self) -> str:
+        """Return the name of the secret and that of the version."""
+        return f"secret {self.secret}/{self.version.version}"
+
+
+RECOVER: ActionKind[VaultObject] = ActionKind("recover", stage=1)
+CREATE: ActionKind[VaultObject] = ActionKind("create", stage=2)
+STAGE: ActionKind[Request] = ActionKind("stage", stage=2)
+TEST: ActionKind[Request] = ActionKind("test", stage=2)
+PROMOTE: ActionKind[Request] = ActionKind("promote", stage=2)
+DISABLE: ActionKind[SecretVersion] = ActionKind("disable", stage=2)
+# After everything else of a plan.
+RECORD: ActionKind[Batch] = ActionKind("record", stage=3)
