@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oci.bundling.closure import LIBRARY, RUNBOOKS, closure, unfit
+from oci.bundling.closure import LIBRARY, RUNBOOKS, closure, not_bundled
 from oci.bundling.unseen import first_unseen
 from runbook_lib.errors import build
 
@@ -66,16 +66,18 @@ def normalised(content: bytes, *, file: str) -> str:
     try:
         text = content.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise unfit(file, f"byte {error.start} is not UTF-8") from error
+        raise not_bundled(file, f"byte {error.start} is not UTF-8") from error
     if (place := first_unseen(text, allowed=_BLANKS)) is not None:
         line = text.count("\n", 0, place) + 1
-        raise unfit(file, f"line {line} holds U+{ord(text[place]):04X}, which does not show; write it as an escape")
+        raise not_bundled(
+            file, f"line {line} holds U+{ord(text[place]):04X}, which does not show; write it as an escape"
+        )
     for comment in text.split("\n", 2)[:2]:  # PEP 263
         declared = re.match(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", comment)
         if declared and declared[1].lower() not in {"utf-8", "utf8"}:
-            raise unfit(file, f"it declares the encoding {declared[1]}")
+            raise not_bundled(file, f"it declares the encoding {declared[1]}")
     if text and not text.endswith("\n"):
-        raise unfit(file, "its last line has no end")
+        raise not_bundled(file, "its last line has no end")
     return text
 
 
@@ -100,7 +102,7 @@ def _versioned(file: str, text: str, version: str) -> str:
         return text
     text, count = _VERSION.subn(f'RUNBOOK_VERSION = "{version}"', text)
     if count != 1:
-        raise unfit(file, 'it takes one line RUNBOOK_VERSION = "..."')
+        raise not_bundled(file, 'it takes one line RUNBOOK_VERSION = "..."')
     return text
 
 

@@ -11,8 +11,8 @@ from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.retry import NetworkRetryPolicy
+from tests.support.every_client import RESOURCE, SUBSCRIPTION, StaticCredential
 from tests.support.raw_server import RawServer, answer, says
-from tests.wire.network.test_retry import RESOURCE, SUBSCRIPTION, StaticCredential
 
 POLICY = NetworkRetryPolicy(max_retries=0, total_seconds=5.0)
 CALLS: dict[str, Callable[[AzureClients], Any]] = {

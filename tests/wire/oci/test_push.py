@@ -151,7 +151,7 @@ def test_an_upload_that_is_never_taken_is_an_error_with_a_code(lab: LabUnderTest
     lab.fault("status", status=500, times=0, match={"service": SERVICE, "method": method, "path": "/blobs/uploads/"})
     results = push_now(lab, release)
     assert {result.error.code for result in results if result.error} == {"VD-PUSH-006"}
-    assert "done" not in {result.outcome for result in results if result.change.stage > push.BLOBS}
+    assert "done" not in {result.outcome for result in results if result.change.stage > push.UPLOAD.stage}
 
 
 def test_throttled_is_not_absent(lab: LabUnderTest, release: Path) -> None:
