@@ -16,10 +16,7 @@ from runbook_lib.run.result import RunResult
 CANARY = "db.contoso.example"
 DEPLOYMENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 THEIRS = st.one_of(st.text(), st.just(CANARY), st.text().map(lambda text: f"{text}{CANARY}"))
-ERRORS = st.one_of(
-    st.none(),
-    st.builds(RunbookError, st.sampled_from([entry for _, entry in sorted(CATALOGUE.items())]), THEIRS, target=THEIRS),
-)
+ERRORS = st.one_of(st.none(), st.builds(RunbookError, st.sampled_from(list(CATALOGUE.values())), THEIRS, target=THEIRS))
 
 
 def told(result: RunResult, *, deployment_id: str = DEPLOYMENT, version: str = "2026.11.0") -> list[dict[str, Any]]:
