@@ -19,6 +19,7 @@ from oci.release.documents import add_documents
 from oci.release.provenance import Source
 from oci.signing import notary as notary_sign
 from oci.signing.notary import Signing
+from runbook_lib.basics.digest import hex_of
 from runbook_lib.errors import build as build_errors
 from runbook_lib.release.manifest import parse
 
@@ -130,7 +131,7 @@ def _add_runbook(writer: LayoutWriter, built: Bundle, version: str) -> BuiltRunb
     artifact = writer.add_artifact(
         repository=release.runbook_repository(built.name), tag=version, artifact_type=media_type, layers=[script]
     )
-    return BuiltRunbook(name=built.name, digest=artifact.digest, script_sha256=script.digest.removeprefix("sha256:"))
+    return BuiltRunbook(name=built.name, digest=artifact.digest, script_sha256=hex_of(script.digest))
 
 
 def _add_packages(writer: LayoutWriter, wheels: Sequence[LockedWheel], version: str) -> Descriptor:
