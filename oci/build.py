@@ -17,7 +17,7 @@ from oci.release import definition as release
 from oci.release.definition import BuiltRunbook, ReleaseDefinition
 from oci.release.documents import add_documents
 from oci.release.provenance import Source
-from oci.signing import notary as notary_sign
+from oci.signing import notary
 from oci.signing.notary import Signing
 from runbook_lib.basics.digest import hex_of
 from runbook_lib.errors import build as build_errors
@@ -156,11 +156,11 @@ def _add_manifest(writer: LayoutWriter, manifest: bytes, definition: ReleaseDefi
 
 
 def _add_signature(writer: LayoutWriter, signed: Descriptor, signing: Signing) -> Descriptor:
-    signature = notary_sign.sign(signed, signing)
+    signature = notary.sign(signed, signing)
     return writer.add_referrer(
         signature.manifest,
-        artifact_type=notary_sign.ARTIFACT_TYPE,
-        layers={notary_sign.ENVELOPE_MEDIA_TYPE: signature.envelope},
+        artifact_type=notary.ARTIFACT_TYPE,
+        layers={notary.ENVELOPE_MEDIA_TYPE: signature.envelope},
     )
 
 
