@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from oci.container_registry.writer import ContainerRegistryWriter
-from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
+from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor, canonical
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.container_registry.tokens import PublisherTokenSource
 from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.network.http_session import new_session

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from lab.arm import role_assignments as arm_role_assignments
+from lab.arm import role_assignments
 from lab.arm import tenant as arm_tenant
 from lab.arm.dispatch import Arm
 from lab.arm.types import Home
@@ -12,7 +12,7 @@ from lab.container_registry import scope_maps_provider as arm_scope_maps
 from lab.container_registry import tokens_provider as arm_registry_tokens
 from lab.monitor import provider as arm_monitor
 from lab.publisher import resources as publisher_resources
-from lab.resource_group import managed_application as arm_managed_application
+from lab.resource_group import managed_application
 from lab.resource_group import provider as arm_resources
 from lab.shared import Lab
 from lab.storage import provider as arm_storage
@@ -27,7 +27,7 @@ def routes(lab: Lab) -> web.Application:
     arm_container_registry.register(arm)
     arm_monitor.register(arm)
     arm_storage.register(arm)
-    arm_managed_application.register(arm)
+    managed_application.register(arm)
     arm_resources.register(arm)
     publishers_home = Home(names.publisher_subscription_id, names.publisher_resource_group, publishers=True)
     publishers = Arm(lab=lab, home=publishers_home)
@@ -35,7 +35,7 @@ def routes(lab: Lab) -> web.Application:
     arm_scope_maps.register(publishers)
     publisher_resources.register(publishers)
     for one in (arm, publishers):
-        arm_role_assignments.register(one)
+        role_assignments.register(one)
         lab.on_reset.append(one.reset)
         lab.on_close.append(one.reset)
     tenant = arm_tenant.Tenant(lab=lab, subscriptions=(arm, publishers))

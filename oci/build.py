@@ -17,8 +17,9 @@ from oci.release import definition as release
 from oci.release.definition import BuiltRunbook, ReleaseDefinition
 from oci.release.documents import add_documents
 from oci.release.provenance import Source
-from oci.signing import notary as notary_sign
+from oci.signing import notary
 from oci.signing.notary import Signing
+from runbook_lib.basics.digest import hex_of
 from runbook_lib.errors import build as build_errors
 from runbook_lib.release.manifest import parse
 
@@ -130,7 +131,7 @@ def _add_runbook(writer: LayoutWriter, built: Bundle, version: str) -> BuiltRunb
     artifact = writer.add_artifact(
         repository=release.runbook_repository(built.name), tag=version, artifact_type=media_type, layers=[script]
     )
-    return BuiltRunbook(name=built.name, digest=artifact.digest, script_sha256=script.digest.removeprefix("sha256:"))
+    return BuiltRunbook(name=built.name, digest=artifact.digest, script_sha256=hex_of(script.digest))
 
 
 def _add_packages(writer: LayoutWriter, wheels: Sequence[LockedWheel], version: str) -> Descriptor:
@@ -155,11 +156,11 @@ def _add_manifest(writer: LayoutWriter, manifest: bytes, definition: ReleaseDefi
 
 
 def _add_signature(writer: LayoutWriter, signed: Descriptor, signing: Signing) -> Descriptor:
-    signature = notary_sign.sign(signed, signing)
+    signature = notary.sign(signed, signing)
     return writer.add_referrer(
         signature.manifest,
-        artifact_type=notary_sign.ARTIFACT_TYPE,
-        layers={notary_sign.ENVELOPE_MEDIA_TYPE: signature.envelope},
+        artifact_type=notary.ARTIFACT_TYPE,
+        layers={notary.ENVELOPE_MEDIA_TYPE: signature.envelope},
     )
 
 

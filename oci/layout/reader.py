@@ -4,7 +4,6 @@ The folder may come from anybody. What is read of it is bounded, in the number o
 time.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any, BinaryIO
 
 from oci.files import reading as local_files
 from oci.files.reading import FileRefusedError
-from oci.layout.writer import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor, digest_of
+from oci.layout.writer import MANIFEST_MEDIA_TYPE, REFERENCE_NAME, Descriptor
 from runbook_lib.basics import strict_json
+from runbook_lib.basics.digest import digest_from_hex, digest_of, hex_of, is_digest
 from runbook_lib.errors import RunbookError, build
-from runbook_lib.release.manifest import DIGEST
 
 # ACR's cap for one manifest (docs/azure-facts.md#registry-tokens).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -27,7 +26,6 @@ MAX_MANIFESTS_BYTES = 64 * 1024 * 1024
 # Of all files together, each once: some twenty times what a release has.
 MAX_LAYOUT_BYTES = 1024 * 1024 * 1024
 _VERSION_BYTES = 1024
-_DIGEST = re.compile(DIGEST)
 # How much of a value, and of an error's own words, an error shows.
 SHOWN = 40
 MAX_WORDS = 300
@@ -149,7 +147,7 @@ class _Layout:
                 size = local_files.size_of(file)
                 if size > left:
                     raise _damaged(self._folder, f"its files have more than {MAX_LAYOUT_BYTES} bytes")
-                if "sha256:" + local_files.sha256_of(file, max_bytes=size) != descriptor.digest:
+                if digest_from_hex(local_files.sha256_of(file, max_bytes=size)) != descriptor.digest:
                     raise _damaged(self._folder, f"the blob of {descriptor.digest} has other bytes")
             self._sizes[descriptor.digest] = size
         if self._sizes[descriptor.digest] != descriptor.size:
@@ -196,15 +194,15 @@ def _descriptor(item: Any) -> Descriptor:
 
 def _digest(value: object) -> str:
     """Digests become file names: nothing but their one form does."""
-    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+    if not isinstance(value, str) or not is_digest(value):
         raise ValueError(f"{str(value)[:SHOWN]!r} is no sha256 digest")
     return value
 
 
 def _names(layout: Path, digest: str) -> tuple[str, str, str]:
-    if not _DIGEST.fullmatch(digest):
+    if not is_digest(digest):
         raise _damaged(layout, f"{digest[:SHOWN]!r} is no sha256 digest")
-    return "blobs", "sha256", digest.removeprefix("sha256:")
+    return "blobs", "sha256", hex_of(digest)
 
 
 def _damaged(layout: Path, detail: str) -> RunbookError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.basics.digest import digest_from_hex, digest_of, hex_of
 from runbook_lib.basics.strict_json import MAX_INTEGER
 
 MANIFEST_MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -58,14 +59,9 @@ def _with_whole_numbers(value: object) -> object:
     return value
 
 
-def digest_of(content: bytes) -> str:
-    """Return the digest of `content`, as sha256:HEX."""
-    return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
 def blob_path(layout: Path, digest: str) -> Path:
     """Return where a layout keeps the blob of this digest."""
-    return layout / "blobs" / "sha256" / digest.removeprefix("sha256:")
+    return layout / "blobs" / "sha256" / hex_of(digest)
 
 
 class LayoutWriter:
@@ -92,7 +88,7 @@ class LayoutWriter:
                 hashed.update(piece)
                 size += len(piece)
                 target.write(piece)
-        digest = "sha256:" + hashed.hexdigest()
+        digest = digest_from_hex(hashed.hexdigest())
         partial.replace(blob_path(self._folder, digest))
         return _layer(media_type, digest, size, title)
 

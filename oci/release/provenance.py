@@ -14,6 +14,7 @@ from in_toto_attestation.v1.statement import Statement
 
 from oci.bundling.source_tree import LOCK_FILE, Commit
 from oci.layout.writer import canonical
+from runbook_lib.basics.digest import hex_of
 
 MEDIA_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
@@ -66,4 +67,4 @@ def _digest_of(content: bytes) -> dict[str, str]:
 
 
 def _sha256(digest: str) -> dict[str, str]:
-    return {"sha256": digest.removeprefix("sha256:")}
+    return {"sha256": hex_of(digest)}

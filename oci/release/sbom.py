@@ -25,10 +25,11 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from oci.layout.writer import canonical, digest_of
+from oci.layout.writer import canonical
 from oci.packages.facts import PackageFacts
 from oci.packages.package_lock import LockedPackage
 from oci.release.definition import BuiltRunbook
+from runbook_lib.basics.digest import digest_of
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 SUPPLIER = "Vibedata"

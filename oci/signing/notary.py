@@ -14,11 +14,12 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from oci.layout.writer import EMPTY, MANIFEST_MEDIA_TYPE, Descriptor, canonical, digest_of
+from oci.layout.writer import EMPTY, MANIFEST_MEDIA_TYPE, Descriptor, canonical
 from oci.signing.chain import SigningChain
 from oci.signing.signers import Signer
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import build
 from runbook_lib.trust import manifest as notary_manifest
 from runbook_lib.trust.algorithms import is_signed

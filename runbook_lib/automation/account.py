@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from runbook_lib.azure.settings import Settings
+from runbook_lib.basics.digest import hex_of
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import automation
 
@@ -69,7 +70,7 @@ class HeldRunbook:
 
 def environment_of(packages_digest: str) -> str:
     """Return the name of the runtime environment of a package set, given by its digest (sha256:HEX)."""
-    return ENVIRONMENT_PREFIX + packages_digest.removeprefix("sha256:")[:ENVIRONMENT_DIGITS]
+    return ENVIRONMENT_PREFIX + hex_of(packages_digest)[:ENVIRONMENT_DIGITS]
 
 
 class AutomationAccount:

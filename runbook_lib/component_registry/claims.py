@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.basics.strict_json import member
 from runbook_lib.component_registry.endpoints import CONTAINER_APPS, endpoint_of
 from runbook_lib.component_registry.managed_resources import Resource
@@ -154,7 +155,7 @@ def found(claim: Claim, properties: Mapping[str, Any], script_sha256: str) -> Fo
 def _version(claim: Claim, resource: Resource, properties: Mapping[str, Any], script_sha256: str) -> str:
     if isinstance(claim.pin, RunbookPin):
         same = script_sha256 == claim.pin.script_sha256
-        return claim.component.version if same else f"sha256:{script_sha256}" if script_sha256 else ""
+        return claim.component.version if same else digest_from_hex(script_sha256) if script_sha256 else ""
     if resource.type.lower() == CONTAINER_APPS:
         containers = member(properties, "template", "containers")
         images = [member(one, "image") for one in containers] if isinstance(containers, list) else []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import rfc3339
+from runbook_lib.basics.digest import digest_from_hex, hex_of
 from runbook_lib.component_registry.health_states import STATES, STREAK_LIMIT
 from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.network_policy import PARTITION as POLICY
@@ -139,7 +140,7 @@ def policy_row(manifest: ReleaseManifest) -> Row:
 def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
     """Return the row of the installed release. sha256: hex, of its manifest."""
     columns: dict[str, Value] = {
-        "digest": f"sha256:{sha256}",
+        "digest": digest_from_hex(sha256),
         "channel": manifest.channel,
         "createdAt": rfc3339(manifest.created_at),
         "expiresAt": rfc3339(manifest.expires_at),
@@ -154,7 +155,7 @@ def current_release(entities: Iterable[Entity]) -> InstalledRelease | None:
     A row whose version or digest is none is nobody's release.
     """
     current = [
-        InstalledRelease(_text(each, "RowKey"), _text(each, "digest").removeprefix("sha256:"))
+        InstalledRelease(_text(each, "RowKey"), hex_of(_text(each, "digest")))
         for each in entities
         if each.get("state") == CURRENT
     ]

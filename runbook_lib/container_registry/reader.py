@@ -8,7 +8,6 @@ everything again, or miss a signature.
 """
 
 import hashlib
-import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from runbook_lib.basics import addresses
 from runbook_lib.basics.addresses import Address, NotAnAddressError
+from runbook_lib.basics.digest import digest_from_hex, digest_of, is_digest
 from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource, PublisherTokenSource
 from runbook_lib.container_registry.wire import (
     ABSENT,
@@ -39,7 +39,6 @@ MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
 # A blob is usually one redirect away, in the container registry's own storage.
 MAX_REDIRECTS = 3
 # What container registries take of a manifest (docs/azure-facts.md#registry-tokens).
@@ -90,7 +89,7 @@ class ContainerRegistryReader:
         answer = self._ask("HEAD", repository, f"manifests/{reference}", target, max_bytes=0)
         if answer.status == 200:
             digest = answer.headers.get("Docker-Content-Digest", "")
-            if DIGEST.fullmatch(digest):
+            if is_digest(digest):
                 self._head_is_true = True
                 return digest
         elif answer.status == ABSENT:
@@ -121,9 +120,9 @@ class ContainerRegistryReader:
         answer = self._read("GET", repository, f"manifests/{reference}", target, max_bytes=max_bytes)
         if answer is None:
             return None
-        named = reference if DIGEST.fullmatch(reference) else answer.headers.get("Docker-Content-Digest", "")
+        named = reference if is_digest(reference) else answer.headers.get("Docker-Content-Digest", "")
         # A digest of another algorithm is as good as none: nothing is compared by it.
-        wanted = named if DIGEST.fullmatch(named) else None
+        wanted = named if is_digest(named) else None
         return Manifest(_checked(answer.content, wanted, target), answer.content)
 
     def blob(self, repository: str, digest: str, max_bytes: int) -> bytes | None:
@@ -147,7 +146,7 @@ class ContainerRegistryReader:
         found = hashlib.sha256()
         while part := file.read(READ_BYTES):
             found.update(part)
-        _compare(f"sha256:{found.hexdigest()}", digest, target)
+        _compare(digest_from_hex(found.hexdigest()), digest, target)
         return True
 
     def page(self, repository: str, path: str, target: str, *, accept: str, max_bytes: int) -> Answer | None:
@@ -251,12 +250,12 @@ def may_follow(url: str, login_server: str) -> bool:
 
 
 def _target(repository: str, reference: str) -> str:
-    return f"{repository}{'@' if DIGEST.fullmatch(reference) else ':'}{reference}"
+    return f"{repository}{'@' if is_digest(reference) else ':'}{reference}"
 
 
 def _checked(content: bytes, wanted: str | None, target: str) -> str:
     """Return the digest of `content`. Raises VD-REGISTRY-005 where another is wanted."""
-    found = "sha256:" + hashlib.sha256(content).hexdigest()
+    found = digest_of(content)
     _compare(found, found if wanted is None else wanted, target)
     return found
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from runbook_lib.basics import strict_json
-from runbook_lib.container_registry.reader import DIGEST, ContainerRegistryReader
+from runbook_lib.basics.digest import digest_from_hex, hex_of, is_digest
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import release
 from runbook_lib.release.model import DocumentPin, Pin, ReleaseManifest, RunbookPin
 
@@ -102,7 +103,7 @@ def read_package_set(content: bytes, digest: str) -> PackageSet:
     wheels = tuple(_wheel(layer, digest) for layer in layers)
     if len({wheel.distribution.lower() for wheel in wheels}) != len(wheels):
         raise release.ARTIFACT_DIFFERS.error("a package stands twice", target=digest)
-    sha256 = digest.removeprefix("sha256:")
+    sha256 = hex_of(digest)
     listing = ArtifactBlob(filename="python-packages.json", sha256=sha256, size=len(content))
     return PackageSet(digest=digest, listing=listing, wheels=wheels)
 
@@ -138,7 +139,7 @@ class ContainerRegistryArtifacts:
 
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
         """Write a file's bytes, checked against its digest, to `file`. See ArtifactSource."""
-        digest = f"sha256:{blob.sha256}"
+        digest = digest_from_hex(blob.sha256)
         if digest == self._packages.digest:
             file.write(self._manifest(self._packages))
             return
@@ -160,7 +161,7 @@ def _check_script(content: bytes, pin: RunbookPin) -> None:
     """The artifact's digest and its script's are pinned both: they must belong to each other."""
     target = f"{pin.repository}@{pin.digest}"
     layers = [layer["digest"] for layer in _layers(content, RUNBOOK_TYPE, target)]
-    if layers != [f"sha256:{pin.script_sha256}"]:
+    if layers != [digest_from_hex(pin.script_sha256)]:
         raise release.ARTIFACT_DIFFERS.error(f"script_sha256 is {pin.script_sha256}", target=target)
 
 
@@ -170,7 +171,7 @@ def _layers(content: bytes, artifact_type: str, target: str) -> Sequence[dict[st
         document = strict_json.loads(content)
         layers: list[dict[str, Any]] = document["layers"]
         types = {document.get("artifactType"), *(layer["mediaType"] for layer in layers)}
-        valid = all(isinstance(layer["size"], int) and DIGEST.fullmatch(layer["digest"]) for layer in layers)
+        valid = all(isinstance(layer["size"], int) and is_digest(layer["digest"]) for layer in layers)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise release.ARTIFACT_DIFFERS.error("it is no artifact", target=target) from error
     if types != {artifact_type} or not layers or not valid:
@@ -186,7 +187,7 @@ def _document(content: bytes, pin: DocumentPin) -> ArtifactBlob:
         raise release.ARTIFACT_DIFFERS.error(
             f"it is no document of one file of at most {MAX_DOCUMENT_BYTES} bytes", target=target
         )
-    sha256 = layers[0]["digest"].removeprefix("sha256:")
+    sha256 = hex_of(layers[0]["digest"])
     return ArtifactBlob(filename=f"{pin.name}.json", sha256=sha256, size=layers[0]["size"])
 
 
@@ -196,5 +197,5 @@ def _wheel(layer: dict[str, Any], target: str) -> Wheel:
     name = _WHEEL_NAME.fullmatch(filename) if isinstance(filename, str) else None
     if name is None or not 0 < layer["size"] <= MAX_WHEEL_BYTES:
         raise release.ARTIFACT_DIFFERS.error(f"a layer is no wheel: {filename!r}, {layer['size']} bytes", target=target)
-    blob = ArtifactBlob(filename=name[0], sha256=layer["digest"].removeprefix("sha256:"), size=layer["size"])
+    blob = ArtifactBlob(filename=name[0], sha256=hex_of(layer["digest"]), size=layer["size"])
     return Wheel(distribution=name[1], version=name[2], blob=blob)

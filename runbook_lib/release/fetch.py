@@ -10,7 +10,8 @@ import hashlib
 from dataclasses import dataclass, field
 
 from runbook_lib.basics import strict_json
-from runbook_lib.container_registry.reader import DIGEST, ContainerRegistryReader, Manifest
+from runbook_lib.basics.digest import is_digest
+from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import release
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, REPOSITORY, parse
 from runbook_lib.release.model import ReleaseManifest
@@ -77,7 +78,7 @@ def read_artifact(content: bytes, *, digest: str, target: str) -> Artifact:
             isinstance(size, int)
             and document.get("mediaType") == MANIFEST_TYPE
             and isinstance(layer_digest, str)
-            and DIGEST.fullmatch(layer_digest)
+            and is_digest(layer_digest)
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise release.NOT_A_RELEASE_MANIFEST.error("it is no artifact of one layer", target=target) from error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs
 
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.errors import release
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.artifacts import ArtifactBlob
@@ -74,7 +75,7 @@ class ArtifactBlobs:
         except HttpResponseError as error:
             # After a lost answer the repeated write meets its own blob.
             if error.status_code == 409 and (found := self.digest(blob)) is not None:
-                if found == f"sha256:{blob.sha256}":
+                if found == digest_from_hex(blob.sha256):
                     return
                 raise release.STORED_FILE_DIFFERS.error(f"its content has {found}", target=_target(blob)) from error
             detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
@@ -93,7 +94,7 @@ class ArtifactBlobs:
                 found.update(part)
         except ResourceNotFoundError:
             return None
-        return f"sha256:{found.hexdigest()}"
+        return digest_from_hex(found.hexdigest())
 
     def read(self, blob: ArtifactBlob, max_bytes: int) -> bytes:
         """Return a file's bytes. Raises RunbookError VD-STORAGE-003 (others, more than `max_bytes`, or none)."""
@@ -119,7 +120,7 @@ class ArtifactBlobs:
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
         found = self.digest(blob)
-        if found != f"sha256:{blob.sha256}":
+        if found != digest_from_hex(blob.sha256):
             detail = "it is gone" if found is None else f"its content has {found}"
             raise release.STORED_FILE_DIFFERS.error(detail, target=_target(blob))
         end = self._clock.now() + LINK_LIFE

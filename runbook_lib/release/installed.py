@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError, run
 from runbook_lib.errors import release as release_errors
@@ -120,4 +121,4 @@ def _latest(customer: ContainerRegistryReader, stored: tuple[InstalledRelease, .
         there = _versions_told(stored)
         raise release_errors.NO_RELEASE_INSTALLED.error(f"tag latest is absent; {there}", target=target)
     digest = read_artifact(found.content, digest=found.digest, target=target).content_digest
-    return tuple(release for release in stored if f"sha256:{release.sha256}" == digest)
+    return tuple(release for release in stored if digest_from_hex(release.sha256) == digest)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar, get_args
 
 from runbook_lib.basics import strict_json
+from runbook_lib.basics.digest import DIGEST
 from runbook_lib.errors import RunbookError, release
 from runbook_lib.network.retry import MAX_DELAY_SECONDS, MAX_RETRIES
 from runbook_lib.release import rules as release_rules
@@ -50,7 +51,6 @@ VERSION = r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})"
 CHANNEL = r"[a-z][a-z0-9-]{0,31}"
 REPOSITORY_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"  # OCI distribution 1.1
 TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"  # OCI distribution 1.1
-DIGEST = r"sha256:[a-f0-9]{64}"
 SHA256 = r"[a-f0-9]{64}"
 MEDIA_TYPE_NAME = r"[a-z]{1,32}/[a-z0-9][a-z0-9.+-]{0,126}"  # RFC 6838, 4.2, in small letters
 # RFC 3339, UTC only, without the leap seconds that Python's datetime does not know.

@@ -14,10 +14,10 @@ import, a release that was signed by one (runbooks.import_manifest asks for toda
 nothing new.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_lib.basics.digest import digest_from_hex, digest_of
 from runbook_lib.errors import RunbookError, trust
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release.fetch import read_artifact
@@ -106,7 +106,7 @@ def _content(blob_service: "BlobServiceClient", release: InstalledRelease, artif
     # 3.
     target = f"{CONTAINER}/{blob_name(release, ARTIFACT)}"
     read = read_artifact(artifact, digest=subject_of(artifact).digest, target=target)
-    if read.content_digest != f"sha256:{release.sha256}":
+    if read.content_digest != digest_from_hex(release.sha256):
         raise trust.STORED_RELEASE_DIFFERS.error(f"it is of {read.content_digest}", target=target)
     # 4.
     content = read_back(blob_service, release)
@@ -174,5 +174,4 @@ def _stored_signature(signature: StoredBlob, artifact: bytes, policy: TrustPolic
 
 def subject_of(artifact: bytes) -> Subject:
     """Return what a signature over the OCI manifest of these bytes is of."""
-    digest = "sha256:" + hashlib.sha256(artifact).hexdigest()
-    return Subject(media_type=MANIFEST_TYPE, digest=digest, size=len(artifact))
+    return Subject(media_type=MANIFEST_TYPE, digest=digest_of(artifact), size=len(artifact))

@@ -1,19 +1,17 @@
 """OCI descriptors, read strictly: what a signature is about, and where its envelope lies. Pure."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.basics import strict_json
+from runbook_lib.basics.digest import is_digest
 from runbook_lib.errors import RunbookError, trust
 
 # The signature itself has five levels at most; deeper is somebody's attempt at the reader's stack.
 MAX_NESTING = 16
 # What the message of a refusal may repeat of a hostile text.
 MAX_SHOWN = 120
-
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +50,7 @@ def read_descriptor(value: Any, what: str, step: str) -> Descriptor:
     media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")
     if not isinstance(media_type, str) or not media_type:
         raise malformed(f"{what} has no mediaType", step)
-    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+    if not isinstance(digest, str) or not is_digest(digest):
         raise malformed(f"{what} has no SHA-256 digest", step)
     # True is an int, and 506.0 == 506.
     if type(size) is not int or size < 0:

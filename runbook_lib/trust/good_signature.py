@@ -10,12 +10,12 @@ signing-and-verification-workflow.md, "OCI artifact verification workflow", step
 4. Every byte is checked against the digest and size that named it, whoever fetched it.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import RunbookError, trust
 from runbook_lib.trust.descriptor import Descriptor, malformed, read_descriptor, read_object, shown
 from runbook_lib.trust.manifest import (
@@ -155,7 +155,7 @@ def _checked(content: bytes | None, named: Descriptor) -> bytes:
     """Return the bytes, which must be those that were named."""
     if content is None:
         raise trust.SIGNATURES_UNKNOWN.error(f"it is listed, but not there (step {_FETCH_STEP})", target=named.digest)
-    if len(content) != named.size or f"sha256:{hashlib.sha256(content).hexdigest()}" != named.digest:
+    if len(content) != named.size or digest_of(content) != named.digest:
         what = f"other bytes came than were named, {len(content)} of them for {named.size} (step {_FETCH_STEP})"
         raise trust.SIGNATURE_ALTERED.error(what, target=named.digest)
     return content

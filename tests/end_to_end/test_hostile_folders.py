@@ -13,7 +13,8 @@ import pytest
 
 from oci.files.reading import FileRefusedError, read_below, read_file
 from oci.layout import reader as layout_reader
-from oci.layout.writer import MANIFEST_MEDIA_TYPE, LayoutWriter, blob_path, canonical, digest_of
+from oci.layout.writer import MANIFEST_MEDIA_TYPE, LayoutWriter, blob_path, canonical
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import RunbookError
 from vibedata import cli
 

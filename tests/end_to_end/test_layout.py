@@ -12,7 +12,8 @@ import pytest
 
 from lab.machine import tools
 from oci.layout import reader as layout_reader
-from oci.layout.writer import EMPTY, REFERENCE_NAME, TITLE, LayoutWriter, blob_path, digest_of
+from oci.layout.writer import EMPTY, REFERENCE_NAME, TITLE, LayoutWriter, blob_path
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import RunbookError
 
 TYPE = "application/vnd.example.text"

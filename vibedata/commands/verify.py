@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.basics.digest import DIGEST
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.tokens import AccessTokens
 from runbook_lib.container_registry.wire import PUBLISHER
 from runbook_lib.errors import build
-from runbook_lib.release.manifest import DIGEST, TAG
+from runbook_lib.release.manifest import TAG
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.trust.descriptor import MAX_SHOWN, shown
 from vibedata.output import show, table

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from oci.layout.writer import canonical, digest_of
+from oci.layout.writer import canonical
 from oci.release.definition import BuiltRunbook, manifest_of, parse_definition
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import RunbookError
 
 APP = {"name": "app", "type": "application", "version": "1", "resource_type": "Microsoft.App/containerApps"}

@@ -19,9 +19,9 @@ from oci.layout.writer import (
     REFERENCE_NAME,
     blob_path,
     canonical,
-    digest_of,
 )
 from oci.push import Push, read_release
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import RunbookError
 from tests.support import pushed_release
 from tests.support.certificate_maker import AUTHORITY, Wanted, make
