@@ -119,6 +119,7 @@ def finish(model: Model, rotation: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("phase", [*PHASES, "auto"])
 def test_every_state_with_every_phase(phase: str, late: bool) -> None:
