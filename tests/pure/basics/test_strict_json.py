@@ -16,6 +16,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(values, st.booleans())
 def test_json_is_read_as_it_was_written(value: object, escaped: bool) -> None:
     text = json.dumps(value, ensure_ascii=escaped)

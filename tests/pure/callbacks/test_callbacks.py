@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,7 @@ def result(error: RunbookError | None = None, *, theirs: str = "", runbook: str 
     )
 
 
+@pytest.mark.slow
 @given(ERRORS, THEIRS, st.sampled_from([DEPLOYMENT, CANARY, f"{DEPLOYMENT}{CANARY}", DEPLOYMENT.upper(), ""]))
 def test_of_a_run_its_step_status_and_code_are_told(error: RunbookError | None, theirs: str, given_id: str) -> None:
     reports = told(result(error, theirs=theirs), deployment_id=given_id)

@@ -115,6 +115,7 @@ def test_a_report_is_written_and_read_back(kind: str) -> None:
     assert to_json(parse(kind, json.dumps(DOCUMENTS[kind]).encode())) == to_json(payload)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.data(), st.sampled_from(sorted(DOCUMENTS)))
 def test_nothing_outside_the_list_leaves_whatever_goes_in(data: st.DataObject, kind: str) -> None:
@@ -132,6 +133,7 @@ def test_nothing_outside_the_list_leaves_whatever_goes_in(data: st.DataObject, k
     assert [name for name, value in document.items() if not is_allowed(name, value)] == []
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.data(), st.sampled_from(sorted(DOCUMENTS)))
 def test_the_publisher_takes_nothing_outside_the_list(data: st.DataObject, kind: str) -> None:

@@ -69,6 +69,7 @@ def test_a_column_of_another_form_is_named_and_counts_as_not_there(column: str, 
     assert (read.depends_on == ()) == (column == "dependsOn")
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(SETTABLE), st.sampled_from(ODD), max_size=4))
 def test_no_row_of_table_components_ends_a_reader(columns: dict[str, Any]) -> None:
     entity = row(**columns)

@@ -120,6 +120,7 @@ def test_who_has_no_credential_stops_no_phase_wherever_they_come_between() -> No
         assert [v.delivery for v in model.secrets[SECRET].versions if v.enabled and v.delivery != OURS] == []
 
 
+@pytest.mark.slow
 def test_who_has_a_stolen_credential_can_make_the_publisher_begin_anew_and_no_more() -> None:
     """A stolen one may be promoted in between: then the rotation is over, says so, and the next one gets through."""
     moves = attacks({"stolen": STOLEN, "junk": JUNK})

@@ -119,6 +119,7 @@ def finish(model: Model, rotation: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("phase", [*PHASES, "auto"])
 def test_every_state_with_every_phase(phase: str, late: bool) -> None:
@@ -161,6 +162,7 @@ def test_every_state_with_every_phase(phase: str, late: bool) -> None:
     assert len(outcomes) > 2  # the states are not all alike
 
 
+@pytest.mark.slow
 def test_every_state_has_a_way_to_the_end() -> None:
     for start in models():
         finish(start.copy(), "n")
@@ -171,6 +173,7 @@ def test_every_state_has_a_way_to_the_end() -> None:
             finish(start.copy(), "r")
 
 
+@pytest.mark.slow
 def test_auto_alone_comes_to_the_end() -> None:
     for start in models():
         waiting = open_rotation(start.seen())
