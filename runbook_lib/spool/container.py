@@ -172,18 +172,22 @@ class Spool:
             return  # somebody has deleted it, to have it forgotten
 
     def tell_once(self, strangers: Strangers, tell: Callable[[Strangers], object]) -> None:
-        """Tell of strangers' blobs, unless a run has told of all of them: the container's metadata says until when."""
+        """Tell of strangers' blobs, unless a run has told of all of them: the container's metadata says until when.
+
+        What else stands in the metadata goes: who fills it up, or writes our name in capitals, would have every run
+        tell anew.
+        """
         if not strangers.count:
             return
         container = self._container()
-        marks = dict(container.get_container_properties().metadata or {})
+        marks: Mapping[str, object] = container.get_container_properties().metadata or {}
         key = self._keys.newest()
         until, _, mac = str(marks.get(_TOLD, "")).partition(" ")
         if key.proves(mac, self._name, _told(until)) and strangers.newest <= from_rfc3339(until):
             return
         tell(strangers)
         until = rfc3339(strangers.newest)
-        container.set_container_metadata({**marks, _TOLD: f"{until} {key.mac(self._name, _told(until))}"})
+        container.set_container_metadata({_TOLD: f"{until} {key.mac(self._name, _told(until))}"})
 
     def client(self, blob: Spooled) -> "BlobClient":
         """Return the SDK's client of a blob."""

@@ -98,6 +98,24 @@ def test_a_hundred_and_thousands_of_strangers_hold_up_nothing_and_are_told_of_on
     assert len(log.run("four")) == 1
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {f"a{number}": "x" * 1000 for number in range(8)},
+        {"StrangersTold": "2099-01-01T00:00:00.000000Z 0"},
+        {"strangerstold": "\\x1b[2J no time" * 20},
+    ],
+    ids=["full", "ours in capitals", "no time"],
+)
+def test_no_metadata_of_the_container_has_strangers_told_of_again(log: Log, metadata: dict[str, str]) -> None:
+    log.spool("one")
+    log.put(b"x")
+    log.container.set_container_metadata(metadata)
+    (told,) = log.run("two")
+    assert "VD-LOG-003" in told and "a blob that no runbook" in told
+    assert not log.run("three")
+
+
 def test_a_listing_without_end_is_given_up_and_said(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "PAGE_BLOBS", 2)
     monkeypatch.setattr(spool, "MAX_PAGES", 3)
