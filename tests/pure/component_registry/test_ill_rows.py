@@ -28,7 +28,7 @@ from runbook_lib.component_registry.schema import (
 from runbook_lib.errors import RunbookError
 from runbook_lib.health.columns import health_row, own_of, state_of
 from runbook_lib.health.rules import HealthPolicy, Observation, next_own, roll_up
-from vibedata.status.report import Seen, report
+from vibedata.status.report import StatusReadings, report
 from vibedata.status.text import text
 
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
@@ -85,7 +85,7 @@ def test_no_row_of_table_components_ends_a_reader(columns: dict[str, Any]) -> No
         {"api": entity}
     )
     shown = report(
-        Seen(at=NOW, scope="s", runs=(), entities={
+        StatusReadings(at=NOW, scope="s", runs=(), entities={
             "Components": [entity, COMPONENT],
             "Releases": [{"PartitionKey": "release", "RowKey": "1.0.0", "state": "current", **columns}],
             "Credentials": [{"PartitionKey": "hmac", "RowKey": "k", "expires": columns.get("checkedAt"), **columns}],
