@@ -65,8 +65,8 @@ COMMIT_UNKNOWN = entry(
 FOLDER_INCOMPLETE = entry(
     "VD-PUSH-001",
     "the folder is not a complete built release",
-    "A file is missing or was changed after the build, or another program made the folder.",
-    "Build it again.",
+    "The folder does not exist, a file in it is missing or was changed after the build, or another program made it.",
+    "Give the folder that `vibedata build` made. If you did, build it again.",
 )
 VERSION_EXISTS = entry(
     "VD-PUSH-002",

@@ -84,7 +84,7 @@ def _main() -> int:
         "requests": requests,
     }
     (FOLDER / RESULT).write_text(json.dumps(result, indent=2) + "\n")
-    _say(summary(deployment) + trouble)
+    _say(summary(deployment, status) + trouble)
     _say(f"{status} in {result['seconds']:.0f} s; details in {_shown(FOLDER / RESULT)}")
     if status == "succeeded":
         _say(f"{verdict}\nstatus page: {FOLDER / PAGE}")

@@ -63,12 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
         return _show_plan(bootstrap, arguments.output)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     deploy(session, bootstrap, deployment, report, allow_downgrade=arguments.allow_downgrade)
-    show(arguments.output, result=deployment.as_json(), text=summary(deployment))
+    show(arguments.output, result=deployment.as_json(), text=summary(deployment, deployment.status))
     return 1 if deployment.status == "failed" else 0
 
 
-def summary(deployment: Deployment) -> str:
-    """Return the deployment's steps as a table for people, each failure with its remedy below."""
+def summary(deployment: Deployment, status: str) -> str:
+    """Return the deployment's steps as a table for people, each failure with its remedy below.
+
+    status: how the whole ended. It may have failed in a step that is not among the steps.
+    """
     rows = [(step.name, step.status, step.changed, f"{step.seconds:.1f} s") for step in deployment.steps]
     failures = [
         f"{step.name} failed: {told(step.error['code'])}: {told(step.error['message'])}\n"
@@ -76,7 +79,7 @@ def summary(deployment: Deployment) -> str:
         for step in deployment.steps
         if step.error is not None
     ]
-    return table(f"deployment {deployment.status}", ("step", "status", "changed", "time"), rows) + "".join(failures)
+    return table(f"deployment {status}", ("step", "status", "changed", "time"), rows) + "".join(failures)
 
 
 def settings_variable(session: AzureSession) -> dict[str, str]:
