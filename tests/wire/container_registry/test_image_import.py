@@ -18,7 +18,7 @@ from tests.support.running_lab import LabUnderTest
 
 REPOSITORY = "vibedata/probe"
 API_VERSION = "2025-11-01"
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 
 
 def url(lab: LabUnderTest) -> str:
@@ -43,7 +43,7 @@ def body(lab: LabUnderTest, source_image: str, *target_tags: str, **more: object
 
 def post(lab: LabUnderTest, sent: Mapping[str, Any]) -> requests.Response:
     path = f"{lab.env['VIBEDATA_ARM_ENDPOINT']}{url(lab)}/importImage?api-version={API_VERSION}"
-    return requests.post(path, json=sent, headers=headers(lab), timeout=30)
+    return requests.post(path, json=sent, headers=headers(lab), timeout=60)
 
 
 def wait(lab: LabUnderTest, accepted: requests.Response) -> requests.Response:
@@ -52,7 +52,7 @@ def wait(lab: LabUnderTest, accepted: requests.Response) -> requests.Response:
     assert accepted.headers["Retry-After"] == "10"
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        answer = requests.get(accepted.headers["Location"], headers=headers(lab), timeout=30)
+        answer = requests.get(accepted.headers["Location"], headers=headers(lab), timeout=60)
         if answer.status_code != 202:
             return answer
         time.sleep(0.05)
@@ -320,8 +320,8 @@ def test_operations_end_with_a_reset_and_unknown_ones_are_not_found(lab: LabUnde
     oci.publisher(lab).push(REPOSITORY, oci.image(b"layer"), "1")
     lab.latency(operation="importImage", seconds=3600)
     accepted = post(lab, body(lab, f"{REPOSITORY}:1", f"{REPOSITORY}:1"))
-    poll = requests.get(accepted.headers["Location"], headers=headers(lab), timeout=30)
+    poll = requests.get(accepted.headers["Location"], headers=headers(lab), timeout=60)
     assert (poll.status_code, poll.headers["Retry-After"]) == (202, "10")
     lab.reset()
-    gone = requests.get(accepted.headers["Location"], headers=headers(lab), timeout=30)
+    gone = requests.get(accepted.headers["Location"], headers=headers(lab), timeout=60)
     assert failure(gone)[:2] == (404, "OperationNotFound")
