@@ -1,10 +1,13 @@
 """Passing a request on to a real server and its answer back, byte for byte, streaming both ways."""
 
+import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -33,10 +36,64 @@ IDLE_SECONDS = 2.0
 WHOLE_ANSWER_BYTES = 64 * 1024
 
 
+class _UpstreamSocket(socket.socket):
+    """A connection to a real server, which may answer and close before it has read the whole request (RFC 9112, 9.6).
+
+    The first write after that fails, while the answer may still wait to be read; asyncio would close the connection and
+    lose it. So no write fails here: the reading side tells what became of the connection, after it has read the answer.
+    """
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        """Send bytes; return how many were taken."""
+        try:
+            return super().send(data, flags)
+        except (BrokenPipeError, ConnectionResetError):
+            return memoryview(data).nbytes
+
+    def sendmsg(self, buffers: Iterable[Any], /, *more: Any) -> int:
+        """Send bytes of several buffers; return how many were taken."""
+        parts = list(buffers)
+        try:
+            return super().sendmsg(parts, *more)
+        except (BrokenPipeError, ConnectionResetError):
+            return sum(memoryview(part).nbytes for part in parts)
+
+
+def _upstream_socket(address: Any) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    return _UpstreamSocket(family, kind, protocol)
+
+
+class _UpstreamResponse(aiohttp.ClientResponse):
+    """An answer of a real server. A refusal may be an early one, after which the server closes: it ends the connection.
+
+    The next request on such a connection would be lost.
+    """
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Read the answer's head."""
+        protocol, transport = connection.protocol, connection.transport
+        await super().start(connection)
+
+        def end() -> None:
+            # Not closed in order, which would first send the rest of a body that nobody reads.
+            if protocol is not None and transport is not None:
+                protocol.abort()
+                transport.abort()
+
+        if self.status >= 400 and protocol is not None:
+            protocol.force_close()
+            self.content.on_eof(end)
+        return self
+
+
 def upstream_session(*, trust: ssl.SSLContext) -> aiohttp.ClientSession:
     """Return a client session that adds nothing to a request and leaves an answer's body as it came."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=trust, limit=0, keepalive_timeout=IDLE_SECONDS),
+        connector=aiohttp.TCPConnector(
+            ssl=trust, limit=0, keepalive_timeout=IDLE_SECONDS, socket_factory=_upstream_socket
+        ),
+        response_class=_UpstreamResponse,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
@@ -56,7 +113,8 @@ async def forward(
 
     `upstream_url` is used exactly as it is encoded, query included (`base + request.raw_path` for the same path).
     `headers` replace the client's (None: left out). `on_answer` gets the answer's status, and its headers to change.
-    A server that cannot be reached raises aiohttp.ClientError; one that fails in mid-answer resets the client.
+    A server may answer before it has the whole request. One that gives no answer raises aiohttp.ClientError; one that
+    fails in mid-answer resets the client.
     """
     sent: CIMultiDict[str] = CIMultiDict((name, value) for name, value in request.headers.items() if _passes(name))
     for name, value in (headers or {}).items():

@@ -32,7 +32,7 @@ def send(
 ) -> requests.Response:
     headers = {"Authorization": f"Bearer {token or oci.identity_token(lab)}"}
     url = lab.env["VIBEDATA_ARM_ENDPOINT"] + path
-    return requests.request(method, url, headers=headers, timeout=30, **sent)  # type: ignore[arg-type]
+    return requests.request(method, url, headers=headers, timeout=60, **sent)  # type: ignore[arg-type]
 
 
 def code(answer: requests.Response) -> tuple[int, str]:

@@ -24,7 +24,7 @@ from tests.support.running_lab import LabUnderTest
 ENVIRONMENT = "vibedata-python310"
 RUNBOOK = "probe"
 CONTAINER = "runbook-packages"
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 T = TypeVar("T")
 TERMINAL = {"Completed", "Failed", "Stopped", "Suspended"}
 

@@ -11,7 +11,7 @@ from tests.support.running_lab import LabUnderTest
 
 REPOSITORY = "vibedata/probe"
 API_VERSION = "2025-11-01"
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 
 
 def url(lab: LabUnderTest) -> str:
@@ -36,7 +36,7 @@ def body(lab: LabUnderTest, source_image: str, *target_tags: str, **more: object
 
 def post(lab: LabUnderTest, sent: Mapping[str, Any]) -> requests.Response:
     path = f"{lab.env['VIBEDATA_ARM_ENDPOINT']}{url(lab)}/importImage?api-version={API_VERSION}"
-    return requests.post(path, json=sent, headers=headers(lab), timeout=30)
+    return requests.post(path, json=sent, headers=headers(lab), timeout=60)
 
 
 def wait(lab: LabUnderTest, accepted: requests.Response) -> requests.Response:
@@ -45,7 +45,7 @@ def wait(lab: LabUnderTest, accepted: requests.Response) -> requests.Response:
     assert accepted.headers["Retry-After"] == "10"
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        answer = requests.get(accepted.headers["Location"], headers=headers(lab), timeout=30)
+        answer = requests.get(accepted.headers["Location"], headers=headers(lab), timeout=60)
         if answer.status_code != 202:
             return answer
         time.sleep(0.05)

@@ -90,7 +90,7 @@ class Registry:
             f"https://{self.host}/oauth2/token",
             params={"service": self.host, "scope": list(scopes)},
             auth=(self.username, self.password),
-            timeout=30,
+            timeout=60,
         )
         answer.raise_for_status()
         token: str = answer.json()["access_token"]
@@ -168,7 +168,7 @@ def identity_token(lab: LabUnderTest, resource: str = "https://management.azure.
     """Return a token of vibedata-uami."""
     query = {"resource": resource, "client_id": lab.env["VIBEDATA_UAMI_CLIENT_ID"]}
     headers = {"X-IDENTITY-HEADER": lab.env["IDENTITY_HEADER"]}
-    answer = requests.get(lab.env["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=30)
+    answer = requests.get(lab.env["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=60)
     token: str = answer.json()["access_token"]
     return token
 
@@ -180,7 +180,7 @@ def refresh_token(lab: LabUnderTest, host: str) -> str:
         "service": host,
         "access_token": identity_token(lab, "https://containerregistry.azure.net"),
     }
-    answer = requests.post(f"https://{host}/oauth2/exchange", data=form, timeout=30)
+    answer = requests.post(f"https://{host}/oauth2/exchange", data=form, timeout=60)
     answer.raise_for_status()
     token: str = answer.json()["refresh_token"]
     return token

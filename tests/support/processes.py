@@ -19,7 +19,7 @@ def processes_below(directory: Path) -> list[int]:
 
 
 def wait_until_none(directory: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while left := processes_below(directory):
         assert time.monotonic() < deadline, f"still there: {left}"
         time.sleep(0.02)

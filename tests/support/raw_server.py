@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab.machine import certificates
+from tests.support.broken_connections import is_broken_connection
 
 # Takes the request's head and a function that sends.
 Handler = Callable[[bytes, Callable[[bytes], object]], object]
@@ -48,14 +49,21 @@ class RawServer:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:
-        with contextlib.suppress(OSError), plain:
-            self.before_tls(plain)
-            with self._context.wrap_socket(plain, server_side=True) as connection:
-                while head := _request(connection):
-                    self.heads.append(head)
-                    self.handler(head, connection.sendall)
-                    if b"\r\nconnection: close" in head.lower():
-                        return
+        try:
+            with plain:
+                self._converse(plain)
+        except OSError as error:
+            if not is_broken_connection(error):
+                raise
+
+    def _converse(self, plain: socket.socket) -> None:
+        self.before_tls(plain)
+        with self._context.wrap_socket(plain, server_side=True) as connection:
+            while head := _request(connection):
+                self.heads.append(head)
+                self.handler(head, connection.sendall)
+                if b"\r\nconnection: close" in head.lower():
+                    return
 
 
 def _request(connection: socket.socket) -> bytes:
@@ -68,7 +76,10 @@ def _request(connection: socket.socket) -> bytes:
     head, _, body = data.partition(b"\r\n\r\n")
     announced = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
     while announced and len(body) < int(announced[1]):
-        body += connection.recv(65536)
+        part = connection.recv(65536)
+        if not part:
+            return b""
+        body += part
     return head
 
 
@@ -77,7 +88,7 @@ def says(content: bytes) -> Handler:
     return lambda _, send: send(content)
 
 
-def drips(before: bytes, drop: bytes, *, every: float = 0.1, seconds: float = 8.0) -> Handler:
+def drips(before: bytes, drop: bytes, *, every: float = 0.1, seconds: float = 60.0) -> Handler:
     """Send a beginning, then one drop after the other for so many seconds."""
 
     def handle(_: bytes, send: Callable[[bytes], object]) -> None:

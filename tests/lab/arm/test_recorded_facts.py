@@ -27,7 +27,7 @@ def send(lab: LabUnderTest, method: str, path: str, **sent: Any) -> requests.Res
     account = f"{url(lab).partition('/providers/')[0]}/providers/Microsoft.Automation/automationAccounts/"
     address = f"{lab.env['VIBEDATA_ARM_ENDPOINT']}{account}{lab.env['VIBEDATA_AUTOMATION_ACCOUNT']}/{path}"
     sent["headers"] = {**headers(lab), **sent.get("headers", {})}
-    return requests.request(method, address, params={"api-version": "2024-10-23"}, timeout=30, **sent)
+    return requests.request(method, address, params={"api-version": "2024-10-23"}, timeout=60, **sent)
 
 
 def test_automations_operations_are_below_the_runbook_and_end_with_an_empty_200(lab: LabUnderTest) -> None:
@@ -42,7 +42,7 @@ def test_automations_operations_are_below_the_runbook_and_end_with_an_empty_200(
     assert f"/automationAccounts/{lab.env['VIBEDATA_AUTOMATION_ACCOUNT']}/runbooks/{RUNBOOK}/" in location
     assert location.partition("?")[0].endswith(f"/operationResults/{operation}")
     ended = wait_for(
-        lambda: requests.get(location, headers=headers(lab), timeout=30), lambda answer: answer.status_code != 202
+        lambda: requests.get(location, headers=headers(lab), timeout=60), lambda answer: answer.status_code != 202
     )
     assert (ended.status_code, ended.content, ended.headers["Content-Type"].partition(";")[0]) == (
         200,
@@ -58,7 +58,7 @@ def test_types_have_automations_capitals_and_none_in_the_groups_listing(lab: Lab
     assert send(lab, "GET", f"runbooks/{RUNBOOK}").json()["type"] == "Microsoft.Automation/AutomationAccounts/Runbooks"
     group = url(lab).partition("/providers/")[0]
     address = f"{lab.env['VIBEDATA_ARM_ENDPOINT']}{group}/resources?api-version=2021-04-01"
-    listed = requests.get(address, headers=headers(lab), timeout=30).json()["value"]
+    listed = requests.get(address, headers=headers(lab), timeout=60).json()["value"]
     types = {one["type"] for one in listed if one["name"].endswith(RUNBOOK)}
     assert types == {"Microsoft.Automation/automationAccounts/runbooks"}
 
@@ -153,7 +153,7 @@ def own_account(account: Automation) -> AutomationAccount:
 def test_a_vaults_control_plane_has_the_version_that_stays(lab: LabUnderTest) -> None:
     group = url(lab).partition("/providers/")[0]
     vault = f"{group}/providers/Microsoft.KeyVault/vaults/vibedata-kv?api-version=2026-02-01"
-    answer = requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + vault, headers=headers(lab), timeout=30)
+    answer = requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + vault, headers=headers(lab), timeout=60)
     assert answer.status_code == 200
     assert "managedBy" not in answer.json() and "createdTime" not in answer.json()
 
@@ -161,5 +161,5 @@ def test_a_vaults_control_plane_has_the_version_that_stays(lab: LabUnderTest) ->
 def test_resource_health_spells_occured_so(lab: LabUnderTest) -> None:
     group = url(lab).partition("/providers/")[0]
     path = f"{group}/providers/Microsoft.ResourceHealth/availabilityStatuses?api-version=2025-05-01"
-    answer = requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + path, headers=headers(lab), timeout=30)
+    answer = requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + path, headers=headers(lab), timeout=60)
     assert all("occuredTime" in one["properties"] for one in answer.json()["value"])

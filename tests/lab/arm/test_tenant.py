@@ -33,7 +33,7 @@ def test_a_newer_version_is_taken_unless_it_is_a_preview_or_of_the_future(versio
 
 def test_the_endpoints_need_no_token_and_name_the_lab(lab: LabUnderTest) -> None:
     arm = lab.env["VIBEDATA_ARM_ENDPOINT"]
-    answer = requests.get(f"{arm}/metadata/endpoints?api-version=2022-09-01", timeout=10)
+    answer = requests.get(f"{arm}/metadata/endpoints?api-version=2022-09-01", timeout=60)
     assert answer.status_code == 200
     metadata = answer.json()
     assert metadata["resourceManager"] == arm + "/"
@@ -41,19 +41,19 @@ def test_the_endpoints_need_no_token_and_name_the_lab(lab: LabUnderTest) -> None
     assert login.startswith("https://127.0.0.1:")
     assert metadata["logAnalyticsResourceId"] == lab.env["VIBEDATA_LOGS_QUERY_ENDPOINT"]
     assert all(suffix.endswith(".invalid") for suffix in metadata["suffixes"].values())
-    missing = requests.get(f"{arm}/metadata/endpoints", timeout=10)
+    missing = requests.get(f"{arm}/metadata/endpoints", timeout=60)
     assert code(missing) == (400, "MissingApiVersionParameter")
     for path in ("/subscriptions", "/tenants"):
-        assert code(requests.get(f"{arm}{path}?{VERSION}", timeout=10)) == (401, "AuthenticationFailed")
+        assert code(requests.get(f"{arm}{path}?{VERSION}", timeout=60)) == (401, "AuthenticationFailed")
 
 
 def test_a_tenants_discovery_is_answered_for_every_tenant_and_its_tokens_for_one(lab: LabUnderTest) -> None:
     names = lab.control("GET", "/names")
     arm = lab.env["VIBEDATA_ARM_ENDPOINT"]
-    login = requests.get(f"{arm}/metadata/endpoints?api-version=2022-09-01", timeout=10).json()["authentication"]
+    login = requests.get(f"{arm}/metadata/endpoints?api-version=2022-09-01", timeout=60).json()["authentication"]
     for tenant, issuer in (("organizations", "{tenantid}"), (names["tenant_id"], names["tenant_id"])):
         address = f"{login['loginEndpoint']}/{tenant}/v2.0/.well-known/openid-configuration"
-        configuration = requests.get(address, timeout=10).json()
+        configuration = requests.get(address, timeout=60).json()
         assert configuration["issuer"] == f"{login['loginEndpoint']}/{issuer}/v2.0"
         assert configuration["token_endpoint"] == f"{login['loginEndpoint']}/{tenant}/oauth2/v2.0/token"
     form = {
@@ -62,11 +62,11 @@ def test_a_tenants_discovery_is_answered_for_every_tenant_and_its_tokens_for_one
         "client_secret": names["operator_client_secret"],
         "scope": login["audiences"][0] + "/.default",
     }
-    refused = requests.post(f"{login['loginEndpoint']}/organizations/oauth2/v2.0/token", data=form, timeout=10)
+    refused = requests.post(f"{login['loginEndpoint']}/organizations/oauth2/v2.0/token", data=form, timeout=60)
     assert (refused.status_code, refused.json()["error"]) == (400, "unauthorized_client")
     other = f"{login['loginEndpoint']}/elsewhere/v2.0/.well-known/openid-configuration"
-    assert requests.get(other, timeout=10).status_code == 400
-    given = requests.post(f"{login['loginEndpoint']}/{names['tenant_id']}/oauth2/v2.0/token", data=form, timeout=10)
+    assert requests.get(other, timeout=60).status_code == 400
+    given = requests.post(f"{login['loginEndpoint']}/{names['tenant_id']}/oauth2/v2.0/token", data=form, timeout=60)
     token = given.json()["access_token"]
     shown = send(lab, f"/subscriptions?{VERSION}", token=token).json()["value"]
     assert [one["subscriptionId"] for one in shown] == [names["subscription_id"], names["publisher_subscription_id"]]
@@ -78,7 +78,7 @@ def test_the_publishers_identity_sees_the_publishers_subscription_alone(lab: Lab
         lab.env["IDENTITY_ENDPOINT"],
         params={"resource": "https://management.azure.com", "client_id": names["publisher_client_id"]},
         headers={"X-IDENTITY-HEADER": lab.env["IDENTITY_HEADER"]},
-        timeout=10,
+        timeout=60,
     )
     shown = send(lab, f"/subscriptions?{VERSION}", token=answer.json()["access_token"]).json()["value"]
     assert [one["subscriptionId"] for one in shown] == [names["publisher_subscription_id"]]
@@ -95,7 +95,7 @@ def test_an_empty_segment_of_a_path_is_none(lab: LabUnderTest) -> None:
     listing = f"{group(lab)}/resources?api-version=2024-11-01"
     headers = {"Authorization": f"Bearer {oci.identity_token(lab)}"}
     address = f"{lab.env['VIBEDATA_ARM_ENDPOINT']}//{listing[1:]}"
-    doubled = requests.get(address.replace("resources?", "/resources?"), headers=headers, timeout=10)
+    doubled = requests.get(address.replace("resources?", "/resources?"), headers=headers, timeout=60)
     assert doubled.json() == send(lab, listing).json()
 
 

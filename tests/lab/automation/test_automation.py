@@ -31,7 +31,7 @@ def raw(
         f"/resourceGroups/{account.group}/providers/Microsoft.Automation/automationAccounts/{account.account}/{path}"
     )
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.request(method, url, params={"api-version": version}, json=body, headers=headers, timeout=30)
+    return requests.request(method, url, params={"api-version": version}, json=body, headers=headers, timeout=60)
 
 
 def running(account: Automation) -> list[str]:

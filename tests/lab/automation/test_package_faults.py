@@ -22,7 +22,7 @@ def test_the_next_import_is_stuck_or_fails_and_the_one_after_it_does_not(lab: La
         lab.control("POST", "/packages", {"name": "fails", "state": "failed"})
         for name in ("stays", "fails", "other"):
             begin(account, name)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             packages = {
                 one.name: one for one in account.client.package.list_by_runtime_environment(*account.at, ENVIRONMENT)

@@ -42,10 +42,10 @@ def test_every_request_without_a_token_is_challenged(lab: LabUnderTest) -> None:
         "/acr/v1/vibedata%2Fprobe/_tags": {"scope": f"repository:{REPOSITORY}:metadata_read"},
     }
     for path, scope in scopes.items():
-        answer = requests.get(f"https://{host}{path}", timeout=10)
+        answer = requests.get(f"https://{host}{path}", timeout=60)
         assert challenge(answer) == realm | scope
         assert errors(answer) == ["UNAUTHORIZED"]
-    pushed = requests.put(f"https://{host}/v2/{REPOSITORY}/manifests/1", data=b"{}", timeout=10)
+    pushed = requests.put(f"https://{host}/v2/{REPOSITORY}/manifests/1", data=b"{}", timeout=60)
     assert challenge(pushed)["scope"] == f"repository:{REPOSITORY}:pull,push"
 
 
@@ -63,15 +63,15 @@ def test_wrong_password_is_refused(lab: LabUnderTest) -> None:
     registry = oci.publisher(lab)
     url, query = f"https://{registry.host}/oauth2/token", {"service": registry.host}
     for user, password in ((registry.username, "wrong"), ("nobody", registry.password)):
-        answer = requests.get(url, params=query, auth=(user, password), timeout=10)
+        answer = requests.get(url, params=query, auth=(user, password), timeout=60)
         assert (answer.status_code, errors(answer)) == (401, ["UNAUTHORIZED"])
         form = {**query, "grant_type": "password", "username": user, "password": password}
-        assert requests.post(url, data=form, timeout=10).status_code == 401
-    assert requests.get(url, params=query, timeout=10).status_code == 401
+        assert requests.post(url, data=form, timeout=60).status_code == 401
+    assert requests.get(url, params=query, timeout=60).status_code == 401
     form = {**query, "grant_type": "password", "username": registry.username, "password": registry.password}
-    assert requests.post(url, data=form, timeout=10).json()["access_token"]
+    assert requests.post(url, data=form, timeout=60).json()["access_token"]
     elsewhere = requests.get(
-        url, params={"service": "elsewhere"}, auth=(registry.username, registry.password), timeout=10
+        url, params={"service": "elsewhere"}, auth=(registry.username, registry.password), timeout=60
     )
     assert elsewhere.status_code == 400
 
@@ -102,9 +102,9 @@ def test_one_token_serves_several_repositories(lab: LabUnderTest) -> None:
     token = oci.scoped_token(lab).token(*(f"repository:{name}:pull" for name in names))
     for name in names:
         url = f"https://{registry.host}/v2/{name}/manifests/1"
-        assert requests.head(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code == 200
+        assert requests.head(url, headers={"Authorization": f"Bearer {token}"}, timeout=60).status_code == 200
     other = requests.head(
-        f"https://{registry.host}/v2/{REPOSITORY}/manifests/1", headers={"Authorization": f"Bearer {token}"}, timeout=10
+        f"https://{registry.host}/v2/{REPOSITORY}/manifests/1", headers={"Authorization": f"Bearer {token}"}, timeout=60
     )
     assert challenge(other)["error"] == "insufficient_scope"
 
@@ -115,12 +115,12 @@ def test_expired_and_foreign_tokens_are_refused(lab: LabUnderTest) -> None:
     url = f"https://{registry.host}/v2/"
     customer = f"https://{lab.env['VIBEDATA_CUSTOMER_REGISTRY']}/v2/"
     headers = {"Authorization": f"Bearer {token}"}
-    assert requests.get(url, headers=headers, timeout=10).status_code == 200
-    assert challenge(requests.get(customer, headers=headers, timeout=10))["error"] == "invalid_token"
+    assert requests.get(url, headers=headers, timeout=60).status_code == 200
+    assert challenge(requests.get(customer, headers=headers, timeout=60))["error"] == "invalid_token"
     entra = {"Authorization": f"Bearer {oci.identity_token(lab)}"}
-    assert challenge(requests.get(customer, headers=entra, timeout=10))["error"] == "invalid_token"
+    assert challenge(requests.get(customer, headers=entra, timeout=60))["error"] == "invalid_token"
     lab.control("POST", "/clock", {"advance_seconds": 2 * 3600})
-    assert challenge(requests.get(url, headers=headers, timeout=10))["error"] == "invalid_token"
+    assert challenge(requests.get(url, headers=headers, timeout=60))["error"] == "invalid_token"
 
 
 @pytest.mark.parametrize("resource", ["https://containerregistry.azure.net", "https://management.azure.com/"])
@@ -129,21 +129,21 @@ def test_managed_identity_exchanges_its_token(lab: LabUnderTest, resource: str) 
     digest = registry.push(REPOSITORY, oci.image(b"layer"), "1")
     base = f"https://{registry.host}"
     form = {"grant_type": "access_token", "service": registry.host, "access_token": oci.identity_token(lab, resource)}
-    refresh = requests.post(f"{base}/oauth2/exchange", data=form, timeout=10).json()["refresh_token"]
+    refresh = requests.post(f"{base}/oauth2/exchange", data=form, timeout=60).json()["refresh_token"]
     scope = f"repository:{REPOSITORY}:pull"
     grant = {"grant_type": "refresh_token", "service": registry.host, "scope": scope, "refresh_token": refresh}
-    token = requests.post(f"{base}/oauth2/token", data=grant, timeout=10).json()["access_token"]
+    token = requests.post(f"{base}/oauth2/token", data=grant, timeout=60).json()["access_token"]
     head = requests.head(
-        f"{base}/v2/{REPOSITORY}/manifests/1", headers={"Authorization": f"Bearer {token}"}, timeout=10
+        f"{base}/v2/{REPOSITORY}/manifests/1", headers={"Authorization": f"Bearer {token}"}, timeout=60
     )
     assert head.headers["Docker-Content-Digest"] == digest
     # An access token is no refresh token, nor the other way round.
-    swapped = requests.post(f"{base}/oauth2/token", data={**grant, "refresh_token": token}, timeout=10)
+    swapped = requests.post(f"{base}/oauth2/token", data={**grant, "refresh_token": token}, timeout=60)
     assert swapped.status_code == 401
-    used = requests.get(f"{base}/v2/", headers={"Authorization": f"Bearer {refresh}"}, timeout=10)
+    used = requests.get(f"{base}/v2/", headers={"Authorization": f"Bearer {refresh}"}, timeout=60)
     assert challenge(used)["error"] == "invalid_token"
     lab.control("POST", "/clock", {"advance_seconds": 3 * 3600})
-    assert requests.post(f"{base}/oauth2/token", data=grant, timeout=10).status_code == 401
+    assert requests.post(f"{base}/oauth2/token", data=grant, timeout=60).status_code == 401
 
 
 def test_exchange_refuses_other_audiences_and_other_tenants_registry(lab: LabUnderTest) -> None:
@@ -154,7 +154,7 @@ def test_exchange_refuses_other_audiences_and_other_tenants_registry(lab: LabUnd
         host = lab.env[f"VIBEDATA_{service}_REGISTRY"]
         token = oci.identity_token(lab, resource)
         form = {"grant_type": "access_token", "service": host, "access_token": token}
-        answer = requests.post(f"https://{host}/oauth2/exchange", data=form, timeout=10)
+        answer = requests.post(f"https://{host}/oauth2/exchange", data=form, timeout=60)
         assert (answer.status_code, errors(answer)) == (401, ["UNAUTHORIZED"])
 
 
@@ -206,11 +206,11 @@ def test_blobs_are_checked_ranged_and_mounted(lab: LabUnderTest) -> None:
     scopes = (f"repository:{REPOSITORY}:pull", "repository:vibedata/other:pull,push")
     headers = {"Authorization": f"Bearer {registry.token(*scopes)}"}
     url = f"https://{registry.host}/v2/vibedata/other/blobs/uploads/?mount={digest}&from={REPOSITORY}"
-    assert requests.post(url, headers=headers, timeout=10).status_code == 201
+    assert requests.post(url, headers=headers, timeout=60).status_code == 201
     # Without the right to read it there, a blob is not mounted but has to be sent.
     headers = {"Authorization": f"Bearer {registry.token(scopes[1])}"}
-    assert requests.post(url.replace("other", "third"), headers=headers, timeout=10).status_code == 401
-    assert requests.post(url, headers=headers, timeout=10).status_code == 202
+    assert requests.post(url.replace("other", "third"), headers=headers, timeout=60).status_code == 401
+    assert requests.post(url, headers=headers, timeout=60).status_code == 202
 
 
 def test_referrers_are_listed_and_filtered(lab: LabUnderTest) -> None:

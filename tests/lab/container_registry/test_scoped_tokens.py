@@ -73,7 +73,7 @@ class Tokens:
         basic = base64.b64encode(f"{self.name}:{password}".encode()).decode()
         query = {"service": host, "scope": "repository:vibedata/release-manifest:pull"}
         headers = {"Authorization": f"Basic {basic}"}
-        answer = requests.get(f"https://{host}/oauth2/token", params=query, headers=headers, timeout=30)
+        answer = requests.get(f"https://{host}/oauth2/token", params=query, headers=headers, timeout=60)
         assert answer.status_code in (200, 401)
         return answer.status_code == 200
 

@@ -33,8 +33,8 @@ def identity(lab: LabUnderTest, method: str = "GET", *, header: str | None = Non
     headers = {"X-IDENTITY-HEADER": lab.env["IDENTITY_HEADER"] if header is None else header, "Metadata": "True"}
     url = lab.env["IDENTITY_ENDPOINT"]
     if method == "GET":
-        return requests.get(url, params=sent, headers=headers, timeout=10)
-    return requests.post(url, data=sent, headers=headers, timeout=10)
+        return requests.get(url, params=sent, headers=headers, timeout=60)
+    return requests.post(url, data=sent, headers=headers, timeout=60)
 
 
 def entra(lab: LabUnderTest) -> str:
@@ -64,8 +64,8 @@ def test_managed_identity_credential_gets_a_token(lab: LabUnderTest, resource: s
 def test_token_is_signed_with_a_published_key(lab: LabUnderTest) -> None:
     token = identity(lab, resource=STORAGE, client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]).json()["access_token"]
     tenant = jwt.decode(token, options={"verify_signature": False})["tid"]
-    configuration = requests.get(f"{entra(lab)}/{tenant}/v2.0/.well-known/openid-configuration", timeout=10).json()
-    keys = jwt.PyJWKSet.from_dict(requests.get(configuration["jwks_uri"], timeout=10).json())
+    configuration = requests.get(f"{entra(lab)}/{tenant}/v2.0/.well-known/openid-configuration", timeout=60).json()
+    keys = jwt.PyJWKSet.from_dict(requests.get(configuration["jwks_uri"], timeout=60).json())
     key = keys[jwt.get_unverified_header(token)["kid"]]
     assert jwt.decode(token, key, algorithms=["RS256"], audience=STORAGE)["oid"]
 
@@ -154,15 +154,15 @@ def test_entra_refuses_in_oauth_terms(lab: LabUnderTest, status: int, error: str
     token = identity(lab, resource=STORAGE, client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]).json()["access_token"]
     tenant = jwt.decode(token, options={"verify_signature": False})["tid"]
     form = {"grant_type": "client_credentials", "client_id": "x", "client_secret": "y", "scope": f"{STORAGE}/.default"}
-    answer = requests.post(f"{entra(lab)}/{tenant}/oauth2/v2.0/token", data={**form, **change}, timeout=10)
+    answer = requests.post(f"{entra(lab)}/{tenant}/oauth2/v2.0/token", data={**form, **change}, timeout=60)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
-    assert requests.post(f"{entra(lab)}/other/oauth2/v2.0/token", data=form, timeout=10).json()["error_description"]
+    assert requests.post(f"{entra(lab)}/other/oauth2/v2.0/token", data=form, timeout=60).json()["error_description"]
 
 
 def test_certificate_chains_to_the_labs_authority_and_names_loopback(lab: LabUnderTest) -> None:
     address = lab.env["VIBEDATA_CUSTOMER_REGISTRY"].split(":")
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"], verify="/etc/ssl/certs", timeout=10)
+        requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"], verify="/etc/ssl/certs", timeout=60)
     pem = ssl.get_server_certificate((address[0], int(address[1])), ca_certs=lab.env["SSL_CERT_FILE"])
     names = x509.load_pem_x509_certificate(pem.encode()).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     assert names.value.get_values_for_type(x509.DNSName) == ["localhost"]

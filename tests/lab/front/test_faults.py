@@ -16,12 +16,12 @@ def ask(lab: LabUnderTest, method: str = "GET") -> requests.Response:
     url, sent = lab.env["IDENTITY_ENDPOINT"], {"resource": STORAGE, "client_id": lab.env["VIBEDATA_UAMI_CLIENT_ID"]}
     headers = {"X-IDENTITY-HEADER": lab.env["IDENTITY_HEADER"], "User-Agent": "test"}
     if method == "GET":
-        return requests.get(url, params=sent, headers=headers, timeout=10)
-    return requests.post(url, data=sent, headers=headers, timeout=10)
+        return requests.get(url, params=sent, headers=headers, timeout=60)
+    return requests.post(url, data=sent, headers=headers, timeout=60)
 
 
 def test_journal_tells_what_was_asked_and_answered(lab: LabUnderTest) -> None:
-    requests.get(lab.env["IDENTITY_ENDPOINT"] + "?sig=secret&api-version=2019-08-01", timeout=10)
+    requests.get(lab.env["IDENTITY_ENDPOINT"] + "?sig=secret&api-version=2019-08-01", timeout=60)
     ask(lab, "POST")
     first, second = lab.journal(service="identity")
     assert first["sequence"] < second["sequence"]
@@ -46,9 +46,9 @@ def test_status_fault_uses_the_services_own_error_shape(lab: LabUnderTest) -> No
     lab.fault("status", status=409, match={"service": "blob"})
     refused = ask(lab)
     assert (refused.status_code, refused.headers["Retry-After"], refused.json()["statusCode"]) == (503, "7", 503)
-    registry = requests.get(f"https://{lab.env['VIBEDATA_CUSTOMER_REGISTRY']}/v2/", timeout=10)
+    registry = requests.get(f"https://{lab.env['VIBEDATA_CUSTOMER_REGISTRY']}/v2/", timeout=60)
     assert (registry.status_code, registry.json()["errors"][0]["code"]) == (403, "DENIED")
-    blob = requests.get(lab.env["VIBEDATA_BLOB_ENDPOINT"], timeout=10)
+    blob = requests.get(lab.env["VIBEDATA_BLOB_ENDPOINT"], timeout=60)
     assert blob.headers["x-ms-error-code"] == "OperationNotAllowed"
     assert blob.text.startswith("<?xml")
     assert ask(lab).status_code == 200  # once, unless `times` says more
@@ -57,7 +57,7 @@ def test_status_fault_uses_the_services_own_error_shape(lab: LabUnderTest) -> No
 
 def test_status_fault_takes_the_error_code_that_is_asked_for(lab: LabUnderTest) -> None:
     lab.fault("status", status=409, code="AccountIsDisabled", match={"service": "blob"})
-    blob = requests.get(lab.env["VIBEDATA_BLOB_ENDPOINT"], timeout=10)
+    blob = requests.get(lab.env["VIBEDATA_BLOB_ENDPOINT"], timeout=60)
     assert (blob.status_code, blob.headers["x-ms-error-code"]) == (409, "AccountIsDisabled")
 
 
@@ -88,7 +88,7 @@ def test_resets_hold_over_tls(lab: LabUnderTest) -> None:
     for action in ("reset_before", "reset_after"):
         lab.fault(action, match={"service": "arm"})
         with pytest.raises(requests.ConnectionError):
-            requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + "/subscriptions", timeout=10)
+            requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + "/subscriptions", timeout=60)
 
 
 def test_delay_holds_the_request_up_and_goes_on(lab: LabUnderTest) -> None:

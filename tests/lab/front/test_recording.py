@@ -103,7 +103,7 @@ def test_no_secret_is_recorded(pointed: LabUnderTest, folder: Path, credential: 
         "scope": "https://management.azure.com/.default",
     }
     authority = pointed.control("GET", "/status")["services"]["entra"]
-    answer = requests.post(f"{authority}/{names['tenant_id']}/oauth2/v2.0/token", data=form, timeout=10)
+    answer = requests.post(f"{authority}/{names['tenant_id']}/oauth2/v2.0/token", data=form, timeout=60)
     token = answer.json()["access_token"]
     group = f"/subscriptions/{names['publisher_subscription_id']}/resourceGroups/{names['publisher_resource_group']}"
     registry = f"{group}/providers/Microsoft.ContainerRegistry/registries/{names['publisher_registry']}"
@@ -111,17 +111,17 @@ def test_no_secret_is_recorded(pointed: LabUnderTest, folder: Path, credential: 
         f"{pointed.env['VIBEDATA_ARM_ENDPOINT']}{registry}/generateCredentials?api-version=2025-11-01",
         json={"tokenId": f"{registry}/tokens/{names['publisher_token_username']}"},
         headers={"Authorization": f"Bearer {token}"},
-        timeout=10,
+        timeout=60,
     )
     passwords = [one["value"] for one in made.json()["passwords"]]
     host, user, password = (
         pointed.env[f"VIBEDATA_PUBLISHER_REGISTRY{part}"] for part in ("", "_USERNAME", "_PASSWORD")
     )
     question = f"https://{host}/oauth2/token?service={host}&scope=repository:a:pull"
-    access = requests.get(question, auth=(user, password), timeout=10).json()["access_token"]
+    access = requests.get(question, auth=(user, password), timeout=60).json()["access_token"]
     signature = "aVerySecretSignature%2B1="
     blob = f"{pointed.env['VIBEDATA_BLOB_ENDPOINT']}a/b?sv=2024-11-04&sp=r&sig={signature}"
-    requests.get(blob, timeout=10)
+    requests.get(blob, timeout=60)
 
     (path,) = (folder / "seen").glob("*.jsonl")
     text = path.read_text()
@@ -148,7 +148,7 @@ def test_gzip_is_unpacked_and_what_is_no_text_is_counted(pointed: LabUnderTest, 
     token = identity_token(pointed, "https://vault.azure.net")
     headers = {"Authorization": f"Bearer {token}"}
     vault = pointed.env["VIBEDATA_KEY_VAULT_ENDPOINT"]
-    requests.put(f"{vault}/secrets/binary?api-version=7.4", data=b"\xff\xfe", headers=headers, timeout=10)
+    requests.put(f"{vault}/secrets/binary?api-version=7.4", data=b"\xff\xfe", headers=headers, timeout=60)
     assert newest(folder, service="key_vault", method="PUT")["request"]["body"] == {"base64": "//4=", "bytes": 2}
 
     headers = {"Authorization": f"Bearer {identity_token(pointed, 'https://monitor.azure.com')}"}
@@ -158,7 +158,7 @@ def test_gzip_is_unpacked_and_what_is_no_text_is_counted(pointed: LabUnderTest, 
         f"{pointed.env['VIBEDATA_LOGS_ENDPOINT']}/{stream}?api-version=2023-01-01",
         data=packed,
         headers={**headers, "Content-Encoding": "gzip", "Content-Type": "application/json"},
-        timeout=10,
+        timeout=60,
     )
     assert newest(folder, service="logs", method="POST")["request"]["body"] == {"text": '[{"password": "***"}]'}
 
@@ -179,7 +179,7 @@ def test_it_ends_at_its_size(tmp_path: Path) -> None:
 def test_an_answer_that_nobody_got_is_none(pointed: LabUnderTest, folder: Path) -> None:
     pointed.fault("reset_after", match={"service": "arm"})
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"{pointed.env['VIBEDATA_ARM_ENDPOINT']}/subscriptions?api-version=2022-12-01", timeout=10)
+        requests.get(f"{pointed.env['VIBEDATA_ARM_ENDPOINT']}/subscriptions?api-version=2022-12-01", timeout=60)
     one = newest(folder, service="arm", fault="reset_after")
     assert one["response"] is None
 

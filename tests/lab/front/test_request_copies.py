@@ -53,16 +53,16 @@ def test_it_is_found_wherever_it_went_but_in_the_vaults(lab: LabUnderTest) -> No
             vault.set_secret("a", CANARY)
         bearer = {"Authorization": f"Bearer {credential.get_token(ARM).token}"}
         document = {"name": "a", "properties": {"value": f'"{CANARY}"'}}
-        assert requests.put(variable, json=document, headers=bearer, timeout=30).ok
+        assert requests.put(variable, json=document, headers=bearer, timeout=60).ok
     basic = (env["VIBEDATA_PUBLISHER_REGISTRY_USERNAME"], env["VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"])
     manifest = f"https://{env['VIBEDATA_PUBLISHER_REGISTRY']}/v2/a/manifests/b"
-    assert requests.put(manifest, data=CANARY, auth=basic, timeout=30).status_code == 400
-    requests.post(env["VIBEDATA_PUBLISHER_API"] + "/body", data=CANARY, timeout=30)
-    requests.get(env["VIBEDATA_PUBLISHER_API"] + "/header", headers={"X-Any": CANARY}, timeout=30)
-    requests.get(f"{env['VIBEDATA_PUBLISHER_API']}/{CANARY[:8]}?a={CANARY[8:]}", timeout=30)
+    assert requests.put(manifest, data=CANARY, auth=basic, timeout=60).status_code == 400
+    requests.post(env["VIBEDATA_PUBLISHER_API"] + "/body", data=CANARY, timeout=60)
+    requests.get(env["VIBEDATA_PUBLISHER_API"] + "/header", headers={"X-Any": CANARY}, timeout=60)
+    requests.get(f"{env['VIBEDATA_PUBLISHER_API']}/{CANARY[:8]}?a={CANARY[8:]}", timeout=60)
     form = {"grant_type": "client_credentials", "client_id": "a", "client_secret": CANARY, "scope": ARM}
     entra = lab.control("GET", "/status")["services"]["entra"]
-    assert requests.post(f"{entra}/{names['tenant_id']}/oauth2/v2.0/token", data=form, timeout=30).status_code == 400
+    assert requests.post(f"{entra}/{names['tenant_id']}/oauth2/v2.0/token", data=form, timeout=60).status_code == 400
 
     hits = found(lab, whole=CANARY, part=CANARY[8:], other=secrets.token_hex(16))
     assert {hit["name"] for hit in hits} == {"whole", "part"}
@@ -128,7 +128,7 @@ def test_the_newest_copies_are_kept_and_what_is_lost_is_told() -> None:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
         try:
             for _ in range(5):
-                await asyncio.to_thread(requests.put, url, data=b"x" * 5000, timeout=10)
+                await asyncio.to_thread(requests.put, url, data=b"x" * 5000, timeout=60)
         finally:
             await runner.cleanup()
         kept, complete = copies.kept(0)

@@ -42,7 +42,7 @@ def codes(error: HttpResponseError) -> tuple[int | None, str, str]:
 def asked(credential: ManagedIdentityCredential, url: str, body: object, *, method: str = "POST") -> requests.Response:
     token = credential.get_token("https://vault.azure.net/.default").token
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.request(method, f"{url}?api-version=7.6", headers=headers, json=body, timeout=30)
+    return requests.request(method, f"{url}?api-version=7.6", headers=headers, json=body, timeout=60)
 
 
 def number(key: KeyVaultKey, name: str) -> int:
@@ -267,5 +267,5 @@ def test_publishers_vault_is_another(lab: LabUnderTest, keys: KeyClient, credent
     customers = lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"]
     token = credential.get_token("https://" + customers.partition("127.")[2] + "/.default").token
     headers = {"Authorization": f"Bearer {token}"}
-    assert requests.get(f"{customers}/keys?api-version=7.6", headers=headers, timeout=30).status_code == 200
-    assert requests.get(f"{endpoint}/keys?api-version=7.6", headers=headers, timeout=30).status_code == 401
+    assert requests.get(f"{customers}/keys?api-version=7.6", headers=headers, timeout=60).status_code == 200
+    assert requests.get(f"{endpoint}/keys?api-version=7.6", headers=headers, timeout=60).status_code == 401

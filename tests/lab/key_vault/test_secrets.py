@@ -121,7 +121,7 @@ def test_deleted_secrets_are_recovered_or_purged(secrets: SecretClient) -> None:
 
 def ask(url: str, token: str | None, method: str = "GET", body: object = None) -> tuple[int, str]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = requests.request(method, url, headers=headers, json=body, timeout=30)
+    answer = requests.request(method, url, headers=headers, json=body, timeout=60)
     if answer.status_code == 401:
         assert answer.headers["WWW-Authenticate"].startswith('Bearer authorization="https://127.0.0.1:')
     return answer.status_code, answer.json()["error"]["code"] if answer.status_code >= 400 else ""

@@ -61,7 +61,7 @@ class Logs:
         if resource:
             sent["Authorization"] = f"Bearer {self.credential.get_token(f'{resource}/.default').token}"
         url = f"{self.endpoint}/dataCollectionRules/{rule or self.rule}/streams/{stream}?{query}"
-        answer = requests.post(url, data=body, headers=sent, timeout=30)
+        answer = requests.post(url, data=body, headers=sent, timeout=60)
         return answer.status_code, answer.json()["error"]["code"] if answer.content else ""
 
 
@@ -259,7 +259,7 @@ def test_query_requests_are_checked(lab: LabUnderTest, logs: Logs) -> None:
 
     def ask(path: str, bearer: str, body: object) -> tuple[int, str]:
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        answer = requests.post(endpoint + path, json=body, headers=headers, timeout=30)
+        answer = requests.post(endpoint + path, json=body, headers=headers, timeout=60)
         return answer.status_code, answer.json().get("error", {}).get("code", "")
 
     path, body = f"/v1/workspaces/{logs.workspace}/query", {"query": TABLE, "timespan": "P1D"}
@@ -279,9 +279,9 @@ def test_arm_shows_the_rule(lab: LabUnderTest, logs: Logs) -> None:
     group = f"/subscriptions/{names['subscription_id']}/resourceGroups/{names['resource_group']}"
     url = f"{lab.env['VIBEDATA_ARM_ENDPOINT']}{group}/providers/Microsoft.Insights/dataCollectionRules/{names['dcr']}"
     headers = {"Authorization": f"Bearer {token}"}
-    rule = requests.get(f"{url}?api-version=2023-03-11", headers=headers, timeout=30).json()
+    rule = requests.get(f"{url}?api-version=2023-03-11", headers=headers, timeout=60).json()
     assert rule["properties"]["immutableId"] == logs.rule
     assert rule["properties"]["endpoints"]["logsIngestion"] == logs.endpoint
     columns = rule["properties"]["streamDeclarations"][STREAM]["columns"]
     assert {"name": "Details", "type": "dynamic"} in columns
-    assert requests.get(f"{url}x?api-version=2023-03-11", headers=headers, timeout=30).status_code == 404
+    assert requests.get(f"{url}x?api-version=2023-03-11", headers=headers, timeout=60).status_code == 404

@@ -22,6 +22,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
+        if self.path.startswith("/early"):
+            self.wfile.write(b"HTTP/1.1 413 X\\r\\nConnection: close\\r\\nContent-Length: 9\\r\\n\\r\\ntoo large")
+            self.close_connection = True
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path.startswith("/slow"):
             time.sleep(0.5)
@@ -62,7 +66,7 @@ def api(started: LabUnderTest) -> LabUnderTest:
 
 def call(api: LabUnderTest, path: str = "/v1", *, body: str = "", session: requests.Session | None = None) -> Any:
     url, trusted = api.env["VIBEDATA_PUBLISHER_API"] + path, api.env["SSL_CERT_FILE"]
-    return (session or requests).post(url, data=body, verify=trusted, timeout=30)
+    return (session or requests).post(url, data=body, verify=trusted, timeout=60)
 
 
 def pids(api: LabUnderTest) -> list[int]:
@@ -71,7 +75,7 @@ def pids(api: LabUnderTest) -> list[int]:
 
 def gone(pid: int) -> bool:
     """Tell whether a process has ended, a short while given."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{pid}").exists():
         if time.monotonic() > deadline:
             return False
@@ -100,13 +104,13 @@ def test_its_identity_is_the_publishers_alone(api: LabUnderTest) -> None:
 
     def token(client_id: str) -> requests.Response:
         query = {"resource": "https://vault.azure.net", "client_id": client_id}
-        return requests.get(environment["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=10)
+        return requests.get(environment["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=60)
 
     assert token(api.env["VIBEDATA_UAMI_CLIENT_ID"]).status_code == 400
     bearer = {"Authorization": f"Bearer {token(environment['VIBEDATA_PUBLISHER_CLIENT_ID']).json()['access_token']}"}
     for vault, status in (("VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT", 200), ("VIBEDATA_KEY_VAULT_ENDPOINT", 403)):
         url = f"{api.env[vault]}/secrets?api-version=7.6"
-        assert requests.get(url, headers=bearer, verify=api.env["SSL_CERT_FILE"], timeout=10).status_code == status
+        assert requests.get(url, headers=bearer, verify=api.env["SSL_CERT_FILE"], timeout=60).status_code == status
 
 
 def test_processes_take_turns_and_a_killed_one_is_started_again(api: LabUnderTest) -> None:
@@ -136,6 +140,12 @@ def test_restart_breaks_no_request_off(api: LabUnderTest) -> None:
         assert slow.result().json()["pid"] == before
     assert gone(before)
     api.control("POST", "/publisher-api/restart", {"kill": 1}, status=400)
+
+
+def test_an_answer_before_the_end_of_the_request_reaches_the_client(api: LabUnderTest) -> None:
+    for _ in range(20):
+        answer = call(api, "/early", body="x" * 1_000_000)
+        assert (answer.status_code, answer.text) == (413, "too large")
 
 
 def test_killed_in_mid_request_is_a_bad_gateway(api: LabUnderTest) -> None:

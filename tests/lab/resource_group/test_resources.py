@@ -67,7 +67,7 @@ def test_a_container_app_names_its_address_image_and_version(lab: LabUnderTest) 
     path = f"{group(lab)}/providers/{APP}/studio?api-version=2025-01-01"
     properties = send(lab, path).json()["properties"]
     fqdn = properties["configuration"]["ingress"]["fqdn"]
-    assert requests.get(f"https://{fqdn}/healthz", timeout=10).json() == {"application": "studio", "status": "ok"}
+    assert requests.get(f"https://{fqdn}/healthz", timeout=60).json() == {"application": "studio", "status": "ok"}
     image = properties["template"]["containers"][0]["image"]
     assert image == f"{lab.env['VIBEDATA_CUSTOMER_REGISTRY']}/vibedata/studio:2026.11.0"
     lab.control("POST", "/resources", {"version": {"studio": "2026.10.0"}})
@@ -135,7 +135,7 @@ def test_synthetic_container_apps_answer_at_an_applications_address(lab: LabUnde
     lab.control("POST", "/resources", body)
     got = send(lab, f"{group(lab)}/providers/{APP}/bench-00003?api-version=2025-01-01").json()
     fqdn = got["properties"]["configuration"]["ingress"]["fqdn"]
-    assert requests.get(f"https://{fqdn}/healthz", timeout=10).json()["application"] == "metering"
+    assert requests.get(f"https://{fqdn}/healthz", timeout=60).json()["application"] == "metering"
 
 
 def test_resource_health_tells_of_the_platform_only(lab: LabUnderTest) -> None:

@@ -37,7 +37,7 @@ from tests.support.scripted_server import Answer, ScriptedServer
 from vibedata.commands.push import SIDE
 
 REPOSITORY = "vibedata/release-manifest"
-START_SECONDS = 20.0
+START_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")

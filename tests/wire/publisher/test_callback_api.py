@@ -221,7 +221,7 @@ def test_whatever_comes_is_refused_or_not_understood_and_the_next_is_served(api:
         return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in fields.items()), "", ""]).encode("latin-1")
 
     def ask(request: bytes) -> int:
-        with socket.create_connection(("127.0.0.1", running["port"]), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", running["port"]), timeout=60) as connection:
             connection.sendall(request)
             return int(connection.makefile("rb").readline().split()[1])
 
@@ -257,7 +257,7 @@ def test_it_says_what_it_lacks_and_ends_when_told(lab: LabUnderTest) -> None:
     with subprocess.Popen(command, env=bare | dict(lab.env), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = json.loads(process.stdout.readline())["port"]
-        answer = requests.get(f"http://127.0.0.1:{port}/", timeout=10)
+        answer = requests.get(f"http://127.0.0.1:{port}/", timeout=60)
         assert (answer.status_code, "Date" in answer.headers) == (401, True)
         process.terminate()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=120) == 0
