@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.pages import house
-from tests.house.test_rooms import FLOORS
+from tests.support.floors import FLOORS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

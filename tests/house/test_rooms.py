@@ -13,6 +13,7 @@ import pytest
 
 from oci.bundling.closure import closure
 from oci.bundling.source_tree import read_sources, runbook_names
+from tests.support.floors import FLOORS
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata", "scripts", "lab", "bench")
@@ -33,21 +34,6 @@ BELOW = {
     "scripts": {"scripts", "vibedata", "oci", "publisher", "runbooks", "runbook_lib"},
     "lab": {"lab"},
 }
-# The floors of runbook_lib, from the ground up: a room imports rooms of lower floors only.
-FLOORS = (
-    {"version", "basics"},
-    {"errors", "request_signing"},
-    {"change", "network"},
-    {"azure", "engine", "run"},
-    {"vault"},
-    {"spool"},
-    {"operations_log"},
-    {"container_registry", "context"},
-    {"trust"},
-    {"release"},
-    {"component_registry", "automation", "callbacks"},
-    {"health", "rotation", "runbook"},
-)
 
 
 @cache

@@ -1,0 +1,17 @@
+"""The floors of runbook_lib, as docs/architecture.md tells them and tests/house holds them."""
+
+# The floors of runbook_lib, from the ground up: a room imports rooms of lower floors only.
+FLOORS = (
+    {"version", "basics"},
+    {"errors", "request_signing"},
+    {"change", "network"},
+    {"azure", "engine", "run"},
+    {"vault"},
+    {"spool"},
+    {"operations_log"},
+    {"container_registry", "context"},
+    {"trust"},
+    {"release"},
+    {"component_registry", "automation", "callbacks"},
+    {"health", "rotation", "runbook"},
+)
