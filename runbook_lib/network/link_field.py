@@ -12,7 +12,7 @@ _TARGET = re.compile(rf"{_BLANKS}<([^<>]*)>")
 _PARAMETER = re.compile(
     rf"{_BLANKS};{_BLANKS}"
     r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]*)"
-    rf'(?:{_BLANKS}={_BLANKS}(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^;,"]*)))?',
+    rf'(?:(?:(?<![ \t\r\n]){_BLANKS})?={_BLANKS}(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^;,"]*)))?',
     re.DOTALL,
 )
 _END = re.compile(rf"{_BLANKS}(?:,[ \t\r\n,]*|$)")

@@ -43,7 +43,7 @@ _TEXTS = {
     0x1E: "utf-16-be",
 }
 
-_HEADLINE = re.compile(r" *subject *= *(?=/|[^=]*=)", re.IGNORECASE)
+_HEADLINE = re.compile(r" *subject *=(?= */|[^=]*=) *", re.IGNORECASE)
 _OID = re.compile(r"(?:oid\.)?([0-2](?:\.(?:0|[1-9][0-9]*))+)", re.IGNORECASE)
 _SLASHED = re.compile(r"([/+])([A-Za-z0-9.-]+)=")
 _HEX = re.compile(r"#((?:[0-9A-Fa-f]{2})+) *")

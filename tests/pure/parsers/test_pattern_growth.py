@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     import sre_parse
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = ("runbook_lib", "runbooks", "oci", "publisher", "scripts")
+FOLDERS = ("runbook_lib", "runbooks", "oci", "publisher", "vibedata", "scripts")
 SEARCHING = frozenset({"search", "sub", "subn", "findall", "finditer", "split"})
 METHODS = SEARCHING | {"match", "fullmatch"}
 REPEATED = 8_000
@@ -53,9 +53,12 @@ class Used:
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
     for folder in FOLDERS:
-        for file in sorted((ROOT / folder).glob("*.py")):
+        for file in sorted((ROOT / folder).rglob("*.py")):
             if file.stem not in ("__init__", "__main__"):
-                yield f"{folder}.{file.stem}", ast.parse(file.read_text(encoding="utf-8"))
+                yield (
+                    ".".join(file.relative_to(ROOT).with_suffix("").parts),
+                    ast.parse(file.read_text(encoding="utf-8")),
+                )
 
 
 def used_patterns() -> list[Used]:
