@@ -16,7 +16,8 @@ from oci import push
 from oci.build import WHEEL_CACHE, build
 from oci.container_registry.writer import PIECE_BYTES, ContainerRegistryWriter
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, blob_path
-from oci.push import Push, read_release
+from oci.push import Push
+from oci.release.built import read_release
 from oci.signing.chain import read_chain
 from oci.signing.notary import Signing
 from oci.signing.signers import PemSigner

@@ -21,7 +21,8 @@ from oci.layout.writer import (
     canonical,
     digest_of,
 )
-from oci.push import Push, read_release
+from oci.push import Push
+from oci.release.built import read_release
 from runbook_lib.errors import RunbookError
 from tests.support.certificate_maker import AUTHORITY, Wanted, make
 from tests.support.running_lab import LabUnderTest

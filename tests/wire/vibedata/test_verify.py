@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oci.layout.writer import blob_path
-from oci.push import read_release
+from oci.release.built import read_release
 from tests.support.certificate_maker import AUTHORITY, Wanted, make, pem
 from tests.support.release_maker import container_registry, digest_of
 from tests.support.release_signer import ENVELOPE_TYPE, SIGNATURE_TYPE, ReleaseSigner, descriptor, usual_signer
