@@ -23,12 +23,12 @@ from runbook_lib.errors import run as run_errors
 from runbook_lib.network.failures import name_error
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.network.trouble import once_in_a_while
-from runbook_lib.operations_log.delivery import OperationsLog
+from runbook_lib.operations_log.entries import no_events
 from runbook_lib.operations_log.events import TABLE, Entry, RunIdentity
 from runbook_lib.operations_log.journal import Journal
 from runbook_lib.run.output import JobOutput, library_messages
 from runbook_lib.run.parameters import CommonParameters, HelpWanted, help_text, parse
-from runbook_lib.run.result import Report, RunResult, failure_of
+from runbook_lib.run.result import Report, RunResult, failure_of, no_report
 from runbook_lib.run.stopping import StopRequest, stop_request
 from runbook_lib.version import RUNBOOK_VERSION
 
@@ -36,16 +36,6 @@ EXIT_DONE = 0
 
 P = TypeVar("P", bound=CommonParameters)
 F = TypeVar("F")
-
-
-def nothing_to_report(_facts: object, _results: Sequence[Result]) -> Report:
-    """Return the report of a runbook that has nothing to tell beside its changes."""
-    return {}
-
-
-def no_events(_facts: object, _result: Result) -> Sequence[Entry]:
-    """Return the events of a runbook whose changes' own events tell all."""
-    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +56,7 @@ class Runbook(Generic[P, F]):
     observe: Callable[[Context, P], F]
     plan: Callable[[F], Plan]
     actions: Callable[[Context, F], Sequence[Action[Any]]]
-    report: Callable[[F, Sequence[Result]], Report] = nothing_to_report
+    report: Callable[[F, Sequence[Result]], Report] = no_report
     events: Callable[[F, Result], Sequence[Entry]] = no_events
     callbacks: Callbacks[F] | None = None
 
@@ -159,7 +149,7 @@ class _Run(Generic[P, F]):
         try:
             try:
                 self._run(arguments)
-                error = self._failure()
+                error = failure_of(self._results, stopped=self._stop.asked())
             except HelpWanted:
                 self._output.info(help_text(self._runbook.name, self._runbook.summary, self._runbook.parameters))
                 return EXIT_DONE
@@ -202,21 +192,16 @@ class _Run(Generic[P, F]):
         # Before all that needs one: without a token nothing works, and each thing would say so in its own words.
         clients.credential.get_token(STORAGE_SCOPE)
         if not self._plan_only:
-            identity = RunIdentity(
-                run_id=self._run_id,
-                correlation_id=self._correlation_id,
-                runbook=self._runbook.name,
-                version=RUNBOOK_VERSION,
-            )
             self._journal.open_log(
-                OperationsLog(
-                    run=identity,
-                    dcr_id=settings.dcr_id,
-                    clients=clients,
-                    clock=self._clock,
-                    redactor=self._redactor,
-                    output=self._output,
-                )
+                RunIdentity(
+                    run_id=self._run_id,
+                    correlation_id=self._correlation_id,
+                    runbook=self._runbook.name,
+                    version=RUNBOOK_VERSION,
+                ),
+                settings=settings,
+                clients=clients,
+                clock=self._clock,
             )
         return Context(
             settings=settings,
@@ -267,22 +252,12 @@ class _Run(Generic[P, F]):
         for entry in self._runbook.events(facts, result):
             self._journal.record(entry)
 
-    def _failure(self) -> RunbookError | None:
-        left = sum(result.outcome == "skipped" for result in self._results)
-        if left and self._stop.asked():
-            return run_errors.STOPPED.error(f"{left} of {len(self._results)} changes were not begun")
-        return failure_of(self._results)
-
     def _finish(self, error: RunbookError | None) -> int:
         # The cause comes first; what it leads to (reports and events that wait) is told after it, and told as that.
         if error is not None:
-            self._output.error(str(error))
-            self._output.told(error)
+            self._journal.tell_failure(error)
         result = self._result(error)
-        if self._policy_trouble is not None and not self._output.was_told(self._policy_trouble):
-            trouble = self._policy_trouble.message
-            self._output.warning(f"the network retry policy cannot be read, the default holds: {trouble}")
-            self._output.told(self._policy_trouble)
+        self._journal.warn_of("the network retry policy cannot be read, the default holds", self._policy_trouble)
         self._tell_publisher(result)
         result = replace(result, duration_ms=self._duration_ms())
         self._journal.finish(result)

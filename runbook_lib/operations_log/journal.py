@@ -1,12 +1,20 @@
 """What a run says of itself: to the job's output for whoever watches, and to the operations log for good."""
 
+from typing import TYPE_CHECKING
+
+from runbook_lib.azure.settings import Settings
+from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Plan, Result
+from runbook_lib.errors import RunbookError
 from runbook_lib.operations_log.delivery import OperationsLog
 from runbook_lib.operations_log.entries import START, finish_entry, planned_entry, result_entry
-from runbook_lib.operations_log.events import Entry
+from runbook_lib.operations_log.events import Entry, RunIdentity
 from runbook_lib.run.output import JobOutput
 from runbook_lib.run.result import RunResult, result_line
+
+if TYPE_CHECKING:
+    from runbook_lib.azure.clients import AzureClients
 
 
 class Journal:
@@ -20,10 +28,17 @@ class Journal:
         self._redactor = redactor
         self._log: OperationsLog | None = None
 
-    def open_log(self, log: OperationsLog) -> None:
-        """Write to `log` from now on, and that the run has started."""
-        self._log = log
-        log.record(START)
+    def open_log(self, run: RunIdentity, *, settings: Settings, clients: "AzureClients", clock: Clock) -> None:
+        """Write to the operations log from now on, and that the run has started."""
+        self._log = OperationsLog(
+            run=run,
+            dcr_id=settings.dcr_id,
+            clients=clients,
+            clock=clock,
+            redactor=self._redactor,
+            output=self._output,
+        )
+        self._log.record(START)
 
     def record(self, entry: Entry) -> None:
         """Write an entry."""
@@ -61,6 +76,17 @@ class Journal:
             self._output.error(f"{what}: {result.error.code}: {result.error.message}")
         else:
             self._output.verbose(f"{what}: {result.outcome}, {result.duration_ms} ms")
+
+    def tell_failure(self, error: RunbookError) -> None:
+        """Tell why the run fails."""
+        self._output.error(str(error))
+        self._output.told(error)
+
+    def warn_of(self, what: str, trouble: RunbookError | None) -> None:
+        """Tell what does not work, unless nothing is the matter, or its cause was told already."""
+        if trouble is not None and not self._output.was_told(trouble):
+            self._output.warning(f"{what}: {trouble.message}")
+            self._output.told(trouble)
 
     def finish(self, result: RunResult) -> None:
         """Tell what came of the run, close the log, and print the result."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 from runbook_lib.change import Change, Plan, Result
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, run
 from runbook_lib.run.output import RESULT_LIMIT
 
 Status = Literal["succeeded", "unchanged", "planned", "failed"]
@@ -62,8 +62,19 @@ class RunResult:
         return sum(result.outcome == "done" for result in self.results)
 
 
-def failure_of(results: Sequence[Result]) -> RunbookError | None:
-    """Return the error of the first failed change in the plan's order; its message says which and how many failed."""
+def no_report(_facts: object, _results: Sequence[Result]) -> Report:
+    """Return the report of a runbook that has nothing to tell beside its changes."""
+    return {}
+
+
+def failure_of(results: Sequence[Result], *, stopped: bool = False) -> RunbookError | None:
+    """Return the error of the first failed change in the plan's order; its message says which and how many failed.
+
+    stopped: whether the run was asked to end; then what was not begun counts first.
+    """
+    left = sum(result.outcome == "skipped" for result in results)
+    if left and stopped:
+        return run.STOPPED.error(f"{left} of {len(results)} changes were not begun")
     failed = [result for result in results if result.error is not None]
     if not failed:
         return None

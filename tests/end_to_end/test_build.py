@@ -14,7 +14,7 @@ import pytest
 from oci.build import WHEEL_CACHE, BuildResult, build
 from oci.layout import reader as layout_reader
 from oci.layout.writer import TITLE
-from oci.push import read_release
+from oci.release.built import read_release
 from runbook_lib.errors import RunbookError
 from tests.support.build_definition import COPIED, DEFINITION
 from vibedata import cli

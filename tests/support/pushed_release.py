@@ -13,7 +13,8 @@ from lab.machine import tools
 from oci import push
 from oci.build import WHEEL_CACHE, build
 from oci.container_registry.writer import ContainerRegistryWriter
-from oci.push import Push, read_release
+from oci.push import Push
+from oci.release.built import read_release
 from oci.signing.chain import read_chain
 from oci.signing.notary import Signing
 from oci.signing.signers import PemSigner

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from oci import push
 from oci.container_registry.writer import ContainerRegistryWriter
-from oci.push import BuiltRelease, Push
+from oci.push import Push
+from oci.release.built import BuiltRelease
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
 from runbook_lib.container_registry.wire import PUBLISHER, Side

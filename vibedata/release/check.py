@@ -14,6 +14,7 @@ from oci import push
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE
+from oci.release.built import BuiltRelease, read_release
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError, build, release
@@ -188,7 +189,7 @@ class BuiltReleaseFolder:
     def __init__(self, folder: Path) -> None:
         """Read it. Raises RunbookError VD-PUSH-001 (no complete build), VD-MANIFEST-*."""
         self._folder = folder
-        self._built = push.read_release(folder)
+        self._built = read_release(folder)
         self._there = {(artifact.repository, artifact.digest) for artifact in self._built.artifacts}
 
     @property
@@ -200,7 +201,7 @@ class BuiltReleaseFolder:
         """Return the release artifact. See ReleasePlace."""
         return Manifest(self._built.signed.digest, self._built.signed.manifest)
 
-    def believed(self, policy: TrustPolicy, now: datetime) -> push.BuiltRelease:
+    def believed(self, policy: TrustPolicy, now: datetime) -> BuiltRelease:
         """Return the release with those of its signatures that are good; others may be anybody's."""
         return replace(
             self._built,

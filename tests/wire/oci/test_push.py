@@ -10,7 +10,7 @@ import pytest
 from oci import push
 from oci.container_registry.writer import PIECE_BYTES
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, blob_path
-from oci.push import read_release
+from oci.release.built import read_release
 from runbook_lib.errors import RunbookError
 from tests.support.pushed_release import (
     SERVICE,

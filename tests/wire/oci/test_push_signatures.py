@@ -15,7 +15,8 @@ from lab.machine import certificates, tools
 from oci.container_registry.referrers import Referrers
 from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout.writer import INDEX_MEDIA_TYPE, canonical
-from oci.push import Push, descriptor_of, read_release
+from oci.push import Push, descriptor_of
+from oci.release.built import read_release
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import AccessToken
 from runbook_lib.container_registry.wire import ContainerRegistryWire

@@ -20,7 +20,8 @@ from oci.layout.writer import (
     blob_path,
     canonical,
 )
-from oci.push import Push, read_release
+from oci.push import Push
+from oci.release.built import read_release
 from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import RunbookError
 from tests.support import pushed_release

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oci.push import read_release
+from oci.release.built import read_release
 from tests.support import release_maker
 from tests.support.certificate_maker import Wanted
 from tests.support.notary_maker import fingerprint

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oci.layout.writer import blob_path
-from oci.push import read_release
+from oci.release.built import read_release
 from tests.support.certificate_maker import AUTHORITY, Wanted, make, pem
 from tests.support.one_bit import kept, variants
 from tests.support.pushed_release import ISSUER, SERVICE, VERSION, make_release, push_now, writes

@@ -1,0 +1,91 @@
+"""What a build's folder holds of a release, checked against the digests that the release manifest pins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oci.layout import reader as layout_reader
+from oci.layout.reader import Artifact
+from oci.release import definition as release
+from oci.signing import notary as notary_sign
+from runbook_lib.errors import build
+from runbook_lib.release.artifacts import check_artifact
+from runbook_lib.release.fetch import read_artifact
+from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, parse
+from runbook_lib.release.model import ReleaseManifest
+
+# How much of a name from a folder's index an error shows.
+SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltRelease:
+    """What a build's folder holds of a release.
+
+    artifacts: the release manifest's, and those that it pins; signatures: of the release manifest's artifact; content:
+    digest of the release manifest itself. others: names, or digests, of what else stands in the folder's index.
+    """
+
+    folder: Path
+    artifacts: tuple[Artifact, ...]
+    signatures: tuple[Artifact, ...]
+    manifest: ReleaseManifest
+    content: str
+    others: tuple[str, ...]
+
+    @property
+    def signed(self) -> Artifact:
+        """The release manifest's artifact, which is what is signed."""
+        return self.artifacts[0]
+
+
+def read_release(folder: Path) -> BuiltRelease:
+    """Return the release in a build's folder, everything checked against its digest.
+
+    The folder's index is signed by nobody: what the release manifest does not pin is no part of the release, whatever
+    its name is. Raises RunbookError VD-PUSH-001: no complete release; VD-MANIFEST-*: a release that customers would
+    refuse.
+    """
+    found = layout_reader.read(folder)
+    named = [artifact for artifact in found if artifact.tag and artifact.repository == release.MANIFEST_REPOSITORY]
+    if len(named) != 1:
+        raise build.FOLDER_INCOMPLETE.error(f"it holds {len(named)} release manifests", target=str(folder))
+    (signed,) = named
+    described = read_artifact(signed.manifest, digest=signed.digest, target=str(folder))
+    manifest = parse(layout_reader.blob_of(folder, described.content_digest, max_bytes=MAX_MANIFEST_BYTES))
+    if signed.tag != manifest.version:
+        detail = f"its index names the release manifest {signed.tag[:SHOWN]!a}, which is of version {manifest.version}"
+        raise build.FOLDER_INCOMPLETE.error(detail, target=str(folder))
+    pinned = _pinned(folder, found, manifest)
+    signatures = _signatures(found, signed)
+    others = [artifact for artifact in found if artifact not in (signed, *pinned, *signatures)]
+    return BuiltRelease(
+        folder=folder,
+        artifacts=(signed, *pinned),
+        signatures=signatures,
+        manifest=manifest,
+        content=described.content_digest,
+        others=tuple(f"{each.repository}:{each.tag}" if each.tag else each.digest for each in others),
+    )
+
+
+def _pinned(folder: Path, found: Sequence[Artifact], manifest: ReleaseManifest) -> list[Artifact]:
+    """Return the artifacts that the release manifest pins, without the images, which no build holds."""
+    there = {(artifact.repository, artifact.tag, artifact.digest): artifact for artifact in found}
+    pinned = []
+    for pin in (*manifest.runbooks, manifest.python_packages, *manifest.documents):
+        artifact = there.get((pin.repository, pin.tag, pin.digest))
+        if artifact is None:
+            detail = f"the release manifest pins {pin.repository}@{pin.digest}, which is not in it"
+            raise build.FOLDER_INCOMPLETE.error(detail, target=str(folder))
+        check_artifact(artifact.manifest, pin)
+        pinned.append(artifact)
+    return pinned
+
+
+def _signatures(found: Sequence[Artifact], signed: Artifact) -> tuple[Artifact, ...]:
+    return tuple(
+        artifact
+        for artifact in found
+        if artifact.subject == signed.digest and artifact.artifact_type == notary_sign.ARTIFACT_TYPE
+    )
