@@ -8,6 +8,7 @@ from runbook_lib.automation.jobs import JobResult, job_result, job_state, new_li
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError, automation
+from runbook_lib.network.listing import bounded
 from vibedata.shell_checks import nearest
 from vibedata.terminal import told
 
@@ -59,7 +60,10 @@ def _why_refused(account: AutomationAccount, runbook: str, refused: RunbookError
     Raises RunbookError VD-AUTOMATION-001 where there is no such account, and azure.core's errors.
     """
     account.location()
-    names = sorted(str(each.name) for each in account.client.runbook.list_by_automation_account(*account.at))
+    names = sorted(
+        str(each.name)
+        for each in bounded(account.client.runbook.list_by_automation_account(*account.at), target="runbooks")
+    )
     if not names:
         return automation.NOTHING_PUBLISHED.error("the account has no runbook at all", target=account.at[1])
     if runbook.lower() not in (name.lower() for name in names):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import publisher
+from runbook_lib.network.listing import bounded
 from runbook_lib.vault.hmac_key import KEY_BYTES, key_of, key_text
 from runbook_lib.vault.secret_in_use import is_disabled
 
@@ -88,7 +89,7 @@ class KeyCustody:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            versions = list(self._secrets.list_properties_of_secret_versions(name))
+            versions = list(bounded(self._secrets.list_properties_of_secret_versions(name), target=name))
         except ResourceNotFoundError:
             return []
         return [str(each.version) for each in versions if each.enabled]

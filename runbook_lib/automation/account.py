@@ -17,6 +17,7 @@ from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.digest import hex_of
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import automation
+from runbook_lib.network.listing import bounded
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
@@ -110,7 +111,8 @@ class AutomationAccount:
 
     def packages(self, environment: str) -> Mapping[str, HeldPackage]:
         """Return the packages of a runtime environment, by name in small letters; none where it does not exist."""
-        found = _found(lambda: list(self.client.package.list_by_runtime_environment(*self.at, environment)))
+        listed = self.client.package.list_by_runtime_environment(*self.at, environment)
+        found = _found(lambda: list(bounded(listed, target=environment)))
         return {str(package.name).lower(): _held_package(package.properties) for package in found or ()}
 
     def import_package(self, environment: str, name: str, *, version: str, link: str, sha256: str) -> None:
@@ -145,7 +147,9 @@ class AutomationAccount:
     def own_runbooks(self) -> list[str]:
         """Return the names of all runbooks that the suite made, of whatever release."""
         return [
-            str(found.name) for found in self.client.runbook.list_by_automation_account(*self.at) if _is_ours(found)
+            str(found.name)
+            for found in bounded(self.client.runbook.list_by_automation_account(*self.at), target="runbooks")
+            if _is_ours(found)
         ]
 
     def published_text(self, name: str) -> bytes | None:

@@ -9,6 +9,7 @@ from runbook_lib.automation.account import AutomationAccount, plain
 from runbook_lib.automation.job_line import FAILED, NoResultError, read_result
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import automation
+from runbook_lib.network.listing import bounded
 from runbook_lib.run.parameters import encode
 
 # What Automation says of a job whose process ended with exit code 0.
@@ -128,7 +129,7 @@ def wait_for_job(
 
 def new_lines(account: AutomationAccount, job_id: str, seen: set[str]) -> Iterator[str]:
     """Yield the stream lines of a job that are not in `seen` yet, the final JSON left out; azure.core's errors."""
-    for record in account.client.job_stream.list_by_job(*account.at, job_id):
+    for record in bounded(account.client.job_stream.list_by_job(*account.at, job_id), target=f"job {job_id}"):
         properties = record.properties
         if properties is None or properties.job_stream_id is None or properties.job_stream_id in seen:
             continue

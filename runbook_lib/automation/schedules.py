@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from runbook_lib.automation.account import AutomationAccount, plain
 from runbook_lib.basics.clock import Clock
+from runbook_lib.network.listing import bounded
 
 INTERVAL_HOURS = 1
 # Five minutes by Azure's clock; the rest is for one that runs ahead of ours.
@@ -66,7 +67,8 @@ class AutomationSchedules:
 
     def link(self, schedule: str, runbook: str) -> str | None:
         """Return LINKED where a schedule starts a runbook."""
-        for found in self._account.client.job_schedule.list_by_automation_account(*self._account.at):
+        links = self._account.client.job_schedule.list_by_automation_account(*self._account.at)
+        for found in bounded(links, target="schedules"):
             pair = found.properties
             names = (pair and pair.schedule and pair.schedule.name, pair and pair.runbook and pair.runbook.name)
             if names == (schedule, runbook):

@@ -111,8 +111,9 @@ CONTAINER_MISSING = entry(
 )
 TOO_MANY_STORED = entry(
     "VD-STORAGE-005",
-    "a container or table holds more than a run reads",
-    "Somebody else writes there: the suite itself keeps three blobs for each release and one row for each resource.",
-    "Find out who may write to the storage account, and look in its log who did. Nobody can delete blobs under a"
-    " retention policy: if there are too many, import the release into another storage account.",
+    "a listing holds more than a run reads",
+    "Somebody else writes there. The suite itself keeps three blobs for each release, one row for each resource, and"
+    " far fewer secrets, runbooks and rules.",
+    "Find out who may write to the place that the message names, and look in its log who did. Nobody can delete blobs"
+    " under a retention policy: if there are too many, import the release into another storage account.",
 )

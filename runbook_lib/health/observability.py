@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import RunbookError
 from runbook_lib.health.rules import Observation
 from runbook_lib.network.failures import name_error
+from runbook_lib.network.listing import bounded
 
 if TYPE_CHECKING:
     from azure.mgmt.monitor import MonitorManagementClient
@@ -66,7 +67,7 @@ def read_alert_rules(monitor: "MonitorManagementClient", resource_group: str) ->
             enabled=bool(rule.enabled),
             groups=_ids(action.action_group_id for action in rule.actions or ()),
         )
-        for rule in monitor.metric_alerts.list_by_resource_group(resource_group)
+        for rule in bounded(monitor.metric_alerts.list_by_resource_group(resource_group), target="metric alerts")
     )
     queries = (
         AlertRule(
@@ -75,7 +76,7 @@ def read_alert_rules(monitor: "MonitorManagementClient", resource_group: str) ->
             enabled=rule.enabled is not False,
             groups=_ids(rule.actions.action_groups or () if rule.actions else ()),
         )
-        for rule in monitor.scheduled_query_rules.list_by_resource_group(resource_group)
+        for rule in bounded(monitor.scheduled_query_rules.list_by_resource_group(resource_group), target="query rules")
     )
     return (*metric, *queries)
 
@@ -89,7 +90,7 @@ def read_action_groups(monitor: "MonitorManagementClient", resource_group: str) 
             enabled=group.enabled is not False,
             receivers=sum(_listens(receiver) for kind in RECEIVERS for receiver in getattr(group, kind) or ()),
         )
-        for group in monitor.action_groups.list_by_resource_group(resource_group)
+        for group in bounded(monitor.action_groups.list_by_resource_group(resource_group), target="action groups")
     )
 
 

@@ -14,6 +14,7 @@ from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import rotation
 from runbook_lib.network.failures import service_codes
+from runbook_lib.network.listing import bounded
 from runbook_lib.rotation.kinds import SecretVersion, VaultObject
 from runbook_lib.rotation.versions import (
     DELIVERY_TAG,
@@ -79,7 +80,10 @@ class CredentialVault:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            found = [self._version(item) for item in self._clients.secrets.list_properties_of_secret_versions(name)]
+            found = [
+                self._version(item)
+                for item in bounded(self._clients.secrets.list_properties_of_secret_versions(name), target=name)
+            ]
         except ResourceNotFoundError:
             found = []
         if found:

@@ -15,6 +15,7 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError, vault
+from runbook_lib.network.listing import bounded
 from runbook_lib.vault.publisher_token import SECRET, PublisherToken, parse_token
 from runbook_lib.vault.secret_in_use import secret_in_use
 
@@ -105,7 +106,11 @@ class SpoolKeys:
 
     def _read(self, version: str) -> SpoolKey | None:
         if self._enabled is None:
-            versions = [each for each in self._secrets().list_properties_of_secret_versions(SECRET) if each.enabled]
+            versions = [
+                each
+                for each in bounded(self._secrets().list_properties_of_secret_versions(SECRET), target=SECRET)
+                if each.enabled
+            ]
             versions.sort(key=lambda each: (each.created_on is not None, each.created_on), reverse=True)
             self._enabled = frozenset(str(each.version) for each in versions[:MAX_VERSIONS])
         if version not in self._enabled:

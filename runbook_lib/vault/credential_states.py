@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from runbook_lib.network.listing import bounded
 from runbook_lib.vault.publisher_token import SECRET as REGISTRY_TOKEN
 
 if TYPE_CHECKING:
@@ -32,7 +33,11 @@ class CredentialState:
 def read_credential_states(secrets: "SecretClient", now: datetime) -> tuple[CredentialState, ...]:
     """Return the state of each of SECRETS at `now`. Raises azure.core's errors."""
     wanted = {name for _, name, _ in SECRETS}
-    there = {found.name: found for found in secrets.list_properties_of_secrets() if found.name in wanted}
+    there = {
+        found.name: found
+        for found in bounded(secrets.list_properties_of_secrets(), target="secrets")
+        if found.name in wanted
+    }
     return tuple(_state(kind, name, missing, there.get(name), now) for kind, name, missing in SECRETS)
 
 

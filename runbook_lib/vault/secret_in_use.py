@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from runbook_lib.network.failures import service_codes
+from runbook_lib.network.listing import bounded
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
@@ -38,7 +39,9 @@ def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None"
     except HttpResponseError as error:
         if not is_disabled(error):
             raise
-    enabled = [version for version in secrets.list_properties_of_secret_versions(name) if version.enabled]
+    enabled = [
+        version for version in bounded(secrets.list_properties_of_secret_versions(name), target=name) if version.enabled
+    ]
     newest = max(
         enabled, key=lambda version: (version.created_on, (version.tags or {}).get(WRITTEN_TAG, "")), default=None
     )
@@ -56,7 +59,7 @@ def why_none(secrets: "SecretClient", name: str) -> Unusable:
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
     try:
-        if any(True for _ in secrets.list_properties_of_secret_versions(name)):
+        if any(True for _ in bounded(secrets.list_properties_of_secret_versions(name), target=name)):
             return "disabled"
     except ResourceNotFoundError:
         pass

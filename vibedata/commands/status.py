@@ -13,6 +13,7 @@ from runbook_lib.component_registry.schema import COMPONENTS, Entity
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.errors import automation
 from runbook_lib.network.failures import name_error
+from runbook_lib.network.listing import bounded
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.output import show
 from vibedata.session import open_session
@@ -125,7 +126,7 @@ def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
 
     try:
         # Not the newest pages alone: their order is not documented.
-        jobs = list(account.client.job.list_by_automation_account(*account.at))
+        jobs = list(bounded(account.client.job.list_by_automation_account(*account.at), target="jobs"))
     except ResourceNotFoundError as error:
         raise automation.ACCOUNT_UNUSABLE.error("it is not there", target=account.at[1]) from error
     return tuple(
