@@ -57,7 +57,7 @@ class Work:
     """
 
     actions: Sequence[Action[Any]]
-    name_error: Callable[[BaseException], RunbookError]
+    as_runbook_error: Callable[[BaseException], RunbookError]
     retry_policy: PolicySource
     clock: Clock
     stop_asked: Callable[[], bool] = lambda: False
@@ -273,7 +273,7 @@ def _failure_of(attempt: Callable[[], None]) -> BaseException | None:
 
 def _error_of(change: Change, observed: str | None, failure: BaseException | None, work: Work) -> RunbookError:
     if failure is not None:
-        return work.name_error(failure)
+        return work.as_runbook_error(failure)
     return run_errors.CHANGE_NOT_SEEN.error(
         f"expected {change.after}, observed {'nothing' if observed is None else observed}",
         target=change.target,

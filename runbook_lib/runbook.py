@@ -20,7 +20,7 @@ from runbook_lib.context import Context
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError, azure
 from runbook_lib.errors import run as run_errors
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.network.trouble import once_in_a_while
 from runbook_lib.operations_log.entries import no_events
@@ -221,7 +221,7 @@ class _Run(Generic[P, F]):
             policy, warning = read_network_retry_policy(context.clients.table_service)
             self._policy = replace(policy, tell=self._tell)
         except Exception as error:
-            named = name_error(error)
+            named = as_runbook_error(error)
             if named is None or named.area != azure.NETWORK:
                 raise
             # The component registry may not be there yet, or not for this identity; what is needed of storage shows
@@ -237,7 +237,7 @@ class _Run(Generic[P, F]):
             self._plan,
             Work(
                 actions=self._runbook.actions(context, facts),
-                name_error=self._name,
+                as_runbook_error=self._name,
                 retry_policy=context.retry_policy,
                 clock=self._clock,
                 stop_asked=self._stop.asked,
@@ -293,7 +293,7 @@ class _Run(Generic[P, F]):
             )
 
     def _name(self, error: BaseException) -> RunbookError:
-        named = name_error(error)
+        named = as_runbook_error(error)
         if named is None:
             self._output.verbose("".join(traceback.format_exception(error)))
             named = run_errors.UNEXPECTED.error(type(error).__name__)

@@ -37,14 +37,23 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import trust as trust_errors
-from runbook_lib.health.columns import health_row, needs, own_of, state_of, target_of
+from runbook_lib.health.columns import health_row, needs, own_health, state_of, target_of
 from runbook_lib.health.components import look_at_components
 from runbook_lib.health.observability import SCHEDULE, look_at_observability
 from runbook_lib.health.policy import policy_row, read_health_policy
-from runbook_lib.health.rules import Health, HealthPolicy, Observation, Own, Transition, next_own, roll_up, transitions
+from runbook_lib.health.rules import (
+    Health,
+    HealthPolicy,
+    Observation,
+    OwnHealth,
+    Transition,
+    next_own_health,
+    roll_up,
+    transitions,
+)
 from runbook_lib.health.schedule import RunbookSchedule
 from runbook_lib.health.summary import health_summary
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
 from runbook_lib.release.installed import stored_release
 from runbook_lib.release.model import ReleaseManifest
@@ -86,7 +95,7 @@ class Facts:
     def healths(self) -> Mapping[str, Health]:
         """Every target's health now."""
         policy = self.policy or HealthPolicy()
-        own = {target: next_own(_own(self.entities, target), seen, policy) for target, seen in self.seen.items()}
+        own = {target: next_own_health(_own(self.entities, target), seen, policy) for target, seen in self.seen.items()}
         return roll_up(own, self.depends_on)
 
     @cached_property
@@ -115,8 +124,8 @@ class Facts:
         }
 
 
-def _own(entities: Mapping[str, Entity], target: str) -> Own:
-    return own_of(entities[target]) if target in entities else Own()
+def _own(entities: Mapping[str, Entity], target: str) -> OwnHealth:
+    return own_health(entities[target]) if target in entities else OwnHealth()
 
 
 def observe(context: Context, parameters: CommonParameters) -> Facts:
@@ -137,7 +146,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
         for target, entity in entities.items()
         if entity["PartitionKey"] != OBSERVABILITY
     }
-    seen = look_at_components(context, components, {target: own_of(entity) for target, entity in entities.items()})
+    seen = look_at_components(context, components, {target: own_health(entity) for target, entity in entities.items()})
     schedule = RunbookSchedule.read(context, NAME)
     watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
     watching = {**watching, SCHEDULE: schedule.seen}
@@ -193,7 +202,7 @@ def _manifest(context: Context, tables: ComponentTables) -> tuple[ReleaseManifes
     except ResourceNotFoundError:
         return None, None  # nothing is recorded yet
     except Exception as error:  # noqa: BLE001 - what is told must not keep anybody from looking
-        named = name_error(error)
+        named = as_runbook_error(error)
         why = type(error).__name__ if named is None else f"{named.code}: {named.message}"
         context.output.warning(
             f"the publisher is told of no component by name: the release manifest cannot be read: {why}"

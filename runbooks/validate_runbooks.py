@@ -15,7 +15,7 @@ from runbook_lib.automation.account import AutomationAccount, environment_of
 from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
 from runbook_lib.automation.package_import import package_state
 from runbook_lib.automation.publication import LOOKS_AT_ONCE, runbook_state, state_of
-from runbook_lib.automation.trial import Lack, lack_of
+from runbook_lib.automation.trial import Shortcoming, shortcoming_of
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.container_registry.reader import customer_reader
@@ -43,7 +43,7 @@ class Facts:
     """
 
     version: str
-    lacks: Mapping[str, tuple[Lack, ...]]
+    lacks: Mapping[str, tuple[Shortcoming, ...]]
     tried: frozenset[str]
     trial: Mapping[str, Any]
     account: AutomationAccount = field(repr=False)
@@ -59,7 +59,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     environment = environment_of(packages.digest)
     held = account.packages(environment)
     missing = tuple(
-        Lack("package", f"{wheel.distribution} {wheel.version} is {state or 'absent'} in {environment}")
+        Shortcoming("package", f"{wheel.distribution} {wheel.version} is {state or 'absent'} in {environment}")
         for wheel in packages.wheels
         if (state := package_state(held.get(wheel.distribution.lower()), wheel)) != wheel.version
     )
@@ -77,14 +77,14 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
 
 
 def _lacks(
-    manifest: ReleaseManifest, account: AutomationAccount, environment: str, missing: tuple[Lack, ...]
-) -> Mapping[str, tuple[Lack, ...]]:
-    def look_at(name: str, script_sha256: str) -> tuple[Lack, ...]:
+    manifest: ReleaseManifest, account: AutomationAccount, environment: str, missing: tuple[Shortcoming, ...]
+) -> Mapping[str, tuple[Shortcoming, ...]]:
+    def look_at(name: str, script_sha256: str) -> tuple[Shortcoming, ...]:
         wanted = state_of(script_sha256, environment)
         found = runbook_state(account.runbook(name))
         if found == wanted:
             return missing
-        return (Lack("name", f"published is {found or 'nothing'}, not {wanted}"), *missing)
+        return (Shortcoming("name", f"published is {found or 'nothing'}, not {wanted}"), *missing)
 
     with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
         found = looks.map(lambda pin: look_at(pin.name, pin.script_sha256), manifest.runbooks)
@@ -122,7 +122,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[str]]:
     return (Action(TRY, make, see=ends.get),)
 
 
-def _try(context: Context, facts: Facts, name: str) -> tuple[Lack, ...]:
+def _try(context: Context, facts: Facts, name: str) -> tuple[Shortcoming, ...]:
     job_id = start_job(facts.account, name, facts.trial)
     ended = wait_for_job(
         facts.account,
@@ -132,8 +132,8 @@ def _try(context: Context, facts: Facts, name: str) -> tuple[Lack, ...]:
         correlation_id=context.correlation_id,
     )
     if ended.result is not None and ended.result["status"] not in ("planned", "failed"):
-        return (Lack("other", f"it was to plan only, and says {ended.result['status']}"),)
-    lack = lack_of(ended, () if ended.result is None else new_lines(facts.account, job_id, set()))
+        return (Shortcoming("other", f"it was to plan only, and says {ended.result['status']}"),)
+    lack = shortcoming_of(ended, () if ended.result is None else new_lines(facts.account, job_id, set()))
     return () if lack is None else (lack,)
 
 

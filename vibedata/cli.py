@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.version import RUNBOOK_VERSION
 from vibedata import commands
 from vibedata.local_failures import local_failure, lost_output
@@ -110,7 +110,7 @@ def _run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        told = name_error(error) or local_failure(error)
+        told = as_runbook_error(error) or local_failure(error)
         if told is None:
             raise  # a fault of ours, which a traceback tells best
         return _shown(options.output, told)

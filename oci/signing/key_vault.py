@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import azure, build
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 
 if TYPE_CHECKING:
     from azure.keyvault.keys.crypto import CryptographyClient
@@ -32,7 +32,7 @@ class KeyVaultSigner:
             # To sign again does no harm: an answer that was lost is asked for anew.
             return self._client.sign(SignatureAlgorithm(self._algorithm), digest, repeatable=True).signature
         except HttpResponseError as error:
-            named = name_error(error)
+            named = as_runbook_error(error)
             if named is not None and not named.is_(azure.REQUEST_REFUSED):
                 raise named from error
             words = whole_words(f"status {error.status_code}: {error.message}", MAX_WORDS)

@@ -9,10 +9,10 @@ from runbook_lib.automation.jobs import JobResult
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import automation, azure, component_registry, container_registry, release, vault
 
-LackKind = Literal["package", "role", "name", "endpoint", "other"]
+ShortcomingKind = Literal["package", "role", "name", "endpoint", "other"]
 
 # By an error's code, and where that is not here by its area.
-_KINDS: dict[str, LackKind] = {
+_KINDS: dict[str, ShortcomingKind] = {
     azure.IDENTITY: "role",
     azure.UNREACHABLE.code: "endpoint",
     azure.SERVICE_FAILED.code: "endpoint",
@@ -46,10 +46,10 @@ MAX_EXCEPTION = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
+class Shortcoming:
     """One thing that a runbook lacks. what: in the words of the runbook, or of Automation."""
 
-    kind: LackKind
+    kind: ShortcomingKind
     what: str
 
     def __str__(self) -> str:
@@ -57,19 +57,19 @@ class Lack:
         return f"lacks {self.kind:<8}  {self.what}"
 
 
-def lack_of(job: JobResult, lines: Iterable[str]) -> Lack | None:
+def shortcoming_of(job: JobResult, lines: Iterable[str]) -> Shortcoming | None:
     """Return what a job that has ended shows to be lacking, None for nothing. lines: of its streams."""
     error = job.result["error"] if job.result is not None else None
     if job.result is not None and (error is None or error["code"] in _REFUSALS):
         return None
     missing = next((found[1] for text in (job.exception, *lines) if (found := _NO_MODULE.search(text))), None)
     if missing is not None:
-        return Lack("package", f"no module {missing}")
+        return Shortcoming("package", f"no module {missing}")
     if error is None:
         words = job.exception.strip().splitlines()[-1:] or [job.problem or "it printed no result"]
-        return Lack("other", f"the job is {job.status}: {whole_words(words[0], MAX_EXCEPTION)}")
-    return Lack(_kind_of(error["code"]), f"{error['code']}: {error['message']}")
+        return Shortcoming("other", f"the job is {job.status}: {whole_words(words[0], MAX_EXCEPTION)}")
+    return Shortcoming(_kind_of(error["code"]), f"{error['code']}: {error['message']}")
 
 
-def _kind_of(code: str) -> LackKind:
+def _kind_of(code: str) -> ShortcomingKind:
     return _KINDS.get(code) or _KINDS.get(code.rpartition("-")[0], "other")

@@ -6,13 +6,13 @@ from runbook_lib.callbacks.client import CallbackReport
 from runbook_lib.callbacks.payloads import Payload, to_json
 from runbook_lib.errors import ErrorEntry, RunbookError
 from runbook_lib.errors import callbacks as callbacks_errors
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
 
 
 def named(entry: ErrorEntry, error: Exception) -> RunbookError:
     """Return a callback's own error as it is, any other as `entry`, its cause in the words of the catalogue."""
-    own = name_error(error)
+    own = as_runbook_error(error)
     if own is not None and own.area == callbacks_errors.AREA:
         return own
     if own is None:

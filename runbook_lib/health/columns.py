@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from runbook_lib.component_registry.health_states import STATES, State
 from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, REGISTERED, Entity, Row
-from runbook_lib.health.rules import Health, Own
+from runbook_lib.health.rules import Health, OwnHealth
 
 
 def target_of(entity: Entity) -> str:
@@ -27,7 +27,7 @@ def state_of(entity: Entity) -> State:
     return _state(entity.get("health")) or "unknown"
 
 
-def own_of(entity: Entity) -> Own:
+def own_health(entity: Entity) -> OwnHealth:
     """Return what is recorded of a component by itself.
 
     Only `degraded` leaves open whether it is so by itself (runbook_lib.health.rules, rule 2), and what is not
@@ -35,7 +35,7 @@ def own_of(entity: Entity) -> Own:
     """
     health, streak = state_of(entity), entity.get("healthStreak")
     state = (_state(entity.get("healthProbed")) or health) if health == "degraded" else health
-    return Own(state, streak if type(streak) is int else 0)
+    return OwnHealth(state, streak if type(streak) is int else 0)
 
 
 def health_row(target: str, health: Health, checked_at: str) -> Row:

@@ -10,11 +10,11 @@ from runbook_lib.context import Context
 from runbook_lib.health.probes.choice import probe_of, read_group
 from runbook_lib.health.probes.connection import tls_context
 from runbook_lib.health.probes.many import Probe, run_probes
-from runbook_lib.health.rules import Observation, Own
+from runbook_lib.health.rules import Observation, OwnHealth
 
 
 def look_at_components(
-    context: Context, components: Mapping[str, RegisteredComponent], known: Mapping[str, Own]
+    context: Context, components: Mapping[str, RegisteredComponent], known: Mapping[str, OwnHealth]
 ) -> dict[str, Observation]:
     """Return what is seen of each component, by target. known: the health that was recorded of each, by target."""
     managed = ManagedResources(client=context.clients.resources, settings=context.settings)

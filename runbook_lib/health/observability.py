@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.health.rules import Observation
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.listing import bounded
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def readable(look: Callable[[], Observation]) -> Observation:
     try:
         return look()
     except Exception as error:
-        named = name_error(error)
+        named = as_runbook_error(error)
         if named is None:
             raise
         return Observation("fails", f"cannot be read: {_told(named)}")

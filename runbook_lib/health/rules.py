@@ -43,7 +43,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class OwnHealth:
     """What is known of a component by itself. streak: successes in a row, or, below 0, failures in a row."""
 
     state: State = "unknown"
@@ -57,7 +57,7 @@ class Health:
 
     state: State
     reason: str
-    own: Own
+    own: OwnHealth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,36 +70,36 @@ class Transition:
     reason: str
 
 
-def next_own(before: Own, seen: Observation, policy: HealthPolicy) -> Own:
+def next_own_health(before: OwnHealth, seen: Observation, policy: HealthPolicy) -> OwnHealth:
     """Return what is known of a component after one more look at it (rule 1 of the module)."""
     if seen.sight == "not_reached":
-        return Own(before.state, before.streak, seen.reason)
+        return OwnHealth(before.state, before.streak, seen.reason)
     if seen.sight == "unprobed":
-        return Own("unknown", 0, seen.reason)
+        return OwnHealth("unknown", 0, seen.reason)
     if seen.sight == "impaired":
-        return Own("degraded", 0, seen.reason)
+        return OwnHealth("degraded", 0, seen.reason)
     return _after_success(before, policy) if seen.sight == "answers" else _after_failure(before, seen, policy)
 
 
-def _after_failure(before: Own, seen: Observation, policy: HealthPolicy) -> Own:
+def _after_failure(before: OwnHealth, seen: Observation, policy: HealthPolicy) -> OwnHealth:
     streak = max(min(before.streak, 0) - 1, -STREAK_LIMIT)
     reason = seen.reason + (f" ({-streak} in a row)" if streak < -1 else "")
     if seen.sight == "down" or before.state == "unhealthy" or -streak >= policy.failures_to_unhealthy:
-        return Own("unhealthy", streak, reason)
+        return OwnHealth("unhealthy", streak, reason)
     if before.state == "healthy" and -streak < policy.failures_to_degraded:
-        return Own("healthy", streak, "")
-    return Own("degraded", streak, reason)
+        return OwnHealth("healthy", streak, "")
+    return OwnHealth("degraded", streak, reason)
 
 
-def _after_success(before: Own, policy: HealthPolicy) -> Own:
+def _after_success(before: OwnHealth, policy: HealthPolicy) -> OwnHealth:
     streak = min(max(before.streak, 0) + 1, STREAK_LIMIT)
     if before.state in ("healthy", "unknown") or streak >= policy.successes_to_healthy:
-        return Own("healthy", streak)
+        return OwnHealth("healthy", streak)
     reason = f"answers again, {streak} in a row; {policy.successes_to_healthy} make it healthy"
-    return Own(before.state, streak, reason)
+    return OwnHealth(before.state, streak, reason)
 
 
-def roll_up(own: Mapping[str, Own], depends_on: Mapping[str, Iterable[str]]) -> dict[str, Health]:
+def roll_up(own: Mapping[str, OwnHealth], depends_on: Mapping[str, Iterable[str]]) -> dict[str, Health]:
     """Return every component's health, by name (rule 2 of the module).
 
     Parameters: own, what is known of each component by itself, by name; depends_on, names of what each needs. A name
@@ -116,7 +116,7 @@ def roll_up(own: Mapping[str, Own], depends_on: Mapping[str, Iterable[str]]) -> 
     return rolled
 
 
-def _unhealthy_need(start: str, own: Mapping[str, Own], depends_on: Mapping[str, Iterable[str]]) -> str:
+def _unhealthy_need(start: str, own: Mapping[str, OwnHealth], depends_on: Mapping[str, Iterable[str]]) -> str:
     """Return why `start` suffers, naming the nearest unhealthy component that it needs; "" if there is none."""
     met = {start}
     waiting: deque[tuple[str, str]] = deque((need, "") for need in sorted(depends_on.get(start, ())))

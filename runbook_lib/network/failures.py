@@ -49,7 +49,7 @@ PASSING_CODES = frozenset(
 )
 
 
-def name_error(error: BaseException) -> RunbookError | None:
+def as_runbook_error(error: BaseException) -> RunbookError | None:
     """Return the catalogue's error for `error`: itself, or of area VD-NET; None where it is none.
 
     An exception that another was made of counts too: libraries wrap what a credential raises.

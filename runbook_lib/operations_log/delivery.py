@@ -22,7 +22,7 @@ from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import ErrorEntry, operations_log
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.run.output import JobOutput
 from runbook_lib.spool.container import NotAuthenticError, Spool, Spooled, Strangers
@@ -236,13 +236,13 @@ class OperationsLog:
         """Tell of a failure, of each kind once."""
         if entry not in self._warned:
             self._warned.add(entry)
-            told, named = entry.error(_story(error), target=target), name_error(error)
+            told, named = entry.error(_story(error), target=target), as_runbook_error(error)
             told.origin = told.origin if named is None else named.origin
             self._output.warn_of(told)
 
 
 def _story(error: Exception) -> str:
-    named = name_error(error)
+    named = as_runbook_error(error)
     if named is not None:
         return f"{named.code}: {named.message}"
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

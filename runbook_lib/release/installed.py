@@ -59,7 +59,7 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
         )
     if len(chosen) == 1:
         return stored_release(context, chosen[0])
-    good = those_that_are_good(context, chosen)
+    good = verified_releases(context, chosen)
     if len(good) != 1:
         raise release_errors.SAME_VERSION_OTHER_DIGEST.error(
             f"artifact storage holds {len(good)} good ones", target=chosen[0].version
@@ -67,7 +67,7 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     return good[0]
 
 
-def those_that_are_good(context: "Context", stored: Iterable[InstalledRelease]) -> tuple[StoredRelease, ...]:
+def verified_releases(context: "Context", stored: Iterable[InstalledRelease]) -> tuple[StoredRelease, ...]:
     """Return those of the stored releases that are verified; the others are warned of and passed over.
 
     Whoever may write blobs can write one beside a release's, or one of a version to come, and nobody can delete it: so

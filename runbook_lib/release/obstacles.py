@@ -7,10 +7,10 @@ from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, container_registry
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import read_artifact, resolve_release
-from runbook_lib.release.installed import MAX_NO_GOOD, those_that_are_good
+from runbook_lib.release.installed import MAX_NO_GOOD, verified_releases
 from runbook_lib.release.manifest import REPOSITORY
 from runbook_lib.release.model import LATEST, InstalledRelease
-from runbook_lib.release.rules import in_the_way
+from runbook_lib.release.rules import newer_or_same_version
 from runbook_lib.release.stored import is_no_good, is_whole
 
 
@@ -25,9 +25,9 @@ def releases_in_the_way(
     change of pins is no leave to go back. It can keep nothing out for ever, since a tag can be moved.
     """
     stored = artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service))
-    newer = set(in_the_way(release, stored))
+    newer = set(newer_or_same_version(release, stored))
     others = [other for other in stored if other in newer]
-    good = {one.release for one in those_that_are_good(context, others)}
+    good = {one.release for one in verified_releases(context, others)}
     doubtful = [other for other in others if other not in good]
     return (*(other for other in others if other in good), *_of_latest(context, customer, latest, doubtful))
 

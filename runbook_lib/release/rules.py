@@ -47,7 +47,7 @@ def check_installable(
     """Check rules 4 to 6 against what is installed.
 
     Parameters: sha256, hex, of the manifest's bytes; installed, the releases in artifact storage that count, of those
-    `in_the_way`; now, aware.
+    `newer_or_same_version`; now, aware.
     Raises RunbookError VD-MANIFEST-006 (expired), -007 (older), -008 (same version, other content).
     """
     if now >= manifest.expires_at:
@@ -67,7 +67,9 @@ def check_installable(
         )
 
 
-def in_the_way(release: InstalledRelease, stored: Iterable[InstalledRelease]) -> tuple[InstalledRelease, ...]:
+def newer_or_same_version(
+    release: InstalledRelease, stored: Iterable[InstalledRelease]
+) -> tuple[InstalledRelease, ...]:
     """Return which of the stored releases rules 5 and 6 could hold against `release`, the newest first."""
     version = version_key(release.version)
     others = (other for other in stored if version_key(other.version) >= version and other != release)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError, run
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def recorded(context: "Context", target: str, verify: Callable[[], V], *, step: 
 
 
 def _refused(target: str, error: Exception, step: Step) -> Entry:
-    named = name_error(error) or run.UNEXPECTED.error(type(error).__name__)
+    named = as_runbook_error(error) or run.UNEXPECTED.error(type(error).__name__)
     return Entry(
         step=step,
         action=VERIFY,

@@ -23,13 +23,13 @@ from runbook_lib.component_registry.schema import (
 from runbook_lib.rotation.kinds import DISABLE, PROMOTE, STAGE, SecretVersion
 from runbook_lib.rotation.request import held
 from runbook_lib.rotation.rules import Decision
-from runbook_lib.rotation.versions import Secret, Seen, Version, open_rotation, pending_name
+from runbook_lib.rotation.versions import Secret, VaultFacts, Version, open_rotation, pending_name
 from runbook_lib.vault.credential_states import state_of
 
 PENDING, PREVIOUS, RETIRED = "pending", "previous", "retired"
 
 
-def outcome(decision: Decision, seen: Seen) -> Seen:
+def outcome(decision: Decision, seen: VaultFacts) -> VaultFacts:
     """Return what the vault will hold once a decision's changes are made."""
     request, current, pending = decision.request, seen.current, seen.pending
     new = Version(
@@ -66,7 +66,9 @@ def _without(secret: Secret, name: str, disabled: set[SecretVersion]) -> Secret:
     return replace(secret, versions=tuple(versions))
 
 
-def to_record(kind: str, secret: str, seen: Seen, recorded: Mapping[Key, Recorded], now: datetime) -> Sequence[Batch]:
+def to_record(
+    kind: str, secret: str, seen: VaultFacts, recorded: Mapping[Key, Recorded], now: datetime
+) -> Sequence[Batch]:
     """Return what is to be written so that the table says what is `seen`. recorded: table Credentials as it is."""
     states = _states(seen)
     # A row of the secret's own name is the secret's, whatever somebody calls a credential.
@@ -87,7 +89,7 @@ def to_record(kind: str, secret: str, seen: Seen, recorded: Mapping[Key, Recorde
     return batches(changed(wanted, recorded))
 
 
-def _states(seen: Seen) -> dict[Version, str]:
+def _states(seen: VaultFacts) -> dict[Version, str]:
     """Return the version of each credential that tells most of it, and its state."""
     found: dict[str, tuple[Version, str]] = {}
     current, waiting = seen.current.in_use, open_rotation(seen)

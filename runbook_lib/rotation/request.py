@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from runbook_lib.rotation.versions import (
-    Seen,
     State,
+    VaultFacts,
     Version,
     former,
     is_overtaken,
@@ -50,7 +50,7 @@ class Request:
         return f"{self.credential_id} of rotation {self.rotation_id}"
 
 
-def held(request: Request, seen: Seen) -> Version | None:
+def held(request: Request, seen: VaultFacts) -> Version | None:
     """Return the pending version that a request means, None where there is none that can be promoted."""
     if not request.delivery:
         version = open_rotation(seen)
@@ -71,7 +71,7 @@ def means(request: Request, version: Version) -> bool:
     return ends and (version.delivery, version.credential_id) == (request.delivery, request.credential_id)
 
 
-def state_for(request: Request, seen: Seen) -> State:
+def state_for(request: Request, seen: VaultFacts) -> State:
     """Return how far what a request is about is (rule 1)."""
     if not request.delivery:
         return state_of(request.rotation_id, seen)

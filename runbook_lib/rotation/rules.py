@@ -51,8 +51,8 @@ from runbook_lib.rotation.versions import (
     USABLE,
     WRAPPING_KEY,
     Secret,
-    Seen,
     State,
+    VaultFacts,
     former,
     in_use_since,
     is_overtaken,
@@ -83,7 +83,7 @@ class Decision:
     retire_after: datetime | None = None
 
 
-def decide(request: Request, seen: Seen) -> Decision:
+def decide(request: Request, seen: VaultFacts) -> Decision:
     """Return what `request` does to what is `seen`.
 
     Raises RunbookError VD-ROTATION-001 (an earlier phase is missing), -002 (another rotation is pending), -003 (the
@@ -102,7 +102,7 @@ def decide(request: Request, seen: Seen) -> Decision:
     return replace(decision, changes=(*recovery, *decision.changes), unchanged=()) if recovery else decision
 
 
-def _completed(request: Request, seen: Seen) -> Request:
+def _completed(request: Request, seen: VaultFacts) -> Request:
     """Without a rotation id the open rotation is meant, else the one that was promoted last."""
     found = open_rotation(seen) or seen.current.in_use
     if not request.rotation_id and request.phase == "auto" and not request.wrapped and found is not None:
@@ -115,7 +115,7 @@ def _completed(request: Request, seen: Seen) -> Request:
     return request
 
 
-def _refuse_over(request: Request, seen: Seen) -> None:
+def _refuse_over(request: Request, seen: VaultFacts) -> None:
     current = seen.current.in_use
     if current is not None and means(request, current):
         return
@@ -129,7 +129,7 @@ def _refuse_over(request: Request, seen: Seen) -> None:
         raise rotation.ROTATION_OVER.error(f"{request.rotation_id}: {shown}", target=request.secret)
 
 
-def _refuse_other(request: Request, seen: Seen) -> None:
+def _refuse_other(request: Request, seen: VaultFacts) -> None:
     found = open_rotation(seen)
     if request.delivery or found is None or found.rotation_id in (request.rotation_id, request.supersedes):
         return
@@ -145,7 +145,7 @@ def _next(request: Request, state: State) -> Phase:
     return "promote" if state == "tested" else "retire"
 
 
-def _prepare(decision: Decision, seen: Seen) -> Decision:
+def _prepare(decision: Decision, seen: VaultFacts) -> Decision:
     # Without a rotation it is asked for the wrapping key alone.
     if decision.request.rotation_id and decision.state in ("none", "prepared"):
         _refuse_other(decision.request, seen)
@@ -158,7 +158,7 @@ def _prepare(decision: Decision, seen: Seen) -> Decision:
     return _decided(decision, changes, reached, target, f"{USABLE}; the rotation is {decision.state}")
 
 
-def _stage(decision: Decision, seen: Seen) -> Decision:
+def _stage(decision: Decision, seen: VaultFacts) -> Decision:
     request, state = decision.request, decision.state
     name = pending_name(request.secret)
     done = state in ("promoted", "retired")
@@ -183,7 +183,7 @@ def _stage(decision: Decision, seen: Seen) -> Decision:
     return replace(decision, changes=tuple(changes), reached="pending")
 
 
-def _test(decision: Decision, seen: Seen) -> Decision:
+def _test(decision: Decision, seen: VaultFacts) -> Decision:
     request, state = decision.request, decision.state
     name = pending_name(request.secret)
     if state in ("promoted", "retired"):
@@ -197,7 +197,7 @@ def _test(decision: Decision, seen: Seen) -> Decision:
     return replace(decision, changes=tuple(changes), reached="tested")
 
 
-def _promote(decision: Decision, seen: Seen) -> Decision:
+def _promote(decision: Decision, seen: VaultFacts) -> Decision:
     request, state = decision.request, decision.state
     if state in ("promoted", "retired"):
         return _decided(decision, [], state, f"secret {request.secret}", f"the rotation is {state}")
@@ -214,7 +214,7 @@ def _promote(decision: Decision, seen: Seen) -> Decision:
     return replace(decision, changes=tuple(changes), reached="promoted", retire_after=later)
 
 
-def _retire(decision: Decision, seen: Seen) -> Decision:
+def _retire(decision: Decision, seen: VaultFacts) -> Decision:
     request, state = decision.request, decision.state
     target = f"secret {request.secret}"
     if state not in ("promoted", "retired"):
@@ -236,7 +236,7 @@ def _retire(decision: Decision, seen: Seen) -> Decision:
     return replace(decision, changes=tuple(changes), reached="retired")
 
 
-def _retire_after(request: Request, seen: Seen) -> datetime | None:
+def _retire_after(request: Request, seen: VaultFacts) -> datetime | None:
     """Return the end of the overlap: it begins when the current credential came into use, at its first version."""
     if not former(seen):
         return None
@@ -244,7 +244,7 @@ def _retire_after(request: Request, seen: Seen) -> datetime | None:
     return None if since is None else since + request.overlap
 
 
-def _check_clocks(request: Request, seen: Seen) -> None:
+def _check_clocks(request: Request, seen: VaultFacts) -> None:
     since = in_use_since(seen)
     if since is not None and since > request.now + SKEW:
         detail = f"the vault wrote it at {rfc3339(since)}, here it is {rfc3339(request.now)}"
@@ -256,7 +256,7 @@ def _recovery(name: str, secret: Secret) -> list[Change]:
     return [RECOVER.change(deleted, str(deleted), "deleted", "there")] if secret.deleted else []
 
 
-def _not_staged(request: Request, seen: Seen) -> RunbookError:
+def _not_staged(request: Request, seen: VaultFacts) -> RunbookError:
     found = open_rotation(seen)
     target = request.rotation_id
     if not request.delivery and found is not None and found.rotation_id != request.rotation_id:
@@ -268,7 +268,7 @@ def _not_staged(request: Request, seen: Seen) -> RunbookError:
     return rotation.PHASE_TOO_EARLY.error("nothing is staged; phase stage comes first", target=target)
 
 
-_PHASES: Mapping[str, Callable[[Decision, Seen], Decision]] = {
+_PHASES: Mapping[str, Callable[[Decision, VaultFacts], Decision]] = {
     "prepare": _prepare,
     "stage": _stage,
     "test": _test,

@@ -25,7 +25,7 @@ from runbook_lib.rotation.record import outcome, to_record
 from runbook_lib.rotation.request import Request, held
 from runbook_lib.rotation.rules import Decision, decide
 from runbook_lib.rotation.vault import CredentialVault, new_version
-from runbook_lib.rotation.versions import Seen, Version, pending_name
+from runbook_lib.rotation.versions import VaultFacts, Version, pending_name
 from runbook_lib.run.result import Report
 
 # The result's line cuts longer texts (runbook_lib.run.result).
@@ -58,7 +58,7 @@ class Facts:
 
     credential: Credential
     request: Request
-    seen: Seen
+    seen: VaultFacts
     recorded: Mapping[Key, Recorded] | None
     wrapped: str = field(repr=False)
     vault: CredentialVault = field(repr=False)

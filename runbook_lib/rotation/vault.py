@@ -23,7 +23,7 @@ from runbook_lib.rotation.versions import (
     USABLE,
     WRAPPING_KEY,
     Secret,
-    Seen,
+    VaultFacts,
     Version,
     WrappingKey,
     pending_name,
@@ -60,14 +60,14 @@ class CredentialVault:
         self.public_version = ""
         self.public_key: Mapping[str, str] = {}
 
-    def seen(self, key_version: str) -> Seen:
+    def seen(self, key_version: str) -> VaultFacts:
         """Return what the vault holds. key_version: of the wrapping key, also looked at; "" for none."""
         newest, deleted = self.wrapping_key()
         named = None
         if key_version and not deleted:
             known = newest is not None and newest.version == key_version
             named = newest if known else self._key_of_version(key_version)
-        return Seen(
+        return VaultFacts(
             current=self.secret(self._secret),
             pending=self.secret(self._pending),
             newest_key=newest,

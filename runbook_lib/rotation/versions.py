@@ -81,7 +81,7 @@ class WrappingKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class VaultFacts:
     """What the vault holds. newest_key: the wrapping key's newest version; named_key: the one that the run names.
 
     key_deleted: it is deleted and can be recovered; newest_key is then what it will be.
@@ -94,7 +94,7 @@ class Seen:
     key_deleted: bool = False
 
 
-def state_of(rotation_id: str, seen: Seen) -> State:
+def state_of(rotation_id: str, seen: VaultFacts) -> State:
     """Return how far a rotation is (rule 1)."""
     current, pending = seen.current.in_use, seen.pending.newest
     if current is not None and rotation_id and current.rotation_id == rotation_id:
@@ -105,13 +105,13 @@ def state_of(rotation_id: str, seen: Seen) -> State:
     return unstaged_state(seen)
 
 
-def unstaged_state(seen: Seen) -> State:
+def unstaged_state(seen: VaultFacts) -> State:
     """Return how far a rotation is that has brought nothing yet."""
     usable = seen.newest_key is not None and seen.newest_key.usable and not seen.key_deleted
     return "prepared" if usable else "none"
 
 
-def is_overtaken(pending: Version, seen: Seen) -> bool:
+def is_overtaken(pending: Version, seen: VaultFacts) -> bool:
     """Return whether a credential came into use, of whatever rotation, since this one was staged.
 
     The last promotion counts, also where its version was disabled since: no former credential ever becomes current.
@@ -120,7 +120,7 @@ def is_overtaken(pending: Version, seen: Seen) -> bool:
     return newest is not None and pending.age < newest.age
 
 
-def open_rotation(seen: Seen) -> Version | None:
+def open_rotation(seen: VaultFacts) -> Version | None:
     """Return the version that is pending, None where there is none or its rotation was promoted or overtaken."""
     pending = seen.pending.newest
     if pending is None or not pending.enabled or is_overtaken(pending, seen):
@@ -133,7 +133,7 @@ def pending_name(secret: str) -> str:
     return f"{secret}-pending"
 
 
-def former(seen: Seen) -> list[Version]:
+def former(seen: VaultFacts) -> list[Version]:
     """Return the enabled versions of the current secret that hold another credential than the one in use.
 
     Of one credential all versions are alike, so that a promotion that was repeated leaves nothing to retire.
@@ -144,7 +144,7 @@ def former(seen: Seen) -> list[Version]:
     return [version for version in seen.current.versions if version.enabled and not version.is_like(current)]
 
 
-def leftovers(seen: Seen) -> list[Version]:
+def leftovers(seen: VaultFacts) -> list[Version]:
     """Return the enabled versions of the pending secret that can no more be promoted; none of a deleted secret.
 
     What was staged since the last promotion waits: it may be any rotation's, and nobody's to disable.
@@ -159,7 +159,7 @@ def leftovers(seen: Seen) -> list[Version]:
     ]
 
 
-def in_use_since(seen: Seen) -> datetime | None:
+def in_use_since(seen: VaultFacts) -> datetime | None:
     """Return when the credential in use came into use, by the vault's clock: at the first of its newest versions."""
     since, current = None, seen.current.in_use
     for version in seen.current.versions:

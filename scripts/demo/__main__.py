@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from scripts.demo import images as demo_images
 from scripts.demo import release as demo_release
 from vibedata import cli, lab_process
@@ -72,7 +72,7 @@ def _main() -> int:
     except CommandError as error:
         trouble = f"{error.message}\n  what to do: {error.remedy}"
     except Exception as error:  # noqa: BLE001 - told below, and in result.json
-        named = name_error(error)
+        named = as_runbook_error(error)
         trouble = traceback.format_exc() if named is None else str(named)
     finally:
         if not keep:

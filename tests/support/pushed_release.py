@@ -24,7 +24,7 @@ from runbook_lib.container_registry.tokens import PublisherTokenSource
 from runbook_lib.container_registry.wire import ContainerRegistryWire
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.support.certificate_maker import AUTHORITY, Made, Wanted, make, pem
@@ -111,7 +111,7 @@ def writer(lab: LabUnderTest) -> ContainerRegistryWriter:
 
 
 def named(error: BaseException) -> RunbookError:
-    found = name_error(error)
+    found = as_runbook_error(error)
     assert found is not None, error
     return found
 
@@ -126,7 +126,7 @@ def push_with(sent: Push) -> list[Result]:
         push.plan(sent.observe()),
         Work(
             actions=sent.actions(),
-            name_error=named,
+            as_runbook_error=named,
             retry_policy=lambda: IMPATIENT,
             clock=SYSTEM_CLOCK,
         ),

@@ -11,7 +11,7 @@ from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError
 from runbook_lib.rotation.request import Request, held
 from runbook_lib.rotation.rules import Decision, decide
-from runbook_lib.rotation.versions import USABLE, Secret, Seen, Version, WrappingKey, is_overtaken
+from runbook_lib.rotation.versions import USABLE, Secret, VaultFacts, Version, WrappingKey, is_overtaken
 
 SECRET, PENDING = "hmac-key", "hmac-key-pending"
 START = datetime(2026, 11, 25, 12, tzinfo=timezone.utc)
@@ -37,12 +37,12 @@ class Model:
     def copy(self) -> "Model":
         return replace(self, secrets=dict(self.secrets))
 
-    def seen(self, key_version: str = "k1") -> Seen:
+    def seen(self, key_version: str = "k1") -> VaultFacts:
         shown = {
             name: replace(secret, versions=secret.versions[:1]) if secret.deleted else secret
             for name, secret in self.secrets.items()
         }
-        return Seen(
+        return VaultFacts(
             current=shown[SECRET],
             pending=shown[PENDING],
             newest_key=self.keys[0] if self.keys else None,
@@ -163,6 +163,6 @@ class Model:
         return decision
 
 
-def _told_apart(version: Version, seen: Seen) -> tuple[object, ...]:
+def _told_apart(version: Version, seen: VaultFacts) -> tuple[object, ...]:
     late = is_overtaken(version, seen)
     return version.enabled, version.rotation_id, version.delivery, bool(version.tested), late

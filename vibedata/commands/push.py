@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         plan,
         Work(
             actions=sent.actions(),
-            name_error=name_any,
+            as_runbook_error=name_any,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
         ),

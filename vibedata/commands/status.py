@@ -12,7 +12,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.schema import COMPONENTS, Entity
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.errors import automation
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.listing import bounded
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.output import show
@@ -77,7 +77,7 @@ def read(session: AzureSession) -> StatusReadings:
         try:
             return look()
         except Exception as error:
-            named = name_error(error)
+            named = as_runbook_error(error)
             if named is None:
                 raise
             if troubles:

@@ -97,7 +97,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
         report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} as they should be")
         work = Work(
             actions=bootstrap.actions(),
-            name_error=name_any,
+            as_runbook_error=name_any,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
         )

@@ -46,7 +46,7 @@ def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor
     Raises what the work's next_step does.
     """
     results: list[Result] = []
-    engine = Work(actions=work.actions(), name_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
+    engine = Work(actions=work.actions(), as_runbook_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
     while True:
         step = work.next_step()
         if step.wait_until is not None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runbook_lib.automation.account import HeldPackage, HeldRunbook, environment_of
 from runbook_lib.automation.jobs import JobResult
 from runbook_lib.automation.publication import Facts, Wanted, notices, plan, runbook_state
-from runbook_lib.automation.trial import lack_of
+from runbook_lib.automation.trial import shortcoming_of
 from runbook_lib.change import Plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.artifacts import PACKAGES_TYPE, TITLE, PackageSet, read_package_set, script_of
@@ -263,7 +263,7 @@ def ended(code: str | None, *, status: str = "Failed", exception: str = "") -> J
     ],
 )
 def test_a_lack_is_told_by_its_code(code: str, kind: str) -> None:
-    lack = lack_of(ended(code), ())
+    lack = shortcoming_of(ended(code), ())
     assert lack is not None
     assert (lack.kind, lack.what) == (kind, f"{code}: what was seen")
 
@@ -274,17 +274,17 @@ def test_a_missing_module_is_a_missing_package_wherever_it_shows() -> None:
         (ended("VD-ENGINE-900"), [f"VERBOSE: {words}"]),
         (replace(ended(None), result=None, exception=words), []),
     ):
-        lack = lack_of(job, lines)
+        lack = shortcoming_of(job, lines)
         assert lack is not None
         assert (lack.kind, lack.what) == ("package", "no module azure.mgmt")
 
 
 def test_a_job_that_was_killed_lacks_something_unknown() -> None:
-    lack = lack_of(replace(ended(None), result=None, exception="Traceback\nkilled"), ())
+    lack = shortcoming_of(replace(ended(None), result=None, exception="Traceback\nkilled"), ())
     assert lack is not None
     assert lack.what == "the job is Failed: killed"
 
 
 def test_nothing_is_lacking_where_the_runbook_says_so() -> None:
-    assert lack_of(ended(None, status="Completed"), ()) is None
-    assert lack_of(ended("VD-MANIFEST-007"), ()) is None
+    assert shortcoming_of(ended(None, status="Completed"), ()) is None
+    assert shortcoming_of(ended("VD-MANIFEST-007"), ()) is None

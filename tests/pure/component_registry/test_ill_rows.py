@@ -26,8 +26,8 @@ from runbook_lib.component_registry.schema import (
     key_of,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.health.columns import health_row, own_of, state_of
-from runbook_lib.health.rules import HealthPolicy, Observation, next_own, roll_up
+from runbook_lib.health.columns import health_row, own_health, state_of
+from runbook_lib.health.rules import HealthPolicy, Observation, next_own_health, roll_up
 from vibedata.status.report import StatusReadings, report
 from vibedata.status.text import text
 
@@ -77,7 +77,7 @@ def test_no_row_of_table_components_ends_a_reader(columns: dict[str, Any]) -> No
     component = registered_component(entity)
     assert state_of(entity) in ("unknown", "healthy", "degraded", "unhealthy")
     for seen in (Observation("answers"), Observation("fails", "why")):
-        own = next_own(own_of(entity), seen, HealthPolicy())
+        own = next_own_health(own_health(entity), seen, HealthPolicy())
         (health,) = roll_up({"application/api": own}, {"application/api": component.depends_on}).values()
         written = health_row("application/api", health, "now")
         assert abs(int(written.columns["healthStreak"])) <= STREAK_LIMIT

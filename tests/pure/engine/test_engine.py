@@ -97,13 +97,13 @@ class World:
             return self.held.get(change.target)
 
 
-def name_error(error: BaseException) -> RunbookError:
+def as_runbook_error(error: BaseException) -> RunbookError:
     return error if isinstance(error, RunbookError) else RunbookError(CATALOGUE["VD-ENGINE-900"], type(error).__name__)
 
 
 def work_on(world: World, clock: FakeClock, make: Callable[[Thing], None] | None = None) -> Work:
     actions = [Action(kind, make or world.make, world.see) for kind in map(kind_of, range(STAGES))]
-    return Work(actions=actions, name_error=name_error, retry_policy=lambda: POLICY, clock=clock)
+    return Work(actions=actions, as_runbook_error=as_runbook_error, retry_policy=lambda: POLICY, clock=clock)
 
 
 def kind_of(stage: int) -> ActionKind[Thing]:

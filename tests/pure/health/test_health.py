@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.component_registry.health_states import STATES, State
-from runbook_lib.health.columns import health_row, needs, own_of, state_of, target_of
-from runbook_lib.health.rules import Health, HealthPolicy, Observation, Own, next_own, roll_up, transitions
+from runbook_lib.health.columns import health_row, needs, own_health, state_of, target_of
+from runbook_lib.health.rules import Health, HealthPolicy, Observation, OwnHealth, next_own_health, roll_up, transitions
 
 ANSWERS, FAILS, DOWN = Observation("answers"), Observation("fails", "no answer"), Observation("down", "gone")
 IMPAIRED, UNPROBED = Observation("impaired", "Updating"), Observation("unprobed", "no probe")
@@ -24,11 +24,11 @@ policies = st.builds(
 histories = st.lists(st.sampled_from([ANSWERS, FAILS, DOWN, IMPAIRED, UNPROBED, NOT_REACHED]), max_size=30)
 NAMES = tuple("abcdef")
 graphs = st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from([*NAMES, "elsewhere"]), max_size=4))
-owns = st.dictionaries(st.sampled_from(NAMES), st.builds(Own, st.sampled_from(STATES)))
+owns = st.dictionaries(st.sampled_from(NAMES), st.builds(OwnHealth, st.sampled_from(STATES)))
 
 
-def after(history: Sequence[Observation], policy: HealthPolicy = DEFAULT) -> Own:
-    return reduce(lambda own, seen: next_own(own, seen, policy), history, Own())
+def after(history: Sequence[Observation], policy: HealthPolicy = DEFAULT) -> OwnHealth:
+    return reduce(lambda own, seen: next_own_health(own, seen, policy), history, OwnHealth())
 
 
 def states(*history: Observation) -> list[State]:
@@ -82,14 +82,14 @@ def test_a_failure_never_makes_better_and_an_answer_never_makes_worse(
 ) -> None:
     order = ("healthy", "unknown", "degraded", "unhealthy")
     before = after(history, policy)
-    assert order.index(next_own(before, FAILS, policy).state) >= order.index(before.state)
-    assert order.index(next_own(before, ANSWERS, policy).state) <= order.index(before.state)
+    assert order.index(next_own_health(before, FAILS, policy).state) >= order.index(before.state)
+    assert order.index(next_own_health(before, ANSWERS, policy).state) <= order.index(before.state)
 
 
 @given(history=histories, policy=policies)
 def test_what_was_not_looked_at_is_as_it_was(history: list[Observation], policy: HealthPolicy) -> None:
     before = after(history, policy)
-    now = next_own(before, NOT_REACHED, policy)
+    now = next_own_health(before, NOT_REACHED, policy)
     assert (now.state, now.streak) == (before.state, before.streak)
 
 
@@ -105,7 +105,9 @@ def reachable(start: str, graph: Mapping[str, Sequence[str]]) -> set[str]:
 
 
 @given(own=owns, graph=graphs)
-def test_only_the_well_suffer_and_only_from_the_unhealthy(own: dict[str, Own], graph: dict[str, list[str]]) -> None:
+def test_only_the_well_suffer_and_only_from_the_unhealthy(
+    own: dict[str, OwnHealth], graph: dict[str, list[str]]
+) -> None:
     rolled = roll_up(own, graph)
     assert rolled.keys() == own.keys()
     # A need that is no component leads nowhere.
@@ -121,7 +123,7 @@ def test_only_the_well_suffer_and_only_from_the_unhealthy(own: dict[str, Own], g
 
 
 def test_a_reason_names_the_nearest_cause_and_the_way_to_it() -> None:
-    own = {name: Own("healthy") for name in ("panel", "service", "gateway")} | {"gateway": Own("unhealthy")}
+    own = {name: OwnHealth("healthy") for name in ("panel", "service", "gateway")} | {"gateway": OwnHealth("unhealthy")}
     rolled = roll_up(own, {"panel": ["service"], "service": ["gateway"], "gateway": ["panel"]})
     assert rolled["service"].reason == "depends on gateway, which is unhealthy"
     assert rolled["panel"].reason == "depends on gateway, which is unhealthy (through service)"
@@ -129,20 +131,20 @@ def test_a_reason_names_the_nearest_cause_and_the_way_to_it() -> None:
 
 
 def test_what_is_only_degraded_troubles_nobody_else() -> None:
-    assert roll_up({"a": Own("healthy"), "b": Own("degraded")}, {"a": ["b"]})["a"].state == "healthy"
+    assert roll_up({"a": OwnHealth("healthy"), "b": OwnHealth("degraded")}, {"a": ["b"]})["a"].state == "healthy"
 
 
 @given(own=owns, graph=graphs, streak=st.integers(-(2**31), 2**31 - 1))
 def test_what_is_recorded_is_where_the_next_check_goes_on(
-    own: dict[str, Own], graph: dict[str, list[str]], streak: int
+    own: dict[str, OwnHealth], graph: dict[str, list[str]], streak: int
 ) -> None:
-    counted = {name: Own(each.state, streak) for name, each in own.items()}
+    counted = {name: OwnHealth(each.state, streak) for name, each in own.items()}
     for name, health in roll_up(counted, graph).items():
         row = health_row(f"application/{name}", health, "2026-11-23T10:00:00.000000Z")
         entity = {"PartitionKey": row.partition, "RowKey": row.name, **row.columns}
         assert target_of(entity) == f"application/{name}"
         assert state_of(entity) == health.state
-        assert own_of(entity) == counted[name]
+        assert own_health(entity) == counted[name]
 
 
 @given(
@@ -151,13 +153,13 @@ def test_what_is_recorded_is_where_the_next_check_goes_on(
     streak=st.one_of(st.none(), st.text(), st.floats(), st.booleans(), st.integers()),
 )
 def test_whatever_stands_in_the_table_is_a_start(health: object, probed: object, streak: object) -> None:
-    own = own_of({"health": health, "healthProbed": probed, "healthStreak": streak})
+    own = own_health({"health": health, "healthProbed": probed, "healthStreak": streak})
     assert own.state in STATES and type(own.streak) is int
-    assert next_own(own, DOWN, DEFAULT).state == "unhealthy"
+    assert next_own_health(own, DOWN, DEFAULT).state == "unhealthy"
 
 
 def test_changes_are_told_once_and_the_new_come_from_unknown() -> None:
-    own = Own("healthy")
+    own = OwnHealth("healthy")
     now = {name: Health(state="healthy", reason="", own=own) for name in ("old", "new", "same")}
     told = transitions({"old": "unhealthy", "same": "healthy", "left": "healthy"}, now)
     assert [(each.target, each.before, each.after) for each in told] == [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runbook_lib.callbacks.payloads import PayloadRefusedError, to_json
 from runbook_lib.component_registry.health_states import STATES
 from runbook_lib.component_registry.schema import key_of
-from runbook_lib.health.rules import Health, Own
+from runbook_lib.health.rules import Health, OwnHealth
 from runbook_lib.health.summary import health_summary
 from runbook_lib.release.manifest import from_document
 from tests.support.manifest_maker import document
@@ -21,7 +21,7 @@ THEIRS = st.one_of(st.text(), st.sampled_from([CANARY, f"application/{CANARY}", 
 
 
 def health(state: Any, reason: str = "") -> Health:
-    return Health(state=state, reason=reason, own=Own(state, 0, reason))
+    return Health(state=state, reason=reason, own=OwnHealth(state, 0, reason))
 
 
 def told(healths: dict[str, Health], manifest: dict[str, Any] | None) -> dict[str, Any]:

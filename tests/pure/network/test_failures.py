@@ -9,14 +9,14 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.core.rest import HttpRequest
 from requests import ConnectionError as NotConnected
 
-from runbook_lib.network.failures import PASSING_CODES, name_error
+from runbook_lib.network.failures import PASSING_CODES, as_runbook_error
 
 
 @pytest.mark.parametrize(
     "error", [ServiceRequestError("no route\nmore"), HttpResponseError("lost"), NotConnected("lost")]
 )
 def test_what_the_transports_raise_has_a_code(error: Exception) -> None:
-    named = name_error(error)
+    named = as_runbook_error(error)
     assert named is not None and named.code == "VD-NET-001"
     assert "more" not in named.message
 
@@ -42,7 +42,7 @@ def answered(status: int, *, code: str = "", inner: str = "", header: str = "") 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 409, 410, 412, 413, 415, 416, 422, 423, 301, 304])
 def test_a_refusal_that_nobody_expects_is_named_with_all_that_the_service_says(status: int) -> None:
-    named = name_error(answered(status, code="SomeCode", header="AnotherCode"))
+    named = as_runbook_error(answered(status, code="SomeCode", header="AnotherCode"))
     assert named is not None
     assert named.code == ("VD-NET-011" if status == 412 else "VD-NET-010")
     for part in (str(status), "SomeCode", "AnotherCode", "the service's own words", "account.table.example"):
@@ -53,7 +53,7 @@ def test_a_refusal_that_nobody_expects_is_named_with_all_that_the_service_says(s
 @pytest.mark.parametrize("code", sorted(PASSING_CODES))
 def test_what_ends_by_itself_is_worth_a_rerun_wherever_the_code_stands(code: str) -> None:
     for error in (answered(409, code=code), answered(409, inner=code), answered(409, header=code)):
-        named = name_error(error)
+        named = as_runbook_error(error)
         assert named is not None and (named.code, named.retryable) == ("VD-NET-011", True)
 
 
@@ -61,13 +61,13 @@ def test_what_ends_by_itself_is_worth_a_rerun_wherever_the_code_stands(code: str
     "code", ["ObjectIsDeletedButRecoverable", "ScopeLocked", "ResourceGroupBeingDeleted", "Conflict"]
 )
 def test_what_waits_for_somebody_is_not(code: str) -> None:
-    named = name_error(answered(409, code=code, inner=code))
+    named = as_runbook_error(answered(409, code=code, inner=code))
     assert named is not None and (named.code, named.retryable) == ("VD-NET-010", False)
 
 
 def test_a_name_in_the_words_is_no_code() -> None:
     error = HttpResponseError(message="table TableBeingDeleted is of another kind", response=Answer(409, {}, b""))
-    named = name_error(error)
+    named = as_runbook_error(error)
     assert named is not None and named.code == "VD-NET-010"
 
 
@@ -77,4 +77,4 @@ def test_an_import_that_did_not_end_hides_no_error(
     monkeypatch: pytest.MonkeyPatch, module: str, state: ModuleType | None
 ) -> None:
     monkeypatch.setitem(sys.modules, module, state)
-    assert name_error(ValueError("the first")) is None
+    assert as_runbook_error(ValueError("the first")) is None

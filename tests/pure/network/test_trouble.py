@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from runbook_lib.network._requests_failures import connection_failure
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.retry import GiveUp, NetworkRetryPolicy, decide
 from runbook_lib.network.trouble import ARM, Place, mark, once_in_a_while, os_cause
 from tests.support.fake_clock import FakeClock
@@ -43,7 +43,7 @@ class Response:
 
 def refused(request: Request, place: Place | None, words: str = "Forbidden", status: int = 403) -> Any:
     mark(request, place)
-    named = name_error(HttpResponseError(words, response=Response(request, status)))
+    named = as_runbook_error(HttpResponseError(words, response=Response(request, status)))
     assert named is not None and named.code == "VD-NET-003"
     return named
 
@@ -121,7 +121,7 @@ def test_a_name_that_does_not_resolve_is_found_under_every_wrapping() -> None:
     for each in (error, wrapped):
         assert isinstance(os_cause(each), socket.gaierror)
     wrapped.request = Request("GET", "https://nowhere.invalid/c?sig=SECRET")  # type: ignore[attr-defined]
-    named = name_error(wrapped)
+    named = as_runbook_error(wrapped)
     assert named is not None and named.code == "VD-NET-001"
     assert "the name nowhere.invalid does not resolve (Name or service not known)" in named.message
     assert "SECRET" not in named.message

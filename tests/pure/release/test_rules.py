@@ -11,7 +11,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import InstalledRelease, version_key
-from runbook_lib.release.rules import check_installable, in_the_way
+from runbook_lib.release.rules import check_installable, newer_or_same_version
 from tests.support.manifest_maker import DOCUMENT, VALIDATOR, code_of, document
 
 
@@ -114,7 +114,7 @@ def test_a_release_may_be_installed_first_again_and_over_an_older_one() -> None:
 def test_what_could_stand_in_the_way_is_as_new_or_newer() -> None:
     own, other = InstalledRelease("2026.11.0", "a" * 64), InstalledRelease("2026.11.0", "b" * 64)
     older, newer = InstalledRelease("2026.9.0", "c" * 64), InstalledRelease("2026.12.0", "d" * 64)
-    assert in_the_way(own, (older, own, other, newer)) == (newer, other)
+    assert newer_or_same_version(own, (older, own, other, newer)) == (newer, other)
 
 
 def test_an_older_release_is_installed_only_if_that_is_said() -> None:

@@ -26,7 +26,7 @@ from runbook_lib.health.probes.connection import tls_context
 from runbook_lib.health.probes.http import HttpTarget, look_http
 from runbook_lib.health.probes.many import Probe, run_probes
 from runbook_lib.health.rules import Observation
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.http import MAX_CONTENT_BYTES
 from runbook_lib.network.http_answer import MAX_LINE_BYTES
 from runbook_lib.network.http_session import new_session
@@ -138,7 +138,7 @@ def code_of(call: Callable[[], object]) -> str:
     """Return the code under which a user meets the failure of a call."""
     with pytest.raises((RunbookError, AzureError)) as caught:
         call()
-    named = name_error(caught.value)
+    named = as_runbook_error(caught.value)
     return "" if named is None else named.code
 
 

@@ -9,7 +9,7 @@ import pytest
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.network.failures import name_error
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.support.every_client import RESOURCE, SUBSCRIPTION, StaticCredential
 from tests.support.raw_server import RawServer, answer, says
@@ -72,7 +72,7 @@ def test_no_answer_ends_in_an_error_without_a_name(
     try:
         CALLS[call](clients)
     except Exception as error:  # noqa: BLE001 - of which type is the question
-        named = name_error(error)
+        named = as_runbook_error(error)
         assert named is not None, repr(error)
         assert named.code.startswith("VD-NET-")
 
@@ -81,7 +81,7 @@ def test_it_says_what_the_sdk_stumbled_over(server: RawServer, clients: AzureCli
     server.handler = says(ANSWERS["null"])
     with pytest.raises(TypeError) as caught:
         CALLS["rows"](clients)
-    named = name_error(caught.value)
+    named = as_runbook_error(caught.value)
     assert named is not None and named.code == "VD-NET-012"
     assert "TypeError" in named.message
 
@@ -96,4 +96,4 @@ def test_what_ours_raises_below_an_sdk_is_not_about_an_answer(
     monkeypatch.setattr("runbook_lib.network.sdk_retry.mark", mistaken)
     with pytest.raises(ValueError, match="ours") as caught:
         table.get_entity("p", "r")
-    assert name_error(caught.value) is None
+    assert as_runbook_error(caught.value) is None

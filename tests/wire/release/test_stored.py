@@ -16,7 +16,7 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.release.installed import MAX_NO_GOOD, those_that_are_good
+from runbook_lib.release.installed import MAX_NO_GOOD, verified_releases
 from runbook_lib.release.model import InstalledRelease
 from runbook_lib.release.storage import list_blobs
 from runbook_lib.run.output import JobOutput
@@ -140,12 +140,12 @@ def test_what_could_not_be_looked_at_is_not_taken_for_no_release(
     put(customer, release_maker.stored_parts(VERSION, digest_of(CONTENT), CONTENT))
     stored = (InstalledRelease(VERSION, digest_of(CONTENT).removeprefix("sha256:")),)
     with context_as(lab, lab.env["VIBEDATA_UAMI_CLIENT_ID"], monkeypatch) as known:
-        assert [one.release for one in those_that_are_good(known, stored)] == list(stored)
+        assert [one.release for one in verified_releases(known, stored)] == list(stored)
     with (
         context_as(lab, "99999999-8888-7777-6666-555555555555", monkeypatch) as unknown,
         pytest.raises(RunbookError) as caught,
     ):
-        those_that_are_good(unknown, stored)
+        verified_releases(unknown, stored)
     assert caught.value.code == "VD-IDENTITY-001"
 
 
