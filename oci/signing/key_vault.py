@@ -33,7 +33,7 @@ class KeyVaultSigner:
             return self._client.sign(SignatureAlgorithm(self._algorithm), digest, repeatable=True).signature
         except HttpResponseError as error:
             named = as_runbook_error(error)
-            if named is not None and not named.is_(azure.REQUEST_REFUSED):
+            if named is not None and not named.is_(azure.REQUEST_REFUSED, azure.REQUEST_NOT_TAKEN):
                 raise named from error
             words = whole_words(f"status {error.status_code}: {error.message}", MAX_WORDS)
             raise build.VAULT_DOES_NOT_SIGN.error(words, target=self._client.key_id or "") from error

@@ -144,6 +144,8 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
         for name in values:
             if name not in _FORMS:
                 raise azure.UNKNOWN_SETTING.error(f"from {source}; known are {', '.join(_FORMS)}", target=name)
+    for name in dict.fromkeys(name for _, values in sources for name, value in values.items() if value):
+        _value(name, sources)  # a form that is wrong is told before what is missing: it can be seen on the command line
     _require_all(sources)
     settings = Settings(**{item.name: _value(item.name, sources) for item in fields(Settings)})
     for name in IDENTITY:

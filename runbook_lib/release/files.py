@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, UserDelegationKey
 
 CONTAINER = "artifacts"
+# Files that are hashed side by side: each has a part of MAX_BLOB_RANGE_BYTES in memory.
+HASHED_AT_ONCE = 4
 # How long a link to a package can be read: an import is begun at once, and fetches it within a minute or two.
 LINK_LIFE = timedelta(minutes=30)
 # The key that signs the links of a run, renewed when it would end before a link.
@@ -48,6 +50,7 @@ class ArtifactBlobs:
         self._clock = clock
         self._learn_secret = learn_secret
         self._lock = threading.Lock()
+        self._hashing = threading.BoundedSemaphore(HASHED_AT_ONCE)
         self._key: tuple[datetime, UserDelegationKey] | None = None
 
     def sizes(self) -> Mapping[str, int]:
@@ -90,8 +93,9 @@ class ArtifactBlobs:
 
         found = hashlib.sha256()
         try:
-            for part in self._service.get_blob_client(CONTAINER, blob_name(blob)).download_blob().chunks():
-                found.update(part)
+            with self._hashing:
+                for part in self._service.get_blob_client(CONTAINER, blob_name(blob)).download_blob().chunks():
+                    found.update(part)
         except ResourceNotFoundError:
             return None
         return digest_from_hex(found.hexdigest())

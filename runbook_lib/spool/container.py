@@ -182,12 +182,15 @@ class Spool:
         container = self._container()
         marks: Mapping[str, object] = container.get_container_properties().metadata or {}
         key = self._keys.newest()
-        until, _, mac = str(marks.get(_TOLD, "")).partition(" ")
-        if key.proves(mac, self._name, _told(until)) and strangers.newest <= from_rfc3339(until):
-            return
+        told, _, mac = str(marks.get(_TOLD, "")).partition(" ")
+        if key.proves(mac, self._name, _told(told)):
+            until, _, count = told.partition(",")
+            # A blob's time has whole seconds: one more of the same second shows by the count alone.
+            if strangers.newest <= from_rfc3339(until) and strangers.count <= int(count):
+                return
         tell(strangers)
-        until = rfc3339(strangers.newest)
-        container.set_container_metadata({_TOLD: f"{until} {key.mac(self._name, _told(until))}"})
+        told = f"{rfc3339(strangers.newest)},{strangers.count}"
+        container.set_container_metadata({_TOLD: f"{told} {key.mac(self._name, _told(told))}"})
 
     def client(self, blob: Spooled) -> "BlobClient":
         """Return the SDK's client of a blob."""
@@ -251,8 +254,8 @@ def _blob(name: str) -> str:
     return f"blob\n{name}"
 
 
-def _told(until: str) -> str:
-    return f"told\n{until}"
+def _told(mark: str) -> str:
+    return f"told\n{mark}"
 
 
 def _metadata(blob: Spooled) -> dict[str, str]:

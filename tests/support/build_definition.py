@@ -2,7 +2,7 @@
 
 from typing import Any
 
-COPIED = ("oci", "runbook_lib", "runbooks", "scripts")
+COPIED = ("oci", "publisher", "runbook_lib", "runbooks", "scripts", "vibedata")
 DEFINITION: dict[str, Any] = {
     "version": "2026.11.0",
     "channel": "stable",
