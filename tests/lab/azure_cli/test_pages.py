@@ -22,9 +22,12 @@ UNREADABLE = {"az automation": "an extension, which Microsoft hosts elsewhere th
 
 
 def block_lines(page: Path) -> list[str]:
-    """Return the lines of code that begin with `az`, a backslash at the end joining the next."""
+    """Return the lines of code that begin with `az`, a backslash at the end joining the next.
+
+    Where the output goes (`> FILE`) is the shell's to read.
+    """
     text = re.sub(r"\\\n\s*", "", page.read_text())
-    return [found[1] for line in text.splitlines() if (found := BLOCK_LINE.match(line))]
+    return [re.sub(r" > \S+$", "", found[1]) for line in text.splitlines() if (found := BLOCK_LINE.match(line))]
 
 
 def spans(page: Path) -> list[str]:
