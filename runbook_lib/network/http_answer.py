@@ -81,8 +81,10 @@ class _BoundedLines(io.BufferedReader):
             raise http.client.LineTooLong("lines of an answer")
         return line
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return bytes of the body."""
+    def read(self, size: int | None = None, /) -> bytes:
+        """Return bytes of the body. Raises IncompleteRead for a chunk of a negative size, which http.client takes."""
+        if size is not None and size < 0:
+            raise http.client.IncompleteRead(b"")
         part = super().read(size)
         self._left += len(part)
         return part

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ServiceResponseError
 
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import load
@@ -12,6 +13,7 @@ from runbook_lib.component_registry import managed_resources
 from runbook_lib.component_registry.managed_resources import ManagedResources
 from runbook_lib.component_registry.schema import CUT_MARK
 from runbook_lib.errors import RunbookError
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.support.every_client import SUBSCRIPTION, StaticCredential
 from tests.support.fake_clock import FakeClock
@@ -69,7 +71,6 @@ def test_pages_are_followed_and_what_is_listed_twice_is_there_once(
         Answer(body=b"<html>", headers={"Content-Type": "text/html"}),
         json_answer([]),
         json_answer({}),
-        Answer(body=b"[" * 100_000, headers={"Content-Type": "application/json"}),
         Answer(body=b"\xff", headers={"Content-Type": "application/json"}),
         json_answer({"value": {}}),
         json_answer({"value": ["x"]}),
@@ -81,6 +82,15 @@ def test_pages_are_followed_and_what_is_listed_twice_is_there_once(
 def test_a_page_that_is_none_is_refused(managed: ManagedResources, server: ScriptedServer, page: Answer) -> None:
     server.play(page)
     assert refused(managed).code == "VD-ARM-001"
+
+
+def test_a_page_that_is_nested_too_deeply_ends_by_a_code(managed: ManagedResources, server: ScriptedServer) -> None:
+    server.play(Answer(body=b"[" * 100_000, headers={"Content-Type": "application/json"}))
+    with pytest.raises(ServiceResponseError, match="nested too deeply") as caught:
+        managed.all()
+    named = as_runbook_error(caught.value)
+    assert named is not None
+    assert named.code == "VD-NET-001"
 
 
 @pytest.mark.parametrize(
