@@ -31,7 +31,7 @@ from runbook_lib.component_registry.schema import (
     Key,
     Recorded,
 )
-from runbook_lib.component_registry.tables import ComponentTables
+from runbook_lib.component_registry.tables import ComponentTables, recorded_as
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
@@ -116,10 +116,7 @@ class Facts:
     def recorded(self) -> Mapping[Key, Recorded]:
         """What is recorded in table Components, as ComponentTables.write wants to know it."""
         return {
-            (str(entity["PartitionKey"]), str(entity["RowKey"])): Recorded(
-                etag=str(entity.metadata["etag"]),  # type: ignore[attr-defined]
-                state=str(entity.get("state", "")),
-            )
+            (str(entity["PartitionKey"]), str(entity["RowKey"])): recorded_as(entity)
             for entity in self.entities.values()
         }
 

@@ -114,7 +114,7 @@ class ComponentTables:
                 key = str(entity["PartitionKey"]), str(entity["RowKey"])
                 if table == SCHEMA and key == SCHEMA_KEY:
                     check_schema(entity)
-                found[key] = _recorded(entity, COLUMNS[table])
+                found[key] = recorded_as(entity, COLUMNS[table])
         except ResourceNotFoundError:
             return None
         return found
@@ -173,10 +173,11 @@ class ComponentTables:
                 rows = batch.unlike(entities)
                 if not rows:
                     return
-                seen = {(batch.partition, name): _recorded(entity, ()) for name, entity in entities.items()}
+                seen = {(batch.partition, name): recorded_as(entity) for name, entity in entities.items()}
 
 
-def _recorded(entity: Entity, columns: Sequence[str]) -> Recorded:
+def recorded_as(entity: Entity, columns: Sequence[str] = ()) -> Recorded:
+    """Return what `write` must know of a listed entity. columns: those that `Recorded.content` covers."""
     etag = str(entity.metadata["etag"])  # type: ignore[attr-defined]
     return Recorded(etag=etag, state=str(entity.get("state", "")), content=digest_of(entity, columns))
 
