@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
+from lab.authorization.state import Authorization
 from lab.clock import LabClock
 from lab.container_registry.index import ContainerRegistryIndex
 from lab.container_registry.scoped_tokens import RegistryTokens, new_value
@@ -127,6 +128,8 @@ class Lab:
     # The one that the publisher's callback API gets.
     publisher_identity_header: str = field(default_factory=lambda: secrets.token_hex(16).upper())
     # What two stand-ins share: the storage front and ARM; ingestion and query.
+    # Who may do what: every service asks before it serves.
+    authorization: Authorization = field(default_factory=Authorization)
     immutability: Immutability = field(default_factory=Immutability)
     log_tables: LogTables = field(default_factory=LogTables)
     # What the container registries hold, by service: their fronts, and ARM's importImage.

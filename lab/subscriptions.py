@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from lab.arm import role_assignments
 from lab.arm import tenant as arm_tenant
 from lab.arm.dispatch import Arm
 from lab.arm.types import Home
+from lab.authorization import provider as arm_authorization
 from lab.automation import provider as arm_automation
 from lab.container_registry import import_provider as arm_container_registry
 from lab.container_registry import scope_maps_provider as arm_scope_maps
@@ -35,7 +35,7 @@ def routes(lab: Lab) -> web.Application:
     arm_scope_maps.register(publishers)
     publisher_resources.register(publishers)
     for one in (arm, publishers):
-        role_assignments.register(one)
+        arm_authorization.register(one)
         lab.on_reset.append(one.reset)
         lab.on_close.append(one.reset)
     tenant = arm_tenant.Tenant(lab=lab, subscriptions=(arm, publishers))

@@ -26,11 +26,12 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm.access import answered, caller, split_path
+from lab.arm.access import answered, caller, require_right, split_path
 from lab.arm.operations import Operation, Operations, accepted
 from lab.arm.requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
 from lab.arm.throttling import Throttle, kind_of
 from lab.arm.types import Handler, Home, Names, ResourceType, known_version, resource_type
+from lab.authorization.requests import of_arm
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.shared import Lab
@@ -225,6 +226,8 @@ class Arm:
         handler = self._scoped[tail].get(request.method)
         if handler is None:
             raise _method_refused(request.method)
+        kind = ("subscriptions", *(part for part in tail if part != "*"))
+        require_right(self.lab, request, of_arm(request.method, "Microsoft.Resources", kind, request.path))
         return await handler(request)
 
     async def _in_group(self, request: web.Request, version: str, below: Sequence[str]) -> web.StreamResponse:
@@ -264,6 +267,7 @@ class Arm:
         handler = known.handlers.get(request.method)
         if handler is None:
             raise _method_refused(request.method)
+        require_right(self.lab, request, of_arm(request.method, known.namespace, known.pattern, request.path))
         return await handler(request, {**names, **more})
 
     def _unknown_type(self, namespace: str, segments: Sequence[str], version: str) -> ArmRefusal:
