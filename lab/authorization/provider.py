@@ -9,10 +9,10 @@ there are none. Custom roles of one permission. Left out: conditions, the time t
 
 The control API:
 
-    POST /authorization    {"enforced": true, "denials": [{"name", "scope", "actions", "data_actions", "excluded"}]}:
-                           from now on the requests of jobs are judged by role assignments, and by these deny
-                           assignments. Everybody else has every right, and so have jobs before the first call
-    GET /authorization     {"enforced", "asked"}: the actions that jobs have asked for since the last POST
+    POST /authorization    {"judged", "denials": [{"name", "scope", "actions", "data_actions", "excluded"}]}: whose
+                           requests need a role from now on (nobody, jobs, everybody), and what is denied to them.
+                           All others have every right
+    GET /authorization     {"judged", "asked"}: the actions that those have asked for since the last POST
 
 Sources: learn rest/api/authorization; role-based-access-control/built-in-roles, deny-assignments.
 """
@@ -35,6 +35,7 @@ from lab.shared import Lab
 NAMESPACE = "Microsoft.Authorization"
 ASSIGNMENT_API_VERSIONS = ("2022-04-01", "2020-10-01-preview", "2020-04-01-preview", "2015-07-01")
 DEFINITION_API_VERSIONS = ("2022-05-01-preview", "2022-04-01", "2018-07-01", "2018-01-01-preview", "2015-07-01")
+JUDGED = ("nobody", "jobs", "everybody")
 PERMISSION_API_VERSIONS = ("2022-04-01", "2018-07-01", "2015-07-01")
 DENIAL_API_VERSIONS = ("2022-04-01", "2018-07-01-preview")
 LOCK_API_VERSIONS = ("2020-05-01", "2017-04-01", "2016-09-01")
@@ -76,7 +77,7 @@ def register(arm: Arm) -> None:
         return _change(arm.lab, body)
 
     async def view(_body: object) -> object:
-        return {"enforced": arm.lab.authorization.enforced, "asked": sorted(arm.lab.authorization.asked)}
+        return {"judged": arm.lab.authorization.judged, "asked": sorted(arm.lab.authorization.asked)}
 
     arm.lab.on_reset.append(reset)
     arm.lab.controls["POST", "/authorization"] = change
@@ -266,13 +267,13 @@ def _shown(denial: Denial) -> dict[str, Any]:
 
 def _change(lab: Lab, body: object) -> object:
     """Answer POST /authorization of the control API."""
-    if not isinstance(body, dict) or not set(body) <= {"enforced", "denials"} or type(body.get("enforced")) is not bool:
-        raise InvalidFaultError("an authorization is {enforced, denials}; enforced is true or false")
+    if not isinstance(body, dict) or not set(body) <= {"judged", "denials"} or body.get("judged") not in JUDGED:
+        raise InvalidFaultError(f"an authorization is {{judged, denials}}; judged is one of {', '.join(JUDGED)}")
     fields = {"name", "scope", "actions", "data_actions", "excluded"}
     for one in body.get("denials", []):
         if not isinstance(one, dict) or set(one) != fields or not all(map(_texts, map(one.get, sorted(fields)[:3]))):
             raise InvalidFaultError(f"a denial is {', '.join(sorted(fields))}; the first three are lists of texts")
-    lab.authorization.enforced = body["enforced"]
+    lab.authorization.judged = body["judged"]
     lab.authorization.asked.clear()
     lab.authorization.denials = [_denial(one) for one in body.get("denials", [])]
     return body

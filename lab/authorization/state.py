@@ -10,10 +10,12 @@ Source: learn role-based-access-control/overview, deny-assignments.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lab.authorization.roles import ROLES, Role
 from lab.tokens import SANDBOX_CLAIM
+
+Judged = Literal["nobody", "jobs", "everybody"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +56,13 @@ class Denial:
 class Authorization:
     """What is assigned, and whom it binds.
 
-    roles: by the GUID of their definition. enforced: whether the requests of jobs are judged; everybody else has
-    every right. assignments: role assignments as ARM shows them, by lower-cased id. asked: names
+    roles: by the GUID of their definition. judged: whose requests need a role; all others have every right.
+    assignments: role assignments as ARM shows them, by lower-cased id. asked: names
     of the actions that judged callers have asked for.
     """
 
     roles: dict[str, Role] = field(default_factory=lambda: dict(ROLES))
-    enforced: bool = False
+    judged: Judged = "nobody"
     assignments: dict[str, dict[str, Any]] = field(default_factory=dict)
     denials: list[Denial] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
@@ -68,14 +70,14 @@ class Authorization:
     def clear(self) -> None:
         """Start anew: built-in roles alone, nothing assigned, nothing denied, nobody judged."""
         self.roles = dict(ROLES)
-        self.enforced = False
+        self.judged = "nobody"
         self.assignments.clear()
         self.denials.clear()
         self.asked.clear()
 
     def judges(self, claims: Mapping[str, object]) -> bool:
         """Tell whether the caller with these claims needs roles for what it does."""
-        return self.enforced and bool(claims.get(SANDBOX_CLAIM))
+        return self.judged == "everybody" or (self.judged == "jobs" and bool(claims.get(SANDBOX_CLAIM)))
 
     def allows(self, claims: Mapping[str, object], action: Action) -> bool:
         """Tell whether a caller may do something, deny assignments aside."""

@@ -8,6 +8,7 @@ from runbook_lib.errors import (
     component_registry,
     container_registry,
     operations_log,
+    preflight,
     publisher,
     release,
     rotation,
@@ -20,6 +21,7 @@ from runbook_lib.errors.entry import ErrorEntry
 AREAS = (
     run,
     azure,
+    preflight,
     operations_log,
     container_registry,
     release,

@@ -28,7 +28,7 @@ EVERYTHING = {each for every in DECLARED.values() for each in every}
 @pytest.fixture(autouse=True)
 def nobody_is_judged_afterwards(deployed: Deployed) -> Iterator[None]:
     yield
-    deployed.lab.control("POST", "/authorization", {"enforced": False})
+    deployed.lab.control("POST", "/authorization", {"judged": "nobody"})
 
 
 def test_each_runbook_needs_what_it_declares_and_no_more(deployed: Deployed) -> None:

@@ -32,7 +32,7 @@ def grant(automation: Automation, permissions: Iterable[Permission]) -> None:
         "principalType": "ServicePrincipal",
     }
     _ask(automation, "PUT", f"{below}/roleAssignments/{uuid.uuid4()}", {"properties": assignment})
-    automation.lab.control("POST", "/authorization", {"enforced": True})
+    automation.lab.control("POST", "/authorization", {"judged": "jobs"})
 
 
 def asked(automation: Automation) -> set[str]:

@@ -20,7 +20,10 @@ def purpose(permission: Permission) -> str:
     return permission.purpose
 
 
-@pytest.mark.parametrize("permission", sorted(DECLARED, key=purpose), ids=purpose)
+BY_PURPOSE: list[Permission] = sorted(DECLARED, key=purpose)
+
+
+@pytest.mark.parametrize("permission", BY_PURPOSE, ids=purpose)
 def test_a_role_gives_each_action_that_it_is_declared_for(permission: Permission) -> None:
     role = next(one for one in ROLES.values() if one.name == permission.role)
     asked = [(name, False) for name in permission.actions] + [(name, True) for name in permission.data_actions]
