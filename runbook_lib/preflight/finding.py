@@ -42,11 +42,11 @@ def unknown(subject: str, why: str) -> Finding:
     return Finding(subject=subject, state="unknown", detail=why)
 
 
-def look(subject: str, check: Callable[[], str], *, needed: bool = True) -> Finding:
+def look(subject: str, check: Callable[[], str]) -> Finding:
     """Return what a check finds; it returns what it has seen, or raises what is wrong.
 
-    needed: whether a deployment makes the same request, so that its failure is a finding. If not, a failure leaves open
-    how things are. Raises what no error of the catalogue names: a fault of ours.
+    A deployment makes the same request, so that its failure is a finding. Raises what no error of the catalogue names:
+    a fault of ours.
     """
     try:
         return good(subject, check())
@@ -54,4 +54,4 @@ def look(subject: str, check: Callable[[], str], *, needed: bool = True) -> Find
         named = as_runbook_error(error)
         if named is None:
             raise
-        return bad(subject, named) if needed else unknown(subject, named.message)
+        return bad(subject, named)

@@ -14,7 +14,7 @@ from runbook_lib.azure.clients import ARM_SCOPE
 from runbook_lib.azure.identity import object_id
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.azure.settings import Settings
-from runbook_lib.errors import preflight
+from runbook_lib.errors import deployment
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.permissions import Permission, Resource
 from runbook_lib.preflight.finding import Finding, bad, good, unknown
@@ -62,13 +62,13 @@ def judge(subject: str, permission: Permission, rights: Rights, principal: str) 
             f'az role assignment create --assignee {principal} --role "{permission.role}" --scope {rights.resource_id}'
         )
         remedy = f"Assign the role, then wait up to 30 minutes: {line}"
-        return bad(subject, preflight.ACTION_MISSING.error(_shown(missing), target=permission.on, remedy=remedy))
+        return bad(subject, deployment.ACTION_MISSING.error(_shown(missing), target=permission.on, remedy=remedy))
     open_questions = []
     for denial in rights.denials:
         forbidden = denied(permission, denial)
         if forbidden and denial.is_for(principal):
             detail = f"{denial.name} denies {_shown(forbidden)} to object id {principal}"
-            return bad(subject, preflight.ACTION_DENIED.error(detail, target=permission.on))
+            return bad(subject, deployment.ACTION_DENIED.error(detail, target=permission.on))
         if forbidden and denial.is_for(principal) is None:
             open_questions.append(denial.name)
     if open_questions:

@@ -9,7 +9,7 @@ from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.strict_json import member
 from runbook_lib.callbacks.spool import CONTAINER as CALLBACKS_SPOOL
 from runbook_lib.container_registry.reader import publisher_reader
-from runbook_lib.errors import azure, preflight
+from runbook_lib.errors import azure, deployment
 from runbook_lib.network.http import read_capped
 from runbook_lib.network.requests_retry import send
 from runbook_lib.network.retry import NetworkRetryPolicy
@@ -63,7 +63,7 @@ def _checks(session: AzureSession) -> Iterator[Callable[[], Finding]]:
         "data collection rule": _rule,
     }
     for subject, check in checks.items():
-        yield partial(look, subject, partial(check, session), needed=subject != "data collection rule")
+        yield partial(look, subject, partial(check, session))
     for container in (ARTIFACTS, SPOOL_CONTAINER, CALLBACKS_SPOOL):
         yield partial(look, f"container {container}", partial(_container, session, container))
 
@@ -98,7 +98,7 @@ def _clock(session: AzureSession) -> str:
         raise azure.ARM_ANSWER_UNCLEAR.error("its field Date is no date") from error
     if abs(difference) > MAX_CLOCK_SKEW_SECONDS:
         ahead = "ahead" if difference > 0 else "behind"
-        raise preflight.CLOCK_DIFFERS.error(f"it is {abs(difference):.0f} s {ahead} of Azure Resource Manager's")
+        raise deployment.CLOCK_DIFFERS.error(f"it is {abs(difference):.0f} s {ahead} of Azure Resource Manager's")
     return f"differs by {abs(difference):.0f} s"
 
 
@@ -140,7 +140,7 @@ def _container(session: AzureSession, name: str) -> str:
         session.clients.blob_service.get_container_client(name).get_container_properties()
     except ResourceNotFoundError as error:
         line = f"az storage container create --account-name {session.settings.storage_account} --name {name}"
-        raise preflight.CONTAINER_ABSENT.error(f"make it: {line} --auth-mode login", target=name) from error
+        raise deployment.CONTAINER_ABSENT.error(f"make it: {line} --auth-mode login", target=name) from error
     return "is there"
 
 
@@ -158,11 +158,11 @@ def _rule(session: AzureSession) -> str:
     rules = items_of(session.clients.resources, settings, address)
     rule = next((each for each in rules if member(each, "properties", "immutableId") == settings.dcr_id), None)
     if rule is None:
-        raise preflight.NO_RULE.error(target=settings.dcr_id)
+        raise deployment.NO_RULE.error(target=settings.dcr_id)
     declared = member(rule, "properties", "streamDeclarations", STREAM, "columns")
     wrong = unfit_columns(declared)
     if wrong:
-        raise preflight.RULE_UNFIT.error(wrong, target=STREAM)
+        raise deployment.RULE_UNFIT.error(wrong, target=STREAM)
     return f"takes {len(COLUMNS)} columns"
 
 

@@ -31,6 +31,7 @@ def nobody_is_judged_afterwards(deployed: Deployed) -> Iterator[None]:
     deployed.lab.control("POST", "/authorization", {"judged": "nobody"})
 
 
+@pytest.mark.timeout(1200)  # ten jobs and a build, on a machine that may be busy
 def test_each_runbook_needs_what_it_declares_and_no_more(deployed: Deployed) -> None:
     used: dict[str, set[str]] = {}
 

@@ -12,8 +12,12 @@ from tests.support.automation import Automation
 API_VERSION = "2022-04-01"
 
 
-def grant(automation: Automation, permissions: Iterable[Permission]) -> None:
-    """Take every role from vibedata-uami, and give it one with exactly these actions at the managed resource group."""
+def grant(automation: Automation, permissions: Iterable[Permission], *, judged: str = "jobs") -> None:
+    """Take every role from vibedata-uami, and give it one with exactly these actions at the managed resource group.
+
+    judged: whose requests need the role from then on (lab/authorization/provider.py).
+    """
+    automation.lab.control("POST", "/authorization", {"judged": "nobody"})
     env, names = automation.lab.env, automation.lab.control("GET", "/names")
     scope = f"/subscriptions/{env['VIBEDATA_SUBSCRIPTION_ID']}/resourceGroups/{env['VIBEDATA_RESOURCE_GROUP']}"
     below = f"{scope}/providers/Microsoft.Authorization"
@@ -32,7 +36,7 @@ def grant(automation: Automation, permissions: Iterable[Permission]) -> None:
         "principalType": "ServicePrincipal",
     }
     _ask(automation, "PUT", f"{below}/roleAssignments/{uuid.uuid4()}", {"properties": assignment})
-    automation.lab.control("POST", "/authorization", {"judged": "jobs"})
+    automation.lab.control("POST", "/authorization", {"judged": judged})
 
 
 def asked(automation: Automation) -> set[str]:

@@ -7,8 +7,8 @@ from runbook_lib.errors import (
     callbacks,
     component_registry,
     container_registry,
+    deployment,
     operations_log,
-    preflight,
     publisher,
     release,
     rotation,
@@ -21,7 +21,7 @@ from runbook_lib.errors.entry import ErrorEntry
 AREAS = (
     run,
     azure,
-    preflight,
+    deployment,
     operations_log,
     container_registry,
     release,
