@@ -17,13 +17,12 @@ from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
-from oci.release import definition as release
 from oci.release.built import BuiltRelease
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import RunbookError, build
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
-from runbook_lib.release.model import LATEST, version_key
+from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, version_key
 
 # Requests in flight at once. Each upload holds one piece in memory (oci/container_registry/writer.py, PIECE_BYTES).
 MAX_PARALLEL = 8
@@ -178,7 +177,7 @@ def wanted(built: BuiltRelease) -> list[Place]:
     latest = [
         Place("tag", each.repository, LATEST, each.digest)
         for each in built.artifacts
-        if each.repository == release.MANIFEST_REPOSITORY
+        if each.repository == MANIFEST_REPOSITORY
     ]
     return list(dict.fromkeys((*blobs, *manifests, *signatures, *listed, *tags, *latest)))
 

@@ -50,12 +50,12 @@ TEXTS_AT_ONCE = 4
 class Facts:
     """What bootstrap_registry found.
 
-    release_sha256: hex, of the manifest. components: each with what is there of it. recorded: by table, what it holds;
+    release_digest: of the manifest. components: each with what is there of it. recorded: by table, what it holds;
     a table that does not exist is not among them.
     """
 
     manifest: ReleaseManifest
-    release_sha256: str
+    release_digest: str
     resources: Sequence[Resource]
     components: Sequence[tuple[Claim, Found]]
     credentials: Sequence[CredentialState]
@@ -98,7 +98,7 @@ class Facts:
         elif table == component_registry.CREDENTIALS:
             yield from map(credential_row, self.credentials)
         elif table == component_registry.RELEASES:
-            yield release_row(self.manifest, self.release_sha256)
+            yield release_row(self.manifest, self.release_digest)
         elif table == component_registry.POLICIES:
             yield policy_row(self.manifest)
         else:
@@ -130,7 +130,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     claimed = claims(manifest, resources, automation_account=context.settings.automation_account)
     facts = Facts(
         manifest=manifest,
-        release_sha256=installed.release.sha256,
+        release_digest=installed.release.digest,
         resources=resources,
         components=_found(context, managed, claimed),
         credentials=read_credential_states(context.clients.secrets, context.clock.now()),

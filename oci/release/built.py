@@ -6,13 +6,12 @@ from pathlib import Path
 
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
-from oci.release import definition as release
 from oci.signing import notary as notary_sign
 from runbook_lib.errors import build
 from runbook_lib.release.artifacts import check_artifact
 from runbook_lib.release.fetch import read_artifact
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, parse
-from runbook_lib.release.model import ReleaseManifest
+from runbook_lib.release.model import MANIFEST_REPOSITORY, ReleaseManifest
 
 # How much of a name from a folder's index an error shows.
 SHOWN = 40
@@ -47,7 +46,7 @@ def read_release(folder: Path) -> BuiltRelease:
     refuse.
     """
     found = layout_reader.read(folder)
-    named = [artifact for artifact in found if artifact.tag and artifact.repository == release.MANIFEST_REPOSITORY]
+    named = [artifact for artifact in found if artifact.tag and artifact.repository == MANIFEST_REPOSITORY]
     if len(named) != 1:
         raise build.FOLDER_INCOMPLETE.error(f"it holds {len(named)} release manifests", target=str(folder))
     (signed,) = named

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.basics.digest import digest_from_hex, hex_of
+from runbook_lib.basics.digest import is_digest
 from runbook_lib.component_registry.health_states import STATES, STREAK_LIMIT
 from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.network_policy import PARTITION as POLICY
@@ -32,7 +32,7 @@ from runbook_lib.component_registry.schema import (
     fit,
     key_of,
 )
-from runbook_lib.release.model import InstalledRelease, ReleaseManifest
+from runbook_lib.release.model import ReleaseId, ReleaseManifest
 
 if TYPE_CHECKING:
     from runbook_lib.component_registry.claims import Claim, Found
@@ -44,7 +44,6 @@ MAX_INT32 = 2**31 - 1
 # As the release manifest bounds them (runbook_lib.release.manifest).
 MAX_COMPONENTS = 1000
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){2}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TEXTS = (
     "version",
     "resourceId",
@@ -137,10 +136,10 @@ def policy_row(manifest: ReleaseManifest) -> Row:
     return Row(table=POLICIES, partition=POLICY, name=NETWORK_RETRY_POLICIES, columns=columns)
 
 
-def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
-    """Return the row of the installed release. sha256: hex, of its manifest."""
+def release_row(manifest: ReleaseManifest, digest: str) -> Row:
+    """Return the row of the installed release. digest: of its manifest."""
     columns: dict[str, Value] = {
-        "digest": digest_from_hex(sha256),
+        "digest": digest,
         "channel": manifest.channel,
         "createdAt": rfc3339(manifest.created_at),
         "expiresAt": rfc3339(manifest.expires_at),
@@ -149,17 +148,15 @@ def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
     return Row(table=RELEASES, partition="release", name=manifest.version, columns=columns)
 
 
-def current_release(entities: Iterable[Entity]) -> InstalledRelease | None:
+def current_release(entities: Iterable[Entity]) -> ReleaseId | None:
     """Return the release that table Releases says is installed; None where it names none, or several.
 
     A row whose version or digest is none is nobody's release.
     """
     current = [
-        InstalledRelease(_text(each, "RowKey"), hex_of(_text(each, "digest")))
-        for each in entities
-        if each.get("state") == CURRENT
+        ReleaseId(_text(each, "RowKey"), _text(each, "digest")) for each in entities if each.get("state") == CURRENT
     ]
-    named = [each for each in current if _VERSION.fullmatch(each.version) and _SHA256.fullmatch(each.sha256)]
+    named = [each for each in current if _VERSION.fullmatch(each.version) and is_digest(each.digest)]
     return named[0] if len(named) == 1 else None
 
 

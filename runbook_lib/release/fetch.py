@@ -6,15 +6,14 @@ verify first.
 Source: docs/design.md#the-release-manifest.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.digest import is_digest
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import release
-from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, REPOSITORY, parse
-from runbook_lib.release.model import ReleaseManifest
+from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, parse
+from runbook_lib.release.model import MANIFEST_REPOSITORY, ReleaseId, ReleaseManifest
 from runbook_lib.trust.manifest import MANIFEST_TYPE
 
 # The artifact's own manifest has one layer and a few annotations.
@@ -32,13 +31,11 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedRelease:
-    """A release manifest, every byte of it checked against the artifact's digest. sha256: hex, of `content`, the
-    JSON.
-    """
+    """A release manifest, every byte of it checked against the artifact's digest. content: the JSON."""
 
     digest: str
     content: bytes = field(repr=False)
-    sha256: str
+    id: ReleaseId
     manifest: ReleaseManifest
 
 
@@ -47,7 +44,7 @@ def resolve_release(reader: ContainerRegistryReader, tag: str) -> Manifest | Non
 
     Everything else is asked for by its digest, whatever becomes of the tag. Raises the reader's errors.
     """
-    return reader.manifest(REPOSITORY, tag, MAX_ARTIFACT_BYTES)
+    return reader.manifest(MANIFEST_REPOSITORY, tag, MAX_ARTIFACT_BYTES)
 
 
 def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> FetchedRelease:
@@ -56,11 +53,17 @@ def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> Fetche
     Raises RunbookError VD-MANIFEST-001 (its content is not there), the errors of `manifest.parse`, and the
     reader's.
     """
-    content = reader.blob(REPOSITORY, artifact.content_digest, artifact.content_size)
+    content = reader.blob(MANIFEST_REPOSITORY, artifact.content_digest, artifact.content_size)
     if content is None:
-        raise release.NO_SUCH_RELEASE.error("its content is not there", target=f"{REPOSITORY}@{artifact.digest}")
+        raise release.NO_SUCH_RELEASE.error(
+            "its content is not there", target=f"{MANIFEST_REPOSITORY}@{artifact.digest}"
+        )
+    manifest = parse(content)
     return FetchedRelease(
-        digest=artifact.digest, content=content, sha256=hashlib.sha256(content).hexdigest(), manifest=parse(content)
+        digest=artifact.digest,
+        content=content,
+        id=ReleaseId(manifest.version, artifact.content_digest),
+        manifest=manifest,
     )
 
 

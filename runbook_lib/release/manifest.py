@@ -15,7 +15,6 @@ from runbook_lib.errors import RunbookError, release
 from runbook_lib.network.retry import MAX_DELAY_SECONDS, MAX_RETRIES
 from runbook_lib.release import rules as release_rules
 from runbook_lib.release.model import (
-    MANIFEST_REPOSITORY,
     Component,
     ComponentType,
     DocumentName,
@@ -29,7 +28,6 @@ from runbook_lib.release.model import (
     RunbookPin,
 )
 
-REPOSITORY = MANIFEST_REPOSITORY
 MEDIA_TYPE = "application/vnd.vibedata.release-manifest.v1+json"
 SCHEMA_VERSION = 1
 

@@ -102,11 +102,11 @@ class ReleaseManifest:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class InstalledRelease:
-    """A release manifest in artifact storage: its version and the SHA-256 (hex) of its bytes."""
+class ReleaseId:
+    """Which release it is, offered or installed: its version, and the digest of its release manifest's JSON."""
 
     version: str
-    sha256: str
+    digest: str
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -8,15 +8,14 @@ from runbook_lib.errors import RunbookError, container_registry
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import read_artifact, resolve_release
 from runbook_lib.release.installed import MAX_NO_GOOD, verified_releases
-from runbook_lib.release.manifest import REPOSITORY
-from runbook_lib.release.model import LATEST, InstalledRelease
+from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, ReleaseId
 from runbook_lib.release.rules import newer_or_same_version
 from runbook_lib.release.stored import is_no_good, is_whole
 
 
 def releases_in_the_way(
-    context: Context, customer: ContainerRegistryReader, release: InstalledRelease, latest: str | None
-) -> tuple[InstalledRelease, ...]:
+    context: Context, customer: ContainerRegistryReader, release: ReleaseId, latest: str | None
+) -> tuple[ReleaseId, ...]:
     """Return the stored releases that could stand in the way of `release`: those that are verified, and the one that
     the customer's `latest` points to.
 
@@ -33,18 +32,18 @@ def releases_in_the_way(
 
 
 def _of_latest(
-    context: Context, customer: ContainerRegistryReader, latest: str | None, doubtful: Sequence[InstalledRelease]
-) -> list[InstalledRelease]:
+    context: Context, customer: ContainerRegistryReader, latest: str | None, doubtful: Sequence[ReleaseId]
+) -> list[ReleaseId]:
     """Return that of the doubtful releases which the customer's `latest` points to, where every byte of it is there."""
     if latest is None or not doubtful:
         return []
     try:
         found = resolve_release(customer, LATEST)
-        target = f"{REPOSITORY}:{LATEST}"
+        target = f"{MANIFEST_REPOSITORY}:{LATEST}"
         wanted = found and read_artifact(found.content, digest=found.digest, target=target).content_digest
     except RunbookError as error:
         if not is_no_good(error) and not error.is_(container_registry.ANSWER_OUT_OF_BOUNDS):
             raise
         return []  # what it points to is no release
-    named = [other for other in doubtful if f"sha256:{other.sha256}" == wanted]
+    named = [other for other in doubtful if other.digest == wanted]
     return [other for other in named[:MAX_NO_GOOD] if is_whole(context.clients.blob_service, other, latest)]

@@ -17,12 +17,12 @@ nothing new.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.basics.digest import digest_from_hex, digest_of
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import RunbookError, trust
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release.fetch import read_artifact
 from runbook_lib.release.manifest import parse
-from runbook_lib.release.model import InstalledRelease, ReleaseManifest
+from runbook_lib.release.model import ReleaseId, ReleaseManifest
 from runbook_lib.release.storage import (
     ARTIFACT,
     CONTAINER,
@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 class StoredRelease:
     """A release in artifact storage whose publisher is known. digest: of its OCI artifact."""
 
-    release: InstalledRelease
+    release: ReleaseId
     digest: str
     manifest: ReleaseManifest
     verified: VerifiedSignature
 
 
-def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, policy: TrustPolicy) -> StoredRelease:
+def read_stored(blob_service: "BlobServiceClient", release: ReleaseId, policy: TrustPolicy) -> StoredRelease:
     """Return a release, verified by steps 1 to 4.
 
     Raises RunbookError VD-MANIFEST-010 (not there), VD-TRUST-032 (no signature beside it), -033 (the signature is of
@@ -84,7 +84,7 @@ def is_no_good(error: RunbookError) -> bool:
     return error.is_(release_errors.STORED_FILE_DIFFERS) or error.area in (trust.AREA, release_errors.MANIFEST)
 
 
-def is_whole(blob_service: "BlobServiceClient", release: InstalledRelease, digest: str) -> bool:
+def is_whole(blob_service: "BlobServiceClient", release: ReleaseId, digest: str) -> bool:
     """Whether artifact storage has the release whose OCI artifact has `digest`, every byte of it, whoever signed it.
 
     Raises what says nothing about what is stored: azure.core's errors, and RunbookError.
@@ -101,12 +101,12 @@ def is_whole(blob_service: "BlobServiceClient", release: InstalledRelease, diges
     return True
 
 
-def _content(blob_service: "BlobServiceClient", release: InstalledRelease, artifact: bytes) -> ReleaseManifest:
+def _content(blob_service: "BlobServiceClient", release: ReleaseId, artifact: bytes) -> ReleaseManifest:
     """Do steps 3 and 4 with the OCI manifest's bytes."""
     # 3.
     target = f"{CONTAINER}/{blob_name(release, ARTIFACT)}"
     read = read_artifact(artifact, digest=subject_of(artifact).digest, target=target)
-    if read.content_digest != digest_from_hex(release.sha256):
+    if read.content_digest != release.digest:
         raise trust.STORED_RELEASE_DIFFERS.error(f"it is of {read.content_digest}", target=target)
     # 4.
     content = read_back(blob_service, release)
@@ -135,7 +135,7 @@ class _StoredSignature:
 
 def missing_parts(
     context: "Context",
-    release: InstalledRelease,
+    release: ReleaseId,
     artifact: bytes,
     policy: TrustPolicy,
 ) -> tuple[str, ...]:

@@ -40,8 +40,8 @@ class LayoutArtifacts:
         manifest = built.manifest(signed)
         installed = installed_release(session)
         check_installable(
-            manifest,
-            sha256=built.content.removeprefix("sha256:"),
+            built.id,
+            expires_at=manifest.expires_at,
             installed=() if installed is None else (installed,),
             now=now,
             allow_downgrade=allow_downgrade,

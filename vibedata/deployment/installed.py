@@ -7,10 +7,10 @@ from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource
 from runbook_lib.container_registry.wire import CUSTOMER, ContainerRegistryWire
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
-from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, InstalledRelease
+from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, ReleaseId
 
 
-def installed_release(session: AzureSession) -> InstalledRelease | None:
+def installed_release(session: AzureSession) -> ReleaseId | None:
     """Return the release that the customer's `latest` points to, None before the first.
 
     Every byte of it is compared with its digest; who signed it is not asked, since it can only keep others out, as a
@@ -30,5 +30,4 @@ def installed_release(session: AzureSession) -> InstalledRelease | None:
     if artifact is None:
         return None
     target = f"{MANIFEST_REPOSITORY}:{LATEST}"
-    found = fetch_release(reader, read_artifact(artifact.content, digest=artifact.digest, target=target))
-    return InstalledRelease(found.manifest.version, found.sha256)
+    return fetch_release(reader, read_artifact(artifact.content, digest=artifact.digest, target=target)).id

@@ -19,7 +19,7 @@ from runbook_lib.basics.clock import rfc3339
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError, build, release
 from runbook_lib.release.fetch import MAX_ARTIFACT_BYTES, fetch_release, read_artifact
-from runbook_lib.release.model import MANIFEST_REPOSITORY, Pin, ReleaseManifest
+from runbook_lib.release.model import MANIFEST_REPOSITORY, Pin, ReleaseId, ReleaseManifest
 from runbook_lib.release.verification import verify_release
 from runbook_lib.trust.certificates import read_chain
 from runbook_lib.trust.envelope import JWS, read_envelope
@@ -193,9 +193,9 @@ class BuiltReleaseFolder:
         self._there = {(artifact.repository, artifact.digest) for artifact in self._built.artifacts}
 
     @property
-    def content(self) -> str:
-        """The digest of the release manifest itself."""
-        return self._built.content
+    def id(self) -> ReleaseId:
+        """Which release it is."""
+        return ReleaseId(self._built.manifest.version, self._built.content)
 
     def artifact(self) -> Manifest:
         """Return the release artifact. See ReleasePlace."""

@@ -119,7 +119,7 @@ def test_a_row_that_names_no_release_is_none_and_hides_none(version: str, digest
     ill = {"RowKey": version, "digest": digest, "state": "current"}
     assert current_release([ill]) is None
     found = current_release([ill, good])
-    assert found is not None and found.sha256 == "b" * 64
+    assert found is not None and found.digest == "sha256:" + "b" * 64
 
 
 @pytest.mark.parametrize("name", ["", "\N{GRINNING FACE}", "\N{FULLWIDTH TILDE}", "a\x7f", "a\n", "a" * 1025, None, 5])

@@ -32,7 +32,7 @@ def facts(*resources: Resource, recorded: Mapping[str, Mapping[Key, Recorded]] |
     claimed = claims(release, [*resources, resource("studio")], automation_account="auto")
     made = Facts(
         manifest=release,
-        release_sha256="f" * 64,
+        release_digest="sha256:" + "f" * 64,
         resources=[*resources, resource("studio")],
         components=[(claim, found(claim, {}, "")) for claim in claimed],
         credentials=(CREDENTIAL,),
