@@ -21,7 +21,8 @@ from oci.release.built import BuiltRelease
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import RunbookError, build
 from runbook_lib.errors import release as release_errors
-from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
+from runbook_lib.release.fetch import resolve_release
+from runbook_lib.release.hop import not_asked, read_release
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, version_key
 
 # Requests in flight at once. Each upload holds one piece in memory (oci/container_registry/writer.py, PIECE_BYTES).
@@ -108,13 +109,9 @@ class Push:
 
     def _latest_version(self) -> str | None:
         """Return the version of the release that customers get now; what none of them could read counts as none."""
-        reader = self._writer.reader()
         try:
-            artifact = resolve_release(reader, LATEST)
-            if artifact is None:
-                return None
-            described = read_artifact(artifact.content, digest=artifact.digest, target=LATEST)
-            return fetch_release(reader, described).manifest.version
+            place = resolve_release(self._writer.reader(), LATEST)
+            return None if place is None else read_release(place, not_asked).id.version
         except RunbookError as error:
             if error.area == release_errors.MANIFEST:
                 return None

@@ -130,7 +130,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     claimed = claims(manifest, resources, automation_account=context.settings.automation_account)
     facts = Facts(
         manifest=manifest,
-        release_digest=installed.release.digest,
+        release_digest=installed.id.digest,
         resources=resources,
         components=_found(context, managed, claimed),
         credentials=read_credential_states(context.clients.secrets, context.clock.now()),

@@ -20,14 +20,15 @@ from runbook_lib.context import Context
 from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import run
 from runbook_lib.release import storage as artifact_storage
-from runbook_lib.release.fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
+from runbook_lib.release.fetch import place_name, resolve_release
+from runbook_lib.release.hop import Release, SignedArtifact, read_release
 from runbook_lib.release.manifest import TAG
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, ReleaseId
 from runbook_lib.release.obstacles import releases_in_the_way
 from runbook_lib.release.rules import check_installable
 from runbook_lib.release.stored import missing_parts, read_stored
 from runbook_lib.release.trust_policy import trust_policy
-from runbook_lib.release.verification import VerifiedRelease, verify_release
+from runbook_lib.release.verification import verify_release
 from runbook_lib.release.verification_log import Step, recorded
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Runbook, main
@@ -39,7 +40,7 @@ from runbook_lib.vault.publisher_token import read_publisher_token
 
 IMPORT_VERSION: ActionKind[str] = ActionKind("import", stage=1)
 STORE: ActionKind[str] = ActionKind("store", stage=1)
-IMPORT_SIGNATURE: ActionKind[VerifiedRelease] = ActionKind("import", stage=2)
+IMPORT_SIGNATURE: ActionKind[SignedArtifact] = ActionKind("import", stage=2)
 IMPORT_LATEST: ActionKind[str] = ActionKind("import", stage=3)
 
 
@@ -61,7 +62,7 @@ class Parameters(CommonParameters):
 class Facts:
     """What import_manifest found.
 
-    offered: the publisher's release; signature: by which it was verified. installed: the releases in artifact storage
+    offered: the publisher's release, verified. installed: the releases in artifact storage
     that could stand in its way; missing: what artifact storage lacks of the offered one. tags: the
     customer's tags of the release manifest, with their digests (None: absent); signed: that the customer's container
     registry has the signature.
@@ -70,8 +71,7 @@ class Facts:
     release_tag: str
     allow_downgrade: bool
     now: datetime
-    offered: FetchedRelease
-    signature: VerifiedRelease
+    offered: Release[SignedArtifact]
     installed: tuple[ReleaseId, ...]
     missing: tuple[str, ...]
     tags: Mapping[str, str | None]
@@ -89,8 +89,8 @@ class Facts:
     def parts(self) -> Mapping[str, bytes]:
         """What artifact storage is to have of the release."""
         return {
-            artifact_storage.ARTIFACT: self.signature.content,
-            artifact_storage.SIGNATURE: self.signature.envelope,
+            artifact_storage.ARTIFACT: self.offered.signed.artifact.content,
+            artifact_storage.SIGNATURE: self.offered.signed.envelope,
             artifact_storage.CONTENT: self.offered.content,
         }
 
@@ -106,20 +106,21 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     token = read_publisher_token(clients.secrets, context.redactor, now=context.clock.now())
     spool_keys(clients, context.redactor, context.clock).remember(token)
     publisher = publisher_reader(context, token)
-    source = f"{MANIFEST_REPOSITORY}:{parameters.release_tag}"
-    artifact = resolve_release(publisher, parameters.release_tag)
-    if artifact is None:
+    source = place_name(parameters.release_tag)
+    place = resolve_release(publisher, parameters.release_tag)
+    if place is None:
         raise release_errors.NO_SUCH_RELEASE.error(target=source)
-    # 3. Who signed it, before a byte of it is read.
+    # 3. Who signed it, before a byte of it is read; then its content, by digest.
     now = context.clock.now()
-    signature = recorded(
-        context,
-        f"{context.settings.publisher_registry}/{source}",
-        lambda: verify_release(publisher, artifact, policy, now),
+    offered = read_release(
+        place,
+        lambda artifact: recorded(
+            context,
+            f"{context.settings.publisher_registry}/{source}",
+            lambda: verify_release(publisher, artifact, policy, now),
+        ),
     )
-    # 4. The content, by digest, in bounds, and parsed with every check of form and consistency.
-    offered = fetch_release(publisher, read_artifact(signature.content, digest=signature.digest, target=source))
-    # 5. What is installed.
+    # 4. What is installed.
     release = offered.id
     tags = {tag: customer.digest_of(MANIFEST_REPOSITORY, tag) for tag in (release.version, LATEST)}
     return Facts(
@@ -127,11 +128,10 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         allow_downgrade=parameters.allow_downgrade,
         now=now,
         offered=offered,
-        signature=signature,
         installed=releases_in_the_way(context, customer, release, tags[LATEST]),
-        missing=missing_parts(context, release, signature.content, policy),
+        missing=missing_parts(context, release, offered.signed.artifact, policy),
         tags=tags,
-        signed=_seen_signature(context, customer, signature) is not None,
+        signed=_seen_signature(context, customer, offered.signed) is not None,
         policy=policy,
         customer=customer,
         importer=image_importer(context, customer, token),
@@ -139,7 +139,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
 
 
 def _seen_signature(
-    context: Context, customer: ContainerRegistryReader, signature: VerifiedRelease, *, step: Step = "observe"
+    context: Context, customer: ContainerRegistryReader, signature: SignedArtifact, *, step: Step = "observe"
 ) -> str | None:
     """Return what `_signature_at` does; the log tells of a signature that is there, and of one with other bytes."""
     found = recorded(
@@ -151,7 +151,7 @@ def _seen_signature(
     return None if found is None else found.signature_digest
 
 
-def _signature_at(customer: ContainerRegistryReader, signature: VerifiedRelease) -> str | None:
+def _signature_at(customer: ContainerRegistryReader, signature: SignedArtifact) -> str | None:
     """Return the signature's digest where the customer's container registry has it whole, and knows what it is of.
 
     Raises RunbookError VD-REGISTRY-005 where it has other bytes.
@@ -187,14 +187,17 @@ def plan(facts: Facts) -> Plan:
         raise release_errors.SAME_VERSION_OTHER_DIGEST.error(
             f"tag has {facts.tags[version]}, offered {digest}", target=version
         )
-    signature = facts.signature.signature_digest
+    signed = facts.offered.signed
     wanted = (
-        IMPORT_VERSION.change(version, f"{MANIFEST_REPOSITORY}:{version}", facts.tags[version], digest),
+        IMPORT_VERSION.change(version, place_name(version), facts.tags[version], digest),
         *(_store(facts, part, content) for part, content in facts.parts.items()),
         IMPORT_SIGNATURE.change(
-            facts.signature, f"{MANIFEST_REPOSITORY}@{signature}", signature if facts.signed else None, signature
+            signed,
+            place_name(signed.signature_digest),
+            signed.signature_digest if facts.signed else None,
+            signed.signature_digest,
         ),
-        IMPORT_LATEST.change(LATEST, f"{MANIFEST_REPOSITORY}:{LATEST}", facts.tags[LATEST], digest),
+        IMPORT_LATEST.change(LATEST, place_name(LATEST), facts.tags[LATEST], digest),
     )
     return Plan(
         changes=tuple(change for change in wanted if change.before != change.after),
@@ -222,7 +225,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
     def tagged(tag: str) -> str | None:
         return customer.digest_of(MANIFEST_REPOSITORY, tag)
 
-    def import_signature(signature: VerifiedRelease) -> None:
+    def import_signature(signature: SignedArtifact) -> None:
         facts.importer.import_untagged(
             repository=MANIFEST_REPOSITORY,
             digest=signature.signature_digest,

@@ -6,9 +6,9 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, container_registry
 from runbook_lib.release import storage as artifact_storage
-from runbook_lib.release.fetch import read_artifact, resolve_release
+from runbook_lib.release.fetch import latest_content_digest
 from runbook_lib.release.installed import MAX_NO_GOOD, verified_releases
-from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, ReleaseId
+from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.rules import newer_or_same_version
 from runbook_lib.release.stored import is_no_good, is_whole
 
@@ -26,7 +26,7 @@ def releases_in_the_way(
     stored = artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service))
     newer = set(newer_or_same_version(release, stored))
     others = [other for other in stored if other in newer]
-    good = {one.release for one in verified_releases(context, others)}
+    good = {one.id for one in verified_releases(context, others)}
     doubtful = [other for other in others if other not in good]
     return (*(other for other in others if other in good), *_of_latest(context, customer, latest, doubtful))
 
@@ -38,9 +38,7 @@ def _of_latest(
     if latest is None or not doubtful:
         return []
     try:
-        found = resolve_release(customer, LATEST)
-        target = f"{MANIFEST_REPOSITORY}:{LATEST}"
-        wanted = found and read_artifact(found.content, digest=found.digest, target=target).content_digest
+        wanted = latest_content_digest(customer)
     except RunbookError as error:
         if not is_no_good(error) and not error.is_(container_registry.ANSWER_OUT_OF_BOUNDS):
             raise

@@ -17,7 +17,7 @@ from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.trust.descriptor import MAX_SHOWN, shown
 from vibedata.output import show, table
 from vibedata.release import trusted_signer
-from vibedata.release.check import BuiltReleaseFolder, ContainerRegistryRelease, Findings, ReleasePlace, check
+from vibedata.release.check import BuiltReleaseFolder, CheckedPlace, ContainerRegistryRelease, Findings, check
 from vibedata.release.publisher_registry import add_login, default_host, open_wire, token_source
 
 EXAMPLES = """\
@@ -93,7 +93,7 @@ def parse_reference(text: str) -> Reference:
     return Reference(host=match["host"], reference=match["digest"] or match["tag"] or LATEST)
 
 
-def _place(arguments: argparse.Namespace) -> ReleasePlace:
+def _place(arguments: argparse.Namespace) -> CheckedPlace:
     if _is_folder(arguments.reference):
         return BuiltReleaseFolder(Path(arguments.reference))
     named = parse_reference(arguments.reference)

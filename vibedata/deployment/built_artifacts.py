@@ -18,6 +18,7 @@ from runbook_lib.release.artifacts import (
     read_package_set,
     script_of,
 )
+from runbook_lib.release.hop import read_release
 from runbook_lib.release.rules import check_installable
 from runbook_lib.release.trust_policy import trust_policy
 from vibedata.deployment.installed import installed_release
@@ -36,19 +37,18 @@ class LayoutArtifacts:
     def __init__(self, folder: Path, *, session: AzureSession, allow_downgrade: bool = False) -> None:
         policy, now = trust_policy(session.settings), SYSTEM_CLOCK.now()
         built = BuiltReleaseFolder(folder)
-        signed = built.signed(built.artifact(), policy, now)
-        manifest = built.manifest(signed)
+        release = read_release(built.resolve(), lambda artifact: built.verify(artifact, policy, now))
         installed = installed_release(session)
         check_installable(
-            built.id,
-            expires_at=manifest.expires_at,
+            release.id,
+            expires_at=release.manifest.expires_at,
             installed=() if installed is None else (installed,),
             now=now,
             allow_downgrade=allow_downgrade,
         )
         self._folder = folder
-        self._packages = manifest.python_packages.digest
-        self._scripts = {pin.name: pin.script_sha256 for pin in manifest.runbooks}
+        self._packages = release.manifest.python_packages.digest
+        self._scripts = {pin.name: pin.script_sha256 for pin in release.manifest.runbooks}
 
     def package_set(self) -> PackageSet:
         """Return the build's package set."""

@@ -6,8 +6,9 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource
 from runbook_lib.container_registry.wire import CUSTOMER, ContainerRegistryWire
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
-from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, ReleaseId
+from runbook_lib.release.fetch import resolve_release
+from runbook_lib.release.hop import not_asked, read_release
+from runbook_lib.release.model import LATEST, ReleaseId
 
 
 def installed_release(session: AzureSession) -> ReleaseId | None:
@@ -26,8 +27,5 @@ def installed_release(session: AzureSession) -> ReleaseId | None:
     )
     source = EntraTokenSource(wire=wire, credential=session.clients.credential, clock=SYSTEM_CLOCK)
     reader = ContainerRegistryReader(wire=wire, tokens=AccessTokens(source=source, clock=SYSTEM_CLOCK))
-    artifact = resolve_release(reader, LATEST)
-    if artifact is None:
-        return None
-    target = f"{MANIFEST_REPOSITORY}:{LATEST}"
-    return fetch_release(reader, read_artifact(artifact.content, digest=artifact.digest, target=target)).id
+    place = resolve_release(reader, LATEST)
+    return None if place is None else read_release(place, not_asked).id

@@ -11,13 +11,12 @@ from runbook_lib.basics.digest import digest_from_hex, digest_of
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry._import_operation import ImportOperation, failure
 from runbook_lib.container_registry.image_import import ImageImporter, Pace
-from runbook_lib.container_registry.reader import ContainerRegistryReader, may_follow
+from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest, may_follow
 from runbook_lib.errors import RunbookError
-from runbook_lib.release.fetch import FetchedRelease
+from runbook_lib.release.hop import Release, SignedArtifact
 from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import Pin, ReleaseId
 from runbook_lib.release.storage import ARTIFACT, CONTENT, SIGNATURE
-from runbook_lib.release.verification import VerifiedRelease
 from runbook_lib.trust.signature import TrustPolicy, VerifiedSignature
 from runbooks import import_images, import_manifest
 from tests.support.fake_clock import FakeClock
@@ -49,13 +48,12 @@ def manifest_facts(**fields: Any) -> import_manifest.Facts:
         release_tag="latest",
         allow_downgrade=False,
         now=datetime(2026, 11, 23, tzinfo=timezone.utc),
-        offered=FetchedRelease(
-            digest=D1,
-            content=b"{}",
+        offered=Release(
             id=ReleaseId(VERSION, digest_from_hex(SHA256)),
+            signed=SignedArtifact(artifact=Manifest(D1, b"{}"), signature_digest=D3, envelope=b"e", verified=VERIFIED),
+            content=b"{}",
             manifest=parse(json.dumps(DOCUMENT).encode()),
         ),
-        signature=VerifiedRelease(digest=D1, content=b"{}", signature_digest=D3, envelope=b"e", verified=VERIFIED),
         installed=(),
         missing=(CONTENT, ARTIFACT, SIGNATURE),
         tags={VERSION: None, "latest": None},

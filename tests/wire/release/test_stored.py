@@ -140,7 +140,7 @@ def test_what_could_not_be_looked_at_is_not_taken_for_no_release(
     put(customer, release_maker.stored_parts(VERSION, digest_of(CONTENT), CONTENT))
     stored = (ReleaseId(VERSION, digest_of(CONTENT)),)
     with context_as(lab, lab.env["VIBEDATA_UAMI_CLIENT_ID"], monkeypatch) as known:
-        assert [one.release for one in verified_releases(known, stored)] == list(stored)
+        assert [one.id for one in verified_releases(known, stored)] == list(stored)
     with (
         context_as(lab, "99999999-8888-7777-6666-555555555555", monkeypatch) as unknown,
         pytest.raises(RunbookError) as caught,
