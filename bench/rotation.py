@@ -12,9 +12,12 @@ from typing import Any
 
 from bench.customer import Customer, Report, customer
 from bench.figures import Figure
-from publisher.rotation.acr_token_run import AcrTokenRotation
-from publisher.rotation.hmac_key_run import HmacRotation
+from publisher.rotation.acr_token import Facts as TokenFacts
+from publisher.rotation.acr_token_credential import acr_token_rotation_run
+from publisher.rotation.hmac_key import Facts as KeyFacts
+from publisher.rotation.hmac_key_credential import hmac_key_rotation
 from publisher.rotation.plan import Request
+from publisher.rotation.run import RotationRun
 from publisher.session import publisher_clients, publisher_tables, subscription_clients, token_resource
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from vibedata import lab_process
@@ -72,8 +75,8 @@ def _journal(one: Customer) -> Sequence[Mapping[str, Any]]:
     return requests
 
 
-def _key(one: Customer) -> HmacRotation:
-    return HmacRotation(
+def _key(one: Customer) -> RotationRun[KeyFacts]:
+    return hmac_key_rotation(
         instance_id=one.session.settings.instance_id,
         request=REQUEST,
         clients=publisher_clients(one.session.settings, one.session.clients, os.environ, SYSTEM_CLOCK),
@@ -84,10 +87,10 @@ def _key(one: Customer) -> HmacRotation:
     )
 
 
-def _token(one: Customer) -> AcrTokenRotation:
+def _token(one: Customer) -> RotationRun[TokenFacts]:
     token = token_resource(os.environ)
     settings, clients = one.session.settings, one.session.clients
-    return AcrTokenRotation(
+    return acr_token_rotation_run(
         instance_id=settings.instance_id,
         request=REQUEST,
         tables=publisher_tables(settings, clients, os.environ, SYSTEM_CLOCK),

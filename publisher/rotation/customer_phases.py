@@ -7,14 +7,14 @@ credential is gone it is sent again, and where something else came into use anot
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
-from publisher.rotation.plan import RETIRE
-from publisher.rotation.record import CUSTOMER_STATES, CustomerState, Rotation, RotationRecords
+from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError, publisher
 from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.rotation.parameters import delivery_of
+from runbook_lib.rotation.states import STATES, Phase, State
 
 # Runs a runbook at the customer's and returns its result, the JSON object of its last line
 # (docs/design.md#running-a-runbook).
@@ -58,7 +58,7 @@ class CustomerPhases:
         self._clock = clock
         self._wrapping_key: WrappingKey | None = None
 
-    def run(self, rotation: Rotation, phase: str, **parameters: Any) -> Rotation:
+    def run(self, rotation: Rotation, phase: Phase, **parameters: Any) -> Rotation:
         """Run a phase, record how far the customer's side is by its report, and return the record.
 
         Raises PhaseError where the phase fails, also when it was tried again; RunbookError VD-ROTATION-034 where
@@ -69,7 +69,7 @@ class CustomerPhases:
             given |= {"rotation_id": rotation.rotation_id, "delivery": rotation.delivery}
         elif phase != "prepare":  # which sees to the wrapping key alone before anything is sent
             given["rotation_id"] = rotation.rotation_id
-        if phase == RETIRE:
+        if phase == "retire":
             # When it may be retired is decided here, where it is known what is still accepted.
             given["overlap_seconds"] = 0
         if rotation.expires:
@@ -82,11 +82,11 @@ class CustomerPhases:
         key = WrappingKey(jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version")))
         self._wrapping_key = key if key.jwk and key.version else self._wrapping_key
         state = _text(report.get("state"))
-        if state not in CUSTOMER_STATES:
+        if state not in STATES:
             raise publisher.PHASE_FAILED.error(f"phase {phase} reports no state", target=self._runbook)
-        return self._record(rotation, cast(CustomerState, state))
+        return self._record(rotation, state)
 
-    def _record(self, rotation: Rotation, state: CustomerState) -> Rotation:
+    def _record(self, rotation: Rotation, state: State) -> Rotation:
         """Record how far the customer's side is, on the row as it is now and only forward: while the job ran, another
         run may have come further, or ended the rotation."""
         for _ in range(TRIES):

@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Final
 
 from runbook_lib.errors import component_registry
 
@@ -61,7 +62,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 REGISTERED, VANISHED = "registered", "vanished"
 # Partition of table Components with what watches over the components: no release names it, it is check_health's alone.
 OBSERVABILITY = "observability"
-CURRENT, FORMER = "current", "former"
+CURRENT: Final = "current"
+FORMER = "former"
 
 # Table Storage's limits (docs/azure-facts.md#table-storage).
 MAX_BATCH_ROWS = 100

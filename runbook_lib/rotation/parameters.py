@@ -8,11 +8,11 @@ from uuid import UUID
 
 from runbook_lib.basics import base64url
 from runbook_lib.errors import run
-from runbook_lib.rotation.request import Phase
+from runbook_lib.rotation.request import RequestedPhase
 from runbook_lib.rotation.rules import OVERLAP_SECONDS
 from runbook_lib.run.parameters import CommonParameters
 
-PHASES: tuple[str, ...] = get_args(Phase)
+PHASES: tuple[str, ...] = get_args(RequestedPhase)
 # RSA-3072's block (RFC 8017, 7.1.1).
 WRAPPED_BYTES = 384
 MAX_OVERLAP_SECONDS = 30 * 24 * 3600

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from runbook_lib.rotation.states import Phase, State
 from runbook_lib.rotation.versions import (
-    State,
     VaultFacts,
     Version,
     former,
@@ -19,7 +19,8 @@ from runbook_lib.rotation.versions import (
     unstaged_state,
 )
 
-Phase = Literal["prepare", "stage", "test", "promote", "retire", "auto"]
+# What a run may ask for: a phase, or whichever is next.
+RequestedPhase = Literal[Phase, "auto"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Request:
     meant (rule 11), "" for whatever the rotation has; brings: the delivery that the wrapped credential is, "" for none.
     """
 
-    phase: Phase
+    phase: RequestedPhase
     secret: str
     rotation_id: str
     credential_id: str

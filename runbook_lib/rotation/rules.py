@@ -46,12 +46,12 @@ from runbook_lib.change import Change, NoChange
 from runbook_lib.errors import RunbookError, rotation
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.rotation.kinds import CREATE, DISABLE, PROMOTE, RECOVER, STAGE, TEST, SecretVersion, VaultObject
-from runbook_lib.rotation.request import Phase, Request, held, means, state_for
+from runbook_lib.rotation.request import Request, held, means, state_for
+from runbook_lib.rotation.states import Phase, State
 from runbook_lib.rotation.versions import (
     USABLE,
     WRAPPING_KEY,
     Secret,
-    State,
     VaultFacts,
     former,
     in_use_since,
@@ -268,7 +268,7 @@ def _not_staged(request: Request, seen: VaultFacts) -> RunbookError:
     return rotation.PHASE_TOO_EARLY.error("nothing is staged; phase stage comes first", target=target)
 
 
-_PHASES: Mapping[str, Callable[[Decision, VaultFacts], Decision]] = {
+_PHASES: Mapping[Phase, Callable[[Decision, VaultFacts], Decision]] = {
     "prepare": _prepare,
     "stage": _stage,
     "test": _test,

@@ -7,9 +7,8 @@ the rules.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-State = Literal["none", "prepared", "pending", "tested", "promoted", "retired"]
+from runbook_lib.rotation.states import State
 
 WRAPPING_KEY = "vibedata-wrapping"
 # The tags of a version, beside the one with its credential's id.

@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from publisher.rotation.hmac_key import PROMOTE, KeyChange
-from publisher.rotation.hmac_key_run import HmacRotation
+from publisher.rotation.hmac_key import Facts as KeyFacts
 from publisher.rotation.plan import Step
+from publisher.rotation.run import RotationRun
 from runbook_lib.change import Action
 from runbook_lib.errors import RunbookError
 from runbook_lib.request_signing.signer import SigningKey
@@ -158,7 +159,7 @@ def test_a_newer_rotation_is_noticed(side: PublisherSide) -> None:
 class Met:
     """A run that meets something just before it changes a key's record for the first time."""
 
-    def __init__(self, rotating: HmacRotation, met: Callable[[], object]) -> None:
+    def __init__(self, rotating: RotationRun[KeyFacts], met: Callable[[], object]) -> None:
         self._rotating = rotating
         self._met: Callable[[], object] | None = met
 
