@@ -4,7 +4,6 @@ import argparse
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Protocol
 
 from publisher.rotation.customer_phases import RunRunbook
@@ -102,7 +101,7 @@ def run_rotation(arguments: argparse.Namespace, session: AzureSession, rotating:
         plan = rotating.preview()
         rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
         text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
-        changes = [asdict(change) for change in plan.changes]
+        changes = [change.as_json() for change in plan.changes]
         show(arguments.output, result={"status": "planned", **instance, "changes": changes}, text=text)
         return 0
     outcome = drive(rotating, wait=arguments.wait, report=report, redactor=session.redactor, clock=SYSTEM_CLOCK)
@@ -122,7 +121,7 @@ def result_json(newest: Rotation | None, outcome: Outcome) -> dict[str, Any]:
         "rotation_id": newest.rotation_id if newest else None,
         "credential_id": newest.credential_id if newest else None,
         "changed": sum(each.outcome == "done" for each in outcome.results),
-        "changes": [{**asdict(each.change), "outcome": each.outcome} for each in outcome.results],
+        "changes": [{**each.change.as_json(), "outcome": each.outcome} for each in outcome.results],
         "next": rfc3339(outcome.resume_at) if outcome.resume_at else None,
         "error": failed.error.as_json() if failed and failed.error else None,
     }

@@ -15,7 +15,7 @@ from vibedata.change_errors import name_any
 
 
 class Rotating(Protocol):
-    """One run of a rotation, as publisher.rotation.hmac_key_run and publisher.rotation.acr_token_run have it."""
+    """One run of a rotation, as publisher.rotation.run.RotationRun is."""
 
     def next_step(self) -> Step:
         """Look, and return what is to be done now."""

@@ -145,6 +145,8 @@ def test_a_run_that_begins_none_names_none(side: PublisherSide) -> None:
     assert rotating.newest is not None and not rotating.newest.open
     result = result_json(rotating.newest, outcome)
     assert (result["rotation_id"], result["credential_id"], result["status"]) == (None, None, "failed")
+    told = {"stage", "action", "target", "before", "after", "outcome"}  # not what a change carries for its action
+    assert {frozenset(change) for change in result["changes"]} == {frozenset(told)}
 
 
 def test_a_newer_rotation_is_noticed(side: PublisherSide) -> None:
