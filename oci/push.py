@@ -6,7 +6,6 @@ finds a whole, signed release, at any time. Signatures of other builds of the sa
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from runbook_lib.errors import release as release_errors
 from runbook_lib.release.fetch import resolve_release
 from runbook_lib.release.hop import not_asked, read_release
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, version_key
+from runbook_lib.workers import side_by_side
 
 # Requests in flight at once. Each upload holds one piece in memory (oci/container_registry/writer.py, PIECE_BYTES).
 MAX_PARALLEL = 8
@@ -95,7 +95,7 @@ class Push:
         images = self._built.manifest.images
         looks: list[Callable[[], str | None]] = [partial(self._held_at, place) for place in self._wanted]
         looks += [partial(self._writer.manifest_digest, image.repository, image.digest) for image in images]
-        found = _side_by_side(looks)
+        found = side_by_side(lambda look: look(), looks, at_once=MAX_PARALLEL)
         held, of_images = found[: len(self._wanted)], found[len(self._wanted) :]
         missing = tuple(image.name for image, digest in zip(images, of_images, strict=True) if digest is None)
         return Facts(
@@ -229,8 +229,3 @@ def descriptor_of(signature: Artifact) -> Descriptor:
         artifact_type=signature.artifact_type,
         annotations=signature.annotations,
     )
-
-
-def _side_by_side(looks: Sequence[Callable[[], str | None]]) -> list[str | None]:
-    with ThreadPoolExecutor(MAX_PARALLEL) as threads:
-        return list(threads.map(lambda look: look(), looks))

@@ -8,7 +8,6 @@ warning. What the release names and the group lacks is an error, and nothing is 
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -41,6 +40,7 @@ from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
 from runbook_lib.vault.credential_states import CredentialState, read_credential_states
+from runbook_lib.workers import side_by_side
 
 # Runbooks' texts read at once; each is up to 1 MiB.
 TEXTS_AT_ONCE = 4
@@ -173,8 +173,7 @@ def _texts(context: Context, names: set[str]) -> dict[str, str]:
         text = account.published_text(name.rpartition("/")[2])
         return "" if text is None else hashlib.sha256(text).hexdigest()
 
-    with ThreadPoolExecutor(TEXTS_AT_ONCE) as readers:
-        return dict(zip(names, readers.map(sha256, names), strict=True))
+    return dict(zip(names, side_by_side(sha256, names, at_once=TEXTS_AT_ONCE), strict=True))
 
 
 def _warnings(facts: Facts) -> Iterator[RunbookError]:

@@ -7,7 +7,6 @@ that it imports, and that it can see what it needs. What each lacks is a row of 
 
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +25,7 @@ from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
+from runbook_lib.workers import side_by_side
 
 NAME = "validate_runbooks"
 TRY: ActionKind[str] = ActionKind("try", stage=1)
@@ -86,9 +86,9 @@ def _lacks(
             return missing
         return (Shortcoming("name", f"published is {found or 'nothing'}, not {wanted}"), *missing)
 
-    with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
-        found = looks.map(lambda pin: look_at(pin.name, pin.script_sha256), manifest.runbooks)
-        return dict(zip((pin.name for pin in manifest.runbooks), found, strict=True))
+    pins = manifest.runbooks
+    found = side_by_side(lambda pin: look_at(pin.name, pin.script_sha256), pins, at_once=LOOKS_AT_ONCE)
+    return dict(zip((pin.name for pin in pins), found, strict=True))
 
 
 def plan(facts: Facts) -> Plan:

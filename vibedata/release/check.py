@@ -4,7 +4,6 @@ Each check rests on the one before it, so the first that fails is the last that 
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from runbook_lib.trust.certificates import read_chain
 from runbook_lib.trust.envelope import JWS, read_envelope
 from runbook_lib.trust.good_signature import GoodSignature, first_good_signature
 from runbook_lib.trust.signature import Subject, TrustPolicy
+from runbook_lib.workers import side_by_side
 
 # Lookups at once, far from a container registry's rate (docs/azure-facts.md#importing-images).
 LOOKUPS_AT_ONCE = 8
@@ -113,8 +113,8 @@ def _check(place: CheckedPlace, policy: TrustPolicy, now: datetime, findings: Fi
     passed("expiry", f"may be installed until {rfc3339(manifest.expires_at)}")
     findings.failed = "content"
     pins = place.pins(manifest)
-    with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as lookups:
-        missing = [pin for pin, there in zip(pins, lookups.map(place.has, pins), strict=True) if not there]
+    found = side_by_side(place.has, pins, at_once=LOOKUPS_AT_ONCE)
+    missing = [pin for pin, there in zip(pins, found, strict=True) if not there]
     if missing:
         named = ", ".join(f"{pin.repository}@{pin.digest}" for pin in missing[:MAX_NAMED])
         raise build.PINNED_ARTIFACT_MISSING.error(f"{len(missing)} of {len(pins)} are missing: {named}")
