@@ -8,10 +8,10 @@ who has rights on data alone.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from runbook_lib.azure.settings import Settings
@@ -25,7 +25,7 @@ from runbook_lib.release.model import ReleaseId
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
-    from azure.storage.blob import BlobServiceClient
+    from azure.storage.blob import BlobClient, BlobServiceClient
 
 CONTAINER = "release-manifests"
 # What a release consists of here, by the end of the blob's name.
@@ -186,26 +186,42 @@ def read_back(blob_service: "BlobServiceClient", release: ReleaseId) -> bytes | 
 
 
 def store_once(blob_service: "BlobServiceClient", release: ReleaseId, part: str, content: bytes) -> None:
-    """Write a part of a release, unless it is there with the same content.
+    """Write a part of a release, unless it is there with the same content. Raises as `write_once` does."""
+    from azure.storage.blob import ContentSettings
+
+    def found() -> str | None:
+        there = read_part(blob_service, release, part)
+        return None if there is None else digest_of(there.content)
+
+    write_once(
+        blob_service.get_blob_client(CONTAINER, blob_name(release, part)),
+        content,
+        digest=digest_of(content),
+        found=found,
+        content_settings=ContentSettings(content_type=_CONTENT_TYPES[part]),
+    )
+
+
+def write_once(
+    client: "BlobClient", content: BinaryIO | bytes, *, digest: str, found: Callable[[], str | None], **options: Any
+) -> None:
+    """Write a blob, unless it is there with the same content.
 
     The write may be repeated after a lost answer: it then meets its own blob, which is as good as written.
-    Raises RunbookError VD-STORAGE-002 (the account takes no data), VD-STORAGE-003 (another content is there), and
+    Parameters: digest, of the content; found, returns that of what is there now, None for nothing; options, of
+    `upload_blob`. Raises RunbookError VD-STORAGE-002 (the account takes no data), -003 (another content is there), and
     azure.core's errors where the service could not be reached.
     """
     from azure.core.exceptions import HttpResponseError
-    from azure.storage.blob import ContentSettings
 
-    name = blob_name(release, part)
     try:
-        blob_service.get_blob_client(CONTAINER, name).upload_blob(
-            content, overwrite=False, content_settings=ContentSettings(content_type=_CONTENT_TYPES[part])
-        )
+        client.upload_blob(content, overwrite=False, **options)
     except HttpResponseError as error:
-        if error.status_code == 409 and (there := read_part(blob_service, release, part)) is not None:
-            if there.content == content:
-                return
-            raise release_errors.STORED_FILE_DIFFERS.error(
-                "another content is there", target=f"{CONTAINER}/{name}"
-            ) from error
+        target = f"{client.container_name}/{client.blob_name}"
+        there = found() if error.status_code == 409 else None
+        if there == digest:
+            return
+        if there is not None:
+            raise release_errors.STORED_FILE_DIFFERS.error(f"its content has {there}", target=target) from error
         detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
-        raise release_errors.STORAGE_TAKES_NO_DATA.error(detail, target=f"{CONTAINER}/{name}") from error
+        raise release_errors.STORAGE_TAKES_NO_DATA.error(detail, target=target) from error
