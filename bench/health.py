@@ -16,7 +16,8 @@ from bench.figures import Figure
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.managed_resources import ManagedResources, Resource
-from runbook_lib.component_registry.schema import COMPONENTS, POLICIES, REGISTERED, Row, batches
+from runbook_lib.component_registry.policies import POLICIES
+from runbook_lib.component_registry.schema import COMPONENTS, REGISTERED, Row, batches
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.health.probes.many import PROBE_SECONDS
 from runbook_lib.network.retry import NetworkRetryPolicy

@@ -19,6 +19,7 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import RUNBOOKS, Claim, Found, claims, found
 from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, ManagedResources, Resource
+from runbook_lib.component_registry.policies import POLICIES
 from runbook_lib.component_registry.rows import (
     GONE_COMPONENT,
     GONE_RESOURCE,
@@ -99,7 +100,7 @@ class Facts:
             yield from map(credential_row, self.credentials)
         elif table == component_registry.RELEASES:
             yield release_row(self.manifest, self.release_digest)
-        elif table == component_registry.POLICIES:
+        elif table == POLICIES:
             yield policy_row(self.manifest)
         else:
             yield schema_row()

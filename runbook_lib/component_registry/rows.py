@@ -11,13 +11,11 @@ from runbook_lib.basics.clock import rfc3339
 from runbook_lib.basics.digest import is_digest
 from runbook_lib.component_registry.health_states import STATES, STREAK_LIMIT
 from runbook_lib.component_registry.managed_resources import Resource
-from runbook_lib.component_registry.network_policy import PARTITION as POLICY
-from runbook_lib.component_registry.network_policy import ROW as NETWORK_RETRY_POLICIES
+from runbook_lib.component_registry.policies import NETWORK_RETRY_POLICIES, PARTITION, POLICIES
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
     CREDENTIALS,
     CURRENT,
-    POLICIES,
     REGISTERED,
     RELEASES,
     RESOURCES,
@@ -130,10 +128,10 @@ def component_row(claim: "Claim", found: "Found") -> Row:
 
 
 def policy_row(manifest: ReleaseManifest) -> Row:
-    """Return the row of the network retry policy, which runbook_lib.component_registry.network_policy reads."""
+    """Return the row of the network retry policy, which runbook_lib.component_registry.policies reads."""
     policy = manifest.network_retry_policies
     columns: dict[str, Value] = {"max_retries": policy.max_retries, "delay_seconds": policy.delay_seconds}
-    return Row(table=POLICIES, partition=POLICY, name=NETWORK_RETRY_POLICIES, columns=columns)
+    return Row(table=POLICIES, partition=PARTITION, name=NETWORK_RETRY_POLICIES, columns=columns)
 
 
 def release_row(manifest: ReleaseManifest, digest: str) -> Row:

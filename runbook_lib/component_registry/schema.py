@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+from runbook_lib.component_registry.policies import POLICIES
 from runbook_lib.errors import component_registry
 
 SCHEMA, COMPONENTS, RESOURCES = "Schema", "Components", "Resources"
-POLICIES, RELEASES, CREDENTIALS = "Policies", "Releases", "Credentials"
+RELEASES, CREDENTIALS = "Releases", "Credentials"
 TABLES = (SCHEMA, COMPONENTS, RESOURCES, POLICIES, RELEASES, CREDENTIALS)
 # What this runbook knows. It goes up when an older runbook could misread or spoil what a newer one writes.
 SCHEMA_VERSION = 1
