@@ -7,7 +7,6 @@ POST /v1/instances/{instance id}/ping | health | deployment
     503                                             not now
 """
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,8 @@ from publisher.callback_api.gate import UNAVAILABLE, Answer, Log
 from publisher.callback_api.keys import PATH
 from publisher.callback_api.reports import InstanceReports, Report
 from publisher.callback_api.wsgi_asgi import KEY_ID, wsgi_answer
-from runbook_lib.callbacks.payloads import KINDS, UUID_FORM, PayloadRefusedError, parse
+from runbook_lib.basics.forms import UUID, fits
+from runbook_lib.callbacks.payloads import KINDS, PayloadRefusedError, parse
 from runbook_lib.request_signing.verifier import UnavailableError
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class CallbackApi:
         if environ.get("CONTENT_TYPE") != "application/json":
             raise _NotAcceptedError(415, "a report's Content-Type is application/json")
         report_id = environ.get("HTTP_IDEMPOTENCY_KEY", "")
-        if not re.fullmatch(UUID_FORM.pattern, report_id):
-            raise _NotAcceptedError(400, f"Idempotency-Key takes {UUID_FORM.takes}")
+        if not fits(UUID, report_id):
+            raise _NotAcceptedError(400, f"Idempotency-Key takes {UUID[1]}")
         content = environ["wsgi.input"].read()
         try:
             payload = parse(kind, content)

@@ -7,18 +7,18 @@ that deliver at once may send the same report twice, which the publisher keeps o
 before it have been taken.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from runbook_lib.basics.clock import rfc3339
+from runbook_lib.basics.forms import UUID as UUID_FORM
+from runbook_lib.basics.forms import fits
 from runbook_lib.callbacks.client import CallbackClient, CallbackReport, callback_client
 from runbook_lib.callbacks.outcome import event_of, kept_nowhere, named
 from runbook_lib.callbacks.payloads import (
     MAX_DURATION_MS,
-    UUID_FORM,
     DeploymentProgress,
     Payload,
     PayloadRefusedError,
@@ -85,7 +85,7 @@ def payloads_of(
     given: where that is a UUID, the run is a deployment's step. A text of somebody's own does not leave. at: now, RFC
     3339.
     """
-    if re.fullmatch(UUID_FORM.pattern, deployment_id):
+    if fits(UUID_FORM, deployment_id):
         yield DeploymentProgress(
             instance_id=instance_id,
             at=at,

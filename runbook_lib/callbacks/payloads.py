@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from runbook_lib.basics import strict_json
+from runbook_lib.basics.forms import INSTANCE_ID, NAME, UUID
 from runbook_lib.release.model import ComponentType
 
 # Written here and not taken from where they are made: what leaves changes only where this file does. Tests hold them
@@ -63,11 +64,8 @@ class Items:
 
 Form: TypeAlias = Text | Choice | Whole | Items
 
-_INSTANCE_ID = Text(r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes")
 _TIME = Text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "RFC 3339 in UTC, with microseconds")
-UUID_FORM = Text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters")
 _RELEASE = Text(r"((0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2})?", "three numbers such as 2026.11.0; empty: unknown")
-_NAME = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "1 to 63 letters, digits, dots, dashes and underscores")
 COMPONENT_VERSION = Text(
     r"([A-Za-z0-9][A-Za-z0-9._+-]{0,63})?", "up to 64 letters, digits, dots, dashes, pluses; empty: unknown"
 )
@@ -84,7 +82,7 @@ def _told(form: Form, tells: str) -> Mapping[str, object]:
 class ComponentHealth:
     """One component of the release, and how it is."""
 
-    name: str = field(metadata=_told(_NAME, "the component's name in the publisher's release manifest"))
+    name: str = field(metadata=_told(Text(*NAME), "the component's name in the publisher's release manifest"))
     type: str = field(metadata=_told(Choice(get_args(ComponentType)), "its type in the release manifest"))
     version: str = field(metadata=_told(COMPONENT_VERSION, "its version in the release manifest"))
     health: str = field(metadata=_told(Choice(get_args(HealthState)), "its health state"))
@@ -95,7 +93,7 @@ class Payload:
     """What every report tells. Raises PayloadRefusedError where a field does not have its form."""
 
     kind: ClassVar[str] = ""
-    instance_id: str = field(metadata=_told(_INSTANCE_ID, "which instance: setting `instance_id`"))
+    instance_id: str = field(metadata=_told(Text(*INSTANCE_ID), "which instance: setting `instance_id`"))
     at: str = field(metadata=_told(_TIME, "when it was so, by the instance's clock"))
 
     def __post_init__(self) -> None:
@@ -130,7 +128,7 @@ class DeploymentProgress(Payload):
     """How a step of a deployment has ended."""
 
     kind: ClassVar[str] = "deployment"
-    correlation_id: str = field(metadata=_told(UUID_FORM, "which deployment: the id that its steps share"))
+    correlation_id: str = field(metadata=_told(Text(*UUID), "which deployment: the id that its steps share"))
     release_version: str = field(metadata=_told(_RELEASE, "the release that the step works at"))
     step: str = field(metadata=_told(_STEP, "the step: a runbook's name"))
     status: str = field(metadata=_told(Choice(get_args(StepStatus)), "how it ended"))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, get_args
 
-from runbook_lib.basics import strict_json
+from runbook_lib.basics import forms, strict_json
 from runbook_lib.basics.digest import DIGEST
 from runbook_lib.errors import RunbookError, release
 from runbook_lib.network.retry import MAX_DELAY_SECONDS, MAX_RETRIES
@@ -43,7 +43,7 @@ MAX_PROBE_SECONDS = 300
 MIN_STATUS, MAX_STATUS = 200, 599
 
 # Patterns match the whole text.
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+NAME = forms.NAME[0]
 RUNBOOK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"  # Automation's rule for runbooks (docs/azure-facts.md#runbooks-and-jobs)
 VERSION = r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})"
 CHANNEL = r"[a-z][a-z0-9-]{0,31}"
