@@ -8,8 +8,7 @@ from pathlib import Path
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.digest import DIGEST
-from runbook_lib.container_registry.reader import ContainerRegistryReader
-from runbook_lib.container_registry.tokens import AccessTokens
+from runbook_lib.container_registry.reader import new_reader
 from runbook_lib.container_registry.wire import PUBLISHER
 from runbook_lib.errors import build
 from runbook_lib.release.manifest import TAG
@@ -98,8 +97,8 @@ def _place(arguments: argparse.Namespace) -> CheckedPlace:
         return BuiltReleaseFolder(Path(arguments.reference))
     named = parse_reference(arguments.reference)
     wire = open_wire(named.host or default_host(), PUBLISHER, option="HOST/REPOSITORY:TAG")
-    tokens = AccessTokens(source=token_source(arguments, os.environ, wire), clock=SYSTEM_CLOCK)
-    return ContainerRegistryRelease(reader=ContainerRegistryReader(wire=wire, tokens=tokens), reference=named.reference)
+    reader = new_reader(wire, token_source(arguments, os.environ, wire), SYSTEM_CLOCK)
+    return ContainerRegistryRelease(reader=reader, reference=named.reference)
 
 
 def _is_folder(text: str) -> bool:
