@@ -7,7 +7,15 @@ from pathlib import Path
 
 from oci.bundling.bundle import Bundle, bundle
 from oci.bundling.closure import check_available
-from oci.bundling.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
+from oci.bundling.source_tree import (
+    LOCK_FILE,
+    Commit,
+    commit_of,
+    read_files,
+    release_time,
+    runbook_names,
+    sources_of,
+)
 from oci.files.writing import replaced_folder, writing
 from oci.layout.writer import Descriptor, LayoutWriter, canonical
 from oci.packages import package_lock

@@ -25,9 +25,9 @@ from runbook_lib.component_registry.rows import (
     GONE_RESOURCE,
     component_row,
     credential_row,
-    policy_row,
     release_row,
     resource_rows,
+    retry_policy_row,
     schema_row,
 )
 from runbook_lib.component_registry.schema import Batch, Key, Recorded, Row
@@ -101,7 +101,7 @@ class Facts:
         elif table == component_registry.RELEASES:
             yield release_row(self.manifest, self.release_digest)
         elif table == POLICIES:
-            yield policy_row(self.manifest)
+            yield retry_policy_row(self.manifest)
         else:
             yield schema_row()
 

@@ -13,7 +13,7 @@ from typing import Any
 from runbook_lib.automation.account import AutomationAccount, environment_of
 from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
 from runbook_lib.automation.package_import import package_state
-from runbook_lib.automation.publication import LOOKS_AT_ONCE, runbook_state, state_of
+from runbook_lib.automation.publication import LOOKS_AT_ONCE, published_state, runbook_state
 from runbook_lib.automation.trial import Shortcoming, shortcoming_of
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
@@ -80,7 +80,7 @@ def _lacks(
     manifest: ReleaseManifest, account: AutomationAccount, environment: str, missing: tuple[Shortcoming, ...]
 ) -> Mapping[str, tuple[Shortcoming, ...]]:
     def look_at(name: str, script_sha256: str) -> tuple[Shortcoming, ...]:
-        wanted = state_of(script_sha256, environment)
+        wanted = published_state(script_sha256, environment)
         found = runbook_state(account.runbook(name))
         if found == wanted:
             return missing

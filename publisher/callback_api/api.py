@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from publisher.callback_api.gate import UNAVAILABLE, Answer, Log
 from publisher.callback_api.keys import PATH
-from publisher.callback_api.reports import InstanceReports, Report
+from publisher.callback_api.reports import InstanceReport, InstanceReports
 from publisher.callback_api.wsgi_asgi import KEY_ID, wsgi_answer
 from runbook_lib.basics.forms import UUID, fits
 from runbook_lib.callbacks.payloads import KINDS, PayloadRefusedError, parse
@@ -63,7 +63,7 @@ class CallbackApi:
             )
         return wsgi_answer(Answer(200, {"accepted": True, "key_id": key_id}), start_response)
 
-    def _report(self, environ: "WSGIEnvironment", path: str, key_id: str) -> Report:
+    def _report(self, environ: "WSGIEnvironment", path: str, key_id: str) -> InstanceReport:
         """Return the report of a request. Raises _NotAcceptedError."""
         found = PATH.fullmatch(path.removeprefix(self._base_path))
         if found is None or found.group(2) not in KINDS:
@@ -83,4 +83,4 @@ class CallbackApi:
             raise _NotAcceptedError(422, str(error)) from None
         if payload.instance_id != instance_id:
             raise _NotAcceptedError(422, "the report is another instance's")
-        return Report(instance_id=instance_id, report_id=report_id, kind=kind, key_id=key_id, content=content)
+        return InstanceReport(instance_id=instance_id, report_id=report_id, kind=kind, key_id=key_id, content=content)

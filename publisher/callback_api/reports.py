@@ -20,7 +20,7 @@ COLUMN_CHARACTERS = 32_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class InstanceReport:
     """A report that has been verified and read. content: its JSON text, in ASCII or UTF-8."""
 
     instance_id: str
@@ -38,7 +38,7 @@ class InstanceReports:
         self._table = tables.get_table_client(TABLE)
         self._clock = clock
 
-    def keep(self, report: Report) -> Literal["kept", "known", "other"]:
+    def keep(self, report: InstanceReport) -> Literal["kept", "known", "other"]:
         """Keep a report, unless one of its id is there: the same is `known`, and stays; so does an `other` one.
 
         Raises runbook_lib.request_signing.verifier.UnavailableError.

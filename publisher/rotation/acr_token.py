@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 from publisher.rotation.plan import (
     Effect,
-    Request,
     RotationFacts,
+    RotationRequest,
     Rules,
     Step,
     number_of,
@@ -67,7 +67,7 @@ def free_slot(newest: Rotation | None, passwords: tuple[Password, ...]) -> str:
     return _other(by_age[-1].slot) if by_age else SLOTS[0]
 
 
-def _opening(request: Request, facts: Facts) -> list[Change]:
+def _opening(request: RotationRequest, facts: Facts) -> list[Change]:
     return _removals(facts.passwords) if request.emergency else []
 
 
@@ -77,7 +77,7 @@ def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
     return [*removals, *phases_left(PHASES, rotation, SECRET)]
 
 
-def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
+def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> Step:
     """Once both sides use the new password."""
     others = _others(rotation, facts)
     due = from_rfc3339(rotation.promoted_at) + timedelta(seconds=request.overlap_seconds)

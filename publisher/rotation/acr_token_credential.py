@@ -10,7 +10,7 @@ from publisher.rotation import acr_token as acr_token_rotation
 from publisher.rotation.acr_token import RULES, Facts, Password
 from publisher.rotation.customer_phases import OVER, CustomerPhases, PhaseError, RunRunbook
 from publisher.rotation.driven import DrivenRotation, Random
-from publisher.rotation.plan import Request
+from publisher.rotation.plan import RotationRequest
 from publisher.rotation.record import Rotation, RotationRecords
 from publisher.rotation.run import NewCredential, RotationRun, rotation_run
 from publisher.session import TokenResource
@@ -34,7 +34,7 @@ LIFE = timedelta(days=180)
 def acr_token_rotation_run(
     *,
     instance_id: str,
-    request: Request,
+    request: RotationRequest,
     tables: "TableServiceClient",
     subscription: AzureClients,
     token: TokenResource,

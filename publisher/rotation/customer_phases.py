@@ -30,7 +30,7 @@ OVER = rotation_errors.ROTATION_OVER.code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrappingKey:
+class WrappingPublicKey:
     """The customer's wrapping key. jwk: its public part as JSON; version: which of its versions that is."""
 
     jwk: str
@@ -56,7 +56,7 @@ class CustomerPhases:
         self._run_runbook = run_runbook
         self._records = records
         self._clock = clock
-        self._wrapping_key: WrappingKey | None = None
+        self._wrapping_key: WrappingPublicKey | None = None
 
     def run(self, rotation: Rotation, phase: Phase, **parameters: Any) -> Rotation:
         """Run a phase, record how far the customer's side is by its report, and return the record.
@@ -79,7 +79,9 @@ class CustomerPhases:
         except PhaseError as error:
             self._take_back(rotation, error.customer_code)
             raise
-        key = WrappingKey(jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version")))
+        key = WrappingPublicKey(
+            jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version"))
+        )
         self._wrapping_key = key if key.jwk and key.version else self._wrapping_key
         state = _text(report.get("state"))
         if state not in STATES:
@@ -131,7 +133,7 @@ class CustomerPhases:
             return sent
         raise publisher.OVERTAKEN.error("somebody else delivers the credential", target=rotation.rotation_id)
 
-    def wrapping_key(self, rotation: Rotation) -> WrappingKey:
+    def wrapping_key(self, rotation: Rotation) -> WrappingPublicKey:
         """Return the customer's wrapping key, as a phase of this run has reported it, or `prepare` does now."""
         if self._wrapping_key is None:
             self.run(rotation, "prepare")

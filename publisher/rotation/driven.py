@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
-from publisher.rotation.plan import Request, begins
+from publisher.rotation.plan import RotationRequest, begins
 from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import publisher
@@ -26,7 +26,7 @@ class DrivenRotation:
     """
 
     def __init__(
-        self, *, records: RotationRecords, instance_id: str, request: Request, clock: Clock, random: Random
+        self, *, records: RotationRecords, instance_id: str, request: RotationRequest, clock: Clock, random: Random
     ) -> None:
         self._records = records
         self._instance_id = instance_id

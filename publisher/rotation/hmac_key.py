@@ -21,8 +21,8 @@ from datetime import datetime, timedelta
 from publisher.custody.key_records import KeyRecord, KeyState
 from publisher.rotation.plan import (
     Effect,
-    Request,
     RotationFacts,
+    RotationRequest,
     Rules,
     Step,
     number_of,
@@ -115,7 +115,7 @@ def _changed(facts: Facts, change: KeyChange) -> Facts:
     )
 
 
-def _opening(request: Request, facts: Facts) -> list[Change]:
+def _opening(request: RotationRequest, facts: Facts) -> list[Change]:
     key_id, changes = facts.new.credential_id, _revocations(facts.keys) if request.emergency else []
     return [*changes, KEEP.change(key_id, f"secret of key {key_id}", None, "kept")]
 
@@ -149,7 +149,7 @@ def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
     return changes
 
 
-def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
+def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> Step:
     """Once both sides use the new key."""
     previous = [key for key in facts.keys if key.state == "previous"]
     if previous and facts.now < (due := _due(request, rotation, facts)):
@@ -174,7 +174,7 @@ def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
     return step(*changes, END.change(rotation, number_of(rotation), "open", "over"))
 
 
-def _due(request: Request, rotation: Rotation, facts: Facts) -> datetime:
+def _due(request: RotationRequest, rotation: Rotation, facts: Facts) -> datetime:
     """Return the end of the overlap, which begins when both sides use the new key."""
     key = next(key for key in facts.keys if key.key_id == rotation.credential_id)
     return from_rfc3339(key.promoted_at) + timedelta(seconds=request.overlap_seconds)

@@ -10,7 +10,7 @@ from publisher.rotation import hmac_key as hmac_rotation
 from publisher.rotation.customer_phases import RunRunbook
 from publisher.rotation.driven import DrivenRotation, Random
 from publisher.rotation.hmac_key import GRACE_SECONDS, RULES, Facts, KeyChange
-from publisher.rotation.plan import Request
+from publisher.rotation.plan import RotationRequest
 from publisher.rotation.record import Rotation, RotationRecords
 from publisher.rotation.run import NewCredential, RotationRun, rotation_run
 from runbook_lib.azure.clients import AzureClients
@@ -30,7 +30,7 @@ CHANGE_TRIES = 5
 def hmac_key_rotation(
     *,
     instance_id: str,
-    request: Request,
+    request: RotationRequest,
     clients: AzureClients,
     run_runbook: RunRunbook,
     redactor: Redactor,

@@ -42,7 +42,7 @@ class Effect(Generic[F, S]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class RotationRequest:
     """What the operator asks for.
 
     emergency: what is in use is believed stolen. supersede: the id of an open rotation that is given up for a new one;
@@ -79,13 +79,13 @@ class Rules(Generic[F]):
     begin: ActionKind[Rotation]
     phases: Mapping[Phase, ActionKind[Phase]]
     end: ActionKind[Rotation]
-    opening: Callable[[Request, F], Sequence[Change]]
+    opening: Callable[[RotationRequest, F], Sequence[Change]]
     delivery: Callable[[Rotation, F], Sequence[Change]]
-    retirement: Callable[[Request, Rotation, F], Step]
+    retirement: Callable[[RotationRequest, Rotation, F], Step]
     effects: Sequence[Effect[F, Any]]
 
 
-def next_step(rules: Rules[F], request: Request, facts: F) -> Step:
+def next_step(rules: Rules[F], request: RotationRequest, facts: F) -> Step:
     """Return what is to be done now.
 
     Raises RunbookError VD-ROTATION-034 (another rotation has taken the place of the one that this run drives), and what
@@ -103,7 +103,7 @@ def next_step(rules: Rules[F], request: Request, facts: F) -> Step:
     return step(*changes) if changes else rules.retirement(request, rotation, facts)
 
 
-def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
+def begins(request: RotationRequest, newest: Rotation | None, driven: str) -> bool:
     """Return whether a new rotation is to be begun. driven: the id of the rotation that this run drives already.
 
     Raises RunbookError VD-ROTATION-036 where the rotation that is to be given up is not open, nor given up already for
@@ -121,7 +121,7 @@ def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
     return request.emergency and not open_one.emergency
 
 
-def preview(rules: Rules[F], request: Request, facts: F) -> Plan:
+def preview(rules: Rules[F], request: RotationRequest, facts: F) -> Plan:
     """Return all that a run would do until the rotation is over, each change a stage of its own.
 
     What it would wait for is left out.

@@ -6,9 +6,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from publisher.custody.wrapping import wrap
 from publisher.rotation import plan as rotation_plan
-from publisher.rotation.customer_phases import CustomerPhases, RunRunbook, WrappingKey
+from publisher.rotation.customer_phases import CustomerPhases, RunRunbook, WrappingPublicKey
 from publisher.rotation.driven import DrivenRotation, Random
-from publisher.rotation.plan import Request, RotationFacts, Rules, Step
+from publisher.rotation.plan import RotationFacts, RotationRequest, Rules, Step
 from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Action, Plan
@@ -63,7 +63,7 @@ class RotationRun(Generic[F]):
         credential: PublisherCredential[F],
         rotation: DrivenRotation,
         phases: CustomerPhases,
-        request: Request,
+        request: RotationRequest,
     ) -> None:
         self._credential = credential
         self._rotation = rotation
@@ -141,7 +141,7 @@ class RotationRun(Generic[F]):
             return
         raise publisher.OVERTAKEN.error("somebody else delivers the credential", target=rotation.rotation_id)
 
-    def _deliver(self, rotation: Rotation, new: NewCredential, wrapping_key: WrappingKey) -> Rotation:
+    def _deliver(self, rotation: Rotation, new: NewCredential, wrapping_key: WrappingPublicKey) -> Rotation:
         """Record the credential as only the customer's vault can read it, and return the record."""
         return self._phases.deliver(
             rotation,
@@ -158,7 +158,7 @@ def rotation_run(
     *,
     records: RotationRecords,
     instance_id: str,
-    request: Request,
+    request: RotationRequest,
     runbook: str,
     run_runbook: RunRunbook,
     clock: Clock,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.basics.digest import is_digest
-from runbook_lib.component_registry.health_states import STATES, STREAK_LIMIT
+from runbook_lib.component_registry.health_states import HEALTH_STATES, STREAK_LIMIT
 from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.policies import NETWORK_RETRY_POLICIES, PARTITION, POLICIES
 from runbook_lib.component_registry.schema import (
@@ -127,7 +127,7 @@ def component_row(claim: "Claim", found: "Found") -> Row:
     )
 
 
-def policy_row(manifest: ReleaseManifest) -> Row:
+def retry_policy_row(manifest: ReleaseManifest) -> Row:
     """Return the row of the network retry policy, which runbook_lib.component_registry.policies reads."""
     policy = manifest.network_retry_policies
     columns: dict[str, Value] = {"max_retries": policy.max_retries, "delay_seconds": policy.delay_seconds}
@@ -239,7 +239,7 @@ def ill_columns(entity: Entity) -> tuple[str, ...]:
     """Return which columns of an entity of table Components are not of their form, in the order of the alphabet."""
     ill = [name for name in _TEXTS if not isinstance(entity.get(name, ""), str)]
     ill += [name for name in _NUMBERS if name in entity and _whole(entity, name) != entity[name]]
-    ill += [name for name in _HEALTHS if (entity.get(name) or UNKNOWN) not in STATES]
+    ill += [name for name in _HEALTHS if (entity.get(name) or UNKNOWN) not in HEALTH_STATES]
     streak = entity.get("healthStreak", 0)
     ill += [] if type(streak) is int and abs(streak) <= STREAK_LIMIT else ["healthStreak"]
     ill += [] if _names(entity.get("dependsOn")) is not None else ["dependsOn"]

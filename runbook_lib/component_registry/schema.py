@@ -109,7 +109,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """An entity as it was listed. content: `digest_of` its table's COLUMNS."""
+    """An entity as it was listed. content: `digest_of_columns` its table's COLUMNS."""
 
     etag: str
     state: str
@@ -173,7 +173,7 @@ def check_schema(entity: Entity) -> None:
         raise component_registry.SCHEMA_IS_NEWER.error(f"it is {seen}; this runbook knows {SCHEMA_VERSION}")
 
 
-def digest_of(columns: Entity, names: Sequence[str]) -> bytes:
+def digest_of_columns(columns: Entity, names: Sequence[str]) -> bytes:
     """Return a digest of the values of `names` in `columns`."""
     return hashlib.sha256(_json([columns.get(name) for name in names])).digest()[:_HASH_BYTES]
 
@@ -187,7 +187,7 @@ def changed(rows: Iterable[Row], recorded: Mapping[Key, Recorded]) -> Iterator[R
     """Yield the rows that `recorded`, of their table, does not have as wanted."""
     for row in rows:
         known = recorded.get(row.key)
-        if known is None or known.content != digest_of(row.columns, COLUMNS[row.table]):
+        if known is None or known.content != digest_of_columns(row.columns, COLUMNS[row.table]):
             yield row
 
 

@@ -27,7 +27,7 @@ def read_health_policy(tables: "TableServiceClient") -> tuple[HealthPolicy | Non
     return read_policy(tables, ROW, _policy, HealthPolicy())
 
 
-def policy_row(policy: HealthPolicy) -> Row:
+def health_policy_row(policy: HealthPolicy) -> Row:
     """Return the row that records a policy."""
     return Row(table=POLICIES, partition=PARTITION, name=ROW, columns=asdict(policy))
 

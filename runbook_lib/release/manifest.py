@@ -19,8 +19,8 @@ from runbook_lib.release.model import (
     ComponentType,
     DocumentName,
     DocumentPin,
-    Health,
     HealthKind,
+    HealthProbe,
     ImagePin,
     NetworkRetryPolicies,
     Pin,
@@ -201,10 +201,10 @@ def _component(value: object, where: str) -> Component:
     )
 
 
-def _health(value: object, where: str) -> Health:
+def _health(value: object, where: str) -> HealthProbe:
     fields = _fields(value, where, required=("kind",), optional=("path", "expected_status", "timeout_seconds"))
     status, seconds = fields.get("expected_status"), fields.get("timeout_seconds")
-    return Health(
+    return HealthProbe(
         kind=_one_of(fields["kind"], f"{where}.kind", get_args(HealthKind)),
         path=_optional_text(fields.get("path"), f"{where}.path", ORIGIN_FORM, MAX_LONG_TEXT, "/healthz?deep=1"),
         expected_status=None

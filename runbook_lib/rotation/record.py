@@ -25,7 +25,7 @@ from runbook_lib.rotation.request import held
 from runbook_lib.rotation.rules import Decision
 from runbook_lib.rotation.states import Standing
 from runbook_lib.rotation.versions import Secret, VaultFacts, Version, open_rotation, pending_name
-from runbook_lib.vault.credential_states import state_of
+from runbook_lib.vault.credential_states import secret_state
 
 PENDING: Standing = "pending"
 PREVIOUS: Standing = "previous"
@@ -117,7 +117,7 @@ def _row(kind: str, version: Version, state: Standing) -> Row:
 
 
 def _secret_row(kind: str, secret: str, newest: Version, now: datetime) -> Row:
-    state = state_of(enabled=newest.enabled, not_before=None, expires=newest.expires, now=now)
+    state = secret_state(enabled=newest.enabled, not_before=None, expires=newest.expires, now=now)
     expires = rfc3339(newest.expires) if newest.expires else ""
     columns = {"state": state, "notBefore": "", "expires": expires}
     return Row(table=CREDENTIALS, partition=kind, name=key_of(secret), columns=columns)

@@ -16,7 +16,7 @@ from publisher.rotation.acr_token_credential import acr_token_rotation_run
 from publisher.rotation.customer_phases import RunRunbook
 from publisher.rotation.hmac_key import Facts as KeyFacts
 from publisher.rotation.hmac_key_credential import hmac_key_rotation
-from publisher.rotation.plan import Request
+from publisher.rotation.plan import RotationRequest
 from publisher.rotation.run import RotationRun
 from publisher.session import publisher_clients, subscription_clients, token_resource
 from runbook_lib.azure.clients import AzureClients
@@ -29,7 +29,7 @@ from runbook_lib.runbook import main
 from runbooks import rotate_acr_token, rotate_hmac
 from tests.support.runbook_run import QuickClock
 from tests.support.running_lab import LabUnderTest
-from vibedata.rotation.drive import Outcome, Rotating, drive
+from vibedata.rotation.drive import DriveOutcome, Rotating, drive
 from vibedata.session import open_session
 
 RUNBOOKS = {runbook.RUNBOOK.name: runbook.RUNBOOK for runbook in (rotate_acr_token, rotate_hmac)}
@@ -66,7 +66,7 @@ class PublisherSide:
         token = token_resource(self.lab.env)
         return acr_token_rotation_run(
             instance_id=self.settings.instance_id,
-            request=Request(**{"overlap_seconds": 0, **request}),
+            request=RotationRequest(**{"overlap_seconds": 0, **request}),
             tables=self.clients.table_service,
             subscription=subscription_clients(self.settings, self.customer, token.subscription_id, self.clock),
             token=token,
@@ -79,7 +79,7 @@ class PublisherSide:
         """Return a new run of `vibedata rotate-hmac`."""
         return hmac_key_rotation(
             instance_id=self.settings.instance_id,
-            request=Request(**{"overlap_seconds": 0, **request}),
+            request=RotationRequest(**{"overlap_seconds": 0, **request}),
             clients=self.clients,
             run_runbook=self.run_runbook,
             redactor=self.redactor,
@@ -103,11 +103,11 @@ class PublisherSide:
         result: dict[str, Any] = json.loads(self.said[-1].splitlines()[-1])
         return result
 
-    def drive(self, rotating: Rotating, *, wait: bool = True) -> Outcome:
+    def drive(self, rotating: Rotating, *, wait: bool = True) -> DriveOutcome:
         """Drive a run as the command does."""
         return drive(rotating, wait=wait, report=self.said.append, redactor=self.redactor, clock=self.clock)
 
-    def succeed(self, rotating: Rotating) -> Outcome:
+    def succeed(self, rotating: Rotating) -> DriveOutcome:
         """Drive a run that must come to the rotation's end."""
         outcome = self.drive(rotating)
         assert outcome.failed is None and outcome.resume_at is None, "\n".join(self.said)

@@ -21,7 +21,7 @@ from runbook_lib.release.artifacts import (
 from runbook_lib.release.hop import read_release
 from runbook_lib.release.rules import check_installable
 from runbook_lib.release.trust_policy import trust_policy
-from vibedata.deployment.installed import installed_release
+from vibedata.deployment.installed import installed_release_id
 from vibedata.release.check import BuiltReleaseFolder
 
 
@@ -30,15 +30,15 @@ class LayoutArtifacts:
 
     Parameters: session, of the customer, whose pins say whom to trust, and who may have a newer release installed;
     allow_downgrade, that an older one is meant. Raises RunbookError VD-PUSH-001 where the folder holds no complete
-    build, VD-TRUST-050 (it is not signed), and what `first_good_signature`, `installed_release` and, as for an import,
-    `check_installable` raise.
+    build, VD-TRUST-050 (it is not signed), and what `first_good_signature`, `installed_release_id` and, as for an
+    import, `check_installable` raise.
     """
 
     def __init__(self, folder: Path, *, session: AzureSession, allow_downgrade: bool = False) -> None:
         policy, now = trust_policy(session.settings), SYSTEM_CLOCK.now()
         built = BuiltReleaseFolder(folder)
         release = read_release(built.resolve(), lambda artifact: built.verify(artifact, policy, now))
-        installed = installed_release(session)
+        installed = installed_release_id(session)
         check_installable(
             release.id,
             expires_at=release.manifest.expires_at,

@@ -7,7 +7,7 @@ from runbook_lib.release.hop import not_asked, read_release
 from runbook_lib.release.model import LATEST, ReleaseId
 
 
-def installed_release(session: AzureSession) -> ReleaseId | None:
+def installed_release_id(session: AzureSession) -> ReleaseId | None:
     """Return the release that the customer's `latest` points to, None before the first.
 
     Every byte of it is compared with its digest; who signed it is not asked, since it can only keep others out, as a

@@ -9,7 +9,7 @@ import pytest
 
 from publisher.custody.key_records import KeyRecord
 from publisher.rotation.hmac_key import GRACE_SECONDS, PHASES, RULES, Facts
-from publisher.rotation.plan import Request, after, next_step, preview
+from publisher.rotation.plan import RotationRequest, after, next_step, preview
 from publisher.rotation.record import Rotation
 from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError
@@ -29,11 +29,11 @@ def facts(**given: Any) -> Facts:
     return Facts(**{**start, **given})
 
 
-def request(**given: Any) -> Request:
-    return Request(**{"overlap_seconds": OVERLAP, **given})
+def request(**given: Any) -> RotationRequest:
+    return RotationRequest(**{"overlap_seconds": OVERLAP, **given})
 
 
-def steps(asked: Request, found: Facts) -> Iterator[tuple[Facts, Change | None, Facts]]:
+def steps(asked: RotationRequest, found: Facts) -> Iterator[tuple[Facts, Change | None, Facts]]:
     """Yield each change until the rotation is over, with what was before and after it; None for a wait."""
     while True:
         step = next_step(RULES, asked, found)
@@ -51,7 +51,7 @@ def steps(asked: Request, found: Facts) -> Iterator[tuple[Facts, Change | None, 
             found = made
 
 
-def last(asked: Request, found: Facts) -> Facts:
+def last(asked: RotationRequest, found: Facts) -> Facts:
     for *_, reached in steps(asked, found):
         found = reached
     return replace(found, driven="")
