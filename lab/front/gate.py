@@ -114,15 +114,14 @@ class Gate:
             answer = await _answered(request, handler, entry.service)
             entry.status = answer.status
             return answer
-        if fault.action in ("status", "throttle"):
+        if fault.does.answers:
             answer = injected(fault, entry.service)
             entry.status = answer.status
             return answer
-        if fault.action == "reset_before":
-            return await reset_connection(request)
-        request[ANSWER_DROPPED] = True
-        entry.status = (await _answered(request, handler, entry.service)).status
-        if fault.action == "kill_job" and entry.job_id is not None:
+        if fault.does.carries_out:
+            request[ANSWER_DROPPED] = True
+            entry.status = (await _answered(request, handler, entry.service)).status
+        if fault.does.kills_job and entry.job_id is not None:
             self.kill_job(entry.job_id)
         return await reset_connection(request)
 

@@ -240,17 +240,19 @@ def _bad_argument(message: str) -> _Refused:
 
 
 def _query_error(error: QueryRefusedError) -> web.Response:
-    syntax = error.code.startswith("SYN")
+    unparsed = error.unparsed
     cause: dict[str, Any] = {"code": error.code, "message": str(error)}
-    if syntax:
-        cause.update(line=error.line, pos=error.position, token=error.token)
+    if unparsed is not None:
+        cause.update(line=unparsed.line, pos=unparsed.position, token=unparsed.text)
     body = {
         "message": "The request had some invalid properties",
         "code": "BadArgumentError",
         "correlationId": str(uuid.uuid4()),
         "innererror": {
-            "code": "SyntaxError" if syntax else "SemanticError",
-            "message": "A recognition error occurred in the query." if syntax else "A semantic error occurred.",
+            "code": "SemanticError" if unparsed is None else "SyntaxError",
+            "message": (
+                "A semantic error occurred." if unparsed is None else "A recognition error occurred in the query."
+            ),
             "innererror": cause,
         },
     }
