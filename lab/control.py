@@ -5,8 +5,8 @@
     GET    /requests           the journal; filters service, job_id, method, since (a sequence number)
     GET    /requests/summary   counts by service, method and status; the same filters
     POST   /requests/search    which requests have sent what is sought (lab/front/request_copies.py)
-    GET    /faults             the faults in force; POST adds one, DELETE takes all back
-    GET    /latency            the latencies in force; POST adds one, DELETE takes all back
+    GET    /faults             the faults in force; POST adds one, DELETE takes all back and lets go what they hold up
+    GET    /latency            the latencies in force; POST adds one, DELETE takes all back, in the same way
     GET    /clock              the lab's time; POST {"advance_seconds"} or {"offset_seconds"} moves it
     POST   /reset              everything as at the start
 
@@ -143,7 +143,7 @@ class _Control:
         return web.json_response(fault.as_json(), status=201)
 
     async def _clear_faults(self, _request: web.Request) -> web.Response:
-        self._lab.gate.faults.clear()
+        self._lab.gate.take_back_faults()
         return web.json_response({"faults": []})
 
     async def _list_latencies(self, _request: web.Request) -> web.Response:
@@ -155,7 +155,7 @@ class _Control:
         return web.json_response(latency.as_json(), status=201)
 
     async def _clear_latencies(self, _request: web.Request) -> web.Response:
-        self._lab.gate.latencies.clear()
+        self._lab.gate.take_back_latencies()
         return web.json_response({"latencies": []})
 
     async def _clock(self, _request: web.Request) -> web.Response:

@@ -45,6 +45,9 @@ class Gate:
         self.on_first_request: Callable[[str], None] = lambda _job_id: None
         # What stands behind the gate, as the journal and faults name it.
         self.services: list[str] = []
+        # One for each request that is held up, by latencies and by faults; when it is set, the request goes on.
+        self._late: set[asyncio.Event] = set()
+        self._delayed: set[asyncio.Event] = set()
         self._jobs_seen: set[str] = set()
         self._jobs: weakref.WeakKeyDictionary[asyncio.BaseTransport, str | None] = weakref.WeakKeyDictionary()
 
@@ -57,12 +60,22 @@ class Gate:
         """
         return self.latencies.operation_seconds(name, service=service, otherwise=otherwise)
 
+    def take_back_faults(self) -> None:
+        """Forget the faults; a request that one of them holds up goes on."""
+        self.faults.clear()
+        _let_go(self._delayed)
+
+    def take_back_latencies(self) -> None:
+        """Forget the latencies; a request that one of them holds up goes on."""
+        self.latencies.clear()
+        _let_go(self._late)
+
     def reset(self) -> None:
         """Forget journal, copies, faults and latencies."""
         self.journal.clear()
         self.copies.clear()
-        self.faults.clear()
-        self.latencies.clear()
+        self.take_back_faults()
+        self.take_back_latencies()
         self._jobs_seen.clear()
 
     def middleware(
@@ -115,8 +128,8 @@ class Gate:
         service, method = entry.service, request.method
         seconds = self.latencies.seconds(service=service, method=method, path=path)
         delay, fault = self.faults.due(service=service, method=method, path=path, job_id=entry.job_id)
-        if seconds + delay:
-            await asyncio.sleep(seconds + delay)
+        await _held(seconds, self._late)
+        await _held(delay, self._delayed)
         entry.fault = fault.action if fault else "delay" if delay else None
         if fault is None:
             answer = await _answered(request, handler, entry.service, errors)
@@ -156,6 +169,25 @@ def injected(fault: Fault, errors: ErrorShape) -> web.Response:
     if fault.status < 400:
         return web.Response(status=fault.status, headers=headers)
     return answers.refusal(errors, fault.status, "Injected by the lab.", headers, code=fault.code, form=fault.form)
+
+
+async def _held(seconds: float, held: set[asyncio.Event]) -> None:
+    """Hold a request up for so many seconds, or until its event in `held` is set."""
+    if not seconds:
+        return
+    goes_on = asyncio.Event()
+    held.add(goes_on)
+    try:
+        await asyncio.wait_for(goes_on.wait(), seconds)
+    except asyncio.TimeoutError:
+        return  # it has been held up for as long as it was to be
+    finally:
+        held.discard(goes_on)
+
+
+def _let_go(held: set[asyncio.Event]) -> None:
+    for each in held:
+        each.set()
 
 
 async def _answered(request: web.Request, handler: Handler, service: str, errors: ErrorShape) -> web.StreamResponse:
