@@ -5,16 +5,15 @@ wording (MissingApiVersionParameter, InvalidApiVersionParameter, NoRegisteredPro
 InvalidResourceType, SubscriptionNotFound, ResourceGroupNotFound, ResourceNotFound) and their order, which is ARM's: the
 api-version is looked at before the token; names and types compared without case; an empty segment of a path is none
 (`//subscriptions`, as clients write whose endpoint ends in a slash). An api-version that is newer than the newest one
-known, and not of the future, is taken as that; any other is refused. Left out: what role assignments grant (both
-identities of the lab have every right; a test that wants a 403 injects it), locks, tags, deployments. Sources: learn
-common-deployment-errors, request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
+known, and not of the future, is taken as that; any other is refused; roles and deny assignments, where the lab judges
+by them (lab/authorization). Left out: locks, tags, deployments. Sources: learn common-deployment-errors,
+request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
 
 A provider adds its resource types with `Arm.provider`:
 
     def register(arm: Arm) -> None:
         arm.provider("Microsoft.Automation", "automationAccounts/{account}/runbooks/{runbook}", ("2024-10-23",),
                      {"GET": get_runbook, "PUT": put_runbook})
-
 where `async def get_runbook(request, names) -> web.Response`, `names` being {"account": ..., "runbook": ...}. A handler
 refuses by raising ArmRefusal. It is only called for the lab's own subscription, resource group and top-level resource.
 Customer and publisher have a subscription each, of which the other's identities are refused (lab/entra/access.py).
