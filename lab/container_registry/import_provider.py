@@ -8,7 +8,6 @@ Azure/azure-cli#10938; the status is not). Every import runs at once and takes `
 least. Left out: registries of other resource groups as `resourceId`, other operations on the resource.
 """
 
-import asyncio
 import re
 import uuid
 from collections.abc import Mapping
@@ -46,7 +45,7 @@ def register(arm: Arm, store: ContainerRegistryStore) -> None:
         target = _target(body, tag)
 
         async def take_time() -> None:
-            await asyncio.sleep(lab.gate.operation_seconds(OPERATION))
+            await lab.gate.operation(OPERATION)
 
         operation_id = f"registries-{uuid.uuid4()}"
         failed = f"Operation {operation_id} failed. Resource {resource}{names['registry']}"

@@ -45,7 +45,7 @@ class Gate:
         self.on_first_request: Callable[[str], None] = lambda _job_id: None
         # What stands behind the gate, as the journal and faults name it.
         self.services: list[str] = []
-        # One for each request that is held up, by latencies and by faults; when it is set, the request goes on.
+        # One for each request or operation that is held up, by latencies and by faults; when it is set, that goes on.
         self._late: set[asyncio.Event] = set()
         self._delayed: set[asyncio.Event] = set()
         self._jobs_seen: set[str] = set()
@@ -60,13 +60,17 @@ class Gate:
         """
         return self.latencies.operation_seconds(name, service=service, otherwise=otherwise)
 
+    async def operation(self, name: str) -> None:
+        """Take as long as what goes on after a request (e.g. `importImage`) is to take."""
+        await _held(self.operation_seconds(name), self._late)
+
     def take_back_faults(self) -> None:
         """Forget the faults; a request that one of them holds up goes on."""
         self.faults.clear()
         _let_go(self._delayed)
 
     def take_back_latencies(self) -> None:
-        """Forget the latencies; a request that one of them holds up goes on."""
+        """Forget the latencies; a request or an operation that one of them holds up goes on."""
         self.latencies.clear()
         _let_go(self._late)
 
@@ -172,7 +176,7 @@ def injected(fault: Fault, errors: ErrorShape) -> web.Response:
 
 
 async def _held(seconds: float, held: set[asyncio.Event]) -> None:
-    """Hold a request up for so many seconds, or until its event in `held` is set."""
+    """Wait for so many seconds, or until the event that is put into `held` is set."""
     if not seconds:
         return
     goes_on = asyncio.Event()

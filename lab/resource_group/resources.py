@@ -1,5 +1,8 @@
-"""How the resources of the managed resource group look, and which api-versions each type has.
+"""How the resources that the deployment has made look, some sixty of them, and which api-versions each type has.
 
+Faithful: each has the fields that its own REST reference shows for GET, with the ids by which resources name each
+other; those that answer somewhere in the lab name that address (login server, vault, endpoints, ingress). Left out:
+what a platform adds by itself (etags, usage) and properties that nothing here can be asked about.
 Each type has the api-versions that its REST reference (learn rest/api, azure/templates) offers, the newest that is not
 a preview first, and those that azure-cli 2.91 asks with; a newer one is taken as the newest (lab/arm/types.py), and
 whoever asks with another is refused.
