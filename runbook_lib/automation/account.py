@@ -194,10 +194,16 @@ class AutomationAccount:
             self.client.runbook.begin_publish(*self.at, name).result()
 
     def variable(self, name: str) -> str | None:
-        """Return the text that a variable holds; ARM holds it as JSON (docs/azure-facts.md#managed-identity)."""
+        """Return the text that a variable holds; ARM holds it as JSON (docs/azure-facts.md#managed-identity).
+
+        What somebody else has written in another form is returned as ARM holds it: it is another text than ours.
+        """
         found = _found(lambda: self.client.variable.get(*self.at, name))
         encoded = found.properties.value if found and found.properties else None
-        return None if encoded is None else str(json.loads(encoded))
+        try:
+            return None if encoded is None else str(json.loads(encoded))
+        except (ValueError, RecursionError):
+            return str(encoded)
 
     def set_variable(self, name: str, text: str) -> None:
         """Create or replace a variable that holds a text, readable by everybody who can read the account."""
