@@ -16,6 +16,8 @@ and what the services add, each documented where it is made:
     GET, POST /applications    lab/resource_group/application_endpoints.py
     GET, POST /resources       lab/resource_group/changes.py
     POST /alerts               lab/monitor/alerts_provider.py
+    POST /rule                 lab/monitor/provider.py
+    GET, POST /authorization   lab/authorization/provider.py
     POST /packages             lab/automation/imports.py
     GET, POST /publisher-api   lab/publisher/front.py, also POST /publisher-api/restart
     POST /vaults               lab/key_vault/front.py

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
+from lab.authorization.state import Authorization
 from lab.clock import LabClock
 from lab.front.gate import Gate
 from lab.names import Names
@@ -52,6 +53,8 @@ class Lab:
     identity_headers: dict[str, str | None] = field(default_factory=dict)
     # The one that the publisher's callback API gets.
     publisher_identity_header: str = field(default_factory=lambda: secrets.token_hex(16).upper())
+    # Who may do what: every service asks before it serves.
+    authorization: Authorization = field(default_factory=Authorization)
     # What services add to the control API: (method, path) -> what answers it, given the body (None for GET) and
     # returning what is shown; InvalidFaultError refuses.
     controls: dict[tuple[str, str], Callable[[object], Awaitable[object]]] = field(default_factory=dict)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from lab.arm import role_assignments
 from lab.arm import tenant as arm_tenant
 from lab.arm.access import ARM_AUDIENCES
 from lab.arm.dispatch import Arm
 from lab.arm.types import Home
+from lab.authorization import provider as authorization
 from lab.resource_group import provider as resources
 from lab.resource_group.managed_application import application_id
 from lab.shared import Lab
@@ -41,7 +41,7 @@ def front(lab: Lab, subscriptions: Subscriptions) -> web.Application:
     both = (subscriptions.customer, subscriptions.publisher)
     for arm in both:
         resources.register(arm)
-        role_assignments.register(arm)
+        authorization.register(arm)
     tenant = arm_tenant.Tenant(lab=lab, subscriptions=both)
     application = web.Application(client_max_size=0)
     application.router.add_route("*", "/{path:.*}", tenant.dispatch)

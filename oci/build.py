@@ -27,7 +27,7 @@ from oci.release.documents import add_documents
 from oci.release.provenance import Source
 from oci.signing import notary
 from oci.signing.notary import Signing
-from runbook_lib.basics.digest import hex_of
+from runbook_lib.basics.digest import digest_from_hex, hex_of
 from runbook_lib.errors import build as build_errors
 from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import MANIFEST_REPOSITORY
@@ -149,7 +149,7 @@ def _add_packages(writer: LayoutWriter, wheels: Sequence[LockedWheel], version: 
     layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
     for wheel, layer in zip(wheels, layers, strict=True):
         # What was copied counts, not what was looked at before.
-        if layer.digest != f"sha256:{wheel.package.sha256}":
+        if layer.digest != digest_from_hex(wheel.package.sha256):
             raise build_errors.WHEEL_NOT_LOCKED.error("it was changed while it was copied", target=wheel.package.name)
     return writer.add_artifact(
         repository=release.PACKAGES_REPOSITORY, tag=version, artifact_type=media_type, layers=layers

@@ -37,12 +37,14 @@ def insert_if_absent(
 
     client = tables.get_table_client(table)
     entity = {"PartitionKey": partition, "RowKey": row, **columns}
+    # The option is runbook_lib.network.sdk_retry's: a client over another transport does not know it.
+    options = {"repeatable": True} if repeatable else {}
     try:
         try:
-            client.create_entity(entity, repeatable=repeatable)
+            client.create_entity(entity, **options)
         except ResourceNotFoundError:
             tables.create_table_if_not_exists(table)
-            client.create_entity(entity, repeatable=repeatable)
+            client.create_entity(entity, **options)
     except ResourceExistsError:
         return False
     return True

@@ -36,6 +36,7 @@ from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
+from runbook_lib.permissions import IMPORT_IMAGES, READ_RESOURCES, WRITE_TABLES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
@@ -252,6 +253,7 @@ RUNBOOK = Runbook(
     actions=actions,
     report=report,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version),
+    permissions=(IMPORT_IMAGES, READ_RESOURCES, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

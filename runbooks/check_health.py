@@ -9,7 +9,7 @@ lead to somebody, and that a schedule starts the next check.
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -55,8 +55,9 @@ from runbook_lib.health.schedule import RunbookSchedule
 from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
+from runbook_lib.permissions import MAKE_SCHEDULES, READ_ALERTS, READ_RESOURCES, WRITE_TABLES
 from runbook_lib.release.installed import stored_release
-from runbook_lib.release.model import HealthState, ReleaseManifest
+from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
@@ -264,7 +265,8 @@ def _event(transition: Transition) -> Entry:
 
 def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
     """Tell counts, who is ill and why, and what has changed."""
-    by_state = _by_state(facts, (target for target in facts.healths if not target.startswith(f"{OBSERVABILITY}/")))
+    components = (health for target, health in facts.healths.items() if not target.startswith(f"{OBSERVABILITY}/"))
+    by_state = Counter(health.state for health in components)
     ill = dict(_ill(facts))
     return {
         "components": sum(by_state.values()),
@@ -272,10 +274,6 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
         "ill": [f"{target} is {ill[target].state}: {ill[target].reason}" for target in ill],
         "changed": [f"{each.target}: {each.before} -> {each.after}" for each in facts.transitions.values()],
     }
-
-
-def _by_state(facts: Facts, targets: Iterable[str]) -> Counter[HealthState]:
-    return Counter(facts.healths[target].state for target in targets)
 
 
 def told(facts: Facts, instance_id: str) -> Sequence[Payload]:
@@ -293,6 +291,7 @@ RUNBOOK = Runbook(
     report=report,
     events=events,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version if facts.manifest else "", payloads=told),
+    permissions=(MAKE_SCHEDULES, READ_ALERTS, READ_RESOURCES, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader, custo
 from runbook_lib.context import Context
 from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import run
+from runbook_lib.permissions import IMPORT_IMAGES, READ_RETENTION
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import place_name, resolve_release
 from runbook_lib.release.hop import Release, SignedArtifact, read_release
@@ -269,6 +270,7 @@ RUNBOOK = Runbook(
     plan=plan,
     actions=actions,
     callbacks=Callbacks(release_version=lambda facts: facts.release.version),
+    permissions=(IMPORT_IMAGES, READ_RETENTION),
 )
 
 if __name__ == "__main__":

@@ -5,16 +5,15 @@ wording (MissingApiVersionParameter, InvalidApiVersionParameter, NoRegisteredPro
 InvalidResourceType, SubscriptionNotFound, ResourceGroupNotFound, ResourceNotFound) and their order, which is ARM's: the
 api-version is looked at before the token; names and types compared without case; an empty segment of a path is none
 (`//subscriptions`, as clients write whose endpoint ends in a slash). An api-version that is newer than the newest one
-known, and not of the future, is taken as that; any other is refused. Left out: what role assignments grant (both
-identities of the lab have every right; a test that wants a 403 injects it), locks, tags, deployments. Sources: learn
-common-deployment-errors, request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
+known, and not of the future, is taken as that; any other is refused; roles and deny assignments, where the lab judges
+by them (lab/authorization). Left out: locks, tags, deployments. Sources: learn common-deployment-errors,
+request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
 
 A provider adds its resource types with `Arm.provider`:
 
     def register(arm: Arm) -> None:
         arm.provider("Microsoft.Automation", "automationAccounts/{account}/runbooks/{runbook}", ("2024-10-23",),
                      {"GET": get_runbook, "PUT": put_runbook})
-
 where `async def get_runbook(request, names) -> web.Response`, `names` being {"account": ..., "runbook": ...}. A handler
 refuses by raising ArmRefusal. It is only called for the lab's own subscription, resource group and top-level resource.
 Customer and publisher have a subscription each, of which the other's identities are refused (lab/entra/access.py).
@@ -25,12 +24,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from aiohttp import web
 
-from lab.arm.access import answered, caller, split_path
+from lab.arm.access import answered, caller, require_right, split_path
 from lab.arm.operations import Operation, Operations, accepted
 from lab.arm.requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
 from lab.arm.resources import ManagedResources, Resource
 from lab.arm.throttling import Throttle, kind_of
 from lab.arm.types import Handler, Home, Names, ResourceType, known_version, resource_type
+from lab.authorization.requests import of_arm
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.shared import Lab
@@ -233,6 +233,8 @@ class Arm:
         handler = self._scoped[tail].get(request.method)
         if handler is None:
             raise _method_refused(request.method)
+        kind = ("subscriptions", *(part for part in tail if part != "*"))
+        require_right(self.lab, request, of_arm(request.method, "Microsoft.Resources", kind, request.path))
         return await handler(request)
 
     async def _in_group(self, request: web.Request, version: str, below: Sequence[str]) -> web.StreamResponse:
@@ -272,6 +274,7 @@ class Arm:
         handler = known.handlers.get(request.method)
         if handler is None:
             raise _method_refused(request.method)
+        require_right(self.lab, request, of_arm(request.method, known.namespace, known.pattern, request.path))
         return await handler(request, {**names, **more})
 
     def _unknown_type(self, namespace: str, segments: Sequence[str], version: str) -> ArmRefusal:

@@ -9,10 +9,9 @@ identity, the publisher's callback API the publisher's, the engineer both (lab/e
 
 from aiohttp import web
 
-from lab.entra.access import SANDBOX_CLAIM
 from lab.front import answers
 from lab.shared import Lab
-from lab.tokens import MANAGED_IDENTITY_LIFETIME_SECONDS
+from lab.tokens import MANAGED_IDENTITY_LIFETIME_SECONDS, SANDBOX_CLAIM
 
 PATH = "/oauth2/token"
 API_VERSION = "2019-08-01"

@@ -27,6 +27,7 @@ from functools import partial
 
 from aiohttp import web
 
+from lab.authorization.requests import of_vault
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.faults import InvalidFaultError
@@ -118,7 +119,11 @@ class _Vault:
             if "audience" in refused.reason:
                 return self._challenge(f"AKV10022: Invalid audience. Expected {resource}. {refused.reason}")
             return self._challenge(f"[BearerReadAccessTokenFailed] Error validating token: {refused.reason}")
-        if not admitted(self._lab, claims, publishers=self._publishers):
+        names = self._lab.names
+        scope = f"{names.resource_group_id}/providers/Microsoft.KeyVault/vaults/{names.key_vault}"
+        action = of_vault(request.method, request.path, scope)
+        known = admitted(self._lab, claims, publishers=self._publishers)
+        if not known or (not self._publishers and not self._lab.authorization.permits(claims, action)):
             message = "Caller is not authorized to perform action on resource."
             return wire.refusal(VaultRefusedError(403, "Forbidden", message, "ForbiddenByRbac"))
         return None

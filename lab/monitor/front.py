@@ -25,6 +25,8 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.authorization.requests import TELEMETRY
+from lab.authorization.state import Action
 from lab.front import answers
 from lab.front.request_copies import body_parts
 from lab.monitor import kql
@@ -86,19 +88,21 @@ def _refuse(status: int, code: str, message: str) -> _Refused:
     return _Refused(answers.monitor_error(status, code, message))
 
 
-def _authorize(lab: Lab, request: web.Request, audiences: Collection[str], codes: tuple[str, str]) -> None:
-    """Check the token; `codes` are for a missing and for a refused one."""
+def _authorize(
+    lab: Lab, request: web.Request, audiences: Collection[str], codes: tuple[str, str]
+) -> Mapping[str, object]:
+    """Check the token and return its claims; `codes` are for a missing and for a refused one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise _refuse(401, codes[0], "Valid authentication was not provided")
     try:
-        lab.tokens.verify(token.strip(), audiences)
+        return lab.tokens.verify(token.strip(), audiences)
     except TokenRefused as refused:
         raise _refuse(401, codes[1], refused.reason) from refused
 
 
 async def _ingest(lab: Lab, tables: LogTables, request: web.Request) -> web.Response:
-    _authorize(lab, request, INGESTION_AUDIENCES, ("AuthenticationFailed", "InvalidToken"))
+    claims = _authorize(lab, request, INGESTION_AUDIENCES, ("AuthenticationFailed", "InvalidToken"))
     version = request.query.get("api-version", "")
     if not version:
         raise _refuse(400, "ApiVersionUnspecified", "An API version is required, but was not specified.")
@@ -110,6 +114,13 @@ async def _ingest(lab: Lab, tables: LogTables, request: web.Request) -> web.Resp
     rule, stream = request.match_info["rule"], request.match_info["stream"]
     if rule != lab.names.dcr_immutable_id:
         raise _refuse(404, "NotFound", f"Data collection rule with immutable Id '{rule}' not found.")
+    scope = f"{lab.names.resource_group_id}/providers/Microsoft.Insights/dataCollectionRules/{lab.names.dcr}"
+    if not lab.authorization.permits(claims, Action(name=TELEMETRY, scope=scope, is_data=True)):
+        message = (
+            f"The authentication token provided does not have access to ingest data for the data collection rule with"
+            f" immutable Id '{rule}'."
+        )
+        raise _refuse(403, "OperationFailed", message)
     table = lab.names.operations_table
     if stream != f"Custom-{table}":
         message = f"Stream '{stream}' not found in data collection rule with immutable Id '{rule}'."

@@ -30,6 +30,7 @@ from xml.etree import ElementTree
 from aiohttp import web
 from multidict import CIMultiDict
 
+from lab.authorization.requests import of_blob, of_table
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.proxy import forward
@@ -91,10 +92,20 @@ class _Front:
         if isinstance(claims, web.Response):
             return claims
         publishers = account == self._lab.names.publisher_storage_account
-        if claims and not admitted(self._lab, claims, publishers=publishers):
+        if claims and not (admitted(self._lab, claims, publishers=publishers) and self._allows(claims, request)):
             message = "This request is not authorized to perform this operation using this permission."
             return refuse(self._service, 403, "AuthorizationPermissionMismatch", message)
         return await self._serve(request, self._headers(claims, request))
+
+    def _allows(self, claims: Mapping[str, str], request: web.Request) -> bool:
+        """Tell whether the caller's roles let it do what the request asks for. A SAS has no caller."""
+        names, path = self._lab.names, unquote(_below_account(request)[1])
+        scope = f"{names.resource_group_id}/providers/Microsoft.Storage/storageAccounts/{names.storage_account}"
+        if self._service == "blob":
+            action = of_blob(request.method, path, request.query, scope)
+        else:
+            action = of_table(request.method, path, scope)
+        return self._lab.authorization.permits(claims, action)
 
     async def _serve(self, request: web.Request, headers: Mapping[str, str | None]) -> web.StreamResponse:
         return await self._pass(request, headers)

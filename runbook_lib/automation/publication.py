@@ -29,6 +29,7 @@ from runbook_lib.automation.account import (
 )
 from runbook_lib.automation.package_import import PackageImports, package_state
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import automation, release
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
@@ -203,8 +204,8 @@ def plan(facts: Facts) -> Plan:
     for blob in wanted.blobs:
         target, seen = _target(blob), facts.kept.get(blob_name(blob))
         if seen is None:
-            changes.append(KEEP.change(blob, target, None, f"sha256:{blob.sha256}"))
-        elif seen == f"sha256:{blob.sha256}":
+            changes.append(KEEP.change(blob, target, None, blob.digest))
+        elif seen == blob.digest:
             unchanged.append(NoChange(target, f"is {seen}"))
         else:
             # Files are written once: nothing of ours replaces it, and nothing may come of it.
@@ -260,7 +261,7 @@ def runbook_state(held: HeldRunbook | None) -> str | None:
 
 def published_state(sha256: str, environment: str | None) -> str:
     """Return the state of a runbook that is published with this text (SHA-256, hex) in this runtime environment."""
-    return f"sha256:{sha256} in {environment}"
+    return f"{digest_from_hex(sha256)} in {environment}"
 
 
 def _refuse_foreign(facts: Facts) -> None:

@@ -166,11 +166,16 @@ def _assignment(place: Place, method: str, principal: str, named: RunbookError) 
 
 
 def _principal(request: object) -> str:
-    """Return the object id in the request's own bearer token (RFC 7519, unverified: it is ours), "" for none."""
+    """Return the object id in the request's own bearer token, "" for none."""
     headers = getattr(request, "headers", None) or {}
     scheme, _, token = str(headers.get("Authorization") or "").partition(" ")
+    return object_id_in(token) if scheme.lower() == "bearer" else ""
+
+
+def object_id_in(token: str) -> str:
+    """Return the object id in an access token (RFC 7519, unverified: the token is ours), "" for none."""
     parts = token.split(".")
-    if scheme.lower() != "bearer" or len(parts) != 3:
+    if len(parts) != 3:
         return ""
     try:
         claims = json.loads(base64url.decode(parts[1]))

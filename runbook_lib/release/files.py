@@ -72,7 +72,7 @@ class ArtifactBlobs:
         write_once(
             self._service.get_blob_client(CONTAINER, blob_name(blob)),
             content,
-            digest=digest_from_hex(blob.sha256),
+            digest=blob.digest,
             found=lambda: self.digest(blob),
         )
 
@@ -116,7 +116,7 @@ class ArtifactBlobs:
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
         found = self.digest(blob)
-        if found != digest_from_hex(blob.sha256):
+        if found != blob.digest:
             detail = "it is gone" if found is None else f"its content has {found}"
             raise release.STORED_FILE_DIFFERS.error(detail, target=_target(blob))
         end = self._clock.now() + LINK_LIFE

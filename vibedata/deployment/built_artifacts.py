@@ -65,7 +65,7 @@ class LayoutArtifacts:
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
         """Write a file's bytes to `file`. See runbook_lib.release.artifacts.ArtifactSource."""
         found = hashlib.sha256()
-        with layout_reader.opened(self._folder, f"sha256:{blob.sha256}") as content:
+        with layout_reader.opened(self._folder, blob.digest) as content:
             while piece := content.read(COPY_BYTES):
                 found.update(piece)
                 file.write(piece)

@@ -133,7 +133,7 @@ def _tiles(report: StatusReport) -> str:
 def _release_tile(release: InstalledRelease, at: datetime) -> str:
     since = f"installed {release.since:%Y-%m-%d %H:%M} UTC, {age(release.since, at)}" if release.since else ""
     return _tile(
-        f"InstalledRelease ({release.channel})",
+        f"Release ({release.channel})",
         release.version,
         since,
         f"{release.digest[:DIGEST_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}",

@@ -22,9 +22,9 @@ from runbook_lib.callbacks.payloads import (
     parse,
     to_json,
 )
-from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.run import result
+from scripts.pages.error_catalogue import CATALOGUE
 from tests.support.fake_clock import FakeClock
 
 AT = "2026-11-25T10:00:00.000000Z"

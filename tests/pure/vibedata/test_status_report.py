@@ -295,6 +295,7 @@ def test_page_stands_alone_and_says_all_in_words() -> None:
     assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(shown.tags)
     assert not [value for name, value in shown.attributes if name in ("src", "style") or name.startswith("on")]
     assert [value for name, value in shown.attributes if name == "href"] == ["https://plain"]
+    assert "<dt>Release (plain)</dt><dd>plain</dd>" in page(everything("plain"))
     style = page(everything("plain")).partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
