@@ -34,14 +34,14 @@ from runbook_lib.component_registry.schema import Batch, Key, Recorded, Row
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
-from runbook_lib.errors import RunbookError, vault
+from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.permissions import IMPORT_IMAGES, READ_RESOURCES, WRITE_TABLES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
-from runbook_lib.vault.credential_states import CredentialState, read_credential_states
+from runbook_lib.vault.credential_states import CredentialState, read_credential_states, trouble_of
 from runbook_lib.workers import side_by_side
 
 # Runbooks' texts read at once; each is up to 1 MiB.
@@ -139,7 +139,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
         recorded={table: rows for table, rows in recorded.items() if rows is not None},
         tables=tables,
     )
-    for warning in _warnings(facts):
+    for warning in _warnings(context, facts):
         context.output.warning(f"{warning.code}: {warning.message}")
     return facts
 
@@ -178,16 +178,14 @@ def _texts(context: Context, names: set[str]) -> dict[str, str]:
     return dict(zip(names, side_by_side(sha256, names, at_once=TEXTS_AT_ONCE), strict=True))
 
 
-def _warnings(facts: Facts) -> Iterator[RunbookError]:
+def _warnings(context: Context, facts: Facts) -> Iterator[RunbookError]:
     for claim, there in facts.components:
         if there.drift:
             yield component_registry_errors.COMPONENT_DRIFTS.error(there.drift, target=claim.component.name)
     for credential in facts.credentials:
-        if credential.state in ("absent", "disabled"):
-            detail = f"it is {credential.state}; import_manifest says how that is mended"
-            yield vault.SECRET_MISSING.error(detail, target=credential.id)
-        elif credential.state not in ("enabled", "not provisioned"):
-            yield vault.SECRET_UNUSABLE.error(f"it is {credential.state}", target=credential.id)
+        trouble = trouble_of(context.clients.secrets, credential)
+        if trouble is not None:
+            yield trouble
 
 
 CREATE: ActionKind[str] = ActionKind("create", stage=1)

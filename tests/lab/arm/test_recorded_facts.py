@@ -130,14 +130,14 @@ def test_passwords_have_characters_that_addresses_mind(lab: LabUnderTest) -> Non
     assert registry.token("repository:vibedata/probe:pull")
 
 
-@pytest.mark.parametrize(("form", "shown"), [("wrapped", "JobConflict"), ("bare", "JobConflict"), ("text", "Conflict")])
-def test_an_error_of_any_form_names_its_code(lab: LabUnderTest, form: str, shown: str) -> None:
+@pytest.mark.parametrize("form", ["wrapped", "bare", "text"])
+def test_an_error_of_any_form_names_its_code(lab: LabUnderTest, form: str) -> None:
     fault: Mapping[str, Any] = {"status": 409, "code": "JobConflict", "form": form}
     lab.fault("status", match={"service": "arm", "path": "/variables/"}, **fault)
     with automation(lab) as account, pytest.raises(RunbookError) as raised:
         own_account(account).set_variable("v", "x")
     assert raised.value.code == "VD-AUTOMATION-008"
-    assert shown in raised.value.message
+    assert "409 JobConflict: Injected by the lab." in raised.value.message
     lab.fault("status", match={"service": "arm"}, **fault)
     answer = send(lab, "GET", "variables").json()
     error = {"code": "JobConflict", "message": "Injected by the lab."}

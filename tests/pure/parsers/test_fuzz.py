@@ -26,6 +26,7 @@ from runbook_lib.azure import settings
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
+from runbook_lib.basics.service_words import words_of_body
 from runbook_lib.callbacks import payloads as callback_payloads
 from runbook_lib.callbacks.client import _clocks_off, _is_acceptance
 from runbook_lib.component_registry.endpoints import endpoint_of
@@ -132,6 +133,7 @@ ANSWERS = (
     b"HTTP/1.0 302 Found\r\nLocation: /elsewhere\r\n\r\n",
 )
 REFUSAL = as_json({"errors": [{"code": "DENIED", "message": "no", "detail": None}]})
+ARM_REFUSAL = {"error": {"code": "Conflict", "message": "no", "innererror": {"code": "Inner"}}}
 INDEX = as_json({"schemaVersion": 2, "manifests": [{"digest": f"sha256:{'a' * 64}", "size": 1, "mediaType": "a/b"}]})
 SETTINGS = as_json(
     {
@@ -186,6 +188,7 @@ PARSERS = (
     Parser("endpoint", (b"https://a.example:443",), lambda each: target_of(text(each)), ()),
     Parser("host", (b"a.example:443",), lambda each: endpoint_of("microsoft.web/sites", {"defaultHostName": text(each)}), ()),
     Parser("registry's error", (REFUSAL,), words, ()),
+    Parser("service's error", (as_json(ARM_REFUSAL), as_json(as_json(ARM_REFUSAL).decode())), words_of_body, ()),
     Parser("import's error", (b"MANIFEST_UNKNOWN: not found",), lambda each: failure("Failed", told(each), "image"), ()),
     Parser("a job's last line", (b"text\n" + as_json(RESULT),), lambda each: read_result(told(each), runbook="import_images", correlation_id=""), (NoResultError,)),
     Parser("package lock", (b"a==1.0 --hash=sha256:" + b"a" * 64 + b"\n",), lambda each: package_lock.parse(told(each))),
