@@ -108,7 +108,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> S
             on_stage_end=lambda: None,
             on_progress=progress_printer(lambda line: report(f"publish: {line}")),
         )
-    failed = [result for result in results if result.outcome != "done"]
+    failed = [result for result in results if result.outcome not in ("done", "replaced")]
     error = next((result.error.as_json() for result in failed if result.error is not None), None)
     if error is not None:
         error["message"] = session.redactor.redact(str(error["message"]))
@@ -116,7 +116,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> S
         name="publish",
         status=_status(plan, failed),
         seconds=seconds(),
-        changed=len(results) - len(failed),
+        changed=sum(result.outcome == "done" for result in results),
         error=error,
     )
 
@@ -143,7 +143,7 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
 
 def _tell_failure(result: Result, session: AzureSession, report: WriteLine) -> None:
     """What has gone well is counted; a failure's whole story stands below the steps."""
-    if result.error is not None:
+    if result.outcome == "failed" and result.error is not None:
         words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
         report(session.redactor.redact(words))
 
