@@ -5,10 +5,12 @@ A model's class works out its fields when it is first used, and no lock guards t
 """
 
 from types import ModuleType
+from typing import Any
 
 
 def work_out_fields(models: ModuleType) -> None:
     """Let each model class of a client's `models` work out its fields now, in this one thread."""
-    for model in vars(models).values():
-        if isinstance(model, type) and hasattr(model, "_calculated"):
+    classes: list[Any] = [each for each in vars(models).values() if isinstance(each, type)]
+    for model in classes:
+        if hasattr(model, "_calculated"):
             model.__new__(model)

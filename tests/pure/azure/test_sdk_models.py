@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-# In a Python of its own: a class works out its fields once in a process. With a short switch interval, threads that come
-# to a class for the first time meet in it.
+# In a Python of its own: a class works out its fields once in a process. With a short switch interval, threads that
+# come to a class for the first time meet in it.
 MEET = """
 import sys, threading, types
 from azure.mgmt.automation import models
