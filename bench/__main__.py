@@ -50,7 +50,7 @@ measurements:
   jobs         size of the built runbooks; each job's peak memory, and its CPU time to the first request
   imports      time of import_images over the critical path: 40 images, 6 s an import, 150 ms a call to ARM
   requests     requests of a first run and of a rerun: import_manifest; import_images, for 10, 40 and 160 images
-  publish      time and requests of publish_runbooks, slowed down, in an empty account and again
+  publish      time and requests of publish_runbooks, slowed down, in an empty account: one wheel, again, single wheels
   bootstrap    time, requests and memory of bootstrap_registry, for 60, 1,000 and 10,000 resources, and again
   health       time of check_health over one probe's deadline, for 30 and 1,000 components, 1 % of which hang
   verification what a signature's verification adds to a job: memory, processor time, each algorithm

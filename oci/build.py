@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from oci.bundling.bundle import Bundle, bundle
 from oci.bundling.closure import check_available
@@ -20,6 +21,8 @@ from oci.files.writing import replaced_folder, writing
 from oci.layout.writer import Descriptor, LayoutWriter, canonical
 from oci.packages import package_lock
 from oci.packages import wheels as packages
+from oci.packages.combined_wheel import write_combined_wheel
+from oci.packages.facts import PackageFacts, facts_of
 from oci.packages.wheels import LockedWheel
 from oci.release import definition as release
 from oci.release.definition import BuiltRunbook, ReleaseDefinition
@@ -29,6 +32,7 @@ from oci.signing import notary
 from oci.signing.notary import Signing
 from runbook_lib.basics.digest import digest_from_hex, hex_of
 from runbook_lib.errors import build as build_errors
+from runbook_lib.release.artifacts import COMBINED_WHEEL_TYPE, PACKAGES_TYPE
 from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import MANIFEST_REPOSITORY
 
@@ -89,17 +93,19 @@ def build(
     packaged = packages.modules_of(wheels)
     for built in bundles:
         check_available(built.name, built.foreign, packaged=packaged)
+    facts = facts_of(wheels)
     on_step("writing the layout")
     with replaced_folder(out, what="the release") as partial:
         writer = LayoutWriter(folder=partial)
         artifacts = [_add_runbook(writer, built, wanted.version) for built in bundles]
-        packages_digest = _add_packages(writer, wheels, wanted.version).digest
+        packages_digest = _add_packages(writer, wheels, facts, wanted.version).digest
         documents = add_documents(
             writer,
             wanted,
             created_at=created_at,
             source=source,
-            wheels=wheels,
+            packages=locked,
+            facts=facts,
             runbooks=artifacts,
             packages_digest=packages_digest,
         )
@@ -143,16 +149,21 @@ def _add_runbook(writer: LayoutWriter, built: Bundle, version: str) -> BuiltRunb
     return BuiltRunbook(name=built.name, digest=artifact.digest, script_sha256=hex_of(script.digest))
 
 
-def _add_packages(writer: LayoutWriter, wheels: Sequence[LockedWheel], version: str) -> Descriptor:
-    """Add the package set: one layer a wheel, in order of their names."""
-    media_type = release.PACKAGES_MEDIA_TYPE
+def _add_packages(
+    writer: LayoutWriter, wheels: Sequence[LockedWheel], facts: Mapping[str, PackageFacts], version: str
+) -> Descriptor:
+    """Add the package set: first the combined wheel, then one layer a wheel, in order of their names."""
+    media_type = PACKAGES_TYPE
     layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
     for wheel, layer in zip(wheels, layers, strict=True):
         # What was copied counts, not what was looked at before.
         if layer.digest != digest_from_hex(wheel.package.sha256):
             raise build_errors.WHEEL_NOT_LOCKED.error("it was changed while it was copied", target=wheel.package.name)
+    with TemporaryDirectory() as folder:
+        path = write_combined_wheel(wheels, facts, Path(folder))
+        combined = writer.add_file(path, media_type=COMBINED_WHEEL_TYPE, title=path.name)
     return writer.add_artifact(
-        repository=release.PACKAGES_REPOSITORY, tag=version, artifact_type=media_type, layers=layers
+        repository=release.PACKAGES_REPOSITORY, tag=version, artifact_type=media_type, layers=[combined, *layers]
     )
 
 

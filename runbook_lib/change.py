@@ -1,12 +1,13 @@
 """The words of the one mechanism: what a plan says, and what came of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from runbook_lib.errors import RunbookError
 
-Outcome = Literal["done", "failed", "skipped"]
+# Replaced: it could not be made, and other changes were made in its place.
+Outcome = Literal["done", "failed", "skipped", "replaced"]
 
 S = TypeVar("S")
 
@@ -57,18 +58,25 @@ class ActionKind(Generic[S]):
         return (change.stage, change.action) == (self.stage, self.name)
 
 
+def no_others(_subject: object, _error: RunbookError) -> Sequence[Change]:
+    """Return what is changed in the place of a change that has no other way."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Action(Generic[S]):
     """How changes of one kind are made, and how it is seen that they are.
 
     make: makes one change to a subject, called by many threads at once; any exception is a failure of that change
     alone. see: returns what is observed of a subject now, equal to `change.after` exactly when the change is done; None
-    for nothing.
+    for nothing. instead: returns the changes of the same stage that come in the place of one that failed by this error,
+    none where its failure stands.
     """
 
     kind: ActionKind[S]
     make: Callable[[S], None]
     see: Callable[[S], str | None]
+    instead: Callable[[S, RunbookError], Sequence[Change]] = no_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,8 @@ class Plan:
 class Result:
     """What came of one change: the outcome as observed, not as hoped.
 
-    observed: what the read-back showed (None: nothing, or never looked). attempts: how often it was applied.
+    observed: what the read-back showed (None: nothing, or never looked). attempts: how often it was applied. error: why
+    it failed or was replaced. instead: what replaced it.
     """
 
     change: Change
@@ -108,3 +117,4 @@ class Result:
     attempts: int = 0
     duration_ms: int = 0
     error: RunbookError | None = None
+    instead: Sequence[Change] = ()

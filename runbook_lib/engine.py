@@ -6,9 +6,11 @@
    looking, not by hoping. If the change is not there and the answer was lost, it is made again, within the network
    retry policy. Any other failure stands: what is refused today is refused again.
 4. A failure leaves the others of its stage alone; later stages are skipped. Every failure is reported.
-5. A stop lets what is under way end for a bounded time; nothing new is begun.
+5. An action may know another way: the changes that it names in the place of a failed one run next, in the same stage.
+6. A stop lets what is under way end for a bounded time; nothing new is begun.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -84,6 +86,8 @@ def apply_plan(
 ) -> list[Result]:
     """Make the changes of `plan` and return a result for each, in the plan's order of stages.
 
+    A change that was replaced has its result, too, before those of the changes in its place.
+
     on_result, on_stage_end and on_progress are called in the caller's thread: with each result as it comes, after each
     stage that ran, and at least every TICK_SECONDS. Failures are in the results. Raises ValueError, before anything is
     changed, where a change has no action.
@@ -92,9 +96,10 @@ def apply_plan(
         work.action_of(change)
     results: list[Result] = []
     ordered = sorted(plan.changes, key=lambda change: change.stage)
-    failed = False
-    for _, group in groupby(ordered, key=lambda change: change.stage):
-        stage = list(group)
+    stages = deque(list(group) for _, group in groupby(ordered, key=lambda change: change.stage))
+    total, failed = len(ordered), False
+    while stages:
+        stage = stages.popleft()
         if failed or work.stop_asked():
             skipped = [Result(change=change, outcome="skipped") for change in stage]
             for result in skipped:
@@ -102,11 +107,16 @@ def apply_plan(
             results += skipped
             continue
         run = _Stage(stage, work, min(max_parallel, len(stage)))
-        results += run.results(
+        ended = run.results(
             on_result=on_result,
-            on_tick=partial(_tell_progress, on_progress, tuple(results), len(ordered)),
+            on_tick=partial(_tell_progress, on_progress, tuple(results), total),
         )
-        failed = any(result.outcome != "done" for result in results)
+        results += ended
+        failed = any(result.outcome not in ("done", "replaced") for result in results)
+        instead = [change for result in ended for change in result.instead]
+        if instead:
+            stages.appendleft(instead)
+            total += len(instead) - sum(result.outcome == "replaced" for result in ended)
         on_stage_end()
     return results
 
@@ -214,13 +224,16 @@ def make_change(change: Change, work: Work) -> Result:
             if _may_repeat(policy, attempts, elapsed):
                 work.clock.sleep(policy.delay_seconds)
                 continue
+        found = _error_of(change, observed, failure or blind, work)
+        instead = action.instead(change.subject, found)
         return Result(
             change=change,
-            outcome="failed",
+            outcome="replaced" if instead else "failed",
             observed=observed,
             attempts=attempts,
             duration_ms=round(elapsed * 1000),
-            error=_error_of(change, observed, failure or blind, work),
+            error=found,
+            instead=instead,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook_lib.automation.account import AutomationAccount, environment_of
 from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
-from runbook_lib.automation.package_import import package_state
+from runbook_lib.automation.package_import import package_state, wheels_to_import
 from runbook_lib.automation.publication import LOOKS_AT_ONCE, published_state, runbook_state
 from runbook_lib.automation.trial import Shortcoming, shortcoming_of
 from runbook_lib.callbacks.delivery import Callbacks
@@ -61,7 +61,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     held = account.packages(environment)
     missing = tuple(
         Shortcoming("package", f"{wheel.distribution} {wheel.version} is {state or 'absent'} in {environment}")
-        for wheel in packages.wheels
+        for wheel in wheels_to_import(packages, held)
         if (state := package_state(held.get(wheel.distribution.lower()), wheel)) != wheel.version
     )
     trial: dict[str, Any] = {"plan_only": True, "correlation_id": context.correlation_id}

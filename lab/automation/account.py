@@ -56,7 +56,7 @@ class Variable:
 
 @dataclass(slots=True, kw_only=True)
 class Package:
-    """A package of a runtime environment; `wheel` is there once `state` is Succeeded."""
+    """A package of a runtime environment; `wheel` is there once `state` is Succeeded, unless jobs get nothing of it."""
 
     name: str
     state: str

@@ -2,7 +2,8 @@
 
 The states are azure-mgmt-automation's PackageProvisioningState; a client sees those between Creating and the end only
 if it looks while they last. `POST /packages {"name": "cffi", "state": ...}` of the control API makes the next import of
-a package fail (`failed`) or stay as it began for ever (`stuck`: Azure/bicep#12136); the one after that is as any.
+a package fail (`failed`), stay as it began for ever (`stuck`: Azure/bicep#12136), or succeed without giving jobs any of
+its files (`hollow`); the one after that is as any.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ LOGGER = logging.getLogger("lab")
 FETCH_SECONDS = 300.0
 BLOCK_BYTES = 256 * 1024
 CLIENT = "AzureAutomation"
-PLANS = ("stuck", "failed")
+PLANS = ("stuck", "failed", "hollow")
 PLANNED_FAILURE = "Error importing the package. Import failed with the following error: the package is not valid."
 
 
@@ -71,7 +72,7 @@ class Imports:
         if planned == "failed":
             package.state, package.error = "Failed", PLANNED_FAILURE
             return
-        task = asyncio.create_task(self._import(package, link))
+        task = asyncio.create_task(self._import(package, link, hollow=planned == "hollow"))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -89,7 +90,7 @@ class Imports:
         self._planned[str(body["name"]).lower()] = str(body["state"])
         return dict(self._planned)
 
-    async def _import(self, package: Package, link: ContentLink) -> None:
+    async def _import(self, package: Package, link: ContentLink, *, hollow: bool) -> None:
         package.state = "RunningImportModuleRunbook"
         await self._lab.gate.operation("packageImport")
         directory = self._lab.dir / "downloads"
@@ -106,7 +107,8 @@ class Imports:
             LOGGER.exception("package %s could not be imported", package.name)
             package.state, package.error = "Failed", f"The lab could not import the package: {error}"
         else:
-            package.wheel, package.version, package.size_bytes = wheel, wheel.version, wheel.size_bytes
+            package.wheel = None if hollow else wheel
+            package.version, package.size_bytes = wheel.version, wheel.size_bytes
             package.state = "Succeeded"
 
 

@@ -68,10 +68,11 @@ def host_tags(version: tuple[int, int]) -> frozenset[Tag]:
 
 
 def unpack(content: Path, files: Path) -> None:
-    """Unpack the wheel file `content` into the new directory `files`; WheelRefusedError if it is no zip file."""
+    """Unpack the wheel file `content` into the new directory `files`; WheelRefusedError if it is no wheel."""
     files.mkdir(parents=True)
     try:
         with zipfile.ZipFile(content) as archive:
+            _refuse_other_forms(archive.namelist())
             archive.extractall(files)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise WheelRefusedError(f"The content is not a wheel: {error}") from error
@@ -80,6 +81,14 @@ def unpack(content: Path, files: Path) -> None:
             if (data / part).is_dir():
                 shutil.copytree(data / part, files, dirs_exist_ok=True)
         shutil.rmtree(data)
+
+
+def _refuse_other_forms(names: Iterable[str]) -> None:
+    """Whether Automation installs by pip is not documented; pip takes exactly one `.dist-info` folder at the top."""
+    found = sorted({top for name in names if (top := name.partition("/")[0]).endswith(".dist-info")})
+    if len(found) != 1:
+        several = ", ".join(found) or "none"
+        raise WheelRefusedError(f"A wheel has one .dist-info folder at its top; this one has {several}.")
 
 
 def copy_installed(name: str, version: str, files: Path) -> None:

@@ -16,7 +16,6 @@ PACKAGES_REPOSITORY = "vibedata/python-packages"
 SBOM_REPOSITORY = "vibedata/sbom"
 PROVENANCE_REPOSITORY = "vibedata/provenance"
 RUNBOOK_MEDIA_TYPE = "application/vnd.vibedata.runbook.v1+python"
-PACKAGES_MEDIA_TYPE = "application/vnd.vibedata.python-packages.v1"
 MANIFEST_MEDIA_TYPE = MEDIA_TYPE
 
 # What is made of it is a release manifest of at most 1 MiB; it may be written with more white space.

@@ -1,11 +1,11 @@
 """The documents about a release, each an artifact of one layer in a repository of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from oci.layout.writer import LayoutWriter
-from oci.packages.facts import facts_of
-from oci.packages.wheels import LockedWheel
+from oci.packages.facts import PackageFacts
+from oci.packages.package_lock import LockedPackage
 from oci.release import definition as release
 from oci.release import provenance, sbom
 from oci.release.definition import BuiltDocument, BuiltRunbook, ReleaseDefinition
@@ -18,22 +18,24 @@ def add_documents(
     *,
     created_at: datetime,
     source: Source,
-    wheels: Sequence[LockedWheel],
+    packages: Sequence[LockedPackage],
+    facts: Mapping[str, PackageFacts],
     runbooks: Sequence[BuiltRunbook],
     packages_digest: str,
 ) -> list[BuiltDocument]:
     """Add the SBOM and the provenance of what was built, and return them.
 
-    created_at: the release's; packages_digest: of the package set's artifact.
+    created_at: the release's; facts: what is known of each package, by its name; packages_digest: of the package set's
+    artifact.
     """
     version = definition.version
     artifacts = [(release.runbook_repository(runbook.name), runbook.digest) for runbook in runbooks]
     bill = sbom.sbom(
         version=version,
         created_at=created_at,
-        packages=[wheel.package for wheel in wheels],
+        packages=packages,
         runbooks=runbooks,
-        facts=facts_of(wheels),
+        facts=facts,
     )
     statement = provenance.provenance(
         version=version,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from runbook_lib.azure.sdk_models import work_out_fields
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.digest import hex_of
 from runbook_lib.basics.redaction import whole_words
@@ -83,6 +84,9 @@ class AutomationAccount:
     """
 
     def __init__(self, *, client: "AutomationClient", settings: Settings) -> None:
+        from azure.mgmt.automation import models
+
+        work_out_fields(models)
         self.client = client
         self.at = (settings.resource_group, settings.automation_account)
 

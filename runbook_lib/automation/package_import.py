@@ -12,7 +12,7 @@ from runbook_lib.automation.account import AutomationAccount, HeldPackage
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import automation
 from runbook_lib.network.retry import retry_after_seconds
-from runbook_lib.release.artifacts import ArtifactBlob, Wheel
+from runbook_lib.release.artifacts import ArtifactBlob, PackageSet, Wheel
 
 # Where a 429 does not say how long: what Microsoft's own importer waits (docs/azure-facts.md#python-and-its-limits).
 THROTTLED_SECONDS = 60.0
@@ -111,6 +111,20 @@ class PackageImports:
                 self._packages = self._account.packages(self._environment)
                 self._looked_at = asked
             return self._packages.get(wheel.distribution.lower())
+
+
+def wheels_to_import(packages: PackageSet, held: Mapping[str, HeldPackage]) -> tuple[Wheel, ...]:
+    """Return the wheels that an environment is to hold: the combined one alone, or each package's own. Pure.
+
+    held: what it holds, by name in small letters. Where a single wheel is there already, or the combined one could not
+    be imported, it is to be the single ones: nothing but the environment itself remembers that.
+    """
+    combined = packages.combined
+    if combined is None:
+        return packages.wheels
+    failed = (found := held.get(combined.distribution.lower())) is not None and found.state in _FAILED
+    begun = any(wheel.distribution.lower() in held for wheel in packages.wheels)
+    return packages.wheels if failed or begun else (combined,)
 
 
 def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:

@@ -3,7 +3,8 @@
 1. Every file of the release is kept in artifact storage, and used from there. What is there is read and compared by its
    digest, a wheel of 100 MB too, each time: whoever may write blobs may replace one by another of the same length.
 2. Each package set has a runtime environment of its own, named by the set's digest: no package ever changes under a
-   runbook or a running job, and what is in an environment shows in its name.
+   runbook or a running job, and what is in an environment shows in its name. The packages come as one combined wheel;
+   where Automation refuses it, they come as single wheels, in the same run.
 3. A runbook's text changes at one moment, when its draft is published; until then jobs run the published one. A job
    that runs has its text and keeps its environment: nothing of this disturbs it, the publishing runbook's own included.
 4. A runbook that is not the suite's is never touched; a draft that somebody left is kept before it is replaced.
@@ -27,11 +28,11 @@ from runbook_lib.automation.account import (
     HeldRunbook,
     environment_of,
 )
-from runbook_lib.automation.package_import import PackageImports, package_state
+from runbook_lib.automation.package_import import PackageImports, package_state, wheels_to_import
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
-from runbook_lib.errors import automation, release
+from runbook_lib.errors import RunbookError, automation, release
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
 from runbook_lib.release.files import CONTAINER, ArtifactBlobs, blob_name
 
@@ -41,6 +42,8 @@ KEEP: ActionKind[ArtifactBlob] = ActionKind("keep", stage=0)
 CREATE: ActionKind[str] = ActionKind("create", stage=0)
 IMPORT: ActionKind[Wheel] = ActionKind("import", stage=1)
 PUBLISH: ActionKind[Script] = ActionKind("publish", stage=2)
+# What means that Automation does not take a wheel, whatever it is that it dislikes.
+_REFUSALS = (automation.PACKAGE_REFUSED, automation.PACKAGE_IMPORT_TIMED_OUT, automation.CHANGE_REFUSED)
 # Looks at once; ARM answers a burst of 250 reads (docs/azure-facts.md#arm-throttling).
 LOOKS_AT_ONCE = 16
 
@@ -63,7 +66,7 @@ class Wanted:
     @property
     def blobs(self) -> tuple[ArtifactBlob, ...]:
         """Every file."""
-        files = [wheel.blob for wheel in self.packages.wheels] + [script.blob for script in self.scripts]
+        files = [wheel.blob for wheel in self.packages.all_wheels] + [script.blob for script in self.scripts]
         return (self.packages.listing, *files, *self.documents)
 
 
@@ -136,7 +139,7 @@ class Publication:
         return (
             Action(KEEP, make=self._keep, see=self._blobs.digest),
             Action(CREATE, make=lambda name: account.create_environment(name, self._location), see=account.environment),
-            Action(IMPORT, make=self._imports.run, see=self._imports.state),
+            Action(IMPORT, make=self._imports.run, see=self._imports.state, instead=self._single_imports),
             Action(PUBLISH, make=self._publish, see=lambda script: runbook_state(account.runbook(script.name))),
         )
 
@@ -153,6 +156,15 @@ class Publication:
             self._source.copy(blob, file)
             file.seek(0)
             self._blobs.put_once(blob, file)
+
+    def _single_imports(self, wheel: Wheel, error: RunbookError) -> Sequence[Change]:
+        """Return the imports of the single wheels where Automation refuses the combined one."""
+        packages = self._wanted.packages
+        if wheel != packages.combined or not error.is_(*_REFUSALS):
+            return ()
+        count = len(packages.wheels)
+        self._warn(f"Automation does not take all {count} packages as one wheel; they come one by one. {error.message}")
+        return tuple(IMPORT.change(each, _package_target(each), None, each.version) for each in packages.wheels)
 
     def _publish(self, script: Script) -> None:
         name, environment = script.name, self._wanted.environment
@@ -211,9 +223,9 @@ def plan(facts: Facts) -> Plan:
             # Files are written once: nothing of ours replaces it, and nothing may come of it.
             raise release.STORED_FILE_DIFFERS.error(f"its content has {seen}", target=target)
     compare(CREATE, wanted.environment, f"environment {wanted.environment}", facts.environment, PYTHON)
-    for wheel in wanted.packages.wheels:
+    for wheel in wheels_to_import(wanted.packages, facts.packages):
         held = facts.packages.get(wheel.distribution.lower())
-        compare(IMPORT, wheel, f"package {wheel.distribution}", package_state(held, wheel), wheel.version)
+        compare(IMPORT, wheel, _package_target(wheel), package_state(held, wheel), wheel.version)
     for script in wanted.scripts:
         compare(
             PUBLISH,
@@ -229,7 +241,7 @@ def notices(facts: Facts) -> list[str]:
     """Return what is left alone and a person should know of, a sentence each. Pure."""
     wanted = facts.wanted
     names = {script.name.lower() for script in wanted.scripts}
-    distributions = {wheel.distribution.lower() for wheel in wanted.packages.wheels}
+    distributions = {wheel.distribution.lower() for wheel in wanted.packages.all_wheels}
     drafts = [
         script.name
         for script in wanted.scripts
@@ -276,6 +288,10 @@ def _refuse_foreign(facts: Facts) -> None:
             foreign.append(f"{script.name} (in {held.environment or 'no runtime environment'})")
     if foreign:
         raise automation.RUNBOOK_OF_SOMEBODY_ELSE.error(", ".join(foreign))
+
+
+def _package_target(wheel: Wheel) -> str:
+    return f"package {wheel.distribution}"
 
 
 def _target(blob: ArtifactBlob) -> str:

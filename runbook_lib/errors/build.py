@@ -62,6 +62,13 @@ COMMIT_UNKNOWN = entry(
     "The source tree is a clone, but git is not installed or cannot read it. So nobody knows which commit is built.",
     "Correct what git says in the message. `git fsck` checks a clone. A fresh clone is always good.",
 )
+PACKAGES_NOT_COMBINED = entry(
+    "VD-BUILD-010",
+    "the locked packages do not make one wheel",
+    "Two packages have the same file with other content, a package has files that belong elsewhere, or all together are"
+    " larger than Automation takes.",
+    "Lock another version of the package that the message names, in packages.in, and run `make lock`.",
+)
 FOLDER_INCOMPLETE = entry(
     "VD-PUSH-001",
     "the folder is not a complete built release",

@@ -71,8 +71,10 @@ class Journal:
     def tell_result(self, result: Result) -> None:
         """Tell what came of a change."""
         self.record(result_entry(result))
+        for change in result.instead:
+            self.record(planned_entry(change))
         what = f"{result.change.action} {result.change.target}"
-        if result.error is not None:
+        if result.error is not None and not result.instead:
             self._output.error(f"{what}: {result.error.code}: {result.error.message}")
         else:
             self._output.verbose(f"{what}: {result.outcome}, {result.duration_ms} ms")

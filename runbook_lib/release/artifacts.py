@@ -15,7 +15,11 @@ from runbook_lib.errors import release
 from runbook_lib.release.model import DocumentPin, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
-PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
+# A package set of single wheels, as releases have had it; and one whose first layer is their combined wheel. A reader
+# that knows the first alone refuses the second.
+SINGLE_PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
+PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v2"
+COMBINED_WHEEL_TYPE = "application/vnd.vibedata.combined-wheel.v1"
 TITLE = "org.opencontainers.image.title"
 # Automation's caps for a runbook, and for a package (docs/azure-facts.md#python-and-its-limits).
 MAX_SCRIPT_BYTES = 1024 * 1024
@@ -62,11 +66,21 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSet:
-    """A release's packages. digest: of the artifact that lists them, which `listing` holds."""
+    """A release's packages.
+
+    digest: of the artifact that lists them, which `listing` holds. wheels: one for each package. combined: one with
+    the files of all of them, None where the release has none.
+    """
 
     digest: str
     listing: ArtifactBlob
     wheels: tuple[Wheel, ...]
+    combined: Wheel | None = None
+
+    @property
+    def all_wheels(self) -> tuple[Wheel, ...]:
+        """Every wheel of it."""
+        return self.wheels if self.combined is None else (self.combined, *self.wheels)
 
 
 class ArtifactSource(Protocol):
@@ -102,7 +116,12 @@ def read_package_set(content: bytes, digest: str) -> PackageSet:
 
     Raises RunbookError VD-MANIFEST-011: no artifact of wheels, one that is too large, a distribution that stands twice.
     """
-    layers = _layers(content, PACKAGES_TYPE, digest)
+    artifact_type, layers = _typed_layers(content, digest)
+    first = [COMBINED_WHEEL_TYPE] if artifact_type == PACKAGES_TYPE else []
+    types, singles = [layer["mediaType"] for layer in layers], len(layers) - len(first)
+    known = artifact_type in (SINGLE_PACKAGES_TYPE, PACKAGES_TYPE)
+    if not known or singles < 1 or types != first + [artifact_type] * singles:
+        raise release.ARTIFACT_DIFFERS.error("it is no package set", target=digest)
     if len(layers) > MAX_WHEELS:
         raise release.ARTIFACT_DIFFERS.error(f"{len(layers)} packages; at most {MAX_WHEELS}", target=digest)
     wheels = tuple(_wheel(layer, digest) for layer in layers)
@@ -110,7 +129,9 @@ def read_package_set(content: bytes, digest: str) -> PackageSet:
         raise release.ARTIFACT_DIFFERS.error("a package stands twice", target=digest)
     sha256 = hex_of(digest)
     listing = ArtifactBlob(filename="python-packages.json", sha256=sha256, size=len(content))
-    return PackageSet(digest=digest, listing=listing, wheels=wheels)
+    return PackageSet(
+        digest=digest, listing=listing, wheels=wheels[len(first) :], combined=wheels[0] if first else None
+    )
 
 
 class ContainerRegistryArtifacts:
@@ -172,16 +193,24 @@ def _check_script(content: bytes, pin: RunbookPin) -> None:
 
 def _layers(content: bytes, artifact_type: str, target: str) -> Sequence[dict[str, Any]]:
     """Return the layers of an artifact's manifest, each of the artifact's own type, with a digest and a size."""
+    found, layers = _typed_layers(content, target)
+    if {found, *(layer["mediaType"] for layer in layers)} != {artifact_type}:
+        raise release.ARTIFACT_DIFFERS.error(f"it is no {artifact_type}", target=target)
+    return layers
+
+
+def _typed_layers(content: bytes, target: str) -> tuple[str, Sequence[dict[str, Any]]]:
+    """Return an artifact's type and its layers, at least one, each with a type, a digest and a size."""
     try:
         document = strict_json.loads(content)
-        layers: list[dict[str, Any]] = document["layers"]
-        types = {document.get("artifactType"), *(layer["mediaType"] for layer in layers)}
+        artifact_type, layers = document.get("artifactType"), document["layers"]
+        types = (artifact_type, *(layer["mediaType"] for layer in layers))
         valid = all(isinstance(layer["size"], int) and is_digest(layer["digest"]) for layer in layers)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise release.ARTIFACT_DIFFERS.error("it is no artifact", target=target) from error
-    if types != {artifact_type} or not layers or not valid:
-        raise release.ARTIFACT_DIFFERS.error(f"it is no {artifact_type}", target=target)
-    return layers
+    if not layers or not valid or not all(isinstance(each, str) for each in types):
+        raise release.ARTIFACT_DIFFERS.error("it is no artifact", target=target)
+    return artifact_type, layers
 
 
 def _document(content: bytes, pin: DocumentPin) -> ArtifactBlob:

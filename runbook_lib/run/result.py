@@ -75,7 +75,7 @@ def failure_of(results: Sequence[Result], *, stopped: bool = False) -> RunbookEr
     left = sum(result.outcome == "skipped" for result in results)
     if left and stopped:
         return run.STOPPED.error(f"{left} of {len(results)} changes were not begun")
-    failed = [result for result in results if result.error is not None]
+    failed = [result for result in results if result.error is not None and result.outcome != "replaced"]
     if not failed:
         return None
     first = failed[0]

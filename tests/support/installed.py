@@ -3,11 +3,16 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from azure.identity import ManagedIdentityCredential
 from azure.storage.blob import BlobServiceClient
 
+from oci.packages.combined_wheel import write_combined_wheel
+from oci.packages.facts import facts_of
+from oci.packages.package_lock import LockedPackage
+from oci.packages.wheels import LockedWheel
 from runbook_lib.automation.account import environment_of
 from tests.support import automation as automation_helpers
 from tests.support import release_maker
@@ -16,7 +21,10 @@ from tests.support.release_maker import EMPTY_TYPE, OCI_MANIFEST, ContainerRegis
 from tests.support.running_lab import LabUnderTest
 
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
-PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
+# Of single wheels alone, as older releases have them, and with a combined wheel as the first layer.
+SINGLE_PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
+PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v2"
+COMBINED_WHEEL_TYPE = "application/vnd.vibedata.combined-wheel.v1"
 SBOM_TYPE = "application/vnd.cyclonedx+json"
 DOCUMENT_TYPES = {"sbom": SBOM_TYPE, "provenance": "application/vnd.in-toto+json"}
 TITLE = "org.opencontainers.image.title"
@@ -31,6 +39,17 @@ def sha256_of(content: bytes) -> str:
 def wheels(*names: str, version: str = "1.0") -> Wheels:
     """Return wheels of one module each."""
     return [wheel(name, {f"{name}.py": f"VERSION = {version!r}\n"}, version=version) for name in names]
+
+
+def combined(packages: Wheels, folder: Path) -> tuple[str, bytes]:
+    """Return the wheel that `vibedata build` makes of wheels. folder: an empty one, for the files."""
+    locked = []
+    for name, content in packages:
+        (folder / name).write_bytes(content)
+        package = LockedPackage(name.partition("-")[0], name.split("-")[1], sha256_of(content))
+        locked.append(LockedWheel(package, folder / name))
+    path = write_combined_wheel(locked, facts_of(locked), folder)
+    return path.name, path.read_bytes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +77,19 @@ class Customer:
         version: str = VERSION,
         documents: Mapping[str, bytes] = {},
         optional: Collection[str] = (),
+        one_wheel: tuple[str, bytes] | None = None,
     ) -> Installed:
         """Put a release into the customer's container registry and artifact storage.
 
-        documents: by name, `sbom` or `provenance`. optional: the runbooks that it can do without.
+        one_wheel: the combined wheel of the packages; an older release has none. documents: by name, `sbom` or
+        `provenance`. optional: the runbooks that it can do without.
         """
-        listing = self.push("vibedata/python-packages", version, PACKAGES_TYPE, packages)
+        repository = "vibedata/python-packages"
+        if one_wheel is None:
+            listing = self.push(repository, version, SINGLE_PACKAGES_TYPE, packages)
+        else:
+            files = [one_wheel, *packages]
+            listing = self.push(repository, version, PACKAGES_TYPE, files, first_kind=COMBINED_WHEEL_TYPE)
         runbooks = [
             {
                 "name": name,
@@ -96,18 +122,21 @@ class Customer:
         for name, part in release_maker.stored_parts(made["version"], digest_of(content), content).items():
             self.blobs.get_blob_client("release-manifests", name).upload_blob(part)
 
-    def push(self, repository: str, tag: str, kind: str, files: Wheels) -> str:
-        """Push an artifact with a layer for each file, and return its digest."""
+    def push(self, repository: str, tag: str, kind: str, files: Wheels, *, first_kind: str = "") -> str:
+        """Push an artifact with a layer for each file, and return its digest.
+
+        kind: of the artifact and of its layers; first_kind: of the first layer, where that is another.
+        """
         registry = self.container_registry
         registry.push_blob(repository, b"{}")
         layers = [
             {
-                "mediaType": kind,
+                "mediaType": kind if number else first_kind or kind,
                 "digest": registry.push_blob(repository, content),
                 "size": len(content),
                 "annotations": {TITLE: name},
             }
-            for name, content in files
+            for number, (name, content) in enumerate(files)
         ]
         config = {"mediaType": EMPTY_TYPE, "digest": digest_of(b"{}"), "size": 2}
         manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": kind, "config": config}

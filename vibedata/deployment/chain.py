@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from runbook_lib.automation.jobs import JobResult
+from runbook_lib.automation.trial import shortcoming_of
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
@@ -80,14 +82,25 @@ def deploy(
     *,
     allow_downgrade: bool = False,
 ) -> None:
-    """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end."""
+    """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end.
+
+    Where a runbook does not find its packages, they are published as single wheels, and it runs once more.
+    """
     deployment.steps.append(publish(session, bootstrap, report))
     for runbook, parameters in chain(allow_downgrade=allow_downgrade):
         if deployment.status == "failed":
             return
-        deployment.steps.append(
-            run_step(session, runbook, {**parameters, "correlation_id": deployment.correlation_id}, report)
-        )
+        given = {**parameters, "correlation_id": deployment.correlation_id}
+        ended = _run(session, runbook, given, report)
+        if _lacks_package(ended):
+            report(f"{runbook} does not find its packages: those that came as one wheel come one by one now")
+            again = publish(session, bootstrap.with_single_wheels(), report)
+            if again.status != "unchanged":
+                deployment.steps.append(again)
+                if again.status == "failed":
+                    return
+                ended = _run(session, runbook, given, report)
+        deployment.steps.append(_step(runbook, ended))
 
 
 def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> Step:
@@ -108,7 +121,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> S
             on_stage_end=lambda: None,
             on_progress=progress_printer(lambda line: report(f"publish: {line}")),
         )
-    failed = [result for result in results if result.outcome != "done"]
+    failed = [result for result in results if result.outcome not in ("done", "replaced")]
     error = next((result.error.as_json() for result in failed if result.error is not None), None)
     if error is not None:
         error["message"] = session.redactor.redact(str(error["message"]))
@@ -116,20 +129,54 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> S
         name="publish",
         status=_status(plan, failed),
         seconds=seconds(),
-        changed=len(results) - len(failed),
+        changed=sum(result.outcome == "done" for result in results),
         error=error,
     )
 
 
 def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: WriteLine) -> Step:
     """Run a runbook as a job and return how that went."""
+    return _step(runbook, _run(session, runbook, parameters, report))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A job that has ended, the lines of its streams, and its wall time in seconds."""
+
+    job: JobResult
+    lines: Sequence[str]
+    seconds: float
+
+
+def _run(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: WriteLine) -> _Ended:
     report(f"{runbook}: starting a job")
+    lines: list[str] = []
+    tell = job_lines(runbook, report)
+
+    def on_line(line: str) -> None:
+        lines.append(line)
+        tell(line)
+
     with _stopwatch() as seconds:
-        result = result_of(run_job(session, runbook, parameters, job_lines(runbook, report)))
+        job = run_job(session, runbook, parameters, on_line)
+    return _Ended(job, lines, seconds())
+
+
+def _lacks_package(ended: _Ended) -> bool:
+    """Whether a runbook, or one that validate_runbooks tried, shows that its packages are not there."""
+    found = shortcoming_of(ended.job, ended.lines)
+    report = None if ended.job.result is None else ended.job.result.get("report")
+    lacking = report.get("lacking") if isinstance(report, Mapping) else None
+    tried = isinstance(lacking, list) and any("lacks package " in str(each) for each in lacking)
+    return tried or (found is not None and found.kind == "package")
+
+
+def _step(runbook: str, ended: _Ended) -> Step:
+    result = result_of(ended.job)
     return Step(
         name=runbook,
         status=str(result["status"]),
-        seconds=seconds(),
+        seconds=ended.seconds,
         changed=int(result["changed"]),
         error=result["error"],
     )
@@ -143,7 +190,7 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
 
 def _tell_failure(result: Result, session: AzureSession, report: WriteLine) -> None:
     """What has gone well is counted; a failure's whole story stands below the steps."""
-    if result.error is not None:
+    if result.outcome == "failed" and result.error is not None:
         words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
         report(session.redactor.redact(words))
 

@@ -6,7 +6,7 @@ runbook_lib.automation.publication's for both; only the Automation variable with
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runbook_lib.automation import publication
@@ -43,7 +43,8 @@ class Facts:
 class Bootstrap:
     """The first publication of a build, for one session.
 
-    Parameters: settings_variable, what the Automation variable is to hold; warn, told what a person should know.
+    Parameters: settings_variable, what the Automation variable is to hold; warn, told what a person should know;
+    single_wheels, that the packages are not to come as one wheel.
     """
 
     def __init__(
@@ -53,11 +54,16 @@ class Bootstrap:
         artifacts: LayoutArtifacts,
         settings_variable: Mapping[str, str],
         warn: Callable[[str], object],
+        single_wheels: bool = False,
     ) -> None:
+        packages = artifacts.package_set()
+        if single_wheels:
+            packages = replace(packages, combined=None)
+        self._made_of = (session, artifacts, settings_variable, warn)
         self._account = AutomationAccount(client=session.clients.automation, settings=session.settings)
         self._settings_variable = json.dumps(dict(settings_variable), sort_keys=True)
         self._publication = Publication(
-            wanted=Wanted(packages=artifacts.package_set(), scripts=artifacts.scripts(BOOTSTRAP_RUNBOOKS)),
+            wanted=Wanted(packages=packages, scripts=artifacts.scripts(BOOTSTRAP_RUNBOOKS)),
             source=artifacts,
             account=self._account,
             blobs=ArtifactBlobs(
@@ -67,6 +73,13 @@ class Bootstrap:
             ),
             clock=SYSTEM_CLOCK,
             warn=warn,
+        )
+
+    def with_single_wheels(self) -> "Bootstrap":
+        """Return the same publication with single wheels."""
+        session, artifacts, settings_variable, warn = self._made_of
+        return Bootstrap(
+            session=session, artifacts=artifacts, settings_variable=settings_variable, warn=warn, single_wheels=True
         )
 
     def plan(self) -> Plan:

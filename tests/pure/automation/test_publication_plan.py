@@ -14,7 +14,15 @@ from runbook_lib.automation.publication import Facts, Wanted, notices, plan, run
 from runbook_lib.automation.trial import shortcoming_of
 from runbook_lib.change import Plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.release.artifacts import PACKAGES_TYPE, TITLE, PackageSet, read_package_set, script_of
+from runbook_lib.release.artifacts import (
+    COMBINED_WHEEL_TYPE,
+    PACKAGES_TYPE,
+    SINGLE_PACKAGES_TYPE,
+    TITLE,
+    PackageSet,
+    read_package_set,
+    script_of,
+)
 from vibedata.deployment import first_publication as bootstrap
 
 DIGEST = "sha256:" + "ab" * 32
@@ -24,7 +32,7 @@ OLD_ENVIRONMENT = "vibedata-000000000000"
 
 def layer(name: str, **fields: Any) -> dict[str, Any]:
     return {
-        "mediaType": PACKAGES_TYPE,
+        "mediaType": SINGLE_PACKAGES_TYPE,
         "digest": "sha256:" + name.encode().hex().ljust(64, "0")[:64],
         "size": 100,
         "annotations": {TITLE: name},
@@ -33,11 +41,23 @@ def layer(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def listing(*layers: dict[str, Any], **fields: Any) -> bytes:
-    return json.dumps({"artifactType": PACKAGES_TYPE, "layers": layers, **fields}).encode()
+    return json.dumps({"artifactType": SINGLE_PACKAGES_TYPE, "layers": layers, **fields}).encode()
 
 
 def package_set(*names: str) -> PackageSet:
     return read_package_set(listing(*(layer(f"{name}-1.0-py3-none-any.whl") for name in names)), DIGEST)
+
+
+def combined(name: str = "combined-1.2.3-cp310-cp310-manylinux2014_x86_64.whl", **fields: Any) -> dict[str, Any]:
+    return layer(name, **{"mediaType": COMBINED_WHEEL_TYPE, **fields})
+
+
+def combined_listing(*layers: dict[str, Any]) -> bytes:
+    return listing(*layers, artifactType=PACKAGES_TYPE)
+
+
+def single(name: str) -> dict[str, Any]:
+    return layer(f"{name}-1.0-py3-none-any.whl", mediaType=PACKAGES_TYPE)
 
 
 WANTED = Wanted(
@@ -197,6 +217,66 @@ def test_a_plan_covers_every_target_once_and_no_change_is_empty(facts: Facts) ->
         assert changed == (runbook_state(found) != runbook_state(FULL.runbooks[name]))
 
 
+# --- The combined wheel -----------------------------------------------------------------------------------------------
+
+COMBINED = replace(
+    WANTED,
+    packages=read_package_set(combined_listing(combined(), single("azure_core"), single("requests")), DIGEST),
+)
+
+
+def imports(packages: dict[str, HeldPackage]) -> list[tuple[str, str]]:
+    """What is done or left of the packages: their targets, in order, with the change or none."""
+    planned = plan(replace(EMPTY, wanted=COMBINED, packages=packages))
+    changes = [(change.target, change.action) for change in planned.changes if change.target.startswith("package ")]
+    return changes + [(item.target, "none") for item in planned.unchanged if item.target.startswith("package ")]
+
+
+def package(state: str, version: str | None = "1.0") -> HeldPackage:
+    return HeldPackage(state=state, version=version, error="")
+
+
+@pytest.mark.parametrize("state", [None, "Creating", "ContentDownloaded"])
+def test_one_wheel_is_imported_where_the_release_has_one(state: str | None) -> None:
+    held_now = {} if state is None else {"combined": package(state, None)}
+    assert imports(held_now) == [("package combined", "import")]
+
+
+def test_one_wheel_that_is_there_is_enough() -> None:
+    assert imports({"combined": package("Succeeded", "1.2.3")}) == [("package combined", "none")]
+    assert imports({"combined": package("Succeeded", None)}) == [("package combined", "none")]
+    assert imports({"combined": package("Succeeded", "9.9.9")}) == [("package combined", "import")]
+
+
+@pytest.mark.parametrize("state", ["Failed", "Canceled"])
+def test_one_wheel_that_was_refused_is_remembered_by_its_state(state: str) -> None:
+    wanted = [("package azure_core", "import"), ("package requests", "import")]
+    assert imports({"combined": package(state, None)}) == wanted
+
+
+def test_single_wheels_that_were_begun_are_completed() -> None:
+    begun = {"azure_core": package("Succeeded"), "combined": package("Creating", None)}
+    assert imports(begun) == [("package requests", "import"), ("package azure_core", "none")]
+    assert imports({"requests": package("Failed")}) == [
+        ("package azure_core", "import"),
+        ("package requests", "import"),
+    ]
+
+
+def test_every_wheel_is_kept_whichever_is_imported() -> None:
+    kept = [change.target.rpartition("/")[2] for change in plan(replace(EMPTY, wanted=COMBINED)).changes]
+    assert [name for name in kept if name.endswith(".whl")] == [
+        "combined-1.2.3-cp310-cp310-manylinux2014_x86_64.whl",
+        "azure_core-1.0-py3-none-any.whl",
+        "requests-1.0-py3-none-any.whl",
+    ]
+
+
+def test_no_wheel_of_the_release_is_called_foreign() -> None:
+    both = {"combined": package("Failed", None), "azure_core": package("Succeeded"), "requests": package("Succeeded")}
+    assert notices(replace(EMPTY, wanted=COMBINED, packages=both)) == []
+
+
 def test_the_bootstrap_adds_the_settings_variable() -> None:
     unset = bootstrap.Facts(held=FULL, variable=None, wanted="sha256:1")
     (change,) = bootstrap.plan(unset).changes
@@ -232,6 +312,14 @@ def test_a_package_set_is_read() -> None:
         listing(layer("one?sig=x-1.0-py3-none-any.whl")),
         listing(layer("one-1.0-py3-none-any.whl"), layer("One-2.0-py3-none-any.whl")),
         listing(*(layer(f"p{number}-1-py3-none-any.whl") for number in range(501))),
+        combined_listing(combined()),
+        combined_listing(single("one")),
+        combined_listing(single("one"), combined()),
+        combined_listing(combined(), combined("two-1-py3-none-any.whl"), single("one")),
+        combined_listing(combined(), layer("one-1.0-py3-none-any.whl")),
+        combined_listing(combined("one-1.0-py3-none-any.whl"), single("one")),
+        combined_listing(combined(size=100 * 1024 * 1024 + 1), single("one")),
+        listing(combined(), layer("one-1.0-py3-none-any.whl")),
     ],
 )
 def test_a_package_set_that_is_none_is_refused(content: bytes) -> None:

@@ -14,6 +14,7 @@ from runbook_lib.change import Action, ActionKind, Change, Plan, Result
 from runbook_lib.engine import MAX_PARALLEL, STOP_GRACE_SECONDS, Progress, Work, apply_plan
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy
+from runbook_lib.run.result import failure_of
 from scripts.pages.error_catalogue import CATALOGUE
 
 POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=2.0, total_seconds=1000.0)
@@ -255,6 +256,56 @@ def test_a_fault_in_the_engines_own_surroundings_ends_the_change_and_not_the_run
     assert [result.outcome for result in results] == ["failed", "done"]
     assert results[0].error is not None
     assert results[0].error.code == "VD-ENGINE-900"
+
+
+def in_place(world: World, *others: Thing, code: str = "VD-IMPORT-001") -> Work:
+    """Work in which `others` come in the place of `t0`, where that fails with this code."""
+
+    def instead(thing: Thing, error: RunbookError) -> Sequence[Change]:
+        if thing.target != "t0" or error.code != code:
+            return ()
+        return [kind_of(other.stage).change(other, other.target, None, other.after) for other in others]
+
+    work = work_on(world, FakeClock())
+    return replace(work, actions=[replace(action, instead=instead) for action in work.actions])
+
+
+def test_others_come_in_the_place_of_a_change_that_failed_before_the_next_stage() -> None:
+    world, seen = World(stories={"t0": ["refused"]}), list[Progress]()
+    work = in_place(world, Thing(1, "a", "1"), Thing(1, "b", "1"))
+    results = run(plan_of(1, 1, 2), work, on_progress=seen.append)
+    assert [result.change.target for result in results] == ["t0", "t1", "a", "b", "t2"]
+    assert [result.outcome for result in results] == ["replaced", *["done"] * 4]
+    first = results[0]
+    assert first.error is not None
+    assert (first.error.code, [change.target for change in first.instead]) == ("VD-IMPORT-001", ["a", "b"])
+    assert failure_of(results) is None
+    assert (seen[-1].done, seen[-1].failed, seen[-1].total) == (4, 0, 4)
+
+
+def test_what_comes_in_the_place_of_a_change_is_a_change_like_any_other() -> None:
+    world = World(stories={"t0": ["refused"], "a": ["lost"], "b": ["bug"]})
+    work = in_place(world, Thing(0, "a", "1"), Thing(0, "b", "1"))
+    results = run(plan_of(0, 1), work)
+    outcomes = {result.change.target: (result.outcome, result.attempts) for result in results}
+    assert outcomes == {"t0": ("replaced", 1), "a": ("done", 2), "b": ("failed", 1), "t1": ("skipped", 0)}
+    failure = failure_of(results)
+    assert failure is not None
+    assert failure.code == "VD-ENGINE-900"
+    assert "1 of 4 changes failed, the first: make b" in failure.message
+
+
+def test_only_the_failure_that_an_action_knows_another_way_for_is_replaced() -> None:
+    world = World(stories={"t0": ["bug"]})
+    results = run(plan_of(0), in_place(world, Thing(0, "a", "1")))
+    assert [(result.outcome, result.instead) for result in results] == [("failed", ())]
+    assert "a" not in world.held
+
+
+def test_a_stop_begins_nothing_in_the_place_of_a_change() -> None:
+    world = World(stories={"t0": ["refused"]})
+    work = replace(in_place(world, Thing(0, "a", "1")), stop_asked=lambda: world.applied["t0"] > 0)
+    assert [result.outcome for result in run(plan_of(0), work)] == ["replaced", "skipped"]
 
 
 def test_stop_lets_the_started_ones_end_and_begins_no_other() -> None:

@@ -8,7 +8,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.artifacts import ArtifactBlob
 from runbook_lib.release.files import ArtifactBlobs, blob_name
-from tests.support.installed import PACKAGES_TYPE, SBOM_TYPE, Customer, sha256_of, wheels
+from tests.support.installed import PACKAGES_TYPE, SBOM_TYPE, SINGLE_PACKAGES_TYPE, Customer, sha256_of, wheels
 from tests.support.publications import PUBLISH, SCRIPTS, arm_writes, sha256
 from tests.support.runbook_run import run
 from tests.support.running_lab import LabUnderTest
@@ -55,7 +55,7 @@ def test_a_document_that_is_none_is_refused(
     assert (done.error_code, done.writes()) == ("VD-MANIFEST-011", []), done.text
 
 
-@pytest.mark.parametrize("kind", [PACKAGES_TYPE, "application/vnd.example.other"])
+@pytest.mark.parametrize("kind", [SINGLE_PACKAGES_TYPE, PACKAGES_TYPE, "application/vnd.example.other"])
 def test_a_package_set_that_is_none_is_refused(lab: LabUnderTest, customer: Customer, kind: str) -> None:
     release = customer.install(SCRIPTS, wheels("one"))
     digest = customer.push("vibedata/python-packages", "other", kind, [("readme.txt", b"no wheel")])
