@@ -76,6 +76,7 @@ def environment(lab: Lab) -> dict[str, str]:
         "VIBEDATA_PUBLISHER_TOKEN_NAME": names.publisher_token_username,
         "VIBEDATA_PUBLISHER_API": lab.urls["publisher_api"],
         "VIBEDATA_PUBLISHER_CLIENT_ID": names.publisher_client_id,
+        "VIBEDATA_PUBLISHER_BLOB_ENDPOINT": f"{lab.urls['blob']}/{names.publisher_storage_account}",
         "VIBEDATA_PUBLISHER_TABLE_ENDPOINT": f"{lab.urls['table']}/{names.publisher_storage_account}",
         "VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT": lab.urls["publisher_key_vault"],
         "VIBEDATA_SIGNING_KEY": f"{lab.urls['publisher_key_vault']}/keys/{KEY_NAME}/{lab.signing.version}",
