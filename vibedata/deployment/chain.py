@@ -9,6 +9,7 @@ from typing import Any
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
+from runbook_lib.deployment_lock.lock import DeploymentLock
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.model import LATEST
@@ -78,20 +79,34 @@ def deploy(
     deployment: Deployment,
     report: Report,
     *,
+    lock: DeploymentLock,
     allow_downgrade: bool = False,
 ) -> None:
-    """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end."""
-    deployment.steps.append(publish(session, bootstrap, report))
+    """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end.
+
+    Raises RunbookError VD-LOCK-002 where the lock is lost before a step.
+    """
+    lock.begin("publish")
+    deployment.steps.append(publish(session, bootstrap, report, stop_asked=lock.is_lost))
+    lock.check()  # where it was lost, changes were left out
     for runbook, parameters in chain(allow_downgrade=allow_downgrade):
         if deployment.status == "failed":
             return
+        lock.begin(runbook)
         deployment.steps.append(
             run_step(session, runbook, {**parameters, "correlation_id": deployment.correlation_id}, report)
         )
 
 
-def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step:
-    """Publish the runbooks that the chain begins with, and their packages."""
+def lock_step(seconds: float) -> Step:
+    """Return the step that has got the lock. seconds: that it took, waiting included."""
+    return Step(name="lock", status="succeeded", seconds=round(seconds, 3), changed=0)
+
+
+def publish(
+    session: AzureSession, bootstrap: Bootstrap, report: Report, *, stop_asked: Callable[[], bool] = lambda: False
+) -> Step:
+    """Publish the runbooks that the chain begins with, and their packages. stop_asked: whether to begin nothing new."""
     with _stopwatch() as seconds:
         plan = bootstrap.plan()
         report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} as they should be")
@@ -100,6 +115,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
             as_runbook_error=name_any,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
+            stop_asked=stop_asked,
         )
         results = apply_plan(
             plan,
