@@ -141,8 +141,8 @@ class RealServers:
         token = azurite_token(lab.tokens, lab.names.operator_principal_id, lab.names.operator_client_id)
         headers = {"Authorization": f"Bearer {token}"}
         names = lab.names
-        await _delete_containers(lab.upstream, f"{self.urls['blob']}/{names.storage_account}", headers)
         for account in (names.storage_account, names.publisher_storage_account):
+            await _delete_containers(lab.upstream, f"{self.urls['blob']}/{account}", headers)
             await _delete_tables(lab.upstream, f"{self.urls['table']}/{account}", headers)
 
     async def stop(self) -> None:

@@ -11,10 +11,11 @@ from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.forms import GUID, URL, Form, fits
 from runbook_lib.errors import azure
-from runbook_lib.network.retry import NetworkRetryPolicy
+from runbook_lib.network.retry import NetworkRetryPolicy, PolicySource
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
+    from azure.storage.blob import BlobServiceClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,18 @@ def publisher_tables(
     """
     settings = replace(customer, table_endpoint=setting(environ, "table_endpoint", URL))
     return _clients(settings, clients, clock).table_service
+
+
+def publisher_blobs(
+    customer: Settings, clients: AzureClients, environ: Mapping[str, str], clock: Clock, policy: PolicySource
+) -> "BlobServiceClient":
+    """Return a client of the publisher's blobs, under the same identity as `clients`.
+
+    Parameters: customer, the settings of the customer whose Azure `clients` are for; policy, of its requests. Raises
+    RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_BLOB_ENDPOINT.
+    """
+    settings = replace(customer, blob_endpoint=setting(environ, "blob_endpoint", URL))
+    return _clients(settings, clients, clock, policy).blob_service
 
 
 def publisher_clients(
@@ -92,13 +105,14 @@ def subscription_clients(customer: Settings, clients: AzureClients, subscription
     return _clients(replace(customer, subscription_id=subscription_id), clients, clock)
 
 
-def _clients(settings: Settings, clients: AzureClients, clock: Clock) -> AzureClients:
-    policy = NetworkRetryPolicy()
+def _clients(
+    settings: Settings, clients: AzureClients, clock: Clock, policy: PolicySource = NetworkRetryPolicy
+) -> AzureClients:
     # The customer's group is not where these things are: an error must not name a role there.
     return AzureClients(
         settings=replace(settings, resource_group=""),
         credential=clients.credential,
-        retry_policy_source=lambda: policy,
+        retry_policy_source=policy,
         clock=clock,
     )
 

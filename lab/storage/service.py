@@ -21,6 +21,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
         {
             "VIBEDATA_BLOB_ENDPOINT": f"{lab.urls[BLOB]}/{names.storage_account}",
             "VIBEDATA_TABLE_ENDPOINT": f"{lab.urls[TABLE]}/{names.storage_account}",
+            "VIBEDATA_PUBLISHER_BLOB_ENDPOINT": f"{lab.urls[BLOB]}/{names.publisher_storage_account}",
             "VIBEDATA_PUBLISHER_TABLE_ENDPOINT": f"{lab.urls[TABLE]}/{names.publisher_storage_account}",
         }
     )

@@ -1,16 +1,16 @@
 """Start an Automation job, and see how it ended."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.automation.account import AutomationAccount, plain
 from runbook_lib.automation.job_line import FAILED, NoResultError, read_result
 from runbook_lib.basics.clock import Clock
-from runbook_lib.errors import automation
+from runbook_lib.errors import RunbookError, automation
 from runbook_lib.network.listing import bounded
-from runbook_lib.run.parameters import encode
+from runbook_lib.run.parameters import correlation_id_in, encode
 
 # What Automation says of a job whose process ended with exit code 0.
 _COMPLETED = "Completed"
@@ -123,8 +123,56 @@ def wait_for_job(
         waited = clock.monotonic() - started
         if waited > seconds:
             raise automation.JOB_TIMED_OUT.error(f"after {waited:.0f} s it is {state.status}", target=job_id)
-        clock.sleep(min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS))
+        clock.sleep(pause(waited))
     return job_result(account, state, correlation_id=correlation_id)
+
+
+def unfinished_jobs(account: AutomationAccount, correlation_id: str, *, runbooks: Collection[str]) -> list[JobState]:
+    """Return the jobs of some runbooks that have a correlation id and have not ended; none where the account is gone.
+
+    Raises RunbookError VD-STORAGE-005 (too many are listed), and azure.core's errors.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    names = {name.lower() for name in runbooks}
+    try:
+        # All of 30 days: a filter by time would trust the clock of whoever started them.
+        listed = list(bounded(account.client.job.list_by_automation_account(*account.at), target="jobs"))
+    except ResourceNotFoundError:
+        return []
+    found: list[JobState] = []
+    for each in listed:
+        runbook = (each.properties.runbook.name or "") if each.properties.runbook else ""
+        state = JobState(job_id=str(each.name), status=plain(each.properties.status), exception="", runbook=runbook)
+        if state.ended or runbook.lower() not in names:
+            continue
+        # The listing does not tell a job's parameters.
+        properties = account.client.job.get(*account.at, state.job_id).properties
+        given = (properties.parameters or {}) if properties else {}
+        if any(correlation_id_in(value or "") == correlation_id for value in given.values()):
+            found.append(state)
+    return found
+
+
+def stop_job(account: AutomationAccount, job_id: str) -> None:
+    """Ask for a job's end, which comes later; nothing where it has ended already.
+
+    Raises RunbookError VD-AUTOMATION-008 (refused), and azure.core's errors.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        with account.refusals(f"stop of job {job_id}"):
+            account.client.job.stop(*account.at, job_id, repeatable=True)
+    except (HttpResponseError, RunbookError):
+        # It may have ended in between, or by a first request whose answer was lost.
+        if not job_state(account, job_id).ended:
+            raise
+
+
+def pause(waited: float) -> float:
+    """Return the seconds until the next look at a job that has been waited for so long."""
+    return min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS)
 
 
 def new_lines(account: AutomationAccount, job_id: str, seen: set[str]) -> Iterator[str]:

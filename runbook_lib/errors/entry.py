@@ -6,6 +6,8 @@ from runbook_lib.basics.redaction import without_link_signatures
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+# docs/design.md#running-a-runbook: another deployment holds the lock.
+EXIT_LOCK_HELD = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ MAX_TEXT_CHARACTERS = 1024
 # What an error shows of a name that is none.
 MAX_SHOWN_CHARACTERS = 64
 
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TAKES: dict[object, str] = {
     str: f"a text of one line, of at most {MAX_TEXT_CHARACTERS} characters",
     bool: "true or false",
@@ -43,7 +43,7 @@ class CommonParameters:
 
     def __post_init__(self) -> None:
         """Check what is checked for every runbook. Raises RunbookError VD-PARAM-002."""
-        if self.correlation_id and not _CORRELATION_ID.fullmatch(self.correlation_id):
+        if self.correlation_id and not CORRELATION_ID.fullmatch(self.correlation_id):
             raise run.MALFORMED_PARAMETER.error(
                 "takes up to 64 letters, digits, dots, dashes and underscores", target="correlation_id"
             )
@@ -77,6 +77,15 @@ def encode(parameters: Mapping[str, Any]) -> str:
     """Return the one argument that `parse` reads: base64url of a JSON object, without padding."""
     text = json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"))
     return base64url.encode(text.encode())
+
+
+def correlation_id_in(argument: str) -> str:
+    """Return the correlation id in the one argument of a job, "" where there is none, whoever started the job."""
+    try:
+        found = _from_argument([argument]).get("correlation_id")
+    except RunbookError:
+        return ""
+    return found if isinstance(found, str) and CORRELATION_ID.fullmatch(found) else ""
 
 
 def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) -> str:

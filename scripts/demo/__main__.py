@@ -21,6 +21,7 @@ from vibedata.commands.deploy import settings_variable, summary
 from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.deployment.chain import Deployment, Step, deploy, run_step
 from vibedata.deployment.first_publication import Bootstrap
+from vibedata.deployment.lock import LockOptions, locked
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
 from vibedata.session import open_session
@@ -106,7 +107,9 @@ def _demo(deployment: Deployment) -> int:
         settings_variable=settings_variable(session),
         warn=_report,
     )
-    deploy(session, bootstrap, deployment, _report)
+    options = LockOptions()
+    with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=_report) as lock:
+        deploy(session, bootstrap, deployment, _report, lock=lock)
     if deployment.status == "failed":
         raise CommandError("the deployment failed", remedy="do what the failed step says above")
     for command in ROTATIONS:

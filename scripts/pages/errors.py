@@ -33,6 +33,7 @@ AREAS = {
     "BUILD": "Building a release",
     "PUSH": "Pushing a release",
     "AUTOMATION": "Automation account and jobs",
+    "LOCK": "The lock of a deployment",
     "LAB": "The lab",
 }
 
@@ -46,7 +47,7 @@ A run that fails prints its code. Its last line of output is a JSON object with 
 `cause`, `remedy`, `retryable`. Changes that a run made before its failure stay, and the next run finds them. You never
 have to undo a run, and you can safely repeat each.
 
-Exit codes: 1 failed, 2 bad parameters or settings.
+Exit codes: 1 failed, 2 bad parameters or settings, 3 another deployment holds the lock.
 
 Each code's section has an example, how to check, whose task it is, and the command to type. A word in capitals in a
 command stands for a value of yours.

@@ -57,7 +57,7 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     first = deployed.vibedata_json("deploy", str(release.folder))
     assert list(first) == ["status", "correlation_id", "steps", "seconds"]
     assert first["status"] == "succeeded"
-    assert [step["name"] for step in first["steps"]] == ["publish", *chain]
+    assert [step["name"] for step in first["steps"]] == ["lock", "publish", *chain]
     changed = {step["name"]: (step["status"], step["changed"]) for step in first["steps"]}
     assert changed["import_manifest"] == ("succeeded", MANIFEST_CHANGES)
     assert changed["import_images"] == ("succeeded", len(release.pins))
@@ -70,11 +70,13 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert {name: changed[name] for name in ("publish", *IMPORTS)} == dict.fromkeys(
         ("publish", *IMPORTS), ("unchanged", 0)
     )
-    # The jobs themselves are all that the command asked for; the imports write the log, and tell the publisher or,
-    # where no earlier test has provisioned a key, keep what it is yet to be told. What its API then writes is its own.
+    # The jobs themselves are all that the command asked for, beside the lock; the imports write the log, and tell the
+    # publisher or, where no earlier test has provisioned a key, keep what it is yet to be told. What its API then
+    # writes is its own.
     imports = {job["id"] for job in deployed.lab.control("GET", "/jobs")["jobs"] if job["runbook"] in IMPORTS}
     writes = [entry for entry in deployed.lab.journal(since=since) if is_write(entry)]
-    own = [entry for entry in writes if entry["job_id"] is None and "/vibedatapublisher/" not in entry["path"]]
+    others = ("/vibedatapublisher/", "/vibedatastorage/locks/")
+    own = [e for e in writes if e["job_id"] is None and not e["path"].startswith(others)]
     assert [(entry["method"], "/jobs/" in entry["path"]) for entry in own] == [("PUT", True)] * len(chain)
     by_imports = [entry for entry in writes if entry["job_id"] in imports]
     told = [e for e in by_imports if e["service"] == "publisher_api" or "/callbacks-spool/" in e["path"]]

@@ -66,9 +66,10 @@ class Automation:
             lambda package: state(package) in ("Succeeded", "Failed"),
         )
 
-    def publish(self, text: str, *, environment: str | None = ENVIRONMENT, log_verbose: bool = False) -> None:
+    def publish(
+        self, text: str, *, environment: str | None = ENVIRONMENT, log_verbose: bool = False, name: str = RUNBOOK
+    ) -> None:
         """Create the runbook, replace its draft and publish it."""
-        name = RUNBOOK
         properties = m.RunbookCreateOrUpdateProperties(
             runbook_type="Python", runtime_environment=environment, draft=m.RunbookDraft(), log_verbose=log_verbose
         )

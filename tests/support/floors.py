@@ -13,5 +13,5 @@ FLOORS = (
     {"trust"},
     {"release"},
     {"component_registry", "automation", "callbacks"},
-    {"health", "preflight", "rotation", "runbook"},
+    {"deployment_lock", "health", "preflight", "rotation", "runbook"},
 )

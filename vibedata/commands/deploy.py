@@ -1,15 +1,18 @@
 """`vibedata deploy`: publish a build's runbooks to the customer's Automation account and run the chain."""
 
 import argparse
+import os
 import sys
+import time
 import uuid
 from dataclasses import asdict
 from pathlib import Path
 
 from runbook_lib.azure.session import AzureSession
 from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import CHAIN, Deployment, deploy
+from vibedata.deployment.chain import CHAIN, Deployment, deploy, lock_step
 from vibedata.deployment.first_publication import Bootstrap
+from vibedata.deployment.lock import LockOptions, locked
 from vibedata.output import show, table
 from vibedata.session import open_session
 from vibedata.terminal import told
@@ -18,10 +21,16 @@ EXAMPLES = """\
 examples:
   vibedata deploy dist --plan         show what it would publish and run; change nothing
   vibedata deploy dist                publish the first runbooks, then run the whole chain as jobs
+  vibedata deploy dist --wait         where another deployment runs, wait up to an hour for its end
+  vibedata deploy dist --take-over    stop the jobs that a deployment left when it died, then deploy
   vibedata deploy dist --output json
 
-dist is the folder that `vibedata build` made. Settings come from VIBEDATA_* in the environment. For the lab, first
-type: source .lab/lab.env
+Only one deployment runs in a subscription at a time. Where another one holds the lock, the command ends with exit code
+3 and says who holds it. Ctrl-C gives the lock back; a job that has begun goes on in Azure, and the next deployment
+waits for its end.
+
+dist is the folder that `vibedata build` made. Settings come from VIBEDATA_* in the environment,
+VIBEDATA_PUBLISHER_BLOB_ENDPOINT among them. For the lab, first type: source .lab/lab.env
 """
 
 
@@ -41,6 +50,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="accept a release that is older than the installed one",
     )
+    parser.add_argument(
+        "--wait", action="store_true", help="wait up to an hour where another deployment holds the lock"
+    )
+    parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="stop jobs that a former deployment left, where it has died; without it, wait for their end."
+        " A deployment that lives keeps its lock either way",
+    )
     parser.set_defaults(run=run)
 
 
@@ -53,16 +71,24 @@ def run(arguments: argparse.Namespace) -> int:
         stream.write(line + "\n")
         stream.flush()
 
-    bootstrap = Bootstrap(
-        session=session,
-        artifacts=LayoutArtifacts(arguments.build, session=session, allow_downgrade=arguments.allow_downgrade),
-        settings_variable=settings_variable(session),
-        warn=report,
-    )
+    def bootstrap() -> Bootstrap:
+        return Bootstrap(
+            session=session,
+            artifacts=LayoutArtifacts(arguments.build, session=session, allow_downgrade=arguments.allow_downgrade),
+            settings_variable=settings_variable(session),
+            warn=report,
+        )
+
+    first = bootstrap()
     if arguments.plan:
-        return _show_plan(bootstrap, arguments.output)
+        return _show_plan(first, arguments.output)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
-    deploy(session, bootstrap, deployment, report, allow_downgrade=arguments.allow_downgrade)
+    options = LockOptions(wait=arguments.wait, take_over=arguments.take_over)
+    started = time.monotonic()
+    with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=report) as lock:
+        deployment.steps.append(lock_step(time.monotonic() - started))
+        # Another deployment may have ended since: what is installed is looked up anew.
+        deploy(session, bootstrap(), deployment, report, lock=lock, allow_downgrade=arguments.allow_downgrade)
     show(arguments.output, result=deployment.as_json(), text=summary(deployment, deployment.status))
     return 1 if deployment.status == "failed" else 0
 

@@ -11,6 +11,7 @@ from runbook_lib.automation.trial import shortcoming_of
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan, Result
+from runbook_lib.deployment_lock.lock import DeploymentLock
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.model import LATEST
@@ -80,31 +81,46 @@ def deploy(
     deployment: Deployment,
     report: WriteLine,
     *,
+    lock: DeploymentLock,
     allow_downgrade: bool = False,
 ) -> None:
     """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end.
 
-    Where a runbook does not find its packages, they are published as single wheels, and it runs once more.
+    Where a runbook does not find its packages, they are published as single wheels, and it runs once more. Raises
+    RunbookError VD-LOCK-002 where the lock is lost before a step.
     """
-    deployment.steps.append(publish(session, bootstrap, report))
+    lock.begin("publish")
+    deployment.steps.append(publish(session, bootstrap, report, stop_asked=lock.is_lost))
+    lock.check()  # where it was lost, changes were left out
     for runbook, parameters in chain(allow_downgrade=allow_downgrade):
         if deployment.status == "failed":
             return
+        lock.begin(runbook)
         given = {**parameters, "correlation_id": deployment.correlation_id}
         ended = _run(session, runbook, given, report)
         if _lacks_package(ended):
             report(f"{runbook} does not find its packages: those that came as one wheel come one by one now")
-            again = publish(session, bootstrap.with_single_wheels(), report)
+            lock.begin("publish")
+            again = publish(session, bootstrap.with_single_wheels(), report, stop_asked=lock.is_lost)
+            lock.check()
             if again.status != "unchanged":
                 deployment.steps.append(again)
                 if again.status == "failed":
                     return
+                lock.begin(runbook)
                 ended = _run(session, runbook, given, report)
         deployment.steps.append(_step(runbook, ended))
 
 
-def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> Step:
-    """Publish the runbooks that the chain begins with, and their packages."""
+def lock_step(seconds: float) -> Step:
+    """Return the step that has got the lock. seconds: that it took, waiting included."""
+    return Step(name="lock", status="succeeded", seconds=round(seconds, 3), changed=0)
+
+
+def publish(
+    session: AzureSession, bootstrap: Bootstrap, report: WriteLine, *, stop_asked: Callable[[], bool] = lambda: False
+) -> Step:
+    """Publish the runbooks that the chain begins with, and their packages. stop_asked: whether to begin nothing new."""
     with _stopwatch() as seconds:
         plan = bootstrap.plan()
         report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} as they should be")
@@ -113,6 +129,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> S
             as_runbook_error=name_any,
             retry_policy=NetworkRetryPolicy,
             clock=SYSTEM_CLOCK,
+            stop_asked=stop_asked,
         )
         results = apply_plan(
             plan,

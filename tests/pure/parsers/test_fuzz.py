@@ -11,7 +11,7 @@ import random
 import socket
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,7 @@ from runbook_lib.callbacks.client import _clocks_off, _is_acceptance
 from runbook_lib.component_registry.endpoints import endpoint_of
 from runbook_lib.container_registry._import_operation import failure
 from runbook_lib.container_registry.words import words
+from runbook_lib.deployment_lock.content import NotALocksContentError, encoded, read_content
 from runbook_lib.errors import RunbookError
 from runbook_lib.health.probes.http import HttpTarget, _encoded, _followed, _place, target_of
 from runbook_lib.network.deadline import Deadline
@@ -51,6 +52,7 @@ from runbook_lib.trust.signature import verify_envelope
 from runbook_lib.vault.hmac_key import key_of
 from runbook_lib.vault.publisher_token import parse_token
 from runbooks.import_manifest import Parameters
+from tests.support.lock_content import CONTENT as LOCK
 from tests.support.manifest_maker import DOCUMENT
 from tests.support.mutations import envelope_of, mutated
 from tests.support.notary_fixtures import NOW, cases
@@ -164,6 +166,7 @@ PARSERS = (
     Parser("release manifest", (as_json(DOCUMENT),), release_manifest.parse),
     Parser("artifact", (as_json(artifact_of(f"sha256:{'a' * 64}", 2)),), lambda each: read_artifact(each, target="t")),
     Parser("envelope", (ENVELOPE,), lambda each: verify_envelope(each, JWS, subject=CASE.subject, policy=CASE.policies()[0], now=NOW)),
+    Parser("lock", (encoded(LOCK), encoded(replace(LOCK, former_jobs=LOCK.jobs))), read_content, (NotALocksContentError,)),
     Parser("certificate", (CERTIFICATE,), lambda each: read_chain((each,))),
     Parser("signature manifest", (SIGNATURE_MANIFEST,), read_signature_manifest),
     Parser("referrers", (INDEX,), read_referrers),

@@ -1,0 +1,106 @@
+"""The lock's requests with something wrong at each: nobody is kept out afterwards, and nobody is let in beside."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from azure.core.exceptions import AzureError
+
+from runbook_lib.deployment_lock.lock import holding
+from runbook_lib.deployment_lock.place import LockPlace
+from runbook_lib.errors import RunbookError
+from tests.support.lock_rig import deployment, lease_state, places
+from tests.support.running_lab import LabUnderTest
+
+STORAGE = {"service": "blob"}
+TROUBLES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("reset_after", {}),
+    ("reset_before", {}),
+    ("status", {"status": 503}),
+    ("status", {"status": 429}),
+    ("status", {"status": 500}),
+)
+
+
+def held(lab: LabUnderTest, beside: Callable[[], None], found: Sequence[LockPlace] = ()) -> list[str]:
+    """Hold the lock over a step, in which `beside` is called. Return what was reported."""
+    lines: list[str] = []
+    lock = deployment(lab.env, report=lines.append)
+    with holding(lock, found or places(lab.env), wait_seconds=0):
+        lock.begin("publish")
+        beside()
+    return lines
+
+
+def somebody_else_is_refused(lab: LabUnderTest, found: Sequence[LockPlace] = ()) -> None:
+    second = deployment(lab.env)
+    with pytest.raises(RunbookError) as refused, holding(second, found or places(lab.env), wait_seconds=0):
+        raise AssertionError("it was let in")
+    assert refused.value.code == "VD-LOCK-001"
+
+
+def new_places(lab: LabUnderTest) -> list[LockPlace]:
+    """Containers that nobody has made yet."""
+    return [replace(place, container=f"new-{uuid4()}") for place in places(lab.env)]
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["no lock yet", "a lock that is there"])
+@pytest.mark.parametrize(("action", "fields"), TROUBLES, ids=[f"{name}{more}" for name, more in TROUBLES])
+def test_one_trouble_at_any_request_changes_nothing(
+    lab: LabUnderTest, action: str, fields: dict[str, Any], fresh: bool
+) -> None:
+    there = new_places(lab)
+    since = lab.last_request()
+    for _ in range(1 if fresh else 2):
+        since = lab.last_request()
+        held(lab, lambda: None, there)
+    requests = len(lab.journal(since=since, service="blob"))
+    assert requests >= 12
+    for nth in range(1, requests + 1):
+        found = new_places(lab) if fresh else there
+        lab.fault(action, match={**STORAGE, "nth": nth}, **fields)
+        assert held(lab, partial(somebody_else_is_refused, lab, found), found) == [], f"request {nth} of {requests}"
+        lab.control("DELETE", "/faults")
+        assert [lease_state(place) for place in found] == ["available", "available"]
+
+
+# What of the lock is asked for, by its request: none of its answers ever comes.
+NEVER_ANSWERED = {
+    "acquire": "/(deployments|locks)/.*comp=lease",
+    "acquire the second": "/locks/.*comp=lease",
+    "write": "/(deployments|locks)/[^?]*$",
+}
+
+
+@pytest.mark.parametrize("path", NEVER_ANSWERED.values(), ids=NEVER_ANSWERED)
+def test_answers_that_never_come_let_nobody_in_and_keep_nobody_out(lab: LabUnderTest, path: str) -> None:
+    held(lab, lambda: None)
+    lab.fault("reset_after", times=0, match={**STORAGE, "method": "PUT", "path": path})
+    with pytest.raises(AzureError):
+        held(lab, lambda: pytest.fail("it was let in"))
+    lab.control("DELETE", "/faults")
+    # What was leased in vain was given back, answered or not.
+    assert held(lab, lambda: None) == []
+
+
+def test_a_lock_that_cannot_be_given_back_says_so_and_hides_nothing(lab: LabUnderTest) -> None:
+    def beside() -> None:
+        lab.fault("status", status=503, times=0, match={**STORAGE, "method": "PUT"})
+
+    lines = held(lab, beside)
+    assert len(lines) == 2
+    assert lines[0].startswith("WARNING: the lock of the instance was not given back; it is free within 60 s: VD-NET-")
+    assert lines[1].startswith("WARNING: the lock of the subscription was not given back;")
+    lab.control("DELETE", "/faults")
+    assert [lease_state(place) for place in places(lab.env)] == ["leased", "leased"]
+    somebody_else_is_refused(lab)
+
+
+def test_a_container_that_is_being_deleted_is_told_as_it_is(lab: LabUnderTest) -> None:
+    lab.fault("status", status=409, code="ContainerBeingDeleted", times=0, match={**STORAGE, "path": "/deployments/"})
+    with pytest.raises(AzureError) as refused:
+        held(lab, lambda: pytest.fail("it was let in"))
+    assert "ContainerBeingDeleted" in str(refused.value)

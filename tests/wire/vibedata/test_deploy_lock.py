@@ -1,0 +1,82 @@
+"""`vibedata deploy` beside another deployment: exit code 3, who holds the lock, and nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.deployment_lock.content import read_content
+from runbook_lib.deployment_lock.lock import holding
+from tests.support.certificate_maker import Wanted
+from tests.support.lock_rig import content, deployment, lease_state, places
+from tests.support.notary_maker import fingerprint
+from tests.support.pushed_release import ISSUER, make_release
+from tests.support.running_lab import LabUnderTest
+from vibedata import cli
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_release(tmp_path_factory.mktemp("release") / "dist", valid_days=3650)
+
+
+@pytest.fixture(autouse=True)
+def trusting(lab: LabUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - sets its variables first
+    monkeypatch.setenv("VIBEDATA_TRUST_ROOTS", fingerprint(ISSUER))
+    monkeypatch.setenv("VIBEDATA_TRUSTED_IDENTITY", Wanted().name)
+
+
+def test_a_second_deployment_ends_with_exit_code_3_and_changes_nothing(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = deployment(lab.env, who="ada@desk")
+    with holding(lock, places(lab.env), wait_seconds=0):
+        lock.begin("import_images")
+        since = lab.last_request()
+        assert cli.main(["deploy", str(release), "--output", "json"]) == 3
+        refused = json.loads(capsys.readouterr().out)
+        assert cli.main(["deploy", str(release)]) == 3
+        told = capsys.readouterr().err
+        assert not [entry for entry in lab.journal(since=since) if entry["service"] == "arm"]
+        lock.begin("publish_runbooks")  # it still holds it
+    assert (refused["status"], refused["error"]["code"]) == ("failed", "VD-LOCK-001")
+    assert "held by ada@desk, since " in told
+    assert "at step import_images" in told
+    assert "what to do: Wait until that deployment has ended" in told
+
+
+def test_a_plan_needs_no_lock(lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with holding(deployment(lab.env), places(lab.env), wait_seconds=0):
+        assert cli.main(["deploy", str(release), "--plan", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "planned"
+
+
+@pytest.mark.parametrize("setting", [("", "VD-SETTINGS-005"), ("http://account.example", "VD-SETTINGS-002")])
+def test_the_publishers_storage_must_be_known(
+    lab: LabUnderTest,
+    release: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    setting: tuple[str, str],
+) -> None:
+    value, code = setting
+    monkeypatch.setenv("VIBEDATA_PUBLISHER_BLOB_ENDPOINT", value)
+    since = lab.last_request()
+    assert cli.main(["deploy", str(release), "--output", "json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == code
+    assert "VIBEDATA_PUBLISHER_BLOB_ENDPOINT" in error["message"]
+    assert not [entry for entry in lab.journal(since=since) if entry["service"] in ("arm", "blob")]
+
+
+def test_a_deployment_that_fails_gives_the_lock_back(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.fault("status", status=403, times=0, match={"service": "arm"})
+    assert cli.main(["deploy", str(release), "--output", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-NET-003"
+    found = places(lab.env)
+    assert [lease_state(place) for place in found] == ["available", "available"]
+    told = [read_content(content(place)) for place in found]
+    assert [each.step for each in told if each] == ["publish", "publish"]
+    assert all("@" in each.who and ", process " in each.who for each in told if each)

@@ -1,0 +1,122 @@
+"""The lock of a deployment that a command drives: of its subscription, at the publisher's, and of its instance."""
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from publisher.session import publisher_blobs
+from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.azure.settings import Settings
+from runbook_lib.deployment_lock.content import DeploymentJobs
+from runbook_lib.deployment_lock.former_jobs import end_former_jobs
+from runbook_lib.deployment_lock.lapse import LEASE_SECONDS, RENEWALS_PER_LEASE
+from runbook_lib.deployment_lock.lock import FORMER_JOBS, DeploymentLock, holding
+from runbook_lib.deployment_lock.place import LockPlace
+from runbook_lib.network.retry import NetworkRetryPolicy
+from vibedata.deployment.chain import CHAIN
+from vibedata.progress import WriteLine
+
+SUBSCRIPTION_CONTAINER = "deployments"
+INSTANCE_CONTAINER, INSTANCE_BLOB = "locks", "deployment"
+# A deployment takes 30 minutes (NFR-1): two that are in front of ours.
+WAIT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockOptions:
+    """wait: for another deployment that holds the lock. take_over: stop jobs that a former one left."""
+
+    wait: bool = False
+    take_over: bool = False
+
+
+@contextmanager
+def locked(
+    session: AzureSession,
+    environ: Mapping[str, str],
+    *,
+    correlation_id: str,
+    options: LockOptions,
+    report: WriteLine,
+) -> Iterator[DeploymentLock]:
+    """Hold both locks within the block, which begins when no job of a former deployment runs any more.
+
+    Raises RunbookError VD-LOCK-001 (another holds it), -002 (lost), -003 (jobs of a former deployment), VD-SETTINGS-005
+    and -002 for VIBEDATA_PUBLISHER_BLOB_ENDPOINT, VD-AUTOMATION-008, and azure.core's errors.
+    """
+    settings = session.settings
+    held = DeploymentLock(
+        who=f"{_user()}@{socket.gethostname()}, process {os.getpid()}",
+        jobs=DeploymentJobs(
+            correlation_id=correlation_id,
+            resource_group=settings.resource_group,
+            automation_account=settings.automation_account,
+        ),
+        clock=session.clock,
+        report=lambda line: report(f"lock: {line}"),
+    )
+    # In this order always: two that took them in different orders could each wait for the other.
+    with holding(held, lock_places(session, environ), wait_seconds=WAIT_SECONDS if options.wait else 0.0):
+        former = held.former_jobs()
+        if former:
+            held.begin(FORMER_JOBS)
+        for jobs in former:
+            account = AutomationAccount(client=session.clients.automation, settings=_settings_of(session, jobs))
+            end_former_jobs(
+                account,
+                jobs.correlation_id,
+                runbooks=[name for name, _ in CHAIN],
+                stop=options.take_over,
+                check=held.check,
+                report=held.report,
+                clock=session.clock,
+            )
+        held.former_jobs_ended()
+        yield held
+
+
+def lock_places(session: AzureSession, environ: Mapping[str, str]) -> tuple[LockPlace, LockPlace]:
+    """Return where the two locks are, in the order in which they are taken. Raises what `publisher_blobs` does."""
+    settings, clients = session.settings, session.clients
+    subscription = LockPlace(
+        name="the lock of the subscription",
+        blob_service=publisher_blobs(settings, clients, environ, session.clock, lambda: _policy(session)),
+        container=SUBSCRIPTION_CONTAINER,
+        blob=settings.subscription_id.lower(),
+    )
+    own = AzureClients(
+        settings=settings,
+        credential=clients.credential,
+        retry_policy_source=lambda: _policy(session),
+        clock=session.clock,
+    )
+    instance = LockPlace(
+        name="the lock of the instance",
+        blob_service=own.blob_service,
+        container=INSTANCE_CONTAINER,
+        blob=INSTANCE_BLOB,
+        # Whoever has rights on the instance's blobs is not to choose another account.
+        one_account=True,
+    )
+    return subscription, instance
+
+
+def _policy(session: AzureSession) -> NetworkRetryPolicy:
+    """Return the policy of the lock's requests: one that hangs must leave time for another before the lease ends."""
+    return replace(session.retry_policy(), total_seconds=LEASE_SECONDS / RENEWALS_PER_LEASE)
+
+
+def _settings_of(session: AzureSession, jobs: DeploymentJobs) -> Settings:
+    return replace(session.settings, resource_group=jobs.resource_group, automation_account=jobs.automation_account)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no entry in /etc/passwd
+        return f"user {os.getuid()}"
