@@ -19,10 +19,13 @@ import aiohttp
 
 from lab.machine import children, tools
 from lab.machine.certificates import Certificates
-from lab.shared import STORAGE_AUDIENCES, Lab, Names
+from lab.names import Names
+from lab.shared import Lab
+from lab.storage.access import STORAGE_AUDIENCES
 from lab.tokens import TokenIssuer
 
-START_SECONDS = 30.0
+# Far more than a start takes: a machine may have other work on all its cores.
+START_SECONDS = 120.0
 POLL_SECONDS = 0.02
 LOG_TAIL_CHARACTERS = 2000
 REGISTRIES = ("publisher_registry", "customer_registry")

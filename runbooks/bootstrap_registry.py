@@ -8,7 +8,6 @@ warning. What the release names and the group lacks is an error, and nothing is 
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -20,27 +19,30 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import RUNBOOKS, Claim, Found, claims, found
 from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, ManagedResources, Resource
+from runbook_lib.component_registry.policies import POLICIES
 from runbook_lib.component_registry.rows import (
     GONE_COMPONENT,
     GONE_RESOURCE,
     component_row,
     credential_row,
-    policy_row,
     release_row,
     resource_rows,
+    retry_policy_row,
     schema_row,
 )
 from runbook_lib.component_registry.schema import Batch, Key, Recorded, Row
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
-from runbook_lib.errors import RunbookError, vault
+from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
+from runbook_lib.permissions import IMPORT_IMAGES, READ_RESOURCES, WRITE_TABLES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
-from runbook_lib.vault.credential_states import CredentialState, read_credential_states
+from runbook_lib.vault.credential_states import CredentialState, read_credential_states, trouble_of
+from runbook_lib.workers import side_by_side
 
 # Runbooks' texts read at once; each is up to 1 MiB.
 TEXTS_AT_ONCE = 4
@@ -50,12 +52,12 @@ TEXTS_AT_ONCE = 4
 class Facts:
     """What bootstrap_registry found.
 
-    release_sha256: hex, of the manifest. components: each with what is there of it. recorded: by table, what it holds;
+    release_digest: of the manifest. components: each with what is there of it. recorded: by table, what it holds;
     a table that does not exist is not among them.
     """
 
     manifest: ReleaseManifest
-    release_sha256: str
+    release_digest: str
     resources: Sequence[Resource]
     components: Sequence[tuple[Claim, Found]]
     credentials: Sequence[CredentialState]
@@ -98,9 +100,9 @@ class Facts:
         elif table == component_registry.CREDENTIALS:
             yield from map(credential_row, self.credentials)
         elif table == component_registry.RELEASES:
-            yield release_row(self.manifest, self.release_sha256)
-        elif table == component_registry.POLICIES:
-            yield policy_row(self.manifest)
+            yield release_row(self.manifest, self.release_digest)
+        elif table == POLICIES:
+            yield retry_policy_row(self.manifest)
         else:
             yield schema_row()
 
@@ -130,14 +132,14 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     claimed = claims(manifest, resources, automation_account=context.settings.automation_account)
     facts = Facts(
         manifest=manifest,
-        release_sha256=installed.release.sha256,
+        release_digest=installed.id.digest,
         resources=resources,
         components=_found(context, managed, claimed),
         credentials=read_credential_states(context.clients.secrets, context.clock.now()),
         recorded={table: rows for table, rows in recorded.items() if rows is not None},
         tables=tables,
     )
-    for warning in _warnings(facts):
+    for warning in _warnings(context, facts):
         context.output.warning(f"{warning.code}: {warning.message}")
     return facts
 
@@ -173,20 +175,17 @@ def _texts(context: Context, names: set[str]) -> dict[str, str]:
         text = account.published_text(name.rpartition("/")[2])
         return "" if text is None else hashlib.sha256(text).hexdigest()
 
-    with ThreadPoolExecutor(TEXTS_AT_ONCE) as readers:
-        return dict(zip(names, readers.map(sha256, names), strict=True))
+    return dict(zip(names, side_by_side(sha256, names, at_once=TEXTS_AT_ONCE), strict=True))
 
 
-def _warnings(facts: Facts) -> Iterator[RunbookError]:
+def _warnings(context: Context, facts: Facts) -> Iterator[RunbookError]:
     for claim, there in facts.components:
         if there.drift:
             yield component_registry_errors.COMPONENT_DRIFTS.error(there.drift, target=claim.component.name)
     for credential in facts.credentials:
-        if credential.state in ("absent", "disabled"):
-            detail = f"it is {credential.state}; import_manifest says how that is mended"
-            yield vault.SECRET_MISSING.error(detail, target=credential.id)
-        elif credential.state not in ("enabled", "not provisioned"):
-            yield vault.SECRET_UNUSABLE.error(f"it is {credential.state}", target=credential.id)
+        trouble = trouble_of(context.clients.secrets, credential)
+        if trouble is not None:
+            yield trouble
 
 
 CREATE: ActionKind[str] = ActionKind("create", stage=1)
@@ -254,6 +253,7 @@ RUNBOOK = Runbook(
     actions=actions,
     report=report,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version),
+    permissions=(IMPORT_IMAGES, READ_RESOURCES, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

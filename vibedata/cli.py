@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import as_runbook_error
@@ -51,6 +51,13 @@ class _UsageError(Exception):
 
 class _Parser(argparse.ArgumentParser):
     """Raises its errors, so that programs get theirs as JSON."""
+
+    def parse_known_args(self, *arguments: Any, **options: Any) -> Any:
+        """Know every argument: what a command does not know, argparse would leave to the parser above it to tell."""
+        known, unknown = super().parse_known_args(*arguments, **options)
+        if unknown:
+            self.error(_UNRECOGNIZED + " ".join(unknown))
+        return known, unknown
 
     def error(self, message: str) -> NoReturn:
         """Raise _UsageError, with the word that was meant where one is like it."""

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 LOG_FILE = "lab.log"
 LOG_TAIL_LINES = 20
 # A start takes some three seconds; on a machine that is busy with other things, many times that.
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 STOP_SECONDS = 20.0
 RESET_SECONDS = 60.0
 POLL_SECONDS = 0.05

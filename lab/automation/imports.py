@@ -91,7 +91,7 @@ class Imports:
 
     async def _import(self, package: Package, link: ContentLink) -> None:
         package.state = "RunningImportModuleRunbook"
-        await asyncio.sleep(self._lab.gate.operation_seconds("packageImport"))
+        await self._lab.gate.operation("packageImport")
         directory = self._lab.dir / "downloads"
         directory.mkdir(parents=True, exist_ok=True)
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lab.machine import children
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 POLL_SECONDS = 0.02
 # How long a process that is to end may take to answer what it has begun.
 DRAIN_SECONDS = 30.0

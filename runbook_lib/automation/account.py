@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.digest import hex_of
 from runbook_lib.basics.redaction import whole_words
+from runbook_lib.basics.service_words import words_of_error
 from runbook_lib.errors import automation
+from runbook_lib.network.failures import said_by_service
 from runbook_lib.network.listing import bounded
 
 if TYPE_CHECKING:
-    from azure.core.exceptions import HttpResponseError
     from azure.mgmt.automation import AutomationClient
 
 LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
@@ -193,10 +194,16 @@ class AutomationAccount:
             self.client.runbook.begin_publish(*self.at, name).result()
 
     def variable(self, name: str) -> str | None:
-        """Return the text that a variable holds; ARM holds it as JSON (docs/azure-facts.md#managed-identity)."""
+        """Return the text that a variable holds; ARM holds it as JSON (docs/azure-facts.md#managed-identity).
+
+        What somebody else has written in another form is returned as ARM holds it: it is another text than ours.
+        """
         found = _found(lambda: self.client.variable.get(*self.at, name))
         encoded = found.properties.value if found and found.properties else None
-        return None if encoded is None else str(json.loads(encoded))
+        try:
+            return None if encoded is None else str(json.loads(encoded))
+        except (ValueError, RecursionError):
+            return str(encoded)
 
     def set_variable(self, name: str, text: str) -> None:
         """Create or replace a variable that holds a text, readable by everybody who can read the account."""
@@ -215,10 +222,9 @@ class AutomationAccount:
         try:
             yield
         except HttpResponseError as error:
-            code, message = _words(error)
-            status = error.status_code
-            detail = whole_words(f"{status} {code}: {message}", MAX_WORDS)
-            if status != 429 and (_LIMIT.search(code) or message.startswith(_MONTHLY_LIMIT)):
+            said, status = said_by_service(error), error.status_code
+            detail = whole_words(f"{status} {said if said.codes else f'{error.reason}: {said}'}", MAX_WORDS)
+            if status != 429 and (_LIMIT.search(" ".join(said.codes)) or said.message.startswith(_MONTHLY_LIMIT)):
                 raise automation.ACCOUNT_LIMIT_REACHED.error(detail, target=target) from error
             if status is not None and status < 500 and status not in (401, 403, 408, 429):
                 raise automation.CHANGE_REFUSED.error(detail, target=target) from error
@@ -235,7 +241,7 @@ def _held_package(properties: Any) -> HeldPackage:
     return HeldPackage(
         state=plain(properties.provisioning_state) if properties else "",
         version=properties.version if properties else None,
-        error=(error.message or error.code or "") if error else "",
+        error="" if error is None else str(words_of_error(error.code, error.message)),
     )
 
 
@@ -257,9 +263,3 @@ def _found(get: Callable[[], T]) -> T | None:
         return get()
     except ResourceNotFoundError:
         return None
-
-
-def _words(error: "HttpResponseError") -> tuple[str, str]:
-    body = error.error
-    code, message = (body.code, body.message) if body is not None else (None, None)
-    return str(code or error.reason or ""), " ".join(str(message or "").split())

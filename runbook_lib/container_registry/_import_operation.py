@@ -12,9 +12,10 @@ from azure.core.rest import HttpRequest
 
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import Settings
-from runbook_lib.basics import addresses, strict_json
+from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.redaction import whole_words
+from runbook_lib.basics.service_words import words_of_body
 from runbook_lib.errors import RunbookError, container_registry
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.vault.publisher_token import PublisherToken
@@ -240,13 +241,8 @@ def _at_target(status: int | None, code: str, message: str, image: str) -> Runbo
 
 
 def _error_of(response: "HttpResponse") -> tuple[str, str]:
-    """Return code and message of ARM's error body; what has another form is shown as it is.
-
-    A body may be a JSON text that holds JSON (seen of a 409), and an error may have a code alone.
-    """
-    try:
-        body = strict_json.loads(response.content)
-        error = (strict_json.loads(body) if isinstance(body, str) else body)["error"]
-        return str(error["code"]), str(error.get("message") or "")
-    except (ValueError, TypeError, KeyError, AttributeError):
+    """Return code and message of ARM's error body, inner codes before the message; of no such body, all that it has."""
+    said = words_of_body(response.content)
+    if not said.codes:
         return f"status {response.status_code}", whole_words(response.content.decode(errors="replace"), MAX_WORDS)
+    return said.codes[0], ": ".join(part for part in (*said.codes[1:], said.message) if part)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runbook_lib.azure.names import AUTOMATION_ACCOUNT, RESOURCE_GROUP, fits
+from runbook_lib.azure.names import AUTOMATION_ACCOUNT, RESOURCE_GROUP
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
+from runbook_lib.basics.forms import fits
 from runbook_lib.basics.visible_text import is_visible
 from runbook_lib.run.parameters import CORRELATION_ID
 

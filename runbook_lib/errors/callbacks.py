@@ -83,7 +83,7 @@ KEY_UNUSABLE = entry(
 NO_KEY_YET = entry(
     "VD-CALLBACK-029",
     "there is no key yet to sign reports with",
-    "Secret hmac-key is absent or disabled: the key was not provisioned yet.",
+    "Secret hmac-key is absent, deleted or disabled. Before the first `vibedata rotate-hmac` it is absent.",
     "Nothing, in a first deployment: the key comes later." + _WAITS + " Else rotate the key.",
     retryable=True,
 )

@@ -51,9 +51,9 @@ TOKEN_NOT_RENEWED = entry(
 ROTATION_NOT_OPEN = entry(
     "VD-ROTATION-036",
     "the rotation to give up is not open",
-    "There is no rotation with this id, it has ended, or the rotation that replaced it has ended, too.",
-    "Run it with --plan and without --supersede: it shows the open rotation with its id. If no rotation is open, there"
-    " is nothing to give up.",
+    "No rotation of the publisher's has this id, it has ended, or the rotation that replaced it has ended, too.",
+    "Run the command without --supersede: it goes on with the open rotation, or begins one. A credential that somebody"
+    " else staged at the customer's under this id is not in the way. --plan shows the open rotation's id.",
 )
 RECORD_MALFORMED = entry(
     "VD-ROTATION-040",

@@ -18,7 +18,7 @@ SECRET_MALFORMED = entry(
     "VD-VAULT-002",
     "a secret has the wrong form",
     'Secret publisher-acr-token must be JSON: {"username": ..., "password": ...}.',
-    "Ask the publisher to provision it again.",
+    "The publisher makes a new one: `vibedata rotate-acr-token`.",
 )
 SECRET_UNUSABLE = entry(
     "VD-VAULT-003",

@@ -3,7 +3,8 @@
 import sys
 import urllib.parse
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.basics.service_words import ServiceWords, words_of_body
+from runbook_lib.errors import ErrorEntry, RunbookError
 from runbook_lib.errors import azure as azure_errors
 from runbook_lib.network.trouble import placed
 
@@ -14,8 +15,6 @@ _STUMBLES = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 UNUSED_STATUS = 418
 # Something was changed between a look and a write (RFC 9110, 15.5.13): a rerun looks again.
 PRECONDITION_FAILED = 412
-# Inner errors of inner errors; Key Vault has one, ARM's guidelines name no bound.
-MAX_INNER_ERRORS = 5
 # Codes of a 4xx that end by themselves, so that a rerun helps. Storage: learn rest/api/storageservices/{common,blob,
 # table}-service-error-codes; Key Vault: inner codes of a Conflict (azure-sdk-for-go#10813, azure-sdk-for-net#23748,
 # #31581); ARM: learn azure-resource-manager/troubleshooting/common-deployment-errors. Not among them, as nothing
@@ -100,40 +99,48 @@ def _loaded(module: str, name: str) -> tuple[type, ...]:
 def service_codes(error: BaseException) -> tuple[str, ...]:
     """Return the codes by which a service says why it refused, the outermost first; () where it gives none.
 
-    Storage gives one in a header, Key Vault and ARM nest them in the body's `error`. A cause is found by these and
-    never by words: names of resources stand in words.
+    Storage gives one in a header, Key Vault and ARM give them in the body. A cause is found by these and never by
+    words: names of resources stand in words.
     """
-    found = [str(getattr(error, "error_code", None) or "")]
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    found.append(str(headers.get("x-ms-error-code") or ""))
-    body = getattr(error, "error", None)
-    found.append(str(getattr(body, "code", None) or ""))
-    inner: object = getattr(body, "innererror", None)
-    for _ in range(MAX_INNER_ERRORS):
-        if not isinstance(inner, dict):
-            break
-        found.append(str(inner.get("code") or ""))
-        inner = inner.get("innererror")
-    return tuple(dict.fromkeys(code for code in found if code))
+    found = [str(getattr(error, "error_code", None) or ""), str(headers.get("x-ms-error-code") or "")]
+    return tuple(dict.fromkeys(code for code in (*found, *said_by_service(error).codes) if code))
+
+
+def said_by_service(error: BaseException) -> ServiceWords:
+    """Return what the body of a service's error says."""
+    response = getattr(error, "response", None)
+    return ServiceWords() if response is None else words_of_body(response.body())
 
 
 def _refusal(status: int, codes: tuple[str, ...], words: str, host: str) -> RunbookError | None:
-    if status in (401, 403):
-        return azure_errors.REQUEST_REFUSED.error(f"{status} {words}", target=host)
-    if status in (408, 429) or status >= 500:
-        return azure_errors.SERVICE_FAILED.error(f"{status} {words}", target=host)
     if status == UNUSED_STATUS:
         return None
-    if status < 300:
-        return azure_errors.ANSWER_UNREADABLE.error(f"{status} {words}", target=host)
     told = " ".join(code for code in codes if code not in words)
-    passing = status == PRECONDITION_FAILED or not PASSING_CODES.isdisjoint(codes)
     detail = " ".join(part for part in (str(status), told, words) if part)
-    return (azure_errors.SERVICE_BUSY if passing else azure_errors.REQUEST_NOT_TAKEN).error(detail, target=host)
+    return _entry(status, codes).error(detail, target=host)
+
+
+def _entry(status: int, codes: tuple[str, ...]) -> ErrorEntry:
+    if status in (401, 403):
+        return azure_errors.REQUEST_REFUSED
+    if status in (408, 429) or status >= 500:
+        return azure_errors.SERVICE_FAILED
+    if status < 300:
+        return azure_errors.ANSWER_UNREADABLE
+    passing = status == PRECONDITION_FAILED or not PASSING_CODES.isdisjoint(codes)
+    return azure_errors.SERVICE_BUSY if passing else azure_errors.REQUEST_NOT_TAKEN
 
 
 def _words(error: BaseException) -> str:
-    """The first line: what follows are request ids and repetitions. It is cut where it is redacted, not here."""
+    """Return the first line: what follows are request ids and repetitions. It is cut where it is redacted, not here.
+
+    Of a message that holds JSON the SDK shows the JSON, and of a body that is a text nothing: what is in it is told.
+    """
+    said = said_by_service(error) if getattr(error, "status_code", None) else ServiceWords()
+    read_by_sdk = str(getattr(getattr(error, "error", None), "message", None) or "")
+    if said.codes and said.message != " ".join(read_by_sdk.split()):
+        return str(said)
     return " ".join(str(error).partition("\n")[0].split())
 
 

@@ -85,7 +85,7 @@ class Journal:
     def warn_of(self, what: str, trouble: RunbookError | None) -> None:
         """Tell what does not work, unless nothing is the matter, or its cause was told already."""
         if trouble is not None and not self._output.was_told(trouble):
-            self._output.warning(f"{what}: {trouble.message}")
+            self._output.warning(f"{what}: {trouble.code}: {trouble.message}")
             self._output.told(trouble)
 
     def finish(self, result: RunResult) -> None:

@@ -88,8 +88,8 @@ def how_to_mend(state: Unusable, *, vault_url: str, name: str, command: str) -> 
     told: dict[Unusable, str] = {
         "absent": f"it is absent; {again}",
         "deleted": f"it is deleted and can be recovered: `az keyvault secret recover {where}`",
-        "disabled": f"it is disabled, every version of it: `az keyvault secret set-attributes {where} --enabled true`"
-        f" enables the newest; where that is believed stolen, {again}",
+        "disabled": f"it is disabled: `az keyvault secret set-attributes {where} --enabled true`"
+        f" enables its newest version; where that is believed stolen, {again}",
         "expired": f"it is expired; {again}",
         "not yet valid": f"it is not yet valid: check the clock, and its start: `az keyvault secret show {where}"
         " --query attributes.notBefore`",

@@ -17,7 +17,7 @@ from vibedata.change_errors import name_any
 from vibedata.commands.invoke import result_of
 from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
-from vibedata.progress import Report, job_lines, progress_printer
+from vibedata.progress import WriteLine, job_lines, progress_printer
 
 # In the order of docs/design.md#the-job; each needs what the one before it left behind.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
@@ -77,7 +77,7 @@ def deploy(
     session: AzureSession,
     bootstrap: Bootstrap,
     deployment: Deployment,
-    report: Report,
+    report: WriteLine,
     *,
     lock: DeploymentLock,
     allow_downgrade: bool = False,
@@ -104,7 +104,7 @@ def lock_step(seconds: float) -> Step:
 
 
 def publish(
-    session: AzureSession, bootstrap: Bootstrap, report: Report, *, stop_asked: Callable[[], bool] = lambda: False
+    session: AzureSession, bootstrap: Bootstrap, report: WriteLine, *, stop_asked: Callable[[], bool] = lambda: False
 ) -> Step:
     """Publish the runbooks that the chain begins with, and their packages. stop_asked: whether to begin nothing new."""
     with _stopwatch() as seconds:
@@ -137,7 +137,7 @@ def publish(
     )
 
 
-def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: Report) -> Step:
+def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: WriteLine) -> Step:
     """Run a runbook as a job and return how that went."""
     report(f"{runbook}: starting a job")
     with _stopwatch() as seconds:
@@ -157,7 +157,7 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
     return "succeeded" if plan.changes else "unchanged"
 
 
-def _tell_failure(result: Result, session: AzureSession, report: Report) -> None:
+def _tell_failure(result: Result, session: AzureSession, report: WriteLine) -> None:
     """What has gone well is counted; a failure's whole story stands below the steps."""
     if result.error is not None:
         words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"

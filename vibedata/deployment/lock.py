@@ -19,7 +19,7 @@ from runbook_lib.deployment_lock.lock import FORMER_JOBS, DeploymentLock, holdin
 from runbook_lib.deployment_lock.place import LockPlace
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.deployment.chain import CHAIN
-from vibedata.progress import Report
+from vibedata.progress import WriteLine
 
 SUBSCRIPTION_CONTAINER = "deployments"
 INSTANCE_CONTAINER, INSTANCE_BLOB = "locks", "deployment"
@@ -42,7 +42,7 @@ def locked(
     *,
     correlation_id: str,
     options: LockOptions,
-    report: Report,
+    report: WriteLine,
 ) -> Iterator[DeploymentLock]:
     """Hold both locks within the block, which begins when no job of a former deployment runs any more.
 

@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 def vibedata(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*VIBEDATA, *arguments], capture_output=True, text=True, timeout=120, cwd=PROJECT, check=False
+        [*VIBEDATA, *arguments], capture_output=True, text=True, timeout=300, cwd=PROJECT, check=False
     )
 
 
@@ -70,7 +70,7 @@ def test_up_in_the_foreground_ends_with_an_interrupt(directory: Path) -> None:
         up = json.loads(process.stdout.readline())
         assert up["pid"] == process.pid
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=120) == 0
     assert processes_below(directory) == []
 
 
@@ -89,7 +89,7 @@ def test_a_second_lab_does_not_disturb_the_first(lab: LabUnderTest, directory: P
     second = running_lab.start(directory)
     assert not set(second.control("GET", "/status")["services"].values()) & set(before["services"].values())
     second.fault("status", status=500, times=0)
-    requests.get(lab.env["IDENTITY_ENDPOINT"], timeout=10)
+    requests.get(lab.env["IDENTITY_ENDPOINT"], timeout=60)
     assert [entry["status"] for entry in lab.journal()] == [401]
     assert second.journal() == []
     lab_process.stop(directory)
@@ -98,7 +98,7 @@ def test_a_second_lab_does_not_disturb_the_first(lab: LabUnderTest, directory: P
 
 def test_folder_takes_one_lab_at_a_time(lab: LabUnderTest) -> None:
     done = subprocess.run(
-        lab_process.command(lab.directory), capture_output=True, text=True, timeout=60, cwd=PROJECT, check=False
+        lab_process.command(lab.directory), capture_output=True, text=True, timeout=300, cwd=PROJECT, check=False
     )
     assert done.returncode == 1
     assert "vibedata lab down" in done.stderr

@@ -28,7 +28,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path.startswith("/slow"):
-            time.sleep(0.5)
+            time.sleep(3)
+        if self.path.startswith("/stuck"):
+            time.sleep(600)
         told = {"pid": os.getpid(), "path": self.path, "body": body.decode(), "headers": dict(self.headers)}
         answer = json.dumps({**told, "environment": dict(os.environ)}).encode()
         self.send_response(200)
@@ -151,12 +153,12 @@ def test_an_answer_before_the_end_of_the_request_reaches_the_client(api: LabUnde
 def test_killed_in_mid_request_is_a_bad_gateway(api: LabUnderTest) -> None:
     before = call(api).json()["pid"]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        slow = pool.submit(call, api, "/slow")
+        stuck = pool.submit(call, api, "/stuck")
         while len(api.journal(service="publisher_api")) < 2:
             time.sleep(0.01)
         time.sleep(0.1)
         api.control("POST", "/publisher-api/restart", {"kill": True})
-        assert slow.result().status_code == 502
+        assert stuck.result().status_code == 502
     assert gone(before)
     assert call(api).status_code == 200
 

@@ -21,8 +21,9 @@ def make(lab: LabUnderTest, name: str, mode: str, **fields: object) -> None:
     assert lab.control("POST", "/applications", {"name": name, "mode": mode, **fields})["mode"] == mode
 
 
-def get(address: str, path: str = "/healthz", *, seconds: float = 10.0, stream: bool = False) -> requests.Response:
-    return requests.get(address + path, timeout=seconds, allow_redirects=False, stream=stream)
+def get(address: str, path: str = "/healthz", *, seconds: float = 60.0, stream: bool = False) -> requests.Response:
+    """Ask an application. seconds: how long any part of its answer may take; to connect may take a minute."""
+    return requests.get(address + path, timeout=(60, seconds), allow_redirects=False, stream=stream)
 
 
 def test_each_application_has_a_port_of_its_own_and_is_well(lab: LabUnderTest) -> None:

@@ -31,7 +31,8 @@ class Answer:
     def text(self, encoding: str | None = None) -> str:  # noqa: ARG002 - azure.core's signature
         return self._body.decode()
 
-    body = text
+    def body(self) -> bytes:
+        return self._body
 
 
 def answered(status: int, *, code: str = "", inner: str = "", header: str = "") -> HttpResponseError:
@@ -69,6 +70,37 @@ def test_a_name_in_the_words_is_no_code() -> None:
     error = HttpResponseError(message="table TableBeingDeleted is of another kind", response=Answer(409, {}, b""))
     named = as_runbook_error(error)
     assert named is not None and named.code == "VD-NET-010"
+
+
+TEXTS = {
+    "a text": json.dumps(json.dumps({"error": {"code": "TableBeingDeleted", "message": "in a text"}})),
+    "a text without a wrapper": json.dumps(json.dumps({"code": "TableBeingDeleted", "message": "in a text"})),
+    "a code alone": json.dumps(json.dumps({"error": {"code": "TableBeingDeleted"}})),
+    "no wrapper": json.dumps({"code": "TableBeingDeleted", "message": "in a text"}),
+    "in the message": json.dumps(
+        {
+            "error": {
+                "code": "Outer",
+                "message": json.dumps({"error": {"code": "TableBeingDeleted", "message": "in a text"}}, indent=2),
+            }
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("status", [403, 409, 429, 500])
+@pytest.mark.parametrize("form", TEXTS)
+def test_a_code_is_kept_wherever_it_stands_in_the_body(form: str, status: int) -> None:
+    named = as_runbook_error(HttpResponseError(response=Answer(status, {}, TEXTS[form].encode())))
+    assert named is not None and "TableBeingDeleted" in named.message
+    assert named.code == {403: "VD-NET-003", 409: "VD-NET-011"}.get(status, "VD-NET-002")
+    assert form == "a code alone" or "in a text" in named.message
+    assert form != "in the message" or "Outer" in named.message
+
+
+def test_an_inner_code_of_a_refusal_is_told() -> None:
+    named = as_runbook_error(answered(403, code="Forbidden", inner="ForbiddenByFirewall"))
+    assert named is not None and "ForbiddenByFirewall" in named.message
 
 
 @pytest.mark.parametrize("module", ["azure.core.exceptions", "requests.exceptions", "requests"])

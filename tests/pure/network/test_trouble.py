@@ -37,6 +37,9 @@ class Response:
     def text(self) -> str:
         return ""
 
+    def body(self) -> bytes:
+        return b""
+
     def __init__(self, request: Request, status_code: int = 403) -> None:
         self.request, self.status_code = request, status_code
 

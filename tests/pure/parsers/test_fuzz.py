@@ -26,6 +26,7 @@ from runbook_lib.azure import settings
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
+from runbook_lib.basics.service_words import words_of_body
 from runbook_lib.callbacks import payloads as callback_payloads
 from runbook_lib.callbacks.client import _clocks_off, _is_acceptance
 from runbook_lib.component_registry.endpoints import endpoint_of
@@ -38,7 +39,7 @@ from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.release import manifest as release_manifest
-from runbook_lib.release.fetch import read_artifact
+from runbook_lib.release.hop import read_artifact
 from runbook_lib.request_signing.fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values, message
 from runbook_lib.run import parameters
@@ -134,6 +135,7 @@ ANSWERS = (
     b"HTTP/1.0 302 Found\r\nLocation: /elsewhere\r\n\r\n",
 )
 REFUSAL = as_json({"errors": [{"code": "DENIED", "message": "no", "detail": None}]})
+ARM_REFUSAL = {"error": {"code": "Conflict", "message": "no", "innererror": {"code": "Inner"}}}
 INDEX = as_json({"schemaVersion": 2, "manifests": [{"digest": f"sha256:{'a' * 64}", "size": 1, "mediaType": "a/b"}]})
 SETTINGS = as_json(
     {
@@ -162,7 +164,7 @@ PARSERS = (
     Parser("JSON", (as_json(DOCUMENT), b"[1, 2.5, null]"), strict_json.loads, (strict_json.NotStrictJsonError,)),
     Parser("base64url", (b"AAECAw", b"_-8"), lambda each: base64url.decode(text(each)), (ValueError,)),
     Parser("release manifest", (as_json(DOCUMENT),), release_manifest.parse),
-    Parser("artifact", (as_json(artifact_of(f"sha256:{'a' * 64}", 2)),), lambda each: read_artifact(each, digest="d", target="t")),
+    Parser("artifact", (as_json(artifact_of(f"sha256:{'a' * 64}", 2)),), lambda each: read_artifact(each, target="t")),
     Parser("envelope", (ENVELOPE,), lambda each: verify_envelope(each, JWS, subject=CASE.subject, policy=CASE.policies()[0], now=NOW)),
     Parser("lock", (encoded(LOCK), encoded(replace(LOCK, former_jobs=LOCK.jobs))), read_content, (NotALocksContentError,)),
     Parser("certificate", (CERTIFICATE,), lambda each: read_chain((each,))),
@@ -189,6 +191,7 @@ PARSERS = (
     Parser("endpoint", (b"https://a.example:443",), lambda each: target_of(text(each)), ()),
     Parser("host", (b"a.example:443",), lambda each: endpoint_of("microsoft.web/sites", {"defaultHostName": text(each)}), ()),
     Parser("registry's error", (REFUSAL,), words, ()),
+    Parser("service's error", (as_json(ARM_REFUSAL), as_json(as_json(ARM_REFUSAL).decode())), words_of_body, ()),
     Parser("import's error", (b"MANIFEST_UNKNOWN: not found",), lambda each: failure("Failed", told(each), "image"), ()),
     Parser("a job's last line", (b"text\n" + as_json(RESULT),), lambda each: read_result(told(each), runbook="import_images", correlation_id=""), (NoResultError,)),
     Parser("package lock", (b"a==1.0 --hash=sha256:" + b"a" * 64 + b"\n",), lambda each: package_lock.parse(told(each))),

@@ -85,6 +85,16 @@ def test_a_word_that_is_nearly_right_is_told(
     assert f"did you mean '{meant}'?" in capsys.readouterr().err
 
 
+def test_an_option_that_a_command_does_not_have_leads_to_the_commands_own_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (("lab", "up", "--recrod"), ("status", "--plan"), ("invoke", "check_health", "--", "--release-tag")):
+        command = " ".join(word for word in words[: 2 if words[0] == "lab" else 1])
+        assert cli.main(words) == 2
+        shown = capsys.readouterr().err
+        assert f"vibedata {command}: it knows no '--" in shown and f"what to do: vibedata {command} --help" in shown
+
+
 def test_a_word_that_is_like_nothing_has_no_hint(capsys: pytest.CaptureFixture[str]) -> None:
     assert nearest("qqq", ["status", "run"]) == ""
     assert cli.main(("x" * 5000,)) == 2

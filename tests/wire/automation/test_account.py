@@ -73,3 +73,43 @@ def test_what_an_answer_leaves_out_is_nothing(server: ScriptedServer, account: A
     packages = account.packages("vibedata-000000000000")
     assert packages["azure_core"].state == "Succeeded"
     assert packages["azure_core"].version is None
+
+
+REFUSAL = {"error": {"code": "RunbookQuotaExceeded", "message": "no more of them"}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [REFUSAL, REFUSAL["error"], json.dumps(REFUSAL), {"error": {"code": "BadRequest", "message": json.dumps(REFUSAL)}}],
+    ids=["wrapped", "bare", "text", "in the message"],
+)
+def test_a_refusal_keeps_its_code_wherever_it_stands(
+    server: ScriptedServer, account: AutomationAccount, body: object
+) -> None:
+    server.play(json_answer(body, status=400))
+    with pytest.raises(RunbookError) as refused:
+        account.put_runbook("alpha", kind="Python3", environment="e", location="westeurope")
+    assert refused.value.code == "VD-AUTOMATION-007"
+    assert "RunbookQuotaExceeded: no more of them" in refused.value.detail
+
+
+def test_a_packages_error_keeps_its_codes(server: ScriptedServer, account: AutomationAccount) -> None:
+    inner = json.dumps({"error": {"code": "LinkNotReadable", "message": "the link\nhas expired"}})
+    for error, told in (
+        ({"code": "ImportFailed", "message": "no wheel"}, "ImportFailed: no wheel"),
+        ({"code": "ImportFailed", "message": inner}, "ImportFailed LinkNotReadable: the link has expired"),
+        ({"code": None, "message": inner}, "LinkNotReadable: the link has expired"),
+        ({"code": "ImportFailed", "message": None}, "ImportFailed"),
+        ({"code": None, "message": None}, ""),
+    ):
+        package = {"name": "tiny", "properties": {"provisioningState": "Failed", "error": error}}
+        server.play(json_answer({"value": [package]}))
+        assert account.packages("e")["tiny"].error == told
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000 + "]" * 100_000, "no JSON", '"cut', ""])
+def test_a_variable_of_another_form_is_another_text(
+    server: ScriptedServer, account: AutomationAccount, value: str
+) -> None:
+    server.play(json_answer({"name": "v", "properties": {"value": value}}))
+    assert account.variable("v") == value

@@ -221,7 +221,8 @@ def test_a_report_that_is_not_taken_says_so(world: World, status: int) -> None:
 
 
 def test_an_answer_that_breaks_off_is_no_acceptance(world: World) -> None:
-    assert world.error(Answer(body=TAKEN.body, cut_at=5)).code == "VD-CALLBACK-020"
+    # A reset may overtake the answer's beginning on a busy machine; then it is another attempt's turn.
+    assert world.error(*[Answer(body=TAKEN.body, cut_at=5)] * 4).code == "VD-CALLBACK-020"
 
 
 def test_a_ping_says_who_and_when(world: World) -> None:

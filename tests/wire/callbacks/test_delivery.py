@@ -1,5 +1,6 @@
 """What a run tells the publisher, and what it does when it cannot: nothing fails, nothing is lost, order is kept."""
 
+import gzip
 import json
 import sys
 import threading
@@ -88,6 +89,20 @@ def test_a_publisher_that_is_down_fails_nobody(one: Rig, acts: tuple[Any, ...]) 
     assert one.ids_waiting() == list(sent)
     assert one.run(TAKEN, correlation_id="").status == "unchanged"
     assert (set(one.ids_sent()), one.waiting()) == (sent, [])
+
+
+BOMB = gzip.compress(bytes(100_000_000), 9)
+
+
+@pytest.mark.parametrize("status", [200, 307, 401, 500])
+def test_no_answer_of_a_hostile_publisher_ends_a_run(one: Rig, status: int) -> None:
+    """Its size is measured in tests/wire/network/test_bounded_answers.py; here the run meets it, and has its result."""
+    hostile = Answer(status=status, headers={"Content-Encoding": "gzip", "Location": "/elsewhere"}, body=BOMB)
+    made = one.run(*[hostile] * 4)
+    assert (made.exit_code, made.status, made.result["error"]) == (0, "succeeded", None)
+    assert made.text.count("WARNING: VD-CALLBACK-0") == 1
+    assert {request.path.rpartition("/")[2] for request in one.publisher.requests} == {"deployment"}
+    assert one.ids_waiting() == list(set(one.ids_sent()))
 
 
 def test_the_first_that_does_not_get_through_stops_the_delivery(one: Rig) -> None:

@@ -1,6 +1,8 @@
 """The managed resource group's listing against answers that no honest ARM gives."""
 
+import contextlib
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,8 +36,14 @@ def managed(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.ca_file))
     server.forget()
-    given = {"subscription_id": SUBSCRIPTION, "dcr_id": "dcr-" + "0" * 32, "logs_endpoint": server.url}
-    settings = load({}, {}, json.dumps({**given, "arm_endpoint": server.url}))
+    with resources_of(server.url) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def resources_of(arm_endpoint: str) -> Iterator[ManagedResources]:
+    given = {"subscription_id": SUBSCRIPTION, "dcr_id": "dcr-" + "0" * 32, "logs_endpoint": "https://127.0.0.1"}
+    settings = load({}, {}, json.dumps({**given, "arm_endpoint": arm_endpoint}))
     clients = AzureClients(
         settings=settings, credential=StaticCredential(), retry_policy_source=NetworkRetryPolicy, clock=FakeClock()
     )
@@ -120,6 +128,22 @@ def test_a_next_page_may_be_written_in_another_way(
     server.play(json_answer({"value": [], "nextLink": link.replace("HOST", server.host)}), json_answer({"value": []}))
     assert managed.all() == []
     assert server.requests[-1].path == "/next?a=b"
+
+
+@pytest.mark.parametrize("endpoint", ["https://localhost", "https://localhost:443", "https://LocalHost/"])
+@pytest.mark.parametrize("link", ["https://localhost:443/next", "https://localhost/next", "HTTPS://LOCALHOST:443/next"])
+@pytest.mark.usefixtures("managed")
+def test_the_default_port_makes_no_other_server(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, endpoint: str, link: str
+) -> None:
+    """ARM names it in links (docs/azure-facts.md#recorded-answers). Here port 443 leads to the test's server."""
+    port = int(server.host.rpartition(":")[2])
+    there = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, asked, **_: [there] if asked == 443 else [])
+    server.play(json_answer({"value": [item("a")], "nextLink": link}), json_answer({"value": [item("b")]}))
+    with resources_of(endpoint) as managed:
+        assert [each.name for each in managed.all()] == ["a", "b"]
+    assert [each.path.partition("?")[0] for each in server.requests[1:]] == ["/next"]
 
 
 def test_a_listing_without_an_end_is_given_up(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from publisher.custody.wrapping import wrap
+from runbook_lib.errors import RunbookError
 from runbook_lib.vault.hmac_key import SECRET as KEY
 from runbook_lib.vault.publisher_token import SECRET as TOKEN
 from tests.support.publisher_side import PublisherSide, publisher_side
@@ -70,6 +71,10 @@ def test_what_somebody_staged_before_is_in_nobodys_way(side: PublisherSide, runb
         mine = str(uuid.uuid4())
         assert stage(side, runbook, mine, name, supersedes=before)["error"] is None
         before = mine
+    # Their id is none of the publisher's, so there is nothing to give up; the remedy is the command without the option.
+    with pytest.raises(RunbookError) as refused:
+        rotation(side, runbook, emergency=emergency, supersede=before).next_step()
+    assert refused.value.code == "VD-ROTATION-036" and "without --supersede" in refused.value.remedy
     turn = rotation(side, runbook, emergency=emergency)
     side.succeed(turn)
     assert in_use(side, runbook) == turn.newest.rotation_id

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,9 +47,16 @@ def jobs(lab: LabUnderTest) -> list[dict[str, Any]]:
     return found
 
 
-def test_each_runbook_is_tried_once_and_side_by_side(lab: LabUnderTest, customer: Customer) -> None:
-    slow = "import time\ntime.sleep(1.5)\n"
-    customer.install(dict.fromkeys(("alpha", "beta", "gamma"), slow + GOOD), wheels("one"))
+def test_each_runbook_is_tried_once_and_side_by_side(lab: LabUnderTest, customer: Customer, tmp_path: Path) -> None:
+    # Each job waits for all others: one after the other, none would end.
+    meeting = f"""\
+import os, pathlib, time
+place = pathlib.Path({str(tmp_path)!r})
+(place / str(os.getpid())).touch()
+while len(list(place.iterdir())) < 3:
+    time.sleep(0.05)
+"""
+    customer.install(dict.fromkeys(("alpha", "beta", "gamma"), meeting + GOOD), wheels("one"))
     run(lab, PUBLISH)
     done = run(lab, VALIDATE, correlation_id="deployment-7")
     assert (done.exit_code, done.status) == (0, "succeeded"), done.text

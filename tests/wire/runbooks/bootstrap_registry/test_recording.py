@@ -12,6 +12,7 @@ from runbook_lib.component_registry.schema import SCHEMA_VERSION, TABLES
 from tests.support import automation as automation_helpers
 from tests.support.bootstrap_rig import IMAGE, VERSION, World, component, table_writes
 from tests.support.release_maker import digest_of
+from tests.support.runbook_run import Run
 
 # --- What it records --------------------------------------------------------------------------------------------------
 
@@ -197,7 +198,11 @@ def test_health_is_left_to_who_probes(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("days", "state", "warning"),
-    [(30, "enabled", ""), (-1, "expired", "WARNING: VD-VAULT-003"), (30, "disabled", "WARNING: VD-VAULT-001")],
+    [
+        (30, "enabled", ""),
+        (-1, "expired", "WARNING: VD-VAULT-003: a secret cannot be used now (publisher-acr-token): it is expired; the"),
+        (30, "disabled", "it is disabled: `az keyvault secret set-attributes --vault-name"),
+    ],
 )
 def test_a_credentials_state_is_recorded_and_its_value_never_read(
     world: World, credential: ManagedIdentityCredential, days: int, state: str, warning: str
@@ -218,10 +223,19 @@ def test_a_credentials_state_is_recorded_and_its_value_never_read(
     assert not any("password" in str(value) for value in row.values())
 
 
-def test_an_absent_credential_is_recorded_as_absent(world: World, credential: ManagedIdentityCredential) -> None:
+def test_a_deleted_and_an_absent_credential_are_told_apart(world: World, credential: ManagedIdentityCredential) -> None:
     world.install(component("studio"))
     with SecretClient(world.lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets:
         secrets.begin_delete_secret("publisher-acr-token").wait()
-    made = world.bootstrap()
-    assert (made.status, "WARNING: VD-VAULT-001" in made.text) == ("succeeded", True)
+        deleted = world.bootstrap()
+        secrets.purge_deleted_secret("publisher-acr-token")
+        absent = world.bootstrap()
+    assert (deleted.status, absent.status) == ("succeeded", "unchanged")
+    assert "it is deleted and can be recovered: `az keyvault secret recover --vault-name" in told(deleted)
+    assert "it is absent; the publisher makes it anew: `vibedata rotate-acr-token`" in told(absent)
     assert world.rows("Credentials")["registry-token/publisher-acr-token"]["state"] == "absent"
+
+
+def told(made: Run) -> str:
+    (warning,) = [line for line in made.text.splitlines() if line.startswith("WARNING: VD-VAULT-001: a secret is miss")]
+    return warning
