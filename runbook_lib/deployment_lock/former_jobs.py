@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.jobs import JobState, job_state, pause, stop_job, unfinished_jobs
 from runbook_lib.basics.clock import Clock
-from runbook_lib.errors import automation
+from runbook_lib.errors import deployment
 
 # Automation ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits); queueing comes on top.
 WAIT_SECONDS = 4 * 3600.0
@@ -47,7 +47,7 @@ def end_former_jobs(
     while running:
         waited = clock.monotonic() - began
         if waited > seconds:
-            raise automation.FORMER_JOBS_RUN.error(f"after {waited:.0f} s: {_shown(running)}", target=correlation_id)
+            raise deployment.FORMER_JOBS_RUN.error(f"after {waited:.0f} s: {_shown(running)}", target=correlation_id)
         if clock.monotonic() - told_at >= TELL_SECONDS:
             told_at = clock.monotonic()
             report(f"waiting for the end of {_shown(running)}, which a former deployment left; {waited:.0f} s")

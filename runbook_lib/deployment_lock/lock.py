@@ -22,7 +22,7 @@ from runbook_lib.deployment_lock._renewal import Renewal
 from runbook_lib.deployment_lock.content import DeploymentJobs, LockContent, NotALocksContentError
 from runbook_lib.deployment_lock.lapse import LEASE_SECONDS, LeaseTime
 from runbook_lib.deployment_lock.place import LockPlace
-from runbook_lib.errors import automation
+from runbook_lib.errors import deployment
 from runbook_lib.network.failures import as_runbook_error
 
 # Between two attempts to get a lock that somebody else holds.
@@ -32,7 +32,7 @@ TELL_SECONDS = 10.0
 # The steps before those of the chain.
 TAKING, FORMER_JOBS = "lock", "former jobs"
 
-Report = Callable[[str], None]
+WriteLine = Callable[[str], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class DeploymentLock:
     who: str
     jobs: DeploymentJobs
     clock: Clock
-    report: Report
+    report: WriteLine
     lease_seconds: int = LEASE_SECONDS
     _leases: list[_Lease] = field(default_factory=list)
     _since: datetime | None = None
@@ -88,7 +88,7 @@ class DeploymentLock:
         for lease in self._leases:
             why = lease.renewal.why_lost() if lease.renewal is not None else ""
             if why:
-                raise automation.LOCK_LOST.error(why, target=lease.place.name)
+                raise deployment.LOCK_LOST.error(why, target=lease.place.name)
 
     def is_lost(self) -> bool:
         """Return whether a lease is lost, as `check` knows it."""
@@ -114,7 +114,7 @@ class DeploymentLock:
                 left = replace(self.jobs, correlation_id=left.correlation_id)
             lease.former_jobs = left
         except NotALocksContentError as error:
-            self.report(f"WARNING: {automation.LOCK_UNREADABLE.error(str(error), target=place.name)}")
+            self.report(f"WARNING: {deployment.LOCK_UNREADABLE.error(str(error), target=place.name)}")
         self._write(lease, TAKING)
 
     def give_back(self, *, ended: bool) -> None:
@@ -159,7 +159,7 @@ class DeploymentLock:
             waited = self.clock.monotonic() - began
             if waited >= wait_seconds:
                 detail = who if not wait_seconds else f"{who}; waited {_duration(waited)}"
-                raise automation.LOCK_HELD.error(detail, target=lease.place.name)
+                raise deployment.LOCK_HELD.error(detail, target=lease.place.name)
             if self.clock.monotonic() - told_at >= TELL_SECONDS:
                 told_at = self.clock.monotonic()
                 self.report(f"waiting for {lease.place.name}, {_duration(waited)} of {_duration(wait_seconds)}: {who}")
@@ -182,7 +182,7 @@ class DeploymentLock:
         except LeaseLostError as error:
             if lease.renewal is not None:
                 lease.renewal.lose(str(error))
-            raise automation.LOCK_LOST.error(str(error), target=lease.place.name) from error
+            raise deployment.LOCK_LOST.error(str(error), target=lease.place.name) from error
 
     def _content(self, lease: _Lease, step: str, *, ended: bool) -> bytes:
         now = self.clock.now()

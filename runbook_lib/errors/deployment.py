@@ -1,6 +1,8 @@
-"""What a preflight finds and no other step names: rights, deny assignments, clock, containers, the log's rule."""
+"""What a deployment alone meets: what a preflight finds and no other step names (rights, deny assignments, clock,
+containers, the log's rule), and the lock that keeps two deployments apart.
+"""
 
-from runbook_lib.errors.entry import entry
+from runbook_lib.errors.entry import EXIT_LOCK_HELD, entry
 
 ACTION_MISSING = entry(
     "VD-PREFLIGHT-001",
@@ -39,4 +41,37 @@ NO_RULE = entry(
     "there is no data collection rule with this immutable id",
     "The managed resource group has no rule whose immutable id is setting dcr_id.",
     "Compare the setting with `az monitor data-collection rule list --resource-group GROUP --query [].immutableId`.",
+)
+LOCK_HELD = entry(
+    "VD-LOCK-001",
+    "another deployment holds the lock",
+    "Only one deployment runs in a subscription at a time. The message says who deploys, since when, and at which"
+    " step.",
+    "Wait until that deployment has ended, then run it again. `vibedata deploy DIR --wait` waits for you. If its"
+    " process has died, the lock is free within 60 s.",
+    retryable=True,
+    exit_code=EXIT_LOCK_HELD,
+)
+LOCK_LOST = entry(
+    "VD-LOCK-002",
+    "this deployment has lost the lock, and begins no further step",
+    "The lock's storage did not confirm it for 60 s, or somebody ended its lease. Another deployment may hold it now.",
+    "Run it again: it goes on where this deployment ended, and first waits for the job that this one left.",
+    retryable=True,
+)
+FORMER_JOBS_RUN = entry(
+    "VD-LOCK-003",
+    "jobs of a former deployment still run",
+    "A deployment died, or was broken off, and left jobs in Automation that have not ended since. The message names"
+    " them.",
+    "Look at the jobs in the portal. `vibedata deploy DIR --take-over` stops them.",
+    retryable=True,
+)
+LOCK_UNREADABLE = entry(
+    "VD-LOCK-004",
+    "what the lock's former holder wrote cannot be read",
+    "The lock's blob holds something that no deployment writes. So nobody has looked for jobs that the former holder"
+    " may have left. The deployment goes on.",
+    "Find out who wrote the blob: the storage account's diagnostic log says so. Look in the portal whether jobs of a"
+    " former deployment still run.",
 )

@@ -19,7 +19,7 @@ from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.deployment_lock.content import DeploymentJobs
 from runbook_lib.deployment_lock.lapse import LEASE_SECONDS
-from runbook_lib.deployment_lock.lock import DeploymentLock, Report, holding
+from runbook_lib.deployment_lock.lock import DeploymentLock, WriteLine, holding
 from runbook_lib.deployment_lock.place import LockPlace
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
@@ -46,7 +46,7 @@ def deployment(
     *,
     who: str = "ada@desk",
     correlation_id: str = "",
-    report: Report = _silent,
+    report: WriteLine = _silent,
     clock: Clock = SYSTEM_CLOCK,
     lease_seconds: int = LEASE_SECONDS,
 ) -> DeploymentLock:
