@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceResponseError
 
+from runbook_lib.azure import arm_listing
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import load
-from runbook_lib.component_registry import managed_resources
 from runbook_lib.component_registry.managed_resources import ManagedResources
 from runbook_lib.component_registry.schema import CUT_MARK
 from runbook_lib.errors import RunbookError
@@ -149,7 +149,7 @@ def test_the_default_port_makes_no_other_server(
 def test_a_listing_without_an_end_is_given_up(
     managed: ManagedResources, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(managed_resources, "MAX_PAGES", 3)
+    monkeypatch.setattr(arm_listing, "MAX_PAGES", 3)
     server.play(*[json_answer({"value": [], "nextLink": f"{server.url}/next"})] * 4)
     assert refused(managed).code == "VD-ARM-001"
     assert len(server.requests) == 3
