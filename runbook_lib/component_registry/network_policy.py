@@ -6,6 +6,8 @@ Source: docs/design.md#the-component-registry.
 import math
 from typing import TYPE_CHECKING
 
+from runbook_lib.errors import RunbookError, azure
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.retry import MAX_DELAY_SECONDS, MAX_RETRIES, NetworkRetryPolicy
 
 if TYPE_CHECKING:
@@ -38,3 +40,17 @@ def read_network_retry_policy(tables: "TableServiceClient") -> tuple[NetworkRetr
     ):
         return NetworkRetryPolicy(), f"policy {ROW} in table {TABLE} is out of bounds; the default is used"
     return NetworkRetryPolicy(max_retries=retries, delay_seconds=float(delay)), ""
+
+
+def network_policy_in_force(tables: "TableServiceClient") -> tuple[NetworkRetryPolicy, str, RunbookError | None]:
+    """Return what `read_network_retry_policy` does, and why it cannot be read: an error of area VD-NET, None where it
+    can. The component registry may not be there yet, or not for this identity; what is needed of storage shows by
+    itself, and the default holds.
+    """
+    try:
+        return *read_network_retry_policy(tables), None
+    except Exception as error:
+        named = as_runbook_error(error)
+        if named is None or named.area != azure.NETWORK:
+            raise
+        return NetworkRetryPolicy(), "", named
