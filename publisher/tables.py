@@ -21,19 +21,30 @@ def partition_of(tables: "TableServiceClient", table: str, partition: str) -> It
 
 
 def insert_if_absent(
-    tables: "TableServiceClient", table: str, partition: str, row: str, columns: Mapping[str, Any]
+    tables: "TableServiceClient",
+    table: str,
+    partition: str,
+    row: str,
+    columns: Mapping[str, Any],
+    *,
+    repeatable: bool = False,
 ) -> bool:
-    """Insert a row, and return whether it was not there. The service decides: of two writers one inserts it."""
+    """Insert a row, and return whether it was not there. The service decides: of two writers one inserts it.
+
+    repeatable: send it again where the answer was lost; a row that is there may then be the caller's own. This takes a
+    client of `runbook_lib.azure.clients`.
+    """
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
     client = tables.get_table_client(table)
     entity = {"PartitionKey": partition, "RowKey": row, **columns}
+    options = {"repeatable": True} if repeatable else {}
     try:
         try:
-            client.create_entity(entity)
+            client.create_entity(entity, **options)
         except ResourceNotFoundError:
             _create(tables, table)
-            client.create_entity(entity)
+            client.create_entity(entity, **options)
     except ResourceExistsError:
         return False
     return True
@@ -45,12 +56,19 @@ def etag_of(entity: Mapping[str, Any]) -> str:
 
 
 def change_if_unchanged(
-    tables: "TableServiceClient", table: str, partition: str, row: str, columns: Mapping[str, Any], *, etag: str
+    tables: "TableServiceClient",
+    table: str,
+    partition: str,
+    row: str,
+    columns: Mapping[str, Any],
+    *,
+    etag: str,
+    repeatable: bool = False,
 ) -> bool:
     """Set columns of a row, and return whether it was still the version that `etag` names.
 
     A write that lost its answer is sent again and finds the row changed, by itself: then the row has these columns.
-    Raises ResourceNotFoundError where there is no such row.
+    repeatable: as for `insert_if_absent`. Raises ResourceNotFoundError where there is no such row.
     """
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError
@@ -59,7 +77,9 @@ def change_if_unchanged(
     client = tables.get_table_client(table)
     entity = {"PartitionKey": partition, "RowKey": row, **columns}
     try:
-        client.update_entity(entity, mode=UpdateMode.MERGE, etag=etag, match_condition=MatchConditions.IfNotModified)
+        condition: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        condition |= {"repeatable": True} if repeatable else {}
+        client.update_entity(entity, mode=UpdateMode.MERGE, **condition)
     except ResourceModifiedError:
         there = client.get_entity(partition, row)
         return all(there.get(name) == value for name, value in columns.items())

@@ -7,6 +7,7 @@ from runbook_lib.errors import (
     callbacks,
     component_registry,
     container_registry,
+    instances,
     operations_log,
     publisher,
     release,
@@ -31,6 +32,7 @@ AREAS = (
     rotation,
     build,
     publisher,
+    instances,
 )
 CATALOGUE: dict[str, ErrorEntry] = {
     value.code: value for area in AREAS for value in vars(area).values() if isinstance(value, ErrorEntry)

@@ -55,7 +55,7 @@ ANOTHER_INSTANCE = entry(
     "the settings lead to another instance's resources",
     "The component registry says whose instance it is, and that is not the instance of the settings. Settings of two"
     " instances are mixed, or somebody has changed the row schema/identity of table Schema.",
-    "Nothing was changed. Compare the settings with those of the instance that you mean."
+    "Nothing was changed. Compare the settings with those of the instance that you mean: `vibedata instance show ID`."
     " If the tables are this instance's all the same, delete that row and run bootstrap_registry.",
 )
 IDENTITY_MALFORMED = entry(

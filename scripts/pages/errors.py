@@ -32,6 +32,7 @@ AREAS = {
     "BUILD": "Building a release",
     "PUSH": "Pushing a release",
     "AUTOMATION": "Automation account and jobs",
+    "INSTANCE": "The publisher's instances",
     "LAB": "The lab",
 }
 
