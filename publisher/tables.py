@@ -31,20 +31,18 @@ def insert_if_absent(
 ) -> bool:
     """Insert a row, and return whether it was not there. The service decides: of two writers one inserts it.
 
-    repeatable: send it again where the answer was lost; a row that is there may then be the caller's own. This takes a
-    client of `runbook_lib.azure.clients`.
+    repeatable: whether the insertion is sent again where its answer was lost, and may then meet its own row.
     """
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
     client = tables.get_table_client(table)
     entity = {"PartitionKey": partition, "RowKey": row, **columns}
-    options = {"repeatable": True} if repeatable else {}
     try:
         try:
-            client.create_entity(entity, **options)
+            client.create_entity(entity, repeatable=repeatable)
         except ResourceNotFoundError:
-            _create(tables, table)
-            client.create_entity(entity, **options)
+            tables.create_table_if_not_exists(table)
+            client.create_entity(entity, repeatable=repeatable)
     except ResourceExistsError:
         return False
     return True
@@ -84,12 +82,3 @@ def change_if_unchanged(
         there = client.get_entity(partition, row)
         return all(there.get(name) == value for name, value in columns.items())
     return True
-
-
-def _create(tables: "TableServiceClient", table: str) -> None:
-    from azure.core.exceptions import ResourceExistsError
-
-    try:
-        tables.create_table(table)
-    except ResourceExistsError:
-        return  # another writer was quicker

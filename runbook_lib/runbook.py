@@ -16,7 +16,7 @@ from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.callbacks.delivery import Callbacks, tell_publisher
 from runbook_lib.change import Action, Plan, Result
 from runbook_lib.component_registry.identity import compare_identity
-from runbook_lib.component_registry.network_policy import network_policy_in_force
+from runbook_lib.component_registry.policies import network_retry_policy_in_force
 from runbook_lib.context import Context
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError
@@ -224,7 +224,7 @@ class _Run(Generic[P, F]):
     def _read_policy(self, context: Context) -> None:
         if self._identity_trouble is not None:
             return  # the tables cannot be read: to ask again would only take the time again
-        policy, warning, self._policy_trouble = network_policy_in_force(context.clients.table_service)
+        policy, warning, self._policy_trouble = network_retry_policy_in_force(context.clients.table_service)
         self._policy = replace(policy, tell=self._tell)
         if warning:
             self._output.warning(warning)

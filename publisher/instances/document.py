@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from runbook_lib.azure.names import GUID, LOCATION, MANAGED_APPLICATION_ID, Form, fits
+from runbook_lib.azure.names import LOCATION, MANAGED_APPLICATION_ID
 from runbook_lib.azure.settings import Settings, why_refused
 from runbook_lib.basics import strict_json
+from runbook_lib.basics.forms import GUID, Form, fits
 from runbook_lib.basics.visible_text import is_visible, one_line
 from runbook_lib.errors import RunbookError, instances
 

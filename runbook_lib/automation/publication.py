@@ -219,7 +219,7 @@ def plan(facts: Facts) -> Plan:
             script,
             f"runbook {script.name}",
             runbook_state(facts.runbooks[script.name]),
-            state_of(script.blob.sha256, wanted.environment),
+            published_state(script.blob.sha256, wanted.environment),
         )
     return Plan(changes=tuple(changes), unchanged=tuple(unchanged))
 
@@ -234,7 +234,7 @@ def notices(facts: Facts) -> list[str]:
         for script in wanted.scripts
         if (held := facts.runbooks[script.name]) is not None
         and held.in_edit
-        and runbook_state(held) == state_of(script.blob.sha256, wanted.environment)
+        and runbook_state(held) == published_state(script.blob.sha256, wanted.environment)
     ]
     return [
         *(f"runbook {name} has a draft that nobody published; it is left alone" for name in drafts),
@@ -252,13 +252,13 @@ def notices(facts: Facts) -> list[str]:
 
 
 def runbook_state(held: HeldRunbook | None) -> str | None:
-    """Return what a runbook is, comparable with `state_of`; None where it was never published."""
+    """Return what a runbook is, comparable with `published_state`; None where it was never published."""
     if held is None or held.sha256 is None:
         return None
-    return state_of(held.sha256, held.environment)
+    return published_state(held.sha256, held.environment)
 
 
-def state_of(sha256: str, environment: str | None) -> str:
+def published_state(sha256: str, environment: str | None) -> str:
     """Return the state of a runbook that is published with this text (SHA-256, hex) in this runtime environment."""
     return f"sha256:{sha256} in {environment}"
 

@@ -5,10 +5,8 @@ Source: learn azure-resource-manager/management/resource-name-rules, and the pat
 
 import re
 import unicodedata
-from collections.abc import Callable
 
-# What a value must be: a pattern for the whole of it, or a function; and that in words.
-Form = tuple[str | Callable[[str], bool], str]
+from runbook_lib.basics.forms import GUID, Form, fits
 
 MAX_GROUP_LENGTH = 90
 # Beside letters and digits of any script: what .NET's \w has, which is what ARM checks with (Azure/azure-cli#799,
@@ -31,19 +29,12 @@ def is_managed_application_id(text: str) -> bool:
     return (
         words == ["", "subscriptions", "resourcegroups", "providers", "microsoft.solutions", "applications"]
         and len(parts) == len(words) + 3
-        and re.fullmatch(GUID[0], parts[2]) is not None  # type: ignore[arg-type] # a pattern
+        and fits(GUID, parts[2])
         and is_resource_group(parts[4])
         and re.fullmatch(r"[A-Za-z0-9-]{3,64}", parts[8]) is not None
     )
 
 
-def fits(form: Form, value: str) -> bool:
-    """Return whether a value has a form."""
-    rule = form[0]
-    return rule(value) if callable(rule) else re.fullmatch(rule, value) is not None
-
-
-GUID: Form = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
 RESOURCE_GROUP: Form = (
     is_resource_group,
     f"1 to {MAX_GROUP_LENGTH} letters, digits, dashes, underscores, dots and parentheses, no dot last",

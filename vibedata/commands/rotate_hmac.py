@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from publisher.rotation.hmac_key_run import HmacRotation
+from publisher.rotation.hmac_key_credential import hmac_key_rotation
 from publisher.session import publisher_clients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from vibedata.rotation.command import add_options, confirm, jobs_of, reporter, request_of, run_rotation
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     session, customer = open_customer(arguments)
     confirm(arguments, customer)
     report = reporter(arguments.output)
-    rotating = HmacRotation(
+    rotating = hmac_key_rotation(
         instance_id=session.settings.instance_id,
         request=request_of(arguments),
         clients=publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK),

@@ -9,7 +9,7 @@ from publisher.custody.key_records import HmacKeys, KeyRecord
 from publisher.instances.document import Instance
 from publisher.instances.reported import Reported, last_reports
 from publisher.instances.store import Instances
-from publisher.rotation import acr_token_run, hmac_key_run
+from publisher.rotation import acr_token_credential, hmac_key_credential
 from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.errors import RunbookError
@@ -56,8 +56,8 @@ def _known(tables: "TableServiceClient", instance: Instance, now: datetime) -> K
     none: Sequence[Rotation] = ()
     reported = tried(lambda: last_reports(tables, instance.id, now), Reported(health=None, deployment=None))
     keys = tried(lambda: HmacKeys(tables).of_instance(instance.id), no_key)
-    tokens = tried(lambda: RotationRecords(tables, acr_token_run.TABLE).recent(instance.id, ROTATIONS), none)
-    hmac = tried(lambda: RotationRecords(tables, hmac_key_run.TABLE).recent(instance.id, 1), none)
+    tokens = tried(lambda: RotationRecords(tables, acr_token_credential.TABLE).recent(instance.id, ROTATIONS), none)
+    hmac = tried(lambda: RotationRecords(tables, hmac_key_credential.TABLE).recent(instance.id, 1), none)
     newest = (("rotate-acr-token", tokens[:1]), ("rotate-hmac", hmac[:1]))
     return Known(
         instance=instance,

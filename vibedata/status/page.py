@@ -13,15 +13,15 @@ from vibedata.status.facts import (
     UNHEALTHY,
     Component,
     Credential,
+    InstalledRelease,
     Level,
-    Release,
     Run,
     age,
     days,
     duration,
 )
 from vibedata.status.page_parts import aged, badge, frame, section, shape, small, table, tile
-from vibedata.status.report import Report
+from vibedata.status.report import StatusReport
 from vibedata.status.text import health_of
 from vibedata.status.verdict import FAILED_RUNS
 
@@ -33,7 +33,7 @@ _RUN_LEVELS = {"Completed": Level.WELL, **dict.fromkeys(FAILED_RUNS, Level.ILL)}
 _SCHEME = "https://"
 
 
-def page(report: Report) -> str:
+def page(report: StatusReport) -> str:
     """Return the page."""
     facts = report.facts
     at = facts.at
@@ -57,7 +57,7 @@ def page(report: Report) -> str:
     )
 
 
-def _tiles(report: Report) -> str:
+def _tiles(report: StatusReport) -> str:
     facts = report.facts
     there = [component for component in facts.components if not component.vanished]
     tiles = [_release_tile(facts.release, facts.at)] if facts.release else []
@@ -79,7 +79,7 @@ def _tiles(report: Report) -> str:
     return f'<dl class="tiles">\n{"".join(tiles)}</dl>' if tiles else ""
 
 
-def _release_tile(release: Release, at: datetime) -> str:
+def _release_tile(release: InstalledRelease, at: datetime) -> str:
     since = f"installed {release.since:%Y-%m-%d %H:%M} UTC, {age(release.since, at)}" if release.since else ""
     return tile(
         f"Release ({release.channel})",

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from azure.data.tables import TableServiceClient
 
-from publisher.callback_api.reports import TABLE, InstanceReports, Report
+from publisher.callback_api.reports import TABLE, InstanceReport, InstanceReports
 from publisher.custody.key_records import HmacKeys, KeyRecord
 from publisher.instances.store import PARTITION, Instances
-from publisher.rotation import acr_token_run, hmac_key_run
+from publisher.rotation import acr_token_credential, hmac_key_credential
 from publisher.rotation.record import Rotation, RotationRecords
 from publisher.session import operator_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
@@ -67,7 +67,7 @@ def report(tables: TableServiceClient, *payloads: Payload) -> None:
     reports = InstanceReports(tables, clock=SYSTEM_CLOCK)
     for payload in payloads:
         content = to_json(payload)
-        kept = Report(
+        kept = InstanceReport(
             instance_id=payload.instance_id,
             report_id=str(uuid.uuid4()),
             kind=payload.kind,
@@ -94,11 +94,11 @@ def fleet(tables: TableServiceClient) -> TableServiceClient:
     report(tables, deployment(ago(hours=8), "check_health", "succeeded"), deployment(ago(hours=9), "x", "failed"))
     key = KeyRecord(instance_id=CONTOSO, key_id="hmac-1", state="current", rotation_id="r", created_at=ago(days=2))
     HmacKeys(tables).add(key)
-    tokens = RotationRecords(tables, acr_token_run.TABLE)
+    tokens = RotationRecords(tables, acr_token_credential.TABLE)
     expires = rfc3339(NOW + timedelta(days=100, hours=1))
     tokens.begin(rotation(1, promoted_at=ago(days=80), ended_at=ago(days=79), expires=expires))
     tokens.begin(rotation(2, expires=rfc3339(NOW + timedelta(days=180))))  # not in use yet
-    RotationRecords(tables, hmac_key_run.TABLE).begin(rotation(1, ended_at=ago(days=1)))
+    RotationRecords(tables, hmac_key_credential.TABLE).begin(rotation(1, ended_at=ago(days=1)))
     return tables
 
 
@@ -169,7 +169,7 @@ def test_rows_and_records_that_are_malformed_hide_nothing_else(
 ) -> None:
     fleet.get_table_client("Instances").create_entity({"PartitionKey": PARTITION, "RowKey": "hostile", "document": "{"})
     strange = {"PartitionKey": CONTOSO, "RowKey": "00000000", "rotationId": 7}
-    fleet.get_table_client(hmac_key_run.TABLE).create_entity(strange)
+    fleet.get_table_client(hmac_key_credential.TABLE).create_entity(strange)
     told = as_json(capsys, code=1)
     assert [trouble["code"] for trouble in told["troubles"]] == ["VD-INSTANCE-006"]
     assert any("VD-ROTATION-040" in concern["text"] for concern in told[CONTOSO]["concerns"])
