@@ -34,7 +34,7 @@ from runbook_lib.run.stopping import StopRequest, stop_request
 from runbook_lib.version import RUNBOOK_VERSION
 
 EXIT_DONE = 0
-UNREAD_IDENTITY = "nobody compared whose instance it is, and the default network retry policy holds"
+UNREAD_TABLES = "the network retry policy cannot be read, the default holds, and nobody compared whose instance it is"
 
 P = TypeVar("P", bound=CommonParameters)
 F = TypeVar("F")
@@ -255,7 +255,7 @@ class _Run(Generic[P, F]):
         if error is not None:
             self._journal.tell_failure(error)
         result = self._result(error)
-        self._journal.warn_of(UNREAD_IDENTITY, self._identity_trouble)
+        self._journal.warn_of(UNREAD_TABLES, self._identity_trouble)
         self._journal.warn_of("the network retry policy cannot be read, the default holds", self._policy_trouble)
         self._tell_publisher(result)
         result = replace(result, duration_ms=self._duration_ms())
