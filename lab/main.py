@@ -127,6 +127,7 @@ async def run(
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with running(directory, publisher_root=publisher_root, recording=recording) as (lab, servers):
         variables = state.environment(lab)
+        state.write_instance(directory, state.instance_document(lab))
         state.write_environment(directory, variables)
         announce(variables)
         ended = asyncio.ensure_future(told.wait())

@@ -68,6 +68,17 @@ class Names:
         return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
 
     @property
+    def application_group(self) -> str:
+        """The resource group that the customer has put the managed application into."""
+        return self.prefix
+
+    @property
+    def application_id(self) -> str:
+        """ARM id of the managed application, which the managed group and its resources name in `managedBy`."""
+        group = f"/subscriptions/{self.subscription_id}/resourceGroups/{self.application_group}"
+        return f"{group}/providers/Microsoft.Solutions/applications/{self.prefix}"
+
+    @property
     def uami_id(self) -> str:
         """ARM id of the user-assigned managed identity."""
         return f"{self.resource_group_id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{self.uami}"

@@ -13,6 +13,7 @@ from lab.shared import Lab
 LOCK_FILE = "lab.lock"
 PROCESS_FILE = "lab.pid"
 ENVIRONMENT_FILE = "lab.env"
+INSTANCE_FILE = "instance.json"
 
 
 class LabRunningError(Exception):
@@ -40,6 +41,7 @@ def take(directory: Path) -> IO[str]:
 
 def release(directory: Path) -> None:
     """Take back what says that a lab runs here."""
+    (directory / INSTANCE_FILE).unlink(missing_ok=True)
     (directory / ENVIRONMENT_FILE).unlink(missing_ok=True)
     (directory / PROCESS_FILE).unlink(missing_ok=True)
 
@@ -70,6 +72,43 @@ def environment(lab: Lab) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(lab.ca_file),
         "SSL_CERT_FILE": str(lab.ca_file),
     }
+
+
+def instance_document(lab: Lab) -> dict[str, object]:
+    """Return the instance document of the lab's customer (docs/design.md#instances).
+
+    Its id is the subscription's, as the convention has it for whoever uses lab.env alone. What is no customer's own,
+    such as the publisher's addresses, is in lab.env.
+    """
+    names, variables = lab.names, environment(lab)
+    own = (
+        "automation_account",
+        "blob_endpoint",
+        "table_endpoint",
+        "key_vault_endpoint",
+        "customer_registry",
+        "logs_endpoint",
+        "dcr_id",
+        "uami_client_id",
+    )
+    return {
+        "id": names.subscription_id,
+        "display_name": "Lab customer",
+        "tenant_id": names.tenant_id,
+        "subscription_id": names.subscription_id,
+        "managed_resource_group": names.resource_group,
+        "application_id": names.application_id,
+        "location": names.location,
+        "prefix": names.prefix,
+        "settings": {name: variables[f"VIBEDATA_{name.upper()}"] for name in own},
+        "ring": "",
+        "release": "",
+    }
+
+
+def write_instance(directory: Path, document: Mapping[str, object]) -> None:
+    """Write `instance.json`, which appears whole or not at all."""
+    _write(directory / INSTANCE_FILE, json.dumps(document, indent=2) + "\n")
 
 
 def write_environment(directory: Path, variables: Mapping[str, str]) -> Path:

@@ -10,7 +10,6 @@ from lab.arm.dispatch import Arm
 from lab.arm.types import Home
 from lab.authorization import provider as authorization
 from lab.resource_group import provider as resources
-from lab.resource_group.managed_application import application_id
 from lab.shared import Lab
 
 
@@ -25,7 +24,7 @@ class Subscriptions:
 def make(lab: Lab) -> Subscriptions:
     """Return both subscriptions, empty. A reset ends their operations before it clears the services' states."""
     names = lab.names
-    home = Home(names.subscription_id, names.resource_group, publishers=False, managed_by=application_id(lab))
+    home = Home(names.subscription_id, names.resource_group, publishers=False, managed_by=names.application_id)
     customer = Arm(lab=lab, home=home)
     publishers_home = Home(names.publisher_subscription_id, names.publisher_resource_group, publishers=True)
     publisher = Arm(lab=lab, home=publishers_home)

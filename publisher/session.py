@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.clients import AzureClients, new_table_service
+from runbook_lib.azure.identity import credential_of
 from runbook_lib.azure.names import CONTAINER_REGISTRY, CONTAINER_REGISTRY_TOKEN, RESOURCE_GROUP
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.forms import GUID, URL, Form, fits
 from runbook_lib.errors import azure
+from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy, PolicySource
+from runbook_lib.network.trouble import Place
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -34,6 +37,22 @@ class TokenResource:
             f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.ContainerRegistry/registries/{self.container_registry}/tokens/{self.token}"
         )
+
+
+def operator_tables(environ: Mapping[str, str], clock: Clock) -> "TableServiceClient":
+    """Return a client of the publisher's tables under the shell's login, for whoever has no customer's settings yet.
+
+    Raises RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VD-IDENTITY-*.
+    """
+    policy = NetworkRetryPolicy()
+    return new_table_service(
+        setting(environ, "table_endpoint", URL),
+        credential_of(environ.get("VIBEDATA_UAMI_CLIENT_ID", ""), environ, clock=clock),
+        session=new_session(),
+        retry_policy_source=lambda: policy,
+        clock=clock,
+        place=Place("the publisher's tables", "", "Storage Table Data Reader", "Storage Table Data Contributor"),
+    )
 
 
 def publisher_tables(

@@ -56,12 +56,19 @@ def etag_of(entity: Mapping[str, Any]) -> str:
 
 
 def change_if_unchanged(
-    tables: "TableServiceClient", table: str, partition: str, row: str, columns: Mapping[str, Any], *, etag: str
+    tables: "TableServiceClient",
+    table: str,
+    partition: str,
+    row: str,
+    columns: Mapping[str, Any],
+    *,
+    etag: str,
+    repeatable: bool = False,
 ) -> bool:
     """Set columns of a row, and return whether it was still the version that `etag` names.
 
     A write that lost its answer is sent again and finds the row changed, by itself: then the row has these columns.
-    Raises ResourceNotFoundError where there is no such row.
+    repeatable: as for `insert_if_absent`. Raises ResourceNotFoundError where there is no such row.
     """
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError
@@ -70,7 +77,9 @@ def change_if_unchanged(
     client = tables.get_table_client(table)
     entity = {"PartitionKey": partition, "RowKey": row, **columns}
     try:
-        client.update_entity(entity, mode=UpdateMode.MERGE, etag=etag, match_condition=MatchConditions.IfNotModified)
+        condition: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        condition |= {"repeatable": True} if repeatable else {}
+        client.update_entity(entity, mode=UpdateMode.MERGE, **condition)
     except ResourceModifiedError:
         there = client.get_entity(partition, row)
         return all(there.get(name) == value for name, value in columns.items())

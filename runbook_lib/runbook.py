@@ -15,10 +15,11 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.callbacks.delivery import Callbacks, tell_publisher
 from runbook_lib.change import Action, Plan, Result
-from runbook_lib.component_registry.policies import read_network_retry_policy
+from runbook_lib.component_registry.identity import compare_identity
+from runbook_lib.component_registry.policies import network_retry_policy_in_force
 from runbook_lib.context import Context
 from runbook_lib.engine import Work, apply_plan
-from runbook_lib.errors import RunbookError, azure
+from runbook_lib.errors import RunbookError
 from runbook_lib.errors import run as run_errors
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.retry import NetworkRetryPolicy
@@ -34,6 +35,7 @@ from runbook_lib.run.stopping import StopRequest, stop_request
 from runbook_lib.version import RUNBOOK_VERSION
 
 EXIT_DONE = 0
+UNREAD_TABLES = "the network retry policy cannot be read, the default holds, and nobody compared whose instance it is"
 
 P = TypeVar("P", bound=CommonParameters)
 F = TypeVar("F")
@@ -131,7 +133,8 @@ class _Run(Generic[P, F]):
         self._started = clock.monotonic()
         self._tell = once_in_a_while(output.info, clock)
         self._policy = NetworkRetryPolicy(tell=self._tell)
-        # Why the recorded policy is not in force: told at the end, unless the run's own failure has told it.
+        # What could not be read beforehand, and why: told at the end, unless the run's own failure has told it.
+        self._identity_trouble: RunbookError | None = None
         self._policy_trouble: RunbookError | None = None
         self._journal = Journal(output=output, redactor=redactor)
         self._context: Context | None = None
@@ -191,6 +194,8 @@ class _Run(Generic[P, F]):
         )
         # Before all that needs one: without a token nothing works, and each thing would say so in its own words.
         clients.credential.get_token(STORAGE_SCOPE)
+        # Before anything is logged or reported: where the settings mix two instances, nothing of either is touched.
+        self._identity_trouble = compare_identity(clients.table_service, settings)
         if not self._plan_only:
             self._journal.open_log(
                 RunIdentity(
@@ -217,19 +222,12 @@ class _Run(Generic[P, F]):
         )
 
     def _read_policy(self, context: Context) -> None:
-        try:
-            policy, warning = read_network_retry_policy(context.clients.table_service)
-            self._policy = replace(policy, tell=self._tell)
-        except Exception as error:
-            named = as_runbook_error(error)
-            if named is None or named.area != azure.NETWORK:
-                raise
-            # The component registry may not be there yet, or not for this identity; what is needed of storage shows
-            # by itself.
-            self._policy_trouble = named
-        else:
-            if warning:
-                self._output.warning(warning)
+        if self._identity_trouble is not None:
+            return  # the tables cannot be read: to ask again would only take the time again
+        policy, warning, self._policy_trouble = network_retry_policy_in_force(context.clients.table_service)
+        self._policy = replace(policy, tell=self._tell)
+        if warning:
+            self._output.warning(warning)
 
     def _apply(self, context: Context, facts: F) -> list[Result]:
         self._journal.write_plan_ahead(self._plan)
@@ -257,6 +255,7 @@ class _Run(Generic[P, F]):
         if error is not None:
             self._journal.tell_failure(error)
         result = self._result(error)
+        self._journal.warn_of(UNREAD_TABLES, self._identity_trouble)
         self._journal.warn_of("the network retry policy cannot be read, the default holds", self._policy_trouble)
         self._tell_publisher(result)
         result = replace(result, duration_ms=self._duration_ms())

@@ -18,6 +18,7 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import RUNBOOKS, Claim, Found, claims, found
+from runbook_lib.component_registry.identity import Identity, identity_of, identity_row
 from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, ManagedResources, Resource
 from runbook_lib.component_registry.policies import POLICIES
 from runbook_lib.component_registry.rows import (
@@ -52,12 +53,13 @@ TEXTS_AT_ONCE = 4
 class Facts:
     """What bootstrap_registry found.
 
-    release_digest: of the manifest. components: each with what is there of it. recorded: by table, what it holds;
-    a table that does not exist is not among them.
+    release_digest: of the manifest. identity: whose instance it is, by the settings. components: each with what is
+    there of it. recorded: by table, what it holds; a table that does not exist is not among them.
     """
 
     manifest: ReleaseManifest
     release_digest: str
+    identity: Identity
     resources: Sequence[Resource]
     components: Sequence[tuple[Claim, Found]]
     credentials: Sequence[CredentialState]
@@ -105,6 +107,7 @@ class Facts:
             yield retry_policy_row(self.manifest)
         else:
             yield schema_row()
+            yield identity_row(self.identity)
 
 
 # What becomes of a row that is no longer wanted; in the other tables it stays as it is.
@@ -117,11 +120,13 @@ GONE: Mapping[str, Mapping[str, component_registry.Value]] = {
 
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Read the release, the managed resource group, the vault's properties, and what is recorded."""
+    identity = identity_of(context.settings)
     tables = ComponentTables(
         context.clients.table_service,
         retry_policy=context.retry_policy,
         clock=context.clock,
         warn=context.output.warning,
+        identity=identity,
     )
     # First of all: where a newer runbook has written, this one only stands in the way.
     recorded = {table: tables.recorded(table) for table in component_registry.TABLES}
@@ -133,6 +138,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     facts = Facts(
         manifest=manifest,
         release_digest=installed.id.digest,
+        identity=identity,
         resources=resources,
         components=_found(context, managed, claimed),
         credentials=read_credential_states(context.clients.secrets, context.clock.now()),

@@ -1,5 +1,6 @@
 """What a command needs to talk to a customer's Azure: settings, identity and clients, as the runbooks have them."""
 
+import argparse
 import os
 import sys
 from collections.abc import Mapping
@@ -7,11 +8,13 @@ from collections.abc import Mapping
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.identity import credential
 from runbook_lib.azure.session import AzureSession
-from runbook_lib.azure.settings import load
+from runbook_lib.azure.settings import Settings, load
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.redaction import Redactor
+from runbook_lib.component_registry.identity import compare_identity
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.network.trouble import once_in_a_while
+from vibedata.instances.choice import Customer, announce, choose
 
 
 def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
@@ -20,7 +23,26 @@ def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
     Raises RunbookError VD-SETTINGS-* where a setting is missing or malformed, VD-IDENTITY-* where there is no identity.
     """
     environment = os.environ if environ is None else environ
-    settings = load({}, environment, None)
+    return _session(load({}, environment, None), environment)
+
+
+def open_customer(arguments: argparse.Namespace) -> tuple[AzureSession, Customer]:
+    """Return a session with the instance that a command line means, and say whose it is.
+
+    Raises RunbookError VD-COMPONENT-008, -009 where the settings lead to another instance's resources, and what
+    `vibedata.instances.choice.choose` and `open_session` do.
+    """
+    customer = choose(arguments.instance, os.environ)
+    session = _session(customer.settings, os.environ)
+    announce(customer)
+    trouble = compare_identity(session.clients.table_service, session.settings)
+    if trouble is not None:
+        # The command's own requests tell what is the matter, and each job compares for itself.
+        sys.stderr.write(f"warning: nobody compared whose instance it is: {trouble.code}: {trouble.message}\n")
+    return session, customer
+
+
+def _session(settings: Settings, environment: Mapping[str, str]) -> AzureSession:
     policy = NetworkRetryPolicy(tell=once_in_a_while(lambda line: sys.stderr.write(line + "\n"), SYSTEM_CLOCK))
     clients = AzureClients(
         settings=settings,

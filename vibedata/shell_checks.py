@@ -9,13 +9,14 @@ from dataclasses import fields
 
 from runbook_lib.azure.clients import STORAGE_SCOPE
 from runbook_lib.azure.identity import credential
-from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings, load
-from runbook_lib.errors import RunbookError, azure
+from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings
+from runbook_lib.errors import azure
 
 # Variables that are no settings of an instance: the publisher's, a build's, and what lab.env has for other clients.
 OTHER_VARIABLES = frozenset(
     ENVIRONMENT_PREFIX + name
     for name in (
+        "INSTANCE",
         "PUBLISHER_CLIENT_ID",
         "PUBLISHER_BLOB_ENDPOINT",
         "PUBLISHER_KEY_VAULT_ENDPOINT",
@@ -84,13 +85,6 @@ def require_lab(environ: Mapping[str, str]) -> None:
         return
 
 
-def require_login(environ: Mapping[str, str]) -> None:
-    """Get a token before a runbook begins. Raises RunbookError VD-IDENTITY-001, -002.
-
-    Where the settings cannot be read the runbook says so itself.
-    """
-    try:
-        settings = load({}, environ, None)
-    except RunbookError:
-        return
+def require_login(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Get a token before a runbook begins. Raises RunbookError VD-IDENTITY-001, -002."""
     credential(settings, environ).get_token(STORAGE_SCOPE)

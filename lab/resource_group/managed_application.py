@@ -18,24 +18,13 @@ API_VERSIONS = ("2021-07-01", "2019-07-01", "2018-06-01")
 VERSION = "1.0.0"  # of the offer's plan
 
 
-def group_name(lab: Lab) -> str:
-    """Return the resource group that the customer has put the application into."""
-    return lab.names.prefix
-
-
-def application_id(lab: Lab) -> str:
-    """Return the application's ARM id, which the managed group and its resources name in `managedBy`."""
-    group = f"/subscriptions/{lab.names.subscription_id}/resourceGroups/{group_name(lab)}"
-    return f"{group}/providers/{TYPE}/{lab.names.prefix}"
-
-
 def register(arm: Arm) -> None:
     """Add the application."""
     lab = arm.lab
 
     async def get(_request: web.Request, names: Names) -> web.Response:
         if names["application"].lower() != lab.names.prefix.lower():
-            raise resource_not_found(TYPE, names["application"], group_name(lab))
+            raise resource_not_found(TYPE, names["application"], lab.names.application_group)
         return web.json_response(_application(lab))
 
     async def every(_request: web.Request, _names: Names) -> web.Response:
@@ -44,7 +33,7 @@ def register(arm: Arm) -> None:
     async def none(_request: web.Request, _names: Names) -> web.Response:
         return web.json_response({"value": []})
 
-    group = group_name(lab)
+    group = lab.names.application_group
     arm.provider(NAMESPACE, "applications/{application}", API_VERSIONS, {"GET": get}, group=group)
     arm.provider(NAMESPACE, "applications", API_VERSIONS, {"GET": every}, group=group)
     arm.provider(NAMESPACE, "applications", API_VERSIONS, {"GET": none})  # of the managed group, which has none
@@ -55,7 +44,7 @@ def register(arm: Arm) -> None:
 def _application(lab: Lab) -> dict[str, Any]:
     names = lab.names
     return {
-        "id": application_id(lab),
+        "id": names.application_id,
         "name": names.prefix,
         "type": TYPE,
         "location": names.location,

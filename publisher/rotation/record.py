@@ -5,7 +5,7 @@ opens the rotation, and the other finds it open and drives the same. Nothing is 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -98,21 +98,23 @@ class RotationRecords:
 
         Raises RunbookError VD-ROTATION-040 where its row is not of its form.
         """
+        return next(iter(self.recent(instance_id, 1)), None)
+
+    def recent(self, instance_id: str, most: int) -> Sequence[Rotation]:
+        """Return at most the `most` last rotations of an instance, the newest first. Raises as `newest` does."""
         from azure.core.exceptions import ResourceNotFoundError
 
         # A row whose key is no number of ours is nobody's rotation, wherever it sorts.
         rows = self._tables.get_table_client(self._table).query_entities(
             "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
             parameters={"partition": instance_id, "first": _row(_LAST_NUMBER), "last": _row(0)},
-            results_per_page=1,
+            results_per_page=most,
         )
         try:
-            entity = next(
-                (row for row in islice(rows, MAX_STRANGE_ROWS) if _NUMBER.fullmatch(str(row["RowKey"]))), None
-            )
+            ours = (row for row in islice(rows, MAX_STRANGE_ROWS) if _NUMBER.fullmatch(str(row["RowKey"])))
+            return [_rotation(row) for row in islice(ours, most)]
         except ResourceNotFoundError:
-            return None
-        return None if entity is None else _rotation(entity)
+            return []
 
     def begin(self, rotation: Rotation) -> bool:
         """Record a new rotation under its number; False where another has it."""

@@ -212,12 +212,20 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
         value = template.format(**{part: _value(part, sources) for part in re.findall(r"{(\w+)}", template)})
         # Names of registries and GUIDs may have capitals; hosts and ids that are made of them are compared without.
         value = value.lower() if name in _LOWERED else value
+    why = why_refused(name, value)
+    if why:
+        raise azure.MALFORMED_SETTING.error(f"{why}; from {source}", target=name)
+    return value.rstrip("/") if _FORMS[name] == URL else value
+
+
+def why_refused(name: str, value: str) -> str:
+    """Return why a setting does not take a value, "" where it does. name: of a field of Settings."""
     form, takes = _FORMS[name], _FORMS[name][1]
     if len(value) > MAX_VALUE_LENGTH or not fits(form, value):
-        raise azure.MALFORMED_SETTING.error(f"takes {takes}; from {source}", target=name)
+        return f"takes {takes}"
     if name in ADDRESSES:
         try:
-            addresses.read(value if _FORMS[name] == URL else f"https://{value}")
+            addresses.read(value if form == URL else f"https://{value}")
         except addresses.NotAnAddressError as error:
-            raise azure.MALFORMED_SETTING.error(f"takes {takes}, and {error}; from {source}", target=name) from error
-    return value.rstrip("/") if _FORMS[name] == URL else value
+            return f"takes {takes}, and {error}"
+    return ""

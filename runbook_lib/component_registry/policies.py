@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from runbook_lib.errors import RunbookError, azure
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.retry import MAX_DELAY_SECONDS, MAX_RETRIES, NetworkRetryPolicy
 
 if TYPE_CHECKING:
@@ -45,6 +47,22 @@ def read_network_retry_policy(tables: "TableServiceClient") -> tuple[NetworkRetr
     default = NetworkRetryPolicy()
     policy, warning = read_policy(tables, NETWORK_RETRY_POLICIES, _network_retry_policy, default)
     return policy or default, warning
+
+
+def network_retry_policy_in_force(
+    tables: "TableServiceClient",
+) -> tuple[NetworkRetryPolicy, str, RunbookError | None]:
+    """Return what `read_network_retry_policy` does, and why it cannot be read: an error of area VD-NET, None where it
+    can. The component registry may not be there yet, or not for this identity; what is needed of storage shows by
+    itself, and the default holds.
+    """
+    try:
+        return *read_network_retry_policy(tables), None
+    except Exception as error:
+        named = as_runbook_error(error)
+        if named is None or named.area != azure.NETWORK:
+            raise
+        return NetworkRetryPolicy(), "", named
 
 
 def _network_retry_policy(row: Mapping[str, Any]) -> NetworkRetryPolicy | None:

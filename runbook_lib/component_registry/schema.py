@@ -3,6 +3,7 @@
 Tables of the managed application's storage account (docs/design.md#the-component-registry):
 
     Schema       schema / version              schemaVersion
+    Schema       schema / identity             IDENTITY_COLUMNS; written once
     Components   type / name                   COMPONENT_COLUMNS, the health columns, registeredAt, updatedAt
     Resources    resource type / name          RESOURCE_COLUMNS, registeredAt, updatedAt
     Policies     policy / name                 the policy's own columns
@@ -31,6 +32,8 @@ TABLES = (SCHEMA, COMPONENTS, RESOURCES, POLICIES, RELEASES, CREDENTIALS)
 # What this runbook knows. It goes up when an older runbook could misread or spoil what a newer one writes.
 SCHEMA_VERSION = 1
 SCHEMA_KEY = ("schema", "version")
+# Whose instance it is: runbook_lib.component_registry.identity.
+IDENTITY_KEY = ("schema", "identity")
 
 # Columns that a bootstrap compares and writes.
 COMPONENT_COLUMNS = (
@@ -51,7 +54,8 @@ RESOURCE_COLUMNS = ("resourceId", "kind", "location", "sku", "tags", "provisioni
 RELEASE_COLUMNS = ("digest", "channel", "createdAt", "expiresAt", "state")
 CREDENTIAL_COLUMNS = ("state", "notBefore", "expires")
 POLICY_COLUMNS = ("max_retries", "delay_seconds")
-SCHEMA_COLUMNS = ("schemaVersion",)
+IDENTITY_COLUMNS = ("instanceId", "subscriptionId", "managedResourceGroup")
+SCHEMA_COLUMNS = ("schemaVersion", *IDENTITY_COLUMNS)
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     SCHEMA: SCHEMA_COLUMNS,
     COMPONENTS: COMPONENT_COLUMNS,

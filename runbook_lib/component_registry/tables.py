@@ -13,8 +13,10 @@ from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.component_registry.identity import Identity, check_recorded
 from runbook_lib.component_registry.schema import (
     COLUMNS,
+    IDENTITY_KEY,
     SCHEMA,
     SCHEMA_KEY,
     VANISHED,
@@ -51,8 +53,9 @@ class ComponentTables:
     """The tables; for use by many threads.
 
     Parameters: service; retry_policy, the network retry policy in force; clock; warn, told once of a table that holds
-    what is nobody's. Raises azure.core's errors where the service cannot be reached, fails, throttles, or refuses the
-    identity.
+    what is nobody's; identity, whose tables they must be where that is recorded (None: it was compared before, and the
+    row is not written here). Raises azure.core's errors where the service cannot be reached, fails, throttles, or
+    refuses the login.
     """
 
     def __init__(
@@ -62,12 +65,14 @@ class ComponentTables:
         retry_policy: PolicySource,
         clock: Clock,
         warn: Callable[[str], object] = lambda _: None,
+        identity: Identity | None = None,
     ) -> None:
         self._service = service
         self._retry_policy = retry_policy
         self._clock = clock
         self._room = Semaphore(BATCHES_AT_ONCE)
         self._warn = warn
+        self._identity = identity
         self._told: set[str] = set()
 
     def exists(self, table: str) -> bool:
@@ -104,7 +109,8 @@ class ComponentTables:
     def recorded(self, table: str) -> dict[Key, Recorded] | None:
         """Return what is recorded in a table, by key; None where there is no such table.
 
-        Raises RunbookError VD-COMPONENT-003 where table Schema says that a newer runbook wrote all of them.
+        Raises RunbookError VD-COMPONENT-003 where table Schema says that a newer runbook wrote all of them, -008, -009
+        where it says that they are another instance's.
         """
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -114,10 +120,15 @@ class ComponentTables:
                 key = str(entity["PartitionKey"]), str(entity["RowKey"])
                 if table == SCHEMA and key == SCHEMA_KEY:
                     check_schema(entity)
+                self._check_owner(table, key, entity)
                 found[key] = recorded_as(entity, COLUMNS[table])
         except ResourceNotFoundError:
             return None
         return found
+
+    def _check_owner(self, table: str, key: Key, entity: Entity) -> None:
+        if self._identity is not None and table == SCHEMA and key == IDENTITY_KEY:
+            check_recorded(entity, self._identity)
 
     def read(self, batch: Batch) -> dict[str, Mapping[str, Any]]:
         """Return the entities of a batch's rows that there are, by row key."""
@@ -145,7 +156,8 @@ class ComponentTables:
     def write(self, batch: Batch, seen: Mapping[Key, Recorded]) -> None:
         """Record a batch. seen: what was recorded when it was last looked at, of its table.
 
-        Raises RunbookError VD-COMPONENT-006 where the entities never hold still.
+        Raises RunbookError VD-COMPONENT-006 where the entities never hold still, -008, -009 where another instance's
+        runbook was quicker to say whose tables they are.
         """
         from azure.core.exceptions import HttpResponseError
 
@@ -170,6 +182,8 @@ class ComponentTables:
                     ):
                         raise
                 entities = self._read(batch)
+                for name, entity in entities.items():
+                    self._check_owner(batch.table, (batch.partition, name), entity)
                 rows = batch.unlike(entities)
                 if not rows:
                     return

@@ -179,7 +179,7 @@ def test_without_wait_the_former_key_stays_until_the_command_is_run_again(rotati
 
 
 def test_in_an_emergency_the_stolen_key_is_refused_first(rotations: Rotations) -> None:
-    done = rotations.command("rotate-hmac", "--emergency")
+    done = rotations.command("rotate-hmac", "--emergency", "--yes")
     assert (done["status"], done["changes"][0]["action"]) == ("succeeded", "revoke")
     assert rotations.agree().key_id == done["credential_id"]
     states = {record.state for record in rotations.side.keys.of_instance(rotations.side.settings.instance_id)}

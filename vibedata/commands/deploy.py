@@ -13,14 +13,16 @@ from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.deployment.chain import CHAIN, Deployment, deploy, lock_step
 from vibedata.deployment.first_publication import Bootstrap
 from vibedata.deployment.lock import LockOptions, locked
+from vibedata.instances import choice, confirmation
 from vibedata.output import show, table
-from vibedata.session import open_session
+from vibedata.session import open_customer
 from vibedata.terminal import told
 
 EXAMPLES = """\
 examples:
   vibedata deploy dist --plan         show what it would publish and run; change nothing
   vibedata deploy dist                publish the first runbooks, then run the whole chain as jobs
+  vibedata deploy dist --instance k3v9x2p7
   vibedata deploy dist --wait         where another deployment runs, wait up to an hour for its end
   vibedata deploy dist --take-over    stop the jobs that a deployment left when it died, then deploy
   vibedata deploy dist --output json
@@ -29,8 +31,8 @@ Only one deployment runs in a subscription at a time. Where another one holds th
 3 and says who holds it. Ctrl-C gives the lock back; a job that has begun goes on in Azure, and the next deployment
 waits for its end.
 
-dist is the folder that `vibedata build` made. Settings come from VIBEDATA_* in the environment,
-VIBEDATA_PUBLISHER_BLOB_ENDPOINT among them. For the lab, first type: source .lab/lab.env
+dist is the folder that `vibedata build` made. Without --instance, settings come from VIBEDATA_* in the environment.
+VIBEDATA_PUBLISHER_BLOB_ENDPOINT always does. For the lab, first type: source .lab/lab.env
 """
 
 
@@ -59,12 +61,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="stop jobs that a former deployment left, where it has died; without it, wait for their end."
         " A deployment that lives keeps its lock either way",
     )
+    choice.add_option(parser)
+    confirmation.add_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 where every step did what it should."""
-    session = open_session()
+    session, customer = open_customer(arguments)
+    if arguments.allow_downgrade and not arguments.plan:
+        what = f"An older release may replace the installed one at {customer}."
+        confirmation.confirm(what, customer.names, yes=arguments.yes)
     stream = sys.stderr if arguments.output == "json" else sys.stdout
 
     def report(line: str) -> None:
@@ -81,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     first = bootstrap()
     if arguments.plan:
-        return _show_plan(first, arguments.output)
+        return _show_plan(first, arguments.output, customer)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     options = LockOptions(wait=arguments.wait, take_over=arguments.take_over)
     started = time.monotonic()
@@ -89,7 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
         deployment.steps.append(lock_step(time.monotonic() - started))
         # Another deployment may have ended since: what is installed is looked up anew.
         deploy(session, bootstrap(), deployment, report, lock=lock, allow_downgrade=arguments.allow_downgrade)
-    show(arguments.output, result=deployment.as_json(), text=summary(deployment, deployment.status))
+    result = customer.as_field() | deployment.as_json()
+    show(arguments.output, result=result, text=summary(deployment, deployment.status))
     return 1 if deployment.status == "failed" else 0
 
 
@@ -113,12 +121,12 @@ def settings_variable(session: AzureSession) -> dict[str, str]:
     return asdict(session.settings)
 
 
-def _show_plan(bootstrap: Bootstrap, output: str) -> int:
+def _show_plan(bootstrap: Bootstrap, output: str, customer: choice.Customer) -> int:
     plan = bootstrap.plan()
     changes = [asdict(change) for change in plan.changes]
     jobs = [name for name, _ in CHAIN]
     rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
     rows += [("run as a job", name, "-", "what it plans: vibedata invoke " + name + " --plan") for name in jobs]
     text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
-    show(output, result={"status": "planned", "changes": changes, "jobs": jobs}, text=text)
+    show(output, result={**customer.as_field(), "status": "planned", "changes": changes, "jobs": jobs}, text=text)
     return 0

@@ -9,18 +9,20 @@ from typing import Any
 from runbook_lib.automation.jobs import JobResult
 from runbook_lib.errors import automation
 from runbook_lib.errors import run as run_errors
+from vibedata.instances import choice
 from vibedata.jobs import run_job
 from vibedata.output import show
-from vibedata.session import open_session
+from vibedata.session import open_customer
 from vibedata.terminal import told
 
 EXAMPLES = """\
 examples:
   vibedata invoke import_manifest --plan
+  vibedata invoke check_health --instance k3v9x2p7
   vibedata invoke import_images --parameter release_version=2026.11.0
   vibedata invoke import_images --output json
 
-Settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
+Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 
 
@@ -43,6 +45,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         " other value as text",
     )
     parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
+    choice.add_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -50,10 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the job and return 0 where the runbook did what it was asked."""
     parameters = parse_parameters(arguments.parameter) | ({"plan_only": True} if arguments.plan else {})
     on_line = _to_stderr if arguments.output == "json" else _to_stdout
-    job = run_job(open_session(), arguments.runbook, parameters, on_line)
+    session, customer = open_customer(arguments)
+    job = run_job(session, arguments.runbook, parameters, on_line)
     result = result_of(job)
     text = f"{arguments.runbook}: {told(result['status'])} (job {job.job_id})"
-    show(arguments.output, result=dict(result), text=text)
+    show(arguments.output, result=customer.as_field() | dict(result), text=text)
     return 1 if result["status"] == "failed" else 0
 
 

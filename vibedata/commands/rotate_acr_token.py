@@ -6,8 +6,8 @@ import os
 from publisher.rotation.acr_token_credential import acr_token_rotation_run
 from publisher.session import publisher_tables, subscription_clients, token_resource
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from vibedata.rotation.command import add_options, jobs_of, reporter, request_of, run_rotation
-from vibedata.session import open_session
+from vibedata.rotation.command import add_options, confirm, jobs_of, reporter, request_of, run_rotation
+from vibedata.session import open_customer
 
 EXAMPLES = """\
 examples:
@@ -16,12 +16,13 @@ examples:
   vibedata rotate-acr-token --wait --overlap-seconds 600  do everything; accept the former password for ten minutes more
   vibedata rotate-acr-token --emergency                   the token is believed stolen: delete its passwords at once
   vibedata rotate-acr-token --supersede ROTATION_ID       give up a rotation that cannot be finished
+  vibedata rotate-acr-token --instance k3v9x2p7
   vibedata rotate-acr-token --output json
 
-If a run was broken off, type the same command again: it goes on with the open rotation. Settings come from VIBEDATA_*
-in the environment: all of the customer's, and these of the publisher's: VIBEDATA_PUBLISHER_TABLE_ENDPOINT,
-VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, VIBEDATA_PUBLISHER_RESOURCE_GROUP, VIBEDATA_PUBLISHER_REGISTRY_NAME and
-VIBEDATA_PUBLISHER_TOKEN_NAME. For the lab, first type: source .lab/lab.env
+If a run was broken off, type the same command again: it goes on with the open rotation. Without --instance,
+the customer's settings come from VIBEDATA_* in the environment. These of the publisher's always do:
+VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, VIBEDATA_PUBLISHER_RESOURCE_GROUP,
+VIBEDATA_PUBLISHER_REGISTRY_NAME and VIBEDATA_PUBLISHER_TOKEN_NAME. For the lab, first type: source .lab/lab.env
 """
 
 
@@ -40,7 +41,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Rotate and return 0 where nothing failed."""
-    session, report = open_session(), reporter(arguments.output)
+    session, customer = open_customer(arguments)
+    confirm(arguments, customer)
+    report = reporter(arguments.output)
     token = token_resource(os.environ)
     rotating = acr_token_rotation_run(
         instance_id=session.settings.instance_id,
@@ -52,4 +55,4 @@ def run(arguments: argparse.Namespace) -> int:
         redactor=session.redactor,
         clock=SYSTEM_CLOCK,
     )
-    return run_rotation(arguments, session, rotating, report)
+    return run_rotation(arguments, session, customer, rotating, report)

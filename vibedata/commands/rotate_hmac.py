@@ -6,8 +6,8 @@ import os
 from publisher.rotation.hmac_key_credential import hmac_key_rotation
 from publisher.session import publisher_clients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from vibedata.rotation.command import add_options, jobs_of, reporter, request_of, run_rotation
-from vibedata.session import open_session
+from vibedata.rotation.command import add_options, confirm, jobs_of, reporter, request_of, run_rotation
+from vibedata.session import open_customer
 
 EXAMPLES = """\
 examples:
@@ -16,11 +16,13 @@ examples:
   vibedata rotate-hmac --wait --overlap-seconds 600  do everything; accept the former key for ten minutes more
   vibedata rotate-hmac --emergency                   the key is believed stolen: refuse it at once
   vibedata rotate-hmac --supersede ROTATION_ID       give up a rotation that cannot be finished
+  vibedata rotate-hmac --instance k3v9x2p7
   vibedata rotate-hmac --output json
 
-If a run was broken off, type the same command again: it goes on with the open rotation. Settings come from VIBEDATA_*
-in the environment: all of the customer's, and these of the publisher's: VIBEDATA_PUBLISHER_TABLE_ENDPOINT and
-VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT. For the lab, first type: source .lab/lab.env
+If a run was broken off, type the same command again: it goes on with the open rotation. Without --instance,
+the customer's settings come from VIBEDATA_* in the environment. These of the publisher's always do:
+VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT. For the lab, first type:
+source .lab/lab.env
 """
 
 
@@ -39,7 +41,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Rotate and return 0 where nothing failed."""
-    session, report = open_session(), reporter(arguments.output)
+    session, customer = open_customer(arguments)
+    confirm(arguments, customer)
+    report = reporter(arguments.output)
     rotating = hmac_key_rotation(
         instance_id=session.settings.instance_id,
         request=request_of(arguments),
@@ -48,4 +52,4 @@ def run(arguments: argparse.Namespace) -> int:
         redactor=session.redactor,
         clock=SYSTEM_CLOCK,
     )
-    return run_rotation(arguments, session, rotating, report)
+    return run_rotation(arguments, session, customer, rotating, report)

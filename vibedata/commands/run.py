@@ -3,10 +3,17 @@
 import argparse
 import importlib
 import io
+import json
 import os
 import sys
+from collections.abc import Mapping
 
+from publisher.instances.precedence import environment_of
+from runbook_lib.errors import RunbookError
 from runbook_lib.runbook import main as run_runbook
+from vibedata.instances import choice
+from vibedata.instances.choice import Customer, announce, choose
+from vibedata.output import show
 from vibedata.runbook_names import runbook_names
 from vibedata.shell_checks import require_login
 
@@ -14,9 +21,10 @@ EXAMPLES = """\
 examples:
   vibedata run import_manifest --plan             show what it would do; change nothing
   vibedata run import_manifest -- --release-tag latest
+  vibedata run check_health --instance ./contoso.json --plan
   vibedata run import_images -- --help            show the runbook's own parameters
 
-Settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
+Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 
 
@@ -31,6 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("runbook", choices=runbook_names(), metavar="RUNBOOK", help=", ".join(runbook_names()))
     parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
+    choice.add_option(parser)
     parser.add_argument("parameters", nargs="*", help="the runbook's parameters, after --")
     parser.set_defaults(run=run)
 
@@ -39,14 +48,31 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the runbook and return its exit code."""
     module = importlib.import_module(f"runbooks.{arguments.runbook}")
     argv = [*arguments.parameters, *(["--plan-only"] if arguments.plan else [])]
-    if not {"-h", "--help"} & set(argv):
-        require_login(os.environ)
+    environ: Mapping[str, str] = os.environ
+    field: dict[str, object] = {}
+    customer = None if {"-h", "--help"} & set(argv) else _customer(arguments)
+    if customer is not None:
+        require_login(customer.settings, os.environ)
+        announce(customer)
+        environ, field = environment_of(customer.settings, os.environ), customer.as_field()
     if arguments.output == "text":
-        return run_runbook(module.RUNBOOK, argv)
+        return run_runbook(module.RUNBOOK, argv, environ)
     stream = _Progress()
-    code = run_runbook(module.RUNBOOK, argv, stream=stream)
-    sys.stdout.write(stream.last.decode().replace("\x7f", "\\u007f"))
+    code = run_runbook(module.RUNBOOK, argv, environ, stream=stream)
+    show(arguments.output, result=field | json.loads(stream.last), text="")
     return code
+
+
+def _customer(arguments: argparse.Namespace) -> Customer | None:
+    """Return whose instance is meant; None where the environment alone says it and cannot be read: the runbook says so
+    itself, in its own result.
+    """
+    try:
+        return choose(arguments.instance, os.environ)
+    except RunbookError:
+        if arguments.instance or os.environ.get(choice.VARIABLE):
+            raise
+        return None
 
 
 class _Progress(io.BytesIO):

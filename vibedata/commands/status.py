@@ -15,8 +15,10 @@ from runbook_lib.errors import automation
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.listing import bounded
 from runbook_lib.network.retry import NetworkRetryPolicy
+from vibedata.instances import choice
+from vibedata.instances.choice import Customer
 from vibedata.output import show
-from vibedata.session import open_session
+from vibedata.session import open_customer
 from vibedata.status.facts import Run, Trouble
 from vibedata.status.page import page
 from vibedata.status.report import COMPONENT_REGISTRY, RUNS, TABLES, StatusReadings, report
@@ -24,13 +26,13 @@ from vibedata.status.text import text
 
 EXAMPLES = """\
 examples:
-  vibedata status
+  vibedata status --instance k3v9x2p7
   vibedata status --html status.html      write a page to open in a browser, to print or to send
   vibedata status --output json
 
 It shows what check_health recorded last. `vibedata invoke check_health` checks again. Exit code 0: it could read
-everything, even if components are ill; 1: it could not read some part, and names it. Settings come from VIBEDATA_* in
-the environment. For the lab, first type: source .lab/lab.env
+everything, even if components are ill; 1: it could not read some part, and names it. Without --instance, settings come
+from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 
 T = TypeVar("T")
@@ -48,22 +50,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="also write the status to this file, as one self-contained HTML page"
     )
+    choice.add_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the status and return 0, or 1 where a part of it could not be read."""
-    seen = read(open_session())
+    session, customer = open_customer(arguments)
+    seen = read(session, customer)
     found = report(seen)
     written = ""
     if arguments.html is not None:
         write_file(arguments.html, page(found).encode(), what="the page")
         written = f"written to {arguments.html}\n"
-    show(arguments.output, result=found.as_json(), text=text(found) + written)
+    show(arguments.output, result=customer.as_field() | found.as_json(), text=text(found) + written)
     return 1 if seen.troubles else 0
 
 
-def read(session: AzureSession) -> StatusReadings:
+def read(session: AzureSession, customer: Customer) -> StatusReadings:
     """Read it all. What cannot be read is told, and the rest shown: status is for the day when something is broken.
 
     Raises RunbookError where nothing at all can be read.
@@ -90,7 +94,7 @@ def read(session: AzureSession) -> StatusReadings:
     runs = tried(RUNS, lambda: read_runs(account))
     return StatusReadings(
         at=SYSTEM_CLOCK.now(),
-        scope=f"{settings.resource_group}, subscription {settings.subscription_id}",
+        scope=str(customer),
         entities=entities,
         runs=runs or (),
         troubles=tuple(troubles),

@@ -15,6 +15,8 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
 from runbook_lib.rotation.rules import OVERLAP_SECONDS
 from vibedata.commands.invoke import result_of
+from vibedata.instances import choice, confirmation
+from vibedata.instances.choice import Customer
 from vibedata.jobs import run_job
 from vibedata.output import show, table
 from vibedata.progress import WriteLine, job_lines
@@ -42,6 +44,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="ROTATION_ID",
         help="give up this open rotation, which cannot be finished, and begin another one",
     )
+    choice.add_option(parser)
+    confirmation.add_option(parser)
+
+
+def confirm(arguments: argparse.Namespace, customer: Customer) -> None:
+    """Ask before something is revoked or given up. Raises RunbookError VD-INSTANCE-007."""
+    if arguments.plan or not (arguments.emergency or arguments.supersede):
+        return
+    what = "The credential in use is refused at once" if arguments.emergency else "An open rotation is given up"
+    confirmation.confirm(f"{what} at {customer}.", customer.names, yes=arguments.yes)
 
 
 def request_of(arguments: argparse.Namespace) -> RotationRequest:
@@ -82,10 +94,14 @@ def jobs_of(session: AzureSession, report: WriteLine) -> RunRunbook:
 
 
 def run_rotation(
-    arguments: argparse.Namespace, session: AzureSession, rotating: RotationRun[Any], report: WriteLine
+    arguments: argparse.Namespace,
+    session: AzureSession,
+    customer: Customer,
+    rotating: RotationRun[Any],
+    report: WriteLine,
 ) -> int:
     """Show what would be done, or do it; return the command's exit code."""
-    instance = {"instance_id": session.settings.instance_id}
+    instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
     if arguments.plan:
         plan = rotating.preview()
         rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.component_registry.claims import Claim, Found, claims, found
+from runbook_lib.component_registry.identity import Identity
 from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.schema import (
     COLUMNS,
@@ -33,6 +34,7 @@ def facts(*resources: Resource, recorded: Mapping[str, Mapping[Key, Recorded]] |
     made = Facts(
         manifest=release,
         release_digest="sha256:" + "f" * 64,
+        identity=Identity(instance_id="k3v9x2", subscription_id="s", resource_group="g"),
         resources=[*resources, resource("studio")],
         components=[(claim, found(claim, {}, "")) for claim in claimed],
         credentials=(CREDENTIAL,),

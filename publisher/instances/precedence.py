@@ -1,0 +1,54 @@
+"""Which settings follow from an instance document, and what the environment may still say. Pure.
+
+What is the instance's own comes from its document alone: from its parts, its `settings`, and the convention. The
+environment gives only what is the same for all instances, and only where the document does not say it. A variable that
+contradicts the result is refused and not passed over: a shell that holds one customer's addresses would otherwise lead
+a command for another one astray, or be silently ignored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from publisher.instances.document import PARTS_THAT_ARE_SETTINGS, Instance
+from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings, load
+from runbook_lib.basics.visible_text import one_line
+from runbook_lib.errors import publisher
+
+# Not the instance's: the cloud, the publisher, and whom it trusts.
+SHARED = ("arm_endpoint", "publisher_registry", "publisher_api", "trust_roots", "trusted_identity")
+MAX_SHOWN_CHARACTERS = 120
+
+
+def settings_of(instance: Instance, environ: Mapping[str, str]) -> Settings:
+    """Return the settings of an instance. environ: of which VIBEDATA_<SETTING> counts.
+
+    Raises RunbookError VD-INSTANCE-003 with all that contradicts the document, VD-SETTINGS-002 where a variable is
+    malformed.
+    """
+    shared = {name: environ.get(_variable(name), "") for name in SHARED}
+    own = {setting: getattr(instance, part) for part, setting in PARTS_THAT_ARE_SETTINGS.items()}
+    said = {**{name: value for name, value in shared.items() if value}, **instance.settings, **own}
+    settings = load({}, {_variable(name): value for name, value in said.items()}, None)
+    contradictions = [
+        f"{_variable(name)} is {one_line(given, MAX_SHOWN_CHARACTERS)}, the document leads to {value or 'nothing'}"
+        for name, value in asdict(settings).items()
+        if (given := environ.get(_variable(name), "")) and not _same(given, value)
+    ]
+    if contradictions:
+        target = f"{instance.display_name}, id {instance.id}, subscription {instance.subscription_id}"
+        raise publisher.ENVIRONMENT_CONTRADICTS.error("; ".join(contradictions), target=target)
+    return settings
+
+
+def environment_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment from which a runbook reads exactly these settings."""
+    return {**environ, **{_variable(name): value for name, value in asdict(settings).items()}}
+
+
+def _variable(name: str) -> str:
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def _same(given: str, value: str) -> bool:
+    """Azure compares neither GUIDs, groups nor hosts with case, and an address may end with a slash."""
+    return given.rstrip("/").lower() == value.rstrip("/").lower()

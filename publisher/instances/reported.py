@@ -1,0 +1,124 @@
+"""What an instance has reported last: its health, and how a step of a deployment ended; from table InstanceReports.
+
+The callback API has verified each report before it kept it. Others may write to the table all the same: a report counts
+only if it reads as runbook_lib.callbacks.payloads has it, and names the instance whose partition it lies in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from publisher.callback_api.reports import TABLE
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
+from runbook_lib.callbacks.payloads import (
+    MAX_PAYLOAD_BYTES,
+    DeploymentProgress,
+    HealthSummary,
+    Payload,
+    PayloadRefusedError,
+    Ping,
+    parse,
+)
+from runbook_lib.network.listing import bounded
+
+if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
+
+# Reports that waited in a spool arrive together, in any order: of those that came so shortly before the last one, the
+# newest by the instance's own clock counts.
+TOGETHER = timedelta(hours=1)
+# How far two clocks of the publisher may differ.
+SKEW = timedelta(minutes=5)
+# What a column's name may end with: a report has so few parts.
+MAX_PARTS = 16
+
+WANTED = (HealthSummary.kind, DeploymentProgress.kind)
+
+P = TypeVar("P", bound=Payload)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """The last report of each kind, None where there is none."""
+
+    health: HealthSummary | None
+    deployment: DeploymentProgress | None
+
+
+def last_reports(tables: "TableServiceClient", instance_id: str, now: datetime) -> Reported:
+    """Return what an instance has reported last, as of `now`.
+
+    Raises azure.core's errors, RunbookError VD-STORAGE-005.
+    """
+    received = _received(tables, instance_id, now)
+    return Reported(
+        health=_last(tables, instance_id, HealthSummary, received.get(HealthSummary.kind)),
+        deployment=_last(tables, instance_id, DeploymentProgress, received.get(DeploymentProgress.kind)),
+    )
+
+
+def _received(tables: "TableServiceClient", instance_id: str, now: datetime) -> dict[str, datetime]:
+    """Return by kind when the last report was received. The keys of reports have no order in time: all are looked at,
+    without their content.
+    """
+    rows = tables.get_table_client(TABLE).query_entities(
+        "PartitionKey eq @partition and kind ne @ping",
+        parameters={"partition": instance_id, "ping": Ping.kind},
+        select=["kind", "receivedAt"],
+    )
+    last: dict[str, datetime] = {}
+    for row in _there(rows):
+        kind, moment = str(row.get("kind")), _time(row.get("receivedAt"))
+        if kind not in WANTED or moment is None or moment > now + SKEW:
+            continue  # what comes from the future was not written by the callback API, and would hide what was
+        if kind not in last or moment > last[kind]:
+            last[kind] = moment
+    return last
+
+
+def _last(tables: "TableServiceClient", instance_id: str, kind: type[P], received: datetime | None) -> P | None:
+    if received is None:
+        return None
+    rows = tables.get_table_client(TABLE).query_entities(
+        "PartitionKey eq @partition and kind eq @kind and receivedAt ge @since",
+        parameters={"partition": instance_id, "kind": kind.kind, "since": rfc3339(received - TOGETHER)},
+    )
+    found = [report for row in _there(rows) if (report := _report(row, kind, instance_id)) is not None]
+    return max(found, key=lambda report: report.at, default=None)
+
+
+def _there(rows: Any) -> Any:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        yield from bounded(rows, target=f"table {TABLE}")
+    except ResourceNotFoundError:
+        return
+
+
+def _report(row: Mapping[str, Any], kind: type[P], instance_id: str) -> P | None:
+    """Return the report of a row, None where it is none."""
+    names = (f"content{number}" for number in count())
+    parts: list[str] = []
+    for name in names:
+        part = row.get(name)
+        if not isinstance(part, str) or len(parts) == MAX_PARTS:
+            break
+        parts.append(part)
+    content = "".join(parts).encode(errors="replace")
+    try:
+        report = parse(kind.kind, content[: MAX_PAYLOAD_BYTES + 1])
+    except PayloadRefusedError:
+        return None
+    return report if isinstance(report, kind) and report.instance_id == instance_id and _time(report.at) else None
+
+
+def _time(value: object) -> datetime | None:
+    """Return a time of the suite's form, None for anything else."""
+    try:
+        moment = from_rfc3339(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None

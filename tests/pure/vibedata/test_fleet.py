@@ -1,0 +1,175 @@
+"""What `vibedata fleet status` says of what is known: lines, verdict, page; a function of facts alone."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from publisher.instances.reported import Reported
+from publisher.rotation.record import Rotation
+from runbook_lib.basics.clock import rfc3339
+from runbook_lib.callbacks.payloads import DeploymentProgress, HealthSummary
+from runbook_lib.errors import azure, publisher
+from tests.support.instance_documents import instance
+from vibedata.fleet.facts import Known, Line, line, verdict
+from vibedata.fleet.page import page
+from vibedata.fleet.text import text
+from vibedata.status.facts import Level
+
+AT = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
+HOSTILE = '</title><script>alert(1)</script>\x1b[2J\u202e "&'
+
+
+def ago(**passed: float) -> str:
+    return rfc3339(AT - timedelta(**passed))
+
+
+def health(**fields: Any) -> HealthSummary:
+    given: dict[str, Any] = {"healthy": 3, "degraded": 0, "unhealthy": 0, "unknown": 0, "at": ago(minutes=20), **fields}
+    release = given.pop("release_version", "2026.11.0")
+    return HealthSummary(instance_id="k3v9x2p7", release_version=release, components=(), **given)
+
+
+def deployment(**fields: Any) -> DeploymentProgress:
+    given: dict[str, Any] = {
+        "at": ago(days=3),
+        "correlation_id": "0" * 8 + "-0000-4000-8000-" + "0" * 12,
+        "release_version": "2026.11.0",
+        "step": "check_health",
+        "status": "succeeded",
+        "error_code": "",
+        "duration_ms": 1000,
+        **fields,
+    }
+    return DeploymentProgress(instance_id="k3v9x2p7", **given)
+
+
+def known(*, reports: dict[str, Any] | None = None, **fields: Any) -> Known:
+    made = Known(
+        instance=instance(),
+        reported=Reported(**{"health": health(), "deployment": deployment(), **(reports or {})}),
+        key_in_use=True,
+        token_expires=AT + timedelta(days=120, hours=5),
+        waiting=(),
+        troubles=(),
+    )
+    return replace(made, **fields)
+
+
+def shown(**fields: Any) -> Line:
+    return line(known(**fields), AT)
+
+
+def concerns(made: Line) -> list[tuple[Level, str]]:
+    return [(note.level, note.text) for note in made.concerns]
+
+
+def test_an_instance_that_is_well() -> None:
+    made = shown()
+    assert (made.level, made.concerns) == (Level.WELL, ())
+    assert (made.release, made.health) == ("2026.11.0", "3 healthy, 20 min ago")
+    assert made.deployment == "check_health succeeded, 3 days ago"
+    assert (made.credentials, made.rotations) == ("token 120 d left, key in use", "none")
+
+
+OPEN = Rotation(instance_id="k3v9x2p7", number=1, rotation_id="r-1", credential_id="c", started_at=ago(hours=5))
+
+
+@pytest.mark.parametrize(
+    ("fields", "level", "words"),
+    [
+        ({"reports": {"health": health(unhealthy=1)}}, Level.ILL, "1 component is unhealthy"),
+        ({"reports": {"health": health(degraded=2)}}, Level.ATTENTION, "2 components are degraded"),
+        ({"reports": {"health": health(at=ago(hours=3))}}, Level.UNKNOWN, "it last reported its health 3 h ago"),
+        ({"reports": {"health": None}}, Level.UNKNOWN, "it has never reported its health"),
+        (
+            {"reports": {"health": health(release_version="2026.10.0")}},
+            Level.ATTENTION,
+            "release 2026.10.0 is installed, and 2026.11.0 is wanted",
+        ),
+        (
+            {"reports": {"deployment": deployment(status="failed", step="import_images", error_code="VD-IMPORT-003")}},
+            Level.ATTENTION,
+            "the last deployment failed at import_images with VD-IMPORT-003, 3 days ago",
+        ),
+        (
+            {"token_expires": AT + timedelta(days=12)},
+            Level.ATTENTION,
+            "the container registry token expires in 12 days",
+        ),
+        ({"token_expires": AT - timedelta(hours=1)}, Level.ILL, "the container registry token has expired"),
+        (
+            {"key_in_use": False},
+            Level.ATTENTION,
+            "the publisher accepts no current HMAC key: the instance cannot report",
+        ),
+        (
+            {"waiting": (("rotate-hmac", OPEN),)},
+            Level.ATTENTION,
+            "a rotation waits to be finished, begun 5 h ago",
+        ),
+        (
+            {"troubles": (azure.REQUEST_REFUSED.error("403"),)},
+            Level.UNKNOWN,
+            f"VD-NET-003: {azure.REQUEST_REFUSED.error('403').message}",
+        ),
+    ],
+)
+def test_each_concern_has_its_level_and_its_words(fields: dict[str, Any], level: Level, words: str) -> None:
+    made = shown(**fields)
+    assert made.level is level
+    assert (level, words) in concerns(made)
+
+
+def test_the_worst_comes_first_and_a_remedy_names_the_instance() -> None:
+    made = shown(token_expires=AT - timedelta(days=1), reports={"health": health(degraded=1)}, key_in_use=False)
+    assert [note.level for note in made.concerns] == [Level.ILL, Level.ATTENTION, Level.ATTENTION]
+    assert "vibedata rotate-acr-token --instance k3v9x2p7" in made.concerns[0].remedy
+    assert made.credentials == "token expired, no key"
+
+
+def test_a_token_that_no_rotation_has_brought_is_unknown_and_never_good() -> None:
+    assert shown(token_expires=None).credentials == "token unknown, key in use"
+
+
+def test_a_deployment_that_failed_tells_no_installed_release() -> None:
+    failed = deployment(status="failed", release_version="2026.12.0")
+    assert shown(reports={"health": None, "deployment": failed}).release == "unknown (2026.11.0 wanted)"
+    assert shown(reports={"health": None}).release == "2026.11.0"
+
+
+def test_the_verdict_counts_and_names_whose_concern_it_is() -> None:
+    lines = [shown(), shown(key_in_use=False), shown(reports={"health": None})]
+    whole = verdict(lines, [publisher.ROW_MALFORMED.error(target="x")])
+    assert whole.headline == "3 instances: 1 unknown, 1 in need of attention, 1 well"
+    assert whole.level is Level.UNKNOWN
+    assert next(note.text.partition(":")[0] for note in whole.notes) == "Contoso B.V."
+    assert verdict([shown()], []).level is Level.WELL
+    nothing = verdict([], [])
+    assert (nothing.level, nothing.headline) == (Level.UNKNOWN, "No instance is recorded")
+
+
+def test_text_has_one_line_an_instance() -> None:
+    lines = [shown(), shown(waiting=(("rotate-hmac", OPEN),))]
+    told = text(lines, verdict(lines, [])).splitlines()
+    assert sum(each.startswith("Contoso B.V.  k3v9x2p7  early") for each in told) == 2
+    assert len({each.index("2026.11.0") for each in told if each.startswith("Contoso B.V.  ")}) == 1
+
+
+def test_hostile_words_stay_words() -> None:
+    # A document refuses them; what shows them does not rely on that.
+    hostile = replace(instance(), display_name=HOSTILE, ring=HOSTILE)
+    made = shown(instance=hostile, troubles=(azure.REQUEST_REFUSED.error(HOSTILE),))
+    told = text([made], verdict([made], []))
+    assert "\x1b" not in told and "\u202e" not in told
+    content = page([made], verdict([made], []), AT)
+    assert "<script" not in content
+
+
+def test_the_page_says_the_same() -> None:
+    lines = [shown(), shown(key_in_use=False)]
+    content = page(lines, verdict(lines, []), AT)
+    for expected in ("2 instances: 1 in need of attention, 1 well", "Contoso B.V.", "token 120 d left", "20 min ago"):
+        assert expected in content
+    assert "<title>2 instances: " in content and 'class="badge attention"' in content

@@ -1,0 +1,204 @@
+"""The words of `vibedata fleet status`: what is known of one instance, and what of it is a concern. All pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.instances.document import Instance
+from publisher.instances.reported import Reported
+from publisher.rotation.record import Rotation
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
+from runbook_lib.errors import RunbookError
+from vibedata.status.facts import EXPIRES_SOON_DAYS, STALE, Level, Note, Verdict, age, days
+
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of one instance. instance: its document. key_in_use: whether the publisher accepts a current HMAC
+    key of it. token_expires: of the container registry token in use, None where no rotation says so. waiting: rotations
+    that are not finished, by the command that finishes them. troubles: what could not be read.
+    """
+
+    instance: Instance
+    reported: Reported
+    key_in_use: bool
+    token_expires: datetime | None
+    waiting: tuple[tuple[str, Rotation], ...]
+    troubles: tuple[RunbookError, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One instance as it is shown. level: the worst of its concerns'."""
+
+    known: Known
+    level: Level
+    release: str
+    health: str
+    deployment: str
+    credentials: str
+    rotations: str
+    concerns: tuple[Note, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the instance for programs: times as RFC 3339 in UTC, or null."""
+        known, health, deployment = self.known, self.known.reported.health, self.known.reported.deployment
+        counts = None if health is None else {name: getattr(health, name) for name in HEALTH_COUNTS}
+        return {
+            "id": known.instance.id,
+            "display_name": known.instance.display_name,
+            "subscription_id": known.instance.subscription_id,
+            "resource_group": known.instance.managed_resource_group,
+            "ring": known.instance.ring,
+            "level": self.level.value,
+            "release": {"wanted": known.instance.release, "reported": _release(known)},
+            "health": None if health is None else {"at": health.at, "components": counts},
+            "deployment": None
+            if deployment is None
+            else {
+                "at": deployment.at,
+                "correlation_id": deployment.correlation_id,
+                "step": deployment.step,
+                "status": deployment.status,
+                "error_code": deployment.error_code,
+            },
+            "credentials": {
+                "hmac_key_in_use": known.key_in_use,
+                "registry_token_expires": rfc3339(known.token_expires) if known.token_expires else None,
+            },
+            "rotations": [
+                {"command": command, "rotation_id": each.rotation_id, "customer": each.customer}
+                for command, each in known.waiting
+            ],
+            "concerns": [
+                {"level": note.level.value, "text": note.text, "remedy": note.remedy} for note in self.concerns
+            ],
+        }
+
+
+HEALTH_COUNTS = ("healthy", "degraded", "unhealthy", "unknown")
+
+
+def line(known: Known, at: datetime) -> Line:
+    """Return an instance as it is shown at `at`."""
+    order = list(Level)
+    concerns = tuple(sorted(_concerns(known, at), key=lambda note: order.index(note.level)))
+    reported = _release(known) or "unknown"
+    wanted = known.instance.release
+    return Line(
+        known=known,
+        level=concerns[0].level if concerns else Level.WELL,
+        release=f"{reported} ({wanted} wanted)" if wanted and wanted != reported else reported,
+        health=_health(known, at),
+        deployment=_deployment(known, at),
+        credentials=", ".join(_credentials(known, at)),
+        rotations=", ".join(f"{command}, {_begun(each, at)}" for command, each in known.waiting) or "none",
+        concerns=concerns,
+    )
+
+
+def verdict(lines: Sequence[Line], troubles: Sequence[RunbookError]) -> Verdict:
+    """Return the whole in one sentence. troubles: rows that are no instance."""
+    notes = [
+        Note(level=note.level, text=f"{each.known.instance.display_name}: {note.text}", remedy=note.remedy)
+        for each in lines
+        for note in each.concerns
+    ]
+    notes += [Note(level=Level.UNKNOWN, text=error.message, remedy=error.remedy) for error in troubles]
+    notes.sort(key=lambda note: list(Level).index(note.level))
+    level = notes[0].level if notes else Level.WELL if lines else Level.UNKNOWN
+    return Verdict(level=level, headline=_headline(lines), notes=tuple(notes))
+
+
+def _headline(lines: Sequence[Line]) -> str:
+    if not lines:
+        return "No instance is recorded"
+    counts = [(level, sum(each.level is level for each in lines)) for level in Level]
+    words = {Level.ILL: "ill", Level.UNKNOWN: "unknown", Level.ATTENTION: "in need of attention", Level.WELL: "well"}
+    told = ", ".join(f"{number} {words[level]}" for level, number in counts if number)
+    return f"{len(lines)} instance{'' if len(lines) == 1 else 's'}: {told}"
+
+
+def _concerns(known: Known, at: datetime) -> Iterator[Note]:
+    for error in known.troubles:
+        yield Note(level=Level.UNKNOWN, text=f"{error.code}: {error.message}", remedy=error.remedy)
+    yield from _health_concerns(known, at)
+    wanted, reported = known.instance.release, _release(known)
+    if wanted and reported and wanted != reported:
+        yield Note(level=Level.ATTENTION, text=f"release {reported} is installed, and {wanted} is wanted")
+    deployment = known.reported.deployment
+    if deployment is not None and deployment.status == "failed":
+        code = f" with {deployment.error_code}" if deployment.error_code else ""
+        text = f"the last deployment failed at {deployment.step}{code}, {_age(deployment.at, at)}"
+        yield Note(level=Level.ATTENTION, text=text)
+    left = _days_left(known, at)
+    instance = f"--instance {known.instance.id}"
+    if left is not None and left < EXPIRES_SOON_DAYS:
+        level, words = (Level.ILL, "has expired") if left < 0 else (Level.ATTENTION, f"expires in {days(left)}")
+        remedy = f"run `vibedata rotate-acr-token {instance}`"
+        yield Note(level=level, text=f"the container registry token {words}", remedy=remedy)
+    if not known.key_in_use:
+        text = "the publisher accepts no current HMAC key: the instance cannot report"
+        yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata rotate-hmac {instance}`")
+    for command, rotation in known.waiting:
+        text = f"a rotation waits to be finished, {_begun(rotation, at)}"
+        yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata {command} {instance}`")
+
+
+def _health_concerns(known: Known, at: datetime) -> Iterator[Note]:
+    health = known.reported.health
+    if health is None:
+        yield Note(level=Level.UNKNOWN, text="it has never reported its health")
+        return
+    if at - from_rfc3339(health.at) > STALE:
+        yield Note(level=Level.UNKNOWN, text=f"it last reported its health {_age(health.at, at)}")
+    if health.unhealthy:
+        yield Note(level=Level.ILL, text=f"{_components(health.unhealthy)} unhealthy")
+    if health.degraded:
+        yield Note(level=Level.ATTENTION, text=f"{_components(health.degraded)} degraded")
+
+
+def _components(number: int) -> str:
+    return "1 component is" if number == 1 else f"{number} components are"
+
+
+def _release(known: Known) -> str:
+    health, deployment = known.reported.health, known.reported.deployment
+    # A deployment that failed says which release it worked at, and not which one is there.
+    return (health.release_version if health else "") or (
+        deployment.release_version if deployment and deployment.status != "failed" else ""
+    )
+
+
+def _health(known: Known, at: datetime) -> str:
+    health = known.reported.health
+    if health is None:
+        return "never reported"
+    counts = [f"{number} {name}" for name in HEALTH_COUNTS if (number := getattr(health, name))]
+    return f"{' '.join(counts) or 'no component'}, {_age(health.at, at)}"
+
+
+def _deployment(known: Known, at: datetime) -> str:
+    deployment = known.reported.deployment
+    return "none" if deployment is None else f"{deployment.step} {deployment.status}, {_age(deployment.at, at)}"
+
+
+def _credentials(known: Known, at: datetime) -> Iterator[str]:
+    left = _days_left(known, at)
+    yield "token unknown" if left is None else "token expired" if left < 0 else f"token {left} d left"
+    yield "key in use" if known.key_in_use else "no key"
+
+
+def _days_left(known: Known, at: datetime) -> int | None:
+    """Whole days until the token expires, below 0 once it has."""
+    return None if known.token_expires is None else int((known.token_expires - at).total_seconds() // SECONDS_A_DAY)
+
+
+def _begun(rotation: Rotation, at: datetime) -> str:
+    return f"begun {_age(rotation.started_at, at)}"
+
+
+def _age(moment: str, at: datetime) -> str:
+    return age(from_rfc3339(moment), at) if moment else "at an unknown time"

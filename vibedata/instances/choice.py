@@ -1,0 +1,100 @@
+"""The one place where a command learns whose instance it works at: `--instance`, VIBEDATA_INSTANCE, or the environment.
+
+What follows from a document, and what the environment may still say, is publisher.instances.precedence's.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from oci.files.reading import FileRefusedError, read_file
+from publisher.instances.document import MAX_DOCUMENT_LENGTH, Instance, read
+from publisher.instances.precedence import settings_of
+from publisher.instances.store import Instances
+from publisher.session import operator_tables
+from runbook_lib.azure.settings import Settings, load, why_refused
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.errors import publisher
+
+VARIABLE = "VIBEDATA_INSTANCE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Whose instance a command works at. instance: its document, None where the environment alone says it."""
+
+    settings: Settings
+    instance: Instance | None
+
+    def __str__(self) -> str:
+        """Return what the first line of a command tells."""
+        where = f"subscription {self.settings.subscription_id}, resource group {self.settings.resource_group}"
+        return where if self.instance is None else f"{self.instance.display_name} ({self.instance.id}), {where}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By any of these a person confirms that this instance is meant."""
+        id_ = self.settings.instance_id
+        return (id_,) if self.instance is None else (self.instance.display_name, id_)
+
+    def as_field(self) -> dict[str, object]:
+        """Return the member `instance` of a command's JSON."""
+        about = {
+            "id": self.settings.instance_id,
+            "display_name": None if self.instance is None else self.instance.display_name,
+            "subscription_id": self.settings.subscription_id,
+            "resource_group": self.settings.resource_group,
+        }
+        return {"instance": about}
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--instance` to a command that works at a customer's."""
+    parser.add_argument(
+        "--instance",
+        metavar="ID|FILE",
+        default="",
+        help="whose instance: an id in the publisher's table Instances, or the file of an instance document (default:"
+        f" {VARIABLE}, or else the VIBEDATA_* settings alone)",
+    )
+
+
+def choose(wanted: str, environ: Mapping[str, str]) -> Customer:
+    """Return whose instance is meant. wanted: what `--instance` says, "" for nothing.
+
+    Raises RunbookError VD-INSTANCE-001, -002, -003, -006, -008, VD-SETTINGS-*, VD-IDENTITY-*, and azure.core's errors.
+    """
+    wanted = wanted or environ.get(VARIABLE, "")
+    if not wanted:
+        return Customer(settings=load({}, environ, None), instance=None)
+    instance = find(wanted, environ)
+    return Customer(settings=settings_of(instance, environ), instance=instance)
+
+
+def find(wanted: str, environ: Mapping[str, str]) -> Instance:
+    """Return the instance of an id or a file. What has not the form of an id is a file. Raises: see `choose`."""
+    if is_id(wanted):
+        return Instances(operator_tables(environ, SYSTEM_CLOCK)).instance(wanted)
+    return from_file(Path(wanted))
+
+
+def is_id(wanted: str) -> bool:
+    """Return whether a word has the form of an instance's id."""
+    return not why_refused("instance_id", wanted)
+
+
+def from_file(path: Path) -> Instance:
+    """Return the instance that a file describes. Raises RunbookError VD-INSTANCE-001, -008."""
+    try:
+        content = read_file(path, max_bytes=MAX_DOCUMENT_LENGTH)
+    except FileRefusedError as error:
+        raise publisher.DOCUMENT_UNREADABLE.error(str(error), target=str(path)) from error
+    return read(content, source=str(path))
+
+
+def announce(customer: Customer) -> None:
+    """Write the first line of a command: whose instance it works at. With --output json, too, it stands apart."""
+    sys.stderr.write(f"{'instance ' if customer.instance else ''}{customer}\n")
+    sys.stderr.flush()

@@ -1,0 +1,28 @@
+"""Whether a person means this instance: asked before something that cannot be taken back."""
+
+import argparse
+import sys
+
+from runbook_lib.errors import publisher
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--yes` to a command that asks."""
+    parser.add_argument(
+        "--yes", action="store_true", help="do not ask for the instance's name before what cannot be taken back"
+    )
+
+
+def confirm(what: str, names: tuple[str, ...], *, yes: bool) -> None:
+    """Ask for one of `names`, unless `yes`. what: the sentence that says what is about to happen.
+
+    Raises RunbookError VD-INSTANCE-007 where another name is given, or there is no terminal to ask on.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise publisher.NOT_CONFIRMED.error("there is no terminal", target=names[0])
+    sys.stderr.write(f"{what}\nTo go on, type the instance's {'name or id' if len(names) > 1 else 'id'}: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() not in names:
+        raise publisher.NOT_CONFIRMED.error("another name was given", target=names[0])

@@ -1,0 +1,132 @@
+"""What all pages of the command are made of: the frame, a verdict, tiles, tables, badges, times.
+
+A page stands alone: no script, nothing fetched, and a policy that says so to the browser. What is given as words is
+escaped here; what is given as a cell or a body is HTML that was made here. Colour never speaks alone: words and shapes
+say the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+
+from vibedata.status.facts import Level, Note, Verdict, age
+from vibedata.status.style import STYLE
+
+# Level, and the shape that goes with it.
+_WORDS = {Level.ILL: "Ill", Level.UNKNOWN: "Unknown", Level.ATTENTION: "Attention", Level.WELL: "Well"}
+_SHAPES = {
+    Level.ILL: '<path d="M8 3h8l5 5v8l-5 5H8l-5-5V8z"/><path class="on" d="M8.5 8.5l7 7m0-7l-7 7"/>',
+    Level.UNKNOWN: '<circle cx="12" cy="12" r="9.5"/><path class="on" d="M7.5 12h9"/>',
+    Level.ATTENTION: '<path d="M12 2.5L22.5 21h-21z"/><path class="on" d="M12 9.5v5m0 2.8v.2"/>',
+    Level.WELL: '<circle cx="12" cy="12" r="9.5"/><path class="on" d="M7.5 12.5l3 3 6-6.5"/>',
+}
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def frame(*, brand: str, scope: str, at: datetime, verdict: Verdict, body: str, made: str) -> str:
+    """Return a whole page. brand, scope: words above the verdict. body: HTML below it. made: HTML that says how the
+    page was made.
+    """
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>{escape(verdict.headline)} - Vibedata</title>
+<style>
+{STYLE}</style>
+</head>
+<body>
+<header>
+<p class="brand">{escape(brand)}</p>
+<p class="scope">{escape(scope)}</p>
+<p class="scope">As of {utc(at)}; all ages count from then</p>
+</header>
+<main>
+<section class="verdict {verdict.level.value}">
+<h1>{shape(verdict.level)}
+<span><span class="word">{_WORDS[verdict.level]}</span> {escape(verdict.headline)}</span></h1>
+{_notes(verdict.notes)}
+</section>
+{body}
+</main>
+<footer>
+<p>{made}</p>
+</footer>
+</body>
+</html>
+"""
+
+
+def _notes(notes: Sequence[Note]) -> str:
+    items = (
+        f'<li class="{note.level.value}">{shape(note.level)}'
+        f"<span>{escape(note.text)}{_remedy(note.remedy)}</span></li>\n"
+        for note in notes
+    )
+    return f"<ul>\n{''.join(items)}</ul>" if notes else ""
+
+
+def _remedy(words: str) -> str:
+    """What stands between backticks is a command."""
+    parts = words.split("`")
+    told = "".join(f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(parts))
+    return f'<span class="remedy">To do: {told}</span>' if words else ""
+
+
+def tile(name: str, value: str, *more: str) -> str:
+    """Return a tile: a name, a value, and more words below it."""
+    details = "".join(f'<dd class="detail">{escape(words)}</dd>' for words in more if words)
+    return f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd>{details}</div>\n"
+
+
+def section(title: str, count: int, body: str) -> str:
+    """Return a section with its count, "" where there is nothing in it. body: HTML."""
+    return f'<section>\n<h2>{title} <span class="count">{count}</span></h2>\n{body}</section>\n' if count else ""
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of cells, which are HTML. On a narrow screen each row is a card, and each cell is told what it is
+    by `data-name`.
+    """
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td data-name="{name}"><div>{cell}</div></td>' if cell else "<td></td>"
+            for name, cell in zip(columns, row, strict=True)
+        )
+        + "</tr>\n"
+        for row in rows
+    )
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+
+
+def badge(level: Level, words: str) -> str:
+    """Return words in the colour and with the shape of a level."""
+    return f'<span class="badge {level.value}">{shape(level)}{escape(words)}</span>'
+
+
+def small(words: str) -> str:
+    """Return small words, "" for none."""
+    return f'<span class="small">{escape(words)}</span>' if words else ""
+
+
+def shape(level: Level) -> str:
+    """Return a level's shape."""
+    return f'<svg viewBox="0 0 24 24" aria-hidden="true">{_SHAPES[level]}</svg>'
+
+
+def aged(moment: datetime | None, at: datetime) -> str:
+    """Return a time and its age, "" for none."""
+    if moment is None:
+        return ""
+    return f'{utc(moment)}<span class="small">{age(moment, at)}</span>'
+
+
+def utc(moment: datetime) -> str:
+    """Return a time."""
+    return f'<time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{moment:%Y-%m-%d %H:%M} UTC</time>'
