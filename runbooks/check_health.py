@@ -55,8 +55,8 @@ from runbook_lib.health.schedule import RunbookSchedule
 from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
-from runbook_lib.release.installed import stored_release
 from runbook_lib.release.model import ReleaseManifest
+from runbook_lib.release.stored import stored_release
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main

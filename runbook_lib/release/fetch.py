@@ -8,14 +8,17 @@ Source: docs/design.md#the-release-manifest.
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.digest import is_digest
-from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import release
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, REPOSITORY, parse
 from runbook_lib.release.model import ReleaseManifest
-from runbook_lib.trust.manifest import MANIFEST_TYPE
+from runbook_lib.trust.descriptor import MANIFEST_TYPE
+
+if TYPE_CHECKING:
+    from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 
 # The artifact's own manifest has one layer and a few annotations.
 MAX_ARTIFACT_BYTES = 64 * 1024
@@ -42,7 +45,7 @@ class FetchedRelease:
     manifest: ReleaseManifest
 
 
-def resolve_release(reader: ContainerRegistryReader, tag: str) -> Manifest | None:
+def resolve_release(reader: "ContainerRegistryReader", tag: str) -> "Manifest | None":
     """Return the manifest that `tag` points to now, unread; None where there is no such tag.
 
     Everything else is asked for by its digest, whatever becomes of the tag. Raises the reader's errors.
@@ -50,7 +53,7 @@ def resolve_release(reader: ContainerRegistryReader, tag: str) -> Manifest | Non
     return reader.manifest(REPOSITORY, tag, MAX_ARTIFACT_BYTES)
 
 
-def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> FetchedRelease:
+def fetch_release(reader: "ContainerRegistryReader", artifact: Artifact) -> FetchedRelease:
     """Return the release manifest in `artifact`, parsed.
 
     Raises RunbookError VD-MANIFEST-001 (its content is not there), the errors of `manifest.parse`, and the

@@ -26,16 +26,16 @@ from runbook_lib.release.model import InstalledRelease, ReleaseManifest
 from runbook_lib.release.storage import (
     ARTIFACT,
     CONTAINER,
-    CONTENT,
     SIGNATURE,
     StoredBlob,
     blob_name,
     read_back,
     read_part,
 )
+from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.release.verification_log import recorded
+from runbook_lib.trust.descriptor import MANIFEST_TYPE
 from runbook_lib.trust.envelope import JWS
-from runbook_lib.trust.manifest import MANIFEST_TYPE
 from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
 
 if TYPE_CHECKING:
@@ -125,53 +125,16 @@ def verify_stored(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -
     return subject, verified
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StoredSignature:
-    """A stored signature that is good. digest: of the OCI artifact that it is of."""
-
-    digest: str
-    verified: VerifiedSignature
-
-
-def missing_parts(
-    context: "Context",
-    release: InstalledRelease,
-    artifact: bytes,
-    policy: TrustPolicy,
-) -> tuple[str, ...]:
-    """Return which parts of a release that is to be stored are not there yet; the log tells of a signature that is.
-
-    artifact: the OCI manifest's bytes, verified. A part that is there cannot be replaced. Raises RunbookError
-    VD-STORAGE-003 (another content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (a signature
-    that is not good; it need not be the one that is at hand now).
-    """
-    blob_service = context.clients.blob_service
-    missing: list[str] = []
-    if read_back(blob_service, release) is None:
-        missing.append(CONTENT)
-    stored = read_part(blob_service, release, ARTIFACT)
-    if stored is None:
-        missing.append(ARTIFACT)
-    elif stored.content != artifact:
-        detail = f"stored is {subject_of(stored.content).digest}, offered {subject_of(artifact).digest}"
-        raise release_errors.SAME_VERSION_OTHER_DIGEST.error(detail, target=release.version)
-    signature = read_part(blob_service, release, SIGNATURE)
-    if signature is None:
-        missing.append(SIGNATURE)
-    else:
-        recorded(
-            context,
-            f"{CONTAINER}/{blob_name(release, SIGNATURE)}",
-            lambda: _stored_signature(signature, artifact, policy),
-        )
-    return tuple(missing)
-
-
-def _stored_signature(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -> _StoredSignature:
-    subject, verified = verify_stored(signature, artifact, policy)
-    return _StoredSignature(digest=subject.digest, verified=verified)
-
-
 def subject_of(artifact: bytes) -> Subject:
     """Return what a signature over the OCI manifest of these bytes is of."""
     return Subject(media_type=MANIFEST_TYPE, digest=digest_of(artifact), size=len(artifact))
+
+
+def stored_release(context: "Context", release: InstalledRelease) -> StoredRelease:
+    """Return a release from artifact storage, verified; the operations log tells how that went.
+
+    Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `read_stored`, and azure.core's.
+    """
+    policy = trust_policy(context.settings)
+    target = f"{CONTAINER}/{blob_name(release)}"
+    return recorded(context, target, lambda: read_stored(context.clients.blob_service, release, policy))
