@@ -20,7 +20,7 @@ from runbook_lib.callbacks.payloads import Payload
 from runbook_lib.change import Action, ActionKind, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.health_states import STATES, State
-from runbook_lib.component_registry.rows import current_release, ill_columns, registered_component
+from runbook_lib.component_registry.registered import current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
     OBSERVABILITY,

@@ -36,7 +36,7 @@ from runbook_lib.spool.keys import spool_keys
 from runbook_lib.trust.manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import TrustPolicy
-from runbook_lib.vault.publisher_token import read_publisher_token
+from runbook_lib.vault.token_in_use import read_publisher_token
 
 IMPORT_VERSION: ActionKind[str] = ActionKind("import", stage=1)
 STORE: ActionKind[str] = ActionKind("store", stage=1)

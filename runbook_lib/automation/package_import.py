@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Mapping
 
 from runbook_lib.automation.account import AutomationAccount, HeldPackage
+from runbook_lib.automation.states import SUCCEEDED, package_state
+from runbook_lib.automation.writing import import_package
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import automation
 from runbook_lib.network.retry import retry_after_seconds
@@ -25,7 +27,6 @@ LOOK_SHARE = 0.1
 LOOK_MIN_SECONDS = 1.0
 LOOK_MAX_SECONDS = 10.0
 
-SUCCEEDED = "Succeeded"
 _FAILED = frozenset({"Failed", "Canceled"})
 
 
@@ -83,7 +84,8 @@ class PackageImports:
             self._last_taken = self._clock.monotonic()
         while True:
             try:
-                self._account.import_package(
+                import_package(
+                    self._account,
                     self._environment,
                     wheel.distribution,
                     version=wheel.version,
@@ -111,14 +113,3 @@ class PackageImports:
                 self._packages = self._account.packages(self._environment)
                 self._looked_at = asked
             return self._packages.get(wheel.distribution.lower())
-
-
-def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
-    """Return what a package is: its version once it is provisioned, else its state, None where it is absent.
-
-    Automation returns no content link (azure-rest-api-specs#41604), and maybe no version: the runtime environment is
-    named by the package set's digest, so that a package that is provisioned in it is the one of the set.
-    """
-    if held is None:
-        return None
-    return (held.version or wheel.version) if held.state == SUCCEEDED else held.state

@@ -17,17 +17,18 @@ from functools import partial
 from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
+from runbook_lib.automation import writing
 from runbook_lib.automation.account import (
     LANGUAGE,
     LANGUAGE_VERSION,
-    RUNBOOK_TYPE,
-    RUNBOOK_TYPES,
     AutomationAccount,
     HeldPackage,
     HeldRunbook,
     environment_of,
 )
-from runbook_lib.automation.package_import import PackageImports, package_state
+from runbook_lib.automation.package_import import PackageImports
+from runbook_lib.automation.states import LOOKS_AT_ONCE, package_state, runbook_state, state_of
+from runbook_lib.automation.writing import RUNBOOK_TYPE, RUNBOOK_TYPES
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import automation, release
@@ -40,8 +41,6 @@ KEEP: ActionKind[ArtifactBlob] = ActionKind("keep", stage=0)
 CREATE: ActionKind[str] = ActionKind("create", stage=0)
 IMPORT: ActionKind[Wheel] = ActionKind("import", stage=1)
 PUBLISH: ActionKind[Script] = ActionKind("publish", stage=2)
-# Looks at once; ARM answers a burst of 250 reads (docs/azure-facts.md#arm-throttling).
-LOOKS_AT_ONCE = 16
 
 T = TypeVar("T")
 
@@ -134,7 +133,11 @@ class Publication:
         account = self._account
         return (
             Action(KEEP, make=self._keep, see=self._blobs.digest),
-            Action(CREATE, make=lambda name: account.create_environment(name, self._location), see=account.environment),
+            Action(
+                CREATE,
+                make=lambda name: writing.create_environment(account, name, self._location),
+                see=account.environment,
+            ),
             Action(IMPORT, make=self._imports.run, see=self._imports.state),
             Action(PUBLISH, make=self._publish, see=lambda script: runbook_state(account.runbook(script.name))),
         )
@@ -159,15 +162,15 @@ class Publication:
         held = self._account.runbook(name)
         kind = RUNBOOK_TYPE if held is None else held.kind
         if held is None:
-            self._account.put_runbook(name, kind=kind, environment=environment, location=self._location)
+            writing.put_runbook(self._account, name, kind=kind, environment=environment, location=self._location)
         elif held.in_edit:
             self._keep_draft(script)
-        self._account.replace_draft(name, text)
+        writing.replace_draft(self._account, name, text)
         # The new text is in place: one request later it is published. The old one meets the new packages rather than
         # the new one the old packages, which may lack what it needs.
         if held is not None and (held.environment != environment or not held.ours):
-            self._account.put_runbook(name, kind=kind, environment=environment, location=self._location)
-        self._account.publish(name)
+            writing.put_runbook(self._account, name, kind=kind, environment=environment, location=self._location)
+        writing.publish(self._account, name)
 
     def _keep_draft(self, script: Script) -> None:
         """A former run's own draft is one of the release's files, and is kept already."""
@@ -249,18 +252,6 @@ def notices(facts: Facts) -> list[str]:
             if name not in distributions
         ),
     ]
-
-
-def runbook_state(held: HeldRunbook | None) -> str | None:
-    """Return what a runbook is, comparable with `state_of`; None where it was never published."""
-    if held is None or held.sha256 is None:
-        return None
-    return state_of(held.sha256, held.environment)
-
-
-def state_of(sha256: str, environment: str | None) -> str:
-    """Return the state of a runbook that is published with this text (SHA-256, hex) in this runtime environment."""
-    return f"sha256:{sha256} in {environment}"
 
 
 def _refuse_foreign(facts: Facts) -> None:

@@ -1,0 +1,31 @@
+"""What packages and runbooks of the account are, as texts that are compared with what a release wants. Pure."""
+
+from runbook_lib.automation.account import HeldPackage, HeldRunbook
+from runbook_lib.release.artifacts import Wheel
+
+SUCCEEDED = "Succeeded"
+# Looks at once; ARM answers a burst of 250 reads (docs/azure-facts.md#arm-throttling).
+LOOKS_AT_ONCE = 16
+
+
+def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
+    """Return what a package is: its version once it is provisioned, else its state, None where it is absent.
+
+    Automation returns no content link (azure-rest-api-specs#41604), and maybe no version: the runtime environment is
+    named by the package set's digest, so that a package that is provisioned in it is the one of the set.
+    """
+    if held is None:
+        return None
+    return (held.version or wheel.version) if held.state == SUCCEEDED else held.state
+
+
+def runbook_state(held: HeldRunbook | None) -> str | None:
+    """Return what a runbook is, comparable with `state_of`; None where it was never published."""
+    if held is None or held.sha256 is None:
+        return None
+    return state_of(held.sha256, held.environment)
+
+
+def state_of(sha256: str, environment: str | None) -> str:
+    """Return the state of a runbook that is published with this text (SHA-256, hex) in this runtime environment."""
+    return f"sha256:{sha256} in {environment}"
