@@ -21,10 +21,10 @@ from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import run
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
+from runbook_lib.release.installable import check_installable
 from runbook_lib.release.manifest import REPOSITORY, TAG
 from runbook_lib.release.model import LATEST, InstalledRelease
 from runbook_lib.release.obstacles import releases_in_the_way
-from runbook_lib.release.rules import check_installable
 from runbook_lib.release.stored import read_stored
 from runbook_lib.release.storing import check_immutable, missing_parts, store_once
 from runbook_lib.release.trust_policy import trust_policy

@@ -7,10 +7,10 @@ from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, container_registry
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import read_artifact, resolve_release
+from runbook_lib.release.installable import newer_or_same_version
 from runbook_lib.release.installed import MAX_NO_GOOD, verified_releases
 from runbook_lib.release.manifest import REPOSITORY
 from runbook_lib.release.model import LATEST, InstalledRelease
-from runbook_lib.release.rules import newer_or_same_version
 from runbook_lib.release.stored import is_no_good, is_whole
 
 

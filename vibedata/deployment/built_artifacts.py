@@ -18,7 +18,7 @@ from runbook_lib.release.artifacts import (
     read_package_set,
     script_of,
 )
-from runbook_lib.release.rules import check_installable
+from runbook_lib.release.installable import check_installable
 from runbook_lib.release.trust_policy import trust_policy
 from vibedata.deployment.installed import installed_release
 from vibedata.release.check import BuiltReleaseFolder
