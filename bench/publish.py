@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bench.customer import Customer, customer
 from bench.figures import Figure
+from runbook_lib.automation.account import ENVIRONMENT_PREFIX
 from runbook_lib.release.files import CONTAINER
 from runbook_lib.runbook import main
 from runbooks import publish_runbooks
@@ -76,6 +77,8 @@ def _empty(made: Customer) -> tuple[int, int]:
     at = (settings.resource_group, settings.automation_account)
     packages = 0
     for environment in list(clients.automation.runtime_environments.list_by_automation_account(*at)):
+        if not str(environment.name).startswith(ENVIRONMENT_PREFIX):
+            continue  # Automation's own cannot be deleted
         packages += len(list(clients.automation.package.list_by_runtime_environment(*at, str(environment.name))))
         clients.automation.runtime_environments.delete(*at, str(environment.name))
     for runbook in list(clients.automation.runbook.list_by_automation_account(*at)):

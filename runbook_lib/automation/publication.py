@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 from runbook_lib.automation import writing
@@ -151,10 +150,7 @@ class Publication:
         return f"{size} bytes" if size > max_bytes else self._blobs.digest(blob)
 
     def _keep(self, blob: ArtifactBlob) -> None:
-        with TemporaryFile() as file:
-            self._source.copy(blob, file)
-            file.seek(0)
-            self._blobs.put_once(blob, file)
+        self._blobs.keep(blob, partial(self._source.copy, blob))
 
     def _publish(self, script: Script) -> None:
         name, environment = script.name, self._wanted.environment

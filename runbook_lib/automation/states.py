@@ -4,8 +4,8 @@ from runbook_lib.automation.account import HeldPackage, HeldRunbook
 from runbook_lib.release.artifacts import Wheel
 
 SUCCEEDED = "Succeeded"
-# Looks at once; ARM answers a burst of 250 reads (docs/azure-facts.md#arm-throttling).
-LOOKS_AT_ONCE = 16
+# Looks at once: each has a runbook's text in memory several times over, and its thread keeps the room.
+LOOKS_AT_ONCE = 4
 
 
 def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
