@@ -7,7 +7,15 @@ from pathlib import Path
 
 from oci.bundling.bundle import Bundle, bundle
 from oci.bundling.closure import check_available
-from oci.bundling.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
+from oci.bundling.source_tree import (
+    LOCK_FILE,
+    Commit,
+    commit_of,
+    read_files,
+    release_time,
+    runbook_names,
+    sources_of,
+)
 from oci.files.writing import replaced_folder, writing
 from oci.layout.writer import Descriptor, LayoutWriter, canonical
 from oci.packages import package_lock
@@ -22,6 +30,7 @@ from oci.signing.notary import Signing
 from runbook_lib.basics.digest import hex_of
 from runbook_lib.errors import build as build_errors
 from runbook_lib.release.manifest import parse
+from runbook_lib.release.model import MANIFEST_REPOSITORY
 
 # All that a build puts into its folder; one with anything else is not a former build.
 CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks"})
@@ -118,7 +127,7 @@ def build(
             **{f"{release.runbook_repository(runbook.name)}:{wanted.version}": runbook.digest for runbook in artifacts},
             f"{release.PACKAGES_REPOSITORY}:{wanted.version}": packages_digest,
             **{f"{document.repository}:{wanted.version}": document.digest for document in documents},
-            f"{release.MANIFEST_REPOSITORY}:{wanted.version}": release_manifest.digest,
+            f"{MANIFEST_REPOSITORY}:{wanted.version}": release_manifest.digest,
         },
         sizes={built.name: len(built.content) for built in bundles},
         packages=len(wheels),
@@ -151,7 +160,7 @@ def _add_manifest(writer: LayoutWriter, manifest: bytes, definition: ReleaseDefi
     media_type = release.MANIFEST_MEDIA_TYPE
     layer = writer.add_bytes(manifest, media_type=media_type, title="release-manifest.json")
     return writer.add_artifact(
-        repository=release.MANIFEST_REPOSITORY, tag=definition.version, artifact_type=media_type, layers=[layer]
+        repository=MANIFEST_REPOSITORY, tag=definition.version, artifact_type=media_type, layers=[layer]
     )
 
 

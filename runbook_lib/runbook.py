@@ -15,7 +15,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.callbacks.delivery import Callbacks, tell_publisher
 from runbook_lib.change import Action, Plan, Result
-from runbook_lib.component_registry.network_policy import read_network_retry_policy
+from runbook_lib.component_registry.policies import read_network_retry_policy
 from runbook_lib.context import Context
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError, azure

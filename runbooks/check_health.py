@@ -19,7 +19,7 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.callbacks.payloads import Payload
 from runbook_lib.change import Action, ActionKind, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
-from runbook_lib.component_registry.health_states import STATES, State
+from runbook_lib.component_registry.health_states import HEALTH_STATES
 from runbook_lib.component_registry.registered import current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
@@ -37,10 +37,10 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import trust as trust_errors
-from runbook_lib.health.columns import health_row, needs, own_health, state_of, target_of
+from runbook_lib.health.columns import health_row, needs, own_health, recorded_health, target_of
 from runbook_lib.health.components import look_at_components
 from runbook_lib.health.observability import SCHEDULE, look_at_observability
-from runbook_lib.health.policy import policy_row, read_health_policy
+from runbook_lib.health.policy import health_policy_row, read_health_policy
 from runbook_lib.health.rules import (
     Health,
     HealthPolicy,
@@ -55,7 +55,7 @@ from runbook_lib.health.schedule import RunbookSchedule
 from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
-from runbook_lib.release.model import ReleaseManifest
+from runbook_lib.release.model import HealthState, ReleaseManifest
 from runbook_lib.release.stored import stored_release
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
@@ -101,7 +101,7 @@ class Facts:
     @cached_property
     def transitions(self) -> Mapping[str, Transition]:
         """What has changed since the last check, by target."""
-        before = {target: state_of(entity) for target, entity in self.entities.items()}
+        before = {target: recorded_health(entity) for target, entity in self.entities.items()}
         return {each.target: each for each in transitions(before, self.healths)}
 
     @cached_property
@@ -109,7 +109,7 @@ class Facts:
         """What is to be written."""
         rows = [health_row(target, health, self.checked_at) for target, health in self.healths.items()]
         if self.policy is None:
-            rows.append(policy_row(HealthPolicy()))
+            rows.append(health_policy_row(HealthPolicy()))
         return component_registry.batches(rows)
 
     @cached_property
@@ -268,13 +268,13 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
     ill = dict(_ill(facts))
     return {
         "components": sum(by_state.values()),
-        **{state: by_state[state] for state in STATES},
+        **{state: by_state[state] for state in HEALTH_STATES},
         "ill": [f"{target} is {ill[target].state}: {ill[target].reason}" for target in ill],
         "changed": [f"{each.target}: {each.before} -> {each.after}" for each in facts.transitions.values()],
     }
 
 
-def _by_state(facts: Facts, targets: Iterable[str]) -> Counter[State]:
+def _by_state(facts: Facts, targets: Iterable[str]) -> Counter[HealthState]:
     return Counter(facts.healths[target].state for target in targets)
 
 

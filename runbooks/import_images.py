@@ -6,7 +6,6 @@ all side by side. A tag that moves at the source changes nothing.
 
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from runbook_lib.callbacks.delivery import Callbacks
@@ -19,6 +18,7 @@ from runbook_lib.release.model import Pin
 from runbook_lib.runbook import Runbook, main
 from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.token_in_use import read_publisher_token
+from runbook_lib.workers import side_by_side
 
 # Lookups at once: enough to hide the round trips, and far from the container registry's rate
 # (docs/azure-facts.md#importing-images).
@@ -46,9 +46,10 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     manifest = installed_release(context, customer, parameters.release_version).manifest
     pins = {f"{pin.repository}:{pin.tag}": pin for pin in manifest.pins}
     customer.expect(pin.repository for pin in pins.values())
-    with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as lookups:
-        digests = lookups.map(lambda pin: customer.digest_of(pin.repository, pin.tag), pins.values())
-        found = dict(zip(pins, digests, strict=True))
+    digests = side_by_side(
+        lambda pin: customer.digest_of(pin.repository, pin.tag), pins.values(), at_once=LOOKUPS_AT_ONCE
+    )
+    found = dict(zip(pins, digests, strict=True))
     # The publisher's token is read before the first change, and only if there is one.
     complete = all(found[target] == pin.digest for target, pin in pins.items())
     now = context.clock.now()

@@ -7,13 +7,12 @@ that it imports, and that it can see what it needs. What each lacks is a row of 
 
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.automation.account import AutomationAccount, environment_of
 from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
-from runbook_lib.automation.states import LOOKS_AT_ONCE, package_state, runbook_state, state_of
+from runbook_lib.automation.states import LOOKS_AT_ONCE, package_state, published_state, runbook_state
 from runbook_lib.automation.trial import Shortcoming, shortcoming_of
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
@@ -25,6 +24,7 @@ from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
+from runbook_lib.workers import side_by_side
 
 NAME = "validate_runbooks"
 TRY: ActionKind[str] = ActionKind("try", stage=1)
@@ -79,15 +79,15 @@ def _lacks(
     manifest: ReleaseManifest, account: AutomationAccount, environment: str, missing: tuple[Shortcoming, ...]
 ) -> Mapping[str, tuple[Shortcoming, ...]]:
     def look_at(name: str, script_sha256: str) -> tuple[Shortcoming, ...]:
-        wanted = state_of(script_sha256, environment)
+        wanted = published_state(script_sha256, environment)
         found = runbook_state(account.runbook(name))
         if found == wanted:
             return missing
         return (Shortcoming("name", f"published is {found or 'nothing'}, not {wanted}"), *missing)
 
-    with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
-        found = looks.map(lambda pin: look_at(pin.name, pin.script_sha256), manifest.runbooks)
-        return dict(zip((pin.name for pin in manifest.runbooks), found, strict=True))
+    pins = manifest.runbooks
+    found = side_by_side(lambda pin: look_at(pin.name, pin.script_sha256), pins, at_once=LOOKS_AT_ONCE)
+    return dict(zip((pin.name for pin in pins), found, strict=True))
 
 
 def plan(facts: Facts) -> Plan:

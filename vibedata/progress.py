@@ -13,10 +13,10 @@ CHAIN_PROGRESS_SECONDS = 10.0
 _PLAN = re.compile(r"\d+ to change, \d+ as they should be")
 _PROGRESS = re.compile(r"\d+ of \d+ ")
 
-Report = Callable[[str], None]
+WriteLine = Callable[[str], None]
 
 
-def progress_printer(write: Report) -> Callable[[Progress], None]:
+def progress_printer(write: WriteLine) -> Callable[[Progress], None]:
     """Return what writes the progress, at most every PROGRESS_SECONDS and not before they have passed."""
     told_at = time.monotonic()
 
@@ -29,7 +29,7 @@ def progress_printer(write: Report) -> Callable[[Progress], None]:
     return on_progress
 
 
-def job_lines(runbook: str, report: Report) -> Report:
+def job_lines(runbook: str, report: WriteLine) -> WriteLine:
     """Return what is given a job's lines and reports those that a person who watches a chain of jobs needs.
 
     Left out are each change (the verbose stream; `vibedata invoke` shows it), the run's ids and the plan's length,

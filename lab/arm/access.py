@@ -9,8 +9,10 @@ from aiohttp import web
 
 from lab.arm.requests import ArmRefusal
 from lab.front import answers
-from lab.shared import ARM_AUDIENCES, Lab
+from lab.shared import Lab
 from lab.tokens import TokenRefused
+
+ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
 
 def split_path(request: web.Request) -> list[str]:

@@ -19,12 +19,16 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.arm.access import ARM_AUDIENCES
 from lab.container_registry import scopes
+from lab.container_registry.scoped_tokens import RegistryTokens
 from lab.container_registry.scopes import Rights, Scope, ScopeRefused
 from lab.front import answers
-from lab.shared import ARM_AUDIENCES, CONTAINER_REGISTRY_AUDIENCES, Lab, Names
+from lab.names import Names
+from lab.shared import Lab
 from lab.tokens import TokenRefused
 
+CONTAINER_REGISTRY_AUDIENCES = ("https://containerregistry.azure.net",)
 NULL_USER = "00000000-0000-0000-0000-000000000000"
 REFRESH_TOKEN_SECONDS = 3 * 3600
 ACCESS_TOKEN_SECONDS = 75 * 60
@@ -73,10 +77,10 @@ def principals(names: Names, service: str) -> Principals:
 class ContainerRegistryTokens:
     """The token endpoints of one container registry, and the check of every other request."""
 
-    def __init__(self, *, lab: Lab, service: str) -> None:
-        """Serve the container registry `service`, a key of Lab.urls."""
+    def __init__(self, *, lab: Lab, service: str, registry_tokens: RegistryTokens) -> None:
+        """Serve the container registry `service`, a key of Lab.urls; `registry_tokens` know the tokens' passwords."""
         self._tokens = lab.tokens
-        self._registry_tokens = lab.registry_tokens
+        self._registry_tokens = registry_tokens
         self._principals = principals(lab.names, service)
         self._host = lab.host(service)
         self._realm = f"{lab.urls[service]}/oauth2/token"

@@ -1,4 +1,4 @@
-"""ARM's view of the data collection rule that the deployment makes.
+"""ARM's view of the workspace and of the data collection rule that the deployment makes.
 
 Faithful: GET of the rule (kind Direct, with its own ingestion endpoint) and of the group's list. Left out: making and
 changing rules, data collection endpoints, associations. Source: Microsoft.Insights dataCollectionRules 2023-03-11.
@@ -9,7 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, Names, resource_not_found
+from lab.arm.resources import Resource
 from lab.monitor.tables import OPERATIONS_COLUMNS
+from lab.resource_group.resources import resource
 from lab.shared import Lab
 
 API_VERSIONS = ("2022-06-01", "2023-03-11", "2024-03-11")
@@ -17,8 +19,9 @@ TYPE = "Microsoft.Insights/dataCollectionRules"
 
 
 def register(arm: Arm) -> None:
-    """Serve the rule."""
+    """Add the workspace, and serve the rule."""
     lab = arm.lab
+    arm.deployed(lambda: [_workspace(lab), _listed_rule(lab)])
 
     async def one(_request: web.Request, names: Names) -> web.Response:
         if names["rule"].lower() != lab.names.dcr.lower():
@@ -30,6 +33,22 @@ def register(arm: Arm) -> None:
 
     arm.provider("Microsoft.Insights", "dataCollectionRules", API_VERSIONS, {"GET": every})
     arm.provider("Microsoft.Insights", "dataCollectionRules/{rule}", API_VERSIONS, {"GET": one})
+
+
+def _workspace(lab: Lab) -> Resource:
+    properties = {
+        "customerId": lab.names.workspace_id,
+        "provisioningState": "Succeeded",
+        "retentionInDays": 90,
+        "sku": {"name": "PerGB2018"},
+    }
+    return resource(lab, "Microsoft.OperationalInsights/workspaces", lab.names.workspace, properties)
+
+
+def _listed_rule(lab: Lab) -> Resource:
+    """Return the rule as the resource listing knows it."""
+    shown = rule(lab)
+    return resource(lab, TYPE, shown["name"], shown["properties"], kind=shown["kind"])
 
 
 def rule(lab: Lab) -> dict[str, Any]:

@@ -7,14 +7,14 @@ credential is gone it is sent again, and where something else came into use anot
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
-from publisher.rotation.plan import RETIRE
-from publisher.rotation.record import CUSTOMER_STATES, CustomerState, Rotation, RotationRecords
+from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError, publisher
 from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.rotation.parameters import delivery_of
+from runbook_lib.rotation.states import STATES, Phase, State
 
 # Runs a runbook at the customer's and returns its result, the JSON object of its last line
 # (docs/design.md#running-a-runbook).
@@ -30,7 +30,7 @@ OVER = rotation_errors.ROTATION_OVER.code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrappingKey:
+class WrappingPublicKey:
     """The customer's wrapping key. jwk: its public part as JSON; version: which of its versions that is."""
 
     jwk: str
@@ -56,9 +56,9 @@ class CustomerPhases:
         self._run_runbook = run_runbook
         self._records = records
         self._clock = clock
-        self._wrapping_key: WrappingKey | None = None
+        self._wrapping_key: WrappingPublicKey | None = None
 
-    def run(self, rotation: Rotation, phase: str, **parameters: Any) -> Rotation:
+    def run(self, rotation: Rotation, phase: Phase, **parameters: Any) -> Rotation:
         """Run a phase, record how far the customer's side is by its report, and return the record.
 
         Raises PhaseError where the phase fails, also when it was tried again; RunbookError VD-ROTATION-034 where
@@ -69,7 +69,7 @@ class CustomerPhases:
             given |= {"rotation_id": rotation.rotation_id, "delivery": rotation.delivery}
         elif phase != "prepare":  # which sees to the wrapping key alone before anything is sent
             given["rotation_id"] = rotation.rotation_id
-        if phase == RETIRE:
+        if phase == "retire":
             # When it may be retired is decided here, where it is known what is still accepted.
             given["overlap_seconds"] = 0
         if rotation.expires:
@@ -79,14 +79,16 @@ class CustomerPhases:
         except PhaseError as error:
             self._take_back(rotation, error.customer_code)
             raise
-        key = WrappingKey(jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version")))
+        key = WrappingPublicKey(
+            jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version"))
+        )
         self._wrapping_key = key if key.jwk and key.version else self._wrapping_key
         state = _text(report.get("state"))
-        if state not in CUSTOMER_STATES:
+        if state not in STATES:
             raise publisher.PHASE_FAILED.error(f"phase {phase} reports no state", target=self._runbook)
-        return self._record(rotation, cast(CustomerState, state))
+        return self._record(rotation, state)
 
-    def _record(self, rotation: Rotation, state: CustomerState) -> Rotation:
+    def _record(self, rotation: Rotation, state: State) -> Rotation:
         """Record how far the customer's side is, on the row as it is now and only forward: while the job ran, another
         run may have come further, or ended the rotation."""
         for _ in range(TRIES):
@@ -131,7 +133,7 @@ class CustomerPhases:
             return sent
         raise publisher.OVERTAKEN.error("somebody else delivers the credential", target=rotation.rotation_id)
 
-    def wrapping_key(self, rotation: Rotation) -> WrappingKey:
+    def wrapping_key(self, rotation: Rotation) -> WrappingPublicKey:
         """Return the customer's wrapping key, as a phase of this run has reported it, or `prepare` does now."""
         if self._wrapping_key is None:
             self.run(rotation, "prepare")

@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
-from publisher.rotation.plan import Phase, Request, begins
+from publisher.rotation.plan import RotationRequest, begins
 from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import publisher
+from runbook_lib.rotation.states import REACHED, Phase
 
 # Returns so many bytes that nobody can guess.
 Random = Callable[[int], bytes]
@@ -25,7 +26,7 @@ class DrivenRotation:
     """
 
     def __init__(
-        self, *, records: RotationRecords, instance_id: str, request: Request, clock: Clock, random: Random
+        self, *, records: RotationRecords, instance_id: str, request: RotationRequest, clock: Clock, random: Random
     ) -> None:
         self._records = records
         self._instance_id = instance_id
@@ -49,7 +50,10 @@ class DrivenRotation:
         return self._records.newest(self._instance_id)
 
     def take_up(self, newest: Rotation | None) -> None:
-        """Drive the rotation that is open, unless another is to be begun. Raises what rotation_plan.begins does."""
+        """Drive the rotation that is open, unless another is to be begun.
+
+        Raises what publisher.rotation.plan.begins does.
+        """
         if newest is not None and not self._id and not begins(self._request, newest, self._id):
             self._id = newest.rotation_id
 
@@ -105,4 +109,4 @@ class DrivenRotation:
         newest = self.newest()
         if newest is None:
             return None
-        return phase.reached if newest.reached(phase.reached) else newest.customer
+        return REACHED[phase] if newest.reached(REACHED[phase]) else newest.customer

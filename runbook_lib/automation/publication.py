@@ -26,7 +26,7 @@ from runbook_lib.automation.account import (
     environment_of,
 )
 from runbook_lib.automation.package_import import PackageImports
-from runbook_lib.automation.states import LOOKS_AT_ONCE, package_state, runbook_state, state_of
+from runbook_lib.automation.states import LOOKS_AT_ONCE, package_state, published_state, runbook_state
 from runbook_lib.automation.writing import RUNBOOK_TYPE, RUNBOOK_TYPES
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
@@ -218,7 +218,7 @@ def plan(facts: Facts) -> Plan:
             script,
             f"runbook {script.name}",
             runbook_state(facts.runbooks[script.name]),
-            state_of(script.blob.sha256, wanted.environment),
+            published_state(script.blob.sha256, wanted.environment),
         )
     return Plan(changes=tuple(changes), unchanged=tuple(unchanged))
 
@@ -233,7 +233,7 @@ def notices(facts: Facts) -> list[str]:
         for script in wanted.scripts
         if (held := facts.runbooks[script.name]) is not None
         and held.in_edit
-        and runbook_state(held) == state_of(script.blob.sha256, wanted.environment)
+        and runbook_state(held) == published_state(script.blob.sha256, wanted.environment)
     ]
     return [
         *(f"runbook {name} has a draft that nobody published; it is left alone" for name in drafts),

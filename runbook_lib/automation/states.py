@@ -20,12 +20,12 @@ def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
 
 
 def runbook_state(held: HeldRunbook | None) -> str | None:
-    """Return what a runbook is, comparable with `state_of`; None where it was never published."""
+    """Return what a runbook is, comparable with `published_state`; None where it was never published."""
     if held is None or held.sha256 is None:
         return None
-    return state_of(held.sha256, held.environment)
+    return published_state(held.sha256, held.environment)
 
 
-def state_of(sha256: str, environment: str | None) -> str:
+def published_state(sha256: str, environment: str | None) -> str:
     """Return the state of a runbook that is published with this text (SHA-256, hex) in this runtime environment."""
     return f"sha256:{sha256} in {environment}"

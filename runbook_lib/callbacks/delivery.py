@@ -7,18 +7,18 @@ that deliver at once may send the same report twice, which the publisher keeps o
 before it have been taken.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from runbook_lib.basics.clock import rfc3339
+from runbook_lib.basics.forms import UUID as UUID_FORM
+from runbook_lib.basics.forms import fits
 from runbook_lib.callbacks.client import CallbackClient, CallbackReport, callback_client
 from runbook_lib.callbacks.outcome import event_of, kept_nowhere, named
 from runbook_lib.callbacks.payloads import (
     MAX_DURATION_MS,
-    UUID_FORM,
     DeploymentProgress,
     Payload,
     PayloadRefusedError,
@@ -28,16 +28,13 @@ from runbook_lib.errors import ErrorEntry, RunbookError
 from runbook_lib.errors import callbacks as callbacks_errors
 from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.run.result import RunResult
-from runbook_lib.spool.container import Spooled, Strangers
+from runbook_lib.spool.container import BLOBS_PER_RUN, SECONDS_PER_RUN, Spooled, Strangers
 from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 
 if TYPE_CHECKING:
     from runbook_lib.context import Context
 
-# Waiting reports that one run sends, and the time after which it begins no further one: the rest is the next run's.
-REPORTS_PER_RUN = 100
-SECONDS_PER_RUN = 60.0
 # After so many that are refused for what they hold, the run asks no further. They are set aside: the next run meets
 # others first.
 REFUSALS_PER_RUN = 5
@@ -85,7 +82,7 @@ def payloads_of(
     given: where that is a UUID, the run is a deployment's step. A text of somebody's own does not leave. at: now, RFC
     3339.
     """
-    if re.fullmatch(UUID_FORM.pattern, deployment_id):
+    if fits(UUID_FORM, deployment_id):
         yield DeploymentProgress(
             instance_id=instance_id,
             at=at,
@@ -148,7 +145,7 @@ class _Delivery:
         """Send what waits, as far as it goes, and return what is left."""
         left: list[Spooled] = []
         for each in waiting:
-            if self._begun >= REPORTS_PER_RUN or self._context.clock.monotonic() - self._started > SECONDS_PER_RUN:
+            if self._begun >= BLOBS_PER_RUN or self._context.clock.monotonic() - self._started > SECONDS_PER_RUN:
                 self._stopped = True
             self._begun += 1
             if self._stopped or not self._deliver_one(each):

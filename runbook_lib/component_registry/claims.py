@@ -24,7 +24,7 @@ from runbook_lib.component_registry.endpoints import CONTAINER_APPS, endpoint_of
 from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.schema import fit
 from runbook_lib.errors import component_registry
-from runbook_lib.release.model import Component, Health, Pin, ReleaseManifest, RunbookPin
+from runbook_lib.release.model import Component, HealthProbe, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOKS = "Microsoft.Automation/automationAccounts/runbooks"
 
@@ -116,7 +116,7 @@ def _runbook(pin: RunbookPin, version: str, automation_account: str) -> Componen
         resource_type=RUNBOOKS,
         resource_name=f"{automation_account}/{pin.name}",
         depends_on=(),
-        health=Health(),
+        health=HealthProbe(),
     )
 
 

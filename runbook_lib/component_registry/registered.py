@@ -5,17 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runbook_lib.basics import strict_json
-from runbook_lib.basics.digest import hex_of
-from runbook_lib.component_registry.health_states import STATES, STREAK_LIMIT, UNKNOWN
+from runbook_lib.basics.digest import is_digest
+from runbook_lib.component_registry.health_states import HEALTH_STATES, STREAK_LIMIT, UNKNOWN
 from runbook_lib.component_registry.schema import CURRENT, Entity, fit
-from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.model import ReleaseId
 
 # Edm.Int32, the largest (learn.microsoft.com, Understanding the Table service data model).
 MAX_INT32 = 2**31 - 1
 # As the release manifest bounds them (runbook_lib.release.manifest).
 MAX_COMPONENTS = 1000
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){2}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TEXTS = (
     "version",
     "resourceId",
@@ -31,17 +30,15 @@ _NUMBERS = ("healthExpectedStatus", "healthTimeoutSeconds")
 _HEALTHS = ("health", "healthProbed")
 
 
-def current_release(entities: Iterable[Entity]) -> InstalledRelease | None:
+def current_release(entities: Iterable[Entity]) -> ReleaseId | None:
     """Return the release that table Releases says is installed; None where it names none, or several.
 
     A row whose version or digest is none is nobody's release.
     """
     current = [
-        InstalledRelease(_text(each, "RowKey"), hex_of(_text(each, "digest")))
-        for each in entities
-        if each.get("state") == CURRENT
+        ReleaseId(_text(each, "RowKey"), _text(each, "digest")) for each in entities if each.get("state") == CURRENT
     ]
-    named = [each for each in current if _VERSION.fullmatch(each.version) and _SHA256.fullmatch(each.sha256)]
+    named = [each for each in current if _VERSION.fullmatch(each.version) and is_digest(each.digest)]
     return named[0] if len(named) == 1 else None
 
 
@@ -93,7 +90,7 @@ def ill_columns(entity: Entity) -> tuple[str, ...]:
     """Return which columns of an entity of table Components are not of their form, in the order of the alphabet."""
     ill = [name for name in _TEXTS if not isinstance(entity.get(name, ""), str)]
     ill += [name for name in _NUMBERS if name in entity and _whole(entity, name) != entity[name]]
-    ill += [name for name in _HEALTHS if (entity.get(name) or UNKNOWN) not in STATES]
+    ill += [name for name in _HEALTHS if (entity.get(name) or UNKNOWN) not in HEALTH_STATES]
     streak = entity.get("healthStreak", 0)
     ill += [] if type(streak) is int and abs(streak) <= STREAK_LIMIT else ["healthStreak"]
     ill += [] if _names(entity.get("dependsOn")) is not None else ["dependsOn"]

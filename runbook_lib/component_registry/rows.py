@@ -5,16 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.component_registry.health_states import UNKNOWN
 from runbook_lib.component_registry.managed_resources import Resource
-from runbook_lib.component_registry.network_policy import PARTITION as POLICY
-from runbook_lib.component_registry.network_policy import ROW as NETWORK_RETRY_POLICIES
+from runbook_lib.component_registry.policies import NETWORK_RETRY_POLICIES, PARTITION, POLICIES
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
     CREDENTIALS,
     CURRENT,
-    POLICIES,
     REGISTERED,
     RELEASES,
     RESOURCES,
@@ -105,17 +102,17 @@ def component_row(claim: "Claim", found: "Found") -> Row:
     )
 
 
-def policy_row(manifest: ReleaseManifest) -> Row:
-    """Return the row of the network retry policy, which runbook_lib.component_registry.network_policy reads."""
+def retry_policy_row(manifest: ReleaseManifest) -> Row:
+    """Return the row of the network retry policy, which runbook_lib.component_registry.policies reads."""
     policy = manifest.network_retry_policies
     columns: dict[str, Value] = {"max_retries": policy.max_retries, "delay_seconds": policy.delay_seconds}
-    return Row(table=POLICIES, partition=POLICY, name=NETWORK_RETRY_POLICIES, columns=columns)
+    return Row(table=POLICIES, partition=PARTITION, name=NETWORK_RETRY_POLICIES, columns=columns)
 
 
-def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
-    """Return the row of the installed release. sha256: hex, of its manifest."""
+def release_row(manifest: ReleaseManifest, digest: str) -> Row:
+    """Return the row of the installed release. digest: of its manifest."""
     columns: dict[str, Value] = {
-        "digest": digest_from_hex(sha256),
+        "digest": digest,
         "channel": manifest.channel,
         "createdAt": rfc3339(manifest.created_at),
         "expiresAt": rfc3339(manifest.expires_at),

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runbook_lib.basics.redaction import whole_words
-from runbook_lib.component_registry.health_states import STREAK_LIMIT, State
+from runbook_lib.component_registry.health_states import STREAK_LIMIT
+from runbook_lib.release.model import HealthState
 
 # What a probe saw. answers: all is well. fails: it is not, which may pass. impaired: Azure says that it works, but not
 # fully, or is being changed. down: it is certain that it does not work. unprobed: there was nothing to see, or no time.
@@ -46,7 +47,7 @@ class Observation:
 class OwnHealth:
     """What is known of a component by itself. streak: successes in a row, or, below 0, failures in a row."""
 
-    state: State = "unknown"
+    state: HealthState = "unknown"
     streak: int = 0
     reason: str = ""
 
@@ -55,7 +56,7 @@ class OwnHealth:
 class Health:
     """A component's health: `state` and `reason` with what it depends on, `own` without."""
 
-    state: State
+    state: HealthState
     reason: str
     own: OwnHealth
 
@@ -65,8 +66,8 @@ class Transition:
     """A component's health has changed."""
 
     target: str
-    before: State
-    after: State
+    before: HealthState
+    after: HealthState
     reason: str
 
 
@@ -131,7 +132,7 @@ def _unhealthy_need(start: str, own: Mapping[str, OwnHealth], depends_on: Mappin
     return ""
 
 
-def transitions(before: Mapping[str, State], after: Mapping[str, Health]) -> tuple[Transition, ...]:
+def transitions(before: Mapping[str, HealthState], after: Mapping[str, Health]) -> tuple[Transition, ...]:
     """Return what has changed, by target. One that was not there before was unknown."""
     return tuple(
         Transition(target=target, before=before.get(target, "unknown"), after=now.state, reason=now.reason)

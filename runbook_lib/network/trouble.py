@@ -14,6 +14,7 @@ from typing import Any
 
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.forms import GUID, fits
 from runbook_lib.errors import RunbookError, azure
 
 # The same line about the same host is told once in so many seconds: up to 64 threads meet the same outage.
@@ -21,7 +22,6 @@ SAME_LINE_SECONDS = 20.0
 # How deep a library's exceptions may be packed into each other.
 _DEPTH = 12
 MAX_PATH_CHARACTERS = 200
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # In these refusals no role would help: a deny assignment or a firewall stands in the way (docs/azure-facts.md#findings;
 # Azure Storage "Status and error codes": AuthorizationFailure; Key Vault: inner error ForbiddenByFirewall).
 _NO_ROLE_HELPS = re.compile(r"deny ?assignment|AuthorizationFailure\b|ByFirewall|firewall", re.IGNORECASE)
@@ -177,4 +177,4 @@ def _principal(request: object) -> str:
     except (ValueError, RecursionError):
         return ""
     principal = str(claims.get("oid", "")) if isinstance(claims, dict) else ""
-    return principal if _GUID.fullmatch(principal) else ""
+    return principal if fits(GUID, principal) else ""

@@ -20,6 +20,7 @@ from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.errors import release
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.artifacts import ArtifactBlob
+from runbook_lib.release.storage import write_once
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, UserDelegationKey
@@ -81,25 +82,16 @@ class ArtifactBlobs:
         self._threads.submit(write).result()
 
     def put_once(self, blob: ArtifactBlob, content: bytes) -> None:
-        """Write a file, unless it is there.
-
-        Raises RunbookError VD-STORAGE-002 (the account takes no data), -003 (another content is there).
-        """
+        """Write a file, unless it is there. Raises as runbook_lib.release.storage.write_once does."""
         self._threads.submit(self._put_once, blob, content).result()
 
     def _put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:
-        from azure.core.exceptions import HttpResponseError
-
-        try:
-            self._service.get_blob_client(CONTAINER, blob_name(blob)).upload_blob(content, overwrite=False)
-        except HttpResponseError as error:
-            # After a lost answer the repeated write meets its own blob.
-            if error.status_code == 409 and (found := self._digest(blob)) is not None:
-                if found == digest_from_hex(blob.sha256):
-                    return
-                raise release.STORED_FILE_DIFFERS.error(f"its content has {found}", target=_target(blob)) from error
-            detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
-            raise release.STORAGE_TAKES_NO_DATA.error(detail, target=_target(blob)) from error
+        write_once(
+            self._service.get_blob_client(CONTAINER, blob_name(blob)),
+            content,
+            digest=digest_from_hex(blob.sha256),
+            found=lambda: self._digest(blob),
+        )
 
     def digest(self, blob: ArtifactBlob) -> str | None:
         """Return the digest (sha256:HEX) of what a blob holds, read in parts; None where it is absent.

@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError, run
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release import storage as artifact_storage
-from runbook_lib.release.fetch import read_artifact, resolve_release
-from runbook_lib.release.manifest import REPOSITORY, VERSION
-from runbook_lib.release.model import LATEST, InstalledRelease, version_key
-from runbook_lib.release.stored import StoredRelease, is_no_good, stored_release
+from runbook_lib.release.fetch import latest_content_digest, place_name
+from runbook_lib.release.hop import Release, SignedArtifact
+from runbook_lib.release.manifest import VERSION
+from runbook_lib.release.model import LATEST, ReleaseId, version_key
+from runbook_lib.release.stored import is_no_good, stored_release
 from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.run.parameters import CommonParameters
 
@@ -40,7 +40,7 @@ class ReleaseParameters(CommonParameters):
             raise run.MALFORMED_PARAMETER.error("takes a version such as 2026.11.0", target="release_version")
 
 
-def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> StoredRelease:
+def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> Release[SignedArtifact]:
     """Return the stored release of `version`; for "" the one that the customer's `latest` points to. It is verified.
 
     Not simply the newest in artifact storage: after a downgrade that is another one, and it cannot be deleted. That the
@@ -54,7 +54,7 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     if not chosen:
         everything = _releases(context, None) if version else stored
         raise release_errors.NO_RELEASE_INSTALLED.error(
-            _versions_told(everything), target=version or f"{REPOSITORY}:{LATEST}"
+            _versions_told(everything), target=version or place_name(LATEST)
         )
     if len(chosen) == 1:
         return stored_release(context, chosen[0])
@@ -66,14 +66,14 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     return good[0]
 
 
-def verified_releases(context: "Context", stored: Iterable[InstalledRelease]) -> tuple[StoredRelease, ...]:
+def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[Release[SignedArtifact], ...]:
     """Return those of the stored releases that are verified; the others are warned of and passed over.
 
     Whoever may write blobs can write one beside a release's, or one of a version to come, and nobody can delete it: so
     after MAX_NO_GOOD of them the rest is passed over unseen, and told once.
     Raises as `stored_release` does where it was not found out whether one is good: that is not "it is not there".
     """
-    good: list[StoredRelease] = []
+    good: list[Release[SignedArtifact]] = []
     releases = list(stored)
     for number, release in enumerate(releases):
         if number - len(good) >= MAX_NO_GOOD:
@@ -91,23 +91,21 @@ def verified_releases(context: "Context", stored: Iterable[InstalledRelease]) ->
     return tuple(good)
 
 
-def _releases(context: "Context", version: str | None) -> tuple[InstalledRelease, ...]:
+def _releases(context: "Context", version: str | None) -> tuple[ReleaseId, ...]:
     return artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service, version))
 
 
-def _versions_told(releases: Iterable[InstalledRelease]) -> str:
+def _versions_told(releases: Iterable[ReleaseId]) -> str:
     """Say which versions artifact storage holds, the newest first."""
     found = sorted({release.version for release in releases}, key=version_key, reverse=True)
     more = f" and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else ""
     return f"artifact storage holds {', '.join(found[:MAX_TOLD]) or 'no release'}{more}"
 
 
-def _latest(customer: ContainerRegistryReader, stored: tuple[InstalledRelease, ...]) -> tuple[InstalledRelease, ...]:
+def _latest(customer: ContainerRegistryReader, stored: tuple[ReleaseId, ...]) -> tuple[ReleaseId, ...]:
     """Return which of the stored releases the customer's `latest` points to."""
-    target = f"{REPOSITORY}:{LATEST}"
-    found = resolve_release(customer, LATEST)
-    if found is None:
+    digest = latest_content_digest(customer)
+    if digest is None:
         there = _versions_told(stored)
-        raise release_errors.NO_RELEASE_INSTALLED.error(f"tag latest is absent; {there}", target=target)
-    digest = read_artifact(found.content, digest=found.digest, target=target).content_digest
-    return tuple(release for release in stored if digest_from_hex(release.sha256) == digest)
+        raise release_errors.NO_RELEASE_INSTALLED.error(f"tag latest is absent; {there}", target=place_name(LATEST))
+    return tuple(release for release in stored if release.digest == digest)

@@ -6,7 +6,7 @@
 3. Every `artifact` names an image or a runbook of the release, every `depends_on` a component, and no component waits
    for itself, however far around.
 
-Those that it must meet to be installed go on in runbook_lib/release/installable.py.
+Those that it must meet to be installed go on in runbook_lib/release/obstacles.py.
 """
 
 from collections.abc import Collection, Iterable, Mapping

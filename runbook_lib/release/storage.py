@@ -7,20 +7,20 @@ blob be overwritten by a new version (docs/azure-facts.md#blob-immutability). An
 who has rights on data alone.
 """
 
-import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from runbook_lib.basics.digest import digest_from_hex, digest_of, hex_of
 from runbook_lib.errors import release as release_errors
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
-from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.model import ReleaseId
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobServiceClient
+    from azure.storage.blob import BlobClient, BlobServiceClient
 
 CONTAINER = "release-manifests"
 # What a release consists of here, by the end of the blob's name.
@@ -42,9 +42,9 @@ class StoredBlob:
     taken_in_at: datetime
 
 
-def blob_name(release: InstalledRelease, part: str = CONTENT) -> str:
+def blob_name(release: ReleaseId, part: str = CONTENT) -> str:
     """Return the name of a part of a release: CONTENT, ARTIFACT or SIGNATURE."""
-    return f"{release.version}/{release.sha256}{part}"
+    return f"{release.version}/{hex_of(release.digest)}{part}"
 
 
 def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) -> Mapping[str, datetime]:
@@ -67,23 +67,23 @@ def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) ->
     return found
 
 
-def releases_in(blobs: Mapping[str, datetime]) -> tuple[InstalledRelease, ...]:
+def releases_in(blobs: Mapping[str, datetime]) -> tuple[ReleaseId, ...]:
     """Return the releases that there are by their names: those with every part first, then the older before the newer.
 
     Whoever may write blobs can make such a name, though none that is older: only its signature says what a release is:
     see runbook_lib.release.stored.
     """
     matches = (_BLOB_NAME.fullmatch(name) for name in blobs)
-    releases = [InstalledRelease(match["version"], match["sha256"]) for match in matches if match]
+    releases = [ReleaseId(match["version"], digest_from_hex(match["sha256"])) for match in matches if match]
 
-    def order(release: InstalledRelease) -> tuple[bool, datetime]:
+    def order(release: ReleaseId) -> tuple[bool, datetime]:
         made = [blobs[name] for part in PARTS if (name := blob_name(release, part)) in blobs]
         return len(made) < len(PARTS), max(made)
 
     return tuple(sorted(releases, key=order))
 
 
-def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part: str) -> StoredBlob | None:
+def read_part(blob_service: "BlobServiceClient", release: ReleaseId, part: str) -> StoredBlob | None:
     """Return one part of a release, None where it is absent. Raises azure.core's errors.
 
     One byte more than any part has is read at most: a larger blob cannot be what is wanted.
@@ -103,7 +103,7 @@ def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part
         return None
 
 
-def read_back(blob_service: "BlobServiceClient", release: InstalledRelease) -> bytes | None:
+def read_back(blob_service: "BlobServiceClient", release: ReleaseId) -> bytes | None:
     """Return a stored manifest's bytes, None where it is absent.
 
     Raises RunbookError VD-STORAGE-003 (not what the blob's name says), and azure.core's errors.
@@ -111,9 +111,34 @@ def read_back(blob_service: "BlobServiceClient", release: InstalledRelease) -> b
     blob = read_part(blob_service, release, CONTENT)
     if blob is None:
         return None
-    found = hashlib.sha256(blob.content).hexdigest()
-    if found != release.sha256:
+    found = digest_of(blob.content)
+    if found != release.digest:
         raise release_errors.STORED_FILE_DIFFERS.error(
             f"its content has {found}", target=f"{CONTAINER}/{blob_name(release)}"
         )
     return blob.content
+
+
+def write_once(
+    client: "BlobClient", content: BinaryIO | bytes, *, digest: str, found: Callable[[], str | None], **options: Any
+) -> None:
+    """Write a blob, unless it is there with the same content.
+
+    The write may be repeated after a lost answer: it then meets its own blob, which is as good as written.
+    Parameters: digest, of the content; found, returns that of what is there now, None for nothing; options, of
+    `upload_blob`. Raises RunbookError VD-STORAGE-002 (the account takes no data), -003 (another content is there), and
+    azure.core's errors where the service could not be reached.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        client.upload_blob(content, overwrite=False, **options)
+    except HttpResponseError as error:
+        target = f"{client.container_name}/{client.blob_name}"
+        there = found() if error.status_code == 409 else None
+        if there == digest:
+            return
+        if there is not None:
+            raise release_errors.STORED_FILE_DIFFERS.error(f"its content has {there}", target=target) from error
+        detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
+        raise release_errors.STORAGE_TAKES_NO_DATA.error(detail, target=target) from error

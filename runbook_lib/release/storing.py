@@ -1,28 +1,29 @@
 """Storing a release: whether artifact storage keeps it, which parts of it are missing, and writing them once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runbook_lib.azure.settings import Settings
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.basics.strict_json import member
+from runbook_lib.container_registry.manifest import Manifest
 from runbook_lib.errors import release as release_errors
 from runbook_lib.network.failures import service_codes
-from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.storage import (
     ARTIFACT,
     CONTAINER,
     CONTENT,
     SIGNATURE,
-    StoredBlob,
     blob_name,
     read_back,
     read_part,
+    write_once,
 )
-from runbook_lib.release.stored import subject_of, verify_stored
+from runbook_lib.release.stored import verify_stored
 from runbook_lib.release.verification_log import recorded
-from runbook_lib.trust.signature import TrustPolicy, VerifiedSignature
+from runbook_lib.trust.signature import TrustPolicy
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
@@ -94,23 +95,15 @@ def judge_policy(container: object, policy: object) -> tuple[str, str]:
     return "", f"{state.lower()}, {days} days"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StoredSignature:
-    """A stored signature that is good. digest: of the OCI artifact that it is of."""
-
-    digest: str
-    verified: VerifiedSignature
-
-
 def missing_parts(
     context: "Context",
-    release: InstalledRelease,
-    artifact: bytes,
+    release: ReleaseId,
+    artifact: Manifest,
     policy: TrustPolicy,
 ) -> tuple[str, ...]:
     """Return which parts of a release that is to be stored are not there yet; the log tells of a signature that is.
 
-    artifact: the OCI manifest's bytes, verified. A part that is there cannot be replaced. Raises RunbookError
+    artifact: the OCI manifest, verified. A part that is there cannot be replaced. Raises RunbookError
     VD-STORAGE-003 (another content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (a signature
     that is not good; it need not be the one that is at hand now).
     """
@@ -121,8 +114,8 @@ def missing_parts(
     stored = read_part(blob_service, release, ARTIFACT)
     if stored is None:
         missing.append(ARTIFACT)
-    elif stored.content != artifact:
-        detail = f"stored is {subject_of(stored.content).digest}, offered {subject_of(artifact).digest}"
+    elif stored.content != artifact.content:
+        detail = f"stored is {digest_of(stored.content)}, offered {artifact.digest}"
         raise release_errors.SAME_VERSION_OTHER_DIGEST.error(detail, target=release.version)
     signature = read_part(blob_service, release, SIGNATURE)
     if signature is None:
@@ -131,37 +124,23 @@ def missing_parts(
         recorded(
             context,
             f"{CONTAINER}/{blob_name(release, SIGNATURE)}",
-            lambda: _stored_signature(signature, artifact, policy),
+            lambda: verify_stored(signature, artifact, policy),
         )
     return tuple(missing)
 
 
-def _stored_signature(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -> _StoredSignature:
-    subject, verified = verify_stored(signature, artifact, policy)
-    return _StoredSignature(digest=subject.digest, verified=verified)
-
-
-def store_once(blob_service: "BlobServiceClient", release: InstalledRelease, part: str, content: bytes) -> None:
-    """Write a part of a release, unless it is there with the same content.
-
-    The write may be repeated after a lost answer: it then meets its own blob, which is as good as written.
-    Raises RunbookError VD-STORAGE-002 (the account takes no data), VD-STORAGE-003 (another content is there), and
-    azure.core's errors where the service could not be reached.
-    """
-    from azure.core.exceptions import HttpResponseError
+def store_once(blob_service: "BlobServiceClient", release: ReleaseId, part: str, content: bytes) -> None:
+    """Write a part of a release, unless it is there with the same content. Raises as `write_once` does."""
     from azure.storage.blob import ContentSettings
 
-    name = blob_name(release, part)
-    try:
-        blob_service.get_blob_client(CONTAINER, name).upload_blob(
-            content, overwrite=False, content_settings=ContentSettings(content_type=_CONTENT_TYPES[part])
-        )
-    except HttpResponseError as error:
-        if error.status_code == 409 and (there := read_part(blob_service, release, part)) is not None:
-            if there.content == content:
-                return
-            raise release_errors.STORED_FILE_DIFFERS.error(
-                "another content is there", target=f"{CONTAINER}/{name}"
-            ) from error
-        detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
-        raise release_errors.STORAGE_TAKES_NO_DATA.error(detail, target=f"{CONTAINER}/{name}") from error
+    def found() -> str | None:
+        there = read_part(blob_service, release, part)
+        return None if there is None else digest_of(there.content)
+
+    write_once(
+        blob_service.get_blob_client(CONTAINER, blob_name(release, part)),
+        content,
+        digest=digest_of(content),
+        found=found,
+        content_settings=ContentSettings(content_type=_CONTENT_TYPES[part]),
+    )

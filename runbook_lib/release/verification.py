@@ -4,40 +4,26 @@ What refers to the artifact is listed, and the first good signature among it dec
 The artifact's bytes are given, and are what is signed: whoever goes on with what is returned uses what was verified.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.manifest import Manifest
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
+from runbook_lib.release.hop import SignedArtifact
 from runbook_lib.release.model import MANIFEST_REPOSITORY
 from runbook_lib.trust.descriptor import MANIFEST_TYPE
 from runbook_lib.trust.good_signature import first_good_signature
 from runbook_lib.trust.manifest import ARTIFACT_TYPE
 from runbook_lib.trust.referrers import list_referrers
-from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature
+from runbook_lib.trust.signature import Subject, TrustPolicy
 
 # A container registry that keeps failing is not asked for every signature on a long list, each with its retries.
 MAX_FAILURES = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedRelease:
-    """A release artifact whose publisher is known, and by what.
-
-    digest and content: the artifact's manifest, which is what was signed. signature_digest: the manifest of the
-    signature, beside it. envelope: the signature's bytes. verified: what they were found to be.
-    """
-
-    digest: str
-    content: bytes = field(repr=False)
-    signature_digest: str
-    envelope: bytes = field(repr=False)
-    verified: VerifiedSignature
-
-
 def verify_release(
     reader: ContainerRegistryReader, artifact: Manifest, policy: TrustPolicy, now: datetime
-) -> VerifiedRelease:
+) -> SignedArtifact:
     """Return `artifact` as verified by the first good signature at `reader`'s container registry.
 
     now: aware; at which every certificate must be valid. Raises RunbookError as `first_good_signature` does, and the
@@ -46,12 +32,8 @@ def verify_release(
     entries = list_referrers(reader, MANIFEST_REPOSITORY, artifact.digest, ARTIFACT_TYPE)
     subject = Subject(media_type=MANIFEST_TYPE, digest=artifact.digest, size=len(artifact.content))
     good = first_good_signature(entries, source=_Signatures(reader), subject=subject, policy=policy, now=now)
-    return VerifiedRelease(
-        digest=artifact.digest,
-        content=artifact.content,
-        signature_digest=good.manifest_digest,
-        envelope=good.envelope,
-        verified=good.verified,
+    return SignedArtifact(
+        artifact=artifact, signature_digest=good.manifest_digest, envelope=good.envelope, verified=good.verified
     )
 
 

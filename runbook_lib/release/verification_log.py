@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 VERIFY = "verify"
 
 
-class Verified(Protocol):
+class VerifiedArtifact(Protocol):
     """What was verified: an artifact's digest, and what its signature was found to be."""
 
     @property
@@ -31,7 +31,7 @@ class Verified(Protocol):
 
 
 Step = Literal["observe", "verify"]
-V = TypeVar("V", bound=Verified | None)
+V = TypeVar("V", bound=VerifiedArtifact | None)
 
 
 def recorded(context: "Context", target: str, verify: Callable[[], V], *, step: Step = "observe") -> V:
@@ -72,7 +72,7 @@ def _signers(error: RunbookError) -> Mapping[str, str]:
     }
 
 
-def _verified(target: str, found: Verified, step: Step) -> Entry:
+def _verified(target: str, found: VerifiedArtifact, step: Step) -> Entry:
     verified = found.verified
     return Entry(
         step=step,

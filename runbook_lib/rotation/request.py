@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from runbook_lib.rotation.states import Phase, State
 from runbook_lib.rotation.versions import (
-    State,
     VaultFacts,
     Version,
     former,
     is_overtaken,
     leftovers,
     open_rotation,
-    state_of,
+    rotation_state,
     unstaged_state,
 )
 
-Phase = Literal["prepare", "stage", "test", "promote", "retire", "auto"]
+# What a run may ask for: a phase, or whichever is next.
+RequestedPhase = Literal[Phase, "auto"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class PhaseRequest:
     """What is asked for. wrapped: whether a wrapped credential is given; key_version: which version wrapped it.
 
     secret: the current secret's name. overlap: how long the former credential stays in use. now and expires: aware;
@@ -31,7 +32,7 @@ class Request:
     meant (rule 11), "" for whatever the rotation has; brings: the delivery that the wrapped credential is, "" for none.
     """
 
-    phase: Phase
+    phase: RequestedPhase
     secret: str
     rotation_id: str
     credential_id: str
@@ -50,7 +51,7 @@ class Request:
         return f"{self.credential_id} of rotation {self.rotation_id}"
 
 
-def held(request: Request, seen: VaultFacts) -> Version | None:
+def held(request: PhaseRequest, seen: VaultFacts) -> Version | None:
     """Return the pending version that a request means, None where there is none that can be promoted."""
     if not request.delivery:
         version = open_rotation(seen)
@@ -63,7 +64,7 @@ def held(request: Request, seen: VaultFacts) -> Version | None:
     return next((version for version in there if version.tested), there[0] if there else None)
 
 
-def means(request: Request, version: Version) -> bool:
+def means(request: PhaseRequest, version: Version) -> bool:
     """Return whether a version is what a request is about (rules 1 and 11)."""
     if not request.delivery:
         return bool(request.rotation_id) and version.rotation_id == request.rotation_id
@@ -71,10 +72,10 @@ def means(request: Request, version: Version) -> bool:
     return ends and (version.delivery, version.credential_id) == (request.delivery, request.credential_id)
 
 
-def state_for(request: Request, seen: VaultFacts) -> State:
+def state_for(request: PhaseRequest, seen: VaultFacts) -> State:
     """Return how far what a request is about is (rule 1)."""
     if not request.delivery:
-        return state_of(request.rotation_id, seen)
+        return rotation_state(request.rotation_id, seen)
     current, pending = seen.current.in_use, held(request, seen)
     if current is not None and means(request, current):
         return "promoted" if former(seen) or leftovers(seen) else "retired"

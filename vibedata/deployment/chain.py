@@ -16,7 +16,7 @@ from vibedata.change_errors import name_any
 from vibedata.commands.invoke import result_of
 from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
-from vibedata.progress import Report, job_lines, progress_printer
+from vibedata.progress import WriteLine, job_lines, progress_printer
 
 # In the order of docs/design.md#the-job; each needs what the one before it left behind.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
@@ -76,7 +76,7 @@ def deploy(
     session: AzureSession,
     bootstrap: Bootstrap,
     deployment: Deployment,
-    report: Report,
+    report: WriteLine,
     *,
     allow_downgrade: bool = False,
 ) -> None:
@@ -90,7 +90,7 @@ def deploy(
         )
 
 
-def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step:
+def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> Step:
     """Publish the runbooks that the chain begins with, and their packages."""
     with _stopwatch() as seconds:
         plan = bootstrap.plan()
@@ -121,7 +121,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
     )
 
 
-def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: Report) -> Step:
+def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: WriteLine) -> Step:
     """Run a runbook as a job and return how that went."""
     report(f"{runbook}: starting a job")
     with _stopwatch() as seconds:
@@ -141,7 +141,7 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
     return "succeeded" if plan.changes else "unchanged"
 
 
-def _tell_failure(result: Result, session: AzureSession, report: Report) -> None:
+def _tell_failure(result: Result, session: AzureSession, report: WriteLine) -> None:
     """What has gone well is counted; a failure's whole story stands below the steps."""
     if result.error is not None:
         words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"

@@ -15,7 +15,7 @@ from vibedata.change_errors import name_any
 
 
 class Rotating(Protocol):
-    """One run of a rotation, as publisher.rotation.hmac_key_run and publisher.rotation.acr_token_run have it."""
+    """One run of a rotation, as publisher.rotation.run.RotationRun is."""
 
     def next_step(self) -> Step:
         """Look, and return what is to be done now."""
@@ -27,7 +27,7 @@ class Rotating(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class DriveOutcome:
     """What a run came to. resume_at: when it goes on, None where the rotation is over or has failed."""
 
     results: list[Result] = field(default_factory=list)
@@ -39,7 +39,9 @@ class Outcome:
         return next((result for result in self.results if result.outcome == "failed"), None)
 
 
-def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor: Redactor, clock: Clock) -> Outcome:
+def drive(
+    work: Rotating, *, wait: bool, report: Callable[[str], None], redactor: Redactor, clock: Clock
+) -> DriveOutcome:
     """Do what is next until nothing is, or a change fails, or the overlap is to be waited for and `wait` is false.
 
     report is given a line for each change as it ends, and for each wait; no secret that `redactor` knows is in them.
@@ -51,11 +53,11 @@ def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor
         step = work.next_step()
         if step.wait_until is not None:
             if not wait and not step.brief:
-                return Outcome(results=results, resume_at=step.wait_until)
+                return DriveOutcome(results=results, resume_at=step.wait_until)
             report(f"waiting until {rfc3339(step.wait_until)}")
             clock.sleep(max((step.wait_until - clock.now()).total_seconds(), 0.0))
         elif not step.plan.changes:
-            return Outcome(results=results)
+            return DriveOutcome(results=results)
         else:
             made = apply_plan(
                 step.plan,
@@ -66,7 +68,7 @@ def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor
             )
             results += made
             if any(result.outcome != "done" for result in made):
-                return Outcome(results=results)
+                return DriveOutcome(results=results)
 
 
 def _line(result: Result) -> str:

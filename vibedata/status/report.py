@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.basics.visible_text import is_visible
-from runbook_lib.component_registry.health_states import STATES
+from runbook_lib.component_registry.health_states import HEALTH_STATES
 from runbook_lib.component_registry.registered import registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
@@ -30,7 +30,7 @@ from vibedata.status.facts import (
     Component,
     Credential,
     Facts,
-    Release,
+    InstalledRelease,
     Run,
     Trouble,
     Verdict,
@@ -64,7 +64,7 @@ class StatusReadings:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StatusReport:
     """The facts and the verdict on them."""
 
     facts: Facts
@@ -78,7 +78,7 @@ class Report:
         return shown
 
 
-def report(seen: StatusReadings) -> Report:
+def report(seen: StatusReadings) -> StatusReport:
     """Return the report of what was read."""
     entities = seen.entities or {}
     current = [_release(entity) for entity in entities.get(RELEASES, ()) if entity.get("state") == CURRENT]
@@ -99,11 +99,11 @@ def report(seen: StatusReadings) -> Report:
         runs=tuple(map(_run, _recent(seen.runs))),
         troubles=tuple(replace(trouble, message=_text(trouble.message)) for trouble in seen.troubles),
     )
-    return Report(facts, verdict(facts))
+    return StatusReport(facts, verdict(facts))
 
 
-def _release(entity: Entity) -> Release:
-    return Release(
+def _release(entity: Entity) -> InstalledRelease:
+    return InstalledRelease(
         version=_text(entity.get("RowKey")),
         digest=_text(entity.get("digest")),
         channel=_text(entity.get("channel")),
@@ -118,7 +118,7 @@ def _component(entity: Entity) -> Component:
         name=_text(registered.name),
         version=_text(registered.version),
         drift=_text(registered.drift),
-        health=registered.health if registered.health in STATES else UNKNOWN,
+        health=registered.health if registered.health in HEALTH_STATES else UNKNOWN,
         reason=_text(registered.health_reason),
         checked_at=_time(registered.checked_at),
         endpoint=_text(registered.endpoint),
