@@ -20,7 +20,7 @@ from runbook_lib.callbacks.payloads import Payload
 from runbook_lib.change import Action, ActionKind, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.health_states import HEALTH_STATES
-from runbook_lib.component_registry.rows import current_release, ill_columns, registered_component
+from runbook_lib.component_registry.registered import current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
     OBSERVABILITY,
@@ -56,8 +56,8 @@ from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
 from runbook_lib.permissions import MAKE_SCHEDULES, READ_ALERTS, READ_RESOURCES, WRITE_TABLES
-from runbook_lib.release.installed import stored_release
 from runbook_lib.release.model import ReleaseManifest
+from runbook_lib.release.stored import stored_release
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main

@@ -18,7 +18,7 @@ from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import Pin
 from runbook_lib.runbook import Runbook, main
 from runbook_lib.spool.keys import spool_keys
-from runbook_lib.vault.publisher_token import read_publisher_token
+from runbook_lib.vault.token_in_use import read_publisher_token
 from runbook_lib.workers import side_by_side
 
 # Lookups at once: enough to hide the round trips, and far from the container registry's rate

@@ -25,9 +25,9 @@ from runbook_lib.release.fetch import place_name, resolve_release
 from runbook_lib.release.hop import Release, SignedArtifact, read_release
 from runbook_lib.release.manifest import TAG
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, ReleaseId
-from runbook_lib.release.obstacles import releases_in_the_way
-from runbook_lib.release.rules import check_installable
-from runbook_lib.release.stored import missing_parts, read_stored
+from runbook_lib.release.obstacles import check_installable, releases_in_the_way
+from runbook_lib.release.stored import read_stored
+from runbook_lib.release.storing import check_immutable, missing_parts, store_once
 from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.release.verification import verify_release
 from runbook_lib.release.verification_log import Step, recorded
@@ -37,7 +37,7 @@ from runbook_lib.spool.keys import spool_keys
 from runbook_lib.trust.manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
 from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import TrustPolicy
-from runbook_lib.vault.publisher_token import read_publisher_token
+from runbook_lib.vault.token_in_use import read_publisher_token
 
 IMPORT_VERSION: ActionKind[str] = ActionKind("import", stage=1)
 STORE: ActionKind[str] = ActionKind("store", stage=1)
@@ -101,7 +101,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     clients, customer = context.clients, customer_reader(context)
     policy = trust_policy(context.settings)
     # 1. A container that would not keep the manifest for ever is refused before anything else.
-    kept = artifact_storage.check_immutable(clients.resources, context.settings)
+    kept = check_immutable(clients.resources, context.settings)
     context.output.info(f"container {artifact_storage.CONTAINER}: retention policy {kept}")
     # 2. The tag is resolved once; from here on the digest counts, wherever the tag moves.
     token = read_publisher_token(clients.secrets, context.redactor, now=context.clock.now())
@@ -234,7 +234,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
         )
 
     def store(part: str) -> None:
-        artifact_storage.store_once(service, facts.release, part, facts.parts[part])
+        store_once(service, facts.release, part, facts.parts[part])
 
     def stored(part: str) -> str | None:
         found = artifact_storage.read_part(service, facts.release, part)

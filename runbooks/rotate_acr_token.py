@@ -64,7 +64,7 @@ def text_of(unwrapped: bytes, redactor: Redactor) -> str:
         parse_token(text, redactor)
     except (UnicodeDecodeError, RunbookError):
         # Neither of them may show what it was about.
-        raise rotation_errors.NO_SUCH_CREDENTIAL.error("it was unwrapped and is no token", target=SECRET) from None
+        raise vault.NO_SUCH_CREDENTIAL.error("it was unwrapped and is no token", target=SECRET) from None
     return text
 
 

@@ -12,8 +12,13 @@ from typing import Any
 
 from runbook_lib.automation.account import AutomationAccount, environment_of
 from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
-from runbook_lib.automation.package_import import package_state, wheels_to_import
-from runbook_lib.automation.publication import LOOKS_AT_ONCE, published_state, runbook_state
+from runbook_lib.automation.states import (
+    LOOKS_AT_ONCE,
+    package_state,
+    published_state,
+    runbook_state,
+    wheels_to_import,
+)
 from runbook_lib.automation.trial import Shortcoming, shortcoming_of
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result

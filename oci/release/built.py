@@ -7,7 +7,7 @@ from pathlib import Path
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
 from oci.signing import notary as notary_sign
-from runbook_lib.container_registry.reader import Manifest
+from runbook_lib.container_registry.manifest import Manifest
 from runbook_lib.errors import build
 from runbook_lib.release.artifacts import check_artifact
 from runbook_lib.release.hop import ReleasePlace, not_asked, read_release

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from azure.mgmt.automation import AutomationClient
 
 LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
-# Without a runtime environment it would run on 3.8 (docs/azure-facts.md#python-and-its-limits); which of the two types
-# is meant for one is unconfirmed (docs/azure-facts.md#runbooks-and-jobs): published is the first, taken over are both.
-RUNBOOK_TYPE = "Python3"
-RUNBOOK_TYPES = frozenset({"Python3", "Python"})
 # What marks a runbook as the suite's, beside its runtime environment's name: for people and their queries.
 OWNER_TAG, OWNER_VALUE = "vibedata", "runbook"
 # A package set's environment has its digest in its name; what it holds never changes.
@@ -105,34 +101,11 @@ class AutomationAccount:
         runtime = found.properties.runtime if found.properties else None
         return f"{runtime.language} {runtime.version}" if runtime else ""
 
-    def create_environment(self, name: str, location: str) -> None:
-        """Create a runtime environment of Python 3.10, in the account's region `location`."""
-        from azure.mgmt.automation.models import RuntimeEnvironment, RuntimeEnvironmentProperties, RuntimeProperties
-
-        runtime = RuntimeProperties(language=LANGUAGE, version=LANGUAGE_VERSION)
-        body = RuntimeEnvironment(location=location, properties=RuntimeEnvironmentProperties(runtime=runtime))
-        with self.refusals(f"runtime environment {name}"):
-            self.client.runtime_environments.create(*self.at, name, body)
-
     def packages(self, environment: str) -> Mapping[str, HeldPackage]:
         """Return the packages of a runtime environment, by name in small letters; none where it does not exist."""
         listed = self.client.package.list_by_runtime_environment(*self.at, environment)
         found = _found(lambda: list(bounded(listed, target=environment)))
         return {str(package.name).lower(): _held_package(package.properties) for package in found or ()}
-
-    def import_package(self, environment: str, name: str, *, version: str, link: str, sha256: str) -> None:
-        """Begin a package's import from an https address, of content with the SHA-256 (hex) given."""
-        from azure.mgmt.automation.models import (
-            ContentHash,
-            ContentLink,
-            PackageCreateOrUpdateParameters,
-            PackageCreateOrUpdateProperties,
-        )
-
-        content = ContentLink(uri=link, content_hash=ContentHash(algorithm="SHA256", value=sha256), version=version)
-        body = PackageCreateOrUpdateParameters(properties=PackageCreateOrUpdateProperties(content_link=content))
-        with self.refusals(f"package {name}"):
-            self.client.package.create_or_update(*self.at, environment, name, body)
 
     def runbook(self, name: str) -> HeldRunbook | None:
         """Return a runbook."""
@@ -165,38 +138,6 @@ class AutomationAccount:
         """Return a draft's text, byte for byte."""
         return cast("bytes | None", _found(lambda: self.client.runbook_draft.get_content(*self.at, name, cls=_bytes)))
 
-    def put_runbook(self, name: str, *, kind: str, environment: str, location: str) -> None:
-        """Create a runbook, or give it another runtime environment; its texts stay as they are."""
-        from azure.mgmt.automation.models import (
-            RunbookCreateOrUpdateParameters,
-            RunbookCreateOrUpdateProperties,
-            RunbookDraft,
-        )
-
-        properties = RunbookCreateOrUpdateProperties(
-            runbook_type=kind,
-            runtime_environment=environment,
-            log_verbose=True,
-            log_progress=False,
-            draft=RunbookDraft(),
-        )
-        body = RunbookCreateOrUpdateParameters(
-            name=name, location=location, tags={OWNER_TAG: OWNER_VALUE}, properties=properties
-        )
-        with self.refusals(f"runbook {name}"):
-            self.client.runbook.create_or_update(*self.at, name, body)
-
-    def replace_draft(self, name: str, text: bytes) -> None:
-        """Replace a runbook's draft."""
-        with self.refusals(f"runbook {name}"):
-            # As bytes: of a text the client would count the characters, where its length in bytes is wanted.
-            self.client.runbook_draft.begin_replace_content(*self.at, name, text).result()  # type: ignore[arg-type]
-
-    def publish(self, name: str) -> None:
-        """Publish a runbook's draft: from then on it is the text that jobs run, and there is no draft."""
-        with self.refusals(f"runbook {name}"):
-            self.client.runbook.begin_publish(*self.at, name).result()
-
     def variable(self, name: str) -> str | None:
         """Return the text that a variable holds; ARM holds it as JSON (docs/azure-facts.md#managed-identity).
 
@@ -208,15 +149,6 @@ class AutomationAccount:
             return None if encoded is None else str(json.loads(encoded))
         except (ValueError, RecursionError):
             return str(encoded)
-
-    def set_variable(self, name: str, text: str) -> None:
-        """Create or replace a variable that holds a text, readable by everybody who can read the account."""
-        from azure.mgmt.automation.models import VariableCreateOrUpdateParameters, VariableCreateOrUpdateProperties
-
-        value = VariableCreateOrUpdateProperties(value=json.dumps(text), is_encrypted=False)
-        body = VariableCreateOrUpdateParameters(name=name, properties=value)
-        with self.refusals(f"variable {name}"):
-            self.client.variable.create_or_update(*self.at, name, body)
 
     @contextmanager
     def refusals(self, target: str) -> Iterator[None]:

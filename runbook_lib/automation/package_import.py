@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Mapping
 
 from runbook_lib.automation.account import AutomationAccount, HeldPackage
+from runbook_lib.automation.states import FAILED, SUCCEEDED, package_state
+from runbook_lib.automation.writing import import_package
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import automation
 from runbook_lib.network.retry import retry_after_seconds
-from runbook_lib.release.artifacts import ArtifactBlob, PackageSet, Wheel
+from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 
 # Where a 429 does not say how long: what Microsoft's own importer waits (docs/azure-facts.md#python-and-its-limits).
 THROTTLED_SECONDS = 60.0
@@ -24,9 +26,6 @@ PROVISIONING_SECONDS = 15 * 60.0
 LOOK_SHARE = 0.1
 LOOK_MIN_SECONDS = 1.0
 LOOK_MAX_SECONDS = 10.0
-
-SUCCEEDED = "Succeeded"
-_FAILED = frozenset({"Failed", "Canceled"})
 
 
 class PackageImports:
@@ -66,7 +65,7 @@ class PackageImports:
             state = "absent" if held is None else held.state
             if state == SUCCEEDED:
                 return
-            if held is not None and state in _FAILED:
+            if held is not None and state in FAILED:
                 raise automation.PACKAGE_REFUSED.error(f"{state}. {held.error}".strip(), target=wheel.distribution)
             if self._clock.monotonic() - begun > PROVISIONING_SECONDS:
                 detail = f"after {PROVISIONING_SECONDS:.0f} s it is {state}"
@@ -83,7 +82,8 @@ class PackageImports:
             self._last_taken = self._clock.monotonic()
         while True:
             try:
-                self._account.import_package(
+                import_package(
+                    self._account,
                     self._environment,
                     wheel.distribution,
                     version=wheel.version,
@@ -111,28 +111,3 @@ class PackageImports:
                 self._packages = self._account.packages(self._environment)
                 self._looked_at = asked
             return self._packages.get(wheel.distribution.lower())
-
-
-def wheels_to_import(packages: PackageSet, held: Mapping[str, HeldPackage]) -> tuple[Wheel, ...]:
-    """Return the wheels that an environment is to hold: the combined one alone, or each package's own. Pure.
-
-    held: what it holds, by name in small letters. Where a single wheel is there already, or the combined one could not
-    be imported, it is to be the single ones: nothing but the environment itself remembers that.
-    """
-    combined = packages.combined
-    if combined is None:
-        return packages.wheels
-    failed = (found := held.get(combined.distribution.lower())) is not None and found.state in _FAILED
-    begun = any(wheel.distribution.lower() in held for wheel in packages.wheels)
-    return packages.wheels if failed or begun else (combined,)
-
-
-def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
-    """Return what a package is: its version once it is provisioned, else its state, None where it is absent.
-
-    Automation returns no content link (azure-rest-api-specs#41604), and maybe no version: the runtime environment is
-    named by the package set's digest, so that a package that is provisioned in it is the one of the set.
-    """
-    if held is None:
-        return None
-    return (held.version or wheel.version) if held.state == SUCCEEDED else held.state

@@ -15,22 +15,27 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
+from runbook_lib.automation import writing
 from runbook_lib.automation.account import (
     LANGUAGE,
     LANGUAGE_VERSION,
-    RUNBOOK_TYPE,
-    RUNBOOK_TYPES,
     AutomationAccount,
     HeldPackage,
     HeldRunbook,
     environment_of,
 )
-from runbook_lib.automation.package_import import PackageImports, package_state, wheels_to_import
+from runbook_lib.automation.package_import import PackageImports
+from runbook_lib.automation.states import (
+    LOOKS_AT_ONCE,
+    package_state,
+    published_state,
+    runbook_state,
+    wheels_to_import,
+)
+from runbook_lib.automation.writing import RUNBOOK_TYPE, RUNBOOK_TYPES
 from runbook_lib.basics.clock import Clock
-from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import RunbookError, automation, release
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
@@ -44,8 +49,6 @@ IMPORT: ActionKind[Wheel] = ActionKind("import", stage=1)
 PUBLISH: ActionKind[Script] = ActionKind("publish", stage=2)
 # What means that Automation does not take a wheel, whatever it is that it dislikes.
 _REFUSALS = (automation.PACKAGE_REFUSED, automation.PACKAGE_IMPORT_TIMED_OUT, automation.CHANGE_REFUSED)
-# Looks at once; ARM answers a burst of 250 reads (docs/azure-facts.md#arm-throttling).
-LOOKS_AT_ONCE = 16
 
 T = TypeVar("T")
 
@@ -138,7 +141,11 @@ class Publication:
         account = self._account
         return (
             Action(KEEP, make=self._keep, see=self._blobs.digest),
-            Action(CREATE, make=lambda name: account.create_environment(name, self._location), see=account.environment),
+            Action(
+                CREATE,
+                make=lambda name: writing.create_environment(account, name, self._location),
+                see=account.environment,
+            ),
             Action(IMPORT, make=self._imports.run, see=self._imports.state, instead=self._single_imports),
             Action(PUBLISH, make=self._publish, see=lambda script: runbook_state(account.runbook(script.name))),
         )
@@ -152,10 +159,7 @@ class Publication:
         return f"{size} bytes" if size > max_bytes else self._blobs.digest(blob)
 
     def _keep(self, blob: ArtifactBlob) -> None:
-        with TemporaryFile() as file:
-            self._source.copy(blob, file)
-            file.seek(0)
-            self._blobs.put_once(blob, file)
+        self._blobs.keep(blob, partial(self._source.copy, blob))
 
     def _single_imports(self, wheel: Wheel, error: RunbookError) -> Sequence[Change]:
         """Return the imports of the single wheels where Automation refuses the combined one."""
@@ -172,15 +176,15 @@ class Publication:
         held = self._account.runbook(name)
         kind = RUNBOOK_TYPE if held is None else held.kind
         if held is None:
-            self._account.put_runbook(name, kind=kind, environment=environment, location=self._location)
+            writing.put_runbook(self._account, name, kind=kind, environment=environment, location=self._location)
         elif held.in_edit:
             self._keep_draft(script)
-        self._account.replace_draft(name, text)
+        writing.replace_draft(self._account, name, text)
         # The new text is in place: one request later it is published. The old one meets the new packages rather than
         # the new one the old packages, which may lack what it needs.
         if held is not None and (held.environment != environment or not held.ours):
-            self._account.put_runbook(name, kind=kind, environment=environment, location=self._location)
-        self._account.publish(name)
+            writing.put_runbook(self._account, name, kind=kind, environment=environment, location=self._location)
+        writing.publish(self._account, name)
 
     def _keep_draft(self, script: Script) -> None:
         """A former run's own draft is one of the release's files, and is kept already."""
@@ -262,18 +266,6 @@ def notices(facts: Facts) -> list[str]:
             if name not in distributions
         ),
     ]
-
-
-def runbook_state(held: HeldRunbook | None) -> str | None:
-    """Return what a runbook is, comparable with `published_state`; None where it was never published."""
-    if held is None or held.sha256 is None:
-        return None
-    return published_state(held.sha256, held.environment)
-
-
-def published_state(sha256: str, environment: str | None) -> str:
-    """Return the state of a runbook that is published with this text (SHA-256, hex) in this runtime environment."""
-    return f"{digest_from_hex(sha256)} in {environment}"
 
 
 def _refuse_foreign(facts: Facts) -> None:

@@ -36,7 +36,7 @@ USER_AGENT = f"vibedata-runbooks/{RUNBOOK_VERSION}"
 # Azure's services hardly ever redirect a client; each redirect has all of the policy's time.
 MAX_REDIRECTS = 3
 # A blob larger than this is read in several ranges and written in several blocks, so that no request takes more memory.
-MAX_BLOB_RANGE_BYTES = 4 * 1024 * 1024
+MAX_BLOB_RANGE_BYTES = 1024 * 1024
 
 C = TypeVar("C")
 

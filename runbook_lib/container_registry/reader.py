@@ -10,13 +10,13 @@ everything again, or miss a signature.
 import hashlib
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from runbook_lib.basics import addresses
 from runbook_lib.basics.addresses import Address, NotAnAddressError
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.digest import digest_from_hex, digest_of, is_digest
+from runbook_lib.container_registry.manifest import Manifest
 from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource, PublisherTokenSource, TokenSource
 from runbook_lib.container_registry.wire import (
     ABSENT,
@@ -46,14 +46,6 @@ MAX_REDIRECTS = 3
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 # RFC 9110, 15.5.6 and 15.6.2: the server does not do HEAD, of this or of anything.
 NO_HEAD = frozenset({405, 501})
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """A manifest's bytes, and the digest that these bytes have. Nothing of them has been read."""
-
-    digest: str
-    content: bytes
 
 
 class ContainerRegistryReader:

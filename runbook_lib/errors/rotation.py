@@ -37,14 +37,6 @@ CREDENTIAL_NOT_UNWRAPPED = entry(
     "It was wrapped for another key or with another algorithm than RSA-OAEP-256, or it was damaged on its way.",
     "Wrap the credential again, for the key and version that phase prepare reports.",
 )
-NO_SUCH_CREDENTIAL = entry(
-    "VD-ROTATION-006",
-    "the unwrapped or stored value is not such a credential",
-    "A key for callbacks is 32 bytes, stored as base64url with its id in tag keyId; a token is JSON"
-    ' {"username": ..., "password": ...}.',
-    "Start a new rotation. If the message is about the secret in use, you can also disable its newest version: the"
-    " former version is in use again.",
-)
 RETIREMENT_TOO_EARLY = entry(
     "VD-ROTATION-007",
     "it is too early to retire the former credential",

@@ -27,3 +27,12 @@ SECRET_UNUSABLE = entry(
     "Expired: the publisher makes a new one (`vibedata rotate-acr-token`). Not yet valid: check this machine's clock"
     " and the secret's start.",
 )
+# A rotation meets it too, with what it unwraps; whoever only reads a credential carries no other failure of rotations.
+NO_SUCH_CREDENTIAL = entry(
+    "VD-ROTATION-006",
+    "the unwrapped or stored value is not such a credential",
+    "A key for callbacks is 32 bytes, stored as base64url with its id in tag keyId; a token is JSON"
+    ' {"username": ..., "password": ...}.',
+    "Start a new rotation. If the message is about the secret in use, you can also disable its newest version: the"
+    " former version is in use again.",
+)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from runbook_lib.component_registry.managed_resources import ManagedResources
-from runbook_lib.component_registry.rows import RegisteredComponent
+from runbook_lib.component_registry.registered import RegisteredComponent
 from runbook_lib.context import Context
 from runbook_lib.health.probes.choice import probe_of, read_group
 from runbook_lib.health.probes.connection import tls_context

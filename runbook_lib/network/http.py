@@ -12,7 +12,7 @@ CONNECTIONS_PER_HOST = 64
 # Hosts of one run: ARM, blob, table, vault, logs, two container registries and their storage behind redirects.
 HOSTS = 16
 READ_BYTES = 256 * 1024
-# Of an answer that is read whole, after decoding: the SDKs ask for no other. Blobs come in ranges of 4 MiB
+# Of an answer that is read whole, after decoding: the SDKs ask for no other. Blobs come in ranges of 1 MiB
 # (MAX_BLOB_RANGE_BYTES in runbook_lib/azure/clients.py), listings in pages of some MB.
 MAX_CONTENT_BYTES = 16 * 1024 * 1024
 

@@ -18,10 +18,10 @@ from runbook_lib.operations_log.events import COLUMNS
 from runbook_lib.preflight.finding import Finding, look
 from runbook_lib.release.files import CONTAINER as ARTIFACTS
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
-from runbook_lib.release.storage import check_immutable
+from runbook_lib.release.storing import check_immutable
 from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.vault.hmac_key import SECRET as HMAC_KEY
-from runbook_lib.vault.publisher_token import read_publisher_token
+from runbook_lib.vault.token_in_use import read_publisher_token
 
 # A dead host is told in seconds: a deployment's own requests wait longer.
 _LOOK_POLICY = NetworkRetryPolicy(max_retries=1, delay_seconds=1.0, total_seconds=15.0)

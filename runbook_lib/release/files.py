@@ -9,7 +9,9 @@ package's import names. A blob's own hash, length and time are the writer's to c
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs
 
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, UserDelegationKey
 
 CONTAINER = "artifacts"
-# Files that are hashed side by side: each has a part of MAX_BLOB_RANGE_BYTES in memory.
-HASHED_AT_ONCE = 4
+# Files that are written or hashed side by side, in threads of their own. Each has several parts of MAX_BLOB_RANGE_BYTES
+# in memory, and glibc gives each thread a heap, which keeps the room of what was freed. 64 threads kept 12 MB more.
+FILES_AT_ONCE = 2
 # How long a link to a package can be read: an import is begun at once, and fetches it within a minute or two.
 LINK_LIFE = timedelta(minutes=30)
 # The key that signs the links of a run, renewed when it would end before a link.
@@ -51,7 +54,7 @@ class ArtifactBlobs:
         self._clock = clock
         self._learn_secret = learn_secret
         self._lock = threading.Lock()
-        self._hashing = threading.BoundedSemaphore(HASHED_AT_ONCE)
+        self._threads = ThreadPoolExecutor(FILES_AT_ONCE)
         self._key: tuple[datetime, UserDelegationKey] | None = None
 
     def sizes(self) -> Mapping[str, int]:
@@ -67,13 +70,27 @@ class ArtifactBlobs:
         except ResourceNotFoundError as error:
             raise release.CONTAINER_MISSING.error(target=CONTAINER) from error
 
-    def put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:
+    def keep(self, blob: ArtifactBlob, copy: Callable[[BinaryIO], object]) -> None:
+        """Write a file whose bytes `copy` writes to the empty file that it is given. Raises as put_once and `copy`."""
+
+        def write() -> None:
+            with TemporaryFile() as file:
+                copy(file)
+                file.seek(0)
+                self._put_once(blob, file)
+
+        self._threads.submit(write).result()
+
+    def put_once(self, blob: ArtifactBlob, content: bytes) -> None:
         """Write a file, unless it is there. Raises as runbook_lib.release.storage.write_once does."""
+        self._threads.submit(self._put_once, blob, content).result()
+
+    def _put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:
         write_once(
             self._service.get_blob_client(CONTAINER, blob_name(blob)),
             content,
             digest=blob.digest,
-            found=lambda: self.digest(blob),
+            found=lambda: self._digest(blob),
         )
 
     def digest(self, blob: ArtifactBlob) -> str | None:
@@ -81,13 +98,15 @@ class ArtifactBlobs:
 
         All parts are of one version: the client asks for the later ones under the first one's ETag.
         """
+        return self._threads.submit(self._digest, blob).result()
+
+    def _digest(self, blob: ArtifactBlob) -> str | None:
         from azure.core.exceptions import ResourceNotFoundError
 
         found = hashlib.sha256()
         try:
-            with self._hashing:
-                for part in self._service.get_blob_client(CONTAINER, blob_name(blob)).download_blob().chunks():
-                    found.update(part)
+            for part in self._service.get_blob_client(CONTAINER, blob_name(blob)).download_blob().chunks():
+                found.update(part)
         except ResourceNotFoundError:
             return None
         return digest_from_hex(found.hexdigest())

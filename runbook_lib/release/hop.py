@@ -12,12 +12,11 @@ from typing import Generic, TypeVar
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.digest import is_digest
-from runbook_lib.container_registry.reader import Manifest
+from runbook_lib.container_registry.manifest import Manifest
 from runbook_lib.errors import release
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, parse
 from runbook_lib.release.model import ReleaseId, ReleaseManifest
-from runbook_lib.trust.descriptor import Descriptor
-from runbook_lib.trust.manifest import MANIFEST_TYPE
+from runbook_lib.trust.descriptor import MANIFEST_TYPE, Descriptor
 from runbook_lib.trust.signature import VerifiedSignature
 
 # The artifact's own manifest has one layer and a few annotations.

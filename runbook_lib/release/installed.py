@@ -13,9 +13,8 @@ from runbook_lib.release.fetch import latest_content_digest, place_name
 from runbook_lib.release.hop import Release, SignedArtifact
 from runbook_lib.release.manifest import VERSION
 from runbook_lib.release.model import LATEST, ReleaseId, version_key
-from runbook_lib.release.stored import is_no_good, read_stored
+from runbook_lib.release.stored import is_no_good, stored_release
 from runbook_lib.release.trust_policy import trust_policy
-from runbook_lib.release.verification_log import recorded
 from runbook_lib.run.parameters import CommonParameters
 
 # Of the versions that there are, what an error tells.
@@ -90,16 +89,6 @@ def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[
                 raise
             context.output.warning(f"{artifact_storage.blob_name(release)} is no good: {error.code}: {error.message}")
     return tuple(good)
-
-
-def stored_release(context: "Context", release: ReleaseId) -> Release[SignedArtifact]:
-    """Return a release from artifact storage, verified; the operations log tells how that went.
-
-    Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `read_stored`, and azure.core's.
-    """
-    policy = trust_policy(context.settings)
-    target = f"{artifact_storage.CONTAINER}/{artifact_storage.blob_name(release)}"
-    return recorded(context, target, lambda: read_stored(context.clients.blob_service, release, policy))
 
 
 def _releases(context: "Context", version: str | None) -> tuple[ReleaseId, ...]:

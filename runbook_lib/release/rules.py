@@ -1,23 +1,20 @@
-"""The rules that a release must meet beyond its form. All pure.
+"""The rules that a release manifest must meet beyond its form, whatever is installed. All pure.
 
 1. Names are unique among images and runbooks together (a component's `artifact` names one of either), among documents
    and among components; Azure resource names ignore case, so names that differ in case only are the same name.
 2. A tag is pinned to one digest, and none is of the release manifest's own repository: its tags say what is installed.
 3. Every `artifact` names an image or a runbook of the release, every `depends_on` a component, and no component waits
    for itself, however far around.
-4. A release that has expired is not installed: else a release could be held back for ever (a freeze attack).
-5. An older version than the newest installed one is not installed unless that is said (a rollback attack).
-6. A version has one content for ever.
+
+Those that it must meet to be installed go on in runbook_lib/release/obstacles.py.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 
-from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import release as release_errors
-from runbook_lib.release.model import MANIFEST_REPOSITORY, ReleaseId, ReleaseManifest, version_key
+from runbook_lib.release.model import MANIFEST_REPOSITORY, ReleaseManifest
 
 
 def check_consistent(manifest: ReleaseManifest) -> None:
@@ -34,46 +31,6 @@ def check_consistent(manifest: ReleaseManifest) -> None:
     _check_no_cycle({component.name: component.depends_on for component in manifest.components})
     if manifest.expires_at <= manifest.created_at:
         raise _contradiction("it expires before it was made")
-
-
-def check_installable(
-    offered: ReleaseId,
-    *,
-    expires_at: datetime,
-    installed: Iterable[ReleaseId],
-    now: datetime,
-    allow_downgrade: bool,
-) -> None:
-    """Check rules 4 to 6 against what is installed.
-
-    Parameters: expires_at, of the offered release; installed, the releases in artifact storage that count, of those
-    `newer_or_same_version`; now, aware.
-    Raises RunbookError VD-MANIFEST-006 (expired), -007 (older), -008 (same version, other content).
-    """
-    if now >= expires_at:
-        raise release_errors.RELEASE_EXPIRED.error(f"it expired at {rfc3339(expires_at)}", target=offered.version)
-    known = tuple(installed)
-    for release in known:
-        if release.version == offered.version and release.digest != offered.digest:
-            detail = f"installed {release.digest}, offered {offered.digest}"
-            raise release_errors.SAME_VERSION_OTHER_DIGEST.error(detail, target=offered.version)
-    newest = newest_release(known)
-    if newest is not None and version_key(offered.version) < version_key(newest.version) and not allow_downgrade:
-        raise release_errors.RELEASE_OLDER_THAN_INSTALLED.error(
-            f"{newest.version} is installed", target=offered.version
-        )
-
-
-def newer_or_same_version(release: ReleaseId, stored: Iterable[ReleaseId]) -> tuple[ReleaseId, ...]:
-    """Return which of the stored releases rules 5 and 6 could hold against `release`, the newest first."""
-    version = version_key(release.version)
-    others = (other for other in stored if version_key(other.version) >= version and other != release)
-    return tuple(sorted(others, key=lambda other: (version_key(other.version), other.digest), reverse=True))
-
-
-def newest_release(installed: Iterable[ReleaseId]) -> ReleaseId | None:
-    """Return the installed release of the highest version, None where there is none."""
-    return max(installed, key=lambda release: version_key(release.version), default=None)
 
 
 def _check_unique(what: str, names: Iterable[str]) -> None:

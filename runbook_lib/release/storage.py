@@ -12,19 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote
 
-from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.digest import digest_from_hex, digest_of, hex_of
-from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import release as release_errors
-from runbook_lib.network.failures import service_codes
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
 from runbook_lib.release.model import ReleaseId
 
 if TYPE_CHECKING:
-    from azure.mgmt.resource.resources import ResourceManagementClient
     from azure.storage.blob import BlobClient, BlobServiceClient
 
 CONTAINER = "release-manifests"
@@ -32,12 +27,7 @@ CONTAINER = "release-manifests"
 CONTENT = ".json"
 ARTIFACT = ".oci.json"
 SIGNATURE = ".jws"
-_CONTENT_TYPES = {CONTENT: "application/json", ARTIFACT: "application/json", SIGNATURE: "application/jose+json"}
-STORAGE_API_VERSION = "2023-05-01"
-PERIOD = "immutabilityPeriodSinceCreationInDays"
-POLICY_STATES = ("Unlocked", "Locked", "Deleted")
-# What a policy lets blobs grow by: their names and creation times would stay, whatever is added.
-APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
+PARTS = (CONTENT, ARTIFACT, SIGNATURE)
 
 
 _BLOB_NAME = re.compile(rf"(?P<version>{VERSION})/(?P<sha256>{SHA256})\.json")
@@ -55,62 +45,6 @@ class StoredBlob:
 def blob_name(release: ReleaseId, part: str = CONTENT) -> str:
     """Return the name of a part of a release: CONTENT, ARTIFACT or SIGNATURE."""
     return f"{release.version}/{hex_of(release.digest)}{part}"
-
-
-def check_immutable(resources: "ResourceManagementClient", settings: Settings) -> str:
-    """Check that the container has a retention policy of its own, which lets nothing be added to a blob.
-
-    Returns which: "unlocked, 365 days". The policy alone does not tell: ARM shows the default of a container's blob
-    *versions* in the same place (learn storage/blobs/immutable-policy-configure-version-scope), and the container says
-    which of the two it is. Raises RunbookError VD-STORAGE-001, and azure.core's errors. Source: Microsoft.Storage
-    2023-05-01, BlobContainers_Get and BlobContainers_GetImmutabilityPolicy.
-    """
-    from azure.core.exceptions import ResourceNotFoundError
-
-    container_id = (
-        f"{settings.resource_group_id}/providers/Microsoft.Storage/storageAccounts/{settings.storage_account}"
-        f"/blobServices/default/containers/{CONTAINER}"
-    )
-    found = []
-    for resource_id in (container_id, f"{container_id}/immutabilityPolicies/default"):
-        try:
-            # The SDK puts an id into the path as it is; a resource group may have letters of any script.
-            path = quote(resource_id.lstrip("/"), safe="/()")
-            resource = resources.resources.get_by_id(path, api_version=STORAGE_API_VERSION)
-        except ResourceNotFoundError as error:
-            why = " ".join(service_codes(error))
-            detail = f"no policy is found in storage account {settings.storage_account}: {why}"
-            raise release_errors.CONTAINER_NOT_IMMUTABLE.error(detail, target=CONTAINER) from error
-        found.append(resource.properties)
-    refusal, kind = judge_policy(*found)
-    if refusal:
-        raise release_errors.CONTAINER_NOT_IMMUTABLE.error(refusal, target=CONTAINER)
-    return kind
-
-
-def judge_policy(container: object, policy: object) -> tuple[str, str]:
-    """Return what is wrong with a container's policy, "" for nothing, and which policy it is. Pure.
-
-    Parameters: the `properties` of the container and of its policy, as ARM shows them. What has another form than
-    Azure documents is no policy.
-    """
-    versions = member(container, "immutableStorageWithVersioning")
-    if isinstance(versions, Mapping) and (
-        versions.get("enabled") is not False or versions.get("migrationState") not in (None, "")
-    ):
-        return "its retention policy is of blob versions: a blob can be replaced by a newer version", ""
-    if member(container, "deleted") is True:
-        return "the container is deleted", ""
-    state, days = member(policy, "state"), member(policy, PERIOD)
-    # Without a policy ARM shows a default, of no days and Unlocked; a deleted one has state Deleted.
-    if state not in ("Unlocked", "Locked") or isinstance(days, bool) or not isinstance(days, int) or days < 1:
-        held = " (a legal hold is none)" if member(container, "hasLegalHold") is True else ""
-        shown = f"state {state}, {days} days" if isinstance(state, str) and state in POLICY_STATES else "none"
-        return f"it has no retention policy: {shown}{held}", ""
-    appends = [name for name in APPENDS if member(policy, name) not in (None, False)]
-    if appends:
-        return f"its retention policy has {appends[0]}", ""
-    return "", f"{state.lower()}, {days} days"
 
 
 def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) -> Mapping[str, datetime]:
@@ -143,8 +77,8 @@ def releases_in(blobs: Mapping[str, datetime]) -> tuple[ReleaseId, ...]:
     releases = [ReleaseId(match["version"], digest_from_hex(match["sha256"])) for match in matches if match]
 
     def order(release: ReleaseId) -> tuple[bool, datetime]:
-        made = [blobs[name] for part in _CONTENT_TYPES if (name := blob_name(release, part)) in blobs]
-        return len(made) < len(_CONTENT_TYPES), max(made)
+        made = [blobs[name] for part in PARTS if (name := blob_name(release, part)) in blobs]
+        return len(made) < len(PARTS), max(made)
 
     return tuple(sorted(releases, key=order))
 
@@ -183,23 +117,6 @@ def read_back(blob_service: "BlobServiceClient", release: ReleaseId) -> bytes | 
             f"its content has {found}", target=f"{CONTAINER}/{blob_name(release)}"
         )
     return blob.content
-
-
-def store_once(blob_service: "BlobServiceClient", release: ReleaseId, part: str, content: bytes) -> None:
-    """Write a part of a release, unless it is there with the same content. Raises as `write_once` does."""
-    from azure.storage.blob import ContentSettings
-
-    def found() -> str | None:
-        there = read_part(blob_service, release, part)
-        return None if there is None else digest_of(there.content)
-
-    write_once(
-        blob_service.get_blob_client(CONTAINER, blob_name(release, part)),
-        content,
-        digest=digest_of(content),
-        found=found,
-        content_settings=ContentSettings(content_type=_CONTENT_TYPES[part]),
-    )
 
 
 def write_once(

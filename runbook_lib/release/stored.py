@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from runbook_lib.basics.digest import digest_of
-from runbook_lib.container_registry.reader import Manifest
+from runbook_lib.container_registry.manifest import Manifest
 from runbook_lib.errors import RunbookError, trust
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release.hop import Release, ReleasePlace, SignedArtifact, not_asked, read_release
@@ -26,17 +26,16 @@ from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.storage import (
     ARTIFACT,
     CONTAINER,
-    CONTENT,
     SIGNATURE,
     StoredBlob,
     blob_name,
     read_back,
     read_part,
 )
+from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.release.verification_log import recorded
-from runbook_lib.trust.descriptor import Descriptor
+from runbook_lib.trust.descriptor import MANIFEST_TYPE, Descriptor
 from runbook_lib.trust.envelope import JWS
-from runbook_lib.trust.manifest import MANIFEST_TYPE
 from runbook_lib.trust.signature import Subject, TrustPolicy, verify_envelope
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def read_stored(blob_service: "BlobServiceClient", release: ReleaseId, policy: T
         missing = blob_name(release, SIGNATURE if signature is None else ARTIFACT)
         raise trust.STORED_WITHOUT_SIGNATURE.error(f"{missing} is not there", target=release.version)
     # 2. to 4.
-    return _read(place, release, lambda artifact: _verify(signature, artifact, policy))
+    return _read(place, release, lambda artifact: verify_stored(signature, artifact, policy))
 
 
 def is_no_good(error: RunbookError) -> bool:
@@ -117,42 +116,18 @@ def _read(place: ReleasePlace, release: ReleaseId, verify: Callable[[Manifest], 
     return found
 
 
-def _verify(signature: StoredBlob, artifact: Manifest, policy: TrustPolicy) -> SignedArtifact:
+def verify_stored(signature: StoredBlob, artifact: Manifest, policy: TrustPolicy) -> SignedArtifact:
     """Do step 2. Raises as `verify_envelope` does."""
     subject = Subject(media_type=MANIFEST_TYPE, digest=artifact.digest, size=len(artifact.content))
     verified = verify_envelope(signature.content, JWS, subject=subject, policy=policy, now=signature.taken_in_at)
     return SignedArtifact(artifact=artifact, signature_digest="", envelope=signature.content, verified=verified)
 
 
-def missing_parts(
-    context: "Context",
-    release: ReleaseId,
-    artifact: Manifest,
-    policy: TrustPolicy,
-) -> tuple[str, ...]:
-    """Return which parts of a release that is to be stored are not there yet; the log tells of a signature that is.
+def stored_release(context: "Context", release: ReleaseId) -> Release[SignedArtifact]:
+    """Return a release from artifact storage, verified; the operations log tells how that went.
 
-    artifact: the OCI manifest, verified. A part that is there cannot be replaced. Raises RunbookError
-    VD-STORAGE-003 (another content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (a signature
-    that is not good; it need not be the one that is at hand now).
+    Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `read_stored`, and azure.core's.
     """
-    blob_service = context.clients.blob_service
-    missing: list[str] = []
-    if read_back(blob_service, release) is None:
-        missing.append(CONTENT)
-    stored = read_part(blob_service, release, ARTIFACT)
-    if stored is None:
-        missing.append(ARTIFACT)
-    elif stored.content != artifact.content:
-        detail = f"stored is {digest_of(stored.content)}, offered {artifact.digest}"
-        raise release_errors.SAME_VERSION_OTHER_DIGEST.error(detail, target=release.version)
-    signature = read_part(blob_service, release, SIGNATURE)
-    if signature is None:
-        missing.append(SIGNATURE)
-    else:
-        recorded(
-            context,
-            f"{CONTAINER}/{blob_name(release, SIGNATURE)}",
-            lambda: _verify(signature, artifact, policy),
-        )
-    return tuple(missing)
+    policy = trust_policy(context.settings)
+    target = f"{CONTAINER}/{blob_name(release)}"
+    return recorded(context, target, lambda: read_stored(context.clients.blob_service, release, policy))

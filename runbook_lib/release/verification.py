@@ -6,12 +6,14 @@ The artifact's bytes are given, and are what is signed: whoever goes on with wha
 
 from datetime import datetime
 
-from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.manifest import Manifest
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.hop import SignedArtifact
 from runbook_lib.release.model import MANIFEST_REPOSITORY
+from runbook_lib.trust.descriptor import MANIFEST_TYPE
 from runbook_lib.trust.good_signature import first_good_signature
-from runbook_lib.trust.manifest import ARTIFACT_TYPE, MANIFEST_TYPE
+from runbook_lib.trust.manifest import ARTIFACT_TYPE
 from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import Subject, TrustPolicy
 

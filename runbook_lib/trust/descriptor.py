@@ -8,6 +8,8 @@ from runbook_lib.basics import strict_json
 from runbook_lib.basics.digest import is_digest
 from runbook_lib.errors import RunbookError, trust
 
+# The media type of what is signed, and of the manifest that says so (OCI image specification, manifest.md).
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 # The signature itself has five levels at most; deeper is somebody's attempt at the reader's stack.
 MAX_NESTING = 16
 # What the message of a refusal may repeat of a hostile text.

@@ -17,10 +17,9 @@ from typing import Any, Protocol
 
 from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import RunbookError, trust
-from runbook_lib.trust.descriptor import Descriptor, malformed, read_descriptor, read_object, shown
+from runbook_lib.trust.descriptor import MANIFEST_TYPE, Descriptor, malformed, read_descriptor, read_object, shown
 from runbook_lib.trust.manifest import (
     ARTIFACT_TYPE,
-    MANIFEST_TYPE,
     MAX_SIGNATURE_MANIFEST_BYTES,
     read_signature_manifest,
 )

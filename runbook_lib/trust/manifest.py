@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.errors import RunbookError, trust
-from runbook_lib.trust.descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
+from runbook_lib.trust.descriptor import (
+    MANIFEST_TYPE,
+    Descriptor,
+    malformed,
+    read_descriptor,
+    read_object,
+    refuse_lookalikes,
+    shown,
+)
 from runbook_lib.trust.envelope import COSE, JWS, MAX_ENVELOPE_BYTES
 
 ARTIFACT_TYPE = "application/vnd.cncf.notary.signature"
-MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 # One layer, a subject, and an annotation with the thumbprints of the chain.
 MAX_SIGNATURE_MANIFEST_BYTES = 64 * 1024
 

@@ -15,9 +15,9 @@ from runbook_lib.container_registry.wire import Answer
 from runbook_lib.errors import RunbookError, trust
 from runbook_lib.network import link_field
 from runbook_lib.network.header_fields import media_type
-from runbook_lib.trust.descriptor import Descriptor, read_descriptor, shown
+from runbook_lib.trust.descriptor import MANIFEST_TYPE, Descriptor, read_descriptor, shown
 from runbook_lib.trust.good_signature import INDEX_TYPE, read_referrers
-from runbook_lib.trust.manifest import MANIFEST_TYPE, MAX_SIGNATURE_MANIFEST_BYTES, type_of
+from runbook_lib.trust.manifest import MAX_SIGNATURE_MANIFEST_BYTES, type_of
 
 # 100 signatures with their annotations have 80 KiB. JSON that is made for it takes some 25 times its size once it is
 # read, and the sandbox has 400 MB: so the whole list has a bound, not only each page.

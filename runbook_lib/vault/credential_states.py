@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.errors import RunbookError, vault
 from runbook_lib.network.listing import bounded
-from runbook_lib.vault.publisher_token import COMMAND as MAKE_TOKEN
 from runbook_lib.vault.publisher_token import SECRET as REGISTRY_TOKEN
-from runbook_lib.vault.secret_in_use import how_to_mend, why_none
+from runbook_lib.vault.token_in_use import COMMAND as MAKE_TOKEN
+from runbook_lib.vault.token_in_use import how_to_mend, why_none
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient, SecretProperties

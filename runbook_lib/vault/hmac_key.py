@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import base64url
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
-from runbook_lib.errors import rotation
+from runbook_lib.errors import vault
 from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.vault.secret_in_use import secret_in_use
 
@@ -48,7 +48,7 @@ def signing_key(text: str, key_id: str, redactor: Redactor) -> SigningKey:
         redactor.learn(text)
     key = key_of(text)
     if key is None or KEY_ID.fullmatch(key_id) is None:
-        raise rotation.NO_SUCH_CREDENTIAL.error(f"it is not {KEY_BYTES} bytes with an id", target=SECRET)
+        raise vault.NO_SUCH_CREDENTIAL.error(f"it is not {KEY_BYTES} bytes with an id", target=SECRET)
     redactor.learn_key(key)
     return SigningKey(key_id, key)
 
@@ -67,5 +67,5 @@ def key_text(key: bytes, redactor: Redactor) -> str:
     if len(key) >= MIN_SECRET_LENGTH:
         redactor.learn_key(key)
     if len(key) != KEY_BYTES:
-        raise rotation.NO_SUCH_CREDENTIAL.error(f"it was unwrapped and is not {KEY_BYTES} bytes", target=SECRET)
+        raise vault.NO_SUCH_CREDENTIAL.error(f"it was unwrapped and is not {KEY_BYTES} bytes", target=SECRET)
     return base64url.encode(key)

@@ -3,20 +3,17 @@
 Source: docs/design.md#import.
 """
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.errors import vault
-from runbook_lib.vault.secret_in_use import how_to_mend, out_of_time, secret_in_use, why_none
 
 if TYPE_CHECKING:
-    from azure.keyvault.secrets import SecretClient
+    pass
 
 SECRET = "publisher-acr-token"  # noqa: S105 - the secret's name in the customer's Key Vault
-COMMAND = "vibedata rotate-acr-token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +23,6 @@ class PublisherToken:
     username: str
     password: str = field(repr=False)
     version: str = field(default="", compare=False)
-
-
-def read_publisher_token(secrets: "SecretClient", redactor: Redactor, *, now: datetime) -> PublisherToken:
-    """Return the token in use at `now` (aware); `redactor` knows it from then on.
-
-    Raises RunbookError VD-VAULT-001 (absent, deleted, or every version disabled), VD-VAULT-002 (not JSON
-    `{"username","password"}`), VD-VAULT-003 (expired, or not yet valid), and azure.core's errors.
-    """
-    found = secret_in_use(secrets, SECRET)
-    state = why_none(secrets, SECRET) if found is None else out_of_time(found, now)
-    if state is not None:
-        detail = how_to_mend(state, vault_url=secrets.vault_url, name=SECRET, command=COMMAND)
-        raise (vault.SECRET_MISSING if found is None else vault.SECRET_UNUSABLE).error(detail, target=SECRET)
-    assert found is not None  # noqa: S101 - what is None has a state
-    return replace(parse_token(found.value or "", redactor), version=str(found.properties.version))
 
 
 def parse_token(text: str, redactor: Redactor) -> PublisherToken:

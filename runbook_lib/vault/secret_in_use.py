@@ -4,9 +4,7 @@ A vault answers a request without a version with the newest one, or refuses it w
 how an operator takes a credential back: the former one is then in use again (runbook_lib.rotation.rules, rule 8).
 """
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from runbook_lib.network.failures import service_codes
 from runbook_lib.network.listing import bounded
@@ -46,52 +44,3 @@ def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None"
         enabled, key=lambda version: (version.created_on, (version.tags or {}).get(WRITTEN_TAG, "")), default=None
     )
     return None if newest is None else secrets.get_secret(name, newest.version)
-
-
-Unusable = Literal["absent", "deleted", "disabled", "expired", "not yet valid"]
-
-
-def why_none(secrets: "SecretClient", name: str) -> Unusable:
-    """Return why a secret has no version in use. Raises azure.core's errors.
-
-    Who may read secrets may not see deleted ones everywhere: such a one is told as absent.
-    """
-    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-
-    try:
-        if any(True for _ in bounded(secrets.list_properties_of_secret_versions(name), target=name)):
-            return "disabled"
-    except ResourceNotFoundError:
-        pass
-    try:
-        secrets.get_deleted_secret(name)
-    except HttpResponseError as error:
-        if error.status_code not in (403, 404):
-            raise
-        return "absent"
-    return "deleted"
-
-
-def out_of_time(secret: "KeyVaultSecret", now: datetime) -> Unusable | None:
-    """Return why a secret that is enabled cannot be used at `now` (aware); a vault gives its value all the same."""
-    since, until = secret.properties.not_before, secret.properties.expires_on
-    if until is not None and now >= until:
-        return "expired"
-    return "not yet valid" if since is not None and now < since else None
-
-
-def how_to_mend(state: Unusable, *, vault_url: str, name: str, command: str) -> str:
-    """Return what a secret is and the next thing to type. command: with which the publisher makes it anew. Pure."""
-    vault = (urlsplit(vault_url).hostname or "").partition(".")[0]
-    where = f"--vault-name {vault} --name {name}"
-    again = f"the publisher makes it anew: `{command}`"
-    told: dict[Unusable, str] = {
-        "absent": f"it is absent; {again}",
-        "deleted": f"it is deleted and can be recovered: `az keyvault secret recover {where}`",
-        "disabled": f"it is disabled: `az keyvault secret set-attributes {where} --enabled true`"
-        f" enables its newest version; where that is believed stolen, {again}",
-        "expired": f"it is expired; {again}",
-        "not yet valid": f"it is not yet valid: check the clock, and its start: `az keyvault secret show {where}"
-        " --query attributes.notBefore`",
-    }
-    return told[state]

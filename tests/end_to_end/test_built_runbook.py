@@ -1,5 +1,6 @@
 """Built runbooks, run as the sandbox runs them: one file, a Python, and nothing of the source tree importable."""
 
+import ast
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from oci.bundling.bundle import AIM_BYTES, Bundle, bundle
+from oci.bundling.docstrings import without_docstrings
 from oci.bundling.source_tree import read_sources, runbook_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +96,8 @@ def test_unknown_parameter_is_exit_code_2_and_a_result_line(folder: Path, name: 
 
 @pytest.mark.parametrize("name", runbook_names(SOURCES))
 def test_size_is_within_the_limit_and_the_aim(name: str) -> None:
-    assert len(built(name).content) < AIM_BYTES
+    # A fifth of the aim is left, so that growth shows before the aim is missed.
+    assert len(built(name).content) < AIM_BYTES * 4 // 5
 
 
 def test_a_rotation_carries_no_release_manifests_reader() -> None:
@@ -106,8 +109,22 @@ def test_every_module_is_readable_in_the_file() -> None:
     for name in runbook_names(SOURCES):
         bundled = built(name)
         for file in bundled.files:
+            text = SOURCES[file] if file == f"runbooks/{name}.py" else without_docstrings(SOURCES[file])
             if file != "runbook_lib/version.py":
-                assert f"r'''\n{SOURCES[file]}'''" in bundled.text, f"{file} is not plain text in {name}"
+                assert f"r'''\n{text}'''" in bundled.text, f"{file} is not plain text in {name}"
+
+
+def test_nothing_that_is_embedded_reads_a_docstring() -> None:
+    files = {file for name in runbook_names(SOURCES) for file in built(name).files}
+    readers = {"__doc__", "getdoc", "getcomments", "getsource"}
+    named = {
+        (file, name)
+        for file in files
+        for node in ast.walk(ast.parse(SOURCES[file]))
+        for name in (getattr(node, "id", None), getattr(node, "attr", None), getattr(node, "name", None))
+        if name in readers
+    }
+    assert named == set()
 
 
 @pytest.mark.parametrize("python", PYTHONS)

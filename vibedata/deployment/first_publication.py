@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runbook_lib.automation import publication
+from runbook_lib.automation import publication, writing
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.publication import Publication, Wanted
 from runbook_lib.azure.session import AzureSession
@@ -96,7 +96,7 @@ class Bootstrap:
         """The publication's, and to set the variable."""
 
         def set_variable(name: str) -> None:
-            self._account.set_variable(name, self._settings_variable)
+            writing.set_variable(self._account, name, self._settings_variable)
 
         return (*self._publication.actions(), Action(SET, make=set_variable, see=lambda _: self._variable_state()))
 

@@ -15,7 +15,8 @@ from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE
 from oci.release.built import BuiltRelease, read_built_release
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.manifest import Manifest
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError, build, release
 from runbook_lib.release.fetch import place_name, resolve_release
 from runbook_lib.release.hop import ReleasePlace, SignedArtifact, read_release

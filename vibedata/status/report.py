@@ -11,7 +11,7 @@ from typing import Any
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.basics.visible_text import is_visible
 from runbook_lib.component_registry.health_states import HEALTH_STATES
-from runbook_lib.component_registry.rows import registered_component
+from runbook_lib.component_registry.registered import registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
     CREDENTIALS,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from runbook_lib.component_registry.endpoints import endpoint_of
 from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, Availability, ManagedResources, Resource
-from runbook_lib.component_registry.rows import RegisteredComponent
+from runbook_lib.component_registry.registered import RegisteredComponent
 from runbook_lib.component_registry.schema import VANISHED
 from runbook_lib.errors import RunbookError
 from runbook_lib.health.probes.connection import connect

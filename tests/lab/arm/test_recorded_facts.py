@@ -11,6 +11,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.automation import models as m
 
 from lab.names import registry_password
+from runbook_lib.automation import writing
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
@@ -135,7 +136,7 @@ def test_an_error_of_any_form_names_its_code(lab: LabUnderTest, form: str) -> No
     fault: Mapping[str, Any] = {"status": 409, "code": "JobConflict", "form": form}
     lab.fault("status", match={"service": "arm", "path": "/variables/"}, **fault)
     with automation(lab) as account, pytest.raises(RunbookError) as raised:
-        own_account(account).set_variable("v", "x")
+        writing.set_variable(own_account(account), "v", "x")
     assert raised.value.code == "VD-AUTOMATION-008"
     assert "409 JobConflict: Injected by the lab." in raised.value.message
     lab.fault("status", match={"service": "arm"}, **fault)

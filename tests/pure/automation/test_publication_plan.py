@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.automation.account import HeldPackage, HeldRunbook, environment_of
 from runbook_lib.automation.jobs import JobResult
-from runbook_lib.automation.publication import Facts, Wanted, notices, plan, runbook_state
+from runbook_lib.automation.publication import Facts, Wanted, notices, plan
+from runbook_lib.automation.states import runbook_state
 from runbook_lib.automation.trial import shortcoming_of
 from runbook_lib.change import Plan
 from runbook_lib.errors import RunbookError

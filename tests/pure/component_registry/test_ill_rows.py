@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from publisher.custody.key_records import KeyRecord
 from publisher.rotation.record import Rotation, _columns, _rotation
 from runbook_lib.component_registry.health_states import STREAK_LIMIT
-from runbook_lib.component_registry.rows import MAX_INT32, current_release, ill_columns, registered_component
+from runbook_lib.component_registry.registered import MAX_INT32, current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
     COLUMNS,
     COMPONENTS,

@@ -12,10 +12,10 @@ from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import RUNBOOKS, Claim, claims, found
 from runbook_lib.component_registry.endpoints import endpoint_of
 from runbook_lib.component_registry.managed_resources import Resource
+from runbook_lib.component_registry.registered import registered_component
 from runbook_lib.component_registry.rows import (
     GONE_RESOURCE,
     component_row,
-    registered_component,
     resource_rows,
     retry_policy_row,
     schema_row,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.managed_resources import Availability
-from runbook_lib.component_registry.rows import RegisteredComponent, registered_component
+from runbook_lib.component_registry.registered import RegisteredComponent, registered_component
 from runbook_lib.health.observability import ActionGroup, AlertRule, judge_groups, judge_rules
 from runbook_lib.health.probes.choice import Group, judge_resource, probe_of
 from runbook_lib.health.probes.http import HttpTarget, target_of

@@ -70,11 +70,19 @@ def test_holds_what_the_runbook_needs_in_a_fixed_order_and_nothing_else() -> Non
 def test_header_says_where_each_module_begins() -> None:
     built = build(LIBRARY)
     lines = built.text.splitlines()
-    places = re.findall(r"^#   (\S+) +line ([0-9]+)$", built.text, re.MULTILINE)
-    assert [file for file, _ in places] == list(built.files)
-    for file, line in places:
+    places = re.findall(r"^# +([0-9]+)  (\S+)$", built.text, re.MULTILINE)
+    assert [file for _, file in places] == list(built.files)
+    for line, file in places:
         assert lines[int(line) - 2].startswith(f"SOURCES[{file!r}] = r'''")
         assert lines[int(line) - 1].startswith(LIBRARY[file].partition("\n")[0])
+
+
+def test_a_runbook_keeps_its_docstrings_and_the_library_loses_them() -> None:
+    documented = '"""What it is."""\n\n'
+    sources = {**LIBRARY, **{file: documented + LIBRARY[file] for file in ("runbooks/example.py", "runbook_lib/a.py")}}
+    texts = embedded(build(sources))
+    assert texts["runbooks/example.py"] == documented + LIBRARY["runbooks/example.py"]
+    assert texts["runbook_lib/a.py"] == "\n\n" + LIBRARY["runbook_lib/a.py"]
 
 
 def test_version_is_written_into_the_version_module() -> None:

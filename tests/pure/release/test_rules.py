@@ -12,7 +12,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import ReleaseId, version_key
-from runbook_lib.release.rules import check_installable, newer_or_same_version
+from runbook_lib.release.obstacles import check_installable, newer_or_same_version
 from tests.support.manifest_maker import DOCUMENT, VALIDATOR, code_of, document
 
 

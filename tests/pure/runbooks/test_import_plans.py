@@ -11,7 +11,8 @@ from runbook_lib.basics.digest import digest_from_hex, digest_of
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry._import_operation import ImportOperation, failure
 from runbook_lib.container_registry.image_import import ImageImporter, Pace
-from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest, may_follow
+from runbook_lib.container_registry.manifest import Manifest
+from runbook_lib.container_registry.reader import ContainerRegistryReader, may_follow
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.hop import Release, SignedArtifact
 from runbook_lib.release.manifest import parse

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.trust.descriptor import Descriptor
+from runbook_lib.trust.descriptor import MANIFEST_TYPE, Descriptor
 from runbook_lib.trust.envelope import JWS, MAX_ENVELOPE_BYTES
 from runbook_lib.trust.good_signature import (
     MAX_REFUSAL_LENGTH,
@@ -19,7 +19,6 @@ from runbook_lib.trust.good_signature import (
 )
 from runbook_lib.trust.manifest import (
     ARTIFACT_TYPE,
-    MANIFEST_TYPE,
     MAX_SIGNATURE_MANIFEST_BYTES,
     SignatureManifest,
     read_signature_manifest,

@@ -9,6 +9,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.mgmt.automation import AutomationClient
 
+from runbook_lib.automation import writing
 from runbook_lib.automation.account import AutomationAccount, HeldRunbook
 from runbook_lib.automation.publication import Facts, Wanted, plan
 from runbook_lib.azure.settings import Settings, load
@@ -88,7 +89,7 @@ def test_a_refusal_keeps_its_code_wherever_it_stands(
 ) -> None:
     server.play(json_answer(body, status=400))
     with pytest.raises(RunbookError) as refused:
-        account.put_runbook("alpha", kind="Python3", environment="e", location="westeurope")
+        writing.put_runbook(account, "alpha", kind="Python3", environment="e", location="westeurope")
     assert refused.value.code == "VD-AUTOMATION-007"
     assert "RunbookQuotaExceeded: no more of them" in refused.value.detail
 

@@ -7,7 +7,8 @@ import pytest
 from azure.identity import ManagedIdentityCredential
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.manifest import Manifest
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.wire import PUBLISHER
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.http_session import new_session

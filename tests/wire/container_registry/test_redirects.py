@@ -2,7 +2,8 @@
 
 import pytest
 
-from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.manifest import Manifest
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError
 from tests.support.registry_readers import BODY, DIGEST, HERE, TOKEN, code_of
 from tests.support.scripted_server import Answer, ScriptedServer

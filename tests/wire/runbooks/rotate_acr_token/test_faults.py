@@ -8,7 +8,8 @@ import pytest
 
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import RunbookError
-from runbook_lib.vault.publisher_token import SECRET, read_publisher_token
+from runbook_lib.vault.publisher_token import SECRET
+from runbook_lib.vault.token_in_use import read_publisher_token
 from runbooks import rotate_acr_token
 from tests.support.rotation_rig import PHASES, Vault
 from tests.support.running_lab import LabUnderTest

@@ -1,0 +1,49 @@
+"""What packages and runbooks of the account are, as texts that are compared with what a release wants. Pure."""
+
+from collections.abc import Mapping
+
+from runbook_lib.automation.account import HeldPackage, HeldRunbook
+from runbook_lib.basics.digest import digest_from_hex
+from runbook_lib.release.artifacts import PackageSet, Wheel
+
+SUCCEEDED = "Succeeded"
+FAILED = frozenset({"Failed", "Canceled"})
+# Looks at once: each has a runbook's text in memory several times over, and its thread keeps the room.
+LOOKS_AT_ONCE = 4
+
+
+def wheels_to_import(packages: PackageSet, held: Mapping[str, HeldPackage]) -> tuple[Wheel, ...]:
+    """Return the wheels that an environment is to hold: the combined one alone, or each package's own. Pure.
+
+    held: what it holds, by name in small letters. Where a single wheel is there already, or the combined one could not
+    be imported, it is to be the single ones: nothing but the environment itself remembers that.
+    """
+    combined = packages.combined
+    if combined is None:
+        return packages.wheels
+    failed = (found := held.get(combined.distribution.lower())) is not None and found.state in FAILED
+    begun = any(wheel.distribution.lower() in held for wheel in packages.wheels)
+    return packages.wheels if failed or begun else (combined,)
+
+
+def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
+    """Return what a package is: its version once it is provisioned, else its state, None where it is absent.
+
+    Automation returns no content link (azure-rest-api-specs#41604), and maybe no version: the runtime environment is
+    named by the package set's digest, so that a package that is provisioned in it is the one of the set.
+    """
+    if held is None:
+        return None
+    return (held.version or wheel.version) if held.state == SUCCEEDED else held.state
+
+
+def runbook_state(held: HeldRunbook | None) -> str | None:
+    """Return what a runbook is, comparable with `published_state`; None where it was never published."""
+    if held is None or held.sha256 is None:
+        return None
+    return published_state(held.sha256, held.environment)
+
+
+def published_state(sha256: str, environment: str | None) -> str:
+    """Return the state of a runbook that is published with this text (SHA-256, hex) in this runtime environment."""
+    return f"{digest_from_hex(sha256)} in {environment}"

@@ -1,0 +1,79 @@
+"""The publisher's token as it is in use now, or why none is, and the next thing to type."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from runbook_lib.basics.redaction import Redactor
+from runbook_lib.errors import vault
+from runbook_lib.network.listing import bounded
+from runbook_lib.vault.publisher_token import SECRET, PublisherToken, parse_token
+from runbook_lib.vault.secret_in_use import secret_in_use
+
+if TYPE_CHECKING:
+    from azure.keyvault.secrets import KeyVaultSecret, SecretClient
+
+COMMAND = "vibedata rotate-acr-token"
+Unusable = Literal["absent", "deleted", "disabled", "expired", "not yet valid"]
+
+
+def read_publisher_token(secrets: "SecretClient", redactor: Redactor, *, now: datetime) -> PublisherToken:
+    """Return the token in use at `now` (aware); `redactor` knows it from then on.
+
+    Raises RunbookError VD-VAULT-001 (absent, deleted, or every version disabled), VD-VAULT-002 (not JSON
+    `{"username","password"}`), VD-VAULT-003 (expired, or not yet valid), and azure.core's errors.
+    """
+    found = secret_in_use(secrets, SECRET)
+    state = why_none(secrets, SECRET) if found is None else out_of_time(found, now)
+    if state is not None:
+        detail = how_to_mend(state, vault_url=secrets.vault_url, name=SECRET, command=COMMAND)
+        raise (vault.SECRET_MISSING if found is None else vault.SECRET_UNUSABLE).error(detail, target=SECRET)
+    assert found is not None  # noqa: S101 - what is None has a state
+    return replace(parse_token(found.value or "", redactor), version=str(found.properties.version))
+
+
+def why_none(secrets: "SecretClient", name: str) -> Unusable:
+    """Return why a secret has no version in use. Raises azure.core's errors.
+
+    Who may read secrets may not see deleted ones everywhere: such a one is told as absent.
+    """
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    try:
+        if any(True for _ in bounded(secrets.list_properties_of_secret_versions(name), target=name)):
+            return "disabled"
+    except ResourceNotFoundError:
+        pass
+    try:
+        secrets.get_deleted_secret(name)
+    except HttpResponseError as error:
+        if error.status_code not in (403, 404):
+            raise
+        return "absent"
+    return "deleted"
+
+
+def out_of_time(secret: "KeyVaultSecret", now: datetime) -> Unusable | None:
+    """Return why a secret that is enabled cannot be used at `now` (aware); a vault gives its value all the same."""
+    since, until = secret.properties.not_before, secret.properties.expires_on
+    if until is not None and now >= until:
+        return "expired"
+    return "not yet valid" if since is not None and now < since else None
+
+
+def how_to_mend(state: Unusable, *, vault_url: str, name: str, command: str) -> str:
+    """Return what a secret is and the next thing to type. command: with which the publisher makes it anew. Pure."""
+    vault = (urlsplit(vault_url).hostname or "").partition(".")[0]
+    where = f"--vault-name {vault} --name {name}"
+    again = f"the publisher makes it anew: `{command}`"
+    told: dict[Unusable, str] = {
+        "absent": f"it is absent; {again}",
+        "deleted": f"it is deleted and can be recovered: `az keyvault secret recover {where}`",
+        "disabled": f"it is disabled: `az keyvault secret set-attributes {where} --enabled true`"
+        f" enables its newest version; where that is believed stolen, {again}",
+        "expired": f"it is expired; {again}",
+        "not yet valid": f"it is not yet valid: check the clock, and its start: `az keyvault secret show {where}"
+        " --query attributes.notBefore`",
+    }
+    return told[state]
