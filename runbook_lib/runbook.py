@@ -27,7 +27,7 @@ from runbook_lib.network.trouble import once_in_a_while
 from runbook_lib.operations_log.entries import no_events
 from runbook_lib.operations_log.events import TABLE, Entry, RunIdentity
 from runbook_lib.operations_log.journal import Journal
-from runbook_lib.permissions import Permission
+from runbook_lib.permissions.model import Permission
 from runbook_lib.run.output import JobOutput, library_messages
 from runbook_lib.run.parameters import CommonParameters, HelpWanted, help_text, parse
 from runbook_lib.run.result import Report, RunResult, failure_of, no_report

@@ -37,7 +37,9 @@ from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
-from runbook_lib.permissions import IMPORT_IMAGES, READ_RESOURCES, WRITE_TABLES
+from runbook_lib.permissions.images import IMPORT_IMAGES
+from runbook_lib.permissions.storage import WRITE_TABLES
+from runbook_lib.permissions.watching import READ_RESOURCES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report

@@ -55,7 +55,9 @@ from runbook_lib.health.schedule import RunbookSchedule
 from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
-from runbook_lib.permissions import MAKE_SCHEDULES, READ_ALERTS, READ_RESOURCES, WRITE_TABLES
+from runbook_lib.permissions.automation_account import MAKE_SCHEDULES
+from runbook_lib.permissions.storage import WRITE_TABLES
+from runbook_lib.permissions.watching import READ_ALERTS, READ_RESOURCES
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.release.stored import stored_release
 from runbook_lib.run.parameters import CommonParameters

@@ -13,7 +13,7 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader
 from runbook_lib.context import Context
-from runbook_lib.permissions import IMPORT_IMAGES
+from runbook_lib.permissions.images import IMPORT_IMAGES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import Pin
 from runbook_lib.runbook import Runbook, main

@@ -19,7 +19,8 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader, custo
 from runbook_lib.context import Context
 from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import run
-from runbook_lib.permissions import IMPORT_IMAGES, READ_RETENTION
+from runbook_lib.permissions.images import IMPORT_IMAGES
+from runbook_lib.permissions.storage import READ_RETENTION
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import place_name, resolve_release
 from runbook_lib.release.hop import Release, SignedArtifact, read_release

@@ -13,20 +13,12 @@ from dataclasses import dataclass
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
-from runbook_lib.permissions import (
-    EVERY_RUNBOOK,
-    IMPORT_IMAGES,
-    LINK_BLOBS,
-    MAKE_SCHEDULES,
-    PUBLISH,
-    READ_ALERTS,
-    READ_RESOURCES,
-    READ_RETENTION,
-    RUN_TRIALS,
-    USE_WRAPPING_KEY,
-    WRITE_SECRETS,
-    WRITE_TABLES,
-)
+from runbook_lib.permissions.automation_account import MAKE_SCHEDULES, PUBLISH, RUN_TRIALS
+from runbook_lib.permissions.credentials import USE_WRAPPING_KEY, WRITE_SECRETS
+from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
+from runbook_lib.permissions.images import IMPORT_IMAGES
+from runbook_lib.permissions.storage import LINK_BLOBS, READ_RETENTION, WRITE_TABLES
+from runbook_lib.permissions.watching import READ_ALERTS, READ_RESOURCES
 from runbook_lib.preflight.finding import Finding, unknown
 from runbook_lib.preflight.permission_checks import check_permissions
 from runbook_lib.preflight.service_checks import check_services

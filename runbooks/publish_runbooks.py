@@ -16,7 +16,9 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, Plan
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
-from runbook_lib.permissions import IMPORT_IMAGES, LINK_BLOBS, PUBLISH
+from runbook_lib.permissions.automation_account import PUBLISH
+from runbook_lib.permissions.images import IMPORT_IMAGES
+from runbook_lib.permissions.storage import LINK_BLOBS
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts, script_of
 from runbook_lib.release.files import ArtifactBlobs
 from runbook_lib.release.installed import ReleaseParameters, installed_release

@@ -16,7 +16,8 @@ from runbook_lib.container_registry.reader import publisher_reader
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, container_registry, run, vault
 from runbook_lib.errors import rotation as rotation_errors
-from runbook_lib.permissions import USE_WRAPPING_KEY, WRITE_SECRETS, WRITE_TABLES
+from runbook_lib.permissions.credentials import USE_WRAPPING_KEY, WRITE_SECRETS
+from runbook_lib.permissions.storage import WRITE_TABLES
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.rotation import runbook as rotation
 from runbook_lib.rotation.parameters import RotationParameters

@@ -25,7 +25,8 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
 from runbook_lib.errors import automation
-from runbook_lib.permissions import IMPORT_IMAGES, RUN_TRIALS
+from runbook_lib.permissions.automation_account import RUN_TRIALS
+from runbook_lib.permissions.images import IMPORT_IMAGES
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest

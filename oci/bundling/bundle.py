@@ -2,8 +2,8 @@
 
 Every module is a raw string that begins at a line's start, so that the file reads like the modules one after the other;
 the text of oci/bundling/loader.py makes them importable. Only a module that is imported costs its compilation. The
-library's modules are embedded without their docstrings:
-docs/decisions/0040-a-built-runbook-holds-its-library-without-docstrings.md.
+library's modules are embedded without docstrings and comments:
+docs/decisions/0040-a-built-runbook-holds-its-library-without-docstrings-and-comments.md.
 """
 
 import re
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oci.bundling.closure import LIBRARY, RUNBOOKS, closure, not_bundled
+from oci.bundling.comments import without_comments
 from oci.bundling.docstrings import without_docstrings
 from oci.bundling.unseen import first_unseen
 from runbook_lib.errors import build
@@ -29,8 +30,8 @@ _HEADER = """\
 # Vibedata runbook {name}, version {version}.
 # Built by `vibedata build`, the same for anyone who builds the same commit: edit its sources, not this file.
 # It holds the runbook, then the library modules that it needs, then the loader that makes them importable. Its packages
-# are in the runtime environment. The docstrings of the library are left out, and their lines are empty: a traceback's
-# line numbers are those of the sources. The release's provenance names the commit that has them whole.
+# are in the runtime environment. The library's docstrings and comments are left out, and their lines are empty: the
+# line numbers of a traceback are those of the sources. The release's provenance names the commit that has them whole.
 #
 #   line  file
 """
@@ -97,11 +98,16 @@ def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
     needed = closure(f"{RUNBOOKS}/{name}.py", sources)
     own, *library = needed.files
     texts = {own: sources[own]}
-    texts |= {file: without_docstrings(_versioned(file, sources[file], version)) for file in library}
+    texts |= {file: bare(_versioned(file, sources[file], version)) for file in library}
     text = _render(name, version=version, texts=texts, loader=sources[LOADER_FILE])
     if (size := len(text.encode())) > MAX_BYTES:
         raise build.RUNBOOK_TOO_LARGE.error(f"{size} bytes", target=name)
     return Bundle(name=name, text=text, files=needed.files, foreign=needed.foreign)
+
+
+def bare(text: str) -> str:
+    """Return a library module's text as a runbook embeds it."""
+    return without_comments(without_docstrings(text))
 
 
 def _versioned(file: str, text: str, version: str) -> str:

@@ -16,7 +16,7 @@ from runbook_lib.azure.session import AzureSession
 from runbook_lib.azure.settings import Settings
 from runbook_lib.errors import deployment
 from runbook_lib.network.failures import as_runbook_error
-from runbook_lib.permissions import Permission, Resource
+from runbook_lib.permissions.model import Permission, Resource
 from runbook_lib.preflight.finding import Finding, bad, good, unknown
 from runbook_lib.preflight.rights import Denial, Grant, denial_of, denied, grant_of, lacking
 

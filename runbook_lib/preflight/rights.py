@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import azure
-from runbook_lib.permissions import Permission
+from runbook_lib.permissions.model import Permission
 
 # Of a deny assignment: it is for everybody but those whom it excludes.
 EVERYBODY = "00000000-0000-0000-0000-000000000000"

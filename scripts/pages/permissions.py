@@ -4,14 +4,15 @@ import importlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from runbook_lib.permissions import EVERY_RUNBOOK, Permission
+from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
+from runbook_lib.permissions.model import Permission
 
 PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 HEAD = """\
 # Permissions of vibedata-uami
 
 `python -m scripts.pages.permissions` writes this page from what the runbooks declare (`Runbook.permissions`, with the
-actions of `runbook_lib/permissions.py`). A test runs each runbook with exactly these actions: it succeeds with them,
+actions of `runbook_lib/permissions/`). A test runs each runbook with exactly these actions: it succeeds with them,
 and fails without them.
 
 A role is assigned at the resource that the column "on" names. [operators.md](operators.md) says what else must be

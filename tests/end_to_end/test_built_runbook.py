@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from oci.bundling.bundle import AIM_BYTES, Bundle, bundle
-from oci.bundling.docstrings import without_docstrings
+from oci.bundling.bundle import AIM_BYTES, Bundle, bare, bundle
 from oci.bundling.source_tree import read_sources, runbook_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +108,7 @@ def test_every_module_is_readable_in_the_file() -> None:
     for name in runbook_names(SOURCES):
         bundled = built(name)
         for file in bundled.files:
-            text = SOURCES[file] if file == f"runbooks/{name}.py" else without_docstrings(SOURCES[file])
+            text = SOURCES[file] if file == f"runbooks/{name}.py" else bare(SOURCES[file])
             if file != "runbook_lib/version.py":
                 assert f"r'''\n{text}'''" in bundled.text, f"{file} is not plain text in {name}"
 

@@ -6,7 +6,8 @@ import pytest
 
 from lab.authorization.roles import ROLES, Role
 from lab.authorization.state import matches
-from runbook_lib.permissions import EVERY_RUNBOOK, Permission
+from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
+from runbook_lib.permissions.model import Permission
 from scripts.pages import permissions as permissions_page
 from tests.end_to_end.deployed import Deployed
 from tests.support.permissions import asked, grant

@@ -6,7 +6,7 @@ from typing import Any
 
 from azure.core.rest import HttpRequest
 
-from runbook_lib.permissions import Permission
+from runbook_lib.permissions.model import Permission
 from tests.support.automation import Automation
 
 API_VERSION = "2022-04-01"

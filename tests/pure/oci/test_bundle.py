@@ -77,8 +77,8 @@ def test_header_says_where_each_module_begins() -> None:
         assert lines[int(line) - 1].startswith(LIBRARY[file].partition("\n")[0])
 
 
-def test_a_runbook_keeps_its_docstrings_and_the_library_loses_them() -> None:
-    documented = '"""What it is."""\n\n'
+def test_a_runbook_keeps_its_words_and_the_library_loses_them() -> None:
+    documented = '"""What it is."""\n# Why.\n'
     sources = {**LIBRARY, **{file: documented + LIBRARY[file] for file in ("runbooks/example.py", "runbook_lib/a.py")}}
     texts = embedded(build(sources))
     assert texts["runbooks/example.py"] == documented + LIBRARY["runbooks/example.py"]
@@ -177,7 +177,7 @@ def test_an_import_that_no_package_offers_is_refused() -> None:
 
 def test_a_built_runbook_beyond_the_limit_is_refused() -> None:
     with pytest.raises(RunbookError) as caught:
-        build({**LIBRARY, "runbook_lib/a.py": "# " + "x" * bundle.MAX_BYTES + "\n"})
+        build({**LIBRARY, "runbook_lib/a.py": f"X = '{'x' * bundle.MAX_BYTES}'\n"})
     assert caught.value.code == "VD-BUILD-003"
 
 

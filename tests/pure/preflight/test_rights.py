@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lab.authorization import state
 from runbook_lib.errors import RunbookError
-from runbook_lib.permissions import Permission
+from runbook_lib.permissions.model import Permission
 from runbook_lib.preflight.permission_checks import Rights, judge
 from runbook_lib.preflight.rights import EVERYBODY, Denial, Grant, denial_of, grant_of, lacking, matches
 

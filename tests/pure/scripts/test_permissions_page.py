@@ -4,7 +4,8 @@ import pytest
 
 from lab.authorization.roles import ROLES
 from lab.authorization.state import Action, grants
-from runbook_lib.permissions import EVERY_RUNBOOK, Permission
+from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
+from runbook_lib.permissions.model import Permission
 from scripts.pages import permissions as permissions_page
 
 DECLARED: set[Permission] = {*EVERY_RUNBOOK}.union(*permissions_page.declared().values())

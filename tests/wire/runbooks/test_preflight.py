@@ -9,7 +9,8 @@ from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobServiceClient
 
-from runbook_lib.permissions import IMPORT_IMAGES, WRITE_TABLES
+from runbook_lib.permissions.images import IMPORT_IMAGES
+from runbook_lib.permissions.storage import WRITE_TABLES
 from runbooks.preflight import NEEDED, RUNBOOK
 from scripts.pages.permissions import declared
 from tests.support.automation import Automation

@@ -1,0 +1,32 @@
+"""What a permission is: the actions of one built-in role on one resource that a runbook needs."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Resource = Literal[
+    "managed resource group",
+    "storage account",
+    "Key Vault",
+    "container registry",
+    "Automation account",
+    "data collection rule",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """What a runbook may do to one kind of resource.
+
+    Attributes:
+        on: the resource at which the role is assigned.
+        role: the built-in role that gives all actions.
+        purpose: what the runbook does with it, for the page and for whoever assigns the role.
+        actions: actions on the resource itself, as Azure names them.
+        data_actions: actions on the resource's data.
+    """
+
+    on: Resource
+    role: str
+    purpose: str
+    actions: tuple[str, ...] = ()
+    data_actions: tuple[str, ...] = ()
