@@ -1,7 +1,7 @@
-"""Every failure that a user can meet: one module for each area, and the error that carries an entry of it.
+"""Every failure that a user can meet: one module for each area, and the error class that carries an entry.
 
-A module imports the areas whose failures it raises, so that a built runbook holds no others. All areas together are in
-`catalogue`, for pages, tests and whoever looks up a code.
+A module imports only the areas whose failures it raises, so that a built runbook holds no others. `catalogue` has all
+areas together, for pages, for tests, and to look up a code.
 """
 
 from runbook_lib.errors.entry import EXIT_FAILED, EXIT_USAGE, ErrorEntry, RefusedSigner, RunbookError
