@@ -51,7 +51,7 @@ class Customer:
     release: Path
 
     def run(self, runbook: str, **parameters: object) -> JobRun:
-        """Run a job to its end. Raises CommandError where the runbook failed."""
+        """Run a job to its end. Raises CommandError if the runbook failed."""
         job = run_job(self.session, runbook, parameters, lambda _line: None)
         result = result_of(job)
         if result["status"] == "failed":

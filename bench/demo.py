@@ -53,7 +53,7 @@ def measure(report: Report) -> list[Figure]:
 
 
 def _make_demo(folder: Path, environ: Mapping[str, str]) -> None:
-    """Run it; all that it started in its session is ended, whatever happens. Raises CommandError where it fails."""
+    """Run it; all that it started in its session is ended, whatever happens. Raises CommandError if it fails."""
     process = subprocess.Popen(
         ["make", "demo"],  # noqa: S607
         cwd=folder,

@@ -17,7 +17,7 @@ RESULTS = Path(__file__).resolve().parent / "results.json"
 class Figure:
     """One figure.
 
-    value, aim, limit: in `unit` (empty: a ratio, or a count). aim and limit are upper bounds, None where there is none;
+    value, aim, limit: in `unit` (empty: a ratio, or a count). aim and limit are upper bounds, None if there is none;
     the limit is Azure's. note: what was measured, and where it went.
     """
 

@@ -63,7 +63,7 @@ class Facts:
 
     signed: whether the build has a signature.
     missing_images: those that the release pins and the container registry lacks. version: of this release;
-    latest_version: of the one that `latest` points to, None where that is none.
+    latest_version: of the one that `latest` points to, None if that is none.
     """
 
     wanted: Sequence[Place]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def partition_of(tables: "TableServiceClient", table: str, partition: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows of a partition in the order of their keys; none where there is no such table."""
+    """Yield the rows of a partition in the order of their keys; none if there is no such table."""
     from azure.core.exceptions import ResourceNotFoundError
 
     rows = tables.get_table_client(table).query_entities(
@@ -50,7 +50,7 @@ def change_if_unchanged(
     """Set columns of a row, and return whether it was still the version that `etag` names.
 
     A write that lost its answer is sent again and finds the row changed, by itself: then the row has these columns.
-    Raises ResourceNotFoundError where there is no such row.
+    Raises ResourceNotFoundError if there is no such row.
     """
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError

@@ -83,7 +83,7 @@ class NoChange:
 class Plan:
     """What a runbook wants done. No change means that nothing is to be done.
 
-    Raises ValueError where two changes do the same to the same target: they would race.
+    Raises ValueError if two changes do the same to the same target: they would race.
     """
 
     changes: tuple[Change, ...] = ()

@@ -14,7 +14,7 @@ class Context(AzureSession):
 
     run_id: a UUID of this run alone. correlation_id: of the deployment that started it. record: writes an event of what
     was observed, unless the run only plans and has no log. deliver_log: sends what the operations log has so far, and
-    returns why ingestion did not take it: "" where it did, None where there is no log.
+    returns why ingestion did not take it: "" if it did, None if there is no log.
     """
 
     output: JobOutput

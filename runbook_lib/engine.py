@@ -2,7 +2,7 @@
 
 1. Stages run in order; the changes of a stage run side by side, each in a thread.
 2. After its action's `make`, `see` reads a change back. It is done when that equals `change.after`, and only then.
-3. Where `make` failed, `see` comes all the same: a lost answer to a write that was carried out is recognised by
+3. If `make` failed, `see` comes all the same: a lost answer to a write that was carried out is recognised by
    looking, not by hoping. If the change is not there and the answer was lost, it is made again, within the network
    retry policy. Any other failure stands: what is refused today is refused again.
 4. A failure leaves the others of its stage alone; later stages are skipped. Every failure is reported.
@@ -68,7 +68,7 @@ class Work:
             raise ValueError("two actions are of one kind")
 
     def action_of(self, change: Change) -> Action[Any]:
-        """Return the action that makes a change. Raises ValueError where there is none."""
+        """Return the action that makes a change. Raises ValueError if there is none."""
         for action in self.actions:
             if action.kind.is_of(change):
                 return action

@@ -164,7 +164,7 @@ def _found(context: Context, managed: ManagedResources, claimed: Sequence[Claim]
 
 
 def _texts(context: Context, names: set[str]) -> dict[str, str]:
-    """Return the SHA-256 (hex) of runbooks' published texts, by resource name; none where it was never published."""
+    """Return the SHA-256 (hex) of runbooks' published texts, by resource name; none if it was never published."""
     if not names:
         return {}
     account = AutomationAccount(client=context.clients.automation, settings=context.settings)

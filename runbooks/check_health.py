@@ -1,7 +1,7 @@
 """Probe every component of the component registry, and record its health.
 
-A component that is ill is what this runbook is there to find, and no failure of it: it fails only where it could not
-look, or not record what it saw, or where the recorded release in artifact storage is not the publisher's. Nobody's
+A component that is ill is what this runbook is there to find, and no failure of it: it fails only if it could not
+look, or not record what it saw, or if the recorded release in artifact storage is not the publisher's. Nobody's
 health comes from that release, so health is looked at and recorded all the same, and the run fails at its end. Beside
 the components it looks at what watches over them: that the operations log takes events, that alert rules are on and
 lead to somebody, and that a schedule starts the next check.
@@ -76,9 +76,9 @@ class Facts:
     """What check_health found.
 
     entities: table Components, by target (`type/name`). seen: what was seen of each target this time. depends_on: by
-    target. policy: None where none is recorded. schedule: what starts the next check. checked_at: RFC 3339. manifest:
-    of the release that is recorded, None where that cannot be read or nothing is to be told. refusal: why that release
-    is not believed, None where it is, or is not known.
+    target. policy: None if none is recorded. schedule: what starts the next check. checked_at: RFC 3339. manifest:
+    of the release that is recorded, None if that cannot be read or nothing is to be told. refusal: why that release
+    is not believed, None if it is, or is not known.
     """
 
     entities: Mapping[str, Entity]
@@ -165,7 +165,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
 
 
 def _registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
-    """Raises RunbookError VD-HEALTH-001, and VD-COMPONENT-003 where a newer runbook has written the registry."""
+    """Raises RunbookError VD-HEALTH-001, and VD-COMPONENT-003 if a newer runbook has written the registry."""
     from azure.core.exceptions import ResourceNotFoundError
 
     tables.recorded(SCHEMA)

@@ -30,7 +30,7 @@ class Facts:
     """What import_images found.
 
     pins: what the release pins, each once, by `repository:tag`. found: the digests that the customer's tags have (None:
-    absent). importer: None where nothing is to be imported.
+    absent). importer: None if nothing is to be imported.
     """
 
     version: str

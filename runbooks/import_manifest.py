@@ -154,7 +154,7 @@ def _seen_signature(
 def _signature_at(customer: ContainerRegistryReader, signature: VerifiedRelease) -> str | None:
     """Return the signature's digest where the customer's container registry has it whole, and knows what it is of.
 
-    Raises RunbookError VD-REGISTRY-005 where it has other bytes.
+    Raises RunbookError VD-REGISTRY-005 if it has other bytes.
     """
     digest = signature.signature_digest
     listed = list_referrers(customer, REPOSITORY, signature.digest, ARTIFACT_TYPE)
@@ -249,7 +249,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
 
 
 def _store(facts: Facts, part: str, content: bytes) -> Change:
-    """A part that is there is as it should be, also where it is another good signature."""
+    """A part that is there is as it should be, also if it is another good signature."""
     after = _digest(content)
     return STORE.change(part, _target(facts, part), None if part in facts.missing else after, after)
 

@@ -44,7 +44,7 @@ class Parameters(RotationParameters):
         self.expires_at()
 
     def expires_at(self) -> datetime | None:
-        """Return when the token ends, None where the publisher does not say. Raises RunbookError VD-PARAM-002."""
+        """Return when the token ends, None if the publisher does not say. Raises RunbookError VD-PARAM-002."""
         if not self.expires:
             return None
         try:

@@ -57,7 +57,7 @@ def run_job(
 def _why_refused(account: AutomationAccount, runbook: str, refused: RunbookError) -> RunbookError:
     """Look why a job was not started, and return the error that says so; `refused` where nothing is wrong with it.
 
-    Raises RunbookError VD-AUTOMATION-001 where there is no such account, and azure.core's errors.
+    Raises RunbookError VD-AUTOMATION-001 if there is no such account, and azure.core's errors.
     """
     account.location()
     names = sorted(

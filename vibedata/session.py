@@ -17,7 +17,7 @@ from runbook_lib.network.trouble import once_in_a_while
 def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
     """Return a session from the environment's VIBEDATA_* settings.
 
-    Raises RunbookError VD-SETTINGS-* where a setting is missing or malformed, VD-IDENTITY-* where there is no identity.
+    Raises RunbookError VD-SETTINGS-* if a setting is missing or malformed, VD-IDENTITY-* where there is no identity.
     """
     environment = os.environ if environ is None else environ
     settings = load({}, environment, None)

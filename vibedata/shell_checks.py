@@ -40,7 +40,7 @@ LAB_CONNECT_SECONDS = 2.0
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ` - did you mean '...'?` with the known word that is most like `word`; "" where none is."""
+    """Return ` - did you mean '...'?` with the known word that is most like `word`; "" if none is."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=ALIKE)
     return f" - did you mean '{found[0]}'?" if found else ""
 
@@ -59,7 +59,7 @@ def warn_of_variables(environ: Mapping[str, str]) -> None:
 
 
 def require_lab(environ: Mapping[str, str]) -> None:
-    """Where the shell points at a lab, see that it is there. Raises RunbookError VD-NET-001 where it is not.
+    """If the shell points at a lab, see that it is there. Raises RunbookError VD-NET-001 if it is not.
 
     An address of this machine that refuses connections is a lab that has ended; a silent one is left to the command.
     """

@@ -54,7 +54,7 @@ class Streams:
 
     @property
     def lost(self) -> OSError | None:
-        """Why output was lost that somebody wants; None where none was, or where its reader has gone by itself."""
+        """Why output was lost that somebody wants; None if none was, or if its reader has gone by itself."""
         lost = self._stdout.lost if self._stdout is not None else None
         return None if lost is None or lost.errno == errno.EPIPE else lost
 

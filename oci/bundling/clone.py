@@ -61,9 +61,9 @@ class Clone:
 
 
 def clone_at(folder: Path) -> Clone | None:
-    """Return the clone that `folder` is the top of, None where it is none, or one without any commit.
+    """Return the clone that `folder` is the top of, None if it is none, or one without any commit.
 
-    Raises RunbookError VD-BUILD-009 where there is one, and git is not there or does not read it.
+    Raises RunbookError VD-BUILD-009 if there is one, and git is not there or does not read it.
     """
     if not os.path.lexists(folder / ".git"):
         return None

@@ -123,7 +123,7 @@ def _lines(content: bytes) -> bytes:
 def release_time(root: Path, environ: Mapping[str, str]) -> datetime:
     """Return when a release was made: SOURCE_DATE_EPOCH (reproducible-builds.org) if set, else the commit's time.
 
-    Raises RunbookError VD-BUILD-008 where there is neither, or it is no time that a release can have; -009 as
+    Raises RunbookError VD-BUILD-008 if there is neither, or it is no time that a release can have; -009 as
     `commit_of` does.
     """
     seconds, said = environ.get("SOURCE_DATE_EPOCH", ""), "SOURCE_DATE_EPOCH"

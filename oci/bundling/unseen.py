@@ -48,6 +48,6 @@ def is_unseen(character: str) -> bool:
 
 
 def first_unseen(text: str, *, allowed: str = "") -> int | None:
-    """Return where in a text the first unseen character stands, None where there is none. allowed: those that may."""
+    """Return where in a text the first unseen character stands, None if there is none. allowed: those that may."""
     found = {character for character in set(text) - set(allowed) if is_unseen(character)}
     return next((place for place, character in enumerate(text) if character in found), None) if found else None

@@ -101,7 +101,7 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         return True
 
     def manifest_digest(self, repository: str, reference: str) -> str | None:
-        """Return the digest of what a tag or digest points to, None where there is none."""
+        """Return the digest of what a tag or digest points to, None if there is none."""
         return self._reader.digest_of(repository, reference)
 
     def send_blob(self, repository: str, path: Path, descriptor: Descriptor) -> None:
@@ -148,7 +148,7 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         self._taken(repository, self._put_manifest(repository, reference, content, {"Content-Type": media_type}))
 
     def get(self, repository: str, path: str, *, accept: str) -> Answer | None:
-        """Return the answer to a GET of an index below a repository, None where it is absent."""
+        """Return the answer to a GET of an index below a repository, None if it is absent."""
         answer = self._send("GET", repository, self._url(repository, path), b"", {"Accept": accept})
         if answer.status == ABSENT:
             return None

@@ -72,7 +72,7 @@ def write_file(path: Path, content: bytes, *, what: str) -> None:
 
 
 def _mode_of(name: str, folder: int) -> int | None:
-    """Return the mode of the file that is to be replaced, None where there is none."""
+    """Return the mode of the file that is to be replaced, None if there is none."""
     try:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

@@ -41,7 +41,7 @@ class CallbackKeys:
     def find(self, *, path: str, key_id: str) -> bytes | None:
         """Return the key if it is the path's instance's and accepted now.
 
-        Raises SignatureRefusedError where the path has not the form of PATH, and UnavailableError: a key that is
+        Raises SignatureRefusedError if the path has not the form of PATH, and UnavailableError: a key that is
         accepted and cannot be read is an outage, as the vault's reads may lag behind its writes.
         """
         found = PATH.fullmatch(path.removeprefix(self._base_path)) if path.startswith(self._base_path) else None

@@ -23,7 +23,7 @@ KeyState = Literal["pending", "current", "previous", "retired", "revoked"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
-    """One key of one instance. created_at, promoted_at, accept_until: RFC 3339 texts, "" where not so (yet).
+    """One key of one instance. created_at, promoted_at, accept_until: RFC 3339 texts, "" if not so (yet).
 
     etag: which version of the row was read, "" for a key that is not recorded yet.
     """
@@ -54,14 +54,14 @@ class KeyRecord:
 
 
 class HmacKeys:
-    """The table; for use by many threads. Raises azure.core's errors where the service cannot be reached, fails, or
+    """The table; for use by many threads. Raises azure.core's errors if the service cannot be reached, fails, or
     refuses the identity."""
 
     def __init__(self, tables: "TableServiceClient") -> None:
         self._tables = tables
 
     def read(self, instance_id: str, key_id: str) -> KeyRecord | None:
-        """Return a key's record, None where there is none. Any text may be asked for."""
+        """Return a key's record, None if there is none. Any text may be asked for."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -74,13 +74,13 @@ class HmacKeys:
         return [_record(entity) for entity in partition_of(self._tables, TABLE, instance_id)]
 
     def add(self, record: KeyRecord) -> bool:
-        """Record a new key; False where it is recorded already, which is left as it is."""
+        """Record a new key; False if it is recorded already, which is left as it is."""
         return insert_if_absent(self._tables, TABLE, record.instance_id, record.key_id, _columns(record))
 
     def change(self, record: KeyRecord) -> bool:
-        """Record what has become of a key that was read; False where somebody has changed it since: nothing is changed.
+        """Record what has become of a key that was read; False if somebody has changed it since: nothing is changed.
 
-        Raises ResourceNotFoundError where it is not recorded.
+        Raises ResourceNotFoundError if it is not recorded.
         """
         return change_if_unchanged(
             self._tables, TABLE, record.instance_id, record.key_id, _columns(record), etag=record.etag

@@ -37,7 +37,7 @@ class KeyCustody:
     def keep(self, instance_id: str, key_id: str, key: bytes) -> None:
         """Store a key under an id that has none yet, and wait until it can be read.
 
-        Raises RunbookError VD-ROTATION-033 where it cannot be read after VISIBLE_SECONDS.
+        Raises RunbookError VD-ROTATION-033 if it cannot be read after VISIBLE_SECONDS.
         """
         name = secret_name(instance_id, key_id)
         self._secrets.set_secret(
@@ -53,9 +53,9 @@ class KeyCustody:
             self._clock.sleep(LOOK_SECONDS)
 
     def read(self, instance_id: str, key_id: str) -> bytes | None:
-        """Return a key's bytes, None where there is none that can be read: absent, deleted or disabled.
+        """Return a key's bytes, None if there is none that can be read: absent, deleted or disabled.
 
-        Raises RunbookError VD-ROTATION-032 where the secret is no key. Nothing of a value may enter a message.
+        Raises RunbookError VD-ROTATION-032 if the secret is no key. Nothing of a value may enter a message.
         """
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 

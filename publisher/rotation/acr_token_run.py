@@ -83,7 +83,7 @@ class AcrTokenRotation:
         return acr_token_rotation.preview(self._request, self.observe())
 
     def observe(self) -> Facts:
-        """Read the publisher's record and the token. Raises RunbookError VD-ROTATION-035 where there is no token."""
+        """Read the publisher's record and the token. Raises RunbookError VD-ROTATION-035 if there is no token."""
         newest = self._rotation.newest()
         self._rotation.take_up(newest)
         passwords = self._passwords()

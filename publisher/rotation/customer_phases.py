@@ -61,7 +61,7 @@ class CustomerPhases:
     def run(self, rotation: Rotation, phase: str, **parameters: Any) -> Rotation:
         """Run a phase, record how far the customer's side is by its report, and return the record.
 
-        Raises PhaseError where the phase fails, also when it was tried again; RunbookError VD-ROTATION-034 where
+        Raises PhaseError if the phase fails, also when it was tried again; RunbookError VD-ROTATION-034 where
         another rotation has taken the place of this one meanwhile.
         """
         given = {"phase": phase, **parameters}

@@ -19,7 +19,7 @@ MAX_GIVEN_UP = 20
 
 
 class DrivenRotation:
-    """One run's rotation of one instance. Raises azure.core's errors where the records cannot be reached.
+    """One run's rotation of one instance. Raises azure.core's errors if the records cannot be reached.
 
     Parameters: records; instance_id; request; clock; random.
     """

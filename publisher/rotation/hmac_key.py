@@ -48,7 +48,7 @@ GRACE_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """A change to a key's record. state: afterwards. accept_until: RFC 3339, "" where that is not what is changed."""
+    """A change to a key's record. state: afterwards. accept_until: RFC 3339, "" if that is not what is changed."""
 
     key_id: str
     state: KeyState

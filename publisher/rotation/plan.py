@@ -67,7 +67,7 @@ class Step:
 def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
     """Return whether a new rotation is to be begun. driven: the id of the rotation that this run drives already.
 
-    Raises RunbookError VD-ROTATION-036 where the rotation that is to be given up is not open, nor given up already for
+    Raises RunbookError VD-ROTATION-036 if the rotation that is to be given up is not open, nor given up already for
     the one that is.
     """
     if driven:

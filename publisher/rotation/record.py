@@ -54,7 +54,7 @@ class Rotation:
     wrapped, wrapping_key_version, expires: the credential on its way, as phase stage takes it. It is encrypted for the
     customer's vault, which alone can read it; "" for none, and once the customer is seen to use it. delivery: the
     SHA-256 of what was sent last, by which the customer's side knows it among whatever else is staged there; it stays,
-    and so does when the credential expires ("" where it does not).
+    and so does when the credential expires ("" if it does not).
 
     etag: which version of the row was read, "" for a rotation that is not recorded yet.
     """
@@ -97,7 +97,7 @@ class RotationRecords:
     def newest(self, instance_id: str) -> Rotation | None:
         """Return an instance's last rotation, open or not; None before the first.
 
-        Raises RunbookError VD-ROTATION-040 where its row is not of its form.
+        Raises RunbookError VD-ROTATION-040 if its row is not of its form.
         """
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -116,13 +116,13 @@ class RotationRecords:
         return None if entity is None else _rotation(entity)
 
     def begin(self, rotation: Rotation) -> bool:
-        """Record a new rotation under its number; False where another has it."""
+        """Record a new rotation under its number; False if another has it."""
         return insert_if_absent(
             self._tables, self._table, rotation.instance_id, _row(rotation.number), _columns(rotation)
         )
 
     def change(self, rotation: Rotation) -> bool:
-        """Record how far a rotation is; False where somebody has changed it since it was read: nothing is changed."""
+        """Record how far a rotation is; False if somebody has changed it since it was read: nothing is changed."""
         return change_if_unchanged(
             self._tables,
             self._table,

@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPackage:
-    """A package of a runtime environment. version: None where Automation does not say. error: why its import failed."""
+    """A package of a runtime environment. version: None if Automation does not say. error: why its import failed."""
 
     state: str
     version: str | None
@@ -58,7 +58,7 @@ class HeldPackage:
 class HeldRunbook:
     """A runbook as the account has it.
 
-    kind: its type. sha256: of the published text, hex, None where it was never published. in_edit: there is a draft.
+    kind: its type. sha256: of the published text, hex, None if it was never published. in_edit: there is a draft.
     ours: the suite made it.
     """
 
@@ -78,7 +78,7 @@ class AutomationAccount:
     """One account; for use by many threads.
 
     Raises RunbookError VD-AUTOMATION-001 (there is no such account), -007 (at a limit), -008 (refused otherwise), and
-    azure.core's errors where ARM cannot be reached, fails, throttles, or refuses the identity.
+    azure.core's errors if ARM cannot be reached, fails, throttles, or refuses the identity.
     """
 
     def __init__(self, *, client: "AutomationClient", settings: Settings) -> None:
@@ -86,7 +86,7 @@ class AutomationAccount:
         self.at = (settings.resource_group, settings.automation_account)
 
     def location(self) -> str:
-        """Return the Azure region of the account. Raises VD-AUTOMATION-001 where there is no account."""
+        """Return the Azure region of the account. Raises VD-AUTOMATION-001 if there is no account."""
         account = _found(lambda: self.client.automation_account.get(*self.at))
         if account is None or account.location is None:
             raise automation.ACCOUNT_UNUSABLE.error("it is not there", target=self.at[1])
@@ -110,7 +110,7 @@ class AutomationAccount:
             self.client.runtime_environments.create(*self.at, name, body)
 
     def packages(self, environment: str) -> Mapping[str, HeldPackage]:
-        """Return the packages of a runtime environment, by name in small letters; none where it does not exist."""
+        """Return the packages of a runtime environment, by name in small letters; none if it does not exist."""
         listed = self.client.package.list_by_runtime_environment(*self.at, environment)
         found = _found(lambda: list(bounded(listed, target=environment)))
         return {str(package.name).lower(): _held_package(package.properties) for package in found or ()}

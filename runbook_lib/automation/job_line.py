@@ -22,7 +22,7 @@ _SHOWN_CHARACTERS = 40
 
 
 class NoResultError(ValueError):
-    """The output ends in no result. Its text says what was seen instead, "" where the last line is no object at all."""
+    """The output ends in no result. Its text says what was seen instead, "" if the last line is no object at all."""
 
 
 def _is_text(value: object) -> bool:

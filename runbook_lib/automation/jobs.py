@@ -46,7 +46,7 @@ class JobState:
 class JobResult:
     """How a job ended.
 
-    result: the runbook's own final JSON object (runbook_lib.automation.job_line), None where it printed none that
+    result: the runbook's own final JSON object (runbook_lib.automation.job_line), None if it printed none that
     counts. problem: what is wrong with what it printed, "" for nothing.
     """
 
@@ -116,7 +116,7 @@ def wait_for_job(
 ) -> JobResult:
     """Return how a job ended. correlation_id: as of `job_result`.
 
-    Raises RunbookError VD-AUTOMATION-004 where it has not ended after `seconds`, and azure.core's errors.
+    Raises RunbookError VD-AUTOMATION-004 if it has not ended after `seconds`, and azure.core's errors.
     """
     started = clock.monotonic()
     while not (state := job_state(account, job_id)).ended:

@@ -73,7 +73,7 @@ class PackageImports:
                 raise automation.PACKAGE_IMPORT_TIMED_OUT.error(detail, target=wheel.distribution)
 
     def state(self, wheel: Wheel) -> str | None:
-        """Return what a package is now: its version once it is provisioned, else its state, None where it is absent."""
+        """Return what a package is now: its version once it is provisioned, else its state, None if it is absent."""
         return package_state(self._held(wheel, since=self._clock.monotonic()), wheel)
 
     def _begin(self, wheel: Wheel) -> None:
@@ -114,7 +114,7 @@ class PackageImports:
 
 
 def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
-    """Return what a package is: its version once it is provisioned, else its state, None where it is absent.
+    """Return what a package is: its version once it is provisioned, else its state, None if it is absent.
 
     Automation returns no content link (azure-rest-api-specs#41604), and maybe no version: the runtime environment is
     named by the package set's digest, so that a package that is provisioned in it is the one of the set.

@@ -70,10 +70,10 @@ class Wanted:
 class Facts:
     """What is there.
 
-    environment: language and version of the wanted runtime environment, None where it does not exist. kept: what was
+    environment: language and version of the wanted runtime environment, None if it does not exist. kept: what was
     seen of the wanted files in artifact storage, by the blob's name: `sha256:HEX`, or the size of what was not read, as
     `N bytes`. packages: of that environment, by name in small letters. runbooks: those
-    that are wanted, None where one does not exist. own: names of all runbooks that the suite ever made.
+    that are wanted, None if one does not exist. own: names of all runbooks that the suite ever made.
     """
 
     wanted: Wanted
@@ -252,7 +252,7 @@ def notices(facts: Facts) -> list[str]:
 
 
 def runbook_state(held: HeldRunbook | None) -> str | None:
-    """Return what a runbook is, comparable with `state_of`; None where it was never published."""
+    """Return what a runbook is, comparable with `state_of`; None if it was never published."""
     if held is None or held.sha256 is None:
         return None
     return state_of(held.sha256, held.environment)

@@ -26,7 +26,7 @@ class AutomationSchedules:
         self._clock = clock
 
     def schedule(self, name: str) -> str | None:
-        """Return what a schedule does, as `every 1 Hour`, `every 1 Day, switched off`; None where there is none."""
+        """Return what a schedule does, as `every 1 Hour`, `every 1 Day, switched off`; None if there is none."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:

@@ -11,7 +11,7 @@ from runbook_lib.errors import automation, azure, component_registry, container_
 
 ShortcomingKind = Literal["package", "role", "name", "endpoint", "other"]
 
-# By an error's code, and where that is not here by its area.
+# By an error's code, and if that is not here by its area.
 _KINDS: dict[str, ShortcomingKind] = {
     azure.IDENTITY: "role",
     azure.UNREACHABLE.code: "endpoint",

@@ -43,7 +43,7 @@ def credential(
 def credential_of(client_id: str, environ: Mapping[str, str], *, clock: Clock = SYSTEM_CLOCK) -> "TokenCredential":
     """Return the credential for every Azure service; the SDK keeps its tokens until they must be renewed.
 
-    client_id: of the managed identity, empty where a developer's login is used; in Automation other selectors are
+    client_id: of the managed identity, empty if a developer's login is used; in Automation other selectors are
     undocumented (docs/azure-facts.md#managed-identity). Raises RunbookError VD-IDENTITY-001 in a sandbox without an
     identity endpoint, VD-SETTINGS-001 without a client id. The credential's methods raise VD-IDENTITY-001 where the
     endpoint gives no token, VD-IDENTITY-002 where no login does.

@@ -51,5 +51,5 @@ def _vault(settings: Settings) -> str:
 
 
 def _below(settings: Settings, resource: str) -> str:
-    """Return a resource's id, "" where the group is not known."""
+    """Return a resource's id, "" if the group is not known."""
     return f"{settings.resource_group_id}/providers/{resource}" if settings.resource_group else ""

@@ -81,7 +81,7 @@ _FORMS: dict[str, Form] = {
     "uami_client_id": (f"({GUID[0]})?", GUID[1]),
     "publisher_api": _URL,
     "instance_id": (r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes"),
-    # Two while the publisher changes to another. Where none is pinned, nothing is trusted:
+    # Two while the publisher changes to another. If none is pinned, nothing is trusted:
     # runbook_lib.release.trust_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
@@ -126,7 +126,7 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
 
     Parameters: overrides, the run's parameter `settings`; environ, the process's environment, of which
     VIBEDATA_<SETTING> counts; automation_variable, the text of Automation variable vibedata-settings (a JSON object),
-    None where there is none. Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown), -004 (a
+    None if there is none. Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown), -004 (a
     run's parameter says where to go, or whose instance it is), VD-TRUST-031 (it says whom to trust).
     """
     for name in WITH_THE_DEPLOYMENT:
@@ -155,7 +155,7 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
 
 
 def automation_variable() -> str | None:
-    """Return the text of the Automation variable, None outside Automation or where it is not set.
+    """Return the text of the Automation variable, None outside Automation or if it is not set.
 
     `automationassets` is the sandbox's own module. It raises AutomationAssetNotFound for an unknown variable, or
     returns None after its retries (docs/azure-facts.md#managed-identity).

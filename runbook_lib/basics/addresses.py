@@ -84,7 +84,7 @@ def read(text: str) -> Address:
 
 
 def read_server(text: str) -> Address:
-    """Return the https address of `host` or `host:port`. Raises NotAnAddressError where it is more than that."""
+    """Return the https address of `host` or `host:port`. Raises NotAnAddressError if it is more than that."""
     if not _AUTHORITY.fullmatch(text):
         raise NotAnAddressError("it is no host name, with a port if need be")
     return read(f"https://{text}")

@@ -9,7 +9,7 @@ def encode(content: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Return the bytes of a text. Raises ValueError where it is none: Python's own decoder drops what it does not know.
+    """Return the bytes of a text. Raises ValueError if it is none: Python's own decoder drops what it does not know.
 
     What is no canonical text of these bytes, with + and / or with loose bits at its end, is taken too.
     """

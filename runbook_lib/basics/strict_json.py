@@ -62,7 +62,7 @@ def _float(digits: str) -> float:
 
 
 def member(value: object, *names: str) -> object:
-    """Return a member of nested JSON objects, None where the path ends before."""
+    """Return a member of nested JSON objects, None if the path ends before."""
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value

@@ -139,7 +139,7 @@ def callback_client(context: "AzureSession") -> CallbackClient:
 
 
 def _problem(status: int, body: bytes | None, key_id: str) -> ErrorEntry | None:
-    """Return what is wrong with an answer, None for nothing. body: None where it was too large."""
+    """Return what is wrong with an answer, None for nothing. body: None if it was too large."""
     if status == 200:
         return None if body is not None and _is_acceptance(body, key_id) else callbacks.NOT_THE_CALLBACK_API
     if status == 401:

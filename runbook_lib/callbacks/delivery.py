@@ -61,7 +61,7 @@ def no_payloads(_facts: object, _instance_id: str) -> Sequence[Payload]:
 class Callbacks(Generic[F]):
     """What a runbook tells the publisher.
 
-    release_version: of the release that it works at, "" where it does not know; a step of a deployment tells it when it
+    release_version: of the release that it works at, "" if it does not know; a step of a deployment tells it when it
     ends, as it does where it fails before it has facts. payloads: what else its facts tell; of the facts and the
     instance's id.
     """
@@ -81,7 +81,7 @@ def payloads_of(
 ) -> Iterator[Payload]:
     """Yield what a run has to tell; pure. Raises PayloadRefusedError.
 
-    Parameters: facts, none where it failed before it had them; deployment_id, the correlation id that the run was
+    Parameters: facts, none if it failed before it had them; deployment_id, the correlation id that the run was
     given: where that is a UUID, the run is a deployment's step. A text of somebody's own does not leave. at: now, RFC
     3339.
     """
@@ -182,7 +182,7 @@ class _Delivery:
         return True
 
     def _signing_key(self) -> SigningKey | None:
-        """Return the key in use; None where nothing can be sent, or no more.
+        """Return the key in use; None if nothing can be sent, or no more.
 
         It is read where something is to be told, and again after a while: a rotation may go on meanwhile.
         """
@@ -203,7 +203,7 @@ class _Delivery:
     def _stop_for(self, error: RunbookError, blob: Spooled | None = None) -> None:
         """Note what went wrong with a report, and whether there is any use in going on to the next.
 
-        blob: in which the report waits. Where the report itself is at fault, it is set aside, and told of the first
+        blob: in which the report waits. If the report itself is at fault, it is set aside, and told of the first
         time.
         """
         at_fault = error.is_(*_REPORT_AT_FAULT)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 from runbook_lib.basics import strict_json
 from runbook_lib.release.model import ComponentType
 
-# Written here and not taken from where they are made: what leaves changes only where this file does. Tests hold them
+# Written here and not taken from where they are made: what leaves changes only if this file does. Tests hold them
 # against runbook_lib.health.rules, runbook_lib.run.result and runbook_lib.release.manifest.
 HealthState = Literal["unknown", "healthy", "degraded", "unhealthy"]
 StepStatus = Literal["succeeded", "unchanged", "failed"]
@@ -92,7 +92,7 @@ class ComponentHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """What every report tells. Raises PayloadRefusedError where a field does not have its form."""
+    """What every report tells. Raises PayloadRefusedError if a field does not have its form."""
 
     kind: ClassVar[str] = ""
     instance_id: str = field(metadata=_told(_INSTANCE_ID, "which instance: setting `instance_id`"))

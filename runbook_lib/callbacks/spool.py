@@ -50,9 +50,9 @@ class CallbackSpool:
         self._spool.tell_once(strangers, lambda found: tell(callbacks.NO_REPORT.error(str(found), target=CONTAINER)))
 
     def read(self, blob: Spooled) -> CallbackReport | None:
-        """Return a report; None where it is gone: another run has delivered it.
+        """Return a report; None if it is gone: another run has delivered it.
 
-        Raises RunbookError VD-CALLBACK-026 where the blob is not what its name says, or may not leave, and -031 where
+        Raises RunbookError VD-CALLBACK-026 if the blob is not what its name says, or may not leave, and -031 where
         it is another instance's.
         """
         target = f"{CONTAINER}/{blob.name}"

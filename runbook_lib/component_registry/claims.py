@@ -3,7 +3,7 @@
 1. A component names its resource by type and name, compared without case; without a name its own counts, without a type
    it has no resource. A component of type runbook without a type is the runbook of that name in the Automation account.
 2. Every runbook that the release pins is a component, whether or not its components name it; one that is not mandatory
-   only where it is published.
+   only if it is published.
 3. No two components may be the same resource, and every one must be there: all that is lacking is told at once.
 4. The version that is there is found out by kind:
    - a container app: the image that it runs. The release's own digest or tag is the component's version, another tag or
@@ -37,7 +37,7 @@ _IMAGE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A component and the resource that it is. pin: of its artifact. resource: None where it has none."""
+    """A component and the resource that it is. pin: of its artifact. resource: None if it has none."""
 
     component: Component
     pin: Pin | None
@@ -46,7 +46,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What is there of a component. version: "" where it cannot be found out. drift: "" where all is well."""
+    """What is there of a component. version: "" if it cannot be found out. drift: "" if all is well."""
 
     endpoint: str
     version: str
@@ -141,8 +141,8 @@ def _check_once(components: Iterable[Component]) -> None:
 def found(claim: Claim, properties: Mapping[str, Any], script_sha256: str) -> Found:
     """Return what is there of a component.
 
-    Parameters: properties, of its resource, {} where they were not asked for; script_sha256, of a runbook's published
-    text, hex, "" where there is none.
+    Parameters: properties, of its resource, {} if they were not asked for; script_sha256, of a runbook's published
+    text, hex, "" if there is none.
     """
     if claim.resource is None:
         return Found(endpoint="", version="", drift="")

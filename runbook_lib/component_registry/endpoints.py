@@ -13,7 +13,7 @@ SITES = "microsoft.web/sites"
 
 
 def endpoint_of(resource_type: str, properties: Mapping[str, Any]) -> str:
-    """Return `https://host` (with a port where the resource names one), "" where it names none.
+    """Return `https://host` (with a port where the resource names one), "" if it names none.
 
     Parameters: resource_type, in any case; properties, of the resource as ARM shows it. Source: REST reference of
     Microsoft.App/containerApps (configuration.ingress.fqdn) and Microsoft.Web/sites (defaultHostName).

@@ -34,7 +34,7 @@ MAX_PAGES = 1000
 class Resource:
     """One resource. name: with its parent's, where it has one. sku: its name. tags: by name, as JSON, "" for none.
 
-    version: what its tag VERSION_TAG says, "" where it has none.
+    version: what its tag VERSION_TAG says, "" if it has none.
     """
 
     resource_id: str
@@ -66,7 +66,7 @@ class ManagedResources:
     """The managed resource group.
 
     Raises RunbookError VD-ARM-001 (an answer that cannot be understood), -002 (there is no such group), and
-    azure.core's errors where ARM cannot be reached, fails, throttles, or refuses the identity.
+    azure.core's errors if ARM cannot be reached, fails, throttles, or refuses the identity.
     """
 
     def __init__(self, *, client: "ResourceManagementClient", settings: Settings) -> None:

@@ -17,9 +17,9 @@ ROW = "networkRetryPolicies"
 
 
 def read_network_retry_policy(tables: "TableServiceClient") -> tuple[NetworkRetryPolicy, str]:
-    """Return the recorded policy and a warning ("" where there is none).
+    """Return the recorded policy and a warning ("" if there is none).
 
-    The default holds until the component registry exists, and where what it says is out of bounds.
+    The default holds until the component registry exists, and if what it says is out of bounds.
     """
     from azure.core.exceptions import ResourceNotFoundError
 

@@ -150,7 +150,7 @@ def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
 
 
 def current_release(entities: Iterable[Entity]) -> InstalledRelease | None:
-    """Return the release that table Releases says is installed; None where it names none, or several.
+    """Return the release that table Releases says is installed; None if it names none, or several.
 
     A row whose version or digest is none is nobody's release.
     """
@@ -228,7 +228,7 @@ def _whole(entity: Entity, name: str) -> int:
 
 
 def _names(value: object) -> tuple[str, ...] | None:
-    """Return the names in a JSON list, None where it is none."""
+    """Return the names in a JSON list, None if it is none."""
     if not isinstance(value, str) or not value:
         return () if value in (None, "") else None
     try:

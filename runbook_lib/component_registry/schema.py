@@ -203,7 +203,7 @@ def gone(
 def batches(rows: Iterable[Row]) -> tuple[Batch, ...]:
     """Return the rows in batches within Table Storage's limits.
 
-    Raises RunbookError VD-COMPONENT-004 where one cannot be recorded at all.
+    Raises RunbookError VD-COMPONENT-004 if one cannot be recorded at all.
     """
     made = []
     ordered = sorted(rows, key=lambda row: (row.table, *row.key))

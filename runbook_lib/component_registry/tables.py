@@ -1,6 +1,6 @@
 """The component registry's tables, read and written: pages of 1,000, batches with ETags.
 
-A batch is written on the condition that each entity is as it was seen. Where another run was quicker, what is there now
+A batch is written on the condition that each entity is as it was seen. If another run was quicker, what is there now
 is read again, and only what is still not as wanted is written: two runs that want the same leave one table. That makes
 a batch safe to send twice, so that a throttled one, or one whose answer was lost, is sent again within the network
 retry policy.
@@ -51,7 +51,7 @@ class ComponentTables:
     """The tables; for use by many threads.
 
     Parameters: service; retry_policy, the network retry policy in force; clock; warn, told once of a table that holds
-    what is nobody's. Raises azure.core's errors where the service cannot be reached, fails, throttles, or refuses the
+    what is nobody's. Raises azure.core's errors if the service cannot be reached, fails, throttles, or refuses the
     identity.
     """
 
@@ -88,7 +88,7 @@ class ComponentTables:
                 raise
 
     def entities(self, table: str) -> Iterator[Mapping[str, Any]]:
-        """Yield every entity of a table, page by page. Raises ResourceNotFoundError where there is no such table.
+        """Yield every entity of a table, page by page. Raises ResourceNotFoundError if there is no such table.
 
         One whose key no runbook makes is somebody else's: it is passed over, since the table sorts it in another way
         than the ranges that are read back here.
@@ -102,9 +102,9 @@ class ComponentTables:
                 self._warn(f"table {table} has rows with keys that no runbook makes; they are passed over")
 
     def recorded(self, table: str) -> dict[Key, Recorded] | None:
-        """Return what is recorded in a table, by key; None where there is no such table.
+        """Return what is recorded in a table, by key; None if there is no such table.
 
-        Raises RunbookError VD-COMPONENT-003 where table Schema says that a newer runbook wrote all of them.
+        Raises RunbookError VD-COMPONENT-003 if table Schema says that a newer runbook wrote all of them.
         """
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -145,7 +145,7 @@ class ComponentTables:
     def write(self, batch: Batch, seen: Mapping[Key, Recorded]) -> None:
         """Record a batch. seen: what was recorded when it was last looked at, of its table.
 
-        Raises RunbookError VD-COMPONENT-006 where the entities never hold still.
+        Raises RunbookError VD-COMPONENT-006 if the entities never hold still.
         """
         from azure.core.exceptions import HttpResponseError
 

@@ -1,6 +1,6 @@
 """ARM's importImage: one POST, and a long-running operation that is asked for the reason of a failure.
 
-Imported only where an import is made: it needs azure.core.
+Imported only if an import is made: it needs azure.core.
 """
 
 import re
@@ -163,7 +163,7 @@ class ImportOperation:
             raise refusal or failure(code, message, self.image)
 
     def _led_to(self, location: str) -> str:
-        """Return the address at ARM that a Location names, "" where it names none there."""
+        """Return the address at ARM that a Location names, "" if it names none there."""
         try:
             there = addresses.follow(self._arm, location)
         except addresses.NotAnAddressError:
@@ -228,7 +228,7 @@ def _refused(error: HttpResponseError, image: str) -> RunbookError:
 
 
 def _at_target(status: int | None, code: str, message: str, image: str) -> RunbookError | None:
-    """Return what a status says that is not about the source, None where it may be."""
+    """Return what a status says that is not about the source, None if it may be."""
     entries = {
         401: container_registry.IDENTITY_REFUSED,
         403: container_registry.IDENTITY_REFUSED,

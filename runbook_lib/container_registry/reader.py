@@ -80,7 +80,7 @@ class ContainerRegistryReader:
         self._tokens.expect(repositories)
 
     def digest_of(self, repository: str, reference: str) -> str | None:
-        """Return the digest of what a tag or digest points to, None where there is no such thing.
+        """Return the digest of what a tag or digest points to, None if there is no such thing.
 
         HEAD is asked. Where it gives no digest (a SHOULD of the OCI distribution specification 1.1), is not served, or
         says the first time that there is nothing, GET is, and the bytes are hashed.
@@ -112,9 +112,9 @@ class ContainerRegistryReader:
         return found.digest if found else None
 
     def manifest(self, repository: str, reference: str, max_bytes: int) -> Manifest | None:
-        """Return the manifest that a tag or digest points to, None where it is absent.
+        """Return the manifest that a tag or digest points to, None if it is absent.
 
-        Raises VD-REGISTRY-005 where the bytes have another digest than was asked for, or than the answer names.
+        Raises VD-REGISTRY-005 if the bytes have another digest than was asked for, or than the answer names.
         """
         target = _target(repository, reference)
         answer = self._read("GET", repository, f"manifests/{reference}", target, max_bytes=max_bytes)
@@ -126,7 +126,7 @@ class ContainerRegistryReader:
         return Manifest(_checked(answer.content, wanted, target), answer.content)
 
     def blob(self, repository: str, digest: str, max_bytes: int) -> bytes | None:
-        """Return a blob of at most `max_bytes`, None where it is absent. Raises VD-REGISTRY-005 (other bytes)."""
+        """Return a blob of at most `max_bytes`, None if it is absent. Raises VD-REGISTRY-005 (other bytes)."""
         target = f"{repository}@{digest}"
         answer = self._read("GET", repository, f"blobs/{digest}", target, max_bytes=max_bytes)
         if answer is None:
@@ -135,7 +135,7 @@ class ContainerRegistryReader:
         return answer.content
 
     def save(self, repository: str, digest: str, max_bytes: int, file: BinaryIO) -> bool:
-        """Write a blob of at most `max_bytes` to the seekable `file`, in parts; return False where it is absent.
+        """Write a blob of at most `max_bytes` to the seekable `file`, in parts; return False if it is absent.
 
         Raises VD-REGISTRY-005 (other bytes); what `file` then holds is not to be used.
         """
@@ -150,7 +150,7 @@ class ContainerRegistryReader:
         return True
 
     def page(self, repository: str, path: str, target: str, *, accept: str, max_bytes: int) -> Answer | None:
-        """Return the answer to a question that names no digest, None where there is no such path (404).
+        """Return the answer to a question that names no digest, None if there is no such path (404).
 
         Parameters: path, below the repository's; target, for errors; accept, the media type that is wanted; max_bytes,
         of the answer's body. Nothing of it is checked.
@@ -254,7 +254,7 @@ def _target(repository: str, reference: str) -> str:
 
 
 def _checked(content: bytes, wanted: str | None, target: str) -> str:
-    """Return the digest of `content`. Raises VD-REGISTRY-005 where another is wanted."""
+    """Return the digest of `content`. Raises VD-REGISTRY-005 if another is wanted."""
     found = digest_of(content)
     _compare(found, found if wanted is None else wanted, target)
     return found

@@ -40,7 +40,7 @@ class AccessToken:
     def from_answer(answer: Answer, names: Sequence[str], *, target: str, now: float) -> "AccessToken":
         """Return the token in a JSON answer, in the first member of `names` that is there.
 
-        Raises RunbookError VD-REGISTRY-006 where there is none.
+        Raises RunbookError VD-REGISTRY-006 if there is none.
         """
         try:
             body = strict_json.loads(answer.content)

@@ -48,7 +48,7 @@ class Answer:
 class ContainerRegistryWire:
     """Sends requests to one container registry, given by its login server (host or host:port), over TLS.
 
-    Raises RunbookError VD-REGISTRY-020 where that is none.
+    Raises RunbookError VD-REGISTRY-020 if that is none.
     """
 
     def __init__(

@@ -16,10 +16,10 @@ _MAX_DIGITS = 18
 
 
 def words(content: bytes) -> str:
-    """Return the codes and messages in an error's body, printable and cut, empty where there are none.
+    """Return the codes and messages in an error's body, printable and cut, empty if there are none.
 
     What is only shown need not be strict JSON: bytes that are no UTF-8, numbers of any size and repeated names are
-    taken, and where one error of several has another form the others are shown.
+    taken, and if one error of several has another form the others are shown.
     """
     try:
         document = json.loads(content.decode("utf-8-sig", "replace"), parse_int=_integer, parse_float=str)

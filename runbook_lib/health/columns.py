@@ -1,7 +1,7 @@
 """A component's health in the component registry: the columns of table Components that check_health writes. All pure.
 
     health         unknown, healthy, degraded or unhealthy, with what the component depends on
-    healthReason   why, for people; "" where all is well
+    healthReason   why, for people; "" if all is well
     healthProbed   the same without what it depends on: where the next check goes on from
     healthStreak   probes in a row that succeeded, or, below 0, that failed
     checkedAt      RFC 3339; of the check, whether or not the health has changed: health that nobody has looked at for

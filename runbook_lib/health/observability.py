@@ -72,7 +72,7 @@ def read_alert_rules(monitor: "MonitorManagementClient", resource_group: str) ->
     queries = (
         AlertRule(
             name=str(rule.name),
-            # Where it is not said, a scheduled query rule is on.
+            # If it is not said, a scheduled query rule is on.
             enabled=rule.enabled is not False,
             groups=_ids(rule.actions.action_groups or () if rule.actions else ()),
         )
@@ -125,7 +125,7 @@ def judge_groups(groups: Sequence[ActionGroup]) -> Observation:
 def look_at_observability(
     monitor: "MonitorManagementClient", resource_group: str, log_failure: str | None
 ) -> Mapping[str, Observation]:
-    """Return what was seen of the observability, by name. log_failure: why the log took no events, "" where it did."""
+    """Return what was seen of the observability, by name. log_failure: why the log took no events, "" if it did."""
     seen: dict[str, Observation] = {}
     if log_failure is None:
         seen[LOG] = Observation("not_reached", "a run that only plans sends no event")

@@ -20,9 +20,9 @@ MAX_IN_A_ROW = 100
 
 
 def read_health_policy(tables: "TableServiceClient") -> tuple[HealthPolicy | None, str]:
-    """Return the recorded policy (None where there is none), and a warning ("" where there is none).
+    """Return the recorded policy (None if there is none), and a warning ("" if there is none).
 
-    The default holds where none is recorded, and where what is recorded is out of bounds.
+    The default holds where none is recorded, and if what is recorded is out of bounds.
     """
     from azure.core.exceptions import ResourceNotFoundError
 

@@ -36,7 +36,7 @@ class HealthPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a probe saw, and why, in words for people ("" where all is well)."""
+    """What a probe saw, and why, in words for people ("" if all is well)."""
 
     sight: Sight
     reason: str = ""

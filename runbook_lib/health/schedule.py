@@ -21,8 +21,8 @@ LINK: ActionKind[str] = ActionKind("link", stage=3)
 class RunbookSchedule:
     """What starts a runbook.
 
-    published: whether the account has the runbook; None where the account does not show that. rhythm: what the schedule
-    does, and link: that it starts the runbook; None where there is none. seen: the same as a health.
+    published: whether the account has the runbook; None if the account does not show that. rhythm: what the schedule
+    does, and link: that it starts the runbook; None if there is none. seen: the same as a health.
     """
 
     runbook: str

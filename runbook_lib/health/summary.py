@@ -20,7 +20,7 @@ def health_summary(
     """Return the summary.
 
     Parameters: healths, by target (`type/name`); manifest, of the installed release: without one the components are
-    counted and none is named; at, RFC 3339. Raises PayloadRefusedError where something does not have its form.
+    counted and none is named; at, RFC 3339. Raises PayloadRefusedError if something does not have its form.
     """
     named = {} if manifest is None else {f"{each.type}/{key_of(each.name)}": each for each in manifest.components}
     told = [_told(component, healths[target]) for target, component in sorted(named.items()) if target in healths]

@@ -26,7 +26,7 @@ class Deadline:
         self._end = clock.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left. Raises TimeoutError where none are."""
+        """Return the seconds that are left. Raises TimeoutError if none are."""
         left = self._end - self._clock.monotonic()
         if left <= 0:
             raise TimeoutError("no whole answer in the time that was agreed")

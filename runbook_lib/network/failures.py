@@ -50,7 +50,7 @@ PASSING_CODES = frozenset(
 
 
 def as_runbook_error(error: BaseException) -> RunbookError | None:
-    """Return the catalogue's error for `error`: itself, or of area VD-NET; None where it is none.
+    """Return the catalogue's error for `error`: itself, or of area VD-NET; None if it is none.
 
     An exception that another was made of counts too: libraries wrap what a credential raises.
     """
@@ -98,7 +98,7 @@ def _loaded(module: str, name: str) -> tuple[type, ...]:
 
 
 def service_codes(error: BaseException) -> tuple[str, ...]:
-    """Return the codes by which a service says why it refused, the outermost first; () where it gives none.
+    """Return the codes by which a service says why it refused, the outermost first; () if it gives none.
 
     Storage gives one in a header, Key Vault and ARM nest them in the body's `error`. A cause is found by these and
     never by words: names of resources stand in words.

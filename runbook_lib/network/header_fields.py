@@ -10,7 +10,7 @@ def media_type(value: str) -> str:
 
 
 def number(value: str) -> int | None:
-    """Return a count of bytes as Content-Length has it, None where the value is none."""
+    """Return a count of bytes as Content-Length has it, None if the value is none."""
     digits = value.strip()
     if not digits.isascii() or not digits.isdigit():
         return None

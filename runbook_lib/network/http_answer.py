@@ -50,7 +50,7 @@ class HttpAnswer(http.client.HTTPResponse):
             self.length = int(length)
 
     def read(self, amt: int | None = None) -> bytes:
-        """Return the body, or its next part of at most `amt` bytes. Raises IncompleteRead where it is cut short."""
+        """Return the body, or its next part of at most `amt` bytes. Raises IncompleteRead if it is cut short."""
         announced = self.length if self.fp is not None and not self.chunked else None
         part = super().read(amt)
         if amt is not None and announced is not None and len(part) < min(amt, announced):

@@ -27,7 +27,7 @@ def new_session() -> "requests.Session":
 
     It trusts REQUESTS_CA_BUNDLE and obeys the proxy variables, as `requests` does; it keeps no cookies, reads no
     .netrc, follows no redirect and retries nothing: retries are runbook_lib.network.retry's alone. Its answers are
-    bounded in time and size, see runbook_lib.network.http_transport. Raises RunbookError VD-NET-020 where the file that
+    bounded in time and size, see runbook_lib.network.http_transport. Raises RunbookError VD-NET-020 if the file that
     REQUESTS_CA_BUNDLE names cannot be read.
     """
     from requests.cookies import RequestsCookieJar

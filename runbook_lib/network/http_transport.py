@@ -38,7 +38,7 @@ else:
 class BoundedSession(requests.Session):
     """A session that follows no redirect.
 
-    `requests` reads a redirect's body whole, and its Location as UTF-8, even where it is told not to follow it.
+    `requests` reads a redirect's body whole, and its Location as UTF-8, even if it is told not to follow it.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> None:

@@ -127,7 +127,7 @@ def decide(
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return how long a server asks to wait; None where it does not say, or not readably.
+    """Return how long a server asks to wait; None if it does not say, or not readably.
 
     Parameters: headers, the answer's, under case-insensitive names; now, aware.
     `Retry-After` is RFC 9110, 10.2.3, in seconds or as a date. Azure's services also use `retry-after-ms` and

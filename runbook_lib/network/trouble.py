@@ -34,7 +34,7 @@ ARM = "Azure Resource Manager"
 class Place:
     """What a client's requests are for.
 
-    scope: ARM id to assign a role on, "" where it is not known. reads, writes: the roles that allow them.
+    scope: ARM id to assign a role on, "" if it is not known. reads, writes: the roles that allow them.
     """
 
     service: str
@@ -59,7 +59,7 @@ def mark(request: Any, place: Place | None) -> None:
 
 
 def os_cause(error: BaseException) -> OSError | None:
-    """Return the operating system's own error that a library has wrapped, None where there is none.
+    """Return the operating system's own error that a library has wrapped, None if there is none.
 
     A name that does not resolve comes first, whatever else there is.
     """

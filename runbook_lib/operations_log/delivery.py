@@ -117,7 +117,7 @@ class OperationsLog:
             self._deliver(chunk)
 
     def deliver(self) -> str:
-        """Flush, and return why ingestion does not take this run's events; "" where it does."""
+        """Flush, and return why ingestion does not take this run's events; "" if it does."""
         self.flush()
         return self._ingestion_failure
 
@@ -220,7 +220,7 @@ class OperationsLog:
                 self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, unreleased, blob.name)
 
     def _upload_spooled(self, content: bytes) -> None:
-        """Send what a blob holds. Raises _RefusedError where it is at fault itself, and azure.core's errors."""
+        """Send what a blob holds. Raises _RefusedError if it is at fault itself, and azure.core's errors."""
         from azure.core.exceptions import HttpResponseError
 
         events = _events_of(content)
@@ -264,7 +264,7 @@ def chunks(events: Sequence[Event]) -> Iterator[list[Event]]:
 
 
 def _events_of(content: bytes) -> list[Event]:
-    """Return a blob's events. Raises _RefusedError where it holds none."""
+    """Return a blob's events. Raises _RefusedError if it holds none."""
     try:
         events = strict_json.loads(content)
     except strict_json.NotStrictJsonError as error:

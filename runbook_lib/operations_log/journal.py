@@ -51,7 +51,7 @@ class Journal:
             self._log.flush()
 
     def deliver(self) -> str | None:
-        """Send what was written. Return why ingestion did not take it: "" where it did, None where there is no log."""
+        """Send what was written. Return why ingestion did not take it: "" if it did, None if there is no log."""
         return None if self._log is None else self._log.deliver()
 
     def show_plan(self, plan: Plan) -> None:

@@ -31,7 +31,7 @@ _WHEEL_NAME = re.compile(r"([A-Za-z0-9_.]+)-([A-Za-z0-9_.!+]+)(-[A-Za-z0-9_.]+){
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactBlob:
-    """A file of a release. sha256: hex, of its bytes. size: in bytes, None where only the bytes tell."""
+    """A file of a release. sha256: hex, of its bytes. size: in bytes, None if only the bytes tell."""
 
     filename: str
     sha256: str

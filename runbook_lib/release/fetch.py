@@ -43,7 +43,7 @@ class FetchedRelease:
 
 
 def resolve_release(reader: ContainerRegistryReader, tag: str) -> Manifest | None:
-    """Return the manifest that `tag` points to now, unread; None where there is no such tag.
+    """Return the manifest that `tag` points to now, unread; None if there is no such tag.
 
     Everything else is asked for by its digest, whatever becomes of the tag. Raises the reader's errors.
     """

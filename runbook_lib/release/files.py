@@ -85,7 +85,7 @@ class ArtifactBlobs:
             raise release.STORAGE_TAKES_NO_DATA.error(detail, target=_target(blob)) from error
 
     def digest(self, blob: ArtifactBlob) -> str | None:
-        """Return the digest (sha256:HEX) of what a blob holds, read in parts; None where it is absent.
+        """Return the digest (sha256:HEX) of what a blob holds, read in parts; None if it is absent.
 
         All parts are of one version: the client asks for the later ones under the first one's ETag.
         """

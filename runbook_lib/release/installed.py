@@ -72,7 +72,7 @@ def verified_releases(context: "Context", stored: Iterable[InstalledRelease]) ->
 
     Whoever may write blobs can write one beside a release's, or one of a version to come, and nobody can delete it: so
     after MAX_NO_GOOD of them the rest is passed over unseen, and told once.
-    Raises as `stored_release` does where it was not found out whether one is good: that is not "it is not there".
+    Raises as `stored_release` does if it was not found out whether one is good: that is not "it is not there".
     """
     good: list[StoredRelease] = []
     releases = list(stored)

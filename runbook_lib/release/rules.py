@@ -77,7 +77,7 @@ def newer_or_same_version(
 
 
 def newest_release(installed: Iterable[InstalledRelease]) -> InstalledRelease | None:
-    """Return the installed release of the highest version, None where there is none."""
+    """Return the installed release of the highest version, None if there is none."""
     return max(installed, key=lambda release: version_key(release.version), default=None)
 
 

@@ -150,7 +150,7 @@ def releases_in(blobs: Mapping[str, datetime]) -> tuple[InstalledRelease, ...]:
 
 
 def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part: str) -> StoredBlob | None:
-    """Return one part of a release, None where it is absent. Raises azure.core's errors.
+    """Return one part of a release, None if it is absent. Raises azure.core's errors.
 
     One byte more than any part has is read at most: a larger blob cannot be what is wanted.
     """
@@ -170,7 +170,7 @@ def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part
 
 
 def read_back(blob_service: "BlobServiceClient", release: InstalledRelease) -> bytes | None:
-    """Return a stored manifest's bytes, None where it is absent.
+    """Return a stored manifest's bytes, None if it is absent.
 
     Raises RunbookError VD-STORAGE-003 (not what the blob's name says), and azure.core's errors.
     """
@@ -190,7 +190,7 @@ def store_once(blob_service: "BlobServiceClient", release: InstalledRelease, par
 
     The write may be repeated after a lost answer: it then meets its own blob, which is as good as written.
     Raises RunbookError VD-STORAGE-002 (the account takes no data), VD-STORAGE-003 (another content is there), and
-    azure.core's errors where the service could not be reached.
+    azure.core's errors if the service could not be reached.
     """
     from azure.core.exceptions import HttpResponseError
     from azure.storage.blob import ContentSettings

@@ -10,7 +10,7 @@ from runbook_lib.trust.signature import TrustPolicy
 
 
 def trust_policy(settings: Settings) -> TrustPolicy:
-    """Return whom to trust. Raises RunbookError VD-TRUST-030 where nobody is pinned."""
+    """Return whom to trust. Raises RunbookError VD-TRUST-030 if nobody is pinned."""
     missing = [name for name in ("trust_roots", "trusted_identity") if not getattr(settings, name)]
     if missing:
         raise trust.NOBODY_TRUSTED.error(f"without {' and '.join(missing)}")

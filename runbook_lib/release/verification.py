@@ -40,7 +40,7 @@ def verify_release(
     """Return `artifact` as verified by the first good signature at `reader`'s container registry.
 
     now: aware; at which every certificate must be valid. Raises RunbookError as `first_good_signature` does, and the
-    reader's errors where the list of signatures cannot be had.
+    reader's errors if the list of signatures cannot be had.
     """
     entries = list_referrers(reader, MANIFEST_REPOSITORY, artifact.digest, ARTIFACT_TYPE)
     subject = Subject(media_type=MANIFEST_TYPE, digest=artifact.digest, size=len(artifact.content))
@@ -62,7 +62,7 @@ class _Signatures:
         self._failures: list[RunbookError] = []
 
     def manifest(self, digest: str, max_bytes: int) -> bytes | None:
-        """Return the manifest of that digest, None where it is not there."""
+        """Return the manifest of that digest, None if it is not there."""
         self._go_on()
         try:
             found = self._reader.manifest(MANIFEST_REPOSITORY, digest, max_bytes)
@@ -72,7 +72,7 @@ class _Signatures:
         return None if found is None else found.content
 
     def blob(self, digest: str, max_bytes: int) -> bytes | None:
-        """Return the blob of that digest, None where it is not there."""
+        """Return the blob of that digest, None if it is not there."""
         self._go_on()
         try:
             return self._reader.blob(MANIFEST_REPOSITORY, digest, max_bytes)

@@ -1,6 +1,6 @@
 """What the operations log tells of a verification: what was found, and by which certificate.
 
-"verified" stands there only where it was.
+"verified" stands there only if it was.
 """
 
 from collections.abc import Callable, Mapping

@@ -50,7 +50,7 @@ class Message:
     fields: Mapping[str, str]
 
     def value(self, component: str) -> str:
-        """Return a component's value. Raises NotCanonicalError where the request does not have it."""
+        """Return a component's value. Raises NotCanonicalError if the request does not have it."""
         if component == "@method":
             return self.method
         if component == "@authority":
@@ -151,7 +151,7 @@ def field_values(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def signature_base(request: Message, parameters: SignatureParameters) -> bytes:
-    """Return what is signed (RFC 9421, 2.5). Raises NotCanonicalError, also where a component comes twice."""
+    """Return what is signed (RFC 9421, 2.5). Raises NotCanonicalError, also if a component comes twice."""
     if len(set(parameters.components)) != len(parameters.components):
         raise NotCanonicalError("a component is covered twice")
     lines = [f"{_string(component)}: {request.value(component)}" for component in parameters.components]

@@ -75,7 +75,7 @@ class KeySource(Protocol):
     """Where keys are."""
 
     def find(self, *, path: str, key_id: str) -> bytes | None:
-        """Return the key that may sign requests to `path` now; None where there is none.
+        """Return the key that may sign requests to `path` now; None if there is none.
 
         Raises SignatureRefusedError (path: it is none of an instance's) and UnavailableError.
         """

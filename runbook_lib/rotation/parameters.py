@@ -63,7 +63,7 @@ class RotationParameters(CommonParameters):
 def delivery_of(wrapped: str) -> str:
     """Return the delivery's name: the SHA-256, in hexadecimal, of what `wrapped` is the base64url of.
 
-    Raises ValueError where it is no base64url.
+    Raises ValueError if it is no base64url.
     """
     return hashlib.sha256(base64url.decode(wrapped)).hexdigest()
 

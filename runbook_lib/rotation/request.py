@@ -27,7 +27,7 @@ class Request:
     """What is asked for. wrapped: whether a wrapped credential is given; key_version: which version wrapped it.
 
     secret: the current secret's name. overlap: how long the former credential stays in use. now and expires: aware;
-    expires: when the publisher says that the credential ends, None where it does not say. delivery: which one alone is
+    expires: when the publisher says that the credential ends, None if it does not say. delivery: which one alone is
     meant (rule 11), "" for whatever the rotation has; brings: the delivery that the wrapped credential is, "" for none.
     """
 
@@ -51,7 +51,7 @@ class Request:
 
 
 def held(request: Request, seen: VaultFacts) -> Version | None:
-    """Return the pending version that a request means, None where there is none that can be promoted."""
+    """Return the pending version that a request means, None if there is none that can be promoted."""
     if not request.delivery:
         version = open_rotation(seen)
         return version if version is not None and version.rotation_id == request.rotation_id else None

@@ -6,7 +6,7 @@ secrets hold a credential: the current one, which is in use, and `<name>-pending
 1. A rotation is told by its id. It is *promoted* where the newest enabled version of the current secret is its own, and
    *retired* once nothing older is left in use; *pending* where the newest version of the pending secret is its own and
    enabled, *tested* once that version says so; else *prepared* where there is a wrapping key to wrap for, or *none*.
-2. A phase whose outcome is there changes nothing, also where the rotation is further on: each can be repeated.
+2. A phase whose outcome is there changes nothing, also if the rotation is further on: each can be repeated.
 3. `prepare` makes the wrapping key where its newest version cannot wrap. What somebody disabled stays disabled: a new
    version takes its place.
 4. `stage` takes only what was wrapped for a version of the wrapping key that is there, enabled and as it should be, so
@@ -72,7 +72,7 @@ SKEW = timedelta(seconds=SKEW_SECONDS)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What a phase does. request: with what `auto` and an omitted rotation id came to. state: before; reached: once the
-    changes are made. retire_after: when the former credential may be retired; None where nothing is to be waited for.
+    changes are made. retire_after: when the former credential may be retired; None if nothing is to be waited for.
     """
 
     request: Request

@@ -51,7 +51,7 @@ class Credential:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a rotation found. recorded: table Credentials by key, None where there is none.
+    """What a rotation found. recorded: table Credentials by key, None if there is none.
 
     wrapped: what was given to be unwrapped, "" for nothing.
     """

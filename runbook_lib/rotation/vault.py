@@ -47,7 +47,7 @@ class CredentialVault:
     """The wrapping key and one credential's secrets.
 
     Parameters: clients; clock; secret, the current secret's name; id_tag, the tag that holds a credential's id. Raises
-    azure.core's errors where the vault cannot be reached, fails, throttles, or refuses the identity.
+    azure.core's errors if the vault cannot be reached, fails, throttles, or refuses the identity.
     """
 
     def __init__(self, *, clients: "AzureClients", clock: Clock, secret: str, id_tag: str) -> None:
@@ -56,7 +56,7 @@ class CredentialVault:
         self._secret = secret
         self._pending = pending_name(secret)
         self._id_tag = id_tag
-        # Of the wrapping key as it was last seen; "" and empty where it cannot wrap.
+        # Of the wrapping key as it was last seen; "" and empty if it cannot wrap.
         self.public_version = ""
         self.public_key: Mapping[str, str] = {}
 
@@ -177,7 +177,7 @@ class CredentialVault:
     def pending_value(self, version: Version) -> str:
         """Return the value of one pending version: by its name, never "the newest", which anybody may have staged.
 
-        Raises RunbookError VD-ROTATION-001 where it is gone, or was disabled.
+        Raises RunbookError VD-ROTATION-001 if it is gone, or was disabled.
         """
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -202,7 +202,7 @@ class CredentialVault:
         self._until(lambda: self.is_enabled(unused) is not True)
 
     def is_enabled(self, one: SecretVersion) -> bool | None:
-        """Return whether a version is enabled, None where it is not there."""
+        """Return whether a version is enabled, None if it is not there."""
         found = self._same(one.secret, one.version)
         return found[0].enabled if found else None
 
@@ -220,7 +220,7 @@ class CredentialVault:
         return key is not None and key.usable and not deleted
 
     def _until(self, shows: Callable[[], bool]) -> None:
-        """Wait until a write shows. Where it does not in time, the engine's own look tells."""
+        """Wait until a write shows. If it does not in time, the engine's own look tells."""
         deadline = self._clock.monotonic() + VISIBLE_SECONDS
         while not shows() and self._clock.monotonic() < deadline:
             self._clock.sleep(LOOK_SECONDS)

@@ -21,9 +21,9 @@ USABLE = "RSA-3072 for wrapKey and unwrapKey, enabled"
 class Version:
     """One version of a secret, never its value.
 
-    credential_id and rotation_id: "" where it has no such tag. delivery: the SHA-256 of the wrapped bytes that it came
-    as, in hexadecimal; "" where it does not say. tested: when, RFC 3339, "" for never. written: when, by the clock of
-    who wrote it; created: by the vault's, in whole seconds. expires: None where it does not say.
+    credential_id and rotation_id: "" if it has no such tag. delivery: the SHA-256 of the wrapped bytes that it came
+    as, in hexadecimal; "" if it does not say. tested: when, RFC 3339, "" for never. written: when, by the clock of
+    who wrote it; created: by the vault's, in whole seconds. expires: None if it does not say.
     """
 
     version: str
@@ -114,14 +114,14 @@ def unstaged_state(seen: VaultFacts) -> State:
 def is_overtaken(pending: Version, seen: VaultFacts) -> bool:
     """Return whether a credential came into use, of whatever rotation, since this one was staged.
 
-    The last promotion counts, also where its version was disabled since: no former credential ever becomes current.
+    The last promotion counts, also if its version was disabled since: no former credential ever becomes current.
     """
     newest = seen.current.newest
     return newest is not None and pending.age < newest.age
 
 
 def open_rotation(seen: VaultFacts) -> Version | None:
-    """Return the version that is pending, None where there is none or its rotation was promoted or overtaken."""
+    """Return the version that is pending, None if there is none or its rotation was promoted or overtaken."""
     pending = seen.pending.newest
     if pending is None or not pending.enabled or is_overtaken(pending, seen):
         return None

@@ -57,7 +57,7 @@ class JobOutput:
         return self._record("", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE + ERRORS_RESERVE)
 
     def verbose(self, text: str) -> bool:
-        """Write to the verbose stream, which Automation keeps only where the runbook has logVerbose."""
+        """Write to the verbose stream, which Automation keeps only if the runbook has logVerbose."""
         return self._record("VERBOSE: ", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE + ERRORS_RESERVE)
 
     def warning(self, text: str) -> bool:

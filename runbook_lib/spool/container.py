@@ -81,7 +81,7 @@ class Strangers:
 
 
 class Spool:
-    """One container. Raises azure.core's errors, and where a key is needed those of SpoolKeys.
+    """One container. Raises azure.core's errors, and if a key is needed those of SpoolKeys.
 
     Parameters: clients; keys; container, its name; form, of the names that the suite gives: its last group is the
     SHA-256 of the content; max_bytes, of a blob.
@@ -123,7 +123,7 @@ class Spool:
         return sorted(ours, key=lambda each: (each.refused_at, each.created, each.name)), strangers
 
     def read(self, blob: Spooled) -> bytes | None:
-        """Return what a blob holds; None where it is gone. Raises NotAuthenticError."""
+        """Return what a blob holds; None if it is gone. Raises NotAuthenticError."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -197,7 +197,7 @@ class Spool:
         return self._container().get_blob_client(blob.name)
 
     def _listed(self) -> "Iterator[BlobProperties | None]":
-        """Yield the blobs as they are listed; None where the listing goes on beyond the bound."""
+        """Yield the blobs as they are listed; None if the listing goes on beyond the bound."""
         pages = self._container().list_blobs(include=["metadata"], results_per_page=PAGE_BLOBS).by_page()
         for number, page in enumerate(pages):
             if number == MAX_PAGES:

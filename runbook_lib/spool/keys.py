@@ -81,7 +81,7 @@ class SpoolKeys:
         return self._newest
 
     def of_version(self, version: str) -> SpoolKey | None:
-        """Return the key of a version; None where the vault has no such version, or it is disabled."""
+        """Return the key of a version; None if the vault has no such version, or it is disabled."""
         newest = self.newest()
         if version == newest.version:
             return newest

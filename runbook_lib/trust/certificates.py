@@ -45,7 +45,7 @@ _USAGES = (*sorted(_LEAF_USAGES), "key_encipherment", "data_encipherment", "key_
 class Certificate:
     """What the rules ask of a certificate, all of it read at once: `cryptography` reads, and refuses, late.
 
-    fingerprint: SHA-256 of the DER, hex. subject: as RFC 4514 writes it. is_ca, key_usages: None where the extension is
+    fingerprint: SHA-256 of the DER, hex. subject: as RFC 4514 writes it. is_ca, key_usages: None if the extension is
     absent. purposes: dotted OIDs of extendedKeyUsage.
     """
 

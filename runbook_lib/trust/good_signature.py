@@ -5,7 +5,7 @@ signing-and-verification-workflow.md, "OCI artifact verification workflow", step
 1. Whoever may write to the repository may attach signatures, so a bad or unsupported one only counts as not there; the
    first good one decides.
 2. A signature that cannot be retrieved does not block a good one, else a broken referrer would deny service (notation
-   fails there). Where none is good it is remembered: the answer then is "not known", and may be asked for again.
+   fails there). If none is good it is remembered: the answer then is "not known", and may be asked for again.
 3. At most MAX_SIGNATURES are tried.
 4. Every byte is checked against the digest and size that named it, whoever fetched it.
 """
@@ -39,7 +39,7 @@ _FETCH_STEP = "3.1 of the workflow"
 class SignatureSource(Protocol):
     """Where signatures lie: the repository of the artifact, or a copy of it.
 
-    Both methods return None where it is said that there is no such thing, and raise RunbookError where that cannot be
+    Both methods return None if it is said that there is no such thing, and raise RunbookError where that cannot be
     found out. The bytes need not be checked.
     """
 

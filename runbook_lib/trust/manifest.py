@@ -61,7 +61,7 @@ def read_signature_manifest(content: bytes) -> SignatureManifest:
 
 
 def type_of(content: bytes) -> str:
-    """Return what a manifest says that it is, in small letters; "" where it cannot be read or says nothing."""
+    """Return what a manifest says that it is, in small letters; "" if it cannot be read or says nothing."""
     try:
         kind = _small(_kind(read_object(content, "the manifest", _STEP)))
     except RunbookError:
@@ -70,7 +70,7 @@ def type_of(content: bytes) -> str:
 
 
 def _kind(document: dict[str, Any]) -> Any:
-    """OCI image specification, manifest.md: artifactType, and where there is none, the configuration's media type.
+    """OCI image specification, manifest.md: artifactType, and if there is none, the configuration's media type.
 
     The Notary Project's released specification (1.1, "Storage") marks signatures by the second, its later drafts by the
     first.

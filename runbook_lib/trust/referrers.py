@@ -70,7 +70,7 @@ def _listed(
 
 
 def _type(entry: dict[str, Any]) -> str | None:
-    """Return an entry's type in small letters, "" where it has none, None where that is no text."""
+    """Return an entry's type in small letters, "" if it has none, None if that is no text."""
     kind = entry.get("artifactType") or ""
     return kind.lower() if isinstance(kind, str) else None
 
@@ -97,7 +97,7 @@ def _of_type(
 
 
 def _manifest_of(entry: dict[str, Any]) -> Descriptor | None:
-    """Return the descriptor of a manifest that may be a signature's, None where the entry names none."""
+    """Return the descriptor of a manifest that may be a signature's, None if the entry names none."""
     try:
         described = read_descriptor(entry, "the entry in the list of referrers", _STEP)
     except RunbookError:
@@ -140,7 +140,7 @@ def _pages(reader: ContainerRegistryReader, repository: str, digest: str, query:
 
 
 def _next(answer: Answer, base: str, path: str, target: str) -> str | None:
-    """Return the path of the next page (RFC 8288, rel="next") below `base`, None where there is none.
+    """Return the path of the next page (RFC 8288, rel="next") below `base`, None if there is none.
 
     It must be a page of this list: the token that is good for it goes there.
     """

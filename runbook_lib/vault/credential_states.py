@@ -21,7 +21,7 @@ SECRETS: tuple[tuple[str, str, State], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialState:
-    """One credential. not_before and expires: aware, None where the vault does not say."""
+    """One credential. not_before and expires: aware, None if the vault does not say."""
 
     kind: str
     id: str

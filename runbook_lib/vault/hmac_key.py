@@ -28,7 +28,7 @@ KEY_ID = re.compile(r"hmac-[0-9a-f]{16}")
 
 
 def read_signing_key(context: "AzureSession") -> SigningKey | None:
-    """Return the key in use, None where none was provisioned, or somebody has disabled them all.
+    """Return the key in use, None if none was provisioned, or somebody has disabled them all.
 
     The redactor knows it from then on. Raises RunbookError VD-ROTATION-006 (it is no key), and azure.core's errors.
     """
@@ -54,7 +54,7 @@ def signing_key(text: str, key_id: str, redactor: Redactor) -> SigningKey:
 
 
 def key_of(text: str) -> bytes | None:
-    """Return the key that a text holds as `key_text` writes it, None where it holds none."""
+    """Return the key that a text holds as `key_text` writes it, None if it holds none."""
     try:
         key = base64url.decode(text)
     except ValueError:

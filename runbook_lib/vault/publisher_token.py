@@ -21,7 +21,7 @@ COMMAND = "vibedata rotate-acr-token"
 
 @dataclass(frozen=True, slots=True)
 class PublisherToken:
-    """User name and password; the password never shows in a repr. version: of the secret, "" where it is not known."""
+    """User name and password; the password never shows in a repr. version: of the secret, "" if it is not known."""
 
     username: str
     password: str = field(repr=False)

@@ -26,7 +26,7 @@ def is_disabled(error: "HttpResponseError") -> bool:
 
 
 def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None":
-    """Return a secret's version in use; None where there is no such secret, or every version is disabled.
+    """Return a secret's version in use; None if there is no such secret, or every version is disabled.
 
     One request where the newest version is enabled. Raises azure.core's errors.
     """

@@ -175,7 +175,7 @@ def _changes_of(name: str, arguments: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _result_of(name: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """Run a `vibedata` command and return its result. Raises CommandError where it fails."""
+    """Run a `vibedata` command and return its result. Raises CommandError if it fails."""
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
         code = cli.main((*arguments, "--output", "json"))

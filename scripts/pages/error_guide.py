@@ -19,7 +19,7 @@ _LINES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guide:
-    """One code's guide. example: what follows the title in a message. command: "" where there is none to type."""
+    """One code's guide. example: what follows the title in a message. command: "" if there is none to type."""
 
     task: str
     example: str

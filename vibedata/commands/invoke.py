@@ -74,7 +74,7 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def result_of(job: JobResult) -> Mapping[str, Any]:
-    """Return the runbook's own result. Raises RunbookError VD-AUTOMATION-005 where the job ended without one that
+    """Return the runbook's own result. Raises RunbookError VD-AUTOMATION-005 if the job ended without one that
     counts."""
     if job.result is None:
         seen = ". ".join(part for part in (f"status {job.status}", job.problem, job.exception.strip()) if part)

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 def read(session: AzureSession) -> StatusReadings:
     """Read it all. What cannot be read is told, and the rest shown: status is for the day when something is broken.
 
-    Raises RunbookError where nothing at all can be read.
+    Raises RunbookError if nothing at all can be read.
     """
     settings = session.settings
     account = AutomationAccount(client=session.clients.automation, settings=settings)
@@ -98,7 +98,7 @@ def read(session: AzureSession) -> StatusReadings:
 
 
 def read_tables(tables: ComponentTables) -> Mapping[str, Sequence[Entity]] | None:
-    """Return the entities of the tables that status shows, None where there is no component registry.
+    """Return the entities of the tables that status shows, None if there is no component registry.
 
     Raises azure.core's errors.
     """
@@ -118,7 +118,7 @@ def read_tables(tables: ComponentTables) -> Mapping[str, Sequence[Entity]] | Non
 def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
     """Return the runs of all runbooks that Automation still knows: those of 30 days.
 
-    Raises RunbookError VD-AUTOMATION-001 where there is no such account, and azure.core's errors.
+    Raises RunbookError VD-AUTOMATION-001 if there is no such account, and azure.core's errors.
 
     Source: docs/azure-facts.md#python-and-its-limits.
     """

@@ -28,7 +28,7 @@ class LayoutArtifacts:
     """The artifacts in the folder of a build: those that its release manifest pins, once it may be installed.
 
     Parameters: session, of the customer, whose pins say whom to trust, and who may have a newer release installed;
-    allow_downgrade, that an older one is meant. Raises RunbookError VD-PUSH-001 where the folder holds no complete
+    allow_downgrade, that an older one is meant. Raises RunbookError VD-PUSH-001 if the folder holds no complete
     build, VD-TRUST-050 (it is not signed), and what `first_good_signature`, `installed_release` and, as for an import,
     `check_installable` raise.
     """

@@ -29,7 +29,7 @@ SET: ActionKind[str] = ActionKind("set", stage=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the account holds. variable: digest of the settings' text, None where there is none; wanted: as it should
+    """What the account holds. variable: digest of the settings' text, None if there is none; wanted: as it should
     be.
     """
 

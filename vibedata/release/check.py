@@ -177,7 +177,7 @@ class ContainerRegistryRelease:
         return manifest.pins
 
     def has(self, pin: Pin) -> bool:
-        """Return whether it is here. See ReleasePlace. Raises RunbookError VD-REGISTRY-005 where other bytes are."""
+        """Return whether it is here. See ReleasePlace. Raises RunbookError VD-REGISTRY-005 if other bytes are."""
         return self._reader.manifest(pin.repository, pin.digest, MAX_PINNED_BYTES) is not None
 
 

@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
 
 
 def signing(arguments: argparse.Namespace, environ: Mapping[str, str], clock: Clock) -> Signing | None:
-    """Return what signs, None where neither key nor chain is given.
+    """Return what signs, None if neither key nor chain is given.
 
     Raises RunbookError VD-TRUST-051 (one of them is missing or not usable), -052 (they do not belong together).
     """

@@ -28,7 +28,7 @@ class Rotating(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a run came to. resume_at: when it goes on, None where the rotation is over or has failed."""
+    """What a run came to. resume_at: when it goes on, None if the rotation is over or has failed."""
 
     results: list[Result] = field(default_factory=list)
     resume_at: datetime | None = None

@@ -45,7 +45,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A component. drift: how it differs from the release, "" where it does not. probed: its health can be known.
+    """A component. drift: how it differs from the release, "" if it does not. probed: its health can be known.
     vanished: the installed release no longer has it.
     """
 
@@ -79,7 +79,7 @@ class Credential:
 
     @property
     def verdict(self) -> tuple[Level, str]:
-        """How bad it is, and why in words, "" where all is well."""
+        """How bad it is, and why in words, "" if all is well."""
         if self.state in OF_ROTATION:
             return Level.WELL, ""
         if self.state == NOT_PROVISIONED:
@@ -106,7 +106,7 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """Wall time from start to end, None where it has not both."""
+        """Wall time from start to end, None if it has not both."""
         return None if self.started is None or self.ended is None else (self.ended - self.started).total_seconds()
 
 
@@ -143,7 +143,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """One more thing to know. remedy: what to do, "" where the text says it all."""
+    """One more thing to know. remedy: what to do, "" if the text says it all."""
 
     level: Level
     text: str

@@ -1,7 +1,7 @@
 """The report of `vibedata status` as one HTML page, to open, print or send.
 
 It stands alone: no script, nothing fetched, and a policy that says so to the browser. Whatever was read is escaped; an
-endpoint is a link only where it is an https address. Colour never speaks alone: words and shapes say the same.
+endpoint is a link only if it is an https address. Colour never speaks alone: words and shapes say the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -52,7 +52,7 @@ _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 class StatusReadings:
     """What `vibedata status` has read of one instance.
 
-    at: when. scope: of whom, for people. entities: those of each of TABLES; None where there is no component registry,
+    at: when. scope: of whom, for people. entities: those of each of TABLES; None if there is no component registry,
     or it could not be read. runs: in any order. troubles: what could not be read, by source COMPONENT_REGISTRY or RUNS.
     """
 

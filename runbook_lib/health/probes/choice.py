@@ -21,7 +21,7 @@ from runbook_lib.network.deadline import Deadline
 from runbook_lib.release.manifest import MAX_PROBE_SECONDS
 
 ASKED_KINDS = ("http", "tcp")
-# ARM's words for a resource at rest; none where a type has no such state.
+# ARM's words for a resource at rest; none if a type has no such state.
 _AT_REST = ("succeeded", "")
 _BROKEN = ("failed", "canceled")
 _LEAVING = "deleting"

@@ -89,7 +89,7 @@ def _read_through(response: HttpAnswer) -> None:
 
 
 def target_of(endpoint: str) -> HttpTarget | None:
-    """Return the target of an address `https://host[:port]`, None where it is none."""
+    """Return the target of an address `https://host[:port]`, None if it is none."""
     try:
         parts = urllib.parse.urlsplit(endpoint)
         port = parts.port or HTTPS_PORT
