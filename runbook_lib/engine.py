@@ -1,12 +1,12 @@
-"""The one way in which anything is changed: make it, see it, and believe only what is seen.
+"""The one way to change anything: make the change, read the target back, and believe only what was read.
 
-1. Stages run in order; the changes of a stage run side by side, each in a thread.
-2. After its action's `make`, `see` reads a change back. It is done when that equals `change.after`, and only then.
-3. If `make` failed, `see` comes all the same: a lost answer to a write that was carried out is recognised by
-   looking, not by hoping. If the change is not there and the answer was lost, it is made again, within the network
-   retry policy. Any other failure stands: what is refused today is refused again.
-4. A failure leaves the others of its stage alone; later stages are skipped. Every failure is reported.
-5. A stop lets what is under way end for a bounded time; nothing new is begun.
+1. Stages run in order. The changes of a stage run side by side, each in a thread.
+2. After the action's `make`, its `see` reads the target back. The change is done only if that equals `change.after`.
+3. The engine calls `see` also if `make` failed: a write whose answer was lost may have been carried out. If the change
+   is not there and the answer was lost, the engine makes it again, within the network retry policy. It repeats no other
+   failure: the service would refuse the change again.
+4. If a change fails, the other changes of its stage go on, and later stages are skipped. Every failure is reported.
+5. After a stop, changes that have begun may end within a bounded time, and no new change begins.
 """
 
 from collections import deque
@@ -24,19 +24,19 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.errors import run as run_errors
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, PolicySource
 
-# Changes in flight at once. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
+# Changes at the same time. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
 # threads with a connection each stay far below the 1,000 sockets that a sandbox's jobs share, and a burst of 64 fits
 # into ARM's bucket of 200 writes (docs/azure-facts.md#python-and-its-limits and #arm-throttling).
 MAX_PARALLEL = 64
-# How often the main thread looks up from waiting, for progress and for a stop.
+# How often the waiting main thread checks for progress and for a stop.
 TICK_SECONDS = 0.25
-# What is under way may end after a stop. Automation does not say how long a stopped job has.
+# How long changes may take to end after a stop. Automation does not say how long a stopped job has.
 STOP_GRACE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the run is, in changes of the whole plan."""
+    """How far the run is, as numbers of changes of the whole plan."""
 
     done: int
     failed: int
@@ -50,10 +50,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """How changes are made, seen and judged.
+    """What the engine needs to make changes.
 
-    actions: one for each kind of change. name_error: makes a RunbookError of any exception; called once
-    for each change that failed by one, by many threads. stop_asked: whether to begin nothing new.
+    Attributes:
+        actions: One action for each kind of change.
+        as_runbook_error: Turns an exception into a RunbookError. Many threads call it, once for each failed change.
+        retry_policy: The network retry policy in force.
+        clock: Measures durations and waits.
+        stop_asked: Whether no new change may begin.
     """
 
     actions: Sequence[Action[Any]]
@@ -65,7 +69,7 @@ class Work:
     def __post_init__(self) -> None:
         """Check that no kind of change has two actions. Raises ValueError."""
         if len({action.kind for action in self.actions}) != len(self.actions):
-            raise ValueError("two actions are of one kind")
+            raise ValueError("two actions have the same kind")
 
     def action_of(self, change: Change) -> Action[Any]:
         """Return the action that makes a change. Raises ValueError if there is none."""
@@ -84,11 +88,21 @@ def apply_plan(
     on_progress: Callable[[Progress], None],
     max_parallel: int = MAX_PARALLEL,
 ) -> list[Result]:
-    """Make the changes of `plan` and return a result for each, in the plan's order of stages.
+    """Make the changes of `plan`.
 
-    on_result, on_stage_end and on_progress are called in the caller's thread: with each result as it comes, after each
-    stage that ran, and at least every TICK_SECONDS. Failures are in the results. Raises ValueError, before anything is
-    changed, where a change has no action.
+    Args:
+        plan: What to change.
+        work: How to change it.
+        on_result: Called with each result as it comes. All three functions are called in the caller's thread.
+        on_stage_end: Called after each stage that ran.
+        on_progress: Called at least every TICK_SECONDS.
+        max_parallel: How many changes run at the same time.
+
+    Returns:
+        A result for each change, also for those that failed, in the order of the stages.
+
+    Raises:
+        ValueError: A change has no action. Nothing was changed.
     """
     for change in plan.changes:
         work.action_of(change)
@@ -135,7 +149,7 @@ def _tell_progress(
 
 
 class _Stage:
-    """The changes of one stage, their workers, and what has come of them."""
+    """The changes of one stage, their worker threads and their results."""
 
     def __init__(self, changes: Sequence[Change], work: Work, workers: int) -> None:
         self._changes = changes
@@ -147,7 +161,7 @@ class _Stage:
         self._arrived: SimpleQueue[tuple[int, Result]] = SimpleQueue()
 
     def results(self, *, on_result: Callable[[Result], None], on_tick: Callable[[_Counts], None]) -> list[Result]:
-        # Daemon threads: one that is left behind after a stop must not keep the process alive.
+        # Daemon threads: a thread that still runs after a stop must not keep the process alive.
         for _ in range(self._workers):
             Thread(target=self._work_off, daemon=True).start()
         ended: dict[int, Result] = {}
@@ -178,7 +192,7 @@ class _Stage:
         for index in indexes:
             error = None
             if outcome == "failed":
-                error = run_errors.STOPPED.error("it was still under way; a rerun will see what came of it")
+                error = run_errors.STOPPED.error("the change had begun and had not ended; a rerun will see its result")
             ended[index] = Result(change=self._changes[index], outcome=outcome, error=error)
             on_result(ended[index])
 
@@ -203,7 +217,7 @@ class _Stage:
                 self._in_flight.add(index)
             try:
                 result = make_change(self._changes[index], self._work)
-            except BaseException as error:  # noqa: BLE001 - a result that never arrives would hold the run for ever
+            except BaseException as error:  # noqa: BLE001 - without a result the run would wait for ever
                 fault = run_errors.UNEXPECTED.error(type(error).__name__, target=self._changes[index].target)
                 result = Result(change=self._changes[index], outcome="failed", error=fault)
             with self._lock:
@@ -212,7 +226,7 @@ class _Stage:
 
 
 def make_change(change: Change, work: Work) -> Result:
-    """Make one change, with looks and repetitions as the module says, and return what came of it."""
+    """Make one change as the module's docstring says, and return its result."""
     action = work.action_of(change)
     started = work.clock.monotonic()
     attempts = 0
@@ -250,7 +264,7 @@ def make_change(change: Change, work: Work) -> Result:
 
 
 def _answer_lost(failure: BaseException) -> bool:
-    """Whether this failure, or one that it was made of, leaves open if the server carried the write out."""
+    """Whether, after this failure or one that caused it, the server may have carried the write out."""
     cause: BaseException | None = failure
     while cause is not None:
         if isinstance(cause, AnswerLost):
@@ -266,7 +280,7 @@ def _may_repeat(policy: NetworkRetryPolicy, attempts: int, elapsed: float) -> bo
 def _failure_of(attempt: Callable[[], None]) -> BaseException | None:
     try:
         attempt()
-    except BaseException as error:  # noqa: BLE001 - in a worker's thread; whatever it is, the change's result tells of it
+    except BaseException as error:  # noqa: BLE001 - in a worker's thread: the change's result reports each exception
         return error
     return None
 

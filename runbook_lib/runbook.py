@@ -1,4 +1,4 @@
-"""The front door: what a runbook is (a few functions), and the one `main` that runs it."""
+"""What a runbook is (a few functions), and the one `main` that runs it."""
 
 import os
 import sys
@@ -42,12 +42,12 @@ F = TypeVar("F")
 class Runbook(Generic[P, F]):
     """One runbook.
 
-    name: as published, e.g. `import_images`. summary: one line for --help. parameters: its parameters' dataclass.
-    observe: reads the world and writes nothing. plan: pure; facts to changes; refusals are RunbookErrors. actions: how
-    each kind of change is made and seen, one action for each kind; called once in a run. report: what the result tells
-    beside the changes; pure, of the facts and of what came of the changes; counts and names. events: what the
-    operations log tells beside a change's own event, once that change has been made or has failed. callbacks: what the
-    publisher is told at the end.
+    name: the published name, e.g. `import_images`. summary: one line for --help. parameters: the dataclass of its
+    parameters. observe: reads facts and writes nothing. plan: pure; turns facts into changes, or raises a RunbookError
+    to refuse. actions: returns one action for each kind of change; called once in a run. report: pure; returns counts
+    and names for the result, made from the facts and the changes' results. events: returns further events for the
+    operations log after a change has been made or has failed. callbacks: what the run reports to the publisher at its
+    end.
     """
 
     name: str
@@ -72,13 +72,13 @@ def main(
 ) -> int:
     """Run `runbook` and return the process's exit code: 0 done, 1 failed, 2 bad parameters or settings.
 
-    Parameters: argv, without the program's name (default: the process's); environ (default: the process's); stream for
-    the job's output (default: stdout); new_id, where run ids come from. Whatever happens, the last line is the result;
-    nothing is raised. A run with plan_only writes nothing but its output: no event, no blob.
+    `argv` (without the program's name) and `environ` are by default the process's own, and `stream` is stdout. `new_id`
+    makes run ids. This function raises nothing, and the last line of output is always the result. A run with plan_only
+    writes nothing but its output: no event, no blob.
     """
     environ = os.environ if environ is None else environ
     redactor = Redactor()
-    # With it anybody on the sandbox's network could ask for vibedata-uami's tokens.
+    # Anybody on the sandbox's network who knows this header could ask for vibedata-uami's tokens.
     if len(environ.get("IDENTITY_HEADER", "")) >= MIN_SECRET_LENGTH:
         redactor.learn(environ["IDENTITY_HEADER"])
     run_id = str(new_id())
@@ -131,7 +131,7 @@ class _Run(Generic[P, F]):
         self._started = clock.monotonic()
         self._tell = once_in_a_while(output.info, clock)
         self._policy = NetworkRetryPolicy(tell=self._tell)
-        # Why the recorded policy is not in force: told at the end, unless the run's own failure has told it.
+        # Why the recorded policy is not in force. The run warns of it at the end, unless its own failure says it.
         self._policy_trouble: RunbookError | None = None
         self._journal = Journal(output=output, redactor=redactor)
         self._context: Context | None = None
@@ -145,7 +145,7 @@ class _Run(Generic[P, F]):
     def exit_code(self, arguments: Sequence[str]) -> int:
         """Run, print the result, and return the exit code."""
         error: RunbookError | None = None
-        # A stop is raised only until `defer`, so that none can come in between and go past the result.
+        # A stop raises KeyboardInterrupt only until `defer`. So none can come later and prevent the result.
         try:
             try:
                 self._run(arguments)
@@ -153,7 +153,7 @@ class _Run(Generic[P, F]):
             except HelpWanted:
                 self._output.info(help_text(self._runbook.name, self._runbook.summary, self._runbook.parameters))
                 return EXIT_DONE
-            except (Exception, SystemExit) as caught:  # noqa: BLE001 - the last place where it can be told
+            except (Exception, SystemExit) as caught:  # noqa: BLE001 - the last place that can report it
                 error = self._name(caught)
             finally:
                 self._stop.defer()
@@ -174,7 +174,7 @@ class _Run(Generic[P, F]):
         facts = self._runbook.observe(context, parameters)
         self._facts = (facts,)
         self._plan = self._runbook.plan(facts)
-        self._output.info(f"{len(self._plan.changes)} to change, {len(self._plan.unchanged)} as they should be")
+        self._output.info(f"{len(self._plan.changes)} to change, {len(self._plan.unchanged)} already right")
         if self._plan_only:
             self._journal.show_plan(self._plan)
         elif self._plan.changes:
@@ -189,7 +189,7 @@ class _Run(Generic[P, F]):
             retry_policy_source=lambda: self._policy,
             clock=self._clock,
         )
-        # Before all that needs one: without a token nothing works, and each thing would say so in its own words.
+        # Ask for a token first: without one nothing works, and each service would fail in its own words.
         clients.credential.get_token(STORAGE_SCOPE)
         if not self._plan_only:
             self._journal.open_log(
@@ -224,8 +224,8 @@ class _Run(Generic[P, F]):
             named = as_runbook_error(error)
             if named is None or named.area != azure.NETWORK:
                 raise
-            # The component registry may not be there yet, or not for this identity; what is needed of storage shows
-            # by itself.
+            # The component registry may not exist yet, or this identity may not read it. If the run needs storage for
+            # more, the failure shows there.
             self._policy_trouble = named
         else:
             if warning:
@@ -253,7 +253,7 @@ class _Run(Generic[P, F]):
             self._journal.record(entry)
 
     def _finish(self, error: RunbookError | None) -> int:
-        # The cause comes first; what it leads to (reports and events that wait) is told after it, and told as that.
+        # The output shows the cause first. Reports and events that wait because of it are mentioned afterwards.
         if error is not None:
             self._journal.tell_failure(error)
         result = self._result(error)

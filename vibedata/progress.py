@@ -10,7 +10,7 @@ from runbook_lib.run.output import PROGRESS_SECONDS
 # Of jobs that follow each other, each begins and ends with a line of its own.
 CHAIN_PROGRESS_SECONDS = 10.0
 # As runbook_lib.runbook and runbook_lib.engine.Progress write them.
-_PLAN = re.compile(r"\d+ to change, \d+ as they should be")
+_PLAN = re.compile(r"\d+ to change, \d+ already right")
 _PROGRESS = re.compile(r"\d+ of \d+ ")
 
 Report = Callable[[str], None]

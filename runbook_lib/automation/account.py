@@ -1,6 +1,7 @@
 """The customer's Automation account: runtime environments and their packages, runbooks, variables (api 2024-10-23).
 
-What the account does not have is None or missing, never an exception; what it refuses is an error of the catalogue.
+If the account does not have something, the result is None or lacks it, and no exception is raised. A refusal is an
+error of the catalogue.
 Source of the calls: docs/azure-facts.md#runbooks-and-jobs.
 """
 
@@ -24,19 +25,20 @@ if TYPE_CHECKING:
     from azure.mgmt.automation import AutomationClient
 
 LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
-# Without a runtime environment it would run on 3.8 (docs/azure-facts.md#python-and-its-limits); which of the two types
-# is meant for one is unconfirmed (docs/azure-facts.md#runbooks-and-jobs): published is the first, taken over are both.
+# Without a runtime environment, Python 3.8 would run it (docs/azure-facts.md#python-and-its-limits). It is unconfirmed
+# which of the two types fits an environment (docs/azure-facts.md#runbooks-and-jobs): the suite publishes the first, and
+# accepts runbooks of both.
 RUNBOOK_TYPE = "Python3"
 RUNBOOK_TYPES = frozenset({"Python3", "Python"})
-# What marks a runbook as the suite's, beside its runtime environment's name: for people and their queries.
+# The tag of the suite's runbooks. It helps people and their queries. The runtime environment's name marks them, too.
 OWNER_TAG, OWNER_VALUE = "vibedata", "runbook"
-# A package set's environment has its digest in its name; what it holds never changes.
+# The name of a package set's environment holds the set's digest. Its content never changes.
 ENVIRONMENT_PREFIX = "vibedata-"
 ENVIRONMENT_DIGITS = 12
 _OWN_ENVIRONMENT = re.compile(rf"{ENVIRONMENT_PREFIX}[0-9a-f]{{{ENVIRONMENT_DIGITS}}}", re.IGNORECASE)
-# The codes are not documented; those that other Azure services use for it hold one of these words.
-# Of a code alone: a runbook, a package or a group may have such a name. The one limit that has no code of its own is
-# told in these words (learn automation/troubleshoot/runbooks, "Job attempt limit" and quota).
+# The codes are not documented. Other Azure services use codes for it that hold one of these words.
+# Search only codes: a runbook, a package or a group may have such a name. One limit has no code of its own. Its message
+# has these words (learn automation/troubleshoot/runbooks, "Job attempt limit" and quota).
 _LIMIT = re.compile(r"quota|limit", re.IGNORECASE)
 _MONTHLY_LIMIT = "The quota for the monthly total job run time"
 # How much of Automation's own words an error shows.
@@ -47,7 +49,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPackage:
-    """A package of a runtime environment. version: None if Automation does not say. error: why its import failed."""
+    """A package of a runtime environment. `version` is None if Automation does not say it. `error` says why its import
+    failed."""
 
     state: str
     version: str | None
@@ -56,10 +59,14 @@ class HeldPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRunbook:
-    """A runbook as the account has it.
+    """A runbook of the account.
 
-    kind: its type. sha256: of the published text, hex, None if it was never published. in_edit: there is a draft.
-    ours: the suite made it.
+    Attributes:
+        kind: Its type.
+        environment: Its runtime environment.
+        sha256: The SHA-256 of the published text, hex, None if it was never published.
+        in_edit: It has a draft.
+        ours: The suite made it.
     """
 
     kind: str
@@ -70,12 +77,12 @@ class HeldRunbook:
 
 
 def environment_of(packages_digest: str) -> str:
-    """Return the name of the runtime environment of a package set, given by its digest (sha256:HEX)."""
+    """Return the name of the runtime environment of the package set with this digest (sha256:HEX)."""
     return ENVIRONMENT_PREFIX + hex_of(packages_digest)[:ENVIRONMENT_DIGITS]
 
 
 class AutomationAccount:
-    """One account; for use by many threads.
+    """One account. Many threads may use it.
 
     Raises RunbookError VD-AUTOMATION-001 (there is no such account), -007 (at a limit), -008 (refused otherwise), and
     azure.core's errors if ARM cannot be reached, fails, throttles, or refuses the identity.
@@ -93,7 +100,7 @@ class AutomationAccount:
         return account.location
 
     def environment(self, name: str) -> str | None:
-        """Return language and version of a runtime environment, as `Python 3.10`."""
+        """Return the language and the version of a runtime environment, e.g. `Python 3.10`."""
         found = _found(lambda: self.client.runtime_environments.get(*self.at, name))
         if found is None:
             return None
@@ -116,7 +123,7 @@ class AutomationAccount:
         return {str(package.name).lower(): _held_package(package.properties) for package in found or ()}
 
     def import_package(self, environment: str, name: str, *, version: str, link: str, sha256: str) -> None:
-        """Begin a package's import from an https address, of content with the SHA-256 (hex) given."""
+        """Begin to import a package from an https address. Its content has the given SHA-256 (hex)."""
         from azure.mgmt.automation.models import (
             ContentHash,
             ContentLink,
@@ -145,7 +152,7 @@ class AutomationAccount:
         )
 
     def own_runbooks(self) -> list[str]:
-        """Return the names of all runbooks that the suite made, of whatever release."""
+        """Return the names of all runbooks that the suite made, from any release."""
         return [
             str(found.name)
             for found in bounded(self.client.runbook.list_by_automation_account(*self.at), target="runbooks")
@@ -161,7 +168,7 @@ class AutomationAccount:
         return cast("bytes | None", _found(lambda: self.client.runbook_draft.get_content(*self.at, name, cls=_bytes)))
 
     def put_runbook(self, name: str, *, kind: str, environment: str, location: str) -> None:
-        """Create a runbook, or give it another runtime environment; its texts stay as they are."""
+        """Create a runbook, or give it another runtime environment. Its texts do not change."""
         from azure.mgmt.automation.models import (
             RunbookCreateOrUpdateParameters,
             RunbookCreateOrUpdateProperties,
@@ -184,22 +191,22 @@ class AutomationAccount:
     def replace_draft(self, name: str, text: bytes) -> None:
         """Replace a runbook's draft."""
         with self.refusals(f"runbook {name}"):
-            # As bytes: of a text the client would count the characters, where its length in bytes is wanted.
+            # Pass bytes: for a text, the client would send the number of characters as its length.
             self.client.runbook_draft.begin_replace_content(*self.at, name, text).result()  # type: ignore[arg-type]
 
     def publish(self, name: str) -> None:
-        """Publish a runbook's draft: from then on it is the text that jobs run, and there is no draft."""
+        """Publish a runbook's draft. From then on jobs run it, and there is no draft."""
         with self.refusals(f"runbook {name}"):
             self.client.runbook.begin_publish(*self.at, name).result()
 
     def variable(self, name: str) -> str | None:
-        """Return the text that a variable holds; ARM holds it as JSON (docs/azure-facts.md#managed-identity)."""
+        """Return a variable's text. ARM keeps it as JSON (docs/azure-facts.md#managed-identity)."""
         found = _found(lambda: self.client.variable.get(*self.at, name))
         encoded = found.properties.value if found and found.properties else None
         return None if encoded is None else str(json.loads(encoded))
 
     def set_variable(self, name: str, text: str) -> None:
-        """Create or replace a variable that holds a text, readable by everybody who can read the account."""
+        """Create or replace a variable that holds a text. Everybody who can read the account can read it."""
         from azure.mgmt.automation.models import VariableCreateOrUpdateParameters, VariableCreateOrUpdateProperties
 
         value = VariableCreateOrUpdateProperties(value=json.dumps(text), is_encrypted=False)
@@ -209,7 +216,7 @@ class AutomationAccount:
 
     @contextmanager
     def refusals(self, target: str) -> Iterator[None]:
-        """Name what Automation refuses within; what runbook_lib.network.failures names stays as it is."""
+        """Turn Automation's refusals within the block into errors of this area, except those of network.failures."""
         from azure.core.exceptions import HttpResponseError
 
         try:
@@ -226,7 +233,7 @@ class AutomationAccount:
 
 
 def plain(value: str | Enum | None) -> str:
-    """Return the text of a value that the SDK types as an enumeration where it knows it, as text where not."""
+    """Return the text of a value. The SDK returns an enumeration if it knows the value, and else a text."""
     return str(value.value if isinstance(value, Enum) else value)
 
 
@@ -245,7 +252,7 @@ def _is_ours(runbook: Any) -> bool:
 
 
 def _bytes(response: Any, _text: object, _headers: object) -> bytes:
-    """The client decodes a text by a guess where the answer names no character set; a digest wants the bytes."""
+    """Return the bytes for a digest. The client would guess the character set if the answer does not name one."""
     content: bytes = response.http_response.content
     return content
 

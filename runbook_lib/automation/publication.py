@@ -1,12 +1,13 @@
-"""Publish a release's runbooks and packages to an Automation account: what is there, what differs, how it is mended.
+"""Publish a release's runbooks and packages to an Automation account: facts, plan and actions.
 
-1. Every file of the release is kept in artifact storage, and used from there. What is there is read and compared by its
-   digest, a wheel of 100 MB too, each time: whoever may write blobs may replace one by another of the same length.
-2. Each package set has a runtime environment of its own, named by the set's digest: no package ever changes under a
-   runbook or a running job, and what is in an environment shows in its name.
-3. A runbook's text changes at one moment, when its draft is published; until then jobs run the published one. A job
-   that runs has its text and keeps its environment: nothing of this disturbs it, the publishing runbook's own included.
-4. A runbook that is not the suite's is never touched; a draft that somebody left is kept before it is replaced.
+1. Artifact storage keeps every file of the release, and the publication uses these copies. Each time it reads them and
+   compares their digests, even a wheel of 100 MB: anybody who may write blobs could replace one by another of the same
+   length.
+2. Each package set has a runtime environment of its own, whose name holds the set's digest. So no package changes while
+   a runbook or a job uses it, and the name shows what the environment holds.
+3. A runbook's text changes at one moment, when its draft is published. Until then jobs run the published text. A
+   running job keeps its text and its environment, so the publication disturbs no job, not even its own.
+4. It never touches a runbook that is not the suite's. It keeps a draft that somebody left before it replaces it.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ KEEP: ActionKind[ArtifactBlob] = ActionKind("keep", stage=0)
 CREATE: ActionKind[str] = ActionKind("create", stage=0)
 IMPORT: ActionKind[Wheel] = ActionKind("import", stage=1)
 PUBLISH: ActionKind[Script] = ActionKind("publish", stage=2)
-# Looks at once; ARM answers a burst of 250 reads (docs/azure-facts.md#arm-throttling).
+# Reads at the same time. ARM answers a burst of 250 reads (docs/azure-facts.md#arm-throttling).
 LOOKS_AT_ONCE = 16
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the account and artifact storage are to hold. documents: files that are kept, and nothing more."""
+    """What the account and artifact storage must hold. The files in `documents` are only kept."""
 
     packages: PackageSet
     scripts: Sequence[Script]
@@ -68,12 +69,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is there.
+    """What the account and artifact storage have.
 
-    environment: language and version of the wanted runtime environment, None if it does not exist. kept: what was
-    seen of the wanted files in artifact storage, by the blob's name: `sha256:HEX`, or the size of what was not read, as
-    `N bytes`. packages: of that environment, by name in small letters. runbooks: those
-    that are wanted, None if one does not exist. own: names of all runbooks that the suite ever made.
+    Attributes:
+        wanted: What they must hold.
+        environment: Language and version of the wanted runtime environment, None if it does not exist.
+        kept: The wanted files in artifact storage, by the blob's name: `sha256:HEX`, or `N bytes` for a file that is
+            too large to be read.
+        packages: The packages of that environment, by name in small letters.
+        runbooks: The wanted runbooks, None for one that does not exist.
+        own: The names of all runbooks that the suite ever made.
     """
 
     wanted: Wanted
@@ -85,10 +90,7 @@ class Facts:
 
 
 class Publication:
-    """The publication of one release.
-
-    Parameters: source, where the release's files come from; warn, told in a sentence what a person should know.
-    """
+    """The publication of one release. `source` has the release's files. `warn` gets sentences for people."""
 
     def __init__(
         self,
@@ -109,7 +111,7 @@ class Publication:
         self._imports = PackageImports(account=account, environment=wanted.environment, link=blobs.link, clock=clock)
 
     def observe(self) -> Facts:
-        """Look at the account and at artifact storage. Raises the errors of both."""
+        """Read the account and artifact storage. Raises the errors of both."""
         self._location = self._account.location()
         names = [script.name for script in self._wanted.scripts]
         with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
@@ -130,7 +132,7 @@ class Publication:
         )
 
     def actions(self) -> Sequence[Action[Any]]:
-        """How each kind of change is made and seen. They raise what source, account, storage and imports do."""
+        """Return the action of each kind of change. They raise the errors of source, account, storage and imports."""
         account = self._account
         return (
             Action(KEEP, make=self._keep, see=self._blobs.digest),
@@ -140,7 +142,7 @@ class Publication:
         )
 
     def _seen(self, sizes: Mapping[str, int], blob: ArtifactBlob) -> str | None:
-        """Return what is kept of a file; what is larger than it can be is not read."""
+        """Return the state of a kept file. A file that is larger than the release's is not read."""
         size = sizes.get(blob_name(blob))
         if size is None:
             return None
@@ -163,14 +165,14 @@ class Publication:
         elif held.in_edit:
             self._keep_draft(script)
         self._account.replace_draft(name, text)
-        # The new text is in place: one request later it is published. The old one meets the new packages rather than
-        # the new one the old packages, which may lack what it needs.
+        # The new text is in the draft, and the next request publishes it. In between, a job may run the old text with
+        # the new packages. The other order would run the new text with old packages, which may lack what it needs.
         if held is not None and (held.environment != environment or not held.ours):
             self._account.put_runbook(name, kind=kind, environment=environment, location=self._location)
         self._account.publish(name)
 
     def _keep_draft(self, script: Script) -> None:
-        """A former run's own draft is one of the release's files, and is kept already."""
+        """Keep somebody's draft. A draft of a former run is one of the release's files, and is kept already."""
         draft = self._account.draft_text(script.name)
         if not draft:
             return
@@ -182,10 +184,10 @@ class Publication:
 
 
 def plan(facts: Facts) -> Plan:
-    """Return what differs. Pure.
+    """Return the changes. Pure.
 
-    Raises RunbookError VD-AUTOMATION-006, which names every runbook that stands in the way, -011, and VD-STORAGE-003
-    (a kept file is another).
+    Raises RunbookError VD-AUTOMATION-006, which names every runbook of somebody else, -011, and VD-STORAGE-003 (a kept
+    file has other content).
     """
     wanted = facts.wanted
     _refuse_foreign(facts)
@@ -207,7 +209,7 @@ def plan(facts: Facts) -> Plan:
         elif seen == f"sha256:{blob.sha256}":
             unchanged.append(NoChange(target, f"is {seen}"))
         else:
-            # Files are written once: nothing of ours replaces it, and nothing may come of it.
+            # Files are written once. The suite does not replace this one, and must not use it.
             raise release.STORED_FILE_DIFFERS.error(f"its content has {seen}", target=target)
     compare(CREATE, wanted.environment, f"environment {wanted.environment}", facts.environment, PYTHON)
     for wheel in wanted.packages.wheels:
@@ -225,7 +227,7 @@ def plan(facts: Facts) -> Plan:
 
 
 def notices(facts: Facts) -> list[str]:
-    """Return what is left alone and a person should know of, a sentence each. Pure."""
+    """Return a sentence for each thing that is left alone and that a person should know of. Pure."""
     wanted = facts.wanted
     names = {script.name.lower() for script in wanted.scripts}
     distributions = {wheel.distribution.lower() for wheel in wanted.packages.wheels}
@@ -252,7 +254,7 @@ def notices(facts: Facts) -> list[str]:
 
 
 def runbook_state(held: HeldRunbook | None) -> str | None:
-    """Return what a runbook is, comparable with `state_of`; None if it was never published."""
+    """Return a runbook's state in the form of `state_of`, None if it was never published."""
     if held is None or held.sha256 is None:
         return None
     return state_of(held.sha256, held.environment)

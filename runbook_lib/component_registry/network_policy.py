@@ -1,4 +1,4 @@
-"""The network retry policy that the component registry holds, obeyed by every runbook.
+"""Read the network retry policy of the component registry. Every runbook obeys it.
 
 Source: docs/design.md#the-component-registry.
 """
@@ -19,7 +19,7 @@ ROW = "networkRetryPolicies"
 def read_network_retry_policy(tables: "TableServiceClient") -> tuple[NetworkRetryPolicy, str]:
     """Return the recorded policy and a warning ("" if there is none).
 
-    The default holds until the component registry exists, and if what it says is out of bounds.
+    The default holds until the component registry exists, and if the recorded numbers are out of bounds.
     """
     from azure.core.exceptions import ResourceNotFoundError
 

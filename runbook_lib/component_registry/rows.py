@@ -1,4 +1,4 @@
-"""What a bootstrap wants recorded, row by row, and a component as it is recorded. All pure."""
+"""The rows that a bootstrap records, and the reading of a recorded component. Pure."""
 
 import json
 import re
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 # Edm.Int32, the largest (learn.microsoft.com, Understanding the Table service data model).
 MAX_INT32 = 2**31 - 1
-# As the release manifest bounds them (runbook_lib.release.manifest).
+# The release manifest has the same limit (runbook_lib.release.manifest).
 MAX_COMPONENTS = 1000
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){2}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -58,14 +58,14 @@ _TEXTS = (
 )
 _NUMBERS = ("healthExpectedStatus", "healthTimeoutSeconds")
 _HEALTHS = ("health", "healthProbed")
-# Of a component that nobody has probed yet, also one that comes back after it had vanished.
+# The health of a component that was not probed yet, also of one that has returned after it was gone.
 INITIAL_HEALTH: Mapping[str, Value] = {
     "health": UNKNOWN,
     "healthReason": "not probed yet",
     "checkedAt": "",
     "healthStreak": 0,
 }
-# Of a component that the release no longer has.
+# The health of a component that the release no longer has.
 GONE_COMPONENT: Mapping[str, Value] = {
     "state": VANISHED,
     "health": UNKNOWN,
@@ -82,9 +82,9 @@ def schema_row() -> Row:
 
 
 def resource_rows(resources: Iterable[Resource], recorded: Iterable[Key]) -> Iterator[Row]:
-    """Yield a row for each resource. recorded: keys in the table.
+    """Yield a row for each resource. `recorded` are the keys in the table.
 
-    ARM spells the same type in several ways, and compares without case; a key that is recorded keeps its spelling.
+    ARM spells the same type in several ways, and compares without case. A recorded key keeps its spelling.
     """
     spelled = {(partition.lower(), name.lower()): (partition, name) for partition, name in recorded}
     partitions = {partition.lower(): partition for partition, _ in spelled.values()}
@@ -131,14 +131,14 @@ def component_row(claim: "Claim", found: "Found") -> Row:
 
 
 def policy_row(manifest: ReleaseManifest) -> Row:
-    """Return the row of the network retry policy, which runbook_lib.component_registry.network_policy reads."""
+    """Return the row of the network retry policy. runbook_lib.component_registry.network_policy reads it."""
     policy = manifest.network_retry_policies
     columns: dict[str, Value] = {"max_retries": policy.max_retries, "delay_seconds": policy.delay_seconds}
     return Row(table=POLICIES, partition=POLICY, name=NETWORK_RETRY_POLICIES, columns=columns)
 
 
 def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
-    """Return the row of the installed release. sha256: hex, of its manifest."""
+    """Return the row of the installed release. `sha256` is its manifest's, hex."""
     columns: dict[str, Value] = {
         "digest": digest_from_hex(sha256),
         "channel": manifest.channel,
@@ -150,9 +150,9 @@ def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
 
 
 def current_release(entities: Iterable[Entity]) -> InstalledRelease | None:
-    """Return the release that table Releases says is installed; None if it names none, or several.
+    """Return the installed release from table Releases, None if the table names none or several.
 
-    A row whose version or digest is none is nobody's release.
+    A row with a malformed version or digest does not count.
     """
     current = [
         InstalledRelease(_text(each, "RowKey"), hex_of(_text(each, "digest")))
@@ -175,8 +175,8 @@ def credential_row(credential: "CredentialState") -> Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredComponent:
-    """What is read of a component in the component registry. Texts are "" and numbers 0 where nothing is said;
-    depends_on: names; checked_at: RFC 3339.
+    """A component of the component registry. A text is "" and a number is 0 if the row does not have it. `depends_on`
+    are names. `checked_at` is RFC 3339.
     """
 
     type: str
@@ -197,7 +197,7 @@ class RegisteredComponent:
 
 
 def registered_component(entity: Entity) -> RegisteredComponent:
-    """Return the component that an entity of table Components holds. What is not of its form counts as not there."""
+    """Return the component in an entity of table Components. A malformed column counts as absent."""
     return RegisteredComponent(
         type=_text(entity, "PartitionKey"),
         name=_text(entity, "RowKey"),
@@ -228,7 +228,7 @@ def _whole(entity: Entity, name: str) -> int:
 
 
 def _names(value: object) -> tuple[str, ...] | None:
-    """Return the names in a JSON list, None if it is none."""
+    """Return the names in a JSON list, None if the value is not such a list."""
     if not isinstance(value, str) or not value:
         return () if value in (None, "") else None
     try:
@@ -241,7 +241,7 @@ def _names(value: object) -> tuple[str, ...] | None:
 
 
 def ill_columns(entity: Entity) -> tuple[str, ...]:
-    """Return which columns of an entity of table Components are not of their form, in the order of the alphabet."""
+    """Return the malformed columns of an entity of table Components, in alphabetical order."""
     ill = [name for name in _TEXTS if not isinstance(entity.get(name, ""), str)]
     ill += [name for name in _NUMBERS if name in entity and _whole(entity, name) != entity[name]]
     ill += [name for name in _HEALTHS if (entity.get(name) or UNKNOWN) not in STATES]

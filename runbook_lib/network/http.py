@@ -1,4 +1,4 @@
-"""How much of an answer is read, and over how many connections: no more than was agreed."""
+"""Limits: how many bytes of an answer are read, and over how many connections."""
 
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,13 +12,13 @@ CONNECTIONS_PER_HOST = 64
 # Hosts of one run: ARM, blob, table, vault, logs, two container registries and their storage behind redirects.
 HOSTS = 16
 READ_BYTES = 256 * 1024
-# Of an answer that is read whole, after decoding: the SDKs ask for no other. Blobs come in ranges of 4 MiB
-# (MAX_BLOB_RANGE_BYTES in runbook_lib/azure/clients.py), listings in pages of some MB.
+# The size of an answer that is read as a whole, after decoding. The SDKs read every answer so. Blobs come in ranges of
+# 4 MiB (MAX_BLOB_RANGE_BYTES in runbook_lib/azure/clients.py), and listings in pages of some MB.
 MAX_CONTENT_BYTES = 16 * 1024 * 1024
 
 
 class TooLarge(Exception):  # noqa: N818 - the caller names the error
-    """The answer has more bytes than were agreed."""
+    """The answer has more bytes than the caller allows."""
 
 
 def read_capped(response: "requests.Response", max_bytes: int) -> bytes:

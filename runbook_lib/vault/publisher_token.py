@@ -1,4 +1,4 @@
-"""The repository-scoped token by which the customer reads the publisher's container registry.
+"""The repository-scoped token that lets the customer read the publisher's container registry.
 
 Source: docs/design.md#import.
 """
@@ -21,7 +21,7 @@ COMMAND = "vibedata rotate-acr-token"
 
 @dataclass(frozen=True, slots=True)
 class PublisherToken:
-    """User name and password; the password never shows in a repr. version: of the secret, "" if it is not known."""
+    """User name and password. A repr never shows the password. `version` is the secret's, "" if it is not known."""
 
     username: str
     password: str = field(repr=False)
@@ -29,7 +29,7 @@ class PublisherToken:
 
 
 def read_publisher_token(secrets: "SecretClient", redactor: Redactor, *, now: datetime) -> PublisherToken:
-    """Return the token in use at `now` (aware); `redactor` knows it from then on.
+    """Return the token in use at `now` (aware). `redactor` learns it.
 
     Raises RunbookError VD-VAULT-001 (absent, deleted, or every version disabled), VD-VAULT-002 (not JSON
     `{"username","password"}`), VD-VAULT-003 (expired, or not yet valid), and azure.core's errors.
@@ -39,14 +39,14 @@ def read_publisher_token(secrets: "SecretClient", redactor: Redactor, *, now: da
     if state is not None:
         detail = how_to_mend(state, vault_url=secrets.vault_url, name=SECRET, command=COMMAND)
         raise (vault.SECRET_MISSING if found is None else vault.SECRET_UNUSABLE).error(detail, target=SECRET)
-    assert found is not None  # noqa: S101 - what is None has a state
+    assert found is not None  # noqa: S101 - if it were None, there would be a state
     return replace(parse_token(found.value or "", redactor), version=str(found.properties.version))
 
 
 def parse_token(text: str, redactor: Redactor) -> PublisherToken:
-    """Return the token that a secret's text holds; `redactor` knows it from then on. Raises RunbookError VD-VAULT-002.
+    """Return the token in a secret's text. `redactor` learns it. Raises RunbookError VD-VAULT-002.
 
-    Nothing of the secret may enter a message, not even of a malformed one: hence `from None`.
+    No part of the secret may enter a message, even if it is malformed: hence `from None`.
     """
     try:
         text.encode()
@@ -66,5 +66,5 @@ def parse_token(text: str, redactor: Redactor) -> PublisherToken:
     if not isinstance(password, str) or len(password) < MIN_SECRET_LENGTH:
         raise vault.SECRET_MALFORMED.error(f"the password is no text of {MIN_SECRET_LENGTH} characters", target=SECRET)
     redactor.learn(password)
-    redactor.learn(f"{username}:{password}")  # as Basic credentials carry it, in base64
+    redactor.learn(f"{username}:{password}")  # Basic credentials hold this text in base64
     return PublisherToken(username, password)

@@ -1,7 +1,7 @@
 """Read the version of a secret that is in use: the newest one that is enabled.
 
-A vault answers a request without a version with the newest one, or refuses it where that is disabled. Disabling it is
-how an operator takes a credential back: the former one is then in use again (runbook_lib.rotation.rules, rule 8).
+A vault answers a request without a version with the newest version, or refuses it if that one is disabled. An operator
+disables it to take a credential back: the former one is then in use again (runbook_lib.rotation.rules, rule 8).
 """
 
 from datetime import datetime
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient
 
-# When a version was written, by the writer's clock: the vault's own times are whole seconds.
+# The tag with the time at which a version was written, by the writer's clock. The vault's own times are whole seconds.
 WRITTEN_TAG = "writtenAt"
 
 
 def is_disabled(error: "HttpResponseError") -> bool:
     """Return whether the vault says that a secret's version is disabled."""
-    # It is 403 like a missing role; only the inner code tells the two apart.
+    # The status is 403, as for a missing role. Only the inner code shows the difference.
     return error.status_code == 403 and "SecretDisabled" in service_codes(error)
 
 
 def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None":
     """Return a secret's version in use; None if there is no such secret, or every version is disabled.
 
-    One request where the newest version is enabled. Raises azure.core's errors.
+    It needs one request if the newest version is enabled. Raises azure.core's errors.
     """
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -54,7 +54,7 @@ Unusable = Literal["absent", "deleted", "disabled", "expired", "not yet valid"]
 def why_none(secrets: "SecretClient", name: str) -> Unusable:
     """Return why a secret has no version in use. Raises azure.core's errors.
 
-    Who may read secrets may not see deleted ones everywhere: such a one is told as absent.
+    An identity that may read secrets may not always see deleted ones. Such a secret counts as absent.
     """
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -73,7 +73,7 @@ def why_none(secrets: "SecretClient", name: str) -> Unusable:
 
 
 def out_of_time(secret: "KeyVaultSecret", now: datetime) -> Unusable | None:
-    """Return why a secret that is enabled cannot be used at `now` (aware); a vault gives its value all the same."""
+    """Return why an enabled secret cannot be used at `now` (aware). The vault returns its value in any case."""
     since, until = secret.properties.not_before, secret.properties.expires_on
     if until is not None and now >= until:
         return "expired"
@@ -81,15 +81,15 @@ def out_of_time(secret: "KeyVaultSecret", now: datetime) -> Unusable | None:
 
 
 def how_to_mend(state: Unusable, *, vault_url: str, name: str, command: str) -> str:
-    """Return what a secret is and the next thing to type. command: with which the publisher makes it anew. Pure."""
+    """Return a secret's state and the next command. With `command` the publisher makes the secret anew. Pure."""
     vault = (urlsplit(vault_url).hostname or "").partition(".")[0]
     where = f"--vault-name {vault} --name {name}"
     again = f"the publisher makes it anew: `{command}`"
     told: dict[Unusable, str] = {
         "absent": f"it is absent; {again}",
         "deleted": f"it is deleted and can be recovered: `az keyvault secret recover {where}`",
-        "disabled": f"it is disabled, every version of it: `az keyvault secret set-attributes {where} --enabled true`"
-        f" enables the newest; where that is believed stolen, {again}",
+        "disabled": f"every version of it is disabled: `az keyvault secret set-attributes {where} --enabled true`"
+        f" enables the newest; if that one is believed stolen, {again}",
         "expired": f"it is expired; {again}",
         "not yet valid": f"it is not yet valid: check the clock, and its start: `az keyvault secret show {where}"
         " --query attributes.notBefore`",

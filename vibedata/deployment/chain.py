@@ -94,7 +94,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
     """Publish the runbooks that the chain begins with, and their packages."""
     with _stopwatch() as seconds:
         plan = bootstrap.plan()
-        report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} as they should be")
+        report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} already right")
         work = Work(
             actions=bootstrap.actions(),
             as_runbook_error=name_any,
