@@ -1,7 +1,7 @@
-"""Fetch a release manifest from a container registry: an OCI artifact of one layer, which is the JSON.
+"""Fetch a release manifest from a container registry. It is an OCI artifact of one layer, the JSON.
 
-What is signed is the artifact's own manifest. It is fetched whole before anything of it is read, so that a caller can
-verify first.
+The signature is over the artifact's own manifest. It is fetched as a whole before anything parses it, so that a caller
+can verify it first.
 
 Source: docs/design.md#the-release-manifest.
 """
@@ -23,7 +23,7 @@ MAX_ARTIFACT_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A release manifest as it lies in a container registry. digest: the artifact's. content_digest: the JSON's."""
+    """A release manifest's artifact in a container registry. `digest` is its own, and `content_digest` the JSON's."""
 
     digest: str
     content_digest: str
@@ -32,9 +32,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedRelease:
-    """A release manifest, every byte of it checked against the artifact's digest. sha256: hex, of `content`, the
-    JSON.
-    """
+    """A release manifest, checked against the artifact's digest. `content` is the JSON, `sha256` is its hash, hex."""
 
     digest: str
     content: bytes = field(repr=False)
@@ -43,9 +41,9 @@ class FetchedRelease:
 
 
 def resolve_release(reader: ContainerRegistryReader, tag: str) -> Manifest | None:
-    """Return the manifest that `tag` points to now, unread; None if there is no such tag.
+    """Return the unparsed manifest that `tag` points to now, None if there is no such tag.
 
-    Everything else is asked for by its digest, whatever becomes of the tag. Raises the reader's errors.
+    Everything else is then fetched by its digest, so the tag may move. Raises the reader's errors.
     """
     return reader.manifest(REPOSITORY, tag, MAX_ARTIFACT_BYTES)
 
@@ -65,9 +63,9 @@ def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> Fetche
 
 
 def read_artifact(content: bytes, *, digest: str, target: str) -> Artifact:
-    """Return what an artifact's manifest says; `digest` is that of `content`. Pure.
+    """Return the artifact whose manifest is `content`, with its `digest`. Pure.
 
-    Raises RunbookError VD-MANIFEST-009 (no release manifest), -003 (too large).
+    Raises RunbookError VD-MANIFEST-009 (not a release manifest), -003 (too large).
     """
     try:
         document = strict_json.loads(content)

@@ -1,13 +1,13 @@
-"""The rules that a release must meet beyond its form. All pure.
+"""The rules for a release beyond its form. Pure.
 
-1. Names are unique among images and runbooks together (a component's `artifact` names one of either), among documents
-   and among components; Azure resource names ignore case, so names that differ in case only are the same name.
-2. A tag is pinned to one digest, and none is of the release manifest's own repository: its tags say what is installed.
-3. Every `artifact` names an image or a runbook of the release, every `depends_on` a component, and no component waits
-   for itself, however far around.
-4. A release that has expired is not installed: else a release could be held back for ever (a freeze attack).
-5. An older version than the newest installed one is not installed unless that is said (a rollback attack).
-6. A version has one content for ever.
+1. Names are unique among images and runbooks together (a component's `artifact` names one of them), among documents and
+   among components. Names that differ only in case are the same name, because Azure's resource names ignore case.
+2. A tag is pinned to one digest. No pin is in the release manifest's own repository: its tags say what is installed.
+3. Every `artifact` names an image or a runbook of the release, and every `depends_on` a component. No component depends
+   on itself, not even through others.
+4. An expired release is not installed. Otherwise somebody could hold newer releases back for ever (a freeze attack).
+5. A version that is older than the newest installed one is installed only if the user allows it (a rollback attack).
+6. The content of a version never changes.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -46,8 +46,8 @@ def check_installable(
 ) -> None:
     """Check rules 4 to 6 against what is installed.
 
-    Parameters: sha256, hex, of the manifest's bytes; installed, the releases in artifact storage that count, of those
-    `newer_or_same_version`; now, aware.
+    `sha256` is the hash of the manifest's bytes, hex. `installed` are the stored releases that count, among those of
+    `newer_or_same_version`. `now` is aware.
     Raises RunbookError VD-MANIFEST-006 (expired), -007 (older), -008 (same version, other content).
     """
     if now >= manifest.expires_at:
@@ -70,7 +70,7 @@ def check_installable(
 def newer_or_same_version(
     release: InstalledRelease, stored: Iterable[InstalledRelease]
 ) -> tuple[InstalledRelease, ...]:
-    """Return which of the stored releases rules 5 and 6 could hold against `release`, the newest first."""
+    """Return the stored releases that may refuse `release` by rules 5 and 6, the newest first."""
     version = version_key(release.version)
     others = (other for other in stored if version_key(other.version) >= version and other != release)
     return tuple(sorted(others, key=lambda other: (version_key(other.version), other.sha256), reverse=True))
@@ -85,7 +85,7 @@ def _check_unique(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name.lower() in seen:
-            raise _contradiction(f"the name {name} stands twice among the {what}")
+            raise _contradiction(f"the name {name} is there twice among the {what}")
         seen.add(name.lower())
 
 
@@ -99,7 +99,7 @@ def _check_pins(manifest: ReleaseManifest) -> None:
     pinned: dict[tuple[str, str], str] = {}
     for pin in manifest.pins:
         if pin.repository == MANIFEST_REPOSITORY:
-            raise _contradiction(f"{pin.repository}:{pin.tag} is pinned, where release manifests alone belong")
+            raise _contradiction(f"{pin.repository}:{pin.tag} is pinned, but only release manifests belong there")
         if pinned.setdefault((pin.repository, pin.tag), pin.digest) != pin.digest:
             raise _contradiction(f"the tag {pin.repository}:{pin.tag} is pinned to two digests")
 

@@ -1,10 +1,10 @@
-"""Artifact storage: every release manifest that was ever installed, written once, in an immutable container.
+"""Artifact storage: an immutable container with every release manifest that was ever installed. Each is written once.
 
-Blob `<version>/<sha256>.json` in container `release-manifests` (docs/design.md#the-release-manifest); beside it what
-says whose it is: the manifest of its OCI artifact, which was signed (`.oci.json`), and the signature (`.jws`). The
-container has a time-based retention policy of its own, unlocked or locked: version-level immutability would still let a
-blob be overwritten by a new version (docs/azure-facts.md#blob-immutability). An unlocked one can be changed by nobody
-who has rights on data alone.
+A release has three blobs in container `release-manifests` (docs/design.md#the-release-manifest): the manifest
+`<version>/<sha256>.json`, the signed manifest of its OCI artifact (`.oci.json`), and the signature (`.jws`). The
+container has a time-based retention policy of its own, unlocked or locked. With version-level immutability, a new
+version could still replace a blob (docs/azure-facts.md#blob-immutability). A person who has rights on data only cannot
+change an unlocked policy.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
 
 CONTAINER = "release-manifests"
-# What a release consists of here, by the end of the blob's name.
+# The parts of a release, by the end of the blob's name.
 CONTENT = ".json"
 ARTIFACT = ".oci.json"
 SIGNATURE = ".jws"
@@ -36,7 +36,7 @@ _CONTENT_TYPES = {CONTENT: "application/json", ARTIFACT: "application/json", SIG
 STORAGE_API_VERSION = "2023-05-01"
 PERIOD = "immutabilityPeriodSinceCreationInDays"
 POLICY_STATES = ("Unlocked", "Locked", "Deleted")
-# What a policy lets blobs grow by: their names and creation times would stay, whatever is added.
+# The members of a policy that allow appends: an append changes neither a blob's name nor its creation time.
 APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
 
 
@@ -46,7 +46,7 @@ _PART_NAME = re.compile(rf"{VERSION}/{SHA256}(\.json|\.oci\.json|\.jws)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBlob:
-    """A blob's bytes, and when the service took the last of them in. Who writes a blob has no say in that time."""
+    """A blob's bytes, and the time when the service received the last of them. The writer cannot choose that time."""
 
     content: bytes = field(repr=False)
     taken_in_at: datetime
@@ -58,12 +58,12 @@ def blob_name(release: InstalledRelease, part: str = CONTENT) -> str:
 
 
 def check_immutable(resources: "ResourceManagementClient", settings: Settings) -> str:
-    """Check that the container has a retention policy of its own, which lets nothing be added to a blob.
+    """Check that the container has a retention policy of its own that allows no appends.
 
-    Returns which: "unlocked, 365 days". The policy alone does not tell: ARM shows the default of a container's blob
-    *versions* in the same place (learn storage/blobs/immutable-policy-configure-version-scope), and the container says
-    which of the two it is. Raises RunbookError VD-STORAGE-001, and azure.core's errors. Source: Microsoft.Storage
-    2023-05-01, BlobContainers_Get and BlobContainers_GetImmutabilityPolicy.
+    Returns the policy as text, e.g. "unlocked, 365 days". The policy's own answer is not enough: ARM shows the default
+    for a container's blob *versions* in the same place (learn storage/blobs/immutable-policy-configure-version-scope).
+    The container's answer says which of the two it is. Raises RunbookError VD-STORAGE-001, and azure.core's errors.
+    Source: Microsoft.Storage 2023-05-01, BlobContainers_Get and BlobContainers_GetImmutabilityPolicy.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -74,7 +74,7 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
     found = []
     for resource_id in (container_id, f"{container_id}/immutabilityPolicies/default"):
         try:
-            # The SDK puts an id into the path as it is; a resource group may have letters of any script.
+            # The SDK does not encode an id for the path, and a resource group may have letters of any script.
             path = quote(resource_id.lstrip("/"), safe="/()")
             resource = resources.resources.get_by_id(path, api_version=STORAGE_API_VERSION)
         except ResourceNotFoundError as error:
@@ -89,22 +89,22 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
 
 
 def judge_policy(container: object, policy: object) -> tuple[str, str]:
-    """Return what is wrong with a container's policy, "" for nothing, and which policy it is. Pure.
+    """Return what is wrong with a container's policy, "" for nothing, and the policy as text. Pure.
 
-    Parameters: the `properties` of the container and of its policy, as ARM shows them. What has another form than
-    Azure documents is no policy.
+    The arguments are the `properties` of the container and of its policy in ARM. A policy that does not have the
+    documented form does not count.
     """
     versions = member(container, "immutableStorageWithVersioning")
     if isinstance(versions, Mapping) and (
         versions.get("enabled") is not False or versions.get("migrationState") not in (None, "")
     ):
-        return "its retention policy is of blob versions: a blob can be replaced by a newer version", ""
+        return "its retention policy is for blob versions: a newer version can replace a blob", ""
     if member(container, "deleted") is True:
         return "the container is deleted", ""
     state, days = member(policy, "state"), member(policy, PERIOD)
-    # Without a policy ARM shows a default, of no days and Unlocked; a deleted one has state Deleted.
+    # Without a policy ARM shows a default: no days and Unlocked. A deleted policy has state Deleted.
     if state not in ("Unlocked", "Locked") or isinstance(days, bool) or not isinstance(days, int) or days < 1:
-        held = " (a legal hold is none)" if member(container, "hasLegalHold") is True else ""
+        held = " (a legal hold is not one)" if member(container, "hasLegalHold") is True else ""
         shown = f"state {state}, {days} days" if isinstance(state, str) and state in POLICY_STATES else "none"
         return f"it has no retention policy: {shown}{held}", ""
     appends = [name for name in APPENDS if member(policy, name) not in (None, False)]
@@ -114,10 +114,9 @@ def judge_policy(container: object, policy: object) -> tuple[str, str]:
 
 
 def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) -> Mapping[str, datetime]:
-    """Return when each blob of a release was made, by its name; of all releases, or those of one version.
+    """Return the creation time of each blob by its name, for all releases or for those of one version.
 
-    Raises RunbookError VD-STORAGE-001 (no such container), -005 (more than can be looked through), and azure.core's
-    errors.
+    Raises RunbookError VD-STORAGE-001 (no such container), -005 (too many blobs), and azure.core's errors.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -134,10 +133,10 @@ def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) ->
 
 
 def releases_in(blobs: Mapping[str, datetime]) -> tuple[InstalledRelease, ...]:
-    """Return the releases that there are by their names: those with every part first, then the older before the newer.
+    """Return the releases that the blobs' names show. Those with every part come first, and older before newer ones.
 
-    Whoever may write blobs can make such a name, though none that is older: only its signature says what a release is:
-    see runbook_lib.release.stored.
+    Anybody who may write blobs can make such a name, but cannot make it older. Only the signature proves a release, see
+    runbook_lib.release.stored.
     """
     matches = (_BLOB_NAME.fullmatch(name) for name in blobs)
     releases = [InstalledRelease(match["version"], match["sha256"]) for match in matches if match]
@@ -152,7 +151,7 @@ def releases_in(blobs: Mapping[str, datetime]) -> tuple[InstalledRelease, ...]:
 def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part: str) -> StoredBlob | None:
     """Return one part of a release, None if it is absent. Raises azure.core's errors.
 
-    One byte more than any part has is read at most: a larger blob cannot be what is wanted.
+    This reads at most one byte more than the largest part has: a larger blob is not a part of a release.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -161,7 +160,7 @@ def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part
             0, MAX_MANIFEST_BYTES + 1
         )
         properties = download.properties
-        # A blob may be made early and filled later, where appending is allowed; or overwritten, where nothing protects.
+        # A blob may be created early and filled later by appends, or overwritten if no policy protects it.
         return StoredBlob(
             content=download.readall(), taken_in_at=max(properties.creation_time, properties.last_modified)
         )
@@ -172,7 +171,7 @@ def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part
 def read_back(blob_service: "BlobServiceClient", release: InstalledRelease) -> bytes | None:
     """Return a stored manifest's bytes, None if it is absent.
 
-    Raises RunbookError VD-STORAGE-003 (not what the blob's name says), and azure.core's errors.
+    Raises RunbookError VD-STORAGE-003 (they do not have the name's digest), and azure.core's errors.
     """
     blob = read_part(blob_service, release, CONTENT)
     if blob is None:
@@ -186,10 +185,10 @@ def read_back(blob_service: "BlobServiceClient", release: InstalledRelease) -> b
 
 
 def store_once(blob_service: "BlobServiceClient", release: InstalledRelease, part: str, content: bytes) -> None:
-    """Write a part of a release, unless it is there with the same content.
+    """Write a part of a release if it is not there yet.
 
-    The write may be repeated after a lost answer: it then meets its own blob, which is as good as written.
-    Raises RunbookError VD-STORAGE-002 (the account takes no data), VD-STORAGE-003 (another content is there), and
+    After a lost answer the write may be repeated: it then finds its own blob, and that is a success.
+    Raises RunbookError VD-STORAGE-002 (the account takes no data), VD-STORAGE-003 (other content is there), and
     azure.core's errors if the service could not be reached.
     """
     from azure.core.exceptions import HttpResponseError

@@ -1,17 +1,16 @@
-"""The hop through artifact storage: a release is believed by its signature, each time that it is read.
+"""The hop through artifact storage: a run verifies a release's signature each time that it reads the release.
 
-1. The signature (`.jws`) and the OCI manifest that it is of (`.oci.json`) are read. Without them the release is
-   refused: its import broke off.
-2. The signature is verified over exactly these bytes, at the time at which the service took the signature in.
-3. The OCI manifest is read; its one layer must have the digest that the blob's name says.
-4. The content is read, compared with that digest, and only then parsed. What was verified is what is returned.
+1. Read the signature (`.jws`) and the signed OCI manifest (`.oci.json`). Without them the release is refused, because
+   its import broke off.
+2. Verify the signature over exactly these bytes, as of the time when the service received the signature.
+3. Parse the OCI manifest. Its only layer must have the digest that the blob's name says.
+4. Read the content, compare it with that digest, and only then parse it. The result is made from the verified bytes.
 
-Why step 2 does not ask for today: a certificate lasts months, an instance years, and it must not stop being operated
-because its publisher's certificate ended. When a blob was made and last modified is the service's own word; nobody who
-writes a blob can set it back. It shows that the signature was there while the certificates were valid: what a trusted
-timestamp would show. A signature that is stored after its certificates ended is refused for ever, and so is, at its
-import, a release that was signed by one (runbooks.import_manifest asks for today). So an expired certificate installs
-nothing new.
+Step 2 does not verify as of today: a certificate lasts months and an instance years, and an instance must stay operable
+when its publisher's certificate has ended. The service itself sets the times of a blob's creation and last change, and
+no writer can set them back. So they prove that the signature existed while the certificates were valid, as a trusted
+timestamp does. A signature that was stored later is refused for ever. runbooks.import_manifest verifies as of today, so
+an expired certificate installs nothing new.
 """
 
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRelease:
-    """A release in artifact storage whose publisher is known. digest: of its OCI artifact."""
+    """A release in artifact storage whose signature is good. `digest` is that of its OCI artifact."""
 
     release: InstalledRelease
     digest: str
@@ -55,10 +54,10 @@ class StoredRelease:
 
 
 def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, policy: TrustPolicy) -> StoredRelease:
-    """Return a release, verified by steps 1 to 4.
+    """Read and verify a release by steps 1 to 4.
 
-    Raises RunbookError VD-MANIFEST-010 (not there), VD-TRUST-032 (no signature beside it), -033 (the signature is of
-    another release), those of `verify_envelope`, VD-STORAGE-003 (the content is not what the name says, or says another
+    Raises RunbookError VD-MANIFEST-010 (absent), VD-TRUST-032 (no signature beside it), -033 (the signature is for
+    another release), those of `verify_envelope`, VD-STORAGE-003 (the content does not have the name's digest or
     version), those of `manifest.parse`, and azure.core's.
     """
     # 1.
@@ -75,9 +74,9 @@ def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, po
 
 
 def is_no_good(error: RunbookError) -> bool:
-    """Whether an error of `read_stored` says that what is stored is no good; any other leaves that open.
+    """Whether an error of `read_stored` means that the stored release is bad. Other errors do not say whether it is.
 
-    A run whose token ends, or that does not know whom to trust, has not looked at what is stored.
+    For example, the run's token may end, or the run may not know whom to trust.
     """
     if error.is_(trust.TRUSTED_IDENTITY_UNREADABLE, trust.NOBODY_TRUSTED):
         return False
@@ -85,9 +84,9 @@ def is_no_good(error: RunbookError) -> bool:
 
 
 def is_whole(blob_service: "BlobServiceClient", release: InstalledRelease, digest: str) -> bool:
-    """Whether artifact storage has the release whose OCI artifact has `digest`, every byte of it, whoever signed it.
+    """Whether artifact storage has every byte of the release whose OCI artifact has `digest`, whoever signed it.
 
-    Raises what says nothing about what is stored: azure.core's errors, and RunbookError.
+    Raises azure.core's errors and RunbookError if that is not known.
     """
     artifact = read_part(blob_service, release, ARTIFACT)
     if artifact is None or subject_of(artifact.content).digest != digest:
@@ -107,7 +106,7 @@ def _content(blob_service: "BlobServiceClient", release: InstalledRelease, artif
     target = f"{CONTAINER}/{blob_name(release, ARTIFACT)}"
     read = read_artifact(artifact, digest=subject_of(artifact).digest, target=target)
     if read.content_digest != digest_from_hex(release.sha256):
-        raise trust.STORED_RELEASE_DIFFERS.error(f"it is of {read.content_digest}", target=target)
+        raise trust.STORED_RELEASE_DIFFERS.error(f"it is for {read.content_digest}", target=target)
     # 4.
     content = read_back(blob_service, release)
     if content is None:
@@ -119,7 +118,7 @@ def _content(blob_service: "BlobServiceClient", release: InstalledRelease, artif
 
 
 def verify_stored(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -> tuple[Subject, VerifiedSignature]:
-    """Do step 2: return what `signature` is of, and what it was found to be. Raises as `verify_envelope` does."""
+    """Do step 2. Return the signed artifact and the verified signature. Raises the same as `verify_envelope`."""
     subject = subject_of(artifact)
     verified = verify_envelope(signature.content, JWS, subject=subject, policy=policy, now=signature.taken_in_at)
     return subject, verified
@@ -127,7 +126,7 @@ def verify_stored(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _StoredSignature:
-    """A stored signature that is good. digest: of the OCI artifact that it is of."""
+    """A stored signature that is good. `digest` is that of the signed OCI artifact."""
 
     digest: str
     verified: VerifiedSignature
@@ -139,11 +138,11 @@ def missing_parts(
     artifact: bytes,
     policy: TrustPolicy,
 ) -> tuple[str, ...]:
-    """Return which parts of a release that is to be stored are not there yet; the log tells of a signature that is.
+    """Return the parts of a release that artifact storage does not have yet. A stored signature is verified and logged.
 
-    artifact: the OCI manifest's bytes, verified. A part that is there cannot be replaced. Raises RunbookError
-    VD-STORAGE-003 (another content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (a signature
-    that is not good; it need not be the one that is at hand now).
+    `artifact` is the verified OCI manifest. A stored part cannot be replaced. Raises RunbookError VD-STORAGE-003 (other
+    content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (the stored signature is bad; it may be
+    another one than the signature of this run).
     """
     blob_service = context.clients.blob_service
     missing: list[str] = []
@@ -173,5 +172,5 @@ def _stored_signature(signature: StoredBlob, artifact: bytes, policy: TrustPolic
 
 
 def subject_of(artifact: bytes) -> Subject:
-    """Return what a signature over the OCI manifest of these bytes is of."""
+    """Return the subject of a signature over this OCI manifest."""
     return Subject(media_type=MANIFEST_TYPE, digest=digest_of(artifact), size=len(artifact))

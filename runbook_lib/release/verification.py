@@ -1,7 +1,7 @@
-"""The hop from the publisher: who signed a release artifact, before a byte of it is read.
+"""The hop from the publisher: find out who signed a release artifact, before anything parses it.
 
-What refers to the artifact is listed, and the first good signature among it decides (runbook_lib.trust.good_signature).
-The artifact's bytes are given, and are what is signed: whoever goes on with what is returned uses what was verified.
+This lists the artifacts that refer to it, and the first good signature decides (runbook_lib.trust.good_signature). The
+caller gives the artifact's bytes. The result holds the same bytes, so a caller that uses it uses verified bytes.
 """
 
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ from runbook_lib.trust.manifest import ARTIFACT_TYPE, MANIFEST_TYPE
 from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature
 
-# A container registry that keeps failing is not asked for every signature on a long list, each with its retries.
+# After so many failures, stop to ask a container registry for further signatures, each with its retries.
 MAX_FAILURES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedRelease:
-    """A release artifact whose publisher is known, and by what.
+    """A release artifact with its good signature.
 
-    digest and content: the artifact's manifest, which is what was signed. signature_digest: the manifest of the
-    signature, beside it. envelope: the signature's bytes. verified: what they were found to be.
+    `content` is the artifact's manifest, which is signed, and `digest` is its digest. `signature_digest` is that of the
+    signature's manifest. `envelope` are the signature's bytes, and `verified` is their content.
     """
 
     digest: str
@@ -37,10 +37,10 @@ class VerifiedRelease:
 def verify_release(
     reader: ContainerRegistryReader, artifact: Manifest, policy: TrustPolicy, now: datetime
 ) -> VerifiedRelease:
-    """Return `artifact` as verified by the first good signature at `reader`'s container registry.
+    """Verify `artifact` by the first good signature in `reader`'s container registry.
 
-    now: aware; at which every certificate must be valid. Raises RunbookError as `first_good_signature` does, and the
-    reader's errors if the list of signatures cannot be had.
+    Every certificate must be valid at `now` (aware). Raises RunbookError as `first_good_signature` does, and the
+    reader's errors if the list of signatures cannot be read.
     """
     entries = list_referrers(reader, MANIFEST_REPOSITORY, artifact.digest, ARTIFACT_TYPE)
     subject = Subject(media_type=MANIFEST_TYPE, digest=artifact.digest, size=len(artifact.content))
@@ -55,7 +55,7 @@ def verify_release(
 
 
 class _Signatures:
-    """Where the signatures lie (notary_referrers.SignatureSource)."""
+    """The signatures in a container registry (good_signature.SignatureSource)."""
 
     def __init__(self, reader: ContainerRegistryReader) -> None:
         self._reader = reader
