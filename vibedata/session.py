@@ -1,4 +1,4 @@
-"""What a command needs to talk to a customer's Azure: settings, identity and clients, as the runbooks have them."""
+"""A command's way to a customer's Azure: the same settings, identity and clients that runbooks have."""
 
 import os
 import sys

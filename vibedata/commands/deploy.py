@@ -45,7 +45,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy and return 0 where every step did what it should."""
+    """Deploy and return 0 if every step succeeded."""
     session = open_session()
     stream = sys.stderr if arguments.output == "json" else sys.stdout
 
@@ -68,9 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def summary(deployment: Deployment, status: str) -> str:
-    """Return the deployment's steps as a table for people, each failure with its remedy below.
+    """Return the deployment's steps as a table for people, with each failure and its remedy below.
 
-    status: how the whole ended. It may have failed in a step that is not among the steps.
+    `status` is that of the whole. It may have failed before a step was added.
     """
     rows = [(step.name, step.status, step.changed, f"{step.seconds:.1f} s") for step in deployment.steps]
     failures = [
@@ -83,7 +83,7 @@ def summary(deployment: Deployment, status: str) -> str:
 
 
 def settings_variable(session: AzureSession) -> dict[str, str]:
-    """Return the settings that the runbooks are to find in their Automation variable."""
+    """Return the settings for the runbooks' Automation variable."""
     return asdict(session.settings)
 
 

@@ -1,4 +1,4 @@
-"""`vibedata rotate-acr-token`: renew the token by which a customer reads the publisher's container registry."""
+"""`vibedata rotate-acr-token`: renew the token that lets a customer read the publisher's container registry."""
 
 import argparse
 import os
@@ -30,7 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "rotate-acr-token",
         help="give a customer a new password for the publisher's container registry",
-        description="Renew the token by which a customer reads the publisher's container registry, on both sides.",
+        description="Renew the token that lets a customer read the publisher's container registry, on both sides.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -39,7 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Rotate and return 0 where nothing failed."""
+    """Rotate and return 0 if nothing failed."""
     session, report = open_session(), reporter(arguments.output)
     token = token_resource(os.environ)
     rotating = AcrTokenRotation(

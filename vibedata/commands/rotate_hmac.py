@@ -1,4 +1,4 @@
-"""`vibedata rotate-hmac`: give an instance its key for callbacks, or a new one, without one refused request."""
+"""`vibedata rotate-hmac`: give an instance its first or a new key for callbacks. No request is refused meanwhile."""
 
 import argparse
 import os
@@ -38,7 +38,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Rotate and return 0 where nothing failed."""
+    """Rotate and return 0 if nothing failed."""
     session, report = open_session(), reporter(arguments.output)
     rotating = HmacRotation(
         instance_id=session.settings.instance_id,

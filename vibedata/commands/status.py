@@ -52,7 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the status and return 0, or 1 where a part of it could not be read."""
+    """Show the status and return 0, or 1 if a part of it could not be read."""
     seen = read(open_session())
     found = report(seen)
     written = ""
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def read(session: AzureSession) -> StatusReadings:
-    """Read it all. What cannot be read is told, and the rest shown: status is for the day when something is broken.
+    """Read all parts. If a part cannot be read, the report names it and shows the rest.
 
     Raises RunbookError if nothing at all can be read.
     """
@@ -109,14 +109,14 @@ def read_tables(tables: ComponentTables) -> Mapping[str, Sequence[Entity]] | Non
         try:
             entities[table] = list(tables.entities(table))
         except ResourceNotFoundError:
-            # A bootstrap that was interrupted has made some of them.
+            # A bootstrap that was interrupted has made only some of the tables.
             if table == COMPONENTS:
                 return None
     return entities
 
 
 def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
-    """Return the runs of all runbooks that Automation still knows: those of 30 days.
+    """Return the runs of all runbooks. Automation keeps those of 30 days.
 
     Raises RunbookError VD-AUTOMATION-001 if there is no such account, and azure.core's errors.
 
@@ -125,7 +125,7 @@ def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
-        # Not the newest pages alone: their order is not documented.
+        # Read all pages: their order is not documented.
         jobs = list(bounded(account.client.job.list_by_automation_account(*account.at), target="jobs"))
     except ResourceNotFoundError as error:
         raise automation.ACCOUNT_UNUSABLE.error("it is not there", target=account.at[1]) from error

@@ -1,4 +1,4 @@
-"""What `vibedata build` made, as a deployment needs it: the runbooks' scripts and the packages' wheels."""
+"""The files of a build that a deployment needs: the runbooks' scripts and the packages' wheels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ from vibedata.release.check import BuiltReleaseFolder
 
 
 class LayoutArtifacts:
-    """The artifacts in the folder of a build: those that its release manifest pins, once it may be installed.
+    """The pinned artifacts in the folder of a build. The release must be one that may be installed.
 
-    Parameters: session, of the customer, whose pins say whom to trust, and who may have a newer release installed;
-    allow_downgrade, that an older one is meant. Raises RunbookError VD-PUSH-001 if the folder holds no complete
-    build, VD-TRUST-050 (it is not signed), and what `first_good_signature`, `installed_release` and, as for an import,
-    `check_installable` raise.
+    `session` is the customer's: its settings say whom to trust, and it may have a newer release. `allow_downgrade` says
+    that the older release is wanted. Raises RunbookError VD-PUSH-001 if the folder holds no complete build,
+    VD-TRUST-050 (it is not signed), and the errors of `first_good_signature`, `installed_release` and
+    `check_installable`.
     """
 
     def __init__(self, folder: Path, *, session: AzureSession, allow_downgrade: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A deployment: publish the first runbooks, then run the chain of them as jobs, one after the other."""
+"""A deployment: publish the first runbooks, then run the chain of runbooks as jobs, one after the other."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
 from vibedata.progress import Report, job_lines, progress_printer
 
-# In the order of docs/design.md#the-job; each needs what the one before it left behind.
+# In the order of docs/design.md#the-job. Each runbook needs the results of the one before it.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("import_manifest", {"release_tag": LATEST}),
     ("import_images", {}),
@@ -28,12 +28,12 @@ CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("check_health", {}),
 )
 
-# A step's status where it did what it should.
+# The statuses of a step that succeeded.
 WELL = ("succeeded", "unchanged")
 
 
 def chain(*, allow_downgrade: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the runbooks of the chain with their parameters. allow_downgrade: that an older release is meant."""
+    """Yield the runbooks of the chain with their parameters. `allow_downgrade` says that an older release is wanted."""
     for runbook, parameters in CHAIN:
         downgrade = {"allow_downgrade": True} if allow_downgrade and runbook == "import_manifest" else {}
         yield runbook, {**parameters, **downgrade}
@@ -41,7 +41,7 @@ def chain(*, allow_downgrade: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a deployment. seconds: wall time. changed: how many changes it made."""
+    """One step of a deployment. `seconds` is wall time. `changed` is the number of changes."""
 
     name: str
     status: str
@@ -52,14 +52,14 @@ class Step:
 
 @dataclass(slots=True)
 class Deployment:
-    """What a deployment has come to so far."""
+    """A deployment with its steps so far."""
 
     correlation_id: str
     steps: list[Step] = field(default_factory=list)
 
     @property
     def status(self) -> str:
-        """`succeeded` as long as each step says that it did what it should, else `failed`."""
+        """`succeeded` as long as each step succeeded, else `failed`."""
         return "succeeded" if all(step.status in WELL for step in self.steps) else "failed"
 
     def as_json(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def deploy(
     *,
     allow_downgrade: bool = False,
 ) -> None:
-    """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end."""
+    """Publish, then run the chain. Stop at the first step that fails. Each step is added to `deployment` at its end."""
     deployment.steps.append(publish(session, bootstrap, report))
     for runbook, parameters in chain(allow_downgrade=allow_downgrade):
         if deployment.status == "failed":
@@ -91,7 +91,7 @@ def deploy(
 
 
 def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step:
-    """Publish the runbooks that the chain begins with, and their packages."""
+    """Publish the first runbooks of the chain, and their packages."""
     with _stopwatch() as seconds:
         plan = bootstrap.plan()
         report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} already right")
@@ -122,7 +122,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
 
 
 def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: Report) -> Step:
-    """Run a runbook as a job and return how that went."""
+    """Run a runbook as a job and return the step."""
     report(f"{runbook}: starting a job")
     with _stopwatch() as seconds:
         result = result_of(run_job(session, runbook, parameters, job_lines(runbook, report)))
@@ -142,7 +142,7 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
 
 
 def _tell_failure(result: Result, session: AzureSession, report: Report) -> None:
-    """What has gone well is counted; a failure's whole story stands below the steps."""
+    """Report a failed change in one line. The output shows its remedy below the steps."""
     if result.error is not None:
         words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
         report(session.redactor.redact(words))

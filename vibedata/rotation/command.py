@@ -1,4 +1,4 @@
-"""What `vibedata rotate-hmac` and `vibedata rotate-acr-token` have in common: options, the run, and what is shown."""
+"""The common parts of `vibedata rotate-hmac` and `vibedata rotate-acr-token`: options, the run, and the output."""
 
 import argparse
 import re
@@ -27,16 +27,16 @@ class RotationRun(Rotating, Protocol):
 
     @property
     def newest(self) -> Rotation | None:
-        """The instance's last rotation, as it was last seen."""
+        """The instance's last rotation, as the run read it last."""
         ...
 
     def preview(self) -> Plan:
-        """Return all that a run would do."""
+        """Return all steps of a run."""
         ...
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what both commands take."""
+    """Add the options of both commands."""
     parser.add_argument("--plan", action="store_true", help="show all steps, but do none")
     parser.add_argument(
         "--overlap-seconds",
@@ -59,7 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def request_of(arguments: argparse.Namespace) -> Request:
-    """Return what the options ask for."""
+    """Return the request in the options."""
     return Request(
         emergency=arguments.emergency,
         supersede=arguments.supersede,
@@ -68,14 +68,14 @@ def request_of(arguments: argparse.Namespace) -> Request:
 
 
 def _overlap_seconds(text: str) -> int:
-    """Return the number; what argparse says of a ValueError names the option alone."""
+    """Return the number. For a ValueError argparse would only name the option."""
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) > MAX_OVERLAP_SECONDS:
         raise argparse.ArgumentTypeError(f"takes 0 to {MAX_OVERLAP_SECONDS}")
     return int(text)
 
 
 def reporter(output: str) -> Report:
-    """Return what writes progress: with `--output json`, standard output holds the result alone."""
+    """Return a function that writes progress. With `--output json`, standard output has only the result."""
     stream = sys.stderr if output == "json" else sys.stdout
 
     def report(line: str) -> None:
@@ -86,7 +86,7 @@ def reporter(output: str) -> Report:
 
 
 def jobs_of(session: AzureSession, report: Report) -> RunRunbook:
-    """Return what runs a phase as a job in the customer's Automation account."""
+    """Return a function that runs a phase as a job in the customer's Automation account."""
 
     def run_runbook(runbook: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         report(f"{runbook}: phase {parameters['phase']}: starting a job")
@@ -96,7 +96,7 @@ def jobs_of(session: AzureSession, report: Report) -> RunRunbook:
 
 
 def run_rotation(arguments: argparse.Namespace, session: AzureSession, rotating: RotationRun, report: Report) -> int:
-    """Show what would be done, or do it; return the command's exit code."""
+    """Show the plan or rotate. Return the command's exit code."""
     instance = {"instance_id": session.settings.instance_id}
     if arguments.plan:
         plan = rotating.preview()
@@ -112,10 +112,10 @@ def run_rotation(arguments: argparse.Namespace, session: AzureSession, rotating:
 
 
 def result_json(newest: Rotation | None, outcome: Outcome) -> dict[str, Any]:
-    """Return what programs read of a run."""
+    """Return a run's result for programs."""
     failed = outcome.failed
     if failed and newest and not newest.open:
-        newest = None  # the run before's: this one has begun none
+        newest = None  # a former run began this rotation, and this run has begun none
     status = "failed" if failed else "waiting" if outcome.resume_at else "succeeded"
     return {
         "status": status,

@@ -1,7 +1,7 @@
 """The report of `vibedata status` as one HTML page, to open, print or send.
 
-It stands alone: no script, nothing fetched, and a policy that says so to the browser. Whatever was read is escaped; an
-endpoint is a link only if it is an https address. Colour never speaks alone: words and shapes say the same.
+It has no script and loads nothing, and a policy tells the browser so. All texts are escaped. An endpoint is a link only
+if it is an https address. Words and shapes say the same as the colours.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ from vibedata.status.style import STYLE
 from vibedata.status.text import health_of
 from vibedata.status.verdict import FAILED_RUNS
 
-# Enough to tell releases apart; the JSON has the whole.
+# Enough to tell releases apart. The JSON has the whole digest.
 DIGEST_CHARACTERS = len("sha256:") + 12
 
 # Level, and the shape that goes with it.
@@ -102,7 +102,7 @@ def _notes(notes: Sequence[Note]) -> str:
 
 
 def _remedy(words: str) -> str:
-    """What stands between backticks is a command."""
+    """Return a remedy as HTML. A text between backticks is a command."""
     parts = words.split("`")
     told = "".join(f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(parts))
     return f'<span class="remedy">To do: {told}</span>' if words else ""
@@ -224,7 +224,7 @@ def _runs(runs: Iterable[Run], at: datetime) -> str:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """On a narrow screen each row is a card, and each cell is told what it is by `data-name`."""
+    """Return a table. On a narrow screen each row is a card, and `data-name` shows the column of each cell."""
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     body = "".join(
         "<tr>"
