@@ -1,4 +1,4 @@
-"""What the publisher's own services are reached with: its vault, its tables, its subscription."""
+"""Clients of the publisher's own services: its vault, its tables, its subscription."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -41,8 +41,8 @@ def publisher_tables(
 ) -> "TableServiceClient":
     """Return a client of the publisher's tables, under the same identity as `clients`.
 
-    Parameters: customer, the settings of the customer whose Azure `clients` are for. Raises RunbookError
-    VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT.
+    `customer` has the settings of the customer whose Azure `clients` are for. Raises RunbookError VD-SETTINGS-005, -002
+    for VIBEDATA_PUBLISHER_TABLE_ENDPOINT.
     """
     settings = replace(customer, table_endpoint=setting(environ, "table_endpoint", URL))
     return _clients(settings, clients, clock).table_service
@@ -53,8 +53,8 @@ def publisher_clients(
 ) -> AzureClients:
     """Return clients of the publisher's vault and tables, under the same identity as `clients`.
 
-    Parameters: customer, the settings of the customer whose Azure `clients` are for. Raises RunbookError
-    VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT.
+    `customer` has the settings of the customer whose Azure `clients` are for. Raises RunbookError VD-SETTINGS-005, -002
+    for VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT.
     """
     _require(environ, {"table_endpoint": URL, "key_vault_endpoint": URL})
     settings = replace(
@@ -66,7 +66,7 @@ def publisher_clients(
 
 
 def token_resource(environ: Mapping[str, str]) -> TokenResource:
-    """Return which token is the customer's.
+    """Return the customer's token.
 
     Raises RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, _RESOURCE_GROUP, _REGISTRY_NAME,
     _TOKEN_NAME.
@@ -95,7 +95,7 @@ def subscription_clients(customer: Settings, clients: AzureClients, subscription
 
 def _clients(settings: Settings, clients: AzureClients, clock: Clock) -> AzureClients:
     policy = NetworkRetryPolicy()
-    # The customer's group is not where these things are: an error must not name a role there.
+    # These resources are not in the customer's group, so an error must not name a role there.
     return AzureClients(
         settings=replace(settings, resource_group=""),
         credential=clients.credential,
@@ -105,7 +105,7 @@ def _clients(settings: Settings, clients: AzureClients, clock: Clock) -> AzureCl
 
 
 def setting(environ: Mapping[str, str], name: str, form: Form) -> str:
-    """Return VIBEDATA_PUBLISHER_<NAME> of the environment. form: what it takes.
+    """Return VIBEDATA_PUBLISHER_<NAME> of the environment. It must have the form `form`.
 
     Raises RunbookError VD-SETTINGS-005 (missing), -002 (malformed).
     """
@@ -124,7 +124,7 @@ def setting(environ: Mapping[str, str], name: str, form: Form) -> str:
 
 
 def _require(environ: Mapping[str, str], forms: Mapping[str, Form]) -> None:
-    """Raise VD-SETTINGS-005 with all that the environment lacks of `forms`, by their names."""
+    """Raise VD-SETTINGS-005 with the names of all settings of `forms` that the environment lacks."""
     missing = {_variable(name): form[1] for name, form in forms.items() if not environ.get(_variable(name), "")}
     if missing:
         takes = "; ".join(f"{name} takes {what}" for name, what in missing.items())

@@ -1,4 +1,4 @@
-"""The publisher's tables: each made at its first row, rows inserted once or merged."""
+"""The publisher's tables. A table is created with its first row. Rows are inserted once, or merged."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ def partition_of(tables: "TableServiceClient", table: str, partition: str) -> It
 def insert_if_absent(
     tables: "TableServiceClient", table: str, partition: str, row: str, columns: Mapping[str, Any]
 ) -> bool:
-    """Insert a row, and return whether it was not there. The service decides: of two writers one inserts it."""
+    """Insert a row, and return whether it was absent. If two writers insert it at once, the service chooses one."""
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
     client = tables.get_table_client(table)
@@ -40,7 +40,7 @@ def insert_if_absent(
 
 
 def etag_of(entity: Mapping[str, Any]) -> str:
-    """Return which version of a row was read."""
+    """Return the ETag of the version of a row that was read."""
     return str(entity.metadata["etag"])  # type: ignore[attr-defined]
 
 
@@ -49,8 +49,8 @@ def change_if_unchanged(
 ) -> bool:
     """Set columns of a row, and return whether it was still the version that `etag` names.
 
-    A write that lost its answer is sent again and finds the row changed, by itself: then the row has these columns.
-    Raises ResourceNotFoundError if there is no such row.
+    If an answer was lost, the repeated write finds the row changed by the first one: then the row has these columns,
+    and that counts as success. Raises ResourceNotFoundError if there is no such row.
     """
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError

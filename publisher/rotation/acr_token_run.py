@@ -27,16 +27,15 @@ if TYPE_CHECKING:
 
 RUNBOOK = "rotate_acr_token"
 TABLE = "AcrTokens"
-# A password that nobody rotates any more ends by itself. Rotate well before.
+# A password expires after this time even if nobody rotates it. Rotate it well before.
 LIFE = timedelta(days=180)
 
 
 class AcrTokenRotation:
     """One run for one instance.
 
-    Parameters: instance_id; request; tables, the publisher's; subscription, clients of the publisher's subscription;
-    token, which is the customer's; run_runbook, runs a phase at the customer's; redactor, learns each password; clock;
-    random.
+    `tables` and `subscription` are the publisher's. `token` is the customer's token. `run_runbook` runs a phase at the
+    customer's. `redactor` learns each password.
     """
 
     def __init__(
@@ -66,20 +65,20 @@ class AcrTokenRotation:
 
     @property
     def facts(self) -> Facts:
-        """What was seen last."""
+        """The facts that the run read last."""
         return self.observe() if self._facts is None else self._facts
 
     @property
     def newest(self) -> Rotation | None:
-        """The instance's last rotation, as it was last seen."""
+        """The instance's last rotation, as the run read it last."""
         return self.facts.newest
 
     def next_step(self) -> Step:
-        """Look, and return what is to be done now; raises what publisher.rotation.acr_token.next_step does."""
+        """Read the facts, and return the next step. Raises the same as publisher.rotation.acr_token.next_step."""
         return acr_token_rotation.next_step(self._request, self.observe())
 
     def preview(self) -> Plan:
-        """Return all that a run would do."""
+        """Return all changes of a run."""
         return acr_token_rotation.preview(self._request, self.observe())
 
     def observe(self) -> Facts:
@@ -97,7 +96,7 @@ class AcrTokenRotation:
         return self._facts
 
     def actions(self) -> Sequence[Action[Any]]:
-        """How each kind of change is made and seen."""
+        """Return the action of each kind of change."""
         removals = (Action(removal, self._remove, see=self._see_password) for removal in acr_token_rotation.REMOVALS)
         phases = {**acr_token_rotation.PHASE_KINDS, RETIRE: acr_token_rotation.RETIRE_FORMER}
         stage = phases.pop("stage")
@@ -117,17 +116,17 @@ class AcrTokenRotation:
 
     def _run_phase(self, phase: Phase) -> None:
         rotation = self._rotation.recorded()
-        if not rotation.reached(phase.reached):  # else the phase before has reported that it is there already
+        if not rotation.reached(phase.reached):  # otherwise an earlier phase has reported that this state is reached
             self._phases.run(rotation, phase.name, credential_id=rotation.credential_id)
 
     def _stage(self, phase: Phase) -> None:
         rotation = self._rotation.recorded()
         if rotation.reached(phase.reached):
-            return  # the phase before has reported that it is there already
+            return  # an earlier phase has reported that this state is reached
         wrapping_key = self._phases.wrapping_key(rotation)
         rotation = self._rotation.recorded()
         if rotation.reached(phase.reached):
-            return  # delivered by a run before: another password would make that one void
+            return  # an earlier run has delivered a password: a new one would make it invalid
         if not rotation.wrapped or rotation.wrapping_key_version != wrapping_key.version:
             rotation = self._make_password(rotation, wrapping_key)
         self._phases.run(
@@ -141,7 +140,7 @@ class AcrTokenRotation:
     def _make_password(self, rotation: Rotation, wrapping_key: WrappingKey) -> Rotation:
         """Generate the rotation's password, record it wrapped, and return the record."""
         expires = self._clock.now() + LIFE
-        # The password is in this expression alone: only the customer's vault can read what comes of it.
+        # Only this expression has the password. Only the customer's vault can read its result.
         wrapped = wrap(self._generate(rotation.slot, expires_at=expires), wrapping_key.jwk)
         return self._phases.deliver(
             rotation, wrapped=wrapped, wrapping_key_version=wrapping_key.version, expires=rfc3339(expires)
@@ -163,7 +162,7 @@ class AcrTokenRotation:
         return json.dumps({"username": made.username, "password": password}).encode()
 
     def _remove(self, slot: str) -> None:
-        """Take a password away: an update keeps those that it names."""
+        """Remove a password: an update keeps only those that it names."""
         from azure.mgmt.containerregistry.models import (
             TokenCredentialsProperties,
             TokenPassword,
@@ -205,17 +204,17 @@ class AcrTokenRotation:
         return list(credentials.passwords or ()) if credentials else []
 
     def _certain(self, new: Rotation) -> Rotation:
-        """Return the new rotation, with the place of its password for certain. A run that was killed may have promoted
-        the rotation that is given up, and not recorded that. In an emergency both passwords are gone."""
+        """Return the new rotation with the right place for its password. A killed run may have promoted the abandoned
+        rotation without recording it. In an emergency both passwords are gone."""
         newest = self._rotation.newest()
         if newest is None or not newest.open or newest.promoted_at or self._request.emergency or not newest.delivery:
-            return new  # what was never sent is not in use either
+            return new  # a password that was never sent is not in use
         try:
             newest = self._phases.run(newest, "prepare", credential_id=newest.credential_id)
         except PhaseError as error:
             if error.customer_code != OVER:
                 raise
-            # Its password is not in use, nor will be.
+            # Its password is not in use, and never will be.
         return self._new(newest, self.facts.passwords)
 
     def _new(self, newest: Rotation | None, passwords: tuple[Password, ...]) -> Rotation:

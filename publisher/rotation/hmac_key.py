@@ -1,17 +1,18 @@
-"""Rotating the key that signs an instance's callbacks: what the publisher does next. All pure.
+"""Decide the publisher's next step in a rotation of the key that signs an instance's callbacks. Pure.
 
 No signed request is ever refused because of a rotation:
 
-1. The new key is kept in the vault and accepted (`pending`) before the customer is given it.
-2. The customer tests it, and then signs with it alone; what read the former key a moment ago may still use that.
-3. The former keys become `previous`, still accepted, and the customer retires them only after the overlap.
-4. Each is accepted for GRACE_SECONDS more, whatever the overlap was; then it is retired, and its secret disabled.
+1. The new key is kept in the vault and accepted (`pending`) before the customer gets it.
+2. The customer tests it, and then signs only with it. A run that read the former key a moment ago may still use that
+   one.
+3. The former keys become `previous` and are still accepted. The customer retires them only after the overlap.
+4. Each is accepted for GRACE_SECONDS more, for any overlap. Then it is retired, and its secret is disabled.
 
-The record says what has been done: a row in HmacRotations for the rotation and one in HmacKeys for each key. A run that
-was killed leaves them as far as it came, and the next one goes on from there; the customer's phases can be repeated.
+The record says what has been done: a row in HmacRotations for the rotation and a row in HmacKeys for each key. If a run
+is killed, the next one goes on from these rows. The customer's phases can be repeated.
 
-In an emergency every key but the new one is revoked first, before there is a new one: reports wait at the customer's
-until it has arrived. An open rotation is then given up, as what it brings may be known, too.
+In an emergency all existing keys are revoked first, before there is a new one. Reports then wait at the customer's
+until the new key has arrived. An open rotation is given up, because its key may be known, too.
 """
 
 from collections.abc import Sequence
@@ -41,14 +42,14 @@ from runbook_lib.errors import publisher
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, SECRET
 
-# A signature's life, the skew that is tolerated, and how long a signer keeps a key that it has read
+# A signature's life, the tolerated skew, and the time for which a signer keeps a key that it has read
 # (docs/design.md#log-lock-callbacks).
 GRACE_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """A change to a key's record. state: afterwards. accept_until: RFC 3339, "" if that is not what is changed."""
+    """A change to a key's record. `state` is the new state. `accept_until` is RFC 3339, "" if it does not change."""
 
     key_id: str
     state: KeyState
@@ -71,11 +72,11 @@ END: ActionKind[Rotation] = ActionKind("end", stage=14)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the publisher's record says of one instance.
+    """The publisher's record of one instance.
 
-    newest: its last rotation; keys: all its keys. with_secret: ids of the revoked ones whose secret is still enabled.
-    new: the rotation that would be begun. driven: the id of the one that this run drives, "" for none yet.
-    grace_seconds: see GRACE_SECONDS.
+    `newest` is its last rotation, and `keys` are all its keys. `with_secret` are the ids of revoked keys whose secret
+    is still enabled. `new` is the rotation that this run would begin. `driven` is the id of the rotation that it
+    drives, "" for none yet. For `grace_seconds` see GRACE_SECONDS.
     """
 
     now: datetime
@@ -88,10 +89,10 @@ class Facts:
 
 
 def next_step(request: Request, facts: Facts) -> Step:
-    """Return what is to be done now.
+    """Return the next step.
 
-    Raises RunbookError VD-ROTATION-032 (the rotation's key was revoked or retired under way), -034 (another rotation
-    has taken the place of the one that this run drives).
+    Raises RunbookError VD-ROTATION-032 (the rotation's key was revoked or retired meanwhile), -034 (another rotation
+    has replaced the one that this run drives).
     """
     if begins(request, facts.newest, facts.driven):
         return Step(plan=Plan(tuple(_opening(request, facts))))
@@ -105,7 +106,7 @@ def next_step(request: Request, facts: Facts) -> Step:
 
 
 def preview(request: Request, facts: Facts) -> Plan:
-    """Return all that a run would do until the rotation is over, with what it would wait for left out."""
+    """Return all changes of a run until the rotation is over, without the waits."""
     return rotation_plan.preview(
         facts,
         next_step=lambda then: next_step(request, then),
@@ -115,14 +116,14 @@ def preview(request: Request, facts: Facts) -> Plan:
 
 
 def after(change: Change, facts: Facts) -> Facts:
-    """Return what will be found once a change is made."""
+    """Return the facts after a change."""
     return facts_after(change, facts, _EFFECTS)
 
 
 def key_after(change: KeyChange, facts: Facts) -> KeyRecord:
-    """Return what a change to a key's record makes of it.
+    """Return a key's record after a change.
 
-    Raises RunbookError VD-ROTATION-034: the key was retired or revoked meanwhile, and never comes back from that.
+    Raises RunbookError VD-ROTATION-034 if the key was retired or revoked meanwhile: it never comes back.
     """
     key_id, now = change.key_id, rfc3339(facts.now)
     known = next((key for key in facts.keys if key.key_id == key_id), None)
@@ -183,7 +184,7 @@ def _key_change(kind: ActionKind[KeyChange], change: KeyChange, before: str | No
 
 
 def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
-    """Until both sides use the new key."""
+    """Return the changes until both sides use the new key."""
     key_id = rotation.credential_id
     others = [key for key in facts.keys if key.key_id != key_id]
     key = next((key for key in facts.keys if key.key_id == key_id), None)
@@ -195,14 +196,14 @@ def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
     changes += phase_changes(rotation, SECRET, PHASE_KINDS)
     if key is None or key.state != "current":
         changes.append(_key_change(PROMOTE, KeyChange(key_id, "current"), "pending"))
-    # Of a rotation that was given up, what is pending may have come into use all the same.
+    # The pending key of an abandoned rotation may have come into use after all.
     former = [] if rotation.emergency else [key for key in others if key.state in ("pending", "current")]
     changes += [_key_change(SUCCEED, KeyChange(key.key_id, "previous"), str(key)) for key in former]
     return changes
 
 
 def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
-    """Once both sides use the new key."""
+    """Return the step after both sides use the new key."""
     previous = [key for key in facts.keys if key.state == "previous"]
     if previous and facts.now < (due := _due(request, rotation, facts)):
         return Step(wait_until=due)
@@ -228,7 +229,7 @@ def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
 
 
 def _due(request: Request, rotation: Rotation, facts: Facts) -> datetime:
-    """Return the end of the overlap, which begins when both sides use the new key."""
+    """Return the end of the overlap. It begins when both sides use the new key."""
     key = next(key for key in facts.keys if key.key_id == rotation.credential_id)
     return from_rfc3339(key.promoted_at) + timedelta(seconds=request.overlap_seconds)
 

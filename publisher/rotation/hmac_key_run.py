@@ -1,4 +1,4 @@
-"""Drive the rotation of an instance's key: observe and look at the publisher's record, apply a change, run a phase."""
+"""Drive the rotation of an instance's key: read the publisher's record, make changes, run phases."""
 
 import os
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ from runbook_lib.vault.hmac_key import KEY_BYTES
 RUNBOOK = "rotate_hmac"
 TABLE = "HmacRotations"
 KEY_ID_BYTES = 8
-# How often a key's record is read anew where somebody else changes it at the same moment.
+# How often a key's record is read again if somebody else changes it at the same moment.
 CHANGE_TRIES = 5
 
 
 class HmacRotation:
     """One run for one instance.
 
-    Parameters: instance_id; request; clients, of the publisher's vault and tables; run_runbook, runs a phase at the
-    customer's; redactor, learns the key; clock; random; grace_seconds, see publisher.rotation.hmac_key.
+    `clients` are those of the publisher's vault and tables. `run_runbook` runs a phase at the customer's. `redactor`
+    learns the key. publisher.rotation.hmac_key explains `grace_seconds`.
     """
 
     def __init__(
@@ -64,28 +64,28 @@ class HmacRotation:
 
     @property
     def facts(self) -> Facts:
-        """What was seen last."""
+        """The facts that the run read last."""
         return self.observe() if self._facts is None else self._facts
 
     @property
     def newest(self) -> Rotation | None:
-        """The instance's last rotation, as it was last seen."""
+        """The instance's last rotation, as the run read it last."""
         return self.facts.newest
 
     def next_step(self) -> Step:
-        """Look, and return what is to be done now; raises what publisher.rotation.hmac_key.next_step does."""
+        """Read the facts, and return the next step. Raises the same as publisher.rotation.hmac_key.next_step."""
         return hmac_rotation.next_step(self._request, self.observe())
 
     def preview(self) -> Plan:
-        """Return all that a run would do."""
+        """Return all changes of a run."""
         return hmac_rotation.preview(self._request, self.observe())
 
     def observe(self) -> Facts:
-        """Read what the publisher's record says of the instance."""
+        """Read the publisher's record of the instance."""
         newest = self._rotation.newest()
         self._rotation.take_up(newest)
         keys = tuple(self._keys.of_instance(self._instance_id))
-        # Only after an emergency, or one that was given up, are there revoked keys whose secrets are still enabled.
+        # A revoked key's secret can still be enabled only after an emergency, or after an abandoned rotation.
         after_revocation = newest is not None and (newest.emergency or newest.supersedes)
         revoked = [key.key_id for key in keys if key.state == "revoked"] if after_revocation else []
         self._facts = Facts(
@@ -100,7 +100,7 @@ class HmacRotation:
         return self._facts
 
     def actions(self) -> Sequence[Action[Any]]:
-        """How each kind of change is made and seen."""
+        """Return the action of each kind of change."""
         phases = {**hmac_rotation.PHASE_KINDS, RETIRE: hmac_rotation.RETIRE_FORMER}
         stage = phases.pop("stage")
         return (
@@ -140,25 +140,25 @@ class HmacRotation:
         return None if record is None else str(record)
 
     def _see_retired(self, change: KeyChange) -> str | None:
-        """The record alone does not count: the bytes have to be gone."""
+        """Return whether a key is retired: its record says so, and its secret is disabled."""
         state = self._see_key(change)
         return "previous" if state is not None and self._custody.enabled(self._instance_id, change.key_id) else state
 
     def _begin(self, rotation: Rotation) -> None:
-        """A key that was kept for a rotation that somebody else began is never used."""
+        """Begin a rotation. If somebody else was first, the key that this run kept is never used."""
         driven = self._rotation.begin(rotation)
         if driven is None or driven.credential_id != self._key_id:
             self._custody.disable(self._instance_id, self._key_id)
 
     def _run_phase(self, phase: Phase) -> None:
         rotation = self._rotation.recorded()
-        if not rotation.reached(phase.reached):  # else the phase before has reported that it is there already
+        if not rotation.reached(phase.reached):  # otherwise an earlier phase has reported that this state is reached
             self._phases.run(rotation, phase.name, key_id=rotation.credential_id)
 
     def _stage(self, phase: Phase) -> None:
         rotation = self._rotation.recorded()
         if rotation.reached(phase.reached):
-            return  # the phase before has reported that it is there already
+            return  # an earlier phase has reported that this state is reached
         wrapping_key = self._phases.wrapping_key(rotation)
         key = self._custody.read(self._instance_id, rotation.credential_id)
         if key is None:
@@ -183,7 +183,7 @@ class HmacRotation:
             except RunbookError as error:
                 if not error.is_(publisher.OVERTAKEN):
                     raise
-                # Another operator drives the same: what that one has recorded is sent.
+                # Another operator drives the same rotation: send what that operator has recorded.
         raise publisher.OVERTAKEN.error(target=rotation.rotation_id)
 
     def _accept(self, change: KeyChange) -> None:
@@ -196,12 +196,12 @@ class HmacRotation:
 
     def _retire_key(self, change: KeyChange) -> None:
         self._rotation.recorded()
-        # First the bytes: the record says that they are gone.
+        # Disable the secret first, because the record says that the key is gone.
         self._custody.disable(self._instance_id, change.key_id)
         self._change_key(change)
 
     def _change_key(self, change: KeyChange) -> None:
-        """Without a look at the rotation: a key may be revoked before there is one, and never too often."""
+        """Change a key's record without a check of the rotation: a key may be revoked at any time."""
         facts = replace(self.facts, now=self._clock.now())
         for _ in range(CHANGE_TRIES):
             known = self._keys.read(self._instance_id, change.key_id)

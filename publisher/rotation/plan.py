@@ -1,4 +1,4 @@
-"""What rotations of a key and of a token have in common, seen from the publisher. All pure."""
+"""The common parts of a key's and a token's rotation at the publisher's. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from publisher.rotation.record import CustomerState, Rotation
 from runbook_lib.change import ActionKind, Change, Plan
 from runbook_lib.errors import publisher
 
-# How the customer's side goes on, each phase with what it comes to.
+# The customer's phases in their order, each with the state after it.
 PHASES: tuple[tuple[str, CustomerState], ...] = (
     ("prepare", "prepared"),
     ("stage", "pending"),
@@ -24,7 +24,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A phase at the customer's, and how far the rotation is there once it is done."""
+    """A phase at the customer's, and the state of the rotation after it."""
 
     name: str
     reached: CustomerState
@@ -32,7 +32,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Effect(Generic[F, S]):
-    """What a change of a kind will have done. then: pure; facts and the change's subject to what will be found."""
+    """The effect of a kind of change. `then` is pure: it returns the facts after a change of `subject`."""
 
     kind: ActionKind[S]
     then: Callable[[F, S], F]
@@ -40,11 +40,13 @@ class Effect(Generic[F, S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the operator asks for.
+    """The operator's request.
 
-    emergency: what is in use is believed stolen. supersede: the id of an open rotation that is given up for a new one;
-    by its id, so that to ask again does not give up the new one. overlap_seconds: how long the former credential stays
-    in use after the new one is.
+    Attributes:
+        emergency: The credential in use is believed stolen.
+        supersede: The id of an open rotation to give up for a new one. So a repeated request does not give up the new
+        one.
+        overlap_seconds: How long the former credential may still be used after the new one is in use.
     """
 
     emergency: bool = False
@@ -54,9 +56,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What is to be done now. No change and no time to wait for: the rotation is over.
+    """The next step. Without a change and without a time to wait for, the rotation is over.
 
-    wait_until: before that time nothing is to be done. brief: whether that is so soon that nobody need come back.
+    `wait_until` is the time before which there is nothing to do. `brief` says that the command itself can wait for it.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -65,10 +67,9 @@ class Step:
 
 
 def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
-    """Return whether a new rotation is to be begun. driven: the id of the rotation that this run drives already.
+    """Return whether the run must begin a new rotation. `driven` is the id of the rotation that it drives already.
 
-    Raises RunbookError VD-ROTATION-036 if the rotation that is to be given up is not open, nor given up already for
-    the one that is.
+    Raises RunbookError VD-ROTATION-036 if the rotation to give up is not open, and was not given up for the open one.
     """
     if driven:
         return False
@@ -89,10 +90,9 @@ def preview(
     after: Callable[[Change, F], F],
     wait: Callable[[F, datetime], F],
 ) -> Plan:
-    """Return all that a run would do from `facts` until the rotation is over, each change a stage of its own.
+    """Return all changes of a run from `facts` until the rotation is over. Each change has a stage of its own.
 
-    Parameters: next_step, what is to be done at given facts; after, the facts once a change is made; wait, the facts at
-    a later time.
+    `next_step` returns the step for facts, `after` the facts after a change, and `wait` the facts at a later time.
     """
     changes: list[Change] = []
     while True:
@@ -107,20 +107,20 @@ def preview(
 
 
 def facts_after(change: Change, facts: F, effects: Iterable[Effect[F, Any]]) -> F:
-    """Return what will be found once a change is made. effects: one for each kind of change."""
+    """Return the facts after a change. `effects` has one effect for each kind of change."""
     return next(effect.then(facts, change.subject) for effect in effects if effect.kind.is_of(change))
 
 
 def phase_kinds(*, stage: int) -> Mapping[str, ActionKind[Phase]]:
-    """Return the kinds of the phases before `retire`, by name, one after the other. stage: the first one's."""
+    """Return the kinds of the phases before `retire`, by name, in their order. `stage` is that of the first."""
     return {phase: ActionKind(phase, stage + offset) for offset, (phase, _) in enumerate(PHASES)}
 
 
 def phase_changes(rotation: Rotation, secret: str, kinds: Mapping[str, ActionKind[Phase]]) -> list[Change]:
-    """Return what is left of the phases before `retire`. secret: its name at the customer's; kinds: of the phases."""
+    """Return the remaining phases before `retire`. `secret` is its name at the customer's; `kinds` are the phases'."""
     changes = []
     for phase, reached in PHASES:
-        # The wrapping key is of no use once the credential has arrived.
+        # The wrapping key is not needed after the credential has arrived.
         if not rotation.reached("pending" if phase == "prepare" else reached):
             changes.append(kinds[phase].change(Phase(phase, reached), customers(secret), rotation.customer, reached))
     return changes
