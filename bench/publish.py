@@ -1,4 +1,4 @@
-"""Publishing all runbooks and the full package set into an empty account, against what Automation's limit allows."""
+"""Measure the publication of all runbooks and the full package set, compared with Automation's limit."""
 
 import io
 import math
@@ -14,14 +14,14 @@ from runbooks import publish_runbooks
 from vibedata import lab_process
 from vibedata.output import CommandError
 
-# Azure's window is 30 s, and an import of a wheel takes about as long (docs/azure-facts.md#python-and-its-limits): a
-# fifth of both here.
+# Azure's window is 30 s, and an import of a wheel takes about as long (docs/azure-facts.md#python-and-its-limits). Here
+# both are a fifth of that.
 WINDOW_SECONDS = 6.0
 IMPORT_SECONDS = 6.0
 IMPORTS_IN_WINDOW = 5
 ARM_SECONDS = 0.1
 BLOB_SECONDS = 0.02
-OPERATION_SECONDS = 0.8  # a draft's replacement, a publication; the service asks for a poll after a second
+OPERATION_SECONDS = 0.8  # to replace or publish a draft; the service asks for a poll after a second
 POLL_SECONDS = 1.0
 LATENCIES = (
     {"service": "arm", "seconds": ARM_SECONDS},
@@ -52,7 +52,7 @@ def measure(report: Callable[[str], None]) -> list[Figure]:
         first = _publish(made)
         again = _publish(made)
     what = f"{runbooks} runbooks, {packages} packages"
-    # Once for each window but the last, the last import; then a runbook's create, draft and publication.
+    # All windows before the last one, the last import, then the creation, draft and publication of a runbook.
     critical = (math.ceil(packages / IMPORTS_IN_WINDOW) - 1) * WINDOW_SECONDS + IMPORT_SECONDS + 2 * POLL_SECONDS
     return [
         Figure(
@@ -71,7 +71,7 @@ def measure(report: Callable[[str], None]) -> list[Figure]:
 
 
 def _empty(made: Customer) -> tuple[int, int]:
-    """Take everything out of the account, and return how many packages and runbooks there are to publish."""
+    """Empty the account. Return how many packages and runbooks there are to publish."""
     clients, settings = made.session.clients, made.session.settings
     at = (settings.resource_group, settings.automation_account)
     packages = 0
@@ -87,7 +87,7 @@ def _empty(made: Customer) -> tuple[int, int]:
 
 
 def _publish(made: Customer) -> _Run:
-    """Run it in this process: in the empty account there is nothing yet that a job could be of."""
+    """Run it in this process, because the empty account has no runbook for a job."""
     since = lab_process.control(made.lab, "GET", "/requests")["requests"][-1]["sequence"]
     output = io.BytesIO()
     started = time.monotonic()

@@ -22,9 +22,9 @@ def add_documents(
     runbooks: Sequence[BuiltRunbook],
     packages_digest: str,
 ) -> list[BuiltDocument]:
-    """Add the SBOM and the provenance of what was built, and return them.
+    """Add the SBOM and the provenance of the build, and return them.
 
-    created_at: the release's; packages_digest: of the package set's artifact.
+    `created_at` is the release's time. `packages_digest` is that of the package set's artifact.
     """
     version = definition.version
     artifacts = [(release.runbook_repository(runbook.name), runbook.digest) for runbook in runbooks]

@@ -87,8 +87,8 @@ class CustomerPhases:
         return self._record(rotation, cast(CustomerState, state))
 
     def _record(self, rotation: Rotation, state: CustomerState) -> Rotation:
-        """Record the customer's state in the present row, and only forward: meanwhile another run may have gone further,
-        or ended the rotation."""
+        """Record the customer's state in the present row, and only forward: another run may have gone further, or ended
+        the rotation."""
         for _ in range(TRIES):
             now = self._records.newest(rotation.instance_id)
             if now is None or now.rotation_id != rotation.rotation_id:
