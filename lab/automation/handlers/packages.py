@@ -140,7 +140,7 @@ class PackageHandlers:
                 "version": package.version,
                 "sizeInBytes": package.size_bytes,
                 "provisioningState": package.state,
-                # Always there, empty where nothing failed.
+                # Always there, empty if nothing failed.
                 "error": {"code": "PackageImportFailed" if package.error else None, "message": package.error},
             },
         }
