@@ -57,7 +57,7 @@ class _Parser(argparse.ArgumentParser):
         wrong = _INVALID_CHOICE.search(message)
         if wrong:
             known = wrong["known"].replace("'", "").split(", ")
-            message = message[: wrong.start()] + f"{_quoted(wrong['word'])} is none of {', '.join(known)}"
+            message = message[: wrong.start()] + f"{_quoted(wrong['word'])} is not one of {', '.join(known)}"
             message += nearest(wrong["word"], known)
         elif message.startswith(_UNRECOGNIZED):
             words = message.removeprefix(_UNRECOGNIZED)

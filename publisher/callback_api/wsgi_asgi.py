@@ -1,7 +1,7 @@
 """The gate for any WSGI or ASGI application: wrap the application, and only signed requests of instances reach it.
 
 The application finds who signed under KEY_ID in its environment or scope, and the body to read as usual. Instances'
-addresses must reach it as they were signed: what stands in front may end TLS, and must leave host, path and query.
+addresses must reach it as they were signed: a proxy in front may end TLS, and must not change host, path and query.
 """
 
 import asyncio

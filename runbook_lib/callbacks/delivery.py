@@ -267,7 +267,7 @@ def tell_publisher(
             told = payloads_of(callbacks, facts, result, deployment_id=deployment_id, instance_id=instance_id, at=at)
             for payload in told:  # one by one: if one cannot be made, those before it are sent
                 payloads.append(payload)
-    except Exception as error:  # noqa: BLE001 - no callback ever fails the run; what waits goes all the same
+    except Exception as error:  # noqa: BLE001 - no callback ever fails the run; waiting reports are still sent
         detail = str(error) if isinstance(error, PayloadRefusedError) else type(error).__name__
         context.output.warning(str(callbacks_errors.REPORT_NOT_MADE.error(detail)))
     try:
