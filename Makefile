@@ -13,10 +13,10 @@ demo: set-up ## A local Azure, a release with real images, the whole chain as jo
 	@$(VENV)/python -m scripts.demo $(if $(KEEP),--keep)
 
 test: set-up lint ## Every test
-	@$(VENV)/pytest -q -n 2 --dist loadfile
+	@$(VENV)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: set-up lint ## The inner loop: lint, types, the house's rules, pure tests; without the slow ones
-	@$(VENV)/pytest -q -n 2 --dist loadfile -m "not slow and not soak" tests/house tests/pure
+	@$(VENV)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not soak" tests/house tests/pure
 
 soak: set-up ## Hours: trouble at every request of a rotation, 100,000 hostile inputs for each parser
 	@$(VENV)/pytest -q -s -m soak

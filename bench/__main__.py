@@ -22,12 +22,12 @@ from bench import (
     rotation,
     verification,
 )
-from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.errors import RunbookError
 from vibedata.output import CommandError
+from vibedata.progress import WriteLine
 
-MEASUREMENTS: Mapping[str, Callable[[Report], list[Figure]]] = {
+MEASUREMENTS: Mapping[str, Callable[[WriteLine], list[Figure]]] = {
     "jobs": jobs.measure,
     "imports": imports.measure,
     "requests": request_counts.measure,

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.customer import Customer, JobRun, Report, customer
+from bench.customer import Customer, JobRun, customer
 from bench.figures import Figure
 from runbook_lib.component_registry.schema import TABLES
 from vibedata import lab_process
+from vibedata.progress import WriteLine
 
 COUNTS = (60, 1000, 10_000)
 # The round trips to the services from a sandbox in the same region.
@@ -19,8 +20,8 @@ SHARE_AIM = 1 / 50
 SMALLEST_SHARE = 10_000
 
 
-def measure(report: Report, *, counts: Sequence[int] = COUNTS) -> list[Figure]:
-    """Bootstrap groups with these numbers of resources, each twice."""
+def measure(report: WriteLine, *, counts: Sequence[int] = COUNTS) -> list[Figure]:
+    """Bootstrap groups of so many resources, each twice."""
     figures: list[Figure] = []
     with customer(images=1, report=report) as one:
         for runbook in ("import_manifest", "import_images", "publish_runbooks"):

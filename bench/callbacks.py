@@ -10,11 +10,11 @@ from datetime import datetime, timedelta, timezone
 from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, HTTPSignatureKeyResolver
 from http_message_signatures.algorithms import HMAC_SHA256
 
-from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.request_signing.message import field_values, message
 from runbook_lib.request_signing.signer import COVERED, LIFE_SECONDS, TAG, SigningKey, sign
 from runbook_lib.request_signing.verifier import verify
+from vibedata.progress import WriteLine
 
 AIM = 0.2
 ROUNDS, REQUESTS = 15, 400
@@ -26,8 +26,8 @@ BODY = b"x" * 2048
 KEY = SigningKey("hmac-0123456789abcdef", bytes(range(32)))
 
 
-def measure(report: Report, *, rounds: int = ROUNDS, requests: int = REQUESTS) -> list[Figure]:
-    """Sign and verify requests in turns with our code and with the library. The median of the rounds counts."""
+def measure(report: WriteLine, *, rounds: int = ROUNDS, requests: int = REQUESTS) -> list[Figure]:
+    """Sign and verify so many requests by turns, ours and theirs; the median of the rounds counts."""
     report(f"{rounds} rounds of {requests} requests, signed and verified by each")
     ours, theirs = _Ours(), _Theirs()
     pairs = [(_seconds(ours.once, requests), _seconds(theirs.once, requests)) for _ in range(rounds)]

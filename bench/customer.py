@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,10 @@ from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
+from vibedata.progress import WriteLine
 from vibedata.session import open_session
 
 VERSION = "2026.11.0"
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +68,8 @@ class Customer:
 
 
 @contextmanager
-def customer(*, images: int, report: Report) -> Iterator[Customer]:
-    """Start a lab in a folder of its own, with a release of `images` images. Always end it and delete the folder."""
+def customer(*, images: int, report: WriteLine) -> Iterator[Customer]:
+    """Start a lab in a folder of its own, with a release of so many images; end it and take it away, come what may."""
     with tempfile.TemporaryDirectory(prefix="vibedata-bench-") as name:
         folder = Path(name)
         report(f"{images} images: starting a lab")
@@ -85,7 +84,7 @@ def customer(*, images: int, report: Report) -> Iterator[Customer]:
             lab_process.stop(folder / "lab")
 
 
-def _prepared(lab: RunningLab, folder: Path, images: int, report: Report) -> Customer:
+def _prepared(lab: RunningLab, folder: Path, images: int, report: WriteLine) -> Customer:
     window = {"operation": "packageImportWindow", "seconds": PACKAGE_IMPORT_WINDOW_SECONDS}
     lab_process.control(lab, "POST", "/latency", body=window)
     report(f"{images} images: pushing them")

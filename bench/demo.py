@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.customer import Report
 from bench.figures import Figure
 from oci.bundling.source_tree import release_time
 from vibedata import lab_process
 from vibedata.output import CommandError
+from vibedata.progress import WriteLine
 
 PROJECT = Path(__file__).resolve().parent.parent
 AIM_SECONDS = 60
@@ -24,7 +24,7 @@ INSTALLED = (".venv", ".tools")
 KEPT_LINES = 20
 
 
-def measure(report: Report) -> list[Figure]:
+def measure(report: WriteLine) -> list[Figure]:
     """Run `make demo` in a copy of this source tree, so that a lab that is up here stays up, and return its time."""
     report("make demo, in a copy of the source tree")
     with tempfile.TemporaryDirectory(prefix="vibedata-bench-") as name:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from azure.data.tables import TableServiceClient
 
-from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.managed_resources import ManagedResources, Resource
-from runbook_lib.component_registry.schema import COMPONENTS, POLICIES, REGISTERED, Row, batches
+from runbook_lib.component_registry.policies import POLICIES
+from runbook_lib.component_registry.schema import COMPONENTS, REGISTERED, Row, batches
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.health.probes.many import PROBE_SECONDS
 from runbook_lib.network.retry import NetworkRetryPolicy
@@ -25,6 +25,7 @@ from runbooks import check_health
 from vibedata import lab_process
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
+from vibedata.progress import WriteLine
 from vibedata.session import open_session
 
 COUNTS = (30, 1000)
@@ -35,8 +36,8 @@ CONTAINER_APPS = "Microsoft.App/containerApps"
 WELL, HANGING = "scheduler", "studio"
 
 
-def measure(report: Report, *, counts: tuple[int, ...] = COUNTS) -> list[Figure]:
-    """Check these numbers of components twice. 1 % of them hang, and the first check does not know which."""
+def measure(report: WriteLine, *, counts: tuple[int, ...] = COUNTS) -> list[Figure]:
+    """Check so many components, 1 % of which hang, twice: at first none is known to hang."""
     figures = []
     for count in counts:
         with _lab(count, report) as (lab, session):
@@ -59,7 +60,7 @@ def measure(report: Report, *, counts: tuple[int, ...] = COUNTS) -> list[Figure]
 
 
 @contextmanager
-def _lab(count: int, report: Report) -> Iterator[tuple[RunningLab, AzureSession]]:
+def _lab(count: int, report: WriteLine) -> Iterator[tuple[RunningLab, AzureSession]]:
     with tempfile.TemporaryDirectory(prefix="vibedata-bench-") as name:
         report(f"{count} components: starting a lab")
         before = dict(os.environ)

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from bench.customer import JobRun, Report, customer
+from bench.customer import JobRun, customer
 from bench.figures import Figure
+from vibedata.progress import WriteLine
 
 IMAGES = 40
 IMPORT_SECONDS = 6.0
@@ -14,8 +15,8 @@ CRITICAL_PATH_SECONDS = ARM_SECONDS + IMPORT_SECONDS
 AIM = 1.15
 
 
-def measure(report: Report, *, images: int = IMAGES) -> list[Figure]:
-    """Import `images` images with latencies, and return the time over the critical path."""
+def measure(report: WriteLine, *, images: int = IMAGES) -> list[Figure]:
+    """Import so many images, slowed down, and return the time over the critical path."""
     with customer(images=images, report=report) as one:
         one.run("import_manifest", release_tag="latest")
         one.slow_down(operation="importImage", seconds=IMPORT_SECONDS)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from bench.customer import JobRun, Report, customer
+from bench.customer import JobRun, customer
 from bench.figures import Figure
 from oci.bundling.bundle import AIM_BYTES, MAX_BYTES
 from vibedata.deployment.chain import CHAIN
+from vibedata.progress import WriteLine
 
 IMAGES = 40
 KIB, MIB = 1024, 1024 * 1024
@@ -14,8 +15,8 @@ MEMORY_LIMIT_MB, MEMORY_AIM_MB = 400, 100
 FIRST_REQUEST_AIM_SECONDS = 0.6
 
 
-def measure(report: Report, *, images: int = IMAGES) -> list[Figure]:
-    """Run the whole chain on a release of `images` images, import_images twice. Return figures of files and jobs."""
+def measure(report: WriteLine, *, images: int = IMAGES) -> list[Figure]:
+    """Run the whole chain on a release of so many images, import_images twice; return what files and jobs came to."""
     with customer(images=images, report=report) as one:
         sizes = {path.stem: path.stat().st_size for path in sorted((one.release / "runbooks").glob("*.py"))}
         report(f"{images} images: running the jobs")

@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.customer import JobRun, Report, customer
+from bench.customer import JobRun, customer
 from bench.figures import Figure
+from vibedata.progress import WriteLine
 
 COUNTS = (10, 40, 160)
 # Two tags, the signature, three blobs.
 MANIFEST_PARTS = 6
 
 
-def measure(report: Report, *, counts: Sequence[int] = COUNTS) -> list[Figure]:
-    """Import releases with these numbers of images, each twice, and return the number of requests of each run.
+def measure(report: WriteLine, *, counts: Sequence[int] = COUNTS) -> list[Figure]:
+    """Import releases of so many images, each twice, and return how many requests each run made.
 
     The first figures are those of import_manifest, which do not depend on the number of images.
     """

@@ -10,24 +10,28 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.customer import Customer, Report, customer
+from bench.customer import Customer, customer
 from bench.figures import Figure
-from publisher.rotation.acr_token_run import AcrTokenRotation
-from publisher.rotation.hmac_key_run import HmacRotation
-from publisher.rotation.plan import Request
+from publisher.rotation.acr_token import Facts as TokenFacts
+from publisher.rotation.acr_token_credential import acr_token_rotation_run
+from publisher.rotation.hmac_key import Facts as KeyFacts
+from publisher.rotation.hmac_key_credential import hmac_key_rotation
+from publisher.rotation.plan import RotationRequest
+from publisher.rotation.run import RotationRun
 from publisher.session import publisher_clients, publisher_tables, subscription_clients, token_resource
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from vibedata import lab_process
 from vibedata.output import CommandError
+from vibedata.progress import WriteLine
 from vibedata.rotation.command import jobs_of
 from vibedata.rotation.drive import Rotating, drive
 
 # Five phases of some 25 requests each, with tokens and the log, and some 40 requests of the publisher's own.
 AIM = 200
-REQUEST = Request(overlap_seconds=0)
+REQUEST = RotationRequest(overlap_seconds=0)
 
 
-def measure(report: Report) -> list[Figure]:
+def measure(report: WriteLine) -> list[Figure]:
     """Rotate the key twice and the token once, and return requests and seconds of each."""
     with customer(images=1, report=report) as one:
         for runbook in ("import_manifest", "import_images", "publish_runbooks"):
@@ -72,8 +76,8 @@ def _journal(one: Customer) -> Sequence[Mapping[str, Any]]:
     return requests
 
 
-def _key(one: Customer) -> HmacRotation:
-    return HmacRotation(
+def _key(one: Customer) -> RotationRun[KeyFacts]:
+    return hmac_key_rotation(
         instance_id=one.session.settings.instance_id,
         request=REQUEST,
         clients=publisher_clients(one.session.settings, one.session.clients, os.environ, SYSTEM_CLOCK),
@@ -84,10 +88,10 @@ def _key(one: Customer) -> HmacRotation:
     )
 
 
-def _token(one: Customer) -> AcrTokenRotation:
+def _token(one: Customer) -> RotationRun[TokenFacts]:
     token = token_resource(os.environ)
     settings, clients = one.session.settings, one.session.clients
-    return AcrTokenRotation(
+    return acr_token_rotation_run(
         instance_id=settings.instance_id,
         request=REQUEST,
         tables=publisher_tables(settings, clients, os.environ, SYSTEM_CLOCK),

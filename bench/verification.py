@@ -8,11 +8,11 @@ from statistics import median
 from time import process_time
 from typing import Any
 
-from bench.customer import Report
 from bench.figures import Figure
 from runbook_lib.trust.envelope import JWS
 from runbook_lib.trust.signature import verify_envelope
 from tests.support.notary_fixtures import NOW, cases
+from vibedata.progress import WriteLine
 
 ROOT = Path(__file__).resolve().parents[1]
 ALGORITHMS = ("es256", "es384", "es512", "ps256", "ps384", "ps512")
@@ -42,8 +42,8 @@ print(json.dumps({{"milliseconds": (time.process_time() - started) * 1000, "kilo
 BEFORE = {"a job": ("runbooks.import_manifest", "azure.identity", "requests"), "a bare process": ("runbooks",)}
 
 
-def measure(report: Report) -> list[Figure]:
-    """Verify the Notary Project's own signatures of each algorithm. The first one has processes of its own."""
+def measure(report: WriteLine) -> list[Figure]:
+    """Verify the Notary Project's own signatures of each algorithm; the first in processes of their own."""
     figures: list[Figure] = []
     for what, before in BEFORE.items():
         report(f"verifying one signature in {what}, {RUNS} times")

@@ -5,17 +5,19 @@
     GET    /requests           the journal; filters service, job_id, method, since (a sequence number)
     GET    /requests/summary   counts by service, method and status; the same filters
     POST   /requests/search    which requests have sent what is sought (lab/front/request_copies.py)
-    GET    /faults             the faults in force; POST adds one, DELETE takes all back
-    GET    /latency            the latencies in force; POST adds one, DELETE takes all back
+    GET    /faults             the faults in force; POST adds one, DELETE takes all back and lets go what they hold up
+    GET    /latency            the latencies in force; POST adds one, DELETE takes all back, in the same way
     GET    /clock              the lab's time; POST {"advance_seconds"} or {"offset_seconds"} moves it
-    GET    /jobs               the Automation jobs with their figures
     POST   /reset              everything as at the start
 
-and what the stand-ins add, each documented where it is made:
+and what the services add, each documented where it is made:
 
+    GET  /jobs                 lab/automation/jobs.py
     GET, POST /applications    lab/resource_group/application_endpoints.py
     GET, POST /resources       lab/resource_group/changes.py
     POST /alerts               lab/monitor/alerts_provider.py
+    POST /rule                 lab/monitor/provider.py
+    GET, POST /authorization   lab/authorization/provider.py
     POST /packages             lab/automation/imports.py
     GET, POST /publisher-api   lab/publisher/front.py, also POST /publisher-api/restart
     POST /vaults               lab/key_vault/front.py
@@ -36,7 +38,7 @@ from lab.front import answers, faults
 from lab.front.faults import InvalidFaultError
 from lab.front.journal import Entry, summary
 from lab.front.request_copies import parse_search, search
-from lab.shared import APPLICATION, Lab
+from lab.shared import Lab
 
 FILTERS = {"service", "job_id", "method", "since"}
 MAX_CLOCK_SECONDS = 100 * 366 * 24 * 3600
@@ -73,8 +75,6 @@ class _Control:
     def __init__(self, lab: Lab) -> None:
         """Control `lab`."""
         self._lab = lab
-        # Control is not behind the gate: a fault there would lock out whoever wants to take it back.
-        self._gated = (*(service for service in lab.urls if service != "control"), APPLICATION)
         self._resetting = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
@@ -93,9 +93,8 @@ class _Control:
             web.delete("/latency", _checked(self._clear_latencies)),
             web.get("/clock", _checked(self._clock)),
             web.post("/clock", _checked(self._set_clock)),
-            web.get("/jobs", _checked(self._jobs)),
             web.post("/reset", _checked(self._reset)),
-            web.route("*", "/{path:.+}", _checked(self._stand_in)),
+            web.route("*", "/{path:.+}", _checked(self._of_service)),
         ]
 
     async def _status(self, _request: web.Request) -> web.Response:
@@ -126,8 +125,8 @@ class _Control:
             request.query.get("since", "0"),
             request.query.get("method"),
         )
-        if service is not None and service not in self._gated:
-            raise InvalidFaultError(f"service is {service!r}; it takes one of {', '.join(self._gated)}")
+        if service is not None and service not in self._lab.gate.services:
+            raise InvalidFaultError(f"service is {service!r}; it takes one of {', '.join(self._lab.gate.services)}")
         if not since.isdecimal():
             raise InvalidFaultError(f"since is {since!r}; it takes a sequence number")
         return self._lab.gate.journal.select(
@@ -141,24 +140,24 @@ class _Control:
         return web.json_response({"faults": [fault.as_json() for fault in self._lab.gate.faults.entries]})
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        fault = faults.parse_fault(await _body(request), services=self._gated)
+        fault = faults.parse_fault(await _body(request), services=self._lab.gate.services)
         self._lab.gate.faults.add(fault)
         return web.json_response(fault.as_json(), status=201)
 
     async def _clear_faults(self, _request: web.Request) -> web.Response:
-        self._lab.gate.faults.clear()
+        self._lab.gate.take_back_faults()
         return web.json_response({"faults": []})
 
     async def _list_latencies(self, _request: web.Request) -> web.Response:
         return web.json_response({"latencies": [latency.as_json() for latency in self._lab.gate.latencies.entries]})
 
     async def _add_latency(self, request: web.Request) -> web.Response:
-        latency = faults.parse_latency(await _body(request), services=self._gated)
+        latency = faults.parse_latency(await _body(request), services=self._lab.gate.services)
         self._lab.gate.latencies.add(latency)
         return web.json_response(latency.as_json(), status=201)
 
     async def _clear_latencies(self, _request: web.Request) -> web.Response:
-        self._lab.gate.latencies.clear()
+        self._lab.gate.take_back_latencies()
         return web.json_response({"latencies": []})
 
     async def _clock(self, _request: web.Request) -> web.Response:
@@ -175,11 +174,8 @@ class _Control:
         moves[name](float(seconds))
         return await self._clock(request)
 
-    async def _jobs(self, _request: web.Request) -> web.Response:
-        return web.json_response({"jobs": [dict(job) for job in self._lab.jobs_view()]})
-
-    async def _stand_in(self, request: web.Request) -> web.Response:
-        """Ask the stand-in that has added this path."""
+    async def _of_service(self, request: web.Request) -> web.Response:
+        """Ask the service that has added this path."""
         answer = self._lab.controls.get((request.method, request.path))
         if answer is None:
             raise web.HTTPNotFound

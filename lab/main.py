@@ -6,70 +6,54 @@ import contextlib
 import json
 import logging
 import os
-import secrets
 import signal
-import socket
-import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
 from lab import control, state, subscriptions
+from lab.automation import service as automation
 from lab.clock import LabClock
-from lab.container_registry import front as container_registry
-from lab.container_registry.scoped_tokens import RegistryTokens
-from lab.entra import managed_identity as identity
-from lab.entra import sign_in as entra
+from lab.container_registry import service as container_registry
+from lab.entra import service as entra
+from lab.front import sites
 from lab.front.gate import Gate
 from lab.front.proxy import upstream_session
 from lab.front.recording import Recording, RecordingFailedError
-from lab.key_vault import front as key_vault
+from lab.front.sites import Site
+from lab.key_vault import service as key_vault
 from lab.machine import certificates
 from lab.machine.tools import ToolMissingError
-from lab.monitor import front as monitor
-from lab.publisher import front as publisher_api
-from lab.publisher import signing_material
+from lab.monitor import service as monitor
+from lab.names import Names
+from lab.publisher import service as publisher
 from lab.real_servers import RealServerFailedError, RealServers
-from lab.resource_group import application_endpoints as applications
-from lab.resource_group.applications import APPLICATIONS
-from lab.shared import KEY_VAULTS, Lab, Names
-from lab.storage import front as storage
+from lab.resource_group import service as resource_group
+from lab.service import Service
+from lab.shared import Lab
+from lab.storage import service as storage
 from lab.tokens import TokenIssuer
 
-# As in the real sandbox, whose identity endpoint is plain http on loopback.
-PLAIN_SERVICES = ("control", "identity")
-BACKLOG = 1024
-# Clients keep a connection for minutes; a server that closes first would make every pause a lost request.
-KEEPALIVE_SECONDS = 600.0
-SHUTDOWN_SECONDS = 1.0  # for requests that are still being answered when the lab ends
-
-RUNNER_OPTIONS: dict[str, Any] = {
-    "access_log": None,
-    # Whether a compressed body is taken, and how large it may get, is each service's to say; fronts pass it on.
-    "auto_decompress": False,
-    "keepalive_timeout": KEEPALIVE_SECONDS,
-    "shutdown_timeout": SHUTDOWN_SECONDS,
-}
-
-# Each service by its name, as in the journal, in faults and as a key of Lab.urls.
-STAND_INS: dict[str, Callable[[Lab], web.Application]] = {
-    "control": control.routes,
-    "identity": identity.routes,
-    "entra": entra.routes,
-    "arm": subscriptions.routes,
-    "blob": partial(storage.routes, service="blob"),
-    "table": partial(storage.routes, service="table"),
-    "key_vault": partial(key_vault.routes, service="key_vault"),
-    "publisher_key_vault": partial(key_vault.routes, service="publisher_key_vault"),
-    "logs": monitor.routes,
-    "logs_query": monitor.query_routes,
-    "publisher_registry": partial(container_registry.routes, service="publisher_registry"),
-    "customer_registry": partial(container_registry.routes, service="customer_registry"),
-    "publisher_api": publisher_api.routes,
+# Each has a folder of its own; docs/lab-services.md tells how to add one.
+SERVICES: tuple[Service, ...] = (
+    entra.SERVICE,
+    storage.SERVICE,
+    key_vault.SERVICE,
+    monitor.SERVICE,
+    container_registry.SERVICE,
+    publisher.SERVICE,
+    automation.SERVICE,
+    resource_group.SERVICE,
+)
+# The sites of no service: the control API, and Resource Manager with the types of all services.
+CONTROL, ARM = "control", "arm"
+SITES: dict[str, Site] = {
+    CONTROL: Site(tls=False, gated=False),
+    ARM: Site(),
+    **{name: site for service in SERVICES for name, site in service.sites.items()},
 }
 
 
@@ -82,10 +66,9 @@ async def running(
     `recording` takes in every request, and is closed at the end; None: nothing is recorded.
     """
     files = certificates.ensure(directory)
-    sockets = {service: _listen() for service in STAND_INS}
+    sockets = {name: sites.listen() for name in SITES}
     names, clock = Names(), LabClock()
     servers = RealServers(directory=directory / "servers")
-    apps = applications.Applications(APPLICATIONS)
     async with contextlib.AsyncExitStack() as stack:
         for listening in sockets.values():
             stack.callback(listening.close)
@@ -102,44 +85,25 @@ async def running(
             tokens=TokenIssuer(clock=clock, tenant_id=names.tenant_id),
             ca_file=files.ca,
             server_ssl=files.server_context(),
-            signing=signing_material.make(directory),
-            urls={service: _url(service, listening) for service, listening in sockets.items()},
+            urls={name: sites.url(site, sockets[name]) for name, site in SITES.items()},
             real_urls=servers.urls,
-            applications=apps.addresses,
-            registry_tokens=RegistryTokens(now=clock.now),
             upstream=await stack.enter_async_context(upstream_session(trust=files.client_context())),
         )
         lab.on_reset.append(partial(servers.empty, lab))
-        lab.identity_headers[secrets.token_hex(16).upper()] = None  # the engineer's, in lab.env
-        for service, routes in STAND_INS.items():
-            await _serve(stack, lab, service, routes(lab), sockets[service])
-        await stack.enter_async_context(apps.running(lab, **RUNNER_OPTIONS))
+        for name, front in _fronts(lab).items():
+            await sites.serve(stack, name, SITES[name], front, sockets[name], gate=lab.gate, server_ssl=lab.server_ssl)
+        for enter in lab.running:
+            await stack.enter_async_context(enter())
         # What runs of its own accord (jobs) ends first, while the services that it calls still answer.
         stack.push_async_callback(_close, lab)
         yield lab, servers
 
 
-def _listen() -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.bind(("127.0.0.1", 0))  # a port of the kernel's choosing, so that labs never meet
-    return listening
-
-
-def _url(service: str, listening: socket.socket) -> str:
-    scheme = "http" if service in PLAIN_SERVICES else "https"
-    return f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
-
-
-async def _serve(
-    stack: contextlib.AsyncExitStack, lab: Lab, service: str, application: web.Application, listening: socket.socket
-) -> None:
-    if service != "control":
-        application.middlewares.insert(0, lab.gate.middleware(service, copied=service not in KEY_VAULTS))
-    runner = web.AppRunner(application, **RUNNER_OPTIONS)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    context: ssl.SSLContext | None = None if service in PLAIN_SERVICES else lab.server_ssl
-    await web.SockSite(runner, listening, ssl_context=context, backlog=BACKLOG).start()
+def _fronts(lab: Lab) -> dict[str, web.Application]:
+    """Start the services and return what answers at each site."""
+    both = subscriptions.make(lab)
+    fronts = {name: front for service in SERVICES for name, front in service.start(lab, both).items()}
+    return {CONTROL: control.routes(lab), ARM: subscriptions.front(lab, both), **fronts}
 
 
 async def _close(lab: Lab) -> None:
@@ -191,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--publisher-root",
-        default=publisher_api.project(),
+        default=Path(__file__).resolve().parents[1],
         help="folder with the package `publisher`, run as the publisher's callback API (default: this project's)",
     )
     parser.add_argument("--record", metavar="DIR", help="folder for a recording of all requests and answers")

@@ -19,7 +19,9 @@ import aiohttp
 
 from lab.machine import children, tools
 from lab.machine.certificates import Certificates
-from lab.shared import STORAGE_AUDIENCES, Lab, Names
+from lab.names import Names
+from lab.shared import Lab
+from lab.storage.access import STORAGE_AUDIENCES
 from lab.tokens import TokenIssuer
 
 START_SECONDS = 30.0

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from lab.entra.managed_identity import PATH as IDENTITY_PATH
-from lab.publisher.signing_material import KEY_NAME
 from lab.shared import Lab
 
 LOCK_FILE = "lab.lock"
@@ -60,41 +58,15 @@ def started(pid: int) -> int | None:
 
 def environment(lab: Lab) -> dict[str, str]:
     """Return the variables that point any client at the lab (docs/design.md#the-lab)."""
-    names, account = lab.names, lab.names.storage_account
-    engineer = next(header for header, job in lab.identity_headers.items() if job is None)
+    names = lab.names
     return {
         "VIBEDATA_ARM_ENDPOINT": lab.urls["arm"],
         "VIBEDATA_SUBSCRIPTION_ID": names.subscription_id,
         "VIBEDATA_RESOURCE_GROUP": names.resource_group,
-        "VIBEDATA_AUTOMATION_ACCOUNT": names.automation_account,
-        "VIBEDATA_BLOB_ENDPOINT": f"{lab.urls['blob']}/{account}",
-        "VIBEDATA_TABLE_ENDPOINT": f"{lab.urls['table']}/{account}",
-        "VIBEDATA_KEY_VAULT_ENDPOINT": lab.urls["key_vault"],
         "VIBEDATA_PUBLISHER_SUBSCRIPTION_ID": names.publisher_subscription_id,
         "VIBEDATA_PUBLISHER_RESOURCE_GROUP": names.publisher_resource_group,
-        "VIBEDATA_PUBLISHER_REGISTRY_NAME": names.publisher_registry,
-        "VIBEDATA_PUBLISHER_TOKEN_NAME": names.publisher_token_username,
-        "VIBEDATA_PUBLISHER_API": lab.urls["publisher_api"],
-        "VIBEDATA_PUBLISHER_CLIENT_ID": names.publisher_client_id,
-        "VIBEDATA_PUBLISHER_TABLE_ENDPOINT": f"{lab.urls['table']}/{names.publisher_storage_account}",
-        "VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT": lab.urls["publisher_key_vault"],
-        "VIBEDATA_SIGNING_KEY": f"{lab.urls['publisher_key_vault']}/keys/{KEY_NAME}/{lab.signing.version}",
-        "VIBEDATA_SIGNING_CHAIN": str(lab.signing.chain_file),
-        "VIBEDATA_TRUST_ROOTS": lab.signing.root_fingerprint,
-        "VIBEDATA_TRUSTED_IDENTITY": lab.signing.subject,
-        "VIBEDATA_LOGS_ENDPOINT": lab.urls["logs"],
-        "VIBEDATA_LOGS_QUERY_ENDPOINT": lab.urls["logs_query"],
-        "VIBEDATA_DCR_ID": names.dcr_immutable_id,
-        "VIBEDATA_PUBLISHER_REGISTRY": lab.host("publisher_registry"),
-        "VIBEDATA_PUBLISHER_REGISTRY_USERNAME": names.publisher_registry_username,
-        "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD": names.publisher_registry_password,
-        "VIBEDATA_CUSTOMER_REGISTRY": lab.host("customer_registry"),
-        "VIBEDATA_CUSTOMER_REGISTRY_USERNAME": names.customer_registry_username,
-        "VIBEDATA_CUSTOMER_REGISTRY_PASSWORD": names.customer_registry_password,
-        "VIBEDATA_UAMI_CLIENT_ID": names.uami_client_id,
+        **lab.environment,
         "VIBEDATA_LAB_CONTROL": lab.urls["control"],
-        "IDENTITY_ENDPOINT": lab.urls["identity"] + IDENTITY_PATH,
-        "IDENTITY_HEADER": engineer,
         "REQUESTS_CA_BUNDLE": str(lab.ca_file),
         "SSL_CERT_FILE": str(lab.ca_file),
     }

@@ -1,44 +1,48 @@
-"""Which providers each subscription has: the customer's and the publisher's, as ARM shows them."""
+"""The two subscriptions that Resource Manager shows: the customer's and the publisher's. Services add their types."""
+
+from dataclasses import dataclass
 
 from aiohttp import web
 
-from lab.arm import role_assignments
 from lab.arm import tenant as arm_tenant
+from lab.arm.access import ARM_AUDIENCES
 from lab.arm.dispatch import Arm
 from lab.arm.types import Home
-from lab.automation import provider as arm_automation
-from lab.container_registry import import_provider as arm_container_registry
-from lab.container_registry import scope_maps_provider as arm_scope_maps
-from lab.container_registry import tokens_provider as arm_registry_tokens
-from lab.monitor import provider as arm_monitor
-from lab.publisher import resources as publisher_resources
-from lab.resource_group import managed_application
-from lab.resource_group import provider as arm_resources
+from lab.authorization import provider as authorization
+from lab.resource_group import provider as resources
+from lab.resource_group.managed_application import application_id
 from lab.shared import Lab
-from lab.storage import provider as arm_storage
 
 
-def routes(lab: Lab) -> web.Application:
-    """Return the app that serves `management.azure.com` with every provider of the lab."""
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """What ARM serves in each subscription."""
+
+    customer: Arm
+    publisher: Arm
+
+
+def make(lab: Lab) -> Subscriptions:
+    """Return both subscriptions, empty. A reset ends their operations before it clears the services' states."""
     names = lab.names
-    home = Home(names.subscription_id, names.resource_group, publishers=False)
-    arm = Arm(lab=lab, home=home)
-    arm_automation.register(arm)
-    arm_container_registry.register(arm)
-    arm_monitor.register(arm)
-    arm_storage.register(arm)
-    managed_application.register(arm)
-    arm_resources.register(arm)
+    home = Home(names.subscription_id, names.resource_group, publishers=False, managed_by=application_id(lab))
+    customer = Arm(lab=lab, home=home)
     publishers_home = Home(names.publisher_subscription_id, names.publisher_resource_group, publishers=True)
-    publishers = Arm(lab=lab, home=publishers_home)
-    arm_registry_tokens.register(publishers)
-    arm_scope_maps.register(publishers)
-    publisher_resources.register(publishers)
-    for one in (arm, publishers):
-        role_assignments.register(one)
-        lab.on_reset.append(one.reset)
-        lab.on_close.append(one.reset)
-    tenant = arm_tenant.Tenant(lab=lab, subscriptions=(arm, publishers))
+    publisher = Arm(lab=lab, home=publishers_home)
+    for arm in (customer, publisher):
+        lab.on_reset.append(arm.reset)
+        lab.on_close.append(arm.reset)
+    lab.audiences.update(ARM_AUDIENCES)
+    return Subscriptions(customer, publisher)
+
+
+def front(lab: Lab, subscriptions: Subscriptions) -> web.Application:
+    """Return the app that serves `management.azure.com`; to be called when every service has added its types."""
+    both = (subscriptions.customer, subscriptions.publisher)
+    for arm in both:
+        resources.register(arm)
+        authorization.register(arm)
+    tenant = arm_tenant.Tenant(lab=lab, subscriptions=both)
     application = web.Application(client_max_size=0)
     application.router.add_route("*", "/{path:.*}", tenant.dispatch)
     return application

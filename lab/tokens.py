@@ -17,6 +17,8 @@ APPLICATION_LIFETIME_SECONDS = 3600
 # Clients cache a token until shortly before it expires, so a service sees few distinct ones.
 VERIFIED_CACHE_ENTRIES = 1024
 KEY_BITS = 2048
+# In a token of a job's sandbox; no Azure service reads it.
+SANDBOX_CLAIM = "xms_lab_sandbox"
 
 
 class TokenRefused(Exception):  # noqa: N818 - an answer to the client, not a fault of the lab

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from oci.bundling.bundle import Bundle, bundle
 from oci.bundling.closure import check_available
-from oci.bundling.source_tree import LOCK_FILE, Commit, commit_of, read_files, release_time, runbook_names, sources_of
+from oci.bundling.source_tree import (
+    LOCK_FILE,
+    Commit,
+    commit_of,
+    read_files,
+    release_time,
+    runbook_names,
+    sources_of,
+)
 from oci.files.writing import replaced_folder, writing
 from oci.layout.writer import Descriptor, LayoutWriter, canonical
 from oci.packages import package_lock
@@ -19,9 +27,10 @@ from oci.release.documents import add_documents
 from oci.release.provenance import Source
 from oci.signing import notary
 from oci.signing.notary import Signing
-from runbook_lib.basics.digest import hex_of
+from runbook_lib.basics.digest import digest_from_hex, hex_of
 from runbook_lib.errors import build as build_errors
 from runbook_lib.release.manifest import parse
+from runbook_lib.release.model import MANIFEST_REPOSITORY
 
 # Everything that a build puts into its folder. A folder with anything else is not a former build.
 CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks"})
@@ -120,7 +129,7 @@ def build(
             **{f"{release.runbook_repository(runbook.name)}:{wanted.version}": runbook.digest for runbook in artifacts},
             f"{release.PACKAGES_REPOSITORY}:{wanted.version}": packages_digest,
             **{f"{document.repository}:{wanted.version}": document.digest for document in documents},
-            f"{release.MANIFEST_REPOSITORY}:{wanted.version}": release_manifest.digest,
+            f"{MANIFEST_REPOSITORY}:{wanted.version}": release_manifest.digest,
         },
         sizes={built.name: len(built.content) for built in bundles},
         packages=len(wheels),
@@ -141,8 +150,8 @@ def _add_packages(writer: LayoutWriter, wheels: Sequence[LockedWheel], version: 
     media_type = release.PACKAGES_MEDIA_TYPE
     layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
     for wheel, layer in zip(wheels, layers, strict=True):
-        # The copied bytes count, not those that were checked before.
-        if layer.digest != f"sha256:{wheel.package.sha256}":
+        # What was copied counts, not what was looked at before.
+        if layer.digest != digest_from_hex(wheel.package.sha256):
             raise build_errors.WHEEL_NOT_LOCKED.error("it was changed while it was copied", target=wheel.package.name)
     return writer.add_artifact(
         repository=release.PACKAGES_REPOSITORY, tag=version, artifact_type=media_type, layers=layers
@@ -153,7 +162,7 @@ def _add_manifest(writer: LayoutWriter, manifest: bytes, definition: ReleaseDefi
     media_type = release.MANIFEST_MEDIA_TYPE
     layer = writer.add_bytes(manifest, media_type=media_type, title="release-manifest.json")
     return writer.add_artifact(
-        repository=release.MANIFEST_REPOSITORY, tag=definition.version, artifact_type=media_type, layers=[layer]
+        repository=MANIFEST_REPOSITORY, tag=definition.version, artifact_type=media_type, layers=[layer]
     )
 
 

@@ -6,7 +6,6 @@ entry in the release manifest's list of referrers, then the versions' tags, and 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,13 +16,14 @@ from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
-from oci.release import definition as release
 from oci.release.built import BuiltRelease
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import RunbookError, build
 from runbook_lib.errors import release as release_errors
-from runbook_lib.release.fetch import fetch_release, read_artifact, resolve_release
-from runbook_lib.release.model import LATEST, version_key
+from runbook_lib.release.fetch import resolve_release
+from runbook_lib.release.hop import not_asked, read_release
+from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, version_key
+from runbook_lib.workers import side_by_side
 
 # Requests at the same time. Each upload holds one piece in memory (oci/container_registry/writer.py, PIECE_BYTES).
 MAX_PARALLEL = 8
@@ -99,7 +99,7 @@ class Push:
         images = self._built.manifest.images
         looks: list[Callable[[], str | None]] = [partial(self._held_at, place) for place in self._wanted]
         looks += [partial(self._writer.manifest_digest, image.repository, image.digest) for image in images]
-        found = _side_by_side(looks)
+        found = side_by_side(lambda look: look(), looks, at_once=MAX_PARALLEL)
         held, of_images = found[: len(self._wanted)], found[len(self._wanted) :]
         missing = tuple(image.name for image, digest in zip(images, of_images, strict=True) if digest is None)
         return Facts(
@@ -112,14 +112,10 @@ class Push:
         )
 
     def _latest_version(self) -> str | None:
-        """Return the version of the release that customers get now, None if no customer could read it."""
-        reader = self._writer.reader()
+        """Return the version of the release that customers get now; what none of them could read counts as none."""
         try:
-            artifact = resolve_release(reader, LATEST)
-            if artifact is None:
-                return None
-            described = read_artifact(artifact.content, digest=artifact.digest, target=LATEST)
-            return fetch_release(reader, described).manifest.version
+            place = resolve_release(self._writer.reader(), LATEST)
+            return None if place is None else read_release(place, not_asked).id.version
         except RunbookError as error:
             if error.area == release_errors.MANIFEST:
                 return None
@@ -182,7 +178,7 @@ def wanted(built: BuiltRelease) -> list[Place]:
     latest = [
         Place("tag", each.repository, LATEST, each.digest)
         for each in built.artifacts
-        if each.repository == release.MANIFEST_REPOSITORY
+        if each.repository == MANIFEST_REPOSITORY
     ]
     return list(dict.fromkeys((*blobs, *manifests, *signatures, *listed, *tags, *latest)))
 
@@ -237,8 +233,3 @@ def descriptor_of(signature: Artifact) -> Descriptor:
         artifact_type=signature.artifact_type,
         annotations=signature.annotations,
     )
-
-
-def _side_by_side(looks: Sequence[Callable[[], str | None]]) -> list[str | None]:
-    with ThreadPoolExecutor(MAX_PARALLEL) as threads:
-        return list(threads.map(lambda look: look(), looks))

@@ -5,17 +5,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runbook_lib.azure.clients import AzureClients
-from runbook_lib.azure.names import CONTAINER_REGISTRY, CONTAINER_REGISTRY_TOKEN, GUID, RESOURCE_GROUP, Form, fits
+from runbook_lib.azure.names import CONTAINER_REGISTRY, CONTAINER_REGISTRY_TOKEN, RESOURCE_GROUP
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.forms import GUID, URL, Form, fits
 from runbook_lib.errors import azure
 from runbook_lib.network.retry import NetworkRetryPolicy
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
-
-URL: Form = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

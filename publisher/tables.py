@@ -21,19 +21,30 @@ def partition_of(tables: "TableServiceClient", table: str, partition: str) -> It
 
 
 def insert_if_absent(
-    tables: "TableServiceClient", table: str, partition: str, row: str, columns: Mapping[str, Any]
+    tables: "TableServiceClient",
+    table: str,
+    partition: str,
+    row: str,
+    columns: Mapping[str, Any],
+    *,
+    repeatable: bool = False,
 ) -> bool:
-    """Insert a row, and return whether it was absent. If two writers insert it at once, the service chooses one."""
+    """Insert a row, and return whether it was not there. The service decides: of two writers one inserts it.
+
+    repeatable: whether the insertion is sent again where its answer was lost, and may then meet its own row.
+    """
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
     client = tables.get_table_client(table)
     entity = {"PartitionKey": partition, "RowKey": row, **columns}
+    # The option is runbook_lib.network.sdk_retry's: a client over another transport does not know it.
+    options = {"repeatable": True} if repeatable else {}
     try:
         try:
-            client.create_entity(entity)
+            client.create_entity(entity, **options)
         except ResourceNotFoundError:
-            _create(tables, table)
-            client.create_entity(entity)
+            tables.create_table_if_not_exists(table)
+            client.create_entity(entity, **options)
     except ResourceExistsError:
         return False
     return True
@@ -64,12 +75,3 @@ def change_if_unchanged(
         there = client.get_entity(partition, row)
         return all(there.get(name) == value for name, value in columns.items())
     return True
-
-
-def _create(tables: "TableServiceClient", table: str) -> None:
-    from azure.core.exceptions import ResourceExistsError
-
-    try:
-        tables.create_table(table)
-    except ResourceExistsError:
-        return  # another writer was quicker

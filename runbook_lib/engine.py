@@ -9,13 +9,10 @@
 5. After a stop, changes that have begun may end within a bounded time, and no new change begins.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
 from typing import Any
 
 from runbook_lib.basics.clock import Clock
@@ -23,6 +20,7 @@ from runbook_lib.change import Action, Change, Outcome, Plan, Result
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import run as run_errors
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, PolicySource
+from runbook_lib.workers import Workers
 
 # Changes at the same time. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
 # threads with a connection each stay far below the 1,000 sockets that a sandbox's jobs share, and a burst of 64 fits
@@ -154,30 +152,23 @@ class _Stage:
     def __init__(self, changes: Sequence[Change], work: Work, workers: int) -> None:
         self._changes = changes
         self._work = work
-        self._workers = workers
-        self._waiting = deque(range(len(changes)))
-        self._in_flight: set[int] = set()
-        self._lock = Lock()
-        self._arrived: SimpleQueue[tuple[int, Result]] = SimpleQueue()
+        self._count = workers
+        self._workers = Workers(self._make, count=len(changes), monotonic=work.clock.monotonic)
 
     def results(self, *, on_result: Callable[[Result], None], on_tick: Callable[[_Counts], None]) -> list[Result]:
-        # Daemon threads: a thread that still runs after a stop must not keep the process alive.
-        for _ in range(self._workers):
-            Thread(target=self._work_off, daemon=True).start()
+        self._workers.start(self._count)
         ended: dict[int, Result] = {}
         stop_at: float | None = None
         while len(ended) < len(self._changes):
-            try:
-                index, result = self._arrived.get(timeout=TICK_SECONDS)
-            except Empty:
-                pass
-            else:
+            arrived = self._workers.arrived(within=TICK_SECONDS)
+            if arrived is not None:
+                index, result = arrived
                 ended[index] = result
                 on_result(result)
             on_tick(self._counts(ended))
             if stop_at is None and self._work.stop_asked():
                 stop_at = self._work.clock.monotonic() + STOP_GRACE_SECONDS
-                self._end(self._take_waiting(), "skipped", ended, on_result)
+                self._end(self._workers.take_waiting(), "skipped", ended, on_result)
             if stop_at is not None and self._work.clock.monotonic() >= stop_at:
                 self._end(sorted(set(range(len(self._changes))) - ended.keys()), "failed", ended, on_result)
         return [ended[index] for index in range(len(self._changes))]
@@ -196,33 +187,17 @@ class _Stage:
             ended[index] = Result(change=self._changes[index], outcome=outcome, error=error)
             on_result(ended[index])
 
-    def _take_waiting(self) -> list[int]:
-        with self._lock:
-            taken = list(self._waiting)
-            self._waiting.clear()
-            return taken
-
     def _counts(self, ended: dict[int, Result]) -> _Counts:
-        with self._lock:
-            in_flight = len(self._in_flight)
         outcomes = [result.outcome for result in ended.values()]
+        in_flight = len(self._workers.in_flight())
         return _Counts(done=outcomes.count("done"), failed=outcomes.count("failed"), in_flight=in_flight)
 
-    def _work_off(self) -> None:
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    return
-                index = self._waiting.popleft()
-                self._in_flight.add(index)
-            try:
-                result = make_change(self._changes[index], self._work)
-            except BaseException as error:  # noqa: BLE001 - without a result the run would wait for ever
-                fault = run_errors.UNEXPECTED.error(type(error).__name__, target=self._changes[index].target)
-                result = Result(change=self._changes[index], outcome="failed", error=fault)
-            with self._lock:
-                self._in_flight.discard(index)
-            self._arrived.put((index, result))
+    def _make(self, index: int) -> Result:
+        try:
+            return make_change(self._changes[index], self._work)
+        except BaseException as error:  # noqa: BLE001 - a result that never arrives would hold the run for ever
+            fault = run_errors.UNEXPECTED.error(type(error).__name__, target=self._changes[index].target)
+            return Result(change=self._changes[index], outcome="failed", error=fault)
 
 
 def make_change(change: Change, work: Work) -> Result:

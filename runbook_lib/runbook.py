@@ -15,7 +15,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.basics.redaction import MIN_SECRET_LENGTH, Redactor
 from runbook_lib.callbacks.delivery import Callbacks, tell_publisher
 from runbook_lib.change import Action, Plan, Result
-from runbook_lib.component_registry.network_policy import read_network_retry_policy
+from runbook_lib.component_registry.policies import read_network_retry_policy
 from runbook_lib.context import Context
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import RunbookError, azure
@@ -26,6 +26,7 @@ from runbook_lib.network.trouble import once_in_a_while
 from runbook_lib.operations_log.entries import no_events
 from runbook_lib.operations_log.events import TABLE, Entry, RunIdentity
 from runbook_lib.operations_log.journal import Journal
+from runbook_lib.permissions import Permission
 from runbook_lib.run.output import JobOutput, library_messages
 from runbook_lib.run.parameters import CommonParameters, HelpWanted, help_text, parse
 from runbook_lib.run.result import Report, RunResult, failure_of, no_report
@@ -42,12 +43,10 @@ F = TypeVar("F")
 class Runbook(Generic[P, F]):
     """One runbook.
 
-    name: the published name, e.g. `import_images`. summary: one line for --help. parameters: the dataclass of its
-    parameters. observe: reads facts and writes nothing. plan: pure; turns facts into changes, or raises a RunbookError
-    to refuse. actions: returns one action for each kind of change; called once in a run. report: pure; returns counts
-    and names for the result, made from the facts and the changes' results. events: returns further events for the
-    operations log after a change has been made or has failed. callbacks: what the run reports to the publisher at its
-    end.
+    name: as published, e.g. `import_images`. summary: one line for --help. observe: reads the world and writes nothing.
+    plan: pure; facts to changes; refusals are RunbookErrors. actions: how each kind of change is made and seen; called
+    once. report: what the result tells beside the changes; pure; counts and names. events: what the log tells beside a
+    change's own event. callbacks: what the publisher is told. permissions: what it needs beside EVERY_RUNBOOK.
     """
 
     name: str
@@ -59,6 +58,7 @@ class Runbook(Generic[P, F]):
     report: Callable[[F, Sequence[Result]], Report] = no_report
     events: Callable[[F, Result], Sequence[Entry]] = no_events
     callbacks: Callbacks[F] | None = None
+    permissions: tuple[Permission, ...] = ()
 
 
 def main(

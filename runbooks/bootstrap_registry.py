@@ -9,7 +9,6 @@ is written. Rows of resources and components that are gone are marked.
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -21,14 +20,15 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import RUNBOOKS, Claim, Found, claims, found
 from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, ManagedResources, Resource
+from runbook_lib.component_registry.policies import POLICIES
 from runbook_lib.component_registry.rows import (
     GONE_COMPONENT,
     GONE_RESOURCE,
     component_row,
     credential_row,
-    policy_row,
     release_row,
     resource_rows,
+    retry_policy_row,
     schema_row,
 )
 from runbook_lib.component_registry.schema import Batch, Key, Recorded, Row
@@ -37,11 +37,13 @@ from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, vault
 from runbook_lib.errors import component_registry as component_registry_errors
+from runbook_lib.permissions import IMPORT_IMAGES, READ_RESOURCES, WRITE_TABLES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
 from runbook_lib.vault.credential_states import CredentialState, read_credential_states
+from runbook_lib.workers import side_by_side
 
 # How many runbooks' texts are read at once. Each has up to 1 MiB.
 TEXTS_AT_ONCE = 4
@@ -51,18 +53,12 @@ TEXTS_AT_ONCE = 4
 class Facts:
     """What bootstrap_registry found.
 
-    Attributes:
-        manifest: The installed release's.
-        release_sha256: The SHA-256 of the manifest, hex.
-        resources: The resources of the managed resource group.
-        components: Each component with its installed version.
-        credentials: The states of the credentials.
-        recorded: The recorded rows by table, without tables that do not exist.
-        tables: The component registry.
+    release_digest: of the manifest. components: each with what is there of it. recorded: by table, what it holds;
+    a table that does not exist is not among them.
     """
 
     manifest: ReleaseManifest
-    release_sha256: str
+    release_digest: str
     resources: Sequence[Resource]
     components: Sequence[tuple[Claim, Found]]
     credentials: Sequence[CredentialState]
@@ -105,9 +101,9 @@ class Facts:
         elif table == component_registry.CREDENTIALS:
             yield from map(credential_row, self.credentials)
         elif table == component_registry.RELEASES:
-            yield release_row(self.manifest, self.release_sha256)
-        elif table == component_registry.POLICIES:
-            yield policy_row(self.manifest)
+            yield release_row(self.manifest, self.release_digest)
+        elif table == POLICIES:
+            yield retry_policy_row(self.manifest)
         else:
             yield schema_row()
 
@@ -137,7 +133,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     claimed = claims(manifest, resources, automation_account=context.settings.automation_account)
     facts = Facts(
         manifest=manifest,
-        release_sha256=installed.release.sha256,
+        release_digest=installed.id.digest,
         resources=resources,
         components=_found(context, managed, claimed),
         credentials=read_credential_states(context.clients.secrets, context.clock.now()),
@@ -180,8 +176,7 @@ def _texts(context: Context, names: set[str]) -> dict[str, str]:
         text = account.published_text(name.rpartition("/")[2])
         return "" if text is None else hashlib.sha256(text).hexdigest()
 
-    with ThreadPoolExecutor(TEXTS_AT_ONCE) as readers:
-        return dict(zip(names, readers.map(sha256, names), strict=True))
+    return dict(zip(names, side_by_side(sha256, names, at_once=TEXTS_AT_ONCE), strict=True))
 
 
 def _warnings(facts: Facts) -> Iterator[RunbookError]:
@@ -261,6 +256,7 @@ RUNBOOK = Runbook(
     actions=actions,
     report=report,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version),
+    permissions=(IMPORT_IMAGES, READ_RESOURCES, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

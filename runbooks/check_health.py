@@ -8,7 +8,7 @@ events, that alert rules are on and lead to somebody, and that a schedule starts
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.callbacks.payloads import Payload
 from runbook_lib.change import Action, ActionKind, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
-from runbook_lib.component_registry.health_states import STATES, State
+from runbook_lib.component_registry.health_states import HEALTH_STATES
 from runbook_lib.component_registry.rows import current_release, ill_columns, registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
@@ -36,10 +36,10 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import trust as trust_errors
-from runbook_lib.health.columns import health_row, needs, own_health, state_of, target_of
+from runbook_lib.health.columns import health_row, needs, own_health, recorded_health, target_of
 from runbook_lib.health.components import look_at_components
 from runbook_lib.health.observability import SCHEDULE, look_at_observability
-from runbook_lib.health.policy import policy_row, read_health_policy
+from runbook_lib.health.policy import health_policy_row, read_health_policy
 from runbook_lib.health.rules import (
     Health,
     HealthPolicy,
@@ -54,6 +54,7 @@ from runbook_lib.health.schedule import RunbookSchedule
 from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
+from runbook_lib.permissions import MAKE_SCHEDULES, READ_ALERTS, READ_RESOURCES, WRITE_TABLES
 from runbook_lib.release.installed import stored_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.parameters import CommonParameters
@@ -99,8 +100,8 @@ class Facts:
 
     @cached_property
     def transitions(self) -> Mapping[str, Transition]:
-        """The changes of health since the last check, by target."""
-        before = {target: state_of(entity) for target, entity in self.entities.items()}
+        """What has changed since the last check, by target."""
+        before = {target: recorded_health(entity) for target, entity in self.entities.items()}
         return {each.target: each for each in transitions(before, self.healths)}
 
     @cached_property
@@ -108,7 +109,7 @@ class Facts:
         """The rows to write."""
         rows = [health_row(target, health, self.checked_at) for target, health in self.healths.items()]
         if self.policy is None:
-            rows.append(policy_row(HealthPolicy()))
+            rows.append(health_policy_row(HealthPolicy()))
         return component_registry.batches(rows)
 
     @cached_property
@@ -262,19 +263,16 @@ def _event(transition: Transition) -> Entry:
 
 
 def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Return counts, the ill components with their reasons, and the changes."""
-    by_state = _by_state(facts, (target for target in facts.healths if not target.startswith(f"{OBSERVABILITY}/")))
+    """Tell counts, who is ill and why, and what has changed."""
+    components = (health for target, health in facts.healths.items() if not target.startswith(f"{OBSERVABILITY}/"))
+    by_state = Counter(health.state for health in components)
     ill = dict(_ill(facts))
     return {
         "components": sum(by_state.values()),
-        **{state: by_state[state] for state in STATES},
+        **{state: by_state[state] for state in HEALTH_STATES},
         "ill": [f"{target} is {ill[target].state}: {ill[target].reason}" for target in ill],
         "changed": [f"{each.target}: {each.before} -> {each.after}" for each in facts.transitions.values()],
     }
-
-
-def _by_state(facts: Facts, targets: Iterable[str]) -> Counter[State]:
-    return Counter(facts.healths[target].state for target in targets)
 
 
 def told(facts: Facts, instance_id: str) -> Sequence[Payload]:
@@ -292,6 +290,7 @@ RUNBOOK = Runbook(
     report=report,
     events=events,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version if facts.manifest else "", payloads=told),
+    permissions=(MAKE_SCHEDULES, READ_ALERTS, READ_RESOURCES, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

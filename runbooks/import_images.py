@@ -6,7 +6,6 @@ All others are imported side by side. If a tag moves at the source, that changes
 
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from runbook_lib.callbacks.delivery import Callbacks
@@ -14,11 +13,13 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
 from runbook_lib.container_registry.reader import ContainerRegistryReader, customer_reader
 from runbook_lib.context import Context
+from runbook_lib.permissions import IMPORT_IMAGES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import Pin
 from runbook_lib.runbook import Runbook, main
 from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.publisher_token import read_publisher_token
+from runbook_lib.workers import side_by_side
 
 # Lookups at the same time: enough to hide the round trips, and far below the container registry's limit
 # (docs/azure-facts.md#importing-images).
@@ -50,9 +51,10 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     manifest = installed_release(context, customer, parameters.release_version).manifest
     pins = {f"{pin.repository}:{pin.tag}": pin for pin in manifest.pins}
     customer.expect(pin.repository for pin in pins.values())
-    with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as lookups:
-        digests = lookups.map(lambda pin: customer.digest_of(pin.repository, pin.tag), pins.values())
-        found = dict(zip(pins, digests, strict=True))
+    digests = side_by_side(
+        lambda pin: customer.digest_of(pin.repository, pin.tag), pins.values(), at_once=LOOKUPS_AT_ONCE
+    )
+    found = dict(zip(pins, digests, strict=True))
     # The publisher's token is read before the first change, and only if there is one.
     complete = all(found[target] == pin.digest for target, pin in pins.items())
     now = context.clock.now()
@@ -94,6 +96,7 @@ RUNBOOK = Runbook(
     plan=plan,
     actions=actions,
     callbacks=Callbacks(release_version=lambda facts: facts.version),
+    permissions=(IMPORT_IMAGES,),
 )
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ storage, which is immutable.
 The customer's tag `latest` moves last. The release that it points to is installed and complete in both places.
 """
 
-import hashlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.container_registry.image_import import ImageImporter, image_importer
@@ -19,15 +19,17 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader, custo
 from runbook_lib.context import Context
 from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import run
+from runbook_lib.permissions import IMPORT_IMAGES, READ_RETENTION
 from runbook_lib.release import storage as artifact_storage
-from runbook_lib.release.fetch import FetchedRelease, fetch_release, read_artifact, resolve_release
-from runbook_lib.release.manifest import REPOSITORY, TAG
-from runbook_lib.release.model import LATEST, InstalledRelease
+from runbook_lib.release.fetch import place_name, resolve_release
+from runbook_lib.release.hop import Release, SignedArtifact, read_release
+from runbook_lib.release.manifest import TAG
+from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, ReleaseId
 from runbook_lib.release.obstacles import releases_in_the_way
 from runbook_lib.release.rules import check_installable
 from runbook_lib.release.stored import missing_parts, read_stored
 from runbook_lib.release.trust_policy import trust_policy
-from runbook_lib.release.verification import VerifiedRelease, verify_release
+from runbook_lib.release.verification import verify_release
 from runbook_lib.release.verification_log import Step, recorded
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Runbook, main
@@ -39,7 +41,7 @@ from runbook_lib.vault.publisher_token import read_publisher_token
 
 IMPORT_VERSION: ActionKind[str] = ActionKind("import", stage=1)
 STORE: ActionKind[str] = ActionKind("store", stage=1)
-IMPORT_SIGNATURE: ActionKind[VerifiedRelease] = ActionKind("import", stage=2)
+IMPORT_SIGNATURE: ActionKind[SignedArtifact] = ActionKind("import", stage=2)
 IMPORT_LATEST: ActionKind[str] = ActionKind("import", stage=3)
 
 
@@ -61,17 +63,17 @@ class Parameters(CommonParameters):
 class Facts:
     """What import_manifest found.
 
-    offered: the publisher's release. signature: the good signature over it. installed: the stored releases that may
-    forbid it. missing: the parts of it that artifact storage lacks. tags: the customer's tags of the release manifest
-    with their digests, None for an absent tag. signed: whether the customer's container registry has the signature.
+    offered: the publisher's release, verified. installed: the releases in artifact storage
+    that could stand in its way; missing: what artifact storage lacks of the offered one. tags: the
+    customer's tags of the release manifest, with their digests (None: absent); signed: that the customer's container
+    registry has the signature.
     """
 
     release_tag: str
     allow_downgrade: bool
     now: datetime
-    offered: FetchedRelease
-    signature: VerifiedRelease
-    installed: tuple[InstalledRelease, ...]
+    offered: Release[SignedArtifact]
+    installed: tuple[ReleaseId, ...]
     missing: tuple[str, ...]
     tags: Mapping[str, str | None]
     signed: bool
@@ -80,16 +82,16 @@ class Facts:
     importer: ImageImporter = field(repr=False)
 
     @property
-    def release(self) -> InstalledRelease:
-        """The name of the offered release in artifact storage."""
-        return InstalledRelease(self.offered.manifest.version, self.offered.sha256)
+    def release(self) -> ReleaseId:
+        """The offered release, as artifact storage knows it."""
+        return self.offered.id
 
     @property
     def parts(self) -> Mapping[str, bytes]:
         """The parts of the release for artifact storage."""
         return {
-            artifact_storage.ARTIFACT: self.signature.content,
-            artifact_storage.SIGNATURE: self.signature.envelope,
+            artifact_storage.ARTIFACT: self.offered.signed.artifact.content,
+            artifact_storage.SIGNATURE: self.offered.signed.envelope,
             artifact_storage.CONTENT: self.offered.content,
         }
 
@@ -105,32 +107,32 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     token = read_publisher_token(clients.secrets, context.redactor, now=context.clock.now())
     spool_keys(clients, context.redactor, context.clock).remember(token)
     publisher = publisher_reader(context, token)
-    source = f"{REPOSITORY}:{parameters.release_tag}"
-    artifact = resolve_release(publisher, parameters.release_tag)
-    if artifact is None:
+    source = place_name(parameters.release_tag)
+    place = resolve_release(publisher, parameters.release_tag)
+    if place is None:
         raise release_errors.NO_SUCH_RELEASE.error(target=source)
-    # 3. Find out who signed it, before anything parses it.
+    # 3. Who signed it, before a byte of it is read; then its content, by digest.
     now = context.clock.now()
-    signature = recorded(
-        context,
-        f"{context.settings.publisher_registry}/{source}",
-        lambda: verify_release(publisher, artifact, policy, now),
+    offered = read_release(
+        place,
+        lambda artifact: recorded(
+            context,
+            f"{context.settings.publisher_registry}/{source}",
+            lambda: verify_release(publisher, artifact, policy, now),
+        ),
     )
-    # 4. Fetch the content by its digest and within limits. Parse it with all checks of form and consistency.
-    offered = fetch_release(publisher, read_artifact(signature.content, digest=signature.digest, target=source))
-    # 5. Read the installed releases.
-    release = InstalledRelease(offered.manifest.version, offered.sha256)
-    tags = {tag: customer.digest_of(REPOSITORY, tag) for tag in (release.version, LATEST)}
+    # 4. What is installed.
+    release = offered.id
+    tags = {tag: customer.digest_of(MANIFEST_REPOSITORY, tag) for tag in (release.version, LATEST)}
     return Facts(
         release_tag=parameters.release_tag,
         allow_downgrade=parameters.allow_downgrade,
         now=now,
         offered=offered,
-        signature=signature,
         installed=releases_in_the_way(context, customer, release, tags[LATEST]),
-        missing=missing_parts(context, release, signature.content, policy),
+        missing=missing_parts(context, release, offered.signed.artifact, policy),
         tags=tags,
-        signed=_seen_signature(context, customer, signature) is not None,
+        signed=_seen_signature(context, customer, offered.signed) is not None,
         policy=policy,
         customer=customer,
         importer=image_importer(context, customer, token),
@@ -138,30 +140,30 @@ def observe(context: Context, parameters: Parameters) -> Facts:
 
 
 def _seen_signature(
-    context: Context, customer: ContainerRegistryReader, signature: VerifiedRelease, *, step: Step = "observe"
+    context: Context, customer: ContainerRegistryReader, signature: SignedArtifact, *, step: Step = "observe"
 ) -> str | None:
     """Return the result of `_signature_at`. Log a signature that is there, and one with other bytes."""
     found = recorded(
         context,
-        f"{customer.login_server}/{REPOSITORY}@{signature.signature_digest}",
+        f"{customer.login_server}/{MANIFEST_REPOSITORY}@{signature.signature_digest}",
         lambda: None if _signature_at(customer, signature) is None else signature,
         step=step,
     )
     return None if found is None else found.signature_digest
 
 
-def _signature_at(customer: ContainerRegistryReader, signature: VerifiedRelease) -> str | None:
-    """Return the signature's digest if the customer's container registry has all of it and lists it for the release.
+def _signature_at(customer: ContainerRegistryReader, signature: SignedArtifact) -> str | None:
+    """Return the signature's digest where the customer's container registry has it whole, and knows what it is of.
 
     Raises RunbookError VD-REGISTRY-005 if it has other bytes.
     """
     digest = signature.signature_digest
-    listed = list_referrers(customer, REPOSITORY, signature.digest, ARTIFACT_TYPE)
+    listed = list_referrers(customer, MANIFEST_REPOSITORY, signature.digest, ARTIFACT_TYPE)
     if not any(one.get("digest") == digest for one in listed):
         return None
-    # The digest makes sure that these are the bytes that were verified at the publisher's.
-    there = customer.manifest(REPOSITORY, digest, MAX_SIGNATURE_MANIFEST_BYTES)
-    envelope = customer.blob(REPOSITORY, _digest(signature.envelope), len(signature.envelope))
+    # By digest: what comes is what was verified at the publisher's.
+    there = customer.manifest(MANIFEST_REPOSITORY, digest, MAX_SIGNATURE_MANIFEST_BYTES)
+    envelope = customer.blob(MANIFEST_REPOSITORY, digest_of(signature.envelope), len(signature.envelope))
     return None if there is None or envelope is None else digest
 
 
@@ -170,14 +172,14 @@ def plan(facts: Facts) -> Plan:
 
     This refuses a release that must not be installed.
     """
-    version, sha256, digest = facts.release.version, facts.release.sha256, facts.offered.digest
+    version, digest = facts.release.version, facts.offered.digest
     if facts.release_tag not in (version, LATEST):
         raise release_errors.NOT_A_RELEASE_MANIFEST.error(f"the tag holds version {version}", target=facts.release_tag)
     # The installed release is never a downgrade. So a rerun after a downgrade needs no second permission.
     there = not facts.missing and facts.tags == {version: digest, LATEST: digest}
     check_installable(
-        facts.offered.manifest,
-        sha256=sha256,
+        facts.release,
+        expires_at=facts.offered.manifest.expires_at,
         installed=facts.installed,
         now=facts.now,
         allow_downgrade=facts.allow_downgrade or there,
@@ -186,14 +188,17 @@ def plan(facts: Facts) -> Plan:
         raise release_errors.SAME_VERSION_OTHER_DIGEST.error(
             f"tag has {facts.tags[version]}, offered {digest}", target=version
         )
-    signature = facts.signature.signature_digest
+    signed = facts.offered.signed
     wanted = (
-        IMPORT_VERSION.change(version, f"{REPOSITORY}:{version}", facts.tags[version], digest),
+        IMPORT_VERSION.change(version, place_name(version), facts.tags[version], digest),
         *(_store(facts, part, content) for part, content in facts.parts.items()),
         IMPORT_SIGNATURE.change(
-            facts.signature, f"{REPOSITORY}@{signature}", signature if facts.signed else None, signature
+            signed,
+            place_name(signed.signature_digest),
+            signed.signature_digest if facts.signed else None,
+            signed.signature_digest,
         ),
-        IMPORT_LATEST.change(LATEST, f"{REPOSITORY}:{LATEST}", facts.tags[LATEST], digest),
+        IMPORT_LATEST.change(LATEST, place_name(LATEST), facts.tags[LATEST], digest),
     )
     return Plan(
         changes=tuple(change for change in wanted if change.before != change.after),
@@ -206,7 +211,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
     service, customer, digest = context.clients.blob_service, facts.customer, facts.offered.digest
 
     def import_tag(tag: str) -> None:
-        facts.importer.import_by_digest(repository=REPOSITORY, tag=tag, digest=digest)
+        facts.importer.import_by_digest(repository=MANIFEST_REPOSITORY, tag=tag, digest=digest)
 
     def import_latest(tag: str) -> None:
         # Before the tag moves, read the release in the same way as every runbook will.
@@ -218,12 +223,12 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
         )
         import_tag(tag)
 
-    def digest_of(tag: str) -> str | None:
-        return customer.digest_of(REPOSITORY, tag)
+    def tagged(tag: str) -> str | None:
+        return customer.digest_of(MANIFEST_REPOSITORY, tag)
 
-    def import_signature(signature: VerifiedRelease) -> None:
+    def import_signature(signature: SignedArtifact) -> None:
         facts.importer.import_untagged(
-            repository=REPOSITORY,
+            repository=MANIFEST_REPOSITORY,
             digest=signature.signature_digest,
             arrived=lambda: _signature_at(customer, signature) == signature.signature_digest,
         )
@@ -233,32 +238,28 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
 
     def stored(part: str) -> str | None:
         found = artifact_storage.read_part(service, facts.release, part)
-        return None if found is None else _digest(found.content)
+        return None if found is None else digest_of(found.content)
 
     return (
-        Action(IMPORT_VERSION, import_tag, see=digest_of),
+        Action(IMPORT_VERSION, import_tag, see=tagged),
         Action(STORE, store, see=stored),
         Action(
             IMPORT_SIGNATURE,
             import_signature,
             see=lambda signature: _seen_signature(context, customer, signature, step="verify"),
         ),
-        Action(IMPORT_LATEST, import_latest, see=digest_of),
+        Action(IMPORT_LATEST, import_latest, see=tagged),
     )
 
 
 def _store(facts: Facts, part: str, content: bytes) -> Change:
-    """Return the change of one part. A part that is there is right, even if it is another good signature."""
-    after = _digest(content)
+    """A part that is there is as it should be, also where it is another good signature."""
+    after = digest_of(content)
     return STORE.change(part, _target(facts, part), None if part in facts.missing else after, after)
 
 
 def _target(facts: Facts, part: str) -> str:
     return f"{artifact_storage.CONTAINER}/{artifact_storage.blob_name(facts.release, part)}"
-
-
-def _digest(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
 RUNBOOK = Runbook(
@@ -269,6 +270,7 @@ RUNBOOK = Runbook(
     plan=plan,
     actions=actions,
     callbacks=Callbacks(release_version=lambda facts: facts.release.version),
+    permissions=(IMPORT_IMAGES, READ_RETENTION),
 )
 
 if __name__ == "__main__":

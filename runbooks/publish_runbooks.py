@@ -16,6 +16,7 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, Plan
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
+from runbook_lib.permissions import IMPORT_IMAGES, LINK_BLOBS, PUBLISH
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts, script_of
 from runbook_lib.release.files import ArtifactBlobs
 from runbook_lib.release.installed import ReleaseParameters, installed_release
@@ -76,6 +77,7 @@ RUNBOOK = Runbook(
     plan=plan,
     actions=actions,
     callbacks=Callbacks(release_version=lambda facts: facts.version),
+    permissions=(IMPORT_IMAGES, LINK_BLOBS, PUBLISH),
 )
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from runbook_lib.container_registry.reader import publisher_reader
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, container_registry, run, vault
 from runbook_lib.errors import rotation as rotation_errors
+from runbook_lib.permissions import USE_WRAPPING_KEY, WRITE_SECRETS, WRITE_TABLES
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.rotation import runbook as rotation
 from runbook_lib.rotation.parameters import RotationParameters
@@ -105,6 +106,7 @@ RUNBOOK = Runbook(
     plan=rotation.plan,
     actions=rotation.actions,
     report=rotation.report,
+    permissions=(USE_WRAPPING_KEY, WRITE_SECRETS, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from runbook_lib.callbacks.client import callback_client
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, callbacks, run
 from runbook_lib.errors import rotation as rotation_errors
+from runbook_lib.permissions import USE_WRAPPING_KEY, WRITE_SECRETS, WRITE_TABLES
 from runbook_lib.rotation import runbook as rotation
 from runbook_lib.rotation.parameters import RotationParameters
 from runbook_lib.rotation.runbook import Credential, Facts
@@ -72,6 +73,7 @@ RUNBOOK = Runbook(
     plan=rotation.plan,
     actions=rotation.actions,
     report=rotation.report,
+    permissions=(USE_WRAPPING_KEY, WRITE_SECRETS, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

@@ -7,25 +7,26 @@ that it can read what it needs. Each shortcoming is a row of the output and an e
 
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.automation.account import AutomationAccount, environment_of
 from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
 from runbook_lib.automation.package_import import package_state
-from runbook_lib.automation.publication import LOOKS_AT_ONCE, runbook_state, state_of
+from runbook_lib.automation.publication import LOOKS_AT_ONCE, published_state, runbook_state
 from runbook_lib.automation.trial import Shortcoming, shortcoming_of
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
 from runbook_lib.errors import automation
+from runbook_lib.permissions import IMPORT_IMAGES, RUN_TRIALS
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
+from runbook_lib.workers import side_by_side
 
 NAME = "validate_runbooks"
 TRY: ActionKind[str] = ActionKind("try", stage=1)
@@ -84,15 +85,15 @@ def _lacks(
     manifest: ReleaseManifest, account: AutomationAccount, environment: str, missing: tuple[Shortcoming, ...]
 ) -> Mapping[str, tuple[Shortcoming, ...]]:
     def look_at(name: str, script_sha256: str) -> tuple[Shortcoming, ...]:
-        wanted = state_of(script_sha256, environment)
+        wanted = published_state(script_sha256, environment)
         found = runbook_state(account.runbook(name))
         if found == wanted:
             return missing
         return (Shortcoming("name", f"published is {found or 'nothing'}, not {wanted}"), *missing)
 
-    with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
-        found = looks.map(lambda pin: look_at(pin.name, pin.script_sha256), manifest.runbooks)
-        return dict(zip((pin.name for pin in manifest.runbooks), found, strict=True))
+    pins = manifest.runbooks
+    found = side_by_side(lambda pin: look_at(pin.name, pin.script_sha256), pins, at_once=LOOKS_AT_ONCE)
+    return dict(zip((pin.name for pin in pins), found, strict=True))
 
 
 def plan(facts: Facts) -> Plan:
@@ -159,6 +160,7 @@ RUNBOOK = Runbook(
     actions=actions,
     report=report,
     callbacks=Callbacks(release_version=lambda facts: facts.version),
+    permissions=(IMPORT_IMAGES, RUN_TRIALS),
 )
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ CHAIN_PROGRESS_SECONDS = 10.0
 _PLAN = re.compile(r"\d+ to change, \d+ already right")
 _PROGRESS = re.compile(r"\d+ of \d+ ")
 
-Report = Callable[[str], None]
+WriteLine = Callable[[str], None]
 
 
-def progress_printer(write: Report) -> Callable[[Progress], None]:
-    """Return a function that writes the progress at most once in PROGRESS_SECONDS, and not before these have passed."""
+def progress_printer(write: WriteLine) -> Callable[[Progress], None]:
+    """Return what writes the progress, at most every PROGRESS_SECONDS and not before they have passed."""
     told_at = time.monotonic()
 
     def on_progress(progress: Progress) -> None:
@@ -29,8 +29,8 @@ def progress_printer(write: Report) -> Callable[[Progress], None]:
     return on_progress
 
 
-def job_lines(runbook: str, report: Report) -> Report:
-    """Return a function that gets a job's lines and reports those that help a person who watches a chain of jobs.
+def job_lines(runbook: str, report: WriteLine) -> WriteLine:
+    """Return what is given a job's lines and reports those that a person who watches a chain of jobs needs.
 
     It leaves out each change (the verbose stream; `vibedata invoke` shows it), the run's ids and the plan's length,
     which the result has. It shows progress if it has shown nothing else for CHAIN_PROGRESS_SECONDS.

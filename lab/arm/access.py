@@ -8,9 +8,12 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from lab.arm.requests import ArmRefusal
+from lab.authorization.state import Action
 from lab.front import answers
-from lab.shared import ARM_AUDIENCES, Lab
+from lab.shared import Lab
 from lab.tokens import TokenRefused
+
+ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
 
 def split_path(request: web.Request) -> list[str]:
@@ -52,3 +55,27 @@ def caller(lab: Lab, request: web.Request) -> dict[str, Any]:
             code = "InvalidAuthenticationTokenAudience"
         headers = {"WWW-Authenticate": challenge.format(refused.reason.replace('"', "'"))}
         raise ArmRefusal(401, code, refused.reason, headers) from refused
+
+
+def require_right(lab: Lab, request: web.Request, action: Action) -> None:
+    """Raise ArmRefusal 403 unless the caller may do what the request asks for.
+
+    Source: the messages as users quote them (Azure/azure-cli#21156, microsoft/metered-billing-accelerator#220).
+    """
+    claims = caller(lab, request)
+    principal = str(claims["oid"])
+    client = f"The client '{principal}' with object id '{principal}'"
+    denial = lab.authorization.denial(claims, action)
+    if denial is not None:
+        message = (
+            f"{client} has permission to perform action '{action.name}' on scope '{action.scope}'; however, the access"
+            f" is denied because of the deny assignment with name '{denial.name}' and Id"
+            f" '{denial.id.rpartition('/')[2]}' at scope '{denial.scope}'."
+        )
+        raise ArmRefusal(403, "DenyAssignmentAuthorizationFailed", message)
+    if not lab.authorization.allows(claims, action):
+        message = (
+            f"{client} does not have authorization to perform action '{action.name}' over scope '{action.scope}' or"
+            " the scope is invalid. If access was recently granted, please refresh your credentials."
+        )
+        raise ArmRefusal(403, "AuthorizationFailed", message)

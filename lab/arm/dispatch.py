@@ -5,16 +5,15 @@ wording (MissingApiVersionParameter, InvalidApiVersionParameter, NoRegisteredPro
 InvalidResourceType, SubscriptionNotFound, ResourceGroupNotFound, ResourceNotFound) and their order, which is ARM's: the
 api-version is looked at before the token; names and types compared without case; an empty segment of a path is none
 (`//subscriptions`, as clients write whose endpoint ends in a slash). An api-version that is newer than the newest one
-known, and not of the future, is taken as that; any other is refused. Left out: what role assignments grant (both
-identities of the lab have every right; a test that wants a 403 injects it), locks, tags, deployments. Sources: learn
-common-deployment-errors, request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
+known, and not of the future, is taken as that; any other is refused; roles and deny assignments, where the lab judges
+by them (lab/authorization). Left out: locks, tags, deployments. Sources: learn common-deployment-errors,
+request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
 
 A provider adds its resource types with `Arm.provider`:
 
     def register(arm: Arm) -> None:
         arm.provider("Microsoft.Automation", "automationAccounts/{account}/runbooks/{runbook}", ("2024-10-23",),
                      {"GET": get_runbook, "PUT": put_runbook})
-
 where `async def get_runbook(request, names) -> web.Response`, `names` being {"account": ..., "runbook": ...}. A handler
 refuses by raising ArmRefusal. It is only called for the lab's own subscription, resource group and top-level resource.
 Customer and publisher have a subscription each, of which the other's identities are refused (lab/entra/access.py).
@@ -22,22 +21,22 @@ Customer and publisher have a subscription each, of which the other's identities
 
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from aiohttp import web
 
-from lab.arm.access import answered, caller, split_path
+from lab.arm.access import answered, caller, require_right, split_path
 from lab.arm.operations import Operation, Operations, accepted
 from lab.arm.requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
+from lab.arm.resources import ManagedResources, Resource
 from lab.arm.throttling import Throttle, kind_of
 from lab.arm.types import Handler, Home, Names, ResourceType, known_version, resource_type
+from lab.authorization.requests import of_arm
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.shared import Lab
 
 __all__ = ["Arm", "ArmRefusal", "Handler", "Names", "json_body", "only_fields", "resource_not_found"]
 
-Resource = Mapping[str, Any]
 Scoped = Callable[[web.Request], Awaitable[web.Response]]
 # 10 s was observed on importImage (Azure/acr#549); others name their own.
 RETRY_AFTER_SECONDS = 10
@@ -56,9 +55,7 @@ class Arm:
         self._extensions: list[ResourceType] = []
         self._scoped: dict[tuple[str, ...], Mapping[str, Scoped]] = {}
         self._listed: list[Callable[[], Iterable[Resource]]] = []
-        # Tells whether the group has a top-level resource with an id. lab/resource_group/provider.py, which knows them
-        # all, sets it.
-        self.exists: Callable[[str], bool] = lambda _resource_id: False
+        self.managed = ManagedResources(managed_by=home.managed_by, now=lab.clock.now)
         self._operations = Operations()
         self._throttle = Throttle(now=lab.clock.now, subscription_id=home.subscription_id)
 
@@ -120,12 +117,22 @@ class Arm:
         """
         self._scoped[tuple(tail)] = handlers
 
+    def deployed(self, resources: Callable[[], Iterable[Resource]]) -> None:
+        """Tell which top-level resources the deployment has made in the group: whole, as GET shows them.
+
+        Every reset asks `resources` anew.
+        """
+        self.managed.deployed(resources)
+
     def listed(self, resources: Callable[[], Iterable[Resource]]) -> None:
-        """Add what `resources` returns at each call to the resource listing: objects with id, name, type, location."""
+        """Add what `resources` returns at each call to the resource listing, beside the top-level resources.
+
+        Such a child of a resource has an id, name, type and location.
+        """
         self._listed.append(resources)
 
     def resources(self) -> list[Resource]:
-        """Return what `listed` has added, in no order."""
+        """Return the children that `listed` has added, in no order."""
         return [resource for resources in self._listed for resource in resources()]
 
     def accept(
@@ -171,9 +178,10 @@ class Arm:
         return self._operations.answer(operation_id, f"{self.lab.urls['arm']}{request.raw_path}")
 
     async def reset(self) -> None:
-        """End the operations under way and fill the throttling buckets."""
+        """End the operations under way, fill the throttling buckets, and go back to what the deployment has made."""
         await self._operations.clear()
         self._throttle.clear()
+        self.managed.clear()
 
     async def dispatch(self, request: web.Request) -> web.StreamResponse:
         """Answer any request below the subscription."""
@@ -225,6 +233,8 @@ class Arm:
         handler = self._scoped[tail].get(request.method)
         if handler is None:
             raise _method_refused(request.method)
+        kind = ("subscriptions", *(part for part in tail if part != "*"))
+        require_right(self.lab, request, of_arm(request.method, "Microsoft.Resources", kind, request.path))
         return await handler(request)
 
     async def _in_group(self, request: web.Request, version: str, below: Sequence[str]) -> web.StreamResponse:
@@ -264,6 +274,7 @@ class Arm:
         handler = known.handlers.get(request.method)
         if handler is None:
             raise _method_refused(request.method)
+        require_right(self.lab, request, of_arm(request.method, known.namespace, known.pattern, request.path))
         return await handler(request, {**names, **more})
 
     def _unknown_type(self, namespace: str, segments: Sequence[str], version: str) -> ArmRefusal:
@@ -273,7 +284,7 @@ class Arm:
         return ArmRefusal(404, "InvalidResourceType", f"{message} for api version '{version}'.")
 
     def _require_top_level(self, resource_type: str, name: str) -> None:
-        if not self.exists(f"{self.home.id}/providers/{resource_type}/{name}"):
+        if self.managed.get(f"{self.home.id}/providers/{resource_type}/{name}") is None:
             raise resource_not_found(resource_type, name, self.home.resource_group)
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm.access import answered, caller, split_path
+from lab.arm.access import ARM_AUDIENCES, answered, caller, split_path
 from lab.arm.dispatch import Arm
 from lab.arm.requests import ArmRefusal, api_version, invalid_api_version
 from lab.arm.types import known_version
-from lab.shared import ARM_AUDIENCES, Lab
+from lab.shared import Lab
 
 METADATA_API_VERSIONS = ("2022-09-01",)
 SUBSCRIPTION_API_VERSIONS = ("2022-12-01", "2022-09-01", "2021-01-01", "2020-01-01", "2019-11-01", "2019-06-01")

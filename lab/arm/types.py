@@ -12,11 +12,15 @@ Handler = Callable[[web.Request, Names], Awaitable[web.Response]]
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The one subscription and resource group that an ARM serves, and whose they are."""
+    """The one subscription and resource group that an ARM serves, and whose they are.
+
+    managed_by: id of the managed application that the group belongs to, "" if it belongs to none.
+    """
 
     subscription_id: str
     resource_group: str
     publishers: bool
+    managed_by: str = ""
 
     @property
     def id(self) -> str:

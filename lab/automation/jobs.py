@@ -11,7 +11,6 @@ import secrets
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 
 from lab.automation.account import LANGUAGE, LANGUAGE_VERSION, PYTHON_RUNBOOK_TYPES, AutomationAccount, timestamp
@@ -60,7 +59,7 @@ class Jobs:
         lab.gate.job_of = self.job_of
         lab.gate.kill_job = self.kill
         lab.gate.on_first_request = self._note_first_request
-        lab.jobs_view = self.view
+        lab.controls["GET", "/jobs"] = self._view
         # The jobs make requests of their own accord: they end before the services that they call are emptied.
         lab.on_reset.insert(0, self.clear)
         lab.on_close.append(self.clear)
@@ -91,9 +90,9 @@ class Jobs:
         owner = None if inode is None else process_table.owner_of_socket(inode, owners)
         return None if owner is None else owners[owner]
 
-    def view(self) -> list[Mapping[str, object]]:
-        """Return what the control API's GET /jobs shows."""
-        return [
+    async def _view(self, _body: object) -> object:
+        """Answer GET /jobs of the control API: the jobs with their figures."""
+        shown = [
             {
                 "id": job.name,
                 "runbook": job.runbook,
@@ -109,6 +108,7 @@ class Jobs:
             }
             for job in self.by_name.values()
         ]
+        return {"jobs": shown}
 
     async def clear(self) -> None:
         """Kill what runs, wait until it is gone, and forget every job."""

@@ -14,7 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm.dispatch import Arm, ArmRefusal, Handler, Resource
+from lab.arm.dispatch import Arm, ArmRefusal, Handler
+from lab.arm.resources import Resource
 from lab.automation.account import AutomationAccount
 from lab.automation.handlers.jobs import JobHandlers
 from lab.automation.handlers.packages import PackageHandlers
@@ -23,7 +24,8 @@ from lab.automation.handlers.schedules import ScheduleHandlers
 from lab.automation.handlers.variables import VariableHandlers
 from lab.automation.imports import Imports
 from lab.automation.jobs import Jobs
-from lab.automation.python_environment import PythonEnvironments, find_interpreter
+from lab.resource_group.resources import identity_of, resource
+from lab.shared import Lab
 
 LOGGER = logging.getLogger("lab")
 
@@ -40,26 +42,10 @@ Answered = Callable[[web.Request, Mapping[str, str]], Awaitable[tuple[int, View 
 Begun = Callable[[web.Request, Mapping[str, str]], Awaitable[Callable[[], None]]]
 
 
-def register(arm: Arm) -> None:
-    """Add the provider to ARM, and the jobs to the lab."""
+def register(arm: Arm, account: AutomationAccount, jobs: Jobs, imports: Imports) -> None:
+    """Add the account's types to ARM; `jobs` are those of `account`, and so are `imports`."""
     lab, names = arm.lab, arm.lab.names
-    arm_id = f"{names.resource_group_id}/providers/{NAMESPACE}/automationAccounts/{names.automation_account}"
-    account = AutomationAccount(
-        arm_id=arm_id, guid=str(uuid.uuid5(uuid.NAMESPACE_URL, arm_id)), location=names.location
-    )
-    interpreter = find_interpreter()
-    if interpreter.warning is not None:
-        LOGGER.warning(interpreter.warning)
-        lab.warnings.append(interpreter.warning)
-    environments = PythonEnvironments(directory=lab.dir / "python", interpreter=interpreter)
-    jobs = Jobs(lab=lab, account=account, environments=environments)
-    imports = Imports(lab=lab, environments=environments)
-
-    async def clear() -> None:
-        account.clear()
-
-    lab.on_reset.append(clear)
-    provider = Provider(arm=arm, account_id=arm_id)
+    provider = Provider(arm=arm, account_id=account.arm_id)
     packages = PackageHandlers(lab=lab, account=account, imports=imports)
     runbooks = RunbookHandlers(lab=lab, account=account)
     provider.variables(VariableHandlers(lab=lab, account=account))
@@ -80,7 +66,14 @@ def register(arm: Arm) -> None:
             kind = f"{NAMESPACE}/automationAccounts/{view['path'][0]}"
             yield {**one, "name": f"{names.automation_account}/{one['name']}", "type": kind}  # as it shows any child
 
+    arm.deployed(lambda: [_account(lab)])
     arm.listed(listed)
+
+
+def _account(lab: Lab) -> Resource:
+    properties = {"sku": {"name": "Basic"}, "state": "Ok", "publicNetworkAccess": True}
+    kind, name = f"{NAMESPACE}/automationAccounts", lab.names.automation_account
+    return resource(lab, kind, name, properties, identity=identity_of(lab))
 
 
 class Provider:

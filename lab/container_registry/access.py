@@ -19,15 +19,21 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.arm.access import ARM_AUDIENCES
+from lab.authorization.state import Action
 from lab.container_registry import scopes
+from lab.container_registry.scoped_tokens import RegistryTokens
 from lab.container_registry.scopes import Rights, Scope, ScopeRefused
 from lab.front import answers
-from lab.shared import ARM_AUDIENCES, CONTAINER_REGISTRY_AUDIENCES, Lab, Names
+from lab.names import Names
+from lab.shared import Lab
 from lab.tokens import TokenRefused
 
+CONTAINER_REGISTRY_AUDIENCES = ("https://containerregistry.azure.net",)
 NULL_USER = "00000000-0000-0000-0000-000000000000"
 REFRESH_TOKEN_SECONDS = 3 * 3600
 ACCESS_TOKEN_SECONDS = 75 * 60
+REGISTRIES = "Microsoft.ContainerRegistry/registries"
 UNAUTHORIZED = "authentication required, visit https://aka.ms/acr/authorization for more information."
 
 
@@ -73,10 +79,12 @@ def principals(names: Names, service: str) -> Principals:
 class ContainerRegistryTokens:
     """The token endpoints of one container registry, and the check of every other request."""
 
-    def __init__(self, *, lab: Lab, service: str) -> None:
-        """Serve the container registry `service`, a key of Lab.urls."""
+    def __init__(self, *, lab: Lab, service: str, registry_tokens: RegistryTokens) -> None:
+        """Serve the container registry `service`, a key of Lab.urls; `registry_tokens` know the tokens' passwords."""
+        self._lab = lab
+        self._service = service
         self._tokens = lab.tokens
-        self._registry_tokens = lab.registry_tokens
+        self._registry_tokens = registry_tokens
         self._principals = principals(lab.names, service)
         self._host = lab.host(service)
         self._realm = f"{lab.urls[service]}/oauth2/token"
@@ -124,12 +132,20 @@ class ContainerRegistryTokens:
         self._require_service(form.get("service", ""))
         try:
             audiences = (*CONTAINER_REGISTRY_AUDIENCES, *ARM_AUDIENCES)
-            subject = str(self._tokens.verify(form.get("access_token", ""), audiences)["oid"])
+            claims = self._tokens.verify(form.get("access_token", ""), audiences)
         except TokenRefused as refused:
             raise _unauthorized(refused.reason) from refused
-        if subject not in self._principals.objects:
+        subject = str(claims["oid"])
+        if subject not in self._principals.objects or not self._permits(claims):
             raise _unauthorized(f"Access to registry '{self._host}' was denied: no role is assigned to '{subject}'.")
         return web.json_response({"refresh_token": self._refresh_token(subject)})
+
+    def _permits(self, claims: Mapping[str, object]) -> bool:
+        """Tell whether a caller's roles let it read the customer's container registry."""
+        names = self._lab.names
+        scope = f"{names.resource_group_id}/providers/{REGISTRIES}/{names.customer_registry}"
+        reads = Action(name=f"{REGISTRIES}/repositories/content/read", scope=scope, is_data=True)
+        return self._service != "customer_registry" or self._lab.authorization.permits(claims, reads)
 
     async def token_for_form(self, request: web.Request) -> web.Response:
         """Answer `POST /oauth2/token`."""

@@ -20,6 +20,7 @@ from lab.container_registry.access import AccessRefused, ContainerRegistryTokens
 from lab.container_registry.acr_api import AcrApi
 from lab.container_registry.blobs import API_HEADERS, DIGEST, BlobApi, digest_invalid
 from lab.container_registry.index import ManifestInvalidError, digest_of, read_manifest
+from lab.container_registry.scoped_tokens import RegistryTokens
 from lab.container_registry.scopes import CATALOG_SCOPE, repository_scope
 from lab.container_registry.store import ContainerRegistryStore
 from lab.front import answers
@@ -46,14 +47,10 @@ READS = ("GET", "HEAD")
 Answer = Callable[[web.Request, "re.Match[str]"], Awaitable[web.StreamResponse]]
 
 
-def routes(lab: Lab, service: str) -> web.Application:
-    """Return the app of the container registry `service`: publisher_registry or customer_registry."""
-    front = ContainerRegistryFront(lab=lab, service=service)
-
-    async def clear() -> None:
-        lab.container_registries[service].clear()
-
-    lab.on_reset.append(clear)
+def routes(lab: Lab, service: str, store: ContainerRegistryStore, registry_tokens: RegistryTokens) -> web.Application:
+    """Return the app of the container registry `service`, a key of Lab.urls, whose content is in `store`."""
+    tokens = ContainerRegistryTokens(lab=lab, service=service, registry_tokens=registry_tokens)
+    front = ContainerRegistryFront(lab=lab, service=service, store=store, tokens=tokens)
     application = web.Application(client_max_size=MAX_MANIFEST_BYTES)
     application.router.add_post("/oauth2/exchange", _refusing(front.tokens.exchange))
     application.router.add_post("/oauth2/token", _refusing(front.tokens.token_for_form))
@@ -77,10 +74,12 @@ def _refusing(
 class ContainerRegistryFront:
     """One container registry."""
 
-    def __init__(self, *, lab: Lab, service: str) -> None:
-        """Serve `service`, whose Docker Registry is at `lab.real_urls[service]`."""
-        self._store = ContainerRegistryStore(lab=lab, service=service)
-        self.tokens = ContainerRegistryTokens(lab=lab, service=service)
+    def __init__(
+        self, *, lab: Lab, service: str, store: ContainerRegistryStore, tokens: ContainerRegistryTokens
+    ) -> None:
+        """Serve what is in `store` to those whom `tokens` let pass."""
+        self._store = store
+        self.tokens = tokens
         blobs = BlobApi(store=self._store, tokens=self.tokens, session=lab.upstream)
         self._acr = AcrApi(store=self._store, tokens=self.tokens, login_server=lab.host(service))
         # Path, methods, the actions that are needed on the repository, and who answers.

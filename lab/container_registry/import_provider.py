@@ -1,7 +1,5 @@
 """Microsoft.ContainerRegistry/registries in ARM: `importImage`, a long-running operation.
 
-lab/resource_group/provider.py answers GET.
-
 Faithful: the body's fields are those of azure-mgmt-containerregistry 15.0.0 and no others; a source has a resourceId or
 a registryUri, an image a tag or a digest, not both (Azure/azure-cli#14337); 202 with Location and Retry-After 10
 (Azure/acr#549); what goes wrong later is the operation's failure: 400 InvalidParameters (Azure/acr#632,
@@ -27,7 +25,7 @@ from lab.container_registry.store import ContainerRegistryStore
 from lab.shared import Lab
 
 API_VERSIONS = ("2025-11-01", "2025-04-01", "2023-07-01", "2026-09-01-preview")
-SERVICE = "customer_registry"
+CUSTOMER_SITE = "customer_registry"
 OPERATION = "importImage"
 RETRY_AFTER_SECONDS = 10
 SOURCE_IMAGE = re.compile(rf"{NAME}(?::(?P<tag>{TAG})|@(?P<digest>{DIGEST}))?")
@@ -37,10 +35,9 @@ HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 MODES = ("NoForce", "Force")
 
 
-def register(arm: Arm) -> None:
-    """Add importImage of the customer's container registry."""
+def register(arm: Arm, store: ContainerRegistryStore) -> None:
+    """Add importImage of the customer's container registry, whose content is in `store`."""
     lab = arm.lab
-    store = ContainerRegistryStore(lab=lab, service=SERVICE)
     resource = f"{lab.names.resource_group_id}/providers/Microsoft.ContainerRegistry/registries/"
 
     async def import_image(request: web.Request, names: Mapping[str, str]) -> web.Response:
@@ -87,7 +84,7 @@ def _source(lab: Lab, body: Mapping[str, Any], own_id: str) -> tuple[ImageSource
             raise _invalid(f"The source registry '{resource_id}' could not be found or is not accessible.")
         if credentials is not None:
             raise _invalid("Credentials go with RegistryUri, not with ResourceId.")
-        uri = lab.host(SERVICE)
+        uri = lab.host(CUSTOMER_SITE)
         credentials = Credentials(lab.names.customer_registry_username, lab.names.customer_registry_password)
     elif HOST.fullmatch(uri) is None:
         raise _invalid(f"The registry uri '{uri}' is invalid; it is a login server.")

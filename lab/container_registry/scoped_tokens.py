@@ -10,23 +10,14 @@ Sources: learn container-registry-token-based-repository-permissions; azure-mgmt
 `az acr token credential delete` (how a password is deleted); Azure/azure-powershell#22104 (none can be added).
 """
 
-import base64
 import hmac
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from lab.names import registry_password
+
 PASSWORDS = ("password1", "password2")
 STATUSES = ("enabled", "disabled")
-VALUE_BYTES = 23  # 32 characters, the last of them "="
-
-
-def new_value() -> str:
-    """Return a password as ACR's recorded ones are: base64, with characters that an address or a shell minds."""
-    while True:
-        value = base64.b64encode(secrets.token_bytes(VALUE_BYTES)).decode()
-        if "+" in value and "/" in value:
-            return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +69,7 @@ class RegistryTokens:
     def generate(self, token: RegistryToken, name: str | None, *, expires: float | None) -> list[Password]:
         """Make one password anew (None: both) and return what was made."""
         made = [
-            Password(name=one, value=new_value(), created=self._now(), expires=expires)
+            Password(name=one, value=registry_password(), created=self._now(), expires=expires)
             for one in (PASSWORDS if name is None else (name,))
         ]
         self._keep(replace(token, passwords={**token.passwords, **{one.name: one for one in made}}))

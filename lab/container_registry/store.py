@@ -6,7 +6,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from lab.container_registry.index import MANIFEST_TYPES, Manifest
+from lab.container_registry.index import MANIFEST_TYPES, ContainerRegistryIndex, Manifest
 from lab.front import answers
 from lab.shared import Lab
 
@@ -21,8 +21,8 @@ class ContainerRegistryStore:
     """One container registry's content; no questions asked about who wants it."""
 
     def __init__(self, *, lab: Lab, service: str) -> None:
-        """Keep the bytes in the Docker Registry at `lab.real_urls[service]`."""
-        self.index = lab.container_registries[service]
+        """Keep the bytes in the Docker Registry at `lab.real_urls[service]`; at first there is nothing."""
+        self.index = ContainerRegistryIndex()
         self.url = lab.real_urls[service]
         self._session = lab.upstream
         self._clock = lab.clock

@@ -18,7 +18,14 @@ from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, json_body, only_fields, resource_not_found
 from lab.container_registry.import_provider import API_VERSIONS
-from lab.container_registry.scoped_tokens import PASSWORDS, STATUSES, Password, RegistryToken, UnknownPasswordError
+from lab.container_registry.scoped_tokens import (
+    PASSWORDS,
+    STATUSES,
+    Password,
+    RegistryToken,
+    RegistryTokens,
+    UnknownPasswordError,
+)
 from lab.monitor.tables import formatted_time, parsed_time
 from lab.shared import Lab
 
@@ -29,12 +36,9 @@ RETRY_AFTER_SECONDS = 1
 SCOPE_MAP = "vibedata-releases"
 
 
-def register(arm: Arm) -> None:
-    """Add the registry's tokens, and make the one token that the lab starts with.
-
-    lab/publisher/resources.py answers GET of the registry.
-    """
-    service = _Tokens(arm)
+def register(arm: Arm, registry_tokens: RegistryTokens) -> None:
+    """Add the registry's tokens, and make the one token that the lab starts with."""
+    service = _Tokens(arm, registry_tokens)
     service.deploy()
 
     async def reset() -> None:
@@ -53,18 +57,19 @@ def register(arm: Arm) -> None:
 class _Tokens:
     """The handlers, each for one method and path."""
 
-    def __init__(self, arm: Arm) -> None:
+    def __init__(self, arm: Arm, registry_tokens: RegistryTokens) -> None:
         self._arm = arm
+        self._registry_tokens = registry_tokens
         self._lab: Lab = arm.lab
         self.registry = f"{arm.home.id}/providers/{NAMESPACE}/registries/{arm.lab.names.publisher_registry}"
 
     def deploy(self) -> None:
         """Make the customer's token, with the password that its vault holds."""
         names = self._lab.names
-        self._lab.registry_tokens.deploy(names.publisher_token_username, password1=names.publisher_token_password)
+        self._registry_tokens.deploy(names.publisher_token_username, password1=names.publisher_token_password)
 
     async def list_tokens(self, _request: web.Request, _names: Mapping[str, str]) -> web.Response:
-        return web.json_response({"value": [self._shown(token) for token in self._lab.registry_tokens.every()]})
+        return web.json_response({"value": [self._shown(token) for token in self._registry_tokens.every()]})
 
     async def get(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
         return web.json_response(self._shown(self._token(names["token"])))
@@ -82,7 +87,7 @@ class _Tokens:
 
         def change() -> RegistryToken:
             try:
-                return self._lab.registry_tokens.update(token, status=status, kept=kept)
+                return self._registry_tokens.update(token, status=status, kept=kept)
             except UnknownPasswordError as error:
                 raise _invalid(f"Password '{error}' cannot be added; it is to be generated.") from error
 
@@ -116,7 +121,7 @@ class _Tokens:
 
         async def made(seconds: float) -> Mapping[str, Any]:
             await asyncio.sleep(seconds)
-            passwords = self._lab.registry_tokens.generate(token, name, expires=expires)
+            passwords = self._registry_tokens.generate(token, name, expires=expires)
             return {"username": token.name, "passwords": [_password(one, with_value=True) for one in passwords]}
 
         seconds = self._lab.gate.operation_seconds(OPERATION, otherwise=0.0)
@@ -129,7 +134,7 @@ class _Tokens:
         return f"{self.registry}/scopeMaps/{SCOPE_MAP}"
 
     def _token(self, name: str) -> RegistryToken:
-        token = self._lab.registry_tokens.find(name)
+        token = self._registry_tokens.find(name)
         if token is None:
             path = f"{self._lab.names.publisher_registry}/{name}"
             raise resource_not_found(f"{NAMESPACE}/registries/tokens", path, self._arm.home.resource_group)

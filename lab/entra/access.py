@@ -8,9 +8,7 @@ identity. The operator, and the engineer's login of lab.env whichever client id 
 from collections.abc import Mapping
 
 from lab.shared import Lab
-
-# In a token of a job's sandbox; no Azure service reads it.
-SANDBOX_CLAIM = "xms_lab_sandbox"
+from lab.tokens import SANDBOX_CLAIM
 
 
 def admitted(lab: Lab, claims: Mapping[str, object], *, publishers: bool) -> bool:

@@ -9,10 +9,9 @@ identity, the publisher's callback API the publisher's, the engineer both (lab/e
 
 from aiohttp import web
 
-from lab.entra.access import SANDBOX_CLAIM
 from lab.front import answers
-from lab.shared import Lab, known_resources
-from lab.tokens import MANAGED_IDENTITY_LIFETIME_SECONDS
+from lab.shared import Lab
+from lab.tokens import MANAGED_IDENTITY_LIFETIME_SECONDS, SANDBOX_CLAIM
 
 PATH = "/oauth2/token"
 API_VERSION = "2019-08-01"
@@ -98,7 +97,7 @@ def _refused(lab: Lab, header: str, sent: dict[str, str]) -> web.Response | None
         return _bad(f"Unsupported parameters: {', '.join(unknown)}. An identity is selected by client_id.")
     if sent.get("api-version", API_VERSION) != API_VERSION:
         return _bad(f"Unsupported api-version '{sent['api-version']}'; supported is {API_VERSION}.")
-    if sent.get("resource", "").rstrip("/") not in known_resources(lab):
+    if sent.get("resource", "").rstrip("/") not in lab.audiences:
         return _bad(f"The resource principal named '{sent.get('resource', '')}' was not found in the tenant.")
     if sent.get("client_id") not in held:
         return _bad(f"No managed identity was found for client_id '{sent.get('client_id', '')}'.")

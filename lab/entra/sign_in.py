@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from lab.front import answers
-from lab.shared import Lab, known_resources
+from lab.shared import Lab
 from lab.tokens import APPLICATION_LIFETIME_SECONDS
 
 DEFAULT_SCOPE = "/.default"
@@ -111,7 +111,7 @@ def _scope_refused(lab: Lab, form: Mapping[str, str]) -> web.Response | None:
         message = f"AADSTS1002012: The provided value for scope {form['scope']} is not valid; it ends in /.default."
         return answers.entra_error(400, "invalid_scope", message)
     resource = form["scope"].removesuffix(DEFAULT_SCOPE)
-    if resource.rstrip("/") not in known_resources(lab):
+    if resource.rstrip("/") not in lab.audiences:
         message = f"AADSTS500011: The resource principal named {resource} was not found in the tenant."
         return answers.entra_error(400, "invalid_resource", message)
     return None

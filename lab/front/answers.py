@@ -1,18 +1,20 @@
 """Error answers in the shape that each Azure service uses.
 
-`refusal` picks the shape by the service's name; a stand-in calls its own function and names its own code.
+`refusal` answers in a shape that a site has chosen (lab/front/sites.py); a stand-in calls its own function and names
+its own code.
 Sources: the services' REST references ("status and error codes") and what the SDKs' deserializers read.
 """
 
 import json
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from aiohttp import web
 
 Headers = Mapping[str, str]
-Shape = Callable[[int, str, str, Headers | None], web.Response]
+Answer = Callable[[int, str, str, Headers | None], web.Response]
 
 # What a service says when nothing more specific is known, e.g. for an injected fault.
 GENERIC_CODES = {
@@ -104,27 +106,30 @@ def identity_error(status: int, code: str, message: str, headers: Headers | None
     return _json(status, {"statusCode": status, "code": code, "message": message}, headers)
 
 
-# Service -> its error function, its codes by status, and its code for any other status ("": the generic one).
-SHAPES: dict[str, tuple[Shape, Mapping[int, str], str]] = {
-    "arm": (arm_error, GENERIC_CODES, ""),
-    "blob": (storage_error, STORAGE_CODES, ""),
-    "table": (table_error, STORAGE_CODES, ""),
-    "key_vault": (vault_error, VAULT_CODES, ""),
-    "publisher_key_vault": (vault_error, VAULT_CODES, ""),
-    "logs": (monitor_error, GENERIC_CODES, ""),
-    "logs_query": (monitor_error, GENERIC_CODES, ""),
-    "publisher_registry": (registry_error, REGISTRY_CODES, "UNKNOWN"),
-    "customer_registry": (registry_error, REGISTRY_CODES, "UNKNOWN"),
-    "publisher_api": (arm_error, GENERIC_CODES, ""),
-    "entra": (entra_error, ENTRA_CODES, "server_error"),
-    "identity": (identity_error, GENERIC_CODES, ""),
-    "control": (arm_error, GENERIC_CODES, ""),
-    "application": (arm_error, GENERIC_CODES, ""),  # the applications' own shape is nobody's business here
-}
+@dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """How a service's errors look: its error function, its codes by status, and its code for any other status.
+
+    otherwise: "" stands for the generic code.
+    """
+
+    answer: Answer
+    codes: Mapping[int, str]
+    otherwise: str = ""
+
+
+ARM_ERRORS = ErrorShape(arm_error, GENERIC_CODES)
+BLOB_ERRORS = ErrorShape(storage_error, STORAGE_CODES)
+TABLE_ERRORS = ErrorShape(table_error, STORAGE_CODES)
+VAULT_ERRORS = ErrorShape(vault_error, VAULT_CODES)
+MONITOR_ERRORS = ErrorShape(monitor_error, GENERIC_CODES)
+REGISTRY_ERRORS = ErrorShape(registry_error, REGISTRY_CODES, "UNKNOWN")
+ENTRA_ERRORS = ErrorShape(entra_error, ENTRA_CODES, "server_error")
+IDENTITY_ERRORS = ErrorShape(identity_error, GENERIC_CODES)
 
 
 def refusal(
-    service: str,
+    shape: ErrorShape,
     status: int,
     message: str,
     headers: Headers | None = None,
@@ -132,18 +137,17 @@ def refusal(
     code: str | None = None,
     form: str = "wrapped",
 ) -> web.Response:
-    """Return an error of `service` in its own shape, with `code` or else the one that it uses for `status`.
+    """Return an error in a service's shape, with `code` or else the one that the service uses for `status`.
 
     `form` is one of lab/front/faults.py's FORMS; another than the first is ARM's.
     """
-    shape, codes, otherwise = SHAPES[service]
-    code = code or codes.get(status) or otherwise or GENERIC_CODES.get(status, f"Status{status}")
+    code = code or shape.codes.get(status) or shape.otherwise or GENERIC_CODES.get(status, f"Status{status}")
     error = {"code": code, "message": message}
     if form == "bare":
         return _json(status, error, headers)
     if form == "text":
         return _json(status, json.dumps({"error": error}), headers)
-    return shape(status, code, message, headers)
+    return shape.answer(status, code, message, headers)
 
 
 def _json(status: int, body: object, headers: Headers | None) -> web.Response:

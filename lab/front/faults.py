@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ACTIONS = ("status", "reset_before", "reset_after", "delay", "throttle", "kill_job")
 # How ARM's errors may look: as documented; without `error` around it, as Automation's older ones; a JSON text that
 # holds JSON, as a recorded 409 of ACR's.
 FORMS = ("wrapped", "bare", "text")
@@ -18,6 +17,26 @@ THROTTLED = 429
 
 class InvalidFaultError(Exception):
     """A fault or latency that the control API must refuse with 400; the text says what it takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What a fault does with a request: by default its connection is reset before the service has seen it."""
+
+    answers: bool = False  # with an injected answer instead of the service's
+    delays: bool = False  # the request passes, later
+    carries_out: bool = False  # the service answers, and the connection is reset instead of the answer
+    kills_job: bool = False  # ... and the job that made the request is ended
+
+
+ACTIONS = {
+    "status": Action(answers=True),
+    "reset_before": Action(),
+    "reset_after": Action(carries_out=True),
+    "delay": Action(delays=True),
+    "throttle": Action(answers=True),
+    "kill_job": Action(carries_out=True, kills_job=True),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +65,7 @@ class Fault:
     """One injected fault and how often it has met its match."""
 
     match: Match
-    action: str
+    action: str  # a name in ACTIONS
     jobs: bool  # only requests of jobs are counted and met; always so with `kill_job`
     nth: int | None  # 1-based: left alone are the requests before the nth that match
     times: int  # applied to so many requests, 0: to all
@@ -59,6 +78,11 @@ class Fault:
     matched: int = 0
     applied: int = 0
 
+    @property
+    def does(self) -> Action:
+        """What the action means."""
+        return ACTIONS[self.action]
+
     def due(self) -> bool:
         """Count one more matching request and tell whether the fault is for it."""
         self.matched += 1
@@ -70,10 +94,10 @@ class Fault:
             "id": self.id,
             "match": {**self.match.as_json(), "jobs": self.jobs, "nth": self.nth},
             "action": self.action,
-            "status": self.status if self.action in ("status", "throttle") else None,
+            "status": self.status if self.does.answers else None,
             "code": self.code,
             "form": self.form,
-            "seconds": self.seconds if self.action == "delay" else self.retry_after,
+            "seconds": self.seconds if self.does.delays else self.retry_after,
             "times": self.times,
             "matched": self.matched,
             "applied": self.applied,
@@ -109,7 +133,7 @@ class Faults:
                 continue
             if not fault.match.takes(service=service, method=method, path=path) or not fault.due():
                 continue
-            if fault.action == "delay":
+            if fault.does.delays:
                 delay += fault.seconds
             elif chosen is None:
                 chosen = fault

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from lab.clock import LabClock
 from lab.front import answers
+from lab.front.answers import ErrorShape
 from lab.front.faults import OPERATION_SECONDS, Fault, Faults, Latencies
 from lab.front.journal import Entry, Journal
 from lab.front.recording import Recording
@@ -42,6 +43,11 @@ class Gate:
         self.kill_job: Callable[[str], None] = lambda _job_id: None
         # ... and note that a job has just made its first request (called before the request is answered).
         self.on_first_request: Callable[[str], None] = lambda _job_id: None
+        # What stands behind the gate, as the journal and faults name it.
+        self.services: list[str] = []
+        # One for each request that is held up, by latencies and by faults; when it is set, the request goes on.
+        self._late: set[asyncio.Event] = set()
+        self._delayed: set[asyncio.Event] = set()
         self._jobs_seen: set[str] = set()
         self._jobs: weakref.WeakKeyDictionary[asyncio.BaseTransport, str | None] = weakref.WeakKeyDictionary()
 
@@ -54,25 +60,38 @@ class Gate:
         """
         return self.latencies.operation_seconds(name, service=service, otherwise=otherwise)
 
+    def take_back_faults(self) -> None:
+        """Forget the faults; a request that one of them holds up goes on."""
+        self.faults.clear()
+        _let_go(self._delayed)
+
+    def take_back_latencies(self) -> None:
+        """Forget the latencies; a request that one of them holds up goes on."""
+        self.latencies.clear()
+        _let_go(self._late)
+
     def reset(self) -> None:
         """Forget journal, copies, faults and latencies."""
         self.journal.clear()
         self.copies.clear()
-        self.faults.clear()
-        self.latencies.clear()
+        self.take_back_faults()
+        self.take_back_latencies()
         self._jobs_seen.clear()
 
     def middleware(
         self,
         service: str,
         *,
+        errors: ErrorShape = answers.ARM_ERRORS,
         path: Callable[[web.Request], str] = lambda request: request.raw_path,
         copied: bool = True,
     ) -> Middleware:
         """Return the aiohttp middleware for one service.
 
-        `path` is how the journal and faults see a request's; `copied`, whether it is (lab/front/request_copies.py).
+        `errors` is how the service's errors look; `path`, how the journal and faults see a request's path; `copied`,
+        whether the request is copied (lab/front/request_copies.py).
         """
+        self.services.append(service)
 
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -91,7 +110,7 @@ class Gate:
             started = asyncio.get_running_loop().time()
             answer: web.StreamResponse | None = None
             try:
-                answer = await self._pass(request, handler, entry, path(request))
+                answer = await self._pass(request, handler, entry, path(request), errors)
                 return answer
             finally:
                 if copied:
@@ -103,26 +122,27 @@ class Gate:
 
         return gate
 
-    async def _pass(self, request: web.Request, handler: Handler, entry: Entry, path: str) -> web.StreamResponse:
+    async def _pass(
+        self, request: web.Request, handler: Handler, entry: Entry, path: str, errors: ErrorShape
+    ) -> web.StreamResponse:
         service, method = entry.service, request.method
         seconds = self.latencies.seconds(service=service, method=method, path=path)
         delay, fault = self.faults.due(service=service, method=method, path=path, job_id=entry.job_id)
-        if seconds + delay:
-            await asyncio.sleep(seconds + delay)
+        await _held(seconds, self._late)
+        await _held(delay, self._delayed)
         entry.fault = fault.action if fault else "delay" if delay else None
         if fault is None:
-            answer = await _answered(request, handler, entry.service)
+            answer = await _answered(request, handler, entry.service, errors)
             entry.status = answer.status
             return answer
-        if fault.action in ("status", "throttle"):
-            answer = injected(fault, entry.service)
+        if fault.does.answers:
+            answer = injected(fault, errors)
             entry.status = answer.status
             return answer
-        if fault.action == "reset_before":
-            return await reset_connection(request)
-        request[ANSWER_DROPPED] = True
-        entry.status = (await _answered(request, handler, entry.service)).status
-        if fault.action == "kill_job" and entry.job_id is not None:
+        if fault.does.carries_out:
+            request[ANSWER_DROPPED] = True
+            entry.status = (await _answered(request, handler, entry.service, errors)).status
+        if fault.does.kills_job and entry.job_id is not None:
             self.kill_job(entry.job_id)
         return await reset_connection(request)
 
@@ -140,7 +160,7 @@ class Gate:
         return job_id
 
 
-def injected(fault: Fault, service: str) -> web.Response:
+def injected(fault: Fault, errors: ErrorShape) -> web.Response:
     """Return the answer that a `status` or `throttle` fault asks for: an error in the service's own shape.
 
     A status below 400 has no body: 202 is a long-running operation that stays under way for ever.
@@ -148,10 +168,29 @@ def injected(fault: Fault, service: str) -> web.Response:
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
     if fault.status < 400:
         return web.Response(status=fault.status, headers=headers)
-    return answers.refusal(service, fault.status, "Injected by the lab.", headers, code=fault.code, form=fault.form)
+    return answers.refusal(errors, fault.status, "Injected by the lab.", headers, code=fault.code, form=fault.form)
 
 
-async def _answered(request: web.Request, handler: Handler, service: str) -> web.StreamResponse:
+async def _held(seconds: float, held: set[asyncio.Event]) -> None:
+    """Hold a request up for so many seconds, or until its event in `held` is set."""
+    if not seconds:
+        return
+    goes_on = asyncio.Event()
+    held.add(goes_on)
+    try:
+        await asyncio.wait_for(goes_on.wait(), seconds)
+    except asyncio.TimeoutError:
+        return  # it has been held up for as long as it was to be
+    finally:
+        held.discard(goes_on)
+
+
+def _let_go(held: set[asyncio.Event]) -> None:
+    for each in held:
+        each.set()
+
+
+async def _answered(request: web.Request, handler: Handler, service: str, errors: ErrorShape) -> web.StreamResponse:
     """Run the handler; what it raises becomes an answer in the service's own shape."""
     try:
         return await handler(request)
@@ -160,12 +199,12 @@ async def _answered(request: web.Request, handler: Handler, service: str) -> web
         why = (
             f"{request.method} {request.path} is not known to this service." if unknown else error.text or error.reason
         )
-        return answers.refusal(service, error.status, why)
+        return answers.refusal(errors, error.status, why)
     except ConnectionError:
         raise  # the client has gone; aiohttp closes the connection
     except Exception:
         LOGGER.exception("%s: %s %s failed", service, request.method, request.path)
-        return answers.refusal(service, 500, "The lab's stand-in failed; its log says why.")
+        return answers.refusal(errors, 500, "The lab's stand-in failed; its log says why.")
 
 
 async def reset_connection(request: web.Request) -> web.StreamResponse:

@@ -22,34 +22,38 @@ Sources: learn rest/api/keyvault, key-vault/general/authentication-requests-and-
 `_shared/challenge_auth_policy.py`; messages as recorded by the SDKs' tests.
 """
 
-import json
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
 from aiohttp import web
 
+from lab.authorization.requests import of_vault
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.faults import InvalidFaultError
 from lab.key_vault import wire
 from lab.key_vault.keys import Keys
 from lab.key_vault.keys_api import KeyHandlers
-from lab.key_vault.objects import Attributes, VaultOptions, VaultRefusedError
-from lab.key_vault.secrets import Secrets, SecretValue
+from lab.key_vault.objects import VaultOptions, VaultRefusedError
+from lab.key_vault.secrets import Secrets
 from lab.key_vault.secrets_api import SecretHandlers
-from lab.publisher.signing_material import KEY_NAME
-from lab.shared import KEY_VAULT_AUDIENCES, KEY_VAULTS, Lab
+from lab.shared import Lab
 from lab.tokens import TokenRefused
 
-PUBLISHER_TOKEN_SECRET = "publisher-acr-token"  # noqa: S105 - a name
+KEY_VAULT_AUDIENCES = ("https://vault.azure.net",)
 VISIBILITY = "vaultVisibility"
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
+# Puts into an empty vault what it starts with.
+Start = Callable[[Secrets, Keys], None]
 
 
-def routes(lab: Lab, *, service: str) -> web.Application:
-    """Return the app of one vault, a key of Lab.urls."""
-    vault = _Vault(lab, service)
+def routes(lab: Lab, *, site: str, options: VaultOptions, start: Start, publishers: bool) -> web.Application:
+    """Return the app of one vault, at a key of Lab.urls.
+
+    `start` puts in what the vault starts with; `publishers` tells whose it is.
+    """
+    vault = _Vault(lab, site, options, start, publishers=publishers)
     vault.deploy()
 
     async def reset() -> None:
@@ -64,33 +68,26 @@ def routes(lab: Lab, *, service: str) -> web.Application:
 class _Vault:
     """One vault: its objects, who may, and how it starts."""
 
-    def __init__(self, lab: Lab, service: str) -> None:
+    def __init__(self, lab: Lab, site: str, options: VaultOptions, start: Start, *, publishers: bool) -> None:
         self._lab = lab
-        self._service = service
-        self._options = VaultOptions()
-        lag = partial(lab.gate.operation_seconds, VISIBILITY, service=service, otherwise=0.0)
+        self._site = site
+        self._options = options
+        self._start = start
+        self._publishers = publishers
+        lag = partial(lab.gate.operation_seconds, VISIBILITY, service=site, otherwise=0.0)
         self._secrets = Secrets(kind="secret", now=lab.clock.now, lag=lag, options=self._options)
         self._keys = Keys(kind="key", now=lab.clock.now, lag=lag, options=self._options)
-        lab.vault_options[service] = self._options
-        lab.controls["POST", "/vaults"] = partial(_set_options, lab)
 
     def deploy(self) -> None:
-        """Start anew: the customer's with what onboarding leaves, a token; the publisher's with its signing key."""
+        """Start anew."""
         self._options.purge_protection = False
         self._secrets.clear()
         self._keys.clear()
-        if self._service == "key_vault":
-            names = self._lab.names
-            value = {"username": names.publisher_token_username, "password": names.publisher_token_password}
-            content = SecretValue(value=json.dumps(value), content_type="application/json")
-            self._secrets.set(PUBLISHER_TOKEN_SECRET, content, tags={}, attributes=Attributes())
-        else:
-            material = self._lab.signing
-            self._keys.add(KEY_NAME, material.key, tags={}, attributes=Attributes(), version_id=material.version)
+        self._start(self._secrets, self._keys)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the methods and paths."""
-        vault = self._lab.urls[self._service]
+        vault = self._lab.urls[self._site]
         secrets = SecretHandlers(secrets=self._secrets, options=self._options, vault=vault)
         keys = KeyHandlers(keys=self._keys, options=self._options, vault=vault)
         return [
@@ -115,30 +112,44 @@ class _Vault:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return self._challenge("AKV10000: Request is missing a Bearer or PoP token.")
-        resource = self._lab.vault_resource(self._service)
+        resource = resource_of(self._lab, self._site)
         try:
             claims = self._lab.tokens.verify(token.strip(), (resource, *KEY_VAULT_AUDIENCES))
         except TokenRefused as refused:
             if "audience" in refused.reason:
                 return self._challenge(f"AKV10022: Invalid audience. Expected {resource}. {refused.reason}")
             return self._challenge(f"[BearerReadAccessTokenFailed] Error validating token: {refused.reason}")
-        if not admitted(self._lab, claims, publishers=self._service == "publisher_key_vault"):
+        names = self._lab.names
+        scope = f"{names.resource_group_id}/providers/Microsoft.KeyVault/vaults/{names.key_vault}"
+        action = of_vault(request.method, request.path, scope)
+        known = admitted(self._lab, claims, publishers=self._publishers)
+        if not known or (not self._publishers and not self._lab.authorization.permits(claims, action)):
             message = "Caller is not authorized to perform action on resource."
             return wire.refusal(VaultRefusedError(403, "Forbidden", message, "ForbiddenByRbac"))
         return None
 
     def _challenge(self, message: str) -> web.Response:
         tenant = f"{self._lab.urls['entra']}/{self._lab.names.tenant_id}"
-        challenge = f'Bearer authorization="{tenant}", resource="{self._lab.vault_resource(self._service)}"'
+        challenge = f'Bearer authorization="{tenant}", resource="{resource_of(self._lab, self._site)}"'
         return answers.vault_error(401, "Unauthorized", message, {"WWW-Authenticate": challenge})
 
 
-async def _set_options(lab: Lab, body: object) -> object:
-    """Answer POST /vaults of the control API."""
-    fields = {"service", "purge_protection"}
-    if not isinstance(body, dict) or set(body) != fields or body["service"] not in KEY_VAULTS:
-        raise InvalidFaultError(f"a vault's options are {', '.join(sorted(fields))}; service is one of {KEY_VAULTS}")
-    if not isinstance(body["purge_protection"], bool):
-        raise InvalidFaultError("purge_protection is true or false")
-    lab.vault_options[body["service"]].purge_protection = body["purge_protection"]
-    return body
+def resource_of(lab: Lab, site: str) -> str:
+    """Return the resource that a vault names in its challenge; the module's docstring says why."""
+    return "https://" + lab.host(site).partition(".")[2]
+
+
+def control(options: Mapping[str, VaultOptions]) -> Callable[[object], Awaitable[object]]:
+    """Return what answers POST /vaults of the control API; `options` by site."""
+
+    async def change(body: object) -> object:
+        fields = {"service", "purge_protection"}
+        if not isinstance(body, dict) or set(body) != fields or body["service"] not in options:
+            known = tuple(options)
+            raise InvalidFaultError(f"a vault's options are {', '.join(sorted(fields))}; service is one of {known}")
+        if not isinstance(body["purge_protection"], bool):
+            raise InvalidFaultError("purge_protection is true or false")
+        options[body["service"]].purge_protection = body["purge_protection"]
+        return body
+
+    return change

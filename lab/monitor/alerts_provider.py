@@ -17,8 +17,9 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, Names
+from lab.arm.resources import ManagedResources, Resource, of_provider
 from lab.front.faults import InvalidFaultError
-from lab.resource_group.resources import API_VERSIONS, ManagedResources, Resource, of_provider, resource, resource_id
+from lab.resource_group.resources import API_VERSIONS, resource, resource_id
 from lab.shared import Lab
 
 NAMESPACE = "Microsoft.Insights"
@@ -53,8 +54,10 @@ LOG_RULES = (
 )
 
 
-def register(arm: Arm, managed: ManagedResources) -> None:
-    """Serve the lists; arm_resources serves GET by name."""
+def register(arm: Arm) -> None:
+    """Add the rules and the group, and serve their lists; lab/resource_group/provider.py answers GET by name."""
+    managed = arm.managed
+    arm.deployed(lambda: _alert_resources(arm.lab))
     for resource_type in ALERT_TYPES:
         lister = _lister(managed, resource_type)
         kind = resource_type.partition("/")[2]
@@ -100,7 +103,7 @@ def _change(managed: ManagedResources, body: object) -> Resource:
     return changed
 
 
-def alert_resources(lab: Lab) -> list[Resource]:
+def _alert_resources(lab: Lab) -> list[Resource]:
     """Return the rules and the group that the deployment makes."""
     group = resource_id(lab, ACTION_GROUPS, GROUP_NAME)
     workspace = resource_id(lab, "Microsoft.OperationalInsights/workspaces", lab.names.workspace)

@@ -25,14 +25,18 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.authorization.requests import TELEMETRY
+from lab.authorization.state import Action
 from lab.front import answers
 from lab.front.request_copies import body_parts
 from lab.monitor import kql
 from lab.monitor.kql import QueryRefusedError, Result
-from lab.monitor.tables import OPERATIONS_COLUMNS, ColumnType, formatted_time, parsed_time
-from lab.shared import LOGS_QUERY_AUDIENCES, MONITOR_AUDIENCES, Lab
+from lab.monitor.tables import OPERATIONS_COLUMNS, ColumnType, LogTables, formatted_time, parsed_time
+from lab.shared import Lab
 from lab.tokens import TokenRefused
 
+INGESTION_AUDIENCES = ("https://monitor.azure.com",)
+QUERY_AUDIENCES = ("https://api.loganalytics.io",)
 INGESTION_API_VERSION = "2023-01-01"
 MAX_CALL_BYTES = 1024 * 1024
 MAX_QUERY_BYTES = 1024 * 1024
@@ -50,30 +54,26 @@ class _Refused(Exception):  # noqa: N818 - an answer to the client
         self.answer = answer
 
 
-def routes(lab: Lab) -> web.Application:
-    """Return the ingestion endpoint's app."""
+def routes(lab: Lab, tables: LogTables) -> web.Application:
+    """Return the ingestion endpoint's app, which writes into `tables`."""
 
     async def ingest(request: web.Request) -> web.Response:
         try:
-            return await _ingest(lab, request)
+            return await _ingest(lab, tables, request)
         except _Refused as refused:
             return refused.answer
 
-    async def reset() -> None:
-        lab.log_tables.clear()
-
-    lab.on_reset.append(reset)
     application = web.Application()
     application.router.add_post("/dataCollectionRules/{rule}/streams/{stream}", ingest)
     return application
 
 
-def query_routes(lab: Lab) -> web.Application:
-    """Return the query API's app."""
+def query_routes(lab: Lab, tables: LogTables) -> web.Application:
+    """Return the query API's app, which reads `tables`."""
 
     async def query(request: web.Request) -> web.Response:
         try:
-            return await _query(lab, request)
+            return await _query(lab, tables, request)
         except _Refused as refused:
             return refused.answer
         except QueryRefusedError as error:
@@ -88,19 +88,21 @@ def _refuse(status: int, code: str, message: str) -> _Refused:
     return _Refused(answers.monitor_error(status, code, message))
 
 
-def _authorize(lab: Lab, request: web.Request, audiences: Collection[str], codes: tuple[str, str]) -> None:
-    """Check the token; `codes` are for a missing and for a refused one."""
+def _authorize(
+    lab: Lab, request: web.Request, audiences: Collection[str], codes: tuple[str, str]
+) -> Mapping[str, object]:
+    """Check the token and return its claims; `codes` are for a missing and for a refused one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise _refuse(401, codes[0], "Valid authentication was not provided")
     try:
-        lab.tokens.verify(token.strip(), audiences)
+        return lab.tokens.verify(token.strip(), audiences)
     except TokenRefused as refused:
         raise _refuse(401, codes[1], refused.reason) from refused
 
 
-async def _ingest(lab: Lab, request: web.Request) -> web.Response:
-    _authorize(lab, request, MONITOR_AUDIENCES, ("AuthenticationFailed", "InvalidToken"))
+async def _ingest(lab: Lab, tables: LogTables, request: web.Request) -> web.Response:
+    claims = _authorize(lab, request, INGESTION_AUDIENCES, ("AuthenticationFailed", "InvalidToken"))
     version = request.query.get("api-version", "")
     if not version:
         raise _refuse(400, "ApiVersionUnspecified", "An API version is required, but was not specified.")
@@ -112,6 +114,13 @@ async def _ingest(lab: Lab, request: web.Request) -> web.Response:
     rule, stream = request.match_info["rule"], request.match_info["stream"]
     if rule != lab.names.dcr_immutable_id:
         raise _refuse(404, "NotFound", f"Data collection rule with immutable Id '{rule}' not found.")
+    scope = f"{lab.names.resource_group_id}/providers/Microsoft.Insights/dataCollectionRules/{lab.names.dcr}"
+    if not lab.authorization.permits(claims, Action(name=TELEMETRY, scope=scope, is_data=True)):
+        message = (
+            f"The authentication token provided does not have access to ingest data for the data collection rule with"
+            f" immutable Id '{rule}'."
+        )
+        raise _refuse(403, "OperationFailed", message)
     table = lab.names.operations_table
     if stream != f"Custom-{table}":
         message = f"Stream '{stream}' not found in data collection rule with immutable Id '{rule}'."
@@ -119,7 +128,7 @@ async def _ingest(lab: Lab, request: web.Request) -> web.Response:
     if request.content_type != "application/json":
         raise _refuse(415, "UnsupportedMediaType", f"The content type '{request.content_type}' is not supported.")
     records = _records(_uncompressed(await _body(request), request.headers.get("Content-Encoding", "")))
-    lab.log_tables.add(table, OPERATIONS_COLUMNS, records, lab.clock.now())
+    tables.add(table, OPERATIONS_COLUMNS, records, lab.clock.now())
     return web.Response(status=204, headers={"x-ms-request-id": str(uuid.uuid4())})
 
 
@@ -164,9 +173,9 @@ def _records(body: bytes) -> list[Mapping[str, Any]]:
     return records
 
 
-async def _query(lab: Lab, request: web.Request) -> web.Response:
+async def _query(lab: Lab, tables: LogTables, request: web.Request) -> web.Response:
     # The client's default audience is the endpoint itself, wherever that is.
-    audiences = (*LOGS_QUERY_AUDIENCES, lab.urls["logs_query"])
+    audiences = (*QUERY_AUDIENCES, lab.urls["logs_query"])
     _authorize(lab, request, audiences, ("AuthorizationRequiredError", "InvalidTokenError"))
     if request.match_info["workspace"].lower() != lab.names.workspace_id:
         raise _refuse(404, "WorkspaceNotFoundError", "The workspace could not be found")
@@ -178,7 +187,7 @@ async def _query(lab: Lab, request: web.Request) -> web.Response:
         raise _bad_argument("The request body is an object with query, timespan and workspaces")
     if not isinstance(body.get("query"), str) or body.get("workspaces"):
         raise _bad_argument("query is required, workspaces are not supported here")
-    source = _table(lab, kql.table_of(body["query"]))
+    source = _table(lab, tables, kql.table_of(body["query"]))
     if body.get("timespan") is not None:
         now = datetime.fromtimestamp(lab.clock.now(), timezone.utc)
         start, end = _span(str(body["timespan"]), now)
@@ -193,13 +202,13 @@ async def _query(lab: Lab, request: web.Request) -> web.Response:
     return web.json_response({"tables": [table]})
 
 
-def _table(lab: Lab, name: str) -> Result:
+def _table(lab: Lab, tables: LogTables, name: str) -> Result:
     if name != lab.names.operations_table:
         raise kql.unresolved(name, "table")
     standard = {"TenantId": lab.names.workspace_id, "Type": name, "_ResourceId": ""}
     return Result(
         columns={"TenantId": "string", **OPERATIONS_COLUMNS, **STANDARD_COLUMNS},
-        rows=[{**standard, **row} for row in lab.log_tables.rows.get(name, [])],
+        rows=[{**standard, **row} for row in tables.rows.get(name, [])],
     )
 
 
@@ -240,17 +249,19 @@ def _bad_argument(message: str) -> _Refused:
 
 
 def _query_error(error: QueryRefusedError) -> web.Response:
-    syntax = error.code.startswith("SYN")
+    unparsed = error.unparsed
     cause: dict[str, Any] = {"code": error.code, "message": str(error)}
-    if syntax:
-        cause.update(line=error.line, pos=error.position, token=error.token)
+    if unparsed is not None:
+        cause.update(line=unparsed.line, pos=unparsed.position, token=unparsed.text)
     body = {
         "message": "The request had some invalid properties",
         "code": "BadArgumentError",
         "correlationId": str(uuid.uuid4()),
         "innererror": {
-            "code": "SyntaxError" if syntax else "SemanticError",
-            "message": "A recognition error occurred in the query." if syntax else "A semantic error occurred.",
+            "code": "SemanticError" if unparsed is None else "SyntaxError",
+            "message": (
+                "A semantic error occurred." if unparsed is None else "A recognition error occurred in the query."
+            ),
             "innererror": cause,
         },
     }

@@ -28,20 +28,18 @@ NUMERIC = ("int", "long", "real")
 
 
 class QueryRefusedError(Exception):
-    """A query that cannot be run; `code` is Kusto's (SYN0002, SEM0100, ...), `line` and `position` count from 1."""
+    """A query that cannot be run; `code` is Kusto's (SYN0002, SEM0100, ...)."""
 
-    def __init__(self, code: str, message: str, *, token: str = "", line: int = 0, position: int = 0) -> None:
-        """Keep the parts."""
+    def __init__(self, code: str, message: str, unparsed: "Token | None" = None) -> None:
+        """Keep the parts; `unparsed` is the word at which the syntax ends, None if the query only makes no sense."""
         super().__init__(message)
         self.code = code
-        self.token = token
-        self.line = line
-        self.position = position
+        self.unparsed = unparsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A word of a query and where it starts; `value` is a literal's."""
+    """A word of a query and where it starts, counted from 1; `value` is a literal's."""
 
     kind: str
     text: str
@@ -227,9 +225,9 @@ def _column(reader: _Reader, source: Result) -> str:
 def unresolved(name: str, what: str) -> QueryRefusedError:
     """Refuse a table or column that does not exist."""
     message = f"Failed to resolve {'table or column' if what == 'table' else 'scalar'} expression named '{name}'"
-    return QueryRefusedError("SEM0100", message, token=name)
+    return QueryRefusedError("SEM0100", message)
 
 
 def _unparsed(token: Token) -> QueryRefusedError:
     message = f"Query could not be parsed at '{token.text}' on line [{token.line},{token.position}]"
-    return QueryRefusedError("SYN0002", message, token=token.text, line=token.line, position=token.position)
+    return QueryRefusedError("SYN0002", message, token)

@@ -1,15 +1,21 @@
-"""ARM's view of the data collection rule that the deployment makes.
+"""ARM's view of the workspace and of the data collection rule that the deployment makes.
 
 Faithful: GET of the rule (kind Direct, with its own ingestion endpoint) and of the group's list. Left out: making and
 changing rules, data collection endpoints, associations. Source: Microsoft.Insights dataCollectionRules 2023-03-11.
+
+The control API: `POST /rule {"without": [columns]}` shows the rule's stream without these columns from now on.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, Names, resource_not_found
+from lab.arm.resources import Resource
+from lab.front.faults import InvalidFaultError
 from lab.monitor.tables import OPERATIONS_COLUMNS
+from lab.resource_group.resources import resource
 from lab.shared import Lab
 
 API_VERSIONS = ("2022-06-01", "2023-03-11", "2024-03-11")
@@ -17,27 +23,63 @@ TYPE = "Microsoft.Insights/dataCollectionRules"
 
 
 def register(arm: Arm) -> None:
-    """Serve the rule."""
+    """Add the workspace, and serve the rule."""
     lab = arm.lab
+    arm.deployed(lambda: [_workspace(lab), _listed_rule(lab)])
+
+    missing: set[str] = set()
+
+    async def change(body: object) -> object:
+        if (
+            not isinstance(body, dict)
+            or set(body) != {"without"}
+            or not set(body["without"]) <= set(OPERATIONS_COLUMNS)
+        ):
+            raise InvalidFaultError("a rule is {without}, a list of columns of its stream")
+        missing.clear()
+        missing.update(body["without"])
+        return body
+
+    async def reset() -> None:
+        missing.clear()
+
+    lab.controls["POST", "/rule"] = change
+    lab.on_reset.append(reset)
 
     async def one(_request: web.Request, names: Names) -> web.Response:
         if names["rule"].lower() != lab.names.dcr.lower():
             raise resource_not_found(TYPE, names["rule"], lab.names.resource_group)
-        return web.json_response(rule(lab))
+        return web.json_response(rule(lab, missing))
 
     async def every(_request: web.Request, _names: Names) -> web.Response:
-        return web.json_response({"value": [rule(lab)]})
+        return web.json_response({"value": [rule(lab, missing)]})
 
     arm.provider("Microsoft.Insights", "dataCollectionRules", API_VERSIONS, {"GET": every})
     arm.provider("Microsoft.Insights", "dataCollectionRules/{rule}", API_VERSIONS, {"GET": one})
 
 
-def rule(lab: Lab) -> dict[str, Any]:
-    """Return the rule as ARM shows it."""
+def _workspace(lab: Lab) -> Resource:
+    properties = {
+        "customerId": lab.names.workspace_id,
+        "provisioningState": "Succeeded",
+        "retentionInDays": 90,
+        "sku": {"name": "PerGB2018"},
+    }
+    return resource(lab, "Microsoft.OperationalInsights/workspaces", lab.names.workspace, properties)
+
+
+def _listed_rule(lab: Lab) -> Resource:
+    """Return the rule as the resource listing knows it."""
+    shown = rule(lab)
+    return resource(lab, TYPE, shown["name"], shown["properties"], kind=shown["kind"])
+
+
+def rule(lab: Lab, missing: Collection[str] = ()) -> dict[str, Any]:
+    """Return the rule as ARM shows it. missing: columns that its stream does not have."""
     names = lab.names
     workspace = f"{names.resource_group_id}/providers/Microsoft.OperationalInsights/workspaces/{names.workspace}"
     stream = f"Custom-{names.operations_table}"
-    columns = [{"name": name, "type": kind} for name, kind in OPERATIONS_COLUMNS.items()]
+    columns = [{"name": name, "type": kind} for name, kind in OPERATIONS_COLUMNS.items() if name not in missing]
     return {
         "id": f"{names.resource_group_id}/providers/{TYPE}/{names.dcr}",
         "name": names.dcr,

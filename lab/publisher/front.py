@@ -14,7 +14,6 @@ The control API:
 """
 
 from functools import partial
-from pathlib import Path
 
 import aiohttp
 from aiohttp import web
@@ -26,7 +25,7 @@ from lab.front.proxy import forward
 from lab.publisher.processes import CannotStartError, PublisherProcesses, environment
 from lab.shared import Lab
 
-SERVICE = "publisher_api"
+SITE = "publisher_api"
 MAX_PROCESSES = 8
 
 
@@ -69,15 +68,16 @@ async def _answer(lab: Lab, processes: PublisherProcesses, request: web.Request)
         async with processes.turn() as address:
             return await forward(request, address + request.raw_path, session=lab.upstream, headers=headers)
     except CannotStartError as error:
-        return answers.refusal(SERVICE, 502, str(error))
+        return answers.refusal(answers.ARM_ERRORS, 502, str(error))
     except aiohttp.ClientError as error:
-        return answers.refusal(SERVICE, 502, f"The process behind the front did not answer: {error}.")
+        why = f"The process behind the front did not answer: {error}."
+        return answers.refusal(answers.ARM_ERRORS, 502, why)
 
 
 def _variables(lab: Lab) -> dict[str, str]:
     """Return what the processes are told."""
     return {
-        "VIBEDATA_PUBLISHER_API": lab.urls[SERVICE],
+        "VIBEDATA_PUBLISHER_API": lab.urls[SITE],
         "VIBEDATA_PUBLISHER_TABLE_ENDPOINT": f"{lab.urls['table']}/{lab.names.publisher_storage_account}",
         "VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT": lab.urls["publisher_key_vault"],
         "VIBEDATA_PUBLISHER_CLIENT_ID": lab.names.publisher_client_id,
@@ -86,8 +86,3 @@ def _variables(lab: Lab) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(lab.ca_file),
         "SSL_CERT_FILE": str(lab.ca_file),
     }
-
-
-def project() -> Path:
-    """Return the folder that this project's packages are in."""
-    return Path(__file__).resolve().parents[2]

@@ -32,14 +32,17 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
 from lab.front.faults import MAX_SECONDS, InvalidFaultError
 from lab.front.gate import reset_connection
+from lab.front.sites import RUNNER_OPTIONS
 from lab.machine import certificates
-from lab.shared import APPLICATION, Lab
+from lab.shared import Lab
+
+# In the journal and in faults: the applications are one service with many addresses.
+APPLICATION = "application"
 
 HEALTH_PATHS = ("/", "/health", "/healthz", "/api/health")
 # Mode -> the seconds that it has if none are given.
@@ -94,10 +97,11 @@ class _Application:
 
 
 class Applications:
-    """The applications; `addresses` is what Lab.applications is made of."""
+    """The applications of one running lab."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        """Take a port for each name."""
+    def __init__(self, lab: Lab, names: tuple[str, ...]) -> None:
+        """Take a port for each name; they answer once `running` is entered."""
+        self._lab = lab
         self._by_name = {name: _Application(name=name, kept=_bound(0)) for name in names}
         self._by_port = {one.port: one for one in self._by_name.values()}
         self._runner: web.AppRunner | None = None
@@ -109,12 +113,13 @@ class Applications:
         return {one.name: f"127.0.0.1:{one.port}" for one in self._by_name.values()}
 
     @contextlib.asynccontextmanager
-    async def running(self, lab: Lab, **runner_options: Any) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Answer until the block is left."""
+        lab = self._lab
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._answer)
         application.middlewares.append(lab.gate.middleware(APPLICATION, path=self._named_path))
-        self._lab, self._runner = lab, web.AppRunner(application, **runner_options)
+        self._runner = web.AppRunner(application, **RUNNER_OPTIONS)
         lab.controls["GET", "/applications"] = self._view
         lab.controls["POST", "/applications"] = self._change
         lab.on_reset.append(self._heal)

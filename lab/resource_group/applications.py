@@ -1,13 +1,14 @@
 """Vibedata's applications in the managed resource group, and what they run on.
 
 The container apps' images are the customer's container registry's, their addresses those of
-lab/resource_group/application_endpoints.py. Sources as in lab/resource_group/start_set.py.
+lab/resource_group/application_endpoints.py. Sources: learn rest/api and azure/templates.
 """
 
 import uuid
-from typing import Any
+from collections.abc import Mapping
 
-from lab.resource_group.resources import Resource, resource, resource_id
+from lab.arm.resources import Resource
+from lab.resource_group.resources import identity_of, resource, resource_id
 from lab.shared import Lab
 
 VERSION = "2026.11.0"  # of the applications' images, as the demo's release has it
@@ -31,8 +32,8 @@ FUNCTION_APP, LOGIC_APP = "vibedata-functions", "vibedata-workflows"
 APPLICATIONS = (*CONTAINER_APPS, FUNCTION_APP, LOGIC_APP)
 
 
-def applications(lab: Lab) -> list[Resource]:
-    """Return what Vibedata's applications run on, and the applications."""
+def applications(lab: Lab, addresses: Mapping[str, str]) -> list[Resource]:
+    """Return what Vibedata's applications run on, and the applications; `addresses` are their `127.0.0.1:PORT`."""
     prefix = lab.names.prefix
     plan = resource_id(lab, "Microsoft.Web/serverfarms", f"{prefix}-plan")
     workspace = resource_id(lab, "Microsoft.OperationalInsights/workspaces", lab.names.workspace)
@@ -56,7 +57,7 @@ def applications(lab: Lab) -> list[Resource]:
                 lab,
                 name,
                 image=f"{lab.host('customer_registry')}/{SLUG}/{name}:{VERSION}",
-                fqdn=lab.applications[name],
+                fqdn=addresses[name],
             )
             for name in CONTAINER_APPS
         ),
@@ -125,9 +126,9 @@ def applications(lab: Lab) -> list[Resource]:
                     "enabled": True,
                     "availabilityState": "Normal",
                     "usageState": "Normal",
-                    "defaultHostName": lab.applications[name],
-                    "hostNames": [lab.applications[name]],
-                    "enabledHostNames": [lab.applications[name]],
+                    "defaultHostName": addresses[name],
+                    "hostNames": [addresses[name]],
+                    "enabledHostNames": [addresses[name]],
                     "serverFarmId": plan,
                     "httpsOnly": True,
                     "virtualNetworkSubnetId": apps_subnet,
@@ -211,9 +212,3 @@ def container_app(lab: Lab, name: str, *, image: str, fqdn: str) -> Resource:
         },
         identity=identity_of(lab),
     )
-
-
-def identity_of(lab: Lab) -> dict[str, Any]:
-    """Return the `identity` of a resource that runs as the user-assigned managed identity."""
-    identity = {"principalId": lab.names.uami_principal_id, "clientId": lab.names.uami_client_id}
-    return {"type": "UserAssigned", "userAssignedIdentities": {lab.names.uami_id: identity}}

@@ -21,9 +21,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lab.arm.resources import PAGE_SIZE, ManagedResources, Resource
 from lab.front.faults import InvalidFaultError
 from lab.resource_group.applications import container_app
-from lab.resource_group.resources import PAGE_SIZE, ManagedResources, Resource, resource
+from lab.resource_group.resources import resource
 from lab.shared import Lab
 
 SYNTHETIC_TYPES = (
@@ -39,14 +40,14 @@ APP_STATES = ("InProgress", "Succeeded", "Failed", "Canceled", "Deleting")  # Mi
 NOBODY = "192.0.2.1"  # RFC 5737
 
 
-def register(lab: Lab, managed: ManagedResources) -> None:
-    """Add the control API's handlers."""
+def register(lab: Lab, managed: ManagedResources, addresses: Mapping[str, str]) -> None:
+    """Add the control API's handlers; `addresses` are the applications' `127.0.0.1:PORT`."""
 
     async def view(_body: object) -> object:
         return _view(managed)
 
     async def change(body: object) -> object:
-        _change(lab, managed, body)
+        _change(lab, managed, addresses, body)
         return _view(managed)
 
     lab.controls["GET", "/resources"] = view
@@ -58,10 +59,10 @@ def _view(managed: ManagedResources) -> Mapping[str, object]:
     return {"count": len(managed), "page_size": managed.page_size, "types": dict(sorted(types.items()))}
 
 
-def _change(lab: Lab, managed: ManagedResources, body: object) -> None:
+def _change(lab: Lab, managed: ManagedResources, addresses: Mapping[str, str], body: object) -> None:
     fields = body if isinstance(body, dict) else {}
     if "count" in fields and set(fields) <= {"count", "type", "prefix", "application"}:
-        managed.add(_synthetic(lab, fields))
+        managed.add(_synthetic(lab, addresses, fields))
     elif set(fields) == {"delete"} and isinstance(fields["delete"], list):
         managed.remove([str(one["id"]) for name in fields["delete"] for one in _named(managed, name)])
     elif set(fields) == {"page_size"}:
@@ -113,15 +114,15 @@ def _named(managed: ManagedResources, name: object) -> list[Resource]:
     return found
 
 
-def _synthetic(lab: Lab, fields: Mapping[str, Any]) -> list[Resource]:
+def _synthetic(lab: Lab, addresses: Mapping[str, str], fields: Mapping[str, Any]) -> list[Resource]:
     count = _whole(fields["count"], "count", most=MAX_SYNTHETIC)
     types = SYNTHETIC_TYPES if fields.get("type") is None else (str(fields["type"]),)
     if not set(types) <= set(SYNTHETIC_TYPES):
         raise InvalidFaultError(f"type is {types[0]!r}; it takes one of {', '.join(SYNTHETIC_TYPES)}")
     application = fields.get("application")
-    if application is not None and application not in lab.applications:
-        raise InvalidFaultError(f"there is no application {application!r}; there are {', '.join(lab.applications)}")
-    host = NOBODY if application is None else lab.applications[application]
+    if application is not None and application not in addresses:
+        raise InvalidFaultError(f"there is no application {application!r}; there are {', '.join(addresses)}")
+    host = NOBODY if application is None else addresses[application]
     prefix = str(fields.get("prefix") or "synthetic")
     return [_one(lab, types[number % len(types)], f"{prefix}-{number + 1:05}", host) for number in range(count)]
 

@@ -5,7 +5,7 @@ managed group names its managed application. Left out: writes, `$filter` on tags
 Source: learn rest/api/resources, resource-groups.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -17,9 +17,12 @@ from lab.arm.requests import ArmRefusal
 LIST_PARAMETERS = {"api-version", "$top"}
 
 
-def register(arm: Arm, groups: Iterable[Mapping[str, Any]], check: Callable[[web.Request], None]) -> None:
-    """Serve `groups`, as ARM shows them; `check` refuses an api-version that ARM itself has not."""
-    by_name = {str(group["name"]).lower(): group for group in groups}
+def register(arm: Arm, check: Callable[[web.Request], None]) -> None:
+    """Serve the subscription's groups; `check` refuses an api-version that ARM itself has not."""
+    home = arm.home.resource_group
+    by_name = {name: _group(arm, home if name == home.lower() else name) for name in arm.groups()}
+    if arm.home.managed_by:
+        by_name[home.lower()]["managedBy"] = arm.home.managed_by
 
     async def get(request: web.Request) -> web.Response:
         check(request)
@@ -40,14 +43,12 @@ def register(arm: Arm, groups: Iterable[Mapping[str, Any]], check: Callable[[web
     arm.scoped(("resourcegroups", "*"), {"GET": get, "HEAD": head})
 
 
-def group(arm: Arm, name: str, managed_by: str = "") -> dict[str, Any]:
-    """Return a resource group of the subscription as ARM shows it."""
+def _group(arm: Arm, name: str) -> dict[str, Any]:
     return {
         "id": f"/subscriptions/{arm.home.subscription_id}/resourceGroups/{name}",
         "name": name,
         "type": "Microsoft.Resources/resourceGroups",
         "location": arm.lab.names.location,
         "tags": {},
-        **({"managedBy": managed_by} if managed_by else {}),
         "properties": {"provisioningState": "Succeeded"},
     }

@@ -14,8 +14,8 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Names
+from lab.arm.resources import Resource
 from lab.automation.account import timestamp
-from lab.resource_group.resources import ManagedResources, Resource
 
 NAMESPACE, KIND = "Microsoft.ResourceHealth", "availabilityStatuses"
 API_VERSIONS = ("2025-05-01", "2025-04-01", "2024-02-01", "2022-10-01", "2020-05-01")
@@ -39,8 +39,9 @@ SUMMARIES = {
 }
 
 
-def register(arm: Arm, managed: ManagedResources) -> None:
+def register(arm: Arm) -> None:
     """Serve a resource's status, and the group's list."""
+    managed = arm.managed
     since = arm.lab.clock.now()
 
     def status(one: Resource) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """The network of the managed resource group: gateway, private endpoints, their interfaces and DNS zones.
 
-Sources as in lab/resource_group/start_set.py.
+Sources: learn rest/api and azure/templates.
 """
 
 import uuid
 
-from lab.resource_group.applications import identity_of
-from lab.resource_group.resources import Resource, resource, resource_id
+from lab.arm.resources import Resource
+from lab.resource_group.resources import identity_of, resource, resource_id
 from lab.shared import Lab
 
 NAMESPACE = "Microsoft.Network"

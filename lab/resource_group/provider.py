@@ -3,7 +3,7 @@
 Faithful: `resources` lists every resource of a group, also runbooks, which are resources of their own, or those of the
 subscription; `$top`, `$filter` on name, resourceType, resourceGroup and location, `$expand`, `nextLink` with
 `$skiptoken` (learn rest/api/resources, resources/list-by-resource-group, resources/list). A resource whose provider is
-here answers GET by itself; the others get the shape of their own REST reference (lab/resource_group/start_set.py). A
+here answers GET by itself; the others get the shape of their own REST reference. A
 page has 1,000 resources, as Azure's; `POST /resources` of the control API makes it smaller, so that tests meet a
 `nextLink`. Left out: filters on tags, `or`, `ne` and functions in filters, writes.
 """
@@ -11,7 +11,6 @@ page has 1,000 resources, as Azure's; `POST /resources` of the control API makes
 import base64
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timezone
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
@@ -23,16 +22,11 @@ from lab.arm import providers as arm_providers
 from lab.arm.access import split_path
 from lab.arm.dispatch import Arm, ArmRefusal, Handler
 from lab.arm.requests import invalid_api_version, resource_not_found
+from lab.arm.resources import ManagedResources, Resource, of_provider, position_after
 from lab.arm.types import known_version
-from lab.monitor import alerts_provider as arm_alerts
-from lab.resource_group import changes as managed_resource_changes
 from lab.resource_group import groups as arm_groups
-from lab.resource_group import health as arm_resource_health
 from lab.resource_group import type_listing as arm_type_listing
-from lab.resource_group.managed_application import application_id, group_name
-from lab.resource_group.resources import API_VERSIONS, ManagedResources, Resource, of_provider, position_after
-from lab.resource_group.start_set import start_set
-from lab.shared import Lab
+from lab.resource_group.resources import API_VERSIONS
 
 LISTING_API_VERSIONS = (
     "2025-04-01",
@@ -58,32 +52,14 @@ LISTED = ("id", "name", "type", "kind", "location", "sku", "identity", "managedB
 
 
 def register(arm: Arm) -> None:
-    """Add the customer's resources; to be called after the providers, whose own GET goes first."""
-    lab = arm.lab
-    managed = ManagedResources(start=lambda: _start(lab))
-    arm_alerts.register(arm, managed)
-    arm_resource_health.register(arm, managed)
-    managed_resource_changes.register(lab, managed)
-    groups = (
-        arm_groups.group(arm, arm.home.resource_group, application_id(lab)),
-        arm_groups.group(arm, group_name(lab)),
-    )
-    serve(arm, managed, groups)
-
-
-def serve(arm: Arm, managed: ManagedResources, groups: Iterable[Mapping[str, Any]]) -> None:
-    """Serve the resources of a subscription: `managed`, those of its home group, and what its providers have listed."""
-
-    async def clear() -> None:
-        managed.clear()
+    """Serve the resources of a subscription; to be called after the services, whose own GET goes first."""
+    managed = arm.managed
 
     def check(request: web.Request) -> None:
         version = request.query["api-version"]
         if not known_version(version, LISTING_API_VERSIONS, now=arm.lab.clock.now()):
             raise invalid_api_version(version, LISTING_API_VERSIONS)
 
-    arm.lab.on_reset.append(clear)
-    arm.exists = lambda resource_id: managed.get(resource_id) is not None
     lister = _lister(arm, managed, check)
     arm.scoped(("resourcegroups", "*", "resources"), {"GET": lister})
     arm.scoped(("resources",), {"GET": lister})
@@ -93,14 +69,8 @@ def serve(arm: Arm, managed: ManagedResources, groups: Iterable[Mapping[str, Any
             pattern = "/".join(f"{kind}/{{name{number}}}" for number, kind in enumerate(types))
             arm.provider(namespace, pattern, versions, {"GET": _getter(arm, managed, resource_type)})
     arm_type_listing.register(arm, managed)
-    arm_groups.register(arm, groups, check)
+    arm_groups.register(arm, check)
     arm_providers.register(arm, check)
-
-
-def _start(lab: Lab) -> Iterator[Resource]:
-    created = datetime.fromtimestamp(int(lab.clock.now()), timezone.utc).isoformat()
-    for one in start_set(lab):
-        yield {"managedBy": application_id(lab), "createdTime": created, **one}
 
 
 def _getter(arm: Arm, managed: ManagedResources, resource_type: str) -> Handler:

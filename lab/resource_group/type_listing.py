@@ -15,7 +15,8 @@ from typing import Any
 from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Handler
-from lab.resource_group.resources import API_VERSIONS, ManagedResources, of_provider
+from lab.arm.resources import ManagedResources, of_provider
+from lab.resource_group.resources import API_VERSIONS
 
 PARAMETERS = {"api-version", "$skipToken", "$top"}
 MORE_PARAMETERS = {"Microsoft.Web/serverfarms": {"detailed"}, "Microsoft.Web/sites": {"includeSlots"}}

@@ -16,8 +16,10 @@ from aiohttp import web
 
 from lab.front import answers
 from lab.monitor.tables import formatted_time, parsed_time
-from lab.shared import STORAGE_AUDIENCES, Lab
+from lab.shared import Lab
 from lab.tokens import TokenRefused
+
+STORAGE_AUDIENCES = ("https://storage.azure.com",)
 
 # The versions that the service has had; the newest as Azurite 3.37 and azure-storage-blob 12.31 know it.
 _VERSIONS = """

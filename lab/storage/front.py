@@ -30,6 +30,7 @@ from xml.etree import ElementTree
 from aiohttp import web
 from multidict import CIMultiDict
 
+from lab.authorization.requests import of_blob, of_table
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.proxy import forward
@@ -37,7 +38,7 @@ from lab.real_servers import BLOB_API_VERSION, azurite_token
 from lab.shared import Lab
 from lab.storage import immutability
 from lab.storage.access import caller, refuse
-from lab.storage.immutability import Blob, Policy
+from lab.storage.immutability import Blob, Immutability, Policy
 
 # What the deployment makes, beside the tables, which the runbooks make.
 CONTAINERS = ("release-manifests", "operations-spool", "runbook-packages", "locks", "artifacts", "callbacks-spool")
@@ -49,19 +50,24 @@ TOKEN_REUSE_SECONDS = 1800.0
 UNSUPPORTED_HEADERS = ("x-ms-immutability-policy-until-date", "x-ms-immutability-policy-mode", "x-ms-legal-hold")
 
 
-def routes(lab: Lab, *, service: str) -> web.Application:
-    """Return the app in front of Azurite's `service`, "blob" or "table"."""
-    front = _BlobFront(lab) if service == "blob" else _Front(lab, service)
+def table_routes(lab: Lab) -> web.Application:
+    """Return the app in front of Azurite's Table service."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", _Front(lab, "table").answer)
+    return application
+
+
+def blob_routes(lab: Lab, policies: Immutability) -> web.Application:
+    """Return the app in front of Azurite's Blob service, whose containers have `policies`."""
+    front = _BlobFront(lab, policies)
+
+    async def at_start(_application: web.Application) -> None:
+        await front.deploy()
+
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", front.answer)
-    if isinstance(front, _BlobFront):
-        deploy = front.deploy
-
-        async def at_start(_application: web.Application) -> None:
-            await deploy()
-
-        application.on_startup.append(at_start)
-        lab.on_reset.append(deploy)
+    application.on_startup.append(at_start)
+    lab.on_reset.append(front.deploy)
     return application
 
 
@@ -86,10 +92,20 @@ class _Front:
         if isinstance(claims, web.Response):
             return claims
         publishers = account == self._lab.names.publisher_storage_account
-        if claims and not admitted(self._lab, claims, publishers=publishers):
+        if claims and not (admitted(self._lab, claims, publishers=publishers) and self._allows(claims, request)):
             message = "This request is not authorized to perform this operation using this permission."
             return refuse(self._service, 403, "AuthorizationPermissionMismatch", message)
         return await self._serve(request, self._headers(claims, request))
+
+    def _allows(self, claims: Mapping[str, str], request: web.Request) -> bool:
+        """Tell whether the caller's roles let it do what the request asks for. A SAS has no caller."""
+        names, path = self._lab.names, unquote(_below_account(request)[1])
+        scope = f"{names.resource_group_id}/providers/Microsoft.Storage/storageAccounts/{names.storage_account}"
+        if self._service == "blob":
+            action = of_blob(request.method, path, request.query, scope)
+        else:
+            action = of_table(request.method, path, scope)
+        return self._lab.authorization.permits(claims, action)
 
     async def _serve(self, request: web.Request, headers: Mapping[str, str | None]) -> web.StreamResponse:
         return await self._pass(request, headers)
@@ -117,8 +133,9 @@ class _Front:
 class _BlobFront(_Front):
     """The blob service with its immutable containers."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, policies: Immutability) -> None:
         super().__init__(lab, "blob")
+        self._policies = policies
         # One operation at a time on a blob that a policy may protect: looking and writing are two requests.
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
@@ -131,12 +148,12 @@ class _BlobFront(_Front):
             url = f"{self._lab.real_urls['blob']}/{names.storage_account}/{container}?restype=container"
             async with self._lab.upstream.put(url, headers=headers, raise_for_status=True):
                 pass
-        policies, at, by = self._lab.immutability, self._lab.clock.now(), names.operator_principal_id
-        policies.clear()
-        policy = policies.put(
+        at, by = self._lab.clock.now(), names.operator_principal_id
+        self._policies.clear()
+        policy = self._policies.put(
             IMMUTABLE_CONTAINER, days=RETENTION_DAYS, appends=(False, False), if_match=None, at=at, by=by
         )
-        policies.lock(IMMUTABLE_CONTAINER, if_match=policy.etag, at=at, by=by)
+        self._policies.lock(IMMUTABLE_CONTAINER, if_match=policy.etag, at=at, by=by)
 
     async def _serve(self, request: web.Request, headers: Mapping[str, str | None]) -> web.StreamResponse:
         refused = _unsupported(request)
@@ -151,7 +168,7 @@ class _BlobFront(_Front):
         of_container = request.query.get("restype") == "container"
         # A path of one part that is not a container's is a blob's in the root container.
         container = unquote(first) if blob or of_container else "$root"
-        policy = self._lab.immutability.container_policy(container)
+        policy = self._policies.container_policy(container)
         if policy is None:
             return await self._pass(request, headers)
         if of_container:
@@ -221,7 +238,7 @@ class _BlobFront(_Front):
             root = ElementTree.fromstring(body)  # noqa: S314 - Azurite's
             for container in root.iter("Container"):
                 marked = container.find("Properties/HasImmutabilityPolicy")
-                if marked is not None and container.findtext("Name") in self._lab.immutability.policies:
+                if marked is not None and container.findtext("Name") in self._policies.policies:
                     marked.text = "true"
             body = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
         return web.Response(status=status, body=body, headers=kept, content_type=content_type)

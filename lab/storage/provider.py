@@ -1,4 +1,4 @@
-"""ARM's view of the blob containers and of their immutability policies.
+"""ARM's view of the storage accounts, of the blob containers and of their immutability policies.
 
 Faithful: GET, PUT and DELETE of a container (one with a policy goes only if it is empty, and only here); GET, PUT,
 DELETE, lock and extend of its policy with ETags (If-Match is optional with PUT only); a container without a policy
@@ -16,10 +16,12 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.arm.access import ARM_AUDIENCES
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
 from lab.real_servers import BLOB_API_VERSION, azurite_token
-from lab.shared import ARM_AUDIENCES, Lab
-from lab.storage.immutability import Policy, PolicyRefusedError, Update
+from lab.resource_group.resources import resource
+from lab.shared import Lab
+from lab.storage.immutability import Immutability, Policy, PolicyRefusedError, Update
 
 API_VERSIONS = ("2022-09-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01-01")
 TYPE = "Microsoft.Storage/storageAccounts/blobServices/containers"
@@ -29,9 +31,9 @@ VERSION_LEVEL = "immutableStorageWithVersioning"
 APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
 
 
-def register(arm: Arm) -> None:
-    """Serve containers and policies."""
-    handlers = _Containers(arm.lab)
+def register(arm: Arm, policies: Immutability) -> None:
+    """Serve containers and their `policies`."""
+    handlers = _Containers(arm.lab, policies)
     container = "storageAccounts/{account}/blobServices/{service}/containers/{container}"
     policy = container + "/immutabilityPolicies/{policy}"
     for pattern, answers in (
@@ -43,11 +45,28 @@ def register(arm: Arm) -> None:
         arm.provider("Microsoft.Storage", pattern, API_VERSIONS, answers)
 
 
+def register_account(arm: Arm, name: str, addresses: Mapping[str, str]) -> None:
+    """Add a storage account; `addresses` are those of its kinds of data, by kind. The listing's module answers GET."""
+    properties = {
+        "provisioningState": "Succeeded",
+        "primaryEndpoints": {kind: f"{address}/{name}" for kind, address in addresses.items()},
+        "allowSharedKeyAccess": False,
+        "minimumTlsVersion": "TLS1_2",
+        "supportsHttpsTrafficOnly": True,
+    }
+    redundant = {"name": "Standard_ZRS", "tier": "Standard"}
+    account = "Microsoft.Storage/storageAccounts"
+    arm.deployed(
+        lambda: [resource(arm.lab, account, name, properties, group=arm.home.id, kind="StorageV2", sku=redundant)]
+    )
+
+
 class _Containers:
     """The handlers."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, policies: Immutability) -> None:
         self._lab = lab
+        self._policies = policies
 
     async def get(self, _request: web.Request, names: Names) -> web.Response:
         """Return a container."""
@@ -68,14 +87,14 @@ class _Containers:
                 raise ArmRefusal(400, "ContainerNameInvalid", message)
             status = 201 if answer.status == 201 else 200
         if status == 201 and _flag(versions, "enabled"):
-            self._lab.immutability.version_level[names["container"]] = self._lab.clock.now()
+            self._policies.version_level[names["container"]] = self._lab.clock.now()
         return web.json_response(await self._container(names), status=status)
 
     async def delete(self, _request: web.Request, names: Names) -> web.Response:
         """Delete a container and its policy; 409 if that has blobs to keep."""
         container = names["container"]
         _check_defaults(self._lab, names)
-        if container in self._lab.immutability.policies and await self._has_blobs(names):
+        if container in self._policies.policies and await self._has_blobs(names):
             message = (
                 f"The storage account container '{container}' is protected from deletion due to ImmutabilityPolicy."
             )
@@ -84,14 +103,14 @@ class _Containers:
             if answer.status not in (202, 404):
                 raise ArmRefusal(409, "ContainerOperationFailure", "There is currently a lease on the container.")
             status = 200 if answer.status == 202 else 204
-        self._lab.immutability.policies.pop(container, None)
-        self._lab.immutability.version_level.pop(container, None)
+        self._policies.policies.pop(container, None)
+        self._policies.version_level.pop(container, None)
         return web.Response(status=status)
 
     async def get_policy(self, _request: web.Request, names: Names) -> web.Response:
         """Return a container's policy, or the default."""
         await self._properties(names)
-        return self._policy(names, self._lab.immutability.policies.get(names["container"]))
+        return self._policy(names, self._policies.policies.get(names["container"]))
 
     async def put_policy(self, request: web.Request, names: Names) -> web.Response:
         """Make or change an unlocked policy."""
@@ -99,7 +118,7 @@ class _Containers:
         properties = only_fields(body.get("properties", {}), {PERIOD, *APPENDS, "state"}, "properties")
         await self._properties(names)
         with _refusing():
-            policy = self._lab.immutability.put(
+            policy = self._policies.put(
                 names["container"],
                 days=_days(properties),
                 appends=(_flag(properties, APPENDS[0]), _flag(properties, APPENDS[1])),
@@ -113,7 +132,7 @@ class _Containers:
         """Take an unlocked policy away; the answer's state is `Deleted`."""
         await self._properties(names)
         with _refusing():
-            etag = self._lab.immutability.delete(names["container"], if_match=_if_match(request))
+            etag = self._policies.delete(names["container"], if_match=_if_match(request))
         return self._policy(names, None, deleted=etag)
 
     async def lock_policy(self, request: web.Request, names: Names) -> web.Response:
@@ -121,7 +140,7 @@ class _Containers:
         await self._properties(names)
         at, by = self._lab.clock.now(), self._caller(request)
         with _refusing():
-            policy = self._lab.immutability.lock(names["container"], if_match=_if_match(request), at=at, by=by)
+            policy = self._policies.lock(names["container"], if_match=_if_match(request), at=at, by=by)
         return self._policy(names, policy)
 
     async def extend_policy(self, request: web.Request, names: Names) -> web.Response:
@@ -130,7 +149,7 @@ class _Containers:
         properties = only_fields(body.get("properties", {}), {PERIOD, *APPENDS, "state"}, "properties")
         await self._properties(names)
         with _refusing():
-            policy = self._lab.immutability.extend(
+            policy = self._policies.extend(
                 names["container"],
                 days=_days(properties),
                 if_match=_if_match(request),
@@ -141,7 +160,7 @@ class _Containers:
 
     async def _container(self, names: Names) -> dict[str, Any]:
         received = await self._properties(names)
-        policy = self._lab.immutability.policies.get(names["container"])
+        policy = self._policies.policies.get(names["container"])
         modified = parsedate_to_datetime(received["Last-Modified"])
         properties: dict[str, Any] = {
             "publicAccess": "None",
@@ -151,7 +170,7 @@ class _Containers:
             "hasImmutabilityPolicy": policy is not None,
             "hasLegalHold": False,
         }
-        since = self._lab.immutability.version_level.get(names["container"])
+        since = self._policies.version_level.get(names["container"])
         if since is not None:
             enabled_at = datetime.fromtimestamp(since, timezone.utc)
             properties[VERSION_LEVEL] = {"enabled": True, "timeStamp": f"{enabled_at:%Y-%m-%dT%H:%M:%SZ}"}

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
-from oci.release import definition as release
 from oci.signing import notary as notary_sign
+from runbook_lib.container_registry.reader import Manifest
 from runbook_lib.errors import build
 from runbook_lib.release.artifacts import check_artifact
-from runbook_lib.release.fetch import read_artifact
-from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, parse
-from runbook_lib.release.model import ReleaseManifest
+from runbook_lib.release.hop import ReleasePlace, not_asked, read_release
+from runbook_lib.release.manifest import MAX_MANIFEST_BYTES
+from runbook_lib.release.model import MANIFEST_REPOSITORY, ReleaseManifest
 
 # How much of a name from a folder's index an error shows.
 SHOWN = 40
@@ -22,16 +22,16 @@ SHOWN = 40
 class BuiltRelease:
     """A release in a build's folder.
 
-    `artifacts` are that of the release manifest, and those that it pins. `signatures` are over the release manifest's
-    artifact. `content` is the digest of the release manifest itself. `others` are the names, or digests, of other
-    entries in the folder's index.
+    place: where the release manifest's artifact lies in it. artifacts: the release manifest's, and those that it pins;
+    signatures: of the release manifest's artifact. others: names, or digests, of what else stands in the folder's
+    index.
     """
 
     folder: Path
+    place: ReleasePlace
     artifacts: tuple[Artifact, ...]
     signatures: tuple[Artifact, ...]
     manifest: ReleaseManifest
-    content: str
     others: tuple[str, ...]
 
     @property
@@ -40,20 +40,24 @@ class BuiltRelease:
         return self.artifacts[0]
 
 
-def read_release(folder: Path) -> BuiltRelease:
-    """Return the release in a build's folder. Everything is compared with its digest.
+def read_built_release(folder: Path) -> BuiltRelease:
+    """Return the release in a build's folder, everything checked against its digest.
 
     Nobody signs the folder's index. So an artifact that the release manifest does not pin is not part of the release,
     whatever its name is. Raises RunbookError VD-PUSH-001 (no complete release), VD-MANIFEST-* (customers would refuse
     it).
     """
     found = layout_reader.read(folder)
-    named = [artifact for artifact in found if artifact.tag and artifact.repository == release.MANIFEST_REPOSITORY]
+    named = [artifact for artifact in found if artifact.tag and artifact.repository == MANIFEST_REPOSITORY]
     if len(named) != 1:
         raise build.FOLDER_INCOMPLETE.error(f"it holds {len(named)} release manifests", target=str(folder))
     (signed,) = named
-    described = read_artifact(signed.manifest, digest=signed.digest, target=str(folder))
-    manifest = parse(layout_reader.blob_of(folder, described.content_digest, max_bytes=MAX_MANIFEST_BYTES))
+    place = ReleasePlace(
+        name=str(folder),
+        artifact=Manifest(signed.digest, signed.manifest),
+        content=lambda named: layout_reader.blob_of(folder, named.digest, max_bytes=MAX_MANIFEST_BYTES),
+    )
+    manifest = read_release(place, not_asked).manifest
     if signed.tag != manifest.version:
         detail = f"its index names the release manifest {signed.tag[:SHOWN]!a}, which is of version {manifest.version}"
         raise build.FOLDER_INCOMPLETE.error(detail, target=str(folder))
@@ -62,10 +66,10 @@ def read_release(folder: Path) -> BuiltRelease:
     others = [artifact for artifact in found if artifact not in (signed, *pinned, *signatures)]
     return BuiltRelease(
         folder=folder,
+        place=place,
         artifacts=(signed, *pinned),
         signatures=signatures,
         manifest=manifest,
-        content=described.content_digest,
         others=tuple(f"{each.repository}:{each.tag}" if each.tag else each.digest for each in others),
     )
 

@@ -9,13 +9,12 @@ from oci.layout.writer import canonical
 from oci.release.usable import check_usable
 from runbook_lib.basics import strict_json
 from runbook_lib.errors import RunbookError, build
-from runbook_lib.release.manifest import MEDIA_TYPE, REPOSITORY, SCHEMA_VERSION, parse
+from runbook_lib.release.manifest import MEDIA_TYPE, SCHEMA_VERSION, parse
 
 RUNBOOK_REPOSITORY = "vibedata/runbooks"
 PACKAGES_REPOSITORY = "vibedata/python-packages"
 SBOM_REPOSITORY = "vibedata/sbom"
 PROVENANCE_REPOSITORY = "vibedata/provenance"
-MANIFEST_REPOSITORY = REPOSITORY
 RUNBOOK_MEDIA_TYPE = "application/vnd.vibedata.runbook.v1+python"
 PACKAGES_MEDIA_TYPE = "application/vnd.vibedata.python-packages.v1"
 MANIFEST_MEDIA_TYPE = MEDIA_TYPE

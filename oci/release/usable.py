@@ -4,10 +4,11 @@ This uses the runbooks' own functions, so that there is only one set of rules. O
 after the signature that something cannot be probed or recorded.
 """
 
+from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import Claim, Found, check_resources
 from runbook_lib.component_registry.endpoints import CONTAINER_APPS, SITES
-from runbook_lib.component_registry.rows import component_row, policy_row, release_row
+from runbook_lib.component_registry.rows import component_row, release_row, retry_policy_row
 from runbook_lib.errors import RunbookError, release
 from runbook_lib.health.probes.choice import ASKED_KINDS
 from runbook_lib.release.model import Component, ReleaseManifest
@@ -54,7 +55,7 @@ def _check_rows(manifest: ReleaseManifest) -> None:
     nothing = Found(endpoint="", version="", drift="")
     claims = [Claim(component=component, pin=None, resource=None) for component in manifest.components]
     rows = [component_row(claim, nothing) for claim in claims]
-    component_registry.batches([*rows, policy_row(manifest), release_row(manifest, "0" * 64)])
+    component_registry.batches([*rows, retry_policy_row(manifest), release_row(manifest, digest_from_hex("0" * 64))])
 
 
 def _unusable(component: Component, what: str) -> RunbookError:

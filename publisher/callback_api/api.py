@@ -7,15 +7,15 @@ POST /v1/instances/{instance id}/ping | health | deployment
     503                                             try again later
 """
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from publisher.callback_api.gate import UNAVAILABLE, Answer, Log
 from publisher.callback_api.keys import PATH
-from publisher.callback_api.reports import InstanceReports, Report
+from publisher.callback_api.reports import InstanceReport, InstanceReports
 from publisher.callback_api.wsgi_asgi import KEY_ID, wsgi_answer
-from runbook_lib.callbacks.payloads import KINDS, UUID_FORM, PayloadRefusedError, parse
+from runbook_lib.basics.forms import UUID, fits
+from runbook_lib.callbacks.payloads import KINDS, PayloadRefusedError, parse
 from runbook_lib.request_signing.verifier import UnavailableError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class CallbackApi:
             )
         return wsgi_answer(Answer(200, {"accepted": True, "key_id": key_id}), start_response)
 
-    def _report(self, environ: "WSGIEnvironment", path: str, key_id: str) -> Report:
+    def _report(self, environ: "WSGIEnvironment", path: str, key_id: str) -> InstanceReport:
         """Return the report of a request. Raises _NotAcceptedError."""
         found = PATH.fullmatch(path.removeprefix(self._base_path))
         if found is None or found.group(2) not in KINDS:
@@ -74,8 +74,8 @@ class CallbackApi:
         if environ.get("CONTENT_TYPE") != "application/json":
             raise _NotAcceptedError(415, "a report's Content-Type is application/json")
         report_id = environ.get("HTTP_IDEMPOTENCY_KEY", "")
-        if not re.fullmatch(UUID_FORM.pattern, report_id):
-            raise _NotAcceptedError(400, f"Idempotency-Key takes {UUID_FORM.takes}")
+        if not fits(UUID, report_id):
+            raise _NotAcceptedError(400, f"Idempotency-Key takes {UUID[1]}")
         content = environ["wsgi.input"].read()
         try:
             payload = parse(kind, content)
@@ -83,4 +83,4 @@ class CallbackApi:
             raise _NotAcceptedError(422, str(error)) from None
         if payload.instance_id != instance_id:
             raise _NotAcceptedError(422, "the report is another instance's")
-        return Report(instance_id=instance_id, report_id=report_id, kind=kind, key_id=key_id, content=content)
+        return InstanceReport(instance_id=instance_id, report_id=report_id, kind=kind, key_id=key_id, content=content)

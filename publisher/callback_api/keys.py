@@ -12,14 +12,15 @@ from publisher.callback_api.outage import named_outage
 from publisher.custody.key_records import HmacKeys
 from publisher.custody.key_secrets import KeyCustody
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.forms import INSTANCE_ID
 from runbook_lib.request_signing.verifier import SignatureRefusedError, UnavailableError
 
 # How long a key's bytes are used, in seconds, and of how many keys they are kept. An instance has several keys.
 KEPT_SECONDS = 300.0
 KEPT_KEYS = 4096
 
-# Below the path of the API's address. No letter of it is ever encoded, so each path has only one spelling.
-PATH = re.compile(r"/v1/instances/([a-z0-9][a-z0-9-]{0,62})/([a-z]{1,16})")
+# Below the path of the API's address. No letter of it is ever encoded, so that a path has one spelling.
+PATH = re.compile(rf"/v1/instances/({INSTANCE_ID[0]})/([a-z]{{1,16}})")
 
 
 class CallbackKeys:

@@ -10,10 +10,11 @@ from datetime import datetime, timezone
 from threading import Lock
 from typing import Any
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
 from publisher.callback_api.outage import named_outage
+from publisher.tables import insert_if_absent
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
 
@@ -53,28 +54,13 @@ class CallbackNonces:
         If an answer was lost and the insertion is tried again, the claim shows whether the row is our own.
         """
         claim = self._new_claim()
-        row = {
-            "PartitionKey": key_id,
-            "RowKey": nonce,
-            "claim": claim,
-            "until": rfc3339(datetime.fromtimestamp(until, tz=timezone.utc)),
-        }
+        columns = {"claim": claim, "until": rfc3339(datetime.fromtimestamp(until, tz=timezone.utc))}
         with named_outage("the nonces"):
-            first = self._insert(row) or self._claimed(key_id, nonce, claim)
+            inserted = insert_if_absent(self._tables, TABLE, key_id, nonce, columns, repeatable=True)
+            first = inserted or self._claimed(key_id, nonce, claim)
         if self._due():
             self._sweep()
         return first
-
-    def _insert(self, row: Mapping[str, str]) -> bool:
-        try:
-            try:
-                self._table.create_entity(row, repeatable=True)
-            except ResourceNotFoundError:
-                self._tables.create_table_if_not_exists(TABLE)
-                self._table.create_entity(row, repeatable=True)
-        except ResourceExistsError:
-            return False
-        return True
 
     def _claimed(self, key_id: str, nonce: str, claim: str) -> bool:
         try:

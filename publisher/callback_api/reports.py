@@ -9,10 +9,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
 from publisher.callback_api.outage import named_outage
+from publisher.tables import insert_if_absent
 from runbook_lib.basics.clock import Clock, rfc3339
 
 TABLE = "InstanceReports"
@@ -20,8 +20,8 @@ COLUMN_CHARACTERS = 32_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A verified and parsed report. `content` is its JSON text, in ASCII or UTF-8."""
+class InstanceReport:
+    """A report that has been verified and read. content: its JSON text, in ASCII or UTF-8."""
 
     instance_id: str
     report_id: str
@@ -38,17 +38,15 @@ class InstanceReports:
         self._table = tables.get_table_client(TABLE)
         self._clock = clock
 
-    def keep(self, report: Report) -> Literal["kept", "known", "other"]:
-        """Keep a report if there is none with its id. Otherwise say whether that one is the same or another one.
+    def keep(self, report: InstanceReport) -> Literal["kept", "known", "other"]:
+        """Keep a report, unless one of its id is there: the same is `known`, and stays; so does an `other` one.
 
         Raises runbook_lib.request_signing.verifier.UnavailableError.
         """
         digest = hashlib.sha256(report.content).hexdigest()
         text = report.content.decode()
         parts = [text[start : start + COLUMN_CHARACTERS] for start in range(0, len(text), COLUMN_CHARACTERS)]
-        row = {
-            "PartitionKey": report.instance_id,
-            "RowKey": report.report_id,
+        columns = {
             "kind": report.kind,
             "keyId": report.key_id,
             "receivedAt": rfc3339(self._clock.now()),
@@ -56,13 +54,7 @@ class InstanceReports:
             **{f"content{number}": part for number, part in enumerate(parts)},
         }
         with named_outage("the reports"):
-            try:
-                try:
-                    self._table.create_entity(row, repeatable=True)
-                except ResourceNotFoundError:
-                    self._tables.create_table_if_not_exists(TABLE)
-                    self._table.create_entity(row, repeatable=True)
-            except ResourceExistsError:
-                kept = self._table.get_entity(report.instance_id, report.report_id, select=["kind", "digest"])
-                return "known" if (kept.get("kind"), kept.get("digest")) == (report.kind, digest) else "other"
-        return "kept"
+            if insert_if_absent(self._tables, TABLE, report.instance_id, report.report_id, columns, repeatable=True):
+                return "kept"
+            kept = self._table.get_entity(report.instance_id, report.report_id, select=["kind", "digest"])
+        return "known" if (kept.get("kind"), kept.get("digest")) == (report.kind, digest) else "other"

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from publisher.session import URL, setting
+from publisher.session import setting
 from runbook_lib.azure.clients import new_secret_client, new_table_service
 from runbook_lib.azure.identity import credential
-from runbook_lib.azure.names import GUID
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.forms import GUID, URL
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.network.http_session import new_session
 from runbook_lib.network.retry import NetworkRetryPolicy

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent, partition_of
 from runbook_lib.basics.clock import from_rfc3339
+from runbook_lib.rotation.states import Standing
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
 TABLE = "HmacKeys"
 
-KeyState = Literal["pending", "current", "previous", "retired", "revoked"]
+KeyState = Literal[Standing, "revoked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,14 @@ again, and if another one came into use, another rotation follows.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
-from publisher.rotation.plan import RETIRE
-from publisher.rotation.record import CUSTOMER_STATES, CustomerState, Rotation, RotationRecords
+from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError, publisher
 from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.rotation.parameters import delivery_of
+from runbook_lib.rotation.states import STATES, Phase, State
 
 # Runs a runbook at the customer's and returns its result, the JSON object of its last line
 # (docs/design.md#running-a-runbook).
@@ -30,8 +30,8 @@ OVER = rotation_errors.ROTATION_OVER.code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrappingKey:
-    """The customer's wrapping key. `jwk` is the public part of its version `version`, as JSON."""
+class WrappingPublicKey:
+    """The customer's wrapping key. jwk: its public part as JSON; version: which of its versions that is."""
 
     jwk: str
     version: str
@@ -56,10 +56,10 @@ class CustomerPhases:
         self._run_runbook = run_runbook
         self._records = records
         self._clock = clock
-        self._wrapping_key: WrappingKey | None = None
+        self._wrapping_key: WrappingPublicKey | None = None
 
-    def run(self, rotation: Rotation, phase: str, **parameters: Any) -> Rotation:
-        """Run a phase, record the customer's state from its report, and return the record.
+    def run(self, rotation: Rotation, phase: Phase, **parameters: Any) -> Rotation:
+        """Run a phase, record how far the customer's side is by its report, and return the record.
 
         Raises PhaseError if the phase fails in all tries, and RunbookError VD-ROTATION-034 if another rotation has
         replaced this one meanwhile.
@@ -69,8 +69,8 @@ class CustomerPhases:
             given |= {"rotation_id": rotation.rotation_id, "delivery": rotation.delivery}
         elif phase != "prepare":  # prepare is about the wrapping key, before anything is sent
             given["rotation_id"] = rotation.rotation_id
-        if phase == RETIRE:
-            # The publisher decides when to retire: it knows which credentials are still accepted.
+        if phase == "retire":
+            # When it may be retired is decided here, where it is known what is still accepted.
             given["overlap_seconds"] = 0
         if rotation.expires:
             given["expires"] = rotation.expires
@@ -79,16 +79,18 @@ class CustomerPhases:
         except PhaseError as error:
             self._take_back(rotation, error.customer_code)
             raise
-        key = WrappingKey(jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version")))
+        key = WrappingPublicKey(
+            jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version"))
+        )
         self._wrapping_key = key if key.jwk and key.version else self._wrapping_key
         state = _text(report.get("state"))
-        if state not in CUSTOMER_STATES:
+        if state not in STATES:
             raise publisher.PHASE_FAILED.error(f"phase {phase} reports no state", target=self._runbook)
-        return self._record(rotation, cast(CustomerState, state))
+        return self._record(rotation, state)
 
-    def _record(self, rotation: Rotation, state: CustomerState) -> Rotation:
-        """Record the customer's state in the present row, and only forward: another run may have gone further, or ended
-        the rotation."""
+    def _record(self, rotation: Rotation, state: State) -> Rotation:
+        """Record how far the customer's side is, on the row as it is now and only forward: while the job ran, another
+        run may have come further, or ended the rotation."""
         for _ in range(TRIES):
             now = self._records.newest(rotation.instance_id)
             if now is None or now.rotation_id != rotation.rotation_id:
@@ -131,8 +133,8 @@ class CustomerPhases:
             return sent
         raise publisher.OVERTAKEN.error("somebody else delivers the credential", target=rotation.rotation_id)
 
-    def wrapping_key(self, rotation: Rotation) -> WrappingKey:
-        """Return the customer's wrapping key. A phase of this run has reported it, or else `prepare` runs now."""
+    def wrapping_key(self, rotation: Rotation) -> WrappingPublicKey:
+        """Return the customer's wrapping key, as a phase of this run has reported it, or `prepare` does now."""
         if self._wrapping_key is None:
             self.run(rotation, "prepare")
         if self._wrapping_key is None:

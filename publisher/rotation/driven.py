@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
-from publisher.rotation.plan import Phase, Request, begins
+from publisher.rotation.plan import RotationRequest, begins
 from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import publisher
+from runbook_lib.rotation.states import REACHED, Phase
 
 # Returns this number of unpredictable bytes.
 Random = Callable[[int], bytes]
@@ -22,7 +23,7 @@ class DrivenRotation:
     """One run's rotation of one instance. Raises azure.core's errors if the records cannot be reached."""
 
     def __init__(
-        self, *, records: RotationRecords, instance_id: str, request: Request, clock: Clock, random: Random
+        self, *, records: RotationRecords, instance_id: str, request: RotationRequest, clock: Clock, random: Random
     ) -> None:
         self._records = records
         self._instance_id = instance_id
@@ -46,7 +47,10 @@ class DrivenRotation:
         return self._records.newest(self._instance_id)
 
     def take_up(self, newest: Rotation | None) -> None:
-        """Drive the open rotation, unless the request begins another one. Raises the same as plan.begins."""
+        """Drive the rotation that is open, unless another is to be begun.
+
+        Raises what publisher.rotation.plan.begins does.
+        """
         if newest is not None and not self._id and not begins(self._request, newest, self._id):
             self._id = newest.rotation_id
 
@@ -102,4 +106,4 @@ class DrivenRotation:
         newest = self.newest()
         if newest is None:
             return None
-        return phase.reached if newest.reached(phase.reached) else newest.customer
+        return REACHED[phase] if newest.reached(REACHED[phase]) else newest.customer

@@ -18,26 +18,23 @@ until the new key has arrived. An open rotation is given up, because its key may
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from publisher.custody.key_records import KeyRecord, KeyState
-from publisher.rotation import plan as rotation_plan
 from publisher.rotation.plan import (
-    RETIRE,
     Effect,
-    Phase,
-    Request,
+    RotationFacts,
+    RotationRequest,
+    Rules,
     Step,
-    begins,
-    customers,
-    facts_after,
     number_of,
-    phase_changes,
+    phase_change,
     phase_kinds,
+    phases_left,
+    step,
 )
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
-from runbook_lib.change import ActionKind, Change, Plan
+from runbook_lib.change import ActionKind, Change
 from runbook_lib.errors import publisher
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, SECRET
@@ -60,10 +57,9 @@ REVOKE: ActionKind[KeyChange] = ActionKind("revoke", stage=1)
 KEEP: ActionKind[str] = ActionKind("keep", stage=2)
 BEGIN: ActionKind[Rotation] = ActionKind("begin", stage=3)
 ACCEPT: ActionKind[KeyChange] = ActionKind("accept", stage=4)
-PHASE_KINDS = phase_kinds(stage=5)
+PHASES = phase_kinds(prepare=5, retire=11)
 PROMOTE: ActionKind[KeyChange] = ActionKind("promote", stage=9)
 SUCCEED: ActionKind[KeyChange] = ActionKind("succeed", stage=10)
-RETIRE_FORMER: ActionKind[Phase] = ActionKind(RETIRE, stage=11)
 LIMIT: ActionKind[KeyChange] = ActionKind("limit", stage=12)
 RETIRE_KEY: ActionKind[KeyChange] = ActionKind("retire", stage=13)
 DISABLE: ActionKind[str] = ActionKind("disable", stage=13)
@@ -71,106 +67,58 @@ END: ActionKind[Rotation] = ActionKind("end", stage=14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """The publisher's record of one instance.
+class Facts(RotationFacts):
+    """What the publisher's record says of one instance.
 
-    `newest` is its last rotation, and `keys` are all its keys. `with_secret` are the ids of revoked keys whose secret
-    is still enabled. `new` is the rotation that this run would begin. `driven` is the id of the rotation that it
-    drives, "" for none yet. For `grace_seconds` see GRACE_SECONDS.
+    keys: all its keys. with_secret: ids of the revoked ones whose secret is still enabled. grace_seconds: see
+    GRACE_SECONDS.
     """
 
-    now: datetime
-    newest: Rotation | None
     keys: tuple[KeyRecord, ...]
     with_secret: frozenset[str]
-    new: Rotation
-    driven: str = ""
     grace_seconds: float = GRACE_SECONDS
 
 
-def next_step(request: Request, facts: Facts) -> Step:
-    """Return the next step.
-
-    Raises RunbookError VD-ROTATION-032 (the rotation's key was revoked or retired meanwhile), -034 (another rotation
-    has replaced the one that this run drives).
-    """
-    if begins(request, facts.newest, facts.driven):
-        return Step(plan=Plan(tuple(_opening(request, facts))))
-    rotation = facts.newest
-    if rotation is None or (facts.driven and rotation.rotation_id != facts.driven):
-        raise publisher.OVERTAKEN.error("" if rotation is None else number_of(rotation), target=facts.driven)
-    if not rotation.open:
-        return Step()
-    changes = _delivery(rotation, facts)
-    return Step(plan=Plan(tuple(changes))) if changes else _retirement(request, rotation, facts)
-
-
-def preview(request: Request, facts: Facts) -> Plan:
-    """Return all changes of a run until the rotation is over, without the waits."""
-    return rotation_plan.preview(
-        facts,
-        next_step=lambda then: next_step(request, then),
-        after=after,
-        wait=lambda then, until: replace(then, now=until),
+def key_added(rotation: Rotation, now: datetime) -> KeyRecord:
+    """Return the record of a rotation's key once it is accepted."""
+    return KeyRecord(
+        instance_id=rotation.instance_id,
+        key_id=rotation.credential_id,
+        state="pending",
+        rotation_id=rotation.rotation_id,
+        created_at=rfc3339(now),
     )
 
 
-def after(change: Change, facts: Facts) -> Facts:
-    """Return the facts after a change."""
-    return facts_after(change, facts, _EFFECTS)
-
-
-def key_after(change: KeyChange, facts: Facts) -> KeyRecord:
-    """Return a key's record after a change.
+def key_changed(known: KeyRecord, change: KeyChange, now: datetime) -> KeyRecord:
+    """Return what a change makes of a key's record.
 
     Raises RunbookError VD-ROTATION-034 if the key was retired or revoked meanwhile: it never comes back.
     """
-    key_id, now = change.key_id, rfc3339(facts.now)
-    known = next((key for key in facts.keys if key.key_id == key_id), None)
-    rotation = facts.newest
-    if known is None:
-        assert rotation is not None and rotation.credential_id == key_id  # noqa: S101 - only `accept` adds a key
-        return KeyRecord(
-            instance_id=rotation.instance_id,
-            key_id=key_id,
-            state="pending",
-            rotation_id=rotation.rotation_id,
-            created_at=now,
-        )
     if known.state in ("retired", "revoked") and change.state not in ("retired", "revoked"):
-        raise publisher.OVERTAKEN.error(f"it is {known.state}", target=key_id)
+        raise publisher.OVERTAKEN.error(f"it is {known.state}", target=known.key_id)
     if change.accept_until:
         return replace(known, accept_until=change.accept_until)
     if change.state == "current":
-        return replace(known, state="current", promoted_at=now)
+        return replace(known, state="current", promoted_at=rfc3339(now))
     return replace(known, state=change.state)
 
 
-def _key_changed(facts: Facts, change: KeyChange) -> Facts:
-    keys = {key.key_id: key for key in facts.keys}
-    return replace(facts, keys=tuple({**keys, change.key_id: key_after(change, facts)}.values()))
-
-
-def _reached(facts: Facts, phase: Phase) -> Facts:
+def _accepted(facts: Facts, _change: KeyChange) -> Facts:
     rotation = facts.newest
-    return facts if rotation is None else replace(facts, newest=replace(rotation, customer=phase.reached))
+    return facts if rotation is None else replace(facts, keys=(*facts.keys, key_added(rotation, facts.now)))
 
 
-_EFFECTS: tuple[Effect[Facts, Any], ...] = (
-    *(Effect(kind, _key_changed) for kind in (REVOKE, ACCEPT, PROMOTE, SUCCEED, LIMIT, RETIRE_KEY)),
-    Effect(KEEP, lambda facts, _: facts),
-    Effect(BEGIN, lambda facts, new: replace(facts, newest=new, driven=new.rotation_id)),
-    *(Effect(kind, _reached) for kind in (*PHASE_KINDS.values(), RETIRE_FORMER)),
-    Effect(DISABLE, lambda facts, key_id: replace(facts, with_secret=facts.with_secret - {key_id})),
-    Effect(END, lambda facts, over: replace(facts, newest=replace(over, ended_at=rfc3339(facts.now)))),
-)
+def _changed(facts: Facts, change: KeyChange) -> Facts:
+    return replace(
+        facts,
+        keys=tuple(key_changed(key, change, facts.now) if key.key_id == change.key_id else key for key in facts.keys),
+    )
 
 
-def _opening(request: Request, facts: Facts) -> list[Change]:
-    new, changes = facts.new, _revocations(facts.keys) if request.emergency else []
-    changes.append(KEEP.change(new.credential_id, f"secret of key {new.credential_id}", None, "kept"))
-    changes.append(BEGIN.change(new, number_of(new), None, "open"))
-    return changes
+def _opening(request: RotationRequest, facts: Facts) -> list[Change]:
+    key_id, changes = facts.new.credential_id, _revocations(facts.keys) if request.emergency else []
+    return [*changes, KEEP.change(key_id, f"secret of key {key_id}", None, "kept")]
 
 
 def _revocations(keys: Sequence[KeyRecord]) -> list[Change]:
@@ -184,7 +132,7 @@ def _key_change(kind: ActionKind[KeyChange], change: KeyChange, before: str | No
 
 
 def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
-    """Return the changes until both sides use the new key."""
+    """Until both sides use the new key. Raises RunbookError VD-ROTATION-032: it was revoked or retired under way."""
     key_id = rotation.credential_id
     others = [key for key in facts.keys if key.key_id != key_id]
     key = next((key for key in facts.keys if key.key_id == key_id), None)
@@ -193,7 +141,7 @@ def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
         changes.append(_key_change(ACCEPT, KeyChange(key_id, "pending"), None))
     elif key.state in ("retired", "revoked"):
         raise publisher.KEY_LOST.error(f"it is {key.state}", target=key_id)
-    changes += phase_changes(rotation, SECRET, PHASE_KINDS)
+    changes += phases_left(PHASES, rotation, SECRET)
     if key is None or key.state != "current":
         changes.append(_key_change(PROMOTE, KeyChange(key_id, "current"), "pending"))
     # The pending key of an abandoned rotation may have come into use after all.
@@ -202,14 +150,13 @@ def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
     return changes
 
 
-def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
-    """Return the step after both sides use the new key."""
+def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> Step:
+    """Once both sides use the new key."""
     previous = [key for key in facts.keys if key.state == "previous"]
     if previous and facts.now < (due := _due(request, rotation, facts)):
         return Step(wait_until=due)
     if not rotation.reached("retired"):
-        retirement = Phase(RETIRE, "retired")
-        return _step(RETIRE_FORMER.change(retirement, customers(SECRET), rotation.customer, retirement.reached))
+        return step(phase_change(PHASES, "retire", rotation, SECRET))
     until = rfc3339(facts.now + timedelta(seconds=facts.grace_seconds))
     limits = [
         _key_change(LIMIT, KeyChange(key.key_id, "previous", accept_until=until), str(key))
@@ -217,7 +164,7 @@ def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
         if not key.accept_until
     ]
     if limits:
-        return _step(*limits)
+        return step(*limits)
     last = max((from_rfc3339(key.accept_until) for key in previous), default=facts.now)
     if facts.now < last:
         return Step(wait_until=last, brief=True)
@@ -225,14 +172,25 @@ def _retirement(request: Request, rotation: Rotation, facts: Facts) -> Step:
     changes += [
         DISABLE.change(key_id, f"secret of key {key_id}", "enabled", "disabled") for key_id in sorted(facts.with_secret)
     ]
-    return _step(*changes, END.change(rotation, number_of(rotation), "open", "over"))
+    return step(*changes, END.change(rotation, number_of(rotation), "open", "over"))
 
 
-def _due(request: Request, rotation: Rotation, facts: Facts) -> datetime:
-    """Return the end of the overlap. It begins when both sides use the new key."""
+def _due(request: RotationRequest, rotation: Rotation, facts: Facts) -> datetime:
+    """Return the end of the overlap, which begins when both sides use the new key."""
     key = next(key for key in facts.keys if key.key_id == rotation.credential_id)
     return from_rfc3339(key.promoted_at) + timedelta(seconds=request.overlap_seconds)
 
 
-def _step(*changes: Change) -> Step:
-    return Step(plan=Plan(changes))
+RULES: Rules[Facts] = Rules(
+    begin=BEGIN,
+    phases=PHASES,
+    end=END,
+    opening=_opening,
+    delivery=_delivery,
+    retirement=_retirement,
+    effects=(
+        Effect(ACCEPT, _accepted),
+        *(Effect(kind, _changed) for kind in (REVOKE, PROMOTE, SUCCEED, LIMIT, RETIRE_KEY)),
+        Effect(DISABLE, lambda facts, key_id: replace(facts, with_secret=facts.with_secret - {key_id})),
+    ),
+)

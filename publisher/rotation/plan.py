@@ -1,33 +1,36 @@
-"""The common parts of a key's and a token's rotation at the publisher's. Pure."""
+"""What the publisher does next in a rotation, whatever the credential is. All pure.
 
-from collections.abc import Callable, Iterable, Mapping
+Each kind of credential brings its Rules: what is done before a rotation is begun, until both sides use the new
+credential, and until the former one is gone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from publisher.rotation.record import CustomerState, Rotation
+from publisher.rotation.record import Rotation
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.change import ActionKind, Change, Plan
 from runbook_lib.errors import publisher
+from runbook_lib.rotation.states import REACHED, Phase, State
 
-# The customer's phases in their order, each with the state after it.
-PHASES: tuple[tuple[str, CustomerState], ...] = (
-    ("prepare", "prepared"),
-    ("stage", "pending"),
-    ("test", "tested"),
-    ("promote", "promoted"),
-)
-RETIRE = "retire"
-
-F = TypeVar("F")
+F = TypeVar("F", bound="RotationFacts")
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A phase at the customer's, and the state of the rotation after it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationFacts:
+    """What is found of one instance's credential, of whatever kind.
 
-    name: str
-    reached: CustomerState
+    newest: its last rotation. new: the rotation that would be begun. driven: the id of the one that this run drives, ""
+    for none yet.
+    """
+
+    now: datetime
+    newest: Rotation | None
+    new: Rotation
+    driven: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class Effect(Generic[F, S]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """The operator's request.
+class RotationRequest:
+    """What the operator asks for.
 
     Attributes:
         emergency: The credential in use is believed stolen.
@@ -66,8 +69,44 @@ class Step:
     brief: bool = False
 
 
-def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
-    """Return whether the run must begin a new rotation. `driven` is the id of the rotation that it drives already.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules(Generic[F]):
+    """What is peculiar to the rotation of one kind of credential. All functions are pure.
+
+    begin, phases, end: the kinds of what every rotation does; of the phases by name. opening: the changes before a
+    rotation is begun. delivery: the changes until both sides use the new credential. retirement: what is to be done
+    from then on. effects: what changes of these and of its own kinds do to the facts that this credential alone has.
+    """
+
+    begin: ActionKind[Rotation]
+    phases: Mapping[Phase, ActionKind[Phase]]
+    end: ActionKind[Rotation]
+    opening: Callable[[RotationRequest, F], Sequence[Change]]
+    delivery: Callable[[Rotation, F], Sequence[Change]]
+    retirement: Callable[[RotationRequest, Rotation, F], Step]
+    effects: Sequence[Effect[F, Any]]
+
+
+def next_step(rules: Rules[F], request: RotationRequest, facts: F) -> Step:
+    """Return what is to be done now.
+
+    Raises RunbookError VD-ROTATION-034 (another rotation has taken the place of the one that this run drives), and what
+    `begins` and the rules do.
+    """
+    if begins(request, facts.newest, facts.driven):
+        begin = rules.begin.change(facts.new, number_of(facts.new), None, "open")
+        return step(*rules.opening(request, facts), begin)
+    rotation = facts.newest
+    if rotation is None or (facts.driven and rotation.rotation_id != facts.driven):
+        raise publisher.OVERTAKEN.error("" if rotation is None else number_of(rotation), target=facts.driven)
+    if not rotation.open:
+        return Step()
+    changes = rules.delivery(rotation, facts)
+    return step(*changes) if changes else rules.retirement(request, rotation, facts)
+
+
+def begins(request: RotationRequest, newest: Rotation | None, driven: str) -> bool:
+    """Return whether a new rotation is to be begun. driven: the id of the rotation that this run drives already.
 
     Raises RunbookError VD-ROTATION-036 if the rotation to give up is not open, and was not given up for the open one.
     """
@@ -83,54 +122,67 @@ def begins(request: Request, newest: Rotation | None, driven: str) -> bool:
     return request.emergency and not open_one.emergency
 
 
-def preview(
-    facts: F,
-    *,
-    next_step: Callable[[F], Step],
-    after: Callable[[Change, F], F],
-    wait: Callable[[F, datetime], F],
-) -> Plan:
-    """Return all changes of a run from `facts` until the rotation is over. Each change has a stage of its own.
+def preview(rules: Rules[F], request: RotationRequest, facts: F) -> Plan:
+    """Return all that a run would do until the rotation is over, each change a stage of its own.
 
-    `next_step` returns the step for facts, `after` the facts after a change, and `wait` the facts at a later time.
+    What it would wait for is left out.
     """
     changes: list[Change] = []
     while True:
-        step = next_step(facts)
-        if step.wait_until is not None:
-            facts = wait(facts, step.wait_until)
-        elif not step.plan.changes:
+        then = next_step(rules, request, facts)
+        if then.wait_until is not None:
+            facts = replace(facts, now=then.wait_until)
+        elif not then.plan.changes:
             return Plan(tuple(replace(change, stage=index) for index, change in enumerate(changes, start=1)))
-        for change in step.plan.changes:
+        for change in then.plan.changes:
             changes.append(change)
-            facts = after(change, facts)
+            facts = after(rules, change, facts)
 
 
-def facts_after(change: Change, facts: F, effects: Iterable[Effect[F, Any]]) -> F:
-    """Return the facts after a change. `effects` has one effect for each kind of change."""
-    return next(effect.then(facts, change.subject) for effect in effects if effect.kind.is_of(change))
+def after(rules: Rules[F], change: Change, facts: F) -> F:
+    """Return what will be found once a change is made."""
+    if rules.begin.is_of(change):
+        facts = replace(facts, newest=change.subject, driven=change.subject.rotation_id)
+    elif rules.end.is_of(change):
+        facts = replace(facts, newest=replace(change.subject, ended_at=rfc3339(facts.now)))
+    elif any(kind.is_of(change) for kind in rules.phases.values()) and facts.newest is not None:
+        facts = replace(facts, newest=replace(facts.newest, customer=REACHED[change.subject]))
+    for effect in rules.effects:
+        if effect.kind.is_of(change):
+            facts = effect.then(facts, change.subject)
+    return facts
 
 
-def phase_kinds(*, stage: int) -> Mapping[str, ActionKind[Phase]]:
-    """Return the kinds of the phases before `retire`, by name, in their order. `stage` is that of the first."""
-    return {phase: ActionKind(phase, stage + offset) for offset, (phase, _) in enumerate(PHASES)}
+def phase_kinds(*, prepare: int, retire: int) -> Mapping[Phase, ActionKind[Phase]]:
+    """Return the kinds of the phases, by name.
+
+    Parameters: prepare, the stage of that phase, after which the others follow one by one; retire, the stage of this
+    one, which stands apart.
+    """
+    kinds: dict[Phase, ActionKind[Phase]] = {
+        phase: ActionKind(phase, prepare + offset) for offset, phase in enumerate(REACHED)
+    }
+    return {**kinds, "retire": ActionKind("retire", retire)}
 
 
-def phase_changes(rotation: Rotation, secret: str, kinds: Mapping[str, ActionKind[Phase]]) -> list[Change]:
-    """Return the remaining phases before `retire`. `secret` is its name at the customer's; `kinds` are the phases'."""
-    changes = []
-    for phase, reached in PHASES:
-        # The wrapping key is not needed after the credential has arrived.
-        if not rotation.reached("pending" if phase == "prepare" else reached):
-            changes.append(kinds[phase].change(Phase(phase, reached), customers(secret), rotation.customer, reached))
-    return changes
+def phase_change(kinds: Mapping[Phase, ActionKind[Phase]], phase: Phase, rotation: Rotation, secret: str) -> Change:
+    """Return the change that a phase makes. secret: its name at the customer's."""
+    return kinds[phase].change(phase, f"customer's {secret}", rotation.customer, REACHED[phase])
 
 
-def customers(secret: str) -> str:
-    """Return the target of a change in the customer's vault."""
-    return f"customer's {secret}"
+def phases_left(kinds: Mapping[Phase, ActionKind[Phase]], rotation: Rotation, secret: str) -> list[Change]:
+    """Return what is left of the phases before `retire`. secret: its name at the customer's."""
+    # The wrapping key is of no use once the credential has arrived.
+    useless: dict[Phase, State] = {**REACHED, "prepare": "pending"}
+    wanted = (phase for phase in REACHED if phase != "retire" and not rotation.reached(useless[phase]))
+    return [phase_change(kinds, phase, rotation, secret) for phase in wanted]
 
 
 def number_of(rotation: Rotation) -> str:
     """Return the target of a change to the record of a rotation."""
     return f"rotation {rotation.number} ({rotation.rotation_id})"
+
+
+def step(*changes: Change) -> Step:
+    """Return the step that makes these changes."""
+    return Step(plan=Plan(changes))

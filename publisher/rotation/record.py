@@ -8,17 +8,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any
 
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
 from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.errors import publisher
+from runbook_lib.rotation.states import STATES, State
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-CustomerState = Literal["none", "prepared", "pending", "tested", "promoted", "retired"]
-CUSTOMER_STATES: tuple[str, ...] = get_args(CustomerState)
 # The newest row has the smallest key, so that one request finds it.
 _LAST_NUMBER = 99_999_999
 _NUMBER = re.compile(r"[0-9]{8}")
@@ -67,7 +66,7 @@ class Rotation:
     slot: str = ""
     emergency: bool = False
     supersedes: tuple[str, ...] = ()
-    customer: CustomerState = "none"
+    customer: State = "none"
     started_at: str = ""
     promoted_at: str = ""
     ended_at: str = ""
@@ -83,9 +82,9 @@ class Rotation:
         """Whether the rotation is not over yet."""
         return not self.ended_at
 
-    def reached(self, state: str) -> bool:
-        """Whether the customer's side is at `state` or beyond."""
-        return CUSTOMER_STATES.index(self.customer) >= CUSTOMER_STATES.index(state)
+    def reached(self, state: State) -> bool:
+        """Whether the customer's side is at `state` or further on."""
+        return STATES.index(self.customer) >= STATES.index(state)
 
 
 class RotationRecords:
@@ -172,7 +171,7 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
         slot=str(entity["slot"]),
         emergency=entity.get("emergency") is True,
         supersedes=tuple(str(entity["supersedes"]).split()),
-        customer=cast(CustomerState, customer if customer in CUSTOMER_STATES else "none"),
+        customer=customer if customer in STATES else "none",
         started_at=str(entity["startedAt"]),
         promoted_at=str(entity["promotedAt"]),
         ended_at=str(entity["endedAt"]),

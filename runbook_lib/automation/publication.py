@@ -30,6 +30,7 @@ from runbook_lib.automation.account import (
 )
 from runbook_lib.automation.package_import import PackageImports, package_state
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import automation, release
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
@@ -205,8 +206,8 @@ def plan(facts: Facts) -> Plan:
     for blob in wanted.blobs:
         target, seen = _target(blob), facts.kept.get(blob_name(blob))
         if seen is None:
-            changes.append(KEEP.change(blob, target, None, f"sha256:{blob.sha256}"))
-        elif seen == f"sha256:{blob.sha256}":
+            changes.append(KEEP.change(blob, target, None, blob.digest))
+        elif seen == blob.digest:
             unchanged.append(NoChange(target, f"is {seen}"))
         else:
             # Files are written once. The suite does not replace this one, and must not use it.
@@ -221,7 +222,7 @@ def plan(facts: Facts) -> Plan:
             script,
             f"runbook {script.name}",
             runbook_state(facts.runbooks[script.name]),
-            state_of(script.blob.sha256, wanted.environment),
+            published_state(script.blob.sha256, wanted.environment),
         )
     return Plan(changes=tuple(changes), unchanged=tuple(unchanged))
 
@@ -236,7 +237,7 @@ def notices(facts: Facts) -> list[str]:
         for script in wanted.scripts
         if (held := facts.runbooks[script.name]) is not None
         and held.in_edit
-        and runbook_state(held) == state_of(script.blob.sha256, wanted.environment)
+        and runbook_state(held) == published_state(script.blob.sha256, wanted.environment)
     ]
     return [
         *(f"runbook {name} has a draft that nobody published; it is left alone" for name in drafts),
@@ -254,15 +255,15 @@ def notices(facts: Facts) -> list[str]:
 
 
 def runbook_state(held: HeldRunbook | None) -> str | None:
-    """Return a runbook's state in the form of `state_of`, None if it was never published."""
+    """Return what a runbook is, comparable with `published_state`; None where it was never published."""
     if held is None or held.sha256 is None:
         return None
-    return state_of(held.sha256, held.environment)
+    return published_state(held.sha256, held.environment)
 
 
-def state_of(sha256: str, environment: str | None) -> str:
+def published_state(sha256: str, environment: str | None) -> str:
     """Return the state of a runbook that is published with this text (SHA-256, hex) in this runtime environment."""
-    return f"sha256:{sha256} in {environment}"
+    return f"{digest_from_hex(sha256)} in {environment}"
 
 
 def _refuse_foreign(facts: Facts) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from runbook_lib.azure.places import arm_place, blob_place, key_place, log_place, secret_place, table_place
 from runbook_lib.azure.settings import Settings
@@ -41,6 +41,16 @@ MAX_BLOB_RANGE_BYTES = 4 * 1024 * 1024
 C = TypeVar("C")
 
 
+class _once(Generic[C]):  # noqa: N801 - a decorator
+    """A property of AzureClients that is made at first use, once."""
+
+    def __init__(self, make: "Callable[[AzureClients], C]") -> None:
+        self._make = make
+
+    def __get__(self, clients: "AzureClients", _owner: object = None) -> C:
+        return clients.shared(self._make.__name__, lambda: self._make(clients))
+
+
 class AzureClients:
     """The clients of one run. They share one connection pool and one network retry policy. Many threads may use them.
 
@@ -59,120 +69,84 @@ class AzureClients:
         self._made: dict[str, object] = {}
         self.credential = credential
 
-    @property
+    @_once
     def session(self) -> "requests.Session":
         """The connection pool, also for requests that no SDK makes."""
-        return self._once("session", _session)
+        return _session()
 
-    @property
+    @_once
     def blob_service(self) -> "BlobServiceClient":
         """Blob storage of the managed application."""
+        from azure.storage.blob import BlobServiceClient
 
-        def make() -> "BlobServiceClient":
-            from azure.storage.blob import BlobServiceClient
+        return BlobServiceClient(
+            self._settings.blob_endpoint,
+            self.credential,
+            max_single_get_size=MAX_BLOB_RANGE_BYTES,
+            max_chunk_get_size=MAX_BLOB_RANGE_BYTES,
+            max_single_put_size=MAX_BLOB_RANGE_BYTES,
+            max_block_size=MAX_BLOB_RANGE_BYTES,
+            **self._options(blob_place(self._settings)),
+        )
 
-            return BlobServiceClient(
-                self._settings.blob_endpoint,
-                self.credential,
-                max_single_get_size=MAX_BLOB_RANGE_BYTES,
-                max_chunk_get_size=MAX_BLOB_RANGE_BYTES,
-                max_single_put_size=MAX_BLOB_RANGE_BYTES,
-                max_block_size=MAX_BLOB_RANGE_BYTES,
-                **self._options(blob_place(self._settings)),
-            )
-
-        return self._once("blob_service", make)
-
-    @property
+    @_once
     def table_service(self) -> "TableServiceClient":
         """Table storage of the managed application."""
+        return new_table_service(
+            self._settings.table_endpoint,
+            self.credential,
+            session=self.session,
+            retry_policy_source=self._retry_policy_source,
+            clock=self._clock,
+            place=table_place(self._settings),
+        )
 
-        def make() -> "TableServiceClient":
-            return new_table_service(
-                self._settings.table_endpoint,
-                self.credential,
-                session=self.session,
-                retry_policy_source=self._retry_policy_source,
-                clock=self._clock,
-                place=table_place(self._settings),
-            )
-
-        return self._once("table_service", make)
-
-    @property
+    @_once
     def resources(self) -> "ResourceManagementClient":
         """ARM: any resource by its id."""
+        from azure.mgmt.resource.resources import ResourceManagementClient
 
-        def make() -> "ResourceManagementClient":
-            from azure.mgmt.resource.resources import ResourceManagementClient
+        return ResourceManagementClient(self.credential, self._settings.subscription_id, **self._arm_options())
 
-            return ResourceManagementClient(self.credential, self._settings.subscription_id, **self._arm_options())
-
-        return self._once("resources", make)
-
-    @property
+    @_once
     def container_registry_management(self) -> "ContainerRegistryManagementClient":
         """ARM: the customer's container registry, and importImage."""
+        from azure.mgmt.containerregistry import ContainerRegistryManagementClient
 
-        def make() -> "ContainerRegistryManagementClient":
-            from azure.mgmt.containerregistry import ContainerRegistryManagementClient
+        return ContainerRegistryManagementClient(self.credential, self._settings.subscription_id, **self._arm_options())
 
-            return ContainerRegistryManagementClient(
-                self.credential, self._settings.subscription_id, **self._arm_options()
-            )
-
-        return self._once("container_registry_management", make)
-
-    @property
+    @_once
     def automation(self) -> "AutomationClient":
         """ARM: the Automation account."""
+        from azure.mgmt.automation import AutomationClient
 
-        def make() -> "AutomationClient":
-            from azure.mgmt.automation import AutomationClient
+        return AutomationClient(self.credential, self._settings.subscription_id, **self._arm_options())
 
-            return AutomationClient(self.credential, self._settings.subscription_id, **self._arm_options())
-
-        return self._once("automation", make)
-
-    @property
+    @_once
     def monitor(self) -> "MonitorManagementClient":
         """ARM: alert rules and action groups."""
+        from azure.mgmt.monitor import MonitorManagementClient
 
-        def make() -> "MonitorManagementClient":
-            from azure.mgmt.monitor import MonitorManagementClient
+        return MonitorManagementClient(self.credential, self._settings.subscription_id, **self._arm_options())
 
-            return MonitorManagementClient(self.credential, self._settings.subscription_id, **self._arm_options())
-
-        return self._once("monitor", make)
-
-    @property
+    @_once
     def secrets(self) -> "SecretClient":
         """Secrets of the customer's Key Vault. The challenge's resource is checked against the vault's host."""
+        return new_secret_client(
+            self._settings.key_vault_endpoint,
+            self.credential,
+            session=self.session,
+            retry_policy_source=self._retry_policy_source,
+            clock=self._clock,
+            place=secret_place(self._settings),
+        )
 
-        def make() -> "SecretClient":
-            return new_secret_client(
-                self._settings.key_vault_endpoint,
-                self.credential,
-                session=self.session,
-                retry_policy_source=self._retry_policy_source,
-                clock=self._clock,
-                place=secret_place(self._settings),
-            )
-
-        return self._once("secrets", make)
-
-    @property
+    @_once
     def keys(self) -> "KeyClient":
         """Keys of the customer's Key Vault."""
+        from azure.keyvault.keys import KeyClient
 
-        def make() -> "KeyClient":
-            from azure.keyvault.keys import KeyClient
-
-            return KeyClient(
-                self._settings.key_vault_endpoint, self.credential, **self._options(key_place(self._settings))
-            )
-
-        return self._once("keys", make)
+        return KeyClient(self._settings.key_vault_endpoint, self.credential, **self._options(key_place(self._settings)))
 
     def cryptography(self, name: str, version: str) -> "CryptographyClient":
         """Operations with a version of a key in the customer's Key Vault. The key never leaves the vault."""
@@ -183,26 +157,19 @@ class AzureClients:
             key_id = f"{self._settings.key_vault_endpoint}/keys/{name}/{version}"
             return CryptographyClient(key_id, self.credential, **self._options(key_place(self._settings)))
 
-        return self._once(f"cryptography {name}/{version}", make)
+        return self.shared(f"cryptography {name}/{version}", make)
 
-    @property
+    @_once
     def logs_ingestion(self) -> "LogsIngestionClient":
         """Log ingestion through the data collection rule."""
+        from azure.monitor.ingestion import LogsIngestionClient
 
-        def make() -> "LogsIngestionClient":
-            from azure.monitor.ingestion import LogsIngestionClient
-
-            return LogsIngestionClient(
-                self._settings.logs_endpoint, self.credential, **self._options(log_place(self._settings))
-            )
-
-        return self._once("logs_ingestion", make)
+        return LogsIngestionClient(
+            self._settings.logs_endpoint, self.credential, **self._options(log_place(self._settings))
+        )
 
     def shared(self, name: str, make: Callable[[], C]) -> C:
-        """Return an object that a run shares like its clients. `make` is called at its first use."""
-        return self._once(f"shared {name}", make)
-
-    def _once(self, name: str, make: Callable[[], C]) -> C:
+        """Return what a run has one of, made at first use."""
         with self._lock:
             if name not in self._made:
                 self._made[name] = make()

@@ -9,6 +9,7 @@ from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import ErrorEntry, azure
 from runbook_lib.network.http_session import new_session, silence_libraries
 from runbook_lib.network.retry import NetworkRetryPolicy
+from runbook_lib.network.trouble import object_id_in
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
@@ -54,6 +55,11 @@ def credential_of(client_id: str, environ: Mapping[str, str], *, clock: Clock = 
         # The search for a developer's login starts programs, and a sandbox does not support that.
         raise azure.NO_MANAGED_IDENTITY.error("IDENTITY_ENDPOINT and IDENTITY_HEADER are not both set")
     return _NamingCredential(_developer_login(), azure.NO_LOGIN)
+
+
+def object_id(credential: "TokenCredential", scope: str) -> str:
+    """Return the object id of whose credential it is, "" if the token has none. Raises RunbookError VD-IDENTITY-*."""
+    return object_id_in(credential.get_token(scope).token)
 
 
 def _managed_identity(client_id: str, clock: Clock) -> Any:

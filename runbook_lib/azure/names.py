@@ -3,12 +3,9 @@
 Source: learn azure-resource-manager/management/resource-name-rules, and the patterns in the REST specifications.
 """
 
-import re
 import unicodedata
-from collections.abc import Callable
 
-# The form of a value: a pattern for the whole value, or a function that checks it; and the same in words.
-Form = tuple[str | Callable[[str], bool], str]
+from runbook_lib.basics.forms import Form
 
 MAX_GROUP_LENGTH = 90
 # The characters of .NET's \w, with letters and digits of any script: ARM checks with it (Azure/azure-cli#799,
@@ -24,13 +21,6 @@ def is_resource_group(name: str) -> bool:
     return signs and 1 <= length <= MAX_GROUP_LENGTH and not name.endswith(".")
 
 
-def fits(form: Form, value: str) -> bool:
-    """Return whether a value has a form."""
-    rule = form[0]
-    return rule(value) if callable(rule) else re.fullmatch(rule, value) is not None
-
-
-GUID: Form = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
 RESOURCE_GROUP: Form = (
     is_resource_group,
     f"1 to {MAX_GROUP_LENGTH} letters, digits, dashes, underscores, dots and parentheses, no dot last",

@@ -12,13 +12,11 @@ from dataclasses import dataclass, fields
 from runbook_lib.azure.names import (
     AUTOMATION_ACCOUNT,
     CONTAINER_REGISTRY,
-    GUID,
     RESOURCE_GROUP,
     STORAGE_ACCOUNT,
-    Form,
-    fits,
 )
 from runbook_lib.basics import addresses, strict_json
+from runbook_lib.basics.forms import GUID, HOST, INSTANCE_ID, URL, Form, fits
 from runbook_lib.errors import azure, trust
 
 ENVIRONMENT_PREFIX = "VIBEDATA_"
@@ -26,9 +24,6 @@ AUTOMATION_VARIABLE = "vibedata-settings"
 MAX_VALUE_LENGTH = 512
 # The deployment says whom to trust. Anybody who may start a job chooses its parameters, but must not choose that.
 WITH_THE_DEPLOYMENT = ("trust_roots", "trusted_identity")
-
-_URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
-_HOST = (r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?", "a host name, with a port if need be")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,30 +61,30 @@ _FORMS: dict[str, Form] = {
     "prefix": (r"[a-z][a-z0-9]{1,14}", "2 to 15 small letters and digits"),
     "subscription_id": GUID,
     "resource_group": RESOURCE_GROUP,
-    "arm_endpoint": _URL,
+    "arm_endpoint": URL,
     "automation_account": AUTOMATION_ACCOUNT,
     "storage_account": STORAGE_ACCOUNT,
-    "blob_endpoint": _URL,
-    "table_endpoint": _URL,
-    "key_vault_endpoint": _URL,
-    "customer_registry": _HOST,
+    "blob_endpoint": URL,
+    "table_endpoint": URL,
+    "key_vault_endpoint": URL,
+    "customer_registry": HOST,
     "customer_registry_name": CONTAINER_REGISTRY,
-    "publisher_registry": _HOST,
-    "logs_endpoint": _URL,
+    "publisher_registry": HOST,
+    "logs_endpoint": URL,
     "dcr_id": (r"dcr-[0-9a-f]{32}", "a data collection rule's immutable id, dcr-..."),
     # Needed only in Automation: identity.credential checks that.
     "uami_client_id": (f"({GUID[0]})?", GUID[1]),
-    "publisher_api": _URL,
-    "instance_id": (r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes"),
-    # Two while the publisher changes its root. If none is pinned, nothing is trusted:
+    "publisher_api": URL,
+    "instance_id": INSTANCE_ID,
+    # Two while the publisher changes to another. Where none is pinned, nothing is trusted:
     # runbook_lib.release.trust_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
 }
 
-# A run sends its requests, with the tokens of its managed identity, to these addresses. So the person who starts a job
-# must not choose them. An address that the convention makes from a name is always in Azure's own domains.
-ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (_URL, _HOST))
+# Where a run's requests go, and with them the tokens of its managed identity: no more the choice of who starts a job.
+# What the convention makes of a name stays in Azure's own domains.
+ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (URL, HOST))
 
 # Which instance it is, and as whom it acts. The person who starts a job must not choose for whom it reports. By
 # convention the instance's id is the subscription's.
@@ -222,7 +217,7 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
         raise azure.MALFORMED_SETTING.error(f"takes {takes}; from {source}", target=name)
     if name in ADDRESSES:
         try:
-            addresses.read(value if _FORMS[name] == _URL else f"https://{value}")
+            addresses.read(value if _FORMS[name] == URL else f"https://{value}")
         except addresses.NotAnAddressError as error:
             raise azure.MALFORMED_SETTING.error(f"takes {takes}, and {error}; from {source}", target=name) from error
-    return value.rstrip("/") if _FORMS[name] == _URL else value
+    return value.rstrip("/") if _FORMS[name] == URL else value

@@ -7,18 +7,18 @@ later runs try it after all others. Two runs at once may send the same report tw
 report is sent only after the publisher has accepted those before it.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from runbook_lib.basics.clock import rfc3339
+from runbook_lib.basics.forms import UUID as UUID_FORM
+from runbook_lib.basics.forms import fits
 from runbook_lib.callbacks.client import CallbackClient, CallbackReport, callback_client
 from runbook_lib.callbacks.outcome import event_of, kept_nowhere, named
 from runbook_lib.callbacks.payloads import (
     MAX_DURATION_MS,
-    UUID_FORM,
     DeploymentProgress,
     Payload,
     PayloadRefusedError,
@@ -28,18 +28,15 @@ from runbook_lib.errors import ErrorEntry, RunbookError
 from runbook_lib.errors import callbacks as callbacks_errors
 from runbook_lib.request_signing.signer import SigningKey
 from runbook_lib.run.result import RunResult
-from runbook_lib.spool.container import Spooled, Strangers
+from runbook_lib.spool.container import BLOBS_PER_RUN, SECONDS_PER_RUN, Spooled, Strangers
 from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 
 if TYPE_CHECKING:
     from runbook_lib.context import Context
 
-# How many waiting reports one run sends, and the time after which it begins no further one. The next run does the rest.
-REPORTS_PER_RUN = 100
-SECONDS_PER_RUN = 60.0
-# After so many reports that are refused because of their content, the run stops. They are set aside, so the next run
-# begins with others.
+# After so many that are refused for what they hold, the run asks no further. They are set aside: the next run meets
+# others first.
 REFUSALS_PER_RUN = 5
 
 # Errors of the report itself, not of the way to the publisher.
@@ -85,7 +82,7 @@ def payloads_of(
     `facts` is empty if the run failed before it had facts. `deployment_id` is the run's correlation id: the run is a
     step of a deployment if that is a UUID. Any other text does not leave the tenant. `at` is the present, RFC 3339.
     """
-    if re.fullmatch(UUID_FORM.pattern, deployment_id):
+    if fits(UUID_FORM, deployment_id):
         yield DeploymentProgress(
             instance_id=instance_id,
             at=at,
@@ -148,7 +145,7 @@ class _Delivery:
         """Send the waiting reports until one does not get through. Return those that are left."""
         left: list[Spooled] = []
         for each in waiting:
-            if self._begun >= REPORTS_PER_RUN or self._context.clock.monotonic() - self._started > SECONDS_PER_RUN:
+            if self._begun >= BLOBS_PER_RUN or self._context.clock.monotonic() - self._started > SECONDS_PER_RUN:
                 self._stopped = True
             self._begun += 1
             if self._stopped or not self._deliver_one(each):

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from runbook_lib.basics import strict_json
-from runbook_lib.release.model import ComponentType
+from runbook_lib.basics.forms import INSTANCE_ID, NAME, UUID
+from runbook_lib.release.model import ComponentType, HealthState
 
-# This file repeats these words, so that reports change only if this file changes. Tests compare them with
-# runbook_lib.health.rules, runbook_lib.run.result and runbook_lib.release.manifest.
-HealthState = Literal["unknown", "healthy", "degraded", "unhealthy"]
+# Written here and not taken from where they are made: what leaves changes only where this file does. Tests hold them
+# against runbook_lib.health.rules, runbook_lib.run.result and runbook_lib.release.manifest.
 StepStatus = Literal["succeeded", "unchanged", "failed"]
 MAX_COMPONENTS = 1000
 # MAX_COMPONENTS components of the largest size need less.
@@ -62,13 +62,10 @@ class Items:
     most: int
 
 
-Form: TypeAlias = Text | Choice | Whole | Items
+FieldForm: TypeAlias = Text | Choice | Whole | Items
 
-_INSTANCE_ID = Text(r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes")
 _TIME = Text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "RFC 3339 in UTC, with microseconds")
-UUID_FORM = Text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters")
 _RELEASE = Text(r"((0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2})?", "three numbers such as 2026.11.0; empty: unknown")
-_NAME = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "1 to 63 letters, digits, dots, dashes and underscores")
 COMPONENT_VERSION = Text(
     r"([A-Za-z0-9][A-Za-z0-9._+-]{0,63})?", "up to 64 letters, digits, dots, dashes, pluses; empty: unknown"
 )
@@ -76,8 +73,8 @@ _STEP = Text(r"[a-z][a-z0-9_]{0,62}", "1 to 63 small letters, digits and undersc
 _ERROR_CODE = Text(r"(VD-[A-Z]{1,16}-[0-9]{3})?", "a code such as VD-NET-001; empty: none")
 
 
-def _told(form: Form, tells: str) -> Mapping[str, object]:
-    """Return a field's metadata: its form and its meaning."""
+def _told(form: FieldForm, tells: str) -> Mapping[str, object]:
+    """Return a field's metadata: its form, and what it tells."""
     return {"form": form, "tells": tells}
 
 
@@ -85,7 +82,7 @@ def _told(form: Form, tells: str) -> Mapping[str, object]:
 class ComponentHealth:
     """One component of the release, and how it is."""
 
-    name: str = field(metadata=_told(_NAME, "the component's name in the publisher's release manifest"))
+    name: str = field(metadata=_told(Text(*NAME), "the component's name in the publisher's release manifest"))
     type: str = field(metadata=_told(Choice(get_args(ComponentType)), "its type in the release manifest"))
     version: str = field(metadata=_told(COMPONENT_VERSION, "its version in the release manifest"))
     health: str = field(metadata=_told(Choice(get_args(HealthState)), "its health state"))
@@ -96,7 +93,7 @@ class Payload:
     """The fields of every report. Raises PayloadRefusedError if a field does not have its form."""
 
     kind: ClassVar[str] = ""
-    instance_id: str = field(metadata=_told(_INSTANCE_ID, "which instance: setting `instance_id`"))
+    instance_id: str = field(metadata=_told(Text(*INSTANCE_ID), "which instance: setting `instance_id`"))
     at: str = field(metadata=_told(_TIME, "when it was so, by the instance's clock"))
 
     def __post_init__(self) -> None:
@@ -131,7 +128,7 @@ class DeploymentProgress(Payload):
     """How a step of a deployment has ended."""
 
     kind: ClassVar[str] = "deployment"
-    correlation_id: str = field(metadata=_told(UUID_FORM, "which deployment: the id that its steps share"))
+    correlation_id: str = field(metadata=_told(Text(*UUID), "which deployment: the id that its steps share"))
     release_version: str = field(metadata=_told(_RELEASE, "the release that the step works at"))
     step: str = field(metadata=_told(_STEP, "the step: a runbook's name"))
     status: str = field(metadata=_told(Choice(get_args(StepStatus)), "how it ended"))
@@ -143,7 +140,7 @@ class DeploymentProgress(Payload):
 KINDS: Mapping[str, type[Payload]] = {kind.kind: kind for kind in (Ping, HealthSummary, DeploymentProgress)}
 
 
-def form_of(payload: type[Payload | ComponentHealth]) -> dict[str, Form]:
+def form_of(payload: type[Payload | ComponentHealth]) -> dict[str, FieldForm]:
     """Return the form of each field, by its name."""
     return {each.name: each.metadata["form"] for each in fields(payload)}
 
@@ -185,7 +182,7 @@ def _fields(kind: type[Payload | ComponentHealth], document: object, where: str)
     return {name: _read(forms[name], value, f"{where}.{name}") for name, value in document.items()}
 
 
-def _read(form: Form, value: object, where: str) -> object:
+def _read(form: FieldForm, value: object, where: str) -> object:
     if not isinstance(form, Items) or not isinstance(value, list):
         return value
     return tuple(form.kind(**_fields(form.kind, item, f"{where}[{index}]")) for index, item in enumerate(value))
@@ -197,8 +194,8 @@ def _document(value: Payload | ComponentHealth, where: str) -> dict[str, Any]:
     return {name: _written(form, getattr(value, name), f"{where}.{name}") for name, form in forms.items()}
 
 
-def _written(form: Form, value: object, where: str) -> object:
-    """Return a value for JSON. Its type must match exactly: a subclass of str or int may write itself as anything."""
+def _written(form: FieldForm, value: object, where: str) -> object:
+    """Types are compared exactly: a subclass of str or int may write itself as anything."""
     if isinstance(form, Items):
         if type(value) is tuple and len(value) <= form.most and all(type(item) is form.kind for item in value):
             return [_document(item, f"{where}[{index}]") for index, item in enumerate(value)]
@@ -212,7 +209,7 @@ def _written(form: Form, value: object, where: str) -> object:
     raise PayloadRefusedError(f"{where} takes {takes(form)}")
 
 
-def takes(form: Form) -> str:
+def takes(form: FieldForm) -> str:
     """Return a form in words."""
     if isinstance(form, Text):
         return form.takes

@@ -8,7 +8,6 @@ new reports are refused: no waiting report is dropped for a newer one.
 A report that was refused because of its content stays in its blob, whose metadata says so. It comes after all others.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 
@@ -24,7 +23,8 @@ CONTAINER = "callbacks-spool"
 MAX_WAITING_REPORTS = 1000
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 
-_NAME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-([a-z]{1,16})-([0-9a-f-]{36})-([0-9a-f]{64})\.json")
+# When it was made, of what kind and id it is.
+_STEM = r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-(?P<kind>[a-z]{1,16})-(?P<id>[0-9a-f-]{36})"
 
 
 class CallbackSpool:
@@ -35,7 +35,7 @@ class CallbackSpool:
 
     def __init__(self, *, clients: AzureClients, keys: SpoolKeys, instance_id: str) -> None:
         self._instance_id = instance_id
-        self._spool = Spool(clients=clients, keys=keys, container=CONTAINER, form=_NAME, max_bytes=MAX_PAYLOAD_BYTES)
+        self._spool = Spool(clients=clients, keys=keys, container=CONTAINER, stems=_STEM, max_bytes=MAX_PAYLOAD_BYTES)
 
     def waiting(self) -> tuple[list[Spooled], Strangers]:
         """Return the waiting reports and the strangers' blobs. It needs one request if nothing waits.
@@ -56,18 +56,18 @@ class CallbackSpool:
         another instance's.
         """
         target = f"{CONTAINER}/{blob.name}"
-        found = _NAME.fullmatch(blob.name)
+        found = re.match(_STEM, blob.name)
         try:
             content = self._spool.read(blob)
             if content is None or found is None:
                 return None
-            payload = parse(found[1], content)
+            payload = parse(found["kind"], content)
         except (NotAuthenticError, PayloadRefusedError) as error:
             raise callbacks.NO_REPORT.error(str(error), target=target) from error
         if payload.instance_id != self._instance_id:
             what = f"it is of {payload.instance_id}, and this is {self._instance_id}"
             raise callbacks.REPORT_OF_OTHER_INSTANCE.error(what, target=target)
-        return CallbackReport(report_id=found[2], payload=payload)
+        return CallbackReport(report_id=found["id"], payload=payload)
 
     def put(self, report: CallbackReport, waiting: Sequence[Spooled]) -> Spooled:
         """Keep a report and return its blob. `waiting` are those that wait. Raises VD-CALLBACK-027 (no room)."""
@@ -75,7 +75,7 @@ class CallbackSpool:
         size = sum(each.size for each in waiting) + len(content)
         if len(waiting) >= MAX_WAITING_REPORTS or size > MAX_WAITING_BYTES:
             raise callbacks.SPOOL_FULL.error(f"{len(waiting)} reports wait", target=CONTAINER)
-        return self._spool.put(_name_of(report, content), content)
+        return self._spool.put(_stem_of(report), content)
 
     def remove(self, blob: Spooled) -> None:
         """Remove a report that the publisher has accepted."""
@@ -86,6 +86,6 @@ class CallbackSpool:
         self._spool.set_aside(blob, at)
 
 
-def _name_of(report: CallbackReport, content: bytes) -> str:
+def _stem_of(report: CallbackReport) -> str:
     moment = report.payload.at.replace("-", "").replace(":", "")
-    return f"{moment}-{report.payload.kind}-{report.report_id}-{hashlib.sha256(content).hexdigest()}.json"
+    return f"{moment}-{report.payload.kind}-{report.report_id}"

@@ -21,20 +21,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runbook_lib.basics.digest import digest_from_hex
+from runbook_lib.basics.digest import DIGEST, digest_from_hex
 from runbook_lib.basics.strict_json import member
 from runbook_lib.component_registry.endpoints import CONTAINER_APPS, endpoint_of
 from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.schema import fit
 from runbook_lib.errors import component_registry
-from runbook_lib.release.model import Component, Health, Pin, ReleaseManifest, RunbookPin
+from runbook_lib.release.model import Component, HealthProbe, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOKS = "Microsoft.Automation/automationAccounts/runbooks"
 
 # Repository, tag and digest of an OCI distribution 1.1 reference, without the host. A host has a dot or a colon. The
 # search ends at the first of these: otherwise a reference of many dots would take time in the square of its length.
 _IMAGE = re.compile(
-    r"((?P<host>[^/.:]*[.:][^/]*|localhost)/)?(?P<repository>[^:@]+)(:(?P<tag>[^:@/]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+    r"((?P<host>[^/.:]*[.:][^/]*|localhost)/)?(?P<repository>[^:@]+)(:(?P<tag>[^:@/]+))?" rf"(@(?P<digest>{DIGEST}))?"
 )
 
 
@@ -119,7 +119,7 @@ def _runbook(pin: RunbookPin, version: str, automation_account: str) -> Componen
         resource_type=RUNBOOKS,
         resource_name=f"{automation_account}/{pin.name}",
         depends_on=(),
-        health=Health(),
+        health=HealthProbe(),
     )
 
 

@@ -1,14 +1,14 @@
 """The resources of the managed resource group, from ARM's listing. Each page is one request. No resource needs one."""
 
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from sys import intern
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from runbook_lib.azure.arm_listing import items_of
 from runbook_lib.azure.settings import Settings
-from runbook_lib.basics import addresses
 from runbook_lib.basics.strict_json import member
 from runbook_lib.component_registry.endpoints import CONTAINER_APPS, SITES
 from runbook_lib.component_registry.schema import fit
@@ -25,9 +25,6 @@ DETAILED_TYPES: Mapping[str, str] = {CONTAINER_APPS: "2025-01-01", SITES: "2024-
 AVAILABILITY = "Microsoft.ResourceHealth/availabilityStatuses"
 AVAILABILITY_API_VERSION = "2025-05-01"
 VERSION_TAG = "vibedata-version"
-# A group holds 800 resources of a type, and 980 types (learn resource-providers-without-resource-group-limits). A page
-# holds 1,000 resources. A listing with more pages goes in a circle.
-MAX_PAGES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +73,7 @@ class ManagedResources:
         """Return every resource once. A listing may show one twice if resources appear or vanish between two pages."""
         query = urlencode({"api-version": API_VERSION, "$expand": EXPANSIONS}, safe="$,")
         found = {}
-        for item in self._items(f"{self._group}/resources?{query}"):
+        for item in items_of(self._client, self._settings, f"{self._group}/resources?{query}"):
             resource = _resource(item)
             found[resource.key] = resource
         return list(found.values())
@@ -89,7 +86,7 @@ class ManagedResources:
         version = DETAILED_TYPES[resource_type.lower()]
         path = f"{self._group}/providers/{resource_type}?{urlencode({'api-version': version})}"
         kept = {}
-        for item in self._items(path):
+        for item in items_of(self._client, self._settings, path):
             name = _text(item, "name").lower()
             properties = item.get("properties")
             if name in names and isinstance(properties, Mapping):
@@ -103,7 +100,7 @@ class ManagedResources:
         """
         path = f"{self._group}/providers/{AVAILABILITY}?{urlencode({'api-version': AVAILABILITY_API_VERSION})}"
         found = {}
-        for item in self._items(path):
+        for item in items_of(self._client, self._settings, path):
             resource_id = _text(item, "id").lower().partition(f"/providers/{AVAILABILITY.lower()}")[0]
             state = _optional(member(item, "properties", "availabilityState"))
             found[resource_id] = Availability(state, _optional(member(item, "properties", "summary")))
@@ -112,52 +109,6 @@ class ManagedResources:
     @property
     def _group(self) -> str:
         return quote(self._settings.resource_group_id, safe="/()")
-
-    def _items(self, address: str) -> Iterator[Mapping[str, Any]]:
-        from azure.core.exceptions import DecodeError
-        from azure.core.rest import HttpRequest
-
-        for _ in range(MAX_PAGES):
-            try:
-                response = self._client.send_request(HttpRequest("GET", address))
-            except (DecodeError, RecursionError) as error:  # the client itself reads the JSON
-                raise azure.ARM_ANSWER_UNCLEAR.error("a page is no JSON") from error
-            if response.status_code == 404:
-                raise azure.NO_SUCH_RESOURCE_GROUP.error(target=self._settings.resource_group)
-            response.raise_for_status()
-            items, address = _page(response)
-            del response
-            yield from items
-            if not address:
-                return
-            address = self._at_arm(address)
-        raise azure.ARM_ANSWER_UNCLEAR.error(f"the listing has more than {MAX_PAGES} pages")
-
-    def _at_arm(self, link: str) -> str:
-        """Return the address of a next page. It must be at ARM, because the request carries ARM's token."""
-        arm = addresses.read(self._settings.arm_endpoint)
-        try:
-            there = addresses.follow(arm, link)
-        except addresses.NotAnAddressError as error:
-            raise azure.ARM_ANSWER_UNCLEAR.error(f"a page leads to no address: {error}") from error
-        if there.origin != arm.origin:
-            raise azure.ARM_ANSWER_UNCLEAR.error("a page leads elsewhere", target=there.origin)
-        return str(there)
-
-
-def _page(response: Any) -> tuple[list[Mapping[str, Any]], str]:
-    """Return a page's items and the address of the next, "" for none."""
-    try:
-        page = response.json()
-    except (ValueError, RecursionError) as error:
-        raise azure.ARM_ANSWER_UNCLEAR.error("a page is no JSON") from error
-    items = member(page, "value")
-    link = member(page, "nextLink")
-    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
-        raise azure.ARM_ANSWER_UNCLEAR.error("a page has no list of resources")
-    if link is not None and not isinstance(link, str):
-        raise azure.ARM_ANSWER_UNCLEAR.error("a page's link is no text")
-    return items, link or ""
 
 
 def _resource(item: Mapping[str, Any]) -> Resource:

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.basics.digest import digest_from_hex, hex_of
-from runbook_lib.component_registry.health_states import STATES, STREAK_LIMIT
+from runbook_lib.basics.digest import is_digest
+from runbook_lib.component_registry.health_states import HEALTH_STATES, STREAK_LIMIT
 from runbook_lib.component_registry.managed_resources import Resource
-from runbook_lib.component_registry.network_policy import PARTITION as POLICY
-from runbook_lib.component_registry.network_policy import ROW as NETWORK_RETRY_POLICIES
+from runbook_lib.component_registry.policies import NETWORK_RETRY_POLICIES, PARTITION, POLICIES
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
     CREDENTIALS,
     CURRENT,
-    POLICIES,
     REGISTERED,
     RELEASES,
     RESOURCES,
@@ -32,7 +30,7 @@ from runbook_lib.component_registry.schema import (
     fit,
     key_of,
 )
-from runbook_lib.release.model import InstalledRelease, ReleaseManifest
+from runbook_lib.release.model import ReleaseId, ReleaseManifest
 
 if TYPE_CHECKING:
     from runbook_lib.component_registry.claims import Claim, Found
@@ -44,7 +42,6 @@ MAX_INT32 = 2**31 - 1
 # The release manifest has the same limit (runbook_lib.release.manifest).
 MAX_COMPONENTS = 1000
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){2}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TEXTS = (
     "version",
     "resourceId",
@@ -130,17 +127,17 @@ def component_row(claim: "Claim", found: "Found") -> Row:
     )
 
 
-def policy_row(manifest: ReleaseManifest) -> Row:
-    """Return the row of the network retry policy. runbook_lib.component_registry.network_policy reads it."""
+def retry_policy_row(manifest: ReleaseManifest) -> Row:
+    """Return the row of the network retry policy, which runbook_lib.component_registry.policies reads."""
     policy = manifest.network_retry_policies
     columns: dict[str, Value] = {"max_retries": policy.max_retries, "delay_seconds": policy.delay_seconds}
-    return Row(table=POLICIES, partition=POLICY, name=NETWORK_RETRY_POLICIES, columns=columns)
+    return Row(table=POLICIES, partition=PARTITION, name=NETWORK_RETRY_POLICIES, columns=columns)
 
 
-def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
-    """Return the row of the installed release. `sha256` is its manifest's, hex."""
+def release_row(manifest: ReleaseManifest, digest: str) -> Row:
+    """Return the row of the installed release. digest: of its manifest."""
     columns: dict[str, Value] = {
-        "digest": digest_from_hex(sha256),
+        "digest": digest,
         "channel": manifest.channel,
         "createdAt": rfc3339(manifest.created_at),
         "expiresAt": rfc3339(manifest.expires_at),
@@ -149,17 +146,15 @@ def release_row(manifest: ReleaseManifest, sha256: str) -> Row:
     return Row(table=RELEASES, partition="release", name=manifest.version, columns=columns)
 
 
-def current_release(entities: Iterable[Entity]) -> InstalledRelease | None:
-    """Return the installed release from table Releases, None if the table names none or several.
+def current_release(entities: Iterable[Entity]) -> ReleaseId | None:
+    """Return the release that table Releases says is installed; None where it names none, or several.
 
     A row with a malformed version or digest does not count.
     """
     current = [
-        InstalledRelease(_text(each, "RowKey"), hex_of(_text(each, "digest")))
-        for each in entities
-        if each.get("state") == CURRENT
+        ReleaseId(_text(each, "RowKey"), _text(each, "digest")) for each in entities if each.get("state") == CURRENT
     ]
-    named = [each for each in current if _VERSION.fullmatch(each.version) and _SHA256.fullmatch(each.sha256)]
+    named = [each for each in current if _VERSION.fullmatch(each.version) and is_digest(each.digest)]
     return named[0] if len(named) == 1 else None
 
 
@@ -244,7 +239,7 @@ def ill_columns(entity: Entity) -> tuple[str, ...]:
     """Return the malformed columns of an entity of table Components, in alphabetical order."""
     ill = [name for name in _TEXTS if not isinstance(entity.get(name, ""), str)]
     ill += [name for name in _NUMBERS if name in entity and _whole(entity, name) != entity[name]]
-    ill += [name for name in _HEALTHS if (entity.get(name) or UNKNOWN) not in STATES]
+    ill += [name for name in _HEALTHS if (entity.get(name) or UNKNOWN) not in HEALTH_STATES]
     streak = entity.get("healthStreak", 0)
     ill += [] if type(streak) is int and abs(streak) <= STREAK_LIMIT else ["healthStreak"]
     ill += [] if _names(entity.get("dependsOn")) is not None else ["dependsOn"]

@@ -20,11 +20,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Final
 
+from runbook_lib.component_registry.policies import POLICIES
 from runbook_lib.errors import component_registry
 
 SCHEMA, COMPONENTS, RESOURCES = "Schema", "Components", "Resources"
-POLICIES, RELEASES, CREDENTIALS = "Policies", "Releases", "Credentials"
+RELEASES, CREDENTIALS = "Releases", "Credentials"
 TABLES = (SCHEMA, COMPONENTS, RESOURCES, POLICIES, RELEASES, CREDENTIALS)
 # The schema that this runbook knows. It goes up when an older runbook could misread or spoil newer rows.
 SCHEMA_VERSION = 1
@@ -62,7 +64,8 @@ REGISTERED, VANISHED = "registered", "vanished"
 # The partition of table Components for alert rules, schedule and log. No release names it, and only check_health writes
 # it.
 OBSERVABILITY = "observability"
-CURRENT, FORMER = "current", "former"
+CURRENT: Final = "current"
+FORMER = "former"
 
 # Table Storage's limits (docs/azure-facts.md#table-storage).
 MAX_BATCH_ROWS = 100
@@ -107,7 +110,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """An entity from a listing. `content` is `digest_of` its table's COLUMNS."""
+    """An entity as it was listed. content: `digest_of_columns` its table's COLUMNS."""
 
     etag: str
     state: str
@@ -171,7 +174,7 @@ def check_schema(entity: Entity) -> None:
         raise component_registry.SCHEMA_IS_NEWER.error(f"it is {seen}; this runbook knows {SCHEMA_VERSION}")
 
 
-def digest_of(columns: Entity, names: Sequence[str]) -> bytes:
+def digest_of_columns(columns: Entity, names: Sequence[str]) -> bytes:
     """Return a digest of the values of `names` in `columns`."""
     return hashlib.sha256(_json([columns.get(name) for name in names])).digest()[:_HASH_BYTES]
 
@@ -185,7 +188,7 @@ def changed(rows: Iterable[Row], recorded: Mapping[Key, Recorded]) -> Iterator[R
     """Yield the rows that differ from the recorded ones. `recorded` is from the same table."""
     for row in rows:
         known = recorded.get(row.key)
-        if known is None or known.content != digest_of(row.columns, COLUMNS[row.table]):
+        if known is None or known.content != digest_of_columns(row.columns, COLUMNS[row.table]):
             yield row
 
 

@@ -24,7 +24,7 @@ from runbook_lib.component_registry.schema import (
     Recorded,
     Row,
     check_schema,
-    digest_of,
+    digest_of_columns,
     is_key,
 )
 from runbook_lib.errors import component_registry
@@ -177,7 +177,7 @@ class ComponentTables:
 def recorded_as(entity: Entity, columns: Sequence[str] = ()) -> Recorded:
     """Return what `write` must know of a listed entity. `columns` are those that `Recorded.content` covers."""
     etag = str(entity.metadata["etag"])  # type: ignore[attr-defined]
-    return Recorded(etag=etag, state=str(entity.get("state", "")), content=digest_of(entity, columns))
+    return Recorded(etag=etag, state=str(entity.get("state", "")), content=digest_of_columns(entity, columns))
 
 
 def _operations(rows: Sequence[Row], seen: Mapping[Key, Recorded], now: datetime) -> Iterator[Any]:

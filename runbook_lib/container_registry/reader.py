@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from runbook_lib.basics import addresses
 from runbook_lib.basics.addresses import Address, NotAnAddressError
+from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.digest import digest_from_hex, digest_of, is_digest
-from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource, PublisherTokenSource
+from runbook_lib.container_registry.tokens import AccessTokens, EntraTokenSource, PublisherTokenSource, TokenSource
 from runbook_lib.container_registry.wire import (
     ABSENT,
     CUSTOMER,
@@ -270,14 +271,19 @@ def publisher_reader(context: "AzureSession", token: "PublisherToken") -> Contai
     """Return a reader of the publisher's container registry by its repository-scoped token."""
     wire = _wire(context, context.settings.publisher_registry, PUBLISHER)
     source = PublisherTokenSource(wire=wire, username=token.username, password=token.password, clock=context.clock)
-    return ContainerRegistryReader(wire=wire, tokens=AccessTokens(source=source, clock=context.clock))
+    return new_reader(wire, source, context.clock)
 
 
 def customer_reader(context: "AzureSession") -> ContainerRegistryReader:
     """Return a reader of the customer's container registry by the run's own identity."""
     wire = _wire(context, context.settings.customer_registry, CUSTOMER)
     source = EntraTokenSource(wire=wire, credential=context.clients.credential, clock=context.clock)
-    return ContainerRegistryReader(wire=wire, tokens=AccessTokens(source=source, clock=context.clock))
+    return new_reader(wire, source, context.clock)
+
+
+def new_reader(wire: ContainerRegistryWire, source: TokenSource, clock: Clock) -> ContainerRegistryReader:
+    """Return a reader over `wire`, by tokens from `source`."""
+    return ContainerRegistryReader(wire=wire, tokens=AccessTokens(source=source, clock=clock))
 
 
 def _wire(context: "AzureSession", login_server: str, side: Side) -> ContainerRegistryWire:

@@ -12,9 +12,10 @@ Partition OBSERVABILITY has rows with the same columns for alert rules, schedule
 
 from collections.abc import Mapping
 
-from runbook_lib.component_registry.health_states import STATES, State
+from runbook_lib.component_registry.health_states import HEALTH_STATES
 from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, REGISTERED, Entity, Row
 from runbook_lib.health.rules import Health, OwnHealth
+from runbook_lib.release.model import HealthState
 
 
 def target_of(entity: Entity) -> str:
@@ -22,7 +23,7 @@ def target_of(entity: Entity) -> str:
     return f"{entity['PartitionKey']}/{entity['RowKey']}"
 
 
-def state_of(entity: Entity) -> State:
+def recorded_health(entity: Entity) -> HealthState:
     """Return the recorded health."""
     return _state(entity.get("health")) or "unknown"
 
@@ -33,7 +34,7 @@ def own_health(entity: Entity) -> OwnHealth:
     Column healthProbed says whether a `degraded` component is so by itself (runbook_lib.health.rules, rule 2). A
     malformed value counts as unknown, and the next probes correct it.
     """
-    health, streak = state_of(entity), entity.get("healthStreak")
+    health, streak = recorded_health(entity), entity.get("healthStreak")
     state = (_state(entity.get("healthProbed")) or health) if health == "degraded" else health
     return OwnHealth(state, streak if type(streak) is int else 0)
 
@@ -70,5 +71,5 @@ def needs(components: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...
     }
 
 
-def _state(value: object) -> State | None:
-    return next((state for state in STATES if state == value), None)
+def _state(value: object) -> HealthState | None:
+    return next((state for state in HEALTH_STATES if state == value), None)

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.component_registry.schema import POLICIES, Row
+from runbook_lib.component_registry.policies import PARTITION, POLICIES, read_policy
+from runbook_lib.component_registry.schema import Row
 from runbook_lib.health.rules import HealthPolicy
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-PARTITION = "policy"
 ROW = "healthPolicies"
 # With one check an hour, a higher threshold would show an outage after days.
 MAX_IN_A_ROW = 100
@@ -24,19 +24,10 @@ def read_health_policy(tables: "TableServiceClient") -> tuple[HealthPolicy | Non
 
     The default holds if none is recorded, or if a recorded number is out of bounds.
     """
-    from azure.core.exceptions import ResourceNotFoundError
-
-    try:
-        entity = tables.get_table_client(POLICIES).get_entity(PARTITION, ROW)
-    except ResourceNotFoundError:
-        return None, ""
-    policy = _policy(entity)
-    if policy is None:
-        return HealthPolicy(), f"policy {ROW} in table {POLICIES} is out of bounds; the default is used"
-    return policy, ""
+    return read_policy(tables, ROW, _policy, HealthPolicy())
 
 
-def policy_row(policy: HealthPolicy) -> Row:
+def health_policy_row(policy: HealthPolicy) -> Row:
     """Return the row that records a policy."""
     return Row(table=POLICIES, partition=PARTITION, name=ROW, columns=asdict(policy))
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runbook_lib.basics.redaction import whole_words
-from runbook_lib.component_registry.health_states import STREAK_LIMIT, State
+from runbook_lib.component_registry.health_states import STREAK_LIMIT
+from runbook_lib.release.model import HealthState
 
 # What a probe saw. answers: all is well. fails: a failure that may pass. impaired: Azure says that it works, but not
 # fully, or that it is being changed. down: it certainly does not work. unprobed: nothing could be probed. not_reached:
@@ -48,7 +49,7 @@ class Observation:
 class OwnHealth:
     """The health of a component itself. `streak` counts successes in a row, or, below 0, failures in a row."""
 
-    state: State = "unknown"
+    state: HealthState = "unknown"
     streak: int = 0
     reason: str = ""
 
@@ -57,7 +58,7 @@ class OwnHealth:
 class Health:
     """A component's health. `state` and `reason` include its dependencies, and `own` does not."""
 
-    state: State
+    state: HealthState
     reason: str
     own: OwnHealth
 
@@ -67,8 +68,8 @@ class Transition:
     """A component's health has changed."""
 
     target: str
-    before: State
-    after: State
+    before: HealthState
+    after: HealthState
     reason: str
 
 
@@ -133,8 +134,8 @@ def _unhealthy_need(start: str, own: Mapping[str, OwnHealth], depends_on: Mappin
     return ""
 
 
-def transitions(before: Mapping[str, State], after: Mapping[str, Health]) -> tuple[Transition, ...]:
-    """Return the changes of health. The former health of a new target is unknown."""
+def transitions(before: Mapping[str, HealthState], after: Mapping[str, Health]) -> tuple[Transition, ...]:
+    """Return what has changed, by target. One that was not there before was unknown."""
     return tuple(
         Transition(target=target, before=before.get(target, "unknown"), after=now.state, reason=now.reason)
         for target, now in sorted(after.items())

@@ -14,6 +14,7 @@ from typing import Any
 
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.forms import GUID, fits
 from runbook_lib.errors import RunbookError, azure
 
 # The seconds in which the same line about the same host is shown once: up to 64 threads may meet the same outage.
@@ -21,8 +22,7 @@ SAME_LINE_SECONDS = 20.0
 # How many exceptions of libraries may be nested.
 _DEPTH = 12
 MAX_PATH_CHARACTERS = 200
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-# No role would help against these refusals: a deny assignment or a firewall caused them (docs/azure-facts.md#findings;
+# In these refusals no role would help: a deny assignment or a firewall stands in the way (docs/azure-facts.md#findings;
 # Azure Storage "Status and error codes": AuthorizationFailure; Key Vault: inner error ForbiddenByFirewall).
 _NO_ROLE_HELPS = re.compile(r"deny ?assignment|AuthorizationFailure\b|ByFirewall|firewall", re.IGNORECASE)
 _GROUP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)
@@ -170,15 +170,20 @@ def _assignment(place: Place, method: str, principal: str, named: RunbookError) 
 
 
 def _principal(request: object) -> str:
-    """Return the object id in the request's own bearer token (RFC 7519, not verified), "" if there is none."""
+    """Return the object id in the request's own bearer token, "" for none."""
     headers = getattr(request, "headers", None) or {}
     scheme, _, token = str(headers.get("Authorization") or "").partition(" ")
+    return object_id_in(token) if scheme.lower() == "bearer" else ""
+
+
+def object_id_in(token: str) -> str:
+    """Return the object id in an access token (RFC 7519, unverified: the token is ours), "" for none."""
     parts = token.split(".")
-    if scheme.lower() != "bearer" or len(parts) != 3:
+    if len(parts) != 3:
         return ""
     try:
         claims = json.loads(base64url.decode(parts[1]))
     except (ValueError, RecursionError):
         return ""
     principal = str(claims.get("oid", "")) if isinstance(claims, dict) else ""
-    return principal if _GUID.fullmatch(principal) else ""
+    return principal if fits(GUID, principal) else ""

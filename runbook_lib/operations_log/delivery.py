@@ -9,9 +9,7 @@ A run delivers only blobs that the suite wrote (runbook_lib.spool.container). If
 events go to the job's output.
 """
 
-import hashlib
 import json
-import re
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import replace
 from threading import Lock
@@ -25,7 +23,7 @@ from runbook_lib.errors import ErrorEntry, operations_log
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.run.output import JobOutput
-from runbook_lib.spool.container import NotAuthenticError, Spool, Spooled, Strangers
+from runbook_lib.spool.container import BLOBS_PER_RUN, SECONDS_PER_RUN, NotAuthenticError, Spool, Spooled, Strangers
 from runbook_lib.spool.keys import spool_keys
 
 STREAM = "Custom-VibeData_Operations_CL"
@@ -33,18 +31,14 @@ SPOOL_CONTAINER = "operations-spool"
 # One upload, and one blob. Azure takes 1 MB, and the SDK's own sizing ignores separators
 # (docs/azure-facts.md#log-analytics).
 CHUNK_BYTES = 900_000
-# How many blobs of former runs one run delivers, and the time after which it begins no further one. The next run does
-# the rest. A blob holds one flush of one run.
-SPOOLED_BLOBS_PER_RUN = 100
-SPOOLED_SECONDS_PER_RUN = 60.0
-# How many blobs that were set aside one run tries again, after all others. It takes those that waited longest.
+# Blobs that former runs set aside and that one run tries again, after all others: those that waited longest.
 SET_ASIDE_PER_RUN = 5
 # Azure's longest lease that ends by itself.
 SPOOL_LEASE_SECONDS = 60
 # Ingestion's statuses for bad content. A later attempt would not help.
 _CONTENT_REFUSED = (400, 413)
-# The run, the first event's number in it, and the content's SHA-256.
-_NAME = re.compile(r"[A-Za-z0-9-]{1,64}/[0-9]{8,12}-([0-9a-f]{64})\.json")
+# The run, and the first event's number in it. A blob holds one flush of one run.
+_STEM = r"[A-Za-z0-9-]{1,64}/[0-9]{8,12}"
 
 
 class _RefusedError(Exception):
@@ -85,7 +79,7 @@ class OperationsLog:
             clients=clients,
             keys=spool_keys(clients, redactor, clock),
             container=SPOOL_CONTAINER,
-            form=_NAME,
+            stems=_STEM,
             max_bytes=CHUNK_BYTES,
         )
         self._spool_visited = False
@@ -145,8 +139,7 @@ class OperationsLog:
                 return
         try:
             content = canonical_json(events)
-            name = f"{self._run.run_id}/{events[0]['Sequence']:08d}-{hashlib.sha256(content).hexdigest()}.json"
-            self._spooled.append(self._spool.put(name, content))
+            self._spooled.append(self._spool.put(f"{self._run.run_id}/{events[0]['Sequence']:08d}", content))
         except Exception as error:  # noqa: BLE001 - as above
             self._warn(operations_log.EVENTS_NOT_STORED, error)
             for event in events:
@@ -171,8 +164,8 @@ class OperationsLog:
         except Exception as error:  # noqa: BLE001 - as in _deliver
             self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, error)
         fresh = [blob for blob in waiting if not blob.refused_at]
-        for blob in (fresh + waiting[len(fresh) :][:SET_ASIDE_PER_RUN])[:SPOOLED_BLOBS_PER_RUN]:
-            if self._ingestion_failure or self._clock.monotonic() - started > SPOOLED_SECONDS_PER_RUN:
+        for blob in (fresh + waiting[len(fresh) :][:SET_ASIDE_PER_RUN])[:BLOBS_PER_RUN]:
+            if self._ingestion_failure or self._clock.monotonic() - started > SECONDS_PER_RUN:
                 return
             self._deliver_blob(blob)
 

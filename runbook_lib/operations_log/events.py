@@ -26,25 +26,26 @@ from typing import Any, Literal
 from runbook_lib.basics.clock import rfc3339
 
 TABLE = "VibeData_Operations_CL"
-COLUMNS = (
-    "TimeGenerated",
-    "EventId",
-    "CorrelationId",
-    "RunId",
-    "Sequence",
-    "PreviousEventId",
-    "Runbook",
-    "RunbookVersion",
-    "Step",
-    "Action",
-    "Target",
-    "Outcome",
-    "DurationMs",
-    "Attempts",
-    "ErrorCode",
-    "Message",
-    "Details",
-)
+# Each column, and its type in the stream of the data collection rule.
+COLUMNS: Mapping[str, str] = {
+    "TimeGenerated": "datetime",
+    "EventId": "string",
+    "CorrelationId": "string",
+    "RunId": "string",
+    "Sequence": "int",
+    "PreviousEventId": "string",
+    "Runbook": "string",
+    "RunbookVersion": "string",
+    "Step": "string",
+    "Action": "string",
+    "Target": "string",
+    "Outcome": "string",
+    "DurationMs": "long",
+    "Attempts": "int",
+    "ErrorCode": "string",
+    "Message": "string",
+    "Details": "dynamic",
+}
 _NOT_HASHED = ("EventId", "TimeGenerated")
 # The limit of a column, or of a text in Details, in UTF-8 bytes. DETAILS_LIMIT texts stay below Azure's 64 KB for
 # Details, and a whole event fits into one upload even if JSON escapes make it three times as long.

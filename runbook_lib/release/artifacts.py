@@ -34,6 +34,11 @@ class ArtifactBlob:
     sha256: str
     size: int | None
 
+    @property
+    def digest(self) -> str:
+        """Digest of its bytes."""
+        return digest_from_hex(self.sha256)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
@@ -136,7 +141,7 @@ class ContainerRegistryArtifacts:
 
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
         """Write a file's bytes, checked against its digest, to `file`. See ArtifactSource."""
-        digest = digest_from_hex(blob.sha256)
+        digest = blob.digest
         if digest == self._packages.digest:
             file.write(self._manifest(self._packages))
             return

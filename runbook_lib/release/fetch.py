@@ -1,89 +1,45 @@
-"""Fetch a release manifest from a container registry. It is an OCI artifact of one layer, the JSON.
+"""A release in a container registry: an OCI artifact of one layer, which is the release manifest's JSON.
 
-The signature is over the artifact's own manifest. It is fetched as a whole before anything parses it, so that a caller
-can verify it first.
-
-Source: docs/design.md#the-release-manifest.
+What is signed is the artifact's own manifest. It is fetched whole before anything of it is read, so that a caller can
+verify first.
 """
 
-import hashlib
-from dataclasses import dataclass, field
-
-from runbook_lib.basics import strict_json
-from runbook_lib.basics.digest import is_digest
-from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import release
-from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, MEDIA_TYPE, REPOSITORY, parse
-from runbook_lib.release.model import ReleaseManifest
-from runbook_lib.trust.manifest import MANIFEST_TYPE
-
-# The artifact's own manifest has one layer and a few annotations.
-MAX_ARTIFACT_BYTES = 64 * 1024
+from runbook_lib.release.hop import MAX_ARTIFACT_BYTES, ReleasePlace, read_artifact
+from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
+from runbook_lib.trust.descriptor import Descriptor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """A release manifest's artifact in a container registry. `digest` is its own, and `content_digest` the JSON's."""
+def resolve_release(reader: ContainerRegistryReader, reference: str) -> ReleasePlace | None:
+    """Return the release artifact that a tag or digest leads to now, unread; None where there is none.
 
-    digest: str
-    content_digest: str
-    content_size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedRelease:
-    """A release manifest, checked against the artifact's digest. `content` is the JSON, `sha256` is its hash, hex."""
-
-    digest: str
-    content: bytes = field(repr=False)
-    sha256: str
-    manifest: ReleaseManifest
-
-
-def resolve_release(reader: ContainerRegistryReader, tag: str) -> Manifest | None:
-    """Return the unparsed manifest that `tag` points to now, None if there is no such tag.
-
-    Everything else is then fetched by its digest, so the tag may move. Raises the reader's errors.
+    Everything else is asked for by its digest, whatever becomes of a tag. Raises the reader's errors; the place's
+    `content` raises them, too, and RunbookError VD-MANIFEST-001 (it is not there).
     """
-    return reader.manifest(REPOSITORY, tag, MAX_ARTIFACT_BYTES)
+    artifact = reader.manifest(MANIFEST_REPOSITORY, reference, MAX_ARTIFACT_BYTES)
+    if artifact is None:
+        return None
+    target = place_name(artifact.digest)
+
+    def content(descriptor: Descriptor) -> bytes:
+        found = reader.blob(MANIFEST_REPOSITORY, descriptor.digest, descriptor.size)
+        if found is None:
+            raise release.NO_SUCH_RELEASE.error("its content is not there", target=target)
+        return found
+
+    return ReleasePlace(name=place_name(reference), artifact=artifact, content=content)
 
 
-def fetch_release(reader: ContainerRegistryReader, artifact: Artifact) -> FetchedRelease:
-    """Return the release manifest in `artifact`, parsed.
+def latest_content_digest(reader: ContainerRegistryReader) -> str | None:
+    """Return the digest of the release manifest that `latest` leads to, None where there is no such tag.
 
-    Raises RunbookError VD-MANIFEST-001 (its content is not there), the errors of `manifest.parse`, and the
-    reader's.
+    Whether that content is there, and who signed it, is not asked. Raises as `read_artifact` and the reader do.
     """
-    content = reader.blob(REPOSITORY, artifact.content_digest, artifact.content_size)
-    if content is None:
-        raise release.NO_SUCH_RELEASE.error("its content is not there", target=f"{REPOSITORY}@{artifact.digest}")
-    return FetchedRelease(
-        digest=artifact.digest, content=content, sha256=hashlib.sha256(content).hexdigest(), manifest=parse(content)
-    )
+    found = resolve_release(reader, LATEST)
+    return None if found is None else read_artifact(found.artifact.content, target=found.name).digest
 
 
-def read_artifact(content: bytes, *, digest: str, target: str) -> Artifact:
-    """Return the artifact whose manifest is `content`, with its `digest`. Pure.
-
-    Raises RunbookError VD-MANIFEST-009 (not a release manifest), -003 (too large).
-    """
-    try:
-        document = strict_json.loads(content)
-        (layer,) = document["layers"]
-        types = (document.get("artifactType"), layer["mediaType"])
-        layer_digest, size = layer["digest"], layer["size"]
-        well_formed = (
-            isinstance(size, int)
-            and document.get("mediaType") == MANIFEST_TYPE
-            and isinstance(layer_digest, str)
-            and is_digest(layer_digest)
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise release.NOT_A_RELEASE_MANIFEST.error("it is no artifact of one layer", target=target) from error
-    if types != (MEDIA_TYPE, MEDIA_TYPE) or not well_formed:
-        raise release.NOT_A_RELEASE_MANIFEST.error(f"artifact type and media type are {types}"[:200], target=target)
-    if size > MAX_MANIFEST_BYTES:
-        raise release.MANIFEST_TOO_LARGE.error(
-            f"{size} bytes; at most {MAX_MANIFEST_BYTES} are accepted", target=target
-        )
-    return Artifact(digest=digest, content_digest=layer_digest, content_size=size)
+def place_name(reference: str) -> str:
+    """Return how a message names a release artifact's tag or digest in a container registry."""
+    return f"{MANIFEST_REPOSITORY}{'@' if ':' in reference else ':'}{reference}"

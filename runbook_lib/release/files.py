@@ -18,6 +18,7 @@ from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.errors import release
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.artifacts import ArtifactBlob
+from runbook_lib.release.storage import write_once
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, UserDelegationKey
@@ -67,22 +68,13 @@ class ArtifactBlobs:
             raise release.CONTAINER_MISSING.error(target=CONTAINER) from error
 
     def put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:
-        """Write a file if it is not there yet.
-
-        Raises RunbookError VD-STORAGE-002 (the account takes no data), -003 (other content is there).
-        """
-        from azure.core.exceptions import HttpResponseError
-
-        try:
-            self._service.get_blob_client(CONTAINER, blob_name(blob)).upload_blob(content, overwrite=False)
-        except HttpResponseError as error:
-            # After a lost answer, the second write finds its own blob.
-            if error.status_code == 409 and (found := self.digest(blob)) is not None:
-                if found == digest_from_hex(blob.sha256):
-                    return
-                raise release.STORED_FILE_DIFFERS.error(f"its content has {found}", target=_target(blob)) from error
-            detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
-            raise release.STORAGE_TAKES_NO_DATA.error(detail, target=_target(blob)) from error
+        """Write a file, unless it is there. Raises as runbook_lib.release.storage.write_once does."""
+        write_once(
+            self._service.get_blob_client(CONTAINER, blob_name(blob)),
+            content,
+            digest=blob.digest,
+            found=lambda: self.digest(blob),
+        )
 
     def digest(self, blob: ArtifactBlob) -> str | None:
         """Return the digest (sha256:HEX) of a blob's content, None if it is absent.
@@ -124,7 +116,7 @@ class ArtifactBlobs:
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
         found = self.digest(blob)
-        if found != digest_from_hex(blob.sha256):
+        if found != blob.digest:
             detail = "it is gone" if found is None else f"its content has {found}"
             raise release.STORED_FILE_DIFFERS.error(detail, target=_target(blob))
         end = self._clock.now() + LINK_LIFE

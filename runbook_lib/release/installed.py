@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError, run
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release import storage as artifact_storage
-from runbook_lib.release.fetch import read_artifact, resolve_release
-from runbook_lib.release.manifest import REPOSITORY, VERSION
-from runbook_lib.release.model import LATEST, InstalledRelease, version_key
-from runbook_lib.release.stored import StoredRelease, is_no_good, read_stored
+from runbook_lib.release.fetch import latest_content_digest, place_name
+from runbook_lib.release.hop import Release, SignedArtifact
+from runbook_lib.release.manifest import VERSION
+from runbook_lib.release.model import LATEST, ReleaseId, version_key
+from runbook_lib.release.stored import is_no_good, read_stored
 from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.release.verification_log import recorded
 from runbook_lib.run.parameters import CommonParameters
@@ -41,8 +41,8 @@ class ReleaseParameters(CommonParameters):
             raise run.MALFORMED_PARAMETER.error("takes a version such as 2026.11.0", target="release_version")
 
 
-def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> StoredRelease:
-    """Return the verified stored release of `version`, or for "" the one that the customer's `latest` points to.
+def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> Release[SignedArtifact]:
+    """Return the stored release of `version`; for "" the one that the customer's `latest` points to. It is verified.
 
     That may not be the newest one in artifact storage: after a downgrade the newer one is still there. An expired
     release is not refused, because an installed release must be operated. Raises RunbookError VD-MANIFEST-010 (no such
@@ -55,7 +55,7 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     if not chosen:
         everything = _releases(context, None) if version else stored
         raise release_errors.NO_RELEASE_INSTALLED.error(
-            _versions_told(everything), target=version or f"{REPOSITORY}:{LATEST}"
+            _versions_told(everything), target=version or place_name(LATEST)
         )
     if len(chosen) == 1:
         return stored_release(context, chosen[0])
@@ -67,15 +67,15 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
     return good[0]
 
 
-def verified_releases(context: "Context", stored: Iterable[InstalledRelease]) -> tuple[StoredRelease, ...]:
-    """Return the stored releases that are verified. Warn of the others and ignore them.
+def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[Release[SignedArtifact], ...]:
+    """Return those of the stored releases that are verified; the others are warned of and passed over.
 
     Anybody who may write blobs can write one beside a release's, or one of a future version, and nobody can delete it.
     So after MAX_NO_GOOD bad ones the rest is not read, and one warning says so.
 
     Raises as `stored_release` does if it is not known whether a release is good: such a release is not ignored.
     """
-    good: list[StoredRelease] = []
+    good: list[Release[SignedArtifact]] = []
     releases = list(stored)
     for number, release in enumerate(releases):
         if number - len(good) >= MAX_NO_GOOD:
@@ -93,8 +93,8 @@ def verified_releases(context: "Context", stored: Iterable[InstalledRelease]) ->
     return tuple(good)
 
 
-def stored_release(context: "Context", release: InstalledRelease) -> StoredRelease:
-    """Return a release from artifact storage after its verification. The operations log has the outcome.
+def stored_release(context: "Context", release: ReleaseId) -> Release[SignedArtifact]:
+    """Return a release from artifact storage, verified; the operations log tells how that went.
 
     Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `read_stored`, and azure.core's.
     """
@@ -103,23 +103,21 @@ def stored_release(context: "Context", release: InstalledRelease) -> StoredRelea
     return recorded(context, target, lambda: read_stored(context.clients.blob_service, release, policy))
 
 
-def _releases(context: "Context", version: str | None) -> tuple[InstalledRelease, ...]:
+def _releases(context: "Context", version: str | None) -> tuple[ReleaseId, ...]:
     return artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service, version))
 
 
-def _versions_told(releases: Iterable[InstalledRelease]) -> str:
-    """Return a text with the versions in artifact storage, the newest first."""
+def _versions_told(releases: Iterable[ReleaseId]) -> str:
+    """Say which versions artifact storage holds, the newest first."""
     found = sorted({release.version for release in releases}, key=version_key, reverse=True)
     more = f" and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else ""
     return f"artifact storage holds {', '.join(found[:MAX_TOLD]) or 'no release'}{more}"
 
 
-def _latest(customer: ContainerRegistryReader, stored: tuple[InstalledRelease, ...]) -> tuple[InstalledRelease, ...]:
-    """Return the stored releases that the customer's `latest` points to."""
-    target = f"{REPOSITORY}:{LATEST}"
-    found = resolve_release(customer, LATEST)
-    if found is None:
+def _latest(customer: ContainerRegistryReader, stored: tuple[ReleaseId, ...]) -> tuple[ReleaseId, ...]:
+    """Return which of the stored releases the customer's `latest` points to."""
+    digest = latest_content_digest(customer)
+    if digest is None:
         there = _versions_told(stored)
-        raise release_errors.NO_RELEASE_INSTALLED.error(f"tag latest is absent; {there}", target=target)
-    digest = read_artifact(found.content, digest=found.digest, target=target).content_digest
-    return tuple(release for release in stored if digest_from_hex(release.sha256) == digest)
+        raise release_errors.NO_RELEASE_INSTALLED.error(f"tag latest is absent; {there}", target=place_name(LATEST))
+    return tuple(release for release in stored if release.digest == digest)

@@ -9,19 +9,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, get_args
 
-from runbook_lib.basics import strict_json
+from runbook_lib.basics import forms, strict_json
 from runbook_lib.basics.digest import DIGEST
 from runbook_lib.errors import RunbookError, release
 from runbook_lib.network.retry import MAX_DELAY_SECONDS, MAX_RETRIES
 from runbook_lib.release import rules as release_rules
 from runbook_lib.release.model import (
-    MANIFEST_REPOSITORY,
     Component,
     ComponentType,
     DocumentName,
     DocumentPin,
-    Health,
     HealthKind,
+    HealthProbe,
     ImagePin,
     NetworkRetryPolicies,
     Pin,
@@ -29,7 +28,6 @@ from runbook_lib.release.model import (
     RunbookPin,
 )
 
-REPOSITORY = MANIFEST_REPOSITORY
 MEDIA_TYPE = "application/vnd.vibedata.release-manifest.v1+json"
 SCHEMA_VERSION = 1
 
@@ -45,7 +43,7 @@ MAX_PROBE_SECONDS = 300
 MIN_STATUS, MAX_STATUS = 200, 599
 
 # Patterns match the whole text.
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+NAME = forms.NAME[0]
 RUNBOOK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"  # Automation's rule for runbooks (docs/azure-facts.md#runbooks-and-jobs)
 VERSION = r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})"
 CHANNEL = r"[a-z][a-z0-9-]{0,31}"
@@ -203,10 +201,10 @@ def _component(value: object, where: str) -> Component:
     )
 
 
-def _health(value: object, where: str) -> Health:
+def _health(value: object, where: str) -> HealthProbe:
     fields = _fields(value, where, required=("kind",), optional=("path", "expected_status", "timeout_seconds"))
     status, seconds = fields.get("expected_status"), fields.get("timeout_seconds")
-    return Health(
+    return HealthProbe(
         kind=_one_of(fields["kind"], f"{where}.kind", get_args(HealthKind)),
         path=_optional_text(fields.get("path"), f"{where}.path", ORIGIN_FORM, MAX_LONG_TEXT, "/healthz?deep=1"),
         expected_status=None

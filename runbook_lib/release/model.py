@@ -12,6 +12,8 @@ LATEST = "latest"
 ComponentType = Literal["application", "infrastructure", "agent", "runbook"]
 DocumentName = Literal["sbom", "provenance"]
 HealthKind = Literal["http", "arm", "tcp", "none"]
+# What is known of a component's health, in every table and report.
+HealthState = Literal["unknown", "healthy", "degraded", "unhealthy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +51,8 @@ class DocumentPin(Pin):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How a component's health is probed. `path` is for an http probe. `timeout_seconds` limits one probe."""
+class HealthProbe:
+    """How a component's health is probed. path: of an http probe; timeout_seconds: of one probe."""
 
     kind: HealthKind = "none"
     path: str | None = None
@@ -69,7 +71,7 @@ class Component:
     resource_type: str | None
     resource_name: str | None
     depends_on: tuple[str, ...]
-    health: Health
+    health: HealthProbe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +104,11 @@ class ReleaseManifest:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class InstalledRelease:
-    """A release manifest in artifact storage: its version and the SHA-256 (hex) of its bytes."""
+class ReleaseId:
+    """Which release it is, offered or installed: its version, and the digest of its release manifest's JSON."""
 
     version: str
-    sha256: str
+    digest: str
 
 
 def version_key(version: str) -> tuple[int, ...]:

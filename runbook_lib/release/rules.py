@@ -17,7 +17,7 @@ from graphlib import CycleError, TopologicalSorter
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import release as release_errors
-from runbook_lib.release.model import MANIFEST_REPOSITORY, InstalledRelease, ReleaseManifest, version_key
+from runbook_lib.release.model import MANIFEST_REPOSITORY, ReleaseId, ReleaseManifest, version_key
 
 
 def check_consistent(manifest: ReleaseManifest) -> None:
@@ -37,47 +37,42 @@ def check_consistent(manifest: ReleaseManifest) -> None:
 
 
 def check_installable(
-    manifest: ReleaseManifest,
+    offered: ReleaseId,
     *,
-    sha256: str,
-    installed: Iterable[InstalledRelease],
+    expires_at: datetime,
+    installed: Iterable[ReleaseId],
     now: datetime,
     allow_downgrade: bool,
 ) -> None:
     """Check rules 4 to 6 against what is installed.
 
-    `sha256` is the hash of the manifest's bytes, hex. `installed` are the stored releases that count, among those of
-    `newer_or_same_version`. `now` is aware.
+    Parameters: expires_at, of the offered release; installed, the releases in artifact storage that count, of those
+    `newer_or_same_version`; now, aware.
     Raises RunbookError VD-MANIFEST-006 (expired), -007 (older), -008 (same version, other content).
     """
-    if now >= manifest.expires_at:
-        raise release_errors.RELEASE_EXPIRED.error(
-            f"it expired at {rfc3339(manifest.expires_at)}", target=manifest.version
-        )
+    if now >= expires_at:
+        raise release_errors.RELEASE_EXPIRED.error(f"it expired at {rfc3339(expires_at)}", target=offered.version)
     known = tuple(installed)
     for release in known:
-        if release.version == manifest.version and release.sha256 != sha256:
-            raise release_errors.SAME_VERSION_OTHER_DIGEST.error(
-                f"installed {release.sha256}, offered {sha256}", target=manifest.version
-            )
+        if release.version == offered.version and release.digest != offered.digest:
+            detail = f"installed {release.digest}, offered {offered.digest}"
+            raise release_errors.SAME_VERSION_OTHER_DIGEST.error(detail, target=offered.version)
     newest = newest_release(known)
-    if newest is not None and version_key(manifest.version) < version_key(newest.version) and not allow_downgrade:
+    if newest is not None and version_key(offered.version) < version_key(newest.version) and not allow_downgrade:
         raise release_errors.RELEASE_OLDER_THAN_INSTALLED.error(
-            f"{newest.version} is installed", target=manifest.version
+            f"{newest.version} is installed", target=offered.version
         )
 
 
-def newer_or_same_version(
-    release: InstalledRelease, stored: Iterable[InstalledRelease]
-) -> tuple[InstalledRelease, ...]:
-    """Return the stored releases that may refuse `release` by rules 5 and 6, the newest first."""
+def newer_or_same_version(release: ReleaseId, stored: Iterable[ReleaseId]) -> tuple[ReleaseId, ...]:
+    """Return which of the stored releases rules 5 and 6 could hold against `release`, the newest first."""
     version = version_key(release.version)
     others = (other for other in stored if version_key(other.version) >= version and other != release)
-    return tuple(sorted(others, key=lambda other: (version_key(other.version), other.sha256), reverse=True))
+    return tuple(sorted(others, key=lambda other: (version_key(other.version), other.digest), reverse=True))
 
 
-def newest_release(installed: Iterable[InstalledRelease]) -> InstalledRelease | None:
-    """Return the installed release of the highest version, None if there is none."""
+def newest_release(installed: Iterable[ReleaseId]) -> ReleaseId | None:
+    """Return the installed release of the highest version, None where there is none."""
     return max(installed, key=lambda release: version_key(release.version), default=None)
 
 

@@ -7,25 +7,25 @@ version could still replace a blob (docs/azure-facts.md#blob-immutability). A pe
 change an unlocked policy.
 """
 
-import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from runbook_lib.azure.settings import Settings
+from runbook_lib.basics.digest import digest_from_hex, digest_of, hex_of
 from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import release as release_errors
 from runbook_lib.network.failures import service_codes
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
-from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.model import ReleaseId
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
-    from azure.storage.blob import BlobServiceClient
+    from azure.storage.blob import BlobClient, BlobServiceClient
 
 CONTAINER = "release-manifests"
 # The parts of a release, by the end of the blob's name.
@@ -52,9 +52,9 @@ class StoredBlob:
     taken_in_at: datetime
 
 
-def blob_name(release: InstalledRelease, part: str = CONTENT) -> str:
+def blob_name(release: ReleaseId, part: str = CONTENT) -> str:
     """Return the name of a part of a release: CONTENT, ARTIFACT or SIGNATURE."""
-    return f"{release.version}/{release.sha256}{part}"
+    return f"{release.version}/{hex_of(release.digest)}{part}"
 
 
 def check_immutable(resources: "ResourceManagementClient", settings: Settings) -> str:
@@ -132,24 +132,24 @@ def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) ->
     return found
 
 
-def releases_in(blobs: Mapping[str, datetime]) -> tuple[InstalledRelease, ...]:
-    """Return the releases that the blobs' names show. Those with every part come first, and older before newer ones.
+def releases_in(blobs: Mapping[str, datetime]) -> tuple[ReleaseId, ...]:
+    """Return the releases that there are by their names: those with every part first, then the older before the newer.
 
     Anybody who may write blobs can make such a name, but cannot make it older. Only the signature proves a release, see
     runbook_lib.release.stored.
     """
     matches = (_BLOB_NAME.fullmatch(name) for name in blobs)
-    releases = [InstalledRelease(match["version"], match["sha256"]) for match in matches if match]
+    releases = [ReleaseId(match["version"], digest_from_hex(match["sha256"])) for match in matches if match]
 
-    def order(release: InstalledRelease) -> tuple[bool, datetime]:
+    def order(release: ReleaseId) -> tuple[bool, datetime]:
         made = [blobs[name] for part in _CONTENT_TYPES if (name := blob_name(release, part)) in blobs]
         return len(made) < len(_CONTENT_TYPES), max(made)
 
     return tuple(sorted(releases, key=order))
 
 
-def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part: str) -> StoredBlob | None:
-    """Return one part of a release, None if it is absent. Raises azure.core's errors.
+def read_part(blob_service: "BlobServiceClient", release: ReleaseId, part: str) -> StoredBlob | None:
+    """Return one part of a release, None where it is absent. Raises azure.core's errors.
 
     This reads at most one byte more than the largest part has: a larger blob is not a part of a release.
     """
@@ -168,43 +168,59 @@ def read_part(blob_service: "BlobServiceClient", release: InstalledRelease, part
         return None
 
 
-def read_back(blob_service: "BlobServiceClient", release: InstalledRelease) -> bytes | None:
-    """Return a stored manifest's bytes, None if it is absent.
+def read_back(blob_service: "BlobServiceClient", release: ReleaseId) -> bytes | None:
+    """Return a stored manifest's bytes, None where it is absent.
 
     Raises RunbookError VD-STORAGE-003 (they do not have the name's digest), and azure.core's errors.
     """
     blob = read_part(blob_service, release, CONTENT)
     if blob is None:
         return None
-    found = hashlib.sha256(blob.content).hexdigest()
-    if found != release.sha256:
+    found = digest_of(blob.content)
+    if found != release.digest:
         raise release_errors.STORED_FILE_DIFFERS.error(
             f"its content has {found}", target=f"{CONTAINER}/{blob_name(release)}"
         )
     return blob.content
 
 
-def store_once(blob_service: "BlobServiceClient", release: InstalledRelease, part: str, content: bytes) -> None:
-    """Write a part of a release if it is not there yet.
-
-    After a lost answer the write may be repeated: it then finds its own blob, and that is a success.
-    Raises RunbookError VD-STORAGE-002 (the account takes no data), VD-STORAGE-003 (other content is there), and
-    azure.core's errors if the service could not be reached.
-    """
-    from azure.core.exceptions import HttpResponseError
+def store_once(blob_service: "BlobServiceClient", release: ReleaseId, part: str, content: bytes) -> None:
+    """Write a part of a release, unless it is there with the same content. Raises as `write_once` does."""
     from azure.storage.blob import ContentSettings
 
-    name = blob_name(release, part)
+    def found() -> str | None:
+        there = read_part(blob_service, release, part)
+        return None if there is None else digest_of(there.content)
+
+    write_once(
+        blob_service.get_blob_client(CONTAINER, blob_name(release, part)),
+        content,
+        digest=digest_of(content),
+        found=found,
+        content_settings=ContentSettings(content_type=_CONTENT_TYPES[part]),
+    )
+
+
+def write_once(
+    client: "BlobClient", content: BinaryIO | bytes, *, digest: str, found: Callable[[], str | None], **options: Any
+) -> None:
+    """Write a blob, unless it is there with the same content.
+
+    The write may be repeated after a lost answer: it then meets its own blob, which is as good as written.
+    Parameters: digest, of the content; found, returns that of what is there now, None for nothing; options, of
+    `upload_blob`. Raises RunbookError VD-STORAGE-002 (the account takes no data), -003 (another content is there), and
+    azure.core's errors where the service could not be reached.
+    """
+    from azure.core.exceptions import HttpResponseError
+
     try:
-        blob_service.get_blob_client(CONTAINER, name).upload_blob(
-            content, overwrite=False, content_settings=ContentSettings(content_type=_CONTENT_TYPES[part])
-        )
+        client.upload_blob(content, overwrite=False, **options)
     except HttpResponseError as error:
-        if error.status_code == 409 and (there := read_part(blob_service, release, part)) is not None:
-            if there.content == content:
-                return
-            raise release_errors.STORED_FILE_DIFFERS.error(
-                "another content is there", target=f"{CONTAINER}/{name}"
-            ) from error
+        target = f"{client.container_name}/{client.blob_name}"
+        there = found() if error.status_code == 409 else None
+        if there == digest:
+            return
+        if there is not None:
+            raise release_errors.STORED_FILE_DIFFERS.error(f"its content has {there}", target=target) from error
         detail = f"status {error.status_code}, {getattr(error, 'error_code', None) or error.reason}"
-        raise release_errors.STORAGE_TAKES_NO_DATA.error(detail, target=f"{CONTAINER}/{name}") from error
+        raise release_errors.STORAGE_TAKES_NO_DATA.error(detail, target=target) from error

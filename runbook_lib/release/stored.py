@@ -13,15 +13,15 @@ timestamp does. A signature that was stored later is refused for ever. runbooks.
 an expired certificate installs nothing new.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
-from runbook_lib.basics.digest import digest_from_hex, digest_of
+from runbook_lib.basics.digest import digest_of
+from runbook_lib.container_registry.reader import Manifest
 from runbook_lib.errors import RunbookError, trust
 from runbook_lib.errors import release as release_errors
-from runbook_lib.release.fetch import read_artifact
-from runbook_lib.release.manifest import parse
-from runbook_lib.release.model import InstalledRelease, ReleaseManifest
+from runbook_lib.release.hop import Release, ReleasePlace, SignedArtifact, not_asked, read_release
+from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.storage import (
     ARTIFACT,
     CONTAINER,
@@ -33,28 +33,21 @@ from runbook_lib.release.storage import (
     read_part,
 )
 from runbook_lib.release.verification_log import recorded
+from runbook_lib.trust.descriptor import Descriptor
 from runbook_lib.trust.envelope import JWS
 from runbook_lib.trust.manifest import MANIFEST_TYPE
-from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature, verify_envelope
+from runbook_lib.trust.signature import Subject, TrustPolicy, verify_envelope
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
 
     from runbook_lib.context import Context
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRelease:
-    """A release in artifact storage whose signature is good. `digest` is that of its OCI artifact."""
-
-    release: InstalledRelease
-    digest: str
-    manifest: ReleaseManifest
-    verified: VerifiedSignature
+S = TypeVar("S")
 
 
-def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, policy: TrustPolicy) -> StoredRelease:
-    """Read and verify a release by steps 1 to 4.
+def read_stored(blob_service: "BlobServiceClient", release: ReleaseId, policy: TrustPolicy) -> Release[SignedArtifact]:
+    """Return a release, verified by steps 1 to 4.
 
     Raises RunbookError VD-MANIFEST-010 (absent), VD-TRUST-032 (no signature beside it), -033 (the signature is for
     another release), those of `verify_envelope`, VD-STORAGE-003 (the content does not have the name's digest or
@@ -62,15 +55,12 @@ def read_stored(blob_service: "BlobServiceClient", release: InstalledRelease, po
     """
     # 1.
     signature = read_part(blob_service, release, SIGNATURE)
-    artifact = read_part(blob_service, release, ARTIFACT)
-    if signature is None or artifact is None:
+    place = _place(blob_service, release)
+    if signature is None or place is None:
         missing = blob_name(release, SIGNATURE if signature is None else ARTIFACT)
         raise trust.STORED_WITHOUT_SIGNATURE.error(f"{missing} is not there", target=release.version)
-    # 2.
-    subject, verified = verify_stored(signature, artifact.content, policy)
-    # 3. and 4.
-    manifest = _content(blob_service, release, artifact.content)
-    return StoredRelease(release=release, digest=subject.digest, manifest=manifest, verified=verified)
+    # 2. to 4.
+    return _read(place, release, lambda artifact: _verify(signature, artifact, policy))
 
 
 def is_no_good(error: RunbookError) -> bool:
@@ -83,16 +73,16 @@ def is_no_good(error: RunbookError) -> bool:
     return error.is_(release_errors.STORED_FILE_DIFFERS) or error.area in (trust.AREA, release_errors.MANIFEST)
 
 
-def is_whole(blob_service: "BlobServiceClient", release: InstalledRelease, digest: str) -> bool:
-    """Whether artifact storage has every byte of the release whose OCI artifact has `digest`, whoever signed it.
+def is_whole(blob_service: "BlobServiceClient", release: ReleaseId, digest: str) -> bool:
+    """Whether artifact storage has the release whose OCI artifact has `digest`, every byte of it, whoever signed it.
 
     Raises azure.core's errors and RunbookError if that is not known.
     """
-    artifact = read_part(blob_service, release, ARTIFACT)
-    if artifact is None or subject_of(artifact.content).digest != digest:
+    place = _place(blob_service, release)
+    if place is None or place.artifact.digest != digest:
         return False
     try:
-        _content(blob_service, release, artifact.content)
+        _read(place, release, not_asked)
     except RunbookError as error:
         if not is_no_good(error):
             raise
@@ -100,49 +90,50 @@ def is_whole(blob_service: "BlobServiceClient", release: InstalledRelease, diges
     return True
 
 
-def _content(blob_service: "BlobServiceClient", release: InstalledRelease, artifact: bytes) -> ReleaseManifest:
-    """Do steps 3 and 4 with the OCI manifest's bytes."""
-    # 3.
-    target = f"{CONTAINER}/{blob_name(release, ARTIFACT)}"
-    read = read_artifact(artifact, digest=subject_of(artifact).digest, target=target)
-    if read.content_digest != digest_from_hex(release.sha256):
-        raise trust.STORED_RELEASE_DIFFERS.error(f"it is for {read.content_digest}", target=target)
-    # 4.
-    content = read_back(blob_service, release)
-    if content is None:
-        raise release_errors.NO_RELEASE_INSTALLED.error(target=release.version)
-    manifest = parse(content)
-    if manifest.version != release.version:
-        raise release_errors.STORED_FILE_DIFFERS.error(f"it holds version {manifest.version}", target=release.version)
-    return manifest
+def _place(blob_service: "BlobServiceClient", release: ReleaseId) -> ReleasePlace | None:
+    """Return where a release is stored, None where its OCI manifest is absent."""
+    artifact = read_part(blob_service, release, ARTIFACT)
+    if artifact is None:
+        return None
+    name = f"{CONTAINER}/{blob_name(release, ARTIFACT)}"
+
+    def content(descriptor: Descriptor) -> bytes:
+        if descriptor.digest != release.digest:
+            raise trust.STORED_RELEASE_DIFFERS.error(f"it is of {descriptor.digest}", target=name)
+        found = read_back(blob_service, release)
+        if found is None:
+            raise release_errors.NO_RELEASE_INSTALLED.error(target=release.version)
+        return found
+
+    return ReleasePlace(name=name, artifact=Manifest(digest_of(artifact.content), artifact.content), content=content)
 
 
-def verify_stored(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -> tuple[Subject, VerifiedSignature]:
-    """Do step 2. Return the signed artifact and the verified signature. Raises the same as `verify_envelope`."""
-    subject = subject_of(artifact)
+def _read(place: ReleasePlace, release: ReleaseId, verify: Callable[[Manifest], S]) -> Release[S]:
+    """Read what is stored. The blob's name says its version, too."""
+    found = read_release(place, verify)
+    if found.id != release:
+        raise release_errors.STORED_FILE_DIFFERS.error(f"it holds version {found.id.version}", target=release.version)
+    return found
+
+
+def _verify(signature: StoredBlob, artifact: Manifest, policy: TrustPolicy) -> SignedArtifact:
+    """Do step 2. Raises as `verify_envelope` does."""
+    subject = Subject(media_type=MANIFEST_TYPE, digest=artifact.digest, size=len(artifact.content))
     verified = verify_envelope(signature.content, JWS, subject=subject, policy=policy, now=signature.taken_in_at)
-    return subject, verified
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StoredSignature:
-    """A stored signature that is good. `digest` is that of the signed OCI artifact."""
-
-    digest: str
-    verified: VerifiedSignature
+    return SignedArtifact(artifact=artifact, signature_digest="", envelope=signature.content, verified=verified)
 
 
 def missing_parts(
     context: "Context",
-    release: InstalledRelease,
-    artifact: bytes,
+    release: ReleaseId,
+    artifact: Manifest,
     policy: TrustPolicy,
 ) -> tuple[str, ...]:
     """Return the parts of a release that artifact storage does not have yet. A stored signature is verified and logged.
 
-    `artifact` is the verified OCI manifest. A stored part cannot be replaced. Raises RunbookError VD-STORAGE-003 (other
-    content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (the stored signature is bad; it may be
-    another one than the signature of this run).
+    artifact: the OCI manifest, verified. A part that is there cannot be replaced. Raises RunbookError
+    VD-STORAGE-003 (another content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (a signature
+    that is not good; it need not be the one that is at hand now).
     """
     blob_service = context.clients.blob_service
     missing: list[str] = []
@@ -151,8 +142,8 @@ def missing_parts(
     stored = read_part(blob_service, release, ARTIFACT)
     if stored is None:
         missing.append(ARTIFACT)
-    elif stored.content != artifact:
-        detail = f"stored is {subject_of(stored.content).digest}, offered {subject_of(artifact).digest}"
+    elif stored.content != artifact.content:
+        detail = f"stored is {digest_of(stored.content)}, offered {artifact.digest}"
         raise release_errors.SAME_VERSION_OTHER_DIGEST.error(detail, target=release.version)
     signature = read_part(blob_service, release, SIGNATURE)
     if signature is None:
@@ -161,16 +152,6 @@ def missing_parts(
         recorded(
             context,
             f"{CONTAINER}/{blob_name(release, SIGNATURE)}",
-            lambda: _stored_signature(signature, artifact, policy),
+            lambda: _verify(signature, artifact, policy),
         )
     return tuple(missing)
-
-
-def _stored_signature(signature: StoredBlob, artifact: bytes, policy: TrustPolicy) -> _StoredSignature:
-    subject, verified = verify_stored(signature, artifact, policy)
-    return _StoredSignature(digest=subject.digest, verified=verified)
-
-
-def subject_of(artifact: bytes) -> Subject:
-    """Return the subject of a signature over this OCI manifest."""
-    return Subject(media_type=MANIFEST_TYPE, digest=digest_of(artifact), size=len(artifact))

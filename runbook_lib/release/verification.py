@@ -4,40 +4,25 @@ This lists the artifacts that refer to it, and the first good signature decides 
 caller gives the artifact's bytes. The result holds the same bytes, so a caller that uses it uses verified bytes.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError
+from runbook_lib.release.hop import SignedArtifact
 from runbook_lib.release.model import MANIFEST_REPOSITORY
 from runbook_lib.trust.good_signature import first_good_signature
 from runbook_lib.trust.manifest import ARTIFACT_TYPE, MANIFEST_TYPE
 from runbook_lib.trust.referrers import list_referrers
-from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature
+from runbook_lib.trust.signature import Subject, TrustPolicy
 
 # After so many failures, stop to ask a container registry for further signatures, each with its retries.
 MAX_FAILURES = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedRelease:
-    """A release artifact with its good signature.
-
-    `content` is the artifact's manifest, which is signed, and `digest` is its digest. `signature_digest` is that of the
-    signature's manifest. `envelope` are the signature's bytes, and `verified` is their content.
-    """
-
-    digest: str
-    content: bytes = field(repr=False)
-    signature_digest: str
-    envelope: bytes = field(repr=False)
-    verified: VerifiedSignature
-
-
 def verify_release(
     reader: ContainerRegistryReader, artifact: Manifest, policy: TrustPolicy, now: datetime
-) -> VerifiedRelease:
-    """Verify `artifact` by the first good signature in `reader`'s container registry.
+) -> SignedArtifact:
+    """Return `artifact` as verified by the first good signature at `reader`'s container registry.
 
     Every certificate must be valid at `now` (aware). Raises RunbookError as `first_good_signature` does, and the
     reader's errors if the list of signatures cannot be read.
@@ -45,12 +30,8 @@ def verify_release(
     entries = list_referrers(reader, MANIFEST_REPOSITORY, artifact.digest, ARTIFACT_TYPE)
     subject = Subject(media_type=MANIFEST_TYPE, digest=artifact.digest, size=len(artifact.content))
     good = first_good_signature(entries, source=_Signatures(reader), subject=subject, policy=policy, now=now)
-    return VerifiedRelease(
-        digest=artifact.digest,
-        content=artifact.content,
-        signature_digest=good.manifest_digest,
-        envelope=good.envelope,
-        verified=good.verified,
+    return SignedArtifact(
+        artifact=artifact, signature_digest=good.manifest_digest, envelope=good.envelope, verified=good.verified
     )
 
 

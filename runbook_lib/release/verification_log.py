@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 VERIFY = "verify"
 
 
-class Verified(Protocol):
-    """A verified artifact: its digest and its signature's content."""
+class VerifiedArtifact(Protocol):
+    """What was verified: an artifact's digest, and what its signature was found to be."""
 
     @property
     def digest(self) -> str:
@@ -28,7 +28,7 @@ class Verified(Protocol):
 
 
 Step = Literal["observe", "verify"]
-V = TypeVar("V", bound=Verified | None)
+V = TypeVar("V", bound=VerifiedArtifact | None)
 
 
 def recorded(context: "Context", target: str, verify: Callable[[], V], *, step: Step = "observe") -> V:
@@ -69,7 +69,7 @@ def _signers(error: RunbookError) -> Mapping[str, str]:
     }
 
 
-def _verified(target: str, found: Verified, step: Step) -> Entry:
+def _verified(target: str, found: VerifiedArtifact, step: Step) -> Entry:
     verified = found.verified
     return Entry(
         step=step,

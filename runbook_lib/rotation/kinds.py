@@ -5,7 +5,7 @@ from typing import Literal
 
 from runbook_lib.change import ActionKind
 from runbook_lib.component_registry.schema import Batch
-from runbook_lib.rotation.request import Request
+from runbook_lib.rotation.request import PhaseRequest
 from runbook_lib.rotation.versions import Version
 
 
@@ -35,9 +35,9 @@ class SecretVersion:
 
 RECOVER: ActionKind[VaultObject] = ActionKind("recover", stage=1)
 CREATE: ActionKind[VaultObject] = ActionKind("create", stage=2)
-STAGE: ActionKind[Request] = ActionKind("stage", stage=2)
-TEST: ActionKind[Request] = ActionKind("test", stage=2)
-PROMOTE: ActionKind[Request] = ActionKind("promote", stage=2)
+STAGE: ActionKind[PhaseRequest] = ActionKind("stage", stage=2)
+TEST: ActionKind[PhaseRequest] = ActionKind("test", stage=2)
+PROMOTE: ActionKind[PhaseRequest] = ActionKind("promote", stage=2)
 DISABLE: ActionKind[SecretVersion] = ActionKind("disable", stage=2)
 # The last stage of a plan.
 RECORD: ActionKind[Batch] = ActionKind("record", stage=3)

@@ -4,15 +4,15 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import get_args
-from uuid import UUID
 
 from runbook_lib.basics import base64url
+from runbook_lib.basics.forms import UUID, fits
 from runbook_lib.errors import run
-from runbook_lib.rotation.request import Phase
+from runbook_lib.rotation.request import RequestedPhase
 from runbook_lib.rotation.rules import OVERLAP_SECONDS
 from runbook_lib.run.parameters import CommonParameters
 
-PHASES: tuple[str, ...] = get_args(Phase)
+PHASES: tuple[str, ...] = get_args(RequestedPhase)
 # RSA-3072's block (RFC 8017, 7.1.1).
 WRAPPED_BYTES = 384
 MAX_OVERLAP_SECONDS = 30 * 24 * 3600
@@ -42,8 +42,8 @@ class RotationParameters(CommonParameters):
         if self.phase not in PHASES:
             raise run.MALFORMED_PARAMETER.error(f"takes one of {', '.join(PHASES)}", target="phase")
         for name in ("rotation_id", "supersedes"):
-            if getattr(self, name) and not _is_uuid(getattr(self, name)):
-                raise run.MALFORMED_PARAMETER.error("takes a UUID in small letters", target=name)
+            if getattr(self, name) and not fits(UUID, getattr(self, name)):
+                raise run.MALFORMED_PARAMETER.error(f"takes {UUID[1]}", target=name)
         if not self.rotation_id and (self.wrapped_key or self.phase not in ("prepare", "auto")):
             raise run.MALFORMED_PARAMETER.error("takes the rotation's UUID in this phase", target="rotation_id")
         if not 0 <= self.overlap_seconds <= MAX_OVERLAP_SECONDS:
@@ -66,10 +66,3 @@ def delivery_of(wrapped: str) -> str:
     Raises ValueError if it is not base64url.
     """
     return hashlib.sha256(base64url.decode(wrapped)).hexdigest()
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

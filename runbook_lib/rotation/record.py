@@ -23,10 +23,13 @@ from runbook_lib.component_registry.schema import (
 from runbook_lib.rotation.kinds import DISABLE, PROMOTE, STAGE, SecretVersion
 from runbook_lib.rotation.request import held
 from runbook_lib.rotation.rules import Decision
+from runbook_lib.rotation.states import Standing
 from runbook_lib.rotation.versions import Secret, VaultFacts, Version, open_rotation, pending_name
-from runbook_lib.vault.credential_states import state_of
+from runbook_lib.vault.credential_states import secret_state
 
-PENDING, PREVIOUS, RETIRED = "pending", "previous", "retired"
+PENDING: Standing = "pending"
+PREVIOUS: Standing = "previous"
+RETIRED: Standing = "retired"
 
 
 def outcome(decision: Decision, seen: VaultFacts) -> VaultFacts:
@@ -89,9 +92,9 @@ def to_record(
     return batches(changed(wanted, recorded))
 
 
-def _states(seen: VaultFacts) -> dict[Version, str]:
-    """Return for each credential the version that says most about it, and its state."""
-    found: dict[str, tuple[Version, str]] = {}
+def _states(seen: VaultFacts) -> dict[Version, Standing]:
+    """Return the version of each credential that tells most of it, and its state."""
+    found: dict[str, tuple[Version, Standing]] = {}
     current, waiting = seen.current.in_use, open_rotation(seen)
     if waiting is not None:
         found[waiting.credential_id] = waiting, PENDING
@@ -104,7 +107,7 @@ def _states(seen: VaultFacts) -> dict[Version, str]:
     return dict(found.values())
 
 
-def _row(kind: str, version: Version, state: str) -> Row:
+def _row(kind: str, version: Version, state: Standing) -> Row:
     columns = {
         "state": state,
         "notBefore": "" if state == PENDING else version.written,
@@ -114,7 +117,7 @@ def _row(kind: str, version: Version, state: str) -> Row:
 
 
 def _secret_row(kind: str, secret: str, newest: Version, now: datetime) -> Row:
-    state = state_of(enabled=newest.enabled, not_before=None, expires=newest.expires, now=now)
+    state = secret_state(enabled=newest.enabled, not_before=None, expires=newest.expires, now=now)
     expires = rfc3339(newest.expires) if newest.expires else ""
     columns = {"state": state, "notBefore": "", "expires": expires}
     return Row(table=CREDENTIALS, partition=kind, name=key_of(secret), columns=columns)

@@ -7,24 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from runbook_lib.rotation.states import Phase, State
 from runbook_lib.rotation.versions import (
-    State,
     VaultFacts,
     Version,
     former,
     is_overtaken,
     leftovers,
     open_rotation,
-    state_of,
+    rotation_state,
     unstaged_state,
 )
 
-Phase = Literal["prepare", "stage", "test", "promote", "retire", "auto"]
+# What a run may ask for: a phase, or whichever is next.
+RequestedPhase = Literal[Phase, "auto"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A request for a phase.
+class PhaseRequest:
+    """What is asked for. wrapped: whether a wrapped credential is given; key_version: which version wrapped it.
 
     `secret` is the current secret's name. `wrapped` says whether a wrapped credential is given, and `key_version` is
     the version that wrapped it. `overlap` is how long the former credential stays in use. `now` and `expires` are
@@ -33,7 +34,7 @@ class Request:
     for none.
     """
 
-    phase: Phase
+    phase: RequestedPhase
     secret: str
     rotation_id: str
     credential_id: str
@@ -52,8 +53,8 @@ class Request:
         return f"{self.credential_id} of rotation {self.rotation_id}"
 
 
-def held(request: Request, seen: VaultFacts) -> Version | None:
-    """Return the pending version that the request is about, None if there is none that can be promoted."""
+def held(request: PhaseRequest, seen: VaultFacts) -> Version | None:
+    """Return the pending version that a request means, None where there is none that can be promoted."""
     if not request.delivery:
         version = open_rotation(seen)
         return version if version is not None and version.rotation_id == request.rotation_id else None
@@ -65,18 +66,18 @@ def held(request: Request, seen: VaultFacts) -> Version | None:
     return next((version for version in there if version.tested), there[0] if there else None)
 
 
-def means(request: Request, version: Version) -> bool:
-    """Return whether the request is about this version (rules 1 and 11)."""
+def means(request: PhaseRequest, version: Version) -> bool:
+    """Return whether a version is what a request is about (rules 1 and 11)."""
     if not request.delivery:
         return bool(request.rotation_id) and version.rotation_id == request.rotation_id
     ends = request.expires is None or request.expires == version.expires
     return ends and (version.delivery, version.credential_id) == (request.delivery, request.credential_id)
 
 
-def state_for(request: Request, seen: VaultFacts) -> State:
-    """Return the state of the request's rotation or delivery (rule 1)."""
+def state_for(request: PhaseRequest, seen: VaultFacts) -> State:
+    """Return how far what a request is about is (rule 1)."""
     if not request.delivery:
-        return state_of(request.rotation_id, seen)
+        return rotation_state(request.rotation_id, seen)
     current, pending = seen.current.in_use, held(request, seen)
     if current is not None and means(request, current):
         return "promoted" if former(seen) or leftovers(seen) else "retired"

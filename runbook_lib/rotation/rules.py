@@ -48,12 +48,12 @@ from runbook_lib.change import Change, NoChange
 from runbook_lib.errors import RunbookError, rotation
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.rotation.kinds import CREATE, DISABLE, PROMOTE, RECOVER, STAGE, TEST, SecretVersion, VaultObject
-from runbook_lib.rotation.request import Phase, Request, held, means, state_for
+from runbook_lib.rotation.request import PhaseRequest, held, means, state_for
+from runbook_lib.rotation.states import Phase, State
 from runbook_lib.rotation.versions import (
     USABLE,
     WRAPPING_KEY,
     Secret,
-    State,
     VaultFacts,
     former,
     in_use_since,
@@ -78,7 +78,7 @@ class Decision:
     is nothing to wait for.
     """
 
-    request: Request
+    request: PhaseRequest
     state: State
     reached: State
     changes: tuple[Change, ...] = ()
@@ -86,8 +86,8 @@ class Decision:
     retire_after: datetime | None = None
 
 
-def decide(request: Request, seen: VaultFacts) -> Decision:
-    """Decide what `request` does to the vault that was `seen`.
+def decide(request: PhaseRequest, seen: VaultFacts) -> Decision:
+    """Return what `request` does to what is `seen`.
 
     Raises RunbookError VD-ROTATION-001 (an earlier phase is missing), -002 (another rotation is pending), -003 (the
     rotation is over), -004 (no such wrapping key), -007 (too early to retire), -008 (clocks), -010 (another credential
@@ -105,8 +105,8 @@ def decide(request: Request, seen: VaultFacts) -> Decision:
     return replace(decision, changes=(*recovery, *decision.changes), unchanged=()) if recovery else decision
 
 
-def _completed(request: Request, seen: VaultFacts) -> Request:
-    """Return the request with a rotation id. Without one, it is about the open rotation, or the last promoted one."""
+def _completed(request: PhaseRequest, seen: VaultFacts) -> PhaseRequest:
+    """Without a rotation id the open rotation is meant, else the one that was promoted last."""
     found = open_rotation(seen) or seen.current.in_use
     if not request.rotation_id and request.phase == "auto" and not request.wrapped and found is not None:
         request = replace(request, rotation_id=found.rotation_id)
@@ -118,7 +118,7 @@ def _completed(request: Request, seen: VaultFacts) -> Request:
     return request
 
 
-def _refuse_over(request: Request, seen: VaultFacts) -> None:
+def _refuse_over(request: PhaseRequest, seen: VaultFacts) -> None:
     current = seen.current.in_use
     if current is not None and means(request, current):
         return
@@ -132,7 +132,7 @@ def _refuse_over(request: Request, seen: VaultFacts) -> None:
         raise rotation.ROTATION_OVER.error(f"{request.rotation_id}: {shown}", target=request.secret)
 
 
-def _refuse_other(request: Request, seen: VaultFacts) -> None:
+def _refuse_other(request: PhaseRequest, seen: VaultFacts) -> None:
     found = open_rotation(seen)
     if request.delivery or found is None or found.rotation_id in (request.rotation_id, request.supersedes):
         return
@@ -140,7 +140,7 @@ def _refuse_other(request: Request, seen: VaultFacts) -> None:
     raise rotation.OTHER_ROTATION_PENDING.error(f"{found}, since {since}", target=pending_name(request.secret))
 
 
-def _next(request: Request, state: State) -> Phase:
+def _next(request: PhaseRequest, state: State) -> Phase:
     if state in ("none", "prepared"):
         return "stage" if request.wrapped and state == "prepared" else "prepare"
     if state == "pending":
@@ -239,15 +239,15 @@ def _retire(decision: Decision, seen: VaultFacts) -> Decision:
     return replace(decision, changes=tuple(changes), reached="retired")
 
 
-def _retire_after(request: Request, seen: VaultFacts) -> datetime | None:
-    """Return the end of the overlap. It begins when the current credential came into use, with its first version."""
+def _retire_after(request: PhaseRequest, seen: VaultFacts) -> datetime | None:
+    """Return the end of the overlap: it begins when the current credential came into use, at its first version."""
     if not former(seen):
         return None
     since = in_use_since(seen)
     return None if since is None else since + request.overlap
 
 
-def _check_clocks(request: Request, seen: VaultFacts) -> None:
+def _check_clocks(request: PhaseRequest, seen: VaultFacts) -> None:
     since = in_use_since(seen)
     if since is not None and since > request.now + SKEW:
         detail = f"the vault wrote it at {rfc3339(since)}, here it is {rfc3339(request.now)}"
@@ -259,7 +259,7 @@ def _recovery(name: str, secret: Secret) -> list[Change]:
     return [RECOVER.change(deleted, str(deleted), "deleted", "there")] if secret.deleted else []
 
 
-def _not_staged(request: Request, seen: VaultFacts) -> RunbookError:
+def _not_staged(request: PhaseRequest, seen: VaultFacts) -> RunbookError:
     found = open_rotation(seen)
     target = request.rotation_id
     if not request.delivery and found is not None and found.rotation_id != request.rotation_id:
@@ -271,7 +271,7 @@ def _not_staged(request: Request, seen: VaultFacts) -> RunbookError:
     return rotation.PHASE_TOO_EARLY.error("nothing is staged; phase stage comes first", target=target)
 
 
-_PHASES: Mapping[str, Callable[[Decision, VaultFacts], Decision]] = {
+_PHASES: Mapping[Phase, Callable[[Decision, VaultFacts], Decision]] = {
     "prepare": _prepare,
     "stage": _stage,
     "test": _test,

@@ -22,7 +22,7 @@ from runbook_lib.errors import rotation
 from runbook_lib.rotation.kinds import CREATE, DISABLE, PROMOTE, RECORD, RECOVER, STAGE, TEST, VaultObject
 from runbook_lib.rotation.parameters import RotationParameters, delivery_of
 from runbook_lib.rotation.record import outcome, to_record
-from runbook_lib.rotation.request import Request, held
+from runbook_lib.rotation.request import PhaseRequest, held
 from runbook_lib.rotation.rules import Decision, decide
 from runbook_lib.rotation.vault import CredentialVault, new_version
 from runbook_lib.rotation.versions import VaultFacts, Version, pending_name
@@ -57,7 +57,7 @@ class Facts:
     """
 
     credential: Credential
-    request: Request
+    request: PhaseRequest
     seen: VaultFacts
     recorded: Mapping[Key, Recorded] | None
     wrapped: str = field(repr=False)
@@ -93,7 +93,7 @@ def observe(
     vault = CredentialVault(
         clients=context.clients, clock=context.clock, secret=credential.secret, id_tag=credential.id_tag
     )
-    request = Request(
+    request = PhaseRequest(
         phase=parameters.phase,  # type: ignore[arg-type] # one of PHASES
         secret=credential.secret,
         rotation_id=parameters.rotation_id,
@@ -153,7 +153,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
 _STATES = {True: "enabled", False: "disabled", None: None}
 
 
-def _stage(context: Context, facts: Facts, request: Request) -> None:
+def _stage(context: Context, facts: Facts, request: PhaseRequest) -> None:
     vault, credential = facts.vault, facts.credential
     wanted = new_version(
         request.credential_id,
@@ -170,21 +170,21 @@ def _stage(context: Context, facts: Facts, request: Request) -> None:
     )
 
 
-def _see_staged(facts: Facts, request: Request) -> str | None:
-    """Return the text of the pending version that the request is about, or else of the newest one."""
+def _see_staged(facts: Facts, request: PhaseRequest) -> str | None:
+    """Return what the pending secret says of the version that is meant, else of the newest one."""
     secret = facts.vault.secret(pending_name(request.secret))
     if held(request, replace(facts.seen, pending=secret)) is not None and request.delivery:
         return request.wanted  # whatever rotation the version is labelled with
     return _shown(secret.newest)
 
 
-def _test(context: Context, facts: Facts, request: Request) -> None:
+def _test(context: Context, facts: Facts, request: PhaseRequest) -> None:
     version, text = _pending_text(context, facts, request)
     facts.credential.try_out(context, version, text)
     facts.vault.mark_tested(version)
 
 
-def _see_tested(facts: Facts, request: Request) -> str | None:
+def _see_tested(facts: Facts, request: PhaseRequest) -> str | None:
     secret = facts.vault.secret(pending_name(request.secret))
     meant = held(request, replace(facts.seen, pending=secret))
     if meant is not None:
@@ -192,7 +192,7 @@ def _see_tested(facts: Facts, request: Request) -> str | None:
     return _shown(secret.newest)
 
 
-def _promote(context: Context, facts: Facts, request: Request) -> None:
+def _promote(context: Context, facts: Facts, request: PhaseRequest) -> None:
     version, text = _pending_text(context, facts, request)
     if not version.tested:
         detail = "what is pending now is not tested; phase test comes first"
@@ -215,8 +215,8 @@ def _shown(version: Version | None) -> str | None:
     return str(version) if version is not None and version.enabled else None
 
 
-def _pending_text(context: Context, facts: Facts, request: Request) -> tuple[Version, str]:
-    """Return the pending version and its value, as they are now. The run may have observed another state."""
+def _pending_text(context: Context, facts: Facts, request: PhaseRequest) -> tuple[Version, str]:
+    """Return what is pending: what is read now counts, whatever was observed."""
     version = _pending_now(facts, request)
     text = facts.vault.pending_value(version)
     if len(text) >= MIN_SECRET_LENGTH:
@@ -224,9 +224,9 @@ def _pending_text(context: Context, facts: Facts, request: Request) -> tuple[Ver
     return version, text
 
 
-def _pending_now(facts: Facts, request: Request) -> Version:
-    """Return the pending version that the request is about. Raises RunbookError VD-ROTATION-001 (there is none now),
-    -002 (another rotation has replaced it)."""
+def _pending_now(facts: Facts, request: PhaseRequest) -> Version:
+    """Return the pending version that is meant. Raises RunbookError VD-ROTATION-001 (there is none now), -002 (it is
+    another rotation's by now)."""
     current, pending = facts.vault.secrets()
     version = held(request, replace(facts.seen, current=current, pending=pending))
     if version is not None and not pending.deleted:

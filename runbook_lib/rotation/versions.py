@@ -6,9 +6,8 @@ of each version name its credential and its rotation. runbook_lib/rotation/rules
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-State = Literal["none", "prepared", "pending", "tested", "promoted", "retired"]
+from runbook_lib.rotation.states import State
 
 WRAPPING_KEY = "vibedata-wrapping"
 # The tags of a version, beside the one with its credential's id.
@@ -93,8 +92,8 @@ class VaultFacts:
     key_deleted: bool = False
 
 
-def state_of(rotation_id: str, seen: VaultFacts) -> State:
-    """Return the state of a rotation (rule 1)."""
+def rotation_state(rotation_id: str, seen: VaultFacts) -> State:
+    """Return how far a rotation is (rule 1)."""
     current, pending = seen.current.in_use, seen.pending.newest
     if current is not None and rotation_id and current.rotation_id == rotation_id:
         return "promoted" if former(seen) or leftovers(seen) else "retired"

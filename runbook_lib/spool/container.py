@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 PAGE_BLOBS = 1000
 # 50,000 blobs. Blobs that are listed later wait until somebody has removed the strangers'.
 MAX_PAGES = 50
-# How much of a stranger's name is shown.
+# What one run delivers of what former runs left, and the seconds after which it begins no further one: the rest is the
+# next run's.
+BLOBS_PER_RUN = 100
+SECONDS_PER_RUN = 60.0
+# How much of a stranger's name is told.
 SHOWN_CHARACTERS = 200
 _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -89,17 +93,15 @@ class Strangers:
 class Spool:
     """One container. Raises azure.core's errors, and those of SpoolKeys if it needs a key.
 
-    `form` is the pattern of the suite's own names: its last group is the SHA-256 of the content. `max_bytes` is the
-    limit of one blob.
+    Parameters: clients; keys; container, its name; stems, a pattern of what blobs' names begin with, before the SHA-256
+    of their content; max_bytes, of a blob.
     """
 
-    def __init__(
-        self, *, clients: AzureClients, keys: SpoolKeys, container: str, form: re.Pattern[str], max_bytes: int
-    ) -> None:
+    def __init__(self, *, clients: AzureClients, keys: SpoolKeys, container: str, stems: str, max_bytes: int) -> None:
         self._clients = clients
         self._keys = keys
         self._name = container
-        self._form = form
+        self._form = re.compile(rf"{stems}-(?P<sha256>[0-9a-f]{{64}})\.json")
         self._max_bytes = max_bytes
 
     def waiting(self) -> tuple[list[Spooled], Strangers]:
@@ -136,15 +138,16 @@ class Spool:
             content = self._container().download_blob(blob.name, 0, self._max_bytes + 1).readall()
         except ResourceNotFoundError:
             return None
-        if hashlib.sha256(content).hexdigest() != self._sha256_in(blob.name):
+        found = self._form.fullmatch(blob.name)
+        if found is None or hashlib.sha256(content).hexdigest() != found["sha256"]:
             raise NotAuthenticError
         return content
 
-    def put(self, name: str, content: bytes) -> Spooled:
-        """Keep `content` and return the blob. `name` has the spool's form, with the SHA-256 of the content."""
+    def put(self, stem: str, content: bytes) -> Spooled:
+        """Keep `content` and return the blob. stem: what its name begins with."""
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-        key = self._keys.newest()
+        name, key = f"{stem}-{hashlib.sha256(content).hexdigest()}.json", self._keys.newest()
         kept = Spooled(name=name, size=len(content), key=key.version, mac=key.mac(self._name, _blob(name)))
         container = self._container()
         try:
@@ -229,10 +232,6 @@ class Spool:
             refused_at=str(marks.get(_REFUSED_AT, "")),
             held_for_ever=blob.lease.duration == "infinite",
         )
-
-    def _sha256_in(self, name: str) -> str:
-        found = self._form.fullmatch(name)
-        return "" if found is None else str(found[found.re.groups])
 
     def free(self, blob: Spooled) -> None:
         """Break the lease that somebody else holds on a blob."""

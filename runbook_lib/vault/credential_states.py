@@ -10,10 +10,10 @@ from runbook_lib.vault.publisher_token import SECRET as REGISTRY_TOKEN
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient, SecretProperties
 
-State = Literal["enabled", "disabled", "not yet valid", "expired", "absent", "not provisioned"]
-# The secrets that the suite needs: kind, id, and the state if there is none. Nothing can be imported without the token.
-# The key arrives when the instance runs already: reports to the publisher wait until then.
-SECRETS: tuple[tuple[str, str, State], ...] = (
+SecretState = Literal["enabled", "disabled", "not yet valid", "expired", "absent", "not provisioned"]
+# What the suite needs of the vault's secrets: kind, id, and what it is where there is none. Without the token nothing
+# can be imported; the key comes once the instance runs, and until then reports to the publisher wait.
+SECRETS: tuple[tuple[str, str, SecretState], ...] = (
     ("registry-token", REGISTRY_TOKEN, "absent"),
     ("hmac-key", "hmac-key", "not provisioned"),
 )
@@ -25,7 +25,7 @@ class CredentialState:
 
     kind: str
     id: str
-    state: State
+    state: SecretState
     not_before: datetime | None = None
     expires: datetime | None = None
 
@@ -41,16 +41,18 @@ def read_credential_states(secrets: "SecretClient", now: datetime) -> tuple[Cred
     return tuple(_state(kind, name, missing, there.get(name), now) for kind, name, missing in SECRETS)
 
 
-def _state(kind: str, name: str, missing: State, found: "SecretProperties | None", now: datetime) -> CredentialState:
+def _state(
+    kind: str, name: str, missing: SecretState, found: "SecretProperties | None", now: datetime
+) -> CredentialState:
     if found is None:
         return CredentialState(kind=kind, id=name, state=missing)
     since, until = found.not_before, found.expires_on
-    state = state_of(enabled=bool(found.enabled), not_before=since, expires=until, now=now)
+    state = secret_state(enabled=bool(found.enabled), not_before=since, expires=until, now=now)
     return CredentialState(kind=kind, id=name, state=state, not_before=since, expires=until)
 
 
-def state_of(*, enabled: bool, not_before: datetime | None, expires: datetime | None, now: datetime) -> State:
-    """Return the state at `now` of a credential with these properties."""
+def secret_state(*, enabled: bool, not_before: datetime | None, expires: datetime | None, now: datetime) -> SecretState:
+    """Return what a credential with these properties is good for at `now`."""
     if not enabled:
         return "disabled"
     if expires is not None and now >= expires:

@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from runbook_lib.errors import ErrorEntry
-from runbook_lib.errors.catalogue import CATALOGUE
+from scripts.pages.error_catalogue import CATALOGUE
 from scripts.pages.error_guide import TASKS, Guide, guides
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -20,6 +20,7 @@ AREAS = {
     "REGISTRY": "Container registries",
     "IMPORT": "Import of images",
     "STORAGE": "Artifact storage",
+    "PREFLIGHT": "Preflight",
     "VAULT": "Key Vault",
     "ARM": "Managed resource group",
     "COMPONENT": "Component registry",

@@ -8,7 +8,7 @@ from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
 from azure.mgmt.automation import AutomationClient
 
-from runbook_lib.component_registry import network_policy
+from runbook_lib.component_registry import policies
 from tests.end_to_end.deployed import Deployed
 from tests.support import running_lab
 from tests.support.automation import Automation
@@ -77,9 +77,9 @@ def _be_impatient(lab: LabUnderTest) -> None:
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
         TableServiceClient(lab.env["VIBEDATA_TABLE_ENDPOINT"], credential=credential) as service,
-        service.create_table_if_not_exists(network_policy.TABLE) as table,
+        service.create_table_if_not_exists(policies.POLICIES) as table,
     ):
-        key = {"PartitionKey": network_policy.PARTITION, "RowKey": network_policy.ROW}
+        key = {"PartitionKey": policies.PARTITION, "RowKey": policies.NETWORK_RETRY_POLICIES}
         table.create_entity({**key, "max_retries": 3, "delay_seconds": DELAY_SECONDS})
 
 

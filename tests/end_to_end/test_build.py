@@ -14,7 +14,7 @@ import pytest
 from oci.build import WHEEL_CACHE, BuildResult, build
 from oci.layout import reader as layout_reader
 from oci.layout.writer import TITLE
-from oci.release.built import read_release
+from oci.release.built import read_built_release
 from runbook_lib.errors import RunbookError
 from tests.support.build_definition import COPIED, DEFINITION
 from vibedata import cli
@@ -54,7 +54,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_the_release_is_whole(tmp_path: Path) -> None:
     result = make(tmp_path / "dist")
-    release = read_release(tmp_path / "dist")
+    release = read_built_release(tmp_path / "dist")
     names = [runbook.name for runbook in release.manifest.runbooks]
     assert names == sorted(path.stem for path in (ROOT / "runbooks").glob("*.py") if path.stem != "__init__")
     for artifact in release.artifacts:

@@ -23,12 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import pathlib, resource, signal, sys
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
-from oci.release.built import read_release
+from oci.release.built import read_built_release
 from runbook_lib.errors import RunbookError
 for folder in sys.argv[1:]:
     signal.alarm(20)
     try:
-        read_release(pathlib.Path(folder))
+        read_built_release(pathlib.Path(folder))
         print("taken")
     except RunbookError as error:
         print(error.code, ascii(error.detail))

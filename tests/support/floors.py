@@ -2,7 +2,7 @@
 
 # The floors of runbook_lib, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
-    {"version", "basics"},
+    {"version", "basics", "permissions", "workers"},
     {"errors", "request_signing"},
     {"change", "network"},
     {"azure", "engine", "run"},
@@ -13,5 +13,5 @@ FLOORS = (
     {"trust"},
     {"release"},
     {"component_registry", "automation", "callbacks"},
-    {"health", "rotation", "runbook"},
+    {"health", "preflight", "rotation", "runbook"},
 )

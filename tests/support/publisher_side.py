@@ -11,10 +11,13 @@ from typing import Any
 
 from publisher.custody.key_records import HmacKeys
 from publisher.custody.key_secrets import KeyCustody
-from publisher.rotation.acr_token_run import AcrTokenRotation
+from publisher.rotation.acr_token import Facts as TokenFacts
+from publisher.rotation.acr_token_credential import acr_token_rotation_run
 from publisher.rotation.customer_phases import RunRunbook
-from publisher.rotation.hmac_key_run import HmacRotation
-from publisher.rotation.plan import Request
+from publisher.rotation.hmac_key import Facts as KeyFacts
+from publisher.rotation.hmac_key_credential import hmac_key_rotation
+from publisher.rotation.plan import RotationRequest
+from publisher.rotation.run import RotationRun
 from publisher.session import publisher_clients, subscription_clients, token_resource
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import Settings
@@ -26,7 +29,7 @@ from runbook_lib.runbook import main
 from runbooks import rotate_acr_token, rotate_hmac
 from tests.support.runbook_run import QuickClock
 from tests.support.running_lab import LabUnderTest
-from vibedata.rotation.drive import Outcome, Rotating, drive
+from vibedata.rotation.drive import DriveOutcome, Rotating, drive
 from vibedata.session import open_session
 
 RUNBOOKS = {runbook.RUNBOOK.name: runbook.RUNBOOK for runbook in (rotate_acr_token, rotate_hmac)}
@@ -58,12 +61,12 @@ class PublisherSide:
         """Return the same, but for who runs the phases."""
         return replace(self, jobs=jobs)
 
-    def token_rotation(self, **request: Any) -> AcrTokenRotation:
+    def token_rotation(self, **request: Any) -> RotationRun[TokenFacts]:
         """Return a new run of `vibedata rotate-acr-token`."""
         token = token_resource(self.lab.env)
-        return AcrTokenRotation(
+        return acr_token_rotation_run(
             instance_id=self.settings.instance_id,
-            request=Request(**{"overlap_seconds": 0, **request}),
+            request=RotationRequest(**{"overlap_seconds": 0, **request}),
             tables=self.clients.table_service,
             subscription=subscription_clients(self.settings, self.customer, token.subscription_id, self.clock),
             token=token,
@@ -72,11 +75,11 @@ class PublisherSide:
             clock=self.clock,
         )
 
-    def hmac_rotation(self, *, grace_seconds: float = 0.0, **request: Any) -> HmacRotation:
+    def hmac_rotation(self, *, grace_seconds: float = 0.0, **request: Any) -> RotationRun[KeyFacts]:
         """Return a new run of `vibedata rotate-hmac`."""
-        return HmacRotation(
+        return hmac_key_rotation(
             instance_id=self.settings.instance_id,
-            request=Request(**{"overlap_seconds": 0, **request}),
+            request=RotationRequest(**{"overlap_seconds": 0, **request}),
             clients=self.clients,
             run_runbook=self.run_runbook,
             redactor=self.redactor,
@@ -84,7 +87,7 @@ class PublisherSide:
             grace_seconds=grace_seconds,
         )
 
-    def open_one(self, rotating: HmacRotation | AcrTokenRotation) -> str:
+    def open_one(self, rotating: RotationRun[KeyFacts] | RotationRun[TokenFacts]) -> str:
         """Return the id of the rotation that is open, as an operator would give it to --supersede."""
         newest = rotating.observe().newest
         assert newest is not None and newest.open
@@ -100,11 +103,11 @@ class PublisherSide:
         result: dict[str, Any] = json.loads(self.said[-1].splitlines()[-1])
         return result
 
-    def drive(self, rotating: Rotating, *, wait: bool = True) -> Outcome:
+    def drive(self, rotating: Rotating, *, wait: bool = True) -> DriveOutcome:
         """Drive a run as the command does."""
         return drive(rotating, wait=wait, report=self.said.append, redactor=self.redactor, clock=self.clock)
 
-    def succeed(self, rotating: Rotating) -> Outcome:
+    def succeed(self, rotating: Rotating) -> DriveOutcome:
         """Drive a run that must come to the rotation's end."""
         outcome = self.drive(rotating)
         assert outcome.failed is None and outcome.resume_at is None, "\n".join(self.said)

@@ -14,7 +14,7 @@ from oci import push
 from oci.build import WHEEL_CACHE, build
 from oci.container_registry.writer import ContainerRegistryWriter
 from oci.push import Push
-from oci.release.built import read_release
+from oci.release.built import read_built_release
 from oci.signing.chain import read_chain
 from oci.signing.notary import Signing
 from oci.signing.signers import PemSigner
@@ -118,7 +118,7 @@ def named(error: BaseException) -> RunbookError:
 
 def push_now(lab: LabUnderTest, release: Path) -> list[Result]:
     """Push in this process, without the waits between attempts."""
-    return push_with(Push(built=read_release(release), writer=writer(lab)))
+    return push_with(Push(built=read_built_release(release), writer=writer(lab)))
 
 
 def push_with(sent: Push) -> list[Result]:
@@ -150,7 +150,7 @@ def skopeo(lab: LabUnderTest, repository: str, tag: str) -> bytes:
 
 def is_whole(lab: LabUnderTest, release: Path) -> bool:
     """Whether everything is there, by another client's word for the manifests."""
-    built = read_release(release)
+    built = read_built_release(release)
     for artifact in built.artifacts:
         if skopeo(lab, artifact.repository, artifact.tag) != artifact.manifest:
             return False

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError
-from runbook_lib.rotation.request import Request, held
+from runbook_lib.rotation.request import PhaseRequest, held
 from runbook_lib.rotation.rules import Decision, decide
 from runbook_lib.rotation.versions import USABLE, Secret, VaultFacts, Version, WrappingKey, is_overtaken
 
@@ -66,7 +66,7 @@ class Model:
         for change in sorted(decision.changes, key=lambda each: each.stage):
             self._make(change, decision.request)
 
-    def _make(self, change: Change, request: Request) -> None:
+    def _make(self, change: Change, request: PhaseRequest) -> None:
         kind, _, name = change.target.partition(" ")
         name, _, version = name.partition("/")
         if kind == "key":
@@ -136,9 +136,9 @@ class Model:
     def _key(self) -> WrappingKey:
         return replace(GOOD, version=f"k{len(self.keys) + 1}")
 
-    def request(self, phase: str, rotation: str, *, supersedes: str = "", key_version: str = "k1") -> Request:
+    def request(self, phase: str, rotation: str, *, supersedes: str = "", key_version: str = "k1") -> PhaseRequest:
         staged = phase in ("stage", "auto") and bool(rotation)
-        return Request(
+        return PhaseRequest(
             phase=phase,  # type: ignore[arg-type]
             secret=SECRET,
             rotation_id=rotation,

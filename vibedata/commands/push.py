@@ -13,6 +13,7 @@ from oci.container_registry.writer import ContainerRegistryWriter
 from oci.push import Push
 from oci.release.built import BuiltRelease
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.basics.digest import is_digest
 from runbook_lib.change import Plan, Result
 from runbook_lib.container_registry.wire import PUBLISHER, Side
 from runbook_lib.engine import Work, apply_plan
@@ -162,8 +163,8 @@ def _plan_text(plan: Plan, findings: Findings) -> str:
 
 
 def _short(reference: str) -> str:
-    """Return the beginning of a digest. That is enough for a reader, and --output json has all of it."""
-    return reference[:19] if reference.startswith("sha256:") else reference
+    """A digest's beginning is enough for a reader; --output json has all of it."""
+    return reference[:19] if is_digest(reference) else reference
 
 
 def _result_text(host: str, plan: Plan, results: Sequence[Result]) -> str:

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from publisher.rotation.acr_token_run import AcrTokenRotation
+from publisher.rotation.acr_token_credential import acr_token_rotation_run
 from publisher.session import publisher_tables, subscription_clients, token_resource
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from vibedata.rotation.command import add_options, jobs_of, reporter, request_of, run_rotation
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Rotate and return 0 if nothing failed."""
     session, report = open_session(), reporter(arguments.output)
     token = token_resource(os.environ)
-    rotating = AcrTokenRotation(
+    rotating = acr_token_rotation_run(
         instance_id=session.settings.instance_id,
         request=request_of(arguments),
         tables=publisher_tables(session.settings, session.clients, os.environ, SYSTEM_CLOCK),

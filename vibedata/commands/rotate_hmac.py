@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from publisher.rotation.hmac_key_run import HmacRotation
+from publisher.rotation.hmac_key_credential import hmac_key_rotation
 from publisher.session import publisher_clients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from vibedata.rotation.command import add_options, jobs_of, reporter, request_of, run_rotation
@@ -40,7 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Rotate and return 0 if nothing failed."""
     session, report = open_session(), reporter(arguments.output)
-    rotating = HmacRotation(
+    rotating = hmac_key_rotation(
         instance_id=session.settings.instance_id,
         request=request_of(arguments),
         clients=publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK),

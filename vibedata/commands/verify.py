@@ -8,8 +8,7 @@ from pathlib import Path
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.digest import DIGEST
-from runbook_lib.container_registry.reader import ContainerRegistryReader
-from runbook_lib.container_registry.tokens import AccessTokens
+from runbook_lib.container_registry.reader import new_reader
 from runbook_lib.container_registry.wire import PUBLISHER
 from runbook_lib.errors import build
 from runbook_lib.release.manifest import TAG
@@ -17,7 +16,7 @@ from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
 from runbook_lib.trust.descriptor import MAX_SHOWN, shown
 from vibedata.output import show, table
 from vibedata.release import trusted_signer
-from vibedata.release.check import BuiltReleaseFolder, ContainerRegistryRelease, Findings, ReleasePlace, check
+from vibedata.release.check import BuiltReleaseFolder, CheckedPlace, ContainerRegistryRelease, Findings, check
 from vibedata.release.publisher_registry import add_login, default_host, open_wire, token_source
 
 EXAMPLES = """\
@@ -93,13 +92,13 @@ def parse_reference(text: str) -> Reference:
     return Reference(host=match["host"], reference=match["digest"] or match["tag"] or LATEST)
 
 
-def _place(arguments: argparse.Namespace) -> ReleasePlace:
+def _place(arguments: argparse.Namespace) -> CheckedPlace:
     if _is_folder(arguments.reference):
         return BuiltReleaseFolder(Path(arguments.reference))
     named = parse_reference(arguments.reference)
     wire = open_wire(named.host or default_host(), PUBLISHER, option="HOST/REPOSITORY:TAG")
-    tokens = AccessTokens(source=token_source(arguments, os.environ, wire), clock=SYSTEM_CLOCK)
-    return ContainerRegistryRelease(reader=ContainerRegistryReader(wire=wire, tokens=tokens), reference=named.reference)
+    reader = new_reader(wire, token_source(arguments, os.environ, wire), SYSTEM_CLOCK)
+    return ContainerRegistryRelease(reader=reader, reference=named.reference)
 
 
 def _is_folder(text: str) -> bool:

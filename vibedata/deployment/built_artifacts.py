@@ -18,37 +18,37 @@ from runbook_lib.release.artifacts import (
     read_package_set,
     script_of,
 )
+from runbook_lib.release.hop import read_release
 from runbook_lib.release.rules import check_installable
 from runbook_lib.release.trust_policy import trust_policy
-from vibedata.deployment.installed import installed_release
+from vibedata.deployment.installed import installed_release_id
 from vibedata.release.check import BuiltReleaseFolder
 
 
 class LayoutArtifacts:
     """The pinned artifacts in the folder of a build. The release must be one that may be installed.
 
-    `session` is the customer's: its settings say whom to trust, and it may have a newer release. `allow_downgrade` says
-    that the older release is wanted. Raises RunbookError VD-PUSH-001 if the folder holds no complete build,
-    VD-TRUST-050 (it is not signed), and the errors of `first_good_signature`, `installed_release` and
-    `check_installable`.
+    Parameters: session, of the customer, whose pins say whom to trust, and who may have a newer release installed;
+    allow_downgrade, that an older one is meant. Raises RunbookError VD-PUSH-001 where the folder holds no complete
+    build, VD-TRUST-050 (it is not signed), and what `first_good_signature`, `installed_release_id` and, as for an
+    import, `check_installable` raise.
     """
 
     def __init__(self, folder: Path, *, session: AzureSession, allow_downgrade: bool = False) -> None:
         policy, now = trust_policy(session.settings), SYSTEM_CLOCK.now()
         built = BuiltReleaseFolder(folder)
-        signed = built.signed(built.artifact(), policy, now)
-        manifest = built.manifest(signed)
-        installed = installed_release(session)
+        release = read_release(built.resolve(), lambda artifact: built.verify(artifact, policy, now))
+        installed = installed_release_id(session)
         check_installable(
-            manifest,
-            sha256=built.content.removeprefix("sha256:"),
+            release.id,
+            expires_at=release.manifest.expires_at,
             installed=() if installed is None else (installed,),
             now=now,
             allow_downgrade=allow_downgrade,
         )
         self._folder = folder
-        self._packages = manifest.python_packages.digest
-        self._scripts = {pin.name: pin.script_sha256 for pin in manifest.runbooks}
+        self._packages = release.manifest.python_packages.digest
+        self._scripts = {pin.name: pin.script_sha256 for pin in release.manifest.runbooks}
 
     def package_set(self) -> PackageSet:
         """Return the build's package set."""
@@ -65,7 +65,7 @@ class LayoutArtifacts:
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
         """Write a file's bytes to `file`. See runbook_lib.release.artifacts.ArtifactSource."""
         found = hashlib.sha256()
-        with layout_reader.opened(self._folder, f"sha256:{blob.sha256}") as content:
+        with layout_reader.opened(self._folder, blob.digest) as content:
             while piece := content.read(COPY_BYTES):
                 found.update(piece)
                 file.write(piece)

@@ -16,7 +16,7 @@ from vibedata.change_errors import name_any
 from vibedata.commands.invoke import result_of
 from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
-from vibedata.progress import Report, job_lines, progress_printer
+from vibedata.progress import WriteLine, job_lines, progress_printer
 
 # In the order of docs/design.md#the-job. Each runbook needs the results of the one before it.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
@@ -76,7 +76,7 @@ def deploy(
     session: AzureSession,
     bootstrap: Bootstrap,
     deployment: Deployment,
-    report: Report,
+    report: WriteLine,
     *,
     allow_downgrade: bool = False,
 ) -> None:
@@ -90,8 +90,8 @@ def deploy(
         )
 
 
-def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step:
-    """Publish the first runbooks of the chain, and their packages."""
+def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> Step:
+    """Publish the runbooks that the chain begins with, and their packages."""
     with _stopwatch() as seconds:
         plan = bootstrap.plan()
         report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} already right")
@@ -121,8 +121,8 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: Report) -> Step
     )
 
 
-def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: Report) -> Step:
-    """Run a runbook as a job and return the step."""
+def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: WriteLine) -> Step:
+    """Run a runbook as a job and return how that went."""
     report(f"{runbook}: starting a job")
     with _stopwatch() as seconds:
         result = result_of(run_job(session, runbook, parameters, job_lines(runbook, report)))
@@ -141,8 +141,8 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
     return "succeeded" if plan.changes else "unchanged"
 
 
-def _tell_failure(result: Result, session: AzureSession, report: Report) -> None:
-    """Report a failed change in one line. The output shows its remedy below the steps."""
+def _tell_failure(result: Result, session: AzureSession, report: WriteLine) -> None:
+    """What has gone well is counted; a failure's whole story stands below the steps."""
     if result.error is not None:
         words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
         report(session.redactor.redact(words))

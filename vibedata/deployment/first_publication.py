@@ -4,7 +4,6 @@
 runbook_lib.automation.publication. Only this module sets the Automation variable with the settings.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,15 @@ from runbook_lib.automation.publication import Publication, Wanted
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.azure.settings import AUTOMATION_VARIABLE
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.basics.digest import digest_of
 from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
 from vibedata.deployment.built_artifacts import LayoutArtifacts
 
 # They fetch the others: the first imports the release manifest, the second its artifacts, and the third publishes them.
 BOOTSTRAP_RUNBOOKS = ("import_manifest", "import_images", "publish_runbooks")
+# Of the digest of the settings' text, what a plan shows.
+SHOWN = len("sha256:") + 16
 VARIABLE = f"variable {AUTOMATION_VARIABLE}"
 # In the same stage as the runbooks, which read it.
 SET: ActionKind[str] = ActionKind("set", stage=2)
@@ -100,4 +102,4 @@ def plan(facts: Facts) -> Plan:
 
 
 def _digest(text: str) -> str:
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return digest_of(text.encode())[:SHOWN]

@@ -4,7 +4,6 @@ Each check needs the one before it. So the first that fails is the last, and its
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,17 +13,19 @@ from oci import push
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE
-from oci.release.built import BuiltRelease, read_release
+from oci.release.built import BuiltRelease, read_built_release
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest
 from runbook_lib.errors import RunbookError, build, release
-from runbook_lib.release.fetch import MAX_ARTIFACT_BYTES, fetch_release, read_artifact
-from runbook_lib.release.model import MANIFEST_REPOSITORY, Pin, ReleaseManifest
+from runbook_lib.release.fetch import place_name, resolve_release
+from runbook_lib.release.hop import ReleasePlace, SignedArtifact, read_release
+from runbook_lib.release.model import Pin, ReleaseManifest
 from runbook_lib.release.verification import verify_release
 from runbook_lib.trust.certificates import read_chain
 from runbook_lib.trust.envelope import JWS, read_envelope
 from runbook_lib.trust.good_signature import GoodSignature, first_good_signature
-from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature
+from runbook_lib.trust.signature import Subject, TrustPolicy
+from runbook_lib.workers import side_by_side
 
 # Lookups at the same time, far below a container registry's limit (docs/azure-facts.md#importing-images).
 LOOKUPS_AT_ONCE = 8
@@ -34,32 +35,20 @@ MAX_PINNED_BYTES = 4 * 1024 * 1024
 MAX_NAMED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """A release artifact whose signature is good. `envelope` are the signature's bytes."""
+class CheckedPlace(Protocol):
+    """Where a release lies that is to be checked.
 
-    digest: str
-    artifact: bytes = field(repr=False)
-    envelope: bytes = field(repr=False)
-    verified: VerifiedSignature
-
-
-class ReleasePlace(Protocol):
-    """A place that holds a release. Each method raises RunbookError if the requested thing is absent or bad.
-
-    `compared` says in words which parts of the pinned artifacts `has` compares with their digests.
+    Each method raises RunbookError where what it is asked for is not there or not good. compared: what of the pinned
+    artifacts `has` compares with its digest, in words.
     """
 
     compared: str
 
-    def artifact(self) -> Manifest:
-        """Return the release artifact, which is not verified yet."""
+    def resolve(self) -> ReleasePlace:
+        """Return the release artifact's place, of which nothing is known yet."""
 
-    def signed(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> Signed:
+    def verify(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> SignedArtifact:
         """Return the release artifact, verified by the first good signature."""
-
-    def manifest(self, signed: Signed) -> ReleaseManifest:
-        """Return the release manifest in it, after all checks of form and consistency."""
 
     def pins(self, manifest: ReleaseManifest) -> Sequence[Pin]:
         """Return the pins that this place must hold."""
@@ -83,8 +72,8 @@ class Findings:
     failed: str = ""
 
 
-def check(place: ReleasePlace, policy: TrustPolicy, now: datetime) -> Findings:
-    """Check the release at `place`. `now` is aware. A refusal is in the findings, and is not raised."""
+def check(place: CheckedPlace, policy: TrustPolicy, now: datetime) -> Findings:
+    """Check the release at `place`. now: aware. A refusal is in the findings; nothing is raised for it."""
     findings = Findings()
     try:
         _check(place, policy, now, findings)
@@ -93,27 +82,29 @@ def check(place: ReleasePlace, policy: TrustPolicy, now: datetime) -> Findings:
     return findings
 
 
-def _check(place: ReleasePlace, policy: TrustPolicy, now: datetime, findings: Findings) -> None:
+def _check(place: CheckedPlace, policy: TrustPolicy, now: datetime, findings: Findings) -> None:
     def passed(name: str, words: str) -> None:
         findings.checks.append((name, words))
 
+    def verify(artifact: Manifest) -> SignedArtifact:
+        findings.digest = artifact.digest
+        try:
+            signed = place.verify(artifact, policy, now)
+        except RunbookError as error:
+            if len(error.signers) == 1:
+                (signer,) = error.signers
+                findings.certificate = {"subject": signer.subject, "fingerprint": signer.fingerprint}
+                findings.checks += [("signature", words) for words in signer.passed]
+            raise
+        verified = signed.verified
+        findings.certificate = certificate_of(signed)
+        passed("signature", f"{verified.algorithm}, by {verified.leaf_subject}, over {signed.digest}")
+        passed("trust", f"its chain leads to the trusted certificate {verified.anchor_fingerprint}")
+        findings.failed = "release manifest"
+        return signed
+
     findings.failed = "signature"
-    artifact = place.artifact()
-    findings.digest = artifact.digest
-    try:
-        signed = place.signed(artifact, policy, now)
-    except RunbookError as error:
-        if len(error.signers) == 1:
-            (signer,) = error.signers
-            findings.certificate = {"subject": signer.subject, "fingerprint": signer.fingerprint}
-            findings.checks += [("signature", words) for words in signer.passed]
-        raise
-    verified = signed.verified
-    findings.certificate = certificate_of(signed)
-    passed("signature", f"{verified.algorithm}, by {verified.leaf_subject}, over {signed.digest}")
-    passed("trust", f"its chain leads to the trusted certificate {verified.anchor_fingerprint}")
-    findings.failed = "release manifest"
-    manifest = place.manifest(signed)
+    manifest = read_release(place.resolve(), verify).manifest
     findings.version = manifest.version
     passed("release manifest", f"version {manifest.version}, channel {manifest.channel}")
     findings.failed = "expiry"
@@ -122,8 +113,8 @@ def _check(place: ReleasePlace, policy: TrustPolicy, now: datetime, findings: Fi
     passed("expiry", f"may be installed until {rfc3339(manifest.expires_at)}")
     findings.failed = "content"
     pins = place.pins(manifest)
-    with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as lookups:
-        missing = [pin for pin, there in zip(pins, lookups.map(place.has, pins), strict=True) if not there]
+    found = side_by_side(place.has, pins, at_once=LOOKUPS_AT_ONCE)
+    missing = [pin for pin, there in zip(pins, found, strict=True) if not there]
     if missing:
         named = ", ".join(f"{pin.repository}@{pin.digest}" for pin in missing[:MAX_NAMED])
         raise build.PINNED_ARTIFACT_MISSING.error(f"{len(missing)} of {len(pins)} are missing: {named}")
@@ -131,8 +122,8 @@ def _check(place: ReleasePlace, policy: TrustPolicy, now: datetime, findings: Fi
     findings.failed = ""
 
 
-def certificate_of(signed: Signed) -> dict[str, str]:
-    """Return the signing certificate's data for people."""
+def certificate_of(signed: SignedArtifact) -> dict[str, str]:
+    """Return what a person wants to know of the certificate that signed."""
     leaf = read_chain(read_envelope(signed.envelope, JWS).chain)[0]
     return {
         "subject": leaf.subject,
@@ -154,30 +145,24 @@ class ContainerRegistryRelease:
         self._reader = reader
         self._reference = reference
 
-    def artifact(self) -> Manifest:
-        """Return the release artifact. See ReleasePlace."""
-        artifact = self._reader.manifest(MANIFEST_REPOSITORY, self._reference, MAX_ARTIFACT_BYTES)
-        if artifact is None:
-            raise release.NO_SUCH_RELEASE.error(target=f"{MANIFEST_REPOSITORY} {self._reference}")
-        return artifact
+    def resolve(self) -> ReleasePlace:
+        """Return the release artifact's place. See CheckedPlace."""
+        place = resolve_release(self._reader, self._reference)
+        if place is None:
+            raise release.NO_SUCH_RELEASE.error(target=place_name(self._reference))
+        return place
 
-    def signed(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> Signed:
-        """Return the release artifact, verified. See ReleasePlace."""
-        found = verify_release(self._reader, artifact, policy, now)
-        return Signed(digest=found.digest, artifact=found.content, envelope=found.envelope, verified=found.verified)
-
-    def manifest(self, signed: Signed) -> ReleaseManifest:
-        """Return the release manifest. See ReleasePlace."""
-        target = f"{MANIFEST_REPOSITORY}@{signed.digest}"
-        return fetch_release(self._reader, read_artifact(signed.artifact, digest=signed.digest, target=target)).manifest
+    def verify(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> SignedArtifact:
+        """Return the release artifact, verified. See CheckedPlace."""
+        return verify_release(self._reader, artifact, policy, now)
 
     def pins(self, manifest: ReleaseManifest) -> Sequence[Pin]:
-        """Return all pins. See ReleasePlace."""
+        """Return all. See CheckedPlace."""
         self._reader.expect(pin.repository for pin in manifest.pins)
         return manifest.pins
 
     def has(self, pin: Pin) -> bool:
-        """Return whether it is here. See ReleasePlace. Raises RunbookError VD-REGISTRY-005 if other bytes are."""
+        """Return whether it is here. See CheckedPlace. Raises RunbookError VD-REGISTRY-005 where other bytes are."""
         return self._reader.manifest(pin.repository, pin.digest, MAX_PINNED_BYTES) is not None
 
 
@@ -189,17 +174,12 @@ class BuiltReleaseFolder:
     def __init__(self, folder: Path) -> None:
         """Read it. Raises RunbookError VD-PUSH-001 (no complete build), VD-MANIFEST-*."""
         self._folder = folder
-        self._built = read_release(folder)
+        self._built = read_built_release(folder)
         self._there = {(artifact.repository, artifact.digest) for artifact in self._built.artifacts}
 
-    @property
-    def content(self) -> str:
-        """The digest of the release manifest itself."""
-        return self._built.content
-
-    def artifact(self) -> Manifest:
-        """Return the release artifact. See ReleasePlace."""
-        return Manifest(self._built.signed.digest, self._built.signed.manifest)
+    def resolve(self) -> ReleasePlace:
+        """Return the release artifact's place. See CheckedPlace."""
+        return self._built.place
 
     def believed(self, policy: TrustPolicy, now: datetime) -> BuiltRelease:
         """Return the release with only its good signatures. Anybody may have made the others."""
@@ -215,12 +195,14 @@ class BuiltReleaseFolder:
             return False
         return True
 
-    def signed(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> Signed:
-        """Return the release artifact, verified. See ReleasePlace."""
+    def verify(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> SignedArtifact:
+        """Return the release artifact, verified. See CheckedPlace."""
         if not self._built.signatures:
             raise build.RELEASE_NOT_SIGNED.error(target=self._built.manifest.version)
         good = self._first_good(self._built.signatures, policy, now)
-        return Signed(digest=artifact.digest, artifact=artifact.content, envelope=good.envelope, verified=good.verified)
+        return SignedArtifact(
+            artifact=artifact, signature_digest=good.manifest_digest, envelope=good.envelope, verified=good.verified
+        )
 
     def _first_good(self, signatures: Sequence[Artifact], policy: TrustPolicy, now: datetime) -> GoodSignature:
         signed = self._built.signed
@@ -232,16 +214,12 @@ class BuiltReleaseFolder:
             now=now,
         )
 
-    def manifest(self, signed: Signed) -> ReleaseManifest:  # noqa: ARG002 - the protocol's
-        """Return the release manifest. See ReleasePlace."""
-        return self._built.manifest
-
     def pins(self, manifest: ReleaseManifest) -> Sequence[Pin]:
-        """Return all pins except the images. See ReleasePlace."""
+        """Return all but the images. See CheckedPlace."""
         return (*manifest.runbooks, manifest.python_packages, *manifest.documents)
 
     def has(self, pin: Pin) -> bool:
-        """Return whether it is here. See ReleasePlace."""
+        """Return whether it is here. See CheckedPlace."""
         return (pin.repository, pin.digest) in self._there
 
 

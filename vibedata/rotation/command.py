@@ -4,35 +4,21 @@ import argparse
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 from publisher.rotation.customer_phases import RunRunbook
-from publisher.rotation.plan import Request
+from publisher.rotation.plan import RotationRequest
 from publisher.rotation.record import Rotation
+from publisher.rotation.run import RotationRun
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
-from runbook_lib.change import Plan
 from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
 from runbook_lib.rotation.rules import OVERLAP_SECONDS
 from vibedata.commands.invoke import result_of
 from vibedata.jobs import run_job
 from vibedata.output import show, table
-from vibedata.progress import Report, job_lines
-from vibedata.rotation.drive import Outcome, Rotating, drive
-
-
-class RotationRun(Rotating, Protocol):
-    """One run of a rotation that can also be shown."""
-
-    @property
-    def newest(self) -> Rotation | None:
-        """The instance's last rotation, as the run read it last."""
-        ...
-
-    def preview(self) -> Plan:
-        """Return all steps of a run."""
-        ...
+from vibedata.progress import WriteLine, job_lines
+from vibedata.rotation.drive import DriveOutcome, drive
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -58,9 +44,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def request_of(arguments: argparse.Namespace) -> Request:
-    """Return the request in the options."""
-    return Request(
+def request_of(arguments: argparse.Namespace) -> RotationRequest:
+    """Return what the options ask for."""
+    return RotationRequest(
         emergency=arguments.emergency,
         supersede=arguments.supersede,
         overlap_seconds=0 if arguments.emergency else arguments.overlap_seconds,
@@ -74,8 +60,8 @@ def _overlap_seconds(text: str) -> int:
     return int(text)
 
 
-def reporter(output: str) -> Report:
-    """Return a function that writes progress. With `--output json`, standard output has only the result."""
+def reporter(output: str) -> WriteLine:
+    """Return what writes progress: with `--output json`, standard output holds the result alone."""
     stream = sys.stderr if output == "json" else sys.stdout
 
     def report(line: str) -> None:
@@ -85,8 +71,8 @@ def reporter(output: str) -> Report:
     return report
 
 
-def jobs_of(session: AzureSession, report: Report) -> RunRunbook:
-    """Return a function that runs a phase as a job in the customer's Automation account."""
+def jobs_of(session: AzureSession, report: WriteLine) -> RunRunbook:
+    """Return what runs a phase as a job in the customer's Automation account."""
 
     def run_runbook(runbook: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         report(f"{runbook}: phase {parameters['phase']}: starting a job")
@@ -95,14 +81,16 @@ def jobs_of(session: AzureSession, report: Report) -> RunRunbook:
     return run_runbook
 
 
-def run_rotation(arguments: argparse.Namespace, session: AzureSession, rotating: RotationRun, report: Report) -> int:
-    """Show the plan or rotate. Return the command's exit code."""
+def run_rotation(
+    arguments: argparse.Namespace, session: AzureSession, rotating: RotationRun[Any], report: WriteLine
+) -> int:
+    """Show what would be done, or do it; return the command's exit code."""
     instance = {"instance_id": session.settings.instance_id}
     if arguments.plan:
         plan = rotating.preview()
         rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
         text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
-        changes = [asdict(change) for change in plan.changes]
+        changes = [change.as_json() for change in plan.changes]
         show(arguments.output, result={"status": "planned", **instance, "changes": changes}, text=text)
         return 0
     outcome = drive(rotating, wait=arguments.wait, report=report, redactor=session.redactor, clock=SYSTEM_CLOCK)
@@ -111,8 +99,8 @@ def run_rotation(arguments: argparse.Namespace, session: AzureSession, rotating:
     return 1 if outcome.failed else 0
 
 
-def result_json(newest: Rotation | None, outcome: Outcome) -> dict[str, Any]:
-    """Return a run's result for programs."""
+def result_json(newest: Rotation | None, outcome: DriveOutcome) -> dict[str, Any]:
+    """Return what programs read of a run."""
     failed = outcome.failed
     if failed and newest and not newest.open:
         newest = None  # a former run began this rotation, and this run has begun none
@@ -122,7 +110,7 @@ def result_json(newest: Rotation | None, outcome: Outcome) -> dict[str, Any]:
         "rotation_id": newest.rotation_id if newest else None,
         "credential_id": newest.credential_id if newest else None,
         "changed": sum(each.outcome == "done" for each in outcome.results),
-        "changes": [{**asdict(each.change), "outcome": each.outcome} for each in outcome.results],
+        "changes": [{**each.change.as_json(), "outcome": each.outcome} for each in outcome.results],
         "next": rfc3339(outcome.resume_at) if outcome.resume_at else None,
         "error": failed.error.as_json() if failed and failed.error else None,
     }

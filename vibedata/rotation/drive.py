@@ -15,7 +15,7 @@ from vibedata.change_errors import name_any
 
 
 class Rotating(Protocol):
-    """One run of a rotation: that of publisher.rotation.hmac_key_run or publisher.rotation.acr_token_run."""
+    """One run of a rotation, as publisher.rotation.run.RotationRun is."""
 
     def next_step(self) -> Step:
         """Read the state, and return the next step."""
@@ -27,8 +27,8 @@ class Rotating(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A run's result. `resume_at` is when to go on, None if the rotation is over or has failed."""
+class DriveOutcome:
+    """What a run came to. resume_at: when it goes on, None where the rotation is over or has failed."""
 
     results: list[Result] = field(default_factory=list)
     resume_at: datetime | None = None
@@ -39,8 +39,10 @@ class Outcome:
         return next((result for result in self.results if result.outcome == "failed"), None)
 
 
-def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor: Redactor, clock: Clock) -> Outcome:
-    """Do the next step again and again. Stop if there is none, if a change fails, or at the overlap without `wait`.
+def drive(
+    work: Rotating, *, wait: bool, report: Callable[[str], None], redactor: Redactor, clock: Clock
+) -> DriveOutcome:
+    """Do what is next until nothing is, or a change fails, or the overlap is to be waited for and `wait` is false.
 
     `report` gets a line for each change at its end, and for each wait. `redactor` masks the secrets in it. Raises the
     errors of the work's next_step.
@@ -51,11 +53,11 @@ def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor
         step = work.next_step()
         if step.wait_until is not None:
             if not wait and not step.brief:
-                return Outcome(results=results, resume_at=step.wait_until)
+                return DriveOutcome(results=results, resume_at=step.wait_until)
             report(f"waiting until {rfc3339(step.wait_until)}")
             clock.sleep(max((step.wait_until - clock.now()).total_seconds(), 0.0))
         elif not step.plan.changes:
-            return Outcome(results=results)
+            return DriveOutcome(results=results)
         else:
             made = apply_plan(
                 step.plan,
@@ -66,7 +68,7 @@ def drive(work: Rotating, *, wait: bool, report: Callable[[str], None], redactor
             )
             results += made
             if any(result.outcome != "done" for result in made):
-                return Outcome(results=results)
+                return DriveOutcome(results=results)
 
 
 def _line(result: Result) -> str:

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from runbook_lib.component_registry.health_states import State
 from runbook_lib.component_registry.schema import CURRENT
+from runbook_lib.release.model import HealthState
 from runbook_lib.rotation.record import PENDING, PREVIOUS
-from runbook_lib.vault.credential_states import State as SecretState
+from runbook_lib.vault.credential_states import SecretState
 
-UNHEALTHY: State = "unhealthy"
-DEGRADED: State = "degraded"
-UNKNOWN: State = "unknown"
-HEALTHY: State = "healthy"
+UNHEALTHY: HealthState = "unhealthy"
+DEGRADED: HealthState = "degraded"
+UNKNOWN: HealthState = "unknown"
+HEALTHY: HealthState = "healthy"
 ILL = (UNHEALTHY, DEGRADED)
 # Automation's shortest interval is an hour, so two runs in a row are missing.
 STALE = timedelta(hours=2)
@@ -34,8 +34,8 @@ class Level(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """The installed release. `since` is when it was recorded as the current one."""
+class InstalledRelease:
+    """The installed release. since: when it was recorded as the current one."""
 
     version: str
     digest: str
@@ -133,7 +133,7 @@ class Facts:
     scope: str
     registry_exists: bool
     unreadable: bool
-    release: Release | None
+    release: InstalledRelease | None
     components: tuple[Component, ...]
     observability: tuple[Component, ...]
     credentials: tuple[Credential, ...]

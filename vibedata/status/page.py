@@ -14,15 +14,15 @@ from vibedata.status.facts import (
     UNHEALTHY,
     Component,
     Credential,
+    InstalledRelease,
     Level,
     Note,
-    Release,
     Run,
     age,
     days,
     duration,
 )
-from vibedata.status.report import Report
+from vibedata.status.report import StatusReport
 from vibedata.status.style import STYLE
 from vibedata.status.text import health_of
 from vibedata.status.verdict import FAILED_RUNS
@@ -44,7 +44,7 @@ _SCHEME = "https://"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def page(report: Report) -> str:
+def page(report: StatusReport) -> str:
     """Return the page."""
     facts, verdict = report.facts, report.verdict
     at = facts.at
@@ -108,7 +108,7 @@ def _remedy(words: str) -> str:
     return f'<span class="remedy">To do: {told}</span>' if words else ""
 
 
-def _tiles(report: Report) -> str:
+def _tiles(report: StatusReport) -> str:
     facts = report.facts
     there = [component for component in facts.components if not component.vanished]
     tiles = [_release_tile(facts.release, facts.at)] if facts.release else []
@@ -130,7 +130,7 @@ def _tiles(report: Report) -> str:
     return f'<dl class="tiles">\n{"".join(tiles)}</dl>' if tiles else ""
 
 
-def _release_tile(release: Release, at: datetime) -> str:
+def _release_tile(release: InstalledRelease, at: datetime) -> str:
     since = f"installed {release.since:%Y-%m-%d %H:%M} UTC, {age(release.since, at)}" if release.since else ""
     return _tile(
         f"Release ({release.channel})",

@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.basics.visible_text import is_visible
-from runbook_lib.component_registry.health_states import STATES
+from runbook_lib.component_registry.health_states import HEALTH_STATES
 from runbook_lib.component_registry.rows import registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
@@ -31,7 +31,7 @@ from vibedata.status.facts import (
     Component,
     Credential,
     Facts,
-    Release,
+    InstalledRelease,
     Run,
     Trouble,
     Verdict,
@@ -66,7 +66,7 @@ class StatusReadings:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StatusReport:
     """The facts and the verdict on them."""
 
     facts: Facts
@@ -80,8 +80,8 @@ class Report:
         return shown
 
 
-def report(seen: StatusReadings) -> Report:
-    """Return the report on these readings."""
+def report(seen: StatusReadings) -> StatusReport:
+    """Return the report of what was read."""
     entities = seen.entities or {}
     current = [_release(entity) for entity in entities.get(RELEASES, ()) if entity.get("state") == CURRENT]
     # Each rotation leaves one retired credential, and the table keeps them all.
@@ -101,11 +101,11 @@ def report(seen: StatusReadings) -> Report:
         runs=tuple(map(_run, _recent(seen.runs))),
         troubles=tuple(replace(trouble, message=_text(trouble.message)) for trouble in seen.troubles),
     )
-    return Report(facts, verdict(facts))
+    return StatusReport(facts, verdict(facts))
 
 
-def _release(entity: Entity) -> Release:
-    return Release(
+def _release(entity: Entity) -> InstalledRelease:
+    return InstalledRelease(
         version=_text(entity.get("RowKey")),
         digest=_text(entity.get("digest")),
         channel=_text(entity.get("channel")),
@@ -120,7 +120,7 @@ def _component(entity: Entity) -> Component:
         name=_text(registered.name),
         version=_text(registered.version),
         drift=_text(registered.drift),
-        health=registered.health if registered.health in STATES else UNKNOWN,
+        health=registered.health if registered.health in HEALTH_STATES else UNKNOWN,
         reason=_text(registered.health_reason),
         checked_at=_time(registered.checked_at),
         endpoint=_text(registered.endpoint),

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from vibedata.output import table
-from vibedata.status.facts import Component, Credential, Release, Run, age, duration
-from vibedata.status.report import Report
+from vibedata.status.facts import Component, Credential, InstalledRelease, Run, age, duration
+from vibedata.status.report import StatusReport
 
 
-def text(report: Report) -> str:
-    """Return the verdict, the remedies, and the facts as tables with the worst first."""
+def text(report: StatusReport) -> str:
+    """Return the verdict, what to do about it, and the facts as tables, the worst first."""
     facts = report.facts
     lines = [report.verdict.headline]
     for note in report.verdict.notes:
@@ -33,7 +33,7 @@ def health_of(component: Component) -> str:
     return component.health if component.probed or component.ill else "not probed"
 
 
-def _release(release: Release, at: datetime) -> str:
+def _release(release: InstalledRelease, at: datetime) -> str:
     row = (release.version, release.channel, release.digest, _when(release.since, at))
     return table("release", ("version", "channel", "digest", "installed"), [row])
 

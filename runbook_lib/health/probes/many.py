@@ -7,17 +7,15 @@ looks for, and a hanging component would cost four deadlines. The rules decide t
 import http.client
 import socket
 import ssl
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
 from typing import Any
 
 from runbook_lib.basics.clock import Clock
 from runbook_lib.health.probes.connection import AddressRefusedError
 from runbook_lib.health.rules import Observation
 from runbook_lib.network.deadline import Deadline
+from runbook_lib.workers import Workers
 
 # All jobs of a sandbox together have 1,000 sockets (docs/azure-facts.md#python-and-its-limits).
 PROBES_AT_ONCE = 64
@@ -52,78 +50,28 @@ def run_probes(
     It ends at the latest `all_seconds` and one probe's deadline after its beginning. It calls `on_progress` now and
     then.
     """
-    return _Run(probes, clock, all_seconds).observations(at_once, on_progress)
-
-
-class _Run:
-    """Running probes. Workers are daemon threads: an abandoned one must not keep the process alive."""
-
-    def __init__(self, probes: Sequence[Probe], clock: Clock, all_seconds: float) -> None:
-        self._probes = probes
-        self._clock = clock
-        self._end = clock.monotonic() + all_seconds
-        self._waiting = deque(range(len(probes)))
-        # Index -> when the probe is abandoned.
-        self._in_flight: dict[int, float] = {}
-        self._lock = Lock()
-        self._arrived: SimpleQueue[tuple[int, Observation]] = SimpleQueue()
-
-    def observations(self, at_once: int, on_progress: Callable[[str], None]) -> list[Observation]:
-        ended: dict[int, Observation] = {}
-        for _ in range(min(at_once, len(self._probes))):
-            self._start_worker()
-        while len(ended) < len(self._probes):
-            try:
-                index, seen = self._arrived.get(timeout=self._patience())
-            except Empty:
-                pass
-            else:
-                ended.setdefault(index, seen)
-            for index in self._overdue():
-                ended.setdefault(index, _too_late(self._probes[index].seconds))
-                self._start_worker()
-            if self._clock.monotonic() >= self._end:
-                ended |= dict.fromkeys(self._take_waiting(), NOT_REACHED)
-            on_progress(f"{len(ended)} of {len(self._probes)} components looked at")
-        return [ended[index] for index in range(len(self._probes))]
-
-    def _start_worker(self) -> None:
-        Thread(target=self._work_off, daemon=True).start()
-
-    def _patience(self) -> float:
-        """Return the seconds until a probe can be overdue."""
-        with self._lock:
-            until = min([*self._in_flight.values(), self._end])
-        return min(max(0.01, until - self._clock.monotonic()), GRACE_SECONDS)
-
-    def _overdue(self) -> list[int]:
-        now = self._clock.monotonic()
-        with self._lock:
-            late = [index for index, until in self._in_flight.items() if until <= now]
-            for index in late:
-                del self._in_flight[index]
-        return late
-
-    def _take_waiting(self) -> list[int]:
-        with self._lock:
-            taken = list(self._waiting)
-            self._waiting.clear()
-        return taken
-
-    def _work_off(self) -> None:
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    return
-                index = self._waiting.popleft()
-                probe = self._probes[index]
-                self._in_flight[index] = self._clock.monotonic() + probe.seconds + GRACE_SECONDS
-            seen = observe(probe, self._clock)
-            with self._lock:
-                left_behind = self._in_flight.pop(index, None) is None
-            if left_behind:
-                return  # another worker has replaced this one
-            self._arrived.put((index, seen))
+    end = clock.monotonic() + all_seconds
+    workers = Workers(lambda number: observe(probes[number], clock), count=len(probes), monotonic=clock.monotonic)
+    workers.start(min(at_once, len(probes)))
+    ended: dict[int, Observation] = {}
+    while len(ended) < len(probes):
+        # When each is to be left behind.
+        until = {
+            number: begun + probes[number].seconds + GRACE_SECONDS for number, begun in workers.in_flight().items()
+        }
+        # As long as nothing can be overdue.
+        patience = min([*until.values(), end]) - clock.monotonic()
+        arrived = workers.arrived(within=min(max(0.01, patience), GRACE_SECONDS))
+        if arrived is not None:
+            ended.setdefault(*arrived)
+        now = clock.monotonic()
+        for number, at in until.items():
+            if at <= now and workers.leave_behind(number):
+                ended.setdefault(number, _too_late(probes[number].seconds))
+        if now >= end:
+            ended |= dict.fromkeys(workers.take_waiting(), NOT_REACHED)
+        on_progress(f"{len(ended)} of {len(probes)} components looked at")
+    return [ended[number] for number in range(len(probes))]
 
 
 def observe(probe: Probe, clock: Clock) -> Observation:

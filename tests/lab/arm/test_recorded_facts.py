@@ -10,7 +10,7 @@ import requests
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.automation import models as m
 
-from lab.container_registry.scoped_tokens import new_value
+from lab.names import registry_password
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
@@ -124,7 +124,7 @@ def test_an_accepted_import_has_null_as_its_body(lab: LabUnderTest) -> None:
 
 
 def test_passwords_have_characters_that_addresses_mind(lab: LabUnderTest) -> None:
-    assert all(len(one) == 32 and {*"+/="} <= {*one} for one in (new_value() for _ in range(20)))
+    assert all(len(one) == 32 and {*"+/="} <= {*one} for one in (registry_password() for _ in range(20)))
     registry = oci.scoped_token(lab)
     assert {*"+/="} <= {*registry.password}
     assert registry.token("repository:vibedata/probe:pull")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -127,17 +128,32 @@ def test_delete_takes_every_fault_back(lab: LabUnderTest) -> None:
 
 
 def test_latency_of_a_service_counts_until_taken_back(lab: LabUnderTest) -> None:
-    lab.latency(service="identity", method="GET", seconds=0.2)
+    lab.latency(service="identity", method="GET", seconds=2)
     ask(lab)
     ask(lab, "POST")
-    lab.latency(service="identity", seconds=0.1)  # the one posted last counts
+    lab.latency(service="identity", seconds=3)  # the one posted last counts
     ask(lab)
     lab.control("DELETE", "/latency")
     ask(lab)
     seconds = [entry["seconds"] for entry in lab.journal(service="identity")]
-    assert seconds[0] >= 0.2 > seconds[1]
-    assert seconds[2] >= 0.1
-    assert seconds[3] < 0.1
+    assert seconds[0] >= 2 > seconds[1]
+    assert seconds[2] >= 3
+    assert seconds[3] < 2
+
+
+@pytest.mark.parametrize("held_by", ["latency", "faults"])
+def test_what_is_held_up_goes_on_when_that_is_taken_back(lab: LabUnderTest, held_by: str) -> None:
+    if held_by == "latency":
+        lab.latency(service="identity", seconds=3600)
+    else:
+        lab.fault("delay", seconds=3600, times=2, match=IDENTITY)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(ask, lab) for _ in range(2)]
+        while len(lab.journal(service="identity")) < len(asked):
+            time.sleep(0.05)
+        lab.control("DELETE", f"/{held_by}")
+        assert {each.result().status_code for each in asked} == {200}
+    assert max(entry["seconds"] for entry in lab.journal(service="identity")) < 3600
 
 
 @pytest.mark.parametrize(

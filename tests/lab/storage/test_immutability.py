@@ -13,7 +13,7 @@ from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
-from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.storage import SIGNATURE, blob_name, check_immutable, judge_policy, read_part
 from tests.support.running_lab import LabUnderTest
 from tests.support.storage import code, token
@@ -116,7 +116,7 @@ def test_a_policy_that_lets_blobs_grow_is_none(
     arm.policy("POST", "/lock", etag=etag)
     assert arm.policy("GET").json()["properties"] == {**policy, "state": "Locked"}
     # What is appended is of its own time; the blob's creation says nothing of it.
-    release = InstalledRelease("2026.11.0", "a" * 64)
+    release = ReleaseId("2026.11.0", "sha256:" + "a" * 64)
     blob = blobs.get_blob_client("release-manifests", blob_name(release, SIGNATURE))
     blob.create_append_blob()
     time.sleep(1.1)  # the service's times have whole seconds

@@ -8,9 +8,9 @@ import pytest
 from runbook_lib.automation.job_line import NoResultError, read_result
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.errors import RunbookError
-from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.run.output import RESULT_LIMIT
 from runbook_lib.run.result import RunResult, result_line
+from scripts.pages.error_catalogue import CATALOGUE
 
 GOOD: dict[str, Any] = {
     "runbook": "sample",

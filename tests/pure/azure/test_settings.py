@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
-from publisher.session import URL, setting
+from publisher.session import setting
 from runbook_lib.azure.settings import (
     ADDRESSES,
     IDENTITY,
@@ -20,6 +20,7 @@ from runbook_lib.azure.settings import (
     automation_variable,
     load,
 )
+from runbook_lib.basics.forms import URL
 from runbook_lib.errors import RunbookError
 
 GUID = "11111111-2222-3333-4444-555555555555"

@@ -21,12 +21,12 @@ from runbook_lib.component_registry.schema import (
     Batch,
     Row,
     check_schema,
-    digest_of,
+    digest_of_columns,
     is_key,
     key_of,
 )
 from runbook_lib.errors import RunbookError
-from runbook_lib.health.columns import health_row, own_health, state_of
+from runbook_lib.health.columns import health_row, own_health, recorded_health
 from runbook_lib.health.rules import HealthPolicy, Observation, next_own_health, roll_up
 from vibedata.status.report import StatusReadings, report
 from vibedata.status.text import text
@@ -75,13 +75,13 @@ def test_no_row_of_table_components_ends_a_reader(columns: dict[str, Any]) -> No
     entity = row(**columns)
     ill_columns(entity)
     component = registered_component(entity)
-    assert state_of(entity) in ("unknown", "healthy", "degraded", "unhealthy")
+    assert recorded_health(entity) in ("unknown", "healthy", "degraded", "unhealthy")
     for seen in (Observation("answers"), Observation("fails", "why")):
         own = next_own_health(own_health(entity), seen, HealthPolicy())
         (health,) = roll_up({"application/api": own}, {"application/api": component.depends_on}).values()
         written = health_row("application/api", health, "now")
         assert abs(int(written.columns["healthStreak"])) <= STREAK_LIMIT
-    digest_of(entity, COLUMNS[COMPONENTS])
+    digest_of_columns(entity, COLUMNS[COMPONENTS])
     Batch(target="t", rows=(Row(table=COMPONENTS, partition="application", name="api", columns=COMPONENT),)).seen(
         {"api": entity}
     )
@@ -98,7 +98,7 @@ def test_no_row_of_table_components_ends_a_reader(columns: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:20])
 def test_what_a_table_gives_has_a_digest_and_is_no_value_of_ours(value: Any) -> None:
-    assert digest_of({"a": value}, ["a"]) != digest_of({"a": "of ours"}, ["a"])
+    assert digest_of_columns({"a": value}, ["a"]) != digest_of_columns({"a": "of ours"}, ["a"])
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:20])
@@ -119,7 +119,7 @@ def test_a_row_that_names_no_release_is_none_and_hides_none(version: str, digest
     ill = {"RowKey": version, "digest": digest, "state": "current"}
     assert current_release([ill]) is None
     found = current_release([ill, good])
-    assert found is not None and found.sha256 == "b" * 64
+    assert found is not None and found.digest == "sha256:" + "b" * 64
 
 
 @pytest.mark.parametrize("name", ["", "\N{GRINNING FACE}", "\N{FULLWIDTH TILDE}", "a\x7f", "a\n", "a" * 1025, None, 5])

@@ -15,9 +15,9 @@ from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.rows import (
     GONE_RESOURCE,
     component_row,
-    policy_row,
     registered_component,
     resource_rows,
+    retry_policy_row,
     schema_row,
 )
 from runbook_lib.component_registry.schema import (
@@ -31,14 +31,14 @@ from runbook_lib.component_registry.schema import (
     batches,
     changed,
     check_schema,
-    digest_of,
+    digest_of_columns,
     fit,
     gone,
     key_of,
 )
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.model import ReleaseManifest
-from runbook_lib.vault.credential_states import state_of
+from runbook_lib.vault.credential_states import secret_state
 from tests.support.component_maker import APP, IMAGE, VERSION, component, manifest, resource
 
 OTHER = "sha256:" + "b" * 64
@@ -62,7 +62,9 @@ def row(name: str, partition: str = "p", *, table: str = RESOURCES, **columns: A
 def recorded(rows: list[Row]) -> dict[tuple[str, str], Recorded]:
     return {
         each.key: Recorded(
-            etag="e", state="registered", content=digest_of(each.columns, component_registry.COLUMNS[each.table])
+            etag="e",
+            state="registered",
+            content=digest_of_columns(each.columns, component_registry.COLUMNS[each.table]),
         )
         for each in rows
     }
@@ -315,7 +317,7 @@ def test_an_entity_of_somebody_else_is_read_without_harm() -> None:
 
 
 def test_the_policy_is_recorded_as_the_network_policy_reads_it() -> None:
-    made = policy_row(manifest())
+    made = retry_policy_row(manifest())
     assert (made.table, made.partition, made.name) == ("Policies", "policy", "networkRetryPolicies")
     assert made.columns == {"max_retries": 3, "delay_seconds": 2.0}
     assert isinstance(made.columns["delay_seconds"], float)
@@ -348,8 +350,8 @@ def test_an_endpoint_is_a_host_that_the_resource_itself_names(
 
 def test_a_credentials_state_is_what_it_is_good_for_now() -> None:
     hour = timedelta(hours=1)
-    assert state_of(enabled=True, not_before=None, expires=None, now=NOW) == "enabled"
-    assert state_of(enabled=True, not_before=NOW, expires=NOW + hour, now=NOW) == "enabled"
-    assert state_of(enabled=True, not_before=NOW + hour, expires=None, now=NOW) == "not yet valid"
-    assert state_of(enabled=True, not_before=None, expires=NOW, now=NOW) == "expired"
-    assert state_of(enabled=False, not_before=None, expires=NOW, now=NOW) == "disabled"
+    assert secret_state(enabled=True, not_before=None, expires=None, now=NOW) == "enabled"
+    assert secret_state(enabled=True, not_before=NOW, expires=NOW + hour, now=NOW) == "enabled"
+    assert secret_state(enabled=True, not_before=NOW + hour, expires=None, now=NOW) == "not yet valid"
+    assert secret_state(enabled=True, not_before=None, expires=NOW, now=NOW) == "expired"
+    assert secret_state(enabled=False, not_before=None, expires=NOW, now=NOW) == "disabled"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from runbook_lib.change import Action, ActionKind, Change, Plan, Result
 from runbook_lib.engine import MAX_PARALLEL, STOP_GRACE_SECONDS, Progress, Work, apply_plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy
+from scripts.pages.error_catalogue import CATALOGUE
 
 POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=2.0, total_seconds=1000.0)
 # What one attempt of apply does: its effect, and what it raises.

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import ErrorEntry, RunbookError
-from runbook_lib.errors.catalogue import AREAS, CATALOGUE
 from scripts.pages import errors as errors_page
+from scripts.pages.error_catalogue import AREAS, CATALOGUE
 from scripts.pages.error_guide import guides
 
 ROOT = Path(__file__).parents[3]

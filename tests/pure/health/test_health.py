@@ -4,9 +4,10 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.component_registry.health_states import STATES, State
-from runbook_lib.health.columns import health_row, needs, own_health, state_of, target_of
+from runbook_lib.component_registry.health_states import HEALTH_STATES
+from runbook_lib.health.columns import health_row, needs, own_health, recorded_health, target_of
 from runbook_lib.health.rules import Health, HealthPolicy, Observation, OwnHealth, next_own_health, roll_up, transitions
+from runbook_lib.release.model import HealthState
 
 ANSWERS, FAILS, DOWN = Observation("answers"), Observation("fails", "no answer"), Observation("down", "gone")
 IMPAIRED, UNPROBED = Observation("impaired", "Updating"), Observation("unprobed", "no probe")
@@ -24,14 +25,14 @@ policies = st.builds(
 histories = st.lists(st.sampled_from([ANSWERS, FAILS, DOWN, IMPAIRED, UNPROBED, NOT_REACHED]), max_size=30)
 NAMES = tuple("abcdef")
 graphs = st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from([*NAMES, "elsewhere"]), max_size=4))
-owns = st.dictionaries(st.sampled_from(NAMES), st.builds(OwnHealth, st.sampled_from(STATES)))
+owns = st.dictionaries(st.sampled_from(NAMES), st.builds(OwnHealth, st.sampled_from(HEALTH_STATES)))
 
 
 def after(history: Sequence[Observation], policy: HealthPolicy = DEFAULT) -> OwnHealth:
     return reduce(lambda own, seen: next_own_health(own, seen, policy), history, OwnHealth())
 
 
-def states(*history: Observation) -> list[State]:
+def states(*history: Observation) -> list[HealthState]:
     return [after(history[: number + 1]).state for number in range(len(history))]
 
 
@@ -143,18 +144,18 @@ def test_what_is_recorded_is_where_the_next_check_goes_on(
         row = health_row(f"application/{name}", health, "2026-11-23T10:00:00.000000Z")
         entity = {"PartitionKey": row.partition, "RowKey": row.name, **row.columns}
         assert target_of(entity) == f"application/{name}"
-        assert state_of(entity) == health.state
+        assert recorded_health(entity) == health.state
         assert own_health(entity) == counted[name]
 
 
 @given(
-    health=st.one_of(st.none(), st.text(), st.integers(), st.sampled_from(STATES)),
-    probed=st.one_of(st.none(), st.text(), st.booleans(), st.sampled_from(STATES)),
+    health=st.one_of(st.none(), st.text(), st.integers(), st.sampled_from(HEALTH_STATES)),
+    probed=st.one_of(st.none(), st.text(), st.booleans(), st.sampled_from(HEALTH_STATES)),
     streak=st.one_of(st.none(), st.text(), st.floats(), st.booleans(), st.integers()),
 )
 def test_whatever_stands_in_the_table_is_a_start(health: object, probed: object, streak: object) -> None:
     own = own_health({"health": health, "healthProbed": probed, "healthStreak": streak})
-    assert own.state in STATES and type(own.streak) is int
+    assert own.state in HEALTH_STATES and type(own.streak) is int
     assert next_own_health(own, DOWN, DEFAULT).state == "unhealthy"
 
 

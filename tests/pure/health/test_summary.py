@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.callbacks.payloads import PayloadRefusedError, to_json
-from runbook_lib.component_registry.health_states import STATES
+from runbook_lib.component_registry.health_states import HEALTH_STATES
 from runbook_lib.component_registry.schema import key_of
 from runbook_lib.health.rules import Health, OwnHealth
 from runbook_lib.health.summary import health_summary
@@ -34,8 +34,8 @@ TARGETS = {f"{each['type']}/{key_of(each['name'])}": each for each in MANIFEST["
 
 
 @given(
-    st.dictionaries(THEIRS, st.tuples(st.sampled_from(STATES), THEIRS)),
-    st.dictionaries(st.sampled_from(sorted(TARGETS)), st.tuples(st.sampled_from(STATES), THEIRS)),
+    st.dictionaries(THEIRS, st.tuples(st.sampled_from(HEALTH_STATES), THEIRS)),
+    st.dictionaries(st.sampled_from(sorted(TARGETS)), st.tuples(st.sampled_from(HEALTH_STATES), THEIRS)),
     st.booleans(),
 )
 def test_names_are_the_manifests_and_reasons_stay(
@@ -51,7 +51,7 @@ def test_names_are_the_manifests_and_reasons_stay(
         assert {f"{each['type']}/{key_of(each['name'])}": each["health"] for each in components} == {
             target: each.state for target, each in healths.items() if target in TARGETS
         }
-        assert sum(seen[state] for state in STATES) == len(components)
+        assert sum(seen[state] for state in HEALTH_STATES) == len(components)
     else:
         assert (components, seen["release_version"]) == ([], "")
 
@@ -76,7 +76,7 @@ def test_counts_names_and_versions() -> None:
 def test_without_a_manifest_components_are_counted_and_what_watches_is_not() -> None:
     watching = {"observability/schedule": health("degraded")}
     seen = told({"application/api": health("healthy"), **watching}, None)
-    assert [seen[state] for state in STATES] == [0, 1, 0, 0]
+    assert [seen[state] for state in HEALTH_STATES] == [0, 1, 0, 0]
 
 
 def test_a_version_that_may_not_leave_is_left_out() -> None:

@@ -37,7 +37,7 @@ from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.release import manifest as release_manifest
-from runbook_lib.release.fetch import read_artifact
+from runbook_lib.release.hop import read_artifact
 from runbook_lib.request_signing.fields import NotSignatureFieldError, parse_signature, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values, message
 from runbook_lib.run import parameters
@@ -160,7 +160,7 @@ PARSERS = (
     Parser("JSON", (as_json(DOCUMENT), b"[1, 2.5, null]"), strict_json.loads, (strict_json.NotStrictJsonError,)),
     Parser("base64url", (b"AAECAw", b"_-8"), lambda each: base64url.decode(text(each)), (ValueError,)),
     Parser("release manifest", (as_json(DOCUMENT),), release_manifest.parse),
-    Parser("artifact", (as_json(artifact_of(f"sha256:{'a' * 64}", 2)),), lambda each: read_artifact(each, digest="d", target="t")),
+    Parser("artifact", (as_json(artifact_of(f"sha256:{'a' * 64}", 2)),), lambda each: read_artifact(each, target="t")),
     Parser("envelope", (ENVELOPE,), lambda each: verify_envelope(each, JWS, subject=CASE.subject, policy=CASE.policies()[0], now=NOW)),
     Parser("certificate", (CERTIFICATE,), lambda each: read_chain((each,))),
     Parser("signature manifest", (SIGNATURE_MANIFEST,), read_signature_manifest),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from publisher.custody.key_records import KeyRecord
-from publisher.rotation.hmac_key import GRACE_SECONDS, PHASE_KINDS, RETIRE_FORMER, Facts, after, next_step, preview
-from publisher.rotation.plan import Request
+from publisher.rotation.hmac_key import GRACE_SECONDS, PHASES, RULES, Facts
+from publisher.rotation.plan import RotationRequest, after, next_step, preview
 from publisher.rotation.record import Rotation
 from runbook_lib.change import Change
 from runbook_lib.errors import RunbookError
@@ -29,14 +29,14 @@ def facts(**given: Any) -> Facts:
     return Facts(**{**start, **given})
 
 
-def request(**given: Any) -> Request:
-    return Request(**{"overlap_seconds": OVERLAP, **given})
+def request(**given: Any) -> RotationRequest:
+    return RotationRequest(**{"overlap_seconds": OVERLAP, **given})
 
 
-def steps(asked: Request, found: Facts) -> Iterator[tuple[Facts, Change | None, Facts]]:
+def steps(asked: RotationRequest, found: Facts) -> Iterator[tuple[Facts, Change | None, Facts]]:
     """Yield each change until the rotation is over, with what was before and after it; None for a wait."""
     while True:
-        step = next_step(asked, found)
+        step = next_step(RULES, asked, found)
         if step.wait_until is not None:
             waited = replace(found, now=step.wait_until)
             yield found, None, waited
@@ -44,14 +44,14 @@ def steps(asked: Request, found: Facts) -> Iterator[tuple[Facts, Change | None, 
         elif not step.plan.changes:
             return
         for change in sorted(step.plan.changes, key=lambda change: change.stage):
-            made = after(change, found)
+            made = after(RULES, change, found)
             if change.action == "revoke":
                 made = replace(made, with_secret=made.with_secret | {change.target.removeprefix("key ")})
             yield found, change, made
             found = made
 
 
-def last(asked: Request, found: Facts) -> Facts:
+def last(asked: RotationRequest, found: Facts) -> Facts:
     for *_, reached in steps(asked, found):
         found = reached
     return replace(found, driven="")
@@ -91,7 +91,7 @@ def test_the_next_key_takes_the_place_of_the_former() -> None:
         "keep begin accept prepare stage test promote promote succeed wait retire limit wait retire end"
     )
     assert states(last(request(), again(FIRST))) == {f"hmac-{1:016x}": "retired", f"hmac-{2:016x}": "current"}
-    assert [change.action for change in preview(request(), again(FIRST)).changes] == [
+    assert [change.action for change in preview(RULES, request(), again(FIRST)).changes] == [
         action for action in made if action != "wait"
     ]
 
@@ -142,7 +142,7 @@ def test_an_emergency_gives_up_what_is_open() -> None:
         f"hmac-{2:016x}": "revoked",
         f"hmac-{3:016x}": "current",
     }
-    assert next_step(request(emergency=True), replace(final, driven="r-3")).plan.changes == ()
+    assert next_step(RULES, request(emergency=True), replace(final, driven="r-3")).plan.changes == ()
 
 
 def test_superseding_refuses_no_key_that_may_be_in_use() -> None:
@@ -165,12 +165,12 @@ def test_a_revoked_key_is_never_delivered() -> None:
     )
     found = facts(newest=rotation(1), keys=(key,), driven="r-1")
     with pytest.raises(RunbookError) as failed:
-        next_step(request(), found)
+        next_step(RULES, request(), found)
     assert failed.value.code == "VD-ROTATION-032"
 
 
 def test_the_customers_phases_are_told_from_the_publishers_own_changes() -> None:
-    kinds = (*PHASE_KINDS.values(), RETIRE_FORMER)
+    kinds = tuple(PHASES.values())
     made = [change for _, change, _ in steps(request(), facts()) if change is not None]
     phases = [change for change in made if any(kind.is_of(change) for kind in kinds)]
     assert [change.action for change in phases] == ["prepare", "stage", "test", "promote", "retire"]

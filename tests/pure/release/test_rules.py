@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.errors import RunbookError
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.manifest import parse
-from runbook_lib.release.model import InstalledRelease, version_key
+from runbook_lib.release.model import ReleaseId, version_key
 from runbook_lib.release.rules import check_installable, newer_or_same_version
 from tests.support.manifest_maker import DOCUMENT, VALIDATOR, code_of, document
 
@@ -93,13 +94,15 @@ def test_versions_are_compared_number_by_number() -> None:
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 MANIFEST = parse(json.dumps(DOCUMENT).encode())
-SHA256 = "d" * 64
+OFFERED = ReleaseId("2026.11.0", digest_from_hex("d" * 64))
 
 
-def installable(*installed: InstalledRelease, now: datetime = NOW, allow_downgrade: bool = False) -> str:
+def installable(*installed: ReleaseId, now: datetime = NOW, allow_downgrade: bool = False) -> str:
     """Return the code of the refusal, "" for none."""
     try:
-        check_installable(MANIFEST, sha256=SHA256, installed=installed, now=now, allow_downgrade=allow_downgrade)
+        check_installable(
+            OFFERED, expires_at=MANIFEST.expires_at, installed=installed, now=now, allow_downgrade=allow_downgrade
+        )
     except RunbookError as error:
         return error.code
     return ""
@@ -107,25 +110,25 @@ def installable(*installed: InstalledRelease, now: datetime = NOW, allow_downgra
 
 def test_a_release_may_be_installed_first_again_and_over_an_older_one() -> None:
     assert installable() == ""
-    assert installable(InstalledRelease("2026.11.0", SHA256)) == ""
-    assert installable(InstalledRelease("2026.9.9", "e" * 64), InstalledRelease("2026.11.0", SHA256)) == ""
+    assert installable(OFFERED) == ""
+    assert installable(ReleaseId("2026.9.9", digest_from_hex("e" * 64)), OFFERED) == ""
 
 
 def test_what_could_stand_in_the_way_is_as_new_or_newer() -> None:
-    own, other = InstalledRelease("2026.11.0", "a" * 64), InstalledRelease("2026.11.0", "b" * 64)
-    older, newer = InstalledRelease("2026.9.0", "c" * 64), InstalledRelease("2026.12.0", "d" * 64)
+    own, other = ReleaseId("2026.11.0", digest_from_hex("a" * 64)), ReleaseId("2026.11.0", digest_from_hex("b" * 64))
+    older, newer = ReleaseId("2026.9.0", digest_from_hex("c" * 64)), ReleaseId("2026.12.0", digest_from_hex("d" * 64))
     assert newer_or_same_version(own, (older, own, other, newer)) == (newer, other)
 
 
 def test_an_older_release_is_installed_only_if_that_is_said() -> None:
-    newer = InstalledRelease("2026.11.1", "e" * 64)
+    newer = ReleaseId("2026.11.1", digest_from_hex("e" * 64))
     assert installable(newer) == "VD-MANIFEST-007"
-    assert installable(newer, InstalledRelease("2026.11.0", SHA256)) == "VD-MANIFEST-007"
+    assert installable(newer, OFFERED) == "VD-MANIFEST-007"
     assert installable(newer, allow_downgrade=True) == ""
 
 
 def test_a_version_has_one_content_for_ever() -> None:
-    other = InstalledRelease("2026.11.0", "e" * 64)
+    other = ReleaseId("2026.11.0", digest_from_hex("e" * 64))
     assert installable(other) == "VD-MANIFEST-008"
     assert installable(other, allow_downgrade=True) == "VD-MANIFEST-008"
 

@@ -15,7 +15,7 @@ from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.rotation.parameters import delivery_of
 from runbook_lib.rotation.record import to_record
-from runbook_lib.rotation.request import Request, held
+from runbook_lib.rotation.request import PhaseRequest, held
 from runbook_lib.rotation.rules import Decision, decide
 from runbook_lib.rotation.versions import leftovers
 from tests.support.rotation_model import GOOD, OVERLAP, PENDING, SECRET, Model, Refused
@@ -24,7 +24,7 @@ PHASES = ("stage", "test", "promote")
 OURS, JUNK, STOLEN, FORMER, NEXT = "d" * 64, "e" * 64, "5" * 64, "f" * 64, "a" * 64
 
 
-def request(model: Model, phase: str, rotation: str, delivery: str, *, named: bool, key: str = "key-r") -> Request:
+def request(model: Model, phase: str, rotation: str, delivery: str, *, named: bool, key: str = "key-r") -> PhaseRequest:
     asked = model.request(phase, rotation)
     staged = phase == "stage"
     return replace(
@@ -37,7 +37,7 @@ def request(model: Model, phase: str, rotation: str, delivery: str, *, named: bo
     )
 
 
-def attempt(model: Model, asked: Request) -> Decision | str:
+def attempt(model: Model, asked: PhaseRequest) -> Decision | str:
     """Run a phase as a job does; return what was decided, or the code of the refusal."""
     try:
         decision = decide(asked, model.seen())

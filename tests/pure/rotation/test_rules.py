@@ -14,7 +14,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.rotation.record import outcome
 from runbook_lib.rotation.rules import OVERLAP_SECONDS, SKEW, Decision, decide
-from runbook_lib.rotation.versions import Secret, WrappingKey, open_rotation, state_of
+from runbook_lib.rotation.versions import Secret, WrappingKey, open_rotation, rotation_state
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 from tests.support.rotation_model import GOOD, OVERLAP, PENDING, SECRET, START, Model, Refused
 
@@ -112,7 +112,7 @@ def finish(model: Model, rotation: str) -> None:
             assert isinstance(result, Decision), f"{phase} of {rotation}: {result}"
             check(before, model, rotation)
     assert in_use(model) == rotation
-    assert state_of(rotation, model.seen()) == "retired"
+    assert rotation_state(rotation, model.seen()) == "retired"
     assert [version.enabled for version in model.secrets[SECRET].versions if version.rotation_id != rotation] in (
         [],
         [False] * sum(version.rotation_id != rotation for version in model.secrets[SECRET].versions),
@@ -141,7 +141,7 @@ def test_every_state_with_every_phase(phase: str, late: bool) -> None:
             continue
         outcomes.add(result.reached)
         check(start, model, "r")
-        reached = state_of("r", model.seen())
+        reached = rotation_state("r", model.seen())
         if not any(secret.deleted for secret in start.secrets.values()):  # of a deleted one not all was seen
             assert reached == result.reached
             expected = outcome(result, start.seen())
@@ -166,7 +166,7 @@ def test_every_state_with_every_phase(phase: str, late: bool) -> None:
 def test_every_state_has_a_way_to_the_end() -> None:
     for start in models():
         finish(start.copy(), "n")
-        over = state_of("r", start.seen()) not in ("promoted", "retired") and "r" in {
+        over = rotation_state("r", start.seen()) not in ("promoted", "retired") and "r" in {
             version.rotation_id for version in start.seen().current.versions
         }
         if not over and not start.secrets[SECRET].deleted:
@@ -184,7 +184,7 @@ def test_auto_alone_comes_to_the_end() -> None:
             before = model.copy()
             assert isinstance(model.run("auto", "n", supersedes=supersedes), Decision)
             check(before, model, "n")
-        assert state_of("n", model.seen()) == "retired"
+        assert rotation_state("n", model.seen()) == "retired"
 
 
 def test_auto_without_an_id_takes_up_what_was_abandoned() -> None:
@@ -321,7 +321,7 @@ def test_a_first_credential_has_nothing_to_wait_for() -> None:
     for phase in PHASES:
         result = model.run(phase, "r")
         assert isinstance(result, Decision) and result.retire_after is None
-    assert state_of("r", model.seen()) == "retired"
+    assert rotation_state("r", model.seen()) == "retired"
 
 
 def test_the_overlap_is_what_may_still_use_the_former_credential() -> None:
@@ -340,7 +340,7 @@ def test_a_vault_that_was_restored_from_an_old_backup(backup: str) -> None:
     staged = model.secrets[PENDING]
     finish(model, "r")
     model.secrets = {**old, PENDING: staged}  # of two times: a pending secret that was promoted long ago
-    assert in_use(model) == backup and state_of("r", model.seen()) == "pending"
+    assert in_use(model) == backup and rotation_state("r", model.seen()) == "pending"
     refused = model.run("stage", "n")
     assert refused == "VD-ROTATION-002"
     finish(model.copy(), "n")

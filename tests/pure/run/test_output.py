@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Change, NoChange, Plan, Result
 from runbook_lib.errors import RunbookError
-from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.run.output import RECORD_LIMIT, RESULT_LIMIT, STREAM_LIMIT, JobOutput, library_messages
 from runbook_lib.run.result import Report, RunResult, failure_of, result_line
+from scripts.pages.error_catalogue import CATALOGUE
 
 CANARY = "canary-7f3a9c/secret+value"
 

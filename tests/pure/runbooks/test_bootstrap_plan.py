@@ -15,7 +15,7 @@ from runbook_lib.component_registry.schema import (
     TABLES,
     Key,
     Recorded,
-    digest_of,
+    digest_of_columns,
 )
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.vault.credential_states import CredentialState
@@ -32,7 +32,7 @@ def facts(*resources: Resource, recorded: Mapping[str, Mapping[Key, Recorded]] |
     claimed = claims(release, [*resources, resource("studio")], automation_account="auto")
     made = Facts(
         manifest=release,
-        release_sha256="f" * 64,
+        release_digest="sha256:" + "f" * 64,
         resources=[*resources, resource("studio")],
         components=[(claim, found(claim, {}, "")) for claim in claimed],
         credentials=(CREDENTIAL,),
@@ -47,7 +47,7 @@ def as_recorded(known: Facts) -> dict[str, dict[Key, Recorded]]:
     tables: dict[str, dict[Key, Recorded]] = {table: {} for table in TABLES}
     for batch in known.batches:
         for row in batch.rows:
-            content = digest_of(row.columns, COLUMNS[row.table])
+            content = digest_of_columns(row.columns, COLUMNS[row.table])
             state = str(row.columns.get("state", ""))
             tables[row.table][row.key] = Recorded(etag="e", state=state, content=content)
     return tables
@@ -88,7 +88,9 @@ def test_a_table_that_is_missing_is_made_and_filled() -> None:
 def test_an_older_schema_is_taken_forward() -> None:
     recorded = as_recorded(facts())
     key = next(iter(recorded[SCHEMA]))
-    recorded[SCHEMA][key] = Recorded(etag="e", state="", content=digest_of({"schemaVersion": 0}, COLUMNS[SCHEMA]))
+    recorded[SCHEMA][key] = Recorded(
+        etag="e", state="", content=digest_of_columns({"schemaVersion": 0}, COLUMNS[SCHEMA])
+    )
     (change,) = plan(facts(recorded=recorded)).changes
     assert (change.stage, change.target, change.before) == (2, "Schema schema 1/1", "1 rows")
 

@@ -1,23 +1,22 @@
 """What the two import runbooks want done, and when the next look is due: functions of facts alone."""
 
 import dataclasses
-import hashlib
 import json
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
+from runbook_lib.basics.digest import digest_from_hex, digest_of
 from runbook_lib.change import Change, Plan
 from runbook_lib.container_registry._import_operation import ImportOperation, failure
 from runbook_lib.container_registry.image_import import ImageImporter, Pace
-from runbook_lib.container_registry.reader import ContainerRegistryReader, may_follow
+from runbook_lib.container_registry.reader import ContainerRegistryReader, Manifest, may_follow
 from runbook_lib.errors import RunbookError
-from runbook_lib.release.fetch import FetchedRelease
+from runbook_lib.release.hop import Release, SignedArtifact
 from runbook_lib.release.manifest import parse
-from runbook_lib.release.model import InstalledRelease, Pin
+from runbook_lib.release.model import Pin, ReleaseId
 from runbook_lib.release.storage import ARTIFACT, CONTENT, SIGNATURE
-from runbook_lib.release.verification import VerifiedRelease
 from runbook_lib.trust.signature import TrustPolicy, VerifiedSignature
 from runbooks import import_images, import_manifest
 from tests.support.fake_clock import FakeClock
@@ -29,10 +28,7 @@ VERSION = "2026.11.0"
 RELEASE = "vibedata/release-manifest"
 BLOB = f"release-manifests/{VERSION}/{SHA256}"
 # The parts of the release in artifact storage, each with its digest.
-PARTS = {
-    part: "sha256:" + hashlib.sha256(content).hexdigest()
-    for part, content in ((ARTIFACT, b"{}"), (SIGNATURE, b"e"), (CONTENT, b"{}"))
-}
+PARTS = {part: digest_of(content) for part, content in ((ARTIFACT, b"{}"), (SIGNATURE, b"e"), (CONTENT, b"{}"))}
 VERIFIED = VerifiedSignature(
     algorithm="ES256",
     leaf_subject="CN=x",
@@ -52,8 +48,12 @@ def manifest_facts(**fields: Any) -> import_manifest.Facts:
         release_tag="latest",
         allow_downgrade=False,
         now=datetime(2026, 11, 23, tzinfo=timezone.utc),
-        offered=FetchedRelease(digest=D1, content=b"{}", sha256=SHA256, manifest=parse(json.dumps(DOCUMENT).encode())),
-        signature=VerifiedRelease(digest=D1, content=b"{}", signature_digest=D3, envelope=b"e", verified=VERIFIED),
+        offered=Release(
+            id=ReleaseId(VERSION, digest_from_hex(SHA256)),
+            signed=SignedArtifact(artifact=Manifest(D1, b"{}"), signature_digest=D3, envelope=b"e", verified=VERIFIED),
+            content=b"{}",
+            manifest=parse(json.dumps(DOCUMENT).encode()),
+        ),
         installed=(),
         missing=(CONTENT, ARTIFACT, SIGNATURE),
         tags={VERSION: None, "latest": None},
@@ -123,13 +123,13 @@ def test_a_release_under_the_tag_of_another_is_refused() -> None:
 
 
 def test_an_older_release_is_refused_unless_it_is_meant() -> None:
-    newer = (InstalledRelease("2026.12.0", "b" * 64),)
+    newer = (ReleaseId("2026.12.0", digest_from_hex("b" * 64)),)
     assert refusal(manifest_facts(installed=newer)) == "VD-MANIFEST-007"
     assert import_manifest.plan(manifest_facts(installed=newer, allow_downgrade=True)).changes
 
 
 def test_an_older_release_that_is_installed_is_no_downgrade() -> None:
-    installed = (InstalledRelease("2026.12.0", "b" * 64),)
+    installed = (ReleaseId("2026.12.0", digest_from_hex("b" * 64)),)
     there = manifest_facts(installed=installed, missing=(), signed=True, tags={VERSION: D1, "latest": D1})
     assert import_manifest.plan(there).changes == ()
     # Anything that is missing of it makes it one.

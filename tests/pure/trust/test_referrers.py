@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.errors.catalogue import CATALOGUE
 from runbook_lib.trust.descriptor import Descriptor
 from runbook_lib.trust.envelope import JWS, MAX_ENVELOPE_BYTES
 from runbook_lib.trust.good_signature import (
@@ -26,6 +25,7 @@ from runbook_lib.trust.manifest import (
     read_signature_manifest,
     type_of,
 )
+from scripts.pages.error_catalogue import CATALOGUE
 from tests.support.certificate_maker import AUTHORITY, Wanted, make
 from tests.support.notary_fixtures import NOW, digest_of
 from tests.support.notary_maker import CHAIN, LEAF, SUBJECT, TARGET, Chain, fingerprint, protected_with

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from runbook_lib.basics.clock import rfc3339
 from vibedata.status.facts import Level, Run, Trouble, age, duration
 from vibedata.status.page import page
-from vibedata.status.report import COMPONENT_REGISTRY, RUNS, Report, StatusReadings, report
+from vibedata.status.report import COMPONENT_REGISTRY, RUNS, StatusReadings, StatusReport, report
 from vibedata.status.text import text
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
@@ -63,7 +63,7 @@ def a_run(runbook: str, *, hours: float, status: str = "Completed", job: str = "
     )
 
 
-def made(*components: Mapping[str, Any], **changes: Any) -> Report:
+def made(*components: Mapping[str, Any], **changes: Any) -> StatusReport:
     entities = {
         "Components": components,
         "Credentials": changes.pop("credentials", ()),
@@ -73,7 +73,7 @@ def made(*components: Mapping[str, Any], **changes: Any) -> Report:
     return report(StatusReadings(**(seen | changes)))
 
 
-def notes(shown: Report) -> list[str]:
+def notes(shown: StatusReport) -> list[str]:
     return [note.text for note in shown.verdict.notes]
 
 
@@ -274,7 +274,7 @@ class Page(HTMLParser):
         self.text.write(data)
 
 
-def everything(words: str) -> Report:
+def everything(words: str) -> StatusReport:
     trouble = Trouble(source=RUNS, code="VD-NET-001", message="no", remedy="wait")
     return made(
         component(f"ill{words}", "unhealthy", healthReason=words, drift=words, endpoint=f"https://{words}"),
@@ -295,6 +295,7 @@ def test_page_stands_alone_and_says_all_in_words() -> None:
     assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(shown.tags)
     assert not [value for name, value in shown.attributes if name in ("src", "style") or name.startswith("on")]
     assert [value for name, value in shown.attributes if name == "href"] == ["https://plain"]
+    assert "<dt>Release (plain)</dt><dd>plain</dd>" in page(everything("plain"))
     style = page(everything("plain")).partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style

@@ -8,7 +8,7 @@ import pytest
 
 from runbook_lib.basics.visible_text import is_visible, one_line, visible
 from runbook_lib.errors import RunbookError
-from runbook_lib.errors.catalogue import CATALOGUE
+from scripts.pages.error_catalogue import CATALOGUE
 from vibedata import cli
 from vibedata.commands import verify as command_verify
 from vibedata.output import CommandError, show, show_failure, table

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from azure.data.tables import EdmType, EntityProperty
 
-from publisher.rotation.hmac_key_run import TABLE as ROTATIONS
+from publisher.rotation.hmac_key_credential import TABLE as ROTATIONS
 from runbook_lib.errors import RunbookError
 from tests.support.health_rig import Rig, rig
 from tests.support.publisher_side import PublisherSide, publisher_side

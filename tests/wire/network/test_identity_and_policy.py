@@ -7,7 +7,7 @@ import pytest
 
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.identity import credential
-from runbook_lib.component_registry.network_policy import read_network_retry_policy
+from runbook_lib.component_registry.policies import read_network_retry_policy
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.support.every_client import SUBSCRIPTION, World

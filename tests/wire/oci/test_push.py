@@ -10,7 +10,7 @@ import pytest
 from oci import push
 from oci.container_registry.writer import PIECE_BYTES
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, blob_path
-from oci.release.built import read_release
+from oci.release.built import read_built_release
 from runbook_lib.errors import RunbookError
 from tests.support.pushed_release import (
     SERVICE,
@@ -73,7 +73,7 @@ def test_plan_shows_the_changes_and_makes_none(
 
 def test_tags_come_after_everything_else_and_latest_last(lab: LabUnderTest, release: Path) -> None:
     push_now(lab, release)
-    (signature,) = (artifact.digest for artifact in read_release(release).signatures)
+    (signature,) = (artifact.digest for artifact in read_built_release(release).signatures)
     paths = [entry["path"] for entry in writes(lab)]
     kinds = [
         "latest"
@@ -194,7 +194,7 @@ def test_that_latest_moves_back_is_said_before_it_does(
     # What no customer could read is no release that `latest` could move back from.
     latest = writer(lab).manifest_digest("vibedata/release-manifest", "latest")
     assert latest is not None
-    packages = next(artifact for artifact in read_release(release).artifacts if "packages" in artifact.repository)
+    packages = next(artifact for artifact in read_built_release(release).artifacts if "packages" in artifact.repository)
     for blob in packages.blobs:
         writer(lab).send_blob("vibedata/release-manifest", blob_path(release, blob.digest), blob)
     writer(lab).put_manifest("vibedata/release-manifest", "latest", packages.manifest, MANIFEST_MEDIA_TYPE)
@@ -264,7 +264,7 @@ def test_a_damaged_build_is_refused_before_anything_is_asked(
 ) -> None:
     damaged = tmp_path / "dist"
     shutil.copytree(release, damaged)
-    layer = read_release(damaged).artifacts[0].layers[0]
+    layer = read_built_release(damaged).artifacts[0].layers[0]
     path = blob_path(damaged, layer.digest)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     code, result = vibedata(capsys, "push", str(damaged))

@@ -16,7 +16,7 @@ from oci.container_registry.referrers import Referrers
 from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout.writer import INDEX_MEDIA_TYPE, canonical
 from oci.push import Push, descriptor_of
-from oci.release.built import read_release
+from oci.release.built import read_built_release
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import AccessToken
 from runbook_lib.container_registry.wire import ContainerRegistryWire
@@ -102,7 +102,7 @@ def docker_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def signature_of(folder: Path) -> str:
-    (signature,) = read_release(folder).signatures
+    (signature,) = read_built_release(folder).signatures
     return signature.digest
 
 
@@ -126,7 +126,7 @@ def test_the_referrers_api_lists_every_signature(lab: LabUnderTest, release: Pat
     assert {result.change.target.partition(" ")[0] for result in results} == {"blob", "signature", "referrer"}
     puts = [entry["path"] for entry in writes(lab, before) if "/manifests/" in entry["path"]]
     assert puts == [f"/v2/{REPOSITORY}/manifests/{signature_of(again)}"]  # no index where the API is
-    subject = read_release(release).signatures[0].subject
+    subject = read_built_release(release).signatures[0].subject
     found = listed(writer(lab).get(REPOSITORY, f"referrers/{subject}", accept=INDEX_MEDIA_TYPE))
     assert set(found) == {signature_of(release), signature_of(again)}
     assert push_now(lab, release) == push_now(lab, again) == []
@@ -136,9 +136,9 @@ def test_without_the_api_the_index_lists_every_signature(
     docker_registry: ContainerRegistryWriter, release: Path, again: Path
 ) -> None:
     for folder in (release, again):
-        results = push_with(Push(built=read_release(folder), writer=docker_registry))
+        results = push_with(Push(built=read_built_release(folder), writer=docker_registry))
         assert {result.outcome for result in results} == {"done"}
-    (first,), (second,) = read_release(release).signatures, read_release(again).signatures
+    (first,), (second,) = read_built_release(release).signatures, read_built_release(again).signatures
     tag = first.subject.replace(":", "-")
     index = docker_registry.get(REPOSITORY, f"manifests/{tag}", accept=INDEX_MEDIA_TYPE)
     found = listed(index)
@@ -153,13 +153,13 @@ def test_without_the_api_the_index_lists_every_signature(
         "annotations": manifest["annotations"],
     }
     for folder in (release, again):
-        assert push_with(Push(built=read_release(folder), writer=docker_registry)) == []
+        assert push_with(Push(built=read_built_release(folder), writer=docker_registry)) == []
 
 
 def test_an_index_that_another_wrote_meanwhile_is_read_again(
     tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (signature,) = read_release(release).signatures
+    (signature,) = read_built_release(release).signatures
     absent, taken = Answer(status=404), Answer(status=201)
     others = {"digest": f"sha256:{5:064x}", "mediaType": "m", "size": 1}
 

@@ -21,7 +21,7 @@ from oci.layout.writer import (
     canonical,
 )
 from oci.push import Push
-from oci.release.built import read_release
+from oci.release.built import read_built_release
 from runbook_lib.basics.digest import digest_of
 from runbook_lib.errors import RunbookError
 from tests.support import pushed_release
@@ -115,7 +115,7 @@ def test_the_plan_says_who_signed(lab: LabUnderTest, release: Path, capsys: pyte
 def test_only_what_the_release_pins_is_sent(
     lab: LabUnderTest, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    signed = read_release(folder).signed.digest
+    signed = read_built_release(folder).signed.digest
     names = ["vibedata/studio:latest", "somebody/elses:latest", f"vibedata/sbom:{VERSION}x", "\x1b]0;owned\x07\u202e:1"]
     strange = add_artifact(folder, names)
     referrer = add_artifact(folder, [], subject={"mediaType": MANIFEST_MEDIA_TYPE, "digest": signed, "size": 1})
@@ -134,7 +134,7 @@ def test_only_what_the_release_pins_is_sent(
 def test_a_name_that_stands_twice_moves_no_tag(
     lab: LabUnderTest, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pin = read_release(folder).manifest.python_packages
+    pin = read_built_release(folder).manifest.python_packages
     add_artifact(folder, [f"{pin.repository}:{pin.tag}"])
     code, _ = vibedata(capsys, "push", str(folder))
     assert code == 0
@@ -144,7 +144,7 @@ def test_a_name_that_stands_twice_moves_no_tag(
 def test_a_signature_that_is_not_good_is_not_sent(
     lab: LabUnderTest, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (good,) = read_release(folder).signatures
+    (good,) = read_built_release(folder).signatures
     forged = json.loads(good.manifest)
     forged["annotations"]["org.opencontainers.image.created"] = "2026-01-01T00:00:00Z"
     envelope = layout_reader.blob(folder, good.layers[0]).replace(b'"signature":"', b'"signature":"A')
@@ -154,7 +154,7 @@ def test_a_signature_that_is_not_good_is_not_sent(
     blob_path(folder, digest_of(content)).write_bytes(content)
     entry = {"mediaType": MANIFEST_MEDIA_TYPE, "digest": digest_of(content), "size": len(content)}
     change_index(folder, lambda entries: entries.append(entry))
-    assert len(read_release(folder).signatures) == 2
+    assert len(read_built_release(folder).signatures) == 2
     code, result = vibedata(capsys, "push", str(folder))
     assert code == 0
     assert good.digest in str(writes(lab))
@@ -170,14 +170,14 @@ def test_the_index_gives_a_release_no_other_version(folder: Path) -> None:
 
     change_index(folder, rename)
     with pytest.raises(RunbookError, match="which is of version 2026") as caught:
-        read_release(folder)
+        read_built_release(folder)
     assert caught.value.code == "VD-PUSH-001"
 
 
 def test_what_is_exchanged_for_a_link_after_the_check_is_not_sent(
     lab: LabUnderTest, folder: Path, tmp_path: Path
 ) -> None:
-    sent = Push(built=read_release(folder), writer=writer(lab))
+    sent = Push(built=read_built_release(folder), writer=writer(lab))
     plan = push.plan(sent.observe())
     change = next(each for each in plan.changes if each.target.startswith("blob "))
     path = blob_path(folder, change.after)

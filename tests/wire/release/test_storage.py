@@ -14,7 +14,7 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import Settings, load
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.storage import SIGNATURE, check_immutable, read_part
 from tests.support.fake_clock import FakeClock
 from tests.support.scripted_server import Answer, ScriptedServer, json_answer
@@ -167,6 +167,6 @@ def test_a_blob_is_as_old_as_the_last_of_its_bytes(server: ScriptedServer, creat
     }
     server.play(Answer(status=206, headers=headers, body=b"{}"))
     clients, _ = clients_of(server)
-    found = read_part(clients.blob_service, InstalledRelease("2026.11.0", "a" * 64), SIGNATURE)
+    found = read_part(clients.blob_service, ReleaseId("2026.11.0", "sha256:" + "a" * 64), SIGNATURE)
     assert found is not None
     assert found.taken_in_at == datetime(2026, 11, 23, 10, tzinfo=timezone.utc)

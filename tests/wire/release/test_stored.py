@@ -17,7 +17,7 @@ from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.installed import MAX_NO_GOOD, verified_releases
-from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.storage import list_blobs
 from runbook_lib.run.output import JobOutput
 from tests.support import installed, release_maker
@@ -138,9 +138,9 @@ def test_what_could_not_be_looked_at_is_not_taken_for_no_release(
 ) -> None:
     """A token that ends in the midst of a run would else let an older release in."""
     put(customer, release_maker.stored_parts(VERSION, digest_of(CONTENT), CONTENT))
-    stored = (InstalledRelease(VERSION, digest_of(CONTENT).removeprefix("sha256:")),)
+    stored = (ReleaseId(VERSION, digest_of(CONTENT)),)
     with context_as(lab, lab.env["VIBEDATA_UAMI_CLIENT_ID"], monkeypatch) as known:
-        assert [one.release for one in verified_releases(known, stored)] == list(stored)
+        assert [one.id for one in verified_releases(known, stored)] == list(stored)
     with (
         context_as(lab, "99999999-8888-7777-6666-555555555555", monkeypatch) as unknown,
         pytest.raises(RunbookError) as caught,

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tests.support.sample_runbook import CANARY, CONTAINER, RUNBOOK
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 60
+# Longer than a test waits for anything: it takes the latency back when it has seen what it waits for.
+HELD_SECONDS = 600
 DEPLOYMENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
@@ -165,11 +168,21 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def stop(job: "subprocess.Popen[str]") -> None:
+    """Tell a job to stop, and return when it has heard of it."""
+    job.send_signal(signal.SIGTERM)
+    status = Path(f"/proc/{job.pid}/status")
+    asked = 1 << (signal.SIGTERM - 1)
+    wait_for(lambda: int(re.findall(r"ShdPnd:\s*(\w+)", status.read_text())[0], 16) & asked == 0)
+    time.sleep(1)  # a signal that was taken is heard of between two instructions of the main thread
+
+
 def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest) -> None:
-    lab.latency(service="blob", method="PUT", path="/a$|/a[?]", seconds=4)
+    lab.latency(service="blob", method="PUT", path="/a$|/a[?]", seconds=HELD_SECONDS)
     with start(lab, ["--blobs", "a;b", "--correlation-id", DEPLOYMENT]) as job:
         wait_for(lambda: len(lab.journal(service="logs")) == 1)
-        job.send_signal(signal.SIGTERM)
+        stop(job)
+        lab.control("DELETE", "/latency")
         output, errors = job.communicate(timeout=PATIENCE_SECONDS)
     assert (job.returncode, errors) == (1, "")
     result = json.loads(output.splitlines()[-1])
@@ -188,7 +201,7 @@ def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest) ->
 
 
 def test_a_stop_while_looking_changes_nothing(lab: LabUnderTest) -> None:
-    lab.latency(service="blob", method="GET", path=f"/{CONTAINER}/a", seconds=3)
+    lab.latency(service="blob", method="GET", path=f"/{CONTAINER}/a", seconds=HELD_SECONDS)
     with start(lab, ["--blobs", "a"]) as job:
         wait_for(lambda: len(lab.journal(service="table")) == 1)
         job.send_signal(signal.SIGTERM)
@@ -199,7 +212,7 @@ def test_a_stop_while_looking_changes_nothing(lab: LabUnderTest) -> None:
 
 
 def test_a_killed_job_leaves_a_trace_and_the_next_goes_on(lab: LabUnderTest) -> None:
-    lab.latency(service="blob", method="PUT", path="/b$|/b[?]", seconds=5)
+    lab.latency(service="blob", method="PUT", path="/b$|/b[?]", seconds=HELD_SECONDS)
     with start(lab, ["--blobs", "a;b"]) as job:
         wait_for(lambda: len(lab.journal(service="logs")) == 2)
         job.kill()

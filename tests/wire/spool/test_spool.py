@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -169,7 +168,7 @@ def test_a_proof_is_good_for_one_container_alone(log: Log) -> None:
             clients=run.clients,
             keys=spool_keys(run.clients, Redactor(), SYSTEM_CLOCK),
             container=container,
-            form=re.compile(r"real/[0-9]+-([0-9a-f]{64})\.json"),
+            stems="real/[0-9]+",
             max_bytes=CHUNK_BYTES,
         )
         waiting, strangers = found.waiting()

@@ -12,7 +12,7 @@ from azure.storage.blob import BlobServiceClient
 
 from runbook_lib.callbacks.spool import CONTAINER as SPOOL
 from runbook_lib.errors import RunbookError
-from runbook_lib.release.model import InstalledRelease
+from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.stored import read_stored
 from runbook_lib.trust.signature import TrustPolicy
 from runbooks import bootstrap_registry, publish_runbooks, validate_runbooks
@@ -170,13 +170,13 @@ def test_any_bit_in_artifact_storage(customer: Customer, blobs_of: Callable[[str
             {name: flip(held, chance.random()) if name == flipped else held for name, held in parts.items()},
         )
         with pytest.raises(RunbookError) as caught:
-            read_stored(customer.blobs, InstalledRelease(folder, SHA256), policy)
+            read_stored(customer.blobs, ReleaseId(folder, digest_of(CONTENT)), policy)
         assert caught.value.code.startswith(("VD-TRUST-", "VD-STORAGE-003")), (flipped, caught.value)
         # Without the flipped bit it would have come further: to the version that the folder's name says.
         assert "it holds version" not in caught.value.message, flipped
     blobs_of("2027.2.0", parts)
     with pytest.raises(RunbookError, match="it holds version"):
-        read_stored(customer.blobs, InstalledRelease("2027.2.0", SHA256), policy)
+        read_stored(customer.blobs, ReleaseId("2027.2.0", digest_of(CONTENT)), policy)
 
 
 @pytest.fixture

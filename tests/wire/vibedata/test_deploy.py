@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oci.release.built import read_release
+from oci.release.built import read_built_release
 from tests.support import release_maker
 from tests.support.certificate_maker import Wanted
 from tests.support.notary_maker import fingerprint
@@ -78,7 +78,7 @@ def test_a_build_of_the_installed_version_is_the_installed_release(
     lab: LabUnderTest, release: Path, customer: ContainerRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     artifact = next(
-        one for one in read_release(release).artifacts if one.repository == release_maker.RELEASE_REPOSITORY
+        one for one in read_built_release(release).artifacts if one.repository == release_maker.RELEASE_REPOSITORY
     )
     (layer,) = artifact.layers
     install(customer, (release / "blobs" / layer.digest.replace(":", "/")).read_bytes(), VERSION)

@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from publisher.rotation.hmac_key import PROMOTE, KeyChange
-from publisher.rotation.hmac_key_run import HmacRotation
+from publisher.rotation.hmac_key import Facts as KeyFacts
 from publisher.rotation.plan import Step
+from publisher.rotation.run import RotationRun
 from runbook_lib.change import Action
 from runbook_lib.errors import RunbookError
 from runbook_lib.request_signing.signer import SigningKey
@@ -144,6 +145,8 @@ def test_a_run_that_begins_none_names_none(side: PublisherSide) -> None:
     assert rotating.newest is not None and not rotating.newest.open
     result = result_json(rotating.newest, outcome)
     assert (result["rotation_id"], result["credential_id"], result["status"]) == (None, None, "failed")
+    told = {"stage", "action", "target", "before", "after", "outcome"}  # not what a change carries for its action
+    assert {frozenset(change) for change in result["changes"]} == {frozenset(told)}
 
 
 def test_a_newer_rotation_is_noticed(side: PublisherSide) -> None:
@@ -158,7 +161,7 @@ def test_a_newer_rotation_is_noticed(side: PublisherSide) -> None:
 class Met:
     """A run that meets something just before it changes a key's record for the first time."""
 
-    def __init__(self, rotating: HmacRotation, met: Callable[[], object]) -> None:
+    def __init__(self, rotating: RotationRun[KeyFacts], met: Callable[[], object]) -> None:
         self._rotating = rotating
         self._met: Callable[[], object] | None = met
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oci.layout.writer import blob_path
-from oci.release.built import read_release
+from oci.release.built import read_built_release
 from tests.support.certificate_maker import AUTHORITY, Wanted, make, pem
 from tests.support.one_bit import kept, variants
 from tests.support.pushed_release import ISSUER, SERVICE, VERSION, make_release, push_now, writes
@@ -50,7 +50,7 @@ def test_a_pushed_release_is_verified_to_its_last_pin(
 ) -> None:
     push_now(lab, release)
     before = len(writes(lab))
-    digest = read_release(release).signatures[0].subject
+    digest = read_built_release(release).signatures[0].subject
     host = lab.env["VIBEDATA_PUBLISHER_REGISTRY"]
     for reference in (VERSION, "latest", f"{host}/{REPOSITORY}:latest", f"{host}/{REPOSITORY}@{digest}"):
         code, result = verify(capsys, reference, root)
@@ -115,7 +115,7 @@ def test_a_folder_that_notation_has_signed_is_taken(
     assert {outcome.outcome for outcome in push_now(lab, folder)} == {"done"}
     code, result = verify(capsys, "latest", *trust)
     assert (code, result["certificate"]["fingerprint"]) == (0, signer.leaf_fingerprint)
-    assert [each.digest for each in read_release(folder).signatures] == [signature]
+    assert [each.digest for each in read_built_release(folder).signatures] == [signature]
 
 
 def test_a_builds_folder_is_verified_without_any_service(
@@ -129,7 +129,7 @@ def test_a_builds_folder_is_verified_without_any_service(
     assert failure(capsys, str(unsigned), root, identity) == (1, "VD-TRUST-050")
     damaged = tmp_path / "damaged"
     shutil.copytree(release, damaged)
-    envelope = blob_path(damaged, read_release(damaged).signatures[0].layers[0].digest)
+    envelope = blob_path(damaged, read_built_release(damaged).signatures[0].layers[0].digest)
     envelope.write_bytes(envelope.read_bytes().replace(b'"signature":"', b'"signature":"A'))
     assert failure(capsys, str(damaged), root, identity) == (1, "VD-PUSH-001")
     expired = make_release(tmp_path / "expired", valid_days=1)
@@ -172,7 +172,7 @@ def test_what_is_missing_is_named(
 ) -> None:
     assert failure(capsys, VERSION, root) == (1, "VD-MANIFEST-001")
     push_now(lab, release)
-    (pin,) = (pin for pin in read_release(release).manifest.documents if pin.name == "provenance")
+    (pin,) = (pin for pin in read_built_release(release).manifest.documents if pin.name == "provenance")
     answer = container_registry(lab, "publisher").call("DELETE", f"{pin.repository}/manifests/{pin.digest}")
     assert answer.status_code == 202
     code, result = verify(capsys, VERSION, root)
@@ -190,7 +190,7 @@ def test_what_is_pinned_is_compared_and_not_believed_by_its_header(
         0,
         "verified by digest: the manifest of each; layers were not read",
     )
-    (pin,) = (pin for pin in read_release(release).manifest.documents if pin.name == "provenance")
+    (pin,) = (pin for pin in read_built_release(release).manifest.documents if pin.name == "provenance")
     file = kept(lab, "publisher", pin.digest)
     whole = file.read_bytes()
     file.write_bytes(next(variants(whole)))

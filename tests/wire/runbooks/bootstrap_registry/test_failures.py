@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -11,6 +13,8 @@ from runbook_lib.run.parameters import encode
 from tests.support import running_lab
 from tests.support.bootstrap_rig import BATCH, World, component
 from tests.support.running_lab import LabUnderTest
+
+HELD_SECONDS = 600  # a test takes it back when it has seen what it waits for
 
 # --- What it survives -------------------------------------------------------------------------------------------------
 
@@ -90,6 +94,18 @@ def test_a_table_that_is_being_deleted_is_named(world: World) -> None:
 # --- Side by side -----------------------------------------------------------------------------------------------------
 
 
+def looks(world: World, since: int) -> int:
+    """Return how many runs have read the table of resources, which each does once."""
+    entries = world.lab.journal(since=since, service="table", method="GET")
+    return sum("/Resources()" in entry["path"] and entry["status"] is not None for entry in entries)
+
+
+def wait_for(condition: Callable[[], object], runs: "list[subprocess.Popen[str]]") -> None:
+    while not condition():
+        assert [one.poll() for one in runs] == [None] * len(runs), "a run has ended before"
+        time.sleep(0.05)
+
+
 def started(lab: LabUnderTest) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "runbooks.bootstrap_registry", encode({})],
@@ -108,10 +124,12 @@ def test_two_runs_at_once_leave_one_table(world: World, change: str) -> None:
         listed = world.rows("Resources").values()
         names = [str(one["resourceId"]) for one in listed if "/runbooks/" not in one["resourceId"]]
         world.resources(provisioningState=dict.fromkeys(names, "Failed"))
-    # Both have looked before either writes, and each batch is under way long enough for the other's.
-    world.lab.latency(service="table", method="POST", seconds=0.3)
+    # Both have looked before either writes.
+    world.lab.latency(service="table", method="POST", seconds=HELD_SECONDS)
     since = world.lab.journal()[-1]["sequence"]
     runs = [started(world.lab) for _ in range(2)]
+    wait_for(lambda: looks(world, since) == len(runs), runs)
+    world.lab.control("DELETE", "/latency")
     printed = [one.communicate(timeout=240)[0] for one in runs]
     results = [json.loads(text.splitlines()[-1]) for text in printed]
     assert [result["status"] for result in results] == ["succeeded"] * 2, printed
@@ -130,13 +148,13 @@ def test_somebody_elses_change_between_look_and_write_is_seen(world: World) -> N
     world.install(component("studio"))
     assert world.bootstrap().status == "succeeded"
     world.resources(version={"studio": "2026.10.0"})
-    world.lab.fault("delay", seconds=3.0, match=BATCH)
+    world.lab.fault("delay", seconds=HELD_SECONDS, match=BATCH)
     one = started(world.lab)
     client = world.tables.get_table_client("Components")
     key = {"PartitionKey": "application", "RowKey": "studio"}
-    while not [entry for entry in world.lab.control("GET", "/faults")["faults"] if entry["applied"]]:
-        assert one.poll() is None
+    wait_for(lambda: [entry for entry in world.lab.control("GET", "/faults")["faults"] if entry["applied"]], [one])
     client.update_entity({**key, "health": "healthy"})
+    world.lab.control("DELETE", "/faults")
     assert json.loads(one.communicate(timeout=120)[0].splitlines()[-1])["status"] == "succeeded"
     row = world.rows("Components")["application/studio"]
     assert (row["health"], row["discoveredVersion"]) == ("healthy", "2026.10.0")

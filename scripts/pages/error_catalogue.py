@@ -7,6 +7,7 @@ from runbook_lib.errors import (
     callbacks,
     component_registry,
     container_registry,
+    deployment,
     operations_log,
     publisher,
     release,
@@ -20,6 +21,7 @@ from runbook_lib.errors.entry import ErrorEntry
 AREAS = (
     run,
     azure,
+    deployment,
     operations_log,
     container_registry,
     release,

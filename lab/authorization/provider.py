@@ -1,15 +1,24 @@
-"""Microsoft.Authorization: the built-in roles that this product's pages name, and role assignments.
+"""Microsoft.Authorization: the built-in roles that this product's pages name, role assignments and deny assignments.
 
 Faithful: at the scope of a subscription, of its resource groups and of their resources: roleDefinitions by
 `$filter=roleName eq`, roleAssignments by id and as a list (what is assigned at the scope, above it or, for a
 subscription or group, below it; `$filter` `atScope()` and `principalId eq`, `assignedTo`), PUT (201, 409
 RoleAssignmentExists for the same role, principal and scope) and DELETE, with the bodies' fields of
-azure-mgmt-authorization; the list of locks, of which there are none. Left out: what a role grants (both identities of
-the lab have every right), conditions, custom roles, deny assignments, the time that an assignment takes to work.
-Sources: learn rest/api/authorization; role-based-access-control/built-in-roles.
+azure-mgmt-authorization; the caller's permissions and the deny assignments at a scope; the list of locks, of which
+there are none. Custom roles of one permission. Left out: conditions, the time that an assignment takes to work.
+
+The control API:
+
+    POST /authorization    {"judged", "denials": [{"name", "scope", "actions", "data_actions", "excluded"}]}: whose
+                           requests need a role from now on (nobody, jobs, everybody), and what is denied to them.
+                           All others have every right
+    GET /authorization     {"judged", "asked"}: the actions that those have asked for since the last POST
+
+Sources: learn rest/api/authorization; role-based-access-control/built-in-roles, deny-assignments.
 """
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -18,33 +27,20 @@ from aiohttp import web
 
 from lab.arm.access import caller, split_path
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields
+from lab.authorization.roles import ROLES, Role
+from lab.authorization.state import Authorization, Denial, is_within
+from lab.front.faults import InvalidFaultError
+from lab.shared import Lab
 
 NAMESPACE = "Microsoft.Authorization"
 ASSIGNMENT_API_VERSIONS = ("2022-04-01", "2020-10-01-preview", "2020-04-01-preview", "2015-07-01")
 DEFINITION_API_VERSIONS = ("2022-05-01-preview", "2022-04-01", "2018-07-01", "2018-01-01-preview", "2015-07-01")
+JUDGED = ("nobody", "jobs", "everybody")
+PERMISSION_API_VERSIONS = ("2022-04-01", "2018-07-01", "2015-07-01")
+DENIAL_API_VERSIONS = ("2022-04-01", "2018-07-01-preview")
 LOCK_API_VERSIONS = ("2020-05-01", "2017-04-01", "2016-09-01")
 PRINCIPAL_TYPES = ("User", "Group", "ServicePrincipal", "ForeignGroup", "Device")
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-ROLES: Mapping[str, str] = {
-    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
-    "b24988ac-6180-42a0-ab88-20f7382dd24c": "Contributor",
-    "acdd72a7-3385-48ef-bd42-f606fba81ae7": "Reader",
-    "f353d9bd-d4a6-484e-a77a-8050b599b867": "Automation Contributor",
-    "577a9874-89fd-4f24-9dbd-b5034d0ad23a": "Container Registry Data Importer and Data Reader",
-    "7f951dda-4ed3-4680-a7ca-43fe172d538d": "AcrPull",
-    "8311e382-0749-4cb8-b61a-304f252e45ec": "AcrPush",
-    "14b46e9e-c2b7-41b4-b07b-48a6ebf60603": "Key Vault Crypto Officer",
-    "12338af0-0e69-4776-bea7-57ae8d297424": "Key Vault Crypto User",
-    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "Key Vault Secrets Officer",
-    "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
-    "73c42c96-874c-492b-b04d-ab87d138a893": "Log Analytics Reader",
-    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
-    "43d0d8ad-25c7-4714-9337-8ba259a9fe05": "Monitoring Reader",
-    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
-    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "Storage Blob Data Reader",
-    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
-    "76199698-9eea-4c19-bc75-cec21354c6b6": "Storage Table Data Reader",
-}
 NAME_FILTER = re.compile(r"roleName eq '([^']*)'")
 ASSIGNED_FILTER = re.compile(r"(?:principalId eq|assignedTo\()\s*'([0-9a-fA-F-]{36})'\)?")
 
@@ -54,13 +50,15 @@ def register(arm: Arm) -> None:
     service = _Assignments(arm)
     types = (
         ("roleDefinitions", DEFINITION_API_VERSIONS, {"GET": service.definitions}),
-        ("roleDefinitions/{role}", DEFINITION_API_VERSIONS, {"GET": service.definition}),
+        ("roleDefinitions/{role}", DEFINITION_API_VERSIONS, {"GET": service.definition, "PUT": service.define}),
         ("roleAssignments", ASSIGNMENT_API_VERSIONS, {"GET": service.every}),
         (
             "roleAssignments/{assignment}",
             ASSIGNMENT_API_VERSIONS,
             {"GET": service.get, "PUT": service.put, "DELETE": service.delete},
         ),
+        ("permissions", PERMISSION_API_VERSIONS, {"GET": service.permissions}),
+        ("denyAssignments", DENIAL_API_VERSIONS, {"GET": service.denials}),
     )
 
     async def no_locks(_request: web.Request, _names: Names) -> web.Response:
@@ -73,9 +71,17 @@ def register(arm: Arm) -> None:
             arm.provider(NAMESPACE, pattern, versions, handlers, group=group)
 
     async def reset() -> None:
-        service.assignments.clear()
+        arm.lab.authorization.clear()
+
+    async def change(body: object) -> object:
+        return _change(arm.lab, body)
+
+    async def view(_body: object) -> object:
+        return {"judged": arm.lab.authorization.judged, "asked": sorted(arm.lab.authorization.asked)}
 
     arm.lab.on_reset.append(reset)
+    arm.lab.controls["POST", "/authorization"] = change
+    arm.lab.controls["GET", "/authorization"] = view
 
 
 class _Assignments:
@@ -84,7 +90,7 @@ class _Assignments:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
         self._subscription = f"/subscriptions/{arm.home.subscription_id}"
-        self.assignments: dict[str, dict[str, Any]] = {}  # by lower-cased id
+        self._state: Authorization = arm.lab.authorization
 
     async def definitions(self, request: web.Request, _names: Names) -> web.Response:
         text = request.query.get("$filter", "")
@@ -92,15 +98,36 @@ class _Assignments:
         if text and found is None:
             raise _filter_refused(text)
         wanted = found[1].lower() if found else None
-        roles = [role for role, name in ROLES.items() if wanted in (None, name.lower())]
+        roles = [role for role, one in self._state.roles.items() if wanted in (None, one.name.lower())]
         return web.json_response({"value": [self._definition(role) for role in roles]})
 
     async def definition(self, _request: web.Request, names: Names) -> web.Response:
         role = names["role"].lower()
-        if role not in ROLES:
+        if role not in self._state.roles:
             message = f"The specified role definition with ID '{names['role']}' does not exist."
             raise ArmRefusal(404, "RoleDefinitionDoesNotExist", message)
         return web.json_response(self._definition(role))
+
+    async def define(self, request: web.Request, names: Names) -> web.Response:
+        """Make a custom role of one permission."""
+        known = {"roleName", "description", "type", "permissions", "assignableScopes"}
+        sent = only_fields((await json_body(request, {"properties"})).get("properties"), known, "'properties'")
+        kinds = {"actions", "notActions", "dataActions", "notDataActions"}
+        permissions = sent.get("permissions")
+        if not isinstance(permissions, list) or len(permissions) != 1 or not GUID.fullmatch(names["role"]):
+            raise ArmRefusal(400, "InvalidRoleDefinition", "The lab takes a GUID as name, and one permission.")
+        grants = only_fields(permissions[0], kinds, "'permissions'")
+        if names["role"].lower() in ROLES or grants.get("notDataActions"):
+            raise ArmRefusal(
+                400, "InvalidRoleDefinition", "No built-in role can be changed, and the lab has no notDataActions."
+            )
+        self._state.roles[names["role"].lower()] = Role(
+            name=str(sent.get("roleName", "")),
+            actions=tuple(grants.get("actions", ())),
+            not_actions=tuple(grants.get("notActions", ())),
+            data_actions=tuple(grants.get("dataActions", ())),
+        )
+        return web.json_response(self._definition(names["role"].lower()), status=201)
 
     async def every(self, request: web.Request, _names: Names) -> web.Response:
         scope, text = _scope(request), request.query.get("$filter", "")
@@ -116,7 +143,7 @@ class _Assignments:
         return web.json_response({"value": shown})
 
     async def get(self, request: web.Request, names: Names) -> web.Response:
-        found = self.assignments.get(_id(request).lower())
+        found = self._state.assignments.get(_id(request).lower())
         if found is None:
             message = f"The role assignment '{names['assignment']}' is not found."
             raise ArmRefusal(404, "RoleAssignmentNotFound", message)
@@ -127,7 +154,7 @@ class _Assignments:
         known |= {"condition", "conditionVersion", "delegatedManagedIdentityResourceId"}
         sent = only_fields((await json_body(request, {"properties"})).get("properties"), known, "'properties'")
         role, principal = str(sent.get("roleDefinitionId", "")), str(sent.get("principalId", ""))
-        if role.rpartition("/")[2].lower() not in ROLES:
+        if role.rpartition("/")[2].lower() not in self._state.roles:
             message = f"The specified role definition with ID '{role.rpartition('/')[2]}' does not exist."
             raise ArmRefusal(400, "RoleDefinitionDoesNotExist", message)
         if not GUID.fullmatch(principal) or not GUID.fullmatch(names["assignment"]):
@@ -139,7 +166,7 @@ class _Assignments:
             raise ArmRefusal(400, "InvalidCondition", "The lab knows no conditions of role assignments.")
         scope, key = _scope(request), _id(request)
         same = [scope.lower(), role.rpartition("/")[2].lower(), principal.lower()]
-        if any(_identity(one) == same for one in self.assignments.values()):
+        if any(_identity(one) == same for one in self._state.assignments.values()):
             raise ArmRefusal(409, "RoleAssignmentExists", "The role assignment already exists.")
         now = datetime.fromtimestamp(self._arm.lab.clock.now(), timezone.utc).isoformat().replace("+00:00", "Z")
         by = str(caller(self._arm.lab, request)["oid"])
@@ -148,19 +175,31 @@ class _Assignments:
         properties |= {"createdOn": now, "updatedOn": now, "createdBy": by, "updatedBy": by}
         name, kind = names["assignment"], f"{NAMESPACE}/roleAssignments"
         made = {"id": key, "name": name, "type": kind, "properties": properties}
-        self.assignments[key.lower()] = made
+        self._state.assignments[key.lower()] = made
         return web.json_response(made, status=201)
 
     async def delete(self, request: web.Request, _names: Names) -> web.Response:
-        removed = self.assignments.pop(_id(request).lower(), None)
+        removed = self._state.assignments.pop(_id(request).lower(), None)
         return web.Response(status=204) if removed is None else web.json_response(removed)
+
+    async def permissions(self, request: web.Request, _names: Names) -> web.Response:
+        """Answer what the caller's roles grant at a scope; deny assignments are not in it."""
+        claims = caller(self._arm.lab, request)
+        if not self._state.judges(claims):
+            everything = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
+            return web.json_response({"value": [everything]})
+        roles = self._state.roles_at(str(claims["oid"]), _scope(request))
+        return web.json_response({"value": [role.definition() for role in roles]})
+
+    async def denials(self, request: web.Request, _names: Names) -> web.Response:
+        scope = _scope(request)
+        return web.json_response({"value": [_shown(one) for one in self._state.denials if is_within(scope, one.scope)]})
 
     def _around(self, scope: str, *, below: bool) -> Iterator[dict[str, Any]]:
         """Yield what is assigned at a scope or above it, and what is assigned `below` it."""
-        at = scope.lower() + "/"
-        for one in self.assignments.values():
-            where = str(one["properties"]["scope"]).lower() + "/"
-            if at.startswith(where) or (below and where.startswith(at)):
+        for one in self._state.assignments.values():
+            where = str(one["properties"]["scope"])
+            if is_within(scope, where) or (below and is_within(where, scope)):
                 yield one
 
     def _definition(self, role: str) -> dict[str, Any]:
@@ -169,11 +208,11 @@ class _Assignments:
             "name": role,
             "type": f"{NAMESPACE}/roleDefinitions",
             "properties": {
-                "roleName": ROLES[role],
-                "type": "BuiltInRole",
+                "roleName": self._state.roles[role].name,
+                "type": "BuiltInRole" if role in ROLES else "CustomRole",
                 "description": "",
                 "assignableScopes": ["/"],
-                "permissions": [],
+                "permissions": [self._state.roles[role].definition()],
             },
         }
 
@@ -197,3 +236,60 @@ def _scope(request: web.Request) -> str:
 
 def _filter_refused(text: str) -> ArmRefusal:
     return ArmRefusal(400, "BadRequest", f"The filter '{text}' is not supported.")
+
+
+def _shown(denial: Denial) -> dict[str, Any]:
+    """Return a deny assignment as ARM shows it: made by Azure for everybody, for a managed application."""
+    everybody = {"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}
+    return {
+        "id": denial.id,
+        "name": denial.id.rpartition("/")[2],
+        "type": f"{NAMESPACE}/denyAssignments",
+        "properties": {
+            "denyAssignmentName": denial.name,
+            "description": "",
+            "permissions": [
+                {
+                    "actions": list(denial.actions),
+                    "notActions": [],
+                    "dataActions": list(denial.data_actions),
+                    "notDataActions": [],
+                }
+            ],
+            "scope": denial.scope,
+            "doNotApplyToChildScopes": False,
+            "principals": [everybody],
+            "excludePrincipals": [{"id": one, "type": "ServicePrincipal"} for one in denial.excluded],
+            "isSystemProtected": True,
+        },
+    }
+
+
+def _change(lab: Lab, body: object) -> object:
+    """Answer POST /authorization of the control API."""
+    if not isinstance(body, dict) or not set(body) <= {"judged", "denials"} or body.get("judged") not in JUDGED:
+        raise InvalidFaultError(f"an authorization is {{judged, denials}}; judged is one of {', '.join(JUDGED)}")
+    fields = {"name", "scope", "actions", "data_actions", "excluded"}
+    for one in body.get("denials", []):
+        if not isinstance(one, dict) or set(one) != fields or not all(map(_texts, map(one.get, sorted(fields)[:3]))):
+            raise InvalidFaultError(f"a denial is {', '.join(sorted(fields))}; the first three are lists of texts")
+    lab.authorization.judged = body["judged"]
+    lab.authorization.asked.clear()
+    lab.authorization.denials = [_denial(one) for one in body.get("denials", [])]
+    return body
+
+
+def _denial(one: Mapping[str, Any]) -> Denial:
+    scope = str(one["scope"])
+    return Denial(
+        name=str(one["name"]),
+        id=f"{scope}/providers/{NAMESPACE}/denyAssignments/{uuid.uuid4()}",
+        scope=scope,
+        actions=tuple(one["actions"]),
+        data_actions=tuple(one["data_actions"]),
+        excluded=tuple(one["excluded"]),
+    )
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)

@@ -1,0 +1,95 @@
+"""The top-level resources of one resource group, by id: what its listing shows, and whom ARM knows to be there.
+
+Resources are kept by their lower-cased id, as ARM compares ids without case, and in that order, so that a page of
+thousands costs no more than what it shows.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+PAGE_SIZE = 1000  # of the resource listing, where the client names none
+
+Resource = dict[str, Any]
+# What only listings that ARM itself makes tell of a resource; its own provider does not know it.
+ARMS_OWN = frozenset({"managedBy", "createdTime"})
+
+
+def of_provider(one: Resource) -> Resource:
+    """Return a resource as its own provider shows it."""
+    return {name: value for name, value in one.items() if name not in ARMS_OWN}
+
+
+class ManagedResources:
+    """The resources that the deployment has made, and what the control API has made of them."""
+
+    def __init__(self, *, managed_by: str, now: Callable[[], float]) -> None:
+        """Begin with none.
+
+        managed_by: id of the managed application that the group belongs to, "" if none. now: in epoch seconds.
+        """
+        self._managed_by = managed_by
+        self._now = now
+        self._deployed: list[Callable[[], Iterable[Resource]]] = []
+        self.clear()
+
+    def deployed(self, resources: Callable[[], Iterable[Resource]]) -> None:
+        """Add what `resources` returns, which every reset asks for anew."""
+        self._deployed.append(resources)
+        self._deploy(resources())
+
+    def clear(self) -> None:
+        """Go back to the start."""
+        self._by_key: dict[str, Resource] = {}
+        self._sorted: list[tuple[str, Resource]] | None = None
+        self.page_size = PAGE_SIZE
+        self.availability: dict[str, str] = {}  # availabilityState by lower-cased id, where it is not Available
+        for resources in self._deployed:
+            self._deploy(resources())
+
+    def _deploy(self, resources: Iterable[Resource]) -> None:
+        created = datetime.fromtimestamp(int(self._now()), timezone.utc).isoformat()
+        told = {"managedBy": self._managed_by, "createdTime": created} if self._managed_by else {}
+        self.add({**told, **one} for one in resources)
+
+    def add(self, resources: Iterable[Resource]) -> None:
+        """Add resources; one with the same id is replaced."""
+        self._by_key.update((str(one["id"]).lower(), one) for one in resources)
+        self._sorted = None
+
+    def remove(self, resource_ids: Iterable[str]) -> None:
+        """Take resources away; KeyError if there is no such id."""
+        for one in resource_ids:
+            del self._by_key[one.lower()]
+        self._sorted = None
+
+    def get(self, resource_id: str) -> Resource | None:
+        """Return a resource, None if there is none."""
+        return self._by_key.get(resource_id.lower())
+
+    def named(self, name: str) -> list[Resource]:
+        """Return the resources that have this name or id."""
+        if name.startswith("/"):
+            found = self.get(name)
+            return [] if found is None else [found]
+        return [one for one in self._by_key.values() if str(one["name"]).lower() == name.lower()]
+
+    def of_type(self, resource_type: str) -> list[Resource]:
+        """Return the resources of a type, by id."""
+        return [one for _, one in self.listing() if str(one["type"]).lower() == resource_type.lower()]
+
+    def listing(self) -> list[tuple[str, Resource]]:
+        """Return every resource with its lower-cased id, in the order of these; not to be changed."""
+        if self._sorted is None:
+            self._sorted = sorted(self._by_key.items())
+        return self._sorted
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._by_key)
+
+
+def position_after(listing: Sequence[tuple[str, object]], key: str) -> int:
+    """Return where the part of a sorted listing begins that comes after a lower-cased id."""
+    return bisect_right(listing, key, key=lambda pair: pair[0])

@@ -1,0 +1,36 @@
+"""Microsoft.KeyVault/vaults: the customer's vault and the publisher's, as ARM shows them.
+
+lab/resource_group/provider.py answers GET. Left out: deleted vaults, private endpoint connections, writes.
+"""
+
+from typing import Any
+
+from lab.arm.dispatch import Arm
+from lab.arm.resources import Resource
+from lab.resource_group.resources import resource
+
+TYPE = "Microsoft.KeyVault/vaults"
+
+
+def register_customers(arm: Arm, address: str) -> None:
+    """Add the customer's vault, which answers at `address`."""
+    arm.deployed(lambda: [_vault(arm, arm.lab.names.key_vault, address, "standard", {})])
+
+
+def register_publishers(arm: Arm, address: str) -> None:
+    """Add the publisher's vault, which answers at `address`."""
+    name = f"{arm.lab.names.publisher_registry}-release"
+    arm.deployed(lambda: [_vault(arm, name, address, "premium", {"enablePurgeProtection": True})])
+
+
+def _vault(arm: Arm, name: str, address: str, sku: str, more: dict[str, Any]) -> Resource:
+    properties = {
+        "sku": {"family": "A", "name": sku},
+        "tenantId": arm.lab.names.tenant_id,
+        "vaultUri": f"{address}/",
+        "enableRbacAuthorization": True,
+        "enableSoftDelete": True,
+        **more,
+        "provisioningState": "Succeeded",
+    }
+    return resource(arm.lab, TYPE, name, properties, group=arm.home.id)

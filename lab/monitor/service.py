@@ -1,0 +1,36 @@
+"""How Azure Monitor starts: the tables of the workspace, between ingestion and query."""
+
+from lab.front.answers import MONITOR_ERRORS
+from lab.front.sites import Site
+from lab.monitor import alerts_provider, front, provider
+from lab.monitor.tables import LogTables
+from lab.service import Fronts, Service
+from lab.shared import Lab
+from lab.subscriptions import Subscriptions
+
+INGESTION, QUERY = "logs", "logs_query"
+SITES = {INGESTION: Site(errors=MONITOR_ERRORS), QUERY: Site(errors=MONITOR_ERRORS)}
+
+
+def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
+    tables = LogTables()
+
+    async def clear() -> None:
+        tables.clear()
+
+    lab.on_reset.append(clear)
+    # The query API takes tokens for its own address, too.
+    lab.audiences.update((*front.INGESTION_AUDIENCES, *front.QUERY_AUDIENCES, lab.urls[QUERY]))
+    lab.environment.update(
+        {
+            "VIBEDATA_LOGS_ENDPOINT": lab.urls[INGESTION],
+            "VIBEDATA_LOGS_QUERY_ENDPOINT": lab.urls[QUERY],
+            "VIBEDATA_DCR_ID": lab.names.dcr_immutable_id,
+        }
+    )
+    provider.register(subscriptions.customer)
+    alerts_provider.register(subscriptions.customer)
+    return {INGESTION: front.routes(lab, tables), QUERY: front.query_routes(lab, tables)}
+
+
+SERVICE = Service(sites=SITES, start=_start)

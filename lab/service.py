@@ -1,0 +1,26 @@
+"""What a service of the lab is: its sites, and how it starts. lab/main.py lists the services."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from lab.front.sites import Site
+from lab.shared import Lab
+from lab.subscriptions import Subscriptions
+
+# What answers at each of a service's sites, by the site's name.
+Fronts = Mapping[str, web.Application]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service, as its folder's service.py describes it.
+
+    sites: its addresses by name, as in the journal, in faults and in Lab.urls; empty for a service without data plane.
+    start: makes the service's state, gives it to front and provider, adds the service's hooks to the lab and its types
+        to the subscriptions, and returns the fronts.
+    """
+
+    sites: Mapping[str, Site]
+    start: Callable[[Lab, Subscriptions], Fronts]

@@ -1,0 +1,21 @@
+"""Forms that a text must have as a whole: ids, addresses and names, each once. All pure."""
+
+import re
+from collections.abc import Callable
+
+# What a value must be: a pattern for the whole of it, or a function; and that in words.
+Form = tuple[str | Callable[[str], bool], str]
+
+GUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID")
+UUID = (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters")
+URL = (r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", "an https address")
+HOST = (r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?", "a host name, with a port if need be")
+INSTANCE_ID = (r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 small letters, digits and dashes")
+# Of an image, a component.
+NAME = (r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "1 to 63 letters, digits, dots, dashes and underscores")
+
+
+def fits(form: Form, value: str) -> bool:
+    """Return whether a value has a form."""
+    rule = form[0]
+    return rule(value) if callable(rule) else re.fullmatch(rule, value) is not None

@@ -1,0 +1,127 @@
+"""Whether the identity may do what the runbooks need: its roles and the deny assignments at each resource.
+
+Neither shows how long ago a role was assigned: a new one may take 30 minutes to work for data. Who may not read them
+finds nothing out, which is "unknown".
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from runbook_lib.azure.arm_listing import items_of
+from runbook_lib.azure.clients import ARM_SCOPE
+from runbook_lib.azure.identity import object_id
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.azure.settings import Settings
+from runbook_lib.errors import deployment
+from runbook_lib.network.failures import as_runbook_error
+from runbook_lib.permissions import Permission, Resource
+from runbook_lib.preflight.finding import Finding, bad, good, unknown
+from runbook_lib.preflight.rights import Denial, Grant, denial_of, denied, grant_of, lacking
+
+AUTHORIZATION_API_VERSION = "2022-04-01"
+RESOURCES_API_VERSION = "2025-04-01"
+# Resources whose names are no settings: the group has one of each.
+_FOUND_BY_TYPE: Mapping[Resource, str] = {
+    "Key Vault": "Microsoft.KeyVault/vaults",
+    "data collection rule": "Microsoft.Insights/dataCollectionRules",
+}
+_SHOWN_ACTIONS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What ARM says of one resource: the grants of the caller's roles, and the deny assignments."""
+
+    resource_id: str
+    grants: tuple[Grant, ...]
+    denials: tuple[Denial, ...]
+
+
+def check_permissions(session: AzureSession, permissions: Iterable[Permission]) -> Iterator[Finding]:
+    """Yield a finding for each permission. Raises RunbookError VD-IDENTITY-* where there is no token."""
+    principal = object_id(session.clients.credential, ARM_SCOPE)
+    known: dict[Resource, Rights | str] = {}
+    for permission in permissions:
+        if permission.on not in known:
+            known[permission.on] = _rights_or_why_not(session, permission.on)
+        rights = known[permission.on]
+        subject = f"{permission.on}: {permission.purpose}"
+        if isinstance(rights, str):
+            yield unknown(subject, rights)
+        else:
+            yield judge(subject, permission, rights, principal)
+
+
+def judge(subject: str, permission: Permission, rights: Rights, principal: str) -> Finding:
+    """Return what the rights at a resource mean for a permission. Pure. principal: object id of the identity."""
+    missing = lacking(permission, rights.grants)
+    if missing:
+        line = (
+            f'az role assignment create --assignee {principal} --role "{permission.role}" --scope {rights.resource_id}'
+        )
+        remedy = f"Assign the role, then wait up to 30 minutes: {line}"
+        return bad(subject, deployment.ACTION_MISSING.error(_shown(missing), target=permission.on, remedy=remedy))
+    open_questions = []
+    for denial in rights.denials:
+        forbidden = denied(permission, denial)
+        if forbidden and denial.is_for(principal):
+            detail = f"{denial.name} denies {_shown(forbidden)} to object id {principal}"
+            return bad(subject, deployment.ACTION_DENIED.error(detail, target=permission.on))
+        if forbidden and denial.is_for(principal) is None:
+            open_questions.append(denial.name)
+    if open_questions:
+        return unknown(subject, f"deny assignment {open_questions[0]} may apply: it names groups")
+    return good(subject, f"as role {permission.role} gives it")
+
+
+def _rights_or_why_not(session: AzureSession, resource: Resource) -> Rights | str:
+    try:
+        resource_id = _resource_id(session, resource)
+        if not resource_id:
+            return "the managed resource group has not exactly one such resource"
+        return Rights(
+            resource_id=resource_id,
+            grants=tuple(grant_of(item) for item in _authorization(session, resource_id, "permissions")),
+            denials=tuple(denial_of(item) for item in _authorization(session, resource_id, "denyAssignments")),
+        )
+    except Exception as error:
+        named = as_runbook_error(error)
+        if named is None:
+            raise
+        return named.message
+
+
+def _resource_id(session: AzureSession, resource: Resource) -> str:
+    """Return the ARM id of a resource, "" if the group has none or several."""
+    settings = session.settings
+    if resource not in _FOUND_BY_TYPE:
+        return _named(settings)[resource]
+    query = urlencode(
+        {"api-version": RESOURCES_API_VERSION, "$filter": f"resourceType eq '{_FOUND_BY_TYPE[resource]}'"}, safe="$"
+    )
+    address = f"{quote(settings.resource_group_id, safe='/()')}/resources?{query}"
+    found = [str(item.get("id", "")) for item in items_of(session.clients.resources, settings, address)]
+    return found[0] if len(found) == 1 else ""
+
+
+def _named(settings: Settings) -> Mapping[Resource, str]:
+    below = f"{settings.resource_group_id}/providers"
+    return {
+        "managed resource group": settings.resource_group_id,
+        "storage account": f"{below}/Microsoft.Storage/storageAccounts/{settings.storage_account}",
+        "container registry": f"{below}/Microsoft.ContainerRegistry/registries/{settings.customer_registry_name}",
+        "Automation account": f"{below}/Microsoft.Automation/automationAccounts/{settings.automation_account}",
+    }
+
+
+def _authorization(session: AzureSession, resource_id: str, what: str) -> Iterator[Mapping[str, Any]]:
+    query = urlencode({"api-version": AUTHORIZATION_API_VERSION})
+    address = f"{quote(resource_id, safe='/()')}/providers/Microsoft.Authorization/{what}?{query}"
+    return items_of(session.clients.resources, session.settings, address)
+
+
+def _shown(actions: tuple[str, ...]) -> str:
+    more = f" and {len(actions) - _SHOWN_ACTIONS} more" if len(actions) > _SHOWN_ACTIONS else ""
+    return ", ".join(actions[:_SHOWN_ACTIONS]) + more

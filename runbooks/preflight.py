@@ -1,0 +1,124 @@
+"""Find everything that would make a deployment fail, before anything is changed.
+
+It only reads. Each thing that is ill is a change of the plan which nothing here can make: the run fails and names them
+all, each with its cause and the line that mends it. What cannot be looked at is unknown, and a warning. Run it where
+the deployment will run: a cloud sandbox, a hybrid worker and an engineer's shell see other things.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
+from runbook_lib.context import Context
+from runbook_lib.errors import RunbookError
+from runbook_lib.permissions import (
+    EVERY_RUNBOOK,
+    IMPORT_IMAGES,
+    LINK_BLOBS,
+    MAKE_SCHEDULES,
+    PUBLISH,
+    READ_ALERTS,
+    READ_RESOURCES,
+    READ_RETENTION,
+    RUN_TRIALS,
+    USE_WRAPPING_KEY,
+    WRITE_SECRETS,
+    WRITE_TABLES,
+)
+from runbook_lib.preflight.finding import Finding, unknown
+from runbook_lib.preflight.permission_checks import check_permissions
+from runbook_lib.preflight.service_checks import check_services
+from runbook_lib.run.parameters import CommonParameters
+from runbook_lib.run.result import Report
+from runbook_lib.runbook import Runbook, main
+
+# What all mandatory runbooks together need; tests compare it with what they declare.
+NEEDED = (
+    *EVERY_RUNBOOK,
+    IMPORT_IMAGES,
+    LINK_BLOBS,
+    MAKE_SCHEDULES,
+    PUBLISH,
+    READ_ALERTS,
+    READ_RESOURCES,
+    READ_RETENTION,
+    RUN_TRIALS,
+    USE_WRAPPING_KEY,
+    WRITE_SECRETS,
+    WRITE_TABLES,
+)
+MEND: ActionKind[RunbookError] = ActionKind("mend", stage=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the checks have found, in their order."""
+
+    findings: tuple[Finding, ...]
+
+
+def observe(context: Context, parameters: CommonParameters) -> Facts:  # noqa: ARG001 - a runbook's signature
+    """Make every check and show its row."""
+    findings = []
+    for finding in (*check_services(context), *_permissions(context)):
+        findings.append(finding)
+        line = f"{finding.state:<7}  {finding.subject}: {finding.detail}"
+        (context.output.info if finding.state == "good" else context.output.warning)(line)
+        if finding.error is not None:
+            context.output.warning(f"         what to do: {finding.error.remedy}")
+    return Facts(findings=tuple(findings))
+
+
+def _permissions(context: Context) -> Sequence[Finding]:
+    try:
+        return list(check_permissions(context, NEEDED))
+    except RunbookError as error:  # there is no token: every check before has said so
+        return [unknown("permissions", error.message)]
+
+
+def plan(facts: Facts) -> Plan:
+    """Return a change for each bad finding."""
+    return Plan(
+        changes=tuple(
+            MEND.change(each.error, each.subject, each.detail, "good")
+            for each in facts.findings
+            if each.error is not None
+        ),
+        unchanged=tuple(NoChange(each.subject, each.state) for each in facts.findings if each.error is None),
+    )
+
+
+def actions(context: Context, facts: Facts) -> Sequence[Action[RunbookError]]:  # noqa: ARG001 - a runbook's signature
+    """Raise what is wrong: somebody else mends it."""
+
+    def refuse(error: RunbookError) -> None:
+        raise error
+
+    return (Action(MEND, make=refuse, see=lambda _: None),)
+
+
+def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
+    """Tell how many are good, bad and unknown, and which are not good."""
+    by_state = Counter(each.state for each in facts.findings)
+    return {
+        "good": by_state["good"],
+        "bad": [f"{each.subject}: {each.detail}" for each in facts.findings if each.state == "bad"],
+        "unknown": [f"{each.subject}: {each.detail}" for each in facts.findings if each.state == "unknown"],
+    }
+
+
+RUNBOOK = Runbook(
+    name="preflight",
+    summary="find everything that would make a deployment fail; change nothing",
+    parameters=CommonParameters,
+    observe=observe,
+    plan=plan,
+    actions=actions,
+    report=report,
+    permissions=(IMPORT_IMAGES, READ_RESOURCES, READ_RETENTION, WRITE_TABLES, PUBLISH),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RUNBOOK))

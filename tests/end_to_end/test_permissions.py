@@ -1,0 +1,104 @@
+"""Each runbook, as a job that may do exactly what the runbook declares: it succeeds, and asks for all of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.authorization.roles import ROLES, Role
+from lab.authorization.state import matches
+from runbook_lib.permissions import EVERY_RUNBOOK, Permission
+from scripts.pages import permissions as permissions_page
+from tests.end_to_end.deployed import Deployed
+from tests.support.permissions import asked, grant
+
+# Needed in situations that a first deployment in good order does not meet.
+_ACCOUNT = "Microsoft.Automation/automationAccounts"
+NOT_AT_FIRST = {
+    # A blob of a spool is deleted when it has been delivered, and there is one only after a delivery has failed.
+    "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
+    # A package whose import has failed is removed before it is imported again.
+    f"{_ACCOUNT}/runtimeEnvironments/packages/delete",
+    # Somebody has deleted or disabled what the rotation needs.
+    "Microsoft.KeyVault/vaults/keys/recover/action",
+    "Microsoft.KeyVault/vaults/keys/update/action",
+    "Microsoft.KeyVault/vaults/secrets/recover/action",
+}
+DECLARED = permissions_page.declared()
+EVERYTHING = {each for every in DECLARED.values() for each in every}
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_judged_afterwards(deployed: Deployed) -> Iterator[None]:
+    yield
+    deployed.lab.control("POST", "/authorization", {"judged": "nobody"})
+
+
+@pytest.mark.timeout(1200)  # ten jobs and a build, on a machine that may be busy
+def test_each_runbook_needs_what_it_declares_and_no_more(deployed: Deployed) -> None:
+    used: dict[str, set[str]] = {}
+
+    def run(name: str, permissions: set[Permission], *command: str) -> None:
+        grant(deployed.automation, {*EVERY_RUNBOOK, *permissions})
+        since = deployed.last_request()
+        if command:
+            assert deployed.vibedata_json(*command)["status"] in ("succeeded", "waiting")
+        else:
+            deployed.succeed(name)
+        refused = [
+            entry
+            for entry in deployed.lab.journal(since=since)
+            # The preflight asks for the bare address without a token, to see that the service answers.
+            if entry["status"] == 403 and entry["job_id"] and entry["path"].count("/") > 1
+        ]
+        assert refused == [], name
+        used[name] = asked(deployed.automation)
+
+    deployed.release()
+    for name in ("import_manifest", "import_images", "publish_runbooks"):
+        run(name, set(DECLARED[name]))
+    # It looks whether the identity may do what all others do.
+    run("preflight", EVERYTHING)
+    # Its trials are jobs of all other runbooks, under the same identity.
+    run("validate_runbooks", EVERYTHING)
+    for name in ("bootstrap_registry", "check_health"):
+        run(name, set(DECLARED[name]))
+    run("rotate_hmac", set(DECLARED["rotate_hmac"]), "rotate-hmac")
+    run("rotate_acr_token", set(DECLARED["rotate_acr_token"]), "rotate-acr-token")
+
+    assert set(used) == set(DECLARED)
+    every_run = set.union(*used.values())
+    for name, permissions in DECLARED.items():
+        needed = {action for each in permissions for action in (*each.actions, *each.data_actions)}
+        unused = needed - used[name] - NOT_AT_FIRST - {"*/read"}
+        assert not unused, f"{name} declares what it does not ask for: {sorted(unused)}"
+    of_every = {action for each in EVERY_RUNBOOK for action in (*each.actions, *each.data_actions)}
+    assert of_every <= every_run | NOT_AT_FIRST
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [(name, each) for name in ("import_manifest", "bootstrap_registry") for each in DECLARED[name]],
+    ids=lambda each: each if isinstance(each, str) else each.purpose,
+)
+def test_without_a_permission_a_run_fails_and_names_the_role(
+    deployed: Deployed, name: str, missing: Permission
+) -> None:
+    deployed.release()
+    for earlier in ("import_manifest", "import_images") if name == "bootstrap_registry" else ():
+        deployed.succeed(earlier)
+    actions = {*missing.actions, *missing.data_actions}
+    left = {each for each in (*EVERY_RUNBOOK, *DECLARED[name]) if not actions & {*each.actions, *each.data_actions}}
+    grant(deployed.automation, left)
+    job = deployed.run(name)
+    assert job.status == "Failed"
+    error = job.result["error"]
+    told = f"{error['cause']} {error['remedy']} {error['message']}"
+    # A request to read is refused first, and a role that only reads is named for it.
+    enough = [
+        role.name for role in ROLES.values() if any(matches(one, each) for one in given(role) for each in actions)
+    ]
+    assert any(name in told for name in enough), error
+
+
+def given(role: Role) -> list[str]:
+    return [*role.actions, *role.data_actions]
