@@ -21,7 +21,7 @@ SMALLEST_SHARE = 10_000
 
 
 def measure(report: WriteLine, *, counts: Sequence[int] = COUNTS) -> list[Figure]:
-    """Bootstrap groups of so many resources, each twice."""
+    """Bootstrap groups with these numbers of resources, each twice."""
     figures: list[Figure] = []
     with customer(images=1, report=report) as one:
         for runbook in ("import_manifest", "import_images", "publish_runbooks"):

@@ -27,7 +27,7 @@ KEY = SigningKey("hmac-0123456789abcdef", bytes(range(32)))
 
 
 def measure(report: WriteLine, *, rounds: int = ROUNDS, requests: int = REQUESTS) -> list[Figure]:
-    """Sign and verify so many requests by turns, ours and theirs; the median of the rounds counts."""
+    """Sign and verify requests in turns with our code and with the library. The median of the rounds counts."""
     report(f"{rounds} rounds of {requests} requests, signed and verified by each")
     ours, theirs = _Ours(), _Theirs()
     pairs = [(_seconds(ours.once, requests), _seconds(theirs.once, requests)) for _ in range(rounds)]

@@ -69,7 +69,7 @@ class Customer:
 
 @contextmanager
 def customer(*, images: int, report: WriteLine) -> Iterator[Customer]:
-    """Start a lab in a folder of its own, with a release of so many images; end it and take it away, come what may."""
+    """Start a lab in a folder of its own, with a release of `images` images. Always end it and delete the folder."""
     with tempfile.TemporaryDirectory(prefix="vibedata-bench-") as name:
         folder = Path(name)
         report(f"{images} images: starting a lab")

@@ -37,7 +37,7 @@ WELL, HANGING = "scheduler", "studio"
 
 
 def measure(report: WriteLine, *, counts: tuple[int, ...] = COUNTS) -> list[Figure]:
-    """Check so many components, 1 % of which hang, twice: at first none is known to hang."""
+    """Check these numbers of components twice. 1 % of them hang, and the first check does not know which."""
     figures = []
     for count in counts:
         with _lab(count, report) as (lab, session):

@@ -16,7 +16,7 @@ AIM = 1.15
 
 
 def measure(report: WriteLine, *, images: int = IMAGES) -> list[Figure]:
-    """Import so many images, slowed down, and return the time over the critical path."""
+    """Import `images` images with latencies, and return the time over the critical path."""
     with customer(images=images, report=report) as one:
         one.run("import_manifest", release_tag="latest")
         one.slow_down(operation="importImage", seconds=IMPORT_SECONDS)

@@ -13,7 +13,7 @@ MANIFEST_PARTS = 6
 
 
 def measure(report: WriteLine, *, counts: Sequence[int] = COUNTS) -> list[Figure]:
-    """Import releases of so many images, each twice, and return how many requests each run made.
+    """Import releases with these numbers of images, each twice, and return the number of requests of each run.
 
     The first figures are those of import_manifest, which do not depend on the number of images.
     """

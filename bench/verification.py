@@ -43,7 +43,7 @@ BEFORE = {"a job": ("runbooks.import_manifest", "azure.identity", "requests"), "
 
 
 def measure(report: WriteLine) -> list[Figure]:
-    """Verify the Notary Project's own signatures of each algorithm; the first in processes of their own."""
+    """Verify the Notary Project's own signatures of each algorithm. The first one has processes of its own."""
     figures: list[Figure] = []
     for what, before in BEFORE.items():
         report(f"verifying one signature in {what}, {RUNS} times")

@@ -150,7 +150,7 @@ def _add_packages(writer: LayoutWriter, wheels: Sequence[LockedWheel], version: 
     media_type = release.PACKAGES_MEDIA_TYPE
     layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
     for wheel, layer in zip(wheels, layers, strict=True):
-        # What was copied counts, not what was looked at before.
+        # The copied bytes count, not those that were checked before.
         if layer.digest != digest_from_hex(wheel.package.sha256):
             raise build_errors.WHEEL_NOT_LOCKED.error("it was changed while it was copied", target=wheel.package.name)
     return writer.add_artifact(

@@ -112,7 +112,7 @@ class Push:
         )
 
     def _latest_version(self) -> str | None:
-        """Return the version of the release that customers get now; what none of them could read counts as none."""
+        """Return the version of the release that customers get now, None if no customer could read it."""
         try:
             place = resolve_release(self._writer.reader(), LATEST)
             return None if place is None else read_release(place, not_asked).id.version

@@ -100,7 +100,7 @@ class Facts:
 
     @cached_property
     def transitions(self) -> Mapping[str, Transition]:
-        """What has changed since the last check, by target."""
+        """The changes of health since the last check, by target."""
         before = {target: recorded_health(entity) for target, entity in self.entities.items()}
         return {each.target: each for each in transitions(before, self.healths)}
 
@@ -263,7 +263,7 @@ def _event(transition: Transition) -> Entry:
 
 
 def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Tell counts, who is ill and why, and what has changed."""
+    """Return counts, the ill components with their reasons, and the changes."""
     components = (health for target, health in facts.healths.items() if not target.startswith(f"{OBSERVABILITY}/"))
     by_state = Counter(health.state for health in components)
     ill = dict(_ill(facts))

@@ -83,7 +83,7 @@ class Facts:
 
     @property
     def release(self) -> ReleaseId:
-        """The offered release, as artifact storage knows it."""
+        """The name of the offered release in artifact storage."""
         return self.offered.id
 
     @property
@@ -153,7 +153,7 @@ def _seen_signature(
 
 
 def _signature_at(customer: ContainerRegistryReader, signature: SignedArtifact) -> str | None:
-    """Return the signature's digest where the customer's container registry has it whole, and knows what it is of.
+    """Return the signature's digest if the customer's container registry has all of it and lists it for the release.
 
     Raises RunbookError VD-REGISTRY-005 if it has other bytes.
     """
@@ -161,7 +161,7 @@ def _signature_at(customer: ContainerRegistryReader, signature: SignedArtifact) 
     listed = list_referrers(customer, MANIFEST_REPOSITORY, signature.digest, ARTIFACT_TYPE)
     if not any(one.get("digest") == digest for one in listed):
         return None
-    # By digest: what comes is what was verified at the publisher's.
+    # The digest makes sure that these are the bytes that were verified at the publisher's.
     there = customer.manifest(MANIFEST_REPOSITORY, digest, MAX_SIGNATURE_MANIFEST_BYTES)
     envelope = customer.blob(MANIFEST_REPOSITORY, digest_of(signature.envelope), len(signature.envelope))
     return None if there is None or envelope is None else digest
@@ -253,7 +253,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
 
 
 def _store(facts: Facts, part: str, content: bytes) -> Change:
-    """A part that is there is as it should be, also where it is another good signature."""
+    """Return the change of one part. A part that is there is right, even if it is another good signature."""
     after = digest_of(content)
     return STORE.change(part, _target(facts, part), None if part in facts.missing else after, after)
 

@@ -17,7 +17,7 @@ WriteLine = Callable[[str], None]
 
 
 def progress_printer(write: WriteLine) -> Callable[[Progress], None]:
-    """Return what writes the progress, at most every PROGRESS_SECONDS and not before they have passed."""
+    """Return a function that writes the progress at most once in PROGRESS_SECONDS, and not before these have passed."""
     told_at = time.monotonic()
 
     def on_progress(progress: Progress) -> None:
@@ -30,7 +30,7 @@ def progress_printer(write: WriteLine) -> Callable[[Progress], None]:
 
 
 def job_lines(runbook: str, report: WriteLine) -> WriteLine:
-    """Return what is given a job's lines and reports those that a person who watches a chain of jobs needs.
+    """Return a function that gets a job's lines and reports those that help a person who watches a chain of jobs.
 
     It leaves out each change (the verbose stream; `vibedata invoke` shows it), the run's ids and the plan's length,
     which the result has. It shows progress if it has shown nothing else for CHAIN_PROGRESS_SECONDS.

@@ -41,7 +41,7 @@ class BuiltRelease:
 
 
 def read_built_release(folder: Path) -> BuiltRelease:
-    """Return the release in a build's folder, everything checked against its digest.
+    """Return the release in a build's folder. Everything is compared with its digest.
 
     Nobody signs the folder's index. So an artifact that the release manifest does not pin is not part of the release,
     whatever its name is. Raises RunbookError VD-PUSH-001 (no complete release), VD-MANIFEST-* (customers would refuse

@@ -19,7 +19,7 @@ from runbook_lib.request_signing.verifier import SignatureRefusedError, Unavaila
 KEPT_SECONDS = 300.0
 KEPT_KEYS = 4096
 
-# Below the path of the API's address. No letter of it is ever encoded, so that a path has one spelling.
+# Below the path of the API's address. No letter of it is ever encoded, so each path has only one spelling.
 PATH = re.compile(rf"/v1/instances/({INSTANCE_ID[0]})/([a-z]{{1,16}})")
 
 

@@ -21,7 +21,7 @@ COLUMN_CHARACTERS = 32_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReport:
-    """A report that has been verified and read. content: its JSON text, in ASCII or UTF-8."""
+    """A verified and parsed report. `content` is its JSON text, in ASCII or UTF-8."""
 
     instance_id: str
     report_id: str
@@ -39,7 +39,7 @@ class InstanceReports:
         self._clock = clock
 
     def keep(self, report: InstanceReport) -> Literal["kept", "known", "other"]:
-        """Keep a report, unless one of its id is there: the same is `known`, and stays; so does an `other` one.
+        """Keep a report if there is none with its id. Otherwise say whether that one is the same or another one.
 
         Raises runbook_lib.request_signing.verifier.UnavailableError.
         """

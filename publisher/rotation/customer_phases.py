@@ -31,7 +31,7 @@ OVER = rotation_errors.ROTATION_OVER.code
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappingPublicKey:
-    """The customer's wrapping key. jwk: its public part as JSON; version: which of its versions that is."""
+    """The customer's wrapping key. `jwk` is the public part of its version `version`, as JSON."""
 
     jwk: str
     version: str
@@ -59,7 +59,7 @@ class CustomerPhases:
         self._wrapping_key: WrappingPublicKey | None = None
 
     def run(self, rotation: Rotation, phase: Phase, **parameters: Any) -> Rotation:
-        """Run a phase, record how far the customer's side is by its report, and return the record.
+        """Run a phase, record the customer's state from its report, and return the record.
 
         Raises PhaseError if the phase fails in all tries, and RunbookError VD-ROTATION-034 if another rotation has
         replaced this one meanwhile.
@@ -70,7 +70,7 @@ class CustomerPhases:
         elif phase != "prepare":  # prepare is about the wrapping key, before anything is sent
             given["rotation_id"] = rotation.rotation_id
         if phase == "retire":
-            # When it may be retired is decided here, where it is known what is still accepted.
+            # The publisher decides when to retire: it knows which credentials are still accepted.
             given["overlap_seconds"] = 0
         if rotation.expires:
             given["expires"] = rotation.expires
@@ -89,8 +89,8 @@ class CustomerPhases:
         return self._record(rotation, state)
 
     def _record(self, rotation: Rotation, state: State) -> Rotation:
-        """Record how far the customer's side is, on the row as it is now and only forward: while the job ran, another
-        run may have come further, or ended the rotation."""
+        """Record the customer's state in the present row, and only forward: another run may have gone further, or ended
+        the rotation."""
         for _ in range(TRIES):
             now = self._records.newest(rotation.instance_id)
             if now is None or now.rotation_id != rotation.rotation_id:
@@ -134,7 +134,7 @@ class CustomerPhases:
         raise publisher.OVERTAKEN.error("somebody else delivers the credential", target=rotation.rotation_id)
 
     def wrapping_key(self, rotation: Rotation) -> WrappingPublicKey:
-        """Return the customer's wrapping key, as a phase of this run has reported it, or `prepare` does now."""
+        """Return the customer's wrapping key. A phase of this run has reported it, or else `prepare` runs now."""
         if self._wrapping_key is None:
             self.run(rotation, "prepare")
         if self._wrapping_key is None:

@@ -68,7 +68,7 @@ END: ActionKind[Rotation] = ActionKind("end", stage=14)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(RotationFacts):
-    """What the publisher's record says of one instance.
+    """The publisher's record of one instance.
 
     keys: all its keys. with_secret: ids of the revoked ones whose secret is still enabled. grace_seconds: see
     GRACE_SECONDS.
@@ -151,7 +151,7 @@ def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
 
 
 def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> Step:
-    """Once both sides use the new key."""
+    """Return the step after both sides use the new key."""
     previous = [key for key in facts.keys if key.state == "previous"]
     if previous and facts.now < (due := _due(request, rotation, facts)):
         return Step(wait_until=due)
@@ -176,7 +176,7 @@ def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> S
 
 
 def _due(request: RotationRequest, rotation: Rotation, facts: Facts) -> datetime:
-    """Return the end of the overlap, which begins when both sides use the new key."""
+    """Return the end of the overlap. It begins when both sides use the new key."""
     key = next(key for key in facts.keys if key.key_id == rotation.credential_id)
     return from_rfc3339(key.promoted_at) + timedelta(seconds=request.overlap_seconds)
 

@@ -43,7 +43,7 @@ class Effect(Generic[F, S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationRequest:
-    """What the operator asks for.
+    """The operator's request.
 
     Attributes:
         emergency: The credential in use is believed stolen.
@@ -106,7 +106,7 @@ def next_step(rules: Rules[F], request: RotationRequest, facts: F) -> Step:
 
 
 def begins(request: RotationRequest, newest: Rotation | None, driven: str) -> bool:
-    """Return whether a new rotation is to be begun. driven: the id of the rotation that this run drives already.
+    """Return whether the run must begin a new rotation. `driven` is the id of the rotation that it drives already.
 
     Raises RunbookError VD-ROTATION-036 if the rotation to give up is not open, and was not given up for the open one.
     """

@@ -83,7 +83,7 @@ class Rotation:
         return not self.ended_at
 
     def reached(self, state: State) -> bool:
-        """Whether the customer's side is at `state` or further on."""
+        """Whether the customer's side is at `state` or beyond."""
         return STATES.index(self.customer) >= STATES.index(state)
 
 

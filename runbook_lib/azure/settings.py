@@ -76,14 +76,14 @@ _FORMS: dict[str, Form] = {
     "uami_client_id": (f"({GUID[0]})?", GUID[1]),
     "publisher_api": URL,
     "instance_id": INSTANCE_ID,
-    # Two while the publisher changes to another. Where none is pinned, nothing is trusted:
+    # Two while the publisher changes its root. If none is pinned, nothing is trusted:
     # runbook_lib.release.trust_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
 }
 
-# Where a run's requests go, and with them the tokens of its managed identity: no more the choice of who starts a job.
-# What the convention makes of a name stays in Azure's own domains.
+# A run sends its requests, with the tokens of its managed identity, to these addresses. So the person who starts a job
+# must not choose them. An address that the convention makes from a name is always in Azure's own domains.
 ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (URL, HOST))
 
 # Which instance it is, and as whom it acts. The person who starts a job must not choose for whom it reports. By

@@ -35,8 +35,8 @@ from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 if TYPE_CHECKING:
     from runbook_lib.context import Context
 
-# After so many that are refused for what they hold, the run asks no further. They are set aside: the next run meets
-# others first.
+# After so many reports that are refused because of their content, the run stops. They are set aside, so the next run
+# begins with others.
 REFUSALS_PER_RUN = 5
 
 # Errors of the report itself, not of the way to the publisher.

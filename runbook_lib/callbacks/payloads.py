@@ -18,8 +18,8 @@ from runbook_lib.basics import strict_json
 from runbook_lib.basics.forms import INSTANCE_ID, NAME, UUID
 from runbook_lib.release.model import ComponentType, HealthState
 
-# Written here and not taken from where they are made: what leaves changes only where this file does. Tests hold them
-# against runbook_lib.health.rules, runbook_lib.run.result and runbook_lib.release.manifest.
+# This file repeats these words, so that reports change only if this file changes. Tests compare them with
+# runbook_lib.health.rules, runbook_lib.run.result and runbook_lib.release.manifest.
 StepStatus = Literal["succeeded", "unchanged", "failed"]
 MAX_COMPONENTS = 1000
 # MAX_COMPONENTS components of the largest size need less.
@@ -74,7 +74,7 @@ _ERROR_CODE = Text(r"(VD-[A-Z]{1,16}-[0-9]{3})?", "a code such as VD-NET-001; em
 
 
 def _told(form: FieldForm, tells: str) -> Mapping[str, object]:
-    """Return a field's metadata: its form, and what it tells."""
+    """Return a field's metadata: its form and its meaning."""
     return {"form": form, "tells": tells}
 
 
@@ -195,7 +195,7 @@ def _document(value: Payload | ComponentHealth, where: str) -> dict[str, Any]:
 
 
 def _written(form: FieldForm, value: object, where: str) -> object:
-    """Types are compared exactly: a subclass of str or int may write itself as anything."""
+    """Return a value for JSON. Its type must match exactly: a subclass of str or int may write itself as anything."""
     if isinstance(form, Items):
         if type(value) is tuple and len(value) <= form.most and all(type(item) is form.kind for item in value):
             return [_document(item, f"{where}[{index}]") for index, item in enumerate(value)]

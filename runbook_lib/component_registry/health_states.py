@@ -5,5 +5,5 @@ from typing import get_args
 from runbook_lib.release.model import HealthState
 
 HEALTH_STATES: tuple[HealthState, ...] = get_args(HealthState)
-# No threshold is as high (runbook_lib.health.policy), and a table's whole number holds it.
+# Every threshold is lower (runbook_lib.health.policy), and a table's whole number can hold it.
 STREAK_LIMIT = 1_000_000

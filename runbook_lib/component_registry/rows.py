@@ -147,7 +147,7 @@ def release_row(manifest: ReleaseManifest, digest: str) -> Row:
 
 
 def current_release(entities: Iterable[Entity]) -> ReleaseId | None:
-    """Return the release that table Releases says is installed; None where it names none, or several.
+    """Return the installed release from table Releases, None if the table names none or several.
 
     A row with a malformed version or digest does not count.
     """

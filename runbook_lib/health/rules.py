@@ -135,7 +135,7 @@ def _unhealthy_need(start: str, own: Mapping[str, OwnHealth], depends_on: Mappin
 
 
 def transitions(before: Mapping[str, HealthState], after: Mapping[str, Health]) -> tuple[Transition, ...]:
-    """Return what has changed, by target. One that was not there before was unknown."""
+    """Return the changes of health. The former health of a new target is unknown."""
     return tuple(
         Transition(target=target, before=before.get(target, "unknown"), after=now.state, reason=now.reason)
         for target, now in sorted(after.items())

@@ -22,7 +22,7 @@ SAME_LINE_SECONDS = 20.0
 # How many exceptions of libraries may be nested.
 _DEPTH = 12
 MAX_PATH_CHARACTERS = 200
-# In these refusals no role would help: a deny assignment or a firewall stands in the way (docs/azure-facts.md#findings;
+# No role would help against these refusals: a deny assignment or a firewall caused them (docs/azure-facts.md#findings;
 # Azure Storage "Status and error codes": AuthorizationFailure; Key Vault: inner error ForbiddenByFirewall).
 _NO_ROLE_HELPS = re.compile(r"deny ?assignment|AuthorizationFailure\b|ByFirewall|firewall", re.IGNORECASE)
 _GROUP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)

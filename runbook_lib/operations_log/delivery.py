@@ -31,7 +31,7 @@ SPOOL_CONTAINER = "operations-spool"
 # One upload, and one blob. Azure takes 1 MB, and the SDK's own sizing ignores separators
 # (docs/azure-facts.md#log-analytics).
 CHUNK_BYTES = 900_000
-# Blobs that former runs set aside and that one run tries again, after all others: those that waited longest.
+# How many blobs that were set aside one run tries again, after all others. It takes those that waited longest.
 SET_ASIDE_PER_RUN = 5
 # Azure's longest lease that ends by itself.
 SPOOL_LEASE_SECONDS = 60

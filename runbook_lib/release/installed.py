@@ -42,7 +42,7 @@ class ReleaseParameters(CommonParameters):
 
 
 def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> Release[SignedArtifact]:
-    """Return the stored release of `version`; for "" the one that the customer's `latest` points to. It is verified.
+    """Return the verified stored release of `version`, or for "" the one that the customer's `latest` points to.
 
     That may not be the newest one in artifact storage: after a downgrade the newer one is still there. An expired
     release is not refused, because an installed release must be operated. Raises RunbookError VD-MANIFEST-010 (no such
@@ -68,7 +68,7 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
 
 
 def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[Release[SignedArtifact], ...]:
-    """Return those of the stored releases that are verified; the others are warned of and passed over.
+    """Return the stored releases that are verified. Warn of the others and ignore them.
 
     Anybody who may write blobs can write one beside a release's, or one of a future version, and nobody can delete it.
     So after MAX_NO_GOOD bad ones the rest is not read, and one warning says so.
@@ -94,7 +94,7 @@ def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[
 
 
 def stored_release(context: "Context", release: ReleaseId) -> Release[SignedArtifact]:
-    """Return a release from artifact storage, verified; the operations log tells how that went.
+    """Return a release from artifact storage after its verification. The operations log has the outcome.
 
     Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `read_stored`, and azure.core's.
     """
@@ -108,14 +108,14 @@ def _releases(context: "Context", version: str | None) -> tuple[ReleaseId, ...]:
 
 
 def _versions_told(releases: Iterable[ReleaseId]) -> str:
-    """Say which versions artifact storage holds, the newest first."""
+    """Return a text with the versions in artifact storage, the newest first."""
     found = sorted({release.version for release in releases}, key=version_key, reverse=True)
     more = f" and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else ""
     return f"artifact storage holds {', '.join(found[:MAX_TOLD]) or 'no release'}{more}"
 
 
 def _latest(customer: ContainerRegistryReader, stored: tuple[ReleaseId, ...]) -> tuple[ReleaseId, ...]:
-    """Return which of the stored releases the customer's `latest` points to."""
+    """Return the stored releases that the customer's `latest` points to."""
     digest = latest_content_digest(customer)
     if digest is None:
         there = _versions_told(stored)

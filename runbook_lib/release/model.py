@@ -52,7 +52,7 @@ class DocumentPin(Pin):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthProbe:
-    """How a component's health is probed. path: of an http probe; timeout_seconds: of one probe."""
+    """How a component's health is probed. `path` is for an http probe. `timeout_seconds` limits one probe."""
 
     kind: HealthKind = "none"
     path: str | None = None

@@ -16,8 +16,7 @@ from runbook_lib.release.stored import is_no_good, is_whole
 def releases_in_the_way(
     context: Context, customer: ContainerRegistryReader, release: ReleaseId, latest: str | None
 ) -> tuple[ReleaseId, ...]:
-    """Return the stored releases that could stand in the way of `release`: those that are verified, and the one that
-    the customer's `latest` points to.
+    """Return the stored releases that may forbid `release`: verified ones, and the one that `latest` points to.
 
     No other stored release counts. Otherwise anybody who may write blobs could keep every release out for ever with a
     blob's name. Nobody can delete a release that counts. The release of the customer's `latest` counts even if its root
@@ -35,7 +34,7 @@ def releases_in_the_way(
 def _of_latest(
     context: Context, customer: ContainerRegistryReader, latest: str | None, doubtful: Sequence[ReleaseId]
 ) -> list[ReleaseId]:
-    """Return that of the doubtful releases which the customer's `latest` points to, where every byte of it is there."""
+    """Return the doubtful release that the customer's `latest` points to, if storage has every byte of it."""
     if latest is None or not doubtful:
         return []
     try:
@@ -43,6 +42,6 @@ def _of_latest(
     except RunbookError as error:
         if not is_no_good(error) and not error.is_(container_registry.ANSWER_OUT_OF_BOUNDS):
             raise
-        return []  # what it points to is no release
+        return []  # it does not point to a release
     named = [other for other in doubtful if other.digest == wanted]
     return [other for other in named[:MAX_NO_GOOD] if is_whole(context.clients.blob_service, other, latest)]

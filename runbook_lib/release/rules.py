@@ -65,14 +65,14 @@ def check_installable(
 
 
 def newer_or_same_version(release: ReleaseId, stored: Iterable[ReleaseId]) -> tuple[ReleaseId, ...]:
-    """Return which of the stored releases rules 5 and 6 could hold against `release`, the newest first."""
+    """Return the stored releases that may refuse `release` by rules 5 and 6, the newest first."""
     version = version_key(release.version)
     others = (other for other in stored if version_key(other.version) >= version and other != release)
     return tuple(sorted(others, key=lambda other: (version_key(other.version), other.digest), reverse=True))
 
 
 def newest_release(installed: Iterable[ReleaseId]) -> ReleaseId | None:
-    """Return the installed release of the highest version, None where there is none."""
+    """Return the installed release of the highest version, None if there is none."""
     return max(installed, key=lambda release: version_key(release.version), default=None)
 
 

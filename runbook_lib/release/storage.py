@@ -133,7 +133,7 @@ def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) ->
 
 
 def releases_in(blobs: Mapping[str, datetime]) -> tuple[ReleaseId, ...]:
-    """Return the releases that there are by their names: those with every part first, then the older before the newer.
+    """Return the releases that the blobs' names show. Those with every part come first, and older before newer ones.
 
     Anybody who may write blobs can make such a name, but cannot make it older. Only the signature proves a release, see
     runbook_lib.release.stored.
@@ -149,7 +149,7 @@ def releases_in(blobs: Mapping[str, datetime]) -> tuple[ReleaseId, ...]:
 
 
 def read_part(blob_service: "BlobServiceClient", release: ReleaseId, part: str) -> StoredBlob | None:
-    """Return one part of a release, None where it is absent. Raises azure.core's errors.
+    """Return one part of a release, None if it is absent. Raises azure.core's errors.
 
     This reads at most one byte more than the largest part has: a larger blob is not a part of a release.
     """
@@ -169,7 +169,7 @@ def read_part(blob_service: "BlobServiceClient", release: ReleaseId, part: str) 
 
 
 def read_back(blob_service: "BlobServiceClient", release: ReleaseId) -> bytes | None:
-    """Return a stored manifest's bytes, None where it is absent.
+    """Return a stored manifest's bytes, None if it is absent.
 
     Raises RunbookError VD-STORAGE-003 (they do not have the name's digest), and azure.core's errors.
     """

@@ -47,7 +47,7 @@ S = TypeVar("S")
 
 
 def read_stored(blob_service: "BlobServiceClient", release: ReleaseId, policy: TrustPolicy) -> Release[SignedArtifact]:
-    """Return a release, verified by steps 1 to 4.
+    """Read and verify a release by steps 1 to 4.
 
     Raises RunbookError VD-MANIFEST-010 (absent), VD-TRUST-032 (no signature beside it), -033 (the signature is for
     another release), those of `verify_envelope`, VD-STORAGE-003 (the content does not have the name's digest or
@@ -74,7 +74,7 @@ def is_no_good(error: RunbookError) -> bool:
 
 
 def is_whole(blob_service: "BlobServiceClient", release: ReleaseId, digest: str) -> bool:
-    """Whether artifact storage has the release whose OCI artifact has `digest`, every byte of it, whoever signed it.
+    """Whether artifact storage has every byte of the release whose OCI artifact has `digest`, whoever signed it.
 
     Raises azure.core's errors and RunbookError if that is not known.
     """

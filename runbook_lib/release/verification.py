@@ -22,7 +22,7 @@ MAX_FAILURES = 5
 def verify_release(
     reader: ContainerRegistryReader, artifact: Manifest, policy: TrustPolicy, now: datetime
 ) -> SignedArtifact:
-    """Return `artifact` as verified by the first good signature at `reader`'s container registry.
+    """Verify `artifact` by the first good signature in `reader`'s container registry.
 
     Every certificate must be valid at `now` (aware). Raises RunbookError as `first_good_signature` does, and the
     reader's errors if the list of signatures cannot be read.

@@ -16,7 +16,7 @@ VERIFY = "verify"
 
 
 class VerifiedArtifact(Protocol):
-    """What was verified: an artifact's digest, and what its signature was found to be."""
+    """A verified artifact: its digest and its signature's content."""
 
     @property
     def digest(self) -> str:

@@ -93,7 +93,7 @@ def to_record(
 
 
 def _states(seen: VaultFacts) -> dict[Version, Standing]:
-    """Return the version of each credential that tells most of it, and its state."""
+    """Return for each credential the version that says most about it, and its state."""
     found: dict[str, tuple[Version, Standing]] = {}
     current, waiting = seen.current.in_use, open_rotation(seen)
     if waiting is not None:

@@ -25,7 +25,7 @@ RequestedPhase = Literal[Phase, "auto"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseRequest:
-    """What is asked for. wrapped: whether a wrapped credential is given; key_version: which version wrapped it.
+    """A request for a phase.
 
     `secret` is the current secret's name. `wrapped` says whether a wrapped credential is given, and `key_version` is
     the version that wrapped it. `overlap` is how long the former credential stays in use. `now` and `expires` are
@@ -54,7 +54,7 @@ class PhaseRequest:
 
 
 def held(request: PhaseRequest, seen: VaultFacts) -> Version | None:
-    """Return the pending version that a request means, None where there is none that can be promoted."""
+    """Return the pending version that the request is about, None if there is none that can be promoted."""
     if not request.delivery:
         version = open_rotation(seen)
         return version if version is not None and version.rotation_id == request.rotation_id else None
@@ -67,7 +67,7 @@ def held(request: PhaseRequest, seen: VaultFacts) -> Version | None:
 
 
 def means(request: PhaseRequest, version: Version) -> bool:
-    """Return whether a version is what a request is about (rules 1 and 11)."""
+    """Return whether the request is about this version (rules 1 and 11)."""
     if not request.delivery:
         return bool(request.rotation_id) and version.rotation_id == request.rotation_id
     ends = request.expires is None or request.expires == version.expires
@@ -75,7 +75,7 @@ def means(request: PhaseRequest, version: Version) -> bool:
 
 
 def state_for(request: PhaseRequest, seen: VaultFacts) -> State:
-    """Return how far what a request is about is (rule 1)."""
+    """Return the state of the request's rotation or delivery (rule 1)."""
     if not request.delivery:
         return rotation_state(request.rotation_id, seen)
     current, pending = seen.current.in_use, held(request, seen)

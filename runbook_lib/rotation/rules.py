@@ -87,7 +87,7 @@ class Decision:
 
 
 def decide(request: PhaseRequest, seen: VaultFacts) -> Decision:
-    """Return what `request` does to what is `seen`.
+    """Decide what `request` does to the vault that was `seen`.
 
     Raises RunbookError VD-ROTATION-001 (an earlier phase is missing), -002 (another rotation is pending), -003 (the
     rotation is over), -004 (no such wrapping key), -007 (too early to retire), -008 (clocks), -010 (another credential
@@ -106,7 +106,7 @@ def decide(request: PhaseRequest, seen: VaultFacts) -> Decision:
 
 
 def _completed(request: PhaseRequest, seen: VaultFacts) -> PhaseRequest:
-    """Without a rotation id the open rotation is meant, else the one that was promoted last."""
+    """Return the request with a rotation id. Without one, it is about the open rotation, or the last promoted one."""
     found = open_rotation(seen) or seen.current.in_use
     if not request.rotation_id and request.phase == "auto" and not request.wrapped and found is not None:
         request = replace(request, rotation_id=found.rotation_id)
@@ -240,7 +240,7 @@ def _retire(decision: Decision, seen: VaultFacts) -> Decision:
 
 
 def _retire_after(request: PhaseRequest, seen: VaultFacts) -> datetime | None:
-    """Return the end of the overlap: it begins when the current credential came into use, at its first version."""
+    """Return the end of the overlap. It begins when the current credential came into use, with its first version."""
     if not former(seen):
         return None
     since = in_use_since(seen)

@@ -171,7 +171,7 @@ def _stage(context: Context, facts: Facts, request: PhaseRequest) -> None:
 
 
 def _see_staged(facts: Facts, request: PhaseRequest) -> str | None:
-    """Return what the pending secret says of the version that is meant, else of the newest one."""
+    """Return the text of the pending version that the request is about, or else of the newest one."""
     secret = facts.vault.secret(pending_name(request.secret))
     if held(request, replace(facts.seen, pending=secret)) is not None and request.delivery:
         return request.wanted  # whatever rotation the version is labelled with
@@ -216,7 +216,7 @@ def _shown(version: Version | None) -> str | None:
 
 
 def _pending_text(context: Context, facts: Facts, request: PhaseRequest) -> tuple[Version, str]:
-    """Return what is pending: what is read now counts, whatever was observed."""
+    """Return the pending version and its value, as they are now. The run may have observed another state."""
     version = _pending_now(facts, request)
     text = facts.vault.pending_value(version)
     if len(text) >= MIN_SECRET_LENGTH:
@@ -225,8 +225,8 @@ def _pending_text(context: Context, facts: Facts, request: PhaseRequest) -> tupl
 
 
 def _pending_now(facts: Facts, request: PhaseRequest) -> Version:
-    """Return the pending version that is meant. Raises RunbookError VD-ROTATION-001 (there is none now), -002 (it is
-    another rotation's by now)."""
+    """Return the pending version that the request is about. Raises RunbookError VD-ROTATION-001 (there is none now),
+    -002 (another rotation has replaced it)."""
     current, pending = facts.vault.secrets()
     version = held(request, replace(facts.seen, current=current, pending=pending))
     if version is not None and not pending.deleted:

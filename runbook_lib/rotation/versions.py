@@ -93,7 +93,7 @@ class VaultFacts:
 
 
 def rotation_state(rotation_id: str, seen: VaultFacts) -> State:
-    """Return how far a rotation is (rule 1)."""
+    """Return the state of a rotation (rule 1)."""
     current, pending = seen.current.in_use, seen.pending.newest
     if current is not None and rotation_id and current.rotation_id == rotation_id:
         return "promoted" if former(seen) or leftovers(seen) else "retired"

@@ -33,7 +33,7 @@ MAX_PAGES = 50
 # next run's.
 BLOBS_PER_RUN = 100
 SECONDS_PER_RUN = 60.0
-# How much of a stranger's name is told.
+# How much of a stranger's name is shown.
 SHOWN_CHARACTERS = 200
 _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 

@@ -163,7 +163,7 @@ def _plan_text(plan: Plan, findings: Findings) -> str:
 
 
 def _short(reference: str) -> str:
-    """A digest's beginning is enough for a reader; --output json has all of it."""
+    """Return the beginning of a digest. That is enough for a reader, and --output json has all of it."""
     return reference[:19] if is_digest(reference) else reference
 
 

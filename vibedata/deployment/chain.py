@@ -91,7 +91,7 @@ def deploy(
 
 
 def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> Step:
-    """Publish the runbooks that the chain begins with, and their packages."""
+    """Publish the first runbooks of the chain, and their packages."""
     with _stopwatch() as seconds:
         plan = bootstrap.plan()
         report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} already right")
@@ -122,7 +122,7 @@ def publish(session: AzureSession, bootstrap: Bootstrap, report: WriteLine) -> S
 
 
 def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: WriteLine) -> Step:
-    """Run a runbook as a job and return how that went."""
+    """Run a runbook as a job and return the step."""
     report(f"{runbook}: starting a job")
     with _stopwatch() as seconds:
         result = result_of(run_job(session, runbook, parameters, job_lines(runbook, report)))
@@ -142,7 +142,7 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
 
 
 def _tell_failure(result: Result, session: AzureSession, report: WriteLine) -> None:
-    """What has gone well is counted; a failure's whole story stands below the steps."""
+    """Report a failed change in one line. The output shows its remedy below the steps."""
     if result.error is not None:
         words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
         report(session.redactor.redact(words))

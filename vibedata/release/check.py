@@ -73,7 +73,7 @@ class Findings:
 
 
 def check(place: CheckedPlace, policy: TrustPolicy, now: datetime) -> Findings:
-    """Check the release at `place`. now: aware. A refusal is in the findings; nothing is raised for it."""
+    """Check the release at `place`. `now` is aware. A refusal is in the findings, and is not raised."""
     findings = Findings()
     try:
         _check(place, policy, now, findings)
@@ -123,7 +123,7 @@ def _check(place: CheckedPlace, policy: TrustPolicy, now: datetime, findings: Fi
 
 
 def certificate_of(signed: SignedArtifact) -> dict[str, str]:
-    """Return what a person wants to know of the certificate that signed."""
+    """Return the signing certificate's data for people."""
     leaf = read_chain(read_envelope(signed.envelope, JWS).chain)[0]
     return {
         "subject": leaf.subject,

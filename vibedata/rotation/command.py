@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def request_of(arguments: argparse.Namespace) -> RotationRequest:
-    """Return what the options ask for."""
+    """Return the request in the options."""
     return RotationRequest(
         emergency=arguments.emergency,
         supersede=arguments.supersede,
@@ -61,7 +61,7 @@ def _overlap_seconds(text: str) -> int:
 
 
 def reporter(output: str) -> WriteLine:
-    """Return what writes progress: with `--output json`, standard output holds the result alone."""
+    """Return a function that writes progress. With `--output json`, standard output has only the result."""
     stream = sys.stderr if output == "json" else sys.stdout
 
     def report(line: str) -> None:
@@ -72,7 +72,7 @@ def reporter(output: str) -> WriteLine:
 
 
 def jobs_of(session: AzureSession, report: WriteLine) -> RunRunbook:
-    """Return what runs a phase as a job in the customer's Automation account."""
+    """Return a function that runs a phase as a job in the customer's Automation account."""
 
     def run_runbook(runbook: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         report(f"{runbook}: phase {parameters['phase']}: starting a job")
@@ -84,7 +84,7 @@ def jobs_of(session: AzureSession, report: WriteLine) -> RunRunbook:
 def run_rotation(
     arguments: argparse.Namespace, session: AzureSession, rotating: RotationRun[Any], report: WriteLine
 ) -> int:
-    """Show what would be done, or do it; return the command's exit code."""
+    """Show the plan or rotate. Return the command's exit code."""
     instance = {"instance_id": session.settings.instance_id}
     if arguments.plan:
         plan = rotating.preview()
@@ -100,7 +100,7 @@ def run_rotation(
 
 
 def result_json(newest: Rotation | None, outcome: DriveOutcome) -> dict[str, Any]:
-    """Return what programs read of a run."""
+    """Return a run's result for programs."""
     failed = outcome.failed
     if failed and newest and not newest.open:
         newest = None  # a former run began this rotation, and this run has begun none

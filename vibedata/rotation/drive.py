@@ -28,7 +28,7 @@ class Rotating(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriveOutcome:
-    """What a run came to. resume_at: when it goes on, None where the rotation is over or has failed."""
+    """A run's result. `resume_at` is when to go on, None if the rotation is over or has failed."""
 
     results: list[Result] = field(default_factory=list)
     resume_at: datetime | None = None
@@ -42,7 +42,7 @@ class DriveOutcome:
 def drive(
     work: Rotating, *, wait: bool, report: Callable[[str], None], redactor: Redactor, clock: Clock
 ) -> DriveOutcome:
-    """Do what is next until nothing is, or a change fails, or the overlap is to be waited for and `wait` is false.
+    """Do the next step again and again. Stop if there is none, if a change fails, or at the overlap without `wait`.
 
     `report` gets a line for each change at its end, and for each wait. `redactor` masks the secrets in it. Raises the
     errors of the work's next_step.

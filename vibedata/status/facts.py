@@ -35,7 +35,7 @@ class Level(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledRelease:
-    """The installed release. since: when it was recorded as the current one."""
+    """The installed release. `since` is when it was recorded as the current one."""
 
     version: str
     digest: str

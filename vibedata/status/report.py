@@ -81,7 +81,7 @@ class StatusReport:
 
 
 def report(seen: StatusReadings) -> StatusReport:
-    """Return the report of what was read."""
+    """Return the report on these readings."""
     entities = seen.entities or {}
     current = [_release(entity) for entity in entities.get(RELEASES, ()) if entity.get("state") == CURRENT]
     # Each rotation leaves one retired credential, and the table keeps them all.
