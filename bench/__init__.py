@@ -1,1 +1,1 @@
-"""What the runbooks cost: sizes, memory, time and requests, measured in the lab against the project's aims."""
+"""Measure the cost of the runbooks in the lab: sizes, memory, time and requests, compared with the project's aims."""

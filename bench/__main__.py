@@ -1,7 +1,6 @@
 """`make bench`: measure, show each figure beside its aim, and keep them in bench/results.json.
 
-A missed aim fails nothing: figures depend on the machine and on what else it does. A measurement that could not be made
-does.
+A missed aim is not a failure: figures depend on the machine and its load. A measurement that could not be made is one.
 """
 
 import argparse
@@ -56,14 +55,14 @@ measurements:
   verification what a signature's verification adds to a job: memory, processor time, each algorithm
   callbacks    time to sign and verify a callback, over that of http-message-signatures
   rotation     requests and time of a rotation: the first key, the next one, the container registry token
-  demo         wall time of `make demo` where everything is installed
+  demo         wall time of `make demo` when everything is installed
 
-Each has labs of its own, in temporary folders; they are ended whatever happens.
+Each has labs of its own, in temporary folders. They are always ended.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, and return 0 where everything that was asked for could be measured."""
+    """Measure, and return 0 if all requested measurements could be made."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure what the runbooks cost, beside the project's aims; kept in bench/results.json.",
@@ -75,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     names = parser.parse_args(argv).only or tuple(MEASUREMENTS)
     started = time.monotonic()
-    # As Ctrl-C does: labs are ended on the way out.
+    # Like Ctrl-C: the labs are ended before the exit.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
     def report(line: str) -> None:

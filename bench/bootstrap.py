@@ -1,4 +1,4 @@
-"""Bootstrapping the component registry of small and large resource groups: time, requests, memory; and again."""
+"""Measure bootstrap_registry for small and large resource groups: time, requests, memory, and those of a rerun."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from vibedata import lab_process
 from vibedata.progress import WriteLine
 
 COUNTS = (60, 1000, 10_000)
-# A round trip to each service, as from a sandbox in the same region.
+# The round trips to the services from a sandbox in the same region.
 ARM_SECONDS = 0.15
 TABLE_SECONDS = 0.02
 MIB = 1024 * 1024
 MEMORY_AIM_MB, MEMORY_LIMIT_MB = 120, 400
-# Of a rerun, for each entity; what any run asks for, however little there is, is more than that in a small group.
+# Requests of a rerun for each entity. In a small group, the requests that every run makes are more than this.
 SHARE_AIM = 1 / 50
 SMALLEST_SHARE = 10_000
 
 
 def measure(report: WriteLine, *, counts: Sequence[int] = COUNTS) -> list[Figure]:
-    """Bootstrap groups of so many resources, each twice."""
+    """Bootstrap groups with these numbers of resources, each twice."""
     figures: list[Figure] = []
     with customer(images=1, report=report) as one:
         for runbook in ("import_manifest", "import_images", "publish_runbooks"):
@@ -38,7 +38,7 @@ def measure(report: WriteLine, *, counts: Sequence[int] = COUNTS) -> list[Figure
 
 
 def _grow(one: Customer, count: int) -> int:
-    """Bring the group to at least `count` resources, and take the component registry away."""
+    """Add resources to the group until it has `count`, and delete the component registry."""
     there = int(lab_process.control(one.lab, "GET", "/resources")["count"])
     if count > there:
         body = {"count": count - there, "prefix": f"bench-{count}"}

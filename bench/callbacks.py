@@ -1,4 +1,4 @@
-"""What it costs to sign a callback and to verify it, beside a public library that does the same in the same run."""
+"""Measure the time to sign and verify a callback, and compare it with that of a public library in the same run."""
 
 import itertools
 import statistics
@@ -27,7 +27,7 @@ KEY = SigningKey("hmac-0123456789abcdef", bytes(range(32)))
 
 
 def measure(report: WriteLine, *, rounds: int = ROUNDS, requests: int = REQUESTS) -> list[Figure]:
-    """Sign and verify so many requests by turns, ours and theirs; the median of the rounds counts."""
+    """Sign and verify requests in turns with our code and with the library. The median of the rounds counts."""
     report(f"{rounds} rounds of {requests} requests, signed and verified by each")
     ours, theirs = _Ours(), _Theirs()
     pairs = [(_seconds(ours.once, requests), _seconds(theirs.once, requests)) for _ in range(rounds)]
@@ -53,7 +53,7 @@ def measure(report: WriteLine, *, rounds: int = ROUNDS, requests: int = REQUESTS
 
 
 def _seconds(once: Callable[[], None], requests: int) -> float:
-    """Return the processor's time for one request: what else the machine does does not count."""
+    """Return the processor time for one request. So the machine's other load does not count."""
     started = time.process_time()
     for _ in range(requests):
         once()
@@ -61,7 +61,7 @@ def _seconds(once: Callable[[], None], requests: int) -> float:
 
 
 class _Ours:
-    """Our signer and verifier; also where keys and nonces are, as the verifier asks for them."""
+    """Our signer and verifier, with the stores of keys and nonces that the verifier needs."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -87,7 +87,7 @@ class _Ours:
 
 @dataclass
 class _Request:
-    """A request as the library wants it."""
+    """A request in the library's form."""
 
     method: str
     url: str
@@ -102,7 +102,7 @@ class _TheirKeys(HTTPSignatureKeyResolver):
 
 
 class _Theirs:
-    """http-message-signatures, told to make and to demand the same."""
+    """http-message-signatures with the same profile."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()

@@ -1,4 +1,4 @@
-"""A customer in a lab of its own: a release of some images waits at the publisher, the runbooks are published."""
+"""A customer in a lab of its own. The publisher has a release of some images, and the runbooks are published."""
 
 import io
 import json
@@ -31,9 +31,10 @@ VERSION = "2026.11.0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRun:
-    """One job that did what it should.
+    """One job that succeeded.
 
-    result: the runbook's own. figures: the lab's (GET /jobs). requests: the journal's entries of this job, in order.
+    `result` is the runbook's own. `figures` are the lab's (GET /jobs). `requests` are the journal's entries of this
+    job, in order.
     """
 
     result: Mapping[str, Any]
@@ -43,14 +44,14 @@ class JobRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """One customer. release: the folder of the build."""
+    """One customer. `release` is the folder of the build."""
 
     lab: RunningLab
     session: AzureSession
     release: Path
 
     def run(self, runbook: str, **parameters: object) -> JobRun:
-        """Run a job to its end. Raises CommandError where the runbook failed."""
+        """Run a job to its end. Raises CommandError if the runbook failed."""
         job = run_job(self.session, runbook, parameters, lambda _line: None)
         result = result_of(job)
         if result["status"] == "failed":
@@ -62,13 +63,13 @@ class Customer:
         return JobRun(result=result, figures=next(each for each in jobs if each["id"] == job.job_id), requests=requests)
 
     def slow_down(self, **latency: object) -> None:
-        """Put a latency in force: seconds, and service, method, path or operation."""
+        """Set a latency: seconds, and service, method, path or operation."""
         lab_process.control(self.lab, "POST", "/latency", body=latency)
 
 
 @contextmanager
 def customer(*, images: int, report: WriteLine) -> Iterator[Customer]:
-    """Start a lab in a folder of its own, with a release of so many images; end it and take it away, come what may."""
+    """Start a lab in a folder of its own, with a release of `images` images. Always end it and delete the folder."""
     with tempfile.TemporaryDirectory(prefix="vibedata-bench-") as name:
         folder = Path(name)
         report(f"{images} images: starting a lab")
@@ -116,7 +117,7 @@ def _prepared(lab: RunningLab, folder: Path, images: int, report: WriteLine) -> 
 
 
 def _vibedata(*arguments: str) -> None:
-    """Run a command; what it prints is shown where it fails."""
+    """Run a command. If it fails, show its output."""
     printed = io.StringIO()
     with redirect_stdout(printed):
         code = cli.main(arguments)

@@ -1,4 +1,4 @@
-"""How long `make demo` takes where everything is installed."""
+"""Measure the time of `make demo` when everything is installed."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from vibedata.progress import WriteLine
 PROJECT = Path(__file__).resolve().parent.parent
 AIM_SECONDS = 60
 LIMIT_SECONDS = 180
-# What set-up has installed is used as it is.
+# The folders that set-up has made. The copy links them.
 INSTALLED = (".venv", ".tools")
 KEPT_LINES = 20
 
@@ -30,7 +30,7 @@ def measure(report: WriteLine) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="vibedata-bench-") as name:
         copy = Path(name) / "project"
         _copy_sources(copy)
-        # The copy is no clone: what a clone would say is told.
+        # The copy is not a clone, so pass the commit's time.
         epoch = str(int(release_time(PROJECT, os.environ).timestamp()))
         environ = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
         started = time.monotonic()
@@ -53,7 +53,7 @@ def measure(report: WriteLine) -> list[Figure]:
 
 
 def _make_demo(folder: Path, environ: Mapping[str, str]) -> None:
-    """Run it; all that it started in its session is ended, whatever happens. Raises CommandError where it fails."""
+    """Run it. Always end all processes of its session. Raises CommandError if it fails."""
     process = subprocess.Popen(
         ["make", "demo"],  # noqa: S607
         cwd=folder,
@@ -77,7 +77,7 @@ def _make_demo(folder: Path, environ: Mapping[str, str]) -> None:
 
 
 def _copy_sources(target: Path) -> None:
-    """Copy what belongs to the project, as it stands here, and link what set-up has installed."""
+    """Copy the project's files, also uncommitted ones, and link the folders that set-up has made."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=PROJECT,

@@ -1,4 +1,4 @@
-"""A measured figure beside its aim, and how figures are shown and kept."""
+"""A measured figure with its aim. Show figures and keep them."""
 
 import json
 import os
@@ -17,8 +17,8 @@ RESULTS = Path(__file__).resolve().parent / "results.json"
 class Figure:
     """One figure.
 
-    value, aim, limit: in `unit` (empty: a ratio, or a count). aim and limit are upper bounds, None where there is none;
-    the limit is Azure's. note: what was measured, and where it went.
+    `value`, `aim` and `limit` are in `unit`, which is empty for a ratio or a count. `aim` and `limit` are upper bounds,
+    None if there is none. `limit` is Azure's. `note` says what was measured.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether the aim was reached, or there is none."""
+        """Whether the aim is met, or there is none."""
         return self.aim is None or self.value <= self.aim
 
 
@@ -52,7 +52,7 @@ def shown(figures: Sequence[Figure]) -> str:
 
 
 def keep(figures: Sequence[Figure], path: Path = RESULTS) -> None:
-    """Write the figures as JSON, with what they depend on: the time, the processors and the load beside the bench."""
+    """Write the figures as JSON, with the time, the processors and the machine's other load."""
     document: dict[str, Any] = {
         "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "processors": os.cpu_count(),

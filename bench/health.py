@@ -1,4 +1,4 @@
-"""How long a check takes where some components hang: the time that one of them may take, and little more."""
+"""Measure the time of a check with hanging components. It should be little more than one probe's deadline."""
 
 import hashlib
 import io
@@ -32,12 +32,12 @@ COUNTS = (30, 1000)
 HANGING_SHARE = 0.01
 AIM = 1.3
 CONTAINER_APPS = "Microsoft.App/containerApps"
-# Who answers for the synthetic container apps.
+# The lab's applications that answer for the synthetic container apps.
 WELL, HANGING = "scheduler", "studio"
 
 
 def measure(report: WriteLine, *, counts: tuple[int, ...] = COUNTS) -> list[Figure]:
-    """Check so many components, 1 % of which hang, twice: at first none is known to hang."""
+    """Check these numbers of components twice. 1 % of them hang, and the first check does not know which."""
     figures = []
     for count in counts:
         with _lab(count, report) as (lab, session):
@@ -75,7 +75,7 @@ def _lab(count: int, report: WriteLine) -> Iterator[tuple[RunningLab, AzureSessi
 
 
 def _register(lab: RunningLab, session: AzureSession, count: int, hanging: int) -> None:
-    """Make the container apps, and record them as a bootstrap would; the names are mixed, so that some hang late."""
+    """Make the container apps, and record them as a bootstrap does. Hanging ones are spread among the others."""
     for prefix, number, application in (("well", count - hanging, WELL), ("hanging", hanging, HANGING)):
         apps = {"count": number, "type": CONTAINER_APPS, "prefix": prefix, "application": application}
         lab_process.control(lab, "POST", "/resources", body=apps)
@@ -91,7 +91,7 @@ def _row(resource: Resource, endpoint: str) -> Row:
     return Row(
         table=COMPONENTS,
         partition="application",
-        # Those that hang are spread among the others, of whom a check knows nothing yet at first.
+        # Hashed names spread the hanging ones among the others.
         name=hashlib.sha256(resource.name.encode()).hexdigest(),
         columns={
             "resourceId": resource.resource_id,
@@ -112,7 +112,7 @@ def _write(service: TableServiceClient, rows: list[Row]) -> None:
 
 
 def _check(count: int, hanging: int) -> float:
-    """Return the seconds that a run takes which sees what is there."""
+    """Return the seconds of a run that sees the expected health."""
     output = io.BytesIO()
     code = main(check_health.RUNBOOK, [], stream=output)
     result = json.loads(output.getvalue().splitlines()[-1])

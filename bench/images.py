@@ -1,4 +1,4 @@
-"""Many small images in the publisher's container registry: real ones, whose layers no other image shares."""
+"""Push many small, real images to the publisher's container registry. No two images share a layer."""
 
 import gzip
 import io
@@ -40,7 +40,7 @@ class Image:
 def push_images(count: int, folder: Path) -> list[dict[str, Any]]:
     """Push `count` images to the lab's publisher and return a release definition's `images` entries.
 
-    folder: where the blobs are written on their way. The environment is that of lab.env.
+    `folder` is for the blobs' temporary files. The environment is that of lab.env.
     """
     images = [make_image(f"bench-{number:03d}") for number in range(count)]
     wire = ContainerRegistryWire(
@@ -60,7 +60,7 @@ def push_images(count: int, folder: Path) -> list[dict[str, Any]]:
 
 
 def make_image(name: str) -> Image:
-    """Return an image of LAYERS layers, each of one file that tells the image's name and the layer's number."""
+    """Return an image of LAYERS layers. Each has one file with the image's name and the layer's number."""
     trees = [_tree(f"{name} {number}\n".encode() * 64) for number in range(LAYERS)]
     layers = [_blob(gzip.compress(tree, mtime=0), LAYER_MEDIA_TYPE) for tree in trees]
     rootfs = {"type": "layers", "diff_ids": [digest_of(tree) for tree in trees]}

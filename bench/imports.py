@@ -1,4 +1,4 @@
-"""How close an import of many images comes to the time that Azure itself would take."""
+"""Compare the time to import many images with the time that Azure itself needs."""
 
 from datetime import datetime
 from typing import Any
@@ -10,13 +10,13 @@ from vibedata.progress import WriteLine
 IMAGES = 40
 IMPORT_SECONDS = 6.0
 ARM_SECONDS = 0.15
-# No run is faster: the imports are independent of each other, and each is one call to ARM and its operation.
+# No run can be faster. The imports are independent, and each is one call to ARM and its operation.
 CRITICAL_PATH_SECONDS = ARM_SECONDS + IMPORT_SECONDS
 AIM = 1.15
 
 
 def measure(report: WriteLine, *, images: int = IMAGES) -> list[Figure]:
-    """Import so many images, slowed down, and return the time over the critical path."""
+    """Import `images` images with latencies, and return the time over the critical path."""
     with customer(images=images, report=report) as one:
         one.run("import_manifest", release_tag="latest")
         one.slow_down(operation="importImage", seconds=IMPORT_SECONDS)
@@ -38,7 +38,7 @@ def measure(report: WriteLine, *, images: int = IMAGES) -> list[Figure]:
 
 
 def _story(requests: list[dict[str, Any]]) -> str:
-    """Return where the time went, by the journal. Times are seconds after the job's first request."""
+    """Return the times of the import's parts from the journal, in seconds after the job's first request."""
     started = requests[0]["at"]
     asked = [entry for entry in requests if entry["service"] == "arm" and entry["method"] == "POST"]
     accepted = max(entry["at"] + entry["seconds"] for entry in asked) - started

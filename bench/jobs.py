@@ -1,4 +1,4 @@
-"""Sizes of the built runbooks; memory and processor time of the jobs that deploy a release."""
+"""Measure the sizes of the built runbooks, and the memory and processor time of the jobs that deploy a release."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ FIRST_REQUEST_AIM_SECONDS = 0.6
 
 
 def measure(report: WriteLine, *, images: int = IMAGES) -> list[Figure]:
-    """Run the whole chain on a release of so many images, import_images twice; return what files and jobs came to."""
+    """Run the whole chain on a release of `images` images, import_images twice. Return figures of files and jobs."""
     with customer(images=images, report=report) as one:
         sizes = {path.stem: path.stat().st_size for path in sorted((one.release / "runbooks").glob("*.py"))}
         report(f"{images} images: running the jobs")

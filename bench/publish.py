@@ -19,14 +19,14 @@ from runbooks import publish_runbooks
 from vibedata import lab_process
 from vibedata.output import CommandError
 
-# Azure's window is 30 s, and an import of a wheel takes about as long (docs/azure-facts.md#python-and-its-limits): a
-# fifth of both here.
+# Azure's window is 30 s, and an import of a wheel takes about as long (docs/azure-facts.md#python-and-its-limits). Here
+# both are a fifth of that.
 WINDOW_SECONDS = 6.0
 IMPORT_SECONDS = 6.0
 IMPORTS_IN_WINDOW = 5
 ARM_SECONDS = 0.1
 BLOB_SECONDS = 0.02
-OPERATION_SECONDS = 0.8  # a draft's replacement, a publication; the service asks for a poll after a second
+OPERATION_SECONDS = 0.8  # to replace or publish a draft; the service asks for a poll after a second
 POLL_SECONDS = 1.0
 LATENCIES = (
     {"service": "arm", "seconds": ARM_SECONDS},
@@ -112,7 +112,7 @@ def _empty(made: Customer) -> int:
 
 
 def _publish(made: Customer) -> _Run:
-    """Run it in this process: in the empty account there is nothing yet that a job could be of."""
+    """Run it in this process, because the empty account has no runbook for a job."""
     since = lab_process.control(made.lab, "GET", "/requests")["requests"][-1]["sequence"]
     output = io.BytesIO()
     started = time.monotonic()

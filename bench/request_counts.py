@@ -1,4 +1,4 @@
-"""How many requests the import runbooks make: when everything is to be imported, and when nothing is."""
+"""Count the requests of the import runbooks, once when everything is imported, and once when nothing is."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ MANIFEST_PARTS = 6
 
 
 def measure(report: WriteLine, *, counts: Sequence[int] = COUNTS) -> list[Figure]:
-    """Import releases of so many images, each twice, and return how many requests each run made.
+    """Import releases with these numbers of images, each twice, and return the number of requests of each run.
 
-    First of all, how many import_manifest made: it grows with nothing.
+    The first figures are those of import_manifest, which do not depend on the number of images.
     """
     figures: list[Figure] = []
     for images in counts:

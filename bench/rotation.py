@@ -1,7 +1,7 @@
-"""How many requests a rotation makes, and how long it takes: the first key, and the next; then the token.
+"""Measure the requests and the time of a rotation: the first key, the next key, and the token.
 
-The command's polls of its jobs are left out of the count: they depend on how long the jobs take. The overlap and the
-grace are left out of the time: nothing happens in them.
+The count has no polls of jobs, because they depend on the jobs' duration. The time has no overlap and no grace, because
+nothing happens in them.
 """
 
 import os
@@ -26,7 +26,7 @@ from vibedata.progress import WriteLine
 from vibedata.rotation.command import jobs_of
 from vibedata.rotation.drive import Rotating, drive
 
-# Five phases of some 25 requests each, tokens and the log among them, and some 40 of the publisher's own.
+# Five phases of some 25 requests each, with tokens and the log, and some 40 requests of the publisher's own.
 AIM = 200
 REQUEST = RotationRequest(overlap_seconds=0)
 
@@ -64,7 +64,7 @@ def _measured(name: str, one: Customer, rotating: Rotating) -> list[Figure]:
 
 
 def _kind(entry: Mapping[str, Any]) -> str:
-    """Return who asked which service; "" for a poll of a job, and for what the callback API asks itself."""
+    """Return which side called which service, "" for a poll of a job and for requests of the callback API itself."""
     if entry["job_id"] is None and entry["service"] == "arm" and entry["method"] == "GET" and "/jobs/" in entry["path"]:
         return ""
     who = "job" if entry["job_id"] else "publisher"

@@ -1,4 +1,4 @@
-"""What verifying a signature adds to a job: processor time and memory, and the time of each algorithm."""
+"""Measure what the verification of a signature adds to a job: processor time and memory, and each algorithm's time."""
 
 import json
 import subprocess
@@ -19,8 +19,8 @@ ALGORITHMS = ("es256", "es384", "es512", "ps256", "ps384", "ps512")
 RUNS, VERIFICATIONS = 5, 100
 MEMORY_AIM_MB, FIRST_AIM_MS, NEXT_AIM_MS = 8, 100, 5
 
-# A process of its own, as a job is one: memory is never given back, and imports happen once. Its peak is the kernel's
-# VmHWM; getrusage would count the process that it was forked from.
+# It runs in a process of its own, like a job: memory is never given back, and imports happen once. Its peak is the
+# kernel's VmHWM, because getrusage would count the process that it was forked from.
 PROGRAM = """
 import importlib, json, time
 from pathlib import Path
@@ -38,12 +38,12 @@ verify_envelope(Path({file!r}).read_bytes(), {media_type!r}, subject=Subject(**{
     policy=TrustPolicy(roots=frozenset({roots!r}), identity={identity!r}), now=datetime.fromisoformat({now!r}))
 print(json.dumps({{"milliseconds": (time.process_time() - started) * 1000, "kilobytes": peak() - memory}}))
 """
-# What a job has imported by then in any case: its runbook, and the SDK that gets its tokens.
+# A job has imported these modules before: its runbook, and the SDK that gets its tokens.
 BEFORE = {"a job": ("runbooks.import_manifest", "azure.identity", "requests"), "a bare process": ("runbooks",)}
 
 
 def measure(report: WriteLine) -> list[Figure]:
-    """Verify the Notary Project's own signatures of each algorithm; the first in processes of their own."""
+    """Verify the Notary Project's own signatures of each algorithm. The first one has processes of its own."""
     figures: list[Figure] = []
     for what, before in BEFORE.items():
         report(f"verifying one signature in {what}, {RUNS} times")

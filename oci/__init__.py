@@ -1,1 +1,1 @@
-"""The publisher's side: bundle runbooks, lock and collect packages, build a release and push it."""
+"""The publisher's build: bundle runbooks, lock and collect packages, build a release and push it."""

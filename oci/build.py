@@ -36,7 +36,7 @@ from runbook_lib.release.artifacts import COMBINED_WHEEL_TYPE, PACKAGES_TYPE
 from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import MANIFEST_REPOSITORY
 
-# All that a build puts into its folder; one with anything else is not a former build.
+# Everything that a build puts into its folder. A folder with anything else is not a former build.
 CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks"})
 # Below the project's root, with everything else that set-up downloads.
 WHEEL_CACHE = Path(".tools/wheels")
@@ -44,9 +44,11 @@ WHEEL_CACHE = Path(".tools/wheels")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """What was built. artifacts: `repository:tag` to digest; sizes: runbook to its file's bytes; packages: how many.
+    """A build's result.
 
-    expires_at: the release's own end. signature: the digest of the signature's manifest, empty for an unsigned release.
+    `artifacts` has the digest of each `repository:tag`. `sizes` has the bytes of each runbook's file. `packages` is
+    their number. `expires_at` is the release's own end. `signature` is the digest of the signature's manifest, empty
+    for an unsigned release.
     """
 
     version: str
@@ -70,11 +72,11 @@ def build(
     on_step: Callable[[str], None],
     signing: Signing | None = None,
 ) -> BuildResult:
-    """Build a release into the folder `out`, which is replaced as a whole at the end, or stays as it was.
+    """Build a release into the folder `out`. The folder is replaced as a whole at the end, or does not change.
 
-    definition: the bytes of release.json; root: the source tree; wheel_cache: see packages.collect; on_step: told
-    what is being done; signing: what signs the release manifest, None for a release that nobody will take. All but the
-    signature follows from the sources and the definition. Raises RunbookError VD-BUILD-*, VD-TRUST-05x.
+    `definition` are the bytes of release.json. `root` is the source tree. packages.collect explains `wheel_cache`.
+    `on_step` gets the name of each step. `signing` signs the release manifest; without it nobody accepts the release.
+    The sources and the definition decide everything except the signature. Raises RunbookError VD-BUILD-*, VD-TRUST-05x.
     """
     with writing("the release", out):
         _check_replaceable(out)
@@ -86,7 +88,7 @@ def build(
     bundles = [bundle(name, sources=sources, version=wanted.version) for name in runbook_names(sources)]
     lock = files[LOCK_FILE]
     locked = package_lock.parse(lock.decode("ascii", errors="replace"))
-    # The definition in its one form: who wrote it, and how, does not show.
+    # The canonical form of the definition. So the way in which it is written does not matter.
     source = Source(commit=commit_of(root, files), definition=canonical(asdict(wanted)), lock=lock)
     on_step(f"collecting {len(locked)} packages")
     wheels = packages.collect(locked, cache=wheel_cache)
@@ -156,7 +158,7 @@ def _add_packages(
     media_type = PACKAGES_TYPE
     layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
     for wheel, layer in zip(wheels, layers, strict=True):
-        # What was copied counts, not what was looked at before.
+        # The copied bytes count, not those that were checked before.
         if layer.digest != digest_from_hex(wheel.package.sha256):
             raise build_errors.WHEEL_NOT_LOCKED.error("it was changed while it was copied", target=wheel.package.name)
     with TemporaryDirectory() as folder:
@@ -195,7 +197,7 @@ def _check_replaceable(out: Path) -> None:
     if not out.exists():
         return
     if not out.is_dir():
-        raise build_errors.OUTPUT_FOLDER_TAKEN.error("it is no folder", target=str(out))
+        raise build_errors.OUTPUT_FOLDER_TAKEN.error("it is not a folder", target=str(out))
     held = {path.name for path in out.iterdir()}
     if held and not ("oci-layout" in held and held <= CONTENT):
         other = min(held - CONTENT, default="no oci-layout file")

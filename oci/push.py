@@ -1,8 +1,8 @@
 """Push a built release: observe, plan, apply, verify (docs/design.md#the-idea-and-the-house and #artifacts).
 
-Nothing that is there is sent again. Blobs go first, then the manifests by digest, then the signature and its place on
-the list of what refers to the release manifest, then the versions' tags, and `latest` last of all: whoever resolves it
-finds a whole, signed release, at any time. Signatures of other builds of the same release stay beside this one's.
+Content that is there is not sent again. Blobs are sent first, then the manifests by digest, then the signature and its
+entry in the release manifest's list of referrers, then the versions' tags, and `latest` last. So everybody who resolves
+`latest` always finds a complete, signed release. Signatures of other builds of the same release stay beside this one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,16 +25,16 @@ from runbook_lib.release.hop import not_asked, read_release
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, version_key
 from runbook_lib.workers import side_by_side
 
-# Requests in flight at once. Each upload holds one piece in memory (oci/container_registry/writer.py, PIECE_BYTES).
+# Requests at the same time. Each upload holds one piece in memory (oci/container_registry/writer.py, PIECE_BYTES).
 MAX_PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the container registry and the digest that it must have. Its text is the target of a change to it.
+    """A place in the container registry and the digest that it must have. Its text names it as a change's target.
 
-    kind: `referrer` is the place of a signature on the list of what refers to the release manifest. reference: a tag
-    for the kind `tag`, else a digest.
+    The kind `referrer` is a signature's entry in the release manifest's list of referrers. `reference` is a tag for the
+    kind `tag`, and else a digest.
     """
 
     kind: Literal["blob", "manifest", "signature", "referrer", "tag"]
@@ -59,11 +59,15 @@ _KINDS = {"blob": UPLOAD, "manifest": PUT, "signature": PUT_SIGNATURE, "referrer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """wanted: every place of the release; held: what the container registry has there, None for nothing.
+    """What a push found.
 
-    signed: whether the build has a signature.
-    missing_images: those that the release pins and the container registry lacks. version: of this release;
-    latest_version: of the one that `latest` points to, None where that is none.
+    Attributes:
+        wanted: Every place of the release.
+        held: The digest that the container registry has at each place, None for nothing.
+        signed: Whether the build has a signature.
+        missing_images: The pinned images that the container registry lacks.
+        version: The version of this release.
+        latest_version: The version of the release that `latest` points to, None if there is none.
     """
 
     wanted: Sequence[Place]
@@ -75,7 +79,7 @@ class Facts:
 
 
 class Push:
-    """The push of one built release to one container registry; for use by many threads."""
+    """The push of one built release to one container registry. Many threads may use it."""
 
     def __init__(self, *, built: BuiltRelease, writer: ContainerRegistryWriter) -> None:
         self._built = built
@@ -91,7 +95,7 @@ class Push:
         writer.expect(read=[*repositories, *images], written=repositories)
 
     def observe(self) -> Facts:
-        """Ask for every blob, manifest, tag and pinned image, and write nothing."""
+        """Look for every blob, manifest, tag and pinned image, and write nothing."""
         images = self._built.manifest.images
         looks: list[Callable[[], str | None]] = [partial(self._held_at, place) for place in self._wanted]
         looks += [partial(self._writer.manifest_digest, image.repository, image.digest) for image in images]
@@ -108,7 +112,7 @@ class Push:
         )
 
     def _latest_version(self) -> str | None:
-        """Return the version of the release that customers get now; what none of them could read counts as none."""
+        """Return the version of the release that customers get now, None if no customer could read it."""
         try:
             place = resolve_release(self._writer.reader(), LATEST)
             return None if place is None else read_release(place, not_asked).id.version
@@ -118,7 +122,7 @@ class Push:
             raise
 
     def actions(self) -> Sequence[Action[Place]]:
-        """How each kind of change is made, and how it is seen that the container registry has it."""
+        """Return the action of each kind of change."""
         return (
             Action(UPLOAD, make=self._upload, see=self._held_blob),
             Action(PUT, make=self._put, see=self._digest_at),
@@ -134,7 +138,7 @@ class Push:
 
     def _upload(self, place: Place) -> None:
         with layout_reader.opened(self._built.folder, place.digest) as file:
-            # By its descriptor: the name may lead elsewhere by now. No other bytes than the digest's are taken.
+            # Use the opened file: its name may lead elsewhere by now. The container registry compares the digest.
             blob = self._blobs[place.repository, place.digest]
             self._writer.send_blob(place.repository, Path(f"/proc/self/fd/{file.fileno()}"), blob)
 
@@ -164,7 +168,7 @@ class Push:
 
 
 def wanted(built: BuiltRelease) -> list[Place]:
-    """Return every place of a release, each once, in the order in which a push gets there."""
+    """Return every place of a release, each once, in the order of a push."""
     sent = (*built.artifacts, *built.signatures)
     blobs = [Place("blob", each.repository, blob.digest, blob.digest) for each in sent for blob in each.blobs]
     manifests = [Place("manifest", each.repository, each.digest, each.digest) for each in built.artifacts]
@@ -180,18 +184,18 @@ def wanted(built: BuiltRelease) -> list[Place]:
 
 
 def warnings(facts: Facts) -> list[str]:
-    """Return what whoever pushes should know first: that `latest` moves back, which import_manifest guards against."""
+    """Return warnings before a push: `latest` moves back, and import_manifest refuses that."""
     latest = facts.latest_version
     if latest is None or version_key(facts.version) >= version_key(latest):
         return []
     return [
-        f"latest moves back from {latest} to {facts.version}: who has {latest} refuses it without allow_downgrade, "
-        "new customers get the older release"
+        f"latest moves back from {latest} to {facts.version}: customers who have {latest} refuse it without "
+        "allow_downgrade, and new customers get the older release"
     ]
 
 
 def plan(facts: Facts) -> Plan:
-    """Return what has to be sent.
+    """Return the changes.
 
     Raises RunbookError VD-TRUST-050 (the release is not signed), VD-PUSH-002 (a version's tag would move), VD-PUSH-003
     (images of the release are not there).
@@ -216,12 +220,12 @@ def plan(facts: Facts) -> Plan:
 
 
 def kind_of(place: Place) -> ActionKind[Place]:
-    """Return how a place gets what it must have while it has nothing."""
+    """Return the kind of change that fills an empty place."""
     return TAG_LATEST if (place.kind, place.reference) == ("tag", LATEST) else _KINDS[place.kind]
 
 
 def descriptor_of(signature: Artifact) -> Descriptor:
-    """Return how a list of referrers names a signature: readers filter by its type and its annotations."""
+    """Return a signature's descriptor for a list of referrers. Readers filter by its type and its annotations."""
     return Descriptor(
         media_type=MANIFEST_MEDIA_TYPE,
         digest=signature.digest,

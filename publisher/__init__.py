@@ -1,1 +1,1 @@
-"""The publisher's own services: the API that instances call, and the custody of what it shares with them."""
+"""The publisher's own services: the API that instances call, and the custody of their credentials."""

@@ -1,4 +1,4 @@
-"""`python -m publisher`: serve the callback API on this machine's loopback, behind something that ends TLS."""
+"""`python -m publisher`: serve the callback API on this machine's loopback, behind a proxy that ends TLS."""
 
 import argparse
 import logging
@@ -31,11 +31,11 @@ THREADS = 16
 MAX_PORT = 65535
 MAX_CONNECTIONS = 400
 MAX_HEADER_BYTES = 16 * 1024
-# A connection that says nothing for so long is closed.
+# A connection that is silent for this time is closed.
 IDLE_SECONDS = 30
 CLAIM_BYTES = 12
 DESCRIPTION = """\
-Serve the callback API on 127.0.0.1, over HTTP: something in front ends TLS, and leaves host, path and query alone.
+Serve the callback API on 127.0.0.1, over HTTP. A proxy in front must end TLS, and must not change host, path and query.
 
 the environment:
   VIBEDATA_PUBLISHER_API                  the API's address, as instances know it: https://...
@@ -47,7 +47,7 @@ EXAMPLES = """\
 examples:
   python -m publisher --port 8080
 
-Any number may run at once: they share nothing but the tables and the vault. Events go to stdout, a JSON object a line.
+Any number may run at once: they share only the tables and the vault. Events go to stdout, one JSON object a line.
 """
 
 
@@ -59,7 +59,7 @@ def _port(text: str) -> int:
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Serve until SIGTERM or SIGINT, and return 0; 2 for settings that are missing or malformed."""
+    """Serve until SIGTERM or SIGINT, and return 0. Return 2 if settings are missing or malformed."""
     from waitress.server import create_server
 
     parser = argparse.ArgumentParser(
@@ -85,10 +85,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         connection_limit=MAX_CONNECTIONS,
         channel_timeout=IDLE_SECONDS,
         max_request_header_size=MAX_HEADER_BYTES,
-        max_request_body_size=MAX_BODY_BYTES + 1,  # it refuses what is as large as this
+        max_request_body_size=MAX_BODY_BYTES + 1,  # it refuses a body of exactly this size, too
         ident=None,
     )
-    # As Ctrl-C does: the server ends its threads.
+    # Like Ctrl-C: the server ends its threads.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log({"event": "listening", "port": server.effective_port})
     server.run()
@@ -96,7 +96,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def build(settings: ServiceSettings, environ: Mapping[str, str], log: EventLog) -> "WSGIApplication":
-    """Return the whole application, gate and all. Raises RunbookError VD-IDENTITY-001 in a sandbox without identity."""
+    """Return the application behind its gate. Raises RunbookError VD-IDENTITY-001 in a sandbox without identity."""
     clock = SYSTEM_CLOCK
     tables, vault = clients(settings, environ, clock)
     base_path = urlsplit(settings.api).path

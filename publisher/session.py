@@ -1,4 +1,4 @@
-"""What the publisher's own services are reached with: its vault, its tables, its subscription."""
+"""Clients of the publisher's own services: its vault, its tables, its subscription."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -60,8 +60,8 @@ def publisher_tables(
 ) -> "TableServiceClient":
     """Return a client of the publisher's tables, under the same identity as `clients`.
 
-    Parameters: customer, the settings of the customer whose Azure `clients` are for. Raises RunbookError
-    VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT.
+    `customer` has the settings of the customer whose Azure `clients` are for. Raises RunbookError VD-SETTINGS-005, -002
+    for VIBEDATA_PUBLISHER_TABLE_ENDPOINT.
     """
     settings = replace(customer, table_endpoint=setting(environ, "table_endpoint", URL))
     return _clients(settings, clients, clock).table_service
@@ -84,8 +84,8 @@ def publisher_clients(
 ) -> AzureClients:
     """Return clients of the publisher's vault and tables, under the same identity as `clients`.
 
-    Parameters: customer, the settings of the customer whose Azure `clients` are for. Raises RunbookError
-    VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT.
+    `customer` has the settings of the customer whose Azure `clients` are for. Raises RunbookError VD-SETTINGS-005, -002
+    for VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT.
     """
     _require(environ, {"table_endpoint": URL, "key_vault_endpoint": URL})
     settings = replace(
@@ -97,7 +97,7 @@ def publisher_clients(
 
 
 def token_resource(environ: Mapping[str, str]) -> TokenResource:
-    """Return which token is the customer's.
+    """Return the customer's token.
 
     Raises RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, _RESOURCE_GROUP, _REGISTRY_NAME,
     _TOKEN_NAME.
@@ -137,7 +137,7 @@ def _clients(
 
 
 def setting(environ: Mapping[str, str], name: str, form: Form) -> str:
-    """Return VIBEDATA_PUBLISHER_<NAME> of the environment. form: what it takes.
+    """Return VIBEDATA_PUBLISHER_<NAME> of the environment. It must have the form `form`.
 
     Raises RunbookError VD-SETTINGS-005 (missing), -002 (malformed).
     """
@@ -156,7 +156,7 @@ def setting(environ: Mapping[str, str], name: str, form: Form) -> str:
 
 
 def _require(environ: Mapping[str, str], forms: Mapping[str, Form]) -> None:
-    """Raise VD-SETTINGS-005 with all that the environment lacks of `forms`, by their names."""
+    """Raise VD-SETTINGS-005 with the names of all settings of `forms` that the environment lacks."""
     missing = {_variable(name): form[1] for name, form in forms.items() if not environ.get(_variable(name), "")}
     if missing:
         takes = "; ".join(f"{name} takes {what}" for name, what in missing.items())

@@ -1,4 +1,4 @@
-"""The publisher's tables: each made at its first row, rows inserted once or merged."""
+"""The publisher's tables. A table is created with its first row. Rows are inserted once, or merged."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def partition_of(tables: "TableServiceClient", table: str, partition: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows of a partition in the order of their keys; none where there is no such table."""
+    """Yield the rows of a partition in the order of their keys; none if there is no such table."""
     from azure.core.exceptions import ResourceNotFoundError
 
     rows = tables.get_table_client(table).query_entities(
@@ -51,7 +51,7 @@ def insert_if_absent(
 
 
 def etag_of(entity: Mapping[str, Any]) -> str:
-    """Return which version of a row was read."""
+    """Return the ETag of the version of a row that was read."""
     return str(entity.metadata["etag"])  # type: ignore[attr-defined]
 
 

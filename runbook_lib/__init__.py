@@ -1,1 +1,1 @@
-"""What every runbook shares: engine, log, retries, settings and the readers of the world. It knows no runbook."""
+"""What every runbook shares: engine, log, retries, settings, and readers of Azure's state. It knows no runbook."""

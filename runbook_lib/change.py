@@ -1,4 +1,4 @@
-"""The words of the one mechanism: what a plan says, and what came of it."""
+"""The types of a plan and of its results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +16,13 @@ S = TypeVar("S")
 class Change:
     """One thing to do.
 
-    stage: changes of a stage run side by side, stages one after the other. action and target: together unique within a
-    plan. before: what was observed (None: nothing). after: what must be observed when it is done. subject: the thing
-    that the change is about, for the action that makes it; the texts alone are told and compared.
+    Attributes:
+        stage: Changes of one stage run side by side, and the stages run one after the other.
+        action: The name of the kind of change. Action and target together are unique within a plan.
+        target: The name of what changes.
+        before: What the run observed, None for nothing.
+        after: What the run must observe when the change is done.
+        subject: The object that the action gets. It is never logged or compared.
     """
 
     stage: int
@@ -29,7 +33,7 @@ class Change:
     subject: Any = field(default=None, compare=False, repr=False)
 
     def as_json(self) -> dict[str, object]:
-        """Return what is told of the change to programs."""
+        """Return the change as programs read it."""
         return {
             "stage": self.stage,
             "action": self.action,
@@ -41,9 +45,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ActionKind(Generic[S]):
-    """A kind of change, as plans name it. S: the type of what a change of this kind is about.
+    """A kind of change. S is the type of the subject of such a change. Name and stage together identify a kind.
 
-    name: as the operations log has it. stage: of every change of this kind. Both together tell kinds apart.
+    Attributes:
+        name: The name that the operations log shows.
+        stage: The stage of every change of this kind.
     """
 
     name: str
@@ -65,7 +71,7 @@ def no_others(_subject: object, _error: RunbookError) -> Sequence[Change]:
 
 @dataclass(frozen=True, slots=True)
 class Action(Generic[S]):
-    """How changes of one kind are made, and how it is seen that they are.
+    """How changes of one kind are made and read back.
 
     make: makes one change to a subject, called by many threads at once; any exception is a failure of that change
     alone. see: returns what is observed of a subject now, equal to `change.after` exactly when the change is done; None
@@ -81,7 +87,7 @@ class Action(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class NoChange:
-    """One thing that is as it should be, and why nothing is to be done."""
+    """One thing that needs no change, and why."""
 
     target: str
     why: str
@@ -89,23 +95,24 @@ class NoChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a runbook wants done. No change means that nothing is to be done.
+    """What a runbook will do.
 
-    Raises ValueError where two changes do the same to the same target: they would race.
+    Raises:
+        ValueError: Two changes do the same to the same target, so they would race.
     """
 
     changes: tuple[Change, ...] = ()
     unchanged: tuple[NoChange, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that no change stands twice."""
+        """Check that no change is there twice."""
         if len({(change.action, change.target) for change in self.changes}) != len(self.changes):
             raise ValueError("a plan names a change twice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of one change: the outcome as observed, not as hoped.
+    """The result of one change.
 
     observed: what the read-back showed (None: nothing, or never looked). attempts: how often it was applied. error: why
     it failed or was replaced. instead: what replaced it.

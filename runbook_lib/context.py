@@ -1,4 +1,4 @@
-"""What a run hands to its runbook: the way to Azure, and a voice."""
+"""What a run gives to its runbook: the way to Azure, the job's output and the log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,15 @@ from runbook_lib.run.output import JobOutput
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context(AzureSession):
-    """What a run hands to its runbook's functions.
+    """What a run gives to its runbook's functions.
 
-    run_id: a UUID of this run alone. correlation_id: of the deployment that started it. record: writes an event of what
-    was observed, unless the run only plans and has no log. deliver_log: sends what the operations log has so far, and
-    returns why ingestion did not take it: "" where it did, None where there is no log.
+    Attributes:
+        output: The job's output.
+        run_id: A UUID of this run alone.
+        correlation_id: The id of the deployment that started the run.
+        record: Writes an event to the operations log. It does nothing if the run only plans, because there is no log.
+        deliver_log: Sends the events so far. Returns why ingestion did not take them, "" if it did, None if there is no
+            log.
     """
 
     output: JobOutput

@@ -1,4 +1,4 @@
-"""The one way in which anything is changed: make it, see it, and believe only what is seen.
+"""The one way to change anything: make the change, read the target back, and believe only what was read.
 
 1. Stages run in order; the changes of a stage run side by side, each in a thread.
 2. After its action's `make`, `see` reads a change back. It is done when that equals `change.after`, and only then.
@@ -24,19 +24,19 @@ from runbook_lib.errors import run as run_errors
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, PolicySource
 from runbook_lib.workers import Workers
 
-# Changes in flight at once. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
+# Changes at the same time. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
 # threads with a connection each stay far below the 1,000 sockets that a sandbox's jobs share, and a burst of 64 fits
 # into ARM's bucket of 200 writes (docs/azure-facts.md#python-and-its-limits and #arm-throttling).
 MAX_PARALLEL = 64
-# How often the main thread looks up from waiting, for progress and for a stop.
+# How often the waiting main thread checks for progress and for a stop.
 TICK_SECONDS = 0.25
-# What is under way may end after a stop. Automation does not say how long a stopped job has.
+# How long changes may take to end after a stop. Automation does not say how long a stopped job has.
 STOP_GRACE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the run is, in changes of the whole plan."""
+    """How far the run is, as numbers of changes of the whole plan."""
 
     done: int
     failed: int
@@ -50,10 +50,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """How changes are made, seen and judged.
+    """What the engine needs to make changes.
 
-    actions: one for each kind of change. name_error: makes a RunbookError of any exception; called once
-    for each change that failed by one, by many threads. stop_asked: whether to begin nothing new.
+    Attributes:
+        actions: One action for each kind of change.
+        as_runbook_error: Turns an exception into a RunbookError. Many threads call it, once for each failed change.
+        retry_policy: The network retry policy in force.
+        clock: Measures durations and waits.
+        stop_asked: Whether no new change may begin.
     """
 
     actions: Sequence[Action[Any]]
@@ -65,10 +69,10 @@ class Work:
     def __post_init__(self) -> None:
         """Check that no kind of change has two actions. Raises ValueError."""
         if len({action.kind for action in self.actions}) != len(self.actions):
-            raise ValueError("two actions are of one kind")
+            raise ValueError("two actions have the same kind")
 
     def action_of(self, change: Change) -> Action[Any]:
-        """Return the action that makes a change. Raises ValueError where there is none."""
+        """Return the action that makes a change. Raises ValueError if there is none."""
         for action in self.actions:
             if action.kind.is_of(change):
                 return action
@@ -84,7 +88,7 @@ def apply_plan(
     on_progress: Callable[[Progress], None],
     max_parallel: int = MAX_PARALLEL,
 ) -> list[Result]:
-    """Make the changes of `plan` and return a result for each, in the plan's order of stages.
+    """Make the changes of `plan`.
 
     A change that was replaced has its result, too, before those of the changes in its place.
 
@@ -143,7 +147,7 @@ def _tell_progress(
 
 
 class _Stage:
-    """The changes of one stage, their workers, and what has come of them."""
+    """The changes of one stage, their worker threads and their results."""
 
     def __init__(self, changes: Sequence[Change], work: Work, workers: int) -> None:
         self._changes = changes
@@ -179,7 +183,7 @@ class _Stage:
         for index in indexes:
             error = None
             if outcome == "failed":
-                error = run_errors.STOPPED.error("it was still under way; a rerun will see what came of it")
+                error = run_errors.STOPPED.error("the change had begun and had not ended; a rerun will see its result")
             ended[index] = Result(change=self._changes[index], outcome=outcome, error=error)
             on_result(ended[index])
 
@@ -197,7 +201,7 @@ class _Stage:
 
 
 def make_change(change: Change, work: Work) -> Result:
-    """Make one change, with looks and repetitions as the module says, and return what came of it."""
+    """Make one change as the module's docstring says, and return its result."""
     action = work.action_of(change)
     started = work.clock.monotonic()
     attempts = 0
@@ -238,7 +242,7 @@ def make_change(change: Change, work: Work) -> Result:
 
 
 def _answer_lost(failure: BaseException) -> bool:
-    """Whether this failure, or one that it was made of, leaves open if the server carried the write out."""
+    """Whether, after this failure or one that caused it, the server may have carried the write out."""
     cause: BaseException | None = failure
     while cause is not None:
         if isinstance(cause, AnswerLost):
@@ -254,7 +258,7 @@ def _may_repeat(policy: NetworkRetryPolicy, attempts: int, elapsed: float) -> bo
 def _failure_of(attempt: Callable[[], None]) -> BaseException | None:
     try:
         attempt()
-    except BaseException as error:  # noqa: BLE001 - in a worker's thread; whatever it is, the change's result tells of it
+    except BaseException as error:  # noqa: BLE001 - in a worker's thread: the change's result reports each exception
         return error
     return None
 

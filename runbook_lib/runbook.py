@@ -1,4 +1,4 @@
-"""The front door: what a runbook is (a few functions), and the one `main` that runs it."""
+"""What a runbook is (a few functions), and the one `main` that runs it."""
 
 import os
 import sys
@@ -74,13 +74,13 @@ def main(
 ) -> int:
     """Run `runbook` and return the process's exit code: 0 done, 1 failed, 2 bad parameters or settings.
 
-    Parameters: argv, without the program's name (default: the process's); environ (default: the process's); stream for
-    the job's output (default: stdout); new_id, where run ids come from. Whatever happens, the last line is the result;
-    nothing is raised. A run with plan_only writes nothing but its output: no event, no blob.
+    `argv` (without the program's name) and `environ` are by default the process's own, and `stream` is stdout. `new_id`
+    makes run ids. This function raises nothing, and the last line of output is always the result. A run with plan_only
+    writes nothing but its output: no event, no blob.
     """
     environ = os.environ if environ is None else environ
     redactor = Redactor()
-    # With it anybody on the sandbox's network could ask for vibedata-uami's tokens.
+    # Anybody on the sandbox's network who knows this header could ask for vibedata-uami's tokens.
     if len(environ.get("IDENTITY_HEADER", "")) >= MIN_SECRET_LENGTH:
         redactor.learn(environ["IDENTITY_HEADER"])
     run_id = str(new_id())
@@ -148,7 +148,7 @@ class _Run(Generic[P, F]):
     def exit_code(self, arguments: Sequence[str]) -> int:
         """Run, print the result, and return the exit code."""
         error: RunbookError | None = None
-        # A stop is raised only until `defer`, so that none can come in between and go past the result.
+        # A stop raises KeyboardInterrupt only until `defer`. So none can come later and prevent the result.
         try:
             try:
                 self._run(arguments)
@@ -156,7 +156,7 @@ class _Run(Generic[P, F]):
             except HelpWanted:
                 self._output.info(help_text(self._runbook.name, self._runbook.summary, self._runbook.parameters))
                 return EXIT_DONE
-            except (Exception, SystemExit) as caught:  # noqa: BLE001 - the last place where it can be told
+            except (Exception, SystemExit) as caught:  # noqa: BLE001 - the last place that can report it
                 error = self._name(caught)
             finally:
                 self._stop.defer()
@@ -177,7 +177,7 @@ class _Run(Generic[P, F]):
         facts = self._runbook.observe(context, parameters)
         self._facts = (facts,)
         self._plan = self._runbook.plan(facts)
-        self._output.info(f"{len(self._plan.changes)} to change, {len(self._plan.unchanged)} as they should be")
+        self._output.info(f"{len(self._plan.changes)} to change, {len(self._plan.unchanged)} already right")
         if self._plan_only:
             self._journal.show_plan(self._plan)
         elif self._plan.changes:
@@ -192,7 +192,7 @@ class _Run(Generic[P, F]):
             retry_policy_source=lambda: self._policy,
             clock=self._clock,
         )
-        # Before all that needs one: without a token nothing works, and each thing would say so in its own words.
+        # Ask for a token first: without one nothing works, and each service would fail in its own words.
         clients.credential.get_token(STORAGE_SCOPE)
         # Before anything is logged or reported: where the settings mix two instances, nothing of either is touched.
         self._identity_trouble = compare_identity(clients.table_service, settings)
@@ -251,7 +251,7 @@ class _Run(Generic[P, F]):
             self._journal.record(entry)
 
     def _finish(self, error: RunbookError | None) -> int:
-        # The cause comes first; what it leads to (reports and events that wait) is told after it, and told as that.
+        # The output shows the cause first. Reports and events that wait because of it are mentioned afterwards.
         if error is not None:
             self._journal.tell_failure(error)
         result = self._result(error)

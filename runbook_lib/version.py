@@ -1,4 +1,4 @@
-"""The version that this copy of the library says it is: the project's, or in a built runbook the release's.
+"""The version of this copy of the library: the project's version, or in a built runbook the release's.
 
 `pyproject.toml` has the same one. The bundler puts the release's version in its place.
 """

@@ -1,8 +1,9 @@
-"""Record in the component registry what the managed application consists of.
+"""Record the parts of the managed application in the component registry.
 
-Everything in the managed resource group is registered, and every component of the installed release with its version,
-artifact, resource and endpoint. What is there in another version than the release's is drift: recorded, and told as a
-warning. What the release names and the group lacks is an error, and nothing is written. What has gone is marked.
+It registers every resource of the managed resource group, and every component of the installed release with its
+version, artifact, resource and endpoint. If a component has another version than the release says, that is drift: it is
+recorded, and the run warns of it. If the group lacks a resource that the release names, that is an error, and nothing
+is written. Rows of resources and components that are gone are marked.
 """
 
 import hashlib
@@ -47,7 +48,7 @@ from runbook_lib.runbook import Runbook, main
 from runbook_lib.vault.credential_states import CredentialState, read_credential_states, trouble_of
 from runbook_lib.workers import side_by_side
 
-# Runbooks' texts read at once; each is up to 1 MiB.
+# How many runbooks' texts are read at once. Each has up to 1 MiB.
 TEXTS_AT_ONCE = 4
 
 
@@ -70,17 +71,17 @@ class Facts:
 
     @property
     def absent_tables(self) -> tuple[str, ...]:
-        """The tables that have to be made."""
+        """The tables that do not exist yet."""
         return tuple(table for table in component_registry.TABLES if table not in self.recorded)
 
     @cached_property
     def wanted(self) -> Mapping[str, tuple[Row, ...]]:
-        """What is to be written, by table; worked out once, from the other facts alone."""
+        """The rows to write, by table. They are made once, only from the other facts."""
         return {table: tuple(self._to_write(table)) for table in component_registry.TABLES}
 
     @property
     def batches(self) -> Iterable[Batch]:
-        """The same in batches."""
+        """The rows to write, in batches."""
         return component_registry.batches(chain.from_iterable(self.wanted.values()))
 
     def _to_write(self, table: str) -> Iterator[Row]:
@@ -112,7 +113,7 @@ class Facts:
             yield identity_row(self.identity)
 
 
-# What becomes of a row that is no longer wanted; in the other tables it stays as it is.
+# The columns of a row that the release no longer wants. In other tables such a row does not change.
 GONE: Mapping[str, Mapping[str, component_registry.Value]] = {
     component_registry.RESOURCES: GONE_RESOURCE,
     component_registry.COMPONENTS: GONE_COMPONENT,
@@ -130,7 +131,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
         warn=context.output.warning,
         identity=identity,
     )
-    # First of all: where a newer runbook has written, this one only stands in the way.
+    # First: if a newer runbook has written the tables, this run must end.
     recorded = {table: tables.recorded(table) for table in component_registry.TABLES}
     installed = installed_release(context, customer_reader(context), parameters.release_version)
     manifest = installed.manifest
@@ -153,7 +154,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
 
 
 def _found(context: Context, managed: ManagedResources, claimed: Sequence[Claim]) -> tuple[tuple[Claim, Found], ...]:
-    """Look what is there of each component: a listing for each type that shows it, a text for each runbook."""
+    """Find the installed version of each component, from one listing for each type and one text for each runbook."""
     names: dict[str, set[str]] = {}
     for claim in claimed:
         if claim.resource is not None:
@@ -174,7 +175,7 @@ def _found(context: Context, managed: ManagedResources, claimed: Sequence[Claim]
 
 
 def _texts(context: Context, names: set[str]) -> dict[str, str]:
-    """Return the SHA-256 (hex) of runbooks' published texts, by resource name; none where it was never published."""
+    """Return the SHA-256 (hex) of the published texts, by resource name, without runbooks that were never published."""
     if not names:
         return {}
     account = AutomationAccount(client=context.clients.automation, settings=context.settings)
@@ -197,16 +198,16 @@ def _warnings(context: Context, facts: Facts) -> Iterator[RunbookError]:
 
 
 CREATE: ActionKind[str] = ActionKind("create", stage=1)
-# The schema goes first: an older runbook must refuse before anything of a newer schema is there.
+# Write the schema first: an older runbook must refuse before the tables have anything of a newer schema.
 RECORD_SCHEMA: ActionKind[Batch] = ActionKind("record", stage=2)
 RECORD: ActionKind[Batch] = ActionKind("record", stage=3)
 
 
 def plan(facts: Facts) -> Plan:
-    """Make the tables that are absent, say their schema, then record what differs, batch by batch and side by side."""
+    """Create the absent tables, record the schema, then write the rows that differ, in batches side by side."""
     made = [CREATE.change(table, f"table {table}", None, "there") for table in facts.absent_tables]
     written = [_kind(batch).change(batch, batch.target, _before(facts, batch), batch.wanted) for batch in facts.batches]
-    equal = (NoChange(table, "is recorded as it is") for table, rows in facts.wanted.items() if not rows)
+    equal = (NoChange(table, "no row differs") for table, rows in facts.wanted.items() if not rows)
     return Plan(changes=(*made, *written), unchanged=tuple(equal))
 
 
@@ -238,7 +239,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
 
 
 def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Tell counts, and the names of what drifts, has gone, or is no good."""
+    """Return counts, and the names of components that drift or are gone, and of credentials."""
     gone = [
         row for rows in facts.wanted.values() for row in rows if row.columns.get("state") == component_registry.VANISHED
     ]

@@ -1,10 +1,9 @@
 """Probe every component of the component registry, and record its health.
 
-A component that is ill is what this runbook is there to find, and no failure of it: it fails only where it could not
-look, or not record what it saw, or where the recorded release in artifact storage is not the publisher's. Nobody's
-health comes from that release, so health is looked at and recorded all the same, and the run fails at its end. Beside
-the components it looks at what watches over them: that the operations log takes events, that alert rules are on and
-lead to somebody, and that a schedule starts the next check.
+The runbook looks for ill components, so an ill component is no failure of the run. The run fails only if it cannot look
+or cannot record, or if the recorded release in artifact storage is not the publisher's. No health depends on that
+release, so the run first checks and records health, and fails at its end. It also checks that the operations log takes
+events, that alert rules are on and lead to somebody, and that a schedule starts the next check.
 """
 
 import sys
@@ -65,12 +64,12 @@ from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
 
 NAME = "check_health"
-# Areas of the errors by which a stored release is not believed. All others, the network's above all, leave open what it
-# is, and whoever needs it will say so.
+# Areas of the errors that refuse a stored release. Other errors, such as the network's, do not say whether the release
+# is good. Runbooks that need the release report them.
 REFUSALS = (trust_errors.AREA, release_errors.STORAGE, release_errors.MANIFEST)
 RECORD: ActionKind[Batch] = ActionKind("record", stage=1)
-# After everything that is to be done all the same: the batches, and the schedule's stages 2 and 3. It is about why the
-# recorded release is refused.
+# The last stage, after the batches and the schedule's stages 2 and 3. Its subject is the error that refuses the
+# recorded release.
 VERIFY: ActionKind[RunbookError] = ActionKind("verify", stage=4)
 
 
@@ -78,10 +77,10 @@ VERIFY: ActionKind[RunbookError] = ActionKind("verify", stage=4)
 class Facts:
     """What check_health found.
 
-    entities: table Components, by target (`type/name`). seen: what was seen of each target this time. depends_on: by
-    target. policy: None where none is recorded. schedule: what starts the next check. checked_at: RFC 3339. manifest:
-    of the release that is recorded, None where that cannot be read or nothing is to be told. refusal: why that release
-    is not believed, None where it is, or is not known.
+    entities: table Components, by target (`type/name`). seen: this check's observation of each target. depends_on: by
+    target. policy: None if none is recorded. schedule: it starts the next check. checked_at: RFC 3339. manifest: the
+    recorded release's, None if it cannot be read or is not needed. refusal: why that release is refused, None if it is
+    good or that is not known.
     """
 
     entities: Mapping[str, Entity]
@@ -103,13 +102,13 @@ class Facts:
 
     @cached_property
     def transitions(self) -> Mapping[str, Transition]:
-        """What has changed since the last check, by target."""
+        """The changes of health since the last check, by target."""
         before = {target: recorded_health(entity) for target, entity in self.entities.items()}
         return {each.target: each for each in transitions(before, self.healths)}
 
     @cached_property
     def batches(self) -> tuple[Batch, ...]:
-        """What is to be written."""
+        """The rows to write."""
         rows = [health_row(target, health, self.checked_at) for target, health in self.healths.items()]
         if self.policy is None:
             rows.append(health_policy_row(HealthPolicy()))
@@ -117,7 +116,7 @@ class Facts:
 
     @cached_property
     def recorded(self) -> Mapping[Key, Recorded]:
-        """What is recorded in table Components, as ComponentTables.write wants to know it."""
+        """The recorded rows of table Components, for ComponentTables.write."""
         return {
             (str(entity["PartitionKey"]), str(entity["RowKey"])): recorded_as(entity)
             for entity in self.entities.values()
@@ -129,7 +128,7 @@ def _own(entities: Mapping[str, Entity], target: str) -> OwnHealth:
 
 
 def observe(context: Context, parameters: CommonParameters) -> Facts:
-    """Read what is registered, ask ARM, probe every component, and look at the observability."""
+    """Read the registered components, ask ARM, probe every component, and check the observability."""
     checked_at = rfc3339(context.clock.now())
     tables = ComponentTables(
         context.clients.table_service,
@@ -168,7 +167,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
 
 
 def _registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
-    """Raises RunbookError VD-HEALTH-001, and VD-COMPONENT-003 where a newer runbook has written the registry."""
+    """Return table Components. Raises VD-HEALTH-001, and VD-COMPONENT-003 if a newer runbook has written it."""
     from azure.core.exceptions import ResourceNotFoundError
 
     tables.recorded(SCHEMA)
@@ -180,8 +179,8 @@ def _registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
     if ill:
         target, columns = next(iter(ill.items()))
         context.output.warning(
-            f"table {COMPONENTS} has {len(ill)} rows with columns that are not of their form, such as {target}:"
-            f" {', '.join(columns)}; they count as not there, and bootstrap_registry writes them anew"
+            f"table {COMPONENTS} has {len(ill)} rows with malformed columns, such as {target}:"
+            f" {', '.join(columns)}; these columns count as absent, and bootstrap_registry writes them anew"
         )
     if all(entity["PartitionKey"] == OBSERVABILITY for entity in entities.values()):
         raise component_registry_errors.NO_COMPONENT_REGISTERED.error("table Components is empty")
@@ -189,10 +188,10 @@ def _registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
 
 
 def _manifest(context: Context, tables: ComponentTables) -> tuple[ReleaseManifest | None, RunbookError | None]:
-    """Return what says which components the publisher may be told of, or why it is refused.
+    """Return the release manifest, whose components a report may name, or the error that refuses it.
 
-    Nobody's health is in question without it. Before a first release there is none, which is no failure; nor is it
-    where it cannot be found out, which is told.
+    No health depends on it. Before the first release there is none, and that is no failure. If it cannot be read, the
+    run warns and does not fail.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -201,11 +200,11 @@ def _manifest(context: Context, tables: ComponentTables) -> tuple[ReleaseManifes
         return None if release is None else stored_release(context, release).manifest, None
     except ResourceNotFoundError:
         return None, None  # nothing is recorded yet
-    except Exception as error:  # noqa: BLE001 - what is told must not keep anybody from looking
+    except Exception as error:  # noqa: BLE001 - a failure of the report must not prevent the check
         named = as_runbook_error(error)
         why = type(error).__name__ if named is None else f"{named.code}: {named.message}"
         context.output.warning(
-            f"the publisher is told of no component by name: the release manifest cannot be read: {why}"
+            f"the report to the publisher names no component: the release manifest cannot be read: {why}"
         )
         return None, named if named is not None and named.area in REFUSALS else None
 
@@ -215,7 +214,7 @@ def _ill(facts: Facts) -> Iterator[tuple[str, Health]]:
 
 
 def plan(facts: Facts) -> Plan:
-    """Record everybody's health, batch by batch and side by side; see to the schedule; fail last for a bad release."""
+    """Record all health in batches side by side, then make the schedule. A bad release fails in the last stage."""
     written = [RECORD.change(batch, batch.target, _before(batch, facts), batch.wanted) for batch in facts.batches]
     made, left = facts.schedule.changes
     why = facts.refusal
@@ -229,7 +228,7 @@ def _before(batch: Batch, facts: Facts) -> str | None:
 
 
 def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: ARG001 - a runbook's signature
-    """Record a batch; make the schedule or its link; fail by why the release is refused, which nothing mends."""
+    """Return the actions: record a batch, make the schedule or its link, and fail because of a refused release."""
     tables = facts.tables
 
     def record(batch: Batch) -> None:
@@ -246,7 +245,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
 
 
 def events(facts: Facts, result: Result) -> Sequence[Entry]:
-    """Return an event for each health that has changed, once it is recorded."""
+    """Return an event for each change of health after it is recorded."""
     batch = result.change.subject
     if not isinstance(batch, Batch) or result.outcome != "done":
         return ()
@@ -266,7 +265,7 @@ def _event(transition: Transition) -> Entry:
 
 
 def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Tell counts, who is ill and why, and what has changed."""
+    """Return counts, the ill components with their reasons, and the changes."""
     components = (health for target, health in facts.healths.items() if not target.startswith(f"{OBSERVABILITY}/"))
     by_state = Counter(health.state for health in components)
     ill = dict(_ill(facts))
@@ -279,7 +278,7 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
 
 
 def told(facts: Facts, instance_id: str) -> Sequence[Payload]:
-    """Tell the publisher how the instance is."""
+    """Return the health report for the publisher."""
     return (health_summary(facts.healths, facts.manifest, instance_id=instance_id, at=facts.checked_at),)
 
 

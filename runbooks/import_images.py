@@ -1,7 +1,7 @@
 """Import everything that the installed release pins into the customer's container registry, by digest.
 
-Images, runbook artifacts and the Python package set: what is there with the right digest stays, the rest is imported,
-all side by side. A tag that moves at the source changes nothing.
+These are images, runbook artifacts, the Python package set and documents. An artifact that has the right digest stays.
+All others are imported side by side. If a tag moves at the source, that changes nothing.
 """
 
 import sys
@@ -21,7 +21,7 @@ from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.token_in_use import read_publisher_token
 from runbook_lib.workers import side_by_side
 
-# Lookups at once: enough to hide the round trips, and far from the container registry's rate
+# Lookups at the same time: enough to hide the round trips, and far below the container registry's limit
 # (docs/azure-facts.md#importing-images).
 LOOKUPS_AT_ONCE = 32
 
@@ -30,8 +30,12 @@ LOOKUPS_AT_ONCE = 32
 class Facts:
     """What import_images found.
 
-    pins: what the release pins, each once, by `repository:tag`. found: the digests that the customer's tags have (None:
-    absent). importer: None where nothing is to be imported.
+    Attributes:
+        version: The release's version.
+        pins: The release's pins, by `repository:tag`.
+        found: The digests of the customer's tags, None for an absent tag.
+        customer: Reads the customer's container registry.
+        importer: Imports artifacts, None if no import is needed.
     """
 
     version: str
@@ -42,7 +46,7 @@ class Facts:
 
 
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
-    """Read the installed release from artifact storage, and what the customer's container registry has of it."""
+    """Read the installed release from artifact storage, and its tags in the customer's container registry."""
     customer = customer_reader(context)
     manifest = installed_release(context, customer, parameters.release_version).manifest
     pins = {f"{pin.repository}:{pin.tag}": pin for pin in manifest.pins}
@@ -65,7 +69,7 @@ IMPORT: ActionKind[Pin] = ActionKind("import", stage=1)
 
 
 def plan(facts: Facts) -> Plan:
-    """Import what is absent, or has another digest; all side by side."""
+    """Import all artifacts that are absent or have another digest, side by side."""
     wanted = [IMPORT.change(pin, target, facts.found[target], pin.digest) for target, pin in facts.pins.items()]
     return Plan(
         changes=tuple(change for change in wanted if change.before != change.after),
@@ -74,7 +78,7 @@ def plan(facts: Facts) -> Plan:
 
 
 def actions(context: Context, facts: Facts) -> Sequence[Action[Pin]]:  # noqa: ARG001 - a runbook's signature
-    """Import an artifact by its digest; then the customer's tag has it."""
+    """Import an artifact by its digest. Then the customer's tag has this digest."""
 
     def make(pin: Pin) -> None:
         if facts.importer is None:

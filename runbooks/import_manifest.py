@@ -1,7 +1,7 @@
-"""Import the publisher's release manifest: into the customer's container registry and, immutable, into artifact
-storage, each time with the signature that says whose it is.
+"""Import the publisher's release manifest with its signature into the customer's container registry, and into artifact
+storage, which is immutable.
 
-The customer's tag `latest` moves last: what it points to is installed, whole and readable in both places.
+The customer's tag `latest` moves last. The release that it points to is installed and complete in both places.
 """
 
 import re
@@ -54,7 +54,7 @@ class Parameters(CommonParameters):
     allow_downgrade: bool = field(default=False, metadata={"help": "accept an older release than the newest installed"})
 
     def __post_init__(self) -> None:
-        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
+        """Check the tag's form. Raises RunbookError VD-PARAM-002."""
         super().__post_init__()
         if not re.fullmatch(TAG, self.release_tag):
             raise run.MALFORMED_PARAMETER.error("takes a tag: letters, digits, dots, dashes", target="release_tag")
@@ -84,12 +84,12 @@ class Facts:
 
     @property
     def release(self) -> ReleaseId:
-        """The offered release, as artifact storage knows it."""
+        """The name of the offered release in artifact storage."""
         return self.offered.id
 
     @property
     def parts(self) -> Mapping[str, bytes]:
-        """What artifact storage is to have of the release."""
+        """The parts of the release for artifact storage."""
         return {
             artifact_storage.ARTIFACT: self.offered.signed.artifact.content,
             artifact_storage.SIGNATURE: self.offered.signed.envelope,
@@ -98,13 +98,13 @@ class Facts:
 
 
 def observe(context: Context, parameters: Parameters) -> Facts:
-    """Read the publisher's release and what the customer has of it."""
+    """Read the publisher's release, and its parts at the customer's."""
     clients, customer = context.clients, customer_reader(context)
     policy = trust_policy(context.settings)
     # 1. A container that would not keep the manifest for ever is refused before anything else.
     kept = check_immutable(clients.resources, context.settings)
     context.output.info(f"container {artifact_storage.CONTAINER}: retention policy {kept}")
-    # 2. The tag is resolved once; from here on the digest counts, wherever the tag moves.
+    # 2. Resolve the tag once. From here on only the digest counts, even if the tag moves.
     token = read_publisher_token(clients.secrets, context.redactor, now=context.clock.now())
     spool_keys(clients, context.redactor, context.clock).remember(token)
     publisher = publisher_reader(context, token)
@@ -143,7 +143,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
 def _seen_signature(
     context: Context, customer: ContainerRegistryReader, signature: SignedArtifact, *, step: Step = "observe"
 ) -> str | None:
-    """Return what `_signature_at` does; the log tells of a signature that is there, and of one with other bytes."""
+    """Return the result of `_signature_at`. Log a signature that is there, and one with other bytes."""
     found = recorded(
         context,
         f"{customer.login_server}/{MANIFEST_REPOSITORY}@{signature.signature_digest}",
@@ -154,29 +154,29 @@ def _seen_signature(
 
 
 def _signature_at(customer: ContainerRegistryReader, signature: SignedArtifact) -> str | None:
-    """Return the signature's digest where the customer's container registry has it whole, and knows what it is of.
+    """Return the signature's digest if the customer's container registry has all of it and lists it for the release.
 
-    Raises RunbookError VD-REGISTRY-005 where it has other bytes.
+    Raises RunbookError VD-REGISTRY-005 if it has other bytes.
     """
     digest = signature.signature_digest
     listed = list_referrers(customer, MANIFEST_REPOSITORY, signature.digest, ARTIFACT_TYPE)
     if not any(one.get("digest") == digest for one in listed):
         return None
-    # By digest: what comes is what was verified at the publisher's.
+    # The digest makes sure that these are the bytes that were verified at the publisher's.
     there = customer.manifest(MANIFEST_REPOSITORY, digest, MAX_SIGNATURE_MANIFEST_BYTES)
     envelope = customer.blob(MANIFEST_REPOSITORY, digest_of(signature.envelope), len(signature.envelope))
     return None if there is None or envelope is None else digest
 
 
 def plan(facts: Facts) -> Plan:
-    """Version tag and stored blobs first, then the signature, which refers to them, `latest` last.
+    """Plan the version tag and the stored blobs first, then the signature, which refers to them, and `latest` last.
 
-    Refuses what must not be installed.
+    This refuses a release that must not be installed.
     """
     version, digest = facts.release.version, facts.offered.digest
     if facts.release_tag not in (version, LATEST):
         raise release_errors.NOT_A_RELEASE_MANIFEST.error(f"the tag holds version {version}", target=facts.release_tag)
-    # What is installed is no downgrade, also after one: a rerun has nothing to do, and needs no second permission.
+    # The installed release is never a downgrade. So a rerun after a downgrade needs no second permission.
     there = not facts.missing and facts.tags == {version: digest, LATEST: digest}
     check_installable(
         facts.release,
@@ -208,14 +208,14 @@ def plan(facts: Facts) -> Plan:
 
 
 def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
-    """Import by a tag, which then has the digest; the signature, which is then a referrer; store a part as a blob."""
+    """Return the actions: import by a tag, import the signature (then it is a referrer), store a part as a blob."""
     service, customer, digest = context.clients.blob_service, facts.customer, facts.offered.digest
 
     def import_tag(tag: str) -> None:
         facts.importer.import_by_digest(repository=MANIFEST_REPOSITORY, tag=tag, digest=digest)
 
     def import_latest(tag: str) -> None:
-        # What the tag is to point to must be there as every runbook will read it.
+        # Before the tag moves, read the release in the same way as every runbook will.
         recorded(
             context,
             _target(facts, artifact_storage.CONTENT),
@@ -254,7 +254,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
 
 
 def _store(facts: Facts, part: str, content: bytes) -> Change:
-    """A part that is there is as it should be, also where it is another good signature."""
+    """Return the change of one part. A part that is there is right, even if it is another good signature."""
     after = digest_of(content)
     return STORE.change(part, _target(facts, part), None if part in facts.missing else after, after)
 

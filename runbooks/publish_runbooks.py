@@ -1,7 +1,7 @@
 """Publish the installed release's runbooks, and the Python packages that they need, to the Automation account.
 
-Everything comes from the customer's container registry, by the digests that the release manifest pins, and is kept in
-artifact storage. The runbook replaces itself like any other: a job runs the text that it was started with.
+All files come from the customer's container registry, by the digests that the release manifest pins. Artifact storage
+keeps them. The runbook replaces itself like any other: a job runs the text that it was started with.
 """
 
 import sys
@@ -27,7 +27,7 @@ from runbook_lib.runbook import Runbook, main
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What publish_runbooks found. version: of the release."""
+    """What publish_runbooks found. `version` is the release's."""
 
     version: str
     held: publication.Facts
@@ -35,7 +35,7 @@ class Facts:
 
 
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
-    """Read what the installed release pins, and what the account and artifact storage have of it."""
+    """Read the installed release's pins, and what the account and artifact storage have of them."""
     customer = customer_reader(context)
     manifest = installed_release(context, customer, parameters.release_version).manifest
     artifacts = ContainerRegistryArtifacts(reader=customer, manifest=manifest)
@@ -62,12 +62,12 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
 
 
 def plan(facts: Facts) -> Plan:
-    """Files and environment, then packages, then runbooks; refuse what is not the suite's."""
+    """Plan files and environment, then packages, then runbooks. Refuse to replace a runbook of somebody else."""
     return publication.plan(facts.held)
 
 
 def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: ARG001 - a runbook's signature
-    """The publication's own."""
+    """Return the publication's actions."""
     return facts.publication.actions()
 
 

@@ -1,8 +1,8 @@
-"""Rotate the token by which this tenant reads the publisher's container registry.
+"""Rotate the token that lets this tenant read the publisher's container registry.
 
 The publisher renews one of the token's two passwords while the other works, and sends it wrapped for the customer's
-vault. Phases: prepare (the wrapping key), stage (unwrap, store as pending), test (a pull by the pending token), promote
-(it becomes the current one), retire (the former one is disabled); auto does what is next.
+vault. The phases: prepare (the wrapping key), stage (unwrap, store as pending), test (a pull with the pending token),
+promote (it becomes the current one), retire (the former one is disabled). auto does the next phase.
 """
 
 import re
@@ -46,7 +46,7 @@ class Parameters(RotationParameters):
         self.expires_at()
 
     def expires_at(self) -> datetime | None:
-        """Return when the token ends, None where the publisher does not say. Raises RunbookError VD-PARAM-002."""
+        """Return when the token ends, None if the publisher does not say. Raises RunbookError VD-PARAM-002."""
         if not self.expires:
             return None
         try:
@@ -59,7 +59,7 @@ class Parameters(RotationParameters):
 
 
 def text_of(unwrapped: bytes, redactor: Redactor) -> str:
-    """Return the token as it is stored, the JSON that it was wrapped as. Raises RunbookError VD-ROTATION-006."""
+    """Return the token's JSON as it is stored. Raises RunbookError VD-ROTATION-006."""
     try:
         text = unwrapped.decode()
         parse_token(text, redactor)
@@ -70,7 +70,7 @@ def text_of(unwrapped: bytes, redactor: Redactor) -> str:
 
 
 def try_out(context: Context, version: Version, text: str) -> None:
-    """Ask the publisher's container registry for the newest release by this token.
+    """Ask the publisher's container registry for the newest release with this token.
 
     Raises RunbookError VD-ROTATION-009 (the token is refused), and the reader's errors.
     """
@@ -93,7 +93,7 @@ TOKEN = Credential(
 
 
 def observe(context: Context, parameters: Parameters) -> Facts:
-    """Read what the vault holds of the token, and what is recorded."""
+    """Read the token's secrets in the vault, and table Credentials."""
     return rotation.observe(
         context, parameters, TOKEN, credential_id=parameters.credential_id, expires=parameters.expires_at()
     )

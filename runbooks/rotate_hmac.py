@@ -1,8 +1,8 @@
-"""Provision or rotate the key by which this instance signs what it tells the publisher.
+"""Provision or rotate the key that signs this instance's reports to the publisher.
 
-The publisher makes the key and sends it wrapped for the customer's vault. Phases: prepare (the wrapping key), stage
-(unwrap, store as pending), test (a signed ping by the pending key), promote (it becomes the current one), retire (after
-the overlap the former one is disabled); auto does what is next. A first key is one without a former one.
+The publisher makes the key and sends it wrapped for the customer's vault. The phases: prepare (the wrapping key), stage
+(unwrap, store as pending), test (a ping signed with the pending key), promote (it becomes the current one), retire
+(after the overlap the former one is disabled). auto does the next phase. The first key has no former key.
 """
 
 import sys
@@ -37,10 +37,10 @@ class Parameters(RotationParameters):
 
 
 def try_out(context: Context, version: Version, text: str) -> None:
-    """Ping the publisher, signed by this key.
+    """Send the publisher a ping that is signed with this key.
 
-    Raises RunbookError VD-ROTATION-009 (the publisher does not take it), VD-CALLBACK-020 (it cannot be asked), -021
-    (the clocks differ too much).
+    Raises RunbookError VD-ROTATION-009 (the publisher refuses it), VD-CALLBACK-020 (the publisher cannot be reached),
+    -021 (the clocks differ too much).
     """
     key = signing_key(text, version.credential_id, context.redactor)
     try:
@@ -62,7 +62,7 @@ KEY = Credential(
 
 
 def observe(context: Context, parameters: Parameters) -> Facts:
-    """Read what the vault holds of the key, and what is recorded."""
+    """Read the key's secrets in the vault, and table Credentials."""
     return rotation.observe(context, parameters, KEY, credential_id=parameters.key_id)
 
 

@@ -1,8 +1,8 @@
-"""Validate the published runbooks: each as the release has it, and each able to run here.
+"""Validate the published runbooks: each must be the release's, and each must be able to run here.
 
-What is published is compared with the release manifest, whether the release can do without it or not: a text that is
-not the release's is nobody's to run. Then each mandatory runbook is started once as a job that only plans: that proves
-that it imports, and that it can see what it needs. What each lacks is a row of the output, and an error in the result.
+Every published runbook is compared with the release manifest, also one that is not mandatory: nobody should run another
+text. Then each mandatory runbook is started once as a job that only plans. This proves that it can be imported, and
+that it can read what it needs. Each shortcoming is a row of the output and an error in the result.
 """
 
 import sys
@@ -37,7 +37,7 @@ from runbook_lib.workers import side_by_side
 NAME = "validate_runbooks"
 TRY: ActionKind[str] = ActionKind("try", stage=1)
 READY = "ready"
-# A trial plans for seconds; the rest is for a sandbox that must be made, and for the account's queue of jobs.
+# A trial plans for seconds. The rest is for the start of a sandbox, and for the account's queue of jobs.
 TRIAL_SECONDS = 20 * 60.0
 
 
@@ -45,8 +45,12 @@ TRIAL_SECONDS = 20 * 60.0
 class Facts:
     """What validate_runbooks found.
 
-    version: of the release. lacks: what each runbook lacks as it is published, by its name. tried: those that are to be
-    started, by name. trial: the parameters of each trial. account: where they are started.
+    Attributes:
+        version: The release's version.
+        lacks: The shortcomings of each published runbook, by its name.
+        tried: The names of the runbooks to start.
+        trial: The parameters of each trial.
+        account: The account that starts them.
     """
 
     version: str
@@ -57,11 +61,11 @@ class Facts:
 
 
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
-    """Compare what is published with what the installed release pins."""
+    """Compare the published runbooks with the installed release's pins."""
     customer = customer_reader(context)
     manifest = installed_release(context, customer, parameters.release_version).manifest
     account = AutomationAccount(client=context.clients.automation, settings=context.settings)
-    account.location()  # an account that is not there would look like one without runbooks
+    account.location()  # raises if there is no account: otherwise it would look like an empty one
     packages = ContainerRegistryArtifacts(reader=customer, manifest=manifest).package_set()
     environment = environment_of(packages.digest)
     held = account.packages(environment)
@@ -76,7 +80,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     return Facts(
         version=manifest.version,
         lacks=_lacks(manifest, account, environment, missing),
-        # This one runs, and so proves itself.
+        # This runbook proves itself, because it runs.
         tried=frozenset(pin.name for pin in manifest.runbooks if pin.mandatory) - {NAME},
         trial=trial,
         account=account,
@@ -99,7 +103,7 @@ def _lacks(
 
 
 def plan(facts: Facts) -> Plan:
-    """Try those that are to be tried, side by side; what is not published as it should be fails untried."""
+    """Try runbooks side by side. A runbook that is not published as the release has it fails without a trial."""
     changes = [name for name, lacks in facts.lacks.items() if lacks or name in facts.tried]
     return Plan(
         changes=tuple(TRY.change(name, f"runbook {name}", None, READY) for name in changes),
@@ -112,7 +116,7 @@ def plan(facts: Facts) -> Plan:
 
 
 def actions(context: Context, facts: Facts) -> Sequence[Action[str]]:
-    """Try one runbook, and say in a row for each what it lacks; what is seen is how its trial ended."""
+    """Return the action that tries one runbook and shows its shortcomings in rows. It sees how the trial ended."""
     ends: dict[str, str] = {}
     width = max(map(len, facts.lacks))
 
@@ -139,13 +143,13 @@ def _try(context: Context, facts: Facts, name: str) -> tuple[Shortcoming, ...]:
         correlation_id=context.correlation_id,
     )
     if ended.result is not None and ended.result["status"] not in ("planned", "failed"):
-        return (Shortcoming("other", f"it was to plan only, and says {ended.result['status']}"),)
+        return (Shortcoming("other", f"it should only plan, and says {ended.result['status']}"),)
     lack = shortcoming_of(ended, () if ended.result is None else new_lines(facts.account, job_id, set()))
     return () if lack is None else (lack,)
 
 
 def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Return the table for programs: what is ready, and what each of the others lacks."""
+    """Return the table for programs: the ready runbooks, and the shortcomings of the others."""
     ends = {str(result.change.subject): result.observed for result in results if result.observed is not None}
     return {
         "ready": [name for name, end in ends.items() if end == READY],

@@ -27,20 +27,20 @@ examples:
   vibedata COMMAND --help            show a command's options and examples
   vibedata lab status --output json  show the result as JSON, for programs
 """
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-USAGE = 2  # as argparse has it
+INTERRUPTED = 130  # 128 + SIGINT, as in shells
+USAGE = 2  # as in argparse
 # They start the lab, or need no Azure.
 WITHOUT_AZURE = ("lab", "build")
 
 
-# As argparse words it, of all Python versions from 3.10 on.
+# argparse's own words in all Python versions from 3.10 on.
 _INVALID_CHOICE = re.compile(r"invalid choice: '(?P<word>.*)' \(choose from (?P<known>.*)\)", re.DOTALL)
 _UNRECOGNIZED = "unrecognized arguments: "
 MAX_SHOWN_CHARACTERS = 100
 
 
 class _UsageError(Exception):
-    """The command line cannot be understood; says why, and which usage there is."""
+    """The command line cannot be understood. The message says why and shows the usage."""
 
     def __init__(self, message: str, *, prog: str, usage: str) -> None:
         super().__init__(message)
@@ -60,11 +60,11 @@ class _Parser(argparse.ArgumentParser):
         return known, unknown
 
     def error(self, message: str) -> NoReturn:
-        """Raise _UsageError, with the word that was meant where one is like it."""
+        """Raise _UsageError. It suggests a known word if one is similar."""
         wrong = _INVALID_CHOICE.search(message)
         if wrong:
             known = wrong["known"].replace("'", "").split(", ")
-            message = message[: wrong.start()] + f"{_quoted(wrong['word'])} is none of {', '.join(known)}"
+            message = message[: wrong.start()] + f"{_quoted(wrong['word'])} is not one of {', '.join(known)}"
             message += nearest(wrong["word"], known)
         elif message.startswith(_UNRECOGNIZED):
             words = message.removeprefix(_UNRECOGNIZED)
@@ -73,7 +73,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; errors are shown, not raised."""
+    """Run one command and return its exit code. Errors are shown, not raised."""
     with tolerant() as streams:
         try:
             with filtered_output():
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = int(ended.code or 0)
         sys.stdout.flush()
         if streams.lost is not None:
-            # Standard output is what failed, whatever the form that was asked for.
+            # Standard output failed, so the message goes to standard error as text.
             failed = _shown("text", lost_output(streams.lost))
             return code or failed
         return code
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _told(arguments: Sequence[str]) -> int:
     try:
         return _run(arguments)
-    except Exception:  # noqa: BLE001 - a fault of ours, which a traceback tells best; it may hold words of others
+    except Exception:  # noqa: BLE001 - a traceback shows our own fault best; it may quote words of others
         traceback.print_exc()
         return 1
 
@@ -119,19 +119,19 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:
         told = as_runbook_error(error) or local_failure(error)
         if told is None:
-            raise  # a fault of ours, which a traceback tells best
+            raise  # a traceback shows our own fault best
         return _shown(options.output, told)
     return code
 
 
 def _shown(output: str, error: CommandError | RunbookError) -> int:
-    """Show what went wrong and return the exit code."""
+    """Show an error and return the exit code."""
     show_failure(output, error=error.as_json(), text=str(error))
     return error.exit_code
 
 
 def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:
-    """Import the module of the command that is asked for, or of all where that is not clear (`--help`)."""
+    """Import the module of the given command, or all modules if there is none (`--help`)."""
     found = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
     names = {name.replace("_", "-"): name for name in found}
     asked = next((word for word in arguments if not word.startswith("-") and word not in CHOICES), "")
@@ -140,7 +140,7 @@ def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:
 
 
 def _output(arguments: Sequence[str]) -> str:
-    """Return what `--output` asks for in arguments that argparse has refused."""
+    """Return the value of `--output` in arguments that argparse has refused."""
     pairs = zip(["", *arguments], arguments, strict=False)
     asked = any(pair == ("--output", "json") or pair[1] == "--output=json" for pair in pairs)
     return "json" if asked else "text"
@@ -177,8 +177,8 @@ def _options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    """Let `--output` follow the command, and the command's own subcommand, as well as precede it."""
-    # Without a default here, an option that was given before the command is not undone.
+    """Allow `--output` after the command and after its subcommand, too."""
+    # It has no default here, so that it keeps an option that was given before the command.
     parser.add_argument(
         "--output", choices=CHOICES, default=argparse.SUPPRESS, help="text for people, json for programs"
     )

@@ -1,4 +1,4 @@
-"""Run a runbook as an Automation job and follow it: its streams as they come, its result at the end."""
+"""Run a runbook as an Automation job and follow it: show its streams as they come, and return its result."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,11 +13,11 @@ from vibedata.shell_checks import nearest
 from vibedata.terminal import told
 
 POLL_SECONDS = 1.0
-# Of an account's runbooks, and of a name that nobody has heard of, what an error shows.
+# How many of an account's runbooks an error names.
 MAX_NAMES = 20
 MAX_NAME_CHARACTERS = 64
-# The sandbox's fair share ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits); queueing and start-up
-# come on top.
+# The sandbox's fair share ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits). The rest is for the
+# queue and the start.
 FOLLOW_DEADLINE_SECONDS = 4 * 3600.0
 
 
@@ -26,9 +26,9 @@ def run_job(
 ) -> JobResult:
     """Start `runbook` as a job under the account's identity and follow it to its end.
 
-    Parameters: parameters, the runbook's own, sent as one base64url argument; on_line, called for each stream line as
-    it comes. Raises RunbookError VD-AUTOMATION-004 past the deadline, -001 (no such account), -020 (no such runbook),
-    -021 (it was never published), and the errors of runbook_lib.automation.jobs.
+    `parameters` are the runbook's own, sent as one base64url argument. `on_line` is called for each stream line as it
+    comes. Raises RunbookError VD-AUTOMATION-004 past the deadline, -001 (no such account), -020 (no such runbook), -021
+    (it was never published), and the errors of runbook_lib.automation.jobs.
     """
     account = AutomationAccount(client=session.clients.automation, settings=session.settings)
     try:
@@ -40,12 +40,12 @@ def run_job(
     deadline = SYSTEM_CLOCK.monotonic() + FOLLOW_DEADLINE_SECONDS
     seen: set[str] = set()
     while True:
-        # The status is read before the streams, so that the last lines of an ended job are not missed.
+        # Read the status before the streams, so that no last line of an ended job is missed.
         state = job_state(account, job_id)
         for record in new_lines(account, job_id, seen):
             first, *others = record.splitlines() or [""]
             on_line(told(first))
-            for line in others:  # they have no stream's name in front, and pass for no line of ours
+            for line in others:  # no stream's name is in front of them, so indent them: they must not look like ours
                 on_line("  " + told(line))
         if state.ended:
             return job_result(account, state, correlation_id=str(parameters.get("correlation_id", "")))
@@ -55,9 +55,9 @@ def run_job(
 
 
 def _why_refused(account: AutomationAccount, runbook: str, refused: RunbookError) -> RunbookError:
-    """Look why a job was not started, and return the error that says so; `refused` where nothing is wrong with it.
+    """Find out why a job was not started, and return that error, or `refused` if no other reason is found.
 
-    Raises RunbookError VD-AUTOMATION-001 where there is no such account, and azure.core's errors.
+    Raises RunbookError VD-AUTOMATION-001 if there is no such account, and azure.core's errors.
     """
     account.location()
     names = sorted(
@@ -71,5 +71,5 @@ def _why_refused(account: AutomationAccount, runbook: str, refused: RunbookError
         return automation.NO_SUCH_RUNBOOK.error(detail, target=runbook[:MAX_NAME_CHARACTERS])
     held = account.runbook(runbook)
     if held is not None and held.sha256 is None:
-        return automation.NOTHING_PUBLISHED.error("it has a draft alone", target=runbook)
+        return automation.NOTHING_PUBLISHED.error("it has only a draft", target=runbook)
     return refused

@@ -1,4 +1,4 @@
-"""Starting, finding and ending the lab's process."""
+"""Start, find and end the lab's process."""
 
 import json
 import os
@@ -47,7 +47,7 @@ class RunningLab:
 
 
 def command(directory: Path, *options: str) -> list[str]:
-    """Return the command that runs a lab in `directory`; to be started in the folder PROJECT."""
+    """Return the command that runs a lab in `directory`. Start it in the folder PROJECT."""
     return [sys.executable, "-m", "lab", "--dir", str(directory), *options]
 
 
@@ -67,12 +67,12 @@ def find(directory: Path) -> RunningLab | None:
 
 
 def start_detached(directory: Path, *options: str) -> RunningLab:
-    """Start a lab in the background and return when it is ready; CommandError with its log's end if it is not.
+    """Start a lab in the background and return when it is ready. Raises CommandError with its log's end if it fails.
 
     `options` are those of `python -m lab`.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    # What the lab prints has its passwords; and a link in the way leads to somebody else's file.
+    # The lab's output holds its passwords. A link at this path would lead to somebody else's file.
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(directory / LOG_FILE, flags, 0o600), "wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -87,7 +87,7 @@ def start_detached(directory: Path, *options: str) -> RunningLab:
     while process.poll() is None and time.monotonic() < deadline:
         lab = find(directory)
         if lab is not None and lab.pid == process.pid:
-            # The lab is to outlive this process, which subprocess would otherwise warn of.
+            # The lab must outlive this process. Without this line subprocess would warn of it.
             process.returncode = 0
             return lab
         time.sleep(POLL_SECONDS)
@@ -101,12 +101,12 @@ def start_detached(directory: Path, *options: str) -> RunningLab:
 
 
 def warnings(lab: RunningLab) -> list[str]:
-    """Return what the machine cannot give as Azure would, e.g. CPython 3.10."""
+    """Return what this machine lacks compared with Azure, e.g. CPython 3.10."""
     return list(control(lab, "GET", "/status")["warnings"])
 
 
 def stop(directory: Path) -> int | None:
-    """End the lab that runs in `directory`, with all that it started; return its process id, None if there is none."""
+    """End the lab that runs in `directory`, with its processes. Return its process id, None if there is none."""
     process = _open_process(directory)
     if process is None:
         return None
@@ -118,7 +118,7 @@ def stop(directory: Path) -> int | None:
                 break
     finally:
         os.close(descriptor)
-    # A lab that had to be killed left these.
+    # A lab that was killed left these files.
     for name in ("lab.env", "lab.pid"):
         (directory / name).unlink(missing_ok=True)
     return pid
@@ -127,7 +127,7 @@ def stop(directory: Path) -> int | None:
 def control(
     lab: RunningLab, method: str, path: str, *, body: Mapping[str, Any] | None = None, seconds: float = 10.0
 ) -> Any:
-    """Ask the lab's control API and return the JSON answer; CommandError if it does not give one."""
+    """Ask the lab's control API and return the JSON answer. Raises CommandError if there is none."""
     address = urlsplit(lab.environment["VIBEDATA_LAB_CONTROL"])
     connection = HTTPConnection(address.hostname or "", address.port, timeout=seconds)
     try:
@@ -146,9 +146,9 @@ def control(
 
 
 def _open_process(directory: Path) -> tuple[int, int] | None:
-    """Return the id of the lab's process and a descriptor that cannot come to mean another; None if it has ended.
+    """Return the id and a descriptor of the lab's process, None if it has ended. The descriptor always means this one.
 
-    The lab's file names the process by id and start time (proc(5), stat field 22), as ids are used again.
+    The lab's file names the process by id and start time (proc(5), stat field 22), because ids are used again.
     """
     try:
         noted = json.loads((directory / "lab.pid").read_text())

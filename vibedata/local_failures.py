@@ -1,4 +1,4 @@
-"""The one place where a path, a full disk or a stream that is gone becomes a message: what, why, what to do."""
+"""The one place that turns a bad path, a full disk or a closed stream into a message: what, why, what to do."""
 
 import errno
 
@@ -23,12 +23,12 @@ _REMEDIES = {
     errno.EBADF: "give the command an output that is open",
 }
 _ANY = "check the path, and the file that is there"
-# Of these the cause is here, whatever was being written.
+# Errors whose cause is this machine, whatever was being written.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
 def local_failure(error: BaseException) -> CommandError | None:
-    """Return the message for a failure at this machine's files, None for another failure."""
+    """Return the message for a failure of this machine's files, None for another failure."""
     if not isinstance(error, OSError) or (error.filename is None and error.errno not in _DISK):
         return None
     why = error.strerror or type(error).__name__

@@ -1,4 +1,4 @@
-"""What a command shows: text for people, or one JSON object for programs (`--output json`)."""
+"""Show a command's result: text for people, or one JSON object for programs (`--output json`)."""
 
 import json
 import sys
@@ -10,10 +10,10 @@ CHOICES = ("text", "json")
 
 
 class CommandError(Exception):
-    """A command that cannot do what it was asked; says what happened and what to do."""
+    """A command failed. It says what happened and what to do."""
 
     def __init__(self, message: str, *, remedy: str) -> None:
-        """Keep one sentence each."""
+        """Keep the message and the remedy, one sentence each."""
         super().__init__(message)
         self.message = message
         self.remedy = remedy
@@ -30,14 +30,14 @@ class CommandError(Exception):
 
 def show(output: str, *, result: Mapping[str, object], text: str) -> None:
     """Write a command's result to standard output: `result` as one line of JSON, or `text`."""
-    # ASCII, all else is escaped; of what a terminal does not show json leaves DEL alone.
+    # The JSON is ASCII. json does not escape DEL, which a terminal does not show.
     shown = json.dumps(result).replace("\x7f", "\\u007f") if output == "json" else text
     sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
     sys.stdout.flush()
 
 
 def show_failure(output: str, *, error: Mapping[str, object], text: str) -> None:
-    """Write what went wrong: as JSON to standard output, or `text` to standard error."""
+    """Write a failure: as JSON to standard output, or `text` to standard error."""
     if output == "json":
         show(output, result={"status": "failed", "error": error}, text="")
     else:
@@ -47,7 +47,7 @@ def show_failure(output: str, *, error: Mapping[str, object], text: str) -> None
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table as text, without colour: what a terminal obeys is written by no command."""
+    """Return a table as text, without colour: no command writes control characters."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -56,7 +56,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows:
-        # As text: rich would take what stands in brackets for its own markup.
+        # Use Text: otherwise rich would read brackets as its own markup.
         shown.add_row(*(Text(told(cell)) for cell in row))
     console = Console(file=sys.stdout, color_system=None)
     with console.capture() as capture:

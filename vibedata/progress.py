@@ -1,4 +1,4 @@
-"""What a command that drives jobs and changes tells while it does so: enough to see that it goes on, and no more."""
+"""Show the progress of jobs and changes in few lines."""
 
 import re
 import time
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from runbook_lib.engine import Progress
 from runbook_lib.run.output import PROGRESS_SECONDS
 
-# Of jobs that follow each other, each begins and ends with a line of its own.
+# The pace for a chain of jobs: each job's beginning and end is a line, too.
 CHAIN_PROGRESS_SECONDS = 10.0
 # As runbook_lib.runbook and runbook_lib.engine.Progress write them.
-_PLAN = re.compile(r"\d+ to change, \d+ as they should be")
+_PLAN = re.compile(r"\d+ to change, \d+ already right")
 _PROGRESS = re.compile(r"\d+ of \d+ ")
 
 WriteLine = Callable[[str], None]
 
 
 def progress_printer(write: WriteLine) -> Callable[[Progress], None]:
-    """Return what writes the progress, at most every PROGRESS_SECONDS and not before they have passed."""
+    """Return a function that writes the progress at most once in PROGRESS_SECONDS, and not before these have passed."""
     told_at = time.monotonic()
 
     def on_progress(progress: Progress) -> None:
@@ -30,10 +30,10 @@ def progress_printer(write: WriteLine) -> Callable[[Progress], None]:
 
 
 def job_lines(runbook: str, report: WriteLine) -> WriteLine:
-    """Return what is given a job's lines and reports those that a person who watches a chain of jobs needs.
+    """Return a function that gets a job's lines and reports those that help a person who watches a chain of jobs.
 
-    Left out are each change (the verbose stream; `vibedata invoke` shows it), the run's ids and the plan's length,
-    which the result has; progress is shown where nothing else was for CHAIN_PROGRESS_SECONDS.
+    It leaves out each change (the verbose stream; `vibedata invoke` shows it), the run's ids and the plan's length,
+    which the result has. It shows progress if it has shown nothing else for CHAIN_PROGRESS_SECONDS.
     """
     told_at = time.monotonic()
 

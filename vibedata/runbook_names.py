@@ -1,4 +1,4 @@
-"""Which runbooks there are: one file each in runbooks/."""
+"""The names of the runbooks. Each is a file in runbooks/."""
 
 from pathlib import Path
 

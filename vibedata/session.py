@@ -1,4 +1,4 @@
-"""What a command needs to talk to a customer's Azure: settings, identity and clients, as the runbooks have them."""
+"""A command's way to a customer's Azure: the same settings, identity and clients that runbooks have."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from vibedata.instances.choice import Customer, announce, choose
 def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
     """Return a session from the environment's VIBEDATA_* settings.
 
-    Raises RunbookError VD-SETTINGS-* where a setting is missing or malformed, VD-IDENTITY-* where there is no identity.
+    Raises RunbookError VD-SETTINGS-* if a setting is missing or malformed, VD-IDENTITY-* where there is no identity.
     """
     environment = os.environ if environ is None else environ
     return _session(load({}, environment, None), environment)

@@ -1,4 +1,4 @@
-"""What is looked at before a command begins: mistakes in the shell, told by their own name and at once."""
+"""Checks before a command begins. They find mistakes in the shell and name them at once."""
 
 import difflib
 import socket
@@ -12,7 +12,7 @@ from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings
 from runbook_lib.errors import azure
 
-# Variables that are no settings of an instance: the publisher's, a build's, and what lab.env has for other clients.
+# Variables that are not settings of an instance: the publisher's, a build's, and those of lab.env for other clients.
 OTHER_VARIABLES = frozenset(
     ENVIRONMENT_PREFIX + name
     for name in (
@@ -35,20 +35,20 @@ OTHER_VARIABLES = frozenset(
         "LAB_CONTROL",
     )
 )
-# How alike two names must be (difflib's ratio): a letter or two that are wrong, missing or too many.
+# How similar two names must be (difflib's ratio): one or two letters may be wrong, missing or additional.
 ALIKE = 0.8
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LAB_CONNECT_SECONDS = 2.0
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ` - did you mean '...'?` with the known word that is most like `word`; "" where none is."""
+    """Return ` - did you mean '...'?` with the known word that is most similar to `word`, "" if none is."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=ALIKE)
     return f" - did you mean '{found[0]}'?" if found else ""
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return a warning for each variable VIBEDATA_... that looks like a setting and is none; pure."""
+    """Return a warning for each variable VIBEDATA_... that looks like a setting but is not one. Pure."""
     known = {ENVIRONMENT_PREFIX + item.name.upper() for item in fields(Settings)} | OTHER_VARIABLES
     unknown = sorted(name for name in environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known)
     return [f"{name} is no setting and is not read{hint}" for name in unknown if (hint := nearest(name, known))]
@@ -61,15 +61,15 @@ def warn_of_variables(environ: Mapping[str, str]) -> None:
 
 
 def require_lab(environ: Mapping[str, str]) -> None:
-    """Where the shell points at a lab, see that it is there. Raises RunbookError VD-NET-001 where it is not.
+    """If the shell points at a lab, check that the lab runs. Raises RunbookError VD-NET-001 if it does not.
 
-    An address of this machine that refuses connections is a lab that has ended; a silent one is left to the command.
+    If an address of this machine refuses connections, the lab has ended. If it is silent, the command finds that out.
     """
     try:
         address = urllib.parse.urlsplit(environ.get(ENVIRONMENT_PREFIX + "ARM_ENDPOINT", ""))
         host, port = address.hostname or "", address.port or 443
     except ValueError:
-        return  # the setting's own check tells it
+        return  # the check of the setting reports it
     if host not in LOOPBACK:
         return
     try:

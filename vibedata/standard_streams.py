@@ -1,7 +1,7 @@
-"""Standard output and error that may end, or be full, while a command runs.
+"""Standard output and error that may be closed, or full, while a command runs.
 
-A command that changes things is not given up half-way because nobody reads on (`| head`), or because the disk is full
-that its output goes to: it goes on, what it says is dropped, and in the end what was lost is told.
+A command that changes things must not stop half-way because nobody reads on (`| head`), or because its output goes to a
+full disk. It goes on without output, and at its end it says that output was lost.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ STDOUT, STDERR = 1, 2
 
 
 class _Tolerant(io.RawIOBase):
-    """The end of a stream. The first failure to write is kept in `lost`; what follows it goes nowhere."""
+    """The end of a stream. It keeps the first failure to write in `lost`, and drops all later output."""
 
     def __init__(self, descriptor: int, lost: OSError | None) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class _Tolerant(io.RawIOBase):
             try:
                 return os.write(self._descriptor, content)
             except BlockingIOError:
-                # The other end shares the pipe with somebody who does not want to wait for it.
+                # Another process has made the shared pipe non-blocking.
                 select.select((), (self._descriptor,), ())
             except OSError as error:
                 self.lost = error
@@ -47,23 +47,24 @@ class _Tolerant(io.RawIOBase):
 
 
 class Streams:
-    """What became of the two streams while a command ran."""
+    """The state of the two streams after a command."""
 
     def __init__(self, stdout: _Tolerant | None) -> None:
         self._stdout = stdout
 
     @property
     def lost(self) -> OSError | None:
-        """Why output was lost that somebody wants; None where none was, or where its reader has gone by itself."""
+        """Why wanted output was lost, None if nothing was lost or the reader itself closed the pipe."""
         lost = self._stdout.lost if self._stdout is not None else None
         return None if lost is None or lost.errno == errno.EPIPE else lost
 
 
 @contextlib.contextmanager
 def tolerant() -> Iterator[Streams]:
-    """Put streams in the place of sys.stdout and sys.stderr that outlive their other ends, until the block ends.
+    """Within the block, replace sys.stdout and sys.stderr by streams that go on when their other ends are closed.
 
-    What is no stream of this process's own (a test's, a caller's) stays as it is. What cannot be encoded is escaped.
+    A stream that is not this process's own (a test's, a caller's) is not replaced. Characters that cannot be encoded
+    are escaped.
     """
     closed = {descriptor: _occupy(descriptor) for descriptor in (0, STDOUT, STDERR)}
     before = sys.stdout, sys.stderr
@@ -83,7 +84,7 @@ def tolerant() -> Iterator[Streams]:
 
 
 def _occupy(descriptor: int) -> OSError | None:
-    """Keep a standard descriptor that is closed from being the next file or socket that is opened."""
+    """Occupy a standard descriptor that is closed. Otherwise the next opened file or socket would get its number."""
     try:
         os.fstat(descriptor)
     except OSError as error:
@@ -96,7 +97,7 @@ def _occupy(descriptor: int) -> OSError | None:
 
 
 def _end_of(stream: TextIO | None, descriptor: int, closed: OSError | None) -> _Tolerant | None:
-    """Return the end to put in a stream's place, None for a stream that is not the process's own."""
+    """Return the replacement for a stream, None for a stream that is not the process's own."""
     if stream is None:
         return _Tolerant(descriptor, closed or OSError(errno.EBADF, os.strerror(errno.EBADF)))
     own = sys.__stdout__ if descriptor == STDOUT else sys.__stderr__

@@ -1,6 +1,6 @@
-"""All that a command writes to standard output and standard error goes through here.
+"""Everything that a command writes to standard output and standard error passes through this module.
 
-Job output, answers of services, registries, tables: words of others are among it, and a terminal obeys what they hold.
+Job output, answers of services, registries and tables hold texts of others, and a terminal obeys control characters.
 """
 
 import contextlib
@@ -10,23 +10,23 @@ from typing import Any, TextIO, cast
 
 from runbook_lib.basics.visible_text import one_line, visible
 
-# A line of somebody else's, or a cell of a table: more tells nobody more.
+# The limit of somebody else's line, or of a cell of a table: a person needs no more.
 LINE_CHARACTERS = 2000
 
 
 class _Filtered:
-    """A text stream that shows what a terminal would obey as an escape; the rest is the stream's own."""
+    """A text stream that shows control characters as escapes. Everything else is the stream's own."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write the text; line ends stay."""
+        """Write the text. Line ends stay."""
         self._stream.write(visible(text.expandtabs() if "\t" in text else text, keep="\n"))
         return len(text)
 
     def writelines(self, lines: "list[str]") -> None:
-        """Write each."""
+        """Write each line."""
         for line in lines:
             self.write(line)
 
@@ -36,7 +36,7 @@ class _Filtered:
 
 @contextlib.contextmanager
 def filtered_output() -> Iterator[None]:
-    """Filter what is written to sys.stdout and sys.stderr within."""
+    """Within the block, filter the output to sys.stdout and sys.stderr."""
     with (
         contextlib.redirect_stdout(cast(TextIO, _Filtered(sys.stdout))),
         contextlib.redirect_stderr(cast(TextIO, _Filtered(sys.stderr))),
@@ -45,5 +45,5 @@ def filtered_output() -> Iterator[None]:
 
 
 def told(words: object) -> str:
-    """Return somebody else's words as one line of bounded length."""
+    """Return somebody else's text as one line of limited length."""
     return one_line(str(words), LINE_CHARACTERS)

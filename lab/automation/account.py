@@ -178,7 +178,7 @@ class Window:
 
 @dataclass(slots=True)
 class AutomationAccount:
-    """The account's parts, each by its lower-cased name: ARM's names keep case but do not tell it apart."""
+    """The account's parts, each by its lower-cased name: ARM keeps a name's case, but compares names without it."""
 
     arm_id: str
     guid: str  # what runbooks see as AUTOMATION_ASSET_ACCOUNTID
@@ -192,11 +192,11 @@ class AutomationAccount:
     jobs_window: Window = field(default_factory=lambda: Window(limit=NEW_JOBS))
 
     def __post_init__(self) -> None:
-        """Begin with what every account has."""
+        """Begin with the parts that every account has."""
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything but what every account has."""
+        """Forget everything except the parts that every account has."""
         self.variables.clear()
         self.environments = system_environments(self.location)
         self.runbooks.clear()
@@ -206,7 +206,7 @@ class AutomationAccount:
         self.jobs_window.clear()
 
     def unlink(self, *, runbook: str | None = None, schedule: str | None = None) -> None:
-        """Delete the links of a runbook or schedule that is no more."""
+        """Delete the links of a runbook or schedule that was deleted."""
         gone = [link.id for link in self.job_schedules.values() if runbook == link.runbook or schedule == link.schedule]
         for link_id in gone:
             del self.job_schedules[link_id]

@@ -34,7 +34,7 @@ PLANNED_FAILURE = "Error importing the package. Import failed with the following
 
 
 class FetchFailedError(Exception):
-    """A content link whose content cannot be had, or is not what was said of it."""
+    """A content link whose content cannot be fetched, or does not have the given hash or size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Imports:
         task.add_done_callback(self._tasks.discard)
 
     async def clear(self) -> None:
-        """End what is under way."""
+        """End the imports under way."""
         self._planned.clear()
         tasks = list(self._tasks)
         for task in tasks:
@@ -113,7 +113,7 @@ class Imports:
 
 
 async def fetch(lab: Lab, link: ContentLink, content: Path, *, limit_bytes: int) -> None:
-    """Write what `link` leads to to the file `content`; FetchFailedError says why that cannot be had or is not it."""
+    """Write the content of `link` to the file `content`. FetchFailedError says why it cannot be fetched or is wrong."""
     received, size = hashlib.sha256(), 0
     uri = URL(link.uri, encoded=True)  # a signature in it must not be encoded anew
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)

@@ -1,4 +1,4 @@
-"""One Automation job as the service keeps it: what was asked, its streams, what became of it."""
+"""One Automation job as the service keeps it: the request, its streams, its result."""
 
 import json
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Stream:
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """A job: what it was asked to do, and what has become of it. Times are seconds since the epoch."""
+    """A job: its request and its result. Times are seconds since the epoch."""
 
     name: str
     job_id: str

@@ -24,7 +24,7 @@ class Entry:
     api_version: str  # of the query, or `x-ms-version`; "" if there is none
     client: str  # User-Agent
     job_id: str | None
-    status: int | None = None  # the service's; None while under way and where the service was never asked
+    status: int | None = None  # the service's; None while under way and if the service was never asked
     fault: str | None = None  # the injected fault's action
     seconds: float | None = None  # None while under way
 

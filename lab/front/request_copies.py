@@ -83,7 +83,7 @@ class RequestCopies:
         """Keep the copy of a request that has been answered."""
         copy = request[COPY]
         if request.content.at_eof() and request.content.exception() is None:
-            copy.add(await request.read())  # what a handler has read in one piece; empty where it took `body_parts`
+            copy.add(await request.read())  # what a handler has read in one piece; empty if it took `body_parts`
         self._copies.append(copy)
         self._size += copy.size
         if copy.cut:

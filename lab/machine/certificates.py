@@ -115,7 +115,7 @@ def builder(
 
 
 def key_usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
-    """Return a key usage of nothing but what is told."""
+    """Return a key usage with only the given usages."""
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=False,

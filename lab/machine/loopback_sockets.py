@@ -2,7 +2,7 @@
 
 Asked for every connection that is made while a job runs, so it has to be quick: the kernel looks one connection up by
 its addresses within microseconds (sock_diag(7)), while /proc/net/tcp lists every connection of the machine, which takes
-milliseconds, and tens of them on a busy one. The list is read only where the kernel has no sock_diag.
+milliseconds, and tens of them on a busy one. The list is read only if the kernel has no sock_diag.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def client_inode(client: Address, server: Address) -> int | None:
 
 
 def _ask_kernel(client: Address, server: Address) -> int | None:
-    """Raises OSError where the kernel has no sock_diag, or keeps it from this process."""
+    """Raises OSError if the kernel has no sock_diag, or keeps it from this process."""
     ends = _SOCKET.pack(client[1], server[1], _packed(client), _packed(server))
     query = _QUERY.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ALL_STATES) + ends + _ANY_DEVICE_AND_COOKIE
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _SOCK_DIAG) as kernel:

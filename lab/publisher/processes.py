@@ -123,7 +123,7 @@ async def _listening(process: asyncio.subprocess.Process, port: int) -> None:
 
 
 async def _drain(running: _Running) -> None:
-    """End a process that gets no more requests once it has answered those that it has."""
+    """End a process that gets no further requests, after it has answered the present ones."""
     try:
         while running.in_flight:
             running.idle.clear()
@@ -141,7 +141,7 @@ async def _kill(running: _Running) -> None:
 
 
 def _free_port() -> int:
-    """Return a port that nobody listens at; whoever takes it first in the meantime makes the start fail."""
+    """Return a free port. If another process takes it meanwhile, the start fails."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What the publisher signs releases with: a root of its own, and a certificate whose key is in the publisher's vault.
+"""The publisher's signing material: a root of its own, and a certificate whose key is in the publisher's vault.
 
 As the Notary Project asks of a chain (signature-specification.md, "Certificate Requirements"): the leaf's key usage is
 critical and digitalSignature alone, its extended key usage codeSigning. The root's key is forgotten once it has signed.

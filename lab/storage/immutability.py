@@ -141,7 +141,7 @@ class Immutability:
         self.version_level.clear()
 
     def container_policy(self, container: str) -> Policy | None:
-        """Return the policy that protects a container's blobs themselves, None where there is none."""
+        """Return the policy that protects a container's blobs themselves, None if there is none."""
         return None if container in self.version_level else self.policies.get(container)
 
     def _existing(self, container: str, if_match: str) -> Policy:

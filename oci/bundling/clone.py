@@ -1,9 +1,9 @@
-"""What git's own store says of a source tree's clone, whatever the user's settings and environment are.
+"""Read a source tree's clone from git's own objects, independently of the user's settings and environment.
 
-A release's provenance is signed, so it rests on git's objects alone: no index (assume-unchanged, skip-worktree), no
-list of ignored files, no filter, no replacement of objects, no setting of the user's or the machine's. Only plumbing
-commands are used, which print the same everywhere. The store is named, and not looked for: whose folder it is does not
-matter then, and a clone around the tree is none of its own. What git refuses is told, never taken for "no clone".
+A release's provenance is signed, so it uses only git's objects: no index (assume-unchanged, skip-worktree), no list of
+ignored files, no filter, no replacement of objects, and no setting of the user or the machine. It uses only plumbing
+commands, which print the same everywhere. It names the store and does not search for it. So the folder's owner does not
+matter, and a clone around the tree does not count. If git refuses something, that is an error and never "no clone".
 """
 
 import hashlib
@@ -27,13 +27,13 @@ _PLAIN_FILES = (b"100644", b"100755")
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """The clone that a source tree is. folder: the tree; commit: the id of what is checked out."""
+    """The clone of a source tree. `folder` is the tree, and `commit` is the id of the checked-out commit."""
 
     folder: Path
     commit: str
 
     def time(self) -> str:
-        """Return the commit's time, in seconds since 1970, as the commit has it. Raises RunbookError VD-BUILD-009."""
+        """Return the commit's time as text, in seconds since 1970. Raises RunbookError VD-BUILD-009."""
         content = _git(self.folder, "cat-file", "commit", self.commit)
         for line in content.partition(b"\n\n")[0].split(b"\n"):
             if found := _COMMITTER.fullmatch(line):
@@ -55,15 +55,15 @@ class Clone:
         return _git(self.folder, "cat-file", "blob", blob)
 
     def blob_id(self, content: bytes) -> str:
-        """Return the id that git gives to a file of these bytes, in the kind of digest that the clone has."""
+        """Return git's id of a file with these bytes, in the clone's kind of digest."""
         algorithm = hashlib.sha1 if len(self.commit) == 40 else hashlib.sha256
         return algorithm(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def clone_at(folder: Path) -> Clone | None:
-    """Return the clone that `folder` is the top of, None where it is none, or one without any commit.
+    """Return the clone whose top is `folder`, None if there is none or it has no commit.
 
-    Raises RunbookError VD-BUILD-009 where there is one, and git is not there or does not read it.
+    Raises RunbookError VD-BUILD-009 if there is a clone, and git is missing or cannot read it.
     """
     if not os.path.lexists(folder / ".git"):
         return None
@@ -79,7 +79,7 @@ def clone_at(folder: Path) -> Clone | None:
 
 
 def _is_unborn(folder: Path) -> bool:
-    """Whether HEAD names a branch that has no commit yet, which is what `git init` makes."""
+    """Whether HEAD names a branch that has no commit yet, as after `git init`."""
     branch = _run(folder, "symbolic-ref", "--quiet", "HEAD")
     if branch.returncode != 0:
         return False
@@ -107,7 +107,7 @@ def _run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
 
 
 def _environment() -> dict[str, str]:
-    """Return this process's environment without anything that makes git read other things, or say them otherwise."""
+    """Return this process's environment without variables that change what git reads or prints."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     nowhere = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     # An object that a partial clone lacks is missing, not fetched.

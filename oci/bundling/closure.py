@@ -1,4 +1,4 @@
-"""Which files a runbook needs, and whether the sandbox will have the rest. Pure: texts in, names out."""
+"""Find the files that a runbook needs, and check that the sandbox has all other modules. Pure: texts in, names out."""
 
 import ast
 import sys
@@ -11,25 +11,25 @@ from runbook_lib.errors import RunbookError, build
 
 LIBRARY = "runbook_lib"
 RUNBOOKS = "runbooks"
-# What the end of every built runbook imports, whatever the runbook itself does.
+# The end of every built runbook imports this module.
 MAIN_MODULE = f"{LIBRARY}.runbook"
-# Cloud sandboxes have it beside the packages: assets of the Automation account.
+# Cloud sandboxes have this module besides the packages: assets of the Automation account.
 OF_THE_SANDBOX = frozenset({"automationassets"})
 
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """The files that one built runbook embeds, in order, and the modules that it takes from elsewhere."""
+    """The files that one built runbook embeds, in order, and the modules that it imports from elsewhere."""
 
     files: tuple[str, ...]
     foreign: frozenset[str]
 
 
 def closure(runbook: str, sources: Mapping[str, str]) -> Closure:
-    """Return the runbook's file, then all that it needs in order of their names.
+    """Return the runbook's file, then all files that it needs in the order of their names.
 
-    runbook: file name, as `runbooks/import_images.py`; sources: file name to text. Raises RunbookError VD-BUILD-002:
-    a file that is not there, syntax beyond the sandbox's Python, no RUNBOOK.
+    `runbook` is a file name, e.g. `runbooks/import_images.py`. `sources` has the text of each file by its name. Raises
+    RunbookError VD-BUILD-002: a missing file, syntax beyond the sandbox's Python, no RUNBOOK.
     """
     waiting, found, foreign = [runbook, f"{RUNBOOKS}/__init__.py"], set[str](), set[str]()
     while waiting:
@@ -50,9 +50,9 @@ def closure(runbook: str, sources: Mapping[str, str]) -> Closure:
 
 
 def check_available(runbook: str, foreign: frozenset[str], *, packaged: frozenset[str]) -> None:
-    """Refuse imports that neither Python nor a locked package offers.
+    """Refuse imports that neither Python nor a locked package has.
 
-    packaged: the dotted names of the locked packages' modules. Raises RunbookError VD-BUILD-002.
+    `packaged` are the dotted names of the locked packages' modules. Raises RunbookError VD-BUILD-002.
     """
     known = sys.stdlib_module_names | OF_THE_SANDBOX
     missing = sorted(name for name in foreign if name.partition(".")[0] not in known and name not in packaged)
@@ -103,7 +103,7 @@ def _file_of(module: str, sources: Mapping[str, str]) -> str | None:
 
 
 def _with_packages(file: str | None) -> list[str]:
-    """Return a module's file and those of the packages above it; none for a name that is no module but in one."""
+    """Return a module's file and those of the packages above it, none for a name that is not a module."""
     if file is None:
         return []
     folders = file.split("/")[:-1]

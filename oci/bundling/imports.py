@@ -1,4 +1,4 @@
-"""Which modules a source file imports, read from its syntax tree. Pure."""
+"""Find the modules that a source file imports, from its syntax tree. Pure."""
 
 import ast
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from runbook_lib.errors import build
 
 @dataclass(frozen=True, slots=True)
 class Imports:
-    """Dotted names. modules: each must be a module. names: `a.b` of `from a import b`, where b may be a module."""
+    """Dotted names. Each of `modules` is a module. `names` are `a.b` of `from a import b`: b may be a module."""
 
     modules: frozenset[str]
     names: frozenset[str]
 
 
 def imports_of(tree: ast.Module, *, package: str) -> Imports:
-    """Return what a module imports, at its top or in a function.
+    """Return the imports of a module, at its top or in a function.
 
-    package: the dotted name of the package that relative imports start from. Imports for type checking alone do not
-    count: they are never run. Raises RunbookError VD-BUILD-002 for an import of a name that is computed, which no
-    reader of the tree knows.
+    `package` is the dotted name of the package from which relative imports start. Imports only for type checking do not
+    count, because they are never run. Raises RunbookError VD-BUILD-002 for an import of a computed name: the tree does
+    not show it.
     """
     modules, names = set[str](), set[str]()
     for node in _run_nodes(tree):

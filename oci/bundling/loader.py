@@ -1,7 +1,8 @@
-"""Imports the modules whose source text this file holds, so that they behave like files of their own.
+"""Imports the modules whose source text this file holds, as if they were files of their own.
 
-A traceback names the original module, line and source text. The names below the embedded packages are never looked for
-anywhere else: what the environment has of the same name cannot take their place.
+A traceback names the original module, line and source text. Modules of the embedded packages are never searched
+anywhere
+else: a module of the same name in the environment cannot replace them.
 """
 
 import linecache
@@ -12,9 +13,9 @@ from types import ModuleType
 
 
 class EmbeddedModules:
-    """A finder and loader (PEP 451) of the modules in `sources`.
+    """A finder and loader (PEP 451) of the modules in `sources`, which has texts by file name.
 
-    File name, as `runbook_lib/network/retry.py`, to text.
+    Such a name is, for example, `runbook_lib/network/retry.py`.
     """
 
     def __init__(self, sources: dict[str, str]) -> None:
@@ -23,7 +24,7 @@ class EmbeddedModules:
         self._packages = {name.partition(".")[0] for name in self._files}
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":  # noqa: ARG002
-        """Return the spec of an embedded module; None for a name that is not below the embedded packages."""
+        """Return the spec of an embedded module, None for a name that is not below the embedded packages."""
         if name.partition(".")[0] not in self._packages:
             return None
         if name not in self._files:
@@ -32,13 +33,13 @@ class EmbeddedModules:
         return ModuleSpec(name, self, origin=file, is_package=file.endswith("/__init__.py"))  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Leave the making of the module object to the import system."""
+        """Let the import system make the module object."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Compile a module's text under its own file name and run it."""
         file = self._files[module.__name__]
         source = self._sources[file]
-        # Entered at once: looked up later, a file of the same name below the working folder would be shown instead.
+        # Fill linecache now. Later it would find a file of the same name below the working folder.
         linecache.cache[file] = (len(source), None, [line + "\n" for line in source.split("\n")], file)
         exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
 
@@ -57,5 +58,5 @@ def install(sources: dict[str, str]) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in embedded._packages]:
         del sys.modules[name]
     sys.meta_path.insert(0, embedded)
-    # The interpreter's own display would look for the source text in files.
+    # The interpreter's own hook would search for the source text in files.
     sys.excepthook = traceback.print_exception

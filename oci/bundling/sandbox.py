@@ -1,8 +1,11 @@
-"""Where a built runbook runs: CPython 3.10 on Linux x86_64, wheels only (docs/azure-facts.md#python-and-its-limits)."""
+"""The platform of a built runbook: CPython 3.10 on Linux x86_64, wheels only.
+
+Source: docs/azure-facts.md#python-and-its-limits.
+"""
 
 PYTHON_VERSION = (3, 10)
-# The oldest level for which every locked package has a wheel: glibc 2.17. The sandbox's glibc is not documented, and a
-# wheel built for an older one runs on a newer one, never the other way round.
+# The oldest level for which every locked package has a wheel: glibc 2.17. The sandbox's glibc is not documented. A
+# wheel for an older glibc runs on a newer one, but not the other way round.
 UV_PLATFORM = "x86_64-manylinux2014"
 WHEEL_PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64")
 # abi3 is what cryptography's wheels have; none is pure Python's.
@@ -10,7 +13,7 @@ WHEEL_ABIS = ("cp310", "abi3", "none")
 
 
 def pip_target() -> list[str]:
-    """Return the options that make `pip download` choose wheels for the sandbox, whatever it runs on itself."""
+    """Return the options that make `pip download` choose wheels for the sandbox, on any machine."""
     version = ".".join(map(str, PYTHON_VERSION))
     options = ["--no-deps", "--only-binary=:all:", f"--python-version={version}", "--implementation=cp"]
     options += [f"--platform={platform}" for platform in WHEEL_PLATFORMS]

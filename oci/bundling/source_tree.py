@@ -1,6 +1,6 @@
-"""What a build takes from the source tree: the texts, and the commit that gives the release its time.
+"""Read the source tree for a build: the texts, and the commit whose time the release gets.
 
-Every file is read once. What is built, and what is compared with the commit, are the same bytes.
+Every file is read once. So the built bytes are the bytes that are compared with the commit.
 """
 
 import os
@@ -18,7 +18,7 @@ from oci.files.reading import FileRefusedError
 from oci.release.definition import MAX_VALID_DAYS
 from runbook_lib.errors import build
 
-# All that shapes a built runbook or the package set.
+# All folders that affect a built runbook or the package set.
 PARTS = ("runbooks", "runbook_lib", "oci")
 LOCK_FILE = "oci/packages.lock"
 # Far above any source file.
@@ -26,16 +26,15 @@ MAX_SOURCE_BYTES = 4 * 1024 * 1024
 _PATH = re.compile(r"[A-Za-z0-9_./-]+")
 # SOURCE_DATE_EPOCH: "the number of seconds since the epoch, as a decimal integer" (reproducible-builds.org), in ASCII.
 _SECONDS = re.compile(r"[0-9]{1,12}")
-# Also the end of a release's life has a year of four digits.
+# The end of a release's life must have a year of four digits, too.
 _LAST_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc) - timedelta(days=MAX_VALID_DAYS)
 SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Where the sources stand. commit: its id, empty outside a clone; changed: PARTS differ from the commit.
-
-    different: the names of the files that differ, are missing, or are in no commit.
+    """The commit of the sources. `commit` is its id, empty outside a clone. `changed`: PARTS differ from the commit.
+    `different` are the names of files that differ, are missing, or are in no commit.
     """
 
     commit: str
@@ -44,10 +43,10 @@ class Commit:
 
 
 def read_files(root: Path) -> dict[str, bytes]:
-    """Return file name, as `runbook_lib/network/retry.py`, to bytes, of all Python files below PARTS and of the lock.
+    """Return the bytes of all Python files below PARTS and of the lock, by name, e.g. `runbook_lib/network/retry.py`.
 
-    Raises RunbookError VD-BUILD-002: a link, or what is no file, stands in the place of one; a name of other than ASCII
-    letters, digits, `_`, `-` and dots; a file that cannot be read.
+    Raises RunbookError VD-BUILD-002: a link or something else is in the place of a file, a name has other characters
+    than ASCII letters, digits, `_`, `-` and dots, or a file cannot be read.
     """
     return {file: _read(root, file) for file in (*sorted(_python_files(root)), LOCK_FILE)}
 
@@ -74,7 +73,7 @@ def _read(root: Path, file: str) -> bytes:
 
 
 def sources_of(files: Mapping[str, bytes]) -> dict[str, str]:
-    """Return file name to text of everything that built runbooks may embed.
+    """Return the text of each file that built runbooks may embed, by its name.
 
     Raises RunbookError VD-BUILD-002 for a text that cannot be embedded.
     """
@@ -83,18 +82,18 @@ def sources_of(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def read_sources(root: Path) -> dict[str, str]:
-    """Return what `sources_of` does, of a source tree."""
+    """Return the result of `sources_of` for a source tree."""
     return sources_of(read_files(root))
 
 
 def runbook_names(sources: Mapping[str, str]) -> list[str]:
-    """Return the names of the runbooks in `sources`, in order: one file each in runbooks/."""
+    """Return the names of the runbooks in `sources`, in order. Each is a file in runbooks/."""
     files = [file.removeprefix("runbooks/") for file in sources if file.startswith("runbooks/")]
     return sorted(file.removesuffix(".py") for file in files if "/" not in file and file != "__init__.py")
 
 
 def commit_of(root: Path, files: Mapping[str, bytes]) -> Commit:
-    """Return where a source tree stands whose files (of `read_files`) are built. Raises RunbookError VD-BUILD-009."""
+    """Return the commit of a source tree. `files` are those of `read_files`. Raises RunbookError VD-BUILD-009."""
     clone = clone_at(root)
     if clone is None:
         return Commit("", changed=False)
@@ -112,7 +111,7 @@ def _different(clone: Clone, files: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _is_same_text(file: str, content: bytes, clone: Clone, blob: str) -> bool:
-    """Whether they differ in line ends alone, which git may have written, and which do not show in what is built."""
+    """Whether they differ only in line ends. git may have written these, and they do not change the build."""
     return file != LOCK_FILE and _lines(content) == _lines(clone.content(blob))
 
 
@@ -121,10 +120,10 @@ def _lines(content: bytes) -> bytes:
 
 
 def release_time(root: Path, environ: Mapping[str, str]) -> datetime:
-    """Return when a release was made: SOURCE_DATE_EPOCH (reproducible-builds.org) if set, else the commit's time.
+    """Return a release's time: SOURCE_DATE_EPOCH (reproducible-builds.org) if it is set, or else the commit's time.
 
-    Raises RunbookError VD-BUILD-008 where there is neither, or it is no time that a release can have; -009 as
-    `commit_of` does.
+    Raises RunbookError VD-BUILD-008 if there is neither, or if a release cannot have this time, and -009 as `commit_of`
+    does.
     """
     seconds, said = environ.get("SOURCE_DATE_EPOCH", ""), "SOURCE_DATE_EPOCH"
     if not seconds:

@@ -1,12 +1,12 @@
-"""Characters that do not show, or not as Python reads them, by their Unicode properties. Pure.
+"""Find characters that are invisible, or that look different from what Python reads, by their Unicode properties. Pure.
 
-A text with one of them is read by a person and by a program as two different texts. What counts:
+A person and a program read a text with such a character differently. These characters count:
 
 - control, format and surrogate characters, separators of lines and paragraphs, and every space but U+0020: general
   categories Cc, Cf, Cs, Zl, Zp, Zs (Unicode Standard, 4.5);
-- what "should not be displayed" by programs that do not know it: property Default_Ignorable_Code_Point, places that are
-  still free among them (DerivedCoreProperties.txt, Unicode 16.0; Python's unicodedata does not have the property);
-- what has an empty glyph by its definition in the code charts: blank Braille, blanks of scripts and of music.
+- characters that "should not be displayed" by programs that do not know them: property Default_Ignorable_Code_Point,
+  with places that are still free (DerivedCoreProperties.txt, Unicode 16.0; Python's unicodedata does not have it);
+- characters whose glyph is empty in the code charts: blank Braille, blanks of scripts and of music.
 """
 
 import unicodedata
@@ -36,7 +36,7 @@ _EMPTY = frozenset({0x2800, 0x16FE4, 0x1D159, 0x13441, 0x13442})
 
 
 def is_unseen(character: str) -> bool:
-    """Return whether a character does not show, or is a space other than U+0020."""
+    """Return whether a character is invisible, or is a space other than U+0020."""
     if character == " ":
         return False
     code = ord(character)
@@ -48,6 +48,6 @@ def is_unseen(character: str) -> bool:
 
 
 def first_unseen(text: str, *, allowed: str = "") -> int | None:
-    """Return where in a text the first unseen character stands, None where there is none. allowed: those that may."""
+    """Return the index of the first unseen character in a text, None if there is none. Those of `allowed` may occur."""
     found = {character for character in set(text) - set(allowed) if is_unseen(character)}
     return next((place for place, character in enumerate(text) if character in found), None) if found else None

@@ -1,1 +1,1 @@
-"""Writing to the publisher's container registry. Reading lives in runbook_lib/container_registry."""
+"""Write to the publisher's container registry. The reader lives in runbook_lib/container_registry."""

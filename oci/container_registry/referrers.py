@@ -1,9 +1,9 @@
-"""How a container registry comes to list a signature beside what it signs.
+"""Make a container registry list a signature beside the signed artifact.
 
-One with the referrers API lists what names a subject by itself. For one without, the client keeps the list: an index
-under the tag `sha256-<hex of the subject>` (OCI distribution 1.1, "Referrers Tag Schema"; Docker Registry 2.8 is such a
-one). Two clients may write that index at once, and not every server knows conditions: the write is conditional where
-the server gives an ETag, and what is there afterwards is read again until it has the entry.
+A container registry with the referrers API makes the list itself. For others, such as Docker Registry 2.8, the client
+keeps the list: an index under the tag `sha256-<hex of the subject>` (OCI distribution 1.1, "Referrers Tag Schema"). Two
+clients may write that index at once, and some servers know no conditions. So the write is conditional if the server
+gives an ETag, and then the index is read again until it has the entry.
 """
 
 from typing import Any
@@ -16,15 +16,15 @@ from runbook_lib.trust.good_signature import read_referrers
 from runbook_lib.trust.manifest import ARTIFACT_TYPE
 from runbook_lib.trust.referrers import list_referrers
 
-# How often an index that others write, too, is tried.
+# How often this tries to write an index that others write, too.
 MAX_WRITES = 5
 
 
 class Referrers:
-    """The signatures that a container registry lists beside one artifact, their subject.
+    """The list of signatures of one artifact, the subject.
 
-    Errors (RunbookError): VD-TRUST-014 (an answer that is no list), -054 (others write it all the time), and the
-    writer's.
+    Raises RunbookError VD-TRUST-014 (an answer that is not a list), -054 (others write it all the time), and the
+    writer's errors.
     """
 
     def __init__(self, *, writer: ContainerRegistryWriter, repository: str, subject: str) -> None:
@@ -33,12 +33,12 @@ class Referrers:
         self._subject = subject
 
     def lists(self, digest: str) -> bool:
-        """Return whether customers, who read the same list in the same way, meet this digest."""
+        """Return whether the list has this digest. Customers read the list in the same way."""
         listed = list_referrers(self._writer.reader(), self._repository, self._subject, ARTIFACT_TYPE)
         return any(entry.get("digest") == digest for entry in listed)
 
     def add(self, referrer: Descriptor) -> None:
-        """Put an artifact on the list, where the container registry does not do so by itself."""
+        """Put an artifact on the list if the container registry does not do so itself."""
         tag = self._subject.replace(":", "-")
         for _ in range(MAX_WRITES):
             if self._get(f"referrers/{self._subject}") is not None:

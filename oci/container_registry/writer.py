@@ -1,6 +1,6 @@
-"""See what a container registry has, and send it blobs and manifests, with oras-py's client (oras 0.2.43).
+"""Find out what a container registry has, and send it blobs and manifests, with oras-py's client (oras 0.2.43).
 
-What that client gets wrong is put right here, and nowhere else:
+This module corrects the faults of that client:
 
 1. Its requests have no time limit, are repeated after any exception with waits of its own (5 times, up to 83 s), and a
    Retry-After is ignored. Here every request goes through runbook_lib's wire, under the one network retry policy.
@@ -8,11 +8,11 @@ What that client gets wrong is put right here, and nowhere else:
    scoped token is refused. Here tokens are kept by repository and renewed after a 401.
 3. Any answer but 200 to a HEAD counts as "absent", a 429 too. Here only 404 does.
 4. `upload_manifest` writes the JSON anew, which changes its digest. Here the bytes are sent as they are.
-5. `put_upload` reads the whole blob into memory. Here it gets small ones alone; others are sent piece by piece.
-6. The upload goes wherever `Location` leads, bearer token included. Here it stays at the login server.
-7. The answer that opens an upload is not checked. Here every answer is.
-8. Its pieces have the size that the caller names. Here they have at least what the server asks for.
-9. It writes the query of `Location` anew, which loses what is empty or stands there twice. Here it is kept.
+5. `put_upload` reads the whole blob into memory. Here it gets only small blobs, and others are sent piece by piece.
+6. The upload follows `Location` to any host, with the bearer token. Here it stays at the login server.
+7. The answer that opens an upload is not checked. Here every answer is checked.
+8. Its pieces have the size that the caller names. Here they have at least the size that the server demands.
+9. It writes the query of `Location` anew, and loses empty and repeated parameters. Here the query does not change.
 """
 
 import copy
@@ -34,19 +34,19 @@ from runbook_lib.errors import build
 from runbook_lib.network import header_fields
 from runbook_lib.network.retry import AnswerLost
 
-# The size of one PATCH, and of the largest blob that is sent in one PUT. azure-containerregistry sends as much.
+# The size of one PATCH, and of the largest blob that is sent in one PUT. azure-containerregistry has the same size.
 PIECE_BYTES = 4 * 1024 * 1024
-# What a server may ask for at least in one PATCH (OCI distribution specification 1.1, "Pushing a blob in chunks"): a
-# piece is held in memory, several at once.
+# The header with a server's smallest PATCH (OCI distribution specification 1.1, "Pushing a blob in chunks"). Several
+# pieces are in memory at once, so there is a limit.
 LEAST_PIECE = "OCI-Chunk-Min-Length"
 MAX_PIECE_BYTES = 64 * 1024 * 1024
 BYTES = {"Content-Type": "application/octet-stream"}
 SUCCESS = (200, 201, 202)
 REFUSED = (401, 403)
-# What a server says to the rest of an upload of which it got a piece twice, or half of one: digest or state do not fit,
-# or it has ended it.
+# A server's statuses for the rest of an upload after it got a piece twice or only half of it: the digest or the state
+# do not fit, or it has ended the upload.
 BROKEN_OFF = (400, 404, 416, 500, 502, 503, 504)
-# An index of referrers holds a few hundred bytes for each; azure-containerregistry takes as much.
+# An index of referrers has a few hundred bytes for each. azure-containerregistry has the same limit.
 MAX_INDEX_BYTES = 4 * 1024 * 1024
 CHANGED_MEANWHILE = 412
 
@@ -62,15 +62,15 @@ class _WriteScopes:
         return self._source.fetch([f"{scope},push" for scope in scopes])
 
     def forget(self) -> None:
-        """Drop what the source keeps."""
+        """Drop the source's tokens."""
         self._source.forget()
 
 
 class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no types
-    """Writes to one container registry; for use by many threads.
+    """Writes to one container registry. Many threads may use it.
 
-    Errors (RunbookError): VD-PUSH-005 (refused), VD-PUSH-006 (an upload was not taken; what was sent may or may not be
-    there), and the wire's own.
+    Raises RunbookError VD-PUSH-005 (refused), VD-PUSH-006 (an upload was not accepted, and may or may not be there),
+    and the wire's errors.
     """
 
     def __init__(self, *, wire: ContainerRegistryWire, source: TokenSource, clock: Clock) -> None:
@@ -79,11 +79,11 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         self._reading = AccessTokens(source=source, clock=clock)
         self._writing = AccessTokens(source=_WriteScopes(source), clock=clock)
         self._reader = ContainerRegistryReader(wire=wire, tokens=self._reading)
-        # Of an upload; an address does not say where the repository's name ends in it.
+        # The repository of an upload. It cannot be read from an address.
         self._repository = ""
 
     def expect(self, *, read: Iterable[str], written: Iterable[str]) -> None:
-        """Say which repositories will be used, so that they share access tokens."""
+        """Name the repositories that will be used, so that they share access tokens."""
         self._reading.expect(read)
         self._writing.expect(written)
 
@@ -92,7 +92,7 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         return self._reader
 
     def has_blob(self, repository: str, digest: str) -> bool:
-        """Return whether the container registry says that it has the blob; a redirect leads to where it keeps it."""
+        """Return whether the container registry says that it has the blob. A redirect means that it has it."""
         answer = self._send("HEAD", repository, self._url(repository, f"blobs/{digest}"), b"", {})
         if answer.status == ABSENT:
             return False
@@ -101,11 +101,11 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         return True
 
     def manifest_digest(self, repository: str, reference: str) -> str | None:
-        """Return the digest of what a tag or digest points to, None where there is none."""
+        """Return the digest of the manifest that a tag or digest points to, None if there is none."""
         return self._reader.digest_of(repository, reference)
 
     def send_blob(self, repository: str, path: Path, descriptor: Descriptor) -> None:
-        """Upload a blob from its file; the container registry compares its digest."""
+        """Upload a blob from its file. The container registry compares its digest."""
         layer = {"digest": descriptor.digest}
         upload = copy.copy(self)
         upload._repository = repository
@@ -148,7 +148,7 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         self._taken(repository, self._put_manifest(repository, reference, content, {"Content-Type": media_type}))
 
     def get(self, repository: str, path: str, *, accept: str) -> Answer | None:
-        """Return the answer to a GET of an index below a repository, None where it is absent."""
+        """Return the answer to a GET of an index below a repository, None if it is absent."""
         answer = self._send("GET", repository, self._url(repository, path), b"", {"Accept": accept})
         if answer.status == ABSENT:
             return None
@@ -157,11 +157,11 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         return answer
 
     def put_index(self, repository: str, tag: str, content: bytes, *, etag: str) -> None:
-        """Put an index under a tag, unless another than that of this ETag is there: what is there then tells which.
+        """Put an index under a tag if the present one has this ETag. A later read shows whether that was so.
 
-        A server without conditions takes it in any case.
+        A server without conditions accepts the index in any case.
         """
-        # RFC 9110, 13.1.1: a weak ETag matches nothing there.
+        # RFC 9110, 13.1.1: a weak ETag never matches there.
         strong = etag and not etag.startswith("W/")
         headers = {"Content-Type": INDEX_MEDIA_TYPE, **({"If-Match": etag} if strong else {})}
         answer = self._put_manifest(repository, tag, content, headers)
@@ -198,24 +198,24 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         return answer
 
     def _taken(self, repository: str, answer: Answer, *, broken_off: Sequence[int] = ()) -> None:
-        """Raise an error of ours unless the answer is one of success (7)."""
+        """Raise an error of ours unless the answer is a success (7)."""
         if answer.status in SUCCESS:
             return
         failure = self._wire.failure(answer, repository)
         if answer.status in REFUSED:
             raise failure
-        # The engine looks, and begins the upload anew, where it is told that something may have arrived.
+        # After AnswerLost the engine reads the target, and begins the upload anew if nothing has arrived.
         cause = AnswerLost(failure.detail) if answer.status in broken_off else None
         raise build.UPLOAD_FAILED.error(failure.detail, target=failure.target) from cause
 
     def _check_200_response(self, response: requests.Response) -> None:
-        """Raise an error of ours unless an upload's answer is one of success."""
+        """Raise an error of ours unless an upload's answer is a success."""
         if response.status_code not in SUCCESS:
             answer = Answer(status=response.status_code, headers=response.headers, content=response.content)
             self._taken(self._repository, answer, broken_off=BROKEN_OFF)
 
     def _get_location(self, response: requests.Response, _container: object) -> str:
-        """Return where the upload goes on; no other server gets the token (6)."""
+        """Return the address at which the upload goes on. No other server gets the token (6)."""
         self._check_200_response(response)
         home = addresses.read_server(self._wire.login_server)
         try:

@@ -1,1 +1,1 @@
-"""Files of this machine: read within bounds and through no link, written whole and at once."""
+"""Files of this machine. They are read within limits and without following links, and replaced as a whole."""

@@ -1,7 +1,7 @@
-"""How files of this machine are read: regular files alone, with a size limit, and below a folder through no link.
+"""Read files of this machine: only regular files, with a size limit, and without following a link below a folder.
 
-A build's folder may come from anybody: a pipe would never end, a device is no file, and a link leads out of it. What
-was opened is what is looked at and read, so that nobody exchanges it in between.
+Anybody may have made a build's folder: a pipe would never end, a device is not a file, and a link leads out of the
+folder. The opened file itself is checked and read, so nobody can exchange it in between.
 """
 
 import hashlib
@@ -13,17 +13,17 @@ from typing import BinaryIO
 READ_BYTES = 1024 * 1024
 # A key, or the few certificates of a chain.
 MAX_PEM_BYTES = 256 * 1024
-# Non-blocking: opening a pipe that nobody writes to would wait for ever. It changes nothing for regular files.
+# Non-blocking: otherwise a pipe without a writer would block for ever. It does not matter for regular files.
 _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 
 
 class FileRefusedError(Exception):
-    """A file cannot be read, or is not of the kind that is read; the text says why."""
+    """A file cannot be read, or has a kind that is not read. The text says why."""
 
 
 def read_file(path: Path, *, max_bytes: int) -> bytes:
-    """Return the bytes of a file that the user names; that name may be a link. Raises FileRefusedError."""
+    """Return the bytes of a file that the user names. The name may be a link. Raises FileRefusedError."""
     try:
         with _regular(os.fspath(path), None, 0) as file:
             return _read(file, max_bytes)
@@ -76,7 +76,7 @@ def sha256_of(file: BinaryIO, *, max_bytes: int) -> str:
 
 
 def _regular(name: str, folder: int | None, flags: int) -> BinaryIO:
-    # Looked at first: to open a device can do something. Looked at again: what was opened counts.
+    # Check before opening, because opening a device can have an effect. Check the opened file again, because it counts.
     _check_regular(os.stat(name, dir_fd=folder, follow_symlinks=not flags & os.O_NOFOLLOW))
     descriptor = os.open(name, _FILE | flags, dir_fd=folder)
     try:
@@ -103,7 +103,7 @@ _KINDS = {
 
 
 def _read(file: BinaryIO, max_bytes: int) -> bytes:
-    # Some files of the system say that they are empty, and others grow: what is read is counted.
+    # Some files of the system say that they are empty, and others grow. So count the bytes that are read.
     content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise FileRefusedError(f"it has too many bytes: at most {max_bytes} are read")
@@ -111,7 +111,7 @@ def _read(file: BinaryIO, max_bytes: int) -> bytes:
 
 
 def _refused(error: OSError | ValueError) -> FileRefusedError:
-    """A ValueError is a name with NUL, or with what the file system's encoding does not have."""
+    """Return the refusal. ValueError: the name has a NUL, or a character that the file system does not have."""
     if not isinstance(error, OSError):
         return FileRefusedError("it has no possible name")
     return FileRefusedError(f"it cannot be read: {error.strerror or error}")

@@ -1,7 +1,7 @@
-"""How files and folders of this machine are written: whole, at once, and through no link that somebody put in the way.
+"""Write files and folders of this machine as a whole, without following a link that somebody has put there.
 
-What is written lies beside its place under a name that nobody can guess, made there and then (O_EXCL, O_NOFOLLOW),
-until it is whole; then it is renamed. Whoever looks sees the former one or the new one.
+A new file is written in the same folder, under a new name that nobody can guess (O_EXCL, O_NOFOLLOW), and renamed when
+it is complete. So a reader sees the former file or the new one.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-# Short, whatever the final name is: together they might be longer than a name may be.
+# The temporary name does not contain the final name: otherwise it might be too long.
 _PREFIX, _PARTIAL, _FORMER = ".vibedata-", ".partial", ".former"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class UnwritableError(OSError):
-    """What cannot be written, where (`filename`), and why (`errno`, `strerror`)."""
+    """Something cannot be written to `filename`. `errno` and `strerror` say why."""
 
     def __init__(self, what: str, path: Path, cause: OSError) -> None:
         """Take over the cause's number and words."""
@@ -31,21 +31,21 @@ class UnwritableError(OSError):
 
 @contextlib.contextmanager
 def writing(what: str, path: Path) -> Iterator[None]:
-    """Say of an error of the file system what was being written, and where. Raises UnwritableError."""
+    """Turn errors of the file system into UnwritableError, which says what was being written, and where."""
     try:
         yield
     except (UnwritableError, ConnectionError, TimeoutError):
         raise
     except OSError as error:
         if error.errno is None:
-            raise  # a library's own, as those of `requests` are
+            raise  # a library's own error, such as those of `requests`
         raise UnwritableError(what, path, error) from error
 
 
 def write_file(path: Path, content: bytes, *, what: str) -> None:
-    """Write a file, or replace it as a whole; only a plain file is replaced, and keeps its mode.
+    """Write a file, or replace it as a whole. Only a plain file is replaced, and it keeps its mode.
 
-    what: its name in an error. Raises UnwritableError.
+    `what` is its name in an error. Raises UnwritableError.
     """
     with writing(what, path):
         name = path.name
@@ -72,7 +72,7 @@ def write_file(path: Path, content: bytes, *, what: str) -> None:
 
 
 def _mode_of(name: str, folder: int) -> int | None:
-    """Return the mode of the file that is to be replaced, None where there is none."""
+    """Return the mode of the file that is to be replaced, None if there is none."""
     try:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -82,16 +82,16 @@ def _mode_of(name: str, folder: int) -> int | None:
     if stat.S_ISLNK(found.st_mode):
         raise OSError(errno.ELOOP, "it is a link")
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is no plain file")
+        raise OSError(errno.EINVAL, "it is not a plain file")
     return stat.S_IMODE(found.st_mode)
 
 
 @contextlib.contextmanager
 def replaced_folder(path: Path, *, what: str) -> Iterator[Path]:
-    """Give an empty folder, which takes the place of `path` when the block ends, and goes where it fails.
+    """Yield an empty folder. It replaces `path` when the block ends, and is removed if the block fails.
 
-    It is locked while it is being written: what a killed process left behind is told by that, and taken away by the
-    next. Between the two renames there may be no folder at `path`, never half a one. Raises UnwritableError.
+    It is locked while it is being written. So the next run knows the folders that killed processes left, and removes
+    them. Between the two renames there may be no folder at `path`, but never half a folder. Raises UnwritableError.
     """
     with writing(what, path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def replaced_folder(path: Path, *, what: str) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    """Take away what killed processes of this user left in a folder; what cannot be taken away is in nobody's way."""
+    """Remove folders and files that killed processes of this user left. One that cannot be removed does no harm."""
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
             if entry.name.startswith(_PREFIX) and entry.name.endswith((_PARTIAL, _FORMER)):

@@ -1,1 +1,1 @@
-"""The OCI image layout on disk: writing it and reading it."""
+"""Write and read an OCI image layout on disk."""

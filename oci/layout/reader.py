@@ -1,7 +1,6 @@
-"""Reading an OCI image layout back: nothing of it is used before it has been checked against its digest.
+"""Read an OCI image layout. Every file is compared with its digest before it is used.
 
-The folder may come from anybody. What is read of it is bounded, in the number of artifacts and in bytes, and so in
-time.
+Anybody may have made the folder. So the number of artifacts and of bytes is limited, and with them the time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,14 +15,14 @@ from runbook_lib.basics import strict_json
 from runbook_lib.basics.digest import digest_from_hex, digest_of, hex_of, is_digest
 from runbook_lib.errors import RunbookError, build
 
-# ACR's cap for one manifest (docs/azure-facts.md#registry-tokens).
+# ACR's limit for one manifest (docs/azure-facts.md#registry-tokens).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 # A release has some dozen artifacts, each with some hundred bytes in index.json.
 MAX_INDEX_BYTES = 1024 * 1024
 MAX_ARTIFACTS = 1000
-# Of all manifests together: they are held in memory.
+# For all manifests together, because they are kept in memory.
 MAX_MANIFESTS_BYTES = 64 * 1024 * 1024
-# Of all files together, each once: some twenty times what a release has.
+# For all files together, each counted once: some twenty times the size of a release.
 MAX_LAYOUT_BYTES = 1024 * 1024 * 1024
 _VERSION_BYTES = 1024
 # How much of a value, and of an error's own words, an error shows.
@@ -33,10 +32,12 @@ MAX_WORDS = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One artifact of a layout: what index.json calls it, and its manifest. blobs: its config and layers, each once.
+    """One artifact of a layout: its name in index.json, and its manifest.
 
-    tag: empty for one that has no name of its own; it then says something of another, whose repository it belongs to.
-    subject: the digest of that other one, else empty. annotations: the manifest's.
+    `tag` is empty for an artifact without a name of its own. It then refers to another artifact and belongs to that
+    one's
+    repository: `subject` is that one's digest, or else empty. `blobs` are its config and layers, each once.
+    `annotations` are the manifest's.
     """
 
     repository: str
@@ -53,14 +54,14 @@ class Artifact:
 def read(layout: Path) -> tuple[Artifact, ...]:
     """Return the artifacts that a layout's index.json lists, in its order.
 
-    Raises RunbookError VD-PUSH-001: no layout of artifacts, one that is too large, a file that is missing, is no
-    regular file or has not the bytes of its digest.
+    Raises RunbookError VD-PUSH-001: it is not a layout of artifacts, it is too large, or a file is missing, is not a
+    regular file, or does not have its digest.
     """
     return _Layout(layout).artifacts()
 
 
 def opened(layout: Path, digest: str) -> BinaryIO:
-    """Open the file of a blob, through no link; its bytes are not compared. Raises RunbookError VD-PUSH-001."""
+    """Open the file of a blob without following links. Its bytes are not compared. Raises RunbookError VD-PUSH-001."""
     try:
         return local_files.open_below(layout, *_names(layout, digest))
     except FileRefusedError as error:
@@ -68,12 +69,12 @@ def opened(layout: Path, digest: str) -> BinaryIO:
 
 
 def blob(layout: Path, descriptor: Descriptor, *, max_bytes: int = MAX_MANIFEST_BYTES) -> bytes:
-    """Return the bytes of a blob, read anew and checked. Raises RunbookError VD-PUSH-001 if they are others."""
+    """Read a blob again and check its bytes. Raises RunbookError VD-PUSH-001 if they do not have its digest."""
     return blob_of(layout, descriptor.digest, max_bytes=max_bytes)
 
 
 def blob_of(layout: Path, digest: str, *, max_bytes: int) -> bytes:
-    """Return the bytes of the blob of this digest, read anew and checked. Raises as `blob` does."""
+    """Read the blob of this digest again and check its bytes. Raises the same as `blob`."""
     try:
         content = local_files.read_below(layout, *_names(layout, digest), max_bytes=max_bytes)
     except FileRefusedError as error:
@@ -84,7 +85,7 @@ def blob_of(layout: Path, digest: str, *, max_bytes: int) -> bytes:
 
 
 class _Layout:
-    """One reading of a layout: it counts what it has read."""
+    """One reading of a layout. It counts the bytes that it has read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -130,7 +131,7 @@ class _Layout:
             repository=repository,
             tag=tag,
             digest=digest,
-            # Without a type of its own an artifact is of its config's type (OCI image specification, manifest.md).
+            # An artifact without a type has its config's type (OCI image specification, manifest.md).
             artifact_type=str(manifest.get("artifactType") or config.media_type),
             manifest=content,
             layers=layers,
@@ -140,7 +141,7 @@ class _Layout:
         )
 
     def _check_file(self, descriptor: Descriptor) -> None:
-        """Compare a file with its descriptor, once however many artifacts have it."""
+        """Compare a file with its descriptor, only once even if several artifacts have it."""
         if descriptor.digest not in self._sizes:
             left = MAX_LAYOUT_BYTES - sum(self._sizes.values())
             with opened(self._folder, descriptor.digest) as file:
@@ -193,7 +194,7 @@ def _descriptor(item: Any) -> Descriptor:
 
 
 def _digest(value: object) -> str:
-    """Digests become file names: nothing but their one form does."""
+    """Return a digest. It becomes a file name, so it must have its only form."""
     if not isinstance(value, str) or not is_digest(value):
         raise ValueError(f"{str(value)[:SHOWN]!r} is no sha256 digest")
     return value

@@ -1,4 +1,4 @@
-"""An OCI image layout on disk, as any OCI tool reads it (OCI image specification 1.1, image-layout.md)."""
+"""Write an OCI image layout on disk, which any OCI tool can read (OCI image specification 1.1, image-layout.md)."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ COPY_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
-    """What points to a blob: media type, digest (sha256:HEX), size in bytes."""
+    """A pointer to a blob: media type, digest (sha256:HEX), size in bytes."""
 
     media_type: str
     digest: str
@@ -40,16 +40,16 @@ class Descriptor:
 
 
 def canonical(value: object) -> bytes:
-    """Return the one JSON form of a value: keys sorted, no white space, UTF-8. The same value gives the same digest.
+    """Return the canonical JSON of a value: keys sorted, no white space, UTF-8. Equal values give equal digests.
 
-    2, 2.0 and 20e-1 are one number and written as 2 (RFC 8785, 3.2.2.3, which writes numbers as ECMAScript does).
+    2, 2.0 and 20e-1 are one number, and it is written as 2 (RFC 8785, 3.2.2.3: numbers as in ECMAScript).
     """
     whole = _with_whole_numbers(value)
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _with_whole_numbers(value: object) -> object:
-    """Return the value with an int for every float that is one; of the others Python, too, has one form each."""
+    """Return the value with an int for every whole float. Python writes each other float in only one form."""
     if isinstance(value, Mapping):
         return {key: _with_whole_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -60,12 +60,12 @@ def _with_whole_numbers(value: object) -> object:
 
 
 def blob_path(layout: Path, digest: str) -> Path:
-    """Return where a layout keeps the blob of this digest."""
+    """Return the path of the blob of this digest in a layout."""
     return layout / "blobs" / "sha256" / hex_of(digest)
 
 
 class LayoutWriter:
-    """Writes one layout into an empty folder. The same calls give the same bytes; their order does not matter."""
+    """Writes one layout into an empty folder. The same calls give the same bytes in any order."""
 
     def __init__(self, *, folder: Path) -> None:
         self._folder = folder
@@ -74,13 +74,13 @@ class LayoutWriter:
         (folder / "blobs" / "sha256").mkdir(parents=True)
 
     def add_bytes(self, content: bytes, *, media_type: str, title: str = "") -> Descriptor:
-        """Add a small blob and return its descriptor; `title` is the file name that tools give it."""
+        """Add a small blob and return its descriptor. Tools use `title` as its file name."""
         digest = digest_of(content)
         blob_path(self._folder, digest).write_bytes(content)
         return _layer(media_type, digest, len(content), title)
 
     def add_file(self, path: Path, *, media_type: str, title: str) -> Descriptor:
-        """Add a file as a blob, copied piece by piece and hashed on the way."""
+        """Add a file as a blob. It is copied and hashed piece by piece."""
         hashed, size = hashlib.sha256(), 0
         partial = self._folder / "blobs" / "partial"
         with path.open("rb") as source, partial.open("wb") as target:
@@ -97,7 +97,7 @@ class LayoutWriter:
     ) -> Descriptor:
         """Add an artifact's manifest, which index.json names `repository:tag`, and return its descriptor.
 
-        The manifest holds nothing but its layers, so that equal content has an equal digest in every release.
+        The manifest holds only its layers, so that equal content has an equal digest in every release.
         """
         config = self.add_bytes(EMPTY, media_type=EMPTY_MEDIA_TYPE)
         manifest = {
@@ -119,9 +119,9 @@ class LayoutWriter:
         return self._manifests[reference]
 
     def add_referrer(self, manifest: bytes, *, artifact_type: str, layers: Mapping[str, bytes]) -> Descriptor:
-        """Add an artifact that says something of another one, its manifest's subject; index.json gives it no name.
+        """Add an artifact that refers to another one, its manifest's subject. index.json gives it no name.
 
-        layers: media type to content, of each layer that the manifest names beside the empty config.
+        `layers` has the content of each layer of the manifest, by media type. The config is the empty one.
         """
         self.add_bytes(EMPTY, media_type=EMPTY_MEDIA_TYPE)
         for media_type, content in layers.items():
@@ -134,7 +134,7 @@ class LayoutWriter:
         return referrer
 
     def finish(self) -> None:
-        """Write oci-layout and index.json, artifacts in order of their names, then those without one."""
+        """Write oci-layout and index.json. Artifacts are in the order of their names, and unnamed ones come last."""
         (self._folder / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
         listed = [known[key].as_json() for known in (self._manifests, self._untagged) for key in sorted(known)]
         index = {"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": listed}

@@ -1,6 +1,6 @@
-"""What a wheel says of itself: its licence, who makes it, what it needs. Read from its METADATA (PEP 566, 639). Pure.
+"""Read a wheel's licence, makers and requirements from its METADATA (PEP 566, 639). Pure.
 
-The same wheels give the same facts, wherever they are read: markers are judged as in the sandbox, never as here.
+The same wheels give the same facts on every machine: markers are evaluated for the sandbox, never for this machine.
 """
 
 import email.utils
@@ -16,11 +16,11 @@ from oci.bundling.sandbox import PYTHON_VERSION
 from oci.packages.wheels import LockedWheel
 from runbook_lib.errors import build
 
-# Some licences stand there with their whole text.
+# Some METADATA hold the whole text of a licence.
 MAX_METADATA_BYTES = 4 * 1024 * 1024
 MAX_LICENCE_CHARACTERS = 64
 _VERSION = ".".join(map(str, PYTHON_VERSION))
-# The sandbox as markers name it (PEP 508); its patch version is not documented.
+# The sandbox in the terms of markers (PEP 508). Its patch version is not documented.
 _SANDBOX = {
     "implementation_name": "cpython",
     "implementation_version": f"{_VERSION}.0",
@@ -34,7 +34,7 @@ _SANDBOX = {
     "python_version": _VERSION,
     "sys_platform": "linux",
 }
-# What trove classifiers say where a package has no licence of its own words: SPDX ids, where the classifier is one.
+# The SPDX ids of trove classifiers, for a package that does not name its licence otherwise.
 _CLASSIFIERS = {
     "MIT License": "MIT",
     "Apache Software License": "Apache-2.0",
@@ -47,10 +47,10 @@ _OSI = "License :: OSI Approved :: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageFacts:
-    """What is known of one package.
+    """The facts about one package.
 
-    licence: an SPDX expression where the package gives one, else its name. supplier: who makes it. authors: name and
-    address of each, "" for what is not said. needs: names of the packages that it needs in the sandbox, sorted.
+    `licence` is an SPDX expression if the package gives one, or else a name. `supplier` is its maker. `authors` have a
+    name and an address each, "" if it is not given. `needs` are the names of the packages that it needs in the sandbox.
     """
 
     licence: str
@@ -60,9 +60,9 @@ class PackageFacts:
 
 
 def facts_of(wheels: Iterable[LockedWheel]) -> dict[str, PackageFacts]:
-    """Return what each wheel says, by its package's name.
+    """Return the facts in each wheel, by its package's name.
 
-    Raises RunbookError VD-BUILD-005 for a wheel without METADATA that can be read.
+    Raises RunbookError VD-BUILD-005 for a wheel without readable METADATA.
     """
     metadata = {wheel.package.name: _metadata(wheel) for wheel in wheels}
     requirements = {name: _requirements(found) for name, found in metadata.items()}
@@ -90,7 +90,7 @@ def _requirements(metadata: Metadata) -> tuple[Requirement, ...]:
 
 
 def _extras(requirements: Mapping[str, tuple[Requirement, ...]]) -> dict[str, frozenset[str]]:
-    """Return the extras of each package that others need, also others that are needed for an extra alone."""
+    """Return the extras of each package that other packages need, also those that only an extra needs."""
     found: dict[str, frozenset[str]] = {name: frozenset() for name in requirements}
     while True:
         before = dict(found)
@@ -134,7 +134,7 @@ def _licence(metadata: Metadata) -> str:
 
 
 def _people(metadata: Metadata) -> list[tuple[str, str]]:
-    """Return authors, else maintainers: a name and an address, as a mail's header has them, belong together."""
+    """Return the authors, or else the maintainers. A name and an address in one mail header belong together."""
     for name, address in ((metadata.author, metadata.author_email), (metadata.maintainer, metadata.maintainer_email)):
         found = [pair for pair in email.utils.getaddresses([address or ""]) if any(pair)]
         if name and len(found) <= 1:

@@ -1,8 +1,8 @@
 """`make lock`: turn packages.in into packages.lock.
 
-uv finds the versions, held to those of requirements-dev.lock so that what was tested is what is shipped; pip picks
-the one wheel of each that fits the sandbox best, and checks it against the hashes that uv found in the index. What is
-written has versions and hashes only: no host, no address.
+uv finds the versions. They must be those of requirements-dev.lock, so that the tested versions are shipped. pip chooses
+the best wheel of each for the sandbox, and checks it against the hashes that uv found in the index. The lock has only
+versions and hashes: no host and no address.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ TESTED_VERSIONS = OCI.parent / "requirements-dev.lock"
 
 
 def main() -> int:
-    """Write the lock and return the exit code; uv and pip say themselves what is wrong."""
+    """Write the lock and return the exit code. uv and pip themselves say what is wrong."""
     with tempfile.TemporaryDirectory() as folder:
         resolved, wheels = Path(folder) / "resolved.txt", Path(folder) / "wheels"
         try:
@@ -51,7 +51,7 @@ def resolve(resolved: Path) -> None:
 
 
 def download(resolved: Path, wheels: Path) -> None:
-    """Download the best fitting wheel of each package to the folder `wheels`."""
+    """Download the best wheel of each package for the sandbox to the folder `wheels`."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", *pip_target()]
     subprocess.run([*pip, f"--requirement={resolved}", f"--dest={wheels}"], check=True)  # noqa: S603
 

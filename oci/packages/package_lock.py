@@ -37,7 +37,7 @@ def parse(text: str) -> tuple[LockedPackage, ...]:
     Raises RunbookError VD-BUILD-006 for a line of another form, a name that is there twice, or no package at all.
     """
     packages: dict[str, LockedPackage] = {}
-    # What else a reader of text may take for an end of line does not end a comment.
+    # Only these line ends count. Python's splitlines has others, and they must not end a comment.
     for number, line in enumerate(re.split("\r?\n", text), 1):
         if not line or line.startswith("#"):
             continue

@@ -1,4 +1,4 @@
-"""Collect the locked wheels: from a local cache by hash, and what it lacks with pip."""
+"""Collect the locked wheels: from a local cache by hash, and missing ones with pip."""
 
 import re
 import shutil
@@ -19,10 +19,10 @@ from oci.packages.package_lock import LockedPackage
 from runbook_lib.errors import build
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
-# A slow link and some 8 MB; pip has its own time limit for each connection.
+# For a slow link and some 8 MB. pip has its own time limit for each connection.
 PIP_SECONDS = 900
-# What pip says of its sources is of no use to the reader of an error and may hold an internal address.
-# From where its scheme begins, and not from each character of it again.
+# An address in pip's output. It does not help the reader of an error, and may be an internal address. The pattern
+# matches only where a scheme begins, so that it does not try each character.
 _ADDRESS = re.compile(r"(?<![a-z0-9+])[a-z][a-z0-9+]*://\S+")
 
 
@@ -35,11 +35,11 @@ class LockedWheel:
 
 
 def collect(packages: Sequence[LockedPackage], *, cache: Path) -> tuple[LockedWheel, ...]:
-    """Return the wheel of each package, in the packages' order; whatever `cache` has needs no network.
+    """Return the wheel of each package, in the packages' order. Wheels in `cache` need no network.
 
-    cache: folder that holds each wheel as <sha256>/<file name>; made if absent. Every file is hashed, cached ones
-    too: a damaged one is thrown away and downloaded anew. Raises RunbookError VD-BUILD-004 (pip could not get them),
-    -005 (not the locked bytes).
+    `cache` is a folder that holds each wheel as <sha256>/<file name>. It is made if it is absent. Every file is hashed,
+    also a cached one: a damaged one is deleted and downloaded again. Raises RunbookError VD-BUILD-004 (pip could not
+    get them), -005 (not the locked bytes).
     """
     found = {package: _cached(package, cache) for package in packages}
     missing = [package for package, path in found.items() if path is None]
@@ -50,7 +50,7 @@ def collect(packages: Sequence[LockedPackage], *, cache: Path) -> tuple[LockedWh
 
 
 def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256 in hex. Raises FileRefusedError: it is no plain file, or is larger than any wheel."""
+    """Return a file's SHA-256 in hex. Raises FileRefusedError if it is not a plain file or is larger than any wheel."""
     with local_files.open_below(path.parent, path.name) as file:
         return local_files.sha256_of(file, max_bytes=MAX_WHEEL_BYTES)
 
@@ -105,7 +105,7 @@ def _is_of(package: LockedPackage, path: Path) -> bool:
 
 
 def _download(packages: Sequence[LockedPackage], cache: Path) -> None:
-    """Let pip download these wheels into the cache; it refuses what has another hash."""
+    """Let pip download these wheels into the cache. pip refuses a file with another hash."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
         requirements, wheels = Path(folder) / "requirements.txt", Path(folder) / "wheels"

@@ -1,1 +1,1 @@
-"""What a release is made of: definition, documents, SBOM, provenance."""
+"""The parts of a release: definition, documents, SBOM, provenance."""

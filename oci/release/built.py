@@ -1,4 +1,4 @@
-"""What a build's folder holds of a release, checked against the digests that the release manifest pins."""
+"""Read the release in a build's folder, and check it against the digests that the release manifest pins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SHOWN = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltRelease:
-    """What a build's folder holds of a release.
+    """A release in a build's folder.
 
     place: where the release manifest's artifact lies in it. artifacts: the release manifest's, and those that it pins;
     signatures: of the release manifest's artifact. others: names, or digests, of what else stands in the folder's
@@ -36,16 +36,16 @@ class BuiltRelease:
 
     @property
     def signed(self) -> Artifact:
-        """The release manifest's artifact, which is what is signed."""
+        """The release manifest's artifact. The signature is over this one."""
         return self.artifacts[0]
 
 
 def read_built_release(folder: Path) -> BuiltRelease:
-    """Return the release in a build's folder, everything checked against its digest.
+    """Return the release in a build's folder. Everything is compared with its digest.
 
-    The folder's index is signed by nobody: what the release manifest does not pin is no part of the release, whatever
-    its name is. Raises RunbookError VD-PUSH-001: no complete release; VD-MANIFEST-*: a release that customers would
-    refuse.
+    Nobody signs the folder's index. So an artifact that the release manifest does not pin is not part of the release,
+    whatever its name is. Raises RunbookError VD-PUSH-001 (no complete release), VD-MANIFEST-* (customers would refuse
+    it).
     """
     found = layout_reader.read(folder)
     named = [artifact for artifact in found if artifact.tag and artifact.repository == MANIFEST_REPOSITORY]
@@ -75,7 +75,7 @@ def read_built_release(folder: Path) -> BuiltRelease:
 
 
 def _pinned(folder: Path, found: Sequence[Artifact], manifest: ReleaseManifest) -> list[Artifact]:
-    """Return the artifacts that the release manifest pins, without the images, which no build holds."""
+    """Return the artifacts that the release manifest pins, without images: a build never holds images."""
     there = {(artifact.repository, artifact.tag, artifact.digest): artifact for artifact in found}
     pinned = []
     for pin in (*manifest.runbooks, manifest.python_packages, *manifest.documents):

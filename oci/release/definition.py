@@ -1,4 +1,4 @@
-"""The release definition (release.json), which a release pipeline writes, and the release manifest made of it. Pure."""
+"""Read the release definition (release.json) of a release pipeline, and make the release manifest from it. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ PROVENANCE_REPOSITORY = "vibedata/provenance"
 RUNBOOK_MEDIA_TYPE = "application/vnd.vibedata.runbook.v1+python"
 MANIFEST_MEDIA_TYPE = MEDIA_TYPE
 
-# What is made of it is a release manifest of at most 1 MiB; it may be written with more white space.
+# The release manifest has at most 1 MiB, and the definition may have more white space.
 MAX_DEFINITION_BYTES = 4 * 1024 * 1024
-# A release that never expires could be replayed for ever; a longer life than this is a slip of the pen.
+# Somebody could replay a release for ever if it never expired. A longer life than this is a mistake.
 MAX_VALID_DAYS = 3660
 # How many unknown fields an error names, and how much of each.
 SHOWN = 40
@@ -37,7 +37,7 @@ _KINDS = {str: "a text", int: "a whole number", list: "a list", dict: "an object
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseDefinition:
-    """What a release consists of beside its runbooks and packages; images, components, policies as in the manifest."""
+    """The parts of a release besides runbooks and packages. Images, components and policies are as in the manifest."""
 
     version: str
     channel: str
@@ -49,7 +49,7 @@ class ReleaseDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltRunbook:
-    """A runbook's artifact. digest: of its manifest; script_sha256: hex, of the one file in it."""
+    """A runbook's artifact. `digest` is that of its manifest. `script_sha256` is that of its only file, hex."""
 
     name: str
     digest: str
@@ -58,7 +58,7 @@ class BuiltRunbook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltDocument:
-    """A document about the release. name and media_type: as in the manifest; digest: of its artifact's manifest."""
+    """A document about the release, with the manifest's name and media type. `digest` is its artifact manifest's."""
 
     name: str
     media_type: str
@@ -69,8 +69,8 @@ class BuiltDocument:
 def parse_definition(content: bytes) -> ReleaseDefinition:
     """Return the release definition in a file's bytes.
 
-    Its fields' own content is checked with the manifest that is made of it. Raises RunbookError VD-BUILD-001: not
-    JSON, a field is missing, unknown or of another kind.
+    The content of its fields is checked later, with the manifest. Raises RunbookError VD-BUILD-001: it is not JSON, or
+    a field is missing, unknown or of another kind.
     """
     try:
         value = strict_json.loads(content)
@@ -78,7 +78,7 @@ def parse_definition(content: bytes) -> ReleaseDefinition:
         raise _invalid(str(error)) from error
     if not isinstance(value, dict):
         raise _invalid("it takes a JSON object")
-    # The one form of every number in it, as it will be written.
+    # Numbers in canonical form, as they will be written.
     try:
         value = strict_json.loads(canonical(value))
     except RecursionError as error:
@@ -103,10 +103,10 @@ def manifest_of(
     packages_digest: str,
     documents: Sequence[BuiltDocument],
 ) -> bytes:
-    """Return the release manifest: canonical JSON (docs/design.md#the-release-manifest), as signed, sent and stored.
+    """Return the release manifest as canonical JSON (docs/design.md#the-release-manifest). These bytes are signed.
 
-    created_at: aware, UTC, whole seconds. Raises RunbookError VD-BUILD-001 for a manifest that every customer would
-    refuse, with the reason.
+    `created_at` is aware, in UTC, in whole seconds. Raises RunbookError VD-BUILD-001 with the reason if every customer
+    would refuse the manifest.
     """
     manifest = canonical(
         {
@@ -161,7 +161,7 @@ def _document_entry(document: BuiltDocument, version: str) -> dict[str, Any]:
 
 
 def _shown(name: str) -> str:
-    """Return an unknown name as an error shows it: as it is, or with escapes where it would not show."""
+    """Return an unknown name for an error, with escapes for invisible characters."""
     quoted = ascii(name[:SHOWN])
     return name if quoted == f"'{name}'" else quoted
 

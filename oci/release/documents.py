@@ -23,7 +23,7 @@ def add_documents(
     runbooks: Sequence[BuiltRunbook],
     packages_digest: str,
 ) -> list[BuiltDocument]:
-    """Add the SBOM and the provenance of what was built, and return them.
+    """Add the SBOM and the provenance of the build, and return them.
 
     created_at: the release's; facts: what is known of each package, by its name; packages_digest: of the package set's
     artifact.

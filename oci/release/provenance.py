@@ -1,4 +1,4 @@
-"""How a release was built, as an in-toto statement with SLSA provenance (slsa.dev/spec/v1.0/provenance). Pure.
+"""Make an in-toto statement with SLSA provenance (slsa.dev/spec/v1.0/provenance): how a release was built. Pure.
 
 The same sources and definition give the same bytes: it names no machine, no time, and no run.
 """
@@ -18,14 +18,14 @@ from runbook_lib.basics.digest import hex_of
 
 MEDIA_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
-# Names, not addresses: what they mean is in docs/publishing.md.
+# These are names, not addresses. docs/publishing.md says what they mean.
 BUILD_TYPE = "https://vibedata.ai/build/release/v1"
 BUILDER = "https://vibedata.ai/build/vibedata-build/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What a release was built from. definition: its canonical JSON; lock: the bytes of packages.lock."""
+    """The sources of a release. `definition` is its canonical JSON, and `lock` are the bytes of packages.lock."""
 
     commit: Commit
     definition: bytes
@@ -33,7 +33,7 @@ class Source:
 
 
 def provenance(*, version: str, channel: str, source: Source, artifacts: Sequence[tuple[str, str]]) -> bytes:
-    """Return the statement, as canonical JSON. artifacts: name and digest (sha256:HEX) of each that was built."""
+    """Return the statement as canonical JSON. `artifacts` are the name and digest (sha256:HEX) of each built one."""
     predicate = Provenance()
     definition = predicate.build_definition
     definition.build_type = BUILD_TYPE
@@ -50,7 +50,7 @@ def provenance(*, version: str, channel: str, source: Source, artifacts: Sequenc
 
 
 def _dependencies(source: Source) -> list[ResourceDescriptor]:
-    """Sources outside a clone have no commit, and what nobody can look up is not named."""
+    """Return the dependencies. Without a commit nobody could look up the sources, so they are left out then."""
     commit = []
     if source.commit.commit:
         changed = {"uncommitted_changes": True} if source.commit.changed else {}

@@ -1,10 +1,9 @@
-"""What a release's runbooks consist of, as a CycloneDX document: the locked packages and the runbooks. Pure.
+"""Make a CycloneDX document of a release's runbooks and locked packages. Pure.
 
-It has NTIA's minimum elements ("The Minimum Elements For a Software Bill of Materials", 2021): of every component its
-supplier, name, version, identifiers and what it depends on; of the document its author and time; licences and tools.
-
-The same release gives the same bytes: its time is the release's, its serial number is derived from its content, and
-nothing of the machine is in it.
+It has NTIA's minimum elements ("The Minimum Elements For a Software Bill of Materials", 2021): every component's
+supplier, name, version, identifiers and dependencies, the document's author and time, and licences and tools. The same
+release gives the same bytes: the time is the release's, the serial number comes from the content, and nothing comes
+from the machine.
 """
 
 import json
@@ -36,9 +35,9 @@ SUPPLIER = "Vibedata"
 PRODUCT = "vibedata-runbooks"
 # A name, not an SPDX id: the runbooks are part of a commercial product.
 OWN_LICENCE = "Vibedata commercial terms"
-# What makes the document; the number goes up when the same release would give another one.
+# The tool that makes the document. Its version goes up when the same release would give another document.
 TOOL, TOOL_VERSION = "vibedata-build", "2"
-# For serial numbers, which are names of contents (RFC 9562, version 5).
+# For serial numbers, which come from the content (RFC 9562, version 5).
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:vibedata:sbom")
 
 
@@ -50,9 +49,9 @@ def sbom(
     runbooks: Sequence[BuiltRunbook],
     facts: Mapping[str, PackageFacts] = types.MappingProxyType({}),
 ) -> bytes:
-    """Return the document, as canonical JSON.
+    """Return the document as canonical JSON.
 
-    created_at: the release's, aware; facts: what is known of each package, by its name.
+    `created_at` is the release's time, aware. `facts` are those of each package, by its name.
     """
     vendor = OrganizationalEntity(name=SUPPLIER)
     release = Component(
@@ -81,7 +80,7 @@ def sbom(
     for name, library in libraries.items():
         needs = facts[name].needs if name in facts else ()
         bom.register_dependency(library, [libraries[need] for need in needs if need in libraries])
-    # The library gives each document a random number; ours is the same for the same content.
+    # The library gives each document a random number. Replace it by one that comes from the content.
     document = json.loads(JsonV1Dot6(bom).output_as_string())
     del document["serialNumber"]
     return canonical(document | {"serialNumber": uuid.uuid5(NAMESPACE, digest_of(canonical(document))).urn})
@@ -128,5 +127,5 @@ def _tool() -> Component:
 
 
 def _licence(text: str) -> License:
-    """As its maker declares it: an SPDX id or expression where it is one, else a name."""
+    """Return a licence as its maker declares it: an SPDX id or expression, or else a name."""
     return LicenseFactory().make_from_string(text, license_acknowledgement=LicenseAcknowledgement.DECLARED)

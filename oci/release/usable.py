@@ -1,7 +1,7 @@
-"""What a release must meet so that the runbooks can use it, beyond what makes them refuse it at once. Pure.
+"""Check that the runbooks can use a release, beyond the checks of the manifest's parser. Pure.
 
-Asked are the runbooks' own functions, so that there is one set of rules: what cannot be probed, or not be recorded,
-would otherwise be found out at every customer, after the release was signed.
+This uses the runbooks' own functions, so that there is only one set of rules. Otherwise every customer would find out
+after the signature that something cannot be probed or recorded.
 """
 
 from runbook_lib.basics.digest import digest_from_hex
@@ -18,10 +18,10 @@ _WITH_ADDRESS = (CONTAINER_APPS, SITES)
 
 
 def check_usable(manifest: ReleaseManifest) -> None:
-    """Check what the parser of release manifests cannot.
+    """Do the checks that the parser of release manifests cannot do.
 
-    Raises RunbookError VD-MANIFEST-005 (a probe that can never succeed, a name that is no resource's of its type),
-    VD-COMPONENT-002 (a resource is named twice), -004 (what the component registry's tables cannot hold).
+    Raises RunbookError VD-MANIFEST-005 (a probe that can never succeed, a name that no resource of its type can have),
+    VD-COMPONENT-002 (a resource is named twice), -004 (the component registry's tables cannot hold a component).
     """
     for component in manifest.components:
         _check_resource(component)
@@ -51,7 +51,7 @@ def _check_health(component: Component) -> None:
 
 
 def _check_rows(manifest: ReleaseManifest) -> None:
-    """Check that what is recorded of the release fits the tables, whatever the customer's own names are."""
+    """Check that the release's rows fit the tables, for any names of the customer."""
     nothing = Found(endpoint="", version="", drift="")
     claims = [Claim(component=component, pin=None, resource=None) for component in manifest.components]
     rows = [component_row(claim, nothing) for claim in claims]

@@ -1,1 +1,1 @@
-"""Signing a release manifest: the signers, the chain, the envelope. Verifying lives in runbook_lib/trust."""
+"""Sign a release manifest: the signers, the chain, the envelope. The verifier lives in runbook_lib/trust."""

@@ -1,6 +1,6 @@
-"""The certificates of a signing key, leaf to root, held to the verifier's own rules before anything is signed.
+"""Read the certificates of a signing key, from leaf to root, and check them by the verifier's own rules.
 
-Nobody signs what every customer would refuse: the checks are those of runbook_lib's verifier, in its words.
+So nobody signs a release that every customer would refuse. The checks and messages are those of runbook_lib's verifier.
 """
 
 from dataclasses import dataclass
@@ -20,31 +20,32 @@ _HASHES: dict[int, hashes.HashAlgorithm] = {256: hashes.SHA256(), 384: hashes.SH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningChain:
-    """A leaf, the certificates between, and the self-signed root. algorithm: the one that the leaf's key has."""
+    """A leaf, the certificates between, and the self-signed root. `algorithm` is that of the leaf's key."""
 
     certificates: tuple[Certificate, ...]
     algorithm: Algorithm
 
     @property
     def leaf(self) -> Certificate:
-        """The certificate of the key that signs."""
+        """The certificate of the signing key."""
         return self.certificates[0]
 
     @property
     def hash(self) -> hashes.HashAlgorithm:
-        """The hash that the algorithm signs."""
+        """The hash of the algorithm."""
         return _HASHES[self.algorithm.hash_bits]
 
     @property
     def valid_until(self) -> datetime:
-        """When the first of the certificates ends, and with it what they signed."""
+        """The time when the first certificate ends. The signature is good until then."""
         return min(certificate.end for certificate in self.certificates)
 
 
 def read_chain(pem: bytes, *, now: datetime) -> SigningChain:
     """Return the chain in a PEM file's bytes: leaf first, root last.
 
-    now: aware; every certificate must be valid then. Raises RunbookError VD-TRUST-051, naming the certificate and rule.
+    Every certificate must be valid at `now` (aware). Raises RunbookError VD-TRUST-051, which names certificate and
+    rule.
     """
     try:
         found = [certificate.public_bytes(Encoding.DER) for certificate in x509.load_pem_x509_certificates(pem)]

@@ -1,4 +1,4 @@
-"""Signs with a key that never leaves its Key Vault."""
+"""Sign with a key that never leaves its Key Vault."""
 
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ MAX_WORDS = 300
 
 
 class KeyVaultSigner:
-    """Lets a Key Vault sign; needs the right to sign with the key, and no other.
+    """Lets a Key Vault sign. It needs only the right to sign with the key.
 
-    Parameters: client, of the key; algorithm, as JWS and Key Vault name it alike.
+    `client` is the key's. JWS and Key Vault have the same name for `algorithm`.
     """
 
     def __init__(self, *, client: "CryptographyClient", algorithm: str) -> None:
@@ -29,7 +29,7 @@ class KeyVaultSigner:
         from azure.keyvault.keys.crypto import SignatureAlgorithm
 
         try:
-            # To sign again does no harm: an answer that was lost is asked for anew.
+            # A second signature does no harm, so a request whose answer was lost is repeated.
             return self._client.sign(SignatureAlgorithm(self._algorithm), digest, repeatable=True).signature
         except HttpResponseError as error:
             named = as_runbook_error(error)

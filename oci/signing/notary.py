@@ -1,8 +1,8 @@
-"""A Notary Project signature, as the notation command makes it: the JWS envelope and the manifest that carries it.
+"""Make a Notary Project signature, as the notation command does: the JWS envelope and the manifest that carries it.
 
 Source: notaryproject/specifications, signature-specification.md and signature-envelope-jws.md; RFC 7515, 7.2.2 (the
-flattened JSON serialisation). No expiry is signed: the release manifest has one of its own, which says until when it
-may be installed, and an installed release must be readable longer.
+flattened JSON serialisation). The signature has no expiry: the release manifest itself says until when it may be
+installed, and an installed release must be readable longer.
 """
 
 import json
@@ -32,13 +32,13 @@ SIGNING_TIME = "io.cncf.notary.signingTime"
 SIGNING_AGENT = "io.cncf.notary.signingAgent"
 THUMBPRINTS = "io.cncf.notary.x509chain.thumbprint#S256"
 CREATED = "org.opencontainers.image.created"
-# For whoever wonders where a signature came from; nothing reads it.
+# It tells people where a signature comes from. No program reads it.
 AGENT = "vibedata-build/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signing:
-    """What signs: the certificates, the key that belongs to the first of them, and the clock of the signing time."""
+    """The certificates, the key of the first one, and the clock for the signing time."""
 
     chain: SigningChain
     signer: Signer = field(repr=False)
@@ -47,7 +47,7 @@ class Signing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """A signature: its envelope, and the OCI manifest whose one layer the envelope is and whose subject is signed."""
+    """A signature: its envelope, and the OCI manifest whose only layer is the envelope and whose subject is signed."""
 
     envelope: bytes
     manifest: bytes
@@ -56,8 +56,8 @@ class Signature:
 def sign(subject: Descriptor, signing: Signing) -> Signature:
     """Sign an artifact by its manifest's descriptor.
 
-    Raises RunbookError VD-TRUST-052 (the key is not the leaf's: found out by its signature, since a vault need not show
-    the key), and what the signer raises.
+    Raises RunbookError VD-TRUST-052 (the key is not the leaf's), and the signer's errors. The signature shows whose key
+    it is, because a vault need not show the key.
     """
     # Whole seconds: "the optional fractional second SHOULD NOT be used".
     moment = signing.clock.now().astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -93,14 +93,14 @@ def _envelope(payload: bytes, protected: bytes, signing: Signing) -> bytes:
         raise build.SIGNING_KEY_OF_OTHER_CERTIFICATE.error(target=chain.leaf.subject)
     certificates = [b64encode(each.parsed.public_bytes(Encoding.DER)).decode() for each in chain.certificates]
     fields |= {"header": {"x5c": certificates, SIGNING_AGENT: AGENT}, "signature": base64url.encode(signature)}
-    # In the order in which notation writes them.
+    # In notation's order.
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def _manifest(subject: Descriptor, envelope: bytes, chain: SigningChain, moment: str) -> bytes:
-    """The specification's version 1.1, "Storage": config.mediaType MUST be the type; its drafts have artifactType.
+    """Return the manifest. Specification 1.1, "Storage": config.mediaType MUST be the type. Drafts have artifactType.
 
-    Released clients find no other in a layout's folder; registries list the one as they list the other.
+    Released clients find only this form in a layout's folder. Container registries list both forms.
     """
     config = Descriptor(media_type=ARTIFACT_TYPE, digest=digest_of(EMPTY), size=len(EMPTY))
     layer = Descriptor(media_type=ENVELOPE_MEDIA_TYPE, digest=digest_of(envelope), size=len(envelope))

@@ -1,6 +1,6 @@
-"""What signs: takes a digest and gives the signature in JWS form (RFC 7518, 3.4 and 3.5).
+"""Signers turn a digest into a signature in the form of JWS (RFC 7518, 3.4 and 3.5).
 
-That is r and s of fixed length for ECDSA, and RSASSA-PSS as it is.
+For ECDSA this is r and s of fixed length, and for RSASSA-PSS the plain signature.
 """
 
 from typing import Protocol
@@ -15,21 +15,21 @@ from runbook_lib.errors import build
 
 
 class Signer(Protocol):
-    """Signs with one key, by its one algorithm."""
+    """Signs with one key and its only algorithm."""
 
     def sign(self, digest: bytes) -> bytes:
-        """Return the signature over what has this digest."""
+        """Return the signature over the content that has this digest."""
 
 
 class PemSigner:
-    """Signs with the private key of a PEM file, which must be the chain's leaf's."""
+    """Signs with the private key of a PEM file. It must be the key of the chain's leaf."""
 
     def __init__(self, *, pem: bytes, chain: SigningChain) -> None:
         """Read the key. Raises RunbookError VD-TRUST-051 (no such key), -052 (another certificate's)."""
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            # What the parser says may quote what it read.
+            # The parser's message may quote the key.
             raise build.SIGNING_CHAIN_UNFIT.error("the key file holds no private key without a password") from None
         if key.public_key() != chain.leaf.key:
             raise build.SIGNING_KEY_OF_OTHER_CERTIFICATE.error(target=chain.leaf.subject)

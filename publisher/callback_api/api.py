@@ -1,10 +1,10 @@
-"""The callback API itself: what it does with a report whose signature the gate has verified. A plain WSGI application.
+"""The callback API: a WSGI application that keeps reports whose signature the gate has verified.
 
 POST /v1/instances/{instance id}/ping | health | deployment
     Idempotency-Key: the report's id, a UUID
-    200 {"accepted": true, "key_id": "hmac-..."}    kept, now or before
-    400, 404, 405, 415, 422                         never will be; `error` says what is wrong with the request
-    503                                             not now
+    200 {"accepted": true, "key_id": "hmac-..."}    the report is kept, or was kept before
+    400, 404, 405, 415, 422                         the report is refused; `error` says what is wrong with it
+    503                                             try again later
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _NotAcceptedError(Exception):
-    """A request holds no report that could be kept; `answer` says why."""
+    """A request holds no report that can be kept. `answer` says why."""
 
     def __init__(self, status: int, error: str, *headers: tuple[str, str]) -> None:
         super().__init__(error)
@@ -31,10 +31,10 @@ class _NotAcceptedError(Exception):
 
 
 class CallbackApi:
-    """The application; for use by many threads. To be wrapped in publisher.callback_api.wsgi_asgi.WsgiCallbackAuth.
+    """The application. Many threads may use it. publisher.callback_api.wsgi_asgi.WsgiCallbackAuth must wrap it.
 
-    Parameters: reports, where they are kept; base_path, the path of the API's address, without a slash at its end; log,
-    takes an event for each request.
+    `reports` keeps the reports. `base_path` is the path of the API's address, without a slash at its end. `log` gets an
+    event for each request.
     """
 
     def __init__(self, *, reports: InstanceReports, base_path: str, log: Log) -> None:

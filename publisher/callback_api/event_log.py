@@ -1,4 +1,4 @@
-"""What the service says of itself: a JSON object a line on stdout, whoever says it."""
+"""The service's own log: one JSON object a line on stdout, also for the logs of libraries."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from runbook_lib.basics.clock import Clock, rfc3339
 
 
 class EventLog:
-    """Events as JSON lines on stdout, each whole however many threads write."""
+    """Events as JSON lines on stdout. Each line is whole, even if many threads write."""
 
     def __init__(self, clock: Clock) -> None:
         """Take each event's time from `clock`."""
@@ -26,7 +26,7 @@ class EventLog:
 
 
 class LoggedEvents(logging.Handler):
-    """What libraries log, as events: the server that has more requests than threads says so in plain text."""
+    """Libraries' logs as events. For example, the server warns in plain text if it has more requests than threads."""
 
     def __init__(self, log: EventLog) -> None:
         """Write each record to `log`."""
@@ -34,7 +34,7 @@ class LoggedEvents(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record as an event `logged`, with the traceback that it may have."""
+        """Write a record as an event `logged`, with its traceback if it has one."""
         event = {"event": "logged", "level": record.levelname, "by": record.name, "message": record.getMessage()}
         if record.exc_info:
             event["traceback"] = logging.Formatter().formatException(record.exc_info)

@@ -1,8 +1,8 @@
-"""What stands before an application that instances call: whoever has not signed a request does not get past it.
+"""The gate before an application that instances call. Only signed requests pass it.
 
-A request is answered alike whatever is wrong with its signature; why it is refused goes to the publisher's own log.
-An outage of the publisher's own is 503, with the time after which to try again: neither a refusal nor a pass.
-publisher/callback_api/wsgi_asgi.py fits it to WSGI and ASGI.
+The answer is the same for every bad signature, and the reason goes to the publisher's own log. During an outage of the
+publisher the gate neither refuses nor accepts: it answers 503 with the time after which to try again.
+publisher/callback_api/wsgi_asgi.py adapts it to WSGI and ASGI.
 """
 
 import json
@@ -27,11 +27,11 @@ from runbook_lib.request_signing.verifier import (
 
 MAX_BODY_BYTES = MAX_PAYLOAD_BYTES
 RETRY_AFTER_SECONDS = 5
-# The fields that count; whatever else a request carries is not looked at.
+# The fields that count. All other fields of a request are ignored.
 FIELDS = ("content-type", "content-digest", "signature-input", "signature")
 _SIGNATURE_FIELDS = frozenset({"signature-input", "signature"})
 
-# Takes one event: names and values that the publisher may keep.
+# It gets one event: names and values that the publisher may keep.
 Log: TypeAlias = Callable[[Mapping[str, object]], None]
 
 
@@ -50,7 +50,7 @@ class Answer:
 
     @property
     def all_headers(self) -> list[tuple[str, str]]:
-        """What every answer has, and what is this one's own. `Date` is the server's to add."""
+        """The headers of every answer, and this one's own. The server adds `Date`."""
         return [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(self.body))),
@@ -59,7 +59,7 @@ class Answer:
         ]
 
 
-# RFC 9110, 11.6.1 wants a challenge; there is no registered one for HTTP message signatures.
+# RFC 9110, 11.6.1 demands a challenge. None is registered for HTTP message signatures.
 REFUSED = Answer(401, {"accepted": False, "error": "unauthorized"}, (("WWW-Authenticate", f'Signature realm="{TAG}"'),))
 TOO_LARGE = Answer(413, {"accepted": False, "error": "too large"}, (("Connection", "close"),))
 LENGTH_REQUIRED = Answer(411, {"accepted": False, "error": "length required"}, (("Connection", "close"),))
@@ -67,10 +67,10 @@ UNAVAILABLE = Answer(503, {"accepted": False, "error": "unavailable"}, (("Retry-
 
 
 class CallbackGate:
-    """Verifies each request, and answers what is not to pass; for use by many threads.
+    """Verifies each request, and answers a request that does not pass. Many threads may use it.
 
-    Parameters: address, under which instances know the application, as https://host[:port][/path]; keys; nonces; log,
-    takes an event for each request that does not pass; clock.
+    `address` is the application's address for instances, https://host[:port][/path]. `log` gets an event for each
+    request that does not pass.
     """
 
     def __init__(self, *, address: str, keys: KeySource, nonces: NonceStore, log: Log, clock: Clock) -> None:
@@ -87,8 +87,8 @@ class CallbackGate:
     ) -> Verified | Answer:
         """Return who signed a request, or the answer to it.
 
-        Parameters: as they came, nothing decoded: host, the field Host; query, with its question mark if it has any;
-        fields, those of FIELDS.
+        All parameters are as they came and not decoded. `host` is the field Host. `query` has its question mark, if
+        there is a query. `fields` are those of FIELDS.
         """
         try:
             fields = list(fields)
@@ -121,7 +121,7 @@ class CallbackGate:
 
 
 def _check_there(fields: list[tuple[str, str]]) -> None:
-    """Refuse what costs nothing to refuse, before anything is parsed. Raises SignatureRefusedError."""
+    """Refuse a request that lacks a field, before anything is parsed. Raises SignatureRefusedError."""
     if any(len(value) > MAX_FIELD_CHARACTERS for _, value in fields):
         raise SignatureRefusedError("malformed")
     if not {name.lower() for name, _ in fields} >= _SIGNATURE_FIELDS:

@@ -1,7 +1,7 @@
-"""Which key may sign a request to the callback API: its state from the table at each request, its bytes from the vault.
+"""Find the key that may sign a request to the callback API. Its state is in a table, and its bytes are in the vault.
 
-States are read each time, so that a key that is retired or revoked is refused at once, by every process. A key's bytes
-never change: they are kept in memory for a while.
+The state is read at each request, so every process refuses a retired or revoked key at once. A key's bytes never
+change: they are kept in memory for a while.
 """
 
 import re
@@ -15,19 +15,19 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.forms import INSTANCE_ID
 from runbook_lib.request_signing.verifier import SignatureRefusedError, UnavailableError
 
-# How long a key's bytes are used, in seconds, and how many keys' are kept at most: some for each instance.
+# How long a key's bytes are used, in seconds, and of how many keys they are kept. An instance has several keys.
 KEPT_SECONDS = 300.0
 KEPT_KEYS = 4096
 
-# Below the path of the API's address. No letter of it is ever encoded, so that a path has one spelling.
+# Below the path of the API's address. No letter of it is ever encoded, so each path has only one spelling.
 PATH = re.compile(rf"/v1/instances/({INSTANCE_ID[0]})/([a-z]{{1,16}})")
 
 
 class CallbackKeys:
-    """Keys of instances, as runbook_lib.request_signing.verifier.KeySource; for use by many threads.
+    """Keys of instances, as a runbook_lib.request_signing.verifier.KeySource. Many threads may use it.
 
-    Parameters: keys, their states; custody, their bytes; base_path, the path of the API's address, without a slash at
-    its end; clock.
+    `keys` has their states, and `custody` their bytes. `base_path` is the path of the API's address, without a slash at
+    its end.
     """
 
     def __init__(self, *, keys: HmacKeys, custody: KeyCustody, base_path: str, clock: Clock) -> None:
@@ -36,14 +36,14 @@ class CallbackKeys:
         self._base_path = base_path
         self._clock = clock
         self._lock = Lock()
-        # By instance and key id: the bytes, and until when they are kept. The oldest first.
+        # By instance and key id: the bytes, and when they are dropped. The oldest first.
         self._kept: OrderedDict[tuple[str, str], tuple[bytes, float]] = OrderedDict()
 
     def find(self, *, path: str, key_id: str) -> bytes | None:
-        """Return the key if it is the path's instance's and accepted now.
+        """Return the key if it belongs to the path's instance and is accepted now.
 
-        Raises SignatureRefusedError where the path has not the form of PATH, and UnavailableError: a key that is
-        accepted and cannot be read is an outage, as the vault's reads may lag behind its writes.
+        Raises SignatureRefusedError if the path does not have the form of PATH. Raises UnavailableError if an accepted
+        key cannot be read: the vault may show a write late.
         """
         found = PATH.fullmatch(path.removeprefix(self._base_path)) if path.startswith(self._base_path) else None
         if found is None:
@@ -63,7 +63,7 @@ class CallbackKeys:
         return key
 
     def _remembered(self, instance_id: str, key_id: str) -> bytes | None:
-        """Return a key that was read lately; what was read earlier, whosever it is, is dropped first."""
+        """Return a key that was read recently. First drop the bytes of all keys that were read earlier."""
         now = self._clock.monotonic()
         with self._lock:
             while self._kept and next(iter(self._kept.values()))[1] <= now:

@@ -1,8 +1,8 @@
-"""Nonces that have been used, in table CallbackNonces of the publisher's storage: for all processes, over restarts.
+"""Used nonces, in table CallbackNonces of the publisher's storage. All processes share it, and it survives restarts.
 
-Partition: the key's id; row: the nonce. A row is inserted and never replaced, so that of any number that try at once
-one succeeds, whichever process they are in. Rows that have had their time are deleted by whoever spends a nonce a
-while later: some at a time, going on where the process left off.
+Partition: the key's id; row: the nonce. A row is inserted and never replaced. So if several requests or processes
+insert it at once, one succeeds. Later requests delete rows that are no longer needed, some at a time, and each process
+goes on where it ended.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,22 +19,22 @@ from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
 
 TABLE = "CallbackNonces"
-# Rows are looked for that have had their time after so many seconds, or so many nonces spent, whichever comes first;
-# at most twice as many are deleted then, so that this keeps up with any number of requests.
+# After so many seconds, or so many used nonces, old rows are deleted: at most twice as many rows as nonces. So the
+# deletion keeps up with any number of requests.
 SWEEP_SECONDS = 60.0
 SWEEP_NONCES = 500
 SWEEP_ROWS = 2 * SWEEP_NONCES
-# A request's answer waits meanwhile: after so many seconds no further transaction is begun. Later sweeps catch up with
-# a slow table.
+# A request waits for the sweep. So after this time no further transaction begins. Later sweeps catch up with a slow
+# table.
 SWEEP_BUDGET_SECONDS = 1.0
 # The most that a transaction holds (docs/azure-facts.md#table-storage).
 BATCH_ROWS = 100
 
 
 class CallbackNonces:
-    """The table, as runbook_lib.request_signing.verifier.NonceStore; for use by many threads.
+    """The table, as a runbook_lib.request_signing.verifier.NonceStore. Many threads may use it.
 
-    Parameters: tables; new_claim, a text that was never returned before; clock.
+    `new_claim` returns a new unique text at each call.
     """
 
     def __init__(self, tables: TableServiceClient, *, new_claim: Callable[[], str], clock: Clock) -> None:
@@ -49,9 +49,9 @@ class CallbackNonces:
         self._page: Any = None
 
     def spend(self, *, key_id: str, nonce: str, until: float) -> bool:
-        """Tell whether this is the nonce's first use with this key, and remember it until then; UnavailableError.
+        """Return whether this is the nonce's first use with this key, and remember it. Raises UnavailableError.
 
-        The claim tells our own row from another's, where an answer was lost and the insertion was tried again.
+        If an answer was lost and the insertion is tried again, the claim shows whether the row is our own.
         """
         claim = self._new_claim()
         columns = {"claim": claim, "until": rfc3339(datetime.fromtimestamp(until, tz=timezone.utc))}
@@ -66,7 +66,7 @@ class CallbackNonces:
         try:
             return bool(self._table.get_entity(key_id, nonce).get("claim") == claim)
         except ResourceNotFoundError:
-            return False  # it was there when we inserted ours
+            return False  # another request had inserted it
 
     def _due(self) -> bool:
         with self._lock:
@@ -77,9 +77,9 @@ class CallbackNonces:
             return due
 
     def _sweep(self) -> None:
-        """Delete some rows that have had their time.
+        """Delete some rows that are no longer needed.
 
-        What fails, or takes too long, is left to the next sweep: no request depends on it.
+        If that fails or takes too long, the next sweep does it: no request depends on it.
         """
         if not self._sweeping.acquire(blocking=False):
             return
@@ -95,7 +95,7 @@ class CallbackNonces:
             for batch in _batches(rows):
                 self._table.submit_transaction([("delete", dict(row)) for row in batch], repeatable=True)
                 if self._clock.monotonic() > until:
-                    return  # the next sweep takes up the same page, which has lost these
+                    return  # the next sweep reads the same page, which no longer has these rows
             self._page = pages.continuation_token
         except (AzureError, RunbookError):
             self._page = None
@@ -104,7 +104,7 @@ class CallbackNonces:
 
 
 def _batches(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """Yield rows as transactions take them: so many, of one partition."""
+    """Yield rows in groups for transactions: at most BATCH_ROWS rows of one partition."""
     for key_id in {str(row["PartitionKey"]) for row in rows}:
         of_key = [row for row in rows if row["PartitionKey"] == key_id]
         for start in range(0, len(of_key), BATCH_ROWS):

@@ -1,4 +1,4 @@
-"""An outage of what the callback API is built on: neither the caller's fault nor a refusal."""
+"""An outage of a service that the callback API needs. It is neither the caller's fault nor a refusal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from runbook_lib.request_signing.verifier import UnavailableError
 
 @contextmanager
 def named_outage(what: str) -> Iterator[None]:
-    """Raise UnavailableError for what the SDKs, a credential or the custody of keys raise. what: is not to be had."""
+    """Raise UnavailableError for errors of SDKs, a credential or the custody of keys. `what` names the missing part."""
     try:
         yield
     except RunbookError as error:

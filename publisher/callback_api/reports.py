@@ -1,8 +1,8 @@
-"""What instances have reported: table InstanceReports of the publisher's storage, each report once.
+"""The reports of instances, in table InstanceReports of the publisher's storage. Each report is kept once.
 
-Partition: the instance's id; row: the report's. The report itself is the JSON text that was signed, of which
-runbook_lib.callbacks.payloads has read every field; a column holds 32,000 characters of it (64 KiB,
-docs/azure-facts.md#table-storage), and a long report has several.
+Partition: the instance's id; row: the report's id. The row has the signed JSON text, whose fields
+runbook_lib.callbacks.payloads has checked. A column holds 32,000 characters of it (64 KiB,
+docs/azure-facts.md#table-storage), and a long report has several columns.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ COLUMN_CHARACTERS = 32_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReport:
-    """A report that has been verified and read. content: its JSON text, in ASCII or UTF-8."""
+    """A verified and parsed report. `content` is its JSON text, in ASCII or UTF-8."""
 
     instance_id: str
     report_id: str
@@ -31,7 +31,7 @@ class InstanceReport:
 
 
 class InstanceReports:
-    """The table; for use by many threads."""
+    """The table. Many threads may use it."""
 
     def __init__(self, tables: TableServiceClient, *, clock: Clock) -> None:
         self._tables = tables
@@ -39,7 +39,7 @@ class InstanceReports:
         self._clock = clock
 
     def keep(self, report: InstanceReport) -> Literal["kept", "known", "other"]:
-        """Keep a report, unless one of its id is there: the same is `known`, and stays; so does an `other` one.
+        """Keep a report if there is none with its id. Otherwise say whether that one is the same or another one.
 
         Raises runbook_lib.request_signing.verifier.UnavailableError.
         """

@@ -1,4 +1,4 @@
-"""Settings and clients of the publisher's own services, which run where no customer's settings are."""
+"""Settings and clients of the publisher's own services. They run without the settings of a customer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
     from azure.keyvault.secrets import SecretClient
 
-# An instance waits for the answer, and sends its report again: a service gives up sooner than a runbook.
+# An instance waits for the answer and sends its report again, so a service gives up sooner than a runbook.
 SERVICE_POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=0.5, total_seconds=5.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
-    """Addresses, and who the service is. api: without a slash at its end. uami_client_id: "" for one's own login."""
+    """Addresses and the identity. `api` has no slash at its end. `uami_client_id` is "" for your own login."""
 
     api: str
     table_endpoint: str
@@ -42,7 +42,7 @@ class ServiceSettings:
 
 
 class NothingToRedact(Redactor):
-    """For a service that writes no words but its own: it would learn the keys of all instances, each time slower."""
+    """A redactor for a service that writes only its own texts. It would otherwise learn the keys of all instances."""
 
     def learn(self, secret: str) -> None:
         """Learn nothing."""

@@ -1,7 +1,7 @@
-"""The gate before any WSGI or ASGI application: wrap the application, and only what instances have signed reaches it.
+"""The gate for any WSGI or ASGI application: wrap the application, and only signed requests of instances reach it.
 
 The application finds who signed under KEY_ID in its environment or scope, and the body to read as usual. Instances'
-addresses must reach it as they were signed: what stands in front may end TLS, and must leave host, path and query.
+addresses must reach it as they were signed: a proxy in front may end TLS, and must not change host, path and query.
 """
 
 import asyncio
@@ -35,12 +35,12 @@ _REASONS = {
     422: "Unprocessable Content",
     503: "Service Unavailable",
 }
-# What WSGI servers call the target as it came: PATH_INFO is decoded, and so is not what was signed.
+# The variables of WSGI servers with the target as it came. PATH_INFO is decoded, so it differs from the signed path.
 _RAW_TARGETS = ("REQUEST_URI", "RAW_URI")
 
 
 def wsgi_answer(answer: Answer, start_response: "StartResponse") -> Iterable[bytes]:
-    """Return an answer as a WSGI application does."""
+    """Start an answer as a WSGI application, and return its body."""
     start_response(f"{answer.status} {_REASONS[answer.status]}", answer.all_headers)
     return [answer.body]
 
@@ -56,7 +56,7 @@ class WsgiCallbackAuth:
         """Answer a request, or let the application answer it."""
         length = environ.get("CONTENT_LENGTH") or "0"
         if not (length.isascii() and length.isdigit()) or environ.get("HTTP_TRANSFER_ENCODING"):
-            # A server that undoes chunks gives the length that it found (waitress does).
+            # A server that decodes chunks, such as waitress, gives the length of the result.
             return wsgi_answer(LENGTH_REQUIRED, start_response)
         if len(length) > len(str(MAX_BODY_BYTES)) or int(length) > MAX_BODY_BYTES:
             return wsgi_answer(TOO_LARGE, start_response)
@@ -78,7 +78,7 @@ class WsgiCallbackAuth:
 
 
 class AsgiCallbackAuth:
-    """An ASGI application behind the gate. What is neither HTTP nor the server's own business is closed."""
+    """An ASGI application behind the gate. Connections other than HTTP are closed, except the server's lifespan."""
 
     def __init__(self, application: AsgiApplication, gate: CallbackGate) -> None:
         self._application = application
@@ -103,7 +103,7 @@ class AsgiCallbackAuth:
         body = bytes(received)
         fields = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         query = scope.get("query_string", b"").decode("latin-1")
-        # The gate reads tables: other requests go on meanwhile.
+        # The gate reads tables. A thread lets other requests go on meanwhile.
         outcome = await asyncio.to_thread(
             self._gate.check,
             method=scope["method"],
@@ -130,7 +130,7 @@ async def _asgi_answer(answer: Answer, send: Send) -> None:
 
 
 def _variable(name: str) -> str:
-    """Return what CGI, and so WSGI, calls a field."""
+    """Return the name of a field in CGI and WSGI."""
     return "CONTENT_TYPE" if name == "content-type" else f"HTTP_{name.upper().replace('-', '_')}"
 
 

@@ -1,1 +1,1 @@
-"""The publisher's keys and how they are kept: records, secrets, wrapping."""
+"""The publisher's keys: their records, their secrets, and the wrapping for a customer."""

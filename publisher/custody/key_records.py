@@ -1,8 +1,9 @@
-"""Which keys of an instance the publisher accepts: table HmacKeys of the publisher's storage.
+"""The keys of an instance that the publisher accepts, in table HmacKeys of the publisher's storage.
 
-Partition: the instance's id; row: the key's. The bytes are in the publisher's vault (publisher/custody/key_secrets.py).
-A key is accepted while it is pending (so that the customer can test it), current, or previous (until `acceptUntil`,
-where that is given). Tables are strongly consistent: who reads the state at each request refuses a revoked key at once.
+Partition: the instance's id; row: the key's id. The bytes are in the publisher's vault
+(publisher/custody/key_secrets.py). A key is accepted while it is pending (so that the customer can test it), current,
+or previous (until `acceptUntil`, if it has that time). Tables are strongly consistent: a reader of the state at each
+request refuses a revoked key at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +25,8 @@ KeyState = Literal[Standing, "revoked"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
-    """One key of one instance. created_at, promoted_at, accept_until: RFC 3339 texts, "" where not so (yet).
-
-    etag: which version of the row was read, "" for a key that is not recorded yet.
+    """One key of one instance. `created_at`, `promoted_at` and `accept_until` are RFC 3339, "" for not yet or never.
+    `etag` names the version of the row that was read, "" for a key that is not recorded yet.
     """
 
     instance_id: str
@@ -39,30 +39,30 @@ class KeyRecord:
     etag: str = field(default="", compare=False, repr=False)
 
     def accepted(self, now: datetime) -> bool:
-        """Whether a signature with this key is accepted at `now` (aware). Until when no time is, it is not."""
+        """Whether a signature with this key is accepted at `now` (aware). A malformed `accept_until` means no."""
         if self.state in ("pending", "current"):
             return True
         if self.state != "previous" or not self.accept_until:
             return self.state == "previous"
         try:
             return now < from_rfc3339(self.accept_until)
-        except (ValueError, TypeError):  # TypeError: a time without its offset
+        except (ValueError, TypeError):  # TypeError: the time has no offset
             return False
 
     def __str__(self) -> str:
-        """Return what a plan shows of it."""
+        """Return the key's state for a plan."""
         return f"{self.state} until {self.accept_until}" if self.accept_until else self.state
 
 
 class HmacKeys:
-    """The table; for use by many threads. Raises azure.core's errors where the service cannot be reached, fails, or
+    """The table. Many threads may use it. Raises azure.core's errors if the service cannot be reached, fails, or
     refuses the identity."""
 
     def __init__(self, tables: "TableServiceClient") -> None:
         self._tables = tables
 
     def read(self, instance_id: str, key_id: str) -> KeyRecord | None:
-        """Return a key's record, None where there is none. Any text may be asked for."""
+        """Return a key's record, None if there is none. `key_id` may be any text."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -75,13 +75,13 @@ class HmacKeys:
         return [_record(entity) for entity in partition_of(self._tables, TABLE, instance_id)]
 
     def add(self, record: KeyRecord) -> bool:
-        """Record a new key; False where it is recorded already, which is left as it is."""
+        """Record a new key. Return False, and change nothing, if it is recorded already."""
         return insert_if_absent(self._tables, TABLE, record.instance_id, record.key_id, _columns(record))
 
     def change(self, record: KeyRecord) -> bool:
-        """Record what has become of a key that was read; False where somebody has changed it since: nothing is changed.
+        """Record the new state of a key that was read. Return False, and change nothing, if somebody changed it since.
 
-        Raises ResourceNotFoundError where it is not recorded.
+        Raises ResourceNotFoundError if it is not recorded.
         """
         return change_if_unchanged(
             self._tables, TABLE, record.instance_id, record.key_id, _columns(record), etag=record.etag

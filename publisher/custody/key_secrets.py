@@ -1,4 +1,4 @@
-"""The bytes of the keys that sign callbacks, in the publisher's Private vault: a secret for each key, set once."""
+"""The bytes of the keys that sign callbacks, in the publisher's Private vault. Each has a secret, which is set once."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from runbook_lib.vault.secret_in_use import is_disabled
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
 
-# A vault's reads can lag behind its writes for some seconds; what a rotation builds on must be seen by everybody.
+# A vault may show a write some seconds late. Everybody must see the key before a rotation goes on.
 VISIBLE_SECONDS = 60.0
 LOOK_SECONDS = 0.5
 
@@ -23,10 +23,10 @@ def secret_name(instance_id: str, key_id: str) -> str:
 
 
 class KeyCustody:
-    """The vault's secrets of one publisher; for use by many threads.
+    """The secrets in one publisher's vault. Many threads may use it.
 
-    Parameters: secrets, the publisher's vault; redactor, learns each key that passes; clock. Raises azure.core's errors
-    where the vault cannot be reached, fails, or refuses the identity.
+    `redactor` learns each key. Raises azure.core's errors if the vault cannot be reached, fails, or refuses the
+    identity.
     """
 
     def __init__(self, secrets: "SecretClient", *, redactor: Redactor, clock: Clock) -> None:
@@ -37,7 +37,7 @@ class KeyCustody:
     def keep(self, instance_id: str, key_id: str, key: bytes) -> None:
         """Store a key under an id that has none yet, and wait until it can be read.
 
-        Raises RunbookError VD-ROTATION-033 where it cannot be read after VISIBLE_SECONDS.
+        Raises RunbookError VD-ROTATION-033 if it cannot be read after VISIBLE_SECONDS.
         """
         name = secret_name(instance_id, key_id)
         self._secrets.set_secret(
@@ -53,9 +53,9 @@ class KeyCustody:
             self._clock.sleep(LOOK_SECONDS)
 
     def read(self, instance_id: str, key_id: str) -> bytes | None:
-        """Return a key's bytes, None where there is none that can be read: absent, deleted or disabled.
+        """Return a key's bytes, None if the secret is absent, deleted or disabled.
 
-        Raises RunbookError VD-ROTATION-032 where the secret is no key. Nothing of a value may enter a message.
+        Raises RunbookError VD-ROTATION-032 if the secret is not a key. No part of a value may enter a message.
         """
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -79,13 +79,13 @@ class KeyCustody:
         return bool(self._enabled_versions(secret_name(instance_id, key_id)))
 
     def disable(self, instance_id: str, key_id: str) -> None:
-        """Disable a key's secret; one that is not there needs nothing."""
+        """Disable a key's secret. If it is absent, do nothing."""
         name = secret_name(instance_id, key_id)
         for version in self._enabled_versions(name):
             self._secrets.update_secret_properties(name, version, enabled=False)
 
     def _enabled_versions(self, name: str) -> list[str]:
-        """All of them: a write whose answer was lost has been made twice."""
+        """Return all enabled versions. There are two if an answer was lost and the write was repeated."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:

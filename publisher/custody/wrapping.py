@@ -1,4 +1,4 @@
-"""Wrap a secret for the customer's vault, which alone can unwrap it (RFC 8017, RSAES-OAEP with SHA-256)."""
+"""Wrap a secret for the customer's vault. Only that vault can unwrap it (RFC 8017, RSAES-OAEP with SHA-256)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,16 +8,16 @@ from runbook_lib.errors import publisher
 
 KEY_BITS = 3072
 EXPONENT = 65537
-# What RSA-OAEP-256 leaves of the key's block (RFC 8017, 7.1.1).
+# The room for a secret in the key's block with RSA-OAEP-256 (RFC 8017, 7.1.1).
 MAX_SECRET_BYTES = KEY_BITS // 8 - 2 * 32 - 2
 
 
 def wrap(secret: bytes, wrapping_key: str) -> str:
     """Return `secret`, of at most MAX_SECRET_BYTES, encrypted for a key, as base64url without padding.
 
-    Parameters: wrapping_key, its JWK (RFC 7517) as JSON text, as phase prepare reports it. Raises RunbookError
-    VD-ROTATION-030 where that is no RSA key of KEY_BITS bits with EXPONENT: a weaker one would let others read the
-    secret on its way; and ValueError for a longer secret, which is not the customer's key's fault.
+    `wrapping_key` is the key's JWK (RFC 7517) as JSON text, as phase prepare reports it. Raises RunbookError
+    VD-ROTATION-030 if it is not an RSA key of KEY_BITS bits with EXPONENT: a weaker key would let others read the
+    secret on its way. Raises ValueError for a longer secret, because that is not the customer's fault.
     """
     from cryptography.hazmat.primitives.asymmetric import padding
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers

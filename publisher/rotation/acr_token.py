@@ -1,12 +1,12 @@
-"""Rotating the token by which a customer reads the publisher's container registry: what comes next. All pure.
+"""Decide the next step of a rotation of a customer's token for the publisher's container registry. Pure.
 
-The token has two passwords. The customer uses one; the other is generated anew, delivered, tested and promoted while
-the first one works. After the overlap the customer retires the former, and the publisher takes its password away. No
-password is ever stored at the publisher's but encrypted for the customer's vault, and that only while it is on its way:
-each run until it has arrived sends the same, as a job of a run that was killed may still deliver it. One that was never
-sent, or that the customer's newest wrapping key is not for, is generated again, in the same place.
+The token has two passwords. The customer uses one. The other one is generated anew, delivered, tested and promoted
+while the first one works. After the overlap the customer retires the former one, and the publisher removes it. The
+publisher stores a password only while it is on its way, and only encrypted for the customer's vault. Until it has
+arrived, each run sends the same password, because a job of a killed run may still deliver it. A password is generated
+again, in the same place, if it was never sent, or if it was encrypted for an older wrapping key.
 
-In an emergency both passwords are taken away first: imports fail until the new one has arrived.
+In an emergency both passwords are removed first. Then imports fail until the new password has arrived.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ from runbook_lib.vault.publisher_token import SECRET
 
 SLOTS = ("password1", "password2")
 
-# A token has two passwords. One goes after the other: an update names the passwords that are kept, so that two at once
+# Remove the two passwords one after the other: an update names the passwords that are kept, so two updates at once
 # would undo each other.
 REMOVALS: tuple[ActionKind[str], ...] = (ActionKind("remove", stage=1), ActionKind("remove", stage=2))
 BEGIN: ActionKind[Rotation] = ActionKind("begin", stage=3)
@@ -42,7 +42,7 @@ END: ActionKind[Rotation] = ActionKind("end", stage=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Password:
-    """What ARM shows of a token's password: its place, and when it was made. Never what it is."""
+    """A token's password as ARM shows it: its place and its creation time, never its value."""
 
     slot: str
     created: datetime
@@ -58,8 +58,8 @@ class Facts(RotationFacts):
 def free_slot(newest: Rotation | None, passwords: tuple[Password, ...]) -> str:
     """Return the place of the password that the customer does not use.
 
-    The record says which it uses: that of the last rotation if it was promoted, else the other one. Before the first
-    rotation the one that there is is in use; of two, the newer.
+    The customer uses that of the last rotation if it was promoted, and else the other one. Before the first rotation,
+    the only password is in use, or the newer of two.
     """
     if newest is not None:
         return _other(newest.slot) if newest.promoted_at else newest.slot

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RUNBOOK = "rotate_acr_token"
 TABLE = "AcrTokens"
-# A password that nobody rotates any more ends by itself. Rotate well before.
+# A password expires after this time even if nobody rotates it. Rotate it well before.
 LIFE = timedelta(days=180)
 
 
@@ -142,7 +142,7 @@ class AcrTokenCredential:
         return json.dumps({"username": made.username, "password": password}).encode()
 
     def _remove(self, slot: str) -> None:
-        """Take a password away: an update keeps those that it names."""
+        """Remove a password: an update keeps only those that it names."""
         from azure.mgmt.containerregistry.models import (
             TokenCredentialsProperties,
             TokenPassword,
@@ -184,17 +184,17 @@ class AcrTokenCredential:
         return list(credentials.passwords or ()) if credentials else []
 
     def _certain(self, new: Rotation, facts: Facts) -> Rotation:
-        """Return the new rotation, with the place of its password for certain. A run that was killed may have promoted
-        the rotation that is given up, and not recorded that. In an emergency both passwords are gone."""
+        """Return the new rotation with the right place for its password. A killed run may have promoted the abandoned
+        rotation without recording it. In an emergency both passwords are gone."""
         newest = self._rotation.newest()
         if newest is None or not newest.open or newest.promoted_at or self._emergency or not newest.delivery:
-            return new  # what was never sent is not in use either
+            return new  # a password that was never sent is not in use
         try:
             newest = self._phases.run(newest, "prepare", credential_id=newest.credential_id)
         except PhaseError as error:
             if error.customer_code != OVER:
                 raise
-            # Its password is not in use, nor will be.
+            # Its password is not in use, and never will be.
         return self._new(newest, facts.passwords)
 
     def _new(self, newest: Rotation | None, passwords: tuple[Password, ...]) -> Rotation:

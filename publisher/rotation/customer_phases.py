@@ -1,8 +1,8 @@
-"""The customer's side of a rotation: its phases, run there by somebody else's hand, and what each reports.
+"""The customer's side of a rotation: start its phases as jobs there, and record their reports.
 
-Others may start the same jobs there. So each phase names the delivery that it is about, which the record has before any
-job is given it; and what a phase says of the customer's vault is believed, not what the record says: where the
-credential is gone it is sent again, and where something else came into use another rotation follows.
+Others may start the same jobs there. So each phase names its delivery, and the record has the delivery before any job
+gets it. A phase's report about the customer's vault counts more than the record: if the credential is gone, it is sent
+again, and if another one came into use, another rotation follows.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,19 +19,19 @@ from runbook_lib.rotation.states import STATES, Phase, State
 # Runs a runbook at the customer's and returns its result, the JSON object of its last line
 # (docs/design.md#running-a-runbook).
 RunRunbook = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-# A phase may meet a vault that shows a write of the phase before late, a lock, a service that is away.
+# A phase may fail because the vault shows a write late, or because of a lock or an outage.
 TRIES = 3
 PAUSE_SECONDS = 5.0
-# What a result says of a phase that did what it should.
+# The statuses of a phase that succeeded.
 DONE = ("succeeded", "unchanged")
-# The customer's words for: what a phase before brought is gone; this rotation is over.
+# The customer's codes for: the result of an earlier phase is gone; this rotation is over.
 GONE = rotation_errors.PHASE_TOO_EARLY.code
 OVER = rotation_errors.ROTATION_OVER.code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappingPublicKey:
-    """The customer's wrapping key. jwk: its public part as JSON; version: which of its versions that is."""
+    """The customer's wrapping key. `jwk` is the public part of its version `version`, as JSON."""
 
     jwk: str
     version: str
@@ -46,9 +46,9 @@ class PhaseError(RunbookError):
 
 
 class CustomerPhases:
-    """One runbook's phases for the rotation that is driven; what they report is recorded.
+    """One runbook's phases for the rotation of this run. It records their reports.
 
-    Parameters: runbook, its name; run_runbook; records, where the customer's state is recorded; clock.
+    `runbook` is its name. `records` keeps the customer's state.
     """
 
     def __init__(self, *, runbook: str, run_runbook: RunRunbook, records: RotationRecords, clock: Clock) -> None:
@@ -59,18 +59,18 @@ class CustomerPhases:
         self._wrapping_key: WrappingPublicKey | None = None
 
     def run(self, rotation: Rotation, phase: Phase, **parameters: Any) -> Rotation:
-        """Run a phase, record how far the customer's side is by its report, and return the record.
+        """Run a phase, record the customer's state from its report, and return the record.
 
-        Raises PhaseError where the phase fails, also when it was tried again; RunbookError VD-ROTATION-034 where
-        another rotation has taken the place of this one meanwhile.
+        Raises PhaseError if the phase fails in all tries, and RunbookError VD-ROTATION-034 if another rotation has
+        replaced this one meanwhile.
         """
         given = {"phase": phase, **parameters}
         if rotation.delivery:
             given |= {"rotation_id": rotation.rotation_id, "delivery": rotation.delivery}
-        elif phase != "prepare":  # which sees to the wrapping key alone before anything is sent
+        elif phase != "prepare":  # prepare is about the wrapping key, before anything is sent
             given["rotation_id"] = rotation.rotation_id
         if phase == "retire":
-            # When it may be retired is decided here, where it is known what is still accepted.
+            # The publisher decides when to retire: it knows which credentials are still accepted.
             given["overlap_seconds"] = 0
         if rotation.expires:
             given["expires"] = rotation.expires
@@ -89,8 +89,8 @@ class CustomerPhases:
         return self._record(rotation, state)
 
     def _record(self, rotation: Rotation, state: State) -> Rotation:
-        """Record how far the customer's side is, on the row as it is now and only forward: while the job ran, another
-        run may have come further, or ended the rotation."""
+        """Record the customer's state in the present row, and only forward: another run may have gone further, or ended
+        the rotation."""
         for _ in range(TRIES):
             now = self._records.newest(rotation.instance_id)
             if now is None or now.rotation_id != rotation.rotation_id:
@@ -105,8 +105,8 @@ class CustomerPhases:
         raise publisher.OVERTAKEN.error(target=rotation.rotation_id)
 
     def _take_back(self, rotation: Rotation, code: str) -> None:
-        """Record what a refusal says of the customer's side, so that the same command again goes on from there. Where
-        somebody changes the record at the same moment nothing is recorded, and the next run meets the refusal again."""
+        """Record the customer's state after a refusal, so that the next run of the command goes on from there. If
+        somebody changes the record at the same moment, nothing is recorded, and the next run is refused again."""
         now = self._records.newest(rotation.instance_id)
         if now is None or now.rotation_id != rotation.rotation_id or not now.open:
             return
@@ -116,11 +116,11 @@ class CustomerPhases:
             self._records.change(replace(now, customer="prepared"))
 
     def deliver(self, rotation: Rotation, *, wrapped: str, wrapping_key_version: str, expires: str = "") -> Rotation:
-        """Record what is about to be sent, and return the record. expires: RFC 3339, "" for never.
+        """Record the credential before it is sent, and return the record. `expires` is RFC 3339, "" for never.
 
-        It is recorded before any job is given it: a job of a run that was killed, or whose answer was lost, may deliver
-        it at any time, and then it must be the one that works. What a run after that stages is the very same. Raises
-        RunbookError VD-ROTATION-034 where somebody changes the record at the same moment.
+        A job of a killed run, or one whose answer was lost, may deliver it at any time, and then it must work. So it is
+        recorded before any job gets it, and each later run sends the same one. Raises RunbookError VD-ROTATION-034 if
+        somebody changes the record at the same moment.
         """
         sent = replace(
             rotation,
@@ -134,7 +134,7 @@ class CustomerPhases:
         raise publisher.OVERTAKEN.error("somebody else delivers the credential", target=rotation.rotation_id)
 
     def wrapping_key(self, rotation: Rotation) -> WrappingPublicKey:
-        """Return the customer's wrapping key, as a phase of this run has reported it, or `prepare` does now."""
+        """Return the customer's wrapping key. A phase of this run has reported it, or else `prepare` runs now."""
         if self._wrapping_key is None:
             self.run(rotation, "prepare")
         if self._wrapping_key is None:
@@ -150,7 +150,7 @@ class CustomerPhases:
             if error is None and result.get("status") in DONE and isinstance(report, Mapping):
                 return report
             if not isinstance(error, Mapping):
-                seen = f"phase {given['phase']} ends with no result that counts"
+                seen = f"phase {given['phase']} ends without a valid result"
                 raise publisher.PHASE_FAILED.error(seen, target=self._runbook)
             if error.get("retryable") and tries < TRIES:
                 self._clock.sleep(PAUSE_SECONDS)
@@ -160,6 +160,6 @@ class CustomerPhases:
 
 
 def _text(value: object) -> str:
-    """Return a text of a report, which may stand there in parts; "" for what is none."""
+    """Return a text of a report, also if the report has it in parts, "" for any other value."""
     parts = value if isinstance(value, (list, tuple)) else (value,)
     return "".join(part for part in parts if isinstance(part, str))

@@ -1,6 +1,6 @@
-"""The one rotation that a run drives: taken up or begun, found again before each step, and ended.
+"""The one rotation that a run drives. The run takes it up or begins it, reads it before each step, and ends it.
 
-What the runs for a key and for a token have in common. Whatever somebody else records in between is noticed.
+The runs for a key and for a token share this module. It notices whatever somebody else records in between.
 """
 
 import uuid
@@ -13,17 +13,14 @@ from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import publisher
 from runbook_lib.rotation.states import REACHED, Phase
 
-# Returns so many bytes that nobody can guess.
+# Returns this number of unpredictable bytes.
 Random = Callable[[int], bytes]
-# How many rotations that were given up are remembered, in the row of the one that followed: a job may be late.
+# How many abandoned rotations the row of the next one remembers: a job of theirs may be late.
 MAX_GIVEN_UP = 20
 
 
 class DrivenRotation:
-    """One run's rotation of one instance. Raises azure.core's errors where the records cannot be reached.
-
-    Parameters: records; instance_id; request; clock; random.
-    """
+    """One run's rotation of one instance. Raises azure.core's errors if the records cannot be reached."""
 
     def __init__(
         self, *, records: RotationRecords, instance_id: str, request: RotationRequest, clock: Clock, random: Random
@@ -37,12 +34,12 @@ class DrivenRotation:
 
     @property
     def id(self) -> str:
-        """The id of the rotation that is driven, "" for none yet."""
+        """The id of this run's rotation, "" for none yet."""
         return self._id
 
     @property
     def new_id(self) -> str:
-        """The id of the rotation that would be begun."""
+        """The id for a new rotation."""
         return self._new_id
 
     def newest(self) -> Rotation | None:
@@ -58,7 +55,7 @@ class DrivenRotation:
             self._id = newest.rotation_id
 
     def new(self, newest: Rotation | None, *, credential_id: str, slot: str = "") -> Rotation:
-        """Return the rotation that would be begun after `newest`."""
+        """Return a new rotation that follows `newest`."""
         given_up = () if newest is None else newest.supersedes
         if newest is not None and newest.open:
             given_up = (newest.rotation_id, *given_up)
@@ -74,29 +71,29 @@ class DrivenRotation:
         )
 
     def begin(self, rotation: Rotation) -> Rotation | None:
-        """Record a new rotation, and return the one that is driven from now on: another, if somebody was first."""
+        """Record a new rotation. Return the rotation to drive: another one, if somebody else was first."""
         self._records.begin(rotation)
         newest = self.newest()
         self._id = "" if newest is None else newest.rotation_id
         return newest
 
     def recorded(self) -> Rotation:
-        """Return the rotation that is driven, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
+        """Return this run's rotation, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
         newest = self.newest()
         if newest is None or newest.rotation_id != self._id:
             raise publisher.OVERTAKEN.error(target=self._id)
         return newest
 
     def end(self) -> None:
-        """Record that it is over. Raises RunbookError VD-ROTATION-034."""
+        """Record that the rotation is over. Raises RunbookError VD-ROTATION-034."""
         rotation = self.recorded()
         if rotation.open and not self._records.change(replace(rotation, ended_at=rfc3339(self._clock.now()))):
             raise publisher.OVERTAKEN.error(target=self._id)
 
     def see_begun(self, new: Rotation) -> str | None:
-        """Return whether a rotation was begun. new: the one that was to be begun."""
+        """Return whether `new`, or another rotation in its place, was begun."""
         newest = self.newest()
-        # Whoever has begun it: of two operators one does, and both drive the same.
+        # If two operators begin one, only one succeeds, and both drive the same rotation.
         return "open" if newest is not None and newest.number >= new.number else None
 
     def see_ended(self, _rotation: Rotation) -> str | None:
@@ -105,7 +102,7 @@ class DrivenRotation:
         return None if newest is None else "open" if newest.open else "over"
 
     def see_reached(self, phase: Phase) -> str | None:
-        """Return how far the customer's side is: as far as the phase comes to, if it is further."""
+        """Return the customer's state. If it is beyond the phase, return the phase's own state."""
         newest = self.newest()
         if newest is None:
             return None

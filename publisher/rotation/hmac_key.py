@@ -1,17 +1,18 @@
-"""Rotating the key that signs an instance's callbacks: what the publisher does next. All pure.
+"""Decide the publisher's next step in a rotation of the key that signs an instance's callbacks. Pure.
 
 No signed request is ever refused because of a rotation:
 
-1. The new key is kept in the vault and accepted (`pending`) before the customer is given it.
-2. The customer tests it, and then signs with it alone; what read the former key a moment ago may still use that.
-3. The former keys become `previous`, still accepted, and the customer retires them only after the overlap.
-4. Each is accepted for GRACE_SECONDS more, whatever the overlap was; then it is retired, and its secret disabled.
+1. The new key is kept in the vault and accepted (`pending`) before the customer gets it.
+2. The customer tests it, and then signs only with it. A run that read the former key a moment ago may still use that
+   one.
+3. The former keys become `previous` and are still accepted. The customer retires them only after the overlap.
+4. Each is accepted for GRACE_SECONDS more, for any overlap. Then it is retired, and its secret is disabled.
 
-The record says what has been done: a row in HmacRotations for the rotation and one in HmacKeys for each key. A run that
-was killed leaves them as far as it came, and the next one goes on from there; the customer's phases can be repeated.
+The record says what has been done: a row in HmacRotations for the rotation and a row in HmacKeys for each key. If a run
+is killed, the next one goes on from these rows. The customer's phases can be repeated.
 
-In an emergency every key but the new one is revoked first, before there is a new one: reports wait at the customer's
-until it has arrived. An open rotation is then given up, as what it brings may be known, too.
+In an emergency all existing keys are revoked first, before there is a new one. Reports then wait at the customer's
+until the new key has arrived. An open rotation is given up, because its key may be known, too.
 """
 
 from collections.abc import Sequence
@@ -38,14 +39,14 @@ from runbook_lib.errors import publisher
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, SECRET
 
-# A signature's life, the skew that is tolerated, and how long a signer keeps a key that it has read
+# A signature's life, the tolerated skew, and the time for which a signer keeps a key that it has read
 # (docs/design.md#log-lock-callbacks).
 GRACE_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """A change to a key's record. state: afterwards. accept_until: RFC 3339, "" where that is not what is changed."""
+    """A change to a key's record. `state` is the new state. `accept_until` is RFC 3339, "" if it does not change."""
 
     key_id: str
     state: KeyState
@@ -67,7 +68,7 @@ END: ActionKind[Rotation] = ActionKind("end", stage=14)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(RotationFacts):
-    """What the publisher's record says of one instance.
+    """The publisher's record of one instance.
 
     keys: all its keys. with_secret: ids of the revoked ones whose secret is still enabled. grace_seconds: see
     GRACE_SECONDS.
@@ -92,7 +93,7 @@ def key_added(rotation: Rotation, now: datetime) -> KeyRecord:
 def key_changed(known: KeyRecord, change: KeyChange, now: datetime) -> KeyRecord:
     """Return what a change makes of a key's record.
 
-    Raises RunbookError VD-ROTATION-034: the key was retired or revoked meanwhile, and never comes back from that.
+    Raises RunbookError VD-ROTATION-034 if the key was retired or revoked meanwhile: it never comes back.
     """
     if known.state in ("retired", "revoked") and change.state not in ("retired", "revoked"):
         raise publisher.OVERTAKEN.error(f"it is {known.state}", target=known.key_id)
@@ -143,14 +144,14 @@ def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
     changes += phases_left(PHASES, rotation, SECRET)
     if key is None or key.state != "current":
         changes.append(_key_change(PROMOTE, KeyChange(key_id, "current"), "pending"))
-    # Of a rotation that was given up, what is pending may have come into use all the same.
+    # The pending key of an abandoned rotation may have come into use after all.
     former = [] if rotation.emergency else [key for key in others if key.state in ("pending", "current")]
     changes += [_key_change(SUCCEED, KeyChange(key.key_id, "previous"), str(key)) for key in former]
     return changes
 
 
 def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> Step:
-    """Once both sides use the new key."""
+    """Return the step after both sides use the new key."""
     previous = [key for key in facts.keys if key.state == "previous"]
     if previous and facts.now < (due := _due(request, rotation, facts)):
         return Step(wait_until=due)
@@ -175,7 +176,7 @@ def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> S
 
 
 def _due(request: RotationRequest, rotation: Rotation, facts: Facts) -> datetime:
-    """Return the end of the overlap, which begins when both sides use the new key."""
+    """Return the end of the overlap. It begins when both sides use the new key."""
     key = next(key for key in facts.keys if key.key_id == rotation.credential_id)
     return from_rfc3339(key.promoted_at) + timedelta(seconds=request.overlap_seconds)
 

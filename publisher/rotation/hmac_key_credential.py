@@ -23,7 +23,7 @@ from runbook_lib.vault.hmac_key import KEY_BYTES
 RUNBOOK = "rotate_hmac"
 TABLE = "HmacRotations"
 KEY_ID_BYTES = 8
-# How often a key's record is read anew where somebody else changes it at the same moment.
+# How often a key's record is read again if somebody else changes it at the same moment.
 CHANGE_TRIES = 5
 
 
@@ -94,7 +94,7 @@ class HmacKeyCredential:
     def observe(self, newest: Rotation | None) -> Facts:
         """Read what the publisher's record says of the instance. See PublisherCredential."""
         keys = tuple(self._keys.of_instance(self._instance_id))
-        # Only after an emergency, or one that was given up, are there revoked keys whose secrets are still enabled.
+        # A revoked key's secret can still be enabled only after an emergency, or after an abandoned rotation.
         after_revocation = newest is not None and (newest.emergency or newest.supersedes)
         revoked = [key.key_id for key in keys if key.state == "revoked"] if after_revocation else []
         return Facts(
@@ -156,7 +156,7 @@ class HmacKeyCredential:
         return None if record is None else str(record)
 
     def _see_retired(self, change: KeyChange) -> str | None:
-        """The record alone does not count: the bytes have to be gone."""
+        """Return whether a key is retired: its record says so, and its secret is disabled."""
         state = self._see_key(change)
         return "previous" if state is not None and self._custody.enabled(self._instance_id, change.key_id) else state
 
@@ -169,12 +169,12 @@ class HmacKeyCredential:
 
     def _retire_key(self, change: KeyChange) -> None:
         self._rotation.recorded()
-        # First the bytes: the record says that they are gone.
+        # Disable the secret first, because the record says that the key is gone.
         self._custody.disable(self._instance_id, change.key_id)
         self._change_key(change)
 
     def _change_key(self, change: KeyChange) -> None:
-        """Without a look at the rotation: a key may be revoked before there is one, and never too often."""
+        """Change a key's record without a check of the rotation: a key may be revoked at any time."""
         now = self._clock.now()
         for _ in range(CHANGE_TRIES):
             known = self._keys.read(self._instance_id, change.key_id)

@@ -35,7 +35,7 @@ class RotationFacts:
 
 @dataclass(frozen=True, slots=True)
 class Effect(Generic[F, S]):
-    """What a change of a kind will have done. then: pure; facts and the change's subject to what will be found."""
+    """The effect of a kind of change. `then` is pure: it returns the facts after a change of `subject`."""
 
     kind: ActionKind[S]
     then: Callable[[F, S], F]
@@ -43,11 +43,13 @@ class Effect(Generic[F, S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationRequest:
-    """What the operator asks for.
+    """The operator's request.
 
-    emergency: what is in use is believed stolen. supersede: the id of an open rotation that is given up for a new one;
-    by its id, so that to ask again does not give up the new one. overlap_seconds: how long the former credential stays
-    in use after the new one is.
+    Attributes:
+        emergency: The credential in use is believed stolen.
+        supersede: The id of an open rotation to give up for a new one. So a repeated request does not give up the new
+        one.
+        overlap_seconds: How long the former credential may still be used after the new one is in use.
     """
 
     emergency: bool = False
@@ -57,9 +59,9 @@ class RotationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What is to be done now. No change and no time to wait for: the rotation is over.
+    """The next step. Without a change and without a time to wait for, the rotation is over.
 
-    wait_until: before that time nothing is to be done. brief: whether that is so soon that nobody need come back.
+    `wait_until` is the time before which there is nothing to do. `brief` says that the command itself can wait for it.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -104,10 +106,9 @@ def next_step(rules: Rules[F], request: RotationRequest, facts: F) -> Step:
 
 
 def begins(request: RotationRequest, newest: Rotation | None, driven: str) -> bool:
-    """Return whether a new rotation is to be begun. driven: the id of the rotation that this run drives already.
+    """Return whether the run must begin a new rotation. `driven` is the id of the rotation that it drives already.
 
-    Raises RunbookError VD-ROTATION-036 where the rotation that is to be given up is not open, nor given up already for
-    the one that is.
+    Raises RunbookError VD-ROTATION-036 if the rotation to give up is not open, and was not given up for the open one.
     """
     if driven:
         return False

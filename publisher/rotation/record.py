@@ -1,7 +1,7 @@
-"""What the publisher records of a rotation: a row for each, the newest first; at most the newest is open.
+"""The publisher's record of rotations: a row for each, the newest first. Only the newest can be open.
 
-Rows are numbered, and a number is given once (insert-if-absent): of two operators who begin at the same moment one
-opens the rotation, and the other finds it open and drives the same. Nothing is deleted: the rows are the history.
+Rows are numbered, and a number is used once (insert-if-absent). If two operators begin at the same moment, one opens
+the rotation, and the other finds it open and drives the same one. Nothing is deleted: the rows are the history.
 """
 
 import re
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # The newest row has the smallest key, so that one request finds it.
 _LAST_NUMBER = 99_999_999
 _NUMBER = re.compile(r"[0-9]{8}")
-# Rows between two of ours that are passed over.
+# How many rows of others before our newest row are ignored.
 MAX_STRANGE_ROWS = 100
 _TEXTS = (
     "rotationId",
@@ -43,19 +43,20 @@ _TIMES = ("startedAt", "promotedAt", "endedAt")
 class Rotation:
     """One rotation of one instance's credential.
 
-    credential_id: the key's or token's; slot: which password of the token, "" for a key. emergency: whether the former
-    credentials are believed stolen. supersedes: the rotations that were given up before it, the newest first: what one
-    of them brought may still be pending at the customer's, or come there late. customer: how far that side was at its
-    last report. started_at, promoted_at, ended_at: RFC 3339, "" for not yet.
-
-    overtaken: whether the customer's side said that it is over, as something else came into use there.
-
-    wrapped, wrapping_key_version, expires: the credential on its way, as phase stage takes it. It is encrypted for the
-    customer's vault, which alone can read it; "" for none, and once the customer is seen to use it. delivery: the
-    SHA-256 of what was sent last, by which the customer's side knows it among whatever else is staged there; it stays,
-    and so does when the credential expires ("" where it does not).
-
-    etag: which version of the row was read, "" for a rotation that is not recorded yet.
+    Attributes:
+        credential_id: The key's or the token's id.
+        slot: Which password of the token, "" for a key.
+        emergency: Whether the former credentials are believed stolen.
+        supersedes: The rotations that were given up before it, the newest first. One of their credentials may still be
+            pending at the customer's, or arrive there late.
+        customer: The customer's state at its last report.
+        started_at, promoted_at, ended_at: RFC 3339, "" for not yet.
+        overtaken: Whether the customer's side said that the rotation is over, because another credential came into use.
+        wrapped, wrapping_key_version: The credential on its way, for phase stage. Only the customer's vault can decrypt
+            it. It is "" for none, and after the customer has used it.
+        expires: When the credential expires, RFC 3339, "" for never.
+        delivery: The SHA-256 of the wrapped bytes that were sent last. It identifies them at the customer's.
+        etag: The version of the row that was read, "" for a rotation that is not recorded yet.
     """
 
     instance_id: str
@@ -78,11 +79,11 @@ class Rotation:
 
     @property
     def open(self) -> bool:
-        """Whether it is not over."""
+        """Whether the rotation is not over yet."""
         return not self.ended_at
 
     def reached(self, state: State) -> bool:
-        """Whether the customer's side is at `state` or further on."""
+        """Whether the customer's side is at `state` or beyond."""
         return STATES.index(self.customer) >= STATES.index(state)
 
 
@@ -94,9 +95,9 @@ class RotationRecords:
         self._table = table
 
     def newest(self, instance_id: str) -> Rotation | None:
-        """Return an instance's last rotation, open or not; None before the first.
+        """Return an instance's last rotation, open or not, None before the first.
 
-        Raises RunbookError VD-ROTATION-040 where its row is not of its form.
+        Raises RunbookError VD-ROTATION-040 if its row is malformed.
         """
         return next(iter(self.recent(instance_id, 1)), None)
 
@@ -104,7 +105,7 @@ class RotationRecords:
         """Return at most the `most` last rotations of an instance, the newest first. Raises as `newest` does."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        # A row whose key is no number of ours is nobody's rotation, wherever it sorts.
+        # A row whose key is not a number of ours is not a rotation. Ignore it.
         rows = self._tables.get_table_client(self._table).query_entities(
             "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
             parameters={"partition": instance_id, "first": _row(_LAST_NUMBER), "last": _row(0)},
@@ -117,13 +118,13 @@ class RotationRecords:
             return []
 
     def begin(self, rotation: Rotation) -> bool:
-        """Record a new rotation under its number; False where another has it."""
+        """Record a new rotation under its number. Return False if another one has the number."""
         return insert_if_absent(
             self._tables, self._table, rotation.instance_id, _row(rotation.number), _columns(rotation)
         )
 
     def change(self, rotation: Rotation) -> bool:
-        """Record how far a rotation is; False where somebody has changed it since it was read: nothing is changed."""
+        """Record a rotation's state. Return False, and change nothing, if somebody changed it since it was read."""
         return change_if_unchanged(
             self._tables,
             self._table,
@@ -158,7 +159,7 @@ def _columns(rotation: Rotation) -> dict[str, Any]:
 
 
 def _rotation(entity: Mapping[str, Any]) -> Rotation:
-    """Raises RunbookError VD-ROTATION-040: whether that rotation is over cannot be guessed."""
+    """Return the rotation in a row. Raises VD-ROTATION-040 if it is malformed: nobody can guess whether it is over."""
     ill = [name for name in _TEXTS if not isinstance(entity.get(name), str)]
     ill += [name for name in _TIMES if name not in ill and not _is_time(entity[name])]
     if ill:
@@ -186,7 +187,7 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
 
 
 def _is_time(text: str) -> bool:
-    """Whether it is "" or a time with its offset."""
+    """Whether the text is "" or a time with an offset."""
     try:
         return not text or from_rfc3339(text).tzinfo is not None
     except ValueError:

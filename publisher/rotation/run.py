@@ -73,12 +73,12 @@ class RotationRun(Generic[F]):
 
     @property
     def facts(self) -> F:
-        """What was seen last."""
+        """The facts that the run read last."""
         return self.observe() if self._facts is None else self._facts
 
     @property
     def newest(self) -> Rotation | None:
-        """The instance's last rotation, as it was last seen."""
+        """The instance's last rotation, as the run read it last."""
         return self.facts.newest
 
     def next_step(self) -> Step:
@@ -86,7 +86,7 @@ class RotationRun(Generic[F]):
         return rotation_plan.next_step(self._credential.rules, self._request, self.observe())
 
     def preview(self) -> Plan:
-        """Return all that a run would do."""
+        """Return all changes of a run."""
         return rotation_plan.preview(self._credential.rules, self._request, self.observe())
 
     def observe(self) -> F:
@@ -97,7 +97,7 @@ class RotationRun(Generic[F]):
         return self._facts
 
     def actions(self) -> Sequence[Action[Any]]:
-        """How each kind of change is made and seen."""
+        """Return the action of each kind of change."""
         rules, rotation = self._credential.rules, self._rotation
         make = {"stage": self._stage}
         return (
@@ -118,7 +118,7 @@ class RotationRun(Generic[F]):
     def _stage(self, phase: Phase) -> None:
         rotation = self._rotation.recorded()
         if rotation.reached(REACHED[phase]):
-            return  # the phase before has reported that it is there already
+            return  # an earlier phase has reported that this state is reached
         wrapping_key = self._phases.wrapping_key(rotation)
         new_credential = self._credential.new_credential(rotation)
         for _ in range(self._credential.delivery_tries):

@@ -1,6 +1,7 @@
 """The customer's Automation account: runtime environments and their packages, runbooks, variables (api 2024-10-23).
 
-What the account does not have is None or missing, never an exception; what it refuses is an error of the catalogue.
+If the account does not have something, the result is None or lacks it, and no exception is raised. A refusal is an
+error of the catalogue.
 Source of the calls: docs/azure-facts.md#runbooks-and-jobs.
 """
 
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
 LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
 # What marks a runbook as the suite's, beside its runtime environment's name: for people and their queries.
 OWNER_TAG, OWNER_VALUE = "vibedata", "runbook"
-# A package set's environment has its digest in its name; what it holds never changes.
+# The name of a package set's environment holds the set's digest. Its content never changes.
 ENVIRONMENT_PREFIX = "vibedata-"
 ENVIRONMENT_DIGITS = 12
 _OWN_ENVIRONMENT = re.compile(rf"{ENVIRONMENT_PREFIX}[0-9a-f]{{{ENVIRONMENT_DIGITS}}}", re.IGNORECASE)
-# The codes are not documented; those that other Azure services use for it hold one of these words.
-# Of a code alone: a runbook, a package or a group may have such a name. The one limit that has no code of its own is
-# told in these words (learn automation/troubleshoot/runbooks, "Job attempt limit" and quota).
+# The codes are not documented. Other Azure services use codes for it that hold one of these words.
+# Search only codes: a runbook, a package or a group may have such a name. One limit has no code of its own. Its message
+# has these words (learn automation/troubleshoot/runbooks, "Job attempt limit" and quota).
 _LIMIT = re.compile(r"quota|limit", re.IGNORECASE)
 _MONTHLY_LIMIT = "The quota for the monthly total job run time"
 # How much of Automation's own words an error shows.
@@ -45,7 +46,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPackage:
-    """A package of a runtime environment. version: None where Automation does not say. error: why its import failed."""
+    """A package of a runtime environment. `version` is None if Automation does not say it. `error` says why its import
+    failed."""
 
     state: str
     version: str | None
@@ -54,10 +56,14 @@ class HeldPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRunbook:
-    """A runbook as the account has it.
+    """A runbook of the account.
 
-    kind: its type. sha256: of the published text, hex, None where it was never published. in_edit: there is a draft.
-    ours: the suite made it.
+    Attributes:
+        kind: Its type.
+        environment: Its runtime environment.
+        sha256: The SHA-256 of the published text, hex, None if it was never published.
+        in_edit: It has a draft.
+        ours: The suite made it.
     """
 
     kind: str
@@ -68,15 +74,15 @@ class HeldRunbook:
 
 
 def environment_of(packages_digest: str) -> str:
-    """Return the name of the runtime environment of a package set, given by its digest (sha256:HEX)."""
+    """Return the name of the runtime environment of the package set with this digest (sha256:HEX)."""
     return ENVIRONMENT_PREFIX + hex_of(packages_digest)[:ENVIRONMENT_DIGITS]
 
 
 class AutomationAccount:
-    """One account; for use by many threads.
+    """One account. Many threads may use it.
 
     Raises RunbookError VD-AUTOMATION-001 (there is no such account), -007 (at a limit), -008 (refused otherwise), and
-    azure.core's errors where ARM cannot be reached, fails, throttles, or refuses the identity.
+    azure.core's errors if ARM cannot be reached, fails, throttles, or refuses the identity.
     """
 
     def __init__(self, *, client: "AutomationClient", settings: Settings) -> None:
@@ -87,14 +93,14 @@ class AutomationAccount:
         self.at = (settings.resource_group, settings.automation_account)
 
     def location(self) -> str:
-        """Return the Azure region of the account. Raises VD-AUTOMATION-001 where there is no account."""
+        """Return the Azure region of the account. Raises VD-AUTOMATION-001 if there is no account."""
         account = _found(lambda: self.client.automation_account.get(*self.at))
         if account is None or account.location is None:
             raise automation.ACCOUNT_UNUSABLE.error("it is not there", target=self.at[1])
         return account.location
 
     def environment(self, name: str) -> str | None:
-        """Return language and version of a runtime environment, as `Python 3.10`."""
+        """Return the language and the version of a runtime environment, e.g. `Python 3.10`."""
         found = _found(lambda: self.client.runtime_environments.get(*self.at, name))
         if found is None:
             return None
@@ -102,7 +108,7 @@ class AutomationAccount:
         return f"{runtime.language} {runtime.version}" if runtime else ""
 
     def packages(self, environment: str) -> Mapping[str, HeldPackage]:
-        """Return the packages of a runtime environment, by name in small letters; none where it does not exist."""
+        """Return the packages of a runtime environment, by name in small letters; none if it does not exist."""
         listed = self.client.package.list_by_runtime_environment(*self.at, environment)
         found = _found(lambda: list(bounded(listed, target=environment)))
         return {str(package.name).lower(): _held_package(package.properties) for package in found or ()}
@@ -123,7 +129,7 @@ class AutomationAccount:
         )
 
     def own_runbooks(self) -> list[str]:
-        """Return the names of all runbooks that the suite made, of whatever release."""
+        """Return the names of all runbooks that the suite made, from any release."""
         return [
             str(found.name)
             for found in bounded(self.client.runbook.list_by_automation_account(*self.at), target="runbooks")
@@ -152,7 +158,7 @@ class AutomationAccount:
 
     @contextmanager
     def refusals(self, target: str) -> Iterator[None]:
-        """Name what Automation refuses within; what runbook_lib.network.failures names stays as it is."""
+        """Turn Automation's refusals within the block into errors of this area, except those of network.failures."""
         from azure.core.exceptions import HttpResponseError
 
         try:
@@ -168,7 +174,7 @@ class AutomationAccount:
 
 
 def plain(value: str | Enum | None) -> str:
-    """Return the text of a value that the SDK types as an enumeration where it knows it, as text where not."""
+    """Return the text of a value. The SDK returns an enumeration if it knows the value, and else a text."""
     return str(value.value if isinstance(value, Enum) else value)
 
 
@@ -187,7 +193,7 @@ def _is_ours(runbook: Any) -> bool:
 
 
 def _bytes(response: Any, _text: object, _headers: object) -> bytes:
-    """The client decodes a text by a guess where the answer names no character set; a digest wants the bytes."""
+    """Return the bytes for a digest. The client would guess the character set if the answer does not name one."""
     content: bytes = response.http_response.content
     return content
 

@@ -1,7 +1,7 @@
 """Read the result that a runbook printed as its job's last line (docs/design.md#running-a-runbook). Pure.
 
-The line comes from whatever ran in the job: a runbook of ours, one that somebody changed, or a library that printed
-last. Only a line of the whole form counts, of the runbook that was started, for the run that was asked for.
+Our runbook, a changed runbook, or a library may have printed the line. It counts only if it has the complete form, and
+belongs to the runbook that was started and to the run that was asked for.
 """
 
 import re
@@ -14,15 +14,15 @@ from runbook_lib.run.result import Status
 
 FAILED = "failed"
 STATUSES: tuple[str, ...] = get_args(Status)
-# How each line begins that runbook_lib.run.result writes.
+# Each line that runbook_lib.run.result writes begins with this.
 _BEGINNING = '{"runbook": '
 _CODE = re.compile(r"VD-[A-Z]{1,16}-[0-9]{3}")
-# What is shown of a word that is none of ours.
+# How much of an unknown word is shown.
 _SHOWN_CHARACTERS = 40
 
 
 class NoResultError(ValueError):
-    """The output ends in no result. Its text says what was seen instead, "" where the last line is no object at all."""
+    """The output does not end in a result. The text says what is there instead, "" if the last line is no object."""
 
 
 def _is_text(value: object) -> bool:
@@ -56,7 +56,7 @@ _FORMS: Mapping[str, Callable[[Any], bool]] = {
 def read_result(output: str, *, runbook: str, correlation_id: str) -> Mapping[str, Any]:
     """Return the result in a job's output.
 
-    Parameters: runbook, that was started; correlation_id, that it was given, "" for none. Raises NoResultError.
+    `runbook` was started with `correlation_id`, "" for none. Raises NoResultError.
     """
     lines = output.strip().splitlines()
     if not lines or not lines[-1].startswith("{"):
@@ -69,7 +69,7 @@ def read_result(output: str, *, runbook: str, correlation_id: str) -> Mapping[st
         result = strict_json.loads(lines[-1])
     except strict_json.NotStrictJsonError as error:
         # Cut off: the job was killed while it wrote.
-        raise NoResultError(f"its last line is no result: {error}") from error
+        raise NoResultError(f"its last line is not a result: {error}") from error
     _check(result, runbook=runbook, correlation_id=correlation_id)
     checked: Mapping[str, Any] = result
     return checked
@@ -82,7 +82,7 @@ def _check(result: Mapping[str, Any], *, runbook: str, correlation_id: str) -> N
     if (status == FAILED) != (error is not None):
         raise NoResultError(f"its result says {status}, and has {'no' if error is None else 'an'} error")
     if error is not None and not _is_error(error):
-        raise NoResultError("its result has an error that is none of ours")
+        raise NoResultError("its result has an error that the suite does not know")
     for name, fits in _FORMS.items():
         if not fits(result.get(name)):
             raise NoResultError(f"its result has no {name}, or one of another form")

@@ -1,4 +1,4 @@
-"""Start an Automation job, and see how it ended."""
+"""Start an Automation job, and find out how it ended."""
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -12,13 +12,13 @@ from runbook_lib.errors import RunbookError, automation
 from runbook_lib.network.listing import bounded
 from runbook_lib.run.parameters import correlation_id_in, encode
 
-# What Automation says of a job whose process ended with exit code 0.
+# Automation's status for a job whose process ended with exit code 0.
 _COMPLETED = "Completed"
 # Terminal statuses as documented (docs/azure-facts.md#parameters-and-streams).
 _ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
-# Automation parameters are positional; the name is for people to read.
+# Automation parameters are positional. The name is only for people.
 _PARAMETER_NAME = "parameters"
-# Between two looks at a job: a tenth of the time already waited.
+# The wait between two requests for a job's state is this share of the time so far.
 LOOK_SHARE = 0.1
 LOOK_MIN_SECONDS = 1.0
 LOOK_MAX_SECONDS = 10.0
@@ -26,10 +26,7 @@ LOOK_MAX_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
-    """What Automation says of a job.
-
-    exception: its words for a failure, which may be the runbook's stderr. runbook: whose job it is.
-    """
+    """A job of `runbook` as Automation shows it. `exception` is its text for a failure, maybe the runbook's stderr."""
 
     job_id: str
     status: str
@@ -38,7 +35,7 @@ class JobState:
 
     @property
     def ended(self) -> bool:
-        """Whether it will not change any more."""
+        """Whether the state is final."""
         return self.status in _ENDED
 
 
@@ -46,8 +43,8 @@ class JobState:
 class JobResult:
     """How a job ended.
 
-    result: the runbook's own final JSON object (runbook_lib.automation.job_line), None where it printed none that
-    counts. problem: what is wrong with what it printed, "" for nothing.
+    `result` is the runbook's own final JSON object (runbook_lib.automation.job_line), None if it printed no valid one.
+    `problem` says what is wrong with the output, "" for nothing.
     """
 
     job_id: str
@@ -60,8 +57,8 @@ class JobResult:
 def start_job(account: AutomationAccount, runbook: str, parameters: Mapping[str, Any]) -> str:
     """Start `runbook` with its parameters as one base64url argument, and return the job's id.
 
-    The id is fresh for each call: a repeated one can return an old job (azure-sdk-for-net#34416). Where the answer to
-    the first request was lost, the repeated one meets the job that the first has started: that is the one.
+    The id is new for each call: a repeated id can return an old job (azure-sdk-for-net#34416). If the answer to the
+    first request was lost, the second request finds the job that the first one started.
     Raises RunbookError VD-AUTOMATION-007 (at a limit), -008 (refused), and azure.core's errors.
     """
     from azure.core.exceptions import HttpResponseError
@@ -75,7 +72,7 @@ def start_job(account: AutomationAccount, runbook: str, parameters: Mapping[str,
         try:
             account.client.job.create(*account.at, job_id, JobCreateParameters(properties=properties))
         except HttpResponseError as error:
-            if error.status_code != 200:  # the client takes 201 alone
+            if error.status_code != 200:  # the client accepts only 201
                 raise
     return job_id
 
@@ -94,8 +91,8 @@ def job_state(account: AutomationAccount, job_id: str) -> JobState:
 def job_result(account: AutomationAccount, ended: JobState, *, correlation_id: str = "") -> JobResult:
     """Return how a job ended, with the result that it printed.
 
-    correlation_id: that it was given, "" for none. A result that says that all is well counts only where Automation
-    says so, too. Raises azure.core's errors.
+    `correlation_id` is the one that the job got, "" for none. A result of success counts only if Automation reports
+    success, too. Raises azure.core's errors.
     """
     output = account.client.job.get_output(*account.at, ended.job_id)
     result: Mapping[str, Any] | None = None
@@ -114,9 +111,9 @@ def job_result(account: AutomationAccount, ended: JobState, *, correlation_id: s
 def wait_for_job(
     account: AutomationAccount, job_id: str, *, clock: Clock, seconds: float, correlation_id: str = ""
 ) -> JobResult:
-    """Return how a job ended. correlation_id: as of `job_result`.
+    """Return how a job ended. `job_result` explains `correlation_id`.
 
-    Raises RunbookError VD-AUTOMATION-004 where it has not ended after `seconds`, and azure.core's errors.
+    Raises RunbookError VD-AUTOMATION-004 if it has not ended after `seconds`, and azure.core's errors.
     """
     started = clock.monotonic()
     while not (state := job_state(account, job_id)).ended:
@@ -176,7 +173,7 @@ def pause(waited: float) -> float:
 
 
 def new_lines(account: AutomationAccount, job_id: str, seen: set[str]) -> Iterator[str]:
-    """Yield the stream lines of a job that are not in `seen` yet, the final JSON left out; azure.core's errors."""
+    """Yield a job's stream lines that are not in `seen` yet, without the final JSON. Raises azure.core's errors."""
     for record in bounded(account.client.job_stream.list_by_job(*account.at, job_id), target=f"job {job_id}"):
         properties = record.properties
         if properties is None or properties.job_stream_id is None or properties.job_stream_id in seen:
@@ -184,6 +181,6 @@ def new_lines(account: AutomationAccount, job_id: str, seen: set[str]) -> Iterat
         seen.add(properties.job_stream_id)
         text = (properties.summary or "").rstrip("\n")
         stream = plain(properties.stream_type).upper()
-        # Whether Automation leaves the prefix that chose the stream in the text is unconfirmed: both read alike here.
+        # It is unconfirmed whether Automation keeps the prefix that chose the stream. Both forms give the same line.
         if text and not text.startswith("{"):
             yield text if stream == "OUTPUT" or text.startswith(stream) else f"{stream}: {text}"

@@ -1,8 +1,7 @@
-"""Import packages into a runtime environment: within the account's limit, and until each is really there.
+"""Import packages into a runtime environment within the account's limit, and wait until each is provisioned.
 
-Automation takes 5 imports in 30 s and answers 429 to more (docs/azure-facts.md#python-and-its-limits). So one request
-is under way at a time; whoever is told to wait holds up the others, who would be told the same. How long, the service
-knows best.
+Automation accepts 5 imports in 30 s and answers 429 to more (docs/azure-facts.md#python-and-its-limits). So only one
+request runs at a time. If the service asks it to wait, all others wait, too, because they would get the same answer.
 """
 
 import threading
@@ -16,22 +15,23 @@ from runbook_lib.errors import automation
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 
-# Where a 429 does not say how long: what Microsoft's own importer waits (docs/azure-facts.md#python-and-its-limits).
+# The wait after a 429 that does not say how long. Microsoft's own importer waits so
+# (docs/azure-facts.md#python-and-its-limits).
 THROTTLED_SECONDS = 60.0
-# So long after an import was last taken, that none is taken is no matter of pace any more.
+# If Automation accepts no import for this time, its pace is not the reason.
 NONE_TAKEN_SECONDS = 15 * 60.0
-# A package's own deadline. States have been seen to stay open for ever (Azure/bicep#12136).
+# A package's own deadline. Some states never became final (Azure/bicep#12136).
 PROVISIONING_SECONDS = 15 * 60.0
-# Between two looks at the states: a tenth of the time already waited, so that at most 10 % are lost.
+# The wait between two requests for the states is this share of the time so far, so at most 10 % is lost.
 LOOK_SHARE = 0.1
 LOOK_MIN_SECONDS = 1.0
 LOOK_MAX_SECONDS = 10.0
 
 
 class PackageImports:
-    """Imports into one runtime environment; for use by many threads.
+    """Imports into one runtime environment. Many threads may use it.
 
-    Parameters: link, returns an address from which Automation can read a wheel.
+    `link` returns an address from which Automation can read a wheel.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class PackageImports:
             waited = self._clock.monotonic() - begun
             pause = min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS)
             self._clock.sleep(pause)
-            # Those who wait look together: a look that began during this wait serves this one, too.
+            # All waiting threads share a listing: one that began during this wait is new enough.
             held = self._held(wheel, since=max(begun, self._clock.monotonic() - pause / 2))
             state = "absent" if held is None else held.state
             if state == SUCCEEDED:
@@ -72,7 +72,7 @@ class PackageImports:
                 raise automation.PACKAGE_IMPORT_TIMED_OUT.error(detail, target=wheel.distribution)
 
     def state(self, wheel: Wheel) -> str | None:
-        """Return what a package is now: its version once it is provisioned, else its state, None where it is absent."""
+        """Return what a package is now: its version once it is provisioned, else its state, None if it is absent."""
         return package_state(self._held(wheel, since=self._clock.monotonic()), wheel)
 
     def _begin(self, wheel: Wheel) -> None:
@@ -104,7 +104,7 @@ class PackageImports:
                 return
 
     def _held(self, wheel: Wheel, *, since: float) -> HeldPackage | None:
-        """Return a package as a list of them shows it that was asked for no earlier than `since`."""
+        """Return a package from a listing that was requested at `since` or later."""
         with self._looking:
             if self._looked_at is None or self._looked_at < since:
                 asked = self._clock.monotonic()

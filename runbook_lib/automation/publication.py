@@ -1,4 +1,4 @@
-"""Publish a release's runbooks and packages to an Automation account: what is there, what differs, how it is mended.
+"""Publish a release's runbooks and packages to an Automation account: facts, plan and actions.
 
 1. Every file of the release is kept in artifact storage, and used from there. What is there is read and compared by its
    digest, a wheel of 100 MB too, each time: whoever may write blobs may replace one by another of the same length.
@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the account and artifact storage are to hold. documents: files that are kept, and nothing more."""
+    """What the account and artifact storage must hold. The files in `documents` are only kept."""
 
     packages: PackageSet
     scripts: Sequence[Script]
@@ -75,12 +75,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is there.
+    """What the account and artifact storage have.
 
-    environment: language and version of the wanted runtime environment, None where it does not exist. kept: what was
-    seen of the wanted files in artifact storage, by the blob's name: `sha256:HEX`, or the size of what was not read, as
-    `N bytes`. packages: of that environment, by name in small letters. runbooks: those
-    that are wanted, None where one does not exist. own: names of all runbooks that the suite ever made.
+    Attributes:
+        wanted: What they must hold.
+        environment: Language and version of the wanted runtime environment, None if it does not exist.
+        kept: The wanted files in artifact storage, by the blob's name: `sha256:HEX`, or `N bytes` for a file that is
+            too large to be read.
+        packages: The packages of that environment, by name in small letters.
+        runbooks: The wanted runbooks, None for one that does not exist.
+        own: The names of all runbooks that the suite ever made.
     """
 
     wanted: Wanted
@@ -92,10 +96,7 @@ class Facts:
 
 
 class Publication:
-    """The publication of one release.
-
-    Parameters: source, where the release's files come from; warn, told in a sentence what a person should know.
-    """
+    """The publication of one release. `source` has the release's files. `warn` gets sentences for people."""
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class Publication:
         self._imports = PackageImports(account=account, environment=wanted.environment, link=blobs.link, clock=clock)
 
     def observe(self) -> Facts:
-        """Look at the account and at artifact storage. Raises the errors of both."""
+        """Read the account and artifact storage. Raises the errors of both."""
         self._location = self._account.location()
         names = [script.name for script in self._wanted.scripts]
         with ThreadPoolExecutor(LOOKS_AT_ONCE) as looks:
@@ -137,7 +138,7 @@ class Publication:
         )
 
     def actions(self) -> Sequence[Action[Any]]:
-        """How each kind of change is made and seen. They raise what source, account, storage and imports do."""
+        """Return the action of each kind of change. They raise the errors of source, account, storage and imports."""
         account = self._account
         return (
             Action(KEEP, make=self._keep, see=self._blobs.digest),
@@ -151,7 +152,7 @@ class Publication:
         )
 
     def _seen(self, sizes: Mapping[str, int], blob: ArtifactBlob) -> str | None:
-        """Return what is kept of a file; what is larger than it can be is not read."""
+        """Return the state of a kept file. A file that is larger than the release's is not read."""
         size = sizes.get(blob_name(blob))
         if size is None:
             return None
@@ -187,7 +188,7 @@ class Publication:
         writing.publish(self._account, name)
 
     def _keep_draft(self, script: Script) -> None:
-        """A former run's own draft is one of the release's files, and is kept already."""
+        """Keep somebody's draft. A draft of a former run is one of the release's files, and is kept already."""
         draft = self._account.draft_text(script.name)
         if not draft:
             return
@@ -199,10 +200,10 @@ class Publication:
 
 
 def plan(facts: Facts) -> Plan:
-    """Return what differs. Pure.
+    """Return the changes. Pure.
 
-    Raises RunbookError VD-AUTOMATION-006, which names every runbook that stands in the way, -011, and VD-STORAGE-003
-    (a kept file is another).
+    Raises RunbookError VD-AUTOMATION-006, which names every runbook of somebody else, -011, and VD-STORAGE-003 (a kept
+    file has other content).
     """
     wanted = facts.wanted
     _refuse_foreign(facts)
@@ -224,7 +225,7 @@ def plan(facts: Facts) -> Plan:
         elif seen == blob.digest:
             unchanged.append(NoChange(target, f"is {seen}"))
         else:
-            # Files are written once: nothing of ours replaces it, and nothing may come of it.
+            # Files are written once. The suite does not replace this one, and must not use it.
             raise release.STORED_FILE_DIFFERS.error(f"its content has {seen}", target=target)
     compare(CREATE, wanted.environment, f"environment {wanted.environment}", facts.environment, PYTHON)
     for wheel in wheels_to_import(wanted.packages, facts.packages):
@@ -242,7 +243,7 @@ def plan(facts: Facts) -> Plan:
 
 
 def notices(facts: Facts) -> list[str]:
-    """Return what is left alone and a person should know of, a sentence each. Pure."""
+    """Return a sentence for each thing that is left alone and that a person should know of. Pure."""
     wanted = facts.wanted
     names = {script.name.lower() for script in wanted.scripts}
     distributions = {wheel.distribution.lower() for wheel in wanted.packages.all_wheels}

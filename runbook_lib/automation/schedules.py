@@ -1,7 +1,7 @@
 """Schedules of the Automation account, and their links to runbooks (api 2024-10-23).
 
 Automation's shortest interval is an hour, and a schedule begins at least five minutes after it is made (learn
-automation/shared-resources/schedules). Finer needs several schedules, or something outside that starts the jobs.
+automation/shared-resources/schedules). Shorter intervals need several schedules, or another service that starts jobs.
 """
 
 import uuid
@@ -12,7 +12,7 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.network.listing import bounded
 
 INTERVAL_HOURS = 1
-# Five minutes by Azure's clock; the rest is for one that runs ahead of ours.
+# Five minutes by Azure's clock. The rest is for the case that Azure's clock is ahead of ours.
 START_MINUTES = 15
 HOURLY = f"every {INTERVAL_HOURS} Hour"
 LINKED = "linked"
@@ -26,7 +26,7 @@ class AutomationSchedules:
         self._clock = clock
 
     def schedule(self, name: str) -> str | None:
-        """Return what a schedule does, as `every 1 Hour`, `every 1 Day, switched off`; None where there is none."""
+        """Return what a schedule does, e.g. `every 1 Hour` or `every 1 Day, switched off`, None if there is none."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -35,7 +35,7 @@ class AutomationSchedules:
             return None
         if found.properties is None:
             return None
-        # A schedule that somebody switched off, or gave another rhythm, is theirs.
+        # A schedule that somebody switched off or changed belongs to that person.
         off = "" if found.properties.is_enabled is not False else ", switched off"
         return f"every {found.properties.interval} {plain(found.properties.frequency)}{off}"
 
@@ -56,7 +56,7 @@ class AutomationSchedules:
             self._account.client.schedule.create_or_update(*self._account.at, name, body)
 
     def is_published(self, runbook: str) -> bool:
-        """Tell whether the account can start a runbook: only such a one can be linked."""
+        """Return whether the account can start a runbook. Only such a runbook can be linked."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -66,7 +66,7 @@ class AutomationSchedules:
         return found.properties is not None and plain(found.properties.state) != "New"
 
     def link(self, schedule: str, runbook: str) -> str | None:
-        """Return LINKED where a schedule starts a runbook."""
+        """Return LINKED if a schedule starts a runbook, else None."""
         links = self._account.client.job_schedule.list_by_automation_account(*self._account.at)
         for found in bounded(links, target="schedules"):
             pair = found.properties

@@ -1,4 +1,4 @@
-"""What a runbook that was tried by a job in plan_only lacks, judged by how the job ended. Pure."""
+"""Find out from a trial, a job in plan_only, what a runbook lacks. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from runbook_lib.errors import automation, azure, component_registry, container_
 
 ShortcomingKind = Literal["package", "role", "name", "endpoint", "other"]
 
-# By an error's code, and where that is not here by its area.
+# The kind of a shortcoming, by the error's code, or else by its area.
 _KINDS: dict[str, ShortcomingKind] = {
     azure.IDENTITY: "role",
     azure.UNREACHABLE.code: "endpoint",
@@ -29,8 +29,8 @@ _KINDS: dict[str, ShortcomingKind] = {
     vault.AREA: "name",
     automation.ACCOUNT_UNUSABLE.code: "name",
 }
-# What is offered is not to be installed now: whoever found that out has seen all that it needs. Nor is anything lacking
-# where no component is registered yet: validation comes before the component registry.
+# Failures that show no shortcoming. A run that refuses the offered release has read all that it needs. And validation
+# comes before the component registry, so no component is registered yet.
 _REFUSALS = frozenset(
     {
         release.RELEASE_EXPIRED.code,
@@ -39,7 +39,7 @@ _REFUSALS = frozenset(
         component_registry.NO_COMPONENT_REGISTERED.code,
     }
 )
-# How Python words it, in a traceback on stderr or in the verbose stream.
+# Python's own words, in a traceback on stderr or in the verbose stream.
 _NO_MODULE = re.compile(r"(?:No module named|cannot import name) ['\"]([\w.]+)['\"]")
 # How much of a job's exception, which may be a whole traceback, is shown.
 MAX_EXCEPTION = 300
@@ -47,7 +47,7 @@ MAX_EXCEPTION = 300
 
 @dataclass(frozen=True, slots=True)
 class Shortcoming:
-    """One thing that a runbook lacks. what: in the words of the runbook, or of Automation."""
+    """One thing that a runbook lacks. `what` is a text of the runbook or of Automation."""
 
     kind: ShortcomingKind
     what: str
@@ -58,7 +58,7 @@ class Shortcoming:
 
 
 def shortcoming_of(job: JobResult, lines: Iterable[str]) -> Shortcoming | None:
-    """Return what a job that has ended shows to be lacking, None for nothing. lines: of its streams."""
+    """Return the shortcoming that an ended job shows, None if there is none. `lines` are those of its streams."""
     error = job.result["error"] if job.result is not None else None
     if job.result is not None and (error is None or error["code"] in _REFUSALS):
         return None

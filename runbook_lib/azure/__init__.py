@@ -1,4 +1,4 @@
 """The way to one customer's Azure: settings, identity, SDK clients.
 
-What is done with them lives in the rooms above.
+Their uses live in the rooms above.
 """

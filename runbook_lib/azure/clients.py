@@ -1,4 +1,4 @@
-"""The official SDK clients, each made at first use: an unused one costs neither start-up time nor memory."""
+"""The official SDK clients. Each is made at its first use, so an unused one costs no start-up time and no memory."""
 
 from collections.abc import Callable
 from threading import RLock
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from azure.monitor.ingestion import LogsIngestionClient
     from azure.storage.blob import BlobServiceClient
 
-# The audience is ARM's own, whatever the address of the endpoint.
+# The audience is always ARM's own, also if the endpoint has another address.
 ARM_SCOPE = "https://management.azure.com/.default"
-# Every run asks storage for something, at the least for the network retry policy.
+# Every run reads something from storage, at least the network retry policy.
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 USER_AGENT = f"vibedata-runbooks/{RUNBOOK_VERSION}"
-# Azure's services hardly ever redirect a client; each redirect has all of the policy's time.
+# Azure's services rarely redirect a client. Each redirect gets the policy's whole time.
 MAX_REDIRECTS = 3
 # A blob larger than this is read in several ranges and written in several blocks, so that no request takes more memory.
 MAX_BLOB_RANGE_BYTES = 1024 * 1024
@@ -52,10 +52,10 @@ class _once(Generic[C]):  # noqa: N801 - a decorator
 
 
 class AzureClients:
-    """Clients of one run, over one connection pool, all obeying one network retry policy; for use by many threads.
+    """The clients of one run. They share one connection pool and one network retry policy. Many threads may use them.
 
-    Parameters: settings; credential, of vibedata-uami or a developer; retry_policy_source, asked at each request;
-    clock. What a client raises: azure.core's exceptions, and RunbookError VD-IDENTITY-* from the credential.
+    The credential is vibedata-uami's or a developer's. `retry_policy_source` is called at each request. A client raises
+    azure.core's exceptions, and RunbookError VD-IDENTITY-* from the credential.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class AzureClients:
         return KeyClient(self._settings.key_vault_endpoint, self.credential, **self._options(key_place(self._settings)))
 
     def cryptography(self, name: str, version: str) -> "CryptographyClient":
-        """Operations that the customer's Key Vault does with a version of a key, which never leaves it."""
+        """Operations with a version of a key in the customer's Key Vault. The key never leaves the vault."""
 
         def make() -> "CryptographyClient":
             from azure.keyvault.keys.crypto import CryptographyClient
@@ -192,7 +192,7 @@ def new_table_service(
     clock: Clock,
     place: Place | None = None,
 ) -> "TableServiceClient":
-    """Return a client of some table storage, for whoever has no Settings. Parameters: see AzureClients."""
+    """Return a client of some table storage, for code that has no Settings. AzureClients explains the parameters."""
     from azure.data.tables import TableServiceClient
 
     from runbook_lib.network.sdk_retry import RetryingTransport
@@ -216,7 +216,7 @@ def new_secret_client(
     clock: Clock,
     place: Place | None = None,
 ) -> "SecretClient":
-    """Return a client of some vault's secrets, for whoever has no Settings. Parameters: see AzureClients."""
+    """Return a client of some vault's secrets, for code that has no Settings. AzureClients explains the parameters."""
     from azure.keyvault.secrets import SecretClient
 
     return SecretClient(endpoint, credential, **_pipeline_options(session, retry_policy_source, clock, place))
@@ -225,9 +225,9 @@ def new_secret_client(
 def cryptography_client(
     key_id: str, *, credential: "TokenCredential", retry_policy_source: PolicySource, clock: Clock
 ) -> "CryptographyClient":
-    """Return a client that lets a Key Vault use one of its keys; it stands alone, for whoever has no Settings.
+    """Return a client that lets a Key Vault use one of its keys, for code that has no Settings.
 
-    key_id: https address of the key, with or without its version.
+    `key_id` is the https address of the key, with or without its version.
     """
     from azure.keyvault.keys.crypto import CryptographyClient
 
@@ -250,7 +250,7 @@ def _pipeline_options(
 def _transport(session: "requests.Session") -> "HttpTransport[Any, Any]":
     from azure.core.pipeline.transport import RequestsTransport
 
-    # The timeouts of each attempt are runbook_lib.network.retry's.
+    # runbook_lib.network.retry sets the timeouts of each attempt.
     transport: HttpTransport[Any, Any] = RequestsTransport(
         session=session, session_owner=False, connection_data_block_size=READ_BYTES
     )

@@ -14,7 +14,7 @@ from runbook_lib.network.trouble import object_id_in
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
 
-# The sandbox's identity endpoint is local. Before it has given a token, no policy can be read: it has one of its own.
+# For the sandbox's identity endpoint, which is local. No recorded policy can be read before it has given a token.
 IDENTITY_POLICY = NetworkRetryPolicy(total_seconds=60.0)
 # `az` starts an interpreter of its own, and may renew a token over the network.
 LOGIN_SECONDS = 30
@@ -44,15 +44,15 @@ def credential(
 def credential_of(client_id: str, environ: Mapping[str, str], *, clock: Clock = SYSTEM_CLOCK) -> "TokenCredential":
     """Return the credential for every Azure service; the SDK keeps its tokens until they must be renewed.
 
-    client_id: of the managed identity, empty where a developer's login is used; in Automation other selectors are
-    undocumented (docs/azure-facts.md#managed-identity). Raises RunbookError VD-IDENTITY-001 in a sandbox without an
-    identity endpoint, VD-SETTINGS-001 without a client id. The credential's methods raise VD-IDENTITY-001 where the
-    endpoint gives no token, VD-IDENTITY-002 where no login does.
+    `client_id` names the managed identity. It is empty for a developer's login. Automation documents no other selector
+    (docs/azure-facts.md#managed-identity). Raises RunbookError VD-IDENTITY-001 in a sandbox without an identity
+    endpoint, and VD-SETTINGS-001 without a client id. The credential's methods raise VD-IDENTITY-001 if the endpoint
+    gives no token, and VD-IDENTITY-002 if there is no login that gives one.
     """
     if environ.get("IDENTITY_ENDPOINT") and environ.get("IDENTITY_HEADER"):
         return _NamingCredential(_managed_identity(client_id, clock), azure.NO_MANAGED_IDENTITY)
     if any(environ.get(name) for name in _SANDBOX_VARIABLES):
-        # A developer's login would be looked for by starting programs, which a sandbox does not support.
+        # The search for a developer's login starts programs, and a sandbox does not support that.
         raise azure.NO_MANAGED_IDENTITY.error("IDENTITY_ENDPOINT and IDENTITY_HEADER are not both set")
     return _NamingCredential(_developer_login(), azure.NO_LOGIN)
 
@@ -63,7 +63,7 @@ def object_id(credential: "TokenCredential", scope: str) -> str:
 
 
 def _managed_identity(client_id: str, clock: Clock) -> Any:
-    """The SDK takes its App Service path, which is also Automation's: `api-version`, X-IDENTITY-HEADER and Metadata."""
+    """The SDK uses its App Service path. It fits Automation, too: `api-version`, X-IDENTITY-HEADER and Metadata."""
     from azure.core.pipeline.transport import RequestsTransport
     from azure.identity import ManagedIdentityCredential
 
@@ -88,7 +88,7 @@ def _developer_login() -> Any:
 
 
 class _NamingCredential:
-    """A credential whose failures have a code of the catalogue. One thread asks at a time: the others find the
+    """A credential whose failures have a code of the catalogue. One thread asks at a time, and the others use its
     answer."""
 
     def __init__(self, credential: Any, entry: ErrorEntry) -> None:
@@ -114,7 +114,7 @@ class _NamingCredential:
                 return ask()
             # msal reads the answer with json.loads and int: an answer of another form shows as ValueError.
             except (AzureError, ValueError, TypeError, AttributeError) as error:
-                # Of a chain of credentials, what each of them says; the rest is about the chain itself.
+                # A chain of credentials quotes what each of them says. The rest of the text is about the chain.
                 story = str(error).partition("Attempted credentials:")
                 said = story[2].partition("To mitigate")[0] or story[0]
                 words = whole_words(" ".join(said.split()), MAX_WORDS)

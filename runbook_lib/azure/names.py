@@ -1,4 +1,4 @@
-"""Azure's own rules for names, kind by kind: what ARM takes, no less and no more. All pure.
+"""Azure's own rules for the names of each kind of resource, exactly as ARM checks them. Pure.
 
 Source: learn azure-resource-manager/management/resource-name-rules, and the patterns in the REST specifications.
 """
@@ -9,14 +9,14 @@ import unicodedata
 from runbook_lib.basics.forms import GUID, Form, fits
 
 MAX_GROUP_LENGTH = 90
-# Beside letters and digits of any script: what .NET's \w has, which is what ARM checks with (Azure/azure-cli#799,
-# azure-sdk-for-java#1250). What Python's \w has is another set: it lacks combining marks.
+# The characters of .NET's \w, with letters and digits of any script: ARM checks with it (Azure/azure-cli#799,
+# azure-sdk-for-java#1250). Python's \w is another set: it lacks combining marks.
 _GROUP_CATEGORIES = ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Nd", "Pc")
 _GROUP_SIGNS = "-.()"
 
 
 def is_resource_group(name: str) -> bool:
-    """Return whether ARM takes a resource group's name. Its length counts in UTF-16 units, as .NET counts."""
+    """Return whether ARM accepts a resource group's name. Its length is counted in UTF-16 units, as in .NET."""
     signs = all(sign in _GROUP_SIGNS or unicodedata.category(sign) in _GROUP_CATEGORIES for sign in name)
     length = len(name.encode("utf-16-le", "surrogatepass")) // 2
     return signs and 1 <= length <= MAX_GROUP_LENGTH and not name.endswith(".")

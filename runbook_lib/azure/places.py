@@ -7,7 +7,7 @@ from runbook_lib.network.trouble import ARM, Place
 
 
 def arm_place(settings: Settings) -> Place:
-    """Return the place of ARM; what a request is about stands in its path."""
+    """Return the place of ARM. The path of a request says which resource it is about."""
     return Place(ARM, settings.resource_group_id, "Reader", "Contributor")
 
 
@@ -34,7 +34,7 @@ def key_place(settings: Settings) -> Place:
 
 
 def log_place(settings: Settings) -> Place:
-    """Return the place of log ingestion. The rule's name is no setting: its group stands for it."""
+    """Return the place of log ingestion. No setting has the rule's name, so its scope is the resource group."""
     role = "Monitoring Metrics Publisher"
     return Place("log ingestion", settings.resource_group_id, role, role)
 
@@ -44,12 +44,12 @@ def _storage_account(settings: Settings) -> str:
 
 
 def _vault(settings: Settings) -> str:
-    """Return the vault's id; where its address does not hold its name, that of its group."""
+    """Return the vault's id. If its address does not hold its name, return the resource group's id."""
     name, _, domain = (urllib.parse.urlsplit(settings.key_vault_endpoint).hostname or "").partition(".")
     found = _below(settings, f"Microsoft.KeyVault/vaults/{name}")
     return found if domain.startswith("vault.") else found and settings.resource_group_id
 
 
 def _below(settings: Settings, resource: str) -> str:
-    """Return a resource's id, "" where the group is not known."""
+    """Return a resource's id, "" if the group is not known."""
     return f"{settings.resource_group_id}/providers/{resource}" if settings.resource_group else ""

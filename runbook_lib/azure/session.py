@@ -1,4 +1,4 @@
-"""What runbooks and commands share of one customer's Azure: settings, clients, clock, redactor, retry policy."""
+"""What runbooks and commands need for one customer's Azure: settings, clients, clock, redactor, retry policy."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ from runbook_lib.network.retry import PolicySource
 class AzureSession:
     """The way to one customer's Azure.
 
-    redactor: tell it every secret as soon as it is read. retry_policy: the network retry policy in force, for requests
-    that no SDK makes.
+    `redactor` must learn every secret as soon as somebody reads it. `retry_policy` returns the network retry policy in
+    force, for requests that no SDK makes.
     """
 
     settings: Settings

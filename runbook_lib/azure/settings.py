@@ -1,8 +1,8 @@
-"""Where things are: by naming convention from one short prefix, each setting overridable singly.
+"""Settings: the names and addresses of one instance, made from one short prefix. Each can be overridden.
 
 Precedence: the run's parameter `settings`, then the environment (VIBEDATA_*), then the Automation variable vibedata-
-settings, then the convention. Settings hold names and addresses, never secrets. Those of WITH_THE_DEPLOYMENT,
-ADDRESSES and IDENTITY are refused as a run's parameter.
+settings, then the convention. Settings hold names and addresses, never secrets. A run's parameter may not hold a
+setting of WITH_THE_DEPLOYMENT, ADDRESSES or IDENTITY.
 """
 
 import re
@@ -22,7 +22,7 @@ from runbook_lib.errors import azure, trust
 ENVIRONMENT_PREFIX = "VIBEDATA_"
 AUTOMATION_VARIABLE = "vibedata-settings"
 MAX_VALUE_LENGTH = 512
-# Whom to trust comes with the deployment: whoever may start a job chooses its parameters, and must not choose that.
+# The deployment says whom to trust. Anybody who may start a job chooses its parameters, but must not choose that.
 WITH_THE_DEPLOYMENT = ("trust_roots", "trusted_identity")
 
 
@@ -72,25 +72,25 @@ _FORMS: dict[str, Form] = {
     "publisher_registry": HOST,
     "logs_endpoint": URL,
     "dcr_id": (r"dcr-[0-9a-f]{32}", "a data collection rule's immutable id, dcr-..."),
-    # Only in Automation: identity.credential asks for it there.
+    # Needed only in Automation: identity.credential checks that.
     "uami_client_id": (f"({GUID[0]})?", GUID[1]),
     "publisher_api": URL,
     "instance_id": INSTANCE_ID,
-    # Two while the publisher changes to another. Where none is pinned, nothing is trusted:
+    # Two while the publisher changes its root. If none is pinned, nothing is trusted:
     # runbook_lib.release.trust_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
 }
 
-# Where a run's requests go, and with them the tokens of its managed identity: no more the choice of who starts a job.
-# What the convention makes of a name stays in Azure's own domains.
+# A run sends its requests, with the tokens of its managed identity, to these addresses. So the person who starts a job
+# must not choose them. An address that the convention makes from a name is always in Azure's own domains.
 ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (URL, HOST))
 
-# Whose instance it is, and as whom it acts: what a run reports must not be the choice of who starts its job. The
-# instance's id follows from the subscription by convention.
+# Which instance it is, and as whom it acts. The person who starts a job must not choose for whom it reports. By
+# convention the instance's id is the subscription's.
 IDENTITY = ("subscription_id", "uami_client_id", "instance_id")
 
-# What follows from the prefix; the others have no convention.
+# The settings that have a default.
 _CONVENTION = {
     "prefix": "vibedata",
     "resource_group": "{prefix}-managed",
@@ -112,17 +112,17 @@ _CONVENTION = {
 }
 
 
-# What is made of a name that may have capitals.
+# Settings that are made from a name that may have capitals.
 _LOWERED = ("customer_registry", "instance_id")
 
 
 def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_variable: str | None) -> Settings:
     """Return the settings.
 
-    Parameters: overrides, the run's parameter `settings`; environ, the process's environment, of which
-    VIBEDATA_<SETTING> counts; automation_variable, the text of Automation variable vibedata-settings (a JSON object),
-    None where there is none. Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown), -004 (a
-    run's parameter says where to go, or whose instance it is), VD-TRUST-031 (it says whom to trust).
+    `overrides` is the run's parameter `settings`. `environ` is the process's environment: VIBEDATA_<SETTING> counts.
+    `automation_variable` is the text of Automation variable vibedata-settings (a JSON object), None if there is none.
+    Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown), -004 (a run's parameter has an
+    address or the instance's identity), VD-TRUST-031 (a run's parameter says whom to trust).
     """
     for name in WITH_THE_DEPLOYMENT:
         if name in overrides:
@@ -140,7 +140,7 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
             if name not in _FORMS:
                 raise azure.UNKNOWN_SETTING.error(f"from {source}; known are {', '.join(_FORMS)}", target=name)
     for name in dict.fromkeys(name for _, values in sources for name, value in values.items() if value):
-        _value(name, sources)  # a form that is wrong is told before what is missing: it can be seen on the command line
+        _value(name, sources)  # check forms before absence: a user can see a wrong form on the command line
     _require_all(sources)
     settings = Settings(**{item.name: _value(item.name, sources) for item in fields(Settings)})
     for name in IDENTITY:
@@ -150,7 +150,7 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
 
 
 def automation_variable() -> str | None:
-    """Return the text of the Automation variable, None outside Automation or where it is not set.
+    """Return the text of the Automation variable, None if it is not set or this is not Automation.
 
     `automationassets` is the sandbox's own module. It raises AutomationAssetNotFound for an unknown variable, or
     returns None after its retries (docs/azure-facts.md#managed-identity).
@@ -189,7 +189,7 @@ def _from_variable(text: str | None) -> dict[str, str]:
 
 
 def _require_all(sources: list[tuple[str, Mapping[str, str]]]) -> None:
-    """Raise VD-SETTINGS-001 with all that is missing: nobody likes to hear of one after the other."""
+    """Raise VD-SETTINGS-001 with the names of all missing settings, so that the user can mend them at once."""
     given = {name for _, values in sources for name, value in values.items() if value}
     missing = [name for name in _FORMS if name not in _CONVENTION and name not in given]
     if missing:
@@ -210,7 +210,7 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
     if not value:
         template = _CONVENTION[name]
         value = template.format(**{part: _value(part, sources) for part in re.findall(r"{(\w+)}", template)})
-        # Names of registries and GUIDs may have capitals; hosts and ids that are made of them are compared without.
+        # Names of registries and GUIDs may have capitals. Hosts and ids that are made from them have none.
         value = value.lower() if name in _LOWERED else value
     why = why_refused(name, value)
     if why:

@@ -9,8 +9,8 @@ def encode(content: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Return the bytes of a text. Raises ValueError where it is none: Python's own decoder drops what it does not know.
+    """Return the bytes of a text. Raises ValueError for other characters, which Python's own decoder would drop.
 
-    What is no canonical text of these bytes, with + and / or with loose bits at its end, is taken too.
+    It also takes texts that are not canonical: with + and /, or with bits at their end that belong to no byte.
     """
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -1,4 +1,4 @@
-"""Time, injected, so that waiting and expiry are tested without waiting."""
+"""The clock. Callers give it to functions, so that tests of waiting and expiry need not wait."""
 
 import time
 from datetime import datetime, timezone
@@ -6,14 +6,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the suite knows of time."""
+    """A source of time."""
 
     def now(self) -> datetime:
         """Return the wall clock's time, aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards; for measuring only."""
+        """Return seconds that never run backwards. Use them only to measure."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -46,6 +46,6 @@ def rfc3339(moment: datetime) -> str:
 
 
 def from_rfc3339(text: str) -> datetime:
-    """Return the time that a text tells, aware where it names its offset. Raises ValueError."""
-    # Python 3.10 knows no `Z`.
+    """Return the time in a text. It is aware if the text has an offset. Raises ValueError."""
+    # Python 3.10 does not read `Z`.
     return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -8,24 +8,25 @@ import threading
 import urllib.parse
 from collections.abc import Iterator
 
-# A shorter secret would turn up in innocent text, and hiding it would give it away.
+# A shorter secret would also occur in harmless text. Masking it there would give it away.
 MIN_SECRET_LENGTH = 8
 MASK = "***"
 _CUT = " ..."
 
 _ESCAPE = re.compile("%[0-9A-F]{2}")
-# The signature of a read link (a shared access signature), plain, in a URL within a URL, or in JSON. Nobody need know
-# it to mask it: learn.microsoft.com, Create a service SAS.
+# The signature of a read link (a shared access signature), plain, in a URL within a URL, or in JSON. Its form is enough
+# to mask it: learn.microsoft.com, Create a service SAS.
 _LINK_SIGNATURE = re.compile(r"((?:(?<![A-Z])|(?<=%3F))sig(?:=|%3D|%253D|\\u003D))[A-Za-z0-9+/%=_-]+", re.IGNORECASE)
-# A line end, as it is or as JSON writes it, and what a folded line begins with: base64 is often wrapped.
+# A line end, plain or as JSON writes it, with the blanks that a folded line begins with. Base64 is often wrapped.
 _FOLD = re.compile(r"(?:[\r\n]|\\[rn])[ \t]*")
 
 
 class Redactor:
-    """Knows a run's secrets and masks them, plain or in an encoding that text commonly carries; for many threads."""
+    """Knows a run's secrets and masks them, plain or in a usual encoding. Many threads may use it."""
 
     def __init__(self) -> None:
-        # Longest first, so that a form that holds another is masked whole. Replaced as a whole: readers need no lock.
+        # The longest first, so that a form that contains another one is masked whole. `learn` replaces the whole tuple,
+        # so readers need no lock.
         self._forms: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
@@ -37,7 +38,7 @@ class Redactor:
             self._forms = tuple(sorted({*self._forms, *_forms_of(secret)}, key=len, reverse=True))
 
     def learn_key(self, key: bytes) -> None:
-        """Mask a key's bytes from now on, however bytes are written as text. Raises ValueError for a short one."""
+        """Mask a key's bytes from now on, in every usual way to write bytes. Raises ValueError for a short key."""
         if len(key) < MIN_SECRET_LENGTH:
             raise ValueError(f"a secret shorter than {MIN_SECRET_LENGTH} bytes cannot be masked")
         numbers = json.dumps(list(key))[1:-1]
@@ -56,7 +57,7 @@ class Redactor:
         return without_link_signatures(self._redact_folded(text))
 
     def _redact_folded(self, text: str) -> str:
-        """Mask the secrets that a line end goes through, and the line end with them."""
+        """Mask each secret that is split by a line end, together with that line end."""
         folds = list(_FOLD.finditer(text))
         if not folds or not self._forms:
             return text
@@ -76,15 +77,15 @@ class Redactor:
 
 
 def without_link_signatures(text: str) -> str:
-    """Return `text` without the signatures of read links, which are secrets that nobody need learn."""
+    """Return `text` without the signatures of read links. Nobody has to `learn` these secrets."""
     return _LINK_SIGNATURE.sub(rf"\1{MASK}", text)
 
 
 def whole_words(text: str, limit: int) -> str:
-    """Return the beginning of `text`, of at most `limit` characters and of whole words.
+    """Return the beginning of `text`: whole words, and at most `limit` characters.
 
-    Who cuts a text before it is redacted must not cut through a word: the redactor would not know what is left of a
-    secret. No secret of the suite has a space in it.
+    A text that is cut before it is redacted must not be cut within a word: the redactor would not recognize the rest of
+    a secret. No secret of the suite has a space in it.
     """
     if len(text) <= limit:
         return text
@@ -100,7 +101,7 @@ def _places(text: str, form: str) -> Iterator[int]:
 
 
 def _forms_of(secret: str) -> set[str]:
-    """Return how `secret` may stand in a text: as it is, in JSON, a URL, Python's repr, hexadecimal, or base64."""
+    """Return the forms of `secret` in a text: plain, in JSON, a URL, Python's repr, hexadecimal, or base64."""
     raw = secret.encode()
     once = urllib.parse.quote(secret, safe="")
     quoted = {once, urllib.parse.quote_plus(secret), urllib.parse.quote(secret), urllib.parse.quote(once, safe="")}
@@ -127,9 +128,9 @@ def _forms_of(secret: str) -> set[str]:
 
 
 def _base64_forms(raw: bytes) -> set[str]:
-    """Return what base64 makes of `raw` inside a longer text, such as `username:password`: one form for each alignment.
+    """Return the base64 forms of `raw` within a longer text, such as `username:password`: one for each alignment.
 
-    Only whole groups of three bytes encode alike whatever stands before and after them.
+    The neighbours of a whole group of three bytes do not change its form.
     """
     forms = set()
     for skipped in range(3):

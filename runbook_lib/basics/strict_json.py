@@ -1,4 +1,4 @@
-"""JSON as the RFC means it: Python's own reader takes more than is safe to trust."""
+"""Strict JSON, as RFC 8259 defines it. Python's own reader accepts texts that can be understood in two ways."""
 
 import json
 import math
@@ -11,22 +11,22 @@ _MAX_DIGITS = len(f"-{MAX_INTEGER}")
 
 
 class NotStrictJsonError(ValueError):
-    """The text is no JSON, or JSON that two readers may understand differently."""
+    """The text is not JSON, or two readers may understand it differently."""
 
 
 def loads(text: bytes | str) -> Any:
-    """Return the value of a JSON text; its size is the caller's to cap.
+    """Return the value of a JSON text. The caller must limit its size.
 
     Raises NotStrictJsonError for invalid UTF-8 or syntax, a duplicate key, half a surrogate pair, NaN or infinity, an
     integer over MAX_INTEGER, or nesting that is too deep for the reader.
     """
     try:
-        # A text that somebody else has read may hold half a pair as it is.
+        # A `str` may already hold half a surrogate pair: encoding it finds that.
         decoded = (text.encode() if isinstance(text, str) else text).decode("utf-8")
         value = json.loads(
             decoded, object_pairs_hook=_no_duplicates, parse_constant=_refuse, parse_int=_integer, parse_float=_float
         )
-        if "\\u" in decoded:  # only an escape can stand for half a pair; such a text could never be written out again
+        if "\\u" in decoded:  # only an escape can hold half a pair; nobody could write such a text out again
             json.dumps(value, ensure_ascii=False).encode()
     except NotStrictJsonError:
         raise
@@ -45,7 +45,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(name: str) -> NoReturn:
-    raise NotStrictJsonError(f"{name} is no JSON")
+    raise NotStrictJsonError(f"{name} is not JSON")
 
 
 def _integer(digits: str) -> int:
@@ -62,7 +62,7 @@ def _float(digits: str) -> float:
 
 
 def member(value: object, *names: str) -> object:
-    """Return a member of nested JSON objects, None where the path ends before."""
+    """Return the member that a path of names leads to in nested JSON objects, None if there is none."""
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value

@@ -1,6 +1,6 @@
-"""Text for a terminal or a job's stream: what a reader would obey or not see is shown as an escape."""
+"""Text for a terminal or a job's stream. Control characters and invisible characters are shown as escapes."""
 
-# Printable by their category, and yet they show as nothing: those letters and marks of Default_Ignorable_Code_Point
+# Letters and marks whose category is printable, but which show as nothing: those of Default_Ignorable_Code_Point
 # (DerivedCoreProperties of Unicode 15), and the blank of Braille.
 _BLANK = frozenset(
     (
@@ -20,25 +20,25 @@ _BLANK = frozenset(
 
 
 def is_visible(character: str) -> bool:
-    """Return whether a character shows as itself: no control, no change of direction, nothing that shows as nothing.
+    """Return whether a character is visible: not a control, not a change of direction, and not blank.
 
-    str.isprintable leaves out the categories Other and Separator, all but the space (Python's documentation): controls,
+    str.isprintable excludes the categories Other and Separator, except the space (Python's documentation): controls,
     bidirectional controls, tags, surrogates, private use, line separators.
     """
     return character.isprintable() and ord(character) not in _BLANK
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""Return `text` with each character that is not visible as an escape (\x1b, \u202e); those of `keep` stay."""
+    r"""Return `text` with an escape (\x1b, \u202e) for each character that is neither visible nor in `keep`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(each if each in keep or is_visible(each) else _escape(each) for each in text)
 
 
 def one_line(text: str, limit: int) -> str:
-    """Return `text` as one visible line: white space is one space; past `limit` characters it is cut, and says so.
+    """Return `text` as one visible line, cut after `limit` characters with a note. White space becomes one space.
 
-    Nobody else's words begin a line of their own: in a list of lines it would pass for ours.
+    A remote text must not begin a line of its own: in a list of lines it would look like ours.
     """
     words = visible(" ".join(text.split()))
     return words if len(words) <= limit else words[:limit] + " ... (cut)"

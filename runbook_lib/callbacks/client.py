@@ -1,8 +1,7 @@
 """Send one report to the publisher's callback API, signed, over the run's own session.
 
-A report may be sent any number of times: its id goes along as Idempotency-Key, by which the publisher keeps it once.
-Each attempt is signed anew, since a nonce is good for one request. A redirect is not followed, whoever answers with
-one: the signature is for this address.
+A report may be sent any number of times: its id is the Idempotency-Key, and the publisher keeps it once. Each attempt
+is signed anew, since a nonce is good for one request. No redirect is followed: the signature is for this address.
 
 Source: docs/design.md#log-lock-callbacks.
 """
@@ -30,26 +29,23 @@ if TYPE_CHECKING:
     from runbook_lib.azure.session import AzureSession
 
 CONTENT_TYPE = "application/json"
-# The answer is one small object; an error page of a proxy may be longer, and nobody reads it.
+# The answer is one small object. A proxy's error page may be longer, but nobody reads it.
 MAX_ANSWER_BYTES = 16 * 1024
-# All attempts of one report together. Who does not answer within it is down: the report waits, the job goes on.
+# All attempts of one report together. If the publisher does not answer in this time, the report waits.
 SEND_SECONDS = 30.0
 NONCE_BYTES = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackReport:
-    """One report on its way. report_id: a UUID, the same however often it is sent."""
+    """One report. Its `report_id`, a UUID, stays the same however often the report is sent."""
 
     report_id: str
     payload: Payload
 
 
 class CallbackClient:
-    """The publisher's callback API, as an instance sees it.
-
-    Parameters: publisher_api, its base address; session; retry_policy, asked at each report; clock.
-    """
+    """Sends reports to the publisher's callback API, whose base address is `publisher_api`."""
 
     def __init__(
         self,
@@ -70,7 +66,7 @@ class CallbackClient:
         self.send(CallbackReport(report_id=report_id, payload=payload), key)
 
     def send(self, report: CallbackReport, key: SigningKey) -> None:
-        """Send `report`, signed with `key`; it has been taken when this returns.
+        """Send `report`, signed with `key`. When this returns, the publisher has accepted it.
 
         Raises RunbookError VD-CALLBACK-020 (no answer, or none that helps), -021 (refused, and the clocks differ), -022
         (the signature is refused), -023 (the answer is not the API's), -024 (the report is refused), and
@@ -92,7 +88,7 @@ class CallbackClient:
         import requests
 
         def signed(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
-            # Asked for each attempt, with the request as it will be sent.
+            # `requests` calls this for each attempt, with the final request.
             headers = sign(
                 method=str(request.method),
                 url=str(request.url),
@@ -139,7 +135,7 @@ def callback_client(context: "AzureSession") -> CallbackClient:
 
 
 def _problem(status: int, body: bytes | None, key_id: str) -> ErrorEntry | None:
-    """Return what is wrong with an answer, None for nothing. body: None where it was too large."""
+    """Return what is wrong with an answer, None for nothing. `body` is None if it was too large."""
     if status == 200:
         return None if body is not None and _is_acceptance(body, key_id) else callbacks.NOT_THE_CALLBACK_API
     if status == 401:
@@ -158,10 +154,10 @@ def _is_acceptance(body: bytes, key_id: str) -> bool:
 
 
 def _clocks_off(headers: Mapping[str, str], now: datetime) -> str:
-    """Return both times where they differ by more than is granted, else "". headers: the answer's."""
+    """Return both times if they differ by more than the API allows, else "". `headers` are the answer's."""
     try:
         theirs = parsedate_to_datetime(headers.get("Date", ""))
-    except (ValueError, TypeError, OverflowError):  # TypeError: Python 3.10 for a text that is no date at all
+    except (ValueError, TypeError, OverflowError):  # TypeError: Python 3.10 raises it for a text that is not a date
         return ""
     if theirs.tzinfo is None:
         theirs = theirs.replace(tzinfo=timezone.utc)

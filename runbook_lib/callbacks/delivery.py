@@ -1,10 +1,10 @@
-"""What a run tells the publisher at its end; none of it can fail the run.
+"""Send a run's reports to the publisher at its end. A failure here never fails the run.
 
-What waits from former runs goes first, oldest first. The first report that does not get through stops the delivery: it
-and all after it wait, the run's own too, so that the publisher learns things in their order. Only a report that the
-publisher refuses for what it holds holds up nobody else: it is set aside, and tried again after all others. Two runs
-that deliver at once may send the same report twice, which the publisher keeps once; a report goes only after those
-before it have been taken.
+Reports that wait from former runs are sent first, the oldest one before the others. If a report does not get through,
+the delivery stops: this report and all later ones wait, also the run's own, so that the publisher gets them in their
+order. If the publisher refuses a report because of its content, the delivery goes on: the report is set aside, and
+later runs try it after all others. Two runs at once may send the same report twice, and the publisher keeps it once. A
+report is sent only after the publisher has accepted those before it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,11 +35,11 @@ from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 if TYPE_CHECKING:
     from runbook_lib.context import Context
 
-# After so many that are refused for what they hold, the run asks no further. They are set aside: the next run meets
-# others first.
+# After so many reports that are refused because of their content, the run stops. They are set aside, so the next run
+# begins with others.
 REFUSALS_PER_RUN = 5
 
-# The report itself is at fault, not the way to the publisher.
+# Errors of the report itself, not of the way to the publisher.
 _REPORT_AT_FAULT = (
     callbacks_errors.REPORT_NOT_TAKEN,
     callbacks_errors.NO_REPORT,
@@ -50,17 +50,18 @@ F = TypeVar("F")
 
 
 def no_payloads(_facts: object, _instance_id: str) -> Sequence[Payload]:
-    """Return the reports of a runbook that tells no more than how it ended."""
+    """Return no reports: the runbook only reports how it ended."""
     return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callbacks(Generic[F]):
-    """What a runbook tells the publisher.
+    """What a runbook reports to the publisher.
 
-    release_version: of the release that it works at, "" where it does not know; a step of a deployment tells it when it
-    ends, as it does where it fails before it has facts. payloads: what else its facts tell; of the facts and the
-    instance's id.
+    Attributes:
+        release_version: Returns the version of the runbook's release from its facts, "" if it does not know it. A step
+            of a deployment reports it at its end.
+        payloads: Returns further reports from the facts and the instance's id.
     """
 
     release_version: Callable[[F], str]
@@ -76,11 +77,10 @@ def payloads_of(
     instance_id: str,
     at: str,
 ) -> Iterator[Payload]:
-    """Yield what a run has to tell; pure. Raises PayloadRefusedError.
+    """Yield the reports of a run. Pure. Raises PayloadRefusedError.
 
-    Parameters: facts, none where it failed before it had them; deployment_id, the correlation id that the run was
-    given: where that is a UUID, the run is a deployment's step. A text of somebody's own does not leave. at: now, RFC
-    3339.
+    `facts` is empty if the run failed before it had facts. `deployment_id` is the run's correlation id: the run is a
+    step of a deployment if that is a UUID. Any other text does not leave the tenant. `at` is the present, RFC 3339.
     """
     if fits(UUID_FORM, deployment_id):
         yield DeploymentProgress(
@@ -98,7 +98,7 @@ def payloads_of(
 
 
 class _Delivery:
-    """Delivers a run's reports, and those that wait; parameters as of `tell_publisher`."""
+    """Delivers a run's reports, and those that wait. `tell_publisher` explains the parameters."""
 
     def __init__(self, context: "Context", *, new_id: Callable[[], UUID], may_send: bool) -> None:
         self._context = context
@@ -118,7 +118,7 @@ class _Delivery:
         self._warned: set[ErrorEntry] = set()
 
     def deliver(self, payloads: Sequence[Payload]) -> None:
-        """Send or keep everything; raises nothing of what may go wrong with it."""
+        """Send or keep everything. Raises nothing."""
         own = [CallbackReport(report_id=str(self._new_id()), payload=payload) for payload in payloads]
         if self._stopped and not own:
             return
@@ -126,14 +126,14 @@ class _Delivery:
             (waiting, strangers), in_turn = self._spool.waiting(), True
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             self._warn(named(callbacks_errors.SPOOL_UNUSABLE, error))
-            # Older ones may wait: none of the run's own goes before them.
+            # Older reports may wait, and the run's own must not overtake them.
             waiting, strangers, in_turn = [], Strangers(), False
         try:
             self._spool.tell_once(strangers, self._warn)
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             self._warn(named(callbacks_errors.SPOOL_UNUSABLE, error))
         if waiting:
-            self._signing_key()  # where there is none, no report is even read
+            self._signing_key()  # without a key no report is read
         refused = [each for each in waiting if each.refused_at]
         left = self._deliver_waiting([each for each in waiting if not each.refused_at]) + refused
         for report in own:
@@ -142,7 +142,7 @@ class _Delivery:
         self._deliver_waiting(refused)
 
     def _deliver_waiting(self, waiting: Sequence[Spooled]) -> list[Spooled]:
-        """Send what waits, as far as it goes, and return what is left."""
+        """Send the waiting reports until one does not get through. Return those that are left."""
         left: list[Spooled] = []
         for each in waiting:
             if self._begun >= BLOBS_PER_RUN or self._context.clock.monotonic() - self._started > SECONDS_PER_RUN:
@@ -153,7 +153,7 @@ class _Delivery:
         return left
 
     def _deliver_one(self, blob: Spooled) -> bool:
-        """Return whether a waiting report waits no longer."""
+        """Send a waiting report. Return whether it waits no longer."""
         try:
             report = self._spool.read(blob)
             if report is not None:
@@ -166,7 +166,7 @@ class _Delivery:
         return True
 
     def _try_to_send(self, report: CallbackReport, blob: Spooled | None = None) -> bool:
-        """Return whether the publisher has taken a report. blob: in which it waits, None for none."""
+        """Send a report. Return whether the publisher has accepted it. `blob` holds it if it waits."""
         key = self._signing_key()
         if key is None:
             return False
@@ -179,9 +179,9 @@ class _Delivery:
         return True
 
     def _signing_key(self) -> SigningKey | None:
-        """Return the key in use; None where nothing can be sent, or no more.
+        """Return the key in use, None if nothing can be sent any more.
 
-        It is read where something is to be told, and again after a while: a rotation may go on meanwhile.
+        It is read before the first report, and again after a while, because a rotation may go on meanwhile.
         """
         if self._stopped:
             return None
@@ -198,10 +198,9 @@ class _Delivery:
         return self._key
 
     def _stop_for(self, error: RunbookError, blob: Spooled | None = None) -> None:
-        """Note what went wrong with a report, and whether there is any use in going on to the next.
+        """Note a report's failure, and whether to go on to the next report.
 
-        blob: in which the report waits. Where the report itself is at fault, it is set aside, and told of the first
-        time.
+        `blob` holds the report if it waits. If the report itself is bad, it is set aside, and the first run warns.
         """
         at_fault = error.is_(*_REPORT_AT_FAULT)
         if not (at_fault and blob is not None and blob.refused_at):
@@ -216,9 +215,10 @@ class _Delivery:
                 self._warn(named(callbacks_errors.SPOOL_UNUSABLE, other))
 
     def _keep(self, report: CallbackReport, left: list[Spooled], *, in_turn: bool) -> None:
-        """Let a report of this run wait; where it cannot, the job's output has it.
+        """Let a report of this run wait. If it cannot, write it to the job's output.
 
-        in_turn: whether it was its turn to be sent. Else it is sent now if it cannot wait: better too early than never.
+        `in_turn` says that no older report waits. Otherwise a report that cannot wait is sent now: too early is better
+        than never.
         """
         try:
             left.append(self._spool.put(report, left))
@@ -233,10 +233,10 @@ class _Delivery:
             self._context.record(event_of(report, "kept"))
 
     def _warn(self, error: RunbookError) -> None:
-        """Tell of a failure, of each kind once."""
+        """Warn of a failure, once for each kind."""
         if error.entry not in self._warned:
             self._warned.add(error.entry)
-            # Expected until the first rotation of the key: nothing to warn of.
+            # There is no key before its first rotation: this needs no warning.
             if error.is_(callbacks_errors.NO_KEY_YET):
                 self._context.output.verbose(f"no report to the publisher yet: {error.title} ({error.code}); it waits")
             else:
@@ -253,19 +253,18 @@ def tell_publisher(
     new_id: Callable[[], UUID],
     may_send: bool,
 ) -> None:
-    """Send or keep what a run has to tell (`payloads_of`), after what waits. Raises nothing of what may go wrong.
+    """Send or keep a run's reports (`payloads_of`) after the waiting ones. Raises nothing.
 
-    Parameters: as of `payloads_of`; new_id, where reports' ids come from; may_send, whether there is time to talk to
-    the publisher: else everything waits.
+    `new_id` makes the reports' ids. `may_send` says that there is time to send: otherwise every report waits.
     """
     payloads: list[Payload] = []
     instance_id, at = context.settings.instance_id, rfc3339(context.clock.now())
     try:
         if callbacks is not None:
             told = payloads_of(callbacks, facts, result, deployment_id=deployment_id, instance_id=instance_id, at=at)
-            for payload in told:  # one by one: those before one that cannot be made are told
+            for payload in told:  # one by one: if one cannot be made, those before it are sent
                 payloads.append(payload)
-    except Exception as error:  # noqa: BLE001 - no callback ever fails the run; what waits goes all the same
+    except Exception as error:  # noqa: BLE001 - no callback ever fails the run; waiting reports are still sent
         detail = str(error) if isinstance(error, PayloadRefusedError) else type(error).__name__
         context.output.warning(str(callbacks_errors.REPORT_NOT_MADE.error(detail)))
     try:

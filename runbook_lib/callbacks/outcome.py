@@ -1,4 +1,4 @@
-"""How the outcome of a report's delivery is told: by an error of the callbacks' own, in the log, and in the output."""
+"""The outcome of a report's delivery: an error of this area, an event of the log, and a line of the output."""
 
 import hashlib
 
@@ -11,7 +11,7 @@ from runbook_lib.operations_log.events import Entry
 
 
 def named(entry: ErrorEntry, error: Exception) -> RunbookError:
-    """Return a callback's own error as it is, any other as `entry`, its cause in the words of the catalogue."""
+    """Return an error of this area unchanged, and any other as `entry`, which quotes its code and message."""
     own = as_runbook_error(error)
     if own is not None and own.area == callbacks_errors.AREA:
         return own
@@ -23,12 +23,12 @@ def named(entry: ErrorEntry, error: Exception) -> RunbookError:
 
 
 def kept_nowhere(payload: Payload) -> str:
-    """Return a line for the job's output, the last resort; a payload holds nothing that may not be seen."""
+    """Return a line for the job's output, which keeps the report if nothing else does. A payload has no secrets."""
     return f"callback that is kept nowhere else: {to_json(payload).decode()}"
 
 
 def event_of(report: CallbackReport, outcome: str, error_code: str = "") -> Entry:
-    """Return the event: what has left the tenant stands in the customer's own log."""
+    """Return the event. So the customer's own log shows everything that has left the tenant."""
     content = to_json(report.payload)
     return Entry(
         step="run",

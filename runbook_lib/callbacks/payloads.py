@@ -1,8 +1,9 @@
-"""What a managed application tells its publisher: these fields in these forms, and nothing else.
+"""The reports of an instance to its publisher: these fields in these forms, and nothing else. Pure.
 
-The allow-list is the dataclasses below. Every field carries its form, a pattern, a set of words or a range, that is
-too narrow for what is the customer's: no free text, no address, no resource id, no reason for an illness. What does not
-fit is refused, never cut or mended, both where it is written and where it is read (the publisher's API). All pure.
+The dataclasses below are the allow-list. Every field has a form: a pattern, a set of words or a range. The forms are
+too narrow for data of the customer: no free text, no address, no resource id, no reason for an illness. A report of
+another form is refused, never cut or mended. The instance checks that when it writes, and the publisher's API when it
+reads.
 
 Source: docs/design.md#log-lock-callbacks.
 """
@@ -17,23 +18,23 @@ from runbook_lib.basics import strict_json
 from runbook_lib.basics.forms import INSTANCE_ID, NAME, UUID
 from runbook_lib.release.model import ComponentType, HealthState
 
-# Written here and not taken from where they are made: what leaves changes only where this file does. Tests hold them
-# against runbook_lib.health.rules, runbook_lib.run.result and runbook_lib.release.manifest.
+# This file repeats these words, so that reports change only if this file changes. Tests compare them with
+# runbook_lib.health.rules, runbook_lib.run.result and runbook_lib.release.manifest.
 StepStatus = Literal["succeeded", "unchanged", "failed"]
 MAX_COMPONENTS = 1000
-# All of MAX_COMPONENTS, each as long as it may be, take less.
+# MAX_COMPONENTS components of the largest size need less.
 MAX_PAYLOAD_BYTES = 256 * 1024
-# A job ends after 3 hours (docs/azure-facts.md#python-and-its-limits); a deployment's step may be no job.
+# A job ends after 3 hours (docs/azure-facts.md#python-and-its-limits). But a step of a deployment need not be a job.
 MAX_DURATION_MS = 24 * 3600 * 1000
 
 
 class PayloadRefusedError(ValueError):
-    """Something is not on the allow-list. The message says where; never what, which may be the customer's."""
+    """Something is not on the allow-list. The message says where, but never quotes it: it may be the customer's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that matches `pattern` as a whole. takes: the same in words."""
+    """A text that matches `pattern` as a whole. `takes` says the same in words."""
 
     pattern: str
     takes: str
@@ -73,7 +74,7 @@ _ERROR_CODE = Text(r"(VD-[A-Z]{1,16}-[0-9]{3})?", "a code such as VD-NET-001; em
 
 
 def _told(form: FieldForm, tells: str) -> Mapping[str, object]:
-    """Return a field's metadata: its form, and what it tells."""
+    """Return a field's metadata: its form and its meaning."""
     return {"form": form, "tells": tells}
 
 
@@ -89,7 +90,7 @@ class ComponentHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """What every report tells. Raises PayloadRefusedError where a field does not have its form."""
+    """The fields of every report. Raises PayloadRefusedError if a field does not have its form."""
 
     kind: ClassVar[str] = ""
     instance_id: str = field(metadata=_told(Text(*INSTANCE_ID), "which instance: setting `instance_id`"))
@@ -147,22 +148,22 @@ def form_of(payload: type[Payload | ComponentHealth]) -> dict[str, FieldForm]:
 def to_json(payload: Payload) -> bytes:
     """Return the one JSON text of a report: keys sorted, no spaces, ASCII. Raises PayloadRefusedError.
 
-    Fields are taken from the allow-list, one by one, and checked again: nothing leaves because it happens to be there.
+    It takes the fields one by one from the allow-list and checks them again. So no other attribute can leave.
     """
     kind = KINDS.get(payload.kind)
     if kind is None or type(payload) is not kind:
-        raise PayloadRefusedError("it is no report that may leave")
+        raise PayloadRefusedError("it is not a report that may leave")
     return json.dumps(_document(payload, payload.kind), sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def parse(kind: str, content: bytes) -> Payload:
-    """Return the report that a JSON text holds. kind: a key of KINDS.
+    """Return the report in a JSON text. `kind` is a key of KINDS.
 
-    Raises PayloadRefusedError for another kind, more than MAX_PAYLOAD_BYTES, what is no strict JSON, a field that is
-    missing, unknown or not of its form.
+    Raises PayloadRefusedError for another kind, for more than MAX_PAYLOAD_BYTES, for a text that is not strict JSON,
+    and for a field that is missing, unknown or malformed.
     """
     if kind not in KINDS:
-        raise PayloadRefusedError("it is no report that may leave")
+        raise PayloadRefusedError("it is not a report that may leave")
     if len(content) > MAX_PAYLOAD_BYTES:
         raise PayloadRefusedError(f"{kind}: it is larger than {MAX_PAYLOAD_BYTES} bytes")
     try:
@@ -174,7 +175,7 @@ def parse(kind: str, content: bytes) -> Payload:
 
 
 def _fields(kind: type[Payload | ComponentHealth], document: object, where: str) -> dict[str, Any]:
-    """Return what the constructor of `kind` takes; the constructor checks the values."""
+    """Return the arguments for the constructor of `kind`. The constructor checks the values."""
     forms = form_of(kind)
     if not isinstance(document, dict) or document.keys() != forms.keys():
         raise PayloadRefusedError(f"{where}: it does not have exactly the fields {', '.join(sorted(forms))}")
@@ -194,7 +195,7 @@ def _document(value: Payload | ComponentHealth, where: str) -> dict[str, Any]:
 
 
 def _written(form: FieldForm, value: object, where: str) -> object:
-    """Types are compared exactly: a subclass of str or int may write itself as anything."""
+    """Return a value for JSON. Its type must match exactly: a subclass of str or int may write itself as anything."""
     if isinstance(form, Items):
         if type(value) is tuple and len(value) <= form.most and all(type(item) is form.kind for item in value):
             return [_document(item, f"{where}[{index}]") for index, item in enumerate(value)]

@@ -1,11 +1,11 @@
-"""Reports that wait for the publisher, in a blob container: the next run that can deliver them does, oldest first.
+"""Reports that wait for the publisher in a blob container. The next run that can deliver them does, the oldest first.
 
-A blob's name says when its report was made, of what kind and id it is, and the SHA-256 of its content. What the suite
-did not write is never read (runbook_lib.spool.container); what is read is held against the name, against the
-allow-list, and against this instance, so that nothing leaves the tenant because somebody put it there. The container is
-bounded by refusing more: nothing that waits is dropped for something newer.
+A blob's name holds the time, the kind and the id of its report, and the SHA-256 of its content. A blob that the suite
+did not write is never read (runbook_lib.spool.container). A run checks each report against the blob's name, the
+allow-list and this instance, so that nobody can put something there that leaves the tenant. When the container is full,
+new reports are refused: no waiting report is dropped for a newer one.
 
-A blob that was refused for what it holds stays in its place and says so in its metadata: it comes after all others.
+A report that was refused because of its content stays in its blob, whose metadata says so. It comes after all others.
 """
 
 import re
@@ -28,9 +28,9 @@ _STEM = r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-(?P<kind>[a-z]{1,16})-(?P<id>[0-9a-f-]{36
 
 
 class CallbackSpool:
-    """The container. Raises azure.core's errors and those of SpoolKeys, besides what the methods name.
+    """The container. Every method may raise azure.core's errors and those of SpoolKeys.
 
-    instance_id: of this instance, whose reports alone are read.
+    A run reads only reports of the instance `instance_id`.
     """
 
     def __init__(self, *, clients: AzureClients, keys: SpoolKeys, instance_id: str) -> None:
@@ -38,22 +38,22 @@ class CallbackSpool:
         self._spool = Spool(clients=clients, keys=keys, container=CONTAINER, stems=_STEM, max_bytes=MAX_PAYLOAD_BYTES)
 
     def waiting(self) -> tuple[list[Spooled], Strangers]:
-        """Return what waits, and what strangers wrote: one request where nothing waits.
+        """Return the waiting reports and the strangers' blobs. It needs one request if nothing waits.
 
-        The oldest first, as names begin with when a report was made; then those that were refused, longest ago first.
+        The oldest reports come first, because names begin with the time. Refused ones follow, the longest ago first.
         """
         waiting, strangers = self._spool.waiting()
         return sorted(waiting, key=lambda each: (each.refused_at, each.name)), strangers
 
     def tell_once(self, strangers: Strangers, tell: Callable[[RunbookError], object]) -> None:
-        """Tell of strangers' blobs that no run has told of yet, as RunbookError VD-CALLBACK-026."""
+        """Pass strangers' blobs that no run has warned of yet to `tell`, as RunbookError VD-CALLBACK-026."""
         self._spool.tell_once(strangers, lambda found: tell(callbacks.NO_REPORT.error(str(found), target=CONTAINER)))
 
     def read(self, blob: Spooled) -> CallbackReport | None:
-        """Return a report; None where it is gone: another run has delivered it.
+        """Return a report; None if it is gone: another run has delivered it.
 
-        Raises RunbookError VD-CALLBACK-026 where the blob is not what its name says, or may not leave, and -031 where
-        it is another instance's.
+        Raises RunbookError VD-CALLBACK-026 if the content does not fit the name or may not leave, and -031 if it is
+        another instance's.
         """
         target = f"{CONTAINER}/{blob.name}"
         found = re.match(_STEM, blob.name)
@@ -70,7 +70,7 @@ class CallbackSpool:
         return CallbackReport(report_id=found["id"], payload=payload)
 
     def put(self, report: CallbackReport, waiting: Sequence[Spooled]) -> Spooled:
-        """Keep a report and return it. waiting: what waits already. Raises RunbookError VD-CALLBACK-027 (no room)."""
+        """Keep a report and return its blob. `waiting` are those that wait. Raises VD-CALLBACK-027 (no room)."""
         content = to_json(report.payload)
         size = sum(each.size for each in waiting) + len(content)
         if len(waiting) >= MAX_WAITING_REPORTS or size > MAX_WAITING_BYTES:
@@ -78,11 +78,11 @@ class CallbackSpool:
         return self._spool.put(_stem_of(report), content)
 
     def remove(self, blob: Spooled) -> None:
-        """Remove a report that was taken."""
+        """Remove a report that the publisher has accepted."""
         self._spool.remove(blob)
 
     def set_aside(self, blob: Spooled, at: str) -> None:
-        """Let what was refused for what it holds, at a time in RFC 3339, come after all others."""
+        """Set a report aside that was refused at `at` (RFC 3339) because of its content: it comes after all others."""
         self._spool.set_aside(blob, at)
 
 

@@ -1,1 +1,1 @@
-"""The five tables of the component registry: their rows, their claims, and how they are written."""
+"""The tables of the component registry: their rows, the resources that components claim, and the writing of rows."""

@@ -1,16 +1,19 @@
-"""Which resource each of a release's components is, and which version is there. All pure.
+"""Find the resource and the installed version of each component of a release. Pure.
 
-1. A component names its resource by type and name, compared without case; without a name its own counts, without a type
-   it has no resource. A component of type runbook without a type is the runbook of that name in the Automation account.
-2. Every runbook that the release pins is a component, whether or not its components name it; one that is not mandatory
-   only where it is published.
-3. No two components may be the same resource, and every one must be there: all that is lacking is told at once.
-4. The version that is there is found out by kind:
-   - a container app: the image that it runs. The release's own digest or tag is the component's version, another tag or
-     digest is what is there instead; an image of another repository is given in full.
-   - a runbook: the SHA-256 of its published text, against the release's.
+1. A component names its resource by type and name, compared without case. Without a resource name, its own name counts.
+   Without a resource type it has no resource. But a component of type runbook without a resource type is the runbook of
+   that name in the Automation account.
+2. Every runbook that the release pins is a component, even if its components do not name it. A runbook that is not
+   mandatory counts only if it is published.
+3. No two components may have the same resource, and every resource must exist. The error names all that are missing.
+4. The installed version depends on the kind:
+
+   - a container app: the image that it runs. For the release's own digest or tag it is the component's version. For
+     another tag or digest of the repository it is that one. An image of another repository is shown in full.
+   - a runbook: the SHA-256 of its published text, compared with the release's.
    - anything else: the tag vibedata-version of the resource.
-   What cannot be found out is "", and no drift.
+
+   If the version cannot be read, it is "", and this is not drift.
 """
 
 import re
@@ -28,8 +31,8 @@ from runbook_lib.release.model import Component, HealthProbe, Pin, ReleaseManife
 
 RUNBOOKS = "Microsoft.Automation/automationAccounts/runbooks"
 
-# Repository without its host, tag, digest: OCI distribution 1.1's reference. A host has a dot or a colon, the first of
-# which ends the search for it: a reference of dots alone would else cost the square of its length.
+# Repository, tag and digest of an OCI distribution 1.1 reference, without the host. A host has a dot or a colon. The
+# search ends at the first of these: otherwise a reference of many dots would take time in the square of its length.
 _IMAGE = re.compile(
     r"((?P<host>[^/.:]*[.:][^/]*|localhost)/)?(?P<repository>[^:@]+)(:(?P<tag>[^:@/]+))?" rf"(@(?P<digest>{DIGEST}))?"
 )
@@ -37,7 +40,7 @@ _IMAGE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A component and the resource that it is. pin: of its artifact. resource: None where it has none."""
+    """A component with the pin of its artifact and its resource, None if it has none."""
 
     component: Component
     pin: Pin | None
@@ -46,7 +49,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What is there of a component. version: "" where it cannot be found out. drift: "" where all is well."""
+    """What is installed of a component. `version` is "" if it cannot be read. `drift` is "" if there is none."""
 
     endpoint: str
     version: str
@@ -56,8 +59,8 @@ class Found:
 def claims(manifest: ReleaseManifest, resources: Iterable[Resource], *, automation_account: str) -> tuple[Claim, ...]:
     """Return every component of the release with its resource.
 
-    Parameters: resources, all of the managed resource group; automation_account, its name. Raises RunbookError
-    VD-COMPONENT-002 (a resource is named twice), VD-COMPONENT-001 (resources are lacking), each naming all.
+    `resources` are all resources of the managed resource group, and `automation_account` is a name. Raises RunbookError
+    VD-COMPONENT-002 (a resource is named twice) and VD-COMPONENT-001 (resources are missing). Each names all.
     """
     there = {resource.key: resource for resource in resources}
     pins: dict[str, Pin] = {pin.name: pin for pin in manifest.images}
@@ -82,8 +85,8 @@ def claims(manifest: ReleaseManifest, resources: Iterable[Resource], *, automati
 
 
 def check_resources(manifest: ReleaseManifest) -> None:
-    """Check that no two components of a release are the same resource. Raises RunbookError VD-COMPONENT-002."""
-    # Every customer's account has a name, which is the same in each.
+    """Check that no two components of a release have the same resource. Raises RunbookError VD-COMPONENT-002."""
+    # The account's name does not matter here: it is the same for all components of a customer.
     _check_once([_with_resource(component, "account") for component in manifest.components])
 
 
@@ -139,10 +142,10 @@ def _check_once(components: Iterable[Component]) -> None:
 
 
 def found(claim: Claim, properties: Mapping[str, Any], script_sha256: str) -> Found:
-    """Return what is there of a component.
+    """Return what is installed of a component.
 
-    Parameters: properties, of its resource, {} where they were not asked for; script_sha256, of a runbook's published
-    text, hex, "" where there is none.
+    `properties` are its resource's, {} if they were not read. `script_sha256` is the SHA-256 of a runbook's published
+    text, hex, "" if there is none.
     """
     if claim.resource is None:
         return Found(endpoint="", version="", drift="")
@@ -164,7 +167,7 @@ def _version(claim: Claim, resource: Resource, properties: Mapping[str, Any], sc
 
 
 def _image_version(claim: Claim, images: list[str]) -> str:
-    """A container app may run helpers beside its own image, which is then the one of the pinned repository."""
+    """Return a container app's version. It may run helpers, too: its own image is the one of the pinned repository."""
     if claim.pin is None or not images:
         return ""
     for image in images:

@@ -1,4 +1,4 @@
-"""Where a component answers: what its own ARM resource says, and nothing else. Pure."""
+"""The address of a component. Only its own ARM resource says it. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from typing import Any
 
 from runbook_lib.basics.strict_json import member
 
-# Host and port as an address has them; whatever else stands there (a path, a user name) is no host.
+# A host and maybe a port. A text with anything else (a path, a user name) does not match.
 _HOST = re.compile(r"(?=.{1,260}$)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 CONTAINER_APPS = "microsoft.app/containerapps"
 SITES = "microsoft.web/sites"
 
 
 def endpoint_of(resource_type: str, properties: Mapping[str, Any]) -> str:
-    """Return `https://host` (with a port where the resource names one), "" where it names none.
+    """Return `https://host`, or `https://host:port` if the resource names a port, "" if it names no host.
 
-    Parameters: resource_type, in any case; properties, of the resource as ARM shows it. Source: REST reference of
+    `resource_type` may be in any case. `properties` are the resource's in ARM. Source: REST reference of
     Microsoft.App/containerApps (configuration.ingress.fqdn) and Microsoft.Web/sites (defaultHostName).
     """
     host: object = None

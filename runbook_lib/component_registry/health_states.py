@@ -1,4 +1,4 @@
-"""The words for a component's health in table Components, and the bound of its streak."""
+"""The words for a component's health in table Components, and the limit of its streak."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""What is in the managed resource group, as ARM lists it: every page, one request a page, none for each resource."""
+"""The resources of the managed resource group, from ARM's listing. Each page is one request. No resource needs one."""
 
 import json
 from collections.abc import Container, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 API_VERSION = "2025-04-01"  # Microsoft.Resources; what azure-mgmt-resource 26 asks with
 # The listing leaves out `properties`; these two come with it (REST reference, Resources - List By Resource Group).
 EXPANSIONS = "createdTime,provisioningState"
-# Types whose own listing shows `properties`, which the components of these types are known by.
+# Types whose own listing shows `properties`. Addresses and images of such components are there.
 DETAILED_TYPES: Mapping[str, str] = {CONTAINER_APPS: "2025-01-01", SITES: "2024-11-01"}
 AVAILABILITY = "Microsoft.ResourceHealth/availabilityStatuses"
 AVAILABILITY_API_VERSION = "2025-05-01"
@@ -29,9 +29,8 @@ VERSION_TAG = "vibedata-version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One resource. name: with its parent's, where it has one. sku: its name. tags: by name, as JSON, "" for none.
-
-    version: what its tag VERSION_TAG says, "" where it has none.
+    """One resource. `name` includes the name of a parent. `sku` is a name. `tags` are JSON, "" for none. `version` is
+    its tag VERSION_TAG, "" if it has none.
     """
 
     resource_id: str
@@ -47,7 +46,7 @@ class Resource:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and name, compared without case as ARM does."""
+        """Type and name in small letters, since ARM compares them without case."""
         return self.type.lower(), self.name.lower()
 
 
@@ -63,7 +62,7 @@ class ManagedResources:
     """The managed resource group.
 
     Raises RunbookError VD-ARM-001 (an answer that cannot be understood), -002 (there is no such group), and
-    azure.core's errors where ARM cannot be reached, fails, throttles, or refuses the identity.
+    azure.core's errors if ARM cannot be reached, fails, throttles, or refuses the identity.
     """
 
     def __init__(self, *, client: "ResourceManagementClient", settings: Settings) -> None:
@@ -71,7 +70,7 @@ class ManagedResources:
         self._settings = settings
 
     def all(self) -> list[Resource]:
-        """Return every resource, each once: one that comes or goes between two pages may be listed twice."""
+        """Return every resource once. A listing may show one twice if resources appear or vanish between two pages."""
         query = urlencode({"api-version": API_VERSION, "$expand": EXPANSIONS}, safe="$,")
         found = {}
         for item in items_of(self._client, self._settings, f"{self._group}/resources?{query}"):
@@ -82,7 +81,7 @@ class ManagedResources:
     def properties_of(self, resource_type: str, names: Container[str]) -> dict[str, Mapping[str, Any]]:
         """Return the properties of the resources of `resource_type`, one of DETAILED_TYPES, that have one of `names`.
 
-        names and the keys returned: in small letters. The others are not kept: there may be thousands.
+        `names` and the returned keys are in small letters. Other resources are dropped: there may be thousands.
         """
         version = DETAILED_TYPES[resource_type.lower()]
         path = f"{self._group}/providers/{resource_type}?{urlencode({'api-version': version})}"
@@ -95,9 +94,9 @@ class ManagedResources:
         return kept
 
     def availability(self) -> dict[str, Availability]:
-        """Return what Azure says of its platform below the resources, by resource id in small letters.
+        """Return the availability that Azure reports for resources, by resource id in small letters.
 
-        Many types have no such check (container apps and most of the network): they are not in the answer.
+        Many types have no such check (container apps and most of the network). The result does not have them.
         """
         path = f"{self._group}/providers/{AVAILABILITY}?{urlencode({'api-version': AVAILABILITY_API_VERSION})}"
         found = {}
@@ -114,7 +113,7 @@ class ManagedResources:
 
 def _resource(item: Mapping[str, Any]) -> Resource:
     tags = item.get("tags") or {}
-    # Of thousands of resources the words are few: each is kept once.
+    # Thousands of resources share few words: keep each word once.
     return Resource(
         resource_id=_text(item, "id"),
         type=intern(_text(item, "type")),

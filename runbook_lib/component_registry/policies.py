@@ -42,7 +42,7 @@ def read_policy(
 def read_network_retry_policy(tables: "TableServiceClient") -> tuple[NetworkRetryPolicy, str]:
     """Return the network retry policy, obeyed by every runbook, and a warning ("" where there is none).
 
-    The default holds until the component registry exists, and where what it says is out of bounds.
+    The default holds until the component registry exists, and if the recorded numbers are out of bounds.
     """
     default = NetworkRetryPolicy()
     policy, warning = read_policy(tables, NETWORK_RETRY_POLICIES, _network_retry_policy, default)

@@ -37,7 +37,7 @@ INITIAL_HEALTH: Mapping[str, Value] = {
     "checkedAt": "",
     "healthStreak": 0,
 }
-# Of a component that the release no longer has.
+# The health of a component that the release no longer has.
 GONE_COMPONENT: Mapping[str, Value] = {
     "state": VANISHED,
     "health": UNKNOWN,
@@ -54,9 +54,9 @@ def schema_row() -> Row:
 
 
 def resource_rows(resources: Iterable[Resource], recorded: Iterable[Key]) -> Iterator[Row]:
-    """Yield a row for each resource. recorded: keys in the table.
+    """Yield a row for each resource. `recorded` are the keys in the table.
 
-    ARM spells the same type in several ways, and compares without case; a key that is recorded keeps its spelling.
+    ARM spells the same type in several ways, and compares without case. A recorded key keeps its spelling.
     """
     spelled = {(partition.lower(), name.lower()): (partition, name) for partition, name in recorded}
     partitions = {partition.lower(): partition for partition, _ in spelled.values()}

@@ -1,4 +1,4 @@
-"""The component registry's words, and what is written to it: tables, keys, limits, rows and batches. All pure.
+"""The component registry's schema: tables, columns, keys, limits, rows and batches. Pure.
 
 Tables of the managed application's storage account (docs/design.md#the-component-registry):
 
@@ -10,9 +10,9 @@ Tables of the managed application's storage account (docs/design.md#the-componen
     Releases     release / version             RELEASE_COLUMNS, registeredAt, updatedAt
     Credentials  kind / id                     CREDENTIAL_COLUMNS, registeredAt, updatedAt; never a secret
 
-A row says which columns it cares for; the others of an entity belong to somebody else (health to check_health) and are
-left as they are. Times say when something was written and are never compared, so that an equal entity is not written.
-Rows are compared column by column: a column that a newer schema adds fills itself at the next run.
+A row names the columns that it sets. Other columns of the entity belong to other code (health to check_health), and the
+row does not change them. Times are not compared, so an equal entity is not written again. Rows are compared column by
+column: the next run fills a column that a newer schema adds.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from runbook_lib.errors import component_registry
 SCHEMA, COMPONENTS, RESOURCES = "Schema", "Components", "Resources"
 RELEASES, CREDENTIALS = "Releases", "Credentials"
 TABLES = (SCHEMA, COMPONENTS, RESOURCES, POLICIES, RELEASES, CREDENTIALS)
-# What this runbook knows. It goes up when an older runbook could misread or spoil what a newer one writes.
+# The schema that this runbook knows. It goes up when an older runbook could misread or spoil newer rows.
 SCHEMA_VERSION = 1
 SCHEMA_KEY = ("schema", "version")
 # Whose instance it is: runbook_lib.component_registry.identity.
@@ -65,7 +65,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     CREDENTIALS: CREDENTIAL_COLUMNS,
 }
 REGISTERED, VANISHED = "registered", "vanished"
-# Partition of table Components with what watches over the components: no release names it, it is check_health's alone.
+# The partition of table Components for alert rules, schedule and log. No release names it, and only check_health writes
+# it.
 OBSERVABILITY = "observability"
 CURRENT: Final = "current"
 FORMER = "former"
@@ -78,9 +79,9 @@ MAX_KEY_CHARACTERS = 1024
 # A text property holds 64 KiB of UTF-16; the rest is for the mark that it was cut.
 MAX_TEXT_UNITS = 32_000
 CUT_MARK = " ... (cut)"
-# Of a batch's part beside its entity's JSON: boundaries, headers, and the account's address.
+# The size of a batch's part without its entity's JSON: boundaries, headers, and the account's address.
 PART_BYTES = 1500
-# Longer digests would fill the log; of a run's batches no two meet by chance.
+# Longer digests would fill the log. At this length two batches of a run do not have the same digest by chance.
 _HASH_BYTES = 16
 
 Value = str | int | float
@@ -90,8 +91,8 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What must be recorded. columns: compared, and written where they differ. at_first: written with them when the
-    row is new, or comes back after it had vanished.
+    """What must be recorded. `columns` are compared, and written if they differ. `at_first` is written with them if the
+    row is new, or returns after it was gone.
     """
 
     table: str
@@ -107,7 +108,7 @@ class Row:
 
     @property
     def marks_gone(self) -> bool:
-        """Whether the row marks an entity that has gone. If the table has no such entity, there is nothing to mark."""
+        """Whether the row marks an entity that is gone. If the table has no such entity, nothing needs a mark."""
         return self.columns.get("state") in (VANISHED, FORMER)
 
 
@@ -122,7 +123,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Rows of one partition that are written together or not at all, by row key."""
+    """Rows of one partition, in the order of their row keys. Either all are written or none."""
 
     target: str
     rows: tuple[Row, ...]
@@ -143,11 +144,11 @@ class Batch:
         return self._told({row.name: row.columns for row in self.rows})
 
     def seen(self, entities: Mapping[str, Entity]) -> str | None:
-        """Return what is recorded, of the columns that the batch cares for; None for nothing. entities: by row key."""
+        """Return the recorded state of the columns that the batch sets, None for nothing. `entities` are by row key."""
         return self._told(entities) if entities else None
 
     def unlike(self, entities: Mapping[str, Entity]) -> tuple[Row, ...]:
-        """Return the rows that are not recorded as wanted."""
+        """Return the rows that the entities do not match."""
         return tuple(row for row in self.rows if not _is_like(row, entities.get(row.name)))
 
     def _told(self, entities: Mapping[str, Entity]) -> str:
@@ -183,12 +184,12 @@ def digest_of_columns(columns: Entity, names: Sequence[str]) -> bytes:
 
 
 def _json(value: object) -> bytes:
-    """Return the JSON of values as a table gives them: of whoever wrote it, a column may hold bytes, a date, a GUID."""
+    """Return the JSON of values from a table. A column that somebody else wrote may hold bytes, a date or a GUID."""
     return json.dumps(value, default=lambda other: [type(other).__name__, repr(other)]).encode()
 
 
 def changed(rows: Iterable[Row], recorded: Mapping[Key, Recorded]) -> Iterator[Row]:
-    """Yield the rows that `recorded`, of their table, does not have as wanted."""
+    """Yield the rows that differ from the recorded ones. `recorded` is from the same table."""
     for row in rows:
         known = recorded.get(row.key)
         if known is None or known.content != digest_of_columns(row.columns, COLUMNS[row.table]):
@@ -198,7 +199,7 @@ def changed(rows: Iterable[Row], recorded: Mapping[Key, Recorded]) -> Iterator[R
 def gone(
     table: str, recorded: Mapping[Key, Recorded], kept: Iterable[Key], columns: Mapping[str, Value]
 ) -> Iterator[Row]:
-    """Yield a row with `columns` (its state among them) for each recorded one that is not `kept` and not in that state
+    """Yield a row with `columns`, which include a state, for each recorded row that is not `kept` and not in that state
     yet.
     """
     still = set(kept)
@@ -210,7 +211,7 @@ def gone(
 def batches(rows: Iterable[Row]) -> tuple[Batch, ...]:
     """Return the rows in batches within Table Storage's limits.
 
-    Raises RunbookError VD-COMPONENT-004 where one cannot be recorded at all.
+    Raises RunbookError VD-COMPONENT-004 if one cannot be recorded at all.
     """
     made = []
     ordered = sorted(rows, key=lambda row: (row.table, *row.key))
@@ -235,7 +236,7 @@ def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _request_bytes(row: Row) -> int:
-    """Return at least what the row takes in a request, in bytes; its keys stand there twice, once percent-encoded."""
+    """Return an upper limit for the row's bytes in a request. Its keys are there twice, once percent-encoded."""
     _check_size(row)
     columns = json.dumps({**row.columns, **row.at_first})
     return len(columns) + PART_BYTES + 4 * (len(row.partition) + len(row.name)) + len(row.columns) * 40
@@ -263,14 +264,14 @@ def _entity_bytes(row: Row) -> int:
 
 
 def fit(text: str | None) -> str:
-    """Return a text as a property can hold it: "" for None, an overlong one cut, half a character replaced."""
+    """Return a text that a property can hold: "" for None, a long text cut, and half a character replaced."""
     units = (text or "").encode("utf-16-le", "replace")
     if len(units) <= 2 * MAX_TEXT_UNITS:
         return units.decode("utf-16-le")
     return units[: 2 * MAX_TEXT_UNITS].decode("utf-16-le", "ignore") + CUT_MARK
 
 
-# Keys may hold neither / \ # ? nor control characters; ASCII alone sorts alike everywhere.
+# A key may not hold / \ # ? or control characters. Only ASCII sorts in the same way everywhere.
 _NOT_IN_KEYS = re.compile(r"[^ -~]|[\\#?|~]")
 
 
@@ -278,10 +279,10 @@ _KEY = re.compile(r"[ !\"$-.0->@-\[\]-~]{1,1024}")
 
 
 def is_key(text: object) -> bool:
-    """Whether a key is of the form that `key_of` makes: only those sort in a table as they do here."""
+    """Whether a key has the form of `key_of`. Only such keys sort in a table as they do here."""
     return isinstance(text, str) and _KEY.fullmatch(text) is not None
 
 
 def key_of(name: str) -> str:
-    """Return a name as a key: `/` becomes `|`, another character that a key may not hold `~` and its code."""
+    """Return a name as a key. `/` becomes `|`. Another character that a key may not hold becomes `~` and its code."""
     return _NOT_IN_KEYS.sub(lambda found: f"~{ord(found.group()):x}.", name).replace("/", "|")

@@ -1,8 +1,8 @@
-"""The component registry's tables, read and written: pages of 1,000, batches with ETags.
+"""Read and write the component registry's tables: pages of 1,000, batches with ETags.
 
-A batch is written on the condition that each entity is as it was seen. Where another run was quicker, what is there now
-is read again, and only what is still not as wanted is written: two runs that want the same leave one table. That makes
-a batch safe to send twice, so that a throttled one, or one whose answer was lost, is sent again within the network
+A batch is written on condition that no entity has changed since it was read. If another run was quicker, the entities
+are read again, and only the rows that still differ are written. So two runs with the same aim give the same table, and
+it is safe to send a batch twice. If a batch is throttled or its answer is lost, it is sent again within the network
 retry policy.
 """
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
 PAGE_ROWS = 1000  # the most that a page holds (learn query-timeout-and-pagination)
-# 4 x 100 entities in the 0.1 to 0.2 s that a batch takes: about what a partition serves, 2,000 a second
-# (docs/azure-facts.md#table-storage). More would be throttled, and each costs memory.
+# 4 x 100 entities in the 0.1 to 0.2 s of a batch are about the 2,000 a second that a partition serves
+# (docs/azure-facts.md#table-storage). More batches would be throttled, and each needs memory.
 BATCHES_AT_ONCE = 4
-# So few entities are read one by one: a range between them could hold thousands that nobody asked for.
+# Up to so many entities are read one by one: a range between them could hold thousands of others.
 POINT_READS = 3
-# How often another run may be quicker before this one gives up.
+# How often another run may be quicker before this run gives up.
 CONFLICTS = 10
 
 # The entity has changed, exists already, or is gone.
@@ -50,7 +50,7 @@ _CONFLICT_STATUSES = frozenset({404, 409, 412})
 
 
 class ComponentTables:
-    """The tables; for use by many threads.
+    """The tables. Many threads may use them. `warn` is called once for a table with rows of somebody else.
 
     Parameters: service; retry_policy, the network retry policy in force; clock; warn, told once of a table that holds
     what is nobody's; identity, whose tables they must be where that is recorded (None: it was compared before, and the
@@ -76,12 +76,12 @@ class ComponentTables:
         self._told: set[str] = set()
 
     def exists(self, table: str) -> bool:
-        """Tell whether there is a table of this name."""
+        """Return whether there is a table of this name."""
         found = self._service.query_tables("TableName eq @name", parameters={"name": table})
         return any(True for _ in found)
 
     def create(self, table: str) -> None:
-        """Create a table, unless it is there. Raises RunbookError VD-COMPONENT-007 (it cannot be made now)."""
+        """Create a table if there is none. Raises RunbookError VD-COMPONENT-007 (it cannot be made now)."""
         from azure.core.exceptions import HttpResponseError
 
         try:
@@ -93,10 +93,10 @@ class ComponentTables:
                 raise
 
     def entities(self, table: str) -> Iterator[Mapping[str, Any]]:
-        """Yield every entity of a table, page by page. Raises ResourceNotFoundError where there is no such table.
+        """Yield every entity of a table, page by page. Raises ResourceNotFoundError if there is no such table.
 
-        One whose key no runbook makes is somebody else's: it is passed over, since the table sorts it in another way
-        than the ranges that are read back here.
+        An entity whose key no runbook makes is somebody else's. It is ignored, since the table sorts it differently
+        from the ranges that are read back here.
         """
         rows = self._service.get_table_client(table).list_entities(results_per_page=PAGE_ROWS)
         for entity in bounded(rows, target=table):
@@ -104,10 +104,10 @@ class ComponentTables:
                 yield entity
             elif table not in self._told:
                 self._told.add(table)
-                self._warn(f"table {table} has rows with keys that no runbook makes; they are passed over")
+                self._warn(f"table {table} has rows with keys that no runbook makes; they are ignored")
 
     def recorded(self, table: str) -> dict[Key, Recorded] | None:
-        """Return what is recorded in a table, by key; None where there is no such table.
+        """Return the recorded rows of a table by key, None if there is no such table.
 
         Raises RunbookError VD-COMPONENT-003 where table Schema says that a newer runbook wrote all of them, -008, -009
         where it says that they are another instance's.
@@ -131,7 +131,7 @@ class ComponentTables:
             check_recorded(entity, self._identity)
 
     def read(self, batch: Batch) -> dict[str, Mapping[str, Any]]:
-        """Return the entities of a batch's rows that there are, by row key."""
+        """Return the existing entities of a batch's rows, by row key."""
         with self._room:
             return self._read(batch)
 
@@ -154,7 +154,7 @@ class ComponentTables:
         return {str(entity["RowKey"]): entity for entity in between if entity["RowKey"] in names}
 
     def write(self, batch: Batch, seen: Mapping[Key, Recorded]) -> None:
-        """Record a batch. seen: what was recorded when it was last looked at, of its table.
+        """Record a batch. `seen` are the rows of its table as they were last read.
 
         Raises RunbookError VD-COMPONENT-006 where the entities never hold still, -008, -009 where another instance's
         runbook was quicker to say whose tables they are.
@@ -176,7 +176,7 @@ class ComponentTables:
                     conflicts += status in _CONFLICT_STATUSES
                     if conflicts > CONFLICTS:
                         raise component_registry.TABLES_KEEP_CHANGING.error(target=batch.target) from error
-                    # A whole request's failure was retried below; this is one within a batch's answer.
+                    # The transport has retried failures of a whole request. This one is within a batch's answer.
                     if status not in _CONFLICT_STATUSES and not (
                         type(error).__name__ == "TableTransactionError" and attempts.wait_after_status(status, {})
                     ):
@@ -191,7 +191,7 @@ class ComponentTables:
 
 
 def recorded_as(entity: Entity, columns: Sequence[str] = ()) -> Recorded:
-    """Return what `write` must know of a listed entity. columns: those that `Recorded.content` covers."""
+    """Return what `write` must know of a listed entity. `columns` are those that `Recorded.content` covers."""
     etag = str(entity.metadata["etag"])  # type: ignore[attr-defined]
     return Recorded(etag=etag, state=str(entity.get("state", "")), content=digest_of_columns(entity, columns))
 

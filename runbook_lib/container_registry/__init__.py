@@ -1,1 +1,1 @@
-"""Reading Azure Container Registry, and importing into it. Whether what is read can be trusted is told in trust."""
+"""Read Azure Container Registry, and import into it. Whether the content can be trusted is decided in trust."""

@@ -1,6 +1,6 @@
-"""ARM's importImage: one POST, and a long-running operation that is asked for the reason of a failure.
+"""ARM's importImage: one POST, and a long-running operation that says the reason of a failure.
 
-Imported only where an import is made: it needs azure.core.
+This module needs azure.core, so it is loaded only for an import.
 """
 
 import re
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from azure.core import PipelineClient
     from azure.core.rest import HttpResponse
 
-# Between two questions to an operation that does not say when to ask: what was observed
+# The seconds between two requests to an operation that does not say when to ask. They were observed
 # (docs/azure-facts.md#importing-images).
 ASK_SECONDS = 10.0
-# How much of ARM's own words an error shows, what is known left out; of more the middle is cut, as a reason stands at
+# How much of ARM's own words an error shows, without known parts. If there is more, the middle is cut: the reason is at
 # the beginning or at the end.
 MAX_WORDS = 1000
 
-# What the source's codes amount to: those of the OCI distribution specification ("Error Codes"), and the statuses that
+# The meaning of the source's codes: those of the OCI distribution specification ("Error Codes"), and the statuses that
 # ARM puts before the source's body ("Invalid message Unauthorized Unauthorized {...}", Azure/acr#181, #457, #632). A
 # failure that has none of them is VD-IMPORT-002.
 _CODES = {
@@ -48,13 +48,13 @@ _STATUSES = {
     "Unauthorized": container_registry.SOURCE_REFUSES_IMPORT,
     "Forbidden": container_registry.SOURCE_REFUSES_IMPORT,
 }
-# A code as a body has it, or at the head of a sentence. Words are no codes, and what is a part of a name is neither:
-# a tag or a resource group may be called DENIED.
+# A code in a body, or at the beginning of a sentence. A part of a name must not match: a tag or a resource group may
+# have the name DENIED.
 _CODE = re.compile(
     r"""['"]code\\?['"]\s*:\s*\\?['"](?P<quoted>[A-Z_]+)\\?['"]|(?:^|(?<=[.:;] ))(?P<bare>[A-Z]+(?:_[A-Z]+)*):(?= )"""
 )
 _STATUS = re.compile(r"\bInvalid message (?P<status>[A-Za-z]+) (?P=status)\b")
-# The operation's own name, and the container registry's: both are known, and may be longer than all the rest.
+# The names of the operation and of the container registry. Both are known, and may be longer than the rest.
 _KNOWN = re.compile(
     r"(Operation registries-[0-9a-f-]+ failed\.\s*)?(Resource )?/subscriptions/[^/\s]+/resourceGroups/[^/]+"
     r"/providers/Microsoft\.ContainerRegistry/registries/[A-Za-z0-9]+\s*",
@@ -63,9 +63,9 @@ _KNOWN = re.compile(
 
 
 class ImportOperations:
-    """Starts imports from the publisher's container registry into the customer's; for use by many threads.
+    """Starts imports from the publisher's container registry into the customer's. Many threads may use it.
 
-    Parameters: clients, of which ARM's is used; settings; token, that reads the publisher's container registry; clock.
+    `token` reads the publisher's container registry.
     """
 
     def __init__(
@@ -84,12 +84,12 @@ class ImportOperations:
     def start(self, *, source_image: str, target_tag: str = "", target_repository: str = "") -> "ImportOperation":
         """Ask for an import of `source_image` (repository@digest).
 
-        It is tagged `target_tag` (repository:tag) by force, or goes to `target_repository` without a tag: one of both
-        is given.
+        The caller gives either `target_tag` (repository:tag), which is then moved by force, or `target_repository` for
+        an import without a tag.
 
-        An answer that was lost, or a server's failure, leaves open whether the request was carried out: the operation
-        returned is over already, and its image may yet show. Raises RunbookError as `failure` says, and azure.core's
-        errors.
+        If the answer was lost, or the server failed, nobody knows whether the request was carried out. Then the
+        returned operation is over already, but its image may still arrive. Raises RunbookError as `failure` says, and
+        azure.core's errors.
         """
         image = target_tag or source_image
         operation = ImportOperation(image=image, arm_endpoint=self._settings.arm_endpoint, clock=self._clock)
@@ -123,10 +123,13 @@ class ImportOperations:
 
 
 class ImportOperation:
-    """One import under way, for use by one thread.
+    """One import, for use by one thread.
 
-    image: what it brings, for errors. over_since: when (monotonic seconds) it had nothing more to say, None while it
-    runs. story: what it said, for an error; cause: why it is not known whether it began.
+    Attributes:
+        image: The image that it imports, for errors.
+        over_since: When the operation ended, in monotonic seconds, None while it runs.
+        story: What the operation said last, for an error.
+        cause: Why nobody knows whether it began.
     """
 
     def __init__(self, *, image: str, arm_endpoint: str, clock: Clock) -> None:
@@ -142,19 +145,19 @@ class ImportOperation:
 
     def ask(self) -> None:
         """Ask the operation how it goes, if it is time to. Raises RunbookError as `failure` says, azure.core's
-        errors.
+        azure.core's errors.
         """
         if self.over_since is None and self._client is not None and self._clock.monotonic() >= self._ask_at:
             self.take(self._client, self._client.send_request(HttpRequest("GET", self._location)))
 
     def take(self, client: "PipelineClient[Any, Any]", response: "HttpResponse") -> None:
-        """Take ARM's answer, to the POST or to a question: 202 goes on, another success ends it."""
+        """Handle ARM's answer: after 202 the operation goes on, and another success ends it."""
         passing = response.status_code == 429 or response.status_code >= 500
         if response.status_code == 202 or passing:
             after = retry_after_seconds(response.headers, self._clock.now())
             self._ask_at = self._clock.monotonic() + (ASK_SECONDS if after is None else after)
             self._location = self._led_to(response.headers.get("Location", self._location))
-            # Elsewhere than at ARM nothing is asked: ARM's token would go there.
+            # Requests go only to ARM's own address, because they carry ARM's token.
             self._client = client if self._location else None
         elif response.status_code < 300:
             self.end("the operation succeeded")
@@ -164,7 +167,7 @@ class ImportOperation:
             raise refusal or failure(code, message, self.image)
 
     def _led_to(self, location: str) -> str:
-        """Return the address at ARM that a Location names, "" where it names none there."""
+        """Return the address in a Location, "" if it is not at ARM."""
         try:
             there = addresses.follow(self._arm, location)
         except addresses.NotAnAddressError:
@@ -172,14 +175,14 @@ class ImportOperation:
         return str(there) if there.origin == self._arm.origin else ""
 
     def end(self, story: str, cause: AzureError | None = None) -> None:
-        """Note that the operation has nothing more to say."""
+        """Note that the operation has ended."""
         self.story = story
         self.cause = cause
         self.over_since = self._clock.monotonic()
 
 
 class _HandOver(PollingMethod[None]):
-    """In place of the SDK's own poller, which waits by the operation alone: hands the answer to the POST over."""
+    """Replaces the SDK's own poller, which only waits for the operation. It passes on the answer to the POST."""
 
     def __init__(self, operation: ImportOperation) -> None:
         self._operation = operation
@@ -188,7 +191,7 @@ class _HandOver(PollingMethod[None]):
         self._operation.take(client, initial_response.http_response)
 
     def run(self) -> None:
-        """Nothing runs: the poller finds it finished."""
+        """Do nothing: the poller finds it finished."""
 
     def status(self) -> str:
         return "Succeeded"
@@ -201,7 +204,7 @@ class _HandOver(PollingMethod[None]):
 
 
 def failure(code: str, message: str, image: str) -> RunbookError:
-    """Return the error that a failed import's code and message amount to: the source's first code tells. Pure."""
+    """Return the error for a failed import's code and message. The source's first code decides. Pure."""
     codes = [_CODES.get(found["quoted"] or found["bare"]) for found in _CODE.finditer(message)]
     statuses = [_STATUSES.get(found["status"]) for found in _STATUS.finditer(message)]
     entry = next((each for each in (_CODES.get(code), *codes, *statuses) if each), container_registry.IMPORT_FAILED)
@@ -209,27 +212,27 @@ def failure(code: str, message: str, image: str) -> RunbookError:
 
 
 def reason(code: str, message: str) -> str:
-    """Return what an error shows of ARM's code and message: what is known left out, and the rest in MAX_WORDS. Pure."""
+    """Return ARM's code and message for an error, without known parts, in at most MAX_WORDS. Pure."""
     words = ": ".join(part for part in (code, _KNOWN.sub("", message).strip()) if part)
     if len(words) <= MAX_WORDS:
         return words
-    # Between words, as a secret has no space: of one that was cut the redactor would not know the rest.
+    # Cut between words: a secret has no space, and the redactor would not recognize half of one.
     half = MAX_WORDS // 2
     return f"{words[:half].rpartition(' ')[0]} [...] {words[-half:].partition(' ')[2]}"
 
 
 def _refused(error: HttpResponseError, image: str) -> RunbookError:
-    """Return what a POST that was refused means.
+    """Return the error for a POST that was refused.
 
-    401 and 403 are about vibedata-uami, 404 about the customer's container registry itself, 409 about another operation
-    on it; what remains is about the source.
+    401 and 403 are about vibedata-uami, 404 is about the customer's container registry itself, and 409 about another
+    operation on it. Every other status is about the source.
     """
     code, message = _error_of(cast("HttpResponse", error.response))
     return _at_target(error.status_code, code, message, image) or failure(code, message, image)
 
 
 def _at_target(status: int | None, code: str, message: str, image: str) -> RunbookError | None:
-    """Return what a status says that is not about the source, None where it may be."""
+    """Return the error for a status that is not about the source, None if it may be about the source."""
     entries = {
         401: container_registry.IDENTITY_REFUSED,
         403: container_registry.IDENTITY_REFUSED,

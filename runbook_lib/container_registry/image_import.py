@@ -1,10 +1,10 @@
-"""Import into the customer's container registry: server to server, by digest, no byte through the sandbox.
+"""Import into the customer's container registry: from server to server, by digest. No byte passes the sandbox.
 
-The truth is the digest that the target's tag has, not what the long-running operation says: operations have been seen
-to hang at 202 for an hour after the image had arrived, and to succeed without one
-(docs/azure-facts.md#importing-images). So the tag is looked at all along; the operation is asked only for the reason of
-a failure, no more often than it wishes. What is imported by its digest alone may be there in part from before: whether
-it has arrived says who verifies it.
+The digest that the target's tag has decides, not the state of the long-running operation. Operations have stayed at 202
+for an hour after the image had arrived, and have succeeded without an image (docs/azure-facts.md#importing-images). So
+the importer reads the tag again and again. It asks the operation only for the reason of a failure, and no more often
+than the operation allows. An artifact that is imported without a tag may be there in part from an earlier import: the
+caller verifies whether it has arrived.
 """
 
 import threading
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 IMPORT_SECONDS = 20 * 60.0
 # When an operation is done, or its start got no answer, its image must show within this time.
 SETTLE_SECONDS = 15.0
-# Between two looks at the target a twentieth of the time already waited: so much is lost at most, and a long import
-# costs few looks. The least is that share of an import of 6 s.
+# The wait between two reads of the target is this share of the time so far. So at most a twentieth is lost, and a long
+# import costs few reads. The shortest wait is this share of an import of 6 s.
 LOOK_SHARE = 0.05
 LOOK_MIN_SECONDS = 0.3
 LOOK_MAX_SECONDS = 5.0
-# Data-plane reads of one identity in a minute: 5,000 (docs/azure-facts.md#importing-images; Basic and Standard). The
-# rest is for others.
+# One identity may read the data plane 5,000 times a minute (docs/azure-facts.md#importing-images; Basic and Standard).
+# The rest is for other reads.
 LOOKS_PER_MINUTE = 4000
 
 
 class Pace:
-    """Lets at most `per_minute` calls through in any minute, half of them at once; for use by many threads."""
+    """Lets at most `per_minute` calls through in any minute, half of them at once. Many threads may use it."""
 
     def __init__(self, *, per_minute: int, clock: Clock) -> None:
         self._rate = per_minute / 2 / 60
@@ -58,10 +58,7 @@ class Pace:
 
 
 class ImageImporter:
-    """Imports into one container registry; for use by many threads.
-
-    Parameters: operations, which starts imports; reader, of the target's data plane.
-    """
+    """Imports into one container registry. Many threads may use it. `reader` reads the target's data plane."""
 
     def __init__(self, *, operations: "ImportOperations", reader: ContainerRegistryReader, clock: Clock) -> None:
         self._operations = operations
@@ -70,20 +67,20 @@ class ImageImporter:
         self._pace = Pace(per_minute=LOOKS_PER_MINUTE, clock=clock)
 
     def import_by_digest(self, *, repository: str, tag: str, digest: str) -> None:
-        """Import `repository@digest` and give it `tag`, wherever the tag was; return when that shows.
+        """Import `repository@digest`, move `tag` to it, and return when the target shows that.
 
         Raises RunbookError VD-IMPORT-001 (missing at the source), -002 (failed), -003 (not in time), -004 (the bytes do
         not match), -005 (the source refuses), -006 (conflict), VD-REGISTRY-003 (the target refuses), the reader's
-        errors, and azure.core's where ARM cannot be reached, fails or throttles.
+        errors, and azure.core's if ARM cannot be reached, fails or throttles.
         """
         operation = self._operations.start(source_image=f"{repository}@{digest}", target_tag=f"{repository}:{tag}")
         self._wait(operation, lambda: self._reader.digest_of(repository, tag) == digest)
 
     def import_untagged(self, *, repository: str, digest: str, arrived: Callable[[], bool]) -> None:
-        """Import `repository@digest` by its digest alone, as what refers to another manifest is; else as above.
+        """Import `repository@digest` without a tag, as for an artifact that refers to another one. Raises the same.
 
-        Parameters: arrived, which looks at the target for all of it. Its manifest proves nothing: an import that broke
-        off may have left it there without its blobs.
+        `arrived` must look at the target for the whole artifact. Its manifest alone proves nothing: an import that
+        broke off may have left it there without its blobs.
         """
         operation = self._operations.start(source_image=f"{repository}@{digest}", target_repository=repository)
         self._wait(operation, arrived)
@@ -101,7 +98,7 @@ class ImageImporter:
             now = self._clock.monotonic()
             if operation.over_since is not None and now - operation.over_since > SETTLE_SECONDS:
                 if operation.cause is not None:
-                    # It was looked for and is not there: an import by digest does no harm a second time.
+                    # The image is not there. A second import by digest does no harm.
                     raise operation.cause from AnswerLost(operation.story)
                 raise container_registry.IMPORT_FAILED.error(
                     f"{operation.story}, but the image is not there", target=image

@@ -1,10 +1,10 @@
-"""Read a container registry's data plane: what a tag points to, manifests and blobs by digest.
+"""Read a container registry's data plane: the digest of a tag, and manifests and blobs by digest.
 
-Our own small reader: azure-containerregistry 1.2.0 takes no repository-scoped token, keeps no access token, and goes on
-using an expired refresh token (docs/azure-facts.md#registry-tokens).
+This is a small reader of our own: azure-containerregistry 1.2.0 accepts no repository-scoped token, keeps no access
+token, and goes on using an expired refresh token (docs/azure-facts.md#registry-tokens).
 
-Absent is what the container registry says is absent (404), nothing else: a 429 read as "absent" would make a run import
-everything again, or miss a signature.
+Only a 404 means that something is absent. If a 429 meant "absent", a run would import everything again, or miss a
+signature.
 """
 
 import hashlib
@@ -42,25 +42,24 @@ MANIFEST_TYPES = (
 )
 # A blob is usually one redirect away, in the container registry's own storage.
 MAX_REDIRECTS = 3
-# What container registries take of a manifest (docs/azure-facts.md#registry-tokens).
+# The largest manifest that container registries accept (docs/azure-facts.md#registry-tokens).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 # RFC 9110, 15.5.6 and 15.6.2: the server does not do HEAD, of this or of anything.
 NO_HEAD = frozenset({405, 501})
 
 
 class ContainerRegistryReader:
-    """Reads one container registry; for use by many threads.
+    """Reads one container registry. Many threads may use it.
 
-    Errors, besides those named at the methods (RunbookError): the side's `unreachable` and `refused` codes
-    (VD-REGISTRY-001 and -002 for the publisher's, -007 and -003 for the customer's), VD-REGISTRY-004 (failed or
-    throttled), -006 (answers out of bounds).
+    Every method may raise RunbookError: the side's `unreachable` and `refused` codes (VD-REGISTRY-001 and -002 for the
+    publisher's, -007 and -003 for the customer's), VD-REGISTRY-004 (failed or throttled), -006 (answers out of bounds).
     """
 
     def __init__(self, *, wire: ContainerRegistryWire, tokens: AccessTokens) -> None:
         self._wire = wire
         self._tokens = tokens
         self._head_lock = threading.Lock()
-        # Whether what HEAD says of a manifest was seen to be true here: some servers answer 404 to every one.
+        # Whether this server has answered a HEAD of a manifest correctly: some servers answer 404 to every HEAD.
         self._head_is_true = False
 
     @property
@@ -69,14 +68,14 @@ class ContainerRegistryReader:
         return self._wire.login_server
 
     def expect(self, repositories: Iterable[str]) -> None:
-        """Say which repositories will be read, so that they share access tokens."""
+        """Name the repositories that will be read, so that they share access tokens."""
         self._tokens.expect(repositories)
 
     def digest_of(self, repository: str, reference: str) -> str | None:
-        """Return the digest of what a tag or digest points to, None where there is no such thing.
+        """Return the digest of the manifest that a tag or digest points to, None if it is absent.
 
-        HEAD is asked. Where it gives no digest (a SHOULD of the OCI distribution specification 1.1), is not served, or
-        says the first time that there is nothing, GET is, and the bytes are hashed.
+        This sends HEAD. It sends GET and hashes the bytes if the server does not serve HEAD, gives no digest (a SHOULD
+        of the OCI distribution specification 1.1), or answers 404 before it has answered any HEAD correctly.
         """
         target = _target(repository, reference)
         answer = self._ask("HEAD", repository, f"manifests/{reference}", target, max_bytes=0)
@@ -92,7 +91,10 @@ class ContainerRegistryReader:
         return self._hashed(repository, reference)
 
     def _really_absent(self, repository: str, reference: str) -> str | None:
-        """Return the digest of what is there in spite of HEAD's 404. A server that told the truth once is believed."""
+        """Check HEAD's 404 by GET, and return the digest if the manifest is there after all.
+
+        A server that has answered a HEAD correctly once is believed.
+        """
         with self._head_lock:
             if self._head_is_true:
                 return None
@@ -105,21 +107,21 @@ class ContainerRegistryReader:
         return found.digest if found else None
 
     def manifest(self, repository: str, reference: str, max_bytes: int) -> Manifest | None:
-        """Return the manifest that a tag or digest points to, None where it is absent.
+        """Return the manifest that a tag or digest points to, None if it is absent.
 
-        Raises VD-REGISTRY-005 where the bytes have another digest than was asked for, or than the answer names.
+        Raises VD-REGISTRY-005 if the bytes have another digest than was asked for, or than the answer names.
         """
         target = _target(repository, reference)
         answer = self._read("GET", repository, f"manifests/{reference}", target, max_bytes=max_bytes)
         if answer is None:
             return None
         named = reference if is_digest(reference) else answer.headers.get("Docker-Content-Digest", "")
-        # A digest of another algorithm is as good as none: nothing is compared by it.
+        # The suite compares no digest of another algorithm.
         wanted = named if is_digest(named) else None
         return Manifest(_checked(answer.content, wanted, target), answer.content)
 
     def blob(self, repository: str, digest: str, max_bytes: int) -> bytes | None:
-        """Return a blob of at most `max_bytes`, None where it is absent. Raises VD-REGISTRY-005 (other bytes)."""
+        """Return a blob of at most `max_bytes`, None if it is absent. Raises VD-REGISTRY-005 (other bytes)."""
         target = f"{repository}@{digest}"
         answer = self._read("GET", repository, f"blobs/{digest}", target, max_bytes=max_bytes)
         if answer is None:
@@ -128,9 +130,9 @@ class ContainerRegistryReader:
         return answer.content
 
     def save(self, repository: str, digest: str, max_bytes: int, file: BinaryIO) -> bool:
-        """Write a blob of at most `max_bytes` to the seekable `file`, in parts; return False where it is absent.
+        """Write a blob of at most `max_bytes` to the seekable `file`, in parts; return False if it is absent.
 
-        Raises VD-REGISTRY-005 (other bytes); what `file` then holds is not to be used.
+        Raises VD-REGISTRY-005 (other bytes). Then do not use the content of `file`.
         """
         target = f"{repository}@{digest}"
         if self._read("GET", repository, f"blobs/{digest}", target, max_bytes=max_bytes, into=file) is None:
@@ -143,10 +145,9 @@ class ContainerRegistryReader:
         return True
 
     def page(self, repository: str, path: str, target: str, *, accept: str, max_bytes: int) -> Answer | None:
-        """Return the answer to a question that names no digest, None where there is no such path (404).
+        """Return the unchecked answer to a GET that names no digest, None if there is no such path (404).
 
-        Parameters: path, below the repository's; target, for errors; accept, the media type that is wanted; max_bytes,
-        of the answer's body. Nothing of it is checked.
+        `path` is below the repository's path. `target` is the name in errors. `max_bytes` limits the body.
         """
         return self._read("GET", repository, path, target, max_bytes=max_bytes, accept=accept)
 
@@ -208,7 +209,7 @@ class ContainerRegistryReader:
     def _follow(
         self, method: str, url: str, answer: Answer, target: str, *, max_bytes: int, into: BinaryIO | None
     ) -> Answer:
-        """Follow redirects without the token: where they lead has its own authorisation in the address."""
+        """Follow redirects without the token. The address of a redirect has its own authorisation."""
         here = addresses.read(url)
         for _ in range(MAX_REDIRECTS):
             here = self._led_to(here, answer.headers.get("Location", ""), target)
@@ -230,10 +231,10 @@ class ContainerRegistryReader:
 
 
 def may_follow(url: str, login_server: str) -> bool:
-    """Return whether a container registry may lead a reader to `url`: over TLS, and to no address of the inner network.
+    """Return whether a redirect may lead to `url`: over TLS, and not to an IP address of the inner network.
 
-    Only literal addresses are looked at: a name may well stand for a private endpoint's address. The login server
-    itself is always allowed, whatever its address.
+    Names are not resolved: a name may stand for a private endpoint's address. The login server itself is always
+    allowed, whatever its address is.
     """
     try:
         address, home = addresses.read(url), addresses.read_server(login_server)
@@ -247,7 +248,7 @@ def _target(repository: str, reference: str) -> str:
 
 
 def _checked(content: bytes, wanted: str | None, target: str) -> str:
-    """Return the digest of `content`. Raises VD-REGISTRY-005 where another is wanted."""
+    """Return the digest of `content`. Raises VD-REGISTRY-005 if another is wanted."""
     found = digest_of(content)
     _compare(found, found if wanted is None else wanted, target)
     return found

@@ -1,8 +1,8 @@
 """Access tokens for a container registry's data plane, few and shared.
 
-ACR's own flow (docs/azure-facts.md#registry-tokens): a GET of /oauth2/token with a repository-scoped token as Basic
-credentials, or an Entra token exchanged for a refresh token, and that for access tokens. One access token covers many
-repositories, so that N lookups do not cost N token requests; none is asked for by way of a 401.
+This is ACR's own flow (docs/azure-facts.md#registry-tokens): a GET of /oauth2/token with a repository-scoped token as
+Basic credentials, or an Entra token that is exchanged for a refresh token and then for access tokens. One access token
+covers many repositories, so that N lookups do not cost N token requests. No request needs a 401 first.
 """
 
 import base64
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 CONTAINER_REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
-# A token travels in a header, which servers cap at 8 KiB and more; a scope adds some 100 bytes to it.
+# A request carries a token in a header, which servers limit to 8 KiB or more. A scope adds some 100 bytes to it.
 MAX_SCOPES_PER_TOKEN = 20
 MAX_SCOPE_CHARACTERS = 4000
-# What a token without a stated lifetime is good for (distribution's token specification: expires_in).
+# The lifetime of a token that does not say it (distribution's token specification: expires_in).
 DEFAULT_LIFETIME_SECONDS = 60.0
 # A token is renewed before it expires, so that none expires on its way.
 RENEW_BEFORE_SECONDS = 30.0
@@ -38,9 +38,9 @@ class AccessToken:
 
     @staticmethod
     def from_answer(answer: Answer, names: Sequence[str], *, target: str, now: float) -> "AccessToken":
-        """Return the token in a JSON answer, in the first member of `names` that is there.
+        """Return the token in a JSON answer: the first member of `names` that the answer has.
 
-        Raises RunbookError VD-REGISTRY-006 where there is none.
+        Raises RunbookError VD-REGISTRY-006 if it has none.
         """
         try:
             body = strict_json.loads(answer.content)
@@ -55,14 +55,14 @@ class AccessToken:
 
 
 class TokenSource(Protocol):
-    """Where access tokens come from."""
+    """A source of access tokens."""
 
     def fetch(self, scopes: Sequence[str]) -> AccessToken:
         """Return a new access token for all `scopes` (`repository:<name>:pull`)."""
         ...
 
     def forget(self) -> None:
-        """Drop whatever was kept from earlier calls: the container registry refused what came of it."""
+        """Drop everything kept from earlier calls, because the container registry refused a token."""
         ...
 
 
@@ -85,7 +85,7 @@ class PublisherTokenSource:
         return _token(self._wire, answer, ("access_token", "token"), self._clock)
 
     def forget(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: this source keeps nothing."""
 
 
 class EntraTokenSource:
@@ -167,14 +167,14 @@ class AccessTokens:
             return group.token.value
 
     def refuse(self, repository: str, token: str) -> None:
-        """Note that the container registry refused `token`: everything is asked for anew, one token a repository.
+        """Note that the container registry refused `token`. Then fetch new tokens, one for each repository.
 
-        One token a repository, because a server may grant fewer scopes of a request than were asked for.
+        A server may grant fewer scopes than one request asks for.
         """
         with self._lock:
             group = self._groups[repository]
             if group.token is None or group.token.value != token:
-                return  # another thread has seen to it
+                return  # another thread has done this
             self._source.forget()
             self._groups.update({each: _Group((each,)) for each in group.repositories})
 
@@ -204,9 +204,9 @@ def _token(wire: ContainerRegistryWire, answer: Answer, names: Sequence[str], cl
 
 
 def _lifetime(token: str) -> float:
-    """Return seconds from a JWT's issue to its expiry, unverified: it decides only when to ask again.
+    """Return the seconds from a JWT's issue to its expiry. It is not verified: it decides only when to ask again.
 
-    The difference of the server's own two times does not depend on this machine's clock.
+    This difference of the server's own times does not depend on this machine's clock.
     """
     try:
         payload = token.split(".")[1]

@@ -1,4 +1,4 @@
-"""One request to a container registry: sent under the network retry policy, its answer capped, its failures named."""
+"""Send one request to a container registry under the network retry policy. Limit its answer and name its failure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from runbook_lib.network.retry import PolicySource, for_large_body
 if TYPE_CHECKING:
     import requests
 
-# What a token or an error may be long: an answer that nobody asked for by size.
+# The largest token or error answer. The caller does not set the limit of these.
 MAX_ANSWER_BYTES = 256 * 1024
 
 ABSENT = 404
@@ -26,7 +26,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """Whose container registry it is, and the failures that differ by that."""
+    """One side, the publisher's or the customer's, and its own failures."""
 
     unreachable: ErrorEntry
     refused: ErrorEntry
@@ -38,7 +38,7 @@ CUSTOMER = Side(unreachable=container_registry.CUSTOMER_UNREACHABLE, refused=con
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A container registry's answer, whole. headers: case-insensitive."""
+    """A container registry's whole answer. The names of `headers` are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -46,9 +46,9 @@ class Answer:
 
 
 class ContainerRegistryWire:
-    """Sends requests to one container registry, given by its login server (host or host:port), over TLS.
+    """Sends requests over TLS to one container registry. The caller names its login server (host or host:port).
 
-    Raises RunbookError VD-REGISTRY-020 where that is none.
+    Raises RunbookError VD-REGISTRY-020 if the name is neither.
     """
 
     def __init__(
@@ -82,12 +82,15 @@ class ContainerRegistryWire:
         into: BinaryIO | None = None,
         **options: Any,
     ) -> Answer:
-        """Send a request that does no harm a second time, and return the answer, of any status.
+        """Send a request that does no harm a second time. Return the answer, whatever its status. Follow no redirect.
 
-        Parameters: authorization, that header's value, None for a request that must not carry it; max_bytes, of a 200's
-        body; into, a file that takes a 200's body in place of the answer, from its beginning; options, further ones of
-        `requests.Session.request`. Redirects are not followed. A body that is sent, and one that goes `into` a file,
-        has time for its size besides the policy's.
+        Args:
+            authorization: The header's value, None for a request that must not have this header.
+            max_bytes: The limit of a 200's body.
+            into: A file that gets a 200's body, from the file's beginning. The answer then has none.
+            options: Further options of `requests.Session.request`.
+
+        A body that is sent, or that goes `into` a file, gets further time for its size.
         Raises RunbookError: the side's `unreachable` code, VD-REGISTRY-006 (larger than max_bytes).
         """
         import requests
@@ -101,7 +104,7 @@ class ContainerRegistryWire:
         def read_body(response: "requests.Response", **_: object) -> None:
             nonlocal reading
             reading = True
-            # As a hook the body is read within the attempt, so that a connection that breaks in it is retried, too.
+            # A hook reads the body within the attempt. So a connection that breaks in the body is retried, too.
             wanted = response.status_code == 200
             body[:] = [_read(response, max_bytes if wanted else MAX_ANSWER_BYTES, into if wanted else None)]
 
@@ -120,7 +123,7 @@ class ContainerRegistryWire:
                 **options,
             )
         except TooLarge as error:
-            # Without the query: behind a redirect it is what gives access.
+            # Without the query: after a redirect the query gives access.
             target = url.partition("?")[0]
             raise container_registry.ANSWER_OUT_OF_BOUNDS.error(
                 f"more than {max_bytes} bytes", target=target
@@ -128,17 +131,17 @@ class ContainerRegistryWire:
         except requests.RequestException as error:
             raise self.side.unreachable.error(_cause(error), target=self.login_server) from error
         except (ValueError, HTTPError) as error:
-            # What `requests` and urllib3 raise, by no error of their own, over an answer's header fields.
+            # `requests` and urllib3 raise these standard errors for bad header fields of an answer.
             raise container_registry.ANSWER_OUT_OF_BOUNDS.error(_cause(error), target=url.partition("?")[0]) from error
         except OSError as error:
             if reading:
                 raise  # the file `into` cannot be written
-            # The authorities that REQUESTS_CA_BUNDLE names are not there.
+            # The file that REQUESTS_CA_BUNDLE names is missing.
             raise self.side.unreachable.error(_cause(error), target=self.login_server) from error
         return Answer(status=response.status_code, headers=response.headers, content=body[0])
 
     def failure(self, answer: Answer, target: str) -> RunbookError:
-        """Return the error that an answer of another than the wanted status is: never "absent"."""
+        """Return the error for an answer with an unexpected status. It never means "absent"."""
         said = words(answer.content)
         detail = f"status {answer.status}, {said}" if said else f"status {answer.status}"
         if answer.status in (401, 403):
@@ -149,7 +152,7 @@ class ContainerRegistryWire:
 
 
 def _read(response: "requests.Response", max_bytes: int, into: BinaryIO | None) -> bytes:
-    """Return the body, or write it to `into` and return none; one that is announced as too large is not begun."""
+    """Return the body, or write it to `into` and return an empty one. Do not begin a body that says it is too large."""
     announced = header_fields.number(response.headers.get("Content-Length", ""))
     if response.request.method != "HEAD" and announced is not None and announced > max_bytes:
         response.close()
@@ -163,7 +166,7 @@ def _read(response: "requests.Response", max_bytes: int, into: BinaryIO | None) 
 
 
 def _cause(error: Exception) -> str:
-    """Return the innermost reason: the outer ones repeat the address and the retries that did not happen."""
+    """Return the innermost reason. The outer ones repeat the address and mention retries that did not happen."""
     reason = error.args[0] if error.args else error
     text = str(getattr(reason, "reason", reason))
     return whole_words("".join(character for character in text if character.isprintable()), MAX_WORDS)

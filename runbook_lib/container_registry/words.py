@@ -1,7 +1,7 @@
-"""What a container registry says of a failure, for people: read as far as it can be read, and believed nothing. Pure.
+"""Read what a container registry says about a failure, to show it to people. Nothing relies on it. Pure.
 
-OCI distribution specification, "Error Codes": `{"errors": [{"code", "message", "detail"}]}`, of which `message` and
-`detail` are optional. Token endpoints also answer as RFC 6749, 5.2 has it, proxies in forms of their own.
+OCI distribution specification, "Error Codes": `{"errors": [{"code", "message", "detail"}]}`. `message` and `detail` are
+optional. Token endpoints also answer in the form of RFC 6749, 5.2, and proxies in forms of their own.
 """
 
 import json
@@ -16,10 +16,10 @@ _MAX_DIGITS = 18
 
 
 def words(content: bytes) -> str:
-    """Return the codes and messages in an error's body, printable and cut, empty where there are none.
+    """Return the codes and messages in an error's body, printable and cut, empty if there are none.
 
-    What is only shown need not be strict JSON: bytes that are no UTF-8, numbers of any size and repeated names are
-    taken, and where one error of several has another form the others are shown.
+    This text is only shown, so it need not be strict JSON: bytes that are not UTF-8, numbers of any size and repeated
+    names are accepted. If one of several errors has another form, the others are shown.
     """
     try:
         document = json.loads(content.decode("utf-8-sig", "replace"), parse_int=_integer, parse_float=str)

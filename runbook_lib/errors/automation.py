@@ -33,9 +33,9 @@ JOB_WITHOUT_RESULT = entry(
     "VD-AUTOMATION-005",
     "the job ended without a result",
     "It was killed (memory, time, a stopped sandbox), or it could not start. Or its last line is not this runbook's"
-    " result: a foreign text runs under its name, or the line contradicts Automation.",
+    " result: another program runs under its name, or the line contradicts Automation.",
     "Read the job's status, its exception, and what the message says of its last line. You can safely start the"
-    " runbook again. If a foreign text runs, `vibedata deploy` publishes the release's text again.",
+    " runbook again. If another program runs, `vibedata deploy` publishes the release's runbook again.",
     retryable=True,
 )
 RUNBOOK_OF_SOMEBODY_ELSE = entry(
@@ -49,7 +49,7 @@ ACCOUNT_LIMIT_REACHED = entry(
     "VD-AUTOMATION-007",
     "the Automation account is at one of its limits",
     "It accepts no further runtime environment, package, runbook or job. The message has its own words.",
-    "Delete runtime environments vibedata-... that no runbook uses, or ask Azure for a higher limit; then run it"
+    "Delete those runtime environments vibedata-... that no runbook uses, or ask Azure for a higher limit. Then run it"
     " again.",
 )
 CHANGE_REFUSED = entry(
@@ -88,7 +88,7 @@ NO_SUCH_RUNBOOK = entry(
 )
 NOTHING_PUBLISHED = entry(
     "VD-AUTOMATION-021",
-    "no runbook is published yet that could run",
+    "the runbook is not published yet",
     "The Automation account exists, but the runbook has no published text. No deployment has published it yet.",
     "Publish the runbooks first: `vibedata deploy DIR`. DIR is the folder that `vibedata build` made.",
 )

@@ -2,7 +2,7 @@
 
 from runbook_lib.errors.entry import EXIT_USAGE, entry
 
-# Areas of codes, for whoever treats all failures of one alike.
+# Areas of codes, for code that treats all failures of one area alike.
 SETTINGS = "VD-SETTINGS"
 IDENTITY = "VD-IDENTITY"
 NETWORK = "VD-NET"
@@ -10,7 +10,7 @@ NETWORK = "VD-NET"
 ARM_ANSWER_UNCLEAR = entry(
     "VD-ARM-001",
     "the answer of Azure Resource Manager cannot be understood",
-    "The answer does not have the form of the REST reference, or it leads to another address.",
+    "The answer does not have the form that Microsoft's REST reference describes, or it leads to another address.",
     "Check setting arm_endpoint. Check that no proxy answers in its place.",
 )
 NO_SUCH_RESOURCE_GROUP = entry(
@@ -104,7 +104,7 @@ AUTHORITIES_UNREADABLE = entry(
 REQUEST_NOT_TAKEN = entry(
     "VD-NET-010",
     "an Azure service does not accept the request",
-    "The status is none that the suite expects here: a resource is absent or in another state, or a setting names"
+    "The suite does not expect this status here: a resource is absent or in another state, or a setting names"
     " another resource or service.",
     "Read the status, the service's code and its own words in the message. Check that the settings name the right host"
     " and resource. Then run it again.",
@@ -119,7 +119,7 @@ SERVICE_BUSY = entry(
 ANSWER_UNREADABLE = entry(
     "VD-NET-012",
     "an answer of an Azure service cannot be read",
-    "It says success and has another form than the service's: something else answers in its place, such as a proxy or"
-    " a gateway with a page of its own, or a setting names another service.",
-    "Check that the settings name the services' own hosts, and what stands between; then run it again.",
+    "The status is a success, but the answer does not have the service's form. A proxy or a gateway may answer in its"
+    " place with a page of its own, or a setting names another service.",
+    "Check that the settings name the services' own hosts, and which proxies are on the way. Then run it again.",
 )

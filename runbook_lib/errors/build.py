@@ -51,8 +51,8 @@ OUTPUT_FOLDER_TAKEN = entry(
 RELEASE_TIME_UNKNOWN = entry(
     "VD-BUILD-008",
     "the release has no time",
-    "A release has its commit's time, so that two builds are the same. Here is no commit, and SOURCE_DATE_EPOCH is not"
-    " set or is not a time.",
+    "A release has its commit's time, so that two builds are the same. There is no commit here, and SOURCE_DATE_EPOCH"
+    " is not set or is not a time.",
     "Build in a clone, or set SOURCE_DATE_EPOCH (whole seconds since 1970, UTC).",
     exit_code=EXIT_USAGE,
 )
@@ -60,7 +60,7 @@ COMMIT_UNKNOWN = entry(
     "VD-BUILD-009",
     "git does not say which commit this is",
     "The source tree is a clone, but git is not installed or cannot read it. So nobody knows which commit is built.",
-    "Correct what git says in the message. `git fsck` checks a clone. A fresh clone is always good.",
+    "The message has git's own words: correct what they name. `git fsck` checks a clone. A fresh clone is always good.",
 )
 PACKAGES_NOT_COMBINED = entry(
     "VD-BUILD-010",
@@ -105,8 +105,8 @@ PUSH_REFUSED = entry(
 UPLOAD_FAILED = entry(
     "VD-PUSH-006",
     "the container registry did not accept an upload",
-    "After all retries it answered with an error, led the upload to another host, or broke it off.",
-    "Run it again: it does not send content again that has arrived.",
+    "After all retries it answered with an error, sent the upload to another host, or broke it off.",
+    "Run it again: content that has arrived is not sent again.",
     retryable=True,
 )
 RELEASE_NOT_SIGNED = entry(
@@ -140,8 +140,8 @@ VAULT_DOES_NOT_SIGN = entry(
 SIGNATURE_NOT_LISTED = entry(
     "VD-TRUST-054",
     "the signature cannot be listed beside the release",
-    "The container registry has no referrers API, and other writers change the index that stands in for it all the"
-    " time.",
+    "The container registry has no referrers API. An index stands in for it, and other writers change that index all"
+    " the time.",
     "Run it again. If it fails again, look at the tag sha256-... in the release manifest's repository.",
     retryable=True,
 )

@@ -2,7 +2,7 @@
 
 from runbook_lib.errors.entry import entry
 
-# The area of the codes, for whoever treats all failures of it alike.
+# The area of the codes, for code that treats all its failures alike.
 AREA = "VD-CALLBACK"
 
 _WAITS = " The report waits in blob container callbacks-spool, and the next run of any runbook sends it."
@@ -11,8 +11,8 @@ NO_ANSWER = entry(
     "the publisher does not answer",
     "The publisher's callback API is down, is too busy, or cannot be reached from here: no route, a firewall, a"
     " certificate that is not trusted.",
-    "Nothing is lost." + _WAITS + " Where it does not go away, see that setting publisher_api can be reached from"
-    " where runbooks run.",
+    "Nothing is lost." + _WAITS + " If it does not go away, check that the address in setting publisher_api can be"
+    " reached from the network where runbooks run.",
     retryable=True,
 )
 SIGNATURE_REFUSED_CLOCKS_DIFFER = entry(
@@ -26,8 +26,8 @@ SIGNATURE_REFUSED_CLOCKS_DIFFER = entry(
 SIGNATURE_REFUSED = entry(
     "VD-CALLBACK-022",
     "the publisher refuses the signature",
-    "It does not say why. It may not know the key, or have retired or revoked it; the instance id may be another's; or"
-    " a proxy changed the method, the host, the path or the body on the way.",
+    "It does not say why. It may not know the key, or it has retired or revoked the key. The instance id may belong to"
+    " another instance. Or a proxy changed the method, the host, the path or the body on the way.",
     "Compare the key id in the message with the publisher's key for setting instance_id. Check that a proxy"
     " passes requests on unchanged. If the publisher does not know the key, rotate it." + _WAITS,
 )
@@ -49,8 +49,8 @@ REPORT_NOT_TAKEN = entry(
 SPOOL_UNUSABLE = entry(
     "VD-CALLBACK-025",
     "the reports that wait for the publisher cannot be read or kept",
-    "Blob container callbacks-spool does not answer or refuses vibedata-uami. Or the secret publisher-acr-token cannot"
-    " be read, which proves the waiting reports.",
+    "Blob container callbacks-spool does not answer or refuses vibedata-uami. Or the secret publisher-acr-token, which"
+    " proves the waiting reports, cannot be read.",
     "Check that the container exists, that vibedata-uami has Storage Blob Data Contributor, and that the secret"
     " exists. If a report could be neither sent nor kept, this job's output has it.",
     retryable=True,
@@ -96,8 +96,8 @@ REPORT_NOT_MADE = entry(
 REPORT_OF_OTHER_INSTANCE = entry(
     "VD-CALLBACK-031",
     "a report of another instance waits",
-    "A blob in container callbacks-spool tells of another instance than setting instance_id names: the setting was"
-    " changed while the report waited.",
+    "A blob in container callbacks-spool has a report of another instance than setting instance_id names: the setting"
+    " was changed while the report waited.",
     "If setting instance_id is wrong, correct it: the report is then sent. Otherwise delete the report's blob. While"
     " it names another instance it is not sent, and it delays no other report.",
 )

@@ -14,7 +14,7 @@ RESOURCE_MISSING = entry(
 RESOURCE_NAMED_TWICE = entry(
     "VD-COMPONENT-002",
     "the release manifest names a resource twice",
-    "Several components claim the same resource, so that versions and health would contradict each other.",
+    "Several components claim the same resource, so their versions and health states would contradict each other.",
     "Tell the publisher; nothing was written.",
 )
 SCHEMA_IS_NEWER = entry(

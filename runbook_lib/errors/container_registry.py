@@ -41,7 +41,7 @@ DIGEST_MISMATCH = entry(
 ANSWER_OUT_OF_BOUNDS = entry(
     "VD-REGISTRY-006",
     "the container registry's answer is out of bounds",
-    "It is larger than the suite accepts, is no valid answer of the protocol, or leads to another host.",
+    "It is larger than the suite accepts, is not a valid answer of the protocol, or leads to another host.",
     "Check that the setting names a container registry, and that no proxy answers in its place.",
 )
 CUSTOMER_UNREACHABLE = entry(
@@ -68,8 +68,8 @@ IMAGE_MISSING_AT_SOURCE = entry(
 IMPORT_FAILED = entry(
     "VD-IMPORT-002",
     "an import failed",
-    "The customer's container registry could not import it. The message has its own words. It may blame itself for a"
-    " failure that the source's firewall caused.",
+    "The customer's container registry could not import it. The message has its own words. They may blame this"
+    " container registry for a failure that the source's firewall caused.",
     "Run it again. If it fails again, check the source and the message.",
     retryable=True,
 )

@@ -1,4 +1,4 @@
-"""What the catalogue says of one failure, and the error that carries it."""
+"""One failure's entry in the catalogue, and the error class that carries an entry."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,15 @@ EXIT_LOCK_HELD = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorEntry:
-    """What is known of one failure: what happened, why, what to do now, and whether a rerun as it is can help.
+    """One failure.
 
-    code: as users see it, e.g. `VD-IMPORT-003`; once released, it keeps its meaning.
+    Attributes:
+        code: The code that users see, e.g. `VD-IMPORT-003`. Once released, it keeps its meaning.
+        title: What happened.
+        cause: Why it happened.
+        remedy: What to do now.
+        retryable: Whether a rerun can help although nobody has changed anything.
+        exit_code: The exit code of a process that ends with this failure.
     """
 
     code: str
@@ -33,9 +39,9 @@ class ErrorEntry:
         """Return the error of this entry.
 
         Args:
-            detail: What was seen this time.
-            target: What it was seen at, e.g. the name of a blob.
-            remedy: What to do this time, where more is known than the entry says.
+            detail: What the run saw this time.
+            target: The thing that failed, e.g. the name of a blob.
+            remedy: What to do this time, if it differs from what the entry says.
         """
         return RunbookError(self, detail, target=target, remedy=remedy)
 
@@ -49,10 +55,12 @@ def entry(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedSigner:
-    """Whom a refused signature names as its signer. Nothing of it is believed.
+    """The signer that a refused signature names. Nothing proves that this is true.
 
-    subject and fingerprint (SHA-256 of DER, hex): of the signing certificate. passed: the checks that the signature
-    passed before it was refused, in the order of the steps.
+    Attributes:
+        subject: The subject of the signing certificate.
+        fingerprint: The SHA-256 of the signing certificate in DER, hex.
+        passed: The checks that the signature passed before it was refused, in the order of the steps.
     """
 
     subject: str
@@ -61,28 +69,28 @@ class RefusedSigner:
 
 
 class RunbookError(Exception):
-    """A failure from the catalogue. `str()` is what the user reads.
+    """A failure from the catalogue. `str()` is the text that the user reads.
 
     Args:
-        entry: What the catalogue says of it.
-        detail: What was seen this time.
-        target: What it was seen at.
-        remedy: What to do this time, where more is known than the entry says.
+        entry: The entry in the catalogue.
+        detail: What the run saw this time.
+        target: The thing that failed.
+        remedy: What to do this time, if it differs from what the entry says.
 
     Attributes:
-        signers: Whom the refused signatures name, where refused signatures are the failure.
-        origin: The failure that this one follows from, by default itself. The same origin is told once.
+        signers: If signatures were refused, the signers that they name.
+        origin: The failure that caused this one, by default this one itself. The output shows an origin once.
     """
 
     def __init__(self, entry: ErrorEntry, detail: str = "", *, target: str = "", remedy: str = "") -> None:
         self.entry = entry
         self.code = entry.code
         self.area = entry.area
-        # Errors of the SDKs quote addresses. Not every place that shows an error has a redactor.
+        # Errors of the SDKs quote addresses, and some places that show an error have no redactor.
         self.detail = detail = without_link_signatures(detail)
         self.target = target
         where = f" ({target})" if target else ""
-        # One line, whatever the detail is: words of others begin no line of their own.
+        # The message is one line, so that no text of a service can look like a line of ours.
         self.message = " ".join((f"{entry.title}{where}" + (f": {detail}" if detail else "")).split())
         self.cause = entry.cause
         self.remedy = remedy or entry.remedy
@@ -94,11 +102,11 @@ class RunbookError(Exception):
         super().__init__(self.message)
 
     def is_(self, *entries: ErrorEntry) -> bool:
-        """Return whether this is a failure of one of these entries."""
+        """Return whether this error carries one of these entries."""
         return self.entry in entries
 
     def __str__(self) -> str:
-        """Return the whole story in four lines: what, why, what to do, whether to run again."""
+        """Return four lines: what happened, why, what to do, and whether a rerun helps."""
         again = "run it again, nothing is lost" if self.retryable else "correct the cause first; then a rerun is safe"
         return f"{self.code}: {self.message}\n  cause: {self.cause}\n  what to do: {self.remedy}\n  rerun: {again}"
 

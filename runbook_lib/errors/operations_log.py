@@ -14,8 +14,8 @@ EVENTS_NOT_DELIVERED = entry(
 EVENTS_NOT_STORED = entry(
     "VD-LOG-002",
     "the operations log could be neither delivered nor stored",
-    "Log ingestion does not accept the events, and neither does blob container operations-spool. Or the secret"
-    " publisher-acr-token cannot be read, which proves the waiting events.",
+    "Log ingestion does not accept the events, and blob container operations-spool does not either. Or the secret"
+    " publisher-acr-token, which proves the waiting events, cannot be read.",
     "Keep this job's output: it has the events. Check the roles in docs/operators.md, and check that the secret"
     " exists.",
     retryable=True,
@@ -27,6 +27,6 @@ STORED_EVENTS_NOT_DELIVERED = entry(
     " because of its content, or somebody else wrote into the container. After a rotation there is another cause: if"
     " the former version of the secret is disabled, nothing proves the events from before.",
     "Look at the blob that the message names, or check the roles in docs/operators.md. If ingestion refuses a blob,"
-    " later runs try it again after all others. A blob that no runbook wrote is never delivered, delays nothing, and"
-    " is told of once: find out who wrote it, and delete it.",
+    " later runs try it again after all others. A blob that no runbook wrote is never delivered and delays nothing,"
+    " and the runs warn of it once: find out who wrote it, and delete it.",
 )

@@ -5,8 +5,8 @@ from runbook_lib.errors.entry import EXIT_USAGE, entry
 WRAPPING_KEY_DIFFERS = entry(
     "VD-ROTATION-030",
     "the customer's wrapping key is not as agreed",
-    "The customer's vault does not report an RSA key of 3072 bits with exponent 65537. Somebody could read a secret on"
-    " its way that is wrapped for a weaker key.",
+    "The customer's vault does not report an RSA key of 3072 bits with exponent 65537. If a secret were wrapped for a"
+    " weaker key, somebody could read it on its way.",
     "Nothing was sent. Find out who changed key vibedata-wrapping in the customer's vault. Then run phase prepare of"
     " rotate_hmac: it makes a new version of the key.",
 )
@@ -22,8 +22,8 @@ PHASE_FAILED = entry(
 KEY_LOST = entry(
     "VD-ROTATION-032",
     "the key of the open rotation is lost",
-    "Its secret in the publisher's vault is absent, disabled or not a key, or the key was revoked. The rotation did"
-    " none of that.",
+    "Its secret in the publisher's vault is absent, disabled or not a key, or the key was revoked. Somebody else did"
+    " that: no rotation does.",
     "Begin another rotation in its place: `vibedata rotate-hmac --supersede ROTATION_ID`. The key in use stays"
     " accepted.",
 )

@@ -2,7 +2,7 @@
 
 from runbook_lib.errors.entry import entry
 
-# Areas of codes, for whoever treats all failures of one alike.
+# Areas of codes, for code that treats all failures of one area alike.
 MANIFEST = "VD-MANIFEST"
 STORAGE = "VD-STORAGE"
 
@@ -33,7 +33,7 @@ UNKNOWN_SCHEMA_VERSION = entry(
 MANIFEST_CONTRADICTS_ITSELF = entry(
     "VD-MANIFEST-005",
     "the release manifest contradicts itself",
-    "A name is there twice, a reference leads nowhere, or dependencies form a circle.",
+    "It has a name twice, it refers to something that it does not have, or its dependencies form a circle.",
     "Tell the publisher; nothing was changed.",
 )
 RELEASE_EXPIRED = entry(
@@ -46,7 +46,7 @@ RELEASE_OLDER_THAN_INSTALLED = entry(
     "VD-MANIFEST-007",
     "the release is older than the installed one",
     "An older release may hold known faults (a rollback attack).",
-    "If it is meant, run again with allow_downgrade; `vibedata deploy` has the option --allow-downgrade.",
+    "If you want the older release, run with allow_downgrade; `vibedata deploy` has the option --allow-downgrade.",
 )
 SAME_VERSION_OTHER_DIGEST = entry(
     "VD-MANIFEST-008",
@@ -83,8 +83,8 @@ ARTIFACT_MISSING = entry(
 CONTAINER_NOT_IMMUTABLE = entry(
     "VD-STORAGE-001",
     "the artifact container is not immutable",
-    "It has no time-based retention policy at container level, or one that covers blob versions only, or one that"
-    " allows protected append writes. The message says which.",
+    "It has no time-based retention policy at container level, or its policy covers only blob versions or allows"
+    " protected append writes. The message says which.",
     "Set a policy on the container: `az storage container immutability-policy create --account-name STORAGE"
     " --container-name release-manifests --period 365`. docs/operators.md says more. If the container has"
     " version-level immutability, or a locked policy that allows append writes, nobody can change that: use another"
@@ -114,6 +114,6 @@ TOO_MANY_STORED = entry(
     "a listing holds more than a run reads",
     "Somebody else writes there. The suite itself keeps three blobs for each release, one row for each resource, and"
     " far fewer secrets, runbooks and rules.",
-    "Find out who may write to the place that the message names, and look in its log who did. Nobody can delete blobs"
-    " under a retention policy: if there are too many, import the release into another storage account.",
+    "Find out who may write to the place that the message names; its log says who did. Nobody can delete blobs under a"
+    " retention policy: if there are too many, import the release into another storage account.",
 )

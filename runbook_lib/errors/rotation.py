@@ -6,22 +6,24 @@ PHASE_TOO_EARLY = entry(
     "VD-ROTATION-001",
     "an earlier phase of the rotation is not done",
     "The phases are prepare, stage, test, promote and retire. The vault does not hold the result of the phase before:"
-    " it was never made, was disabled or purged, or was written so lately that a read does not show it yet.",
+    " it was never made, was disabled or purged, or was written so recently that a read does not show it yet.",
     "Run the phase that the message names. If it has just run, run this phase again.",
     retryable=True,
 )
 OTHER_ROTATION_PENDING = entry(
     "VD-ROTATION-002",
     "another rotation is pending",
-    "The credential of another rotation is in the pending secret. By hand, only one rotation at a time can be there.",
+    "The credential of another rotation is in the pending secret. Without a delivery, the secret holds one rotation at"
+    " a time.",
     "Finish that rotation with its own id. Or abandon it: give its id as parameter supersedes to prepare and stage."
     " The publisher's commands go on regardless of it.",
 )
 ROTATION_OVER = entry(
     "VD-ROTATION-003",
     "this rotation is over",
-    "A newer rotation was promoted after it, or somebody disabled the version that it had put into use, or wrote"
-    " another version. A former credential never comes into use again, nor does one that was staged before.",
+    "A newer rotation was promoted after it. Or somebody disabled the version that it had put into use, or wrote"
+    " another version. A former credential, or one that was staged before the last promotion, never comes into use"
+    " again.",
     "Start a new rotation. The publisher's command does so when you run it again.",
 )
 WRAPPING_KEY_UNUSABLE = entry(
@@ -48,7 +50,7 @@ RETIREMENT_TOO_EARLY = entry(
 CLOCKS_DIFFER = entry(
     "VD-ROTATION-008",
     "the clocks differ",
-    "By this machine's clock, the vault wrote a version in the future. So nobody can measure the overlap.",
+    "By this machine's clock, the vault wrote a version in the future. So the run cannot measure the overlap.",
     "Set this machine's clock; then run it again.",
 )
 PENDING_CREDENTIAL_REFUSED = entry(

@@ -41,7 +41,7 @@ STOPPED = entry(
 UNEXPECTED = entry(
     "VD-ENGINE-900",
     "an unexpected error",
-    "The suite has a fault, or met an answer that it does not know.",
+    "The suite has a fault, or a service gave an answer that the suite does not know.",
     "Send the job's verbose stream, or the correlation id, to the publisher.",
 )
 OUTPUT_FULL = entry(

@@ -2,7 +2,7 @@
 
 from runbook_lib.errors.entry import EXIT_USAGE, entry
 
-# The area of the codes, for whoever treats all failures of it alike.
+# The area of the codes, for code that treats all its failures alike.
 AREA = "VD-TRUST"
 
 _SIGN_AGAIN = (
@@ -40,7 +40,7 @@ SIGNATURE_ALTERED = entry(
     "VD-TRUST-005",
     "a signature, or the signed content, was altered",
     "The key of its certificate did not make this signature, or the received bytes do not have the expected digest.",
-    "Do not install the release: an attack looks like this. Keep the content of the container registry, and tell the"
+    "Do not install the release: this may be an attack. Keep the content of the container registry, and tell the"
     " publisher.",
 )
 CERTIFICATES_UNFIT = entry(
@@ -79,7 +79,7 @@ SIGNATURE_OF_SOMETHING_ELSE = entry(
     "VD-TRUST-011",
     "a signature is for something else",
     "It is a good signature of another artifact, and somebody attached it to this one.",
-    "Do not install the release: no signature gets to another artifact by accident. Tell the publisher.",
+    "Do not install the release: somebody did this on purpose. Tell the publisher.",
 )
 TRUSTED_IDENTITY_UNREADABLE = entry(
     "VD-TRUST-012",
@@ -116,8 +116,8 @@ NOBODY_TRUSTED = entry(
 )
 TRUST_AS_PARAMETER = entry(
     "VD-TRUST-031",
-    "a run does not take whom to trust as a parameter",
-    "Everybody who may start a job chooses its parameters, and must not choose whose releases are installed.",
+    "a parameter of a run may not say whom to trust",
+    "Everybody who may start a job chooses its parameters. That person must not choose whose releases are installed.",
     "Remove it from the parameter settings. Set it in the Automation variable vibedata-settings.",
     exit_code=EXIT_USAGE,
 )
@@ -130,7 +130,7 @@ STORED_WITHOUT_SIGNATURE = entry(
 )
 STORED_RELEASE_DIFFERS = entry(
     "VD-TRUST-033",
-    "a stored release is not the one that its signature signs",
+    "the signature of a stored release is for another release",
     "The signature beside it is good, but it signs another release: somebody put it there.",
     "Treat it as tampering: find out who may write to artifact storage. Then import a newer release.",
 )

@@ -2,7 +2,7 @@
 
 from runbook_lib.errors.entry import entry
 
-# The area of the codes, for whoever treats all failures of it alike.
+# The area of the codes, for code that treats all its failures alike.
 AREA = "VD-VAULT"
 
 SECRET_MISSING = entry(

@@ -1,1 +1,1 @@
-"""What health means: rules, policy, observability, summary, schedule. Asking the components lives in probes."""
+"""Decide about health: rules, policy, observability, summary, schedule. The folder probes asks the components."""

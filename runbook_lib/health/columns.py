@@ -1,13 +1,13 @@
-"""A component's health in the component registry: the columns of table Components that check_health writes. All pure.
+"""A component's health in the component registry: the columns of table Components that check_health writes. Pure.
 
     health         unknown, healthy, degraded or unhealthy, with what the component depends on
-    healthReason   why, for people; "" where all is well
-    healthProbed   the same without what it depends on: where the next check goes on from
-    healthStreak   probes in a row that succeeded, or, below 0, that failed
-    checkedAt      RFC 3339; of the check, whether or not the health has changed: health that nobody has looked at for
-                   long is no news, and a reader must see that. So every check writes every component.
+    healthReason   why, for people; "" if all is well
+    healthProbed   the health of the component itself, without its dependencies: the next check goes on from it
+    healthStreak   successful probes in a row, or, below 0, failed ones
+    checkedAt      RFC 3339; the time of the check. Every check writes every component, also if its health is the same:
+                   a reader must see how old the recorded health is.
 
-Partition OBSERVABILITY holds rows of the same columns for what watches over the others; no release names them.
+Partition OBSERVABILITY has rows with the same columns for alert rules, schedule and log. No release names them.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from runbook_lib.release.model import HealthState
 
 
 def target_of(entity: Entity) -> str:
-    """Return `type/name`, by which a component is told of."""
+    """Return `type/name`, the name of a component in messages."""
     return f"{entity['PartitionKey']}/{entity['RowKey']}"
 
 
@@ -29,10 +29,10 @@ def recorded_health(entity: Entity) -> HealthState:
 
 
 def own_health(entity: Entity) -> OwnHealth:
-    """Return what is recorded of a component by itself.
+    """Return the recorded health of a component itself, without its dependencies.
 
-    Only `degraded` leaves open whether it is so by itself (runbook_lib.health.rules, rule 2), and what is not
-    understood counts as unknown: whoever wrote it, the next probes tell.
+    Column healthProbed says whether a `degraded` component is so by itself (runbook_lib.health.rules, rule 2). A
+    malformed value counts as unknown, and the next probes correct it.
     """
     health, streak = recorded_health(entity), entity.get("healthStreak")
     state = (_state(entity.get("healthProbed")) or health) if health == "degraded" else health
@@ -40,7 +40,7 @@ def own_health(entity: Entity) -> OwnHealth:
 
 
 def health_row(target: str, health: Health, checked_at: str) -> Row:
-    """Return the row that records a health. checked_at: RFC 3339."""
+    """Return the row that records a health. `checked_at` is RFC 3339."""
     partition, _, name = target.partition("/")
     return Row(
         table=COMPONENTS,
@@ -58,9 +58,10 @@ def health_row(target: str, health: Health, checked_at: str) -> Row:
 
 
 def needs(components: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return what each component needs, as targets. components: by target, the names that it depends on.
+    """Return the targets that each component needs. `components` has by target the names that it depends on.
 
-    A release's names are unique; a name of a former release's component of another type only adds one to look at.
+    A release's names are unique. If a former release had a component of the same name and another type, the result has
+    both.
     """
     by_name: dict[str, list[str]] = {}
     for target in components:

@@ -1,4 +1,4 @@
-"""A look at every registered component: by a probe where it can be probed, else as ARM shows it."""
+"""Look at every registered component: with a probe if it has one, or else in ARM."""
 
 import ssl
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from runbook_lib.health.rules import Observation, OwnHealth
 def look_at_components(
     context: Context, components: Mapping[str, RegisteredComponent], known: Mapping[str, OwnHealth]
 ) -> dict[str, Observation]:
-    """Return what is seen of each component, by target. known: the health that was recorded of each, by target."""
+    """Return the observation of each component, by target. `known` has the recorded health of each, by target."""
     managed = ManagedResources(client=context.clients.resources, settings=context.settings)
     group = read_group(managed, components.values(), context.output.warning)
     trust = _trust(context)
     given = {target: probe_of(component, group, trust) for target, component in components.items()}
-    # Those that were ill begin first: one that hangs for its whole deadline holds the others up least at the start.
+    # Begin with ill components: one that hangs for its whole deadline delays the others least at the start.
     asked = sorted(
         (target for target, each in given.items() if isinstance(each, Probe)),
         key=lambda target: (known[target].state == "healthy", target),
@@ -35,7 +35,7 @@ def look_at_components(
 
 
 def _trust(context: Context) -> ssl.SSLContext:
-    """The same authorities that every other request of the run trusts."""
+    """Return a context with the same authorities that all other requests of the run trust."""
     import certifi
 
     found = context.clients.session.merge_environment_settings("https://", {}, None, None, None)["verify"]

@@ -1,7 +1,7 @@
-"""Whether anybody would hear of a failure: the log takes events, alert rules are on, and they lead to somebody.
+"""Check that somebody would hear of a failure: the log takes events, alert rules are on, and they lead to somebody.
 
-What is found is recorded like a component's health, in partition PARTITION of table Components. Not proved here: that
-an accepted event arrives in the table (its rule may drop it), and that a message reaches a person.
+The result is recorded like a component's health, in partition OBSERVABILITY of table Components. This does not prove
+that an accepted event arrives in the table (its rule may drop it), or that a message reaches a person.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRule:
-    """A metric alert or scheduled query rule. groups: ids of its action groups, in small letters."""
+    """A metric alert or scheduled query rule. `groups` are the ids of its action groups, in small letters."""
 
     name: str
     enabled: bool
@@ -46,7 +46,7 @@ class AlertRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionGroup:
-    """An action group. receivers: how many would get a message; not those that have unsubscribed."""
+    """An action group. `receivers` is the number of receivers, without those that have unsubscribed."""
 
     group_id: str
     name: str
@@ -72,7 +72,7 @@ def read_alert_rules(monitor: "MonitorManagementClient", resource_group: str) ->
     queries = (
         AlertRule(
             name=str(rule.name),
-            # Where it is not said, a scheduled query rule is on.
+            # A scheduled query rule that does not say whether it is on is on.
             enabled=rule.enabled is not False,
             groups=_ids(rule.actions.action_groups or () if rule.actions else ()),
         )
@@ -109,7 +109,7 @@ def judge_rules(rules: Sequence[AlertRule], groups: Sequence[ActionGroup]) -> Ob
 
 
 def judge_groups(groups: Sequence[ActionGroup]) -> Observation:
-    """Return whether the action groups route on. Pure."""
+    """Return whether the action groups pass messages on. Pure."""
     if not groups:
         return Observation("down", "there is no action group in the managed resource group")
     broken = [
@@ -125,7 +125,7 @@ def judge_groups(groups: Sequence[ActionGroup]) -> Observation:
 def look_at_observability(
     monitor: "MonitorManagementClient", resource_group: str, log_failure: str | None
 ) -> Mapping[str, Observation]:
-    """Return what was seen of the observability, by name. log_failure: why the log took no events, "" where it did."""
+    """Return the observations, by name. `log_failure` says why the log took no events, "" if it did."""
     seen: dict[str, Observation] = {}
     if log_failure is None:
         seen[LOG] = Observation("not_reached", "a run that only plans sends no event")
@@ -144,7 +144,7 @@ def look_at_observability(
 
 
 def readable(look: Callable[[], Observation]) -> Observation:
-    """Return what `look` does, or that it cannot be seen: the observability is ill then, and the run has not failed."""
+    """Return the result of `look`. If the service cannot be read, this is an illness, and the run does not fail."""
     try:
         return look()
     except Exception as error:

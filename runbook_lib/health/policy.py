@@ -1,6 +1,6 @@
-"""The thresholds of health, as the component registry records them: policy `healthPolicies` in table Policies.
+"""The thresholds of health in the component registry: policy `healthPolicies` in table Policies.
 
-An operator changes them there; each column is a whole number from 1 to MAX_IN_A_ROW.
+An operator may change them there. Each column is a whole number from 1 to MAX_IN_A_ROW.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
 ROW = "healthPolicies"
-# With a check an hour, more would tell of an outage after days.
+# With one check an hour, a higher threshold would show an outage after days.
 MAX_IN_A_ROW = 100
 
 
 def read_health_policy(tables: "TableServiceClient") -> tuple[HealthPolicy | None, str]:
-    """Return the recorded policy (None where there is none), and a warning ("" where there is none).
+    """Return the recorded policy (None if there is none), and a warning ("" if there is none).
 
-    The default holds where none is recorded, and where what is recorded is out of bounds.
+    The default holds if none is recorded, or if a recorded number is out of bounds.
     """
     return read_policy(tables, ROW, _policy, HealthPolicy())
 

@@ -1,11 +1,12 @@
-"""What a component's health is, from what its probe saw, what was known before, and what it depends on. All pure.
+"""Decide a component's health from its probe, its former health, and the components that it depends on. Pure.
 
-1. Hysteresis. One probe that fails makes a component degraded, some in a row make it unhealthy, some that succeed in a
-   row make it healthy again: a slow answer is no outage, and one good answer no recovery. What is certain (its resource
-   is gone, Azure itself says that it is unavailable) waits for nothing.
-2. Rollup. A component that is well by itself and depends, directly or through others, on an unhealthy one is degraded,
-   and says because of which. What is only degraded troubles nobody else: one slow answer would colour everything.
-3. No decision looks at the time of day, so that no clock that jumps makes anything ill or well.
+1. Hysteresis. One failed probe makes a component degraded, some failures in a row make it unhealthy, and some successes
+   in a row make it healthy again: one slow answer is not an outage, and one good answer is not a recovery. A certain
+   fact (its resource is gone, Azure itself says that it is unavailable) counts at once.
+2. Rollup. A component that is well by itself, but depends on an unhealthy one, directly or through others, is degraded.
+   Its reason names the unhealthy one. A component that is only degraded does not affect others: otherwise one slow
+   answer would affect everything.
+3. No decision uses the time of day, so a clock that jumps makes nothing ill or well.
 
 Health states: unknown (nothing is known, or nothing can be probed), healthy, degraded, unhealthy.
 """
@@ -19,16 +20,17 @@ from runbook_lib.basics.redaction import whole_words
 from runbook_lib.component_registry.health_states import STREAK_LIMIT
 from runbook_lib.release.model import HealthState
 
-# What a probe saw. answers: all is well. fails: it is not, which may pass. impaired: Azure says that it works, but not
-# fully, or is being changed. down: it is certain that it does not work. unprobed: there was nothing to see, or no time.
+# What a probe saw. answers: all is well. fails: a failure that may pass. impaired: Azure says that it works, but not
+# fully, or that it is being changed. down: it certainly does not work. unprobed: nothing could be probed. not_reached:
+# there was no time.
 Sight = Literal["answers", "fails", "impaired", "down", "unprobed", "not_reached"]
-# A property of a table holds far more; a person reads no more.
+# A property of a table can hold far more, but a person reads no more.
 REASON_LIMIT = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthPolicy:
-    """How many probes in a row decide. Whole numbers from 1, `failures_to_degraded` <= `failures_to_unhealthy`."""
+    """How many probes in a row decide: whole numbers from 1, `failures_to_degraded` <= `failures_to_unhealthy`."""
 
     failures_to_degraded: int = 1
     failures_to_unhealthy: int = 3
@@ -37,7 +39,7 @@ class HealthPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a probe saw, and why, in words for people ("" where all is well)."""
+    """What a probe saw, and the reason for people, "" if all is well."""
 
     sight: Sight
     reason: str = ""
@@ -45,7 +47,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class OwnHealth:
-    """What is known of a component by itself. streak: successes in a row, or, below 0, failures in a row."""
+    """The health of a component itself. `streak` counts successes in a row, or, below 0, failures in a row."""
 
     state: HealthState = "unknown"
     streak: int = 0
@@ -54,7 +56,7 @@ class OwnHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """A component's health: `state` and `reason` with what it depends on, `own` without."""
+    """A component's health. `state` and `reason` include its dependencies, and `own` does not."""
 
     state: HealthState
     reason: str
@@ -72,7 +74,7 @@ class Transition:
 
 
 def next_own_health(before: OwnHealth, seen: Observation, policy: HealthPolicy) -> OwnHealth:
-    """Return what is known of a component after one more look at it (rule 1 of the module)."""
+    """Return the health of a component itself after one more probe (rule 1 of the module)."""
     if seen.sight == "not_reached":
         return OwnHealth(before.state, before.streak, seen.reason)
     if seen.sight == "unprobed":
@@ -103,8 +105,8 @@ def _after_success(before: OwnHealth, policy: HealthPolicy) -> OwnHealth:
 def roll_up(own: Mapping[str, OwnHealth], depends_on: Mapping[str, Iterable[str]]) -> dict[str, Health]:
     """Return every component's health, by name (rule 2 of the module).
 
-    Parameters: own, what is known of each component by itself, by name; depends_on, names of what each needs. A name
-    that is not in `own`, and a circle, do no harm: the one is no component, the other has been looked at.
+    `own` has the health of each component itself, by name. `depends_on` has the names that each needs. A name that is
+    not in `own` is ignored, and a circle ends at a component that was visited before.
     """
     rolled = {}
     for name, known in own.items():
@@ -118,7 +120,7 @@ def roll_up(own: Mapping[str, OwnHealth], depends_on: Mapping[str, Iterable[str]
 
 
 def _unhealthy_need(start: str, own: Mapping[str, OwnHealth], depends_on: Mapping[str, Iterable[str]]) -> str:
-    """Return why `start` suffers, naming the nearest unhealthy component that it needs; "" if there is none."""
+    """Return a reason that names the nearest unhealthy component that `start` needs, "" if there is none."""
     met = {start}
     waiting: deque[tuple[str, str]] = deque((need, "") for need in sorted(depends_on.get(start, ())))
     while waiting:
@@ -133,7 +135,7 @@ def _unhealthy_need(start: str, own: Mapping[str, OwnHealth], depends_on: Mappin
 
 
 def transitions(before: Mapping[str, HealthState], after: Mapping[str, Health]) -> tuple[Transition, ...]:
-    """Return what has changed, by target. One that was not there before was unknown."""
+    """Return the changes of health. The former health of a new target is unknown."""
     return tuple(
         Transition(target=target, before=before.get(target, "unknown"), after=now.state, reason=now.reason)
         for target, now in sorted(after.items())

@@ -1,4 +1,4 @@
-"""The hourly schedule that starts a runbook: made where it is lacking, and then left to whoever runs the account."""
+"""The hourly schedule that starts a runbook. A run makes it if it is missing, and never changes it again."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,17 +12,22 @@ from runbook_lib.health.rules import Observation
 if TYPE_CHECKING:
     from runbook_lib.azure.session import AzureSession
 
-# Of a schedule that is named, after all that is to be recorded.
+# The subject is the schedule's name. This stage comes after all records.
 CREATE: ActionKind[str] = ActionKind("create", stage=2)
 LINK: ActionKind[str] = ActionKind("link", stage=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookSchedule:
-    """What starts a runbook.
+    """The schedule that starts a runbook.
 
-    published: whether the account has the runbook; None where the account does not show that. rhythm: what the schedule
-    does, and link: that it starts the runbook; None where there is none. seen: the same as a health.
+    Attributes:
+        runbook: The runbook's name.
+        published: Whether the account has the runbook, None if that cannot be read.
+        rhythm: What the schedule does, None if there is none.
+        link: That it starts the runbook, None if it does not.
+        seen: The observation for the component registry.
+        schedules: The schedules of the account.
     """
 
     runbook: str
@@ -34,7 +39,7 @@ class RunbookSchedule:
 
     @classmethod
     def read(cls, context: "AzureSession", runbook: str) -> "RunbookSchedule":
-        """Look what the account has. What cannot be read is an illness of the schedule, not of the run."""
+        """Read the account. If it cannot be read, the schedule counts as ill, and the run does not fail."""
         account = AutomationAccount(client=context.clients.automation, settings=context.settings)
         schedules = AutomationSchedules(account, context.clock)
         name = schedule_name(runbook)
@@ -52,7 +57,7 @@ class RunbookSchedule:
 
     @property
     def changes(self) -> tuple[tuple[Change, ...], tuple[NoChange, ...]]:
-        """What is to be made, in stages 2 and 3, or why nothing is."""
+        """Return the changes in stages 2 and 3, or why nothing needs a change."""
         target = f"schedule {self._name}"
         if not self.published:
             return (), (NoChange(target, self.seen.reason),)
@@ -64,7 +69,7 @@ class RunbookSchedule:
     @property
     def actions(self) -> tuple[Action[str], ...]:
         """Make the schedule, and link it to the runbook."""
-        text = f"Starts {self.runbook}; made by the suite, and left alone once it is there."
+        text = f"Starts {self.runbook}. The suite made this schedule, and does not change it again."
         schedules, runbook = self.schedules, self.runbook
         return (
             Action(CREATE, make=lambda name: schedules.create_hourly(name, text), see=schedules.schedule),
@@ -81,7 +86,7 @@ class RunbookSchedule:
 
 
 def schedule_name(runbook: str) -> str:
-    """Return the name of the schedule that starts a runbook, as `vibedata-check_health`."""
+    """Return the name of the schedule that starts a runbook, e.g. `vibedata-check_health`."""
     return f"vibedata-{runbook}"
 
 

@@ -1,7 +1,7 @@
-"""What the publisher is told of an instance's health. Pure.
+"""The report of an instance's health to the publisher. Pure.
 
-Of components only those that the release manifest names, by the publisher's own names and versions for them; of their
-health only the state: a reason may quote an address, or what a server of the customer's said.
+It names only components of the release manifest, with the publisher's own names and versions. It has only their health
+states: a reason may quote an address, or a text of a server of the customer.
 """
 
 import re
@@ -17,10 +17,10 @@ from runbook_lib.release.model import Component, ReleaseManifest
 def health_summary(
     healths: Mapping[str, Health], manifest: ReleaseManifest | None, *, instance_id: str, at: str
 ) -> HealthSummary:
-    """Return the summary.
+    """Return the report.
 
-    Parameters: healths, by target (`type/name`); manifest, of the installed release: without one the components are
-    counted and none is named; at, RFC 3339. Raises PayloadRefusedError where something does not have its form.
+    `healths` are by target (`type/name`). `manifest` is the installed release's: without one the report only counts the
+    components. `at` is RFC 3339. Raises PayloadRefusedError if a field does not have its form.
     """
     named = {} if manifest is None else {f"{each.type}/{key_of(each.name)}": each for each in manifest.components}
     told = [_told(component, healths[target]) for target, component in sorted(named.items()) if target in healths]

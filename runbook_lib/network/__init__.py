@@ -1,1 +1,1 @@
-"""One retry decision, and how it is used by requests and by the SDKs. No service is known here."""
+"""One retry decision, and its use by `requests` and by the SDKs. This folder knows no service."""

@@ -1,8 +1,8 @@
-"""The moment by which all of one exchange must have happened, held to wherever a socket is waited for.
+"""A deadline for one whole exchange. Every wait for a socket obeys it.
 
-A socket's own time-out begins anew with every byte: who sends one now and then would hold a reader for ever. So each
-wait for a socket is given what is left until the deadline. A name that does not resolve alone is not bounded here: the
-resolver has its own time-out, and nothing can interrupt it.
+A socket's own time-out begins anew with every byte: a server that sends one byte now and then would hold a reader for
+ever. So each wait for a socket may take the time that is left until the deadline. The deadline does not cover the
+resolution of a name: the resolver has its own time-out, and nothing can interrupt it.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """So many seconds from now, on the monotonic clock."""
+    """A time on the monotonic clock, `seconds` from now."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
         self._end = clock.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left. Raises TimeoutError where none are."""
+        """Return the seconds that are left. Raises TimeoutError if there are none."""
         left = self._end - self._clock.monotonic()
         if left <= 0:
             raise TimeoutError("no whole answer in the time that was agreed")
@@ -38,13 +38,13 @@ _CURRENT: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give every request that this thread begins in the block so many seconds in all, its answer's body included.
+    """Limit every request that this thread begins in the block to `seconds` in all, with the body of its answer.
 
-    A block within another has no more time than the outer one. The machine's clock counts: sockets know no other.
+    A block within another has no more time than the outer one. It uses the machine's clock, as sockets do.
     """
     outer = _CURRENT.get()
     if outer is not None:
-        with contextlib.suppress(TimeoutError):  # spent: the first wait for a socket says so
+        with contextlib.suppress(TimeoutError):  # no time is left: the first wait for a socket says so
             seconds = min(seconds, outer.left())
     token = _CURRENT.set(Deadline(SYSTEM_CLOCK, seconds))
     try:
@@ -59,15 +59,15 @@ def current() -> Deadline | None:
 
 
 class DeadlineReader(io.RawIOBase):
-    """A connection's bytes. Every read waits for what is left until the deadline, and for no longer than `silence`.
+    """Reads a connection's bytes. A read waits no longer than until the deadline, and no longer than `silence`.
 
-    silence: seconds without a byte, None for any number.
+    `silence` is the time in seconds without a byte, None for no limit.
     """
 
     def __init__(self, connection: socket.socket, deadline: Deadline, silence: float | None = None) -> None:
         super().__init__()
         self._connection = connection
-        # It keeps the connection open until it is closed itself, as http.client wants it.
+        # This file keeps the connection open until somebody closes the file: http.client expects that.
         self._bytes: Any = connection.makefile("rb", buffering=0)
         self._deadline = deadline
         self._silence = silence
@@ -77,14 +77,14 @@ class DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Read what there is. Raises TimeoutError at the deadline, and OSError."""
+        """Read the bytes that have arrived. Raises TimeoutError at the deadline, and OSError."""
         left = self._deadline.left()
         self._connection.settimeout(left if self._silence is None else min(left, self._silence))
         count: int = self._bytes.readinto(buffer)
         return count
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         self._bytes.close()
         super().close()
 
@@ -92,9 +92,9 @@ class DeadlineReader(io.RawIOBase):
 def connect_any(
     addresses: Sequence[tuple[Any, ...]], deadline: Deadline, options: Sequence[tuple[int, int, int | bytes]] = ()
 ) -> socket.socket:
-    """Return a TCP connection to the first address that takes one; each is given its share of the time.
+    """Return a TCP connection to the first address that accepts one. Each address gets its share of the time.
 
-    Parameters: addresses, as socket.getaddrinfo returns them; options, of the socket. Raises OSError, TimeoutError.
+    `addresses` are as socket.getaddrinfo returns them, and `options` are the socket's. Raises OSError, TimeoutError.
     """
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
         connection = socket.socket(family, kind, protocol)

@@ -1,4 +1,4 @@
-"""Name what the transports raise, so that a user meets a code of the catalogue and not a stack of library errors."""
+"""Turn the exceptions of the transports into errors with a code, so that users see no exceptions of libraries."""
 
 import sys
 import urllib.parse
@@ -8,12 +8,12 @@ from runbook_lib.errors import ErrorEntry, RunbookError
 from runbook_lib.errors import azure as azure_errors
 from runbook_lib.network.trouble import placed
 
-# Of these an SDK that reads an answer of another form raises whatever it stumbles over; of others, such as ImportError,
-# OSError and MemoryError, this machine is the cause.
+# An SDK raises one of these if an answer does not have the form that it expects. Others, such as ImportError, OSError
+# and MemoryError, have their cause on this machine.
 _STUMBLES = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-# RFC 9110, 15.5.19: nothing answers with it, so that whatever does is not foreseen.
+# RFC 9110, 15.5.19: no service uses this status.
 UNUSED_STATUS = 418
-# Something was changed between a look and a write (RFC 9110, 15.5.13): a rerun looks again.
+# Somebody changed the resource between our read and our write (RFC 9110, 15.5.13): a rerun reads it again.
 PRECONDITION_FAILED = 412
 # Codes of a 4xx that end by themselves, so that a rerun helps. Storage: learn rest/api/storageservices/{common,blob,
 # table}-service-error-codes; Key Vault: inner codes of a Conflict (azure-sdk-for-go#10813, azure-sdk-for-net#23748,
@@ -49,9 +49,9 @@ PASSING_CODES = frozenset(
 
 
 def as_runbook_error(error: BaseException) -> RunbookError | None:
-    """Return the catalogue's error for `error`: itself, or of area VD-NET; None where it is none.
+    """Return `error` if it is a RunbookError, else its error of area VD-NET, None if there is none.
 
-    An exception that another was made of counts too: libraries wrap what a credential raises.
+    The causes of an exception count, too: libraries wrap what a credential raises.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -71,10 +71,10 @@ def as_runbook_error(error: BaseException) -> RunbookError | None:
 
 
 def _is_of_reading(error: BaseException) -> bool:
-    """Whether an SDK raised `error`, and nothing of ours that it calls (policies, transports).
+    """Whether an SDK itself raised `error`, and not our code that it calls (policies, transports).
 
-    The SDKs trust a service to answer in its own form. What they raise where another does, such as a proxy with a page
-    of its own, is of no type that could be known.
+    The SDKs expect an answer in the service's form. If a proxy answers with a page of its own, an SDK may raise an
+    exception of any type.
     """
     if not (isinstance(error, _STUMBLES) or type(error).__module__.startswith("azure.")):
         return False
@@ -88,16 +88,16 @@ def _is_of_reading(error: BaseException) -> bool:
 
 
 def _loaded(module: str, name: str) -> tuple[type, ...]:
-    """Return the module's type `name` where it has been imported; where it has not, no error can be of that type.
+    """Return the module's type `name` if the module has been imported. If not, no error can have that type.
 
-    Nothing is imported here: a stop, or a package that is broken, would raise anew and hide the error that is named.
+    This function imports nothing: a stop, or a broken package, would raise another error and hide the first one.
     """
     found = getattr(sys.modules.get(module), name, None)
     return (found,) if isinstance(found, type) else ()
 
 
 def service_codes(error: BaseException) -> tuple[str, ...]:
-    """Return the codes by which a service says why it refused, the outermost first; () where it gives none.
+    """Return the codes by which a service says why it refused, the outermost first, () if it gives none.
 
     Storage gives one in a header, Key Vault and ARM give them in the body. A cause is found by these and never by
     words: names of resources stand in words.
@@ -146,5 +146,5 @@ def _words(error: BaseException) -> str:
 
 def _host(error: BaseException) -> str:
     request = getattr(getattr(error, "response", None), "request", None)
-    # The host alone: an address may carry a signature.
+    # Only the host, because an address may hold a signature.
     return urllib.parse.urlsplit(str(getattr(request, "url", ""))).hostname or ""

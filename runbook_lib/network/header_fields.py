@@ -1,6 +1,6 @@
-"""Header fields of an answer: what is optional may be absent, what has no case is compared without it. Pure."""
+"""Read header fields of an answer. An optional part may be absent, and small and capital letters are equal. Pure."""
 
-# A number of more digits is as good as this one: no size that is compared with it is larger.
+# A number with more digits counts as 10**18: no size in the suite is larger.
 _MAX_DIGITS = 18
 
 
@@ -10,7 +10,7 @@ def media_type(value: str) -> str:
 
 
 def number(value: str) -> int | None:
-    """Return a count of bytes as Content-Length has it, None where the value is none."""
+    """Return the number of bytes in a Content-Length, None if the value is not a number."""
     digits = value.strip()
     if not digits.isascii() or not digits.isdigit():
         return None

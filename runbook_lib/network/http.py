@@ -1,4 +1,4 @@
-"""How much of an answer is read, and over how many connections: no more than was agreed."""
+"""Limits: how many bytes of an answer are read, and over how many connections."""
 
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,7 +18,7 @@ MAX_CONTENT_BYTES = 16 * 1024 * 1024
 
 
 class TooLarge(Exception):  # noqa: N818 - the caller names the error
-    """The answer has more bytes than were agreed."""
+    """The answer has more bytes than the caller allows."""
 
 
 def read_capped(response: "requests.Response", max_bytes: int) -> bytes:

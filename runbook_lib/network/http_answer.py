@@ -1,11 +1,11 @@
-"""An HTTP answer as RFC 9110 and RFC 9112 have it, where the standard library's reader takes what is none.
+"""Read an HTTP answer by RFC 9110 and RFC 9112. The standard library's reader accepts answers that break these rules.
 
 - Interim answers (100 to 199) are skipped (RFC 9110, 15.2: a client must be able to, expected or not).
-  http.client skips 100 alone.
-- What comes in lines (interim answers, status, headers, sizes of chunks, trailers) is bounded as a whole: http.client
-  takes 100 lines of 64 KB, and interim answers and trailers without end.
-- A Content-Length is digits and has one value (RFC 9110, 8.6); a body that ends before it is incomplete
-  (RFC 9112, 8). http.client tells neither where it reads in parts.
+  http.client skips only 100.
+- All lines together (interim answers, status, headers, sizes of chunks, trailers) have a limit. http.client takes 100
+  lines of 64 KB, and any number of interim answers and trailers.
+- A Content-Length has only digits and one value (RFC 9110, 8.6). A body that is shorter is incomplete (RFC 9112, 8).
+  http.client checks neither if the body is read in parts.
 """
 
 import http.client
@@ -17,23 +17,23 @@ from runbook_lib.network.deadline import Deadline, DeadlineReader
 if TYPE_CHECKING:
     import socket
 
-# Lines of an answer together; servers send some 8 KB, and take no more than 64 KB of a client. Chunks of a body have
-# lines of their own: it may have as many bytes of them again as it has of content.
+# All lines of an answer together. Servers send some 8 KB, and accept no more than 64 KB from a client. The chunks of a
+# body have lines, too: these may have as many further bytes as the body has.
 MAX_LINE_BYTES = 64 * 1024
-# More digits than the size of anything.
+# No size has more digits.
 _MAX_LENGTH_DIGITS = 18
 
 
 class HttpAnswer(http.client.HTTPResponse):
-    """An answer that is read from a connection by a deadline. Raises OSError and http.client.HTTPException.
+    """An answer that is read from a connection before a deadline. Raises OSError and http.client.HTTPException.
 
-    Parameters: method, the request's; silence, see DeadlineReader.
+    `method` is the request's method. DeadlineReader explains `silence`.
     """
 
     def __init__(
         self, connection: "socket.socket", deadline: Deadline, *, method: str | None, silence: float | None = None
     ) -> None:
-        # All that http.client asks of a socket is a file.
+        # http.client needs only the file of a socket.
         file = _BoundedLines(DeadlineReader(connection, deadline, silence))
         super().__init__(cast("socket.socket", _Opened(file)), method=method)
 
@@ -45,12 +45,12 @@ class HttpAnswer(http.client.HTTPResponse):
             return  # RFC 9112, 6.3: chunks override a length
         length = lengths.pop()
         if lengths or not (length.isascii() and length.isdigit() and len(length) <= _MAX_LENGTH_DIGITS):
-            raise http.client.HTTPException("its Content-Length is no number, or several")
-        if self.length is None:  # a list of equal numbers is none to http.client
+            raise http.client.HTTPException("its Content-Length is not one number")
+        if self.length is None:  # http.client does not read a list of equal numbers
             self.length = int(length)
 
     def read(self, amt: int | None = None) -> bytes:
-        """Return the body, or its next part of at most `amt` bytes. Raises IncompleteRead where it is cut short."""
+        """Return the body, or its next part of at most `amt` bytes. Raises IncompleteRead if it is cut short."""
         announced = self.length if self.fp is not None and not self.chunked else None
         part = super().read(amt)
         if amt is not None and announced is not None and len(part) < min(amt, announced):
@@ -58,8 +58,8 @@ class HttpAnswer(http.client.HTTPResponse):
         return part
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Return the final answer's status line. http.client and urllib3 (for a proxy's tunnel) ask for it here."""
-        while True:  # until MAX_LINE_BYTES: some thousands of interim answers
+        """Return the final answer's status line. http.client and urllib3 (for a proxy's tunnel) call this method."""
+        while True:  # MAX_LINE_BYTES ends the loop after some thousands of interim answers
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if not 100 <= status < 200:
                 return version, status, reason
@@ -67,7 +67,7 @@ class HttpAnswer(http.client.HTTPResponse):
 
 
 class _BoundedLines(io.BufferedReader):
-    """Lines may have MAX_LINE_BYTES, and as many bytes again as were read otherwise."""
+    """Limits lines to MAX_LINE_BYTES, and as many further bytes as were read of the body."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         super().__init__(raw)
@@ -91,7 +91,7 @@ class _BoundedLines(io.BufferedReader):
 
 
 class _Opened:
-    """What http.client takes for a socket: it is asked for its file."""
+    """Stands in for a socket: http.client asks it only for its file."""
 
     def __init__(self, file: io.BufferedReader) -> None:
         self._file = file

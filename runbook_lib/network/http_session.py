@@ -1,4 +1,4 @@
-"""The one HTTP session: connection pool, certificate trust, and no habit of `requests` that surprises."""
+"""The one HTTP session: connection pool, certificate trust, and none of the surprising defaults of `requests`."""
 
 import logging
 import os
@@ -10,24 +10,24 @@ from runbook_lib.network import trusted_authorities
 if TYPE_CHECKING:
     import requests
 
-# What they tell, they also raise; a logger without a handler writes to stderr, which Automation does not support
-# (docs/azure-facts.md#parameters-and-streams), and nobody redacts what they write.
+# These libraries also raise what they log. A logger without a handler writes to stderr, which Automation does not
+# support (docs/azure-facts.md#parameters-and-streams), and nobody redacts that text.
 _LOGGERS_BELOW = ("azure", "msal", "urllib3", "requests")
 _SILENT = logging.NullHandler()
 
 
 def silence_libraries() -> None:
-    """Let the libraries log to nobody but who asks for it (runbook_lib.run.output.library_messages)."""
+    """Stop the libraries' logging, unless somebody asks for it (runbook_lib.run.output.library_messages)."""
     for name in _LOGGERS_BELOW:
         logging.getLogger(name).addHandler(_SILENT)
 
 
 def new_session() -> "requests.Session":
-    """Return a session for `requests` and the SDKs' transports alike, for use by many threads.
+    """Return a session for `requests` and for the SDKs' transports. Many threads may use it.
 
-    It trusts REQUESTS_CA_BUNDLE and obeys the proxy variables, as `requests` does; it keeps no cookies, reads no
-    .netrc, follows no redirect and retries nothing: retries are runbook_lib.network.retry's alone. Its answers are
-    bounded in time and size, see runbook_lib.network.http_transport. Raises RunbookError VD-NET-020 where the file that
+    It trusts REQUESTS_CA_BUNDLE and obeys the proxy variables, as `requests` does. It keeps no cookies, reads no
+    .netrc, follows no redirect and retries nothing: only runbook_lib.network.retry decides on retries. Its answers are
+    limited in time and size, see runbook_lib.network.http_transport. Raises RunbookError VD-NET-020 if the file that
     REQUESTS_CA_BUNDLE names cannot be read.
     """
     from requests.cookies import RequestsCookieJar
@@ -45,5 +45,5 @@ def new_session() -> "requests.Session":
 
 
 def _as_it_is(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
-    """Without any auth, `requests` would replace a bearer token by what it finds in a .netrc file."""
+    """Return the request unchanged. Without an `auth`, `requests` would replace a bearer token from a .netrc file."""
     return request

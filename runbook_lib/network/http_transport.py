@@ -1,8 +1,8 @@
-"""What `requests` and urllib3 leave open, closed where sockets are read: the time, size and form of every answer.
+"""Limit the time, size and form of every answer. `requests` and urllib3 do not do this themselves.
 
-Every request has a deadline for all of it (runbook_lib.network.deadline), from the connection to the last byte of the
-body, and every answer is read by runbook_lib.network.http_answer. A body that is not read in parts has at most
-MAX_CONTENT_BYTES, as it is after decoding. A redirect is never followed, and its body never read unasked.
+Every request has one deadline (runbook_lib.network.deadline), from the connection to the last byte of the body, and
+runbook_lib.network.http_answer reads every answer. A body that is not read in parts has at most MAX_CONTENT_BYTES after
+decoding. A redirect is never followed, and its body is read only if the caller asks for it.
 """
 
 import contextlib
@@ -38,15 +38,15 @@ else:
 class BoundedSession(requests.Session):
     """A session that follows no redirect.
 
-    `requests` reads a redirect's body whole, and its Location as UTF-8, even where it is told not to follow it.
+    `requests` reads the whole body of a redirect, and its Location as UTF-8, even with allow_redirects=False.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that there is none."""
+        """Say that there is no target."""
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Connections that hold to a deadline; of a request outside of `within`, it is TOTAL_SECONDS from its beginning."""
+    """Connections that obey a deadline. Outside of `within`, a request must end TOTAL_SECONDS after its beginning."""
 
     def __init__(self) -> None:
         super().__init__(pool_connections=HOSTS, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0)
@@ -61,7 +61,7 @@ class BoundedAdapter(HTTPAdapter):
         return _bind(super().proxy_manager_for(proxy, **options))
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        """Send a request. Raises requests.RequestException, and nothing of what is below `requests`."""
+        """Send a request. Raises requests.RequestException, and no exception of a library below `requests`."""
         options["timeout"] = options.get("timeout") or (NETWORK_CONNECT_SECONDS, NETWORK_READ_SECONDS)
         try:
             with contextlib.nullcontext() if current() else within(TOTAL_SECONDS):
@@ -79,26 +79,26 @@ class BoundedAdapter(HTTPAdapter):
 class _Answer(requests.Response):
     @property
     def content(self) -> bytes:
-        """The body, whole. Raises TooLarge past MAX_CONTENT_BYTES, and requests.RequestException."""
+        """The whole body. Raises TooLarge past MAX_CONTENT_BYTES, and requests.RequestException."""
         if not self._content_consumed:  # type: ignore[attr-defined]
             self._content = read_capped(self, MAX_CONTENT_BYTES)
         return super().content
 
 
 class _Bounded(Base):
-    """What both kinds of connection do otherwise than urllib3's."""
+    """The differences of both kinds of connection from those of urllib3."""
 
     _deadline: Deadline
 
     def connect(self) -> None:
-        """Connect, and agree on TLS. What does not come about in time has sent nothing."""
+        """Connect, and agree on TLS. If that takes too long, nothing was sent."""
         try:
             super().connect()
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"no connection to {self.host} in time") from error
 
     def _new_conn(self) -> socket.socket:
-        """Return a TCP connection. Its time-out is what is left for TLS."""
+        """Return a TCP connection. Its time-out is the time that is left for TLS."""
         self._deadline = _deadline()
         try:
             window = Deadline(SYSTEM_CLOCK, min(float(self.timeout or NETWORK_CONNECT_SECONDS), self._deadline.left()))
@@ -116,18 +116,18 @@ class _Bounded(Base):
         return connection
 
     def request(self, *args: Any, **options: Any) -> None:
-        """Begin a request: its time counts from here, also on a connection that is used again."""
+        """Begin a request. Its time starts here, also on a connection that was used before."""
         self._deadline = _deadline()
         super().request(*args, **options)
 
     def send(self, data: Any) -> None:
-        """Send bytes of a request, within what is left."""
+        """Send bytes of a request, within the time that is left."""
         if self.sock is not None:
             self.sock.settimeout(self._deadline.left())
         super().send(data)
 
     def response_class(self, connection: socket.socket, *_: Any, method: str | None = None) -> HttpAnswer:  # type: ignore[override]
-        """Return what reads the answer; http.client asks for it by this name."""
+        """Return the reader of the answer. http.client calls this method."""
         silence = None if self.timeout is None else float(self.timeout)
         return HttpAnswer(connection, self._deadline, method=method, silence=silence)
 

@@ -1,4 +1,4 @@
-"""A Link field, read by its grammar (RFC 8288, 3; RFC 9110, 5.6 for tokens and quoted strings). Pure.
+"""Read a Link field by its grammar (RFC 8288, 3; RFC 9110, 5.6 for tokens and quoted strings). Pure.
 
 Every pattern takes time in proportion to the text.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _BLANKS = r"[ \t\r\n]*"
 _TARGET = re.compile(rf"{_BLANKS}<([^<>]*)>")
-# RFC 8288 appendix B.3: an empty parameter, one without a value, and blanks around the signs are taken.
+# RFC 8288 appendix B.3 allows an empty parameter, a parameter without a value, and blanks around the signs.
 _PARAMETER = re.compile(
     rf"{_BLANKS};{_BLANKS}"
     r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]*)"
@@ -20,12 +20,12 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 class NotAFieldError(ValueError):
-    """The value is not of its field's grammar."""
+    """The value breaks its field's grammar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """target: as it stands there, maybe relative. relations: in small letters."""
+    """One link. `target` is unchanged and may be relative. `relations` are in small letters."""
 
     target: str
     relations: frozenset[str]
@@ -34,7 +34,7 @@ class Link:
 def links(value: str) -> tuple[Link, ...]:
     """Return the links of a Link field about the answer itself. Raises NotAFieldError.
 
-    One with an `anchor` is about something else (RFC 8288, 3.2), and left out. Of several `rel` of one link the
+    A link with an `anchor` is about something else (RFC 8288, 3.2) and is left out. If a link has several `rel`, the
     first counts (section 3.3).
     """
     found: list[Link] = []

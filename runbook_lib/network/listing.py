@@ -1,19 +1,19 @@
-"""Listings of what others can add to, looked through within bounds."""
+"""Limit how many items of a listing a run reads: others can add items."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from runbook_lib.errors import release
 
-# Of one listing. What the suite itself keeps is far less: three blobs for each release, a row for each resource (of
-# which a group has some thousands). Azure hands out 5,000 blobs or 1,000 rows at a time.
+# Items of one listing. The suite itself keeps far fewer: three blobs for each release, and a row for each resource (a
+# group has some thousands of them). Azure lists 5,000 blobs or 1,000 rows in one answer.
 MAX_LISTED = 200_000
 
 T = TypeVar("T")
 
 
 def bounded(items: Iterable[T], *, target: str) -> Iterator[T]:
-    """Yield what is listed. Raises RunbookError VD-STORAGE-005 past MAX_LISTED. target: what is listed."""
+    """Yield the items of a listing. `target` is its name. Raises RunbookError VD-STORAGE-005 past MAX_LISTED."""
     for number, item in enumerate(items):
         if number >= MAX_LISTED:
             raise release.TOO_MANY_STORED.error(f"more than {MAX_LISTED}", target=target)

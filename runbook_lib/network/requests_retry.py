@@ -1,4 +1,4 @@
-"""The retry decision for `requests`; sdk_retry is its twin for the SDKs."""
+"""The retry decision for `requests`. sdk_retry does the same for the SDKs."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,15 @@ def send(
     repeatable: bool = False,
     **options: Any,
 ) -> "requests.Response":
-    """Send a request, again where the policy says so, and return the last answer, whatever its status.
+    """Send a request, as often as the policy allows, and return the last answer, whatever its status.
 
-    A body that is read later (stream=True) has no more time than the policy's total either.
+    The policy's total time also limits a body that is read later (stream=True). `decide` explains `repeatable`.
+    `options` are those of `requests.Session.request`. The body must be bytes, text, JSON or a form: a stream could be
+    sent only once.
 
-    Parameters: repeatable, see `decide`; options, of `requests.Session.request`, a body given as bytes, text, JSON or
-    form (a stream could be sent once only).
-    Raises requests.RequestException where the last attempt got no answer, RequestsAnswerLost (one of them) where the
-    server may have carried out what must not be repeated.
+    Raises:
+        requests.RequestException: The last attempt got no answer.
+        RequestsAnswerLost: A subclass of it: the server may have carried out a request that must not be repeated.
     """
     from runbook_lib.network._requests_failures import CONNECTION_FAILURES, RequestsAnswerLost, connection_failure
 

@@ -1,4 +1,4 @@
-"""When a request is sent again: one decision for the SDKs' pipelines and for `requests` alike.
+"""Decide whether a request is sent again, for the SDKs' pipelines and for `requests`.
 
 The numbers are the component registry's `networkRetryPolicies` (docs/design.md#the-component-registry): 3 retries, 2 s
 apart.
@@ -15,22 +15,23 @@ from urllib.parse import urlsplit
 from runbook_lib.basics.clock import Clock
 from runbook_lib.network.deadline import within
 
-# Time for one attempt: to be connected, and between two reads of an answer.
+# Time for one attempt: to connect, and between two reads of an answer.
 NETWORK_CONNECT_SECONDS = 10.0
 NETWORK_READ_SECONDS = 60.0
-# All attempts of one request together; ARM's longest token-bucket wait (docs/azure-facts.md#arm-throttling) fits
-# several times.
+# All attempts of one request together. ARM's longest wait for its token bucket (docs/azure-facts.md#arm-throttling)
+# fits several times.
 TOTAL_SECONDS = 180.0
-# A large body has more time than that, as much as it takes at this pace: 400 s for 100 MiB.
+# A large body gets further time at this rate: 400 s for 100 MiB.
 SLOWEST_BYTES_PER_SECOND = 256 * 1024
 # A policy beyond these would hold a job for hours, or not pause at all.
 MAX_RETRIES = 10
 MAX_DELAY_SECONDS = 60.0
-# What is left of the total for a last attempt is never less: a timeout of 0 would mean none to the socket.
+# The last attempt gets at least this time: a timeout of 0 would mean no timeout to the socket.
 _LEAST_SECONDS = 1.0
 
-# "no_such_name": there is nobody to send it to; the resolver has tried again itself (resolv.conf(5), attempts).
-# "not_sent": the server cannot have seen the request. "ambiguous": it may have carried it out, the answer was lost.
+# "no_such_name": there is no such host; the resolver has tried again itself (resolv.conf(5), attempts).
+# "not_sent": the server cannot have seen the request. "ambiguous": the answer was lost, and the server may have carried
+# the request out.
 ConnectionFailure = Literal["no_such_name", "not_sent", "ambiguous"]
 
 _IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, 9.2.2
@@ -38,25 +39,25 @@ _PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
 def _tell_nobody(_line: str) -> None:
-    """Nobody is waiting."""
+    """Drop the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkRetryPolicy:
-    """How often and how far apart (seconds) a request is sent again.
+    """How often a request is sent again, and the seconds between two attempts.
 
-    total_seconds: for all of its attempts together, to the last byte of the last answer.
+    `total_seconds` limits all attempts together, to the last byte of the last answer.
     """
 
     max_retries: int = 3
     delay_seconds: float = 2.0
     total_seconds: float = TOTAL_SECONDS
-    # Told a line when a request is about to be sent again because nothing answered: a person may be waiting.
+    # Gets a line before a request is sent again because nothing answered: a person may be waiting.
     tell: Callable[[str], object] = field(default=_tell_nobody, compare=False, repr=False)
 
 
 def for_large_body(policy: NetworkRetryPolicy, max_bytes: int) -> NetworkRetryPolicy:
-    """Return the policy for a request that sends or brings up to `max_bytes`: it has the time for them, too."""
+    """Return the policy with the further time for a request or an answer of up to `max_bytes`."""
     return replace(policy, total_seconds=policy.total_seconds + max_bytes / SLOWEST_BYTES_PER_SECOND)
 
 
@@ -65,26 +66,26 @@ PolicySource = Callable[[], NetworkRetryPolicy]
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Send the request again after so many seconds."""
+    """Send the request again after `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Send the request no more.
+    """Do not send the request again.
 
-    final: the answer is no passing failure. unsafe: the server may have carried out what must not be repeated, so
-    somebody has to look first. spent: no retry is left. deadline: the wait would end after the total time.
+    final: the answer is not a passing failure. unsafe: the server may have carried out a request that must not be
+    repeated, so the caller must look first. spent: no retry is left. deadline: the wait would end after the total time.
     """
 
     reason: Literal["final", "unsafe", "spent", "deadline"]
 
 
-class AnswerLost(Exception):  # noqa: N818 - what happened, and maybe no error at all
-    """What must not be repeated was sent, and no answer came: look whether it was carried out.
+class AnswerLost(Exception):  # noqa: N818 - the name says what happened; the request may have succeeded
+    """A request that must not be repeated was sent, and no answer came: look whether it was carried out.
 
-    Each transport's form of it is also that transport's own exception (RequestsAnswerLost, SdkAnswerLost).
+    Each transport has a subclass that is also an exception of its own (RequestsAnswerLost, SdkAnswerLost).
     """
 
 
@@ -101,18 +102,17 @@ def decide(
 ) -> Wait | GiveUp:
     """Return what to do after an attempt that ended with `status`, or with `connection_failure` and no status.
 
-    Parameters: attempt, 1 for the first; elapsed, seconds since the first began; repeatable, whether the caller knows
-    that a second time does no harm, whatever the method; retry_after, seconds that the server asks for.
+    `attempt` is 1 for the first, and `elapsed` is the time in seconds since it began. `repeatable` says that a second
+    time does no harm, whatever the method is. `retry_after` is the time in seconds that the server asks for.
 
     1. Only a passing failure is retried: a broken connection, or status 408, 429, 500, 502, 503, 504. A name that does
-       not resolve is none.
-    2. What must not be repeated (POST, PATCH) is sent again only if the server cannot have carried it out: it was not
-       sent, or it was refused with 429, or with 503 and a Retry-After. Else somebody has to look first.
-    3. At most `max_retries` times, `delay_seconds` apart, a longer Retry-After honoured. There is no jitter: a
-       customer can read the distances off his policy, and the herd is bounded: one process with at most
-       http.CONNECTIONS_PER_HOST requests in flight, whom every server's own bucket serves at once or spreads by its
-       Retry-After.
-    4. Never past `total_seconds`: where the wait would end later, it does not begin.
+       not resolve is not a passing failure.
+    2. A request that must not be repeated (POST, PATCH) is sent again only if the server cannot have carried it out: it
+       was not sent, or it was refused with 429, or with 503 and a Retry-After. Otherwise the caller must look first.
+    3. There are at most `max_retries` retries, `delay_seconds` apart, or after a longer Retry-After. There is no
+       jitter: a customer can read the distances in the policy. One process has at most http.CONNECTIONS_PER_HOST
+       requests in flight, and each server's own bucket serves them at once or spreads them by its Retry-After.
+    4. No wait begins that would end after `total_seconds`.
     """
     if connection_failure == "no_such_name" or (connection_failure is None and status not in _PASSING_STATUSES):
         return GiveUp("final")
@@ -127,11 +127,11 @@ def decide(
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return how long a server asks to wait; None where it does not say, or not readably.
+    """Return how many seconds a server asks to wait, None if it does not say so in a readable form.
 
-    Parameters: headers, the answer's, under case-insensitive names; now, aware.
-    `Retry-After` is RFC 9110, 10.2.3, in seconds or as a date. Azure's services also use `retry-after-ms` and
-    `x-ms-retry-after-ms`, in milliseconds (azure.core.pipeline.policies._utils.get_retry_after).
+    `headers` are the answer's, with case-insensitive names. `now` is aware. `Retry-After` has seconds or a date
+    (RFC 9110, 10.2.3). Azure's services also use `retry-after-ms` and `x-ms-retry-after-ms`, in milliseconds
+    (azure.core.pipeline.policies._utils.get_retry_after).
     """
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         milliseconds = headers.get(name, "").strip()
@@ -142,7 +142,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):  # TypeError: Python 3.10 for a text that is no date at all
+    except (ValueError, TypeError, OverflowError):  # TypeError: Python 3.10 raises it for a text that is not a date
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
@@ -150,7 +150,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
 
 
 class Attempts:
-    """The attempts of one request: how long the next may take, and the wait between two."""
+    """The attempts of one request: how long the next one may take, and the waits between them."""
 
     def __init__(
         self, policy: NetworkRetryPolicy, *, method: str, repeatable: bool, clock: Clock, url: str = ""
@@ -165,26 +165,26 @@ class Attempts:
 
     @property
     def repeatable(self) -> bool:
-        """Whether a second time does no harm."""
+        """Whether a second request does no harm."""
         return self._repeatable or self._method.upper() in _IDEMPOTENT_METHODS
 
     def next_timeouts(self) -> tuple[float, float]:
-        """Count an attempt, and return its connect and read timeouts in seconds: what the total time leaves."""
+        """Count an attempt. Return its connect and read timeouts in seconds, within the total time that is left."""
         self._made += 1
         left = self._left()
         return min(NETWORK_CONNECT_SECONDS, left), min(NETWORK_READ_SECONDS, left)
 
     def within_total(self) -> AbstractContextManager[None]:
-        """Return a block for the attempt: what it sends and reads has what the total time leaves, however it drips."""
+        """Return a block for the attempt that limits all its sending and reading to the total time that is left."""
         return within(self._left())
 
     def wait_after_status(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Wait, where an answer calls for another attempt. Return whether it does."""
+        """Wait if an answer calls for another attempt. Return whether it does."""
         retry_after = retry_after_seconds(headers, self._clock.now())
         return isinstance(self._wait(status=status, retry_after=retry_after), Wait)
 
     def wait_after_failure(self, failure: ConnectionFailure) -> Wait | GiveUp:
-        """Wait, where a connection failure calls for another attempt. Return the decision."""
+        """Wait if a connection failure calls for another attempt. Return the decision."""
         return self._wait(connection_failure=failure)
 
     def _left(self) -> float:

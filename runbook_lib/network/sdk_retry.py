@@ -22,7 +22,7 @@ from runbook_lib.network.http import MAX_CONTENT_BYTES, TooLarge
 from runbook_lib.network.retry import AnswerLost, Attempts, ConnectionFailure, GiveUp, PolicySource
 from runbook_lib.network.trouble import Place, mark, os_cause
 
-# What the SDKs' own retry policies take out of a request's options, so that it does not reach the transport
+# The SDKs' own retry policies take these options out of a request, so that they do not reach the transport
 # (azure.core RetryPolicy, azure.storage.blob StorageRetryPolicy, at the locked versions).
 _RETRY_OPTIONS = (
     "retry_total",
@@ -39,25 +39,27 @@ _RETRY_OPTIONS = (
     "timeout",
 )
 
-# An answer with fewer brackets cannot be nested so deeply that Python's reader (1,000 calls deep) gives up.
+# An answer with fewer brackets cannot be too deep for Python's reader (1,000 calls).
 _HARMLESS_BRACKETS = 200
-
-# The clients' own exceptions for these look at the status alone (azure.core.exceptions.map_error).
+# For these statuses the clients choose their exception by the status alone (azure.core.exceptions.map_error).
 _MAPPED_STATUSES = frozenset({401, 404, 409})
 
 R = TypeVar("R")
 
 
 class SdkAnswerLost(ServiceResponseError, AnswerLost):  # noqa: N818 - see AnswerLost
-    """AnswerLost, as the Azure SDKs would say it."""
+    """AnswerLost as an exception of the Azure SDKs."""
 
 
 class SdkRetryPolicy(HTTPPolicy[Any, Any]):
-    """Passed as `retry_policy` to SDK clients.
+    """The policy that SDK clients get as `retry_policy`.
 
-    Parameters: source, asked at each request, since the component registry's numbers arrive late; clock;
-    place, what the requests are for, told where one fails.
     An operation's option `repeatable=True` marks a POST or PATCH that does no harm a second time.
+
+    Args:
+        source: Returns the policy in force, at each request: the component registry's numbers are read late.
+        clock: Measures and waits.
+        place: What the requests are for. The error of a failed request names it.
     """
 
     def __init__(self, source: PolicySource, *, clock: Clock, place: Place | None = None) -> None:
@@ -67,14 +69,14 @@ class SdkRetryPolicy(HTTPPolicy[Any, Any]):
         self._place = place
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Send the request on, again where the policy says so.
+        """Send the request on, as often as the policy allows.
 
-        Raises the last attempt's azure.core exception, SdkAnswerLost (one of them) where the server may have carried
-        out what must not be repeated.
+        Raises the azure.core exception of the last attempt. It is SdkAnswerLost if the server may have carried out a
+        request that must not be repeated.
         """
         options = request.context.options
         mark(request.http_request, self._place)
-        # azure.storage.blob's response handlers read it from the answer, where its own retry policy would put it.
+        # azure.storage.blob's response handlers read this from the answer: its own retry policy would write it there.
         location = options.pop("location_mode", None)
         streamed = options.get("stream")
         response: PipelineResponse[Any, Any] = _send(
@@ -95,9 +97,9 @@ class SdkRetryPolicy(HTTPPolicy[Any, Any]):
 
 
 class RetryingTransport(HttpTransport[Any, Any]):
-    """The same for azure-data-tables 12.7.0, which builds a retry policy of its own and takes none from outside.
+    """The same for azure-data-tables 12.7.0, which builds a retry policy of its own and accepts no other.
 
-    That policy is told to retry nothing (`retry_total=0`), and each request that it lets through is retried here.
+    Its own policy retries nothing (`retry_total=0`). This transport retries each request that comes through it.
     """
 
     def __init__(
@@ -109,7 +111,7 @@ class RetryingTransport(HttpTransport[Any, Any]):
         self._place = place
 
     def send(self, request: Any, **options: Any) -> Any:
-        """Send the request, again where the policy says so. Raises as SdkRetryPolicy.send does."""
+        """Send the request, as often as the policy allows. Raises the same as SdkRetryPolicy.send."""
         mark(request, self._place)
         attempts = _attempts(self._source, request, options, self._clock)
         return _send(
@@ -148,8 +150,8 @@ def _send(
     options: MutableMapping[str, Any],
     attempts: Attempts,
 ) -> R:
-    # The body is read within the attempt, so that a connection that breaks in it is retried here and nowhere else
-    # (azure.storage.blob's downloader has a loop of its own for that). AzureClients bounds what one answer may hold.
+    # Read the body within the attempt: then only this code retries a connection that breaks in the body
+    # (azure.storage.blob's downloader has a loop of its own for that). AzureClients limits the size of one answer.
     options["stream"] = False
     body = request.body
     position = body.tell() if hasattr(body, "seek") and hasattr(body, "tell") else None
@@ -159,13 +161,13 @@ def _send(
             with attempts.within_total():
                 answer = send_once()
         except ClientAuthenticationError:
-            raise  # a credential's, whose own requests were retried
+            raise  # a credential's error: its own requests were retried already
         except TooLarge as error:
             raise _unreadable(attempts, f"the answer has more than {MAX_CONTENT_BYTES} bytes", error) from error
         except (ServiceRequestError, ServiceResponseError, HttpResponseError) as error:
             if isinstance(error, HttpResponseError) and error.response is not None:
-                raise  # about an answer that came
-            error.request = request  # type: ignore[union-attr] # what failed, for the error's name
+                raise  # the error is about an answer that came
+            error.request = request  # type: ignore[union-attr] # for the text of the RunbookError
             decision = attempts.wait_after_failure(_connection_failure(error))
             if decision == GiveUp("unsafe"):
                 raise SdkAnswerLost(error.message, error=error) from error
@@ -182,10 +184,10 @@ def _send(
 
 
 def _refuse_page(request: Any, response: Any) -> None:
-    """Raise HttpResponseError for an error's answer that is not of the service, such as a gateway's page.
+    """Raise HttpResponseError for an error answer that does not come from the service, such as a gateway's page.
 
-    azure-mgmt-containerregistry 15.0.0 reads it as JSON come what may, and would raise JSONDecodeError without the
-    status. Blob storage alone speaks XML, and its client reads an error with care.
+    azure-mgmt-containerregistry 15.0.0 reads every answer as JSON, and would raise JSONDecodeError without the status.
+    Only blob storage answers in XML, and its client reads an error with care.
     """
     if response.status_code < 400 or response.status_code in _MAPPED_STATUSES:
         return
@@ -198,17 +200,17 @@ def _refuse_page(request: Any, response: Any) -> None:
 
 
 def _reads_json(request: Any) -> bool:
-    """Whether the client reads the answer as JSON: all do but blob storage's."""
+    """Whether the client reads the answer as JSON. All clients do, except blob storage's."""
     return "xml" not in request.headers.get("Accept", "")
 
 
 def _unreadable(attempts: Attempts, words: str, error: Exception | None = None) -> ServiceResponseError:
-    """Return the error of an answer that would be the same the next time; the request may have been carried out."""
+    """Return the error for an answer that a retry would not change. The request may have been carried out."""
     return (ServiceResponseError if attempts.repeatable else SdkAnswerLost)(words, error=error)
 
 
 def _is_too_deep(content: bytes) -> bool:
-    """Whether JSON is nested so deeply that the clients, who read it, would raise RecursionError."""
+    """Whether JSON is nested so deeply that the clients that read it would raise RecursionError."""
     if content.count(b"[") + content.count(b"{") < _HARMLESS_BRACKETS:
         return False
     try:
@@ -216,12 +218,12 @@ def _is_too_deep(content: bytes) -> bool:
     except RecursionError:
         return True
     except ValueError:
-        return False  # no JSON: the clients say so
+        return False  # not JSON: the clients say so
     return False
 
 
 def _connection_failure(error: Exception) -> ConnectionFailure:
-    """Return what `requests` said: azure-core calls an answer's body that does not come a request that was not sent."""
+    """Return what `requests` said. If a body does not come, azure-core says that the request was not sent."""
     if isinstance(os_cause(error), socket.gaierror):
         return "no_such_name"
     cause = getattr(error, "inner_exception", None)

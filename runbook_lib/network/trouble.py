@@ -1,6 +1,6 @@
-"""What is told of a request that failed: which service, operation and resource, as whom, and what would let it through.
+"""Describe a failed request: its service, operation and resource, who sent it, and the role that it needs.
 
-Whoever makes a client knows what it is for, and marks its requests with a Place; the errors' names are made from it.
+The code that makes a client knows what the client is for. It marks the requests with a Place, and errors use it.
 """
 
 import json
@@ -17,12 +17,12 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.forms import GUID, fits
 from runbook_lib.errors import RunbookError, azure
 
-# The same line about the same host is told once in so many seconds: up to 64 threads meet the same outage.
+# The seconds in which the same line about the same host is shown once: up to 64 threads may meet the same outage.
 SAME_LINE_SECONDS = 20.0
-# How deep a library's exceptions may be packed into each other.
+# How many exceptions of libraries may be nested.
 _DEPTH = 12
 MAX_PATH_CHARACTERS = 200
-# In these refusals no role would help: a deny assignment or a firewall stands in the way (docs/azure-facts.md#findings;
+# No role would help against these refusals: a deny assignment or a firewall caused them (docs/azure-facts.md#findings;
 # Azure Storage "Status and error codes": AuthorizationFailure; Key Vault: inner error ForbiddenByFirewall).
 _NO_ROLE_HELPS = re.compile(r"deny ?assignment|AuthorizationFailure\b|ByFirewall|firewall", re.IGNORECASE)
 _GROUP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)
@@ -34,7 +34,11 @@ ARM = "Azure Resource Manager"
 class Place:
     """What a client's requests are for.
 
-    scope: ARM id to assign a role on, "" where it is not known. reads, writes: the roles that allow them.
+    Attributes:
+        service: The service's name.
+        scope: The ARM id on which to assign a role, "" if it is not known.
+        reads: The role that allows to read.
+        writes: The role that allows to write.
     """
 
     service: str
@@ -44,7 +48,7 @@ class Place:
 
 
 _IMPORTER = "Container Registry Data Importer and Data Reader"
-# ARM has many resources behind one address: what its path names, and the role there (docs/operators.md).
+# ARM has many resources behind one address: a part of the path, and the roles that it needs (docs/operators.md).
 _ARM_ROLES = (
     ("/providers/Microsoft.Automation/automationAccounts/", "Reader", "Automation Contributor"),
     ("/providers/Microsoft.ContainerRegistry/registries/", "Reader", _IMPORTER),
@@ -54,14 +58,14 @@ _ARM_ROLES = (
 
 
 def mark(request: Any, place: Place | None) -> None:
-    """Let `request`, of an SDK, tell what it is for."""
+    """Mark an SDK's `request` with what it is for."""
     request.place = place
 
 
 def os_cause(error: BaseException) -> OSError | None:
-    """Return the operating system's own error that a library has wrapped, None where there is none.
+    """Return the operating system's error within a library's exception, None if there is none.
 
-    A name that does not resolve comes first, whatever else there is.
+    If there are several, a name that does not resolve comes first.
     """
     found: OSError | None = None
     seen: list[BaseException] = []
@@ -81,9 +85,9 @@ def os_cause(error: BaseException) -> OSError | None:
 
 
 def placed(named: RunbookError, error: BaseException) -> RunbookError:
-    """Return `named`, of a request that failed with `error`, with all that is known of that request; pure.
+    """Return `named`, the error of a request that failed with `error`, with the details of that request. Pure.
 
-    Never shown: a query, which may hold a signature, and the token, of which the object id alone is read.
+    It never shows a query, which may hold a signature, and of the token it shows only the object id.
     """
     request = _request_of(error)
     url = str(getattr(request, "url", None) or "")
@@ -106,7 +110,7 @@ def placed(named: RunbookError, error: BaseException) -> RunbookError:
 
 
 def once_in_a_while(write: Callable[[str], object], clock: Clock) -> Callable[[str], None]:
-    """Return a `write` for many threads that tells the same line once in SAME_LINE_SECONDS."""
+    """Return a `write` for many threads that shows the same line only once in SAME_LINE_SECONDS."""
     lock = threading.Lock()
     told: dict[str, float] = {}
 
@@ -144,7 +148,7 @@ def _request_of(error: BaseException) -> object | None:
 
 
 def _of_path(place: Place, path: str) -> Place:
-    """Return what of ARM a path is about; any other service as it is."""
+    """Return the part of ARM that a path is about. Any other service is returned unchanged."""
     for part, reads, writes in _ARM_ROLES if place.service == ARM else ():
         start = path.lower().find(part.lower())
         if start >= 0:

@@ -1,4 +1,4 @@
-"""Which certificate authorities `requests` trusts, where the environment names them."""
+"""Check the certificate authorities that the environment names for `requests`."""
 
 import ssl
 from collections.abc import Mapping
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from runbook_lib.errors import azure
 
-# In the order in which `requests` looks at them: each names a file in PEM, or a folder of such.
+# In the order in which `requests` reads them. Each names a PEM file or a folder of PEM files.
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def check(environ: Mapping[str, str]) -> None:
-    """Check that what the environment names can be read: `requests` finds out at a request, by no error of its own.
+    """Check that the named file or folder can be read. `requests` would notice only at a request, with another error.
 
     Raises RunbookError VD-NET-020.
     """

@@ -1,1 +1,1 @@
-"""The events of VibeData_Operations_CL: how they are made and chained, and how they are delivered."""
+"""The events of VibeData_Operations_CL: making, chaining and delivering them."""

@@ -1,12 +1,12 @@
-"""Bring the operations log to its table; failing that to blob storage; failing that to the job's output.
+"""Deliver the operations log to its table. If that fails, keep it in blob storage, or else write it to the output.
 
-A failure here never fails the runbook and never loses an event. Delivery is at least once: where the answer to an
-upload is lost, the events may be in the table already and are sent again. Ingestion has no way to ask, and a query sees
-new rows only minutes later, so that readers drop copies by EventId. What can be avoided is: two runs do not deliver the
-same blob at once (a lease), and an upload is a whole chunk that the SDK does not split again.
+A failure here never fails the runbook and never loses an event. Delivery is at least once: if the answer to an upload
+is lost, the events may be in the table already, and they are sent again. Ingestion cannot say what it has, and a query
+sees new rows only minutes later, so readers drop copies by EventId. The suite avoids further copies: a lease prevents
+two runs from delivering the same blob at once, and the SDK does not split an upload again.
 
-Only what the suite itself has spooled is delivered (runbook_lib.spool.container). Where there is no key to prove it
-with, the events go to the job's output.
+A run delivers only blobs that the suite wrote (runbook_lib.spool.container). If there is no key to prove new blobs, the
+events go to the job's output.
 """
 
 import json
@@ -31,25 +31,25 @@ SPOOL_CONTAINER = "operations-spool"
 # One upload, and one blob. Azure takes 1 MB, and the SDK's own sizing ignores separators
 # (docs/azure-facts.md#log-analytics).
 CHUNK_BYTES = 900_000
-# Blobs that former runs set aside and that one run tries again, after all others: those that waited longest.
+# How many blobs that were set aside one run tries again, after all others. It takes those that waited longest.
 SET_ASIDE_PER_RUN = 5
 # Azure's longest lease that ends by itself.
 SPOOL_LEASE_SECONDS = 60
-# What ingestion answers where the content is at fault and another time would be no better.
+# Ingestion's statuses for bad content. A later attempt would not help.
 _CONTENT_REFUSED = (400, 413)
 # The run, and the first event's number in it. A blob holds one flush of one run.
 _STEM = r"[A-Za-z0-9-]{1,64}/[0-9]{8,12}"
 
 
 class _RefusedError(Exception):
-    """What a blob holds is at fault: another time would be no better."""
+    """A blob's content is bad. A later attempt would not help."""
 
 
 class OperationsLog:
-    """The operations log of one run. `record` may be called by any thread, the rest by one.
+    """The operations log of one run. Any thread may call `record`, but only one thread may call the other methods.
 
-    Parameters: run, whose events they are; dcr_id, immutable id of the data collection rule; clients; clock; redactor,
-    through which every text goes before it is hashed; output, for warnings and as the last resort.
+    `dcr_id` is the immutable id of the data collection rule. `redactor` masks every text before it is hashed. `output`
+    gets warnings, and the events that nothing else takes.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class OperationsLog:
         self._sequence = 0
         self._previous = ""
         self._pending: list[Event] = []
-        # Why ingestion took no events, "" while it does. After it failed once, later flushes of this run go straight to
-        # the spool: a run does not wait for the same outage again and again.
+        # Why ingestion took no events, "" while it does. After its first failure, later flushes of this run go straight
+        # to the spool, so that the run does not wait for the same outage again and again.
         self._ingestion_failure = ""
         self._spool = Spool(
             clients=clients,
@@ -87,7 +87,7 @@ class OperationsLog:
         self._warned: set[ErrorEntry] = set()
 
     def record(self, entry: Entry) -> None:
-        """Add an event to the run's chain; `flush` delivers it."""
+        """Add an event to the run's chain. `flush` delivers it."""
         with self._lock:
             event = make_event(
                 self._run,
@@ -101,7 +101,7 @@ class OperationsLog:
             self._pending.append(event)
 
     def flush(self) -> None:
-        """Deliver what was recorded; the first time in a run, what former runs left in the spool comes before it."""
+        """Deliver the recorded events. The first call of a run delivers the spool of former runs before them."""
         if not self._spool_visited:
             self._spool_visited = True
             self._deliver_former_runs()
@@ -111,12 +111,12 @@ class OperationsLog:
             self._deliver(chunk)
 
     def deliver(self) -> str:
-        """Flush, and return why ingestion does not take this run's events; "" where it does."""
+        """Flush, and return why ingestion does not take this run's events; "" if it does."""
         self.flush()
         return self._ingestion_failure
 
     def close(self) -> None:
-        """Flush for the last time, try ingestion once more if it was down, and say so if events are only here."""
+        """Flush for the last time. Try ingestion once more if it was down. Warn if only the output has events."""
         self._ingestion_failure = ""
         self.flush()
         for blob in self._spooled:
@@ -132,7 +132,7 @@ class OperationsLog:
         if not self._ingestion_failure:
             try:
                 self._upload(events)
-            except Exception as error:  # noqa: BLE001 - a logging failure never fails the runbook; it is told
+            except Exception as error:  # noqa: BLE001 - the log's failure never fails the runbook; a warning names it
                 self._ingestion_failure = _story(error)
                 self._warn(operations_log.EVENTS_NOT_DELIVERED, error)
             else:
@@ -170,13 +170,13 @@ class OperationsLog:
             self._deliver_blob(blob)
 
     def _tell(self, strangers: Strangers) -> None:
-        """Tell of what strangers have put into the spool."""
+        """Warn of blobs that strangers have put into the spool."""
         self._output.warning(
             str(operations_log.STORED_EVENTS_NOT_DELIVERED.error(str(strangers), target=SPOOL_CONTAINER))
         )
 
     def _deliver_blob(self, blob: Spooled) -> None:
-        """Deliver one blob and delete it; where that fails it stays for the next run."""
+        """Deliver one blob and delete it. If that fails, it stays for the next run."""
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
         client = self._spool.client(blob)
@@ -199,7 +199,7 @@ class OperationsLog:
                 raise
             self._spool.remove(blob, lease=lease.id)
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            if not (blob.refused_at and isinstance(error, (NotAuthenticError, _RefusedError))):  # told when it was new
+            if not (blob.refused_at and isinstance(error, (NotAuthenticError, _RefusedError))):  # an earlier run warned
                 self._warn(
                     operations_log.EVENTS_NOT_DELIVERED
                     if self._ingestion_failure
@@ -213,7 +213,7 @@ class OperationsLog:
                 self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, unreleased, blob.name)
 
     def _upload_spooled(self, content: bytes) -> None:
-        """Send what a blob holds. Raises _RefusedError where it is at fault itself, and azure.core's errors."""
+        """Send a blob's events. Raises _RefusedError if its content is bad, and azure.core's errors."""
         from azure.core.exceptions import HttpResponseError
 
         events = _events_of(content)
@@ -226,7 +226,7 @@ class OperationsLog:
             raise
 
     def _warn(self, entry: ErrorEntry, error: Exception, target: str = "") -> None:
-        """Tell of a failure, of each kind once."""
+        """Warn of a failure, once for each kind."""
         if entry not in self._warned:
             self._warned.add(entry)
             told, named = entry.error(_story(error), target=target), as_runbook_error(error)
@@ -242,7 +242,7 @@ def _story(error: Exception) -> str:
 
 
 def chunks(events: Sequence[Event]) -> Iterator[list[Event]]:
-    """Yield the events in lists of at most CHUNK_BYTES each, as the SDK writes them: `json.dumps` of the list."""
+    """Yield the events in lists of at most CHUNK_BYTES each in the SDK's form, `json.dumps` of the list."""
     chunk: list[Event] = []
     size = 2
     for event in events:
@@ -257,7 +257,7 @@ def chunks(events: Sequence[Event]) -> Iterator[list[Event]]:
 
 
 def _events_of(content: bytes) -> list[Event]:
-    """Return a blob's events. Raises _RefusedError where it holds none."""
+    """Return a blob's events. Raises _RefusedError if it holds none."""
     try:
         events = strict_json.loads(content)
     except strict_json.NotStrictJsonError as error:

@@ -1,4 +1,4 @@
-"""What the operations log tells of a run: its start, each change as planned and as observed, its end."""
+"""The log entries of a run: its start, each change as planned and as observed, its end."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def planned_entry(change: Change) -> Entry:
 
 
 def result_entry(result: Result) -> Entry:
-    """Return the entry for what came of a change; `Observed` is what the read-back showed."""
+    """Return the entry for a change's result. `Observed` is what the read-back showed."""
     change, error = result.change, result.error
     return Entry(
         step="apply",
@@ -62,5 +62,5 @@ def finish_entry(result: RunResult) -> Entry:
 
 
 def no_events(_facts: object, _result: Result) -> Sequence[Entry]:
-    """Return the events of a runbook whose changes' own events tell all."""
+    """Return no further events: the events of the changes are enough."""
     return ()

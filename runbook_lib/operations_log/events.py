@@ -1,14 +1,14 @@
-"""Events of the operations log, chained by hash so that a gap or an edit shows. Pure.
+"""Events of the operations log. Each holds the hash of the event before it, so that a gap or an edit shows. Pure.
 
-What is hashed. `EventId` is the SHA-256 (hex) over the canonical JSON (keys sorted, no spaces, ASCII) of all columns
-but `EventId` itself and `TimeGenerated`. Azure replaces a TimeGenerated that is more than two days old by the time of
-receipt (docs/azure-facts.md#log-analytics), as happens to an event that waited in the spool; the event's own time is in
-`Details.At`, which is hashed. Azure also cuts fields over 64 KB: every field is cut well below that before hashing.
-Only values that a table gives back as they went in are used: texts (never null), whole numbers, and in Details objects
-of these.
+`EventId` is the SHA-256 (hex) over the canonical JSON (keys sorted, no spaces, ASCII) of all columns except `EventId`
+and `TimeGenerated`. Azure replaces a TimeGenerated that is more than two days old by the time of receipt
+(docs/azure-facts.md#log-analytics). That happens to events that waited in the spool. So `Details.At` has the event's
+own time, and it is hashed. Azure also cuts fields over 64 KB, so every field is cut well below that before hashing.
+Events have only values that a table returns unchanged: texts (never null), whole numbers, and in Details objects of
+these.
 
-What the chain proves: nobody took out, changed or reordered single events of a run. It is no signature: whoever may
-write to the table can write a whole new chain.
+The chain proves that nobody removed, changed or reordered single events of a run. It is not a signature: a person who
+may write to the table can write a whole new chain.
 
 Delivery is at least once: a reader drops the copies, e.g. `VibeData_Operations_CL | summarize take_any(*) by EventId`.
 
@@ -47,8 +47,8 @@ COLUMNS: Mapping[str, str] = {
     "Details": "dynamic",
 }
 _NOT_HASHED = ("EventId", "TimeGenerated")
-# A column, or a text in Details, in UTF-8 bytes: DETAILS_LIMIT of them stay below Azure's 64 KB for Details, and a
-# whole event stays well below what one upload takes, also where JSON escapes make it three times as long.
+# The limit of a column, or of a text in Details, in UTF-8 bytes. DETAILS_LIMIT texts stay below Azure's 64 KB for
+# Details, and a whole event fits into one upload even if JSON escapes make it three times as long.
 TEXT_LIMIT = 4 * 1024
 DETAILS_LIMIT = 8
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -59,7 +59,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunIdentity:
-    """Whose events they are."""
+    """The run that writes the events."""
 
     run_id: str
     correlation_id: str
@@ -69,7 +69,7 @@ class RunIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What an event tells. step: when in a run. details: texts and whole numbers, at most DETAILS_LIMIT - 1."""
+    """An event's content. `step` is the part of the run. `details` has at most DETAILS_LIMIT - 1 members."""
 
     step: Literal["run", "observe", "plan", "apply", "verify"]
     outcome: str
@@ -83,7 +83,7 @@ class Entry:
 
 
 def make_event(run: RunIdentity, entry: Entry, *, at: datetime, sequence: int, previous: str) -> Event:
-    """Return the event, a row of TABLE. sequence: from 0 in each run; previous: EventId of the one before, or ""."""
+    """Return the event, a row of TABLE. `sequence` begins at 0. `previous` is the EventId before it, "" for none."""
     details: dict[str, str | int] = {"At": rfc3339(at), **(entry.details or {})}
     if len(details) > DETAILS_LIMIT:
         raise ValueError(f"an event has at most {DETAILS_LIMIT} details")
@@ -121,7 +121,7 @@ def canonical_json(value: object) -> bytes:
 
 
 def _storable(value: Any) -> Any:
-    """Return a text as the table will give it back: no control characters, no lone surrogates, not over TEXT_LIMIT."""
+    """Return a text that the table returns unchanged: no control characters or lone surrogates, within TEXT_LIMIT."""
     if not isinstance(value, str):
         return value
     text = _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", value)

@@ -1,4 +1,4 @@
-"""What a run says of itself: to the job's output for whoever watches, and to the operations log for good."""
+"""What a run reports about itself, in the job's output and in the operations log."""
 
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """One run's words. Without an open log, as in a run that only plans, they go to the output alone.
+    """Writes one run's reports. Without an open log, as in a run that only plans, only the output gets them.
 
-    Parameters: output; redactor, masks the secrets in the result.
+    `redactor` masks the secrets in the result.
     """
 
     def __init__(self, *, output: JobOutput, redactor: Redactor) -> None:
@@ -29,7 +29,7 @@ class Journal:
         self._log: OperationsLog | None = None
 
     def open_log(self, run: RunIdentity, *, settings: Settings, clients: "AzureClients", clock: Clock) -> None:
-        """Write to the operations log from now on, and that the run has started."""
+        """Begin the operations log with the event that the run has started."""
         self._log = OperationsLog(
             run=run,
             dcr_id=settings.dcr_id,
@@ -51,11 +51,11 @@ class Journal:
             self._log.flush()
 
     def deliver(self) -> str | None:
-        """Send what was written. Return why ingestion did not take it: "" where it did, None where there is no log."""
+        """Send what was written. Return why ingestion did not take it: "" if it did, None if there is no log."""
         return None if self._log is None else self._log.deliver()
 
     def show_plan(self, plan: Plan) -> None:
-        """Tell what would be done, for a run that only plans."""
+        """Show the changes of a run that only plans."""
         for change in plan.changes:
             before = "nothing" if change.before is None else change.before
             self._output.info(f"would {change.action} {change.target}: {before} -> {change.after}")
@@ -63,13 +63,13 @@ class Journal:
             self._output.info(f"leaves {item.target}: {item.why}")
 
     def write_plan_ahead(self, plan: Plan) -> None:
-        """Write what is about to be done, so that a job that is killed leaves a trace of it."""
+        """Log the plan before the first change, so that the log has it even if the job is killed."""
         for change in plan.changes:
             self.record(planned_entry(change))
         self.flush()
 
     def tell_result(self, result: Result) -> None:
-        """Tell what came of a change."""
+        """Report a change's result."""
         self.record(result_entry(result))
         for change in result.instead:
             self.record(planned_entry(change))
@@ -80,24 +80,24 @@ class Journal:
             self._output.verbose(f"{what}: {result.outcome}, {result.duration_ms} ms")
 
     def tell_failure(self, error: RunbookError) -> None:
-        """Tell why the run fails."""
+        """Report why the run fails."""
         self._output.error(str(error))
         self._output.told(error)
 
     def warn_of(self, what: str, trouble: RunbookError | None) -> None:
-        """Tell what does not work, unless nothing is the matter, or its cause was told already."""
+        """Warn of `trouble` if there is any, and if its cause was not shown already."""
         if trouble is not None and not self._output.was_told(trouble):
             self._output.warning(f"{what}: {trouble.code}: {trouble.message}")
             self._output.told(trouble)
 
     def finish(self, result: RunResult) -> None:
-        """Tell what came of the run, close the log, and print the result."""
+        """Report the run's result, close the log, and print the result line."""
         self.record(finish_entry(result))
         if self._log is not None:
             self._log.close()
         outcomes = [item.outcome for item in result.results]
         self._output.info(
-            f"{result.status}: {result.changed} changed, {len(result.plan.unchanged)} as they should be, "
+            f"{result.status}: {result.changed} changed, {len(result.plan.unchanged)} already right, "
             f"{outcomes.count('failed')} failed, {outcomes.count('skipped')} skipped, {result.duration_ms / 1000:.1f} s"
         )
         self._output.result(result_line(result, self._redactor.redact))

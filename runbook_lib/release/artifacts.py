@@ -1,7 +1,4 @@
-"""What a release's artifacts hold.
-
-Each runbook's script, and the wheels of the package set (docs/design.md#artifacts).
-"""
+"""The content of a release's artifacts: scripts, wheels and documents (docs/design.md#artifacts)."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +18,7 @@ SINGLE_PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
 PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v2"
 COMBINED_WHEEL_TYPE = "application/vnd.vibedata.combined-wheel.v1"
 TITLE = "org.opencontainers.image.title"
-# Automation's caps for a runbook, and for a package (docs/azure-facts.md#python-and-its-limits).
+# Automation's limits for a runbook, and for a package (docs/azure-facts.md#python-and-its-limits).
 MAX_SCRIPT_BYTES = 1024 * 1024
 MAX_WHEEL_BYTES = 100 * 1024 * 1024
 # An artifact's own manifest has a line for each layer.
@@ -35,7 +32,7 @@ _WHEEL_NAME = re.compile(r"([A-Za-z0-9_.]+)-([A-Za-z0-9_.!+]+)(-[A-Za-z0-9_.]+){
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactBlob:
-    """A file of a release. sha256: hex, of its bytes. size: in bytes, None where only the bytes tell."""
+    """A file of a release. `sha256` is hex. `size` is in bytes, None if no manifest says it."""
 
     filename: str
     sha256: str
@@ -57,7 +54,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """One package: distribution and version as its wheel's file name has them."""
+    """One package. The distribution and the version are those of its wheel's file name."""
 
     distribution: str
     version: str
@@ -84,21 +81,21 @@ class PackageSet:
 
 
 class ArtifactSource(Protocol):
-    """Where the files of a release come from; for use by many threads."""
+    """A source of a release's files. Many threads may use it."""
 
     def copy(self, blob: ArtifactBlob, file: BinaryIO) -> None:
-        """Write a file's bytes to the empty `file`; they are those of its digest."""
+        """Write a file's bytes to the empty `file`. They have the file's digest."""
 
 
 def script_of(name: str, sha256: str) -> Script:
-    """Return a runbook's script, given by the SHA-256 (hex) of its text."""
+    """Return a runbook's script with this SHA-256 (hex) of its text."""
     return Script(name=name, blob=ArtifactBlob(filename=f"{name}.py", sha256=sha256, size=None))
 
 
 def check_artifact(content: bytes, pin: Pin) -> None:
-    """Check that an artifact is what a runbook will take for what is pinned; the pin is no image's.
+    """Check that a runbook will accept an artifact for its pin. The pin is not an image's.
 
-    content: of the artifact's manifest, of the pinned digest. Raises RunbookError VD-MANIFEST-011.
+    `content` is the artifact's manifest and has the pinned digest. Raises RunbookError VD-MANIFEST-011.
     """
     if isinstance(pin, RunbookPin):
         _check_script(content, pin)
@@ -112,9 +109,9 @@ def check_artifact(content: bytes, pin: Pin) -> None:
 
 
 def read_package_set(content: bytes, digest: str) -> PackageSet:
-    """Return the package set whose artifact has the manifest `content` and `digest`, which the caller has compared.
+    """Return the package set of the artifact manifest `content`. The caller has compared it with `digest`.
 
-    Raises RunbookError VD-MANIFEST-011: no artifact of wheels, one that is too large, a distribution that stands twice.
+    Raises RunbookError VD-MANIFEST-011: it is not an artifact of wheels, is too large, or has a distribution twice.
     """
     artifact_type, layers = _typed_layers(content, digest)
     first = [COMBINED_WHEEL_TYPE] if artifact_type == PACKAGES_TYPE else []
@@ -126,7 +123,7 @@ def read_package_set(content: bytes, digest: str) -> PackageSet:
         raise release.ARTIFACT_DIFFERS.error(f"{len(layers)} packages; at most {MAX_WHEELS}", target=digest)
     wheels = tuple(_wheel(layer, digest) for layer in layers)
     if len({wheel.distribution.lower() for wheel in wheels}) != len(wheels):
-        raise release.ARTIFACT_DIFFERS.error("a package stands twice", target=digest)
+        raise release.ARTIFACT_DIFFERS.error("it has a package twice", target=digest)
     sha256 = hex_of(digest)
     listing = ArtifactBlob(filename="python-packages.json", sha256=sha256, size=len(content))
     return PackageSet(
@@ -135,9 +132,9 @@ def read_package_set(content: bytes, digest: str) -> PackageSet:
 
 
 class ContainerRegistryArtifacts:
-    """The artifacts that a release manifest pins, from the customer's container registry, by digest.
+    """The pinned artifacts of a release, from the customer's container registry, by digest.
 
-    Raises RunbookError VD-MANIFEST-012 (not there), -011 (not what is pinned), and the reader's errors.
+    Raises RunbookError VD-MANIFEST-012 (absent), -011 (not the pinned artifact), and the reader's errors.
     """
 
     def __init__(self, *, reader: ContainerRegistryReader, manifest: ReleaseManifest) -> None:
@@ -145,7 +142,7 @@ class ContainerRegistryArtifacts:
         self._packages = manifest.python_packages
         self._runbooks = {pin.script_sha256: pin for pin in manifest.runbooks}
         self._document_pins = manifest.documents
-        # By the SHA-256 of the one file in each, which only the artifact tells.
+        # By the SHA-256 of the only file in each. The artifact says it, and the release manifest does not.
         self._documents: dict[str, DocumentPin] = {}
         pins = (self._packages, *manifest.runbooks, *manifest.documents)
         reader.expect(pin.repository for pin in pins)
@@ -155,7 +152,7 @@ class ContainerRegistryArtifacts:
         return read_package_set(self._manifest(self._packages), self._packages.digest)
 
     def documents(self) -> tuple[ArtifactBlob, ...]:
-        """Return the files of the pinned documents, before any of them is copied."""
+        """Return the files of the pinned documents. Call this before `copy` copies one of them."""
         found = []
         for pin in self._document_pins:
             blob = _document(self._manifest(pin), pin)
@@ -184,7 +181,7 @@ class ContainerRegistryArtifacts:
 
 
 def _check_script(content: bytes, pin: RunbookPin) -> None:
-    """The artifact's digest and its script's are pinned both: they must belong to each other."""
+    """Check that the artifact holds the pinned script. The release pins the digests of both."""
     target = f"{pin.repository}@{pin.digest}"
     layers = [layer["digest"] for layer in _layers(content, RUNBOOK_TYPE, target)]
     if layers != [digest_from_hex(pin.script_sha256)]:
@@ -214,7 +211,7 @@ def _typed_layers(content: bytes, target: str) -> tuple[str, Sequence[dict[str, 
 
 
 def _document(content: bytes, pin: DocumentPin) -> ArtifactBlob:
-    """Return the one file in a document's artifact, whose manifest is `content`; it is named after the document."""
+    """Return the only file in the artifact whose manifest is `content`. Its name comes from the document's."""
     target = f"{pin.repository}@{pin.digest}"
     layers = _layers(content, pin.media_type, target)
     if len(layers) != 1 or not 0 < layers[0]["size"] <= MAX_DOCUMENT_BYTES:

@@ -1,7 +1,7 @@
 """A release in a container registry: an OCI artifact of one layer, which is the release manifest's JSON.
 
-What is signed is the artifact's own manifest. It is fetched whole before anything of it is read, so that a caller can
-verify first.
+The signature is over the artifact's own manifest. It is fetched as a whole before anything parses it, so that a caller
+can verify it first.
 """
 
 from runbook_lib.container_registry.reader import ContainerRegistryReader

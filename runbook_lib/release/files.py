@@ -1,9 +1,9 @@
 """The files of releases in artifact storage: blob `<sha256>/<file name>` in container `artifacts`, written once.
 
-A name holds the digest of its content, so that nothing needs to be believed: what is used is compared with its name.
-A link is given away only to what was read and compared just before. Whoever may write blobs can still replace one
-between that and the moment at which Automation fetches it: then Automation compares, with the content hash that a
-package's import names. A blob's own hash, length and time are the writer's to choose, and prove nothing.
+A name holds the digest of its content. So a run compares every file with its name before it uses the file. It makes a
+link only for a file that it has just compared. A person who may write blobs can still replace the file before
+Automation fetches it. But Automation compares it with the content hash of the package's import. The writer of a blob
+chooses its stored hash, length and time, so these prove nothing.
 """
 
 import hashlib
@@ -31,22 +31,22 @@ CONTAINER = "artifacts"
 FILES_AT_ONCE = 2
 # How long a link to a package can be read: an import is begun at once, and fetches it within a minute or two.
 LINK_LIFE = timedelta(minutes=30)
-# The key that signs the links of a run, renewed when it would end before a link.
+# The life of the key that signs the links of a run. It is renewed if it would end before a link.
 KEY_LIFE = timedelta(hours=1)
 # Clocks differ: a key that is valid from now on may not be valid yet for the service.
 CLOCK_SKEW = timedelta(minutes=5)
 
 
 def blob_name(blob: ArtifactBlob) -> str:
-    """Return the name of a file's blob. It ends with the file's: a wheel is known by its name."""
+    """Return the name of a file's blob. It ends with the file's name, because Automation reads a wheel's name."""
     return f"{blob.sha256}/{blob.filename}"
 
 
 class ArtifactBlobs:
-    """The container; for use by many threads.
+    """The container. Many threads may use it.
 
-    Parameters: learn_secret, told the signature of each link, so that none stands in a text. Raises azure.core's errors
-    where the service cannot be reached or refuses, besides what the methods name.
+    `learn_secret` gets the signature of each link, so that no text shows it. Every method may raise azure.core's errors
+    if the service cannot be reached or refuses.
     """
 
     def __init__(self, *, blob_service: "BlobServiceClient", clock: Clock, learn_secret: Callable[[str], None]) -> None:
@@ -60,7 +60,7 @@ class ArtifactBlobs:
     def sizes(self) -> Mapping[str, int]:
         """Return the size in bytes of each blob by its name.
 
-        Raises RunbookError VD-STORAGE-004 (no container), -005 (more than can be looked through).
+        Raises RunbookError VD-STORAGE-004 (no container), -005 (too many blobs).
         """
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -94,9 +94,9 @@ class ArtifactBlobs:
         )
 
     def digest(self, blob: ArtifactBlob) -> str | None:
-        """Return the digest (sha256:HEX) of what a blob holds, read in parts; None where it is absent.
+        """Return the digest (sha256:HEX) of a blob's content, None if it is absent.
 
-        All parts are of one version: the client asks for the later ones under the first one's ETag.
+        The content is read in parts. All parts belong to one version: the client reads them on condition of one ETag.
         """
         return self._threads.submit(self._digest, blob).result()
 
@@ -112,7 +112,7 @@ class ArtifactBlobs:
         return digest_from_hex(found.hexdigest())
 
     def read(self, blob: ArtifactBlob, max_bytes: int) -> bytes:
-        """Return a file's bytes. Raises RunbookError VD-STORAGE-003 (others, more than `max_bytes`, or none)."""
+        """Return a file's bytes. Raises RunbookError VD-STORAGE-003 (wrong, more than `max_bytes`, or absent)."""
         from azure.core.exceptions import ResourceNotFoundError
 
         content: bytes
@@ -130,7 +130,7 @@ class ArtifactBlobs:
     def link(self, blob: ArtifactBlob) -> str:
         """Return an https address that lets anybody read this one blob until LINK_LIFE from now.
 
-        Its bytes are compared first. Raises RunbookError VD-STORAGE-003 (others, or none).
+        Its bytes are compared first. Raises RunbookError VD-STORAGE-003 (wrong or absent).
         """
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 

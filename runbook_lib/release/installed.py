@@ -1,4 +1,4 @@
-"""Which release is installed at the customer's, and its manifest, verified."""
+"""Find the installed release of the customer, and read its verified manifest."""
 
 import re
 from collections.abc import Iterable
@@ -17,38 +17,38 @@ from runbook_lib.release.stored import is_no_good, stored_release
 from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.run.parameters import CommonParameters
 
-# Of the versions that there are, what an error tells.
+# How many of the stored versions an error names.
 MAX_TOLD = 10
 
 if TYPE_CHECKING:
     from runbook_lib.context import Context
 
-# What is no good is read at every import, for as long as its container keeps it: two requests and an event each.
+# How many bad releases a run reads. Every import reads them again, with two requests and an event for each.
 MAX_NO_GOOD = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseParameters(CommonParameters):
-    """What a runbook takes that works from an installed release."""
+    """The parameters of a runbook that works with an installed release."""
 
     release_version: str = field(default="", metadata={"help": "version of the release (default: the installed one)"})
 
     def __post_init__(self) -> None:
-        """Check what can be checked without the world. Raises RunbookError VD-PARAM-002."""
+        """Check the version's form. Raises RunbookError VD-PARAM-002."""
         super().__post_init__()
         if self.release_version and not re.fullmatch(VERSION, self.release_version):
             raise run.MALFORMED_PARAMETER.error("takes a version such as 2026.11.0", target="release_version")
 
 
 def installed_release(context: "Context", customer: ContainerRegistryReader, version: str) -> Release[SignedArtifact]:
-    """Return the stored release of `version`; for "" the one that the customer's `latest` points to. It is verified.
+    """Return the verified stored release of `version`, or for "" the one that the customer's `latest` points to.
 
-    Not simply the newest in artifact storage: after a downgrade that is another one, and it cannot be deleted. That the
-    release has expired is no reason to refuse it: what is installed must be operated on. Raises RunbookError
-    VD-MANIFEST-010 (no such release), -008 (stored twice), VD-STORAGE-001 (no container), VD-TRUST-030 (nobody is
-    trusted), the errors of `read_stored` and the reader's, and azure.core's.
+    That may not be the newest one in artifact storage: after a downgrade the newer one is still there. An expired
+    release is not refused, because an installed release must be operated. Raises RunbookError VD-MANIFEST-010 (no such
+    release), -008 (stored twice), VD-STORAGE-001 (no container), VD-TRUST-030 (nobody is trusted), the errors of
+    `read_stored` and the reader's, and azure.core's.
     """
-    trust_policy(context.settings)  # without it nothing need be looked for
+    trust_policy(context.settings)  # raises before any request if nobody is trusted
     stored = _releases(context, version or None)
     chosen = stored if version else _latest(customer, stored)
     if not chosen:
@@ -67,11 +67,12 @@ def installed_release(context: "Context", customer: ContainerRegistryReader, ver
 
 
 def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[Release[SignedArtifact], ...]:
-    """Return those of the stored releases that are verified; the others are warned of and passed over.
+    """Return the stored releases that are verified. Warn of the others and ignore them.
 
-    Whoever may write blobs can write one beside a release's, or one of a version to come, and nobody can delete it: so
-    after MAX_NO_GOOD of them the rest is passed over unseen, and told once.
-    Raises as `stored_release` does where it was not found out whether one is good: that is not "it is not there".
+    Anybody who may write blobs can write one beside a release's, or one of a future version, and nobody can delete it.
+    So after MAX_NO_GOOD bad ones the rest is not read, and one warning says so.
+
+    Raises as `stored_release` does if it is not known whether a release is good: such a release is not ignored.
     """
     good: list[Release[SignedArtifact]] = []
     releases = list(stored)
@@ -96,14 +97,14 @@ def _releases(context: "Context", version: str | None) -> tuple[ReleaseId, ...]:
 
 
 def _versions_told(releases: Iterable[ReleaseId]) -> str:
-    """Say which versions artifact storage holds, the newest first."""
+    """Return a text with the versions in artifact storage, the newest first."""
     found = sorted({release.version for release in releases}, key=version_key, reverse=True)
     more = f" and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else ""
     return f"artifact storage holds {', '.join(found[:MAX_TOLD]) or 'no release'}{more}"
 
 
 def _latest(customer: ContainerRegistryReader, stored: tuple[ReleaseId, ...]) -> tuple[ReleaseId, ...]:
-    """Return which of the stored releases the customer's `latest` points to."""
+    """Return the stored releases that the customer's `latest` points to."""
     digest = latest_content_digest(customer)
     if digest is None:
         there = _versions_told(stored)

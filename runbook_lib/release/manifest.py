@@ -1,7 +1,7 @@
-"""Read a release manifest, field by field: nothing of it is used before every check has passed.
+"""Read a release manifest field by field. Nothing uses it before every check has passed.
 
-The form is that of oci/release-manifest.schema.json; a test holds the two against each other. What a schema cannot say
-is in runbook_lib/release/rules.py.
+Its form is that of oci/release-manifest.schema.json, and a test compares both. Rules that a schema cannot express are
+in runbook_lib/release/rules.py.
 """
 
 import re
@@ -31,7 +31,7 @@ from runbook_lib.release.model import (
 MEDIA_TYPE = "application/vnd.vibedata.release-manifest.v1+json"
 SCHEMA_VERSION = 1
 
-# Caps: far above any real release, far below what would trouble a 400 MB sandbox.
+# Limits. They are far above every real release, and far below what would be too much for a sandbox of 400 MB.
 MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_IMAGES = 1000
 MAX_RUNBOOKS = 100
@@ -39,7 +39,7 @@ MAX_DOCUMENTS = 10
 MAX_COMPONENTS = 1000
 MAX_DEPENDENCIES = 100
 MAX_PROBE_SECONDS = 300
-# A status of an answer that is the last one: 1xx are followed by another (RFC 9110, 15.2).
+# The statuses of a final answer: another answer follows after 1xx (RFC 9110, 15.2).
 MIN_STATUS, MAX_STATUS = 200, 599
 
 # Patterns match the whole text.
@@ -51,18 +51,18 @@ REPOSITORY_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-
 TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"  # OCI distribution 1.1
 SHA256 = r"[a-f0-9]{64}"
 MEDIA_TYPE_NAME = r"[a-z]{1,32}/[a-z0-9][a-z0-9.+-]{0,126}"  # RFC 6838, 4.2, in small letters
-# RFC 3339, UTC only, without the leap seconds that Python's datetime does not know.
+# RFC 3339, only UTC, and no leap seconds: Python's datetime does not know them.
 TIME = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,6})?Z"
-# Visible ASCII, blanks within: what looks the same is the same.
+# Visible ASCII, with blanks only inside. So two texts that look the same are the same.
 VISIBLE = r"[!-~]([ -~]*[!-~])?"
-# Namespace and types, as Microsoft.App/containerApps.
+# Namespace and types, e.g. Microsoft.App/containerApps.
 RESOURCE_TYPE = r"[A-Za-z0-9]+(\.[A-Za-z0-9]+)*(/[A-Za-z0-9._-]+)+"
 # No name of a resource has <>%&\\?/ or a control character (Azure's naming rules for resources), and no key of a table
 # has #. One name for each type after the namespace.
 _RESOURCE = r"[!\"$'-.0-;=@-\[\]-~]([ !\"$'-.0-;=@-\[\]-~]*[!\"$'-.0-;=@-\[\]-~])?"
 RESOURCE_NAME = rf"{_RESOURCE}(/{_RESOURCE})*"
-# RFC 9112, 3.2.1, origin-form: absolute-path [ "?" query ] of RFC 3986. A second slash at the beginning would make a
-# host of what follows, for some readers.
+# RFC 9112, 3.2.1, origin-form: absolute-path [ "?" query ] of RFC 3986. After a second slash at the beginning, some
+# readers would read a host.
 ORIGIN_FORM = (
     r"/(([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?"
     r"(\?([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?"
@@ -98,10 +98,10 @@ def parse(content: bytes) -> ReleaseManifest:
 
 
 def from_document(document: object) -> ReleaseManifest:
-    """Return the manifest that a JSON document describes, its form checked and nothing else.
+    """Return the manifest in a JSON document. This checks only its form.
 
-    Raises RunbookError VD-MANIFEST-004 (unknown schema_version: looked at first, so that a later schema is told apart
-    from a broken manifest), VD-MANIFEST-002 (anything else about the form).
+    Raises RunbookError VD-MANIFEST-004 (unknown schema_version), VD-MANIFEST-002 (any other fault of the form). The
+    version is checked first, so that a later schema does not look like a broken manifest.
     """
     if isinstance(document, dict) and "schema_version" in document:
         found = _integer(document["schema_version"], "schema_version", 0, strict_json.MAX_INTEGER)
@@ -264,7 +264,7 @@ def _one_of(value: object, where: str, choices: tuple[Any, ...]) -> Any:
 
 
 def _integer(value: object, where: str, low: int, high: int) -> int:
-    """JSON knows one kind of number: 2.0 is an integer, in JSON Schema too."""
+    """Return a whole number. JSON has one kind of number, and 2.0 is an integer in JSON Schema, too."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not (whole or (isinstance(value, float) and value.is_integer())) or not low <= value <= high:  # type: ignore[operator]
         raise _malformed(where, f"takes a whole number from {low} to {high}", value)
@@ -272,13 +272,13 @@ def _integer(value: object, where: str, low: int, high: int) -> int:
 
 
 def _time(value: object, where: str) -> datetime:
-    """Return the time; a day that no calendar has (30 February) passes the pattern and is refused here."""
+    """Return the time. A day that does not exist (30 February) passes the pattern, and is refused here."""
     text = _text(value, where, TIME)
     seconds, _, fraction = text.removesuffix("Z").partition(".")
     try:
         return datetime.fromisoformat(f"{seconds}.{fraction:0<6}+00:00")
     except ValueError as error:
-        raise _malformed(where, "takes a day of the calendar", value) from error
+        raise _malformed(where, "takes a day that exists", value) from error
 
 
 def _malformed(where: str, takes: str, value: object) -> RunbookError:

@@ -1,12 +1,12 @@
-"""What a release is: everything that it consists of, pinned by digest (docs/design.md#the-release-manifest)."""
+"""The parts of a release, pinned by digest (docs/design.md#the-release-manifest)."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-# Where release manifests are, in both container registries.
+# The repository of release manifests in both container registries.
 MANIFEST_REPOSITORY = "vibedata/release-manifest"
-# The tag there that moves: at the publisher's to the newest release, at the customer's to the installed one.
+# The tag that moves there: at the publisher's to the newest release, at the customer's to the installed one.
 LATEST = "latest"
 
 ComponentType = Literal["application", "infrastructure", "agent", "runbook"]
@@ -27,7 +27,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePin(Pin):
-    """A container image. size: bytes of the whole image, for display."""
+    """A container image. `size` is that of the whole image in bytes, only for display."""
 
     name: str
     size: int
@@ -35,7 +35,7 @@ class ImagePin(Pin):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookPin(Pin):
-    """A runbook's artifact. script_sha256: of the one file in it. mandatory: the release cannot do without it."""
+    """A runbook's artifact. `script_sha256` is that of its only file. A `mandatory` runbook is always needed."""
 
     name: str
     script_sha256: str
@@ -44,7 +44,7 @@ class RunbookPin(Pin):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentPin(Pin):
-    """A document about the release. media_type: of its artifact, and of the one layer in it."""
+    """A document about the release. `media_type` is that of its artifact and of the artifact's only layer."""
 
     name: DocumentName
     media_type: str
@@ -52,7 +52,7 @@ class DocumentPin(Pin):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthProbe:
-    """How a component's health is probed. path: of an http probe; timeout_seconds: of one probe."""
+    """How a component's health is probed. `path` is for an http probe. `timeout_seconds` limits one probe."""
 
     kind: HealthKind = "none"
     path: str | None = None
@@ -62,7 +62,7 @@ class HealthProbe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A part of the product. artifact: name of the image or runbook that it runs, None for plain infrastructure."""
+    """A part of the product. `artifact` names the image or runbook that it runs, None for infrastructure."""
 
     name: str
     type: ComponentType
@@ -76,7 +76,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRetryPolicies:
-    """What every network call of every runbook obeys: `max_retries` retries, `delay_seconds` apart."""
+    """The policy for all network calls of all runbooks: `max_retries` retries, `delay_seconds` apart."""
 
     max_retries: int
     delay_seconds: float
@@ -84,7 +84,7 @@ class NetworkRetryPolicies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseManifest:
-    """One release. `runbook_lib.release.manifest.parse` makes it, and only after every check that needs no customer."""
+    """One release. Only `runbook_lib.release.manifest.parse` makes it, after all checks that need no customer."""
 
     version: str
     channel: str
@@ -112,5 +112,5 @@ class ReleaseId:
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Return what versions are compared by, so that `2026.9.0` is older than `2026.11.0`."""
+    """Return a key to compare versions, so that `2026.9.0` is older than `2026.11.0`."""
     return tuple(int(part) for part in version.split("."))

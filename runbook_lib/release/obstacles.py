@@ -25,12 +25,12 @@ from runbook_lib.release.stored import is_no_good, is_whole
 def releases_in_the_way(
     context: Context, customer: ContainerRegistryReader, release: ReleaseId, latest: str | None
 ) -> tuple[ReleaseId, ...]:
-    """Return the stored releases that could stand in the way of `release`: those that are verified, and the one that
-    the customer's `latest` points to.
+    """Return the stored releases that may forbid `release`: verified ones, and the one that `latest` points to.
 
-    What is not counts for nothing: whoever may write blobs could else, with a name alone, keep every release out for
-    ever. Nobody can delete a release that counts. The one of `latest` counts when its root is pinned no more, too: a
-    change of pins is no leave to go back. It can keep nothing out for ever, since a tag can be moved.
+    No other stored release counts. Otherwise anybody who may write blobs could keep every release out for ever with a
+    blob's name. Nobody can delete a release that counts. The release of the customer's `latest` counts even if its root
+    is no longer pinned: a change of pins must not allow a rollback. It cannot keep releases out for ever, since a tag
+    can be moved.
     """
     stored = artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service))
     newer = set(newer_or_same_version(release, stored))
@@ -43,7 +43,7 @@ def releases_in_the_way(
 def _of_latest(
     context: Context, customer: ContainerRegistryReader, latest: str | None, doubtful: Sequence[ReleaseId]
 ) -> list[ReleaseId]:
-    """Return that of the doubtful releases which the customer's `latest` points to, where every byte of it is there."""
+    """Return the doubtful release that the customer's `latest` points to, if storage has every byte of it."""
     if latest is None or not doubtful:
         return []
     try:
@@ -51,7 +51,7 @@ def _of_latest(
     except RunbookError as error:
         if not is_no_good(error) and not error.is_(container_registry.ANSWER_OUT_OF_BOUNDS):
             raise
-        return []  # what it points to is no release
+        return []  # it does not point to a release
     named = [other for other in doubtful if other.digest == wanted]
     return [other for other in named[:MAX_NO_GOOD] if is_whole(context.clients.blob_service, other, latest)]
 

@@ -37,7 +37,7 @@ def _check_unique(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name.lower() in seen:
-            raise _contradiction(f"the name {name} stands twice among the {what}")
+            raise _contradiction(f"the name {name} is there twice among the {what}")
         seen.add(name.lower())
 
 
@@ -51,7 +51,7 @@ def _check_pins(manifest: ReleaseManifest) -> None:
     pinned: dict[tuple[str, str], str] = {}
     for pin in manifest.pins:
         if pin.repository == MANIFEST_REPOSITORY:
-            raise _contradiction(f"{pin.repository}:{pin.tag} is pinned, where release manifests alone belong")
+            raise _contradiction(f"{pin.repository}:{pin.tag} is pinned, but only release manifests belong there")
         if pinned.setdefault((pin.repository, pin.tag), pin.digest) != pin.digest:
             raise _contradiction(f"the tag {pin.repository}:{pin.tag} is pinned to two digests")
 

@@ -1,10 +1,10 @@
-"""Artifact storage: every release manifest that was ever installed, written once, in an immutable container.
+"""Artifact storage: an immutable container with every release manifest that was ever installed. Each is written once.
 
-Blob `<version>/<sha256>.json` in container `release-manifests` (docs/design.md#the-release-manifest); beside it what
-says whose it is: the manifest of its OCI artifact, which was signed (`.oci.json`), and the signature (`.jws`). The
-container has a time-based retention policy of its own, unlocked or locked: version-level immutability would still let a
-blob be overwritten by a new version (docs/azure-facts.md#blob-immutability). An unlocked one can be changed by nobody
-who has rights on data alone.
+A release has three blobs in container `release-manifests` (docs/design.md#the-release-manifest): the manifest
+`<version>/<sha256>.json`, the signed manifest of its OCI artifact (`.oci.json`), and the signature (`.jws`). The
+container has a time-based retention policy of its own, unlocked or locked. With version-level immutability, a new
+version could still replace a blob (docs/azure-facts.md#blob-immutability). A person who has rights on data only cannot
+change an unlocked policy.
 """
 
 import re
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobServiceClient
 
 CONTAINER = "release-manifests"
-# What a release consists of here, by the end of the blob's name.
+# The parts of a release, by the end of the blob's name.
 CONTENT = ".json"
 ARTIFACT = ".oci.json"
 SIGNATURE = ".jws"
@@ -36,7 +36,7 @@ _PART_NAME = re.compile(rf"{VERSION}/{SHA256}(\.json|\.oci\.json|\.jws)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBlob:
-    """A blob's bytes, and when the service took the last of them in. Who writes a blob has no say in that time."""
+    """A blob's bytes, and the time when the service received the last of them. The writer cannot choose that time."""
 
     content: bytes = field(repr=False)
     taken_in_at: datetime
@@ -48,10 +48,9 @@ def blob_name(release: ReleaseId, part: str = CONTENT) -> str:
 
 
 def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) -> Mapping[str, datetime]:
-    """Return when each blob of a release was made, by its name; of all releases, or those of one version.
+    """Return the creation time of each blob by its name, for all releases or for those of one version.
 
-    Raises RunbookError VD-STORAGE-001 (no such container), -005 (more than can be looked through), and azure.core's
-    errors.
+    Raises RunbookError VD-STORAGE-001 (no such container), -005 (too many blobs), and azure.core's errors.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -68,10 +67,10 @@ def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) ->
 
 
 def releases_in(blobs: Mapping[str, datetime]) -> tuple[ReleaseId, ...]:
-    """Return the releases that there are by their names: those with every part first, then the older before the newer.
+    """Return the releases that the blobs' names show. Those with every part come first, and older before newer ones.
 
-    Whoever may write blobs can make such a name, though none that is older: only its signature says what a release is:
-    see runbook_lib.release.stored.
+    Anybody who may write blobs can make such a name, but cannot make it older. Only the signature proves a release, see
+    runbook_lib.release.stored.
     """
     matches = (_BLOB_NAME.fullmatch(name) for name in blobs)
     releases = [ReleaseId(match["version"], digest_from_hex(match["sha256"])) for match in matches if match]
@@ -84,9 +83,9 @@ def releases_in(blobs: Mapping[str, datetime]) -> tuple[ReleaseId, ...]:
 
 
 def read_part(blob_service: "BlobServiceClient", release: ReleaseId, part: str) -> StoredBlob | None:
-    """Return one part of a release, None where it is absent. Raises azure.core's errors.
+    """Return one part of a release, None if it is absent. Raises azure.core's errors.
 
-    One byte more than any part has is read at most: a larger blob cannot be what is wanted.
+    This reads at most one byte more than the largest part has: a larger blob is not a part of a release.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -95,7 +94,7 @@ def read_part(blob_service: "BlobServiceClient", release: ReleaseId, part: str) 
             0, MAX_MANIFEST_BYTES + 1
         )
         properties = download.properties
-        # A blob may be made early and filled later, where appending is allowed; or overwritten, where nothing protects.
+        # A blob may be created early and filled later by appends, or overwritten if no policy protects it.
         return StoredBlob(
             content=download.readall(), taken_in_at=max(properties.creation_time, properties.last_modified)
         )
@@ -104,9 +103,9 @@ def read_part(blob_service: "BlobServiceClient", release: ReleaseId, part: str) 
 
 
 def read_back(blob_service: "BlobServiceClient", release: ReleaseId) -> bytes | None:
-    """Return a stored manifest's bytes, None where it is absent.
+    """Return a stored manifest's bytes, None if it is absent.
 
-    Raises RunbookError VD-STORAGE-003 (not what the blob's name says), and azure.core's errors.
+    Raises RunbookError VD-STORAGE-003 (they do not have the name's digest), and azure.core's errors.
     """
     blob = read_part(blob_service, release, CONTENT)
     if blob is None:

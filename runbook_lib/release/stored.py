@@ -1,17 +1,16 @@
-"""The hop through artifact storage: a release is believed by its signature, each time that it is read.
+"""The hop through artifact storage: a run verifies a release's signature each time that it reads the release.
 
-1. The signature (`.jws`) and the OCI manifest that it is of (`.oci.json`) are read. Without them the release is
-   refused: its import broke off.
-2. The signature is verified over exactly these bytes, at the time at which the service took the signature in.
-3. The OCI manifest is read; its one layer must have the digest that the blob's name says.
-4. The content is read, compared with that digest, and only then parsed. What was verified is what is returned.
+1. Read the signature (`.jws`) and the signed OCI manifest (`.oci.json`). Without them the release is refused, because
+   its import broke off.
+2. Verify the signature over exactly these bytes, as of the time when the service received the signature.
+3. Parse the OCI manifest. Its only layer must have the digest that the blob's name says.
+4. Read the content, compare it with that digest, and only then parse it. The result is made from the verified bytes.
 
-Why step 2 does not ask for today: a certificate lasts months, an instance years, and it must not stop being operated
-because its publisher's certificate ended. When a blob was made and last modified is the service's own word; nobody who
-writes a blob can set it back. It shows that the signature was there while the certificates were valid: what a trusted
-timestamp would show. A signature that is stored after its certificates ended is refused for ever, and so is, at its
-import, a release that was signed by one (runbooks.import_manifest asks for today). So an expired certificate installs
-nothing new.
+Step 2 does not verify as of today: a certificate lasts months and an instance years, and an instance must stay operable
+when its publisher's certificate has ended. The service itself sets the times of a blob's creation and last change, and
+no writer can set them back. So they prove that the signature existed while the certificates were valid, as a trusted
+timestamp does. A signature that was stored later is refused for ever. runbooks.import_manifest verifies as of today, so
+an expired certificate installs nothing new.
 """
 
 from collections.abc import Callable
@@ -47,10 +46,10 @@ S = TypeVar("S")
 
 
 def read_stored(blob_service: "BlobServiceClient", release: ReleaseId, policy: TrustPolicy) -> Release[SignedArtifact]:
-    """Return a release, verified by steps 1 to 4.
+    """Read and verify a release by steps 1 to 4.
 
-    Raises RunbookError VD-MANIFEST-010 (not there), VD-TRUST-032 (no signature beside it), -033 (the signature is of
-    another release), those of `verify_envelope`, VD-STORAGE-003 (the content is not what the name says, or says another
+    Raises RunbookError VD-MANIFEST-010 (absent), VD-TRUST-032 (no signature beside it), -033 (the signature is for
+    another release), those of `verify_envelope`, VD-STORAGE-003 (the content does not have the name's digest or
     version), those of `manifest.parse`, and azure.core's.
     """
     # 1.
@@ -64,9 +63,9 @@ def read_stored(blob_service: "BlobServiceClient", release: ReleaseId, policy: T
 
 
 def is_no_good(error: RunbookError) -> bool:
-    """Whether an error of `read_stored` says that what is stored is no good; any other leaves that open.
+    """Whether an error of `read_stored` means that the stored release is bad. Other errors do not say whether it is.
 
-    A run whose token ends, or that does not know whom to trust, has not looked at what is stored.
+    For example, the run's token may end, or the run may not know whom to trust.
     """
     if error.is_(trust.TRUSTED_IDENTITY_UNREADABLE, trust.NOBODY_TRUSTED):
         return False
@@ -74,9 +73,9 @@ def is_no_good(error: RunbookError) -> bool:
 
 
 def is_whole(blob_service: "BlobServiceClient", release: ReleaseId, digest: str) -> bool:
-    """Whether artifact storage has the release whose OCI artifact has `digest`, every byte of it, whoever signed it.
+    """Whether artifact storage has every byte of the release whose OCI artifact has `digest`, whoever signed it.
 
-    Raises what says nothing about what is stored: azure.core's errors, and RunbookError.
+    Raises azure.core's errors and RunbookError if that is not known.
     """
     place = _place(blob_service, release)
     if place is None or place.artifact.digest != digest:

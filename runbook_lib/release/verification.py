@@ -1,7 +1,7 @@
-"""The hop from the publisher: who signed a release artifact, before a byte of it is read.
+"""The hop from the publisher: find out who signed a release artifact, before anything parses it.
 
-What refers to the artifact is listed, and the first good signature among it decides (runbook_lib.trust.good_signature).
-The artifact's bytes are given, and are what is signed: whoever goes on with what is returned uses what was verified.
+This lists the artifacts that refer to it, and the first good signature decides (runbook_lib.trust.good_signature). The
+caller gives the artifact's bytes. The result holds the same bytes, so a caller that uses it uses verified bytes.
 """
 
 from datetime import datetime
@@ -17,17 +17,17 @@ from runbook_lib.trust.manifest import ARTIFACT_TYPE
 from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import Subject, TrustPolicy
 
-# A container registry that keeps failing is not asked for every signature on a long list, each with its retries.
+# After so many failures, stop to ask a container registry for further signatures, each with its retries.
 MAX_FAILURES = 5
 
 
 def verify_release(
     reader: ContainerRegistryReader, artifact: Manifest, policy: TrustPolicy, now: datetime
 ) -> SignedArtifact:
-    """Return `artifact` as verified by the first good signature at `reader`'s container registry.
+    """Verify `artifact` by the first good signature in `reader`'s container registry.
 
-    now: aware; at which every certificate must be valid. Raises RunbookError as `first_good_signature` does, and the
-    reader's errors where the list of signatures cannot be had.
+    Every certificate must be valid at `now` (aware). Raises RunbookError as `first_good_signature` does, and the
+    reader's errors if the list of signatures cannot be read.
     """
     entries = list_referrers(reader, MANIFEST_REPOSITORY, artifact.digest, ARTIFACT_TYPE)
     subject = Subject(media_type=MANIFEST_TYPE, digest=artifact.digest, size=len(artifact.content))
@@ -38,14 +38,14 @@ def verify_release(
 
 
 class _Signatures:
-    """Where the signatures lie (notary_referrers.SignatureSource)."""
+    """The signatures in a container registry (good_signature.SignatureSource)."""
 
     def __init__(self, reader: ContainerRegistryReader) -> None:
         self._reader = reader
         self._failures: list[RunbookError] = []
 
     def manifest(self, digest: str, max_bytes: int) -> bytes | None:
-        """Return the manifest of that digest, None where it is not there."""
+        """Return the manifest of that digest, None if it is not there."""
         self._go_on()
         try:
             found = self._reader.manifest(MANIFEST_REPOSITORY, digest, max_bytes)
@@ -55,7 +55,7 @@ class _Signatures:
         return None if found is None else found.content
 
     def blob(self, digest: str, max_bytes: int) -> bytes | None:
-        """Return the blob of that digest, None where it is not there."""
+        """Return the blob of that digest, None if it is not there."""
         self._go_on()
         try:
             return self._reader.blob(MANIFEST_REPOSITORY, digest, max_bytes)

@@ -1,7 +1,4 @@
-"""What the operations log tells of a verification: what was found, and by which certificate.
-
-"verified" stands there only where it was.
-"""
+"""The events of a verification: its outcome and the certificate. "verified" means a good signature."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
@@ -19,7 +16,7 @@ VERIFY = "verify"
 
 
 class VerifiedArtifact(Protocol):
-    """What was verified: an artifact's digest, and what its signature was found to be."""
+    """A verified artifact: its digest and its signature's content."""
 
     @property
     def digest(self) -> str:
@@ -27,7 +24,7 @@ class VerifiedArtifact(Protocol):
 
     @property
     def verified(self) -> "VerifiedSignature":
-        """What its signature says."""
+        """The content of its signature."""
 
 
 Step = Literal["observe", "verify"]
@@ -35,9 +32,9 @@ V = TypeVar("V", bound=VerifiedArtifact | None)
 
 
 def recorded(context: "Context", target: str, verify: Callable[[], V], *, step: Step = "observe") -> V:
-    """Return what `verify` returns, and write an event of it: who signed, or why it is refused, or not known.
+    """Return the result of `verify`, and log it: who signed, or why the signature is refused or not known.
 
-    None, of what is not there, has no event: nothing was verified. Raises what `verify` does.
+    There is no event for None: the artifact is absent, and nothing was verified. Raises the same as `verify`.
     """
     try:
         found = verify()
@@ -63,7 +60,7 @@ def _refused(target: str, error: Exception, step: Step) -> Entry:
 
 
 def _signers(error: RunbookError) -> Mapping[str, str]:
-    """Return whom the signatures name that were refused: not by whom they are."""
+    """Return the signers that the refused signatures name. This does not prove who made them."""
     if not error.signers:
         return {}
     return {

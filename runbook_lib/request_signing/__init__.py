@@ -1,4 +1,4 @@
-"""HTTP Message Signatures (RFC 9421): what is signed, how it is signed, how it is verified.
+"""HTTP Message Signatures (RFC 9421): the signed text, signing and verifying. Pure.
 
-Pure; what is sent lives in callbacks.
+The code that sends requests lives in callbacks.
 """

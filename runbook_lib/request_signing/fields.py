@@ -1,7 +1,7 @@
 """Read the fields Signature-Input and Signature (RFC 9421, 4) as strictly as their one use allows.
 
-They are structured fields (RFC 8941) with exactly one member. Of what such fields may hold, this reads what is used:
-covered components without parameters; parameters that are texts and whole numbers. All else is refused. All pure.
+They are structured fields (RFC 8941) with exactly one member. This reads only the forms that the suite uses: covered
+components without parameters, and parameters that are texts and whole numbers. It refuses all others. Pure.
 """
 
 import base64
@@ -10,10 +10,10 @@ import re
 
 from runbook_lib.request_signing.message import KEY, SignatureParameters, byte_sequence
 
-# Far more than what is used, and nothing to read.
+# Far more than the suite's own fields need.
 MAX_FIELD_CHARACTERS = 1024
 
-# No two of its parts can match the same text, so that the time to read a field grows with its length and no faster.
+# No two parts of a pattern can match the same text, so the time to read a field is proportional to its length.
 _STRING = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
 _INTEGER = r"-?[0-9]{1,15}"
 _INPUT = re.compile(rf" *({KEY})=\( *(?:({_STRING}(?: +{_STRING})*) *)?\)((?:; *{KEY}=(?:{_STRING}|{_INTEGER}))*) *")
@@ -24,7 +24,7 @@ _ESCAPED = re.compile(r"\\(.)")
 
 
 class NotSignatureFieldError(ValueError):
-    """The field is not of the form; why is of no use to who sent it."""
+    """The field is malformed. The sender is not told why."""
 
 
 def parse_signature_input(text: str) -> tuple[str, SignatureParameters]:

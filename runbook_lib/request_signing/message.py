@@ -1,7 +1,7 @@
-"""What an HTTP message signature is made over, byte for byte (RFC 9421): signer and verifier both ask here.
+"""Make the exact bytes that an HTTP message signature signs (RFC 9421). Signer and verifier both use this. Pure.
 
-Covered components are the derived ones of a request that need no parameters, and fields as a whole; all pure. What
-could be read in two ways is refused and not mended: two readers would sign different bytes.
+Covered components are derived components of a request that need no parameters, and whole fields. A message that can be
+read in two ways is refused and not mended: two readers would sign different bytes.
 """
 
 import base64
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# RFC 8941, 3.1.2, 3.3.1 and 3.3.3: a key, the range of an integer, what a string may hold.
+# RFC 8941, 3.1.2, 3.3.1 and 3.3.3: a key, the range of an integer, the characters of a string.
 KEY = r"[a-z*][a-z0-9_.*-]*"
 MAX_INTEGER = 10**15 - 1
 _KEY = re.compile(KEY)
@@ -21,26 +21,30 @@ _URL = re.compile(r"([a-z]+)://([^/?#]*)([^?#]*)(\?[^#]*)?")
 _AUTHORITY = re.compile(r"([a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-# In visible ASCII, neither with what would end it (RFC 3986, 3.3 and 3.4).
+# Visible ASCII without the characters that end a path or a query (RFC 3986, 3.3 and 3.4).
 _PATH = re.compile(r"(/[!\"$->@-~]*)?")
 _QUERY = re.compile(r"(\?[!\"$-~]*)?")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _FIELD_VALUE = re.compile(r"[\t -~]*")
-# RFC 9112, 5.2. It is looked for where blanks begin, and not at each of them: a field of blanks alone would
-# cost the square of its length.
+# RFC 9112, 5.2. The search begins only at the first of several blanks. Otherwise a field of blanks would take time in
+# the square of its length.
 _FOLD = re.compile(r"(?<![ \t])[ \t]*\r?\n[ \t]+")
 
 
 class NotCanonicalError(ValueError):
-    """The request has no one reading, or does not have what is to be covered."""
+    """The request can be read in two ways, or lacks a component that must be covered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A request in the form that signatures are made over; made by `message` or `received_message`.
+    """A request in the form that is signed (RFC 9421, 2.2). `message` and `received_message` make it.
 
-    method, as it is sent; authority, normalised; path, never empty; query, with its question mark, which also stands
-    for none (RFC 9421, 2.2.1, 2.2.3, 2.2.6, 2.2.7); fields, by small name, each as one value.
+    Attributes:
+        method: As it is sent.
+        authority: Normalised.
+        path: Never empty.
+        query: With its question mark. No query is a question mark alone.
+        fields: One value for each name. Names are in small letters.
     """
 
     method: str
@@ -50,7 +54,7 @@ class Message:
     fields: Mapping[str, str]
 
     def value(self, component: str) -> str:
-        """Return a component's value. Raises NotCanonicalError where the request does not have it."""
+        """Return a component's value. Raises NotCanonicalError if the request does not have it."""
         if component == "@method":
             return self.method
         if component == "@authority":
@@ -61,22 +65,22 @@ class Message:
             return self.query
         found = self.fields.get(component)
         if found is None:
-            raise NotCanonicalError("a component that is to be covered is not there")
+            raise NotCanonicalError("a component that must be covered is absent")
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureParameters:
-    """What a signature covers and says of itself, in the order in which it is written (RFC 9421, 2.3).
+    """The covered components and the parameters of a signature, in their written order (RFC 9421, 2.3).
 
-    values: texts and whole numbers, by parameter.
+    `values` are texts and whole numbers, by parameter.
     """
 
     components: tuple[str, ...]
     values: Mapping[str, str | int]
 
     def serialised(self) -> str:
-        """Return the inner list of a Signature-Input member, which is also the last line of what is signed.
+        """Return the inner list of a Signature-Input member. It is also in the last line of the signed text.
 
         Raises NotCanonicalError for what a structured field cannot hold (RFC 8941, 4.1).
         """
@@ -85,10 +89,10 @@ class SignatureParameters:
 
 
 def message(*, method: str, url: str, fields: Mapping[str, str]) -> Message:
-    """Return a request that is to be sent. fields: by small name, one value each. Raises NotCanonicalError.
+    """Return the message of a request that will be sent. Raises NotCanonicalError.
 
-    url: absolute; a user or a fragment in it is refused. Percent-encoding stays as it is: nothing in a path or a query
-    is decoded (RFC 9421, 2.2.6).
+    `fields` has one value for each name, in small letters. `url` is absolute, without a user and a fragment.
+    Percent-encoding stays: no path or query is decoded (RFC 9421, 2.2.6).
     """
     parts = _URL.fullmatch(url)
     if parts is None:
@@ -102,7 +106,7 @@ def message(*, method: str, url: str, fields: Mapping[str, str]) -> Message:
 def received_message(
     *, method: str, scheme: str, authority: str, path: str, query: str, fields: Mapping[str, str]
 ) -> Message:
-    """Return a request that has come. authority: its Host; query: with its question mark if it has any.
+    """Return the message of a received request. `authority` is its Host. A `query` has its question mark.
 
     Raises NotCanonicalError.
     """
@@ -127,7 +131,7 @@ def received_message(
 def normal_authority(scheme: str, authority: str) -> str:
     """Return a host and port in small letters and without a default port (RFC 9421, 2.2.3).
 
-    Raises NotCanonicalError for a user, or what is no host.
+    Raises NotCanonicalError for a user, or a text that is not a host.
     """
     parts = _AUTHORITY.fullmatch(authority.lower())
     if parts is None:
@@ -137,9 +141,9 @@ def normal_authority(scheme: str, authority: str) -> str:
 
 
 def field_values(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return fields by small name, each as one value (RFC 9421, 2.1). Raises NotCanonicalError.
+    """Return one value for each field, by its name in small letters (RFC 9421, 2.1). Raises NotCanonicalError.
 
-    lines: names and values as they were sent, maybe several of one name.
+    `lines` are names and values as they were sent. A name may occur several times.
     """
     found: dict[str, list[str]] = {}
     for line_name, line in lines:
@@ -151,7 +155,7 @@ def field_values(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def signature_base(request: Message, parameters: SignatureParameters) -> bytes:
-    """Return what is signed (RFC 9421, 2.5). Raises NotCanonicalError, also where a component comes twice."""
+    """Return the signed bytes (RFC 9421, 2.5). Raises NotCanonicalError, also if a component is covered twice."""
     if len(set(parameters.components)) != len(parameters.components):
         raise NotCanonicalError("a component is covered twice")
     lines = [f"{_string(component)}: {request.value(component)}" for component in parameters.components]
@@ -169,7 +173,7 @@ def content_digest(body: bytes) -> str:
 
 
 def byte_sequence(content: bytes) -> str:
-    """Return bytes as a structured field writes them (RFC 8941, 4.1.8)."""
+    """Return bytes in the form of a structured field (RFC 8941, 4.1.8)."""
     return f":{base64.b64encode(content).decode('ascii')}:"
 
 

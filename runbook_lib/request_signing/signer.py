@@ -1,7 +1,7 @@
 """Sign a request to the publisher: the closed profile of HTTP message signatures (docs/design.md#log-lock-callbacks).
 
-What is covered, in which order, and which parameters there are is fixed, and so is the algorithm, hmac-sha256: nothing
-is negotiated. runbook_lib.request_signing.verifier is the other side.
+The covered components, their order, the parameters and the algorithm (hmac-sha256) are fixed. Nothing is negotiated.
+runbook_lib.request_signing.verifier is the other side.
 """
 
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ from runbook_lib.request_signing.message import (
 COVERED = ("@method", "@authority", "@path", "@query", "content-digest", "content-type")
 TAG = "vibedata-callback-v1"
 LABEL = "vibedata"
-# How long a signature is good for, and what either clock may be off, in seconds.
+# How long a signature is good, and how wrong either clock may be, in seconds.
 LIFE_SECONDS = 60
 SKEW_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key and its name. key_id: `hmac-` and 16 hexadecimal digits; key: 32 random bytes."""
+    """A key of 32 random bytes and its name: `hmac-` and 16 hexadecimal digits."""
 
     key_id: str
     key: bytes = field(repr=False)
@@ -34,11 +34,11 @@ class SigningKey:
 def sign(
     *, method: str, url: str, content_type: str, body: bytes, key: SigningKey, created: int, nonce: str
 ) -> dict[str, str]:
-    """Return the fields that a request must carry, by name: what is covered, and the signature.
+    """Return the covered fields and the signature fields that a request must carry, by name.
 
-    Parameters: url, absolute and exactly as it will be sent; created, now, in seconds since 1970; nonce, 16 to 64
-    letters, digits, dashes and underscores, never used before with this key. Raises
-    runbook_lib.request_signing.message.NotCanonicalError for a request that has no one reading.
+    `url` is absolute and exactly as it will be sent. `created` is the present, in seconds since 1970. `nonce` has 16 to
+    64 letters, digits, dashes and underscores, and was never used with this key. Raises
+    runbook_lib.request_signing.message.NotCanonicalError for a request that can be read in two ways.
     """
     digest = content_digest(body)
     request = message(method=method, url=url, fields={"content-digest": digest, "content-type": content_type})

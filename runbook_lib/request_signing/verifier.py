@@ -1,8 +1,8 @@
 """Verify a request from an instance: the other side of runbook_lib.request_signing.signer.
 
-The order of the steps is part of the defence. What costs least comes first; nothing is written for a request whose
-signature is not right, so that a flood of such requests fills no store; a nonce is spent last of all, so that nobody
-spends it who changes the body on the way.
+The order of the steps is part of the defence. The cheapest steps come first. Nothing is written for a request with a
+wrong signature, so a flood of such requests fills no store. The nonce is used last, so a person who changes the body on
+the way does not use it up.
 
 Source: docs/design.md#log-lock-callbacks.
 """
@@ -23,35 +23,35 @@ from runbook_lib.request_signing.message import (
 )
 from runbook_lib.request_signing.signer import COVERED, LIFE_SECONDS, SKEW_SECONDS, TAG
 
-# For so many seconds after its signature has expired a nonce is remembered: a signature is good for SKEW_SECONDS more,
-# and the clocks of who verifies it and of who forgets may be off by as much, either way.
+# How long a nonce is remembered after its signature has expired, in seconds. A signature is good for SKEW_SECONDS more.
+# The clocks of the process that verifies and of the process that forgets may each be wrong by as much.
 NONCE_SECONDS = LIFE_SECONDS + 2 * SKEW_SECONDS
 
 _PARAMETERS = frozenset({"created", "expires", "nonce", "keyid", "tag"})
 _KEY_ID = re.compile(r"hmac-[0-9a-f]{16}")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
-# Stands for a key that there is not, so that a request with an unknown key id takes the same steps.
+# Stands in for a missing key, so that a request with an unknown key id takes the same steps.
 _NO_KEY = bytes(32)
 
-# Why a request is refused, for the publisher's own log: whoever sent it is never told.
+# Why a request is refused, for the publisher's own log. The sender is never told.
 Reason = Literal[
-    "missing",  # a field that must be there is not
+    "missing",  # a required field is absent
     "malformed",  # a signature field cannot be read
-    "profile",  # it can, but covers or says something else than the profile wants
+    "profile",  # it can be read, but covers or says something else than the profile demands
     "authority",  # it is signed for another host
     "early",  # created in the future
     "expired",
-    "life",  # it would be good for longer than is allowed, or never was
-    "path",  # no instance's requests go to such a path: who sent it is wrong, or who passed it on has rewritten it
-    "key",  # there is no such key, or it is accepted no more
-    "signature",  # it is not by this key over this request
-    "digest",  # the body is another than the signed one
+    "life",  # it would be good for longer than is allowed, or was never good
+    "path",  # no instance has such a path: the sender is wrong, or a proxy has rewritten it
+    "key",  # there is no such key, or it is no longer accepted
+    "signature",  # this key did not sign this request
+    "digest",  # the body differs from the signed one
     "replay",  # the nonce has been used
 ]
 
 
 class SignatureRefusedError(Exception):
-    """The request is not to be served. Its text never says why; `reason` does, for the publisher's own log."""
+    """The request must not be served. The text never says why. `reason` does, for the publisher's own log."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__("the signature is refused")
@@ -72,24 +72,23 @@ class Verified:
 
 
 class KeySource(Protocol):
-    """Where keys are."""
+    """A store of keys."""
 
     def find(self, *, path: str, key_id: str) -> bytes | None:
-        """Return the key that may sign requests to `path` now; None where there is none.
+        """Return the key that may sign requests to `path` now, None if there is none.
 
-        Raises SignatureRefusedError (path: it is none of an instance's) and UnavailableError.
+        Raises SignatureRefusedError (path: it belongs to no instance) and UnavailableError.
         """
         ...
 
 
 class NonceStore(Protocol):
-    """Where used nonces are remembered, for all processes that verify."""
+    """A store of used nonces, for all processes that verify."""
 
     def spend(self, *, key_id: str, nonce: str, until: float) -> bool:
-        """Tell whether this is the nonce's first use with this key, and remember it.
+        """Return whether this is the nonce's first use with this key, and remember it at least until `until`.
 
-        until: how long at least, in seconds since 1970. Of any number that ask at once, one is told so. Raises
-        UnavailableError.
+        `until` is in seconds since 1970. If several ask at once, only one gets True. Raises UnavailableError.
         """
         ...
 
@@ -97,15 +96,15 @@ class NonceStore(Protocol):
 def verify(
     request: Message, body: bytes, *, authority: str, keys: KeySource, nonces: NonceStore, now: float
 ) -> Verified:
-    """Return who signed a request, once for each signature.
+    """Return who signed a request, only once for each signature.
 
-    Parameters: request, as it was received; authority, which this side answers for, normalised; now, in seconds since
-    1970. Raises SignatureRefusedError, UnavailableError.
+    `request` is as it was received. `authority` is this service's own, normalised. `now` is in seconds since 1970.
+    Raises SignatureRefusedError, UnavailableError.
     """
-    # 1. What is there, and can be read.
+    # 1. Everything is there and can be read.
     parameters, signature = _signature(request)
     values = parameters.values
-    # 2. It is of the profile.
+    # 2. It fits the profile.
     created, expires, nonce, key_id = values["created"], values["expires"], values["nonce"], values["keyid"]
     if not (
         isinstance(created, int)
@@ -117,7 +116,7 @@ def verify(
         and values["tag"] == TAG
     ):
         raise SignatureRefusedError("profile")
-    # 3. It is for us, and for now.
+    # 3. It is for this service and for the present.
     if request.authority != authority:
         raise SignatureRefusedError("authority")
     if not 0 < expires - created <= LIFE_SECONDS:
@@ -126,7 +125,7 @@ def verify(
         raise SignatureRefusedError("early")
     if expires < now - SKEW_SECONDS:
         raise SignatureRefusedError("expired")
-    # 4. It is right. The same is computed whether or not there is such a key.
+    # 4. The signature is right. The steps are the same if there is no such key.
     try:
         base = signature_base(request, parameters)
     except NotCanonicalError:
@@ -137,17 +136,17 @@ def verify(
         raise SignatureRefusedError("key")
     if not right:
         raise SignatureRefusedError("signature")
-    # 5. The body is the one that was signed.
+    # 5. The body is the signed one.
     if not hmac.compare_digest(content_digest(body), request.fields["content-digest"]):
         raise SignatureRefusedError("digest")
-    # 6. It is here for the first time.
+    # 6. The nonce is new.
     if not nonces.spend(key_id=key_id, nonce=nonce, until=max(now, expires) + NONCE_SECONDS):
         raise SignatureRefusedError("replay")
     return Verified(key_id=key_id, nonce=nonce, created=created)
 
 
 def _signature(request: Message) -> tuple[SignatureParameters, bytes]:
-    """Return what the one signature of a request says of itself, with the profile's names, and its bytes."""
+    """Return the parameters and the bytes of a request's only signature. It must have the profile's names."""
     try:
         label, parameters = parse_signature_input(request.fields["signature-input"])
         signature_label, signature = parse_signature(request.fields["signature"])

@@ -1,4 +1,4 @@
-"""What a rotation does in a customer's vault and records of it, kind by kind, and what each is about."""
+"""The kinds of changes that a rotation makes in a customer's vault and records, and their subjects."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ from runbook_lib.rotation.versions import Version
 
 @dataclass(frozen=True, slots=True)
 class VaultObject:
-    """The wrapping key, or a secret. Its text is the target of a change to it."""
+    """The wrapping key, or a secret. Its text names it as a change's target."""
 
     kind: Literal["key", "secret"]
     name: str
@@ -23,7 +23,7 @@ class VaultObject:
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
-    """A version of a secret. Its text is the target of a change to it."""
+    """A version of a secret. Its text names it as a change's target."""
 
     secret: str
     version: Version
@@ -39,5 +39,5 @@ STAGE: ActionKind[PhaseRequest] = ActionKind("stage", stage=2)
 TEST: ActionKind[PhaseRequest] = ActionKind("test", stage=2)
 PROMOTE: ActionKind[PhaseRequest] = ActionKind("promote", stage=2)
 DISABLE: ActionKind[SecretVersion] = ActionKind("disable", stage=2)
-# After everything else of a plan.
+# The last stage of a plan.
 RECORD: ActionKind[Batch] = ActionKind("record", stage=3)

@@ -1,4 +1,4 @@
-"""What rotate_hmac and rotate_acr_token take, and how a delivery is named."""
+"""The parameters of rotate_hmac and rotate_acr_token, and the name of a delivery."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ _DELIVERY = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True)
 class RotationParameters(CommonParameters):
-    """What both runbooks take; each adds its credential's id."""
+    """The parameters of both runbooks. Each adds its credential's id."""
 
     phase: str = field(default="auto", metadata={"help": f"one of {', '.join(PHASES)}"})
     rotation_id: str = field(default="", metadata={"help": "a UUID of this rotation alone; auto takes up the open one"})
@@ -61,8 +61,8 @@ class RotationParameters(CommonParameters):
 
 
 def delivery_of(wrapped: str) -> str:
-    """Return the delivery's name: the SHA-256, in hexadecimal, of what `wrapped` is the base64url of.
+    """Return the delivery's name: the SHA-256, in hexadecimal, of the bytes whose base64url is `wrapped`.
 
-    Raises ValueError where it is no base64url.
+    Raises ValueError if it is not base64url.
     """
     return hashlib.sha256(base64url.decode(wrapped)).hexdigest()

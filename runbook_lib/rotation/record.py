@@ -1,7 +1,7 @@
-"""What table Credentials says of a rotation: the record of what the vault holds, never its source. All pure.
+"""A rotation's rows in table Credentials. They only record the vault's state: no run reads the state from them. Pure.
 
-A row for each credential of a rotation: pending, current, previous (still enabled), retired; and the row of the secret
-as a whole, as bootstrap_registry has it: the only one of what was there before the first rotation, which has no id.
+Each credential of a rotation has a row: pending, current, previous (still enabled), retired. The secret as a whole has
+a row, too, as in bootstrap_registry. A credential from before the first rotation has no id, and only the secret's row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ RETIRED: Standing = "retired"
 
 
 def outcome(decision: Decision, seen: VaultFacts) -> VaultFacts:
-    """Return what the vault will hold once a decision's changes are made."""
+    """Return the vault's state after a decision's changes."""
     request, current, pending = decision.request, seen.current, seen.pending
     new = Version(
         version="",
@@ -72,9 +72,9 @@ def _without(secret: Secret, name: str, disabled: set[SecretVersion]) -> Secret:
 def to_record(
     kind: str, secret: str, seen: VaultFacts, recorded: Mapping[Key, Recorded], now: datetime
 ) -> Sequence[Batch]:
-    """Return what is to be written so that the table says what is `seen`. recorded: table Credentials as it is."""
+    """Return the batches that make the table say what is `seen`. `recorded` is table Credentials."""
     states = _states(seen)
-    # A row of the secret's own name is the secret's, whatever somebody calls a credential.
+    # The row with the secret's own name is the secret's, even if a credential has the same name.
     rows = [
         _row(kind, version, state)
         for version, state in states.items()
@@ -86,14 +86,14 @@ def to_record(
         wanted.append(_secret_row(kind, secret, newest, now))
     known = {row.key for row in wanted}
     for key, entity in recorded.items():
-        # A credential that the vault knows no more.
+        # A credential that the vault no longer has.
         if key[0] == kind and key not in known and key[1] != key_of(secret) and entity.state != RETIRED:
             wanted.append(Row(table=CREDENTIALS, partition=kind, name=key[1], columns={"state": RETIRED}))
     return batches(changed(wanted, recorded))
 
 
 def _states(seen: VaultFacts) -> dict[Version, Standing]:
-    """Return the version of each credential that tells most of it, and its state."""
+    """Return for each credential the version that says most about it, and its state."""
     found: dict[str, tuple[Version, Standing]] = {}
     current, waiting = seen.current.in_use, open_rotation(seen)
     if waiting is not None:

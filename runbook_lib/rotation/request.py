@@ -1,4 +1,4 @@
-"""What a phase of a rotation is asked for, and which versions in the vault it is about. All pure.
+"""A request for a phase of a rotation, and the versions in the vault that it is about. Pure.
 
 runbook_lib/rotation/rules.py has the rules.
 """
@@ -25,11 +25,13 @@ RequestedPhase = Literal[Phase, "auto"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseRequest:
-    """What is asked for. wrapped: whether a wrapped credential is given; key_version: which version wrapped it.
+    """A request for a phase.
 
-    secret: the current secret's name. overlap: how long the former credential stays in use. now and expires: aware;
-    expires: when the publisher says that the credential ends, None where it does not say. delivery: which one alone is
-    meant (rule 11), "" for whatever the rotation has; brings: the delivery that the wrapped credential is, "" for none.
+    `secret` is the current secret's name. `wrapped` says whether a wrapped credential is given, and `key_version` is
+    the version that wrapped it. `overlap` is how long the former credential stays in use. `now` and `expires` are
+    aware. `expires` is the end of the credential, None if the publisher does not say it. `delivery` names the only
+    delivery that counts (rule 11), "" for any of the rotation. `brings` is the delivery of the wrapped credential, ""
+    for none.
     """
 
     phase: RequestedPhase
@@ -47,12 +49,12 @@ class PhaseRequest:
 
     @property
     def wanted(self) -> str:
-        """What a version of this rotation looks like, as Version.__str__ shows it."""
+        """The text of a version of this rotation, as Version.__str__ shows it."""
         return f"{self.credential_id} of rotation {self.rotation_id}"
 
 
 def held(request: PhaseRequest, seen: VaultFacts) -> Version | None:
-    """Return the pending version that a request means, None where there is none that can be promoted."""
+    """Return the pending version that the request is about, None if there is none that can be promoted."""
     if not request.delivery:
         version = open_rotation(seen)
         return version if version is not None and version.rotation_id == request.rotation_id else None
@@ -65,7 +67,7 @@ def held(request: PhaseRequest, seen: VaultFacts) -> Version | None:
 
 
 def means(request: PhaseRequest, version: Version) -> bool:
-    """Return whether a version is what a request is about (rules 1 and 11)."""
+    """Return whether the request is about this version (rules 1 and 11)."""
     if not request.delivery:
         return bool(request.rotation_id) and version.rotation_id == request.rotation_id
     ends = request.expires is None or request.expires == version.expires
@@ -73,7 +75,7 @@ def means(request: PhaseRequest, version: Version) -> bool:
 
 
 def state_for(request: PhaseRequest, seen: VaultFacts) -> State:
-    """Return how far what a request is about is (rule 1)."""
+    """Return the state of the request's rotation or delivery (rule 1)."""
     if not request.delivery:
         return rotation_state(request.rotation_id, seen)
     current, pending = seen.current.in_use, held(request, seen)

@@ -1,40 +1,42 @@
-"""A rotation of a credential in the customer's vault: what a phase does, decided from what the vault holds. All pure.
+"""Decide what a phase of a rotation does, from what the customer's vault holds. Pure.
 
-The vault is the truth, and nothing beside it says how far a rotation is (docs/design.md#log-lock-callbacks). Two
-secrets hold a credential: the current one, which is in use, and `<name>-pending`, which is not yet.
+Only the vault says how far a rotation is (docs/design.md#log-lock-callbacks). Two secrets hold a credential: the
+current one, which is in use, and `<name>-pending`, which is not in use yet.
 
-1. A rotation is told by its id. It is *promoted* where the newest enabled version of the current secret is its own, and
-   *retired* once nothing older is left in use; *pending* where the newest version of the pending secret is its own and
-   enabled, *tested* once that version says so; else *prepared* where there is a wrapping key to wrap for, or *none*.
-2. A phase whose outcome is there changes nothing, also where the rotation is further on: each can be repeated.
-3. `prepare` makes the wrapping key where its newest version cannot wrap. What somebody disabled stays disabled: a new
-   version takes its place.
-4. `stage` takes only what was wrapped for a version of the wrapping key that is there, enabled and as it should be, so
-   that a rotation of the wrapping key in between does no harm: its older version still unwraps.
-5. By hand, a pending secret of another rotation is in the way until that rotation is promoted; `supersedes` names it to
-   take its place. What was pending before is then out of the race: its own phases are refused.
-6. `promote` takes only what was tested, in the very version that was tested. It is one write, so that a reader finds
-   the former credential or the new one, and never none.
-7. `retire` disables what is older than the current version, and the pending secret's leftovers, `overlap` after the
-   current one came into use. Where nothing older is in use there is nothing to wait for.
-8. A rotation that a newer one has overtaken, or whose version somebody disabled, is over: none of its phases does
-   anything, so that no former credential ever becomes current again.
-9. A secret that was deleted counts as what it last held, and is recovered before anything else is done to it. The
-   current one is recovered by whatever phase finds it so; `promote` and `retire` then do nothing else, since only what
-   is recovered shows its older versions, by which a rotation may be over: the same phase again goes on. Nothing is ever
-   deleted or purged here, so purge protection changes nothing. What was purged is absent, and can be staged again.
-10. `auto` does what is next, one phase a run, and waits (no error) where there is nothing to do yet.
-11. The publisher names its *delivery*: the SHA-256 of the wrapped bytes that it sends. A version is then its own by the
-   delivery, the credential's id and the expiry, whatever rotation it is labelled with, wherever it stands among the
-   pending ones. Whoever else may start jobs sees ids and wrapped credentials, and can stage what they like under any
-   id. None of it is taken for the publisher's, or is in its way; what they do with the publisher's own delivery is
-   what the publisher does. Without the publisher's test nothing is promoted, and a delivery that was in use, or was
-   staged before the last promotion, is over (rule 8).
+1. A rotation is known by its id. It is *promoted* if the newest enabled version of the current secret is its own, and
+   *retired* when no older version is in use. It is *pending* if the newest version of the pending secret is its own and
+   enabled, and *tested* when that version says so. Otherwise it is *prepared* if there is a usable wrapping key, or
+   else *none*.
+2. A phase whose result is there changes nothing, also if the rotation is beyond it. So each phase can be repeated.
+3. `prepare` makes the wrapping key, or a new version if the newest one cannot wrap. A version that somebody disabled
+   stays disabled.
+4. `stage` accepts only a credential that was wrapped for an existing, enabled and valid version of the wrapping key. A
+   rotation of the wrapping key in between does no harm: its older version still unwraps.
+5. Without a delivery, a pending secret of another rotation blocks this one until that rotation is promoted.
+   `supersedes` names it to replace it. Then the phases of the replaced rotation are refused.
+6. `promote` accepts only a tested credential, in exactly the tested version. It is one write, so a reader always finds
+   the former credential or the new one.
+7. `retire` disables all versions before the current credential, and leftovers of the pending secret. It does so
+   `overlap` after the current credential came into use. If no older version is in use, it does not wait.
+8. A rotation is over if a newer one has overtaken it, or if somebody disabled its version. Then its phases do nothing.
+   So no former credential ever becomes current again.
+9. A deleted secret counts as if it still held its last version, and is recovered before anything else happens to it.
+   Any phase recovers the current secret. After that, `promote` and `retire` do nothing else: only a recovered secret
+   shows its older versions, and these may show that the rotation is over. Run the same phase again. Nothing is deleted
+   or purged here, so purge protection changes nothing. A purged secret is absent, and can be staged again.
+10. `auto` does the next phase, one phase a run. If there is nothing to do yet, it waits, and that is no error.
+11. The publisher names its *delivery*: the SHA-256 of the wrapped bytes that it sends. Then a version belongs to the
+   publisher's rotation if the delivery, the credential's id and the expiry are the same, whatever rotation it is
+   labelled with, and wherever it stands among the pending ones. Others who may start jobs see ids and wrapped
+   credentials, and can stage anything under any id. Such a version never counts as the publisher's, and never blocks
+   it. If they run a phase with the publisher's own delivery, the publisher would have done the same. Nothing is
+   promoted without the publisher's test. A delivery that was in use, or was staged before the last promotion, is over
+   (rule 8).
 
-A read that lags behind the writes shows an earlier state. Then a phase is done again with the same credential, which
-changes nothing for its readers, or is refused; versions that are not seen are never disabled. Two rotations that
-promote in the same moment cannot be told apart by a vault that knows no conditional writes: the newest version wins,
-and whose version it is not is over.
+A late read shows an earlier state. Then a phase is repeated with the same credential, which changes nothing for
+readers, or the phase is refused. A version that the read does not show is never disabled. If two rotations promote at
+the same moment, a vault without conditional writes cannot order them: the newest version wins, and the other rotation
+is over.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -62,17 +64,18 @@ from runbook_lib.rotation.versions import (
 )
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 
-# As long as somebody may sign with the former key, and what was signed is good; the longest job is one of 3 h
+# How long somebody may sign with the former key, and a signature is good. The longest job takes 3 h
 # (docs/design.md#log-lock-callbacks, docs/azure-facts.md#python-and-its-limits).
 OVERLAP_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS + 3 * 3600
-# The vault's clock may be ahead of this machine's by as much as a signature's reader tolerates.
+# How much the vault's clock may be ahead of this machine's: as much as a signature's reader tolerates.
 SKEW = timedelta(seconds=SKEW_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a phase does. request: with what `auto` and an omitted rotation id came to. state: before; reached: once the
-    changes are made. retire_after: when the former credential may be retired; None where nothing is to be waited for.
+    """What a phase does. `request` has the phase that `auto` chose, and the rotation id. `state` is that before the
+    changes, and `reached` that after them. `retire_after` is when the former credential may be retired, None if there
+    is nothing to wait for.
     """
 
     request: PhaseRequest
@@ -84,7 +87,7 @@ class Decision:
 
 
 def decide(request: PhaseRequest, seen: VaultFacts) -> Decision:
-    """Return what `request` does to what is `seen`.
+    """Decide what `request` does to the vault that was `seen`.
 
     Raises RunbookError VD-ROTATION-001 (an earlier phase is missing), -002 (another rotation is pending), -003 (the
     rotation is over), -004 (no such wrapping key), -007 (too early to retire), -008 (clocks), -010 (another credential
@@ -103,7 +106,7 @@ def decide(request: PhaseRequest, seen: VaultFacts) -> Decision:
 
 
 def _completed(request: PhaseRequest, seen: VaultFacts) -> PhaseRequest:
-    """Without a rotation id the open rotation is meant, else the one that was promoted last."""
+    """Return the request with a rotation id. Without one, it is about the open rotation, or the last promoted one."""
     found = open_rotation(seen) or seen.current.in_use
     if not request.rotation_id and request.phase == "auto" and not request.wrapped and found is not None:
         request = replace(request, rotation_id=found.rotation_id)
@@ -146,7 +149,7 @@ def _next(request: PhaseRequest, state: State) -> Phase:
 
 
 def _prepare(decision: Decision, seen: VaultFacts) -> Decision:
-    # Without a rotation it is asked for the wrapping key alone.
+    # Without a rotation, the request is only about the wrapping key.
     if decision.request.rotation_id and decision.state in ("none", "prepared"):
         _refuse_other(decision.request, seen)
     wrapping_key, key = VaultObject("key", WRAPPING_KEY), seen.newest_key
@@ -237,7 +240,7 @@ def _retire(decision: Decision, seen: VaultFacts) -> Decision:
 
 
 def _retire_after(request: PhaseRequest, seen: VaultFacts) -> datetime | None:
-    """Return the end of the overlap: it begins when the current credential came into use, at its first version."""
+    """Return the end of the overlap. It begins when the current credential came into use, with its first version."""
     if not former(seen):
         return None
     since = in_use_since(seen)
@@ -278,6 +281,6 @@ _PHASES: Mapping[Phase, Callable[[Decision, VaultFacts], Decision]] = {
 
 
 def _decided(decision: Decision, changes: Sequence[Change], reached: State, target: str, why: str) -> Decision:
-    """Return the decision to make `changes`, or why there is none to make."""
+    """Return the decision to make `changes`, or why no change is needed."""
     unchanged = () if changes else (NoChange(target, why),)
     return replace(decision, changes=tuple(changes), unchanged=unchanged, reached=reached)

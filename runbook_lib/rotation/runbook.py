@@ -1,7 +1,7 @@
-"""A rotation as a runbook: what rotate_hmac and rotate_acr_token have in common.
+"""A rotation as a runbook: the common parts of rotate_hmac and rotate_acr_token.
 
-The vault is read, runbook_lib.rotation.rules decides, and the engine makes the changes and looks at each. What
-has changed is then recorded in the component registry's table Credentials, where there is one.
+It reads the vault, runbook_lib.rotation.rules decides, and the engine makes each change and reads it back. The new
+state is then recorded in the component registry's table Credentials, if there is one.
 """
 
 import json
@@ -37,8 +37,8 @@ class Credential:
     """A kind of credential.
 
     kind: its partition in table Credentials. secret: the current secret's name. id_tag: the tag with the credential's
-    id. text_of: what is stored of the unwrapped bytes, known to the redactor from then on; raises VD-ROTATION-006.
-    try_out: uses a credential's text as it is meant to be used; raises VD-ROTATION-009 where it is refused.
+    id. text_of: returns the text to store for the unwrapped bytes, and lets the redactor learn it; raises
+    VD-ROTATION-006. try_out: uses a credential for its purpose; raises VD-ROTATION-009 if it is refused.
     """
 
     kind: str
@@ -51,9 +51,9 @@ class Credential:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a rotation found. recorded: table Credentials by key, None where there is none.
+    """What a rotation found. `recorded` is table Credentials by key, None if there is none.
 
-    wrapped: what was given to be unwrapped, "" for nothing.
+    `wrapped` is the wrapped credential, "" for none.
     """
 
     credential: Credential
@@ -66,12 +66,12 @@ class Facts:
 
     @cached_property
     def decision(self) -> Decision:
-        """What the phase does; worked out once, from the other facts alone."""
+        """What the phase does. It is decided once, only from the other facts."""
         return decide(self.request, self.seen)
 
     @cached_property
     def batches(self) -> Sequence[Batch]:
-        """What is then to be recorded."""
+        """The records to write after the changes."""
         if self.recorded is None:
             return ()
         then = outcome(self.decision, self.seen)
@@ -86,9 +86,9 @@ def observe(
     credential_id: str,
     expires: datetime | None = None,
 ) -> Facts:
-    """Read the vault, without a value, and what is recorded. Raises RunbookError VD-PARAM-002 (stage without an id)."""
+    """Read the vault without values, and the records. Raises RunbookError VD-PARAM-002 (stage without an id)."""
     tables = ComponentTables(context.clients.table_service, retry_policy=context.retry_policy, clock=context.clock)
-    # First of all: where a newer runbook has written, this one only stands in the way.
+    # First: if a newer runbook has written the tables, this run must end.
     recorded = None if tables.recorded(SCHEMA) is None else tables.recorded(CREDENTIALS)
     vault = CredentialVault(
         clients=context.clients, clock=context.clock, secret=credential.secret, id_tag=credential.id_tag
@@ -119,7 +119,7 @@ def observe(
 
 
 def plan(facts: Facts) -> Plan:
-    """Do what the phase does, then record it."""
+    """Plan the changes of the phase, then the records."""
     written = [RECORD.change(batch, batch.target, None, batch.wanted) for batch in facts.batches]
     unchanged = list(facts.decision.unchanged)
     if facts.recorded is None:
@@ -128,7 +128,7 @@ def plan(facts: Facts) -> Plan:
 
 
 def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
-    """What is done in the vault and seen there, and what is recorded."""
+    """Return the actions in the vault and in the records."""
     vault, tables = facts.vault, facts.tables
 
     def key_shown(_: VaultObject) -> str | None:
@@ -162,7 +162,7 @@ def _stage(context: Context, facts: Facts, request: PhaseRequest) -> None:
         now=request.now,
         expires=request.expires,
     )
-    # The bytes are in this expression alone: the vault unwraps them, and takes them back as text.
+    # Only this expression has the bytes: the vault unwraps them, and stores them as text.
     vault.stage(
         credential.text_of(vault.unwrap(request.key_version, base64url.decode(facts.wrapped)), context.redactor),
         wanted,
@@ -171,10 +171,10 @@ def _stage(context: Context, facts: Facts, request: PhaseRequest) -> None:
 
 
 def _see_staged(facts: Facts, request: PhaseRequest) -> str | None:
-    """Return what the pending secret says of the version that is meant, else of the newest one."""
+    """Return the text of the pending version that the request is about, or else of the newest one."""
     secret = facts.vault.secret(pending_name(request.secret))
     if held(request, replace(facts.seen, pending=secret)) is not None and request.delivery:
-        return request.wanted  # whatever rotation it is labelled with
+        return request.wanted  # whatever rotation the version is labelled with
     return _shown(secret.newest)
 
 
@@ -216,7 +216,7 @@ def _shown(version: Version | None) -> str | None:
 
 
 def _pending_text(context: Context, facts: Facts, request: PhaseRequest) -> tuple[Version, str]:
-    """Return what is pending: what is read now counts, whatever was observed."""
+    """Return the pending version and its value, as they are now. The run may have observed another state."""
     version = _pending_now(facts, request)
     text = facts.vault.pending_value(version)
     if len(text) >= MIN_SECRET_LENGTH:
@@ -225,8 +225,8 @@ def _pending_text(context: Context, facts: Facts, request: PhaseRequest) -> tupl
 
 
 def _pending_now(facts: Facts, request: PhaseRequest) -> Version:
-    """Return the pending version that is meant. Raises RunbookError VD-ROTATION-001 (there is none now), -002 (it is
-    another rotation's by now)."""
+    """Return the pending version that the request is about. Raises RunbookError VD-ROTATION-001 (there is none now),
+    -002 (another rotation has replaced it)."""
     current, pending = facts.vault.secrets()
     version = held(request, replace(facts.seen, current=current, pending=pending))
     if version is not None and not pending.deleted:
@@ -238,7 +238,7 @@ def _pending_now(facts: Facts, request: PhaseRequest) -> Version:
 
 
 def report(facts: Facts, results: Sequence[Result]) -> Report:
-    """Tell how far the rotation is, and the wrapping key: its JWK in parts that are put together again."""
+    """Return the state of the rotation and the wrapping key. Its JWK has several parts: the reader joins them."""
     decision = facts.decision
     done = {result.change for result in results if result.outcome == "done"}
     made = all(change in done for change in decision.changes)

@@ -1,8 +1,8 @@
-"""The customer's Key Vault as a rotation uses it: the wrapping key, and the two secrets of a credential.
+"""The customer's Key Vault for a rotation: the wrapping key, and the two secrets of a credential.
 
-Every write is followed by reads until it shows, for a bounded time: the next phase, and the next reader, must find it.
-Nothing is deleted here. What a secret holds is read at three places only: when it is tested, when it is promoted, and
-by who uses it.
+After every write this reads until the vault shows it, for a limited time, so that the next phase and the next reader
+find it. Nothing is deleted here. Only three places read a secret's value: the test, the promotion, and the code that
+uses the credential.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 WRAPPING_BITS = 3072
 WRAPPING_OPERATIONS = ("unwrapKey", "wrapKey")
-# How long a write may take to show, and how often it is looked for. Key Vault says nothing of it: a minute is long.
+# How long a write may take to show, and how often this looks. Key Vault does not document it: a minute is long.
 VISIBLE_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 
@@ -46,8 +46,8 @@ LOOK_SECONDS = 1.0
 class CredentialVault:
     """The wrapping key and one credential's secrets.
 
-    Parameters: clients; clock; secret, the current secret's name; id_tag, the tag that holds a credential's id. Raises
-    azure.core's errors where the vault cannot be reached, fails, throttles, or refuses the identity.
+    `secret` is the current secret's name. `id_tag` is the tag with a credential's id. Raises azure.core's errors if the
+    vault cannot be reached, fails, throttles, or refuses the identity.
     """
 
     def __init__(self, *, clients: "AzureClients", clock: Clock, secret: str, id_tag: str) -> None:
@@ -56,12 +56,12 @@ class CredentialVault:
         self._secret = secret
         self._pending = pending_name(secret)
         self._id_tag = id_tag
-        # Of the wrapping key as it was last seen; "" and empty where it cannot wrap.
+        # The wrapping key as this run read it last, "" and empty if it cannot wrap.
         self.public_version = ""
         self.public_key: Mapping[str, str] = {}
 
     def seen(self, key_version: str) -> VaultFacts:
-        """Return what the vault holds. key_version: of the wrapping key, also looked at; "" for none."""
+        """Return the vault's state. `key_version` names a version of the wrapping key to read, too, "" for none."""
         newest, deleted = self.wrapping_key()
         named = None
         if key_version and not deleted:
@@ -87,8 +87,8 @@ class CredentialVault:
         except ResourceNotFoundError:
             found = []
         if found:
-            # The vault's times are whole seconds: of two versions of one second the writer's own time tells. Of a write
-            # that was repeated both say the same; then any order does, if it is always the same one.
+            # The vault's times are whole seconds. Within one second the writer's own time decides. After a repeated
+            # write both times are equal: then any order is right, as long as it is always the same.
             found.sort(key=lambda version: (version.created, version.written, version.version), reverse=True)
             return Secret(versions=tuple(found))
         try:
@@ -122,7 +122,7 @@ class CredentialVault:
             return None
 
     def create_wrapping_key(self) -> None:
-        """Make the key, or a new version of it; it never leaves the vault."""
+        """Make the key, or a new version of it. It never leaves the vault."""
         self._clients.keys.create_rsa_key(
             WRAPPING_KEY, size=WRAPPING_BITS, key_operations=list(WRAPPING_OPERATIONS), exportable=False
         )
@@ -137,11 +137,11 @@ class CredentialVault:
         self._until(lambda: not self.is_deleted(deleted))
 
     def is_deleted(self, one: VaultObject) -> bool:
-        """Return whether something is deleted, and can be recovered."""
+        """Return whether the key or secret is deleted and can be recovered."""
         return self.wrapping_key()[1] if one.kind == "key" else self.secret(one.name).deleted
 
     def unwrap(self, version: str, wrapped: bytes) -> bytes:
-        """Return what was wrapped for a version of the wrapping key; the vault does it.
+        """Let the vault unwrap bytes with a version of the wrapping key, and return the result.
 
         Raises RunbookError VD-ROTATION-004 (the version cannot be used), -005 (the vault does not unwrap it).
         """
@@ -151,7 +151,7 @@ class CredentialVault:
         target = f"{WRAPPING_KEY}/{version}"
         client = self._clients.cryptography(WRAPPING_KEY, version)
         try:
-            # It changes nothing in the vault, so that it may be sent again.
+            # This changes nothing in the vault, so it may be sent again.
             return client.unwrap_key(KeyWrapAlgorithm.rsa_oaep_256, wrapped, repeatable=True).key
         except ResourceNotFoundError as error:
             raise rotation.WRAPPING_KEY_UNUSABLE.error("there is no such version", target=target) from error
@@ -163,11 +163,11 @@ class CredentialVault:
             raise
 
     def stage(self, value: str, wanted: Version, *, content_type: str) -> None:
-        """Store a credential as pending. wanted: what the new version is to say of it."""
+        """Store a credential as pending. `wanted` has the properties of the new version."""
         self._set(self._pending, value, wanted, content_type=content_type)
 
     def promote(self, value: str, wanted: Version, *, content_type: str) -> None:
-        """Store a credential as the current one: one write, seen by readers as a whole."""
+        """Store a credential as the current one. It is one write, so readers see all of it or nothing."""
         self._set(self._secret, value, wanted, content_type=content_type)
 
     def secrets(self) -> tuple[Secret, Secret]:
@@ -175,9 +175,9 @@ class CredentialVault:
         return self.secret(self._secret), self.secret(self._pending)
 
     def pending_value(self, version: Version) -> str:
-        """Return the value of one pending version: by its name, never "the newest", which anybody may have staged.
+        """Return the value of one pending version by its name. Anybody may have staged the newest one.
 
-        Raises RunbookError VD-ROTATION-001 where it is gone, or was disabled.
+        Raises RunbookError VD-ROTATION-001 if it is gone, or was disabled.
         """
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -202,7 +202,7 @@ class CredentialVault:
         self._until(lambda: self.is_enabled(unused) is not True)
 
     def is_enabled(self, one: SecretVersion) -> bool | None:
-        """Return whether a version is enabled, None where it is not there."""
+        """Return whether a version is enabled, None if it is not there."""
         found = self._same(one.secret, one.version)
         return found[0].enabled if found else None
 
@@ -220,14 +220,14 @@ class CredentialVault:
         return key is not None and key.usable and not deleted
 
     def _until(self, shows: Callable[[], bool]) -> None:
-        """Wait until a write shows. Where it does not in time, the engine's own look tells."""
+        """Wait until the vault shows a write. If it takes too long, the engine's own read finds that out."""
         deadline = self._clock.monotonic() + VISIBLE_SECONDS
         while not shows() and self._clock.monotonic() < deadline:
             self._clock.sleep(LOOK_SECONDS)
 
     def _version(self, found: "SecretProperties") -> Version:
         tags = found.tags or {}
-        assert found.created_on is not None  # noqa: S101 - the vault says it of every version
+        assert found.created_on is not None  # noqa: S101 - the vault gives it for every version
         return Version(
             version=found.version or "",
             enabled=bool(found.enabled),
@@ -254,7 +254,7 @@ class CredentialVault:
 def new_version(
     credential_id: str, rotation_id: str, *, delivery: str, now: datetime, expires: datetime | None
 ) -> Version:
-    """Return what a version that is written now says of itself. expires: aware, None for never."""
+    """Return the properties of a version that is written now. `expires` is aware, None for never."""
     return Version(
         version="",
         enabled=True,

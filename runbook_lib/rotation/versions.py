@@ -1,8 +1,7 @@
-"""What the customer's vault holds of a credential, and how far a rotation is by that. All pure; no value is ever here.
+"""The versions of a credential in the customer's vault, without values, and the state that they show. Pure.
 
-Two secrets hold a credential: the current one, which is in use, and `<name>-pending`, which is not yet. Each version
-carries in its tags which credential it is and the rotation that it came with. runbook_lib/rotation/rules.py has
-the rules.
+Two secrets hold a credential: the current one, which is in use, and `<name>-pending`, which is not in use yet. The tags
+of each version name its credential and its rotation. runbook_lib/rotation/rules.py has the rules.
 """
 
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ USABLE = "RSA-3072 for wrapKey and unwrapKey, enabled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version of a secret, never its value.
+    """One version of a secret without its value.
 
-    credential_id and rotation_id: "" where it has no such tag. delivery: the SHA-256 of the wrapped bytes that it came
-    as, in hexadecimal; "" where it does not say. tested: when, RFC 3339, "" for never. written: when, by the clock of
-    who wrote it; created: by the vault's, in whole seconds. expires: None where it does not say.
+    `credential_id` and `rotation_id` are "" if it has no such tag. `delivery` is the SHA-256 of the wrapped bytes, in
+    hexadecimal, "" if it is not known. `tested` is RFC 3339, "" for never. `written` is by the writer's clock, and
+    `created` by the vault's, in whole seconds. `expires` is None if the version does not say it.
     """
 
     version: str
@@ -36,7 +35,7 @@ class Version:
     expires: datetime | None = None
 
     def __str__(self) -> str:
-        """Return what a plan shows of it."""
+        """Return the version's text for a plan."""
         if not self.rotation_id:
             return "a version of no rotation"
         return f"{self.credential_id} of rotation {self.rotation_id}"
@@ -48,13 +47,13 @@ class Version:
 
     @property
     def age(self) -> tuple[datetime, str]:
-        """What tells the older of two versions: the vault's time, and within one second the writer's."""
+        """A key to find the older of two versions: the vault's time, and within one second the writer's."""
         return self.created, self.written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """A secret: its versions, the newest first; of a deleted one only the newest can be seen."""
+    """A secret with its versions, the newest first. A deleted secret shows only its newest version."""
 
     versions: tuple[Version, ...] = ()
     deleted: bool = False
@@ -72,7 +71,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappingKey:
-    """A version of the wrapping key. usable: it is USABLE; else what is wrong with it."""
+    """A version of the wrapping key. `shown` is USABLE, or says what is wrong with it."""
 
     version: str
     usable: bool
@@ -81,9 +80,9 @@ class WrappingKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultFacts:
-    """What the vault holds. newest_key: the wrapping key's newest version; named_key: the one that the run names.
+    """The vault's state. `newest_key` is the wrapping key's newest version, and `named_key` the one that the run names.
 
-    key_deleted: it is deleted and can be recovered; newest_key is then what it will be.
+    `key_deleted`: the wrapping key is deleted and can be recovered. Then `newest_key` is the version after that.
     """
 
     current: Secret
@@ -94,7 +93,7 @@ class VaultFacts:
 
 
 def rotation_state(rotation_id: str, seen: VaultFacts) -> State:
-    """Return how far a rotation is (rule 1)."""
+    """Return the state of a rotation (rule 1)."""
     current, pending = seen.current.in_use, seen.pending.newest
     if current is not None and rotation_id and current.rotation_id == rotation_id:
         return "promoted" if former(seen) or leftovers(seen) else "retired"
@@ -105,22 +104,22 @@ def rotation_state(rotation_id: str, seen: VaultFacts) -> State:
 
 
 def unstaged_state(seen: VaultFacts) -> State:
-    """Return how far a rotation is that has brought nothing yet."""
+    """Return the state of a rotation that has staged nothing yet."""
     usable = seen.newest_key is not None and seen.newest_key.usable and not seen.key_deleted
     return "prepared" if usable else "none"
 
 
 def is_overtaken(pending: Version, seen: VaultFacts) -> bool:
-    """Return whether a credential came into use, of whatever rotation, since this one was staged.
+    """Return whether a credential of any rotation came into use since this one was staged.
 
-    The last promotion counts, also where its version was disabled since: no former credential ever becomes current.
+    The last promotion counts, even if its version was disabled since: no former credential ever becomes current.
     """
     newest = seen.current.newest
     return newest is not None and pending.age < newest.age
 
 
 def open_rotation(seen: VaultFacts) -> Version | None:
-    """Return the version that is pending, None where there is none or its rotation was promoted or overtaken."""
+    """Return the pending version, None if there is none, or if its rotation was promoted or overtaken."""
     pending = seen.pending.newest
     if pending is None or not pending.enabled or is_overtaken(pending, seen):
         return None
@@ -128,14 +127,14 @@ def open_rotation(seen: VaultFacts) -> Version | None:
 
 
 def pending_name(secret: str) -> str:
-    """Return the name of the secret that holds what is not yet in use."""
+    """Return the name of the pending secret."""
     return f"{secret}-pending"
 
 
 def former(seen: VaultFacts) -> list[Version]:
-    """Return the enabled versions of the current secret that hold another credential than the one in use.
+    """Return the enabled versions of the current secret with another credential than the one in use.
 
-    Of one credential all versions are alike, so that a promotion that was repeated leaves nothing to retire.
+    All versions of one credential are equal, so a repeated promotion leaves nothing to retire.
     """
     current = seen.current.in_use
     if current is None:
@@ -144,9 +143,9 @@ def former(seen: VaultFacts) -> list[Version]:
 
 
 def leftovers(seen: VaultFacts) -> list[Version]:
-    """Return the enabled versions of the pending secret that can no more be promoted; none of a deleted secret.
+    """Return the enabled versions of the pending secret that can no longer be promoted, none of a deleted secret.
 
-    What was staged since the last promotion waits: it may be any rotation's, and nobody's to disable.
+    A version that was staged after the last promotion is not among them: it may belong to a new rotation.
     """
     if seen.pending.deleted:
         return []
@@ -159,7 +158,7 @@ def leftovers(seen: VaultFacts) -> list[Version]:
 
 
 def in_use_since(seen: VaultFacts) -> datetime | None:
-    """Return when the credential in use came into use, by the vault's clock: at the first of its newest versions."""
+    """Return when the credential in use came into use, by the vault's clock: the time of the first of its versions."""
     since, current = None, seen.current.in_use
     for version in seen.current.versions:
         if current is not None and version.is_like(current):

@@ -1,1 +1,1 @@
-"""What surrounds a run: parameters, output, result, stopping. What a runbook does lives elsewhere."""
+"""The frame of a run: parameters, output, result, stopping. The work of a runbook lives elsewhere."""

@@ -1,7 +1,7 @@
-"""What a job prints: plain lines on stdout, within Automation's limits, with no secret in them.
+"""Print a job's output: plain lines on stdout, within Automation's limits, without secrets.
 
-Automation picks the stream by a line's prefix, one record per line, and does not support stderr; a stream over 1 MiB
-fails the job (docs/azure-facts.md#python-and-its-limits and #parameters-and-streams).
+Automation chooses the stream by a line's prefix. Each line is one record. It does not support stderr, and a stream over
+1 MiB fails the job (docs/azure-facts.md#python-and-its-limits and #parameters-and-streams).
 """
 
 import logging
@@ -16,28 +16,30 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.basics.visible_text import visible
 from runbook_lib.errors import RunbookError, run
 
-# All streams together (docs/design.md#running-a-runbook); the facts give it for one stream, so this is on the safe
-# side.
+# For all streams together (docs/design.md#running-a-runbook). Azure's limit is for one stream, so this is safe.
 STREAM_LIMIT = 1024 * 1024
-# Kept free for the result, whose own cap this is: it is the last line and must always fit.
+# Kept free for the result, which may have this many bytes: it is the last line and must always fit.
 RESULT_LIMIT = 256 * 1024
 # Kept free for warnings and errors when progress has used up the rest.
 ERRORS_RESERVE = 128 * 1024
 # Kept free for the line that says that something is left out.
 NOTICE_RESERVE = 1024
-# One record, in characters: a service's whole HTML error page tells nobody more than its beginning.
+# The limit of one record, in characters: the beginning of a service's HTML error page says enough.
 RECORD_LIMIT = 16 * 1024
 PROGRESS_SECONDS = 2.0
 
-# The prefixes that pick a stream, in the spellings that the worker knows; and what the result alone begins with.
+# The prefixes that choose a stream, in the spellings that the worker knows, and the first character of the result.
 _RESERVED = re.compile(r"(error|warning|verbose|debug):|\{", re.IGNORECASE)
 
 
 class JobOutput:
-    """Writes lines, for many threads.
+    """Writes lines. Many threads may use it.
 
-    Parameters: stream, stdout's bytes; redactor, asked for every line; clock, for the distance between progress lines;
-    full_record, where the reader finds what is left out here.
+    Args:
+        stream: The binary stream of stdout.
+        redactor: Masks the secrets in every line.
+        clock: Measures the time between progress lines.
+        full_record: Where a reader finds lines that are left out here.
     """
 
     def __init__(self, stream: BinaryIO, *, redactor: Redactor, clock: Clock, full_record: str = "") -> None:
@@ -53,11 +55,11 @@ class JobOutput:
         self._last_progress = clock.monotonic()
 
     def info(self, text: str) -> bool:
-        """Write plain lines. Returns whether there was room for all of them; so do the others."""
+        """Write plain lines. This method and the next ones return whether there was room for all lines."""
         return self._record("", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE + ERRORS_RESERVE)
 
     def verbose(self, text: str) -> bool:
-        """Write to the verbose stream, which Automation keeps only where the runbook has logVerbose."""
+        """Write to the verbose stream, which Automation keeps only if the runbook has logVerbose."""
         return self._record("VERBOSE: ", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE + ERRORS_RESERVE)
 
     def warning(self, text: str) -> bool:
@@ -65,25 +67,25 @@ class JobOutput:
         return self._record("WARNING: ", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE)
 
     def error(self, text: str) -> bool:
-        """Write to the error stream. It fails no job: the exit code does."""
+        """Write to the error stream. That does not make a job fail: the exit code does."""
         return self._record("ERROR: ", text, keep_free=RESULT_LIMIT + NOTICE_RESERVE)
 
     def warn_of(self, error: RunbookError) -> bool:
-        """Warn of a failure; where its cause was told before, in one line."""
-        line = f"{error.code}: {error.title}; the cause is told above" if self.was_told(error) else str(error)
+        """Warn of a failure. If the output has shown its cause before, the warning is one line."""
+        line = f"{error.code}: {error.title}; the cause is shown above" if self.was_told(error) else str(error)
         self.told(error)
         return self.warning(line)
 
     def told(self, error: RunbookError) -> None:
-        """Note that a failure, and with it its cause, was told."""
+        """Note that the output has shown a failure and its cause."""
         self._told.add(error.origin)
 
     def was_told(self, error: RunbookError) -> bool:
-        """Return whether the cause of a failure was told before."""
+        """Return whether the output has shown the cause of a failure before."""
         return error.origin in self._told
 
     def progress(self, text: str) -> None:
-        """Write a plain line, unless one was written in the last PROGRESS_SECONDS, or the run is younger than that."""
+        """Write a plain line, unless the last one is younger than PROGRESS_SECONDS, or the run itself is."""
         with self._lock:
             now = self._clock.monotonic()
             if now - self._last_progress < PROGRESS_SECONDS:
@@ -92,12 +94,12 @@ class JobOutput:
         self.info(text)
 
     def result(self, line: str) -> None:
-        """Write the last line: redacted, ASCII, at most RESULT_LIMIT bytes with its end (runbook_lib.run.result)."""
+        """Write the last line (runbook_lib.run.result): redacted, ASCII, at most RESULT_LIMIT bytes with its end."""
         with self._lock:
             self._write(line.encode("ascii") + b"\n")
 
     def _record(self, prefix: str, text: str, *, keep_free: int) -> bool:
-        # Redacted before it is cut or split, so that no part of a secret is left over.
+        # Redact before the text is cut or split, so that no part of a secret remains.
         text = self._redactor.redact(text)
         if len(text) > RECORD_LIMIT:
             text = text[:RECORD_LIMIT] + " ... (cut)"
@@ -120,13 +122,13 @@ class JobOutput:
             self._stream.write(data)
             self._stream.flush()
         except OSError:
-            # Nobody reads any more. The work goes on: the exit code and the operations log still tell of it.
+            # Nobody reads the output any more. The work goes on: the exit code and the operations log still report it.
             self._broken = True
         self._written += len(data)
 
 
 def _line(prefix: str, text: str) -> bytes:
-    """Return one line: nothing that a terminal obeys, and no text picks a stream or passes for the result by itself."""
+    """Return one line without control characters. Its text cannot choose a stream or look like the result."""
     text = visible(text.expandtabs())
     if not prefix and _RESERVED.match(text):
         prefix = " "
@@ -145,7 +147,7 @@ class _Messages(logging.Handler):
 
 @contextmanager
 def library_messages(output: JobOutput) -> Iterator[None]:
-    """Take what libraries log or warn of into the verbose stream; without this it would go to stderr, unredacted."""
+    """Write the libraries' logs and warnings to the verbose stream. Otherwise they would go to stderr, unredacted."""
     handler = _Messages(output)
     logging.getLogger().addHandler(handler)
     logging.captureWarnings(True)

@@ -1,7 +1,7 @@
 """A runbook's parameters: one base64url argument from Automation, or flags from a shell.
 
-Automation passes positional strings only, splits them at spaces and does not hand JSON on unchanged
-(docs/azure-facts.md#parameters-and-streams); base64url of a JSON object passes untouched.
+Automation passes only positional strings, splits them at spaces and changes JSON
+(docs/azure-facts.md#parameters-and-streams). It does not change the base64url text of a JSON object.
 """
 
 import dataclasses
@@ -17,9 +17,9 @@ from runbook_lib.errors import RunbookError, run
 
 # "Max allowed length:524288" (docs/azure-facts.md#python-and-its-limits).
 MAX_ARGUMENT_BYTES = 524_288
-# Longer than any name or address that a parameter holds.
+# No name or address in a parameter is longer.
 MAX_TEXT_CHARACTERS = 1024
-# What an error shows of a name that is none.
+# How much of an unknown name an error shows.
 MAX_SHOWN_CHARACTERS = 64
 
 CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -33,7 +33,7 @@ _TAKES: dict[object, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class CommonParameters:
-    """What every runbook takes. A runbook's own parameters are a dataclass that inherits from this one."""
+    """The parameters of every runbook. A runbook's own parameters are a dataclass that inherits from this one."""
 
     correlation_id: str = field(default="", metadata={"help": "ties the run to the deployment that started it"})
     plan_only: bool = field(default=False, metadata={"help": "show the changes and make none"})
@@ -128,7 +128,7 @@ def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) ->
         if not flag.startswith("--") or name not in kinds:
             raise _unknown(flag, kinds)
         if name in given:
-            raise run.MALFORMED_PARAMETER.error("it stands twice", target=name)
+            raise run.MALFORMED_PARAMETER.error("it is given twice", target=name)
         if kinds[name] is bool and not has_value:
             given[name] = True
             continue
@@ -157,8 +157,7 @@ def _from_text(name: str, value: str, kind: object) -> Any:
 def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
     if len(argv) != 1 or len(argv[0]) > MAX_ARGUMENT_BYTES:
         raise run.UNREADABLE_PARAMETERS.error(f"takes one argument of at most {MAX_ARGUMENT_BYTES} bytes, or flags")
-    # Whether Automation hands a string on with or without its JSON quotes is unconfirmed
-    # (docs/azure-facts.md#parameters-and-streams).
+    # We do not know whether Automation keeps the JSON quotes of a string (docs/azure-facts.md#parameters-and-streams).
     argument = argv[0].strip("\"' \r\n").rstrip("=")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", argument):
         raise run.UNREADABLE_PARAMETERS.error("the argument is not base64url: letters, digits, - and _")
@@ -185,5 +184,5 @@ def _check(name: str, value: object, kind: object) -> None:
 
 
 def _is_text(value: object) -> bool:
-    """Whether it is a text that can stand in a line of output without starting another one."""
+    """Whether the value is a text without line ends and control characters, so that it stays within one line."""
     return isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS and value.isprintable()

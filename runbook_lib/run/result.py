@@ -1,4 +1,4 @@
-"""A run's result: the JSON object that is a job's last line (docs/design.md#running-a-runbook), and its cap."""
+"""A run's result: the JSON object in a job's last line (docs/design.md#running-a-runbook), and its limits."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,23 +12,23 @@ from runbook_lib.run.output import RESULT_LIMIT
 
 Status = Literal["succeeded", "unchanged", "planned", "failed"]
 Cut = Callable[..., str]
-# What a runbook tells beside its changes: counts, texts, and lists of texts, by name.
+# What a runbook reports beside its changes: counts, texts, and lists of texts, by name.
 Report = Mapping[str, int | str | Sequence[str]]
 
-# The line's cap is the output's, where it has an end.
+# The output's limit includes the line's end.
 _LINE_BYTES = RESULT_LIMIT - 1
-# A text in the line, in characters, each six bytes at most as an ASCII escape: the result itself always fits.
+# The limit of a text in the line, in characters. An ASCII escape has at most six bytes, so the result always fits.
 TEXT_LIMIT = 300
 ERROR_LIMIT = 3000
-# Members of a list in the report; the warnings and the component registry have them all.
+# How many members of a list the report shows. The warnings and the component registry have them all.
 LIST_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What came of a run. results: one for each change of the plan that was applied; none if it was only planned.
+    """The result of a run. `results` has one result for each change, or none if the run only planned.
 
-    report: what the runbook tells beside its changes; few members, each cut where it is long.
+    `report` is what the runbook reports beside its changes: few members, and long ones are cut.
     """
 
     runbook: str
@@ -58,19 +58,19 @@ class RunResult:
 
     @property
     def changed(self) -> int:
-        """How many changes were made and seen."""
+        """How many changes were made and read back."""
         return sum(result.outcome == "done" for result in self.results)
 
 
 def no_report(_facts: object, _results: Sequence[Result]) -> Report:
-    """Return the report of a runbook that has nothing to tell beside its changes."""
+    """Return the report of a runbook that reports nothing beside its changes."""
     return {}
 
 
 def failure_of(results: Sequence[Result], *, stopped: bool = False) -> RunbookError | None:
-    """Return the error of the first failed change in the plan's order; its message says which and how many failed.
+    """Return the error of the first failed change in the plan's order. Its message says which and how many failed.
 
-    stopped: whether the run was asked to end; then what was not begun counts first.
+    `stopped` says that somebody asked the run to end. Then changes that did not begin count first.
     """
     left = sum(result.outcome == "skipped" for result in results)
     if left and stopped:
@@ -79,18 +79,18 @@ def failure_of(results: Sequence[Result], *, stopped: bool = False) -> RunbookEr
     if not failed:
         return None
     first = failed[0]
-    assert first.error is not None  # noqa: S101 - of those that have one
+    assert first.error is not None  # noqa: S101 - a failed result has an error
     count = f"{len(failed)} of {len(results)} changes failed, the first: {first.change.action} {first.change.target}"
     detail = f"{first.error.detail}; {count}" if first.error.detail else count
     return first.error.entry.error(detail, target=first.error.target, remedy=first.error.remedy)
 
 
 def result_line(result: RunResult, redact: Callable[[str], str]) -> str:
-    """Return the line, without its end, of at most RESULT_LIMIT bytes. redact: masks the secrets in a text.
+    """Return the line, without its end, of at most RESULT_LIMIT bytes. `redact` masks the secrets in a text.
 
-    Where the changes do not fit, the last ones are left out, those that failed last of all, and a further member
-    `changes_omitted` (there only then) says how many. The log has them all. Texts are cut to TEXT_LIMIT characters.
-    A member `report` is there where the runbook has something to tell.
+    If the changes do not fit, the last ones are left out, and failed ones only after all others. Then a further member
+    `changes_omitted` says how many. The log has them all. Texts are cut to TEXT_LIMIT characters. The member `report`
+    is there if the runbook reports something.
     """
     cut = partial(_cut, redact)
     changes = _changes(result, cut)
@@ -162,6 +162,6 @@ def _report(report: Report, cut: Cut) -> dict[str, int | str | list[str]]:
 
 
 def _cut(redact: Callable[[str], str], text: str, *, limit: int = TEXT_LIMIT) -> str:
-    """Redacted before it is cut, so that no part of a secret is left over."""
+    """Redact a text and then cut it, so that no part of a secret remains."""
     text = redact(text)
     return text if len(text) <= limit else text[: limit - 4] + " ..."

@@ -1,4 +1,4 @@
-"""A request to stop (SIGTERM from Automation, SIGINT from a shell), taken where it does no harm."""
+"""Requests to stop (SIGTERM from Automation, SIGINT from a shell). A run stops only where that does no harm."""
 
 import signal
 import threading
@@ -8,10 +8,10 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether the run was asked to stop.
+    """Whether somebody asked the run to stop.
 
-    Until `defer` the first request raises KeyboardInterrupt in the main thread: looking may be broken off anywhere.
-    After it a request is only noted: the engine ends what is under way, and the log and the result are written.
+    Before `defer` the first request raises KeyboardInterrupt in the main thread: the run only reads, so it may end.
+    After `defer` a request is only noted. The engine lets begun changes end, and the run writes the log and the result.
     """
 
     def __init__(self) -> None:
@@ -19,15 +19,15 @@ class StopRequest:
         self._deferred = False
 
     def asked(self) -> bool:
-        """Return whether a stop was asked for."""
+        """Return whether somebody asked for a stop."""
         return self._asked.is_set()
 
     def defer(self) -> None:
-        """From now on only note requests."""
+        """Only note requests from now on."""
         self._deferred = True
 
     def receive(self, _number: int, _frame: FrameType | None) -> None:
-        """Take a signal; a second one changes nothing."""
+        """Handle a signal. A second signal changes nothing."""
         first = not self._asked.is_set()
         self._asked.set()
         if first and not self._deferred:
@@ -36,7 +36,7 @@ class StopRequest:
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Take SIGTERM and SIGINT while the context lasts; in another thread than the main one there are no signals."""
+    """Handle SIGTERM and SIGINT within the block. Only the main thread gets signals."""
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -1,4 +1,4 @@
-"""A blob container where events and reports wait for a later run: only what the suite wrote there is read back.
+"""A blob container where events and reports wait for a later run. A run reads only blobs that the suite wrote.
 
-What waits is told in operations_log and callbacks.
+Their content is the matter of operations_log and callbacks.
 """

@@ -1,13 +1,13 @@
-"""A blob container in which something waits for a later run, and in which anybody with blob rights may write.
+"""A blob container in which blobs wait for a later run. Anybody with blob rights may write there.
 
-What waits is authenticated: a blob's name holds the SHA-256 of its content, and its metadata a code over the name that
-only the suite can make (runbook_lib.spool.keys). So the listing alone tells what the suite wrote. All else is a
-stranger's: it is never read, counts for nothing, and is told of once, however much there is. What the suite wrote and
-could not deliver is set aside: it comes after all others.
+The suite's blobs are authenticated: a blob's name holds the SHA-256 of its content, and its metadata has a code over
+the name that only the suite can make (runbook_lib.spool.keys). So the listing alone shows which blobs the suite wrote.
+Every other blob is a stranger's: a run never reads or counts it, and warns of all such blobs once. A blob of the suite
+that could not be delivered is set aside: it comes after all others.
 
-Nothing here grows with what somebody writes: pages, their number and what is read of a blob are bounded. A copy under
-another name proves nothing, since the code covers the container and the name. The same blob put back under its own name
-is delivered anew, which its receivers make once (EventId, Idempotency-Key).
+The cost is limited whatever others write: there are limits for pages, their number, and the bytes of a blob. A copy
+under another name proves nothing, since the code covers the container and the name. If somebody puts a delivered blob
+back under its own name, it is delivered again, and its receivers drop the copy (EventId, Idempotency-Key).
 """
 
 import hashlib
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 # A name has up to 1,024 characters and metadata 8 KiB (learn.microsoft.com, naming-and-referencing-containers--blobs--
 # and-metadata), so that a page of strangers' blobs is 10 MB of XML at the most. Ours take 0.5 KB each.
 PAGE_BLOBS = 1000
-# 50,000 blobs: what lies behind so many waits until somebody has removed the strangers.
+# 50,000 blobs. Blobs that are listed later wait until somebody has removed the strangers'.
 MAX_PAGES = 50
 # What one run delivers of what former runs left, and the seconds after which it begins no further one: the rest is the
 # next run's.
 BLOBS_PER_RUN = 100
 SECONDS_PER_RUN = 60.0
-# How much of a stranger's name is told.
+# How much of a stranger's name is shown.
 SHOWN_CHARACTERS = 200
 _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
 # A blob's metadata: the key's version, the code, and when it was set aside, RFC 3339.
 _KEY, _MAC, _REFUSED_AT = "spoolkey", "spoolmac", "refusedat"
-# The container's metadata: until when strangers' blobs were told of, and the proof that the suite says so.
+# The container's metadata: which strangers' blobs a run has warned of, and the proof that the suite wrote this.
 _TOLD = "strangerstold"
 
 
 class NotAuthenticError(Exception):
-    """A blob has another content than the one that its name proves."""
+    """A blob's content does not have the SHA-256 that its name says."""
 
     def __init__(self) -> None:
         super().__init__("it was overwritten: its content has another SHA-256 than its name says")
@@ -52,10 +52,16 @@ class NotAuthenticError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spooled:
-    """A blob that the suite wrote, as it is listed.
+    """A blob of the suite, as the listing shows it.
 
-    size: bytes. created: when it was written. refused_at: when it was set aside, "" for never. key, mac: its proof.
-    held_for_ever: somebody holds a lease on it that does not end by itself.
+    Attributes:
+        name: Its name.
+        size: In bytes.
+        key: The version of the secret that made the code.
+        mac: The code over its name.
+        created: When it was written.
+        refused_at: When it was set aside, RFC 3339, "" for never.
+        held_for_ever: Somebody holds a lease on it that does not end by itself.
     """
 
     name: str
@@ -69,7 +75,7 @@ class Spooled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strangers:
-    """Blobs that the suite did not write. newest: when the last of them was written; more: the listing went on."""
+    """Blobs that the suite did not write. The last was written at `newest`. `more`: the listing was longer."""
 
     count: int = 0
     first: str = ""
@@ -77,7 +83,7 @@ class Strangers:
     more: bool = False
 
     def __str__(self) -> str:
-        """Return what there is to tell of them."""
+        """Return the text of a warning."""
         shown = self.first if len(self.first) <= SHOWN_CHARACTERS else self.first[:SHOWN_CHARACTERS] + "..."
         number = "a blob" if self.count == 1 else f"{self.count} blobs"
         beyond = f"; only the first {PAGE_BLOBS * MAX_PAGES} blobs were looked at" if self.more else ""
@@ -85,7 +91,7 @@ class Strangers:
 
 
 class Spool:
-    """One container. Raises azure.core's errors, and where a key is needed those of SpoolKeys.
+    """One container. Raises azure.core's errors, and those of SpoolKeys if it needs a key.
 
     Parameters: clients; keys; container, its name; stems, a pattern of what blobs' names begin with, before the SHA-256
     of their content; max_bytes, of a blob.
@@ -99,9 +105,9 @@ class Spool:
         self._max_bytes = max_bytes
 
     def waiting(self) -> tuple[list[Spooled], Strangers]:
-        """Return what waits, those that were set aside last, and what strangers wrote: one request where nothing waits.
+        """Return the waiting blobs, with those that were set aside at the end, and the strangers' blobs.
 
-        Where no container is, nothing waits.
+        It needs one request if nothing waits. If there is no container, nothing waits.
         """
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -125,7 +131,7 @@ class Spool:
         return sorted(ours, key=lambda each: (each.refused_at, each.created, each.name)), strangers
 
     def read(self, blob: Spooled) -> bytes | None:
-        """Return what a blob holds; None where it is gone. Raises NotAuthenticError."""
+        """Return what a blob holds; None if it is gone. Raises NotAuthenticError."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -155,7 +161,7 @@ class Spool:
         return kept
 
     def remove(self, blob: Spooled, *, lease: str | None = None) -> None:
-        """Remove a blob with its snapshots. lease: the one that the caller holds; another's does not keep it here."""
+        """Remove a blob with its snapshots. `lease` is the caller's. Another client's lease is broken."""
         from azure.core.exceptions import ResourceNotFoundError
 
         client = self.client(blob)
@@ -165,20 +171,20 @@ class Spool:
             return  # Another run delivered it as well, or an answer was lost and the retry finds it deleted.
 
     def set_aside(self, blob: Spooled, at: str, *, lease: str | None = None) -> None:
-        """Let a blob that could not be delivered at a time in RFC 3339 come after all others."""
+        """Set a blob aside that could not be delivered at `at` (RFC 3339): it then comes after all others."""
         from azure.core.exceptions import ResourceNotFoundError
 
         client, marks = self.client(blob), {**_metadata(blob), _REFUSED_AT: at}
         try:
             self._freed(blob, lambda: client.set_blob_metadata(marks, lease=lease))
         except ResourceNotFoundError:
-            return  # somebody has deleted it, to have it forgotten
+            return  # somebody has deleted it to give it up
 
     def tell_once(self, strangers: Strangers, tell: Callable[[Strangers], object]) -> None:
-        """Tell of strangers' blobs, unless a run has told of all of them: the container's metadata says until when.
+        """Warn of strangers' blobs, unless a run has warned of all of them. The container's metadata says that.
 
-        What else stands in the metadata goes: who fills it up, or writes our name in capitals, would have every run
-        tell anew.
+        All other metadata is removed: if somebody filled it up, or wrote our name in capitals, every run would warn
+        again.
         """
         if not strangers.count:
             return
@@ -188,7 +194,7 @@ class Spool:
         told, _, mac = str(marks.get(_TOLD, "")).partition(" ")
         if key.proves(mac, self._name, _told(told)):
             until, _, count = told.partition(",")
-            # A blob's time has whole seconds: one more of the same second shows by the count alone.
+            # A blob's time has whole seconds: only the count shows another blob of the same second.
             if strangers.newest <= from_rfc3339(until) and strangers.count <= int(count):
                 return
         tell(strangers)
@@ -200,7 +206,7 @@ class Spool:
         return self._container().get_blob_client(blob.name)
 
     def _listed(self) -> "Iterator[BlobProperties | None]":
-        """Yield the blobs as they are listed; None where the listing goes on beyond the bound."""
+        """Yield the blobs as they are listed, and None if the listing is longer than the limit."""
         pages = self._container().list_blobs(include=["metadata"], results_per_page=PAGE_BLOBS).by_page()
         for number, page in enumerate(pages):
             if number == MAX_PAGES:
@@ -209,7 +215,7 @@ class Spool:
             yield from page
 
     def _authentic(self, blob: "BlobProperties") -> Spooled | None:
-        """Return what the suite wrote, None for a stranger's."""
+        """Return the blob if the suite wrote it, None if a stranger did."""
         marks: Mapping[str, object] = blob.metadata or {}
         version, mac = str(marks.get(_KEY, "")), str(marks.get(_MAC, ""))
         if blob.size > self._max_bytes or not self._form.fullmatch(blob.name) or not VERSION.fullmatch(version):
@@ -234,7 +240,7 @@ class Spool:
         BlobLeaseClient(self.client(blob)).break_lease(0)
 
     def _freed(self, blob: Spooled, work: Callable[[], object]) -> None:
-        """Do `work` on a blob; a lease that somebody else holds is broken first, where it is in the way."""
+        """Do `work` on a blob. If somebody else's lease prevents it, break the lease and try again."""
         from azure.core.exceptions import HttpResponseError
 
         try:

@@ -1,8 +1,8 @@
-"""The key that authenticates what waits in a spool. Whoever may write blobs, and no more, cannot make it.
+"""The key that authenticates the blobs in a spool. A person who may only write blobs cannot make it.
 
-It is derived (HKDF, RFC 5869) from the password in secret `publisher-acr-token`: every runbook may read that secret, it
-is there before the first runbook runs, and no new role is needed. A key is named by the version of the secret that it
-comes from, so that what waits stays readable after a rotation for as long as that version is enabled.
+It is derived (HKDF, RFC 5869) from the password in secret `publisher-acr-token`. Every runbook may read that secret, it
+exists before the first runbook runs, and no new role is needed. Each blob names the version of the secret that its key
+comes from. So after a rotation the waiting blobs stay readable as long as that version is enabled.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # A version of a secret as Key Vault names it (learn.microsoft.com, about-keys-secrets-certificates).
 VERSION = re.compile(r"[0-9a-f]{32}")
-# A rotation leaves two enabled. Nobody else may make the suite read more.
+# A rotation leaves two versions enabled. This limit prevents that somebody makes the suite read many.
 MAX_VERSIONS = 10
-# After the vault has failed, a run asks it no further for so long: each flush of the log would wait for it anew.
+# After the vault has failed, a run does not ask it for this time. Otherwise each flush of the log would wait for it.
 FAILED_SECONDS = 60.0
 _SALT = b"vibedata spool 1"
 
@@ -34,7 +34,7 @@ _K = TypeVar("_K")
 
 
 class SpoolKey:
-    """The key of one version of the secret. version: of the secret."""
+    """The key of one version of the secret."""
 
     __slots__ = ("_key", "version")
 
@@ -54,10 +54,10 @@ class SpoolKey:
 
 
 class SpoolKeys:
-    """The keys of one run, each read from the vault once, and only when one is needed; for use by many threads.
+    """The keys of one run. Each is read from the vault once, at its first use. Many threads may use it.
 
-    Parameters: secrets, makes the client of the customer's vault; redactor; clock. Raises RunbookError VD-VAULT-001,
-    VD-VAULT-002 and azure.core's errors.
+    `secrets` returns the client of the customer's vault. Raises RunbookError VD-VAULT-001, VD-VAULT-002, and
+    azure.core's errors.
     """
 
     def __init__(self, *, secrets: "Callable[[], SecretClient]", redactor: Redactor, clock: Clock) -> None:
@@ -70,7 +70,7 @@ class SpoolKeys:
         self._failure: tuple[float, Exception] | None = None
 
     def remember(self, token: PublisherToken) -> None:
-        """Take the key of a token that the run has read anyway: then the vault may be down when a spool needs it."""
+        """Keep the key of a token that the run has read anyway. So the spool works even if the vault fails later."""
         if VERSION.fullmatch(token.version):
             self._newest = self._known[token.version] = SpoolKey(token.version, token.password)
 
@@ -81,7 +81,7 @@ class SpoolKeys:
         return self._newest
 
     def of_version(self, version: str) -> SpoolKey | None:
-        """Return the key of a version; None where the vault has no such version, or it is disabled."""
+        """Return the key of a version; None if the vault has no such version, or it is disabled."""
         newest = self.newest()
         if version == newest.version:
             return newest
@@ -118,7 +118,7 @@ class SpoolKeys:
         try:
             return self._key_of(self._secrets().get_secret(SECRET, version))
         except RunbookError:
-            return None  # somebody has written what is no token: nothing was ever authenticated by it
+            return None  # somebody wrote this version, and it is not a token: it never authenticated a blob
 
     def _key_of(self, secret: "KeyVaultSecret") -> SpoolKey:
         token = parse_token(secret.value or "", self._redactor)
@@ -126,7 +126,7 @@ class SpoolKeys:
 
 
 def spool_keys(clients: AzureClients, redactor: Redactor, clock: Clock) -> SpoolKeys:
-    """Return the keys of the run whose clients these are: one object for both spools."""
+    """Return the keys of the run that has these clients. Both spools share one object."""
     return clients.shared(
         "spool keys", lambda: SpoolKeys(secrets=lambda: clients.secrets, redactor=redactor, clock=clock)
     )

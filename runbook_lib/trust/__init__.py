@@ -1,1 +1,1 @@
-"""Whether a Notary Project signature is good. Which release is read, and from where, lives in release."""
+"""Decide whether a Notary Project signature is good. The folder release chooses the releases and their sources."""

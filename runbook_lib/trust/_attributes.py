@@ -1,7 +1,7 @@
-"""The signed attributes of a signature: its protected header, every member of it that matters. Pure.
+"""Read the signed attributes of a signature from its protected header. Pure.
 
 signature-specification.md, "Signed Attributes"; signature-envelope-jws.md, "Protected Headers"; RFC 7515, 4.1.11
-(`crit`). What a signer marks critical and this module does not know refuses the signature.
+(`crit`). If a signer marks an attribute as critical that this module does not know, the signature is refused.
 """
 
 import re
@@ -25,10 +25,10 @@ _AUTHENTIC_TIME = _NAMESPACE + "authenticSigningTime"
 _EXPIRY = _NAMESPACE + "expiry"
 _PLUGINS = (_NAMESPACE + "verificationPlugin", _NAMESPACE + "verificationPluginMinVersion")
 _KNOWN = ("alg", "cty", "crit", _SCHEME, _SIGNING_TIME, _AUTHENTIC_TIME, _EXPIRY, *_PLUGINS)
-# The ones that a signer may mark critical.
+# The attributes that a signer may mark as critical.
 _MAY_BE_CRITICAL = {_SCHEME, _AUTHENTIC_TIME, _EXPIRY}
 
-# RFC 3339, 5.6, in upper case as Go and everybody writes it; fromisoformat takes far more, in later Pythons even
+# RFC 3339, 5.6, in upper case as Go and others write it. fromisoformat accepts many other forms, and later Pythons even
 # the hour 24.
 _MINUTES = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_MINUTES}:[0-5][0-9])(\.[0-9]+)?(Z|[+-]{_MINUTES})")
@@ -37,9 +37,13 @@ _ZERO = datetime(1, 1, 1, tzinfo=timezone.utc)  # Go's "no time"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """algorithm: `alg`, as claimed. scheme: X509 or SIGNING_AUTHORITY. Times are aware, in UTC.
+    """The signed attributes. Times are aware, in UTC.
 
-    signing_time: the signer's word; of the signing authority in its scheme.
+    Attributes:
+        algorithm: The claimed `alg`.
+        scheme: X509 or SIGNING_AUTHORITY.
+        signing_time: A time that the signer claims, or in its own scheme the signing authority.
+        expiry: When the signature expires, None for never.
     """
 
     algorithm: str
@@ -74,7 +78,7 @@ def read_attributes(protected: Mapping[str, Any]) -> Attributes:
 
 
 def _critical(protected: Mapping[str, Any]) -> set[str]:
-    """Return the names in `crit`, each of which is known, present, and no JWS header of its own right."""
+    """Return the names in `crit`. Each must be known and present, and must not be a header of JWS itself."""
     names = protected.get("crit")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise malformed("crit is no list of names", _STEP)
@@ -99,7 +103,7 @@ def _signing_time(protected: Mapping[str, Any], scheme: str) -> datetime:
 
 
 def _time(protected: Mapping[str, Any], name: str) -> datetime:
-    """Fractions beyond a microsecond are cut, so that an expiry is never later than its text."""
+    """Return a time. Digits after the microsecond are cut, so that an expiry is never later than its text."""
     text = protected.get(name)
     parts = _TIME.fullmatch(text) if isinstance(text, str) else None
     if parts is None:

@@ -1,7 +1,7 @@
-"""How a certificate is encoded, where `cryptography` takes more than notation (Go's crypto/x509) and openssl do. Pure.
+"""Refuse encodings of a certificate that `cryptography` accepts, but notation (Go's crypto/x509) and openssl refuse.
 
-Two readers must not see two keys in one certificate: a key has one form here, which everybody writes. Curve parameters
-that are spelled out were CVE-2020-0601.
+Two readers must not see two keys in one certificate. So a key may have only the usual form. Certificates that spell out
+the parameters of their curve led to CVE-2020-0601. Pure.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-# As Go has it (crypto/rsa, checkPub): a larger one has no use but to be slow.
+# Go's limit (crypto/rsa, checkPub). A larger exponent only makes the check slow.
 MAX_RSA_EXPONENT = 2**31 - 1
 
 _OID, _EC_KEY = 0x06, bytes.fromhex("06072a8648ce3d0201")
@@ -20,7 +20,7 @@ _KEY = 6
 
 
 def problem_of(certificate: "x509.Certificate", key: "CertificatePublicKeyTypes") -> str:
-    """Return what is wrong with a certificate's encoding, as the end of a sentence about it; "" for nothing."""
+    """Return what is wrong with a certificate's encoding, as the end of a sentence, "" if nothing is."""
     from cryptography import x509
 
     if certificate.version != x509.Version.v3:
@@ -46,14 +46,14 @@ def _problem_of_key(certificate: "x509.Certificate", key: "CertificatePublicKeyT
 
 
 def _problem_of_signature(certificate: "x509.Certificate") -> str:
-    """RSA-PSS has parameters, of which Go and RFC 7518 take one set: one hash, and a salt as long as it."""
+    """Check RSA-PSS parameters. Go and RFC 7518 accept one set: one hash, and a salt of the hash's length."""
     from cryptography.hazmat.primitives.asymmetric import padding
 
     parameters = certificate.signature_algorithm_parameters
     if not isinstance(parameters, padding.PSS):
         return ""
     digest = certificate.signature_hash_algorithm
-    # `_mgf` and `_salt_length` are how cryptography shows what it has read.
+    # cryptography shows the parameters in `_mgf` and `_salt_length`.
     mask = getattr(parameters._mgf, "_algorithm", None)
     if digest is None or mask is None or mask.name != digest.name or parameters._salt_length != digest.digest_size:
         return "is signed with RSA-PSS in parameters other than one hash, and a salt as long as it"
@@ -61,7 +61,7 @@ def _problem_of_signature(certificate: "x509.Certificate") -> str:
 
 
 def _elements(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the elements of DER that has been read before, each whole and its content."""
+    """Yield each element of DER that was read before: the whole element, and its content."""
     position = 0
     while position < len(content):
         size, begin = content[position + 1], position + 2

@@ -1,8 +1,8 @@
-"""Whose signature it is: a certificate's subject, compared whole.
+"""Compare a certificate's whole subject with the trusted identity.
 
-The specification's `trustedIdentities` may name a part of a subject; ours names all of it. Attributes are compared as
-notation compares them: type and value exact, in whatever order they are written. RFC 4514 writes them backwards from
-the certificate's order, openssl and notation forwards: both ways of writing name the same subject.
+The specification's `trustedIdentities` may name a part of a subject. Ours names the whole subject. Attributes are
+compared as in notation: type and value exactly, in any order. RFC 4514 writes them in the reverse order of the
+certificate, and openssl and notation in the same order. Both name the same subject.
 """
 
 from collections import Counter
@@ -13,14 +13,14 @@ from runbook_lib.trust._names import read_name
 from runbook_lib.trust.certificates import Certificate
 from runbook_lib.trust.descriptor import shown
 
-# Each relative distinguished name as its types (dotted OIDs) and values; how often it stands in the subject.
+# Each relative distinguished name as its types (dotted OIDs) and values, and how often it occurs in the subject.
 Identity: TypeAlias = "Counter[frozenset[tuple[str, str | bytes]]]"
 
 
 def read_identity(text: str) -> Identity:
     """Return the identity that a policy names, in any of the forms of `_names`.
 
-    Raises RunbookError VD-TRUST-012: it is no subject, or empty, which would trust a certificate without a name.
+    Raises RunbookError VD-TRUST-012 if it is not a subject, or is empty: that would trust a certificate without a name.
     """
     from cryptography import x509
 

@@ -1,7 +1,7 @@
-"""A certificate's subject as people copy it from their tools, read into types and values. Pure.
+"""Read a certificate's subject, as people copy it from their tools, into types and values. Pure.
 
-Read are RFC 4514 and its elders (Java writes RFC 1779), openssl (`C = NL, O = "a, b"`, `/C=NL/O=a`), Windows and the
-Azure portal (`S=`, `E=`, `OID.2.5.4.97=`, doubled quotes). A word that is not known is refused by its name.
+This reads the forms of RFC 4514 and earlier RFCs (Java writes RFC 1779), openssl (`C = NL, O = "a, b"`, `/C=NL/O=a`),
+Windows and the Azure portal (`S=`, `E=`, `OID.2.5.4.97=`, doubled quotes). The refusal of an unknown word names it.
 """
 
 import re
@@ -13,7 +13,7 @@ from runbook_lib.trust.descriptor import shown
 Attribute: TypeAlias = tuple[str, str]
 
 # Types by an arc of OIDs and their last number, with their names in RFC 4519, openssl, Windows and Java. Key Vault and
-# Windows write S, which notation takes for ST, too.
+# Windows write S for ST, and notation reads it so, too.
 _TYPES = {
     "2.5.4": "3 cn commonname,4 sn surname,5 serialnumber,6 c countryname,7 l localityname,"
     "8 st s sp stateorprovincename,9 street streetaddress,10 o organizationname,11 ou organizationalunitname,"
@@ -53,7 +53,7 @@ _SPECIAL = ' #="+,;<>\\/'
 
 
 class NotANameError(ValueError):
-    """The text is no subject; says which word of it cannot be read."""
+    """The text is not a subject. The message names the word that cannot be read."""
 
 
 def read_name(text: str) -> list[list[Attribute]]:
@@ -83,7 +83,7 @@ def _separated(text: str) -> list[list[Attribute]]:
 
 
 def _slashed(text: str) -> list[list[Attribute]]:
-    """openssl's older form: a slash before each type; one within a value is not escaped, other bytes as \\xC3."""
+    """Read openssl's older form: a slash before each type. A slash in a value is not escaped. Bytes are \\xC3."""
     names: list[list[Attribute]] = []
     found = list(_SLASHED.finditer(text))
     if not found or text[: found[0].start()].strip():
@@ -110,7 +110,7 @@ def _type(text: str, position: int) -> tuple[str, int]:
     end = text.find("=", position)
     word = text[position : end if end >= 0 else len(text)]
     if end < 0 or any(sign in word for sign in _SEPARATORS):
-        # The rest of a value with a separator in it, more often than not.
+        # In most cases this is the rest of a value with a separator in it.
         word = re.split(f"[{_SEPARATORS}]", word)[0].strip()
         raise NotANameError(f"{shown(word)} is no TYPE=VALUE; within a value a separator is written \\, \\; or \\+")
     return _oid(word.strip(" ")), end + 1
@@ -163,7 +163,7 @@ def _after_quote(text: str, position: int) -> int:
 
 
 def _escaped(text: str, position: int) -> tuple[bytes, int]:
-    """RFC 4514, 2.4: a backslash before a special character, or before two digits of a byte."""
+    """Read a backslash before a special character, or before two digits of a byte (RFC 4514, 2.4)."""
     if pair := _HEX_PAIR.match(text, position):
         return bytes.fromhex(pair[0]), pair.end()
     sign = text[position : position + 1]
@@ -173,7 +173,7 @@ def _escaped(text: str, position: int) -> tuple[bytes, int]:
 
 
 def _encoded(text: str, position: int) -> tuple[str, int]:
-    """RFC 4514, 2.4: the value's BER in hex, of a type of text."""
+    """Read a value's BER in hex (RFC 4514, 2.4). It must be a text."""
     found = _HEX.match(text, position)
     if found is None or (found.end() < len(text) and text[found.end()] not in _SEPARATORS):
         raise NotANameError(f"{shown(text[position:])} is no value in hex")

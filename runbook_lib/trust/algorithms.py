@@ -1,7 +1,7 @@
-"""Signature algorithms: which one a signing key has, and whether it made a signature.
+"""Signature algorithms: find the one of a signing key, and check whether the key made a signature.
 
-signature-specification.md, "Algorithm Selection": the certificate's key decides, `alg` only has to agree (a header that
-chose would let an attacker choose). RFC 7518, 3.4 and 3.5 say how each signs.
+signature-specification.md, "Algorithm Selection": the certificate's key decides, and `alg` must agree. If the header
+decided, an attacker could choose. RFC 7518, 3.4 and 3.5 define the algorithms.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from runbook_lib.trust.certificates import Certificate, refused
 from runbook_lib.trust.descriptor import shown
 
 _STEP = "3.4"
-# Plain keys: an RSA key that its certificate binds to PSS (id-RSASSA-PSS) has parameters of its own.
+# Plain keys. An RSA key that its certificate binds to PSS (id-RSASSA-PSS) has parameters of its own.
 _PLAIN_RSA, _PLAIN_EC = "1.2.840.113549.1.1.1", "1.2.840.10045.2.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Algorithm:
-    """name: of RFC 7518. hash_bits: of SHA-2. scalar_bytes: length of each half of an ECDSA signature; 0 for RSA."""
+    """An algorithm of RFC 7518, with SHA-2. `scalar_bytes` is the length of half an ECDSA signature, 0 for RSA."""
 
     name: str
     hash_bits: int
@@ -37,10 +37,9 @@ _EC = {
 
 
 def algorithm_of(leaf: Certificate, claimed: str) -> Algorithm:
-    """Return the algorithm of the leaf's key, which must be the one that is claimed.
+    """Return the algorithm of the leaf's key. `claimed`, the protected header's `alg`, must be the same.
 
-    Parameters: claimed, the protected header's `alg`. Raises RunbookError VD-TRUST-006 (a key that may not sign), -004
-    (another algorithm than the key's).
+    Raises RunbookError VD-TRUST-006 (a key that may not sign), -004 (another algorithm is claimed).
     """
     found = key_algorithm(leaf)
     if claimed != found.name:
@@ -51,7 +50,7 @@ def algorithm_of(leaf: Certificate, claimed: str) -> Algorithm:
 
 
 def key_algorithm(leaf: Certificate) -> Algorithm:
-    """Return the one algorithm that a leaf's key signs with. Raises RunbookError VD-TRUST-006 (it may not sign)."""
+    """Return the only algorithm of a leaf's key. Raises RunbookError VD-TRUST-006 (it may not sign)."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     found, kind = None, leaf.parsed.public_key_algorithm_oid.dotted_string
@@ -81,7 +80,7 @@ def is_signed(leaf: Certificate, algorithm: Algorithm, signature: bytes, signing
             r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
             leaf.key.verify(encode_dss_signature(r, s), signing_input, ec.ECDSA(digest))
         elif isinstance(leaf.key, rsa.RSAPublicKey):
-            # RFC 7518, 3.5: the salt is as long as the hash; notation takes any length.
+            # RFC 7518, 3.5: the salt is as long as the hash. notation accepts any length.
             pss = padding.PSS(mgf=padding.MGF1(digest), salt_length=padding.PSS.DIGEST_LENGTH)
             leaf.key.verify(signature, signing_input, pss, digest)
         else:

@@ -1,7 +1,7 @@
-"""The certificate chain of a signature: read it, and hold it to the Notary Project's rules.
+"""Read the certificate chain of a signature, and check it by the Notary Project's rules.
 
-signature-specification.md, "Certificate Requirements"; RFC 5280. Of the extensions basicConstraints, keyUsage and
-extendedKeyUsage count, and nothing else ("fail open"); names are compared byte by byte, signatures checked one by one.
+signature-specification.md, "Certificate Requirements"; RFC 5280. Only the extensions basicConstraints, keyUsage and
+extendedKeyUsage count ("fail open"). Names are compared byte by byte, and each signature is checked.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-# A leaf, its issuers and the root; public authorities have four at most.
+# A leaf, its issuers and the root. Public authorities have at most four.
 MAX_CHAIN_LENGTH = 8
 MAX_CERTIFICATE_BYTES = 16 * 1024
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 
 _CHAIN_STEP = "4.1.1"
-# What a certificate may be signed with; None is Ed25519's own. SHA-1 is not among them.
+# The hashes of a certificate's signature. None stands for Ed25519, which has its own. SHA-1 is not allowed.
 _HASHES = ("sha256", "sha384", "sha512", None)
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 # RFC 5280, 4.2.1.12. notation refuses ocspSigning too, and misses any.
@@ -43,10 +43,10 @@ _USAGES = (*sorted(_LEAF_USAGES), "key_encipherment", "data_encipherment", "key_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What the rules ask of a certificate, all of it read at once: `cryptography` reads, and refuses, late.
+    """The parts of a certificate that the rules need. They are read at once: `cryptography` parses, and refuses, late.
 
-    fingerprint: SHA-256 of the DER, hex. subject: as RFC 4514 writes it. is_ca, key_usages: None where the extension is
-    absent. purposes: dotted OIDs of extendedKeyUsage.
+    `fingerprint` is the SHA-256 of the DER, hex. `subject` has the form of RFC 4514. `is_ca` and `key_usages` are None
+    if the extension is absent. `purposes` are the dotted OIDs of extendedKeyUsage.
     """
 
     parsed: "x509.Certificate" = field(repr=False)
@@ -64,14 +64,14 @@ class Certificate:
 
 
 def read_chain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
-    """Return the certificates, DER, in their order. Raises RunbookError VD-TRUST-006."""
+    """Read certificates from DER and return them in their order. Raises RunbookError VD-TRUST-006."""
     if len(chain) > MAX_CHAIN_LENGTH:
         raise refused(f"the chain has {len(chain)} certificates; at most {MAX_CHAIN_LENGTH} are read", "3.3")
     return tuple(_read(content, position) for position, content in enumerate(chain, 1))
 
 
 def check_chain(chain: Sequence[Certificate]) -> None:
-    """Check that the chain is complete and in order, and each certificate what its place demands.
+    """Check that the chain is complete and in order, and that each certificate fits its place.
 
     Raises RunbookError VD-TRUST-006.
     """
@@ -114,7 +114,7 @@ def _read(content: bytes, position: int) -> Certificate:
         certificate = _facts(x509.load_der_x509_certificate(content))
         problem = problem_of(certificate.parsed, certificate.key)
     except (
-        # What cryptography raises over other people's DER; a Warning, where warnings are errors.
+        # cryptography raises these for bad DER, and a Warning if warnings are errors.
         ValueError,
         TypeError,
         OverflowError,
@@ -164,7 +164,7 @@ def _facts(parsed: "x509.Certificate") -> Certificate:
 
 
 def _usages(usage: "x509.KeyUsage") -> frozenset[str]:
-    # The last two mean something beside key_agreement alone; cryptography refuses them elsewhere.
+    # The last two have a meaning only with key_agreement. Without it, cryptography raises an error for them.
     names = (*_USAGES, "encipher_only", "decipher_only") if usage.key_agreement else _USAGES
     return frozenset(name for name in names if getattr(usage, name))
 
@@ -194,7 +194,7 @@ def _check_leaf(leaf: Certificate) -> None:
 
 
 def _check_issuer(issuer: Certificate, depth: int) -> None:
-    """Check an authority; depth: how many authorities stand between it and the leaf."""
+    """Check an authority. `depth` is the number of authorities between it and the leaf."""
     if not issuer.is_ca or not issuer.constraints_critical:
         raise refused(f"{_name(issuer)} is no certificate authority (critical basicConstraints)", _CHAIN_STEP)
     if issuer.path_length is not None and issuer.path_length < depth:
@@ -206,7 +206,7 @@ def _check_issuer(issuer: Certificate, depth: int) -> None:
 
 
 def _is_strong(key: "CertificatePublicKeyTypes") -> bool:
-    """The specification has no rule for authorities' keys; a weak one would make every other rule idle."""
+    """Whether an authority's key is strong. The specification has no rule, but a weak key would defeat all others."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(key, rsa.RSAPublicKey):
@@ -217,7 +217,7 @@ def _is_strong(key: "CertificatePublicKeyTypes") -> bool:
 
 
 def _is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Whether the issuer's name is the subject's and its key made the signature."""
+    """Whether the certificate names this issuer, and the issuer's key made its signature."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
     try:

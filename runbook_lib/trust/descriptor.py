@@ -1,4 +1,4 @@
-"""OCI descriptors, read strictly: what a signature is about, and where its envelope lies. Pure."""
+"""Read OCI descriptors strictly. They name the artifact that a signature is about, and its envelope. Pure."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from runbook_lib.errors import RunbookError, trust
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 # The signature itself has five levels at most; deeper is somebody's attempt at the reader's stack.
 MAX_NESTING = 16
-# What the message of a refusal may repeat of a hostile text.
+# How much of a hostile text a refusal's message may repeat.
 MAX_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
-    """media_type; digest, `sha256:<hex>`; size, in bytes (OCI image specification, descriptor.md)."""
+    """A descriptor: media type, digest (`sha256:<hex>`), size in bytes (OCI image specification, descriptor.md)."""
 
     media_type: str
     digest: str
@@ -26,9 +26,9 @@ class Descriptor:
 
 
 def read_object(content: bytes, what: str, step: str) -> dict[str, Any]:
-    """Return the JSON object that `content` is.
+    """Return the JSON object in `content`. A message names it as `what` and the verification's step as `step`.
 
-    Parameters: what, its name in a message; step, of the verification. Raises RunbookError VD-TRUST-002.
+    Raises RunbookError VD-TRUST-002.
     """
     try:
         value = strict_json.loads(content)
@@ -42,9 +42,9 @@ def read_object(content: bytes, what: str, step: str) -> dict[str, Any]:
 
 
 def read_descriptor(value: Any, what: str, step: str) -> Descriptor:
-    """Return the descriptor; members beyond its three are ignored, but annotations must be texts.
+    """Return the descriptor. Other members are ignored, but annotations must be texts.
 
-    Raises RunbookError VD-TRUST-002. A digest must be SHA-256: nothing else is compared or fetched by.
+    Raises RunbookError VD-TRUST-002. A digest must be SHA-256, because the verifier uses no other.
     """
     if not isinstance(value, dict):
         raise malformed(f"{what} is no descriptor", step)
@@ -64,9 +64,9 @@ def read_descriptor(value: Any, what: str, step: str) -> Descriptor:
 
 
 def refuse_lookalikes(value: Mapping[str, Any], names: Collection[str], what: str, step: str) -> None:
-    """Refuse a member that is one of `names` but for its case: notation, written in Go, would take it for that one.
+    """Refuse a member that differs from one of `names` only in its case: notation, written in Go, reads it as that one.
 
-    Two readers must not understand two things by one signature. Raises RunbookError VD-TRUST-002.
+    Two readers must not understand one signature in two ways. Raises RunbookError VD-TRUST-002.
     """
     folded = {name.casefold() for name in names}
     for name in value:
@@ -75,12 +75,12 @@ def refuse_lookalikes(value: Mapping[str, Any], names: Collection[str], what: st
 
 
 def malformed(what: str, step: str) -> RunbookError:
-    """Return the refusal of what has not the form of a signature."""
+    """Return the refusal of a malformed signature."""
     return trust.SIGNATURE_MALFORMED.error(f"{what} (step {step})")
 
 
 def shown(value: object) -> str:
-    """Return a hostile value as a message may repeat it: quoted, no control characters, cut."""
+    """Return a hostile value for a message: quoted, cut, without control characters."""
     text = ascii(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 

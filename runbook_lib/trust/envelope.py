@@ -1,7 +1,7 @@
-"""Read a signature envelope: JWS in flattened JSON, to the letter of RFC 7515. Pure; proves nothing yet.
+"""Read a signature envelope: JWS in flattened JSON, exactly by RFC 7515. Pure. This alone proves nothing.
 
-signature-envelope-jws.md allows flattened JSON alone. Base64 must be canonical: else one signature has many texts, and
-what was mutated would pass for what was signed.
+signature-envelope-jws.md allows only flattened JSON. Base64 must be canonical: otherwise one signature would have many
+texts, and a changed text could pass as the signed one.
 """
 
 import base64
@@ -16,8 +16,8 @@ from runbook_lib.trust.descriptor import malformed, read_object, refuse_lookalik
 
 JWS = "application/jose+json"
 COSE = "application/cose"
-# Three certificates make 3 KiB, a timestamp adds some 10. notation itself takes 32 MiB; as much JSON as this already
-# takes 14 MB and a quarter of a second to read where somebody means it to, and a hundred may be tried.
+# Three certificates make 3 KiB, and a timestamp adds some 10. notation itself accepts 32 MiB. But a hostile envelope of
+# this size already needs 14 MB and a quarter of a second, and a run may try a hundred.
 MAX_ENVELOPE_BYTES = 256 * 1024
 
 _STEP = "3.1"
@@ -29,7 +29,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """signing_input: the bytes that are signed. protected: the protected header. chain: DER, the leaf first."""
+    """An envelope. `signing_input` are the signed bytes. `protected` is a header. `chain` is DER, the leaf first."""
 
     signing_input: bytes = field(repr=False)
     payload: bytes = field(repr=False)
@@ -39,7 +39,7 @@ class Envelope:
 
 
 def read_envelope(content: bytes, media_type: str) -> Envelope:
-    """Return the envelope in `content`; media_type is its layer's in the signature manifest.
+    """Return the envelope in `content`. `media_type` is that of its layer in the signature manifest.
 
     Raises RunbookError VD-TRUST-002 (malformed), -003 (a format that is not read).
     """
@@ -50,7 +50,7 @@ def read_envelope(content: bytes, media_type: str) -> Envelope:
         raise malformed(f"the envelope has {len(content)} bytes; at most {MAX_ENVELOPE_BYTES} are read", _STEP)
     document = read_object(content, "the envelope", _STEP)
     refuse_lookalikes(document, _MEMBERS, "the envelope", _STEP)
-    # RFC 7515, 7.2.2; further members are ignored, as 7.2.1 demands.
+    # RFC 7515, 7.2.2. Further members are ignored: 7.2.1 demands that.
     if "signatures" in document:
         raise malformed("the envelope is in the general serialization", _STEP)
     protected, payload = _text(document, "protected"), _text(document, "payload")
@@ -59,7 +59,7 @@ def read_envelope(content: bytes, media_type: str) -> Envelope:
     header = document.get("header")
     if not isinstance(header, dict):
         raise malformed("the envelope has no unprotected header, and so no certificates", _STEP)
-    # RFC 7515, 4: one header, in two parts without a common name.
+    # RFC 7515, 4: the header has two parts that may have no name in common.
     if both := header.keys() & signed.keys():
         raise malformed(f"{shown(min(both))} stands in the protected and the unprotected header", _STEP)
     return Envelope(
@@ -88,14 +88,14 @@ def _chain(header: Mapping[str, Any]) -> tuple[bytes, ...]:
 
 
 def _base64url(text: str, name: str) -> bytes:
-    """RFC 7515, 2: no padding, no line breaks, nothing else."""
+    """Read base64url without padding, line breaks or other characters (RFC 7515, 2)."""
     return _canonical(text, _BASE64URL, base64url.decode, base64url.encode, name)
 
 
 def _canonical(
     text: str, form: re.Pattern[str], decode: Callable[[str], bytes], encode: Callable[[bytes], str], name: str
 ) -> bytes:
-    """Python's decoders drop what they do not know, so the form is looked at first, and the text written again."""
+    """Decode canonical base64. Python's decoders drop unknown characters. So check the form, and encode again."""
     try:
         decoded = decode(text) if form.fullmatch(text) else None
     except ValueError as error:

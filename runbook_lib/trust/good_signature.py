@@ -1,13 +1,14 @@
-"""From the list of an artifact's referrers to one good signature. Pure but for what the caller fetches with.
+"""Find one good signature in the list of an artifact's referrers. Pure, except for the caller's SignatureSource.
 
 signing-and-verification-workflow.md, "OCI artifact verification workflow", steps 2 and 3. The rules:
 
-1. Whoever may write to the repository may attach signatures, so a bad or unsupported one only counts as not there; the
+1. Anybody who may write to the repository may attach signatures. So a bad or unsupported one counts as absent, and the
    first good one decides.
-2. A signature that cannot be retrieved does not block a good one, else a broken referrer would deny service (notation
-   fails there). Where none is good it is remembered: the answer then is "not known", and may be asked for again.
+2. A signature that cannot be retrieved does not block a good one. Otherwise one broken referrer could deny service
+   (notation fails there). If no signature is good and one could not be retrieved, the answer is "not known", and a
+   rerun may help.
 3. At most MAX_SIGNATURES are tried.
-4. Every byte is checked against the digest and size that named it, whoever fetched it.
+4. All bytes are checked against the digest and the size that named them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature,
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 # As notation's own default.
 MAX_SIGNATURES = 100
-# What a message tells of several refusals, and of each.
+# How many refusals a message shows, and how many characters of each.
 MAX_REFUSALS_SHOWN, MAX_REFUSAL_LENGTH = 5, 160
 
 _LIST_STEP = "2 of the workflow"
@@ -36,10 +37,10 @@ _FETCH_STEP = "3.1 of the workflow"
 
 
 class SignatureSource(Protocol):
-    """Where signatures lie: the repository of the artifact, or a copy of it.
+    """Where signatures are: the repository of the artifact, or a copy of it.
 
-    Both methods return None where it is said that there is no such thing, and raise RunbookError where that cannot be
-    found out. The bytes need not be checked.
+    Both methods return None if the source says that there is no such thing, and raise RunbookError if nobody can know.
+    They need not check the bytes.
     """
 
     def manifest(self, digest: str, max_bytes: int) -> bytes | None:
@@ -53,7 +54,7 @@ class SignatureSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoodSignature:
-    """A good signature as it lay there: its manifest, with its digest, `sha256:<hex>`, and its envelope."""
+    """A good signature with the bytes of its manifest, their digest (`sha256:<hex>`), and the bytes of its envelope."""
 
     verified: VerifiedSignature
     manifest_digest: str
@@ -64,8 +65,8 @@ class GoodSignature:
 def read_referrers(content: bytes) -> tuple[Any, ...]:
     """Return the entries of one page of the referrers API, or of the index that stands in for it.
 
-    The content's size is the caller's to cap. Raises RunbookError VD-TRUST-014: who cannot read the list does not know
-    whether a signature is on it.
+    The caller must limit the content's size. Raises RunbookError VD-TRUST-014, because an unreadable list may hold a
+    signature.
     """
     try:
         document = read_object(content, "the list of referrers", _LIST_STEP)
@@ -82,10 +83,11 @@ def first_good_signature(
 ) -> GoodSignature:
     """Return the first good signature over `subject`.
 
-    Parameters: entries, of `read_referrers`, all pages; now, aware.
-    Raises RunbookError VD-TRUST-001 (there is no signature), -013 (there are several, none of them good), -014 (none is
-    good, and not all could be retrieved), -012 (the policy is not usable), or of an only signature its own failure:
-    those of `verify_envelope`, or of `source`.
+    `entries` are those of `read_referrers` for all pages. `now` is aware.
+
+    Raises RunbookError VD-TRUST-001 (there is no signature), -013 (there are several, and none is good), -014 (none is
+    good, and not all could be retrieved), -012 (the policy is not usable). If there is one signature, it raises that
+    signature's own failure, of `verify_envelope` or of `source`.
     """
     failures: list[tuple[str, RunbookError]] = []
     listed = list(_signatures(entries))
@@ -107,14 +109,14 @@ def first_good_signature(
 
 
 def _signatures(entries: Sequence[Any]) -> Iterator[tuple[str, Descriptor | RunbookError]]:
-    """Yield the entries that are said to be signatures, in their order, each with its digest as a message shows it.
+    """Yield the entries of the type of signatures, in their order, each with its digest for messages.
 
-    An entry that is no descriptor comes as its refusal; of the others each comes once. The same digest with another
-    size or type is another entry: whoever lists a good signature wrongly must not hide it.
+    For an entry that is not a descriptor, this yields its refusal. Every other entry comes once. The same digest with
+    another size or type is another entry: otherwise a wrong entry could hide a good signature.
     """
     seen: set[Descriptor] = set()
     for entry in entries:
-        # Media types have no case (RFC 6838, 4.2).
+        # Media types are compared without case (RFC 6838, 4.2).
         if not isinstance(entry, dict) or str(entry.get("artifactType")).lower() != ARTIFACT_TYPE:
             continue
         digest = shown(entry.get("digest"))
@@ -151,7 +153,7 @@ def _verify(
 
 
 def _checked(content: bytes | None, named: Descriptor) -> bytes:
-    """Return the bytes, which must be those that were named."""
+    """Return the bytes. They must have the named digest and size."""
     if content is None:
         raise trust.SIGNATURES_UNKNOWN.error(f"it is listed, but not there (step {_FETCH_STEP})", target=named.digest)
     if len(content) != named.size or digest_of(content) != named.digest:
@@ -161,7 +163,8 @@ def _checked(content: bytes | None, named: Descriptor) -> bytes:
 
 
 def _none_is_good(failures: Sequence[tuple[str, RunbookError]], count: int, subject: Subject) -> RunbookError:
-    # What makes the answer "not known" first, then what came furthest: among many bad ones the publisher's own is it.
+    # Show first the signatures that make the answer "not known", then those that passed the most steps: among many bad
+    # ones, the publisher's own is probably one of these.
     ordered = sorted(failures, key=lambda failure: (_is_verdict(failure[1]), -_steps_passed(failure[1])))
     told = [f"{digest} {error.code} {error.message}"[:MAX_REFUSAL_LENGTH] for digest, error in ordered]
     if count > MAX_REFUSALS_SHOWN:
@@ -173,7 +176,7 @@ def _none_is_good(failures: Sequence[tuple[str, RunbookError]], count: int, subj
 
 
 def _is_verdict(error: RunbookError) -> bool:
-    """Whether a signature was looked at and refused; else it is not known what it is."""
+    """Whether a signature was read and refused. Otherwise nobody knows whether it is good."""
     return error.area == trust.AREA and not error.is_(trust.SIGNATURES_UNKNOWN)
 
 

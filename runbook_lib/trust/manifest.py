@@ -1,7 +1,7 @@
-"""Read a signature manifest: the OCI manifest that says what is signed, and where the envelope lies. Pure; untrusted.
+"""Read a signature manifest: the OCI manifest that names the signed artifact and the envelope. Pure.
 
-signature-specification.md, "Storage". Nothing in it is signed: it serves to find the envelope, which alone proves
-anything. Its annotations (thumbprints) are hints, and not read.
+signature-specification.md, "Storage". Nothing in it is signed or trusted. Only the envelope that it names proves
+something. Its annotations (thumbprints) are hints, and nobody reads them.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ ARTIFACT_TYPE = "application/vnd.cncf.notary.signature"
 # One layer, a subject, and an annotation with the thumbprints of the chain.
 MAX_SIGNATURE_MANIFEST_BYTES = 64 * 1024
 
-# OCI image specification, manifest.md; and of the configuration, what is read.
+# The members in the OCI image specification, manifest.md; and those of the configuration that are read.
 _MEMBERS = ("schemaVersion", "mediaType", "artifactType", "config", "layers", "subject", "annotations")
 _CONFIG_MEMBERS = ("mediaType",)
 
@@ -32,16 +32,16 @@ _STEP = "3.2 of the workflow"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureManifest:
-    """subject: the artifact that is said to be signed. envelope: the one layer."""
+    """`subject` is the artifact that the manifest claims to sign, and `envelope` is the only layer."""
 
     subject: Descriptor
     envelope: Descriptor
 
 
 def read_signature_manifest(content: bytes) -> SignatureManifest:
-    """Return what the manifest says.
+    """Return the signature manifest in `content`.
 
-    Raises RunbookError VD-TRUST-002 (malformed, or no signature), -003 (an envelope of another format than JWS).
+    Raises RunbookError VD-TRUST-002 (malformed, or not a signature), -003 (an envelope of another format than JWS).
     """
     if len(content) > MAX_SIGNATURE_MANIFEST_BYTES:
         raise malformed(f"the signature manifest has over {MAX_SIGNATURE_MANIFEST_BYTES} bytes", _STEP)
@@ -68,7 +68,7 @@ def read_signature_manifest(content: bytes) -> SignatureManifest:
 
 
 def type_of(content: bytes) -> str:
-    """Return what a manifest says that it is, in small letters; "" where it cannot be read or says nothing."""
+    """Return the type that a manifest says, in small letters, "" if it cannot be read or says none."""
     try:
         kind = _small(_kind(read_object(content, "the manifest", _STEP)))
     except RunbookError:
@@ -77,9 +77,9 @@ def type_of(content: bytes) -> str:
 
 
 def _kind(document: dict[str, Any]) -> Any:
-    """OCI image specification, manifest.md: artifactType, and where there is none, the configuration's media type.
+    """Return artifactType, or else the configuration's media type (OCI image specification, manifest.md).
 
-    The Notary Project's released specification (1.1, "Storage") marks signatures by the second, its later drafts by the
+    The Notary Project's released specification (1.1, "Storage") marks signatures by the second, and later drafts by the
     first.
     """
     return document.get("artifactType") or _config(document).get("mediaType")
@@ -91,5 +91,5 @@ def _config(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _small(value: Any) -> Any:
-    """Media types have no case (RFC 6838, 4.2)."""
+    """Return a media type in small letters: they are compared without case (RFC 6838, 4.2)."""
     return value.lower() if isinstance(value, str) else value

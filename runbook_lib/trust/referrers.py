@@ -1,8 +1,8 @@
-"""What refers to a manifest in a container registry: its signatures, among others.
+"""List the artifacts that refer to a manifest in a container registry, such as its signatures.
 
-Source: OCI distribution specification 1.1, "Listing Referrers" and "Referrers Tag Schema". What is returned is what the
-container registry says, and proves nothing. That it says nothing (404, twice) is all that counts as "there are none":
-a refusal, a failure or an answer of another form is an error.
+Source: OCI distribution specification 1.1, "Listing Referrers" and "Referrers Tag Schema". The result is the container
+registry's own claim and proves nothing. Only two answers 404 mean that there are none. A refusal, a failure or an
+answer of another form is an error.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ from runbook_lib.trust.descriptor import MANIFEST_TYPE, Descriptor, read_descrip
 from runbook_lib.trust.good_signature import INDEX_TYPE, read_referrers
 from runbook_lib.trust.manifest import MAX_SIGNATURE_MANIFEST_BYTES, type_of
 
-# 100 signatures with their annotations have 80 KiB. JSON that is made for it takes some 25 times its size once it is
-# read, and the sandbox has 400 MB: so the whole list has a bound, not only each page.
+# 100 signatures with their annotations have 80 KiB. Hostile JSON needs some 25 times its size in memory, and the
+# sandbox has 400 MB. So the whole list has a limit, not only each page.
 MAX_PAGE_BYTES = 1024 * 1024
 MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_PAGES = 20
 MAX_ENTRIES = 1000
-# Of entries without a type that many are looked at, one request each; whoever can attach them can attach signatures,
+# How many entries without a type are read, with one request each. Anybody who can attach them can attach signatures,
 # too.
 MAX_LOOKED_AT = 20
 FILTERS_APPLIED = "OCI-Filters-Applied"
@@ -36,18 +36,20 @@ _STEP = "2 of the workflow"
 def list_referrers(
     reader: ContainerRegistryReader, repository: str, digest: str, artifact_type: str
 ) -> tuple[dict[str, Any], ...]:
-    """Return the descriptors of what refers to `repository@digest` and is of `artifact_type`, in the list's order.
+    """Return the descriptors of the artifacts of `artifact_type` that refer to `repository@digest`, in listed order.
 
-    By the referrers API; where the container registry does not have it, by the tag that stands in for it. Each has
-    `artifactType` in small letters; nothing else is checked. Of an entry without that member, which some servers leave
-    out, the manifest says what it is; one whose manifest cannot be had may be a signature, and is among them.
+    It uses the referrers API, or the tag that stands in for it if the container registry does not have the API. Each
+    descriptor has `artifactType` in small letters, and nothing else is checked. Some servers leave that member out:
+    then the entry's manifest says the type. An entry whose manifest cannot be read may be a signature, and is in the
+    result.
+
     Raises RunbookError VD-TRUST-014 (no list of referrers, or more than MAX_PAGES pages, MAX_LIST_BYTES, or MAX_ENTRIES
     of `artifact_type`) and the reader's errors.
     """
     query = f"?artifactType={quote(artifact_type, safe='')}"
     found, filtered = _listed(reader, repository, digest, artifact_type, query)
     if not found and filtered:
-        # A server that does not know what its entries are has left them out.
+        # The server does not know the types of its entries, so its filter has left them out.
         found, _ = _listed(reader, repository, digest, artifact_type, "")
     return tuple(_of_type(reader, repository, found, artifact_type))
 
@@ -55,12 +57,12 @@ def list_referrers(
 def _listed(
     reader: ContainerRegistryReader, repository: str, digest: str, artifact_type: str, query: str
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Return the entries that are, or may be, of the type, and whether the server has left out others."""
+    """Return the entries that have, or may have, the type, and whether the server has left out others."""
     found: list[dict[str, Any]] = []
     filtered = False
     for answer in _pages(reader, repository, digest, query):
         filtered = filtered or "artifacttype" in answer.headers.get(FILTERS_APPLIED, "").lower()
-        # The server may leave the filter out; it is applied here in any case.
+        # The server may ignore the filter. So filter here in any case.
         entries = (entry for entry in read_referrers(answer.content) if isinstance(entry, dict))
         found += (entry for entry in entries if _type(entry) in ("", artifact_type))
         if len(found) > MAX_ENTRIES:
@@ -70,7 +72,7 @@ def _listed(
 
 
 def _type(entry: dict[str, Any]) -> str | None:
-    """Return an entry's type in small letters, "" where it has none, None where that is no text."""
+    """Return an entry's type in small letters, "" if it has none, None if it is not a text."""
     kind = entry.get("artifactType") or ""
     return kind.lower() if isinstance(kind, str) else None
 
@@ -90,14 +92,14 @@ def _of_type(
                     if not _is_of_type(reader, repository, manifest, artifact_type):
                         continue
                 except RunbookError as error:
-                    # Where signatures are read it will be found out, or said that it cannot be. A server that fails is
-                    # not asked on here.
+                    # The code that reads the signature finds out what it is, or says that it cannot. If the server
+                    # fails, ask it no further here.
                     left = 0 if error.retryable else left
         yield {**entry, "artifactType": artifact_type}
 
 
 def _manifest_of(entry: dict[str, Any]) -> Descriptor | None:
-    """Return the descriptor of a manifest that may be a signature's, None where the entry names none."""
+    """Return the descriptor of a manifest that may be a signature's, None if the entry names none."""
     try:
         described = read_descriptor(entry, "the entry in the list of referrers", _STEP)
     except RunbookError:
@@ -107,7 +109,7 @@ def _manifest_of(entry: dict[str, Any]) -> Descriptor | None:
 
 
 def _is_of_type(reader: ContainerRegistryReader, repository: str, described: Descriptor, artifact_type: str) -> bool:
-    """Whether it is, or cannot be said not to be."""
+    """Whether the manifest has the type, or may have it."""
     manifest = reader.manifest(repository, described.digest, described.size)
     return manifest is None or type_of(manifest.content) == artifact_type
 
@@ -140,9 +142,9 @@ def _pages(reader: ContainerRegistryReader, repository: str, digest: str, query:
 
 
 def _next(answer: Answer, base: str, path: str, target: str) -> str | None:
-    """Return the path of the next page (RFC 8288, rel="next") below `base`, None where there is none.
+    """Return the path of the next page (RFC 8288, rel="next") below `base`, None if there is none.
 
-    It must be a page of this list: the token that is good for it goes there.
+    It must be a page of this list, because the request carries the token.
     """
     try:
         links = link_field.links(answer.headers.get("Link", ""))

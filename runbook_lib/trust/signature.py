@@ -1,10 +1,8 @@
-"""Verify a Notary Project signature: one JWS envelope, over one artifact, by whom the policy trusts.
+"""Verify a Notary Project signature: one JWS envelope, over one artifact, of a signer that the policy trusts.
 
-The steps are numbered as in trust-store-trust-policy.md, "Signature Verification". Steps 1 and 2 are the caller's: the
-policy is given, its level is `strict`, and there is no other.
-
-What fails closed, and is not in the specification: whatever cannot be read for certain. docs/trust.md has every
-decision.
+The numbers of the steps are those of trust-store-trust-policy.md, "Signature Verification". The caller does steps 1 and
+2: it gives the policy, and the only level is `strict`. Beyond the specification, everything is refused that cannot be
+read for certain. docs/trust.md has every decision.
 """
 
 from collections.abc import Sequence
@@ -20,7 +18,7 @@ from runbook_lib.trust.certificates import Certificate, check_chain, check_valid
 from runbook_lib.trust.descriptor import Descriptor, malformed, read_descriptor, read_object, refuse_lookalikes, shown
 from runbook_lib.trust.envelope import Envelope, read_envelope
 
-# What was signed, in the words of the OCI specification.
+# The signed artifact, in the words of the OCI specification.
 Subject = Descriptor
 
 _PAYLOAD_STEP = "3.3.4 of the workflow"
@@ -30,10 +28,13 @@ _PAYLOAD_STEP = "3.3.4 of the workflow"
 class TrustPolicy:
     """Whom to trust.
 
-    roots: SHA-256 fingerprints, hex, of DER certificates, one of which the chain must have above the leaf (or be, where
-    it is one self-signed certificate). identity: the leaf's subject, exact, as RFC 4514 writes it.
-    signing_authority_roots: as roots, for signatures of the scheme notary.x509.signingAuthority, whose signer is also
-    believed the time; empty, and so refused, in the product.
+    Attributes:
+        roots: SHA-256 fingerprints, hex, of DER certificates. The chain must have one of them above the leaf, or it
+        must
+            be this one self-signed certificate.
+        identity: The leaf's exact subject in the form of RFC 4514.
+        signing_authority_roots: The same for signatures of the scheme notary.x509.signingAuthority, whose signer also
+            proves the time. The product has none, so it refuses these signatures.
     """
 
     roots: frozenset[str]
@@ -43,9 +44,9 @@ class TrustPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedSignature:
-    """What a good signature says. algorithm: of RFC 7518. Fingerprints: SHA-256 of DER, hex. Times: aware, UTC.
+    """A good signature's content. Fingerprints are SHA-256 of DER, hex. Times are aware, in UTC.
 
-    signing_time is the signer's word, and no proof.
+    `algorithm` is a name of RFC 7518. The signer alone states `signing_time`, so it proves nothing.
     """
 
     algorithm: str
@@ -59,12 +60,19 @@ class VerifiedSignature:
 def verify_envelope(
     envelope: bytes, media_type: str, *, subject: Subject, policy: TrustPolicy, now: datetime
 ) -> VerifiedSignature:
-    """Return what the signature says, if it is good.
+    """Verify a signature and return its content.
 
-    Parameters: envelope, its bytes; media_type, its layer's in the signature manifest; subject, the artifact that must
-    be signed; now, aware.
-    Raises RunbookError VD-TRUST-002 to -012, and nothing else, whatever the envelope's bytes are. Once the signing
-    certificate has been read, the error says whose it is.
+    Args:
+        envelope: The bytes of the envelope.
+        media_type: The media type of its layer in the signature manifest.
+        subject: The artifact that must be signed.
+        policy: Whom to trust.
+        now: The time of the verification, aware.
+
+    Raises:
+        RunbookError: VD-TRUST-002 to -012, and nothing else for any bytes. If the signing certificate could be read,
+        the
+            error names its subject.
     """
     identity = read_identity(policy.identity)
 
@@ -92,7 +100,7 @@ def _verify_chain(
     policy: TrustPolicy,
     now: datetime,
 ) -> VerifiedSignature:
-    """Do the steps from 3.4 on. passed: told of each that the signature passes."""
+    """Do the steps from 3.4 on. Each passed step is added to `passed`."""
     leaf = chain[0]
     # 3.4: the certificate's key determines the algorithm.
     algorithm = algorithm_of(leaf, attributes.algorithm)
@@ -119,15 +127,14 @@ def _verify_chain(
         raise trust.SIGNATURE_EXPIRED.error(f"it expired at {rfc3339(attributes.expiry)} (step 5.1)")
     passed.append("it has not expired (step 5.1)")
 
-    # 6. Trusted timestamp: RFC 3161 timestamps are not evaluated, so the chain must be valid now; a signing authority's
-    # word for the time is part of its scheme.
+    # 6. Trusted timestamp: RFC 3161 timestamps are not evaluated, so the chain must be valid now. In its own scheme a
+    # signing authority states the time.
     check_validity(chain, now if is_x509 else attributes.signing_time)
     passed.append("its certificates are valid (step 6.2)")
 
-    # 7. Revocation: not evaluated; a root is taken back by taking its pin back (docs/trust.md).
-    # 8. Plugins: a signature that asks for one was refused with the attributes.
-
-    # Workflow step 3.3.4: what was signed is this artifact. The payload is read only now that its signer is known.
+    # 7. Revocation: not evaluated. To revoke a root, remove its pin (docs/trust.md).
+    # 8. Plugins: read_attributes has refused a signature that asks for one.
+    # Workflow step 3.3.4: the signature is for this artifact. Read the payload only now, because its signer is known.
     _check_payload(read.payload, subject)
     return VerifiedSignature(
         algorithm=algorithm.name,
@@ -140,16 +147,16 @@ def _verify_chain(
 
 
 def _refused_signer(leaf: Certificate, passed: Sequence[str]) -> RefusedSigner:
-    # Anybody's certificate: its subject goes into logs and onto terminals.
+    # Anybody may have made this certificate, and its subject is shown in logs and terminals.
     subject = leaf.subject if leaf.subject.isprintable() else shown(leaf.subject)
     return RefusedSigner(subject=subject, fingerprint=leaf.fingerprint, passed=tuple(passed))
 
 
 def _anchor(chain: Sequence[Certificate], trusted: frozenset[str]) -> str:
-    """Return the fingerprint of the trusted certificate, the nearest to the leaf.
+    """Return the fingerprint of the trusted certificate that is nearest to the leaf.
 
-    Trust is equality of certificates (notation-core-go, VerifyAuthenticity): a root issued anew is another. A leaf
-    under an authority is no anchor, as notation refuses it in a trust store.
+    Certificates are compared as a whole (notation-core-go, VerifyAuthenticity): a root that was issued again is another
+    one. A leaf under an authority cannot be trusted directly: notation refuses it in a trust store, too.
     """
     for certificate in chain[1:] or chain:
         if certificate.fingerprint in trusted:

@@ -1,1 +1,1 @@
-"""Reading credentials from the customer's Key Vault, and telling their states. Changing them lives in rotation."""
+"""Read credentials from the customer's Key Vault, and their states. The code that changes them lives in rotation."""

@@ -1,4 +1,4 @@
-"""The states of the credentials in the customer's Key Vault, from their properties: no value is ever read here."""
+"""The states of the credentials in the customer's Key Vault. This module reads their properties, never a value."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient, SecretProperties
 
 SecretState = Literal["enabled", "disabled", "not yet valid", "expired", "absent", "not provisioned"]
-# What the suite needs of the vault's secrets: kind, id, and what it is where there is none. Without the token nothing
-# can be imported; the key comes once the instance runs, and until then reports to the publisher wait.
+# The secrets that the suite needs: kind, id, and the state if there is none. Nothing can be imported without the token.
+# The key arrives when the instance runs already: reports to the publisher wait until then.
 SECRETS: tuple[tuple[str, str, SecretState], ...] = (
     ("registry-token", REGISTRY_TOKEN, "absent"),
     ("hmac-key", "hmac-key", "not provisioned"),
@@ -26,7 +26,7 @@ _MADE_BY = {"registry-token": MAKE_TOKEN, "hmac-key": "vibedata rotate-hmac"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialState:
-    """One credential. not_before and expires: aware, None where the vault does not say."""
+    """One credential. `not_before` and `expires` are aware, None if the vault does not say."""
 
     kind: str
     id: str
@@ -75,7 +75,7 @@ def _state(
 
 
 def secret_state(*, enabled: bool, not_before: datetime | None, expires: datetime | None, now: datetime) -> SecretState:
-    """Return what a credential with these properties is good for at `now`."""
+    """Return the state at `now` of a credential with these properties."""
     if not enabled:
         return "disabled"
     if expires is not None and now >= expires:

@@ -1,7 +1,7 @@
-"""The key by which this instance signs what it tells the publisher, as the vault holds it.
+"""The key that signs this instance's reports to the publisher, in the customer's Key Vault.
 
-Secret `hmac-key`: the newest enabled version is the key in use, its value base64url of 32 bytes, its id in tag `keyId`.
-rotate_hmac alone writes it.
+The newest enabled version of secret `hmac-key` is the key in use. Its value is base64url of 32 bytes, and tag `keyId`
+has its id. Only rotate_hmac writes it.
 
 Source: docs/design.md#log-lock-callbacks.
 """
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 SECRET = "hmac-key"  # noqa: S105 - the secret's name in the customer's Key Vault
 KEY_ID_TAG = "keyId"
 KEY_BYTES = 32
-# Who signs repeatedly may keep the key for so long: an overlap counts on it (runbook_lib.rotation.rules).
+# Code that signs repeatedly may keep the key for this time. The overlap includes it (runbook_lib.rotation.rules).
 KEY_CACHE_SECONDS = 60
 
 KEY_ID = re.compile(r"hmac-[0-9a-f]{16}")
 
 
 def read_signing_key(context: "AzureSession") -> SigningKey | None:
-    """Return the key in use, None where none was provisioned, or somebody has disabled them all.
+    """Return the key in use, None if no key was provisioned or all are disabled. The redactor learns it.
 
-    The redactor knows it from then on. Raises RunbookError VD-ROTATION-006 (it is no key), and azure.core's errors.
+    Raises RunbookError VD-ROTATION-006 (the secret is not a key), and azure.core's errors.
     """
     found = secret_in_use(context.clients.secrets, SECRET)
     if found is None:
@@ -40,9 +40,9 @@ def read_signing_key(context: "AzureSession") -> SigningKey | None:
 
 
 def signing_key(text: str, key_id: str, redactor: Redactor) -> SigningKey:
-    """Return the key that a secret's text holds; `redactor` knows it from then on. Raises RunbookError VD-ROTATION-006.
+    """Return the key in a secret's text. `redactor` learns it. Raises RunbookError VD-ROTATION-006.
 
-    Nothing of it may enter a message, not even of a malformed one.
+    No part of the text may enter a message, even if it is malformed.
     """
     if len(text) >= MIN_SECRET_LENGTH:
         redactor.learn(text)
@@ -54,7 +54,7 @@ def signing_key(text: str, key_id: str, redactor: Redactor) -> SigningKey:
 
 
 def key_of(text: str) -> bytes | None:
-    """Return the key that a text holds as `key_text` writes it, None where it holds none."""
+    """Return the key in a text that `key_text` wrote, None if the text holds none."""
     try:
         key = base64url.decode(text)
     except ValueError:
@@ -63,7 +63,7 @@ def key_of(text: str) -> bytes | None:
 
 
 def key_text(key: bytes, redactor: Redactor) -> str:
-    """Return a key as the vault keeps it; `redactor` knows it from then on. Raises RunbookError VD-ROTATION-006."""
+    """Return a key as the vault keeps it. `redactor` learns it. Raises RunbookError VD-ROTATION-006."""
     if len(key) >= MIN_SECRET_LENGTH:
         redactor.learn_key(key)
     if len(key) != KEY_BYTES:

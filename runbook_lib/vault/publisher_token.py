@@ -1,4 +1,4 @@
-"""The repository-scoped token by which the customer reads the publisher's container registry.
+"""The repository-scoped token that lets the customer read the publisher's container registry.
 
 Source: docs/design.md#import.
 """
@@ -18,7 +18,7 @@ SECRET = "publisher-acr-token"  # noqa: S105 - the secret's name in the customer
 
 @dataclass(frozen=True, slots=True)
 class PublisherToken:
-    """User name and password; the password never shows in a repr. version: of the secret, "" where it is not known."""
+    """User name and password. A repr never shows the password. `version` is the secret's, "" if it is not known."""
 
     username: str
     password: str = field(repr=False)
@@ -26,9 +26,9 @@ class PublisherToken:
 
 
 def parse_token(text: str, redactor: Redactor) -> PublisherToken:
-    """Return the token that a secret's text holds; `redactor` knows it from then on. Raises RunbookError VD-VAULT-002.
+    """Return the token in a secret's text. `redactor` learns it. Raises RunbookError VD-VAULT-002.
 
-    Nothing of the secret may enter a message, not even of a malformed one: hence `from None`.
+    No part of the secret may enter a message, even if it is malformed: hence `from None`.
     """
     try:
         text.encode()
@@ -48,5 +48,5 @@ def parse_token(text: str, redactor: Redactor) -> PublisherToken:
     if not isinstance(password, str) or len(password) < MIN_SECRET_LENGTH:
         raise vault.SECRET_MALFORMED.error(f"the password is no text of {MIN_SECRET_LENGTH} characters", target=SECRET)
     redactor.learn(password)
-    redactor.learn(f"{username}:{password}")  # as Basic credentials carry it, in base64
+    redactor.learn(f"{username}:{password}")  # Basic credentials hold this text in base64
     return PublisherToken(username, password)

@@ -1,7 +1,7 @@
 """Read the version of a secret that is in use: the newest one that is enabled.
 
-A vault answers a request without a version with the newest one, or refuses it where that is disabled. Disabling it is
-how an operator takes a credential back: the former one is then in use again (runbook_lib.rotation.rules, rule 8).
+A vault answers a request without a version with the newest version, or refuses it if that one is disabled. An operator
+disables it to take a credential back: the former one is then in use again (runbook_lib.rotation.rules, rule 8).
 """
 
 from typing import TYPE_CHECKING
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient
 
-# When a version was written, by the writer's clock: the vault's own times are whole seconds.
+# The tag with the time at which a version was written, by the writer's clock. The vault's own times are whole seconds.
 WRITTEN_TAG = "writtenAt"
 
 
 def is_disabled(error: "HttpResponseError") -> bool:
     """Return whether the vault says that a secret's version is disabled."""
-    # It is 403 like a missing role; only the inner code tells the two apart.
+    # The status is 403, as for a missing role. Only the inner code shows the difference.
     return error.status_code == 403 and "SecretDisabled" in service_codes(error)
 
 
 def secret_in_use(secrets: "SecretClient", name: str) -> "KeyVaultSecret | None":
-    """Return a secret's version in use; None where there is no such secret, or every version is disabled.
+    """Return a secret's version in use; None if there is no such secret, or every version is disabled.
 
-    One request where the newest version is enabled. Raises azure.core's errors.
+    It needs one request if the newest version is enabled. Raises azure.core's errors.
     """
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 

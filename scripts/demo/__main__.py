@@ -33,7 +33,7 @@ LAB = PROJECT / ".lab"
 FOLDER = LAB / "demo"
 RESULT = "result.json"
 PAGE = "status.html"
-# Each can be pasted into a shell in the project's folder.
+# A user can paste each line into a shell in the project's folder.
 WHILE_UP = (
     "source .lab/lab.env && .venv/bin/vibedata status",
     "source .lab/lab.env && .venv/bin/vibedata invoke import_images --plan",
@@ -44,14 +44,14 @@ WHILE_DOWN = (
     "source .lab/lab.env && .venv/bin/vibedata status",
     ".venv/bin/vibedata lab down",
 )
-# Automation takes 5 package imports in 30 s; the demo does not wait for that (the tests hold to it).
+# Automation accepts 5 package imports in 30 s. The demo does not wait for that, but tests do.
 PACKAGE_IMPORT_WINDOW_SECONDS = 0.1
-# The first key has no former one. The token's former password need not be kept: nothing else runs here.
+# The first key has no former one. The token needs no overlap, because nothing else runs here.
 ROTATIONS = (("rotate-hmac",), ("rotate-acr-token", "--overlap-seconds", "0"))
 
 
 def main() -> int:
-    """Run the demo and return its exit code; .lab/demo/result.json says how it went."""
+    """Run the demo and return its exit code. .lab/demo/result.json has the result."""
     with filtered_output():
         return _main()
 
@@ -61,7 +61,7 @@ def _main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the lab up")
     keep = parser.parse_args().keep
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / RESULT).unlink(missing_ok=True)  # a former run's would be taken for this one's
+    (FOLDER / RESULT).unlink(missing_ok=True)  # nobody must read a former run's result
     started = time.monotonic()
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     requests: int | None = None
@@ -72,7 +72,7 @@ def _main() -> int:
         verdict = _status_page()
     except CommandError as error:
         trouble = f"{error.message}\n  what to do: {error.remedy}"
-    except Exception as error:  # noqa: BLE001 - told below, and in result.json
+    except Exception as error:  # noqa: BLE001 - reported below and in result.json
         named = as_runbook_error(error)
         trouble = traceback.format_exc() if named is None else str(named)
     finally:
@@ -95,7 +95,7 @@ def _main() -> int:
 
 
 def _demo(deployment: Deployment) -> int:
-    """Do all of it and return how many requests the lab answered; `deployment` holds the steps as they end."""
+    """Run all steps. Return how many requests the lab answered. Each step is added to `deployment` at its end."""
     lab: RunningLab = _step(deployment, "lab", _start_lab)
     images = _step(deployment, "images", _push_images)
     _step(deployment, "build", lambda: _build(images))
@@ -114,7 +114,7 @@ def _demo(deployment: Deployment) -> int:
         raise CommandError("the deployment failed", remedy="do what the failed step says above")
     for command in ROTATIONS:
         _command(deployment, command)
-    # The first run after the key has arrived: the reports that wait reach the publisher.
+    # This is the first run after the key has arrived: it sends the waiting reports to the publisher.
     deployment.steps.append(run_step(session, "check_health", {"correlation_id": deployment.correlation_id}, _report))
     return len(lab_process.control(lab, "GET", "/requests")["requests"])
 
@@ -136,12 +136,12 @@ def _step(deployment: Deployment, name: str, work: Callable[[], Any]) -> Any:
 
 
 def _command(deployment: Deployment, arguments: Sequence[str]) -> None:
-    """Run a `vibedata` command as a step; its progress is shown as it comes."""
+    """Run a `vibedata` command as a step, and show its progress."""
     _step(deployment, arguments[0], lambda: _changes_of(arguments[0], arguments))
 
 
 def _start_lab() -> RunningLab:
-    """A fresh one, so that the demo shows a first run."""
+    """Start a new lab, so that the demo shows a first run."""
     lab_process.stop(LAB)
     lab = lab_process.start_detached(LAB)
     os.environ.update(lab.environment)
@@ -178,7 +178,7 @@ def _changes_of(name: str, arguments: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _result_of(name: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """Run a `vibedata` command and return its result. Raises CommandError where it fails."""
+    """Run a `vibedata` command and return its result. Raises CommandError if it fails."""
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
         code = cli.main((*arguments, "--output", "json"))

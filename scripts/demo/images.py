@@ -1,7 +1,7 @@
-"""The demo's container images: real ones, made of Debian packages' own files and pushed by skopeo.
+"""The demo's container images. They are real: they are made of Debian packages' files, and skopeo pushes them.
 
-A layer is the file tree of one package, just as the package holds it. Fifteen images share base layers;
-one is a multi-architecture index, one a Docker schema 2 image.
+A layer is the unchanged file tree of one package. Fifteen images share base layers. One is a multi-architecture index,
+and one is a Docker schema 2 image.
 """
 
 import gzip
@@ -32,7 +32,7 @@ _BASE = ("busybox-static", "ca-certificates", "tzdata")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One image: its short name, its own packages on top of the base, and the manifest format that it is pushed in."""
+    """One image: its short name, its own packages on top of the base, and the format of its pushed manifest."""
 
     name: str
     packages: tuple[str, ...]
@@ -74,7 +74,7 @@ def push_all(
 
 
 def make_layout() -> None:
-    """Make the images as an OCI image layout, once for these recipes and packages."""
+    """Make an OCI image layout of the images, only once for these recipes and packages."""
     stamp = hashlib.sha256(Path(__file__).read_bytes() + (PACKAGES / ".set-up").read_bytes()).hexdigest()
     marker = LAYOUT / ".made-from"
     if marker.is_file() and marker.read_text() == stamp:
@@ -93,7 +93,7 @@ def make_layout() -> None:
 
 @cache
 def _layer(package: str) -> tuple[dict[str, Any], str]:
-    """The layer's descriptor and its diff id: a package's file tree as the package itself holds it."""
+    """Make a layer of a package's unchanged file tree. Return its descriptor and its diff id."""
     (deb,) = PACKAGES.glob(f"{package}_*.deb")
     tree = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(deb)], check=True, capture_output=True).stdout  # noqa: S603, S607
     descriptor = _blob(gzip.compress(tree, 6, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
@@ -118,7 +118,7 @@ def _image(recipe: Recipe, architecture: str, packages: tuple[str, ...]) -> dict
 
 
 def _index(recipe: Recipe) -> dict[str, Any]:
-    """Two architectures; the second holds only packages that fit every one."""
+    """Make an index of two architectures. The second has only packages that fit every architecture."""
     amd64 = _image(recipe, "amd64", (*_BASE, *recipe.packages))
     arm64 = _image(recipe, "arm64", ("ca-certificates", "tzdata", *recipe.packages))
     manifests = [
@@ -148,7 +148,7 @@ def _push(recipe: Recipe, container_registry: str, environment: dict[str, str]) 
 
 @contextmanager
 def _login(container_registry: str, username: str, password: str) -> Iterator[dict[str, str]]:
-    """skopeo's environment, logged in through a file of its own: the password never is an argument."""
+    """Yield an environment in which skopeo is logged in, by a file of its own. The password is never an argument."""
     libraries = next(SKOPEO_ROOT.glob("usr/lib/*-linux-gnu"))
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {

@@ -1,4 +1,4 @@
-"""The demo's release definition: what a release pipeline hands to `vibedata build`."""
+"""The demo's release definition, as a release pipeline gives it to `vibedata build`."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _APPLICATIONS = (
     "metering",
 )
 _AGENTS = ("planner-agent", "reviewer-agent")
-# What the applications stand on: name, ARM resource type, resource name. Azure itself knows how these are.
+# The infrastructure of the applications: name, ARM resource type, resource name. Azure itself knows their health.
 _INFRASTRUCTURE = (
     ("kubernetes", "Microsoft.ContainerService/managedClusters", "vibedata-aks"),
     ("app-environment", "Microsoft.App/managedEnvironments", "vibedata-env"),

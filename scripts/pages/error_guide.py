@@ -1,7 +1,7 @@
-"""What docs/errors.md says of a code beyond its message: an example, how to check, whose task it is, the command.
+"""The guides of docs/errors.md: for each code an example, how to check, whose task it is, and the command.
 
-Read from scripts/pages/error_guides/*.txt, and apart from the catalogue on purpose: a runbook carries the catalogue
-with it, and has no use for these.
+They are in scripts/pages/error_guides/*.txt and not in the catalogue: a built runbook holds the catalogue's entries,
+and does not need the guides.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ FOLDER = Path(__file__).parent / "error_guides"
 TASKS = {
     "customer": "the customer's administrator",
     "publisher": "the publisher",
-    "starter": "whoever started the run or command",
+    "starter": "the person who started the run or command",
 }
 _LINES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guide:
-    """One code's guide. example: what follows the title in a message. command: "" where there is none to type."""
+    """One code's guide. `example` follows the title in a message. `command` is "" if there is none to type."""
 
     task: str
     example: str
@@ -34,7 +34,7 @@ def guides() -> dict[str, Guide]:
         for block in file.read_text(encoding="utf-8").strip().split("\n\n"):
             code, guide = _guide(block.splitlines(), file.name)
             if code in found:
-                raise ValueError(f"{file.name}: {code} stands twice")
+                raise ValueError(f"{file.name}: {code} is there twice")
             found[code] = guide
     return found
 

@@ -41,8 +41,8 @@ AREAS = {
 INTRODUCTION = """\
 # Errors
 
-Every failure of a run has a code, and a code keeps its meaning. Some failures have no code, because only a command can
-meet them: a wrong option, a file that cannot be written, the lab. They still say what to do.
+Every failure of a run has a code, and a code keeps its meaning. Some failures have no code, because they occur only in
+commands: a wrong option, a file that cannot be written, the lab. They still say what to do.
 
 A run that fails prints its code. Its last line of output is a JSON object with the member `error`: `code`, `message`,
 `cause`, `remedy`, `retryable`. Changes that a run made before its failure stay, and the next run finds them. You never
@@ -50,8 +50,8 @@ have to undo a run, and you can safely repeat each.
 
 Exit codes: 1 failed, 2 bad parameters or settings, 3 another deployment holds the lock.
 
-Each code's section has an example, how to check, whose task it is, and the command to type. A word in capitals in a
-command stands for a value of yours.
+Each code's section has an example, how to check, whose task it is, and the command to type. Replace a word in capitals
+in a command by your own value.
 
 *Made from `runbook_lib/errors/` and `scripts/pages/error_guides/` by `python -m scripts.pages.errors`.*
 """
@@ -78,7 +78,7 @@ def main() -> int:
 def _section(entry: ErrorEntry, guide: Guide | None) -> str:
     lines = [f"**{entry.title[0].upper()}{entry.title[1:]}.** {entry.cause}\n"]
     if guide is not None:
-        # In two backticks: some examples hold one.
+        # Use two backticks, because some examples hold one.
         lines.append(f"- Example: `` {entry.code}: {entry.title}{guide.example} ``")
         lines.append(f"- How to check: {guide.check}")
     lines.append(f"- What to do: {entry.remedy}")

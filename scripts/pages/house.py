@@ -1,4 +1,4 @@
-"""Write the map of the house into docs/architecture.md, from what each folder says of itself.
+"""Write the map of the house into docs/architecture.md, from the docstring of each folder.
 
 Usage: python -m scripts.pages.house
 """

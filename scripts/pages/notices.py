@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "THIRD-PARTY-NOTICES.md"
 # The longest licence text of today has 14 KB, the longest list 46 KB.
 MAX_FILE_BYTES = 1024 * 1024
-# Where wheels keep them: PEP 639 (licenses/), PEP 770 (sboms/), and before those beside METADATA.
+# The places of licences in wheels: PEP 639 (licenses/), PEP 770 (sboms/), and in older wheels beside METADATA.
 _LICENCE = re.compile(r"[^/]+\.dist-info/(?:licenses/.+|(?:LICEN[CS]E|NOTICE|COPYING|AUTHORS)[^/]*)", re.IGNORECASE)
 _INVENTORY = re.compile(r"[^/]+\.dist-info/sboms/.+\.json")
 FENCE = "````"
@@ -28,8 +28,8 @@ FENCE = "````"
 INTRODUCTION = """\
 # Third-party notices
 
-A built runbook holds the project's own code alone. The package set of a release holds the Python packages on this
-page, as their makers publish them: one wheel each, unchanged.
+A built runbook holds only the project's own code. The package set of a release holds the Python packages on this page:
+one unchanged wheel of each, as its makers publish it.
 
 *Made from the wheels of `oci/packages.lock` by `python -m scripts.pages.notices`.*
 """
@@ -41,7 +41,7 @@ class Carried:
 
     Attributes:
         texts: The licence texts and notices, by the file's name.
-        compiled: Name, version and licence of each foreign part that is compiled into it, as its own list says.
+        compiled: Name, version and licence of each foreign part that is compiled into it, from its own list.
     """
 
     texts: Mapping[str, str]
@@ -105,14 +105,14 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return a text as it stands between fences: no spaces at the ends of lines, no empty lines around it."""
+    """Return a text for a fenced block: no spaces at the ends of lines, no empty lines around it."""
     if FENCE in text:
         raise ValueError("a licence text holds the fence that is to surround it")
     return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
 
 
 def _parts(inventory: str) -> Iterator[tuple[str, str, str]]:
-    """Yield the parts that a CycloneDX list names; "not said" where it gives no licence."""
+    """Yield the parts in a CycloneDX list, with "not said" for a part without a licence."""
     for part in json.loads(inventory).get("components", ()):
         said = [each.get("expression") or each["license"].get("id", "") for each in part.get("licenses", ())]
         yield part["name"], part["version"], ", ".join(filter(None, said)) or "not said"
@@ -123,7 +123,7 @@ def _names(carried: Carried) -> str:
 
 
 def _each_once(carried: Mapping[str, Carried]) -> Iterable[tuple[str, list[str]]]:
-    """Yield each text with the files that hold it; texts that differ in white space alone are one."""
+    """Yield each text with the files that hold it. Texts that differ only in white space are the same."""
     found: dict[str, tuple[str, list[str]]] = {}
     for name, each in carried.items():
         for file, text in each.texts.items():

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         stream.write(f"{step}\n")
         stream.flush()
 
-    # A key that cannot sign is found before the work, not after it.
+    # Check the signing key before the work.
     signing = release_signing.signing(arguments, os.environ, SYSTEM_CLOCK)
     built = build(
         _definition(arguments.release),
@@ -136,7 +136,7 @@ def _signature(built: BuildResult, signing: Signing | None) -> dict[str, str] | 
 
 
 def _warnings(built: BuildResult, signing: Signing | None) -> list[str]:
-    """Return what whoever builds should know: that nobody will take it, or not as long as it says."""
+    """Return warnings: customers will refuse the release, or will not accept it until its own end."""
     changes = _changes(built)
     if signing is None:
         unsigned = "the release is not signed: `vibedata push` refuses it; give --signing-key and --signing-chain"
@@ -177,9 +177,9 @@ def _sources(built: BuildResult) -> str:
 
 
 def _changes(built: BuildResult) -> list[str]:
-    """Return what to say of sources that are not those of the commit."""
+    """Return a warning if sources differ from the commit."""
     files = built.commit.different
     if not files:
         return []
     named = ", ".join(files[:MAX_NAMED]) + (f" and {len(files) - MAX_NAMED} more" if len(files) > MAX_NAMED else "")
-    return [f"not as in commit {built.commit.commit[:12]}, so that nobody else can build the same: {named}"]
+    return [f"these files differ from commit {built.commit.commit[:12]}, so nobody else can build the same: {named}"]

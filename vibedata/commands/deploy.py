@@ -102,9 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def summary(deployment: Deployment, status: str) -> str:
-    """Return the deployment's steps as a table for people, each failure with its remedy below.
+    """Return the deployment's steps as a table for people, with each failure and its remedy below.
 
-    status: how the whole ended. It may have failed in a step that is not among the steps.
+    `status` is that of the whole. It may have failed before a step was added.
     """
     rows = [(step.name, step.status, step.changed, f"{step.seconds:.1f} s") for step in deployment.steps]
     failures = [
@@ -117,7 +117,7 @@ def summary(deployment: Deployment, status: str) -> str:
 
 
 def settings_variable(session: AzureSession) -> dict[str, str]:
-    """Return the settings that the runbooks are to find in their Automation variable."""
+    """Return the settings for the runbooks' Automation variable."""
     return asdict(session.settings)
 
 

@@ -50,7 +50,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the job and return 0 where the runbook did what it was asked."""
+    """Run the job and return 0 if the runbook succeeded."""
     parameters = parse_parameters(arguments.parameter) | ({"plan_only": True} if arguments.plan else {})
     on_line = _to_stderr if arguments.output == "json" else _to_stdout
     session, customer = open_customer(arguments)
@@ -78,8 +78,7 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def result_of(job: JobResult) -> Mapping[str, Any]:
-    """Return the runbook's own result. Raises RunbookError VD-AUTOMATION-005 where the job ended without one that
-    counts."""
+    """Return the runbook's own result. Raises RunbookError VD-AUTOMATION-005 if the job ended without a valid one."""
     if job.result is None:
         seen = ". ".join(part for part in (f"status {job.status}", job.problem, job.exception.strip()) if part)
         raise automation.JOB_WITHOUT_RESULT.error(seen, target=f"job {job.job_id}")

@@ -63,12 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _up(directory: Path, arguments: argparse.Namespace) -> int:
     running = lab_process.find(directory)
     options = ["--record", str(Path(arguments.record).resolve())] if arguments.record else []
-    # A lab that runs already cannot be made to record.
+    # A lab that runs already cannot begin to record.
     if running is not None and (options or not arguments.detach):
         remedy = f"source {directory}/lab.env to use it, or `vibedata lab down --dir {directory}` to end it"
         raise CommandError(f"a lab runs in {directory} already (process {running.pid})", remedy=remedy)
     if not arguments.detach:
-        # This process becomes the lab, so that signals and the exit code need no passing on.
+        # This process becomes the lab, so nothing has to pass on signals and the exit code.
         os.chdir(lab_process.PROJECT)
         os.execv(sys.executable, lab_process.command(directory, "--output", arguments.output, *options))  # noqa: S606
     lab = running or lab_process.start_detached(directory, *options)
@@ -108,5 +108,5 @@ def _reset(directory: Path, arguments: argparse.Namespace) -> int:
         raise CommandError(f"no lab runs in {directory}", remedy=f"`vibedata lab up --detach --dir {directory}`")
     lab_process.control(lab, "POST", "/reset", seconds=lab_process.RESET_SECONDS)
     result = {"status": "reset", "directory": str(directory)}
-    show(arguments.output, result=result, text=f"the lab in {directory} is as at its start")
+    show(arguments.output, result=result, text=f"the lab in {directory} is back at its start")
     return 0

@@ -36,7 +36,7 @@ from vibedata.release.publisher_registry import (
 
 SIDE = Side(unreachable=PUBLISHER.unreachable, refused=build.PUSH_REFUSED)
 PROGRESS_SECONDS = 2.0
-# How many of the things that are not sent a warning names, and how much of each name.
+# How many artifacts that are not sent a warning names, and how much of each name.
 MAX_NAMED = 5
 MAX_NAME_CHARACTERS = 100
 EXAMPLES = f"""\
@@ -77,7 +77,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Push and return the exit code."""
     started = time.monotonic()
-    # What is not said is asked for before anything is read.
+    # Check the options before anything is read.
     writer, policy = _writer(arguments, os.environ), trusted_signer.policy(arguments, os.environ)
     place, now = BuiltReleaseFolder(arguments.build), SYSTEM_CLOCK.now()
     findings = check(place, policy, now)
@@ -141,10 +141,10 @@ def _first_error(failed: Sequence[Result]) -> dict[str, object] | None:
 
 
 def _left_out(built: BuiltRelease) -> list[str]:
-    """Return what to say of things that stand in the folder and are no part of the release."""
+    """Return a warning if the folder holds artifacts that are not part of the release."""
     if not built.others:
         return []
-    # The folder's index may be anybody's: its names reach the terminal as plain ASCII.
+    # Anybody may have made the folder's index, so its names are shown in plain ASCII.
     named = ", ".join(ascii(name[:MAX_NAME_CHARACTERS])[1:-1] for name in built.others[:MAX_NAMED])
     more = ", ..." if len(built.others) > MAX_NAMED else ""
     return [f"not sent, because the release does not pin it: {named}{more}"]
@@ -158,12 +158,12 @@ def _plan_text(plan: Plan, findings: Findings) -> str:
             (change.action, place.kind, place.repository, _short(place.reference), _short(change.before or "-"))
         )
     title = f"plan: nothing was changed; {len(plan.unchanged)} of {len(rows) + len(plan.unchanged)} are there"
-    signer = f"signed by {findings.certificate['subject']}, as this machine trusts\n"
+    signer = f"signed by {findings.certificate['subject']}, whom this machine trusts\n"
     return table(title, ("action", "kind", "repository", "reference", "before"), rows) + signer
 
 
 def _short(reference: str) -> str:
-    """A digest's beginning is enough for a reader; --output json has all of it."""
+    """Return the beginning of a digest. That is enough for a reader, and --output json has all of it."""
     return reference[:19] if is_digest(reference) else reference
 
 

@@ -1,4 +1,4 @@
-"""`vibedata rotate-acr-token`: renew the token by which a customer reads the publisher's container registry."""
+"""`vibedata rotate-acr-token`: renew the token that lets a customer read the publisher's container registry."""
 
 import argparse
 import os
@@ -31,7 +31,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "rotate-acr-token",
         help="give a customer a new password for the publisher's container registry",
-        description="Renew the token by which a customer reads the publisher's container registry, on both sides.",
+        description="Renew the token that lets a customer read the publisher's container registry, on both sides.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""`vibedata rotate-hmac`: give an instance its key for callbacks, or a new one, without one refused request."""
+"""`vibedata rotate-hmac`: give an instance its first or a new key for callbacks. No request is refused meanwhile."""
 
 import argparse
 import os

@@ -76,11 +76,11 @@ def _customer(arguments: argparse.Namespace) -> Customer | None:
 
 
 class _Progress(io.BytesIO):
-    """A job's output, shown on standard error. What was written last is the result."""
+    """A job's output, shown on standard error. The last line is the result."""
 
     last = b""
 
-    def write(self, data: bytes, /) -> int:  # type: ignore[override] # of what a buffer may be, a job writes bytes
+    def write(self, data: bytes, /) -> int:  # type: ignore[override] # a job writes only bytes, no other buffers
         self.last = data
         return sys.stderr.buffer.write(data)
 

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 def read(session: AzureSession, customer: Customer) -> StatusReadings:
     """Read it all. What cannot be read is told, and the rest shown: status is for the day when something is broken.
 
-    Raises RunbookError where nothing at all can be read.
+    Raises RunbookError if nothing at all can be read.
     """
     settings = session.settings
     account = AutomationAccount(client=session.clients.automation, settings=settings)
@@ -102,7 +102,7 @@ def read(session: AzureSession, customer: Customer) -> StatusReadings:
 
 
 def read_tables(tables: ComponentTables) -> Mapping[str, Sequence[Entity]] | None:
-    """Return the entities of the tables that status shows, None where there is no component registry.
+    """Return the entities of the tables that status shows, None if there is no component registry.
 
     Raises azure.core's errors.
     """
@@ -113,23 +113,23 @@ def read_tables(tables: ComponentTables) -> Mapping[str, Sequence[Entity]] | Non
         try:
             entities[table] = list(tables.entities(table))
         except ResourceNotFoundError:
-            # A bootstrap that was interrupted has made some of them.
+            # A bootstrap that was interrupted has made only some of the tables.
             if table == COMPONENTS:
                 return None
     return entities
 
 
 def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
-    """Return the runs of all runbooks that Automation still knows: those of 30 days.
+    """Return the runs of all runbooks. Automation keeps those of 30 days.
 
-    Raises RunbookError VD-AUTOMATION-001 where there is no such account, and azure.core's errors.
+    Raises RunbookError VD-AUTOMATION-001 if there is no such account, and azure.core's errors.
 
     Source: docs/azure-facts.md#python-and-its-limits.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
-        # Not the newest pages alone: their order is not documented.
+        # Read all pages: their order is not documented.
         jobs = list(bounded(account.client.job.list_by_automation_account(*account.at), target="jobs"))
     except ResourceNotFoundError as error:
         raise automation.ACCOUNT_UNUSABLE.error("it is not there", target=account.at[1]) from error

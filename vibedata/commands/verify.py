@@ -1,4 +1,4 @@
-"""`vibedata verify REF`: check a release from its signature down, and say what was checked and why it failed."""
+"""`vibedata verify REF`: check a release, beginning with its signature. Show each check, and why one failed."""
 
 import argparse
 import os
@@ -35,7 +35,7 @@ _REFERENCE = re.compile(rf"(?P<host>[^/]+)/(?P<repository>[a-z0-9._/-]+?)(:(?P<t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A release at a container registry. reference: a tag or a digest. host: empty for the publisher's."""
+    """A release at a container registry. `reference` is a tag or a digest. `host` is empty for the publisher's."""
 
     host: str
     reference: str
@@ -80,14 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def parse_reference(text: str) -> Reference:
-    """Return what a reference names: a tag alone, or a whole one. Raises RunbookError VD-TRUST-056."""
+    """Return the release that a text names: a tag, or a whole reference. Raises RunbookError VD-TRUST-056."""
     if re.fullmatch(TAG, text):
         return Reference(host="", reference=text)
     match = _REFERENCE.fullmatch(text)
     if match is None or match["repository"] != MANIFEST_REPOSITORY:
         target = text if text.isprintable() and len(text) <= MAX_SHOWN else shown(text)
         raise build.VERIFICATION_UNCLEAR.error(
-            f"it is no tag, no folder, and not HOST/{MANIFEST_REPOSITORY}", target=target
+            f"it is not a tag, not a folder, and not HOST/{MANIFEST_REPOSITORY}", target=target
         )
     return Reference(host=match["host"], reference=match["digest"] or match["tag"] or LATEST)
 

@@ -1,1 +1,1 @@
-"""The chain of steps that makes an instance run, and what it needs of a build."""
+"""The chain of steps that makes an instance run, and the parts of a build that it needs."""

@@ -1,4 +1,4 @@
-"""What `vibedata build` made, as a deployment needs it: the runbooks' scripts and the packages' wheels."""
+"""The files of a build that a deployment needs: the runbooks' scripts and the packages' wheels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from vibedata.release.check import BuiltReleaseFolder
 
 
 class LayoutArtifacts:
-    """The artifacts in the folder of a build: those that its release manifest pins, once it may be installed.
+    """The pinned artifacts in the folder of a build. The release must be one that may be installed.
 
     Parameters: session, of the customer, whose pins say whom to trust, and who may have a newer release installed;
     allow_downgrade, that an older one is meant. Raises RunbookError VD-PUSH-001 where the folder holds no complete

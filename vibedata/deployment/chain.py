@@ -1,4 +1,4 @@
-"""A deployment: publish the first runbooks, then run the chain of them as jobs, one after the other."""
+"""A deployment: publish the first runbooks, then run the chain of runbooks as jobs, one after the other."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from vibedata.deployment.first_publication import Bootstrap
 from vibedata.jobs import run_job
 from vibedata.progress import WriteLine, job_lines, progress_printer
 
-# In the order of docs/design.md#the-job; each needs what the one before it left behind.
+# In the order of docs/design.md#the-job. Each runbook needs the results of the one before it.
 CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("import_manifest", {"release_tag": LATEST}),
     ("import_images", {}),
@@ -31,12 +31,12 @@ CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("check_health", {}),
 )
 
-# A step's status where it did what it should.
+# The statuses of a step that succeeded.
 WELL = ("succeeded", "unchanged")
 
 
 def chain(*, allow_downgrade: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the runbooks of the chain with their parameters. allow_downgrade: that an older release is meant."""
+    """Yield the runbooks of the chain with their parameters. `allow_downgrade` says that an older release is wanted."""
     for runbook, parameters in CHAIN:
         downgrade = {"allow_downgrade": True} if allow_downgrade and runbook == "import_manifest" else {}
         yield runbook, {**parameters, **downgrade}
@@ -44,7 +44,7 @@ def chain(*, allow_downgrade: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a deployment. seconds: wall time. changed: how many changes it made."""
+    """One step of a deployment. `seconds` is wall time. `changed` is the number of changes."""
 
     name: str
     status: str
@@ -55,14 +55,14 @@ class Step:
 
 @dataclass(slots=True)
 class Deployment:
-    """What a deployment has come to so far."""
+    """A deployment with its steps so far."""
 
     correlation_id: str
     steps: list[Step] = field(default_factory=list)
 
     @property
     def status(self) -> str:
-        """`succeeded` as long as each step says that it did what it should, else `failed`."""
+        """`succeeded` as long as each step succeeded, else `failed`."""
         return "succeeded" if all(step.status in WELL for step in self.steps) else "failed"
 
     def as_json(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def publish(
     """Publish the runbooks that the chain begins with, and their packages. stop_asked: whether to begin nothing new."""
     with _stopwatch() as seconds:
         plan = bootstrap.plan()
-        report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} as they should be")
+        report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} already right")
         work = Work(
             actions=bootstrap.actions(),
             as_runbook_error=name_any,

@@ -1,7 +1,7 @@
-"""The deployment's first step, before any runbook is in the account: publish those that fetch all others.
+"""The deployment's first step: publish the runbooks that fetch all others.
 
-`publish_runbooks` then publishes the whole release, from the customer's container registry. What is done, and how, is
-runbook_lib.automation.publication's for both; only the Automation variable with the settings is set here alone.
+`publish_runbooks` then publishes the whole release, from the customer's container registry. Both use
+runbook_lib.automation.publication. Only this module sets the Automation variable with the settings.
 """
 
 import json
@@ -20,19 +20,19 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
 from vibedata.deployment.built_artifacts import LayoutArtifacts
 
-# Each is needed to fetch the others: the release manifest, its artifacts, and what publishes them.
+# They fetch the others: the first imports the release manifest, the second its artifacts, and the third publishes them.
 BOOTSTRAP_RUNBOOKS = ("import_manifest", "import_images", "publish_runbooks")
 # Of the digest of the settings' text, what a plan shows.
 SHOWN = len("sha256:") + 16
 VARIABLE = f"variable {AUTOMATION_VARIABLE}"
-# With the runbooks, which read it.
+# In the same stage as the runbooks, which read it.
 SET: ActionKind[str] = ActionKind("set", stage=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the account holds. variable: digest of the settings' text, None where there is none; wanted: as it should
-    be.
+    """What the account holds. `variable` is the digest of the settings' text, None if there is none. `wanted` is the
+    digest that it must have.
     """
 
     held: publication.Facts
@@ -83,7 +83,7 @@ class Bootstrap:
         )
 
     def plan(self) -> Plan:
-        """Look at the account, and return what differs."""
+        """Read the account, and return the changes."""
         return plan(
             Facts(
                 held=self._publication.observe(),
@@ -93,7 +93,7 @@ class Bootstrap:
         )
 
     def actions(self) -> Sequence[Action[Any]]:
-        """The publication's, and to set the variable."""
+        """Return the publication's actions, and the one that sets the variable."""
 
         def set_variable(name: str) -> None:
             writing.set_variable(self._account, name, self._settings_variable)
@@ -106,7 +106,7 @@ class Bootstrap:
 
 
 def plan(facts: Facts) -> Plan:
-    """Return what differs. Pure. Raises what runbook_lib.automation.publication.plan does."""
+    """Return the changes. Pure. Raises the same as runbook_lib.automation.publication.plan."""
     rest = publication.plan(facts.held)
     if facts.variable == facts.wanted:
         return Plan(rest.changes, (*rest.unchanged, NoChange(VARIABLE, "is the same")))

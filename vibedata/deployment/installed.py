@@ -1,4 +1,4 @@
-"""Which release is installed at the customer's, as a command of the deployment asks."""
+"""Find the release that is installed at the customer's, for a deployment."""
 
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.container_registry.reader import customer_reader
@@ -10,9 +10,9 @@ from runbook_lib.release.model import LATEST, ReleaseId
 def installed_release_id(session: AzureSession) -> ReleaseId | None:
     """Return the release that the customer's `latest` points to, None before the first.
 
-    Every byte of it is compared with its digest; who signed it is not asked, since it can only keep others out, as a
-    tag may whose root is pinned no more, and who moved the tag can move it back. Raises RunbookError VD-REGISTRY-*,
-    VD-MANIFEST-*, VD-IDENTITY-*.
+    Every byte of it is compared with its digest. Its signature is not verified, because this release can only keep
+    older ones out. It must do so even if its root is no longer pinned, and a tag can be moved back. Raises RunbookError
+    VD-REGISTRY-*, VD-MANIFEST-*, VD-IDENTITY-*.
     """
     place = resolve_release(customer_reader(session), LATEST)
     return None if place is None else read_release(place, not_asked).id

@@ -1,1 +1,1 @@
-"""A release seen from the publisher's desk: checking, signing, the container registry it goes to."""
+"""Commands' work on a release at the publisher's: check it, sign it, and find the container registry for it."""

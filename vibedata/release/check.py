@@ -1,6 +1,6 @@
-"""Check a release from its signature down: who signed it, what its manifest says, whether all that it pins is there.
+"""Check a release: who signed it, what its manifest says, and whether everything that it pins is there.
 
-Each check rests on the one before it, so the first that fails is the last that is made, and its error says why.
+Each check needs the one before it. So the first that fails is the last, and its error says why.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,11 +28,11 @@ from runbook_lib.trust.good_signature import GoodSignature, first_good_signature
 from runbook_lib.trust.signature import Subject, TrustPolicy
 from runbook_lib.workers import side_by_side
 
-# Lookups at once, far from a container registry's rate (docs/azure-facts.md#importing-images).
+# Lookups at the same time, far below a container registry's limit (docs/azure-facts.md#importing-images).
 LOOKUPS_AT_ONCE = 8
-# What container registries take of a manifest.
+# The largest manifest that container registries accept.
 MAX_PINNED_BYTES = 4 * 1024 * 1024
-# How many of what is missing an error names.
+# How many missing artifacts an error names.
 MAX_NAMED = 5
 
 
@@ -52,17 +52,17 @@ class CheckedPlace(Protocol):
         """Return the release artifact, verified by the first good signature."""
 
     def pins(self, manifest: ReleaseManifest) -> Sequence[Pin]:
-        """Return what of the manifest's pins is to be found here."""
+        """Return the pins that this place must hold."""
 
     def has(self, pin: Pin) -> bool:
-        """Return whether it is here; what is compared has its digest."""
+        """Return whether the pinned artifact is here. Its compared parts have their digests."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Findings:
-    """What was checked. checks: name and what was found, of each that passed; error: of the one that failed.
+    """The result. `checks` has the name and the result of each check that passed. `error` is that of the failed one.
 
-    certificate: of the signature that was believed, or of the only one, which was refused.
+    `certificate` is that of the good signature, or of the only one, which was refused.
     """
 
     checks: list[tuple[str, str]] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Findings:
 
 
 def check(place: CheckedPlace, policy: TrustPolicy, now: datetime) -> Findings:
-    """Check the release at `place`. now: aware. A refusal is in the findings; nothing is raised for it."""
+    """Check the release at `place`. `now` is aware. A refusal is in the findings, and is not raised."""
     findings = Findings()
     try:
         _check(place, policy, now, findings)
@@ -124,7 +124,7 @@ def _check(place: CheckedPlace, policy: TrustPolicy, now: datetime, findings: Fi
 
 
 def certificate_of(signed: SignedArtifact) -> dict[str, str]:
-    """Return what a person wants to know of the certificate that signed."""
+    """Return the signing certificate's data for people."""
     leaf = read_chain(read_envelope(signed.envelope, JWS).chain)[0]
     return {
         "subject": leaf.subject,
@@ -138,7 +138,7 @@ def certificate_of(signed: SignedArtifact) -> dict[str, str]:
 
 
 class ContainerRegistryRelease:
-    """A release in a container registry. reference: a tag, or a digest."""
+    """A release in a container registry. `reference` is a tag or a digest."""
 
     compared = "the manifest of each; layers were not read"
 
@@ -168,7 +168,7 @@ class ContainerRegistryRelease:
 
 
 class BuiltReleaseFolder:
-    """A release in the folder of a build, every byte of it compared with its digest; images are not in it."""
+    """A release in the folder of a build. Every byte is compared with its digest. Images are not in the folder."""
 
     compared = "every byte; images were not looked for"
 
@@ -183,7 +183,7 @@ class BuiltReleaseFolder:
         return self._built.place
 
     def believed(self, policy: TrustPolicy, now: datetime) -> BuiltRelease:
-        """Return the release with those of its signatures that are good; others may be anybody's."""
+        """Return the release with only its good signatures. Anybody may have made the others."""
         return replace(
             self._built,
             signatures=tuple(each for each in self._built.signatures if self._is_good(each, policy, now)),

@@ -1,4 +1,4 @@
-"""The publisher's container registry, as the command line and the environment say: where it is, and who asks."""
+"""The publisher's container registry from the command line and the environment: its address and the credentials."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ PASSWORD = "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"  # noqa: S105 - the variable's
 
 
 def add_login(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say who asks."""
+    """Add the options for the credentials."""
     identity = parser.add_mutually_exclusive_group()
     identity.add_argument("--username", metavar="USER", help="a user or token; give its password with --password-stdin")
     identity.add_argument("--entra", action="store_true", help="use this shell's Azure login")
@@ -33,7 +33,7 @@ def default_host() -> str:
 
 
 def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
-    """Return the wire to a container registry; option: how a user names it. Raises RunbookError VD-PUSH-004."""
+    """Return the wire to a container registry. `option` is the option's name. Raises RunbookError VD-PUSH-004."""
     if not host:
         raise build.DESTINATION_UNCLEAR.error(f"there is no {option}, and no {HOST}")
     return ContainerRegistryWire(
@@ -42,7 +42,7 @@ def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
 
 
 def token_source(arguments: argparse.Namespace, environ: Mapping[str, str], wire: ContainerRegistryWire) -> TokenSource:
-    """Return where tokens come from: this shell's login, or a user with a password. Raises RunbookError VD-PUSH-004."""
+    """Return the source of tokens: this shell's login, or a user with a password. Raises RunbookError VD-PUSH-004."""
     if arguments.entra:
         identity = credential(load({}, environ, None), environ)
         return EntraTokenSource(wire=wire, credential=identity, clock=SYSTEM_CLOCK)

@@ -1,4 +1,4 @@
-"""What signs a release, as the command line and the environment say."""
+"""The signing key and chain of a release, from the command line and the environment."""
 
 import argparse
 import re
@@ -24,7 +24,7 @@ KEY_ID = re.compile(r"https://[^/]+/keys/[0-9A-Za-z-]{1,127}(/[0-9a-f]{32})?")
 
 
 def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
-    """Add --signing-key and --signing-chain, which the environment may stand in for."""
+    """Add --signing-key and --signing-chain. The environment may give them instead."""
     parser.add_argument(
         "--signing-key",
         default=environ.get(KEY, ""),
@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
 
 
 def signing(arguments: argparse.Namespace, environ: Mapping[str, str], clock: Clock) -> Signing | None:
-    """Return what signs, None where neither key nor chain is given.
+    """Return the signing key and chain, None if neither is given.
 
     Raises RunbookError VD-TRUST-051 (one of them is missing or not usable), -052 (they do not belong together).
     """
@@ -58,9 +58,9 @@ def signing(arguments: argparse.Namespace, environ: Mapping[str, str], clock: Cl
 
 
 def _vault_signer(key_id: str, algorithm: str, environ: Mapping[str, str], clock: Clock) -> KeyVaultSigner:
-    """As this shell's Azure login, or the identity that the environment has."""
+    """Return a signer that uses this shell's Azure login, or the identity that the environment has."""
     if not KEY_ID.fullmatch(key_id) or not _is_address(key_id):
-        raise build.SIGNING_CHAIN_UNFIT.error("it is no key's id: https://VAULT/keys/NAME/VERSION", target=key_id)
+        raise build.SIGNING_CHAIN_UNFIT.error("it is not a key's id: https://VAULT/keys/NAME/VERSION", target=key_id)
     identity = credential_of(environ.get(CLIENT_ID, ""), environ, clock=clock)
     client = cryptography_client(key_id, credential=identity, retry_policy_source=NetworkRetryPolicy, clock=clock)
     return KeyVaultSigner(client=client, algorithm=algorithm)

@@ -1,4 +1,4 @@
-"""Whom `vibedata verify` and `push` trust: what the command line says, else what the environment pins for runbooks."""
+"""Whom `vibedata verify` and `push` trust: from the command line, or else the environment's pins for runbooks."""
 
 import argparse
 import re
@@ -14,7 +14,7 @@ from runbook_lib.trust.signature import TrustPolicy
 
 ROOTS = "VIBEDATA_TRUST_ROOTS"
 IDENTITY = "VIBEDATA_TRUSTED_IDENTITY"
-# As many as a deployment pins: a second one while the publisher changes to another.
+# As many as a deployment pins: two while the publisher changes its root.
 MAX_ROOTS = 2
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
 def policy(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TrustPolicy:
     """Return whom to trust.
 
-    Raises RunbookError VD-TRUST-030 (nobody is pinned), -056 (what is given is no certificate, or there are too many).
+    Raises RunbookError VD-TRUST-030 (nobody is pinned), -056 (a root is not a certificate, or there are too many).
     """
     given = arguments.trust_root or [root for root in environ.get(ROOTS, "").split(",") if root]
     missing = [name for name, value in (("--trust-root", given), ("--identity", arguments.identity)) if not value]
@@ -55,7 +55,7 @@ def policy(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TrustPo
 
 
 def _fingerprint(root: str) -> str:
-    # openssl and Windows write capitals, openssl a colon after each byte.
+    # openssl and Windows write capitals, and openssl writes a colon after each byte.
     fingerprint = root.replace(":", "").lower()
     if _FINGERPRINT.fullmatch(fingerprint):
         return fingerprint

@@ -1,4 +1,4 @@
-"""What `vibedata rotate-hmac` and `vibedata rotate-acr-token` have in common: options, the run, and what is shown."""
+"""The common parts of `vibedata rotate-hmac` and `vibedata rotate-acr-token`: options, the run, and the output."""
 
 import argparse
 import re
@@ -24,7 +24,7 @@ from vibedata.rotation.drive import DriveOutcome, drive
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what both commands take."""
+    """Add the options of both commands."""
     parser.add_argument("--plan", action="store_true", help="show all steps, but do none")
     parser.add_argument(
         "--overlap-seconds",
@@ -57,7 +57,7 @@ def confirm(arguments: argparse.Namespace, customer: Customer) -> None:
 
 
 def request_of(arguments: argparse.Namespace) -> RotationRequest:
-    """Return what the options ask for."""
+    """Return the request in the options."""
     return RotationRequest(
         emergency=arguments.emergency,
         supersede=arguments.supersede,
@@ -66,14 +66,14 @@ def request_of(arguments: argparse.Namespace) -> RotationRequest:
 
 
 def _overlap_seconds(text: str) -> int:
-    """Return the number; what argparse says of a ValueError names the option alone."""
+    """Return the number. For a ValueError argparse would only name the option."""
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) > MAX_OVERLAP_SECONDS:
         raise argparse.ArgumentTypeError(f"takes 0 to {MAX_OVERLAP_SECONDS}")
     return int(text)
 
 
 def reporter(output: str) -> WriteLine:
-    """Return what writes progress: with `--output json`, standard output holds the result alone."""
+    """Return a function that writes progress. With `--output json`, standard output has only the result."""
     stream = sys.stderr if output == "json" else sys.stdout
 
     def report(line: str) -> None:
@@ -84,7 +84,7 @@ def reporter(output: str) -> WriteLine:
 
 
 def jobs_of(session: AzureSession, report: WriteLine) -> RunRunbook:
-    """Return what runs a phase as a job in the customer's Automation account."""
+    """Return a function that runs a phase as a job in the customer's Automation account."""
 
     def run_runbook(runbook: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         report(f"{runbook}: phase {parameters['phase']}: starting a job")
@@ -116,10 +116,10 @@ def run_rotation(
 
 
 def result_json(newest: Rotation | None, outcome: DriveOutcome) -> dict[str, Any]:
-    """Return what programs read of a run."""
+    """Return a run's result for programs."""
     failed = outcome.failed
     if failed and newest and not newest.open:
-        newest = None  # the run before's: this one has begun none
+        newest = None  # a former run began this rotation, and this run has begun none
     status = "failed" if failed else "waiting" if outcome.resume_at else "succeeded"
     return {
         "status": status,

@@ -1,4 +1,4 @@
-"""Drive a rotation to its end, or to where it has to wait, by the one engine."""
+"""Drive a rotation with the engine, to its end or until it must wait."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,17 +18,17 @@ class Rotating(Protocol):
     """One run of a rotation, as publisher.rotation.run.RotationRun is."""
 
     def next_step(self) -> Step:
-        """Look, and return what is to be done now."""
+        """Read the state, and return the next step."""
         ...
 
     def actions(self) -> Sequence[Action[Any]]:
-        """How each kind of change is made and seen."""
+        """Return the action of each kind of change."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriveOutcome:
-    """What a run came to. resume_at: when it goes on, None where the rotation is over or has failed."""
+    """A run's result. `resume_at` is when to go on, None if the rotation is over or has failed."""
 
     results: list[Result] = field(default_factory=list)
     resume_at: datetime | None = None
@@ -42,10 +42,10 @@ class DriveOutcome:
 def drive(
     work: Rotating, *, wait: bool, report: Callable[[str], None], redactor: Redactor, clock: Clock
 ) -> DriveOutcome:
-    """Do what is next until nothing is, or a change fails, or the overlap is to be waited for and `wait` is false.
+    """Do the next step again and again. Stop if there is none, if a change fails, or at the overlap without `wait`.
 
-    report is given a line for each change as it ends, and for each wait; no secret that `redactor` knows is in them.
-    Raises what the work's next_step does.
+    `report` gets a line for each change at its end, and for each wait. `redactor` masks the secrets in it. Raises the
+    errors of the work's next_step.
     """
     results: list[Result] = []
     engine = Work(actions=work.actions(), as_runbook_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
@@ -64,7 +64,7 @@ def drive(
                 engine,
                 on_result=lambda result: report(redactor.redact(_line(result))),
                 on_stage_end=lambda: None,
-                on_progress=lambda _: None,  # a line for each result, and the jobs' own, are progress enough
+                on_progress=lambda _: None,  # the lines of results and jobs show enough progress
             )
             results += made
             if any(result.outcome != "done" for result in made):

@@ -1,4 +1,4 @@
-"""The words of `vibedata status`: what a component, a credential, a run and a verdict are. All pure."""
+"""The types of `vibedata status`: component, credential, run, verdict. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,13 +14,13 @@ DEGRADED: HealthState = "degraded"
 UNKNOWN: HealthState = "unknown"
 HEALTHY: HealthState = "healthy"
 ILL = (UNHEALTHY, DEGRADED)
-# Automation schedules run hourly at the most often: then two runs in a row are missing.
+# Automation's shortest interval is an hour, so two runs in a row are missing.
 STALE = timedelta(hours=2)
 # Time enough for a renewal that somebody must approve.
 EXPIRES_SOON_DAYS = 30
 UNUSABLE: frozenset[SecretState] = frozenset({"absent", "disabled", "expired", "not yet valid"})
 NOT_PROVISIONED: SecretState = "not provisioned"
-# Rows of a rotation's credentials: what they come to, the secret's own row says.
+# The states in a rotation's rows. The secret's own row says what they mean for the instance.
 OF_ROTATION = frozenset({PENDING, CURRENT, PREVIOUS})
 
 
@@ -35,7 +35,7 @@ class Level(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledRelease:
-    """The installed release. since: when it was recorded as the current one."""
+    """The installed release. `since` is when it was recorded as the current one."""
 
     version: str
     digest: str
@@ -45,8 +45,8 @@ class InstalledRelease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A component. drift: how it differs from the release, "" where it does not. probed: its health can be known.
-    vanished: the installed release no longer has it.
+    """A component. `drift` says how it differs from the release, "" if it does not. `probed`: it has a probe.
+    `vanished`: the installed release no longer has it.
     """
 
     type: str
@@ -63,13 +63,13 @@ class Component:
 
     @property
     def ill(self) -> bool:
-        """Whether it is there and does not work as it should."""
+        """Whether the release has it and it does not work well."""
         return not self.vanished and self.health in ILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A credential, never its secret. days_left: whole days until it expires, below 0 once it has."""
+    """A credential without its secret. `days_left` are whole days until it expires, below 0 after that."""
 
     kind: str
     id: str
@@ -79,7 +79,7 @@ class Credential:
 
     @property
     def verdict(self) -> tuple[Level, str]:
-        """How bad it is, and why in words, "" where all is well."""
+        """How bad it is, and why in words, "" if all is well."""
         if self.state in OF_ROTATION:
             return Level.WELL, ""
         if self.state == NOT_PROVISIONED:
@@ -95,7 +95,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run of a runbook, an Automation job. ended: None while it runs."""
+    """A run of a runbook, an Automation job. `ended` is None while it runs."""
 
     job_id: str
     runbook: str
@@ -106,13 +106,13 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """Wall time from start to end, None where it has not both."""
+        """Wall time from start to end, None if one of them is missing."""
         return None if self.started is None or self.ended is None else (self.ended - self.started).total_seconds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What could not be read, by an error of the catalogue."""
+    """A source that could not be read, with its error of the catalogue."""
 
     source: str
     code: str
@@ -122,11 +122,11 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known. components: the ill first; observability likewise, which is what watches over them and is none of
-    them. credentials: the next to expire first. runs: the newest first.
+    """What the command knows.
 
-    at: when it was read. scope: of whom, for people. unreadable: the component registry could not be read, so that
-    whether it exists is not known either.
+    `components` and `observability` (alert rules, schedule and log) have the ill ones first. `credentials` have the
+    next to expire first, and `runs` the newest. `at` is when all was read. `scope` names the instance for people.
+    `unreadable`: the component registry could not be read, so nobody knows whether it exists.
     """
 
     at: datetime
@@ -143,7 +143,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """One more thing to know. remedy: what to do, "" where the text says it all."""
+    """One more thing to know. `remedy` says what to do, "" if the text is enough."""
 
     level: Level
     text: str
@@ -152,7 +152,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The whole in one sentence, and what else there is to know, the worst first."""
+    """The status in one sentence, and notes, the worst first."""
 
     level: Level
     headline: str
@@ -165,14 +165,14 @@ def days(number: int) -> str:
 
 
 def age(moment: datetime, at: datetime) -> str:
-    """Return how long `moment` lies before or after `at`: `5 min ago`, `in 12 days`."""
+    """Return the time between `moment` and `at` in words: `5 min ago`, `in 12 days`."""
     seconds = (at - moment).total_seconds()
     told = duration(abs(seconds))
     return f"{told} ago" if seconds >= 0 else f"in {told}"
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the largest unit of which it has two or more: `41 s`, `90 s`, `5 min`, `3 h`, `12 days`."""
+    """Return a duration in the largest unit that gives at least 2: `41 s`, `90 s`, `5 min`, `3 h`, `12 days`."""
     for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds // size:.0f} {unit}"

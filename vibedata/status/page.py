@@ -25,7 +25,7 @@ from vibedata.status.report import StatusReport
 from vibedata.status.text import health_of
 from vibedata.status.verdict import FAILED_RUNS
 
-# Enough to tell releases apart; the JSON has the whole.
+# Enough to tell releases apart. The JSON has the whole digest.
 DIGEST_CHARACTERS = len("sha256:") + 12
 
 _HEALTH_LEVELS: Mapping[str, Level] = {UNHEALTHY: Level.ILL, DEGRADED: Level.ATTENTION, HEALTHY: Level.WELL}

@@ -1,6 +1,7 @@
 """What `vibedata status` says, made of what it read. All pure.
 
-What was read is somebody else's words: a text loses what is not printable, a time that is none is None.
+Somebody else may have written what was read: a text loses characters that are not printable, and a malformed time is
+None.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,9 +40,9 @@ from vibedata.status.verdict import verdict
 
 TABLES = (RELEASES, COMPONENTS, CREDENTIALS)
 COMPONENT_REGISTRY, RUNS = "component registry", "list of runs"
-# Beside the last of each runbook.
+# How many runs the report has besides the last one of each runbook.
 RECENT_RUNS = 10
-# Of one text: the page and the tables show no more of somebody else's words.
+# The limit of one text of somebody else in the page and the tables.
 TEXT_CHARACTERS = 1000
 
 _NO_PROBE = "none"
@@ -50,10 +51,11 @@ _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReadings:
-    """What `vibedata status` has read of one instance.
+    """What `vibedata status` has read from one instance.
 
-    at: when. scope: of whom, for people. entities: those of each of TABLES; None where there is no component registry,
-    or it could not be read. runs: in any order. troubles: what could not be read, by source COMPONENT_REGISTRY or RUNS.
+    `at` is the time. `scope` names the instance for people. `entities` are those of each of TABLES, None if there is no
+    component registry or it could not be read. `runs` are in any order. `troubles` name the sources that could not be
+    read: COMPONENT_REGISTRY or RUNS.
     """
 
     at: datetime
@@ -79,10 +81,10 @@ class StatusReport:
 
 
 def report(seen: StatusReadings) -> StatusReport:
-    """Return the report of what was read."""
+    """Return the report on these readings."""
     entities = seen.entities or {}
     current = [_release(entity) for entity in entities.get(RELEASES, ()) if entity.get("state") == CURRENT]
-    # A rotation leaves one behind each time; the table keeps them.
+    # Each rotation leaves one retired credential, and the table keeps them all.
     kept = (entity for entity in entities.get(CREDENTIALS, ()) if entity.get("state") != RETIRED)
     credentials = [_credential(entity, seen.at) for entity in kept]
     components = sorted(map(_component, entities.get(COMPONENTS, ())), key=_severity)
@@ -91,7 +93,7 @@ def report(seen: StatusReadings) -> StatusReport:
         scope=_text(seen.scope),
         registry_exists=seen.entities is not None,
         unreadable=any(trouble.source == COMPONENT_REGISTRY for trouble in seen.troubles),
-        # One that was interrupted may have left two.
+        # An interrupted bootstrap may have left two current releases.
         release=max(current, key=lambda found: found.since or _BEGINNING, default=None),
         components=tuple(component for component in components if component.type != OBSERVABILITY),
         observability=tuple(component for component in components if component.type == OBSERVABILITY),
@@ -155,14 +157,14 @@ def _urgency(credential: Credential) -> tuple[object, ...]:
 
 
 def _recent(runs: Sequence[Run]) -> tuple[Run, ...]:
-    """The newest, and of each runbook the last: what runs hourly pushes no other out of sight."""
+    """Return the newest runs and the last run of each runbook. So an hourly runbook does not hide the others."""
     newest = sorted(runs, key=lambda run: run.created or _BEGINNING, reverse=True)
     last = {run.runbook: run.job_id for run in reversed(newest)}
     return tuple(run for place, run in enumerate(newest) if place < RECENT_RUNS or last[run.runbook] == run.job_id)
 
 
 def _text(value: object) -> str:
-    """A terminal would obey control characters, and a page those that turn the direction of writing."""
+    """Return a text without control characters, which a terminal obeys, and without changes of writing direction."""
     words = " ".join(str("" if value is None else value).split())[:TEXT_CHARACTERS]
     return "".join(character if is_visible(character) else "\N{REPLACEMENT CHARACTER}" for character in words)
 
@@ -170,7 +172,7 @@ def _text(value: object) -> str:
 def _time(value: object) -> datetime | None:
     try:
         moment = from_rfc3339(str(value))
-        # OverflowError: a time of the first or the last year that is there in one time zone and not in another.
+        # OverflowError: a time in the first or the last year may not exist in another time zone.
         return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
     except (ValueError, OverflowError):
         return None

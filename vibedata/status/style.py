@@ -38,7 +38,7 @@ header { margin-bottom: 1rem; }
 .verdict li { display: flex; gap: 0.6rem; }
 .verdict li svg { margin-top: 0.25em; }
 .remedy, .small { display: block; }
-/* Not so everywhere: a table would then take a column of short words for one that fits in a letter's width. */
+/* Not everywhere: otherwise a table could make a column of short words as narrow as one letter. */
 .small, .verdict, .tiles, article, td:first-child { overflow-wrap: anywhere; }
 .remedy { color: var(--faint); }
 .verdict.ill { --tone: var(--ill); background: var(--ill-back); --mark: var(--ill-back); }

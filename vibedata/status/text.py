@@ -9,7 +9,7 @@ from vibedata.status.report import StatusReport
 
 
 def text(report: StatusReport) -> str:
-    """Return the verdict, what to do about it, and the facts as tables, the worst first."""
+    """Return the verdict, the remedies, and the facts as tables with the worst first."""
     facts = report.facts
     lines = [report.verdict.headline]
     for note in report.verdict.notes:
@@ -39,7 +39,7 @@ def _release(release: InstalledRelease, at: datetime) -> str:
 
 
 def _components(components: Sequence[Component], at: datetime) -> str:
-    """Three tables: a terminal has no room for all columns in one."""
+    """Return three tables, because a terminal has no room for all columns in one."""
     rows = [
         (
             health_of(component),

@@ -1,7 +1,8 @@
-"""The verdict of `vibedata status`: the whole in one sentence, and what else there is to know. All pure.
+"""The verdict of `vibedata status`: the status in one sentence, and notes. Pure.
 
-Ill is what does not work: a component that is degraded or unhealthy, a credential that has expired. Attention is what
-works and will not for long, or what nobody can vouch for: old or unknown health, drift, a failed run.
+Ill: something does not work, such as a degraded or unhealthy component, or an expired credential. Attention: something
+works but will not work for long, or nobody knows whether it works, such as old or unknown health, drift, or a failed
+run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,11 +23,11 @@ from vibedata.status.facts import (
     duration,
 )
 
-# Names in one sentence; the tables have them all.
+# How many names one sentence has. The tables have them all.
 MAX_NAMES = 5
 FAILED_RUNS = frozenset({"Failed", "Suspended"})
 _ONLY_PROBED = "The only component that is probed is healthy"
-# What brings a credential of each kind, and a new one: both are the publisher's commands.
+# The publisher's commands that provision and renew a credential of each kind.
 ROTATE = {"hmac-key": "run `vibedata rotate-hmac`", "registry-token": "run `vibedata rotate-acr-token`"}
 CHECK = "run `vibedata invoke check_health`"
 
@@ -79,7 +80,7 @@ def _notes(facts: Facts, there: Sequence[Component]) -> Iterator[Note]:
         yield Note(
             level=Level.UNKNOWN,
             text="Release, components, health and credentials are not recorded",
-            remedy="run `vibedata deploy DIR`, or `vibedata invoke bootstrap_registry` where all before it is done",
+            remedy="run `vibedata deploy DIR`, or `vibedata invoke bootstrap_registry` if the steps before it are done",
         )
     elif facts.registry_exists and facts.release is None:
         text = "No release is recorded as installed"
@@ -102,7 +103,7 @@ def _component_notes(there: Sequence[Component], at: datetime) -> Iterator[Note]
         text = f"Health was last checked {age(max(checked.values()), at)}"
         if len(stale) < len(checked):
             text = f"Health was not checked for {duration(STALE.total_seconds())}: {_names(stale)}"
-        remedy = f"see that check_health's schedule is enabled, or {CHECK}"
+        remedy = f"check that check_health's schedule is enabled, or {CHECK}"
         yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
     drifted = [component.name for component in there if component.drift]
     if drifted:

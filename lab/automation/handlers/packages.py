@@ -1,6 +1,6 @@
 """Microsoft.Automation runtime environments and their packages.
 
-A package GET leaves out `contentLink`, so that nobody can tell by it what is installed: Azure does the same
+A package GET leaves out `contentLink`, so it does not show what is installed. Azure does the same
 (azure-rest-api-specs#41604). Transitive dependencies are not resolved (azure-sdk-for-python#30157).
 """
 
@@ -140,7 +140,7 @@ class PackageHandlers:
                 "version": package.version,
                 "sizeInBytes": package.size_bytes,
                 "provisioningState": package.state,
-                # Always there, empty where nothing failed.
+                # Always there, empty if nothing failed.
                 "error": {"code": "PackageImportFailed" if package.error else None, "message": package.error},
             },
         }

@@ -1,7 +1,7 @@
 """Microsoft.Automation runbooks: create, draft content, publish, read back.
 
-What is not documented is decided here: publishing without a draft, or an empty one, is a 400; a runbook's type is for
-ever; `draft` in an update changes no text. A content link is fetched before the answer.
+Not documented, and decided here: to publish without a draft, or an empty one, is a 400; a runbook's type never changes;
+`draft` in an update changes no text. A content link is fetched before the answer.
 """
 
 import functools
@@ -106,11 +106,11 @@ class RunbookHandlers:
         return _text(self._runbook(names).draft, "Runbook draft", names["runbook"])
 
     async def draft(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
-        """Return what is known of the draft."""
+        """Return the draft's properties."""
         return web.json_response(_draft_view(self._runbook(names)))
 
     async def put_draft_content(self, request: web.Request, names: Mapping[str, str]) -> Callable[[], None]:
-        """Check the new text; what is returned makes it the draft's."""
+        """Check the new text. The returned function makes it the draft's text."""
         runbook = self._runbook(names)
         content = await read_body(request)
         if request.content_type not in CONTENT_TYPES:
@@ -123,7 +123,7 @@ class RunbookHandlers:
         return functools.partial(self._set_draft, runbook, content)
 
     async def undo_edit(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
-        """Drop the draft of a published runbook; there is none to go back to otherwise."""
+        """Drop the draft of a published runbook. A runbook that was never published has no former text."""
         runbook = self._runbook(names)
         if runbook.published is None:
             raise bad_request("The runbook has never been published: there is no edit to undo.")
@@ -131,7 +131,7 @@ class RunbookHandlers:
         return web.json_response({"statusCode": "OK", "requestId": str(uuid.uuid4())})
 
     async def publish(self, _request: web.Request, names: Mapping[str, str]) -> Callable[[], None]:
-        """Check that there is a draft; what is returned makes it the published text."""
+        """Check that there is a draft. The returned function makes it the published text."""
         runbook = self._runbook(names)
         if not runbook.draft:
             raise bad_request("The runbook has no draft content to publish.")

@@ -1,4 +1,4 @@
-"""Asking components for their health: which probe, over HTTP, TCP or ARM, many at once.
+"""Ask components for their health: the choice of a probe, HTTP, TCP and ARM, and many probes at once.
 
-What an answer means is decided in health.
+The folder health decides what an answer means.
 """

@@ -1,7 +1,7 @@
-"""Which probe a component gets, and what ARM alone says of it.
+"""Choose the probe of a component, and judge what ARM says about it.
 
-A component is asked at the address that its own resource names in ARM at this moment, and nowhere else: what stands in
-the component registry must agree with that, or nothing is asked.
+A component is asked only at the address that its own resource names in ARM at this moment. The address in the component
+registry must be the same. Otherwise the component is not asked.
 """
 
 import ssl
@@ -21,7 +21,7 @@ from runbook_lib.network.deadline import Deadline
 from runbook_lib.release.manifest import MAX_PROBE_SECONDS
 
 ASKED_KINDS = ("http", "tcp")
-# ARM's words for a resource at rest; none where a type has no such state.
+# ARM's state of a resource that is not being changed, "" if its type has no such state.
 _AT_REST = ("succeeded", "")
 _BROKEN = ("failed", "canceled")
 _LEAVING = "deleting"
@@ -29,10 +29,12 @@ _LEAVING = "deleting"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """What ARM says of the managed resource group. All keys are resource ids in small letters.
+    """The managed resource group in ARM. All keys are resource ids in small letters.
 
-    provisioning: every resource's state. availability: where Azure watches its platform. endpoints: `https://host` of
-    the resources that components are asked at.
+    Attributes:
+        provisioning: Every resource's provisioning state.
+        availability: The availability of each resource whose platform Azure watches.
+        endpoints: `https://host` of each resource that components are asked at.
     """
 
     provisioning: Mapping[str, str]
@@ -43,10 +45,10 @@ class Group:
 def read_group(
     managed: ManagedResources, components: Collection[RegisteredComponent], warn: Callable[[str], object]
 ) -> Group:
-    """Return what ARM says, in a few requests however many components there are.
+    """Read the managed resource group from ARM. The number of requests does not grow with the components.
 
-    Resource health is a provider of its own, which a subscription may lack: without it the provisioning states count,
-    and `warn` is told. Raises what ManagedResources does for everything else.
+    Resource health is a provider of its own, and a subscription may lack it. Then this warns, and only the provisioning
+    states count. For everything else this raises the same as ManagedResources.
     """
     resources = {resource.resource_id.lower(): resource for resource in managed.all()}
     asked = {component.resource_id.lower() for component in components if component.health_kind in ASKED_KINDS}
@@ -63,7 +65,7 @@ def _availability(managed: ManagedResources, warn: Callable[[str], object]) -> M
     try:
         return managed.availability()
     except (AzureError, RunbookError) as error:
-        warn(f"resource health cannot be read, provisioning states alone count: {str(error).partition(chr(10))[0]}")
+        warn(f"resource health cannot be read, only provisioning states count: {str(error).partition(chr(10))[0]}")
         return {}
 
 
@@ -81,7 +83,7 @@ def _endpoints(managed: ManagedResources, resources: Iterable[Resource]) -> dict
 
 
 def probe_of(component: RegisteredComponent, group: Group, trust: ssl.SSLContext) -> Probe | Observation:
-    """Return the probe that a component gets, or what is known without one."""
+    """Return the probe of a component, or an observation if it needs no probe."""
     resource_id, kind = component.resource_id.lower(), component.health_kind
     if component.state == VANISHED:
         return Observation("unprobed", "no longer part of the release")
@@ -97,13 +99,13 @@ def probe_of(component: RegisteredComponent, group: Group, trust: ssl.SSLContext
 
 
 def _asked(component: RegisteredComponent, named: str, trust: ssl.SSLContext) -> Probe | Observation:
-    """Return the probe of a component that is asked itself. named: the address that its resource names, "" for none."""
+    """Return the probe of a component over the network. `named` is the address in its resource, "" for none."""
     target, own = target_of(component.endpoint), target_of(named)
     if target is None:
         return Observation("fails", "not asked: it has no address")
     if own is None or own.origin != target.origin:
         return Observation("fails", f"not asked: its resource does not name {target.origin} (see bootstrap_registry)")
-    # Anything else in the row is not the suite's, and must not hold the check.
+    # Somebody else wrote any other value into the row, and it must not delay the check.
     given = component.health_timeout_seconds
     seconds = float(given) if 1 <= given <= MAX_PROBE_SECONDS else PROBE_SECONDS
     if component.health_kind == "tcp":
@@ -117,13 +119,13 @@ def _asked(component: RegisteredComponent, named: str, trust: ssl.SSLContext) ->
 
 
 def look_tcp(target: HttpTarget, deadline: Deadline) -> Observation:
-    """Return what a TCP connection shows. Raises what `connect` does."""
+    """Return what a TCP connection shows. Raises the same as `connect`."""
     connect(target.host, target.port, deadline).close()
     return Observation("answers")
 
 
 def judge_resource(provisioning_state: str, availability: Availability | None) -> Observation:
-    """Return what ARM says of a resource: its provisioning state, and the platform below it. Pure."""
+    """Return the observation of a resource from its provisioning state and its platform's availability. Pure."""
     state = provisioning_state.lower()
     if availability is not None and availability.state == "Unavailable":
         return Observation("down", f"Azure says that it is unavailable: {availability.summary}")

@@ -1,4 +1,4 @@
-"""A connection for a probe: to the address that was meant and no other, and never beyond its deadline."""
+"""A connection for a probe. It goes only to the checked address, and ends at its deadline."""
 
 import ipaddress
 import socket
@@ -8,14 +8,14 @@ from runbook_lib.network.deadline import Deadline, connect_any
 
 
 class AddressRefusedError(Exception):
-    """A name leads to an address that no application of the customer's can have."""
+    """A name leads to an address that no application of the customer can have."""
 
 
 def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """Return a TCP connection to one of the host's addresses, each of which is given its share of the time.
+    """Return a TCP connection to one of the host's addresses. Each address gets its share of the time.
 
-    The address that was checked is the one that is used: the name is not asked for a second time. No proxy is used: it
-    would resolve the name by itself. Raises AddressRefusedError, TimeoutError, and OSError.
+    It connects to exactly the checked address, and does not resolve the name a second time. It uses no proxy, because a
+    proxy would resolve the name itself. Raises AddressRefusedError, TimeoutError, and OSError.
     """
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for *_, address in addresses:
@@ -24,7 +24,7 @@ def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
 
 
 def connect_tls(host: str, port: int, context: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:
-    """Return a TLS connection whose certificate is valid for `host`. Raises what `connect` does, and ssl.SSLError."""
+    """Return a TLS connection whose certificate is valid for `host`. Raises the same as `connect`, and ssl.SSLError."""
     connection = connect(host, port, deadline)
     try:
         connection.settimeout(deadline.left())
@@ -35,7 +35,7 @@ def connect_tls(host: str, port: int, context: ssl.SSLContext, deadline: Deadlin
 
 
 def tls_context(trusted: str) -> ssl.SSLContext:
-    """Return a context that trusts the authorities in `trusted` (a file or a folder) and asks for TLS 1.2 at least."""
+    """Return a context that trusts the authorities in `trusted` (a file or a folder) and demands at least TLS 1.2."""
     from pathlib import Path
 
     is_folder = Path(trusted).is_dir()
@@ -45,9 +45,9 @@ def tls_context(trusted: str) -> ssl.SSLContext:
 
 
 def _check(host: str, address: str) -> None:
-    """A name that somebody else controls must not lead into the sandbox: to its identity endpoint, or to IMDS."""
+    """Refuse an address within the sandbox: a foreign name must not lead to its identity endpoint, or to IMDS."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    # Of an IPv4 address in IPv6's clothes, the address counts.
+    # If IPv6 holds an IPv4 address, that address counts.
     found = getattr(found, "ipv4_mapped", None) or found
     own = found.is_loopback and not _is_literal(host)
     if own or found.is_link_local or found.is_multicast or found.is_unspecified:

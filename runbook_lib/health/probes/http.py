@@ -1,6 +1,6 @@
-"""An HTTP probe: one GET over TLS, judged by its status, with everything that an answer may do to a reader bounded.
+"""An HTTP probe: one GET over TLS. The status decides, and the time and size of an answer are limited.
 
-The answer is read by the probe's own deadline, as RFC 9110 and RFC 9112 have it: see runbook_lib.network.http_answer.
+runbook_lib.network.http_answer reads the answer by RFC 9110 and RFC 9112, within the probe's own deadline.
 """
 
 import ssl
@@ -13,7 +13,7 @@ from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.version import RUNBOOK_VERSION
 
-# The status is what counts; so much of the body is read, in parts, to see that all of it comes.
+# Only the status decides. This much of the body is read, in parts, to check that it is complete.
 MAX_BODY_BYTES = 1024 * 1024
 READ_BYTES = 64 * 1024
 MAX_REDIRECTS = 3
@@ -21,14 +21,14 @@ DEFAULT_PATH = "/"
 DEFAULT_STATUS = 200
 HTTPS_PORT = 443
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110, 15.4
-# What may stand in a request's target besides letters and digits (RFC 3986); everything else is encoded.
+# The characters that a request's target may hold besides letters and digits (RFC 3986). All others are encoded.
 _TARGET_CHARACTERS = "/?:@!$&'()*+,;=-._~%"
 _SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpTarget:
-    """What is asked, and the status that a healthy component answers."""
+    """The address of a probe, and the status of a healthy component."""
 
     host: str
     port: int
@@ -42,7 +42,7 @@ class HttpTarget:
 
     @property
     def request(self) -> bytes:
-        """The request. It carries nothing that anybody could misuse: no credential, no cookie."""
+        """The request. It has nothing that somebody could misuse: no credential, no cookie."""
         return (
             f"GET {urllib.parse.quote(self.path, safe=_TARGET_CHARACTERS)} HTTP/1.1\r\n"
             f"Host: {self._authority}\r\n"
@@ -59,7 +59,7 @@ class HttpTarget:
 def look_http(target: HttpTarget, context: ssl.SSLContext, deadline: Deadline) -> Observation:
     """Return what a GET shows. A redirect is followed within the target's own host and port, MAX_REDIRECTS times.
 
-    Raises what `connect_tls` does, and http.client.HTTPException for what is no HTTP.
+    Raises the same as `connect_tls`, and http.client.HTTPException for an answer that is not HTTP.
     """
     for _ in range(MAX_REDIRECTS + 1):
         connection = connect_tls(target.host, target.port, context, deadline)
@@ -82,14 +82,14 @@ def look_http(target: HttpTarget, context: ssl.SSLContext, deadline: Deadline) -
 
 
 def _read_through(response: HttpAnswer) -> None:
-    """Read the body to its end, or MAX_BODY_BYTES of it."""
+    """Read the body to its end, but at most MAX_BODY_BYTES."""
     size = 0
     while size < MAX_BODY_BYTES and (part := response.read(READ_BYTES)):
         size += len(part)
 
 
 def target_of(endpoint: str) -> HttpTarget | None:
-    """Return the target of an address `https://host[:port]`, None where it is none."""
+    """Return the target of an address `https://host[:port]`, None for any other text."""
     try:
         parts = urllib.parse.urlsplit(endpoint)
         port = parts.port or HTTPS_PORT
@@ -102,18 +102,18 @@ def target_of(endpoint: str) -> HttpTarget | None:
 
 
 def _encoded(location: str) -> str:
-    """Return a Location with all but ASCII encoded byte by byte, as it was sent (RFC 9110, 5.5)."""
-    # http.client gives a byte as the Latin-1 character of its number.
+    """Return a Location in which each byte outside ASCII is encoded, as it was sent (RFC 9110, 5.5)."""
+    # http.client returns a byte as a Latin-1 character.
     return urllib.parse.quote(location, safe=_TARGET_CHARACTERS + "#[]", encoding="latin-1")
 
 
 def _place(target: HttpTarget, location: str) -> str:
-    """Return where a Location leads, in words that may be shown."""
+    """Return the target of a Location for a message."""
     try:
         parts = urllib.parse.urlsplit(urllib.parse.urljoin(target.origin, location))
         return f"{parts.scheme}://{parts.hostname}"[:_SHOWN]
     except ValueError:
-        return "what is no address"
+        return "a text that is not an address"
 
 
 def _followed(target: HttpTarget, location: str) -> HttpTarget | None:

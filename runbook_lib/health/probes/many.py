@@ -1,7 +1,7 @@
-"""Probes of many components side by side: each has its deadline, all together have one, and none can hold the run.
+"""Run probes of many components side by side. Each has a deadline, and all together have one. None can delay the run.
 
-A probe is one attempt. The network retry policy is not applied to it: three retries would hide what it is there to
-see, and make a hanging component cost four deadlines. That one failure is no outage is the hysteresis' business.
+A probe is one attempt, and the network retry policy does not apply: three retries would hide the failures that a probe
+looks for, and a hanging component would cost four deadlines. The rules decide that one failure is not an outage.
 """
 
 import http.client
@@ -17,13 +17,13 @@ from runbook_lib.health.rules import Observation
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.workers import Workers
 
-# Sockets of a sandbox's jobs are 1,000 together (docs/azure-facts.md#python-and-its-limits).
+# All jobs of a sandbox together have 1,000 sockets (docs/azure-facts.md#python-and-its-limits).
 PROBES_AT_ONCE = 64
-# Where the release manifest does not say.
+# The deadline of a probe if the release manifest does not say it.
 PROBE_SECONDS = 10.0
 # No probe begins after this. A thousand components that all hang for PROBE_SECONDS take 160 s.
 ALL_SECONDS = 600.0
-# A probe that has not come back so long after its deadline (a name that never resolves) is left behind.
+# A probe that does not end within this time after its deadline (a name that never resolves) is abandoned.
 GRACE_SECONDS = 0.5
 
 NOT_REACHED = Observation("not_reached", f"not looked at: the check ended after {ALL_SECONDS:g} s")
@@ -31,7 +31,7 @@ NOT_REACHED = Observation("not_reached", f"not looked at: the check ended after 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """One look. seconds: its deadline. look: raises OSError or http.client.HTTPException for a failure."""
+    """One probe. `seconds` is its deadline. `look` raises OSError or http.client.HTTPException for a failure."""
 
     seconds: float
     look: Callable[[Deadline], Observation]
@@ -45,9 +45,10 @@ def run_probes(
     at_once: int = PROBES_AT_ONCE,
     all_seconds: float = ALL_SECONDS,
 ) -> list[Observation]:
-    """Return what each probe saw, in the order given, which is also that in which they begin.
+    """Return the observation of each probe, in the given order. They also begin in this order.
 
-    Returns at the latest `all_seconds` and one probe's deadline after it began. on_progress: called now and then.
+    It ends at the latest `all_seconds` and one probe's deadline after its beginning. It calls `on_progress` now and
+    then.
     """
     end = clock.monotonic() + all_seconds
     workers = Workers(lambda number: observe(probes[number], clock), count=len(probes), monotonic=clock.monotonic)
@@ -74,17 +75,17 @@ def run_probes(
 
 
 def observe(probe: Probe, clock: Clock) -> Observation:
-    """Return what a probe saw; whatever goes wrong is what was seen."""
+    """Return the observation of a probe. Any failure is an observation, too."""
     try:
         return probe.look(Deadline(clock, probe.seconds))
     except TimeoutError:
         return _too_late(probe.seconds)
-    except Exception as error:  # noqa: BLE001 - in a worker's thread; one that never arrives would be left behind
+    except Exception as error:  # noqa: BLE001 - in a worker's thread; without an observation the run would wait
         return Observation("fails", _words(error))
 
 
 def _words(error: Exception) -> str:
-    """Return what went wrong, the more special kinds first."""
+    """Return what went wrong. The more special kinds come first."""
     words: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
         (AddressRefusedError, lambda refused: f"not asked: {refused}, which is no address of an application"),
         (ssl.SSLCertVerificationError, lambda refused: f"its certificate is not accepted: {refused.verify_message}"),

@@ -200,9 +200,9 @@ def test_no_other_kind_is_written_or_read() -> None:
     class Postcard(Ping):
         """A report of somebody's own making."""
 
-    with pytest.raises(PayloadRefusedError, match="no report"):
+    with pytest.raises(PayloadRefusedError, match="not a report"):
         to_json(Postcard(**PING))
-    with pytest.raises(PayloadRefusedError, match="no report"):
+    with pytest.raises(PayloadRefusedError, match="not a report"):
         parse("postcard", json.dumps(PING).encode())
 
 

@@ -386,7 +386,7 @@ def test_a_change_without_an_action_is_refused_before_anything_is_changed() -> N
 
 def test_two_actions_of_one_kind_are_refused() -> None:
     work = work_on(World(), FakeClock())
-    with pytest.raises(ValueError, match="one kind"):
+    with pytest.raises(ValueError, match="same kind"):
         replace(work, actions=[*work.actions, work.actions[0]])
 
 

@@ -88,7 +88,7 @@ def test_a_cause_is_told_once() -> None:
     output.warn_of(second)
     output.warn_of(RunbookError(CATALOGUE["VD-LOG-003"], "elsewhere", target="other"))
     lines = stream.getvalue().decode().splitlines()
-    assert lines[0] == "WARNING: VD-LOG-001: the operations log could not be delivered; the cause is told above"
+    assert lines[0] == "WARNING: VD-LOG-001: the operations log could not be delivered; the cause is shown above"
     assert [line.split(":")[1].strip() for line in lines[1:]] == ["VD-LOG-003", "cause", "what to do", "rerun"]
 
 

@@ -104,7 +104,7 @@ def test_an_altered_manifest_names_nothing_and_fails_the_check_at_its_end(world:
     world.health.ill("studio", "status", status=500)
     (summary,) = world.check(refused="VD-TRUST-032", correlation_id="")
     assert (summary["release_version"], summary["components"]) == ("", [])
-    assert "WARNING: the publisher is told of no component by name" in world.text
+    assert "WARNING: the report to the publisher names no component" in world.text
     assert (world.health.health("scheduler"), world.health.health("studio")) == ("healthy", "degraded")
 
 

@@ -56,7 +56,7 @@ def test_ill_rows_are_told_of_and_the_others_are_looked_at(ready: Rig, capsys: p
     made = ready.check()
     assert (made.exit_code, made.status) == (0, "succeeded"), made.text
     assert ready.health("api-gateway") == "healthy"
-    (told,) = [line for line in made.text.splitlines() if "are not of their form" in line]
+    (told,) = [line for line in made.text.splitlines() if "malformed columns" in line]
     assert "table Components" in told
     # What check_health itself writes is of its form again.
     assert {name: ready.entity(name)["healthStreak"] for name in ("largest", "odder")} == {"largest": -1, "odder": -1}

@@ -140,7 +140,7 @@ def test_a_good_policy_of_another_kind_of_container_is_refused(
 def test_a_legal_hold_is_no_policy(server: ScriptedServer) -> None:
     none = json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 0, "state": "Unlocked"}})
     server.play(*shown(none, {"hasLegalHold": True, "hasImmutabilityPolicy": False}))
-    with pytest.raises(RunbookError, match=r"VD-STORAGE-001.*a legal hold is none"):
+    with pytest.raises(RunbookError, match=r"VD-STORAGE-001.*a legal hold is not one"):
         check(server)
 
 

@@ -107,7 +107,7 @@ def test_a_dead_host_is_told_first_once_and_while_it_is_tried_again(lab: LabUnde
     assert lines[first].startswith("ERROR: VD-NET-001: ")
     assert done.text.count("  cause: ") == 1, "what it leads to is told without the cause"
     assert done.text.count("Connection refused") == 2, "in the error, and in the result"
-    assert "VD-LOG-003: stored events of the operations log cannot be delivered; the cause is told above" in done.text
+    assert "VD-LOG-003: stored events of the operations log cannot be delivered; the cause is shown above" in done.text
 
 
 def test_a_name_that_does_not_resolve_is_told_at_once(lab: LabUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,11 +216,11 @@ def test_a_chain_of_jobs_tells_what_matters() -> None:
     on_line = job_lines("import_images", told.append)
     for line in (
         "import_images 2026.11.0, run r, correlation c",
-        "26 to change, 0 as they should be",
+        "26 to change, 0 already right",
         "VERBOSE: import x: done, 3 ms",
         "3 of 26 done, 2 in flight, 0 failed",
         "WARNING: VD-LOG-001: the operations log could not be delivered",
-        "succeeded: 26 changed, 0 as they should be, 0 failed, 0 skipped, 7.4 s",
+        "succeeded: 26 changed, 0 already right, 0 failed, 0 skipped, 7.4 s",
     ):
         on_line(line)
     assert [line.partition(": ")[2].partition(":")[0] for line in told] == ["WARNING", "succeeded"]
