@@ -87,7 +87,7 @@ def measure(report: Callable[[str], None]) -> list[Figure]:
 
 
 def _over_critical_path(way: str, run: _Run, *, imports: int, what: str) -> Figure:
-    # Once for each window but the last, the last import; then a runbook's create, draft and publication.
+    # All windows before the last one, the last import, then the creation, draft and publication of a runbook.
     critical = (math.ceil(imports / IMPORTS_IN_WINDOW) - 1) * WINDOW_SECONDS + IMPORT_SECONDS + 2 * POLL_SECONDS
     name = f"publish: time over the critical path, {way}"
     return Figure(name=name, value=run.seconds / critical, unit="", aim=1.3, note=what)

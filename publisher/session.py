@@ -127,7 +127,7 @@ def subscription_clients(customer: Settings, clients: AzureClients, subscription
 def _clients(
     settings: Settings, clients: AzureClients, clock: Clock, policy: PolicySource = NetworkRetryPolicy
 ) -> AzureClients:
-    # The customer's group is not where these things are: an error must not name a role there.
+    # These resources are not in the customer's group, so an error must not name a role there.
     return AzureClients(
         settings=replace(settings, resource_group=""),
         credential=clients.credential,

@@ -92,9 +92,19 @@ def apply_plan(
 
     A change that was replaced has its result, too, before those of the changes in its place.
 
-    on_result, on_stage_end and on_progress are called in the caller's thread: with each result as it comes, after each
-    stage that ran, and at least every TICK_SECONDS. Failures are in the results. Raises ValueError, before anything is
-    changed, where a change has no action.
+    Args:
+        plan: What to change.
+        work: How to change it.
+        on_result: Called with each result as it comes. All three functions are called in the caller's thread.
+        on_stage_end: Called after each stage that ran.
+        on_progress: Called at least every TICK_SECONDS.
+        max_parallel: How many changes run at the same time.
+
+    Returns:
+        A result for each change, also for those that failed, in the order of the stages.
+
+    Raises:
+        ValueError: A change has no action. Nothing was changed.
     """
     for change in plan.changes:
         work.action_of(change)

@@ -122,7 +122,7 @@ GONE: Mapping[str, Mapping[str, component_registry.Value]] = {
 
 
 def observe(context: Context, parameters: ReleaseParameters) -> Facts:
-    """Read the release, the managed resource group, the vault's properties, and what is recorded."""
+    """Read the release, the managed resource group, the vault's properties, and the component registry."""
     identity = identity_of(context.settings)
     tables = ComponentTables(
         context.clients.table_service,

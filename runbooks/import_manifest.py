@@ -101,7 +101,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     """Read the publisher's release, and its parts at the customer's."""
     clients, customer = context.clients, customer_reader(context)
     policy = trust_policy(context.settings)
-    # 1. A container that would not keep the manifest for ever is refused before anything else.
+    # 1. Refuse a container without a retention policy before anything else.
     kept = check_immutable(clients.resources, context.settings)
     context.output.info(f"container {artifact_storage.CONTAINER}: retention policy {kept}")
     # 2. Resolve the tag once. From here on only the digest counts, even if the tag moves.

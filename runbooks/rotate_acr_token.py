@@ -64,7 +64,7 @@ def text_of(unwrapped: bytes, redactor: Redactor) -> str:
         text = unwrapped.decode()
         parse_token(text, redactor)
     except (UnicodeDecodeError, RunbookError):
-        # Neither of them may show what it was about.
+        # The messages of these errors may quote the secret.
         raise vault.NO_SUCH_CREDENTIAL.error("it was unwrapped and is no token", target=SECRET) from None
     return text
 

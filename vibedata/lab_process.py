@@ -20,7 +20,7 @@ from vibedata.output import CommandError
 PROJECT = Path(__file__).resolve().parent.parent
 LOG_FILE = "lab.log"
 LOG_TAIL_LINES = 20
-# A start takes some three seconds; on a machine that is busy with other things, many times that.
+# A start takes some three seconds, and much longer on a busy machine.
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
 RESET_SECONDS = 60.0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from azure.mgmt.automation import AutomationClient
 
 LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
-# What marks a runbook as the suite's, beside its runtime environment's name: for people and their queries.
+# The tag of the suite's runbooks. It helps people and their queries. The runtime environment's name marks them, too.
 OWNER_TAG, OWNER_VALUE = "vibedata", "runbook"
 # The name of a package set's environment holds the set's digest. Its content never changes.
 ENVIRONMENT_PREFIX = "vibedata-"

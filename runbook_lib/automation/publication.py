@@ -181,8 +181,8 @@ class Publication:
         elif held.in_edit:
             self._keep_draft(script)
         writing.replace_draft(self._account, name, text)
-        # The new text is in place: one request later it is published. The old one meets the new packages rather than
-        # the new one the old packages, which may lack what it needs.
+        # The new text is in the draft, and the next request publishes it. In between, a job may run the old text with
+        # the new packages. The other order would run the new text with old packages, which may lack what it needs.
         if held is not None and (held.environment != environment or not held.ours):
             writing.put_runbook(self._account, name, kind=kind, environment=environment, location=self._location)
         writing.publish(self._account, name)

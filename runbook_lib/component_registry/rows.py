@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runbook_lib.component_registry.claims import Claim, Found
     from runbook_lib.vault.credential_states import CredentialState
 
-# Of a component that nobody has probed yet, also one that comes back after it had vanished.
+# The health of a component that was not probed yet, also of one that has returned after it was gone.
 INITIAL_HEALTH: Mapping[str, Value] = {
     "health": UNKNOWN,
     "healthReason": "not probed yet",

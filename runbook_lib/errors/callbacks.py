@@ -84,7 +84,7 @@ NO_KEY_YET = entry(
     "VD-CALLBACK-029",
     "there is no key yet to sign reports with",
     "Secret hmac-key is absent, deleted or disabled. Before the first `vibedata rotate-hmac` it is absent.",
-    "Nothing, in a first deployment: the key comes later." + _WAITS + " Else rotate the key.",
+    "In a first deployment do nothing: the key comes later." + _WAITS + " Otherwise rotate the key.",
     retryable=True,
 )
 REPORT_NOT_MADE = entry(

@@ -15,10 +15,11 @@ _STUMBLES = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 UNUSED_STATUS = 418
 # Somebody changed the resource between our read and our write (RFC 9110, 15.5.13): a rerun reads it again.
 PRECONDITION_FAILED = 412
-# Codes of a 4xx that end by themselves, so that a rerun helps. Storage: learn rest/api/storageservices/{common,blob,
-# table}-service-error-codes; Key Vault: inner codes of a Conflict (azure-sdk-for-go#10813, azure-sdk-for-net#23748,
-# #31581); ARM: learn azure-resource-manager/troubleshooting/common-deployment-errors. Not among them, as nothing
-# happens by itself: ObjectIsDeletedButRecoverable, ResourceGroupBeingDeleted, ScopeLocked, SnapshotsPresent.
+# Codes of a 4xx for a state that ends by itself, so that a rerun helps. Storage: learn rest/api/storageservices/
+# {common,blob,table}-service-error-codes; Key Vault: inner codes of a Conflict (azure-sdk-for-go#10813,
+# azure-sdk-for-net#23748, #31581); ARM: learn azure-resource-manager/troubleshooting/common-deployment-errors. These
+# are not in the set, because their state does not end by itself: ObjectIsDeletedButRecoverable,
+# ResourceGroupBeingDeleted, ScopeLocked, SnapshotsPresent.
 PASSING_CODES = frozenset(
     {
         "TableBeingDeleted",

@@ -29,7 +29,7 @@ CONTAINER = "artifacts"
 # Files that are written or hashed side by side, in threads of their own. Each has several parts of MAX_BLOB_RANGE_BYTES
 # in memory, and glibc gives each thread a heap, which keeps the room of what was freed. 64 threads kept 12 MB more.
 FILES_AT_ONCE = 2
-# How long a link to a package can be read: an import is begun at once, and fetches it within a minute or two.
+# How long a link to a package works. An import begins at once, and fetches the package within a minute or two.
 LINK_LIFE = timedelta(minutes=30)
 # The life of the key that signs the links of a run. It is renewed if it would end before a link.
 KEY_LIFE = timedelta(hours=1)

@@ -42,7 +42,7 @@ class CommonParameters:
     )
 
     def __post_init__(self) -> None:
-        """Check what is checked for every runbook. Raises RunbookError VD-PARAM-002."""
+        """Check the parameters that every runbook has. Raises RunbookError VD-PARAM-002."""
         if self.correlation_id and not CORRELATION_ID.fullmatch(self.correlation_id):
             raise run.MALFORMED_PARAMETER.error(
                 "takes up to 64 letters, digits, dots, dashes and underscores", target="correlation_id"

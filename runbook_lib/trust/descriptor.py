@@ -10,7 +10,7 @@ from runbook_lib.errors import RunbookError, trust
 
 # The media type of what is signed, and of the manifest that says so (OCI image specification, manifest.md).
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
-# The signature itself has five levels at most; deeper is somebody's attempt at the reader's stack.
+# A signature has at most five levels. A deeper text attacks the reader's stack.
 MAX_NESTING = 16
 # How much of a hostile text a refusal's message may repeat.
 MAX_SHOWN = 120

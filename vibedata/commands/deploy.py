@@ -67,7 +67,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy and return 0 where every step did what it should."""
+    """Deploy and return 0 if every step succeeded."""
     session, customer = open_customer(arguments)
     if arguments.allow_downgrade and not arguments.plan:
         what = f"An older release may replace the installed one at {customer}."

@@ -40,7 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Rotate and return 0 where nothing failed."""
+    """Rotate and return 0 if nothing failed."""
     session, customer = open_customer(arguments)
     confirm(arguments, customer)
     report = reporter(arguments.output)

@@ -55,7 +55,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the status and return 0, or 1 where a part of it could not be read."""
+    """Show the status and return 0, or 1 if a part of it could not be read."""
     session, customer = open_customer(arguments)
     seen = read(session, customer)
     found = report(seen)
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def read(session: AzureSession, customer: Customer) -> StatusReadings:
-    """Read it all. What cannot be read is told, and the rest shown: status is for the day when something is broken.
+    """Read all parts. If a part cannot be read, the report names it and shows the rest.
 
     Raises RunbookError if nothing at all can be read.
     """

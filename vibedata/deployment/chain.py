@@ -152,7 +152,7 @@ def publish(
 
 
 def run_step(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: WriteLine) -> Step:
-    """Run a runbook as a job and return how that went."""
+    """Run a runbook as a job and return the step."""
     return _step(runbook, _run(session, runbook, parameters, report))
 
 
@@ -206,7 +206,7 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
 
 
 def _tell_failure(result: Result, session: AzureSession, report: WriteLine) -> None:
-    """What has gone well is counted; a failure's whole story stands below the steps."""
+    """Report a failed change in one line. The output shows its remedy below the steps."""
     if result.outcome == "failed" and result.error is not None:
         words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
         report(session.redactor.redact(words))

@@ -100,7 +100,7 @@ def run_rotation(
     rotating: RotationRun[Any],
     report: WriteLine,
 ) -> int:
-    """Show what would be done, or do it; return the command's exit code."""
+    """Show the plan or rotate. Return the command's exit code."""
     instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
     if arguments.plan:
         plan = rotating.preview()
