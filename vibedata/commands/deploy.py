@@ -51,9 +51,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 where every step did what it should."""
     session, customer = open_customer(arguments)
-    if arguments.allow_downgrade and not arguments.plan:
-        what = f"An older release may replace the installed one at {customer}."
-        confirmation.confirm(what, customer.names, yes=arguments.yes)
     stream = sys.stderr if arguments.output == "json" else sys.stdout
 
     def report(line: str) -> None:
@@ -68,6 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.plan:
         return _show_plan(bootstrap, arguments.output, customer)
+    if arguments.allow_downgrade:
+        what = f"An older release may replace the installed one at {customer}."
+        confirmation.confirm(what, customer.names, yes=arguments.yes)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     deploy(session, bootstrap, deployment, report, allow_downgrade=arguments.allow_downgrade)
     result = customer.as_field() | deployment.as_json()
