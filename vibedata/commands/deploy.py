@@ -69,9 +69,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 if every step succeeded."""
     session, customer = open_customer(arguments)
-    if arguments.allow_downgrade and not arguments.plan:
-        what = f"An older release may replace the installed one at {customer}."
-        confirmation.confirm(what, customer.names, yes=arguments.yes)
     stream = sys.stderr if arguments.output == "json" else sys.stdout
 
     def report(line: str) -> None:
@@ -89,6 +86,9 @@ def run(arguments: argparse.Namespace) -> int:
     first = bootstrap()
     if arguments.plan:
         return _show_plan(first, arguments.output, customer)
+    if arguments.allow_downgrade:
+        what = f"An older release may replace the installed one at {customer}."
+        confirmation.confirm(what, customer.names, yes=arguments.yes)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     options = LockOptions(wait=arguments.wait, take_over=arguments.take_over)
     started = time.monotonic()

@@ -70,6 +70,10 @@ def test_an_older_build_than_what_is_installed_is_refused_unless_it_is_meant(
     assert deploy(capsys, str(release))[0] == 0
     install(customer, as_json(document(version="2026.12.0")), "2026.12.0")
     assert refused(lab, capsys, str(release)) == "VD-MANIFEST-007"
+    before = lab.last_request()
+    assert cli.main(["deploy", str(release), "--allow-downgrade", "--output", "json"]) == 2  # there is no terminal
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-INSTANCE-007"
+    assert not [entry for entry in lab.journal(since=before) if entry["service"] in ("arm", "blob")]
     code, planned = deploy(capsys, str(release), "--allow-downgrade")
     assert (code, planned["status"]) == (0, "planned")
 

@@ -187,7 +187,6 @@ def test_where_nobody_may_read_the_row_the_command_says_so_and_goes_on(
         ("rotate-hmac", "--emergency"),
         ("rotate-acr-token", "--emergency"),
         ("rotate-hmac", "--supersede", "r-1"),
-        ("deploy", "nowhere", "--allow-downgrade"),
     ],
 )
 def test_without_a_terminal_what_cannot_be_taken_back_takes_yes(
