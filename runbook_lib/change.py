@@ -75,8 +75,8 @@ class Action(Generic[S]):
 
     make: makes one change to a subject, called by many threads at once; any exception is a failure of that change
     alone. see: returns what is observed of a subject now, equal to `change.after` exactly when the change is done; None
-    for nothing. instead: returns the changes of the same stage that come in the place of one that failed by this error,
-    none where its failure stands.
+    for nothing. instead: returns the changes that come in the place of one that failed by this error, none where its
+    failure stands; they run before the plan's next stage.
     """
 
     kind: ActionKind[S]

@@ -6,7 +6,7 @@
    looking, not by hoping. If the change is not there and the answer was lost, it is made again, within the network
    retry policy. Any other failure stands: what is refused today is refused again.
 4. A failure leaves the others of its stage alone; later stages are skipped. Every failure is reported.
-5. An action may know another way: the changes that it names in the place of a failed one run next, in the same stage.
+5. An action may know another way: the changes that it names in the place of a failed one run next, in their stages.
 6. A stop lets what is under way end for a bounded time; nothing new is begun.
 """
 
@@ -127,10 +127,9 @@ def apply_plan(
         )
         results += ended
         failed = any(result.outcome not in ("done", "replaced") for result in results)
-        instead = [change for result in ended for change in result.instead]
-        if instead:
-            stages.appendleft(instead)
-            total += len(instead) - sum(result.outcome == "replaced" for result in ended)
+        instead = sorted((c for result in ended for c in result.instead), key=lambda change: change.stage)
+        stages.extendleft(reversed([list(group) for _, group in groupby(instead, key=lambda change: change.stage)]))
+        total += len(instead) - sum(result.outcome == "replaced" for result in ended)
         on_stage_end()
     return results
 

@@ -1,6 +1,6 @@
 """Publish a release's runbooks and packages to an Automation account: facts, plan and actions.
 
-1. Every file of the release is kept in artifact storage, and used from there. What is there is read and compared by its
+1. Every file that is used is kept in artifact storage, and used from there. What is there is read and compared by its
    digest, a wheel of 100 MB too, each time: whoever may write blobs may replace one by another of the same length.
 2. Each package set has a runtime environment of its own, named by the set's digest: no package ever changes under a
    runbook or a running job, and what is in an environment shows in its name. The packages come as one combined wheel;
@@ -66,10 +66,9 @@ class Wanted:
         """Name of the package set's runtime environment."""
         return environment_of(self.packages.digest)
 
-    @property
-    def blobs(self) -> tuple[ArtifactBlob, ...]:
-        """Every file."""
-        files = [wheel.blob for wheel in self.packages.all_wheels] + [script.blob for script in self.scripts]
+    def blobs(self, wheels: Sequence[Wheel]) -> tuple[ArtifactBlob, ...]:
+        """Return every file, where these wheels are imported."""
+        files = [wheel.blob for wheel in wheels] + [script.blob for script in self.scripts]
         return (self.packages.listing, *files, *self.documents)
 
 
@@ -126,8 +125,9 @@ class Publication:
             packages = looks.submit(self._account.packages, self._wanted.environment)
             own = looks.submit(self._account.own_runbooks)
             runbooks = dict(zip(names, looks.map(self._account.runbook, names), strict=True))
-            seen = looks.map(partial(self._seen, sizes.result()), self._wanted.blobs)
-            kept = {blob_name(blob): state for blob, state in zip(self._wanted.blobs, seen, strict=True) if state}
+            blobs = self._wanted.blobs(wheels_to_import(self._wanted.packages, packages.result()))
+            seen = looks.map(partial(self._seen, sizes.result()), blobs)
+            kept = {blob_name(blob): state for blob, state in zip(blobs, seen, strict=True) if state}
         return Facts(
             wanted=self._wanted,
             environment=environment.result(),
@@ -163,13 +163,15 @@ class Publication:
         self._blobs.keep(blob, partial(self._source.copy, blob))
 
     def _single_imports(self, wheel: Wheel, error: RunbookError) -> Sequence[Change]:
-        """Return the imports of the single wheels where Automation refuses the combined one."""
+        """Return how the single wheels are kept and imported, where Automation refuses the combined one."""
         packages = self._wanted.packages
         if wheel != packages.combined or not error.is_(*_REFUSALS):
             return ()
         count = len(packages.wheels)
         self._warn(f"Automation does not take all {count} packages as one wheel; they come one by one. {error.message}")
-        return tuple(IMPORT.change(each, _package_target(each), None, each.version) for each in packages.wheels)
+        wheels = packages.wheels
+        kept = [KEEP.change(each.blob, _target(each.blob), None, f"sha256:{each.blob.sha256}") for each in wheels]
+        return (*kept, *(IMPORT.change(each, _package_target(each), None, each.version) for each in wheels))
 
     def _publish(self, script: Script) -> None:
         name, environment = script.name, self._wanted.environment
@@ -218,7 +220,8 @@ def plan(facts: Facts) -> Plan:
         else:
             changes.append(kind.change(subject, target, before, after))
 
-    for blob in wanted.blobs:
+    imports = wheels_to_import(wanted.packages, facts.packages)
+    for blob in wanted.blobs(imports):
         target, seen = _target(blob), facts.kept.get(blob_name(blob))
         if seen is None:
             changes.append(KEEP.change(blob, target, None, blob.digest))
@@ -228,7 +231,7 @@ def plan(facts: Facts) -> Plan:
             # Files are written once. The suite does not replace this one, and must not use it.
             raise release.STORED_FILE_DIFFERS.error(f"its content has {seen}", target=target)
     compare(CREATE, wanted.environment, f"environment {wanted.environment}", facts.environment, PYTHON)
-    for wheel in wheels_to_import(wanted.packages, facts.packages):
+    for wheel in imports:
         held = facts.packages.get(wheel.distribution.lower())
         compare(IMPORT, wheel, _package_target(wheel), package_state(held, wheel), wheel.version)
     for script in wanted.scripts:

@@ -75,7 +75,7 @@ def held(sha256: str | None, **fields: Any) -> HeldRunbook:
 FULL = Facts(
     wanted=WANTED,
     environment="Python 3.10",
-    kept={f"{blob.sha256}/{blob.filename}": f"sha256:{blob.sha256}" for blob in WANTED.blobs},
+    kept={f"{blob.sha256}/{blob.filename}": f"sha256:{blob.sha256}" for blob in WANTED.blobs(WANTED.packages.wheels)},
     packages={name: HeldPackage(state="Succeeded", version="1.0", error="") for name in ("azure_core", "requests")},
     runbooks={"alpha": held("1" * 64), "beta": held("2" * 64)},
     own=("alpha", "beta"),
@@ -264,13 +264,16 @@ def test_single_wheels_that_were_begun_are_completed() -> None:
     ]
 
 
-def test_every_wheel_is_kept_whichever_is_imported() -> None:
-    kept = [change.target.rpartition("/")[2] for change in plan(replace(EMPTY, wanted=COMBINED)).changes]
-    assert [name for name in kept if name.endswith(".whl")] == [
-        "combined-1.2.3-cp310-cp310-manylinux2014_x86_64.whl",
-        "azure_core-1.0-py3-none-any.whl",
-        "requests-1.0-py3-none-any.whl",
-    ]
+def test_the_wheels_that_are_imported_are_kept_and_no_others() -> None:
+    ways = {
+        (): ["combined-1.2.3-cp310-cp310-manylinux2014_x86_64.whl"],
+        ("combined",): ["azure_core-1.0-py3-none-any.whl", "requests-1.0-py3-none-any.whl"],
+    }
+    for failed, wheels in ways.items():
+        packages = dict.fromkeys(failed, package("Failed", None))
+        planned = plan(replace(EMPTY, wanted=COMBINED, packages=packages))
+        kept = [change.target.rpartition("/")[2] for change in planned.changes if change.action == "keep"]
+        assert [name for name in kept if name.endswith(".whl")] == wheels
 
 
 def test_no_wheel_of_the_release_is_called_foreign() -> None:

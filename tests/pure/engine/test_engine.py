@@ -272,13 +272,13 @@ def in_place(world: World, *others: Thing, code: str = "VD-IMPORT-001") -> Work:
 
 def test_others_come_in_the_place_of_a_change_that_failed_before_the_next_stage() -> None:
     world, seen = World(stories={"t0": ["refused"]}), list[Progress]()
-    work = in_place(world, Thing(1, "a", "1"), Thing(1, "b", "1"))
+    work = in_place(world, Thing(1, "b", "1"), Thing(0, "a", "1"))
     results = run(plan_of(1, 1, 2), work, on_progress=seen.append)
     assert [result.change.target for result in results] == ["t0", "t1", "a", "b", "t2"]
     assert [result.outcome for result in results] == ["replaced", *["done"] * 4]
     first = results[0]
     assert first.error is not None
-    assert (first.error.code, [change.target for change in first.instead]) == ("VD-IMPORT-001", ["a", "b"])
+    assert (first.error.code, [change.target for change in first.instead]) == ("VD-IMPORT-001", ["b", "a"])
     assert failure_of(results) is None
     assert (seen[-1].done, seen[-1].failed, seen[-1].total) == (4, 0, 4)
 
