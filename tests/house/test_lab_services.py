@@ -16,8 +16,9 @@ TEXT = (ROOT / "docs" / "lab-services.md").read_text(encoding="utf-8")
 COMPOSITION_ROOT = "lab/main.py"
 FILE = re.compile(r"^Write `([^`]+)`:\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 IMPORT, LINE = re.findall(r"^```text\n(.+)\n```$", TEXT, re.MULTILINE)
-# The rooms of the lab that are no services: what every request passes, the machine, and Resource Manager itself.
-ROOMS = {"front", "machine", "arm"}
+# The rooms of the lab that are no services: what every request passes, who may do what, the machine, and Resource
+# Manager itself.
+ROOMS = {"front", "authorization", "machine", "arm"}
 # What may know no service, since every service may use it.
 SHARED = (
     "lab.shared",
