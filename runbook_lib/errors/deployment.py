@@ -40,7 +40,8 @@ NO_RULE = entry(
     "VD-PREFLIGHT-006",
     "there is no data collection rule with this immutable id",
     "The managed resource group has no rule whose immutable id is setting dcr_id.",
-    "Compare the setting with `az monitor data-collection rule list --resource-group GROUP --query [].immutableId`.",
+    "List the rules: `az resource list --resource-group GROUP --resource-type Microsoft.Insights/dataCollectionRules`."
+    " `az resource show --ids RULE_ID --query properties.immutableId` shows the id of one.",
 )
 LOCK_HELD = entry(
     "VD-LOCK-001",

@@ -19,9 +19,10 @@ from scripts.demo import release as demo_release
 from vibedata import cli, lab_process
 from vibedata.commands.deploy import settings_variable, summary
 from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import Deployment, Step, deploy, run_step
+from vibedata.deployment.chain import STEPS, Deployment, deploy, run_step
 from vibedata.deployment.first_publication import Bootstrap
 from vibedata.deployment.lock import LockOptions, locked
+from vibedata.deployment.step import Step
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
 from vibedata.session import open_session
@@ -109,7 +110,7 @@ def _demo(deployment: Deployment) -> int:
     )
     options = LockOptions()
     with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=_report) as lock:
-        deploy(session, bootstrap, deployment, _report, lock=lock)
+        deploy(session, bootstrap, deployment, _report, lock=lock, environ=os.environ, chosen=STEPS)
     if deployment.status == "failed":
         raise CommandError("the deployment failed", remedy="do what the failed step says above")
     for command in ROTATIONS:

@@ -5,12 +5,13 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from runbook_lib.azure.session import AzureSession
 from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import CHAIN, Deployment, deploy, lock_step
+from vibedata.deployment.chain import PUBLISH, STEPS, Deployment, deploy, lock_step
 from vibedata.deployment.first_publication import Bootstrap
 from vibedata.deployment.lock import LockOptions, locked
 from vibedata.instances import choice, confirmation
@@ -23,6 +24,8 @@ examples:
   vibedata deploy dist --plan         show what it would publish and run; change nothing
   vibedata deploy dist                publish the first runbooks, then run the whole chain as jobs
   vibedata deploy dist --instance k3v9x2p7
+  vibedata deploy dist --from publish_runbooks    go on with this step; the ones before it are done
+  vibedata deploy dist --only check_health        do one step
   vibedata deploy dist --wait         where another deployment runs, wait up to an hour for its end
   vibedata deploy dist --take-over    stop the jobs that a deployment left when it died, then deploy
   vibedata deploy dist --output json
@@ -52,6 +55,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="accept a release that is older than the installed one",
     )
+    steps = parser.add_mutually_exclusive_group()
+    steps.add_argument(
+        "--from",
+        dest="first_step",
+        choices=STEPS,
+        default=STEPS[0],
+        metavar="STEP",
+        help=f"begin with this step: {', '.join(STEPS)}",
+    )
+    steps.add_argument("--only", choices=STEPS, default="", metavar="STEP", help="do this step alone")
     parser.add_argument(
         "--wait", action="store_true", help="wait up to an hour where another deployment holds the lock"
     )
@@ -85,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     first = bootstrap()
     if arguments.plan:
-        return _show_plan(first, arguments.output, customer)
+        return _show_plan(first, arguments.output, customer, _chosen(arguments))
     if arguments.allow_downgrade:
         what = f"An older release may replace the installed one at {customer}."
         confirmation.confirm(what, customer.names, yes=arguments.yes)
@@ -95,10 +108,26 @@ def run(arguments: argparse.Namespace) -> int:
     with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=report) as lock:
         deployment.steps.append(lock_step(time.monotonic() - started))
         # Another deployment may have ended since: what is installed is looked up anew.
-        deploy(session, bootstrap(), deployment, report, lock=lock, allow_downgrade=arguments.allow_downgrade)
+        deploy(
+            session,
+            bootstrap(),
+            deployment,
+            report,
+            lock=lock,
+            environ=os.environ,
+            chosen=_chosen(arguments),
+            allow_downgrade=arguments.allow_downgrade,
+        )
     result = customer.as_field() | deployment.as_json()
     show(arguments.output, result=result, text=summary(deployment, deployment.status))
     return 1 if deployment.status == "failed" else 0
+
+
+def _chosen(arguments: argparse.Namespace) -> Sequence[str]:
+    """Return the names of the steps that are wanted, in their order."""
+    if arguments.only:
+        return (arguments.only,)
+    return STEPS[STEPS.index(arguments.first_step) :]
 
 
 def summary(deployment: Deployment, status: str) -> str:
@@ -121,11 +150,11 @@ def settings_variable(session: AzureSession) -> dict[str, str]:
     return asdict(session.settings)
 
 
-def _show_plan(bootstrap: Bootstrap, output: str, customer: choice.Customer) -> int:
-    plan = bootstrap.plan()
-    changes = [asdict(change) for change in plan.changes]
-    jobs = [name for name, _ in CHAIN]
-    rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
+def _show_plan(bootstrap: Bootstrap, output: str, customer: choice.Customer, chosen: Sequence[str]) -> int:
+    planned = bootstrap.plan().changes if PUBLISH in chosen else ()
+    changes = [asdict(change) for change in planned]
+    jobs = [name for name in chosen if name != PUBLISH]
+    rows = [(change.action, change.target, change.before or "-", change.after) for change in planned]
     rows += [("run as a job", name, "-", "what it plans: vibedata invoke " + name + " --plan") for name in jobs]
     text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
     show(output, result={**customer.as_field(), "status": "planned", "changes": changes, "jobs": jobs}, text=text)

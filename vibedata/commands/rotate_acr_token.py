@@ -3,10 +3,8 @@
 import argparse
 import os
 
-from publisher.rotation.acr_token_credential import acr_token_rotation_run
-from publisher.session import publisher_tables, subscription_clients, token_resource
-from runbook_lib.basics.clock import SYSTEM_CLOCK
-from vibedata.rotation.command import add_options, confirm, jobs_of, reporter, request_of, run_rotation
+from vibedata.rotation.acr_token import acr_token_rotation
+from vibedata.rotation.command import add_options, confirm, reporter, request_of, run_rotation
 from vibedata.session import open_customer
 
 EXAMPLES = """\
@@ -44,15 +42,5 @@ def run(arguments: argparse.Namespace) -> int:
     session, customer = open_customer(arguments)
     confirm(arguments, customer)
     report = reporter(arguments.output)
-    token = token_resource(os.environ)
-    rotating = acr_token_rotation_run(
-        instance_id=session.settings.instance_id,
-        request=request_of(arguments),
-        tables=publisher_tables(session.settings, session.clients, os.environ, SYSTEM_CLOCK),
-        subscription=subscription_clients(session.settings, session.clients, token.subscription_id, SYSTEM_CLOCK),
-        token=token,
-        run_runbook=jobs_of(session, report),
-        redactor=session.redactor,
-        clock=SYSTEM_CLOCK,
-    )
+    rotating = acr_token_rotation(session, os.environ, request_of(arguments), report)
     return run_rotation(arguments, session, customer, rotating, report)

@@ -1,8 +1,6 @@
 """A deployment: publish the first runbooks, then run the chain of runbooks as jobs, one after the other."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,7 +15,9 @@ from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.release.model import LATEST
 from vibedata.change_errors import name_any
 from vibedata.commands.invoke import result_of
+from vibedata.deployment import first_token
 from vibedata.deployment.first_publication import Bootstrap
+from vibedata.deployment.step import WELL, Step, stopwatch
 from vibedata.jobs import run_job
 from vibedata.progress import WriteLine, job_lines, progress_printer
 
@@ -31,8 +31,8 @@ CHAIN: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("check_health", {}),
 )
 
-# The statuses of a step that succeeded.
-WELL = ("succeeded", "unchanged")
+PUBLISH = "publish"
+STEPS = (PUBLISH, *(name for name, _ in CHAIN))
 
 
 def chain(*, allow_downgrade: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -40,17 +40,6 @@ def chain(*, allow_downgrade: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for runbook, parameters in CHAIN:
         downgrade = {"allow_downgrade": True} if allow_downgrade and runbook == "import_manifest" else {}
         yield runbook, {**parameters, **downgrade}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step of a deployment. `seconds` is wall time. `changed` is the number of changes."""
-
-    name: str
-    status: str
-    seconds: float
-    changed: int
-    error: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -82,17 +71,27 @@ def deploy(
     report: WriteLine,
     *,
     lock: DeploymentLock,
+    environ: Mapping[str, str],
+    chosen: Collection[str],
     allow_downgrade: bool = False,
 ) -> None:
-    """Publish, then run the chain; stops at the first step that fails. `deployment` holds the steps as they end.
+    """Publish, give the customer a first token if it has none, then run the chain; stop at the first step that fails.
 
-    Where a runbook does not find its packages, they are published as single wheels, and it runs once more. Raises
-    RunbookError VD-LOCK-002 where the lock is lost before a step.
+    `deployment` holds the steps as they end. `environ` has the publisher's settings. `chosen` are the names of the
+    steps that are wanted, of STEPS; the token comes with the publication. Where a runbook does not find its packages,
+    they are published as single wheels, and it runs once more. Raises RunbookError VD-LOCK-002 where the lock is lost
+    before a step, VD-SETTINGS-005 and -002 where a token is to be made without the publisher's settings.
     """
-    lock.begin("publish")
-    deployment.steps.append(publish(session, bootstrap, report, stop_asked=lock.is_lost))
-    lock.check()  # where it was lost, changes were left out
+    if PUBLISH in chosen:
+        lock.begin(PUBLISH)
+        deployment.steps.append(publish(session, bootstrap, report, stop_asked=lock.is_lost))
+        lock.check()  # where it was lost, changes were left out
+    if PUBLISH in chosen and deployment.status != "failed" and first_token.lacks_token(session, report):
+        lock.begin(first_token.NAME)
+        deployment.steps.append(first_token.give_token(session, environ, report))
     for runbook, parameters in chain(allow_downgrade=allow_downgrade):
+        if runbook not in chosen:
+            continue
         if deployment.status == "failed":
             return
         lock.begin(runbook)
@@ -100,7 +99,7 @@ def deploy(
         ended = _run(session, runbook, given, report)
         if _lacks_package(ended):
             report(f"{runbook} does not find its packages: those that came as one wheel come one by one now")
-            lock.begin("publish")
+            lock.begin(PUBLISH)
             again = publish(session, bootstrap.with_single_wheels(), report, stop_asked=lock.is_lost)
             lock.check()
             if again.status != "unchanged":
@@ -121,7 +120,7 @@ def publish(
     session: AzureSession, bootstrap: Bootstrap, report: WriteLine, *, stop_asked: Callable[[], bool] = lambda: False
 ) -> Step:
     """Publish the runbooks that the chain begins with, and their packages. stop_asked: whether to begin nothing new."""
-    with _stopwatch() as seconds:
+    with stopwatch() as seconds:
         plan = bootstrap.plan()
         report(f"publish: {len(plan.changes)} to change, {len(plan.unchanged)} already right")
         work = Work(
@@ -143,7 +142,7 @@ def publish(
     if error is not None:
         error["message"] = session.redactor.redact(str(error["message"]))
     return Step(
-        name="publish",
+        name=PUBLISH,
         status=_status(plan, failed),
         seconds=seconds(),
         changed=sum(result.outcome == "done" for result in results),
@@ -174,7 +173,7 @@ def _run(session: AzureSession, runbook: str, parameters: Mapping[str, Any], rep
         lines.append(line)
         tell(line)
 
-    with _stopwatch() as seconds:
+    with stopwatch() as seconds:
         job = run_job(session, runbook, parameters, on_line)
     return _Ended(job, lines, seconds())
 
@@ -210,11 +209,3 @@ def _tell_failure(result: Result, session: AzureSession, report: WriteLine) -> N
     if result.outcome == "failed" and result.error is not None:
         words = f"publish: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
         report(session.redactor.redact(words))
-
-
-@contextmanager
-def _stopwatch() -> Iterator[Callable[[], float]]:
-    started = time.monotonic()
-    ended: list[float] = []
-    yield lambda: round(ended[0], 3)
-    ended.append(time.monotonic() - started)

@@ -20,8 +20,9 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
 from vibedata.deployment.built_artifacts import LayoutArtifacts
 
-# They fetch the others: the first imports the release manifest, the second its artifacts, and the third publishes them.
-BOOTSTRAP_RUNBOOKS = ("import_manifest", "import_images", "publish_runbooks")
+# They run before any release is there: the preflight, the rotation that brings the first token, and the three that
+# fetch all others.
+BOOTSTRAP_RUNBOOKS = ("preflight", "rotate_acr_token", "import_manifest", "import_images", "publish_runbooks")
 # Of the digest of the settings' text, what a plan shows.
 SHOWN = len("sha256:") + 16
 VARIABLE = f"variable {AUTOMATION_VARIABLE}"

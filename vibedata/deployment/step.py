@@ -1,0 +1,30 @@
+"""One step of a deployment, and how long it took."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+# The statuses of a step that succeeded.
+WELL = ("succeeded", "unchanged")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a deployment. `seconds` is wall time. `changed` is the number of changes."""
+
+    name: str
+    status: str
+    seconds: float
+    changed: int
+    error: Mapping[str, Any] | None = None
+
+
+@contextmanager
+def stopwatch() -> Iterator[Callable[[], float]]:
+    """Yield a function that returns the wall time of the block in seconds, once the block has ended."""
+    started = time.monotonic()
+    ended: list[float] = []
+    yield lambda: round(ended[0], 3)
+    ended.append(time.monotonic() - started)

@@ -1,0 +1,33 @@
+"""The rotation of the token by which a customer reads the publisher's container registry, as the commands start it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from publisher.rotation.acr_token_credential import acr_token_rotation_run
+from publisher.rotation.plan import RotationRequest
+from publisher.rotation.run import RotationRun
+from publisher.session import publisher_tables, subscription_clients, token_resource
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from vibedata.progress import WriteLine
+from vibedata.rotation.command import jobs_of
+
+
+def acr_token_rotation(
+    session: AzureSession, environ: Mapping[str, str], request: RotationRequest, report: WriteLine
+) -> RotationRun[Any]:
+    """Return one run of the rotation.
+
+    Raises RunbookError VD-SETTINGS-005, -002 for the publisher's settings in the environment.
+    """
+    token = token_resource(environ)
+    return acr_token_rotation_run(
+        instance_id=session.settings.instance_id,
+        request=request,
+        tables=publisher_tables(session.settings, session.clients, environ, SYSTEM_CLOCK),
+        subscription=subscription_clients(session.settings, session.clients, token.subscription_id, SYSTEM_CLOCK),
+        token=token,
+        run_runbook=jobs_of(session, report),
+        redactor=session.redactor,
+        clock=SYSTEM_CLOCK,
+    )
