@@ -101,6 +101,7 @@ def instance_document(lab: Lab) -> dict[str, object]:
         "location": names.location,
         "prefix": names.prefix,
         "settings": {name: variables[f"VIBEDATA_{name.upper()}"] for name in own},
+        "registry_token": names.publisher_token_username,
         "ring": "",
         "release": "",
     }

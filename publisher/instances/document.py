@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from runbook_lib.azure.names import LOCATION, MANAGED_APPLICATION_ID
+from runbook_lib.azure.names import CONTAINER_REGISTRY_TOKEN, LOCATION, MANAGED_APPLICATION_ID
 from runbook_lib.azure.settings import Settings, why_refused
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.forms import GUID, Form, fits
@@ -48,6 +48,7 @@ FORMS: Mapping[str, Form] = {
         f"{MANAGED_APPLICATION_ID[1]}, or nothing",
     ),
     "location": LOCATION,
+    "registry_token": (f"({CONTAINER_REGISTRY_TOKEN[0]})?", f"{CONTAINER_REGISTRY_TOKEN[1]}, or nothing"),
     "ring": RING,
     "release": RELEASE,
 }
@@ -59,7 +60,8 @@ class Instance:
 
     id: the part of its name before `.vibedata.ai`. application_id: ARM id of the managed application, "" where there is
     none, as in a test subscription. prefix: of the names that the convention makes. settings: by their names, what the
-    convention does not make. ring: which instances get a release together, release: the one that is wanted; "" where
+    convention does not make. registry_token: the name of the customer's token at the publisher's container registry, ""
+    where there is none yet. ring: which instances get a release together, release: the one that is wanted; "" where
     nobody has said so.
     """
 
@@ -72,12 +74,13 @@ class Instance:
     prefix: str
     settings: Mapping[str, str] = field(default_factory=dict)
     application_id: str = ""
+    registry_token: str = ""
     ring: str = ""
     release: str = ""
 
 
 PARTS = tuple(each.name for each in fields(Instance))
-OPTIONAL = ("application_id", "ring", "release")
+OPTIONAL = ("application_id", "registry_token", "ring", "release")
 
 
 def read(content: bytes | str, *, source: str) -> Instance:

@@ -17,6 +17,7 @@ from runbook_lib.errors import publisher
 # Not the instance's: the cloud, the publisher, and whom it trusts.
 SHARED = ("arm_endpoint", "publisher_registry", "publisher_api", "trust_roots", "trusted_identity")
 MAX_SHOWN_CHARACTERS = 120
+TOKEN_NAME = "VIBEDATA_PUBLISHER_TOKEN_NAME"  # noqa: S105 - a variable's name
 
 
 def settings_of(instance: Instance, environ: Mapping[str, str]) -> Settings:
@@ -43,6 +44,22 @@ def settings_of(instance: Instance, environ: Mapping[str, str]) -> Settings:
 def environment_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment from which a runbook reads exactly these settings."""
     return {**environ, **{_variable(name): value for name, value in asdict(settings).items()}}
+
+
+def token_environment(instance: Instance, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment that names the instance's own registry token.
+
+    A shell may still hold the name of another customer's token: that token would be renewed, and sent to this customer.
+    Raises RunbookError VD-INSTANCE-009 (the document names no token), -003 (the environment names another one).
+    """
+    given, name = environ.get(TOKEN_NAME, ""), instance.registry_token
+    target = f"{instance.display_name}, id {instance.id}"
+    if not name:
+        raise publisher.NO_TOKEN_NAMED.error(target=target)
+    if given and given.lower() != name.lower():
+        detail = f"{TOKEN_NAME} is {one_line(given, MAX_SHOWN_CHARACTERS)}, the document's registry_token is {name}"
+        raise publisher.ENVIRONMENT_CONTRADICTS.error(detail, target=target)
+    return {**environ, TOKEN_NAME: name}
 
 
 def _variable(name: str) -> str:

@@ -120,3 +120,10 @@ DOCUMENT_UNREADABLE = entry(
     "Check the path. An id has small letters, digits and dashes alone; everything else is taken for a file.",
     exit_code=EXIT_USAGE,
 )
+NO_TOKEN_NAMED = entry(
+    "VD-INSTANCE-009",
+    "the instance document names no registry token",
+    "Part registry_token is empty. Each customer has a token of its own at the publisher's container registry.",
+    "Name it: `vibedata instance edit ID --set registry_token=NAME`. `az acr token list --registry NAME` shows them.",
+    exit_code=EXIT_USAGE,
+)

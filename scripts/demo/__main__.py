@@ -110,7 +110,7 @@ def _demo(deployment: Deployment) -> int:
     )
     options = LockOptions()
     with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=_report) as lock:
-        deploy(session, bootstrap, deployment, _report, lock=lock, environ=os.environ, chosen=STEPS)
+        deploy(session, bootstrap, deployment, _report, lock=lock, instance=None, environ=os.environ, chosen=STEPS)
     if deployment.status == "failed":
         raise CommandError("the deployment failed", remedy="do what the failed step says above")
     for command in ROTATIONS:

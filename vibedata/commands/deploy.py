@@ -114,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
             deployment,
             report,
             lock=lock,
+            instance=customer.instance,
             environ=os.environ,
             chosen=_chosen(arguments),
             allow_downgrade=arguments.allow_downgrade,

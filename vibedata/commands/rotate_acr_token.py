@@ -42,5 +42,5 @@ def run(arguments: argparse.Namespace) -> int:
     session, customer = open_customer(arguments)
     confirm(arguments, customer)
     report = reporter(arguments.output)
-    rotating = acr_token_rotation(session, os.environ, request_of(arguments), report)
+    rotating = acr_token_rotation(session, customer.instance, os.environ, request_of(arguments), report)
     return run_rotation(arguments, session, customer, rotating, report)

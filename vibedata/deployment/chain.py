@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from publisher.instances.document import Instance
 from runbook_lib.automation.jobs import JobResult
 from runbook_lib.automation.trial import shortcoming_of
 from runbook_lib.azure.session import AzureSession
@@ -71,13 +72,15 @@ def deploy(
     report: WriteLine,
     *,
     lock: DeploymentLock,
+    instance: Instance | None,
     environ: Mapping[str, str],
     chosen: Collection[str],
     allow_downgrade: bool = False,
 ) -> None:
     """Publish, give the customer a first token if it has none, then run the chain; stop at the first step that fails.
 
-    `deployment` holds the steps as they end. `environ` has the publisher's settings. `chosen` are the names of the
+    `deployment` holds the steps as they end. `instance` is the customer's document,
+    if there is one; `environ` has the publisher's settings. `chosen` are the names of the
     steps that are wanted, of STEPS; the token comes with the publication. Where a runbook does not find its packages,
     they are published as single wheels, and it runs once more. Raises RunbookError VD-LOCK-002 where the lock is lost
     before a step, VD-SETTINGS-005 and -002 where a token is to be made without the publisher's settings.
@@ -88,7 +91,7 @@ def deploy(
         lock.check()  # where it was lost, changes were left out
     if PUBLISH in chosen and deployment.status != "failed" and first_token.lacks_token(session, report):
         lock.begin(first_token.NAME)
-        deployment.steps.append(first_token.give_token(session, environ, report))
+        deployment.steps.append(first_token.give_token(session, instance, environ, report))
     for runbook, parameters in chain(allow_downgrade=allow_downgrade):
         if runbook not in chosen:
             continue

@@ -6,6 +6,7 @@ to do here. Without a token no runbook can fetch a release.
 
 from collections.abc import Mapping
 
+from publisher.instances.document import Instance
 from publisher.rotation.plan import RotationRequest
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
@@ -37,13 +38,13 @@ def lacks_token(session: AzureSession, report: WriteLine) -> bool:
     return any(each.id == SECRET and each.state == "absent" for each in states)
 
 
-def give_token(session: AzureSession, environ: Mapping[str, str], report: WriteLine) -> Step:
+def give_token(session: AzureSession, instance: Instance | None, environ: Mapping[str, str], report: WriteLine) -> Step:
     """Make the first token and send it to the customer's vault: all phases of a rotation but the retirement.
 
-    Raises RunbookError VD-SETTINGS-005, -002 for the publisher's settings in the environment.
+    instance, environ: see acr_token_rotation, which says what is raised.
     """
     report(f"{NAME}: the customer has no token yet")
-    rotating = acr_token_rotation(session, environ, RotationRequest(overlap_seconds=OVERLAP_SECONDS), report)
+    rotating = acr_token_rotation(session, instance, environ, RotationRequest(overlap_seconds=OVERLAP_SECONDS), report)
     with stopwatch() as seconds:
         outcome = drive(rotating, wait=False, report=report, redactor=session.redactor, clock=SYSTEM_CLOCK)
     failed = outcome.failed

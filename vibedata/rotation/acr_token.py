@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from publisher.instances.document import Instance
+from publisher.instances.precedence import token_environment
 from publisher.rotation.acr_token_credential import acr_token_rotation_run
 from publisher.rotation.plan import RotationRequest
 from publisher.rotation.run import RotationRun
@@ -14,13 +16,18 @@ from vibedata.rotation.command import jobs_of
 
 
 def acr_token_rotation(
-    session: AzureSession, environ: Mapping[str, str], request: RotationRequest, report: WriteLine
+    session: AzureSession,
+    instance: Instance | None,
+    environ: Mapping[str, str],
+    request: RotationRequest,
+    report: WriteLine,
 ) -> RotationRun[Any]:
-    """Return one run of the rotation.
+    """Return one run of the rotation. instance: the customer's document, None where the environment alone names all.
 
-    Raises RunbookError VD-SETTINGS-005, -002 for the publisher's settings in the environment.
+    Raises RunbookError VD-SETTINGS-005, -002 for the publisher's settings in the environment, and what
+    `token_environment` does.
     """
-    token = token_resource(environ)
+    token = token_resource(environ if instance is None else token_environment(instance, environ))
     return acr_token_rotation_run(
         instance_id=session.settings.instance_id,
         request=request,

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from publisher.instances.precedence import SHARED, environment_of, settings_of
+from publisher.instances.precedence import SHARED, environment_of, settings_of, token_environment
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
 from tests.support.instance_documents import SUBSCRIPTION, instance
@@ -81,3 +81,17 @@ def test_a_runbook_reads_exactly_these_settings() -> None:
     environ = environment_of(settings, {"VIBEDATA_TRUST_ROOTS": ROOT, "PATH": "/bin"})
     assert asdict(load({}, environ, None)) == asdict(settings)
     assert environ["PATH"] == "/bin"
+
+
+def test_the_registry_token_is_the_documents() -> None:
+    document = instance(registry_token="contoso")
+    variable = "VIBEDATA_PUBLISHER_TOKEN_NAME"
+    assert token_environment(document, {"A": "b"}) == {"A": "b", variable: "contoso"}
+    assert token_environment(document, {variable: "Contoso"})[variable] == "contoso"
+    with pytest.raises(RunbookError) as caught:
+        token_environment(document, {variable: "fabrikam"})
+    assert caught.value.code == "VD-INSTANCE-003"
+    assert "fabrikam" in caught.value.message and "contoso" in caught.value.message
+    with pytest.raises(RunbookError) as caught:
+        token_environment(instance(), {variable: "fabrikam"})
+    assert caught.value.code == "VD-INSTANCE-009"

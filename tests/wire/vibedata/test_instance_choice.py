@@ -141,6 +141,18 @@ def test_a_shell_of_another_customer_is_refused_before_anything_is_asked(
     assert lab.last_request() == before
 
 
+def test_no_other_customers_token_is_renewed(
+    lab_instance: Instance, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, nameless = tmp_path / "named.json", tmp_path / "nameless.json"
+    named.write_text(to_json(lab_instance))
+    nameless.write_text(to_json(replace(lab_instance, registry_token="")))
+    monkeypatch.setenv("VIBEDATA_PUBLISHER_TOKEN_NAME", "fabrikam-token")
+    for file, code in ((named, "VD-INSTANCE-003"), (nameless, "VD-INSTANCE-009")):
+        out, err = typed(capsys, "rotate-acr-token", "--plan", "--instance", file, code=2)
+        assert code in out + err
+
+
 @pytest.mark.parametrize("words", [*COMMANDS, ("status", "--instance", "FILE")], ids=" ".join)
 def test_settings_that_lead_to_another_instances_storage_are_refused(
     lab: LabUnderTest,
