@@ -39,7 +39,8 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import RunbookError, automation, release
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
-from runbook_lib.release.files import CONTAINER, ArtifactBlobs, blob_name
+from runbook_lib.release.files import ArtifactBlobs, blob_name
+from runbook_lib.release.model import ARTIFACT_CONTAINER
 
 PYTHON = f"{LANGUAGE} {LANGUAGE_VERSION}"
 # Files and the environment first, then the packages in it, then the runbooks that need them.
@@ -291,4 +292,4 @@ def _package_target(wheel: Wheel) -> str:
 
 
 def _target(blob: ArtifactBlob) -> str:
-    return f"{CONTAINER}/{blob_name(blob)}"
+    return f"{ARTIFACT_CONTAINER}/{blob_name(blob)}"
