@@ -34,6 +34,7 @@ from runbook_lib.automation.states import (
     runbook_state,
     wheels_to_import,
 )
+from runbook_lib.automation.texts import draft_text
 from runbook_lib.automation.writing import RUNBOOK_TYPE, RUNBOOK_TYPES
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
@@ -192,7 +193,7 @@ class Publication:
 
     def _keep_draft(self, script: Script) -> None:
         """Keep somebody's draft. A draft of a former run is one of the release's files, and is kept already."""
-        draft = self._account.draft_text(script.name)
+        draft = draft_text(self._account, script.name)
         if not draft:
             return
         sha256 = hashlib.sha256(draft).hexdigest()
