@@ -70,7 +70,7 @@ def judge_policy(container: object, policy: object) -> tuple[str, str]:
     state, days = member(policy, "state"), member(policy, PERIOD)
     # Without a policy ARM shows a default, of no days and Unlocked; a deleted one has state Deleted.
     if state not in ("Unlocked", "Locked") or isinstance(days, bool) or not isinstance(days, int) or days < 1:
-        held = " (a legal hold is none)" if member(container, "hasLegalHold") is True else ""
+        held = " (a legal hold is not one)" if member(container, "hasLegalHold") is True else ""
         shown = f"state {state}, {days} days" if isinstance(state, str) and state in POLICY_STATES else "none"
         return f"it has no retention policy: {shown}{held}", ""
     appends = [name for name in APPENDS if member(policy, name) not in (None, False)]
