@@ -13,7 +13,7 @@ from bench.customer import Customer, customer
 from bench.figures import Figure
 from oci.packages.combined_wheel import NAME
 from runbook_lib.automation.account import ENVIRONMENT_PREFIX
-from runbook_lib.release.files import CONTAINER
+from runbook_lib.release.model import ARTIFACT_CONTAINER
 from runbook_lib.runbook import main
 from runbooks import publish_runbooks
 from vibedata import lab_process
@@ -105,7 +105,7 @@ def _empty(made: Customer) -> int:
             clients.automation.runtime_environments.delete(*at, name)
     for runbook in list(clients.automation.runbook.list_by_automation_account(*at)):
         clients.automation.runbook.delete(*at, str(runbook.name))
-    container = clients.blob_service.get_container_client(CONTAINER)
+    container = clients.blob_service.get_container_client(ARTIFACT_CONTAINER)
     for name in list(container.list_blob_names()):
         container.delete_blob(name)
     return packages

@@ -14,7 +14,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.automation.access import AccountAccess
+from runbook_lib.automation.texts import published_text
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
@@ -178,10 +179,10 @@ def _texts(context: Context, names: set[str]) -> dict[str, str]:
     """Return the SHA-256 (hex) of the published texts, by resource name, without runbooks that were never published."""
     if not names:
         return {}
-    account = AutomationAccount(client=context.clients.automation, settings=context.settings)
+    account = AccountAccess(client=context.clients.automation, settings=context.settings)
 
     def sha256(name: str) -> str:
-        text = account.published_text(name.rpartition("/")[2])
+        text = published_text(account, name.rpartition("/")[2])
         return "" if text is None else hashlib.sha256(text).hexdigest()
 
     return dict(zip(names, side_by_side(sha256, names, at_once=TEXTS_AT_ONCE), strict=True))

@@ -24,18 +24,19 @@ from runbook_lib.permissions.storage import READ_RETENTION
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import place_name, resolve_release
 from runbook_lib.release.hop import Release, SignedArtifact, read_release
+from runbook_lib.release.immutability import check_immutable
 from runbook_lib.release.manifest import TAG
-from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, ReleaseId
+from runbook_lib.release.model import LATEST, MANIFEST_CONTAINER, MANIFEST_REPOSITORY, ReleaseId
 from runbook_lib.release.obstacles import check_installable, releases_in_the_way
 from runbook_lib.release.stored import read_stored
-from runbook_lib.release.storing import check_immutable, missing_parts, store_once
-from runbook_lib.release.trust_policy import trust_policy
+from runbook_lib.release.storing import missing_parts, store_once
 from runbook_lib.release.verification import verify_release
 from runbook_lib.release.verification_log import Step, recorded
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.runbook import Runbook, main
 from runbook_lib.spool.keys import spool_keys
 from runbook_lib.trust.manifest import ARTIFACT_TYPE, MAX_SIGNATURE_MANIFEST_BYTES
+from runbook_lib.trust.pinned_policy import trust_policy
 from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import TrustPolicy
 from runbook_lib.vault.token_in_use import read_publisher_token
@@ -103,7 +104,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     policy = trust_policy(context.settings)
     # 1. Refuse a container without a retention policy before anything else.
     kept = check_immutable(clients.resources, context.settings)
-    context.output.info(f"container {artifact_storage.CONTAINER}: retention policy {kept}")
+    context.output.info(f"container {MANIFEST_CONTAINER}: retention policy {kept}")
     # 2. Resolve the tag once. From here on only the digest counts, even if the tag moves.
     token = read_publisher_token(clients.secrets, context.redactor, now=context.clock.now())
     spool_keys(clients, context.redactor, context.clock).remember(token)
@@ -260,7 +261,7 @@ def _store(facts: Facts, part: str, content: bytes) -> Change:
 
 
 def _target(facts: Facts, part: str) -> str:
-    return f"{artifact_storage.CONTAINER}/{artifact_storage.blob_name(facts.release, part)}"
+    return f"{MANIFEST_CONTAINER}/{artifact_storage.blob_name(facts.release, part)}"
 
 
 RUNBOOK = Runbook(

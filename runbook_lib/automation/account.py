@@ -1,30 +1,22 @@
-"""The customer's Automation account: runtime environments and their packages, runbooks, variables (api 2024-10-23).
+"""What the customer's Automation account holds: environments and their packages, runbooks, variables (api 2024-10-23).
 
-If the account does not have something, the result is None or lacks it, and no exception is raised. A refusal is an
-error of the catalogue.
+If the account does not have something, the result is None or lacks it, and no exception is raised.
 Source of the calls: docs/azure-facts.md#runbooks-and-jobs.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any
 
-from runbook_lib.azure.sdk_models import work_out_fields
-from runbook_lib.azure.settings import Settings
+from runbook_lib.automation.access import AccountAccess, if_there, plain
+from runbook_lib.automation.texts import published_text
 from runbook_lib.basics.digest import hex_of
-from runbook_lib.basics.redaction import whole_words
 from runbook_lib.basics.service_words import words_of_error
 from runbook_lib.errors import automation
-from runbook_lib.network.failures import said_by_service
 from runbook_lib.network.listing import bounded
-
-if TYPE_CHECKING:
-    from azure.mgmt.automation import AutomationClient
 
 LANGUAGE, LANGUAGE_VERSION = "Python", "3.10"
 # The tag of the suite's runbooks. It helps people and their queries. The runtime environment's name marks them, too.
@@ -33,15 +25,6 @@ OWNER_TAG, OWNER_VALUE = "vibedata", "runbook"
 ENVIRONMENT_PREFIX = "vibedata-"
 ENVIRONMENT_DIGITS = 12
 _OWN_ENVIRONMENT = re.compile(rf"{ENVIRONMENT_PREFIX}[0-9a-f]{{{ENVIRONMENT_DIGITS}}}", re.IGNORECASE)
-# The codes are not documented. Other Azure services use codes for it that hold one of these words.
-# Search only codes: a runbook, a package or a group may have such a name. One limit has no code of its own. Its message
-# has these words (learn automation/troubleshoot/runbooks, "Job attempt limit" and quota).
-_LIMIT = re.compile(r"quota|limit", re.IGNORECASE)
-_MONTHLY_LIMIT = "The quota for the monthly total job run time"
-# How much of Automation's own words an error shows.
-MAX_WORDS = 300
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,30 +61,23 @@ def environment_of(packages_digest: str) -> str:
     return ENVIRONMENT_PREFIX + hex_of(packages_digest)[:ENVIRONMENT_DIGITS]
 
 
-class AutomationAccount:
+class AutomationAccount(AccountAccess):
     """One account. Many threads may use it.
 
-    Raises RunbookError VD-AUTOMATION-001 (there is no such account), -007 (at a limit), -008 (refused otherwise), and
-    azure.core's errors if ARM cannot be reached, fails, throttles, or refuses the identity.
+    Raises RunbookError VD-AUTOMATION-001 (there is no such account), and azure.core's errors if ARM cannot be reached,
+    fails, throttles, or refuses the identity.
     """
-
-    def __init__(self, *, client: "AutomationClient", settings: Settings) -> None:
-        from azure.mgmt.automation import models
-
-        work_out_fields(models)
-        self.client = client
-        self.at = (settings.resource_group, settings.automation_account)
 
     def location(self) -> str:
         """Return the Azure region of the account. Raises VD-AUTOMATION-001 if there is no account."""
-        account = _found(lambda: self.client.automation_account.get(*self.at))
+        account = if_there(lambda: self.client.automation_account.get(*self.at))
         if account is None or account.location is None:
             raise automation.ACCOUNT_UNUSABLE.error("it is not there", target=self.at[1])
         return account.location
 
     def environment(self, name: str) -> str | None:
         """Return the language and the version of a runtime environment, e.g. `Python 3.10`."""
-        found = _found(lambda: self.client.runtime_environments.get(*self.at, name))
+        found = if_there(lambda: self.client.runtime_environments.get(*self.at, name))
         if found is None:
             return None
         runtime = found.properties.runtime if found.properties else None
@@ -110,16 +86,16 @@ class AutomationAccount:
     def packages(self, environment: str) -> Mapping[str, HeldPackage]:
         """Return the packages of a runtime environment, by name in small letters; none if it does not exist."""
         listed = self.client.package.list_by_runtime_environment(*self.at, environment)
-        found = _found(lambda: list(bounded(listed, target=environment)))
+        found = if_there(lambda: list(bounded(listed, target=environment)))
         return {str(package.name).lower(): _held_package(package.properties) for package in found or ()}
 
     def runbook(self, name: str) -> HeldRunbook | None:
         """Return a runbook."""
-        found = _found(lambda: self.client.runbook.get(*self.at, name))
+        found = if_there(lambda: self.client.runbook.get(*self.at, name))
         if found is None or found.properties is None:
             return None
         properties, state = found.properties, plain(found.properties.state)
-        text = None if state == "New" else self.published_text(name)
+        text = None if state == "New" else published_text(self, name)
         return HeldRunbook(
             kind=plain(properties.runbook_type),
             environment=properties.runtime_environment,
@@ -136,46 +112,17 @@ class AutomationAccount:
             if _is_ours(found)
         ]
 
-    def published_text(self, name: str) -> bytes | None:
-        """Return a runbook's published text, byte for byte."""
-        return cast("bytes | None", _found(lambda: self.client.runbook.get_content(*self.at, name, cls=_bytes)))
-
-    def draft_text(self, name: str) -> bytes | None:
-        """Return a draft's text, byte for byte."""
-        return cast("bytes | None", _found(lambda: self.client.runbook_draft.get_content(*self.at, name, cls=_bytes)))
-
     def variable(self, name: str) -> str | None:
         """Return the text that a variable holds; ARM holds it as JSON (docs/azure-facts.md#managed-identity).
 
         What somebody else has written in another form is returned as ARM holds it: it is another text than ours.
         """
-        found = _found(lambda: self.client.variable.get(*self.at, name))
+        found = if_there(lambda: self.client.variable.get(*self.at, name))
         encoded = found.properties.value if found and found.properties else None
         try:
             return None if encoded is None else str(json.loads(encoded))
         except (ValueError, RecursionError):
             return str(encoded)
-
-    @contextmanager
-    def refusals(self, target: str) -> Iterator[None]:
-        """Turn Automation's refusals within the block into errors of this area, except those of network.failures."""
-        from azure.core.exceptions import HttpResponseError
-
-        try:
-            yield
-        except HttpResponseError as error:
-            said, status = said_by_service(error), error.status_code
-            detail = whole_words(f"{status} {said if said.codes else f'{error.reason}: {said}'}", MAX_WORDS)
-            if status != 429 and (_LIMIT.search(" ".join(said.codes)) or said.message.startswith(_MONTHLY_LIMIT)):
-                raise automation.ACCOUNT_LIMIT_REACHED.error(detail, target=target) from error
-            if status is not None and status < 500 and status not in (401, 403, 408, 429):
-                raise automation.CHANGE_REFUSED.error(detail, target=target) from error
-            raise
-
-
-def plain(value: str | Enum | None) -> str:
-    """Return the text of a value. The SDK returns an enumeration if it knows the value, and else a text."""
-    return str(value.value if isinstance(value, Enum) else value)
 
 
 def _held_package(properties: Any) -> HeldPackage:
@@ -190,18 +137,3 @@ def _held_package(properties: Any) -> HeldPackage:
 def _is_ours(runbook: Any) -> bool:
     environment = (runbook.properties.runtime_environment if runbook.properties else None) or ""
     return (runbook.tags or {}).get(OWNER_TAG) == OWNER_VALUE or _OWN_ENVIRONMENT.fullmatch(environment) is not None
-
-
-def _bytes(response: Any, _text: object, _headers: object) -> bytes:
-    """Return the bytes for a digest. The client would guess the character set if the answer does not name one."""
-    content: bytes = response.http_response.content
-    return content
-
-
-def _found(get: Callable[[], T]) -> T | None:
-    from azure.core.exceptions import ResourceNotFoundError
-
-    try:
-        return get()
-    except ResourceNotFoundError:
-        return None

@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.automation.account import AutomationAccount, plain
+from runbook_lib.automation.access import AccountAccess, plain
 from runbook_lib.automation.job_line import FAILED, NoResultError, read_result
+from runbook_lib.automation.refusals import refusals
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError, automation
 from runbook_lib.network.listing import bounded
@@ -54,7 +55,7 @@ class JobResult:
     problem: str = ""
 
 
-def start_job(account: AutomationAccount, runbook: str, parameters: Mapping[str, Any]) -> str:
+def start_job(account: AccountAccess, runbook: str, parameters: Mapping[str, Any]) -> str:
     """Start `runbook` with its parameters as one base64url argument, and return the job's id.
 
     The id is new for each call: a repeated id can return an old job (azure-sdk-for-net#34416). If the answer to the
@@ -68,7 +69,7 @@ def start_job(account: AutomationAccount, runbook: str, parameters: Mapping[str,
     properties = JobCreateProperties(
         runbook=RunbookAssociationProperty(name=runbook), parameters={_PARAMETER_NAME: encode(parameters)}
     )
-    with account.refusals(f"job of {runbook}"):
+    with refusals(f"job of {runbook}"):
         try:
             account.client.job.create(*account.at, job_id, JobCreateParameters(properties=properties))
         except HttpResponseError as error:
@@ -77,7 +78,7 @@ def start_job(account: AutomationAccount, runbook: str, parameters: Mapping[str,
     return job_id
 
 
-def job_state(account: AutomationAccount, job_id: str) -> JobState:
+def job_state(account: AccountAccess, job_id: str) -> JobState:
     """Return what Automation says of a job now. Raises azure.core's errors."""
     properties = account.client.job.get(*account.at, job_id).properties
     return JobState(
@@ -88,7 +89,7 @@ def job_state(account: AutomationAccount, job_id: str) -> JobState:
     )
 
 
-def job_result(account: AutomationAccount, ended: JobState, *, correlation_id: str = "") -> JobResult:
+def job_result(account: AccountAccess, ended: JobState, *, correlation_id: str = "") -> JobResult:
     """Return how a job ended, with the result that it printed.
 
     `correlation_id` is the one that the job got, "" for none. A result of success counts only if Automation reports
@@ -109,7 +110,7 @@ def job_result(account: AutomationAccount, ended: JobState, *, correlation_id: s
 
 
 def wait_for_job(
-    account: AutomationAccount, job_id: str, *, clock: Clock, seconds: float, correlation_id: str = ""
+    account: AccountAccess, job_id: str, *, clock: Clock, seconds: float, correlation_id: str = ""
 ) -> JobResult:
     """Return how a job ended. `job_result` explains `correlation_id`.
 
@@ -124,7 +125,7 @@ def wait_for_job(
     return job_result(account, state, correlation_id=correlation_id)
 
 
-def unfinished_jobs(account: AutomationAccount, correlation_id: str, *, runbooks: Collection[str]) -> list[JobState]:
+def unfinished_jobs(account: AccountAccess, correlation_id: str, *, runbooks: Collection[str]) -> list[JobState]:
     """Return the jobs of some runbooks that have a correlation id and have not ended; none where the account is gone.
 
     Raises RunbookError VD-STORAGE-005 (too many are listed), and azure.core's errors.
@@ -151,7 +152,7 @@ def unfinished_jobs(account: AutomationAccount, correlation_id: str, *, runbooks
     return found
 
 
-def stop_job(account: AutomationAccount, job_id: str) -> None:
+def stop_job(account: AccountAccess, job_id: str) -> None:
     """Ask for a job's end, which comes later; nothing where it has ended already.
 
     Raises RunbookError VD-AUTOMATION-008 (refused), and azure.core's errors.
@@ -159,7 +160,7 @@ def stop_job(account: AutomationAccount, job_id: str) -> None:
     from azure.core.exceptions import HttpResponseError
 
     try:
-        with account.refusals(f"stop of job {job_id}"):
+        with refusals(f"stop of job {job_id}"):
             account.client.job.stop(*account.at, job_id, repeatable=True)
     except (HttpResponseError, RunbookError):
         # It may have ended in between, or by a first request whose answer was lost.
@@ -172,7 +173,7 @@ def pause(waited: float) -> float:
     return min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS)
 
 
-def new_lines(account: AutomationAccount, job_id: str, seen: set[str]) -> Iterator[str]:
+def new_lines(account: AccountAccess, job_id: str, seen: set[str]) -> Iterator[str]:
     """Yield a job's stream lines that are not in `seen` yet, without the final JSON. Raises azure.core's errors."""
     for record in bounded(account.client.job_stream.list_by_job(*account.at, job_id), target=f"job {job_id}"):
         properties = record.properties

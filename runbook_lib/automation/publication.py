@@ -34,12 +34,14 @@ from runbook_lib.automation.states import (
     runbook_state,
     wheels_to_import,
 )
+from runbook_lib.automation.texts import draft_text
 from runbook_lib.automation.writing import RUNBOOK_TYPE, RUNBOOK_TYPES
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import RunbookError, automation, release
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
-from runbook_lib.release.files import CONTAINER, ArtifactBlobs, blob_name
+from runbook_lib.release.files import ArtifactBlobs, blob_name
+from runbook_lib.release.model import ARTIFACT_CONTAINER
 
 PYTHON = f"{LANGUAGE} {LANGUAGE_VERSION}"
 # Files and the environment first, then the packages in it, then the runbooks that need them.
@@ -191,7 +193,7 @@ class Publication:
 
     def _keep_draft(self, script: Script) -> None:
         """Keep somebody's draft. A draft of a former run is one of the release's files, and is kept already."""
-        draft = self._account.draft_text(script.name)
+        draft = draft_text(self._account, script.name)
         if not draft:
             return
         sha256 = hashlib.sha256(draft).hexdigest()
@@ -291,4 +293,4 @@ def _package_target(wheel: Wheel) -> str:
 
 
 def _target(blob: ArtifactBlob) -> str:
-    return f"{CONTAINER}/{blob_name(blob)}"
+    return f"{ARTIFACT_CONTAINER}/{blob_name(blob)}"

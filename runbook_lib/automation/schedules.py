@@ -7,7 +7,8 @@ automation/shared-resources/schedules). Shorter intervals need several schedules
 import uuid
 from datetime import timedelta
 
-from runbook_lib.automation.account import AutomationAccount, plain
+from runbook_lib.automation.access import AccountAccess, plain
+from runbook_lib.automation.refusals import refusals
 from runbook_lib.basics.clock import Clock
 from runbook_lib.network.listing import bounded
 
@@ -19,9 +20,9 @@ LINKED = "linked"
 
 
 class AutomationSchedules:
-    """Schedules of one account. Raises what AutomationAccount does."""
+    """Schedules of one account. Raises RunbookError as `refusals` does, and azure.core's errors."""
 
-    def __init__(self, account: AutomationAccount, clock: Clock) -> None:
+    def __init__(self, account: AccountAccess, clock: Clock) -> None:
         self._account = account
         self._clock = clock
 
@@ -52,7 +53,7 @@ class AutomationSchedules:
             description=description,
         )
         body = models.ScheduleCreateOrUpdateParameters(name=name, properties=properties)
-        with self._account.refusals(f"schedule {name}"):
+        with refusals(f"schedule {name}"):
             self._account.client.schedule.create_or_update(*self._account.at, name, body)
 
     def is_published(self, runbook: str) -> bool:
@@ -87,5 +88,5 @@ class AutomationSchedules:
         body = models.JobScheduleCreateParameters(properties=properties)
         # The same id each time, so that a second request after a lost answer makes no second link.
         link_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join((*self._account.at, schedule, runbook))))
-        with self._account.refusals(f"schedule {schedule}"):
+        with refusals(f"schedule {schedule}"):
             self._account.client.job_schedule.create(*self._account.at, link_id, body)

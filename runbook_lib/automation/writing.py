@@ -1,11 +1,14 @@
 """What is changed in the customer's Automation account: environments, packages, runbooks, variables (api 2024-10-23).
 
-Each raises what AutomationAccount does. Source of the calls: docs/azure-facts.md#runbooks-and-jobs.
+Each raises RunbookError as `refusals` does, and azure.core's errors. Source of the calls:
+docs/azure-facts.md#runbooks-and-jobs.
 """
 
 import json
 
-from runbook_lib.automation.account import LANGUAGE, LANGUAGE_VERSION, OWNER_TAG, OWNER_VALUE, AutomationAccount
+from runbook_lib.automation.access import AccountAccess
+from runbook_lib.automation.account import LANGUAGE, LANGUAGE_VERSION, OWNER_TAG, OWNER_VALUE
+from runbook_lib.automation.refusals import refusals
 
 # Without a runtime environment it would run on 3.8 (docs/azure-facts.md#python-and-its-limits); which of the two types
 # is meant for one is unconfirmed (docs/azure-facts.md#runbooks-and-jobs): published is the first, taken over are both.
@@ -13,18 +16,18 @@ RUNBOOK_TYPE = "Python3"
 RUNBOOK_TYPES = frozenset({"Python3", "Python"})
 
 
-def create_environment(account: AutomationAccount, name: str, location: str) -> None:
+def create_environment(account: AccountAccess, name: str, location: str) -> None:
     """Create a runtime environment of Python 3.10, in the account's region `location`."""
     from azure.mgmt.automation.models import RuntimeEnvironment, RuntimeEnvironmentProperties, RuntimeProperties
 
     runtime = RuntimeProperties(language=LANGUAGE, version=LANGUAGE_VERSION)
     body = RuntimeEnvironment(location=location, properties=RuntimeEnvironmentProperties(runtime=runtime))
-    with account.refusals(f"runtime environment {name}"):
+    with refusals(f"runtime environment {name}"):
         account.client.runtime_environments.create(*account.at, name, body)
 
 
 def import_package(
-    account: AutomationAccount, environment: str, name: str, *, version: str, link: str, sha256: str
+    account: AccountAccess, environment: str, name: str, *, version: str, link: str, sha256: str
 ) -> None:
     """Begin a package's import from an https address, of content with the SHA-256 (hex) given."""
     from azure.mgmt.automation.models import (
@@ -36,11 +39,11 @@ def import_package(
 
     content = ContentLink(uri=link, content_hash=ContentHash(algorithm="SHA256", value=sha256), version=version)
     body = PackageCreateOrUpdateParameters(properties=PackageCreateOrUpdateProperties(content_link=content))
-    with account.refusals(f"package {name}"):
+    with refusals(f"package {name}"):
         account.client.package.create_or_update(*account.at, environment, name, body)
 
 
-def put_runbook(account: AutomationAccount, name: str, *, kind: str, environment: str, location: str) -> None:
+def put_runbook(account: AccountAccess, name: str, *, kind: str, environment: str, location: str) -> None:
     """Create a runbook, or give it another runtime environment; its texts stay as they are."""
     from azure.mgmt.automation.models import (
         RunbookCreateOrUpdateParameters,
@@ -58,28 +61,28 @@ def put_runbook(account: AutomationAccount, name: str, *, kind: str, environment
     body = RunbookCreateOrUpdateParameters(
         name=name, location=location, tags={OWNER_TAG: OWNER_VALUE}, properties=properties
     )
-    with account.refusals(f"runbook {name}"):
+    with refusals(f"runbook {name}"):
         account.client.runbook.create_or_update(*account.at, name, body)
 
 
-def replace_draft(account: AutomationAccount, name: str, text: bytes) -> None:
+def replace_draft(account: AccountAccess, name: str, text: bytes) -> None:
     """Replace a runbook's draft."""
-    with account.refusals(f"runbook {name}"):
+    with refusals(f"runbook {name}"):
         # As bytes: of a text the client would count the characters, where its length in bytes is wanted.
         account.client.runbook_draft.begin_replace_content(*account.at, name, text).result()  # type: ignore[arg-type]
 
 
-def publish(account: AutomationAccount, name: str) -> None:
+def publish(account: AccountAccess, name: str) -> None:
     """Publish a runbook's draft: from then on it is the text that jobs run, and there is no draft."""
-    with account.refusals(f"runbook {name}"):
+    with refusals(f"runbook {name}"):
         account.client.runbook.begin_publish(*account.at, name).result()
 
 
-def set_variable(account: AutomationAccount, name: str, text: str) -> None:
+def set_variable(account: AccountAccess, name: str, text: str) -> None:
     """Create or replace a variable that holds a text, readable by everybody who can read the account."""
     from azure.mgmt.automation.models import VariableCreateOrUpdateParameters, VariableCreateOrUpdateProperties
 
     value = VariableCreateOrUpdateProperties(value=json.dumps(text), is_encrypted=False)
     body = VariableCreateOrUpdateParameters(name=name, properties=value)
-    with account.refusals(f"variable {name}"):
+    with refusals(f"variable {name}"):
         account.client.variable.create_or_update(*account.at, name, body)

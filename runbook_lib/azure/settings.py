@@ -77,7 +77,7 @@ _FORMS: dict[str, Form] = {
     "publisher_api": URL,
     "instance_id": INSTANCE_ID,
     # Two while the publisher changes its root. If none is pinned, nothing is trusted:
-    # runbook_lib.release.trust_policy.
+    # runbook_lib.trust.pinned_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.automation.access import AccountAccess
 from runbook_lib.automation.schedules import HOURLY, LINKED, AutomationSchedules
 from runbook_lib.change import Action, ActionKind, Change, NoChange
 from runbook_lib.health.observability import readable
@@ -40,7 +40,7 @@ class RunbookSchedule:
     @classmethod
     def read(cls, context: "AzureSession", runbook: str) -> "RunbookSchedule":
         """Read the account. If it cannot be read, the schedule counts as ill, and the run does not fail."""
-        account = AutomationAccount(client=context.clients.automation, settings=context.settings)
+        account = AccountAccess(client=context.clients.automation, settings=context.settings)
         schedules = AutomationSchedules(account, context.clock)
         name = schedule_name(runbook)
         published: bool | None = None

@@ -16,10 +16,9 @@ from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.operations_log.delivery import SPOOL_CONTAINER, STREAM
 from runbook_lib.operations_log.events import COLUMNS
 from runbook_lib.preflight.finding import Finding, look
-from runbook_lib.release.files import CONTAINER as ARTIFACTS
-from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY
-from runbook_lib.release.storing import check_immutable
-from runbook_lib.release.trust_policy import trust_policy
+from runbook_lib.release.immutability import check_immutable
+from runbook_lib.release.model import ARTIFACT_CONTAINER, LATEST, MANIFEST_REPOSITORY
+from runbook_lib.trust.pinned_policy import trust_policy
 from runbook_lib.vault.hmac_key import SECRET as HMAC_KEY
 from runbook_lib.vault.token_in_use import read_publisher_token
 
@@ -64,7 +63,7 @@ def _checks(session: AzureSession) -> Iterator[Callable[[], Finding]]:
     }
     for subject, check in checks.items():
         yield partial(look, subject, partial(check, session))
-    for container in (ARTIFACTS, SPOOL_CONTAINER, CALLBACKS_SPOOL):
+    for container in (ARTIFACT_CONTAINER, SPOOL_CONTAINER, CALLBACKS_SPOOL):
         yield partial(look, f"container {container}", partial(_container, session, container))
 
 

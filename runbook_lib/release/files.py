@@ -20,12 +20,12 @@ from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.errors import release
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.artifacts import ArtifactBlob
+from runbook_lib.release.model import ARTIFACT_CONTAINER
 from runbook_lib.release.storage import write_once
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, UserDelegationKey
 
-CONTAINER = "artifacts"
 # Files that are written or hashed side by side, in threads of their own. Each has several parts of MAX_BLOB_RANGE_BYTES
 # in memory, and glibc gives each thread a heap, which keeps the room of what was freed. 64 threads kept 12 MB more.
 FILES_AT_ONCE = 2
@@ -65,10 +65,10 @@ class ArtifactBlobs:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            listed = self._service.get_container_client(CONTAINER).list_blobs()
-            return {blob.name: blob.size for blob in bounded(listed, target=CONTAINER)}
+            listed = self._service.get_container_client(ARTIFACT_CONTAINER).list_blobs()
+            return {blob.name: blob.size for blob in bounded(listed, target=ARTIFACT_CONTAINER)}
         except ResourceNotFoundError as error:
-            raise release.CONTAINER_MISSING.error(target=CONTAINER) from error
+            raise release.CONTAINER_MISSING.error(target=ARTIFACT_CONTAINER) from error
 
     def keep(self, blob: ArtifactBlob, copy: Callable[[BinaryIO], object]) -> None:
         """Write a file whose bytes `copy` writes to the empty file that it is given. Raises as put_once and `copy`."""
@@ -87,7 +87,7 @@ class ArtifactBlobs:
 
     def _put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:
         write_once(
-            self._service.get_blob_client(CONTAINER, blob_name(blob)),
+            self._service.get_blob_client(ARTIFACT_CONTAINER, blob_name(blob)),
             content,
             digest=blob.digest,
             found=lambda: self._digest(blob),
@@ -105,7 +105,7 @@ class ArtifactBlobs:
 
         found = hashlib.sha256()
         try:
-            for part in self._service.get_blob_client(CONTAINER, blob_name(blob)).download_blob().chunks():
+            for part in self._service.get_blob_client(ARTIFACT_CONTAINER, blob_name(blob)).download_blob().chunks():
                 found.update(part)
         except ResourceNotFoundError:
             return None
@@ -118,7 +118,9 @@ class ArtifactBlobs:
         content: bytes
         try:
             content = (
-                self._service.get_blob_client(CONTAINER, blob_name(blob)).download_blob(0, max_bytes + 1).readall()
+                self._service.get_blob_client(ARTIFACT_CONTAINER, blob_name(blob))
+                .download_blob(0, max_bytes + 1)
+                .readall()
             )
         except ResourceNotFoundError as error:
             raise release.STORED_FILE_DIFFERS.error("it is gone", target=_target(blob)) from error
@@ -139,10 +141,10 @@ class ArtifactBlobs:
             detail = "it is gone" if found is None else f"its content has {found}"
             raise release.STORED_FILE_DIFFERS.error(detail, target=_target(blob))
         end = self._clock.now() + LINK_LIFE
-        client = self._service.get_blob_client(CONTAINER, blob_name(blob))
+        client = self._service.get_blob_client(ARTIFACT_CONTAINER, blob_name(blob))
         signature = generate_blob_sas(
             str(self._service.account_name),
-            CONTAINER,
+            ARTIFACT_CONTAINER,
             client.blob_name,
             user_delegation_key=self._signing_key(end),
             permission=BlobSasPermissions(read=True),
@@ -166,4 +168,4 @@ def _signature(query: str) -> str:
 
 
 def _target(blob: ArtifactBlob) -> str:
-    return f"{CONTAINER}/{blob_name(blob)}"
+    return f"{ARTIFACT_CONTAINER}/{blob_name(blob)}"

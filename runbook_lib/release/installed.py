@@ -12,10 +12,10 @@ from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import latest_content_digest, place_name
 from runbook_lib.release.hop import Release, SignedArtifact
 from runbook_lib.release.manifest import VERSION
-from runbook_lib.release.model import LATEST, ReleaseId, version_key
+from runbook_lib.release.model import LATEST, MANIFEST_CONTAINER, ReleaseId, version_key
 from runbook_lib.release.stored import is_no_good, stored_release
-from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.run.parameters import CommonParameters
+from runbook_lib.trust.pinned_policy import trust_policy
 
 # How many of the stored versions an error names.
 MAX_TOLD = 10
@@ -79,7 +79,7 @@ def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[
     for number, release in enumerate(releases):
         if number - len(good) >= MAX_NO_GOOD:
             context.output.warning(
-                f"{len(releases) - number} more in {artifact_storage.CONTAINER} were not looked at, after"
+                f"{len(releases) - number} more in {MANIFEST_CONTAINER} were not looked at, after"
                 f" {MAX_NO_GOOD} that are no good: see who may write there"
             )
             break

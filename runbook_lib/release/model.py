@@ -8,6 +8,9 @@ from typing import Literal
 MANIFEST_REPOSITORY = "vibedata/release-manifest"
 # The tag that moves there: at the publisher's to the newest release, at the customer's to the installed one.
 LATEST = "latest"
+# Containers in the customer's storage account: of release manifests, and of the files that they pin.
+MANIFEST_CONTAINER = "release-manifests"
+ARTIFACT_CONTAINER = "artifacts"
 
 ComponentType = Literal["application", "infrastructure", "agent", "runbook"]
 DocumentName = Literal["sbom", "provenance"]

@@ -17,12 +17,11 @@ from runbook_lib.basics.digest import digest_from_hex, digest_of, hex_of
 from runbook_lib.errors import release as release_errors
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES, SHA256, VERSION
-from runbook_lib.release.model import ReleaseId
+from runbook_lib.release.model import MANIFEST_CONTAINER, ReleaseId
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobServiceClient
 
-CONTAINER = "release-manifests"
 # The parts of a release, by the end of the blob's name.
 CONTENT = ".json"
 ARTIFACT = ".oci.json"
@@ -54,15 +53,17 @@ def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) ->
     """
     from azure.core.exceptions import ResourceNotFoundError
 
-    container = blob_service.get_container_client(CONTAINER)
+    container = blob_service.get_container_client(MANIFEST_CONTAINER)
     found: dict[str, datetime] = {}
     try:
         listed = container.list_blobs(name_starts_with=f"{version}/" if version else None)
-        for blob in bounded(listed, target=CONTAINER):
+        for blob in bounded(listed, target=MANIFEST_CONTAINER):
             if _PART_NAME.fullmatch(blob.name):
                 found[blob.name] = blob.creation_time
     except ResourceNotFoundError as error:
-        raise release_errors.CONTAINER_NOT_IMMUTABLE.error("there is no such container", target=CONTAINER) from error
+        raise release_errors.CONTAINER_NOT_IMMUTABLE.error(
+            "there is no such container", target=MANIFEST_CONTAINER
+        ) from error
     return found
 
 
@@ -90,7 +91,7 @@ def read_part(blob_service: "BlobServiceClient", release: ReleaseId, part: str) 
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
-        download = blob_service.get_blob_client(CONTAINER, blob_name(release, part)).download_blob(
+        download = blob_service.get_blob_client(MANIFEST_CONTAINER, blob_name(release, part)).download_blob(
             0, MAX_MANIFEST_BYTES + 1
         )
         properties = download.properties
@@ -113,7 +114,7 @@ def read_back(blob_service: "BlobServiceClient", release: ReleaseId) -> bytes | 
     found = digest_of(blob.content)
     if found != release.digest:
         raise release_errors.STORED_FILE_DIFFERS.error(
-            f"its content has {found}", target=f"{CONTAINER}/{blob_name(release)}"
+            f"its content has {found}", target=f"{MANIFEST_CONTAINER}/{blob_name(release)}"
         )
     return blob.content
 

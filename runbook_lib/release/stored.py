@@ -21,20 +21,19 @@ from runbook_lib.container_registry.manifest import Manifest
 from runbook_lib.errors import RunbookError, trust
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release.hop import Release, ReleasePlace, SignedArtifact, not_asked, read_release
-from runbook_lib.release.model import ReleaseId
+from runbook_lib.release.model import MANIFEST_CONTAINER, ReleaseId
 from runbook_lib.release.storage import (
     ARTIFACT,
-    CONTAINER,
     SIGNATURE,
     StoredBlob,
     blob_name,
     read_back,
     read_part,
 )
-from runbook_lib.release.trust_policy import trust_policy
 from runbook_lib.release.verification_log import recorded
 from runbook_lib.trust.descriptor import MANIFEST_TYPE, Descriptor
 from runbook_lib.trust.envelope import JWS
+from runbook_lib.trust.pinned_policy import trust_policy
 from runbook_lib.trust.signature import Subject, TrustPolicy, verify_envelope
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def _place(blob_service: "BlobServiceClient", release: ReleaseId) -> ReleasePlac
     artifact = read_part(blob_service, release, ARTIFACT)
     if artifact is None:
         return None
-    name = f"{CONTAINER}/{blob_name(release, ARTIFACT)}"
+    name = f"{MANIFEST_CONTAINER}/{blob_name(release, ARTIFACT)}"
 
     def content(descriptor: Descriptor) -> bytes:
         if descriptor.digest != release.digest:
@@ -128,5 +127,5 @@ def stored_release(context: "Context", release: ReleaseId) -> Release[SignedArti
     Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `read_stored`, and azure.core's.
     """
     policy = trust_policy(context.settings)
-    target = f"{CONTAINER}/{blob_name(release)}"
+    target = f"{MANIFEST_CONTAINER}/{blob_name(release)}"
     return recorded(context, target, lambda: read_stored(context.clients.blob_service, release, policy))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from oci.files.writing import write_file
-from runbook_lib.automation.account import AutomationAccount, plain
+from runbook_lib.automation.access import AccountAccess, plain
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.schema import COMPONENTS, Entity
@@ -73,7 +73,7 @@ def read(session: AzureSession, customer: Customer) -> StatusReadings:
     Raises RunbookError if nothing at all can be read.
     """
     settings = session.settings
-    account = AutomationAccount(client=session.clients.automation, settings=settings)
+    account = AccountAccess(client=session.clients.automation, settings=settings)
     tables = ComponentTables(session.clients.table_service, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK)
     troubles: list[Trouble] = []
 
@@ -119,7 +119,7 @@ def read_tables(tables: ComponentTables) -> Mapping[str, Sequence[Entity]] | Non
     return entities
 
 
-def read_runs(account: AutomationAccount) -> tuple[Run, ...]:
+def read_runs(account: AccountAccess) -> tuple[Run, ...]:
     """Return the runs of all runbooks. Automation keeps those of 30 days.
 
     Raises RunbookError VD-AUTOMATION-001 if there is no such account, and azure.core's errors.

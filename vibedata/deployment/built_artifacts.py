@@ -20,7 +20,7 @@ from runbook_lib.release.artifacts import (
 )
 from runbook_lib.release.hop import read_release
 from runbook_lib.release.obstacles import check_installable
-from runbook_lib.release.trust_policy import trust_policy
+from runbook_lib.trust.pinned_policy import trust_policy
 from vibedata.deployment.installed import installed_release_id
 from vibedata.release.check import BuiltReleaseFolder
 

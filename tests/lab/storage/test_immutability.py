@@ -13,9 +13,9 @@ from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError
+from runbook_lib.release.immutability import check_immutable, judge_policy
 from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.storage import SIGNATURE, blob_name, read_part
-from runbook_lib.release.storing import check_immutable, judge_policy
 from tests.support.running_lab import LabUnderTest
 from tests.support.storage import code, token
 

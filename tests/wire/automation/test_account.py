@@ -12,6 +12,7 @@ from azure.mgmt.automation import AutomationClient
 from runbook_lib.automation import writing
 from runbook_lib.automation.account import AutomationAccount, HeldRunbook
 from runbook_lib.automation.publication import Facts, Wanted, plan
+from runbook_lib.automation.texts import published_text
 from runbook_lib.azure.settings import Settings, load
 from runbook_lib.errors import RunbookError
 from runbook_lib.release.artifacts import ArtifactBlob, PackageSet
@@ -62,7 +63,7 @@ def test_a_text_is_read_byte_for_byte_whatever_the_character_set_is_said_to_be(
     text = "print('é ü €')\r\n".encode()
     for kind in ("text/plain", "text/powershell", "text/plain; charset=latin-1"):
         server.play(Answer(headers={"Content-Type": kind}, body=text))
-        assert account.published_text("alpha") == text
+        assert published_text(account, "alpha") == text
 
 
 def test_what_an_answer_leaves_out_is_nothing(server: ScriptedServer, account: AutomationAccount) -> None:

@@ -14,9 +14,9 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.settings import Settings, load
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
+from runbook_lib.release.immutability import check_immutable
 from runbook_lib.release.model import ReleaseId
 from runbook_lib.release.storage import SIGNATURE, read_part
-from runbook_lib.release.storing import check_immutable
 from tests.support.fake_clock import FakeClock
 from tests.support.scripted_server import Answer, ScriptedServer, json_answer
 
