@@ -18,6 +18,7 @@ DOCUMENT: dict[str, Any] = {
     "location": "westeurope",
     "prefix": "contoso",
     "settings": {"dcr_id": "dcr-" + "0" * 32, "logs_endpoint": "https://logs.example"},
+    "registry_token": "contoso-token",
     "ring": "early",
     "release": "2026.11.0",
 }

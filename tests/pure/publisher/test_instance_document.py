@@ -59,7 +59,7 @@ GOOD: list[dict[str, Any]] = [
     {"subscription_id": SUBSCRIPTION.upper()},
     {"id": "a"},
     {"id": SUBSCRIPTION},
-    {"ring": "", "release": ""},
+    {"ring": "", "release": "", "registry_token": ""},
     {"managed_resource_group": "Größe_(1).x"},
     {"settings": {**DOCUMENT["settings"], "publisher_api": "https://api.example/x", "trusted_identity": "CN=a,O=b"}},
 ]
@@ -79,6 +79,7 @@ ILL: list[dict[str, Any]] = [
     {"location": "West Europe"},
     {"prefix": "C"},
     {"ring": "a b"},
+    {"registry_token": "a_b"},
     {"release": "2026.11"},
     {"release": "2026.011.0"},
     {"settings": {}},

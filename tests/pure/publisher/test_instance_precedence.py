@@ -93,5 +93,5 @@ def test_the_registry_token_is_the_documents() -> None:
     assert caught.value.code == "VD-INSTANCE-003"
     assert "fabrikam" in caught.value.message and "contoso" in caught.value.message
     with pytest.raises(RunbookError) as caught:
-        token_environment(instance(), {variable: "fabrikam"})
+        token_environment(instance(registry_token=""), {variable: "fabrikam"})
     assert caught.value.code == "VD-INSTANCE-009"
