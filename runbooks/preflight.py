@@ -16,7 +16,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.permissions.automation_account import MAKE_SCHEDULES, PUBLISH, RUN_TRIALS
 from runbook_lib.permissions.credentials import USE_WRAPPING_KEY, WRITE_SECRETS
 from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
-from runbook_lib.permissions.images import IMPORT_IMAGES
+from runbook_lib.permissions.images import IMPORT_IMAGES, READ_IMAGES
 from runbook_lib.permissions.storage import LINK_BLOBS, READ_RETENTION, WRITE_TABLES
 from runbook_lib.permissions.watching import READ_ALERTS, READ_RESOURCES
 from runbook_lib.preflight.finding import Finding, unknown
@@ -34,6 +34,7 @@ NEEDED = (
     MAKE_SCHEDULES,
     PUBLISH,
     READ_ALERTS,
+    READ_IMAGES,
     READ_RESOURCES,
     READ_RETENTION,
     RUN_TRIALS,
@@ -109,7 +110,7 @@ RUNBOOK = Runbook(
     plan=plan,
     actions=actions,
     report=report,
-    permissions=(IMPORT_IMAGES, READ_RESOURCES, READ_RETENTION, WRITE_TABLES, PUBLISH),
+    permissions=(READ_RESOURCES,),
 )
 
 if __name__ == "__main__":

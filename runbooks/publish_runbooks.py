@@ -17,7 +17,7 @@ from runbook_lib.change import Action, Plan
 from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
 from runbook_lib.permissions.automation_account import PUBLISH
-from runbook_lib.permissions.images import IMPORT_IMAGES
+from runbook_lib.permissions.images import READ_IMAGES
 from runbook_lib.permissions.storage import LINK_BLOBS
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts, script_of
 from runbook_lib.release.files import ArtifactBlobs
@@ -79,7 +79,7 @@ RUNBOOK = Runbook(
     plan=plan,
     actions=actions,
     callbacks=Callbacks(release_version=lambda facts: facts.version),
-    permissions=(IMPORT_IMAGES, LINK_BLOBS, PUBLISH),
+    permissions=(LINK_BLOBS, PUBLISH, READ_IMAGES),
 )
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from runbook_lib.container_registry.reader import customer_reader
 from runbook_lib.context import Context
 from runbook_lib.errors import automation
 from runbook_lib.permissions.automation_account import RUN_TRIALS
-from runbook_lib.permissions.images import IMPORT_IMAGES
+from runbook_lib.permissions.images import READ_IMAGES
 from runbook_lib.release.artifacts import ContainerRegistryArtifacts
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
@@ -166,7 +166,7 @@ RUNBOOK = Runbook(
     actions=actions,
     report=report,
     callbacks=Callbacks(release_version=lambda facts: facts.version),
-    permissions=(IMPORT_IMAGES, RUN_TRIALS),
+    permissions=(READ_IMAGES, RUN_TRIALS),
 )
 
 if __name__ == "__main__":

@@ -11,3 +11,9 @@ IMPORT_IMAGES = Permission(
     actions=(f"{_REGISTRY}/importImage/action",),
     data_actions=(f"{_REGISTRY}/repositories/content/read",),
 )
+READ_IMAGES = Permission(
+    on="container registry",
+    role="Container Registry Data Importer and Data Reader",
+    purpose="read the installed release and its artifacts",
+    data_actions=(f"{_REGISTRY}/repositories/content/read",),
+)

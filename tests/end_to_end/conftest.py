@@ -21,6 +21,19 @@ DELAY_SECONDS = 0.1
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    with _deployed(tmp_path_factory) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def own_deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """A lab of the module's own, for tests that rotate a credential: others begin with one that nobody has rotated."""
+    with _deployed(tmp_path_factory) as made:
+        yield made
+
+
+@contextmanager
+def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with ExitStack() as stack:
         lab = stack.enter_context(running_lab.running(tmp_path_factory.mktemp("lab")))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -64,10 +77,11 @@ def _publish(made: Deployed) -> None:
 @pytest.fixture(autouse=True)
 def pointed_at_the_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """For tests that use the lab: point this process's clients at it, and take every fault back afterwards."""
-    if "deployed" not in request.fixturenames:
+    used = [name for name in ("deployed", "own_deployed") if name in request.fixturenames]
+    if not used:
         yield
         return
-    deployed: Deployed = request.getfixturevalue("deployed")
+    deployed: Deployed = request.getfixturevalue(used[0])
     _point(monkeypatch, deployed.lab)
     yield
     deployed.lab.control("DELETE", "/faults")

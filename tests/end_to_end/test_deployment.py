@@ -4,9 +4,6 @@ import json
 import uuid
 from typing import Any
 
-from azure.identity import ManagedIdentityCredential
-from azure.keyvault.secrets import SecretClient
-
 from tests.end_to_end.deployed import Deployed, EndedJob, is_write, wanted
 from vibedata.deployment.chain import CHAIN
 
@@ -85,32 +82,6 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     told = [e for e in by_imports if e["service"] == "publisher_api" or "/callbacks-spool/" in e["path"]]
     assert [entry["method"] for entry in told] in (["PUT"] * len(IMPORTS), ["POST"] * len(IMPORTS))
     assert {entry["service"] for entry in by_imports if entry not in told} == {"logs"}
-
-
-def test_a_customer_without_a_token_gets_one_and_single_steps_go_on(deployed: Deployed) -> None:
-    release = deployed.release()
-    env = deployed.lab.env
-    with (
-        ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
-        SecretClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
-    ):
-        secrets.begin_delete_secret("publisher-acr-token").wait()
-        secrets.purge_deleted_secret("publisher-acr-token")
-    failed = deployed.vibedata_json("deploy", str(release.folder), "--only", "import_manifest", code=1)
-    assert [(step["name"], (step["error"] or {}).get("code")) for step in failed["steps"]] == [
-        ("lock", None),
-        ("import_manifest", "VD-VAULT-001"),
-    ]
-
-    made = deployed.vibedata_json("deploy", str(release.folder), "--only", "publish")
-    assert [step["name"] for step in made["steps"]] == ["lock", "publish", "rotate-acr-token"]
-    assert made["steps"][-1]["status"] == "succeeded"
-    # With the token the chain goes on where it stopped; a second run finds the token.
-    rest = deployed.vibedata_json("deploy", str(release.folder), "--from", "import_manifest")
-    assert [step["name"] for step in rest["steps"]] == ["lock", *(name for name, _ in CHAIN)]
-    assert deployed.installed(release) == wanted(release)
-    again = deployed.vibedata_json("deploy", str(release.folder), "--only", "publish")
-    assert [step["name"] for step in again["steps"]] == ["lock", "publish"]
 
 
 def test_the_jobs_results_and_what_they_write(deployed: Deployed) -> None:

@@ -29,32 +29,32 @@ EVERYTHING = {each for every in DECLARED.values() for each in every}
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_judged_afterwards(deployed: Deployed) -> Iterator[None]:
+def nobody_is_judged_afterwards(own_deployed: Deployed) -> Iterator[None]:
     yield
-    deployed.lab.control("POST", "/authorization", {"judged": "nobody"})
+    own_deployed.lab.control("POST", "/authorization", {"judged": "nobody"})
 
 
 @pytest.mark.timeout(1200)  # ten jobs and a build, on a machine that may be busy
-def test_each_runbook_needs_what_it_declares_and_no_more(deployed: Deployed) -> None:
+def test_each_runbook_needs_what_it_declares_and_no_more(own_deployed: Deployed) -> None:
     used: dict[str, set[str]] = {}
 
     def run(name: str, permissions: set[Permission], *command: str) -> None:
-        grant(deployed.automation, {*EVERY_RUNBOOK, *permissions})
-        since = deployed.last_request()
+        grant(own_deployed.automation, {*EVERY_RUNBOOK, *permissions})
+        since = own_deployed.last_request()
         if command:
-            assert deployed.vibedata_json(*command)["status"] in ("succeeded", "waiting")
+            assert own_deployed.vibedata_json(*command)["status"] in ("succeeded", "waiting")
         else:
-            deployed.succeed(name)
+            own_deployed.succeed(name)
         refused = [
             entry
-            for entry in deployed.lab.journal(since=since)
+            for entry in own_deployed.lab.journal(since=since)
             # The preflight asks for the bare address without a token, to see that the service answers.
             if entry["status"] == 403 and entry["job_id"] and entry["path"].count("/") > 1
         ]
         assert refused == [], name
-        used[name] = asked(deployed.automation)
+        used[name] = asked(own_deployed.automation)
 
-    deployed.release()
+    own_deployed.release()
     for name in ("import_manifest", "import_images", "publish_runbooks"):
         run(name, set(DECLARED[name]))
     # It looks whether the identity may do what all others do.
@@ -82,15 +82,15 @@ def test_each_runbook_needs_what_it_declares_and_no_more(deployed: Deployed) -> 
     ids=lambda each: each if isinstance(each, str) else each.purpose,
 )
 def test_without_a_permission_a_run_fails_and_names_the_role(
-    deployed: Deployed, name: str, missing: Permission
+    own_deployed: Deployed, name: str, missing: Permission
 ) -> None:
-    deployed.release()
+    own_deployed.release()
     for earlier in ("import_manifest", "import_images") if name == "bootstrap_registry" else ():
-        deployed.succeed(earlier)
+        own_deployed.succeed(earlier)
     actions = {*missing.actions, *missing.data_actions}
     left = {each for each in (*EVERY_RUNBOOK, *DECLARED[name]) if not actions & {*each.actions, *each.data_actions}}
-    grant(deployed.automation, left)
-    job = deployed.run(name)
+    grant(own_deployed.automation, left)
+    job = own_deployed.run(name)
     assert job.status == "Failed"
     error = job.result["error"]
     told = f"{error['cause']} {error['remedy']} {error['message']}"
