@@ -111,6 +111,7 @@ def _near(pattern: str) -> st.SearchStrategy[str]:
     return st.from_regex(pattern, fullmatch=True) | st.from_regex(pattern)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=200, deadline=None)
 def test_parser_and_schema_agree_on_texts_near_the_patterns(data: st.DataObject) -> None:

@@ -8,6 +8,7 @@ import warnings
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -115,6 +116,7 @@ def test_progress_comes_every_two_seconds_and_not_before() -> None:
     assert stream.getvalue().decode().splitlines() == ["at 20", "at 40"]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["info", "verbose", "warning", "error"]), st.integers(0, 60_000))))
 def test_whatever_is_written_the_result_fits(records: list[tuple[str, int]]) -> None:
@@ -261,6 +263,7 @@ def test_too_many_changes_are_counted_and_the_failed_ones_kept() -> None:
     assert targets == sorted(targets)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 3000), st.text(max_size=2000))
 def test_the_result_always_fits(count: int, text: str) -> None:
