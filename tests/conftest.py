@@ -15,7 +15,7 @@ settings.load_profile("suite")
 TESTS = Path(__file__).parent
 
 
-# Files with the longest tests begin, so that both workers have something to do until the end.
+# Files with the longest tests begin, so that all workers have something to do until the end.
 ORDER = ("end_to_end", "wire", "lab", "house", "pure")
 
 
