@@ -83,7 +83,8 @@ def test_everything_that_is_pinned_is_imported_and_a_rerun_asks_little(lab: LabU
     again = run(lab, IMAGES)
     assert (again.exit_code, again.status, again.result["unchanged"]) == (0, "unchanged", 12), again.text
     assert again.writes() == []
-    assert len(again.requests) <= 1.2 * 10 + 15
+    # One of them looks whose instance it is.
+    assert len(again.requests) <= 1.2 * 10 + 15 + 1
     # One lookup an artifact, no 401, no vault, no publisher.
     assert len(again.sent("customer_registry", "HEAD")) == 12
     assert {entry["status"] for entry in again.requests} <= {200, 204, 206, 404}
