@@ -28,7 +28,7 @@ KILLED = -9
 # A machine that is overloaded may hold a client up for longer than the grace; most requests are to be within it.
 MAX_LATE_SHARE = 0.25
 # So many rotations take a minute and a half, and far more on a machine that has other work.
-LOAD_SECONDS = 900
+LOAD_SECONDS = 2400
 SOAK_SECONDS = 3600
 
 
