@@ -40,7 +40,7 @@ from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.permissions.images import READ_IMAGES
-from runbook_lib.permissions.storage import WRITE_TABLES
+from runbook_lib.permissions.storage import MAKE_TABLES, WRITE_TABLES
 from runbook_lib.permissions.watching import READ_RESOURCES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
@@ -263,7 +263,7 @@ RUNBOOK = Runbook(
     actions=actions,
     report=report,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version),
-    permissions=(READ_IMAGES, READ_RESOURCES, WRITE_TABLES),
+    permissions=(MAKE_TABLES, READ_IMAGES, READ_RESOURCES, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from runbook_lib.permissions.automation_account import MAKE_SCHEDULES, PUBLISH, 
 from runbook_lib.permissions.credentials import USE_WRAPPING_KEY, WRITE_SECRETS
 from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
 from runbook_lib.permissions.images import IMPORT_IMAGES, READ_IMAGES
-from runbook_lib.permissions.storage import LINK_BLOBS, READ_RETENTION, WRITE_TABLES
+from runbook_lib.permissions.storage import LINK_BLOBS, MAKE_TABLES, READ_RETENTION, WRITE_TABLES
 from runbook_lib.permissions.watching import READ_ALERTS, READ_RESOURCES
 from runbook_lib.preflight.finding import Finding, unknown
 from runbook_lib.preflight.permission_checks import check_permissions
@@ -32,6 +32,7 @@ NEEDED = (
     IMPORT_IMAGES,
     LINK_BLOBS,
     MAKE_SCHEDULES,
+    MAKE_TABLES,
     PUBLISH,
     READ_ALERTS,
     READ_IMAGES,

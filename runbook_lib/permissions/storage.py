@@ -32,7 +32,12 @@ READ_TABLES = Permission(
 WRITE_TABLES = Permission(
     on="storage account",
     role="Storage Table Data Contributor",
-    purpose="make and fill the tables of the component registry",
-    actions=(f"{_TABLES}/read", f"{_TABLES}/write"),
+    purpose="read and write rows of the component registry",
     data_actions=(f"{_TABLES}/entities/read", f"{_TABLES}/entities/write"),
+)
+MAKE_TABLES = Permission(
+    on="storage account",
+    role="Storage Table Data Contributor",
+    purpose="make the tables of the component registry",
+    actions=(f"{_TABLES}/read", f"{_TABLES}/write"),
 )

@@ -29,6 +29,8 @@ NOT_AT_FIRST = {
     "Microsoft.KeyVault/vaults/keys/update/action",
     "Microsoft.KeyVault/vaults/secrets/recover/action",
 }
+# The wrapping key is there since the rotation of the HMAC key, which ran before.
+MADE_BEFORE = {"rotate_acr_token": {"Microsoft.KeyVault/vaults/keys/create/action"}}
 DECLARED = permissions_page.declared()
 EVERYTHING = {each for every in DECLARED.values() for each in every}
 
@@ -73,10 +75,11 @@ def test_each_runbook_needs_what_it_declares_and_no_more(own_deployed: Deployed)
 
     assert set(used) == set(DECLARED)
     every_run = set.union(*used.values())
+    unused = {}
     for name, permissions in DECLARED.items():
         needed = {action for each in permissions for action in (*each.actions, *each.data_actions)}
-        unused = needed - used[name] - NOT_AT_FIRST - {"*/read"}
-        assert not unused, f"{name} declares what it does not ask for: {sorted(unused)}"
+        unused[name] = sorted(needed - used[name] - NOT_AT_FIRST - MADE_BEFORE.get(name, set()) - {"*/read"})
+    assert unused == {name: [] for name in DECLARED}
     of_every = {action for each in EVERY_RUNBOOK for action in (*each.actions, *each.data_actions)}
     assert of_every <= every_run | NOT_AT_FIRST
 
