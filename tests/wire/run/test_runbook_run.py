@@ -182,6 +182,7 @@ def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest) ->
     with start(lab, ["--blobs", "a;b", "--correlation-id", DEPLOYMENT]) as job:
         wait_for(lambda: len(lab.journal(service="logs")) == 1)
         stop(job)
+        time.sleep(4)  # a change that is under way is told every few seconds
         lab.control("DELETE", "/latency")
         output, errors = job.communicate(timeout=PATIENCE_SECONDS)
     assert (job.returncode, errors) == (1, "")
@@ -206,6 +207,8 @@ def test_a_stop_while_looking_changes_nothing(lab: LabUnderTest) -> None:
         # Whose instance it is, and the retry policy; then it looks.
         wait_for(lambda: len(lab.journal(service="table")) == 2)
         job.send_signal(signal.SIGTERM)
+        time.sleep(1)  # the signal is there before the look ends
+        lab.control("DELETE", "/latency")
         output, errors = job.communicate(timeout=PATIENCE_SECONDS)
     assert (job.returncode, errors) == (1, "")
     assert json.loads(output.splitlines()[-1])["error"]["code"] == "VD-ENGINE-002"
