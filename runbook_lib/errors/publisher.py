@@ -122,7 +122,7 @@ DOCUMENT_UNREADABLE = entry(
 )
 NO_TOKEN_NAMED = entry(
     "VD-INSTANCE-009",
-    "the instance document names no registry token",
+    "the instance document names no container registry token",
     "Part registry_token is empty. Each customer has a token of its own at the publisher's container registry.",
     "Name it: `vibedata instance edit ID --set registry_token=NAME`. `az acr token list --registry NAME` shows them.",
     exit_code=EXIT_USAGE,
