@@ -1,6 +1,7 @@
 """Show the progress of jobs and changes in few lines."""
 
 import re
+import sys
 import time
 from collections.abc import Callable
 
@@ -47,3 +48,14 @@ def job_lines(runbook: str, report: WriteLine) -> WriteLine:
         report(f"{runbook}: {line}")
 
     return on_line
+
+
+def reporter(output: str) -> WriteLine:
+    """Return a function that writes progress. With `--output json`, standard output has only the result."""
+    stream = sys.stderr if output == "json" else sys.stdout
+
+    def report(line: str) -> None:
+        stream.write(line + "\n")
+        stream.flush()
+
+    return report

@@ -4,6 +4,7 @@ Neither shows how long ago a role was assigned: a new one may take 30 minutes to
 finds nothing out, which is "unknown".
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ from runbook_lib.azure.clients import ARM_SCOPE
 from runbook_lib.azure.identity import object_id
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.azure.settings import Settings
-from runbook_lib.errors import deployment
+from runbook_lib.basics.visible_text import one_line
+from runbook_lib.errors import azure, deployment
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.permissions.model import Permission, Resource
 from runbook_lib.preflight.finding import Finding, bad, good, unknown
@@ -27,7 +29,11 @@ _FOUND_BY_TYPE: Mapping[Resource, str] = {
     "Key Vault": "Microsoft.KeyVault/vaults",
     "data collection rule": "Microsoft.Insights/dataCollectionRules",
 }
+# A subscription holds 4,000 role assignments (learn role-based-access-control/troubleshoot-limits); what is there at
+# one resource is far less.
+MAX_ASSIGNMENTS = 4000
 _SHOWN_ACTIONS = 5
+_SHOWN_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +64,22 @@ def judge(subject: str, permission: Permission, rights: Rights, principal: str) 
     """Return what the rights at a resource mean for a permission. Pure. principal: object id of the identity."""
     missing = lacking(permission, rights.grants)
     if missing:
-        line = (
-            f'az role assignment create --assignee {principal} --role "{permission.role}" --scope {rights.resource_id}'
-        )
+        # Somebody else may have named the resource, and the line is for a shell.
+        scope = shlex.quote(rights.resource_id)
+        line = f'az role assignment create --assignee {principal} --role "{permission.role}" --scope {scope}'
         remedy = f"Assign the role, then wait up to 30 minutes: {line}"
         return bad(subject, deployment.ACTION_MISSING.error(_shown(missing), target=permission.on, remedy=remedy))
     open_questions = []
     for denial in rights.denials:
         forbidden = denied(permission, denial)
         if forbidden and denial.is_for(principal):
-            detail = f"{denial.name} denies {_shown(forbidden)} to object id {principal}"
+            detail = f"{one_line(denial.name, _SHOWN_CHARACTERS)} denies {_shown(forbidden)} to object id {principal}"
             return bad(subject, deployment.ACTION_DENIED.error(detail, target=permission.on))
         if forbidden and denial.is_for(principal) is None:
-            open_questions.append(denial.name)
+            open_questions.append(one_line(denial.name, _SHOWN_CHARACTERS))
     if open_questions:
         return unknown(subject, f"deny assignment {open_questions[0]} may apply: it names groups")
-    return good(subject, f"as role {permission.role} gives it")
+    return good(subject, "is allowed")
 
 
 def _rights_or_why_not(session: AzureSession, resource: Resource) -> Rights | str:
@@ -83,8 +89,8 @@ def _rights_or_why_not(session: AzureSession, resource: Resource) -> Rights | st
             return "the managed resource group has not exactly one such resource"
         return Rights(
             resource_id=resource_id,
-            grants=tuple(grant_of(item) for item in _authorization(session, resource_id, "permissions")),
-            denials=tuple(denial_of(item) for item in _authorization(session, resource_id, "denyAssignments")),
+            grants=tuple(map(grant_of, _authorization(session, resource_id, "permissions"))),
+            denials=tuple(map(denial_of, _authorization(session, resource_id, "denyAssignments"))),
         )
     except Exception as error:
         named = as_runbook_error(error)
@@ -94,7 +100,7 @@ def _rights_or_why_not(session: AzureSession, resource: Resource) -> Rights | st
 
 
 def _resource_id(session: AzureSession, resource: Resource) -> str:
-    """Return the ARM id of a resource, "" if the group has none or several."""
+    """Return the ARM id of a resource, "" if the group has none or several. ARM's token goes to no id elsewhere."""
     settings = session.settings
     if resource not in _FOUND_BY_TYPE:
         return _named(settings)[resource]
@@ -103,7 +109,8 @@ def _resource_id(session: AzureSession, resource: Resource) -> str:
     )
     address = f"{quote(settings.resource_group_id, safe='/()')}/resources?{query}"
     found = [str(item.get("id", "")) for item in items_of(session.clients.resources, settings, address)]
-    return found[0] if len(found) == 1 else ""
+    below = f"{settings.resource_group_id}/providers/".lower()
+    return found[0] if len(found) == 1 and found[0].lower().startswith(below) else ""
 
 
 def _named(settings: Settings) -> Mapping[Resource, str]:
@@ -119,7 +126,10 @@ def _named(settings: Settings) -> Mapping[Resource, str]:
 def _authorization(session: AzureSession, resource_id: str, what: str) -> Iterator[Mapping[str, Any]]:
     query = urlencode({"api-version": AUTHORIZATION_API_VERSION})
     address = f"{quote(resource_id, safe='/()')}/providers/Microsoft.Authorization/{what}?{query}"
-    return items_of(session.clients.resources, session.settings, address)
+    for number, item in enumerate(items_of(session.clients.resources, session.settings, address)):
+        if number >= MAX_ASSIGNMENTS:
+            raise azure.ARM_ANSWER_UNCLEAR.error(f"there are more than {MAX_ASSIGNMENTS} {what}")
+        yield item
 
 
 def _shown(actions: tuple[str, ...]) -> str:

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from functools import partial
+from urllib.parse import quote, urlencode
 
+from runbook_lib.azure.arm_listing import items_of
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.strict_json import member
+from runbook_lib.basics.visible_text import one_line
 from runbook_lib.callbacks.spool import CONTAINER as CALLBACKS_SPOOL
 from runbook_lib.container_registry.reader import publisher_reader
 from runbook_lib.errors import azure, deployment
-from runbook_lib.network.http import read_capped
 from runbook_lib.network.requests_retry import send
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.operations_log.delivery import SPOOL_CONTAINER, STREAM
@@ -24,10 +26,12 @@ from runbook_lib.vault.token_in_use import read_publisher_token
 
 # A dead host is told in seconds: a deployment's own requests wait longer.
 _LOOK_POLICY = NetworkRetryPolicy(max_retries=1, delay_seconds=1.0, total_seconds=15.0)
-_MAX_ANSWER_BYTES = 64 * 1024
 # Signatures for the publisher may be off by this (docs/design.md#log-lock-callbacks).
 MAX_CLOCK_SKEW_SECONDS = 30.0
 CHECKS_AT_ONCE = 8
+# More tables than the suite ever makes; the rest is not counted.
+_MOST_TABLES = 100
+_SHOWN_CHARACTERS = 40
 MONITOR_API_VERSION = "2024-03-11"
 
 
@@ -74,18 +78,27 @@ def _answers(session: AzureSession, address: str) -> str:
 
 
 def _ask(session: AzureSession, address: str) -> tuple[int, str]:
-    """Return an address's status, and its field Date."""
-    with send(
-        session.clients.session,
-        "GET",
-        address,
-        policy=_LOOK_POLICY,
-        clock=session.clock,
-        allow_redirects=False,
-        stream=True,
-    ) as response:
-        read_capped(response, _MAX_ANSWER_BYTES)
-        return response.status_code, response.headers.get("Date", "")
+    """Return an address's status, and its field Date. No byte of the body is read, whoever sends it."""
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    try:
+        response = send(
+            session.clients.session,
+            "GET",
+            address,
+            policy=_LOOK_POLICY,
+            clock=session.clock,
+            allow_redirects=False,
+            stream=True,
+        )
+    except requests.RequestException:
+        raise
+    except (ValueError, HTTPError) as error:
+        # What `requests` and urllib3 raise, by no error of their own, over an answer's header fields.
+        raise azure.ANSWER_UNREADABLE.error(type(error).__name__, target=address) from error
+    response.close()
+    return response.status_code, response.headers.get("Date", "")
 
 
 def _clock(session: AzureSession) -> str:
@@ -93,7 +106,7 @@ def _clock(session: AzureSession) -> str:
     try:
         there = parsedate_to_datetime(date)
         difference = (session.clock.now() - there).total_seconds()
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise azure.ARM_ANSWER_UNCLEAR.error("its field Date is no date") from error
     if abs(difference) > MAX_CLOCK_SKEW_SECONDS:
         ahead = "ahead" if difference > 0 else "behind"
@@ -128,10 +141,6 @@ def _tables(session: AzureSession) -> str:
     return f"can be listed; there are {found}"
 
 
-# More tables than the suite ever makes; the rest is not counted.
-_MOST_TABLES = 100
-
-
 def _container(session: AzureSession, name: str) -> str:
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -145,10 +154,6 @@ def _container(session: AzureSession, name: str) -> str:
 
 def _rule(session: AzureSession) -> str:
     """Compare the rule's stream with what the runbooks write."""
-    from urllib.parse import quote, urlencode
-
-    from runbook_lib.azure.arm_listing import items_of
-
     settings = session.settings
     group = quote(settings.resource_group_id, safe="/()")
     address = (
@@ -169,7 +174,11 @@ def unfit_columns(declared: object) -> str:
     """Return how a stream's columns, as ARM shows them, differ from what the runbooks write; "" for not. Pure."""
     if not isinstance(declared, list):
         return "the rule declares no such stream"
-    types = {member(column, "name"): member(column, "type") for column in declared}
+    types = {name: member(each, "type") for each in declared if isinstance(name := member(each, "name"), str)}
     missing = [name for name in COLUMNS if name not in types]
-    other = [f"{name} is {types[name]}, not {kind}" for name, kind in COLUMNS.items() if types.get(name, kind) != kind]
+    other = [
+        f"{name} is {one_line(str(types[name]), _SHOWN_CHARACTERS)}, not {kind}"
+        for name, kind in COLUMNS.items()
+        if types.get(name, kind) != kind
+    ]
     return "; ".join([f"it lacks {', '.join(missing)}"] * bool(missing) + other)

@@ -16,6 +16,7 @@ def test_a_customer_without_a_token_gets_one_and_single_steps_go_on(own_deployed
     ):
         secrets.begin_delete_secret("publisher-acr-token").wait()
         secrets.purge_deleted_secret("publisher-acr-token")
+    assert own_deployed.vibedata_json("deploy", str(release.folder), "--plan")["first_token"] is True
     failed = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "import_manifest", code=1)
     assert [(step["name"], (step["error"] or {}).get("code")) for step in failed["steps"]] == [
         ("lock", None),
@@ -29,5 +30,6 @@ def test_a_customer_without_a_token_gets_one_and_single_steps_go_on(own_deployed
     rest = own_deployed.vibedata_json("deploy", str(release.folder), "--from", "import_manifest")
     assert [step["name"] for step in rest["steps"]] == ["lock", *(name for name, _ in CHAIN)]
     assert own_deployed.installed(release) == wanted(release)
+    assert own_deployed.vibedata_json("deploy", str(release.folder), "--plan")["first_token"] is False
     again = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "publish")
     assert [step["name"] for step in again["steps"]] == ["lock", "publish"]

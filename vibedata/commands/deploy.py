@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -10,12 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from runbook_lib.azure.session import AzureSession
+from vibedata.deployment import first_token
 from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.deployment.chain import PUBLISH, STEPS, Deployment, deploy, lock_step
 from vibedata.deployment.first_publication import Bootstrap
 from vibedata.deployment.lock import LockOptions, locked
 from vibedata.instances import choice, confirmation
 from vibedata.output import show, table
+from vibedata.progress import reporter
 from vibedata.session import open_customer
 from vibedata.terminal import told
 
@@ -82,11 +83,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 if every step succeeded."""
     session, customer = open_customer(arguments)
-    stream = sys.stderr if arguments.output == "json" else sys.stdout
-
-    def report(line: str) -> None:
-        stream.write(line + "\n")
-        stream.flush()
+    report, chosen = reporter(arguments.output), _chosen(arguments)
 
     def bootstrap() -> Bootstrap:
         return Bootstrap(
@@ -98,7 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     first = bootstrap()
     if arguments.plan:
-        return _show_plan(first, arguments.output, customer, _chosen(arguments))
+        gives_token = PUBLISH in chosen and first_token.lacks_token(session, report)
+        return _show_plan(first, arguments.output, customer, chosen, gives_token=gives_token)
     if arguments.allow_downgrade:
         what = f"An older release may replace the installed one at {customer}."
         confirmation.confirm(what, customer.names, yes=arguments.yes)
@@ -116,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
             lock=lock,
             instance=customer.instance,
             environ=os.environ,
-            chosen=_chosen(arguments),
+            chosen=chosen,
             allow_downgrade=arguments.allow_downgrade,
         )
     result = customer.as_field() | deployment.as_json()
@@ -151,12 +149,22 @@ def settings_variable(session: AzureSession) -> dict[str, str]:
     return asdict(session.settings)
 
 
-def _show_plan(bootstrap: Bootstrap, output: str, customer: choice.Customer, chosen: Sequence[str]) -> int:
+def _show_plan(
+    bootstrap: Bootstrap, output: str, customer: choice.Customer, chosen: Sequence[str], *, gives_token: bool
+) -> int:
     planned = bootstrap.plan().changes if PUBLISH in chosen else ()
-    changes = [asdict(change) for change in planned]
     jobs = [name for name in chosen if name != PUBLISH]
     rows = [(change.action, change.target, change.before or "-", change.after) for change in planned]
+    if gives_token:
+        rows.append(("give", "the customer's container registry token", "-", f"vibedata {first_token.NAME} --plan"))
     rows += [("run as a job", name, "-", "what it plans: vibedata invoke " + name + " --plan") for name in jobs]
     text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
-    show(output, result={**customer.as_field(), "status": "planned", "changes": changes, "jobs": jobs}, text=text)
+    result = {
+        **customer.as_field(),
+        "status": "planned",
+        "changes": [asdict(change) for change in planned],
+        "first_token": gives_token,
+        "jobs": jobs,
+    }
+    show(output, result=result, text=text)
     return 0

@@ -3,8 +3,9 @@
 import argparse
 import os
 
+from vibedata.progress import reporter
 from vibedata.rotation.acr_token import acr_token_rotation
-from vibedata.rotation.command import add_options, confirm, reporter, request_of, run_rotation
+from vibedata.rotation.command import add_options, confirm, request_of, run_rotation
 from vibedata.session import open_customer
 
 EXAMPLES = """\

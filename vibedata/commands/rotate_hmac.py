@@ -6,7 +6,8 @@ import os
 from publisher.rotation.hmac_key_credential import hmac_key_rotation
 from publisher.session import publisher_clients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from vibedata.rotation.command import add_options, confirm, jobs_of, reporter, request_of, run_rotation
+from vibedata.progress import reporter
+from vibedata.rotation.command import add_options, confirm, jobs_of, request_of, run_rotation
 from vibedata.session import open_customer
 
 EXAMPLES = """\

@@ -79,19 +79,19 @@ def deploy(
 ) -> None:
     """Publish, give the customer a first token if it has none, then run the chain; stop at the first step that fails.
 
-    `deployment` holds the steps as they end. `instance` is the customer's document,
-    if there is one; `environ` has the publisher's settings. `chosen` are the names of the
-    steps that are wanted, of STEPS; the token comes with the publication. Where a runbook does not find its packages,
-    they are published as single wheels, and it runs once more. Raises RunbookError VD-LOCK-002 where the lock is lost
-    before a step, VD-SETTINGS-005 and -002 where a token is to be made without the publisher's settings.
+    `deployment` holds the steps as they end. `instance` is the customer's document, if there is one. `environ` has the
+    publisher's settings. `chosen` are the names of the steps that are wanted, of STEPS. The token comes with the
+    publication. If a runbook does not find its packages, they are published as single wheels, and it runs again.
+    Raises RunbookError VD-LOCK-002 if the lock is lost before a step, VD-SETTINGS-005 and -002 if a token is to be made
+    without the publisher's settings.
     """
     if PUBLISH in chosen:
         lock.begin(PUBLISH)
         deployment.steps.append(publish(session, bootstrap, report, stop_asked=lock.is_lost))
         lock.check()  # where it was lost, changes were left out
-    if PUBLISH in chosen and deployment.status != "failed" and first_token.lacks_token(session, report):
-        lock.begin(first_token.NAME)
-        deployment.steps.append(first_token.give_token(session, instance, environ, report))
+        if deployment.status != "failed" and first_token.lacks_token(session, report):
+            lock.begin(first_token.NAME)
+            deployment.steps.append(first_token.give_token(session, instance, environ, report))
     for runbook, parameters in chain(allow_downgrade=allow_downgrade):
         if runbook not in chosen:
             continue

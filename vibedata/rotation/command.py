@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,17 +69,6 @@ def _overlap_seconds(text: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) > MAX_OVERLAP_SECONDS:
         raise argparse.ArgumentTypeError(f"takes 0 to {MAX_OVERLAP_SECONDS}")
     return int(text)
-
-
-def reporter(output: str) -> WriteLine:
-    """Return a function that writes progress. With `--output json`, standard output has only the result."""
-    stream = sys.stderr if output == "json" else sys.stdout
-
-    def report(line: str) -> None:
-        stream.write(line + "\n")
-        stream.flush()
-
-    return report
 
 
 def jobs_of(session: AzureSession, report: WriteLine) -> RunRunbook:

@@ -38,6 +38,8 @@ from runbook_lib.health.probes.http import HttpTarget, _encoded, _followed, _pla
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.network.retry import retry_after_seconds
+from runbook_lib.preflight.rights import denial_of, grant_of
+from runbook_lib.preflight.service_checks import unfit_columns
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.hop import read_artifact
 from runbook_lib.request_signing.fields import NotSignatureFieldError, parse_signature, parse_signature_input
@@ -114,6 +116,20 @@ def read_answer(content: bytes) -> None:
                 pass
 
 
+def of_arm(content: bytes, read: Callable[[dict[str, object]], object]) -> None:
+    """Read an item of a listing: what is no JSON object is refused before (runbook_lib.azure.arm_listing)."""
+    try:
+        item = json.loads(content)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(item, dict):
+        read(item)
+
+
+def columns_of(item: dict[str, object]) -> None:
+    unfit_columns(item.get("columns"))
+
+
 def read_layout(content: bytes) -> None:
     with TemporaryDirectory() as folder:
         (Path(folder) / "oci-layout").write_bytes(b'{"imageLayoutVersion": "1.0.0"}')
@@ -135,6 +151,16 @@ ANSWERS = (
     b"HTTP/1.0 302 Found\r\nLocation: /elsewhere\r\n\r\n",
 )
 REFUSAL = as_json({"errors": [{"code": "DENIED", "message": "no", "detail": None}]})
+COLUMN = [{"name": "Step", "type": "string"}, {"name": "Attempts", "type": ["int"]}]
+PERMISSION = {"actions": ["*/read"], "notActions": [], "dataActions": ["a/*/b"], "notDataActions": []}
+DENIAL = {
+    "properties": {
+        "denyAssignmentName": "system",
+        "permissions": [PERMISSION],
+        "principals": [{"id": "a", "type": "SystemDefined"}],
+        "excludePrincipals": [{"id": "b", "type": "Group"}],
+    }
+}
 ARM_REFUSAL = {"error": {"code": "Conflict", "message": "no", "innererror": {"code": "Inner"}}}
 INDEX = as_json({"schemaVersion": 2, "manifests": [{"digest": f"sha256:{'a' * 64}", "size": 1, "mediaType": "a/b"}]})
 SETTINGS = as_json(
@@ -191,6 +217,9 @@ PARSERS = (
     Parser("endpoint", (b"https://a.example:443",), lambda each: target_of(text(each)), ()),
     Parser("host", (b"a.example:443",), lambda each: endpoint_of("microsoft.web/sites", {"defaultHostName": text(each)}), ()),
     Parser("registry's error", (REFUSAL,), words, ()),
+    Parser("permission", (as_json(PERMISSION),), lambda content: of_arm(content, grant_of)),
+    Parser("deny assignment", (as_json(DENIAL),), lambda content: of_arm(content, denial_of)),
+    Parser("columns of a rule", (as_json({"columns": COLUMN}),), lambda content: of_arm(content, columns_of), ()),
     Parser("service's error", (as_json(ARM_REFUSAL), as_json(as_json(ARM_REFUSAL).decode())), words_of_body, ()),
     Parser("import's error", (b"MANIFEST_UNKNOWN: not found",), lambda each: failure("Failed", told(each), "image"), ()),
     Parser("a job's last line", (b"text\n" + as_json(RESULT),), lambda each: read_result(told(each), runbook="import_images", correlation_id=""), (NoResultError,)),

@@ -84,6 +84,12 @@ def test_a_role_that_is_missing_comes_with_the_line_that_assigns_it() -> None:
     assert line in found.error.remedy
 
 
+def test_a_name_that_somebody_else_gave_does_nothing_in_a_shell() -> None:
+    found = judge("x", NEEDED, Rights(resource_id="/r/a;$(b)", grants=(), denials=()), OURS)
+    assert found.error is not None
+    assert found.error.remedy.endswith("--scope '/r/a;$(b)'")
+
+
 @pytest.mark.parametrize("item", [None, [], {"actions": "*"}, {"actions": [1]}, {"dataActions": {}}])
 def test_a_permission_of_another_form_is_refused_or_empty(item: object) -> None:
     if isinstance(item, dict):

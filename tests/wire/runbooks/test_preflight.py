@@ -18,6 +18,7 @@ from tests.support.automation import automation as open_automation
 from tests.support.permissions import grant
 from tests.support.runbook_run import QuickClock, Run, run
 from tests.support.running_lab import LabUnderTest
+from tests.support.scripted_server import Answer, ScriptedServer
 
 
 @pytest.fixture
@@ -74,6 +75,15 @@ def test_a_rule_that_does_not_take_the_events_is_told(lab: LabUnderTest) -> None
 
     foreign = run(lab, RUNBOOK, environ={"VIBEDATA_DCR_ID": "dcr-" + "0" * 32})
     assert "VD-PREFLIGHT-006" in bad(foreign)
+
+
+def test_no_answer_of_a_hostile_publisher_ends_it(lab: LabUnderTest) -> None:
+    with ScriptedServer(lab.directory).running() as hostile:
+        hostile.play(Answer(body=bytes(10_000_000)), Answer(headers={"Location": "https://[", "Date": "x"}, status=307))
+        for _ in range(2):
+            made = run(lab, RUNBOOK, environ={"VIBEDATA_PUBLISHER_API": hostile.url})
+            assert (made.exit_code, made.result["report"]["bad"]) == (0, []), made.text
+        assert len(hostile.requests) == 2
 
 
 class WrongClock(QuickClock):
