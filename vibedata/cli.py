@@ -101,8 +101,10 @@ def _told(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     modules = _modules(arguments)
+    parser = _parser(modules)
     try:
-        options = _parser(modules).parse_args(arguments)
+        _refuse_unknown_before_command(parser, arguments)
+        options = parser.parse_args(arguments)
     except _UsageError as error:
         text = f"{error.usage}{error.message}\n  what to do: {error.remedy}"
         show_failure(_output(arguments), error={"message": error.message, "remedy": error.remedy}, text=text)
@@ -139,6 +141,21 @@ def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:
     return {command: importlib.import_module(f"vibedata.commands.{name}") for command, name in wanted.items()}
 
 
+def _refuse_unknown_before_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Refuse an unknown option in front of the command. argparse would take the word after it for the command."""
+    known = _own_options(parser)
+    words = iter(arguments)
+    for word in words:
+        if not word.startswith("--"):
+            return
+        name, is_assigned, _ = word.partition("=")
+        meant = [option for option in known if option.startswith(name)]
+        if not meant:
+            parser.error(_UNRECOGNIZED + word)
+        if not is_assigned and any(known[option].nargs is None for option in meant):
+            next(words, None)  # the option's value
+
+
 def _output(arguments: Sequence[str]) -> str:
     """Return the value of `--output` in arguments that argparse has refused."""
     pairs = zip(["", *arguments], arguments, strict=False)
@@ -167,9 +184,13 @@ def _quoted(words: str) -> str:
     return f"'{words[:MAX_SHOWN_CHARACTERS]}'" + (" ..." if len(words) > MAX_SHOWN_CHARACTERS else "")
 
 
+def _own_options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    return {option: action for action in parser._actions for option in action.option_strings}
+
+
 def _options_of(parser: argparse.ArgumentParser) -> set[str]:
     """Return the options of a parser and of all below it."""
-    options = {option for action in parser._actions for option in action.option_strings}
+    options = set(_own_options(parser))
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             options = options.union(*(_options_of(subparser) for subparser in action.choices.values()))

@@ -76,6 +76,8 @@ def test_an_endpoint_elsewhere_is_not_asked(endpoint: str, monkeypatch: pytest.M
         (("run", "import_imagez"), "import_images"),
         (("rotate-hmac", "--superseed", "x"), "--supersede"),
         (("--output", "jsn", "status"), "json"),
+        (("--outptu", "json", "status"), "--output"),
+        (("--output=text", "--versoin", "status"), "--version"),
     ],
 )
 def test_a_word_that_is_nearly_right_is_told(
