@@ -169,10 +169,12 @@ class _Run(Generic[P, F]):
         self._deployment_id = parameters.correlation_id
         self._correlation_id = self._deployment_id or self._correlation_id
         self._plan_only = parameters.plan_only
+        ids = f"run {self._run_id}, correlation {self._correlation_id}"
         self._output.info(
-            f"{self._runbook.name} {RUNBOOK_VERSION}, run {self._run_id}, correlation {self._correlation_id}"
+            f"{self._runbook.name} {RUNBOOK_VERSION}: {parameters.mode}, started by {parameters.starter}, {ids}"
         )
-        self._context = context = self._make_context(load(parameters.settings, self._environ, automation_variable()))
+        settings = load(parameters.settings, self._environ, automation_variable())
+        self._context = context = self._make_context(settings, parameters.starter)
         self._read_policy(context)
         facts = self._runbook.observe(context, parameters)
         self._facts = (facts,)
@@ -185,7 +187,7 @@ class _Run(Generic[P, F]):
             self._results = self._apply(context, facts)
         self._report = self._runbook.report(facts, self._results)
 
-    def _make_context(self, settings: Settings) -> Context:
+    def _make_context(self, settings: Settings, started_by: str) -> Context:
         clients = AzureClients(
             settings=settings,
             credential=credential(settings, self._environ, clock=self._clock),
@@ -203,6 +205,7 @@ class _Run(Generic[P, F]):
                     correlation_id=self._correlation_id,
                     runbook=self._runbook.name,
                     version=RUNBOOK_VERSION,
+                    started_by=started_by,
                 ),
                 settings=settings,
                 clients=clients,

@@ -259,7 +259,7 @@ def _event(transition: Transition) -> Entry:
         action="health",
         target=transition.target,
         outcome=transition.after,
-        message=transition.reason,
+        message=str(transition),
         details={"Before": transition.before, "After": transition.after},
     )
 

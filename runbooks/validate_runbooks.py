@@ -74,7 +74,12 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
         for wheel in wheels_to_import(packages, held)
         if (state := package_state(held.get(wheel.distribution.lower()), wheel)) != wheel.version
     )
-    trial: dict[str, Any] = {"plan_only": True, "correlation_id": context.correlation_id}
+    trial: dict[str, Any] = {
+        "plan_only": True,
+        "trial": True,
+        "started_by": NAME,
+        "correlation_id": context.correlation_id,
+    }
     if parameters.settings:
         trial["settings"] = dict(parameters.settings)
     return Facts(

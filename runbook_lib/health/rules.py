@@ -72,6 +72,11 @@ class Transition:
     after: HealthState
     reason: str
 
+    def __str__(self) -> str:
+        """Return a sentence for an administrator."""
+        why = f": {self.reason}" if self.reason else "."
+        return f"{self.target} is {self.after} now, and was {self.before}{why}"
+
 
 def next_own_health(before: OwnHealth, seen: Observation, policy: HealthPolicy) -> OwnHealth:
     """Return the health of a component itself after one more probe (rule 1 of the module)."""

@@ -62,7 +62,7 @@ class OperationsLog:
         redactor: Redactor,
         output: JobOutput,
     ) -> None:
-        self._run = run
+        self.run = run
         self._dcr_id = dcr_id
         self._clients = clients
         self._clock = clock
@@ -90,7 +90,7 @@ class OperationsLog:
         """Add an event to the run's chain. `flush` delivers it."""
         with self._lock:
             event = make_event(
-                self._run,
+                self.run,
                 _redacted(entry, self._redactor),
                 at=self._clock.now(),
                 sequence=self._sequence,
@@ -139,7 +139,7 @@ class OperationsLog:
                 return
         try:
             content = canonical_json(events)
-            self._spooled.append(self._spool.put(f"{self._run.run_id}/{events[0]['Sequence']:08d}", content))
+            self._spooled.append(self._spool.put(f"{self.run.run_id}/{events[0]['Sequence']:08d}", content))
         except Exception as error:  # noqa: BLE001 - as above
             self._warn(operations_log.EVENTS_NOT_STORED, error)
             for event in events:

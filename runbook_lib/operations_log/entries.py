@@ -3,10 +3,20 @@
 from collections.abc import Sequence
 
 from runbook_lib.change import Change, Result
-from runbook_lib.operations_log.events import Entry
+from runbook_lib.operations_log import sentences
+from runbook_lib.operations_log.events import Entry, RunIdentity
 from runbook_lib.run.result import RunResult
 
-START = Entry(step="run", action="start", outcome="started")
+
+def start_entry(run: RunIdentity) -> Entry:
+    """Return the entry that begins a run's chain."""
+    return Entry(
+        step="run",
+        action="start",
+        outcome="started",
+        message=f"{run.runbook} {run.version} began, started by {run.started_by}.",
+        details=_origin(run),
+    )
 
 
 def planned_entry(change: Change) -> Entry:
@@ -16,6 +26,7 @@ def planned_entry(change: Change) -> Entry:
         action=change.action,
         target=change.target,
         outcome="planned",
+        message=sentences.planned(change),
         details={"Stage": change.stage, "Before": change.before or "", "After": change.after},
     )
 
@@ -31,7 +42,7 @@ def result_entry(result: Result) -> Entry:
         duration_ms=result.duration_ms,
         attempts=result.attempts,
         error_code=error.code if error else "",
-        message=error.message if error else "",
+        message=sentences.ended(result),
         details={
             "Stage": change.stage,
             "Before": change.before or "",
@@ -41,18 +52,20 @@ def result_entry(result: Result) -> Entry:
     )
 
 
-def finish_entry(result: RunResult) -> Entry:
+def finish_entry(run: RunIdentity, result: RunResult) -> Entry:
     """Return the entry that ends a run's chain."""
     error = result.error
     outcomes = [item.outcome for item in result.results]
+    reason = f": {error.message}" if error else f". {result.changed} changed, {len(result.plan.unchanged)} were right."
     return Entry(
         step="run",
         action="finish",
         outcome=result.status,
         duration_ms=result.duration_ms,
         error_code=error.code if error else "",
-        message=error.message if error else "",
+        message=f"{run.runbook} {run.version} ended as {result.status}{reason}",
         details={
+            **_origin(run),
             "Changed": result.changed,
             "Unchanged": len(result.plan.unchanged),
             "Failed": outcomes.count("failed"),
@@ -64,3 +77,8 @@ def finish_entry(result: RunResult) -> Entry:
 def no_events(_facts: object, _result: Result) -> Sequence[Entry]:
     """Return no further events: the events of the changes are enough."""
     return ()
+
+
+def _origin(run: RunIdentity) -> dict[str, str]:
+    # A run that only plans, a trial among them, writes no events.
+    return {"Mode": "run", "StartedBy": run.started_by}

@@ -59,12 +59,13 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunIdentity:
-    """The run that writes the events."""
+    """The run that writes the events. `version` is the release's, and `started_by` says who started the run."""
 
     run_id: str
     correlation_id: str
     runbook: str
     version: str
+    started_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Plan, Result
 from runbook_lib.errors import RunbookError
 from runbook_lib.operations_log.delivery import OperationsLog
-from runbook_lib.operations_log.entries import START, finish_entry, planned_entry, result_entry
+from runbook_lib.operations_log.entries import finish_entry, planned_entry, result_entry, start_entry
 from runbook_lib.operations_log.events import Entry, RunIdentity
 from runbook_lib.run.output import JobOutput
 from runbook_lib.run.result import RunResult, result_line
@@ -38,7 +38,7 @@ class Journal:
             redactor=self._redactor,
             output=self._output,
         )
-        self._log.record(START)
+        self._log.record(start_entry(run))
 
     def record(self, entry: Entry) -> None:
         """Write an entry."""
@@ -92,8 +92,8 @@ class Journal:
 
     def finish(self, result: RunResult) -> None:
         """Report the run's result, close the log, and print the result line."""
-        self.record(finish_entry(result))
         if self._log is not None:
+            self._log.record(finish_entry(self._log.run, result))
             self._log.close()
         outcomes = [item.outcome for item in result.results]
         self._output.info(

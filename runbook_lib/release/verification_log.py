@@ -54,7 +54,7 @@ def _refused(target: str, error: Exception, step: Step) -> Entry:
         target=target,
         outcome="refused",
         error_code=named.code,
-        message=named.message,
+        message=f"Refused {target}: {named.message}",
         details=_signers(named),
     )
 
@@ -76,6 +76,7 @@ def _verified(target: str, found: VerifiedArtifact, step: Step) -> Entry:
         action=VERIFY,
         target=target,
         outcome="verified",
+        message=f"Verified {target}. {verified.leaf_subject} has signed it.",
         details={
             "Digest": found.digest,
             "Signer": verified.leaf_subject,

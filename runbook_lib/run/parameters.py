@@ -10,7 +10,7 @@ import re
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from runbook_lib.basics import base64url, strict_json
 from runbook_lib.errors import RunbookError, run
@@ -23,6 +23,7 @@ MAX_TEXT_CHARACTERS = 1024
 MAX_SHOWN_CHARACTERS = 64
 
 CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+STARTED_BY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,._@-]{0,119}")
 _TAKES: dict[object, str] = {
     str: f"a text of one line, of at most {MAX_TEXT_CHARACTERS} characters",
     bool: "true or false",
@@ -37,6 +38,8 @@ class CommonParameters:
 
     correlation_id: str = field(default="", metadata={"help": "ties the run to the deployment that started it"})
     plan_only: bool = field(default=False, metadata={"help": "show the changes and make none"})
+    started_by: str = field(default="", metadata={"help": "who starts the run, for its first line and the log"})
+    trial: bool = field(default=False, metadata={"help": "say that this plan is a trial, which only shows what lacks"})
     settings: Mapping[str, str] = field(
         default_factory=lambda: types.MappingProxyType({}), metadata={"help": "settings for this run alone"}
     )
@@ -47,6 +50,24 @@ class CommonParameters:
             raise run.MALFORMED_PARAMETER.error(
                 "takes up to 64 letters, digits, dots, dashes and underscores", target="correlation_id"
             )
+        if self.started_by and not STARTED_BY.fullmatch(self.started_by):
+            raise run.MALFORMED_PARAMETER.error(
+                "takes up to 120 letters, digits, spaces and , . _ @ -", target="started_by"
+            )
+        if self.trial and not self.plan_only:
+            raise run.MALFORMED_PARAMETER.error("takes true only together with plan_only", target="trial")
+
+    @property
+    def starter(self) -> str:
+        """Who started the run, for people. Automation does not tell a job."""
+        return self.started_by or "a schedule or a person who did not say"
+
+    @property
+    def mode(self) -> Literal["run", "plan", "trial"]:
+        """What kind of run this is: one that changes something, one that shows its plan, or a trial of the latter."""
+        if self.trial:
+            return "trial"
+        return "plan" if self.plan_only else "run"
 
 
 P = TypeVar("P", bound=CommonParameters)

@@ -1,6 +1,7 @@
 """What a job leaves in the customer's workspace, and where it leaves it when the workspace takes nothing."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,7 @@ def assert_tells_all(events: list[dict[str, Any]], job: EndedJob) -> None:
     assert sorted(planned) == sorted(change["target"] for change in changes)
     assert outcomes == {change["target"]: change["outcome"] for change in changes}
     for event in events:
+        assert re.fullmatch(r"[A-Za-z].{9,}[^:]", event["Message"], re.DOTALL), event  # a sentence
         if event["Step"] == "apply" and event["Outcome"] == "failed":
             assert event["ErrorCode"].startswith("VD-")
 

@@ -97,10 +97,12 @@ SCHEDULE = "vibedata-check_health"
 
 
 def transitions(lab: LabUnderTest, result: Run) -> dict[str, tuple[str, str]]:
-    """Return what the operations log tells of each health that changed: state and message."""
+    """Return what the operations log tells of each health that changed: state and reason."""
     rows = [row for row in table_rows(lab) if row["RunId"] == result.result["run_id"]]
     assert verify_chain(rows) == []
-    return {row["Target"]: (row["Outcome"], row["Message"]) for row in rows if row["Action"] == "health"}
+    return {
+        row["Target"]: (row["Outcome"], row["Message"].partition(": ")[2]) for row in rows if row["Action"] == "health"
+    }
 
 
 def report(result: Run) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Run:
         redactor.learn(CANARY)
         self._stream = io.BytesIO()
         self.log = OperationsLog(
-            run=RunIdentity(run_id=run_id, correlation_id="c", runbook="sample", version="dev"),
+            run=RunIdentity(run_id=run_id, correlation_id="c", runbook="sample", version="dev", started_by="a test"),
             dcr_id=settings.dcr_id,
             clients=self.clients,
             clock=SYSTEM_CLOCK,

@@ -16,7 +16,9 @@ START = datetime(2026, 11, 23, 10, 0, tzinfo=timezone.utc)
 
 
 def chain(entries: list[Entry], run_id: str = "run-1") -> list[Event]:
-    run = RunIdentity(run_id=run_id, correlation_id="c", runbook="import_images", version="2026.11.0")
+    run = RunIdentity(
+        run_id=run_id, correlation_id="c", runbook="import_images", version="2026.11.0", started_by="somebody"
+    )
     events: list[Event] = []
     for sequence, entry in enumerate([*entries, Entry(step="run", action="finish", outcome="succeeded")]):
         previous = events[-1]["EventId"] if events else ""

@@ -15,6 +15,7 @@ import pytest
 
 from runbook_lib.run.parameters import encode
 from runbook_lib.runbook import main
+from runbook_lib.version import RUNBOOK_VERSION
 from tests.support import running_lab
 from tests.support.log_reader import spooled, table_rows
 from tests.support.operations_chain import verify_chain
@@ -47,11 +48,12 @@ def events(lab: LabUnderTest) -> list[tuple[str, str, str, str]]:
 
 
 def test_first_run_writes_ahead_changes_and_tells_what_was_seen(lab: LabUnderTest) -> None:
-    code, result, lines = run(lab, blobs="a,b;c", correlation_id="deployment-7")
+    code, result, lines = run(lab, blobs="a,b;c", correlation_id="deployment-7", started_by="ann@desk")
     assert code == 0
     assert (result["status"], result["changed"], result["unchanged"], result["error"]) == ("succeeded", 3, 0, None)
     assert (result["runbook"], result["correlation_id"]) == ("sample", "deployment-7")
-    assert lines[0].endswith(f"run {result['run_id']}, correlation deployment-7")
+    began = f"sample {RUNBOOK_VERSION}: run, started by ann@desk, run {result['run_id']}, correlation deployment-7"
+    assert lines[0] == began
 
     rows = table_rows(lab)
     assert verify_chain(rows) == []
@@ -65,6 +67,12 @@ def test_first_run_writes_ahead_changes_and_tells_what_was_seen(lab: LabUnderTes
     ]
     assert sorted(told[4:6]) == [("apply", "write", "a", "done"), ("apply", "write", "b", "done")]
     assert told[6:] == [("apply", "write", "c", "done"), ("run", "finish", "", "succeeded")]
+    first, *_, last = rows
+    assert first["Message"] == f"sample {RUNBOOK_VERSION} began, started by ann@desk."
+    assert last["Message"] == f"sample {RUNBOOK_VERSION} ended as succeeded. 3 changed, 0 were right."
+    origin = {"Mode": "run", "StartedBy": "ann@desk"}.items()
+    assert all(origin <= json.loads(row["Details"]).items() for row in (first, last))
+    assert all(row["Message"] for row in rows)
     observed = {row["Target"]: json.loads(row["Details"])["Observed"] for row in rows if row["Step"] == "apply"}
     assert observed == {name: f"content of {name}" for name in "abc"}
 
@@ -89,9 +97,18 @@ def test_plan_only_shows_the_changes_and_writes_nothing(lab: LabUnderTest) -> No
     assert code == 0
     assert (result["status"], result["changed"], result["unchanged"]) == ("planned", 0, 1)
     assert [(entry["target"], entry["outcome"]) for entry in result["changes"]] == [("b", "planned"), ("c", "planned")]
+    assert f"{RUNBOOK_VERSION}: plan, started by a schedule or a person who did not say, run " in lines[0]
     assert "would write b: nothing -> content of b" in lines
     assert "leaves a: holds it already" in lines
     assert writes(lab)[before:] == []
+
+
+def test_a_trial_says_that_it_is_one(lab: LabUnderTest) -> None:
+    _, result, lines = run(lab, blobs="a", plan_only=True, trial=True, started_by="validate_runbooks")
+    assert (result["status"], f"{RUNBOOK_VERSION}: trial, started by validate_runbooks, run " in lines[0]) == (
+        "planned",
+        True,
+    )
 
 
 def test_failures_are_all_reported_and_leave_the_others_done(lab: LabUnderTest) -> None:

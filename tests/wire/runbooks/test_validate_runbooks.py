@@ -69,7 +69,12 @@ while len(list(place.iterdir())) < 3:
     # Each only plans, and belongs to the same deployment.
     for job in started:
         given = json.loads(customer.automation.output(job["id"]))["given"]
-        assert given == {"plan_only": True, "correlation_id": "deployment-7"}
+        assert given == {
+            "plan_only": True,
+            "trial": True,
+            "started_by": "validate_runbooks",
+            "correlation_id": "deployment-7",
+        }
 
 
 def test_it_says_what_each_lacks(lab: LabUnderTest, customer: Customer) -> None:
