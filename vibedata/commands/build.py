@@ -26,7 +26,7 @@ examples:
   SOURCE_DATE_EPOCH=1700000000 vibedata build --release release.json --out dist
   vibedata build --release release.json --out dist --signing-key key.pem --signing-chain chain.pem
 
-a release definition:
+a release definition (`vibedata release init FILE` writes one, `vibedata release pin FILE` fills in the digests):
   {"version": "2026.11.0", "channel": "stable", "valid_days": 365,
    "images": [{"name": "studio", "repository": "vibedata/studio", "tag": "1.4", "digest": "sha256:...", "size": 1234}],
    "components": [{"name": "studio", "type": "application", "version": "1.4", "artifact": "studio",

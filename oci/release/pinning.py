@@ -1,0 +1,106 @@
+"""Pin the images of a release definition: fill in the digest and the size that a container registry shows. Pure.
+
+A pipeline knows an image by its tag, and a release pins it by its digest. The definition keeps the tag for people.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.basics import strict_json
+from runbook_lib.errors import build
+from runbook_lib.release.manifest import MAX_REPOSITORY, REPOSITORY_NAME, TAG
+
+# How many images an error names.
+MAX_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DefinedImage:
+    """What a definition says of an image. `digest` is None where it has none yet. `size`: bytes of the manifest."""
+
+    repository: str
+    tag: str
+    digest: str | None
+    size: int | None
+
+    @property
+    def reference(self) -> str:
+        """Repository and tag."""
+        return f"{self.repository}:{self.tag}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownImage:
+    """What the container registry shows of an image. `size`: bytes of the manifest."""
+
+    digest: str
+    size: int
+
+
+def images_of(content: bytes) -> tuple[DefinedImage, ...]:
+    """Return the images of a definition, which may lack digests and sizes.
+
+    Raises RunbookError VD-BUILD-001: it is not JSON, or an image has no repository and tag.
+    """
+    return tuple(_image(index, entry) for index, entry in enumerate(_entries(_document(content))))
+
+
+def pinned(content: bytes, shown: Mapping[str, ShownImage]) -> bytes:
+    """Return the definition with the digests and sizes in `shown`, by repository and tag. Other fields stay.
+
+    Raises the same as images_of, and KeyError for an image that `shown` lacks.
+    """
+    document = deepcopy(_document(content))
+    for image, entry in zip(images_of(content), _entries(document), strict=True):
+        found = shown[image.reference]
+        entry["digest"], entry["size"] = found.digest, found.size
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def different(images: Sequence[DefinedImage], shown: Mapping[str, ShownImage]) -> list[DefinedImage]:
+    """Return the images that the definition does not pin as the container registry shows them."""
+    return [
+        image
+        for image in images
+        if (image.digest, image.size) != (shown[image.reference].digest, shown[image.reference].size)
+    ]
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        document = strict_json.loads(content)
+    except strict_json.NotStrictJsonError as error:
+        raise build.DEFINITION_INVALID.error(str(error)) from error
+    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
+        raise build.DEFINITION_INVALID.error("it takes a JSON object with the list images")
+    return document
+
+
+def _entries(document: Mapping[str, Any]) -> list[Any]:
+    entries: list[Any] = document["images"]
+    return entries
+
+
+def _image(index: int, entry: object) -> DefinedImage:
+    if not isinstance(entry, dict):
+        raise build.DEFINITION_INVALID.error(f"images[{index}] takes an object")
+    repository = _text(
+        entry.get("repository"), REPOSITORY_NAME, f"images[{index}].repository takes a repository's name"
+    )
+    if len(repository) > MAX_REPOSITORY:
+        raise build.DEFINITION_INVALID.error(f"images[{index}].repository takes at most {MAX_REPOSITORY} characters")
+    tag = _text(entry.get("tag"), TAG, f"images[{index}].tag takes a tag")
+    digest, size = entry.get("digest"), entry.get("size")
+    return DefinedImage(
+        repository, tag, digest if isinstance(digest, str) else None, size if isinstance(size, int) else None
+    )
+
+
+def _text(value: object, pattern: str, takes: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise build.DEFINITION_INVALID.error(takes)
+    return value
