@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -115,13 +116,23 @@ def write_instance(directory: Path, document: Mapping[str, object]) -> None:
 def write_environment(directory: Path, variables: Mapping[str, str]) -> Path:
     """Write `lab.env`, which appears whole or not at all and says that the lab is ready; only its owner may read it."""
     file = directory / ENVIRONMENT_FILE
-    _write(file, export_lines(variables))
+    _write(file, export_lines({**variables, "PATH": _path()}))
     return file
 
 
 def export_lines(variables: Mapping[str, str]) -> str:
     """Return shell lines `export NAME=value`."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _path() -> str:
+    """Return the PATH of this process with the commands beside its Python in front, so that examples can be pasted.
+
+    It is a plain value, as all others are: whoever reads the file without a shell reads it rightly, too.
+    """
+    commands = str(Path(sys.prefix) / "bin")
+    others = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder != commands]
+    return os.pathsep.join([commands, *others])
 
 
 def _write(file: Path, text: str) -> None:

@@ -63,7 +63,9 @@ def find(directory: Path) -> RunningLab | None:
     except FileNotFoundError:
         return None
     words = (shlex.split(line)[1] for line in lines.splitlines())
-    return RunningLab(directory=directory, pid=pid, environment=dict(word.split("=", 1) for word in words))
+    variables = dict(word.split("=", 1) for word in words)
+    variables.pop("PATH", None)  # it is for shells
+    return RunningLab(directory=directory, pid=pid, environment=variables)
 
 
 def start_detached(directory: Path, *options: str) -> RunningLab:

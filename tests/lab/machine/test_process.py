@@ -61,6 +61,16 @@ def test_up_status_reset_down(directory: Path) -> None:
     assert result("lab", "down", "--dir", str(directory))["pid"] is None
 
 
+def test_a_shell_that_reads_the_environment_finds_the_command(lab: LabUnderTest) -> None:
+    script = "source lab.env && vibedata --version && vibedata instance show instance.json --output json"
+    shell = ["bash", "-c", script]
+    done = subprocess.run(
+        shell, cwd=lab.directory, env={"PATH": os.defpath}, capture_output=True, text=True, check=True, timeout=60
+    )
+    version, document = done.stdout.splitlines()
+    assert version.startswith("vibedata ") and json.loads(document)["id"] == lab.env["VIBEDATA_SUBSCRIPTION_ID"]
+
+
 def test_up_in_the_foreground_ends_with_an_interrupt(directory: Path) -> None:
     command = [*VIBEDATA, "lab", "up", "--dir", str(directory), "--output", "json"]
     with subprocess.Popen(
