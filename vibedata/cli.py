@@ -31,6 +31,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as in shells
 USAGE = 2  # as in argparse
 # They start the lab, or need no Azure.
 WITHOUT_AZURE = ("lab", "build")
+# The default by which a command says that words which it does not know are its `parameters`.
+PASSES_ON = "passes_on"
 
 
 # argparse's own words in all Python versions from 3.10 on.
@@ -55,6 +57,9 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(self, *arguments: Any, **options: Any) -> Any:
         """Know every argument: what a command does not know, argparse would leave to the parser above it to tell."""
         known, unknown = super().parse_known_args(*arguments, **options)
+        if self.get_default(PASSES_ON):
+            known.parameters += [word for word in unknown if word != "--"]
+            return known, []
         if unknown:
             self.error(_UNRECOGNIZED + " ".join(unknown))
         return known, unknown

@@ -20,10 +20,11 @@ from vibedata.shell_checks import require_login
 EXAMPLES = """\
 examples:
   vibedata run import_manifest --plan             show what it would do; change nothing
-  vibedata run import_manifest -- --release-tag latest
+  vibedata run import_manifest --release-tag latest
   vibedata run check_health --instance ./contoso.json --plan
-  vibedata run import_images -- --help            show the runbook's own parameters
+  vibedata run import_images -- --help            show the runbook's own help
 
+What this command does not know goes to the runbook. Behind -- everything does.
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 
@@ -40,8 +41,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("runbook", choices=runbook_names(), metavar="RUNBOOK", help=", ".join(runbook_names()))
     parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     choice.add_option(parser)
-    parser.add_argument("parameters", nargs="*", help="the runbook's parameters, after --")
-    parser.set_defaults(run=run)
+    parser.add_argument("parameters", nargs="*", help="the runbook's own parameters")
+    parser.set_defaults(run=run, passes_on=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -70,3 +70,15 @@ def test_a_runbooks_result_is_all_that_a_program_reads(
     shown = capsys.readouterr()
     assert json.loads(shown.out)["error"]["code"] == "VD-SETTINGS-001"
     assert "VD-SETTINGS-001" in shown.err
+
+
+@pytest.mark.parametrize("words", [("--bogus", "1"), ("--plan", "--bogus=1"), ("--bogus", "1", "--", "--plan-only")])
+def test_what_run_does_not_know_goes_to_the_runbook(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--output", "json", "run", "import_manifest", *words]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "VD-PARAM-001" and "(--bogus): it takes release_tag" in error["message"]
+
+
+def test_no_other_command_passes_words_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["invoke", "import_manifest", "--bogus", "1"]) == 2
+    assert "it knows no '--bogus 1'" in capsys.readouterr().err
