@@ -2,6 +2,8 @@
 .PHONY: help demo test check soak bench lint lock clean set-up
 
 VENV := .venv/bin
+# Tests start Python a thousand times: where this variable is set, each of them would compile the whole project.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

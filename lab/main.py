@@ -68,7 +68,9 @@ async def running(
     files = certificates.ensure(directory)
     sockets = {name: sites.listen() for name in SITES}
     names, clock = Names(), LabClock()
-    servers = RealServers(directory=directory / "servers")
+    servers = RealServers(
+        [server for service in SERVICES for server in service.real_servers], directory=directory / "servers"
+    )
     async with contextlib.AsyncExitStack() as stack:
         for listening in sockets.values():
             stack.callback(listening.close)

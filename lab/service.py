@@ -1,11 +1,12 @@
 """What a service of the lab is: its sites, and how it starts. lab/main.py lists the services."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from lab.front.sites import Site
+from lab.real_servers import RealServer
 from lab.shared import Lab
 from lab.subscriptions import Subscriptions
 
@@ -20,7 +21,9 @@ class Service:
     sites: its addresses by name, as in the journal, in faults and in Lab.urls; empty for a service without data plane.
     start: makes the service's state, gives it to front and provider, adds the service's hooks to the lab and its types
         to the subscriptions, and returns the fronts.
+    real_servers: those behind its fronts, which run before it starts.
     """
 
     sites: Mapping[str, Site]
     start: Callable[[Lab, Subscriptions], Fronts]
+    real_servers: Sequence[RealServer] = ()

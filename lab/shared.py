@@ -31,8 +31,7 @@ class Lab:
     # Base address of each site, without a trailing slash: https://127.0.0.1:PORT (control, identity: http). The names
     # are those of the journal and of faults. Complete before any service starts.
     urls: dict[str, str]
-    # Base addresses of the real servers behind the fronts: "blob", "table" (https, the lab's certificate),
-    # "publisher_registry", "customer_registry" (http).
+    # Base addresses of the real servers behind the fronts, by the names that their services give them.
     real_urls: dict[str, str]
     # For requests to the real servers: trusts the lab's CA, adds no header, decodes nothing (lab/front/proxy.py).
     upstream: aiohttp.ClientSession

@@ -1,5 +1,6 @@
 """The two subscriptions that Resource Manager shows: the customer's and the publisher's. Services add their types."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -19,6 +20,11 @@ class Subscriptions:
 
     customer: Arm
     publisher: Arm
+
+    def show(self, api_versions: Mapping[str, Sequence[str]]) -> None:
+        """Serve GET and the listing of a service's types in both (lab/arm/resources.py)."""
+        for arm in (self.customer, self.publisher):
+            arm.managed.show(api_versions)
 
 
 def make(lab: Lab) -> Subscriptions:

@@ -5,7 +5,7 @@ thousands costs no more than what it shows.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -32,7 +32,16 @@ class ManagedResources:
         self._managed_by = managed_by
         self._now = now
         self._deployed: list[Callable[[], Iterable[Resource]]] = []
+        # The api-versions of each type whose resources are shown as they are kept here.
+        self.api_versions: dict[str, Sequence[str]] = {}
         self.clear()
+
+    def show(self, api_versions: Mapping[str, Sequence[str]]) -> None:
+        """Serve GET and the listing of types, e.g. `Microsoft.KeyVault/vaults`, where their provider has none.
+
+        api_versions: by type, those that GET takes.
+        """
+        self.api_versions.update(api_versions)
 
     def deployed(self, resources: Callable[[], Iterable[Resource]]) -> None:
         """Add what `resources` returns, which every reset asks for anew."""

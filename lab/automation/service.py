@@ -34,6 +34,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     lab.on_reset.append(clear)
     lab.environment["VIBEDATA_AUTOMATION_ACCOUNT"] = names.automation_account
     provider.register(subscriptions.customer, account, jobs, imports)
+    subscriptions.show({f"{provider.NAMESPACE}/automationAccounts": provider.API_VERSIONS})
     return {}
 
 

@@ -1,4 +1,13 @@
-"""How the container registries start: what each holds, and the publisher's tokens, between data plane and ARM."""
+"""How the container registries start: what each holds, and the publisher's tokens, between data plane and ARM.
+
+Behind the front of each one stands a Docker Registry of its own.
+"""
+
+import json
+import re
+import secrets
+import shutil
+from pathlib import Path
 
 from lab.container_registry import front, import_provider, provider, scope_maps_provider, tokens_provider
 from lab.container_registry.access import CONTAINER_REGISTRY_AUDIENCES
@@ -6,6 +15,9 @@ from lab.container_registry.scoped_tokens import RegistryTokens
 from lab.container_registry.store import ContainerRegistryStore
 from lab.front.answers import REGISTRY_ERRORS
 from lab.front.sites import Site
+from lab.machine import tools
+from lab.machine.tools import Tool
+from lab.real_servers import Ground, RealServer
 from lab.service import Fronts, Service
 from lab.shared import Lab
 from lab.subscriptions import Subscriptions
@@ -43,7 +55,46 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     import_provider.register(subscriptions.customer, stores[CUSTOMER])
     tokens_provider.register(subscriptions.publisher, tokens)
     scope_maps_provider.register(subscriptions.publisher)
+    subscriptions.show({provider.TYPE: import_provider.API_VERSIONS})
     return {site: front.routes(lab, site, store, tokens) for site, store in stores.items()}
 
 
-SERVICE = Service(sites=SITES, start=_start)
+def _docker_registry(name: str) -> RealServer:
+    """Return the real server of one container registry; `name` is also that of its address in Lab.real_urls."""
+
+    def command(ground: Ground) -> Tool:
+        tool = tools.docker_registry()
+        configuration = ground.directory / f"{name}.yml"
+        # JSON is YAML. Without a cache of descriptors the data can be emptied under a running server.
+        configuration.write_text(
+            json.dumps(
+                {
+                    "version": "0.1",
+                    "log": {"level": "info", "accesslog": {"disabled": True}},
+                    "storage": {
+                        "filesystem": {"rootdirectory": str(ground.directory / name)},
+                        "delete": {"enabled": True},
+                        "maintenance": {"uploadpurging": {"enabled": False}},
+                    },
+                    # Layers that are kept elsewhere (`urls`) are taken, as ACR does; by default none is.
+                    "validation": {"manifests": {"urls": {"allow": ["^https?://"]}}},
+                    # Relative Locations lead a client back to the front that it came through.
+                    "http": {"addr": "127.0.0.1:0", "relativeurls": True, "secret": secrets.token_hex(16)},
+                }
+            )
+        )
+        return Tool((*tool.command, "serve", str(configuration)), tool.environ)
+
+    async def empty(_lab: Lab, directory: Path) -> None:
+        shutil.rmtree(directory / name, ignore_errors=True)
+
+    return RealServer(
+        name=name,
+        command=command,
+        listening={name: re.compile(r"listening on (127\.0\.0\.1:\d+)")},
+        scheme="http",
+        empty=empty,
+    )
+
+
+SERVICE = Service(sites=SITES, start=_start, real_servers=tuple(map(_docker_registry, SITES)))

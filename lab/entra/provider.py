@@ -6,6 +6,9 @@ lab/resource_group/provider.py answers GET. Left out: federated credentials, wri
 from lab.arm.dispatch import Arm
 from lab.resource_group.resources import resource
 
+TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
+API_VERSIONS = ("2024-11-30", "2023-01-31", "2025-05-31-preview")
+
 
 def register(arm: Arm) -> None:
     """Add the identity."""
@@ -15,5 +18,4 @@ def register(arm: Arm) -> None:
         "clientId": names.uami_client_id,
         "principalId": names.uami_principal_id,
     }
-    kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
-    arm.deployed(lambda: [resource(arm.lab, kind, names.uami, properties)])
+    arm.deployed(lambda: [resource(arm.lab, TYPE, names.uami, properties)])

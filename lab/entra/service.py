@@ -25,6 +25,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
         }
     )
     provider.register(subscriptions.customer)
+    subscriptions.show({provider.TYPE: provider.API_VERSIONS})
     return {IDENTITY: managed_identity.routes(lab), SIGN_IN: sign_in.routes(lab)}
 
 

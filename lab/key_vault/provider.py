@@ -10,6 +10,8 @@ from lab.arm.resources import Resource
 from lab.resource_group.resources import resource
 
 TYPE = "Microsoft.KeyVault/vaults"
+# Those before 2026-02-01 retire on 2027-02-27 (learn key-vault/general/access-control-default).
+API_VERSIONS = ("2026-02-01", "2025-05-01", "2024-11-01", "2023-07-01")
 
 
 def register_customers(arm: Arm, address: str) -> None:

@@ -46,6 +46,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     )
     provider.register_customers(subscriptions.customer, lab.urls[CUSTOMER])
     provider.register_publishers(subscriptions.publisher, lab.urls[PUBLISHER])
+    subscriptions.show({provider.TYPE: provider.API_VERSIONS})
     starts = {CUSTOMER: onboarded, PUBLISHER: with_signing_key}
     return {
         site: front.routes(lab, site=site, options=options[site], start=start, publishers=site == PUBLISHER)

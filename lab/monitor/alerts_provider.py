@@ -19,14 +19,18 @@ from aiohttp import web
 from lab.arm.dispatch import Arm, Names
 from lab.arm.resources import ManagedResources, Resource, of_provider
 from lab.front.faults import InvalidFaultError
-from lab.resource_group.resources import API_VERSIONS, resource, resource_id
+from lab.resource_group.resources import resource, resource_id
 from lab.shared import Lab
 
 NAMESPACE = "Microsoft.Insights"
 METRIC_ALERTS, QUERY_RULES, ACTION_GROUPS = (
     f"{NAMESPACE}/{kind}" for kind in ("metricAlerts", "scheduledQueryRules", "actionGroups")
 )
-ALERT_TYPES = (METRIC_ALERTS, QUERY_RULES, ACTION_GROUPS)
+API_VERSIONS = {
+    METRIC_ALERTS: ("2026-01-01", "2018-03-01"),
+    QUERY_RULES: ("2023-12-01", "2022-06-15", "2021-08-01"),
+    ACTION_GROUPS: ("2023-01-01", "2022-06-01", "2021-09-01", "2024-10-01-preview"),
+}
 RECEIVER_STATES = ("Enabled", "Disabled")
 CHANGES = {"name", "enabled", "actions", "receivers"}
 GROUP_NAME = "vibedata-operators"
@@ -58,11 +62,11 @@ def register(arm: Arm) -> None:
     """Add the rules and the group, and serve their lists; lab/resource_group/provider.py answers GET by name."""
     managed = arm.managed
     arm.deployed(lambda: _alert_resources(arm.lab))
-    for resource_type in ALERT_TYPES:
+    for resource_type, versions in API_VERSIONS.items():
         lister = _lister(managed, resource_type)
         kind = resource_type.partition("/")[2]
-        arm.provider(NAMESPACE, kind, API_VERSIONS[resource_type], {"GET": lister})
-        arm.subscription_provider(NAMESPACE, kind, API_VERSIONS[resource_type], {"GET": lister})
+        arm.provider(NAMESPACE, kind, versions, {"GET": lister})
+        arm.subscription_provider(NAMESPACE, kind, versions, {"GET": lister})
 
     async def change(body: object) -> object:
         return _change(managed, body)
@@ -81,7 +85,7 @@ def _change(managed: ManagedResources, body: object) -> Resource:
     """Apply the body of POST /alerts and return what the resource is now; InvalidFaultError if it is not understood."""
     if not isinstance(body, dict) or not set(body) <= CHANGES or len(body) < 2:
         raise InvalidFaultError(f"an alert is a JSON object with name and some of {', '.join(sorted(CHANGES))}")
-    found = [one for one in managed.named(str(body.get("name"))) if one["type"] in ALERT_TYPES]
+    found = [one for one in managed.named(str(body.get("name"))) if one["type"] in API_VERSIONS]
     if not found:
         raise InvalidFaultError(f"there is no alert rule or action group {body.get('name')!r}")
     changed: Resource = {**found[0], "properties": dict(found[0]["properties"])}

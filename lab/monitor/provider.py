@@ -20,6 +20,8 @@ from lab.shared import Lab
 
 API_VERSIONS = ("2022-06-01", "2023-03-11", "2024-03-11")
 TYPE = "Microsoft.Insights/dataCollectionRules"
+WORKSPACE_API_VERSIONS = ("2026-03-01", "2025-07-01", "2025-02-01", "2023-09-01")
+WORKSPACE_TYPE = "Microsoft.OperationalInsights/workspaces"
 
 
 def register(arm: Arm) -> None:
@@ -65,7 +67,7 @@ def _workspace(lab: Lab) -> Resource:
         "retentionInDays": 90,
         "sku": {"name": "PerGB2018"},
     }
-    return resource(lab, "Microsoft.OperationalInsights/workspaces", lab.names.workspace, properties)
+    return resource(lab, WORKSPACE_TYPE, lab.names.workspace, properties)
 
 
 def _listed_rule(lab: Lab) -> Resource:
@@ -77,7 +79,7 @@ def _listed_rule(lab: Lab) -> Resource:
 def rule(lab: Lab, missing: Collection[str] = ()) -> dict[str, Any]:
     """Return the rule as ARM shows it. missing: columns that its stream does not have."""
     names = lab.names
-    workspace = f"{names.resource_group_id}/providers/Microsoft.OperationalInsights/workspaces/{names.workspace}"
+    workspace = f"{names.resource_group_id}/providers/{WORKSPACE_TYPE}/{names.workspace}"
     stream = f"Custom-{names.operations_table}"
     columns = [{"name": name, "type": kind} for name, kind in OPERATIONS_COLUMNS.items() if name not in missing]
     return {

@@ -30,6 +30,13 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     )
     provider.register(subscriptions.customer)
     alerts_provider.register(subscriptions.customer)
+    subscriptions.show(
+        {
+            provider.TYPE: provider.API_VERSIONS,
+            provider.WORKSPACE_TYPE: provider.WORKSPACE_API_VERSIONS,
+            **alerts_provider.API_VERSIONS,
+        }
+    )
     return {INGESTION: front.routes(lab, tables), QUERY: front.query_routes(lab, tables)}
 
 

@@ -26,7 +26,6 @@ from lab.arm.resources import ManagedResources, Resource, of_provider, position_
 from lab.arm.types import known_version
 from lab.resource_group import groups as arm_groups
 from lab.resource_group import type_listing as arm_type_listing
-from lab.resource_group.resources import API_VERSIONS
 
 LISTING_API_VERSIONS = (
     "2025-04-01",
@@ -63,7 +62,7 @@ def register(arm: Arm) -> None:
     lister = _lister(arm, managed, check)
     arm.scoped(("resourcegroups", "*", "resources"), {"GET": lister})
     arm.scoped(("resources",), {"GET": lister})
-    for resource_type, versions in API_VERSIONS.items():
+    for resource_type, versions in managed.api_versions.items():
         if not arm.answers_get(resource_type):
             namespace, *types = resource_type.split("/")
             pattern = "/".join(f"{kind}/{{name{number}}}" for number, kind in enumerate(types))

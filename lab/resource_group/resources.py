@@ -1,11 +1,11 @@
-"""How the resources that the deployment has made look, some sixty of them, and which api-versions each type has.
+"""How the resources that the deployment has made look, some sixty of them, and api-versions of types without a service.
 
 Faithful: each has the fields that its own REST reference shows for GET, with the ids by which resources name each
 other; those that answer somewhere in the lab name that address (login server, vault, endpoints, ingress). Left out:
 what a platform adds by itself (etags, usage) and properties that nothing here can be asked about.
 Each type has the api-versions that its REST reference (learn rest/api, azure/templates) offers, the newest that is not
 a preview first, and those that azure-cli 2.91 asks with; a newer one is taken as the newest (lab/arm/types.py), and
-whoever asks with another is refused.
+whoever asks with another is refused. The types of a service of the lab stand in its own folder.
 """
 
 from collections.abc import Mapping
@@ -32,9 +32,7 @@ _PRIVATE_DNS = ("2024-06-01", "2020-06-01", "2018-09-01")
 API_VERSIONS: Mapping[str, tuple[str, ...]] = {
     "Microsoft.App/containerApps": _APP,
     "Microsoft.App/managedEnvironments": _APP,
-    "Microsoft.Automation/automationAccounts": ("2024-10-23", "2023-11-01"),
     "Microsoft.Compute/disks": ("2026-03-02", "2025-01-02", "2024-03-02", "2023-10-02"),
-    "Microsoft.ContainerRegistry/registries": ("2025-11-01", "2025-04-01", "2023-07-01", "2026-09-01-preview"),
     "Microsoft.ContainerService/managedClusters": (
         "2026-05-01",
         "2026-04-01",
@@ -45,14 +43,7 @@ API_VERSIONS: Mapping[str, tuple[str, ...]] = {
         "2024-05-01",
     ),
     "Microsoft.DBforPostgreSQL/flexibleServers": ("2025-08-01", "2024-08-01", "2022-12-01", "2026-04-01-preview"),
-    "Microsoft.Insights/actionGroups": ("2023-01-01", "2022-06-01", "2021-09-01", "2024-10-01-preview"),
     "Microsoft.Insights/components": ("2020-02-02", "2015-05-01"),
-    "Microsoft.Insights/dataCollectionRules": ("2024-03-11", "2023-03-11", "2022-06-01"),
-    "Microsoft.Insights/metricAlerts": ("2026-01-01", "2018-03-01"),
-    "Microsoft.Insights/scheduledQueryRules": ("2023-12-01", "2022-06-15", "2021-08-01"),
-    # Those before 2026-02-01 retire on 2027-02-27 (learn key-vault/general/access-control-default).
-    "Microsoft.KeyVault/vaults": ("2026-02-01", "2025-05-01", "2024-11-01", "2023-07-01"),
-    "Microsoft.ManagedIdentity/userAssignedIdentities": ("2024-11-30", "2023-01-31", "2025-05-31-preview"),
     "Microsoft.Network/applicationGateways": _NETWORK,
     "Microsoft.Network/networkInterfaces": _NETWORK,
     "Microsoft.Network/networkSecurityGroups": _NETWORK,
@@ -61,15 +52,6 @@ API_VERSIONS: Mapping[str, tuple[str, ...]] = {
     "Microsoft.Network/privateEndpoints": _NETWORK,
     "Microsoft.Network/publicIPAddresses": _NETWORK,
     "Microsoft.Network/virtualNetworks": _NETWORK,
-    "Microsoft.OperationalInsights/workspaces": ("2026-03-01", "2025-07-01", "2025-02-01", "2023-09-01"),
-    "Microsoft.Storage/storageAccounts": (
-        "2026-04-01",
-        "2025-08-01",
-        "2025-06-01",
-        "2025-01-01",
-        "2024-01-01",
-        "2023-05-01",
-    ),
     "Microsoft.Web/serverfarms": _WEB,
     "Microsoft.Web/sites": _WEB,
 }

@@ -16,7 +16,6 @@ from aiohttp import web
 
 from lab.arm.dispatch import Arm, ArmRefusal, Handler
 from lab.arm.resources import ManagedResources, of_provider
-from lab.resource_group.resources import API_VERSIONS
 
 PARAMETERS = {"api-version", "$skipToken", "$top"}
 MORE_PARAMETERS = {"Microsoft.Web/serverfarms": {"detailed"}, "Microsoft.Web/sites": {"includeSlots"}}
@@ -25,7 +24,7 @@ MAX_TOP = 1000
 
 def register(arm: Arm, managed: ManagedResources) -> None:
     """Add the listings of the types that have no parent; to be called after the providers, whose own go first."""
-    for resource_type, versions in API_VERSIONS.items():
+    for resource_type, versions in managed.api_versions.items():
         namespace, _, kind = resource_type.partition("/")
         if "/" not in kind:
             handlers = {"GET": _lister(arm, managed, resource_type)}

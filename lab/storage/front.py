@@ -35,9 +35,8 @@ from lab.authorization.requests import of_blob, of_table
 from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.proxy import forward
-from lab.real_servers import BLOB_API_VERSION, azurite_token
 from lab.shared import Lab
-from lab.storage import immutability
+from lab.storage import azurite, immutability
 from lab.storage.access import caller, refuse
 from lab.storage.immutability import Blob, Immutability, Policy
 
@@ -125,7 +124,7 @@ class _Front:
         principal = claims["oid"]
         made, token = self._tokens.get(principal, (0.0, ""))
         if not token or time.time() - made > TOKEN_REUSE_SECONDS:
-            made, token = time.time(), azurite_token(self._lab.tokens, principal, claims.get("appid", ""))
+            made, token = time.time(), azurite.token(self._lab.tokens, principal, claims.get("appid", ""))
             self._tokens[principal] = made, token
         return token
 
@@ -142,8 +141,8 @@ class _BlobFront(_Front):
     async def deploy(self) -> None:
         """Make the containers and the policy, as the ARM template does."""
         names = self._lab.names
-        token = azurite_token(self._lab.tokens, names.operator_principal_id, names.operator_client_id)
-        headers = {"Authorization": f"Bearer {token}", "x-ms-version": BLOB_API_VERSION}
+        token = azurite.token(self._lab.tokens, names.operator_principal_id, names.operator_client_id)
+        headers = {"Authorization": f"Bearer {token}", "x-ms-version": azurite.BLOB_API_VERSION}
         for container in CONTAINERS:
             url = f"{self._lab.real_urls['blob']}/{names.storage_account}/{container}?restype=container"
             async with self._lab.upstream.put(url, headers=headers, raise_for_status=True):
@@ -214,7 +213,7 @@ class _BlobFront(_Front):
         """Return what Azurite knows of the blob (or snapshot) that the request is for."""
         names = self._lab.names
         token = self._token({"oid": names.uami_principal_id, "appid": names.uami_client_id})
-        headers = {"Authorization": f"Bearer {token}", "x-ms-version": BLOB_API_VERSION}
+        headers = {"Authorization": f"Bearer {token}", "x-ms-version": azurite.BLOB_API_VERSION}
         url = self._lab.real_urls["blob"] + request.rel_url.raw_path
         snapshot = {"snapshot": request.query["snapshot"]} if "snapshot" in request.query else {}
         async with self._lab.upstream.head(url, headers=headers, params=snapshot) as answer:

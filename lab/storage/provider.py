@@ -18,13 +18,15 @@ from aiohttp import web
 
 from lab.arm.access import ARM_AUDIENCES
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
-from lab.real_servers import BLOB_API_VERSION, azurite_token
 from lab.resource_group.resources import resource
 from lab.shared import Lab
+from lab.storage import azurite
 from lab.storage.immutability import Immutability, Policy, PolicyRefusedError, Update
 
 API_VERSIONS = ("2022-09-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01-01")
 TYPE = "Microsoft.Storage/storageAccounts/blobServices/containers"
+ACCOUNT_TYPE = "Microsoft.Storage/storageAccounts"
+ACCOUNT_API_VERSIONS = ("2026-04-01", "2025-08-01", "2025-06-01", "2025-01-01", "2024-01-01", "2023-05-01")
 RESOURCE_FIELDS = {"properties", "id", "name", "type", "etag"}
 PERIOD = "immutabilityPeriodSinceCreationInDays"
 VERSION_LEVEL = "immutableStorageWithVersioning"
@@ -55,9 +57,8 @@ def register_account(arm: Arm, name: str, addresses: Mapping[str, str]) -> None:
         "supportsHttpsTrafficOnly": True,
     }
     redundant = {"name": "Standard_ZRS", "tier": "Standard"}
-    account = "Microsoft.Storage/storageAccounts"
     arm.deployed(
-        lambda: [resource(arm.lab, account, name, properties, group=arm.home.id, kind="StorageV2", sku=redundant)]
+        lambda: [resource(arm.lab, ACCOUNT_TYPE, name, properties, group=arm.home.id, kind="StorageV2", sku=redundant)]
     )
 
 
@@ -220,8 +221,8 @@ class _Containers:
 
     def _headers(self) -> dict[str, str]:
         names = self._lab.names
-        token = azurite_token(self._lab.tokens, names.operator_principal_id, names.operator_client_id)
-        return {"Authorization": f"Bearer {token}", "x-ms-version": BLOB_API_VERSION}
+        token = azurite.token(self._lab.tokens, names.operator_principal_id, names.operator_client_id)
+        return {"Authorization": f"Bearer {token}", "x-ms-version": azurite.BLOB_API_VERSION}
 
     def _id(self, names: Names) -> str:
         account = f"{self._lab.names.resource_group_id}/providers/Microsoft.Storage/storageAccounts/{names['account']}"

@@ -4,7 +4,7 @@ from lab.front.answers import BLOB_ERRORS, TABLE_ERRORS
 from lab.front.sites import Site
 from lab.service import Fronts, Service
 from lab.shared import Lab
-from lab.storage import front, provider
+from lab.storage import azurite, front, provider
 from lab.storage.access import STORAGE_AUDIENCES
 from lab.storage.immutability import Immutability
 from lab.subscriptions import Subscriptions
@@ -29,7 +29,8 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     provider.register_account(subscriptions.customer, names.storage_account, addresses)
     provider.register_account(subscriptions.publisher, names.publisher_storage_account, addresses)
     provider.register(subscriptions.customer, policies)
+    subscriptions.show({provider.ACCOUNT_TYPE: provider.ACCOUNT_API_VERSIONS})
     return {BLOB: front.blob_routes(lab, policies), TABLE: front.table_routes(lab)}
 
 
-SERVICE = Service(sites=SITES, start=_start)
+SERVICE = Service(sites=SITES, start=_start, real_servers=(azurite.SERVER,))

@@ -4,6 +4,7 @@ import ast
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from oci.bundling.imports import Imports, imports_of
 from oci.bundling.sandbox import PYTHON_VERSION
@@ -68,19 +69,26 @@ def not_bundled(file: str, detail: str) -> RunbookError:
 def _imports_of(file: str, sources: Mapping[str, str], *, is_runbook: bool) -> Imports:
     if file not in sources:
         raise not_bundled(file, "there is no such file")
+    imports, assigns_runbook = _read(file, sources[file])
+    if not is_runbook:
+        return imports
+    if not assigns_runbook:
+        raise not_bundled(file, "it does not assign RUNBOOK")
+    return Imports(imports.modules | {MAIN_MODULE}, imports.names)
+
+
+@cache  # the runbooks of a build share most of the library
+def _read(file: str, text: str) -> tuple[Imports, bool]:
+    """Return the imports of a file, and whether it assigns RUNBOOK."""
     try:
-        tree = ast.parse(sources[file], filename=file, feature_version=PYTHON_VERSION)
+        tree = ast.parse(text, filename=file, feature_version=PYTHON_VERSION)
         imports = imports_of(tree, package=file.rpartition("/")[0].replace("/", "."))
     except SyntaxError as error:
         version = ".".join(map(str, PYTHON_VERSION))
         raise not_bundled(file, f"line {error.lineno}: {error.msg} (Python {version})") from error
     except RunbookError as error:
         raise not_bundled(file, error.detail) from error
-    if not is_runbook:
-        return imports
-    if not any(map(_assigns_runbook, tree.body)):
-        raise not_bundled(file, "it does not assign RUNBOOK")
-    return Imports(imports.modules | {MAIN_MODULE}, imports.names)
+    return imports, any(map(_assigns_runbook, tree.body))
 
 
 def _assigns_runbook(statement: ast.stmt) -> bool:

@@ -35,11 +35,15 @@ def imports_of(tree: ast.Module, *, package: str) -> Imports:
     return Imports(frozenset(modules), frozenset(names))
 
 
-def _run_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    yield node
-    only_for_types = isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING"
-    for child in node.orelse if only_for_types and isinstance(node, ast.If) else ast.iter_child_nodes(node):
-        yield from _run_nodes(child)
+def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a tree that are run, in their order in the text."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        only_for_types = isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING"
+        children = node.orelse if only_for_types and isinstance(node, ast.If) else ast.iter_child_nodes(node)
+        waiting += reversed(list(children))
 
 
 def _origin(node: ast.ImportFrom, package: str) -> str:

@@ -1,8 +1,8 @@
 """Rotations whose phases run as jobs, from the built files: killed on either side, and no key anywhere afterwards.
 
 Jobs are killed at what each phase is for: its write in the customer's vault, or its ping; and lose the answers to
-to these. `make soak` does so at every request of a job, and kills the command after every one of its writes. tests/lab
-has the like where the phases run in the command's process (rotations_under_load.py), for every request of both.
+these. `make soak` does so at every request of a job, and kills the command after every one of its writes.
+tests/wire/rotation has the like where the phases run in the command's process, and in `make soak` at every request.
 """
 
 import base64

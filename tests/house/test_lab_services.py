@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab import main
+from lab.resource_group.resources import API_VERSIONS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "lab-services.md").read_text(encoding="utf-8")
@@ -27,6 +28,7 @@ SHARED = (
     "lab.tokens",
     "lab.state",
     "lab.control",
+    "lab.real_servers",
     "lab.front.",
     "lab.machine.",
 )
@@ -105,6 +107,19 @@ def test_what_services_share_knows_no_service() -> None:
         if name.startswith("lab.") and name.split(".")[1] in services()
     }
     assert known == set()
+
+
+def test_no_service_knows_the_api_versions_of_anothers_type() -> None:
+    """The types of the managed resource group are those for which the lab has no service."""
+    of_others = {
+        (file.parent.name, name)
+        for file in sorted((ROOT / "lab").glob("*/provider.py"))
+        if file.parent.name != "resource_group"
+        for name in API_VERSIONS
+        if f'"{name}"' in file.read_text(encoding="utf-8")
+    }
+    assert of_others == set()
+    assert len(API_VERSIONS) > 10
 
 
 def test_the_page_speaks_of_files_that_there_are() -> None:

@@ -166,8 +166,11 @@ def test_a_runbook_imports_no_sdk_before_it_needs_one(module: str) -> None:
     assert answer.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("runbook", runbook_names(read_sources(ROOT)))
+SOURCES = read_sources(ROOT)
+
+
+@pytest.mark.parametrize("runbook", runbook_names(SOURCES))
 def test_a_built_runbook_carries_no_error_of_the_publishers(runbook: str) -> None:
-    files = closure(f"runbooks/{runbook}.py", read_sources(ROOT)).files
+    files = closure(f"runbooks/{runbook}.py", SOURCES).files
     publishers = {f"runbook_lib/errors/{name}.py" for name in ("build", "publisher")}
     assert publishers & set(files) == set()

@@ -93,7 +93,7 @@ def test_what_is_not_there_is_refused_as_arm_does(lab: LabUnderTest) -> None:
 
 def test_only_tokens_for_arm_are_taken(lab: LabUnderTest) -> None:
     path = f"{group(lab)}{LISTING}"
-    bare = requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + path, timeout=10)
+    bare = requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + path, timeout=60)
     assert code(bare) == (401, "AuthenticationFailed")
     assert bare.headers["WWW-Authenticate"].startswith("Bearer authorization_uri=")
     for resource in ("https://management.azure.com", "https://management.core.windows.net/"):
@@ -111,18 +111,18 @@ def test_requests_beyond_the_bucket_are_throttled_until_it_refills(lab: LabUnder
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {token}"
         url = lab.env["VIBEDATA_ARM_ENDPOINT"] + path
-        first = session.put(url, timeout=10)
+        first = session.put(url, timeout=60)
         assert int(first.headers["x-ms-ratelimit-remaining-subscription-writes"]) == 199
         # 10 are refilled in a second: whoever sends faster than that empties the bucket.
-        answers = (session.put(url, timeout=10) for _ in range(5000))
+        answers = (session.put(url, timeout=60) for _ in range(5000))
         throttled = next(answer for answer in answers if answer.status_code == 429)
         assert code(throttled) == (429, "SubscriptionRequestsThrottled")
         assert int(throttled.headers["Retry-After"]) >= 1
         # Reads have a bucket of their own.
-        read = session.get(url, timeout=10)
+        read = session.get(url, timeout=60)
         assert int(read.headers["x-ms-ratelimit-remaining-subscription-reads"]) == 249
         lab.control("POST", "/clock", {"advance_seconds": int(throttled.headers["Retry-After"])})
-        assert session.put(url, timeout=10).status_code != 429
+        assert session.put(url, timeout=60).status_code != 429
 
 
 def test_correlation_id_of_the_client_comes_back(lab: LabUnderTest) -> None:
@@ -130,7 +130,7 @@ def test_correlation_id_of_the_client_comes_back(lab: LabUnderTest) -> None:
         "Authorization": f"Bearer {oci.identity_token(lab)}",
         "x-ms-correlation-request-id": "0b6a1c3e-8a6b-4b0e-9a57-9a8cf6a5d111",
     }
-    answer = requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + group(lab) + LISTING, headers=headers, timeout=10)
+    answer = requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + group(lab) + LISTING, headers=headers, timeout=60)
     assert answer.headers["x-ms-correlation-request-id"] == headers["x-ms-correlation-request-id"]
 
 

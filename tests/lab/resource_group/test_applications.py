@@ -43,7 +43,7 @@ def test_the_journal_and_faults_tell_applications_apart(lab: LabUnderTest) -> No
     assert paths == [("/metering/healthz", 200), ("/studio/healthz", 502), ("/studio/healthz", 200)]
     lab.latency(service="application", path="^/studio/", seconds=30)
     with pytest.raises(requests.ReadTimeout):
-        get(studio, seconds=0.5)
+        get(studio, seconds=2.0)
     assert get(metering).status_code == 200
 
 
@@ -57,7 +57,7 @@ def test_status_redirects_and_the_way_back(lab: LabUnderTest) -> None:
     answer = get(studio, "/healthz?a=1")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/healthz?a=1")
     with pytest.raises(requests.TooManyRedirects):
-        requests.get(f"{studio}/healthz", timeout=10)
+        requests.get(f"{studio}/healthz", timeout=60)
     make(lab, "studio", "redirect", location="https://192.0.2.1/")
     assert get(studio).headers["Location"] == "https://192.0.2.1/"
     assert get(url(lab, "metering")).status_code == 200
@@ -74,7 +74,7 @@ def test_slow_answers_late_and_hang_never(lab: LabUnderTest) -> None:
     for mode in ("slow", "hang"):
         make(lab, "studio", mode)
         with pytest.raises(requests.ReadTimeout):
-            get(studio, seconds=0.5)
+            get(studio, seconds=2.0)
 
 
 def test_a_change_of_mode_lets_go_who_waits(lab: LabUnderTest) -> None:
@@ -101,7 +101,7 @@ def test_drip_gives_one_byte_after_the_other_headers_and_all(lab: LabUnderTest) 
     address = urlsplit(studio)
     context = ssl.create_default_context()
     with (
-        socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=5) as plain,
+        socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
     ):
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -118,12 +118,12 @@ def test_huge_is_three_gibibytes(lab: LabUnderTest) -> None:
 def test_a_certificate_that_nobody_trusts(lab: LabUnderTest) -> None:
     studio = url(lab, "studio")
     with requests.Session() as session:
-        assert session.get(f"{studio}/healthz", timeout=10).status_code == 200
+        assert session.get(f"{studio}/healthz", timeout=60).status_code == 200
         make(lab, "studio", "bad_certificate")
         with pytest.raises(requests.exceptions.SSLError):
-            session.get(f"{studio}/healthz", timeout=10)
+            session.get(f"{studio}/healthz", timeout=60)
         make(lab, "studio", "healthy")
-        assert session.get(f"{studio}/healthz", timeout=10).status_code == 200
+        assert session.get(f"{studio}/healthz", timeout=60).status_code == 200
 
 
 def test_closed_refuses_the_connection_and_opens_again_at_its_port(lab: LabUnderTest) -> None:
@@ -151,4 +151,4 @@ def test_what_is_not_understood_is_refused(lab: LabUnderTest) -> None:
     )
     for body in refused:
         lab.control("POST", "/applications", body, status=400)
-    assert requests.get(f"{lab.env['VIBEDATA_LAB_CONTROL']}/nothing", timeout=10).status_code == 404
+    assert requests.get(f"{lab.env['VIBEDATA_LAB_CONTROL']}/nothing", timeout=60).status_code == 404

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 # In a Python of its own: a class works out its fields once in a process. With a short switch interval, threads that
 # come to a class for the first time meet in it.
 MEET = """
@@ -37,6 +39,7 @@ def meet(way: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.split()[:3]
 
 
+@pytest.mark.slow
 def test_the_account_s_classes_can_be_used_by_many_threads() -> None:
     count, all_known, failed = meet("account")
     assert (int(count) > 100, all_known, failed) == (True, "True", "0")

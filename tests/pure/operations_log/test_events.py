@@ -55,6 +55,7 @@ def test_an_event_has_the_tables_columns() -> None:
     assert event["Details"] == {"At": "2026-11-23T10:00:00.000000Z"}
 
 
+@pytest.mark.slow
 @given(ENTRIES, st.randoms())
 def test_a_whole_chain_verifies_however_the_table_gives_it_back(entries: list[Entry], random: Any) -> None:
     events = chain(entries, "run-1") + chain(entries, "run-2")

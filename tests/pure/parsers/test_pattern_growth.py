@@ -1,16 +1,14 @@
 """Every pattern of the product, met with texts made to defeat it: its time may grow with the text, and no faster.
 
 The patterns are found in the sources, the texts in the patterns: for each part that may repeat, what leads to it, the
-part many times, and an end that does not fit. Four times the text in four times the time is linear; a square takes
-sixteen times as long.
+part many times, and an end that does not fit.
 """
 
 import ast
 import importlib
 import re
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +19,7 @@ import pytest
 from runbook_lib.callbacks.payloads import Text
 from runbook_lib.request_signing.fields import MAX_FIELD_CHARACTERS, NotSignatureFieldError, parse_signature_input
 from runbook_lib.request_signing.message import NotCanonicalError, field_values
+from tests.support.growth import grows_too_fast
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.11 calls it re._parser
@@ -30,14 +29,6 @@ ROOT = Path(__file__).parents[3]
 FOLDERS = ("runbook_lib", "runbooks", "oci", "publisher", "vibedata", "scripts")
 SEARCHING = frozenset({"search", "sub", "subn", "findall", "finditer", "split"})
 METHODS = SEARCHING | {"match", "fullmatch"}
-REPEATED = 8_000
-# Below it nothing is compared: a square of REPEATED characters takes longer on any machine.
-INSTANT_SECONDS = 0.02
-# So much longer is the long text. Its time is at most GROWTH times the short one's: between 4 (linear) and 16 (square).
-TIMES = 4
-GROWTH = 8.0
-# A busy machine makes some calls slower and none faster: short and long texts take turns, and the least time counts.
-ROUNDS = 3
 MANY = 10
 SOME_CHARACTERS = "aA0 .-/:_+,;=\\\"'\t\n~*@"
 ENDS = ("", "\x00", "!")
@@ -195,23 +186,6 @@ def example(items: Any) -> str:
     return text
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Return the processor time of a call."""
-    began = time.process_time()
-    call()
-    return time.process_time() - began
-
-
-def grows_too_fast(call: Callable[[int], object]) -> bool:
-    short, long = [], []
-    for _ in range(ROUNDS):
-        short += [seconds(lambda: call(REPEATED // TIMES)) for _ in range(ROUNDS)]
-        long.append(seconds(lambda: call(REPEATED)))
-        if min(long) <= max(INSTANT_SECONDS, GROWTH * min(short)):
-            return False
-    return True
-
-
 PATTERNS = used_patterns()
 
 
@@ -231,6 +205,7 @@ def test_the_patterns_are_found() -> None:
         assert any(part in each for each in found), part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "searching", "attack"),
     [

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -76,6 +77,7 @@ def _places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = _places(DOCUMENT)[1:]
 
 
+@pytest.mark.slow
 @given(place=st.sampled_from(PLACES), value=JSON_VALUES)
 @settings(max_examples=400, deadline=None)
 def test_parser_and_schema_agree_on_any_value_anywhere(place: tuple[Any, ...], value: object) -> None:
@@ -107,6 +109,7 @@ def test_a_day_that_no_calendar_has_is_refused(day: str) -> None:
 
 
 # Texts near to what the patterns accept, which is where two readings part.
+@cache  # to build a strategy takes longer than to draw from it
 def _near(pattern: str) -> st.SearchStrategy[str]:
     return st.from_regex(pattern, fullmatch=True) | st.from_regex(pattern)
 

@@ -105,6 +105,7 @@ def cases(count: int) -> list[Case]:
     return found
 
 
+@pytest.mark.slow
 def test_each_takes_what_the_other_signs() -> None:
     """Thousands of requests, both ways: what one side signs the other accepts, and not with another key or address."""
     for case in cases(2500):

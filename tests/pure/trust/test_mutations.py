@@ -130,12 +130,14 @@ TIMES = st.from_regex(
 HEADERS = st.dictionaries(st.sampled_from([*PROTECTED, "io.cncf.notary.expiry", "x"]), JSON | TIMES, max_size=3)
 
 
+@pytest.mark.slow
 @given(fields=HEADERS)
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 def test_any_value_in_a_signed_header(fields: dict[str, Any]) -> None:
     check_signed(protected={**PROTECTED, **fields})
 
 
+@pytest.mark.slow
 @given(payload=JSON | st.fixed_dictionaries({"targetArtifact": JSON}))
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 def test_any_signed_payload(payload: Any) -> None:
@@ -188,6 +190,7 @@ def test_every_field_of_a_signature_manifest() -> None:
             assert [found.envelope.digest] == [layer["digest"] for layer in changed["layers"]]
 
 
+@pytest.mark.slow
 def test_bytes_of_a_list_of_referrers() -> None:
     case, dice = cases()["es256-jws"], random.Random("referrers")  # noqa: S311
     for _ in range(MANIFESTS):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.rotations_under_load import LOAD_SECONDS, ROTATIONS, SOAK_SECONDS, rotations
+from tests.support.rotations_under_load import LOAD_SECONDS, OTHERS, SOAK_SECONDS, rotations
 from tests.support.running_lab import LabUnderTest
 
 
@@ -12,13 +12,13 @@ from tests.support.running_lab import LabUnderTest
 def test_a_rotation_that_is_killed_after_any_write_is_finished_by_the_next_run(
     lab: LabUnderTest, tmp_path: Path
 ) -> None:
+    """And after OTHERS of its other requests, spread evenly over the rotation. `make soak` kills it after each."""
     with rotations(lab, tmp_path) as made:
         undisturbed = made.rotate()
         for at in range(1, len(undisturbed.writes) + 1):
             made.killed("writes", at)
-        left = ROTATIONS - made.completed
-        for place in range(left):
-            made.killed("others", 1 + place * len(undisturbed.others) // left)
+        for place in range(OTHERS):
+            made.killed("others", 1 + place * len(undisturbed.others) // OTHERS)
 
 
 @pytest.mark.soak

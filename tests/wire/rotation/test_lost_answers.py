@@ -4,19 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.rotations_under_load import LOAD_SECONDS, ROTATIONS, SOAK_SECONDS, rotations
+from tests.support.rotations_under_load import LOAD_SECONDS, OTHERS, SOAK_SECONDS, rotations
 from tests.support.running_lab import LabUnderTest
 
 
 @pytest.mark.timeout(LOAD_SECONDS)
 def test_a_rotation_gets_over_every_lost_answer(lab: LabUnderTest, tmp_path: Path) -> None:
+    """The answer to each write is lost in a rotation of its own, the others in OTHERS rotations, each OTHERS apart.
+
+    `make soak` loses each of them in a rotation of its own.
+    """
     with rotations(lab, tmp_path) as made:
         undisturbed = made.rotate()
         for at in range(1, len(undisturbed.writes) + 1):
             made.losing("writes", (at,))
-        left = ROTATIONS - made.completed
-        for first in range(1, left + 1):
-            made.losing("others", range(first, len(undisturbed.others) + 1, left))
+        for first in range(1, OTHERS + 1):
+            made.losing("others", range(first, len(undisturbed.others) + 1, OTHERS))
 
 
 @pytest.mark.soak
