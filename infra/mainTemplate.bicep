@@ -46,7 +46,7 @@ param publisherTenantId string
 @maxLength(36)
 param publisherPrincipalId string
 
-@description('The resource id of the publisher\'s public vault. The deployment reads the first registry token and the placeholder certificate there.')
+@description('The resource id of the publisher\'s public vault. The deployment reads the first container registry token and the placeholder certificate there.')
 @minLength(60)
 param publisherVaultId string
 
@@ -178,6 +178,7 @@ module automation 'modules/automation.bicep' = {
       instance_id: instanceId
       trust_roots: trustRoots
       trusted_identity: trustedIdentity
+      immutability: immutability
     }
   }
 }

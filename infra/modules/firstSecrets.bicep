@@ -1,5 +1,5 @@
-// What a new instance finds in its vault: the first registry token, and a certificate that only holds the place of the
-// real one. Both come from the publisher's public vault, so that nobody's hand is needed.
+// What a new instance finds in its vault: the first container registry token, and a certificate that only holds the
+// place of the real one. Both come from the publisher's public vault, so that nobody's hand is needed.
 
 param vaultName string
 

@@ -53,6 +53,7 @@ API_VERSIONS: Mapping[str, tuple[str, ...]] = {
     # Those before 2026-02-01 retire on 2027-02-27 (learn key-vault/general/access-control-default).
     "Microsoft.KeyVault/vaults": ("2026-02-01", "2025-05-01", "2024-11-01", "2023-07-01"),
     "Microsoft.ManagedIdentity/userAssignedIdentities": ("2024-11-30", "2023-01-31", "2025-05-31-preview"),
+    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies": _NETWORK,
     "Microsoft.Network/applicationGateways": _NETWORK,
     "Microsoft.Network/networkInterfaces": _NETWORK,
     "Microsoft.Network/networkSecurityGroups": _NETWORK,
