@@ -11,7 +11,7 @@ import tree_sitter_bicep
 from pycep import BicepParser
 
 from runbook_lib.azure import settings
-from scripts.pages import role_assignments
+from scripts.pages import infrastructure, role_assignments
 from tests.support.template import FILES, INFRA, PARAMETERS, deployed, documents
 from vibedata.template.check import MAIN, check_folder
 from vibedata.template.evaluation import snapshot
@@ -78,6 +78,15 @@ def test_each_definition_of_a_type_is_used() -> None:
 def test_the_role_assignments_are_what_the_runbooks_declare() -> None:
     written = role_assignments.FILE.read_text(encoding="utf-8")
     assert written == role_assignments.text(), "run: python -m scripts.pages.role_assignments"
+
+
+def test_the_page_names_each_parameter_and_each_module() -> None:
+    text = infrastructure.PAGE.read_text(encoding="utf-8")
+    assert infrastructure.page(text) == text, "run: python -m scripts.pages.infrastructure"
+    told = text.partition("## Modules")[2].partition("Schedules are not")[0]
+    assert {line.split()[1] for line in told.splitlines() if "── " in line} == {
+        each.name for each in documents()[MAIN].of_kind("module")
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
