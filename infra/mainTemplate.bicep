@@ -6,7 +6,7 @@
 
 targetScope = 'resourceGroup'
 
-@description('What every name begins with. Several names are unique in the whole of Azure, so the default depends on the managed resource group and on the application: a second instance never meets the names of the first one, nor those of one that was deleted.')
+@description('What every name begins with. Several names are unique in the whole of Azure, so the default depends on the managed resource group and on the application: a second instance never meets the names of the first one.')
 @minLength(2)
 @maxLength(15)
 param prefix string = 'vd${uniqueString(resourceGroup().id, contains(resourceGroup(), 'managedBy') ? resourceGroup().managedBy : resourceGroup().name)}'
@@ -231,6 +231,10 @@ module privateLinks 'modules/privateLinks.bicep' = {
     automationAccountId: automation.outputs.id
     databaseId: database.outputs.id
   }
+  // A private endpoint writes to the vault, as the secrets do, and a vault takes one write at a time.
+  dependsOn: [
+    firstSecrets
+  ]
 }
 
 module firstSecrets 'modules/firstSecrets.bicep' = if (firstDeployment) {

@@ -30,4 +30,8 @@ resource certificate 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = {
     contentType: 'application/x-pkcs12'
     value: placeholderCertificate
   }
+  // One write to a vault at a time: a second one ends in a conflict (Azure/bicep#4364).
+  dependsOn: [
+    token
+  ]
 }

@@ -1,6 +1,7 @@
 """The template, infra/: two parsers read it, no rule finds anything, and each of its parts is used."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pycep import BicepParser
 
 from runbook_lib.azure import settings
 from scripts.pages import infrastructure, role_assignments
-from tests.support.template import FILES, INFRA, PARAMETERS, deployed, documents
+from tests.support.template import FILES, INFRA, PARAMETERS, ROOT, deployed, documents
 from vibedata.template.check import MAIN, check_folder
 from vibedata.template.evaluation import snapshot
 from vibedata.template.resource_types import read_types
@@ -78,6 +79,13 @@ def test_each_definition_of_a_type_is_used() -> None:
 def test_the_role_assignments_are_what_the_runbooks_declare() -> None:
     written = role_assignments.FILE.read_text(encoding="utf-8")
     assert written == role_assignments.text(), "run: python -m scripts.pages.role_assignments"
+
+
+def test_the_template_takes_each_parameter_of_the_contract() -> None:
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").partition("## Infrastructure\n")[2]
+    named = re.findall(r"`([a-z]\w+)(?:\[\])?`", text.partition("differ: ")[2].partition(", and image")[0])
+    assert len(named) >= 16
+    assert set(named) - {"unlocked", "locked"} <= {each.name for each in documents()[MAIN].of_kind("param")}
 
 
 def test_the_page_names_each_parameter_and_each_module() -> None:
