@@ -118,8 +118,6 @@ class Reader:
                 self.need("]")
             elif self.has(".?", "::"):
                 raise self.unread(f"{self.token.text!r} is not used in this template")
-            elif self.take("!"):
-                continue  # the compiler's "I know that it is not null"
             else:
                 return found
 

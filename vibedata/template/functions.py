@@ -25,16 +25,6 @@ def guid(*parts: Any) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(map(str, parts))))
 
 
-def union(*parts: Any) -> Any:
-    """Return the members of all objects, or each item of all arrays once."""
-    if all(isinstance(part, Mapping) for part in parts):
-        return {key: value for part in parts for key, value in part.items()}
-    found: list[Any] = []
-    for part in parts:
-        found += [item for item in part if item not in found]
-    return found
-
-
 def contains(container: Any, wanted: Any) -> bool:
     """Tell whether an object has a member, an array an item, or a text a part."""
     return wanted in container
@@ -47,26 +37,14 @@ def text_of(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def concat(*parts: Any) -> Any:
-    """Return the texts, or the arrays, one after the other."""
-    if all(isinstance(part, list) for part in parts):
-        return [item for part in parts for item in part]
-    return "".join(map(text_of, parts))
-
-
 def uri(base: str, relative: str) -> str:
     """Return an address below another one's folder."""
     return base.rpartition("/")[0] + "/" + relative.lstrip("/")
 
 
 PLAIN: Mapping[str, Callable[..., Any]] = {
-    "array": lambda value: value if isinstance(value, list) else [value],
-    "base64": lambda text: base64.b64encode(text.encode()).decode(),
-    "concat": concat,
     "contains": contains,
-    "empty": lambda value: value is None or len(value) == 0,
     "guid": guid,
-    "join": lambda items, between: between.join(items),
     "json": json.loads,
     "length": len,
     "replace": lambda text, old, new: text.replace(old, new),
@@ -74,15 +52,12 @@ PLAIN: Mapping[str, Callable[..., Any]] = {
     "string": text_of,
     "substring": lambda text, start, length: text[start : start + length],
     "take": lambda value, count: value[:count],
-    "toLower": str.lower,
-    "union": union,
     "uniqueString": unique_string,
     "uri": uri,
 }
-# A random value and the time: the template may ask for them in the default of a parameter only.
+# The template may ask for a random value in the default of a parameter only.
 IN_DEFAULTS: Mapping[str, Callable[[], str]] = {
     "newGuid": lambda: "11111111-2222-4333-8444-555555555555",
-    "utcNow": lambda: "20261129T000000Z",
 }
 
 
@@ -123,13 +98,13 @@ def of_place(place: Place) -> Mapping[str, Callable[..., Any]]:
             "tenantId": place.tenant_id,
         },
         "subscriptionResourceId": lambda kind, *names: f"{subscription}{_path(kind, names)}",
-        "tenant": lambda: {"tenantId": place.tenant_id},
     }
 
 
 def call(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
     """Return what a function gives; for what only Azure can tell, that which only Azure can tell."""
-    whole = name in ("union", "concat", "array", "length", "empty", "contains", "take", "split")
+    # These look at the whole and not at its parts.
+    whole = name in ("contains", "length", "take")
     unknown = any(isinstance(each, Runtime) for each in arguments) if whole else has_runtime(arguments)
     if unknown:
         return Runtime(f"{name}({', '.join(map(str, arguments))})")

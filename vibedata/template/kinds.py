@@ -19,12 +19,8 @@ from vibedata.template.syntax import (
 )
 
 _OF_FUNCTIONS: Mapping[str, str] = {
-    "array": "array",
-    "base64": "string",
     "contains": "bool",
-    "empty": "bool",
     "guid": "string",
-    "join": "string",
     "length": "int",
     "newGuid": "string",
     "replace": "string",
@@ -33,10 +29,8 @@ _OF_FUNCTIONS: Mapping[str, str] = {
     "string": "string",
     "subscriptionResourceId": "string",
     "substring": "string",
-    "toLower": "string",
     "uniqueString": "string",
     "uri": "string",
-    "utcNow": "string",
 }
 _TO_BOOL = ("!", "&&", "||", "==", "!=", "<", "<=", ">", ">=", "=~", "!~")
 _TEXTS_OF_RESOURCES = ("id", "name", "type", "apiVersion", "location")

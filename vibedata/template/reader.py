@@ -1,7 +1,7 @@
 """Read Bicep files: the part of the language that this template uses.
 
 What makes the compiler write template language 2.0, which managed applications do not take, is refused here with a
-rule of its own (docs/deployment-facts: Azure/bicep, Bicep.Core/Emit/EmitterSettings.cs).
+rule of its own. Source: Azure/bicep, src/Bicep.Core/Emit/EmitterSettings.cs.
 """
 
 from pathlib import Path

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
-    r"(?P<space>[ \t\r]+|//[^\n]*|/\*[\s\S]*?\*/|#disable-next-line[^\n]*)"
+    r"(?P<space>[ \t\r]+|//[^\n]*|/\*[\s\S]*?\*/)"
     r"|(?P<newline>\n)"
     r"|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<number>\d+)"
-    r"|(?P<multiline>'''[\s\S]*?''')"
     r"|(?P<quote>')"
     r"|(?P<operator>=>|==|=~|!=|!~|<=|>=|&&|\|\||\?\?|\.\?|\.\.\.|::|[-+*/%<>!?:=.,()\[\]{}@|])"
 )
@@ -62,8 +61,6 @@ class _Scanner:
             self.line += text.count("\n")
             if kind == "quote":
                 yield Token("text", "a text", line, tuple(self._string()))
-            elif kind == "multiline":
-                yield Token("text", "a text", line, (text[3:-3].removeprefix("\n"),))
             elif kind != "space":
                 yield Token(kind, text, line)
         if until:

@@ -57,7 +57,7 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
   parent: blobs
   name: name
   properties: {
-    metadata: { secret: toLower(token) }
+    metadata: { secret: replace(token, 'a', 'b') }
   }
 }]
 output id string = account.id
@@ -107,9 +107,9 @@ FAULTS = [
     Fault(rule="known-too-late", old="'${prefix}-kv'", new="'${storage.outputs.id}-kv'", at="-kv", file=M),
     Fault(rule="symbol", old="'${prefix}storage'", new="'${prefx}storage'", at="prefx"),
     Fault(rule="symbol", old="for name in names", new="for name in nmes", at="nmes"),
-    Fault(rule="symbol", old="toLower(", new="lower(", at="lower"),
+    Fault(rule="symbol", old="replace(", new="swap(", at="swap"),
     Fault(rule="symbol", old="storage.outputs.id", new="storage.outputs.name", at="outputs.name", file=M),
-    Fault(rule="symbol", old="toLower(token)", new="toLower('${token}${newGuid()}')", at="newGuid"),
+    Fault(rule="symbol", old="replace(token, 'a', 'b')", new="toLower('${token}${newGuid()}')", at="newGuid"),
     Fault(rule="symbol-twice", old=END, new="var prefix = 'a'\n" + END, at="var prefix"),
     Fault(rule="unused", old=END, new="var more = 1\n" + END, at="var more"),
     Fault(rule="unused", old=END, new="param more int = 1\n" + END, at="param more"),
@@ -164,7 +164,7 @@ FAULTS = [
     Fault(rule="resource-body", old="metadata:", new="hasLegalHold: true\n    metadata:", at="Hold", message="Azure's"),
     Fault(rule="resource-body", old="['artifacts'", new="['a'", at="name: name", message="3 to 63"),
     Fault(rule="resource-body", old="family: 'A', ", new="", at="sku", file=M, message="sku.family is missing"),
-    Fault(rule="evaluation", old="toLower(token)", new="'${token}${names[7]}'", at="names[7]"),
+    Fault(rule="evaluation", old="replace(token, 'a', 'b')", new="'${token}${names[7]}'", at="names[7]"),
 ]
 
 
