@@ -29,6 +29,7 @@ class Names:
     publisher_storage_account: str = "vibedatapublisher"
     key_vault: str = "vibedata-kv"
     customer_registry: str = "vibedataacr"
+    database: str = "vibedata-postgres"
     publisher_registry: str = "vibedata"
     publisher_subscription_id: str = "3e5dfb1f-7a1e-4b5f-9b78-7a8e0c9d8a0a"
     publisher_resource_group: str = "vibedata-publisher"

@@ -3,7 +3,7 @@
 The runbook looks for ill components, so an ill component is no failure of the run. The run fails only if it cannot look
 or cannot record, or if the recorded release in artifact storage is not the publisher's. No health depends on that
 release, so the run first checks and records health, and fails at its end. It also checks that the operations log takes
-events, that alert rules are on and lead to somebody, and that a schedule starts the next check.
+events, that alert rules lead to somebody, that no credential ends soon, and that a schedule starts the next check.
 """
 
 import sys
@@ -38,6 +38,7 @@ from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import trust as trust_errors
 from runbook_lib.health.columns import health_row, needs, own_health, recorded_health, target_of
 from runbook_lib.health.components import look_at_components
+from runbook_lib.health.credentials import CREDENTIALS, look_at_credentials
 from runbook_lib.health.observability import SCHEDULE, look_at_observability
 from runbook_lib.health.policy import health_policy_row, read_health_policy
 from runbook_lib.health.rules import (
@@ -148,7 +149,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
     seen = look_at_components(context, components, {target: own_health(entity) for target, entity in entities.items()})
     schedule = RunbookSchedule.read(context, NAME)
     watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
-    watching = {**watching, SCHEDULE: schedule.seen}
+    watching = {**watching, SCHEDULE: schedule.seen, CREDENTIALS: look_at_credentials(context)}
     manifest, refusal = (None, None) if parameters.plan_only else _manifest(context, tables)
     facts = Facts(
         entities=entities,

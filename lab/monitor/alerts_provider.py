@@ -49,12 +49,34 @@ METRIC_RULES = (
     ),
     ("vibedata-gateway-hosts", "Microsoft.Network/applicationGateways", "UnhealthyHostCount", "GreaterThan", 0, 1),
 )
-# Name, its query on the operations' table, severity.
+# Name, its query on the operations' table ("": every event), severity, window, how often, operator (threshold 0).
 LOG_RULES = (
-    ("vibedata-runbook-failed", "where Outcome == 'failed' and Step == 'run'", 1),
-    ("vibedata-health", "where Action == 'health' and Outcome == 'unhealthy'", 1),
-    ("vibedata-log-gap", "summarize Events = count() by RunId | where Events == 0", 2),
-    ("vibedata-credential-expiry", "where Action == 'credential' and Outcome == 'expiring'", 2),
+    (
+        "vibedata-runbook-failed",
+        'where Step == "run" and Action == "finish" and Outcome == "failed"',
+        1,
+        "PT15M",
+        "PT5M",
+        "GreaterThan",
+    ),
+    ("vibedata-health", 'where Action == "health" and Outcome == "unhealthy"', 1, "PT15M", "PT5M", "GreaterThan"),
+    (
+        "vibedata-credential-expiry",
+        'where Action == "health" and Target == "observability/credentials" and Outcome != "healthy"',
+        2,
+        "PT1H",
+        "PT15M",
+        "GreaterThan",
+    ),
+    (
+        "vibedata-late-spool",
+        "where ingestion_time() > ago(1h) and ingestion_time() - todatetime(Details.At) > 1h",
+        2,
+        "P2D",
+        "PT1H",
+        "GreaterThan",
+    ),
+    ("vibedata-log-gap", "", 2, "PT3H", "PT1H", "LessThanOrEqual"),
 )
 
 
@@ -192,15 +214,15 @@ def _alert_resources(lab: Lab) -> list[Resource]:
                     "severity": severity,
                     "enabled": True,
                     "scopes": [workspace],
-                    "evaluationFrequency": "PT5M",
-                    "windowSize": "PT15M",
+                    "evaluationFrequency": frequency,
+                    "windowSize": window,
                     "criteria": {
                         "allOf": [
                             {
-                                "query": f"{lab.names.operations_table} | {query}",
+                                "query": f"{lab.names.operations_table} | {query}".removesuffix(" | "),
                                 "timeAggregation": "Count",
                                 "dimensions": [],
-                                "operator": "GreaterThan",
+                                "operator": operator,
                                 "threshold": 0.0,
                                 "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
                             }
@@ -211,7 +233,7 @@ def _alert_resources(lab: Lab) -> list[Resource]:
                 },
                 kind="LogAlert",
             )
-            for name, query, severity in LOG_RULES
+            for name, query, severity, window, frequency, operator in LOG_RULES
         ),
     ]
 

@@ -159,11 +159,11 @@ def applications(lab: Lab, addresses: Mapping[str, str]) -> list[Resource]:
         resource(
             lab,
             "Microsoft.DBforPostgreSQL/flexibleServers",
-            f"{prefix}-postgres",
+            lab.names.database,
             {
                 "state": "Ready",
                 "version": "16",
-                "fullyQualifiedDomainName": f"{prefix}-postgres.postgres.database.azure.com",
+                "fullyQualifiedDomainName": f"{lab.names.database}.postgres.database.azure.com",
                 "storage": {"storageSizeGB": 128},
                 "backup": {"backupRetentionDays": 14, "geoRedundantBackup": "Disabled"},
                 "highAvailability": {"mode": "ZoneRedundant", "state": "Healthy"},

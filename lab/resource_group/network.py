@@ -23,7 +23,15 @@ PRIVATE_LINKS = (
         "DSCAndHybridWorker",
         "privatelink.azure-automation.net",
     ),
+    (
+        "postgres",
+        "Microsoft.DBforPostgreSQL/flexibleServers",
+        "database",
+        "postgresqlServer",
+        "privatelink.postgres.database.azure.com",
+    ),
 )
+# Each with its network security group; the functions' subnet shares that of the apps.
 SUBNETS = {"gateway": "10.40.0.0/24", "apps": "10.40.2.0/23", "private-endpoints": "10.40.4.0/24"}
 
 
@@ -84,6 +92,21 @@ def network(lab: Lab) -> list[Resource]:
                 "ipConfiguration": {"id": f"{gateway_id}/frontendIPConfigurations/public"},
             },
             sku={"name": "Standard", "tier": "Regional"},
+        ),
+        resource(
+            lab,
+            f"{NAMESPACE}/ApplicationGatewayWebApplicationFirewallPolicies",
+            f"{prefix}-gateway-waf",
+            {
+                "provisioningState": "Succeeded",
+                "resourceState": "Enabled",
+                "policySettings": {"state": "Enabled", "mode": "Prevention", "requestBodyCheck": True},
+                "customRules": [],
+                "managedRules": {
+                    "managedRuleSets": [{"ruleSetType": "Microsoft_DefaultRuleSet", "ruleSetVersion": "2.1"}]
+                },
+                "applicationGateways": [{"id": gateway_id}],
+            },
         ),
         resource(
             lab,

@@ -44,6 +44,7 @@ API_VERSIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Microsoft.DBforPostgreSQL/flexibleServers": ("2025-08-01", "2024-08-01", "2022-12-01", "2026-04-01-preview"),
     "Microsoft.Insights/components": ("2020-02-02", "2015-05-01"),
+    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies": _NETWORK,
     "Microsoft.Network/applicationGateways": _NETWORK,
     "Microsoft.Network/networkInterfaces": _NETWORK,
     "Microsoft.Network/networkSecurityGroups": _NETWORK,

@@ -49,6 +49,7 @@ class Settings:
     instance_id: str
     trust_roots: str
     trusted_identity: str
+    immutability: str
 
     @property
     def resource_group_id(self) -> str:
@@ -80,6 +81,8 @@ _FORMS: dict[str, Form] = {
     # runbook_lib.trust.pinned_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
+    # Which retention policy the container of release manifests must have: runbook_lib.release.immutability.
+    "immutability": (r"unlocked|locked", "unlocked or locked"),
 }
 
 # A run sends its requests, with the tokens of its managed identity, to these addresses. So the person who starts a job
@@ -89,6 +92,9 @@ ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (URL, HOST))
 # Which instance it is, and as whom it acts. The person who starts a job must not choose for whom it reports. By
 # convention the instance's id is the subscription's.
 IDENTITY = ("subscription_id", "uami_client_id", "instance_id")
+
+# What the runbooks insist on. The person who starts a job must not lower it.
+GUARANTEES = ("immutability",)
 
 # The settings that have a default.
 _CONVENTION = {
@@ -109,6 +115,7 @@ _CONVENTION = {
     "instance_id": "{subscription_id}",
     "trust_roots": "",
     "trusted_identity": "",
+    "immutability": "unlocked",
 }
 
 
@@ -122,12 +129,12 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
     `overrides` is the run's parameter `settings`. `environ` is the process's environment: VIBEDATA_<SETTING> counts.
     `automation_variable` is the text of Automation variable vibedata-settings (a JSON object), None if there is none.
     Raises RunbookError VD-SETTINGS-001 (missing), -002 (malformed), -003 (unknown), -004 (a run's parameter has an
-    address or the instance's identity), VD-TRUST-031 (a run's parameter says whom to trust).
+    address, the instance's identity or a guarantee), VD-TRUST-031 (a run's parameter says whom to trust).
     """
     for name in WITH_THE_DEPLOYMENT:
         if name in overrides:
             raise trust.TRUST_AS_PARAMETER.error(target=name)
-    for name in ADDRESSES:
+    for name in (*ADDRESSES, *GUARANTEES):
         if name in overrides:
             raise azure.ADDRESS_AS_PARAMETER.error(target=name)
     sources: list[tuple[str, Mapping[str, str]]] = [

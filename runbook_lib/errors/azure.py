@@ -46,7 +46,8 @@ ADDRESS_AS_PARAMETER = entry(
     "VD-SETTINGS-004",
     "a run does not take this setting as a parameter",
     "Everybody who may start a job chooses its parameters. A foreign address would receive the tokens of the managed"
-    " identity. A foreign instance id would make the run report as another instance.",
+    " identity. A foreign instance id would make the run report as another instance. A lower `immutability` would let"
+    " a weaker retention policy pass.",
     "Remove it from the parameter settings. Set it in the Automation variable vibedata-settings, or in the environment"
     " (VIBEDATA_*).",
     exit_code=EXIT_USAGE,

@@ -117,3 +117,11 @@ TOO_MANY_STORED = entry(
     "Find out who may write to the place that the message names; its log says who did. Nobody can delete blobs under a"
     " retention policy: if there are too many, import the release into another storage account.",
 )
+POLICY_NOT_LOCKED = entry(
+    "VD-STORAGE-006",
+    "the retention policy of the release manifests is not locked",
+    "The setting `immutability` asks for a locked policy. An unlocked one can be removed.",
+    "Lock it: `az storage container immutability-policy lock --account-name STORAGE --container-name release-manifests"
+    " --if-match ETAG`. From then on nobody can take it away, and the application cannot be deleted before the last"
+    " manifest has expired. docs/infrastructure.md says what each kind of policy protects against.",
+)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
 
 STORAGE_API_VERSION = "2023-05-01"
+LOCKED = "locked"
 PERIOD = "immutabilityPeriodSinceCreationInDays"
 POLICY_STATES = ("Unlocked", "Locked", "Deleted")
 # What a policy lets blobs grow by: their names and creation times would stay, whatever is added.
@@ -26,10 +27,11 @@ APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
 def check_immutable(resources: "ResourceManagementClient", settings: Settings) -> str:
     """Check that the container has a retention policy of its own, which lets nothing be added to a blob.
 
-    Returns which: "unlocked, 365 days". The policy alone does not tell: ARM shows the default of a container's blob
-    *versions* in the same place (learn storage/blobs/immutable-policy-configure-version-scope), and the container says
-    which of the two it is. Raises RunbookError VD-STORAGE-001, and azure.core's errors. Source: Microsoft.Storage
-    2023-05-01, BlobContainers_Get and BlobContainers_GetImmutabilityPolicy.
+    Returns which: "unlocked, 365 days". If setting `immutability` is locked, only a locked policy will do. The policy
+    alone does not tell: ARM shows the default of a container's blob *versions* in the same place (learn
+    storage/blobs/immutable-policy-configure-version-scope), and the container says which of the two it is.
+    Raises RunbookError VD-STORAGE-001 (no policy that will do), -006 (it is not locked), and azure.core's errors.
+    Source: Microsoft.Storage 2023-05-01, BlobContainers_Get and BlobContainers_GetImmutabilityPolicy.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -51,6 +53,9 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
     refusal, kind = judge_policy(*found)
     if refusal:
         raise release_errors.CONTAINER_NOT_IMMUTABLE.error(refusal, target=MANIFEST_CONTAINER)
+    # A locked policy serves whoever asked for an unlocked one.
+    if settings.immutability == LOCKED and not kind.startswith(LOCKED):
+        raise release_errors.POLICY_NOT_LOCKED.error(f"it is {kind}", target=MANIFEST_CONTAINER)
     return kind
 
 

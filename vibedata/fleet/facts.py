@@ -9,7 +9,8 @@ from publisher.instances.reported import Reported
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
-from vibedata.status.facts import EXPIRES_SOON_DAYS, STALE, Level, Note, Verdict, age, days
+from runbook_lib.health.credentials import EXPIRES_SOON_DAYS
+from vibedata.status.facts import STALE, Level, Note, Verdict, age, days
 
 SECONDS_A_DAY = 86_400
 

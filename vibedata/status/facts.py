@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from runbook_lib.component_registry.schema import CURRENT
+from runbook_lib.health.credentials import EXPIRES_SOON_DAYS
 from runbook_lib.release.model import HealthState
 from runbook_lib.rotation.record import PENDING, PREVIOUS
 from runbook_lib.vault.credential_states import SecretState
@@ -16,8 +17,6 @@ HEALTHY: HealthState = "healthy"
 ILL = (UNHEALTHY, DEGRADED)
 # Automation's shortest interval is an hour, so two runs in a row are missing.
 STALE = timedelta(hours=2)
-# Time enough for a renewal that somebody must approve.
-EXPIRES_SOON_DAYS = 30
 UNUSABLE: frozenset[SecretState] = frozenset({"absent", "disabled", "expired", "not yet valid"})
 NOT_PROVISIONED: SecretState = "not provisioned"
 # The states in a rotation's rows. The secret's own row says what they mean for the instance.

@@ -68,6 +68,7 @@ def test_the_convention_names_everything_that_has_a_convention() -> None:
         "instance_id": GUID,
         "trust_roots": "",
         "trusted_identity": "",
+        "immutability": "unlocked",
     }
 
 

@@ -85,6 +85,15 @@ def test_a_policy_of_the_containers_own_will_do_locked_or_not(server: ScriptedSe
     ]
 
 
+def test_where_a_locked_policy_is_asked_for_an_unlocked_one_will_not_do(server: ScriptedServer) -> None:
+    policy = {"immutabilityPeriodSinceCreationInDays": 365, "state": "Unlocked"}
+    server.play(*shown(json_answer({"properties": policy})), *shown(json_answer({"properties": GOOD})))
+    clients, settings = clients_of(server, immutability="locked")
+    with pytest.raises(RunbookError, match=r"VD-STORAGE-006.*it is unlocked, 365 days"):
+        check_immutable(clients.resources, settings)
+    assert check_immutable(clients.resources, settings) == "locked, 3650 days"
+
+
 def test_a_resource_group_of_another_script_is_encoded_into_the_path(server: ScriptedServer) -> None:
     server.play(*shown(json_answer({"properties": GOOD})))
     clients, settings = clients_of(server, resource_group="(prod)-m\u00fcnchen")

@@ -1,9 +1,13 @@
 """The health of what observes: the log, the alert rules, and the check's own schedule."""
 
+from datetime import datetime, timedelta, timezone
+
+from azure.identity import ManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
 from azure.mgmt.automation import models as m
 
 from tests.support.automation import automation
-from tests.support.health_rig import SCHEDULE, Rig
+from tests.support.health_rig import SCHEDULE, Rig, transitions
 from tests.support.running_lab import LabUnderTest
 
 
@@ -42,6 +46,26 @@ def test_alert_rules_that_may_not_be_read_are_an_illness_of_theirs(three: Rig) -
     assert result.exit_code == 0
     assert three.reason("alert-rules", "observability").startswith("cannot be read: VD-NET-003: ")
     assert three.health("api-gateway") == "healthy"
+
+
+def test_a_credential_that_ends_soon_is_told_in_the_log(three: Rig) -> None:
+    three.check()
+    assert three.health("credentials", "observability") == "healthy"
+    ends = datetime.now(timezone.utc) + timedelta(days=20)
+    env = three.lab.env
+    with (
+        ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        SecretClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
+    ):
+        secrets.update_secret_properties("publisher-acr-token", expires_on=ends)
+        result = three.check()
+        told = {"observability/credentials": ("degraded", f"publisher-acr-token ends on {ends:%Y-%m-%d}")}
+        assert transitions(three.lab, result) == told
+        secrets.update_secret_properties("publisher-acr-token", enabled=False)
+        result = three.check()
+    assert result.exit_code == 0
+    assert three.reason("credentials", "observability") == "publisher-acr-token is disabled"
+    assert three.health("credentials", "observability") == "unhealthy"
 
 
 def publish_check_health(lab: LabUnderTest) -> None:

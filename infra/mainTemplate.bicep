@@ -1,0 +1,377 @@
+// The managed application: everything that one instance of Vibedata consists of, in its managed resource group.
+//
+// The same file serves a test subscription, an isolated validation group and the Marketplace: only parameters differ.
+// docs/infrastructure.md describes the modules and the parameters. It is deployed in mode Incremental: the runbooks make
+// what is not in here, and mode Complete would delete it.
+
+targetScope = 'resourceGroup'
+
+@description('What every name begins with. Several names are unique in the whole of Azure, so the default depends on the managed resource group and on the application: a second instance never meets the names of the first one.')
+@minLength(2)
+@maxLength(15)
+param prefix string = 'vd${uniqueString(resourceGroup().id, contains(resourceGroup(), 'managedBy') ? resourceGroup().managedBy : resourceGroup().name)}'
+
+@description('The region of all resources.')
+param location string = resourceGroup().location
+
+@description('The first part of the instance\'s name in the publisher\'s domain. The publisher knows the instance by it.')
+@minLength(1)
+@maxLength(63)
+param instanceId string = uniqueString(subscription().id, resourceGroup().id, prefix)
+
+@description('The address of the publisher\'s API, to which the instance reports.')
+@minLength(9)
+param publisherApi string
+
+@description('The host of the publisher\'s container registry.')
+@minLength(5)
+param publisherRegistry string
+
+@description('The SHA-256 fingerprints of the certificates that releases are trusted by: one, or two with a comma.')
+@minLength(64)
+@maxLength(129)
+param trustRoots string
+
+@description('The subject of the certificate that signs releases, as RFC 4514 writes it.')
+@minLength(1)
+param trustedIdentity string
+
+@description('The tenant of the publisher.')
+@minLength(36)
+@maxLength(36)
+param publisherTenantId string
+
+@description('The object id of the group or identity with which the publisher operates the instance. In the publisher\'s own tenant it gets its roles here, elsewhere from the plan of the offer.')
+@minLength(36)
+@maxLength(36)
+param publisherPrincipalId string
+
+@description('The resource id of the publisher\'s public vault. The deployment reads the first container registry token and the placeholder certificate there.')
+@minLength(60)
+param publisherVaultId string
+
+@description('The object id of the customer\'s administrator, who may read everything and change nothing.')
+@minLength(36)
+@maxLength(36)
+param customerAdminObjectId string
+
+@description('Whether the administrator is one user or a group.')
+@allowed(['User', 'Group'])
+param customerAdminType string = 'User'
+
+@description('The address ranges (CIDR) from which the customer uses the instance.')
+@minLength(1)
+@maxLength(600)
+param customerIpRanges array
+
+@description('The address ranges (CIDR) from which the publisher reaches the instance.')
+@minLength(1)
+@maxLength(600)
+param publisherIpRanges array
+
+@description('Who gets a mail when an alert rule fires.')
+@minLength(6)
+param alertEmail string
+
+@description('Whether the retention policy of the release manifests can be removed (unlocked), or not before it has run out (locked). A locked policy keeps the application from being deleted. The template makes the policy unlocked: docs/infrastructure.md says who locks it.')
+@allowed(['unlocked', 'locked'])
+param immutability string = 'unlocked'
+
+@description('Whether the instance is new. An update says false: it writes no first token and no placeholder certificate over those in use, and leaves a locked retention policy as it is, since Azure refuses to write one.')
+param firstDeployment bool = true
+
+@description('How long a release manifest is kept, in days.')
+@minValue(1)
+@maxValue(146000)
+param retentionDays int = 365
+
+@description('Whether the publisher is in another tenant than the instance. A role assignment to a managed identity then names that identity (delegatedManagedIdentityResourceId), and must not otherwise.')
+param crossTenant bool
+
+@description('The image of each container app, by the app\'s name: a whole reference, with its tag or digest.')
+param images object
+
+@description('The file name of the wheel with the runbooks\' packages, below packages/ of the artifacts.')
+@minLength(5)
+param packagesFile string
+
+@description('Where the package of the application lies. Azure sets it.')
+param _artifactsLocation string = deployment().properties.templateLink.uri
+
+@description('What has to follow an address below _artifactsLocation. Azure sets it.')
+@secure()
+param _artifactsLocationSasToken string = ''
+
+@description('Whether the template starts a job that deploys the release. Otherwise the publisher starts the deployment.')
+param startDeployment bool = false
+
+@description('The name of that job: another one for each attempt, since Automation answers a known name with the old job.')
+param deploymentAttempt string = newGuid()
+
+resource publisherVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
+  name: split(publisherVaultId, '/')[8]
+  scope: resourceGroup(split(publisherVaultId, '/')[2], split(publisherVaultId, '/')[4])
+}
+
+module identity 'modules/identity.bicep' = {
+  name: 'identity'
+  params: {
+    prefix: prefix
+    location: location
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'storage'
+  params: {
+    prefix: prefix
+    location: location
+    writePolicy: firstDeployment || immutability == 'unlocked'
+    retentionDays: retentionDays
+  }
+}
+
+module containerRegistry 'modules/containerRegistry.bicep' = {
+  name: 'container-registry'
+  params: {
+    prefix: prefix
+    location: location
+  }
+}
+
+module vault 'modules/vault.bicep' = {
+  name: 'vault'
+  params: {
+    prefix: prefix
+    location: location
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  params: {
+    prefix: prefix
+    location: location
+  }
+}
+
+module automation 'modules/automation.bicep' = {
+  name: 'automation'
+  params: {
+    prefix: prefix
+    location: location
+    identityId: identity.outputs.id
+    settings: {
+      prefix: prefix
+      subscription_id: subscription().subscriptionId
+      resource_group: resourceGroup().name
+      arm_endpoint: environment().resourceManager
+      blob_endpoint: storage.outputs.blobEndpoint
+      table_endpoint: storage.outputs.tableEndpoint
+      key_vault_endpoint: vault.outputs.endpoint
+      customer_registry: containerRegistry.outputs.host
+      publisher_registry: publisherRegistry
+      logs_endpoint: monitoring.outputs.logsEndpoint
+      dcr_id: monitoring.outputs.ruleImmutableId
+      uami_client_id: identity.outputs.clientId
+      publisher_api: publisherApi
+      instance_id: instanceId
+      trust_roots: trustRoots
+      trusted_identity: trustedIdentity
+      immutability: immutability
+    }
+  }
+}
+
+module roleAssignments 'modules/roleAssignments.bicep' = {
+  name: 'role-assignments'
+  params: {
+    identityId: identity.outputs.id
+    principalId: identity.outputs.principalId
+    crossTenant: crossTenant
+    storageAccountName: storage.outputs.name
+    vaultName: vault.outputs.name
+    containerRegistryName: containerRegistry.outputs.name
+    automationAccountName: automation.outputs.name
+    dataCollectionRuleName: monitoring.outputs.ruleName
+  }
+}
+
+module peopleRoles 'modules/peopleRoles.bicep' = {
+  name: 'people-roles'
+  params: {
+    customerAdminObjectId: customerAdminObjectId
+    customerAdminType: customerAdminType
+    publisherPrincipalId: publisherPrincipalId
+    publisherIsHere: publisherTenantId == subscription().tenantId
+    storageAccountName: storage.outputs.name
+    containerRegistryName: containerRegistry.outputs.name
+    automationAccountName: automation.outputs.name
+  }
+}
+
+module network 'modules/network.bicep' = {
+  name: 'network'
+  params: {
+    prefix: prefix
+    location: location
+  }
+}
+
+module privateLinks 'modules/privateLinks.bicep' = {
+  name: 'private-links'
+  params: {
+    prefix: prefix
+    location: location
+    networkId: network.outputs.id
+    subnetId: network.outputs.privateEndpointsSubnetId
+    storageAccountId: storage.outputs.id
+    vaultId: vault.outputs.id
+    containerRegistryId: containerRegistry.outputs.id
+    automationAccountId: automation.outputs.id
+    databaseId: database.outputs.id
+  }
+  // A private endpoint writes to the vault, as the secrets do, and a vault takes one write at a time.
+  dependsOn: [
+    firstSecrets
+  ]
+}
+
+module firstSecrets 'modules/firstSecrets.bicep' = if (firstDeployment) {
+  name: 'first-secrets'
+  params: {
+    vaultName: vault.outputs.name
+    publisherToken: publisherVault.getSecret('publisher-acr-token')
+    placeholderCertificate: publisherVault.getSecret('tls-placeholder')
+  }
+}
+
+module cluster 'modules/cluster.bicep' = {
+  name: 'cluster'
+  params: {
+    prefix: prefix
+    location: location
+    identityId: identity.outputs.id
+    identityPrincipalId: identity.outputs.principalId
+    crossTenant: crossTenant
+    containerRegistryName: containerRegistry.outputs.name
+  }
+}
+
+module database 'modules/database.bicep' = {
+  name: 'database'
+  params: {
+    prefix: prefix
+    location: location
+    identityName: identity.outputs.name
+    identityPrincipalId: identity.outputs.principalId
+  }
+}
+
+module apps 'modules/apps.bicep' = {
+  name: 'apps'
+  params: {
+    prefix: prefix
+    location: location
+    identityId: identity.outputs.id
+    subnetId: network.outputs.appsSubnetId
+    containerRegistryHost: containerRegistry.outputs.host
+    images: images
+  }
+  dependsOn: [
+    roleAssignments
+  ]
+}
+
+module functions 'modules/functions.bicep' = {
+  name: 'functions'
+  params: {
+    prefix: prefix
+    location: location
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    subnetId: network.outputs.functionsSubnetId
+    storageAccountName: storage.outputs.name
+    workspaceId: monitoring.outputs.workspaceId
+  }
+  dependsOn: [
+    roleAssignments
+  ]
+}
+
+module gateway 'modules/gateway.bicep' = {
+  name: 'gateway'
+  params: {
+    prefix: prefix
+    location: location
+    identityId: identity.outputs.id
+    certificateSecretId: '${vault.outputs.endpoint}secrets/tls-certificate'
+    subnetId: network.outputs.gatewaySubnetId
+    backendAddress: apps.outputs.address
+    backendHost: apps.outputs.controlPanelHost
+    customerIpRanges: customerIpRanges
+    publisherIpRanges: publisherIpRanges
+  }
+  dependsOn: [
+    firstSecrets
+    roleAssignments
+  ]
+}
+
+module bootstrap 'modules/bootstrap.bicep' = {
+  name: 'bootstrap'
+  params: {
+    location: location
+    automationAccountName: automation.outputs.name
+    packagesUri: '${uri(_artifactsLocation, 'packages/${packagesFile}')}${_artifactsLocationSasToken}'
+    runbookUri: '${uri(_artifactsLocation, 'runbooks/deploy_instance.py')}${_artifactsLocationSasToken}'
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  params: {
+    prefix: prefix
+    location: location
+    alertEmail: alertEmail
+    workspaceId: monitoring.outputs.workspaceId
+    tableName: monitoring.outputs.tableName
+    storageAccountId: storage.outputs.id
+    vaultId: vault.outputs.id
+    clusterId: cluster.outputs.id
+    gatewayId: gateway.outputs.id
+  }
+}
+
+module deploymentJob 'modules/deploymentJob.bicep' = if (startDeployment) {
+  name: 'deployment-job'
+  params: {
+    automationAccountName: automation.outputs.name
+    runbookName: bootstrap.outputs.runbookName
+    jobName: deploymentAttempt
+    parameters: {}
+  }
+  dependsOn: [
+    alerts
+    apps
+    firstSecrets
+    functions
+    privateLinks
+    roleAssignments
+  ]
+}
+
+@description('The first part of the instance\'s name in the publisher\'s domain.')
+output instanceId string = instanceId
+
+@description('What the names of the resources begin with.')
+output prefix string = prefix
+
+@description('The address to which the instance\'s name has to lead.')
+output gatewayAddress string = gateway.outputs.address
+
+@description('The immutable id of the data collection rule: setting dcr_id.')
+output ruleImmutableId string = monitoring.outputs.ruleImmutableId
+
+@description('Where events are sent: setting logs_endpoint.')
+output logsEndpoint string = monitoring.outputs.logsEndpoint

@@ -1,0 +1,41 @@
+// The Automation account in which the runbooks run, and the settings that they read. Schedules are the runbooks' to make:
+// Azure refuses to deploy the same link of a schedule twice.
+
+param prefix string
+param location string
+param identityId string
+param settings object
+
+// A variable holds JSON: the settings are a text in there, with its quotes and escapes.
+var listed = string([string(settings)])
+
+resource account 'Microsoft.Automation/automationAccounts@2024-10-23' = {
+  name: '${prefix}-automation'
+  location: location
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    sku: {
+      name: 'Basic'
+    }
+    disableLocalAuth: true
+    publicNetworkAccess: true
+  }
+}
+
+resource variable 'Microsoft.Automation/automationAccounts/variables@2024-10-23' = {
+  parent: account
+  name: 'vibedata-settings'
+  properties: {
+    description: 'The names and addresses of this instance. It holds no secret.'
+    isEncrypted: false
+    value: substring(listed, 1, length(listed) - 2)
+  }
+}
+
+output id string = account.id
+output name string = account.name

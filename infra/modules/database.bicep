@@ -1,0 +1,49 @@
+// The PostgreSQL server of the applications. They sign in with Entra: there is no password.
+
+param prefix string
+param location string
+param identityName string
+param identityPrincipalId string
+
+resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
+  name: '${prefix}-postgres'
+  location: location
+  sku: {
+    name: 'Standard_D2ds_v5'
+    tier: 'GeneralPurpose'
+  }
+  properties: {
+    version: '16'
+    authConfig: {
+      activeDirectoryAuth: 'Enabled'
+      passwordAuth: 'Disabled'
+      tenantId: subscription().tenantId
+    }
+    storage: {
+      storageSizeGB: 128
+    }
+    backup: {
+      backupRetentionDays: 14
+      geoRedundantBackup: 'Disabled'
+    }
+    highAvailability: {
+      mode: 'ZoneRedundant'
+    }
+    network: {
+      publicNetworkAccess: 'Disabled'
+    }
+  }
+}
+
+// The name of an administrator is its object id.
+resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2025-08-01' = {
+  parent: server
+  name: identityPrincipalId
+  properties: {
+    principalName: identityName
+    principalType: 'ServicePrincipal'
+    tenantId: subscription().tenantId
+  }
+}
+
+output id string = server.id

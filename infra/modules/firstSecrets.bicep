@@ -1,0 +1,37 @@
+// What a new instance finds in its vault: the first container registry token, and a certificate that only holds the
+// place of the real one. Both come from the publisher's public vault, so that nobody's hand is needed.
+
+param vaultName string
+
+@secure()
+param publisherToken string
+
+@secure()
+param placeholderCertificate string
+
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
+  name: vaultName
+}
+
+resource token 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = {
+  parent: vault
+  name: 'publisher-acr-token'
+  properties: {
+    contentType: 'application/json'
+    value: publisherToken
+  }
+}
+
+// The gateway does not start without a certificate. The name and certificate of the instance replace this one later.
+resource certificate 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = {
+  parent: vault
+  name: 'tls-certificate'
+  properties: {
+    contentType: 'application/x-pkcs12'
+    value: placeholderCertificate
+  }
+  // One write to a vault at a time: a second one ends in a conflict (Azure/bicep#4364).
+  dependsOn: [
+    token
+  ]
+}

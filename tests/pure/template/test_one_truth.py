@@ -1,0 +1,246 @@
+"""What the template makes is what the runbooks expect: names, containers, tables, columns, roles, alert rules."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from lab.authorization.roles import ROLES
+from lab.authorization.state import Action, grants
+from runbook_lib.azure import settings
+from runbook_lib.callbacks import spool
+from runbook_lib.component_registry import schema
+from runbook_lib.operations_log import delivery, events
+from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
+from runbook_lib.permissions.model import Permission
+from runbook_lib.preflight.service_checks import unfit_columns
+from runbook_lib.release import immutability, model
+from runbook_lib.vault import publisher_token
+from scripts.pages.permissions import declared
+from scripts.pages.role_assignments import ROLE_IDS
+from tests.support.template import PARAMETERS, deployed, documents
+from vibedata.deployment import lock
+from vibedata.template.evaluation import snapshot
+from vibedata.template.values import Deployed, Place, Runtime
+
+CASES = sorted(PARAMETERS)
+PREFIX = PARAMETERS["testSubscription"]["prefix"]
+ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+STORAGE = "Microsoft.Storage/storageAccounts"
+
+
+def names(resource_type: str) -> set[str]:
+    return {each.name.rpartition("/")[2] for each in deployed().of_type(resource_type)}
+
+
+def only(resource_type: str) -> Deployed:
+    (found,) = deployed().of_type(resource_type)
+    return found
+
+
+def settings_of(name: str) -> Mapping[str, Any]:
+    """Return the settings that a deployment writes into the Automation account."""
+    (given,) = [
+        parameters["settings"] for file, parameters in deployed(name).modules if file.endswith("automation.bicep")
+    ]
+    assert isinstance(given, Mapping)
+    return given
+
+
+def test_each_name_is_the_one_of_the_convention() -> None:
+    conventional = settings.load(
+        {},
+        {
+            "VIBEDATA_PREFIX": PREFIX,
+            "VIBEDATA_SUBSCRIPTION_ID": "2f4cfa0e-6b0d-4a4e-8a67-6f9f1b8a7c02",
+            "VIBEDATA_DCR_ID": "dcr-3c1d5a7e9b0f4e2d8a6c4b2e0f1d3a5b",
+            "VIBEDATA_LOGS_ENDPOINT": "https://logs.example",
+        },
+        None,
+    )
+    assert only(STORAGE).name == conventional.storage_account
+    assert only("Microsoft.Automation/automationAccounts").name == conventional.automation_account
+    assert only("Microsoft.ContainerRegistry/registries").name == conventional.customer_registry_name
+    vault = only("Microsoft.KeyVault/vaults").name
+    assert conventional.key_vault_endpoint.startswith(f"https://{vault}.")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_settings_are_those_that_the_runbooks_know(name: str) -> None:
+    given = settings_of(name)
+    made_of = {"automation_account", "storage_account", "customer_registry_name"}  # the convention makes them
+    assert set(given) == {field for field in settings.Settings.__dataclass_fields__ if field not in made_of}
+    for setting, value in given.items():
+        if not isinstance(value, Runtime):
+            assert settings.why_refused(setting, value) == "", setting
+
+
+def test_the_variable_holds_the_settings_as_a_text_in_json() -> None:
+    given = {"prefix": "vibedata", "trusted_identity": 'CN="A, B",O=C\\\\D'}
+    parameters = {"prefix": "vibedata", "location": "westeurope", "identityId": "/id", "settings": given}
+    made = snapshot(documents(), "modules/automation.bicep", parameters, Place())
+    (variable,) = made.of_type("Microsoft.Automation/automationAccounts/variables")
+    assert variable.name.endswith(f"/{settings.AUTOMATION_VARIABLE}")
+    # ARM holds a variable as JSON; the runbooks read a JSON object in that text.
+    assert json.loads(json.loads(variable.body["properties"]["value"])) == given
+
+
+def test_the_containers_are_those_that_the_runbooks_use() -> None:
+    assert names(f"{STORAGE}/blobServices/containers") == {
+        model.MANIFEST_CONTAINER,
+        model.ARTIFACT_CONTAINER,
+        delivery.SPOOL_CONTAINER,
+        spool.CONTAINER,
+        lock.INSTANCE_CONTAINER,
+    }
+
+
+def test_the_tables_are_those_of_the_component_registry() -> None:
+    assert names(f"{STORAGE}/tableServices/tables") == set(schema.TABLES)
+
+
+def test_the_log_has_each_column_in_its_type() -> None:
+    table = only("Microsoft.OperationalInsights/workspaces/tables")
+    assert table.name.endswith(f"/{events.TABLE}")
+    columns = {each["name"]: each["type"] for each in table.body["properties"]["schema"]["columns"]}
+    assert {name: kind.lower() for name, kind in columns.items()} == dict(events.COLUMNS)
+    rule = only("Microsoft.Insights/dataCollectionRules")
+    assert rule.body["kind"] == "Direct"
+    declared_streams = rule.body["properties"]["streamDeclarations"]
+    assert set(declared_streams) == {delivery.STREAM}
+    assert unfit_columns(declared_streams[delivery.STREAM]["columns"]) == ""
+    assert len(declared_streams[delivery.STREAM]["columns"]) == len(events.COLUMNS)
+    (flow,) = rule.body["properties"]["dataFlows"]
+    assert (flow["streams"], flow["outputStream"]) == ([delivery.STREAM], delivery.STREAM)
+
+
+def test_the_first_token_has_the_name_that_the_runbooks_read() -> None:
+    assert names("Microsoft.KeyVault/vaults/secrets") == {publisher_token.SECRET, "tls-certificate"}
+    assert not deployed("update").of_type("Microsoft.KeyVault/vaults/secrets"), "it would undo a rotation"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_container_of_manifests_has_the_policy_that_the_runbooks_want(name: str) -> None:
+    policies = deployed(name).of_type(f"{STORAGE}/blobServices/containers/immutabilityPolicies")
+    if name == "update":
+        assert policies == (), "Azure refuses to write a locked policy"
+        return
+    (policy,) = policies
+    assert policy.name.split("/")[-2] == model.MANIFEST_CONTAINER
+    shown = {"state": "Unlocked", **policy.body["properties"]}
+    assert immutability.judge_policy({}, shown) == ("", "unlocked, 365 days")
+
+
+def assigned(name: str, principal: str) -> set[tuple[str, str]]:
+    """Return where which roles are assigned to a principal: the resource type, "" for the group, and the role's id."""
+    found = set()
+    for each in deployed(name).of_type(ASSIGNMENTS):
+        properties = each.body["properties"]
+        if principal in str(properties["principalId"]):
+            namespace, _, rest = each.scope.partition("/providers/")[2].partition("/")
+            kind = f"{namespace}/{rest.split('/')[0]}" if rest else ""
+            found.add((kind, str(properties["roleDefinitionId"]).rpartition("/")[2]))
+    return found
+
+
+TYPES = {
+    "managed resource group": "",
+    "storage account": STORAGE,
+    "Key Vault": "Microsoft.KeyVault/vaults",
+    "container registry": "Microsoft.ContainerRegistry/registries",
+    "Automation account": "Microsoft.Automation/automationAccounts",
+    "data collection rule": "Microsoft.Insights/dataCollectionRules",
+}
+DECLARED: set[Permission] = {*EVERY_RUNBOOK}.union(*declared().values())
+# What the identity may do beside: it is the cluster's, too, and that gives the nodes theirs.
+BESIDE = {("Microsoft.ManagedIdentity/userAssignedIdentities", "f1a07417-d97a-45cb-824c-7a7467783830")}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_identity_has_each_role_that_a_runbook_declares_and_no_other(name: str) -> None:
+    wanted = {(TYPES[each.on], ROLE_IDS[each.role]) for each in DECLARED}
+    assert assigned(name, "-uami.properties.principalId") == wanted | BESIDE
+
+
+def test_the_ids_of_roles_are_azures() -> None:
+    assert {ROLES[identifier].name: identifier for identifier in ROLE_IDS.values()} == dict(ROLE_IDS)
+
+
+def test_no_role_of_an_identity_or_a_person_can_take_the_retention_policy_away() -> None:
+    """Only a role that its data rights come with would make an unlocked policy worthless."""
+    container = f"{STORAGE}/blobServices/containers/immutabilityPolicies"
+    for name in CASES:
+        for each in deployed(name).of_type(ASSIGNMENTS):
+            identifier = str(each.body["properties"]["roleDefinitionId"]).rpartition("/")[2]
+            if identifier not in ROLES:
+                continue  # on the cluster's nodes
+            for verb in ("write", "delete", "lock/action", "extend/action"):
+                action = Action(name=f"{container}/{verb}", scope=each.scope, is_data=False)
+                assert not grants(ROLES[identifier], action), (ROLES[identifier].name, verb)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_assignment_to_an_identity_names_it_only_across_tenants(name: str) -> None:
+    across = PARAMETERS[name]["crossTenant"]
+    for each in deployed(name).of_type(ASSIGNMENTS):
+        properties = each.body["properties"]
+        if isinstance(properties["principalId"], Runtime):
+            assert properties["principalType"] == "ServicePrincipal"
+            delegated = properties["delegatedManagedIdentityResourceId"]
+            carrier = properties["principalId"].text.removesuffix(".properties.principalId")
+            assert delegated == (carrier if across else None)
+        else:
+            assert "delegatedManagedIdentityResourceId" not in properties
+
+
+def test_no_two_resources_of_a_deployment_have_one_id() -> None:
+    for name in CASES:
+        ids = [each.id.lower() for each in deployed(name).resources if not each.existing]
+        assert len(set(ids)) == len(ids)
+
+
+def test_each_alert_rule_leads_to_the_group_of_operators() -> None:
+    group = only("Microsoft.Insights/actionGroups")
+    (receiver,) = group.body["properties"]["emailReceivers"]
+    assert receiver["emailAddress"] == PARAMETERS["testSubscription"]["alertEmail"]
+    for rule in deployed().of_type("Microsoft.Insights/metricAlerts"):
+        assert [each["actionGroupId"] for each in rule.body["properties"]["actions"]] == [group.id]
+    queries = deployed().of_type("Microsoft.Insights/scheduledQueryRules")
+    assert {each.name.removeprefix(f"{PREFIX}-") for each in queries} == {
+        "runbook-failed",
+        "health",
+        "credential-expiry",
+        "late-spool",
+        "log-gap",
+    }
+    for rule in queries:
+        assert rule.body["properties"]["actions"]["actionGroups"] == [group.id]
+        (criterion,) = rule.body["properties"]["criteria"]["allOf"]
+        assert criterion["query"].split(" ")[0] == events.TABLE
+
+
+def test_the_firewall_blocks_every_address_that_is_in_neither_list() -> None:
+    (policy,) = deployed().of_type("Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies")
+    (rule,) = policy.body["properties"]["customRules"]
+    assert rule["action"] == "Block"
+    lists = [PARAMETERS["testSubscription"][f"{who}IpRanges"] for who in ("customer", "publisher")]
+    assert [each["matchValues"] for each in rule["matchConditions"]] == lists
+    assert all(each["negationConditon"] is True for each in rule["matchConditions"])
+
+
+def test_the_gateway_reads_its_certificate_without_a_version() -> None:
+    gateway = only("Microsoft.Network/applicationGateways")
+    (certificate,) = gateway.body["properties"]["sslCertificates"]
+    assert certificate["properties"]["keyVaultSecretId"].text.endswith(".properties.vaultUrisecrets/tls-certificate")
+    listed = {key: value for key, value in gateway.body["properties"].items() if isinstance(value, list)}
+    there = {f"{gateway.id}/{kind}/{each['name']}" for kind, items in listed.items() for each in items}
+    named = {
+        part["id"]
+        for items in listed.values()
+        for each in items
+        for part in each["properties"].values()
+        if isinstance(part, Mapping) and str(part.get("id", "")).startswith(f"{gateway.id}/")
+    }
+    assert len(named) >= 9
+    assert named <= there

@@ -1,0 +1,56 @@
+"""Check the template as a whole: every rule of this folder, on every file, for every file of parameters."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from vibedata.template.evaluation import NotEvaluatedError, snapshot
+from vibedata.template.finding import Finding
+from vibedata.template.language import check_language
+from vibedata.template.literals import check_literals
+from vibedata.template.reader import read_folder
+from vibedata.template.resource_types import check_resource, read_types
+from vibedata.template.symbols import check_symbols
+from vibedata.template.syntax import Document
+from vibedata.template.values import Place
+
+MAIN = "mainTemplate.bicep"
+EVALUATION = "evaluation"
+
+
+def check_folder(folder: Path, *, today: date) -> tuple[Finding, ...]:
+    """Return what is wrong with the template in a folder like infra/, in the order of files and lines."""
+    read, unread = read_folder(folder)
+    documents = {document.file: document for document in read}
+    findings = {*unread, *check_symbols(documents, MAIN)}
+    for document in read:
+        findings |= {*check_language(document), *check_literals(document)}
+    if not findings:  # else an evaluation would only repeat them
+        for parameters in parameter_files(folder).values():
+            findings |= set(_check_resources(documents, parameters, folder, today))
+    return tuple(sorted(findings))
+
+
+def parameter_files(folder: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Return what each file of parameters gives, by the file's name without its end."""
+    found = {}
+    for file in sorted((folder / "parameters").glob("*.json")):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        found[file.stem] = {name: given["value"] for name, given in content["parameters"].items()}
+    return found
+
+
+def _check_resources(
+    documents: Mapping[str, Document], parameters: Mapping[str, Any], folder: Path, today: date
+) -> Iterator[Finding]:
+    types = read_types(folder / "types")
+    try:
+        made = snapshot(documents, MAIN, parameters, Place())
+    except NotEvaluatedError as error:
+        remedy = "Mend it: Azure Resource Manager would stop here, too"
+        yield Finding(file=error.file, line=error.line, rule=EVALUATION, message=error.message, remedy=remedy)
+        return
+    for resource in made.resources:
+        yield from check_resource(resource, types, today=today)

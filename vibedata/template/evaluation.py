@@ -1,0 +1,215 @@
+"""Evaluate the template as Azure Resource Manager would: which resources, with which bodies, for given parameters."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vibedata.template import functions
+from vibedata.template.syntax import (
+    Array,
+    Call,
+    Declaration,
+    Document,
+    Expression,
+    Index,
+    Literal,
+    Loop,
+    Member,
+    Name,
+    Object,
+    Operation,
+    Text,
+)
+from vibedata.template.values import Deployed, LinedObject, Place, Runtime, Snapshot, has_runtime
+
+Documents = Mapping[str, Document]
+_BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
+    "==": lambda left, right: left == right,
+    "!=": lambda left, right: left != right,
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+    "+": lambda left, right: left + right,
+    "-": lambda left, right: left - right,
+    "*": lambda left, right: left * right,
+}
+
+
+class NotEvaluatedError(Exception):
+    """An expression has no value. file, line, message: where, and why."""
+
+    def __init__(self, file: str, line: int, message: str) -> None:
+        super().__init__(f"{file}:{line}: {message}")
+        self.file = file
+        self.line = line
+        self.message = message
+
+
+def snapshot(documents: Documents, file: str, parameters: Mapping[str, Any], place: Place) -> Snapshot:
+    """Return what a deployment of a file makes. Raises NotEvaluatedError."""
+    return _Deployment(documents, documents[file], parameters, place).snapshot()
+
+
+class _Deployment:
+    """One file with its parameters. Symbols get their values when they are first asked for."""
+
+    def __init__(self, documents: Documents, document: Document, parameters: Mapping[str, Any], place: Place) -> None:
+        self._documents = documents
+        self._document = document
+        self._parameters = parameters
+        self._place = place
+        self._functions = {**functions.PLAIN, **functions.of_place(place), **functions.IN_DEFAULTS}
+        self._values: dict[str, Any] = {}
+
+    def snapshot(self) -> Snapshot:
+        resources: list[Deployed] = []
+        modules: list[tuple[str, Mapping[str, Any]]] = [(self._document.file, self._parameters)]
+        for declared in self._document.of_kind("resource", "module"):
+            found = self._symbol(declared.name)
+            for each in found if isinstance(found, list) else [found]:
+                if isinstance(each, Snapshot):
+                    resources += each.resources
+                    modules += each.modules
+                elif each is not None:
+                    resources.append(each)
+        outputs = {each.name: self.value(each.value, {}) for each in self._document.of_kind("output")}
+        return Snapshot(resources=tuple(resources), outputs=outputs, modules=tuple(modules))
+
+    def _symbol(self, name: str) -> Any:
+        if name not in self._values:
+            declared = self._document.get(name)
+            if declared is None:
+                raise self._trouble(1, f"nothing is named {name}")
+            self._values[name] = self._declared(declared)
+        return self._values[name]
+
+    def _declared(self, declared: Declaration) -> Any:
+        if declared.kind == "param" and declared.name in self._parameters:
+            return self._parameters[declared.name]
+        if declared.kind in ("param", "var"):
+            if declared.value is None:
+                raise self._trouble(declared.line, f"parameter {declared.name} is not given")
+            return self.value(declared.value, {})
+        make = self._module if declared.kind == "module" else self._resource
+        if declared.loop is not None:
+            return [make(declared, names) for names in self._rounds(declared.loop, {})]
+        if declared.condition is not None and self.value(declared.condition, {}) is not True:
+            return None
+        return make(declared, {})
+
+    def _module(self, declared: Declaration, names: Mapping[str, Any]) -> Snapshot:
+        body = self.value(declared.value, names)
+        document = self._documents.get(self._document.path_of(declared))
+        if document is None:
+            raise self._trouble(declared.line, f"there is no file {declared.type}")
+        return _Deployment(self._documents, document, body.get("params", {}), self._place).snapshot()
+
+    def _resource(self, declared: Declaration, names: Mapping[str, Any]) -> Deployed:
+        body = self.value(declared.value, names)
+        resource_type, _, version = declared.type.partition("@")
+        written, scope = body["name"], self._place.group_id
+        # What only Azure can tell is one name, whatever its expression has.
+        name = str(written).replace("/", "|") if isinstance(written, Runtime) else str(written)
+        parent, extended = body.pop("parent", None), body.pop("scope", None)
+        if isinstance(parent, Deployed):
+            name, scope = f"{parent.name}/{name}", parent.scope
+        if isinstance(extended, Deployed):
+            scope = extended.id
+        elif isinstance(extended, Mapping):
+            scope = str(extended["id"])
+        return Deployed(
+            type=resource_type,
+            api_version=version,
+            name=name,
+            scope=scope,
+            body=body,
+            file=self._document.file,
+            line=declared.line,
+            symbol=declared.name,
+            existing=declared.existing,
+        )
+
+    def value(self, expression: Expression | None, names: Mapping[str, Any]) -> Any:
+        """Return an expression's value. names: those of loops around it."""
+        found: Any
+        match expression:
+            case Literal(value=found):
+                pass
+            case Text():
+                found = self._text(expression, names)
+            case Name(name=name):
+                found = names[name] if name in names else self._symbol(name)
+            case Member() | Index():
+                found = self._part(expression, names)
+            case Array(items=items):
+                found = [self.value(item, names) for item in items]
+            case Object():
+                found = self._object(expression, names)
+            case Loop():
+                found = [self.value(expression.body, inner) for inner in self._rounds(expression, names)]
+            case Operation():
+                found = self._operation(expression, names)
+            case Call():
+                found = self._call(expression, names)
+            case _:
+                raise self._trouble(1, f"{expression} has no value")
+        return found
+
+    def _text(self, text: Text, names: Mapping[str, Any]) -> Any:
+        parts = [part if isinstance(part, str) else self.value(part, names) for part in text.parts]
+        texts = [part.text if isinstance(part, Runtime) else functions.text_of(part) for part in parts]
+        return Runtime("".join(texts)) if has_runtime(parts) else "".join(texts)
+
+    def _object(self, written: Object, names: Mapping[str, Any]) -> LinedObject:
+        keys = [str(self._text(item.key, names)) for item in written.items]
+        values = {key: self.value(item.value, names) for key, item in zip(keys, written.items, strict=True)}
+        lines = {key: item.line for key, item in zip(keys, written.items, strict=True)}
+        return LinedObject(values, lines, written.line)
+
+    def _rounds(self, loop: Loop, names: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        over = self.value(loop.over, names)
+        if not isinstance(over, list):
+            raise self._trouble(loop.line, "a loop runs over no array")
+        return [{**names, **dict(zip(loop.names, (item, index), strict=False))} for index, item in enumerate(over)]
+
+    def _part(self, part: Member | Index, names: Mapping[str, Any]) -> Any:
+        of = self.value(part.of, names)
+        key = part.name if isinstance(part, Member) else self.value(part.index, names)
+        if isinstance(of, Runtime):
+            return Runtime(f"{of.text}.{key}")
+        if isinstance(of, Deployed):
+            known = {"id": of.id, "name": of.name.rpartition("/")[2], "type": of.type, "apiVersion": of.api_version}
+            return known.get(str(key), Runtime(f"{of.id}.{key}"))
+        if isinstance(of, Snapshot):
+            of = {"outputs": of.outputs}
+        try:
+            return of[key]
+        except (KeyError, IndexError, TypeError) as error:
+            raise self._trouble(part.line, f"there is no {key} here") from error
+
+    def _operation(self, operation: Operation, names: Mapping[str, Any]) -> Any:
+        operator, operands = operation.operator, operation.operands
+        first = self.value(operands[0], names)
+        if operator == "?:":
+            if isinstance(first, Runtime):
+                raise self._trouble(operation.line, "which of two values it takes, only Azure can tell")
+            return self.value(operands[1 if first else 2], names)
+        if operator in ("&&", "||"):
+            return first if first is (operator == "||") else self.value(operands[1], names)
+        if operator in ("!", "-") and len(operands) == 1:
+            return not first if operator == "!" else -first
+        second = self.value(operands[1], names)
+        if has_runtime([first, second]):
+            return Runtime(f"{first} {operator} {second}")
+        return _BINARY[operator](first, second)
+
+    def _call(self, call: Call, names: Mapping[str, Any]) -> Any:
+        arguments = [self.value(each, names) for each in call.arguments]
+        if call.of is not None:
+            return Runtime(f"{call.function}({', '.join(map(str, arguments))})")
+        if call.function not in self._functions:
+            raise self._trouble(call.line, f"the function {call.function} is not known here")
+        return functions.call(call.function, self._functions[call.function], arguments)
+
+    def _trouble(self, line: int, message: str) -> NotEvaluatedError:
+        return NotEvaluatedError(self._document.file, line, message)

@@ -1,0 +1,26 @@
+"""What is wrong with the template: where, by which rule, and what mends it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        file: the file's name, as the reader was given it.
+        line: from 1.
+        rule: the rule's short name.
+        message: what is wrong.
+        remedy: what to do.
+    """
+
+    file: str
+    line: int
+    rule: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return the finding as a compiler writes it."""
+        return f"{self.file}:{self.line}: {self.rule}: {self.message}. {self.remedy}"

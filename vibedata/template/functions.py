@@ -1,0 +1,117 @@
+"""Bicep's functions that the template uses, as Azure Resource Manager evaluates them.
+
+uniqueString and guid give other texts than Azure's, of the same form: which ones Azure gives depends on nothing that
+can be tested here. Source: learn azure/azure-resource-manager/bicep/bicep-functions.
+"""
+
+import base64
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vibedata.template.values import Place, Runtime, has_runtime
+
+
+def unique_string(*parts: Any) -> str:
+    """Return 13 small letters and digits that depend on the parts."""
+    digest = hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
+    return base64.b32encode(digest).decode().lower()[:13]
+
+
+def guid(*parts: Any) -> str:
+    """Return a GUID that depends on the parts."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(map(str, parts))))
+
+
+def contains(container: Any, wanted: Any) -> bool:
+    """Tell whether an object has a member, an array an item, or a text a part."""
+    return wanted in container
+
+
+def text_of(value: Any) -> str:
+    """Return a text as it is, and the JSON of anything else."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"))
+
+
+def uri(base: str, relative: str) -> str:
+    """Return an address below another one's folder."""
+    return base.rpartition("/")[0] + "/" + relative.lstrip("/")
+
+
+PLAIN: Mapping[str, Callable[..., Any]] = {
+    "contains": contains,
+    "guid": guid,
+    "json": json.loads,
+    "length": len,
+    "replace": lambda text, old, new: text.replace(old, new),
+    "split": lambda text, by: text.split(by),
+    "string": text_of,
+    "substring": lambda text, start, length: text[start : start + length],
+    "take": lambda value, count: value[:count],
+    "uniqueString": unique_string,
+    "uri": uri,
+}
+# The template may ask for a random value in the default of a parameter only.
+IN_DEFAULTS: Mapping[str, Callable[[], str]] = {
+    "newGuid": lambda: "11111111-2222-4333-8444-555555555555",
+}
+
+
+# Azure's public cloud.
+ENVIRONMENT = {
+    "resourceManager": "https://management.azure.com/",
+    "suffixes": {"storage": "core.windows.net", "keyvaultDns": ".vault.azure.net", "acrLoginServer": ".azurecr.io"},
+}
+
+
+def of_place(place: Place) -> Mapping[str, Callable[..., Any]]:
+    """Return the functions that tell of the deployment's place."""
+    group = {
+        "id": place.group_id,
+        "name": place.resource_group,
+        "location": place.location,
+        **({"managedBy": place.managed_by} if place.managed_by else {}),
+    }
+    subscription = f"/subscriptions/{place.subscription_id}"
+
+    def resource_group(*scope: Any) -> Any:
+        if not scope:
+            return group
+        subscription_id, name = scope if len(scope) == 2 else (place.subscription_id, *scope)
+        return {"id": f"/subscriptions/{subscription_id}/resourceGroups/{name}", "name": name}
+
+    def resource_id(resource_type: str, *names: Any) -> str:
+        return f"{place.group_id}{_path(resource_type, names)}"
+
+    return {
+        "deployment": lambda: {"name": "main", "properties": {"templateLink": {"uri": place.template_uri}}},
+        "environment": lambda: ENVIRONMENT,
+        "resourceGroup": resource_group,
+        "resourceId": resource_id,
+        "subscription": lambda: {
+            "id": subscription,
+            "subscriptionId": place.subscription_id,
+            "tenantId": place.tenant_id,
+        },
+        "subscriptionResourceId": lambda kind, *names: f"{subscription}{_path(kind, names)}",
+    }
+
+
+def call(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Return what a function gives; for what only Azure can tell, that which only Azure can tell."""
+    # These look at the whole and not at its parts.
+    whole = name in ("contains", "length", "take")
+    unknown = any(isinstance(each, Runtime) for each in arguments) if whole else has_runtime(arguments)
+    if unknown:
+        return Runtime(f"{name}({', '.join(map(str, arguments))})")
+    return function(*arguments)
+
+
+def _path(resource_type: str, names: tuple[Any, ...]) -> str:
+    namespace, *types = resource_type.split("/")
+    pairs = zip(types, names, strict=True)
+    return f"/providers/{namespace}/" + "/".join(f"{kind}/{name}" for kind, name in pairs)

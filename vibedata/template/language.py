@@ -1,0 +1,91 @@
+"""What a managed application's template may not say: the newer template language, and what is known too late.
+
+Source: Azure/bicep, src/Bicep.Core/Emit/EmitterSettings.cs (what makes the compiler write language version 2.0);
+MicrosoftDocs/azure-docs pull request 126437 (managed applications do not take it).
+"""
+
+from collections.abc import Iterator
+
+from vibedata.template.finding import Finding
+from vibedata.template.reader import LANGUAGE, ONE
+from vibedata.template.symbols import DECORATORS
+from vibedata.template.syntax import (
+    Declaration,
+    Document,
+    Expression,
+    Index,
+    Member,
+    Name,
+    Object,
+    children,
+    walk,
+)
+
+TOO_LATE = "known-too-late"
+# What Azure must know of a resource or module before it deploys anything.
+_BEFOREHAND = ("name", "scope", "parent")
+
+
+def check_language(document: Document) -> Iterator[Finding]:
+    """Yield what makes the compiler write template language 2.0, and what it refuses since it is known too late."""
+    for declared in document.declarations:
+        yield from _check_decorators(declared, document)
+        if declared.kind == "module" and "name" not in _keys(declared):
+            message = f"module {declared.name} has no name"
+            yield _finding(document, declared.line, LANGUAGE, message, ONE)
+        for top in (declared.value, declared.condition, declared.loop and declared.loop.over):
+            if top is not None:
+                yield from _check_loops(top, document)
+        if declared.kind in ("resource", "module"):
+            yield from _check_beforehand(declared, document)
+
+
+def _check_decorators(declared: Declaration, document: Document) -> Iterator[Finding]:
+    for decorator in declared.decorators:
+        if decorator.function not in DECORATORS:
+            message = f"@{decorator.function} is of the newer language"
+            yield _finding(document, decorator.line, LANGUAGE, message, ONE)
+    if declared.kind == "output" and declared.secure:
+        yield _finding(document, declared.line, LANGUAGE, f"output {declared.name} is secure", ONE)
+
+
+def _check_loops(expression: Expression, document: Document) -> Iterator[Finding]:
+    """A resource that is made in a loop may be named with an index, or in dependsOn."""
+    if isinstance(expression, Name) and _is_looped(expression, document):
+        message = f"{expression.name} is made in a loop, and named as a whole"
+        yield _finding(document, expression.line, LANGUAGE, message, "Name one of them by its index")
+    for child in children(expression):
+        if isinstance(expression, Index) and child is expression.of and isinstance(child, Name):
+            continue
+        yield from _check_loops(child, document)
+
+
+def _is_looped(name: Name, document: Document) -> bool:
+    declared = document.get(name.name)
+    return declared is not None and declared.loop is not None
+
+
+def _check_beforehand(declared: Declaration, document: Document) -> Iterator[Finding]:
+    items = declared.value.items if isinstance(declared.value, Object) else ()
+    parts = [("the name", item.value) for item in items if item.key.plain in _BEFOREHAND]
+    parts += [("the condition", declared.condition)] if declared.condition is not None else []
+    parts += [("the loop", declared.loop.over)] if declared.loop is not None else []
+    for what, expression in parts:
+        for each in walk(expression):
+            if isinstance(each, Member) and each.name in ("outputs", "properties") and _is_deployed(each.of, document):
+                message = f"{what} of {declared.name} depends on what is known after the deployment has begun"
+                yield _finding(document, each.line, TOO_LATE, message, "Take it from parameters, ids and names")
+
+
+def _is_deployed(expression: Expression, document: Document) -> bool:
+    symbol = expression.of if isinstance(expression, Index) else expression
+    declared = document.get(symbol.name) if isinstance(symbol, Name) else None
+    return declared is not None and declared.kind in ("resource", "module")
+
+
+def _keys(declared: Declaration) -> set[str | None]:
+    return {item.key.plain for item in declared.value.items} if isinstance(declared.value, Object) else set()
+
+
+def _finding(document: Document, line: int, rule: str, message: str, remedy: str) -> Finding:
+    return Finding(file=document.file, line=line, rule=rule, message=message, remedy=remedy)

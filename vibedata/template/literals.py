@@ -1,0 +1,129 @@
+"""What must be a parameter and no literal: image tags, locations, hosts; and what must not leave by an output.
+
+Sources: PRD NFR-10; Bicep's linter rules no-hardcoded-location, no-hardcoded-env-urls (with its list of hosts),
+outputs-should-not-contain-secrets; Azure/azure-quickstart-templates 1-CONTRIBUTION-GUIDE/best-practices.md.
+"""
+
+import re
+from collections.abc import Iterator
+
+from vibedata.template.finding import Finding
+from vibedata.template.syntax import (
+    Call,
+    Declaration,
+    Document,
+    Expression,
+    Item,
+    Member,
+    Name,
+    Object,
+    Text,
+    expressions_of,
+    walk,
+)
+
+TAG, LOCATION, HOST, SECRET, SCOPE, NAME = "image-tag", "location", "host", "secret-output", "scope", "name"
+HOSTS = (
+    "api.loganalytics.io",
+    "azuredatalakeanalytics.net",
+    "azuredatalakestore.net",
+    "batch.core.windows.net",
+    "core.windows.net",
+    "database.windows.net",
+    "datalake.azure.net",
+    "gallery.azure.com",
+    "graph.windows.net",
+    "login.microsoftonline.com",
+    "management.azure.com",
+    "management.core.windows.net",
+    "region.asazure.windows.net",
+    "trafficmanager.net",
+    "vault.azure.net",
+)
+# Resources of Azure that are in no region have this one.
+NO_REGION = "global"
+# Where an expression stands in a text, this stands for it.
+_ANY = "\x00"
+_IMAGE = re.compile(r"(DOCKER\|)?[\w./\x00-]*[\w\x00](:[0-9A-Za-z_][\w.-]*|@sha256:[0-9a-f]+)", re.ASCII)
+_IN_IMAGES = ("image", "imageTag", "tag", "linuxFxVersion")
+_URL = re.compile(r"https?://[^\x00]")
+
+
+def check_literals(document: Document) -> Iterator[Finding]:
+    """Yield the literals that must be parameters, and outputs that show a secret."""
+    for declared in document.declarations:
+        if declared.kind in ("resource", "module"):
+            yield from _check_place(declared, document)
+        for expression in expressions_of(declared):
+            if isinstance(expression, Text):
+                yield from _check_hosts(expression, document)
+            elif isinstance(expression, Object):
+                for item in expression.items:
+                    yield from _check_item(item, document)
+            elif _is_group_location(expression) and not (declared.kind == "param" and declared.name == "location"):
+                message = "resourceGroup().location stands outside of the default of parameter location"
+                yield _finding(document, expression.line, LOCATION, message, "Use the parameter location")
+        if declared.kind == "param" and declared.name == "location" and declared.decorator("allowed"):
+            message = "parameter location takes only some regions"
+            yield _finding(document, declared.line, LOCATION, message, "Let Azure say where a service is offered")
+        if declared.kind == "output":
+            yield from _check_secrets(declared, document)
+
+
+def _check_item(item: Item, document: Document) -> Iterator[Finding]:
+    key, value = item.key.plain or "", item.value
+    if not isinstance(value, Text):
+        return
+    if key in _IN_IMAGES and _IMAGE.fullmatch(_shape(value)):
+        message = f"{key} has a literal tag or digest"
+        yield _finding(document, value.line, TAG, message, "Make the whole reference a parameter")
+    if key == "location" and value.plain != NO_REGION:
+        yield _finding(document, value.line, LOCATION, "a location is a literal", "Use the parameter location")
+
+
+def _check_hosts(text: Text, document: Document) -> Iterator[Finding]:
+    shape = _shape(text)
+    known = [host for host in HOSTS if host in shape]
+    if known or _URL.search(shape):
+        message = f"the host {known[0]} is a literal" if known else "an address is a literal"
+        yield _finding(document, text.line, HOST, message, "Use environment(), a resource's address, or a parameter")
+
+
+def _check_place(declared: Declaration, document: Document) -> Iterator[Finding]:
+    items = {item.key.plain: item.value for item in declared.value.items} if isinstance(declared.value, Object) else {}
+    scope, name = items.get("scope"), items.get("name")
+    if isinstance(scope, Call) and not declared.existing:
+        message = f"{declared.name} is deployed outside of the managed resource group"
+        yield _finding(document, scope.line, SCOPE, message, "Azure's provider of applications has no rights there")
+    plain = isinstance(name, Text) and name.plain is not None
+    if declared.kind == "resource" and plain and "parent" not in items:
+        message = f"the name of {declared.name} is a literal"
+        yield _finding(document, declared.line, NAME, message, "Begin it with the prefix, so that instances differ")
+
+
+def _check_secrets(output: Declaration, document: Document) -> Iterator[Finding]:
+    for expression in walk(output.value):
+        secret = isinstance(expression, Call) and (
+            expression.function.startswith("list") or expression.function == "getSecret"
+        )
+        declared = document.get(expression.name) if isinstance(expression, Name) else None
+        if secret or (declared is not None and declared.secure):
+            message = f"output {output.name} shows a secret"
+            yield _finding(document, expression.line, SECRET, message, "Take it away: deployments keep their outputs")
+
+
+def _is_group_location(expression: Expression) -> bool:
+    return (
+        isinstance(expression, Member)
+        and expression.name == "location"
+        and isinstance(expression.of, Call)
+        and expression.of.function == "resourceGroup"
+    )
+
+
+def _shape(text: Text) -> str:
+    return "".join(part if isinstance(part, str) else _ANY for part in text.parts)
+
+
+def _finding(document: Document, line: int, rule: str, message: str, remedy: str) -> Finding:
+    return Finding(file=document.file, line=line, rule=rule, message=message, remedy=remedy)

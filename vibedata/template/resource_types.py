@@ -1,0 +1,160 @@
+"""Azure's own definitions of resource types, and what a resource's body has that they do not.
+
+infra/types/README.md says where the definitions come from.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from vibedata.template.finding import Finding
+from vibedata.template.values import Deployed, LinedObject, Runtime
+
+UNKNOWN_TYPE, OLD_VERSION, WRONG_BODY = "resource-type", "api-version", "resource-body"
+# A newer api-version replaces an older one within a year (Partner Center's reviewers; Azure/azure-quickstart-templates,
+# 1-CONTRIBUTION-GUIDE/best-practices.md).
+MAX_AGE = timedelta(days=365)
+# What Bicep itself reads of a body.
+_OF_BICEP = ("dependsOn", "scope", "parent")
+# Where Azure takes any number, Bicep's definitions say integer, for want of another kind: json('0.5') makes one.
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceType:
+    """A resource type in one api-version. stable_versions: all of the type that are no previews, the newest last."""
+
+    name: str
+    api_version: str
+    stable_versions: tuple[str, ...]
+    schema: Mapping[str, Any]
+
+
+def read_types(folder: Path) -> Mapping[str, ResourceType]:
+    """Return the definitions of a folder, by the type in small letters."""
+    found = {}
+    for file in sorted(folder.glob("*.json")):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        name, _, version = content["type"].partition("@")
+        found[name.lower()] = ResourceType(
+            name=name,
+            api_version=version,
+            stable_versions=tuple(content["stable_versions"]),
+            schema=content["schema"],
+        )
+    return found
+
+
+def check_resource(resource: Deployed, types: Mapping[str, ResourceType], *, today: date) -> Iterator[Finding]:
+    """Yield what is wrong with a resource's type, api-version and body."""
+    known = types.get(resource.type.lower())
+    if known is None:
+        message = f"there is no definition of {resource.type}"
+        yield _finding(resource, resource.line, UNKNOWN_TYPE, message, "Add it to infra/types, or mend the name")
+        return
+    if resource.type != known.name:
+        yield _finding(resource, resource.line, UNKNOWN_TYPE, f"the type is {known.name}", "Write it so")
+    yield from _check_version(resource, known, today)
+    if not resource.existing:
+        yield from _Body(resource).check(resource.body, known.schema, "", resource.line, top=True)
+
+
+def _check_version(resource: Deployed, known: ResourceType, today: date) -> Iterator[Finding]:
+    newest, version = known.stable_versions[-1], resource.api_version
+    young = [each for each in known.stable_versions if today - date.fromisoformat(each) <= MAX_AGE]
+    if version not in (young or [newest]):
+        message = f"{resource.type} is asked for with {version}, which is a preview or older than a year"
+    elif version != known.api_version:
+        message = f"{resource.type} is asked for with {version}, and its definition is of {known.api_version}"
+    else:
+        return
+    yield _finding(resource, resource.line, OLD_VERSION, message, f"Use {newest}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The comparison of one resource's body."""
+
+    resource: Deployed
+
+    def check(
+        self, value: Any, schema: Mapping[str, Any], path: str, line: int, *, top: bool = False
+    ) -> Iterator[Finding]:
+        """Yield what a value has that its schema does not allow."""
+        if isinstance(value, Runtime) or value is None or not schema:
+            return
+        kind = schema.get("type", "object")
+        if not isinstance(value, _KINDS[kind]) or (kind == "integer" and isinstance(value, bool)):
+            yield self._wrong(line, f"{path} takes {kind}, not {type(value).__name__}")
+        elif isinstance(value, dict):
+            yield from self._object(value, schema, path, line, top=top)
+        elif isinstance(value, list):
+            for number, item in enumerate(value):
+                yield from self.check(item, schema.get("items", {}), f"{path}[{number}]", line)
+        else:
+            yield from self._scalar(value, schema, path, line)
+
+    def _object(
+        self, value: Mapping[str, Any], schema: Mapping[str, Any], path: str, line: int, *, top: bool
+    ) -> Iterator[Finding]:
+        lines = value.lines if isinstance(value, LinedObject) else {}
+        line = value.line if isinstance(value, LinedObject) else line
+        members, required = dict(schema.get("properties", {})), list(schema.get("required", ()))
+        if "variants" in schema:
+            variant = schema["variants"].get(value.get(schema["discriminator"]))
+            if variant is None:
+                chosen = ", ".join(sorted(schema["variants"]))
+                yield self._wrong(line, f"{path}.{schema['discriminator']} takes one of {chosen}")
+                return
+            members.update(variant.get("properties", {}))
+            required += variant.get("required", ())
+        for name in required:
+            if name not in value:
+                yield self._wrong(line, f"{path}.{name} is missing".lstrip("."))
+        others = schema.get("additionalProperties")
+        for name, member in value.items():
+            inner = f"{path}.{name}".lstrip(".")
+            at = lines.get(name, line)
+            if top and name in _OF_BICEP:
+                continue
+            if name in schema.get("readOnly", ()):
+                yield self._wrong(at, f"{inner} is Azure's to set")
+            elif name in members:
+                yield from self.check(member, members[name], inner, at)
+            elif others is None and (members or top):
+                near = [each for each in members if each.lower() == name.lower()]
+                yield self._wrong(at, f"{inner} is not known" + (f": it is {near[0]}" if near else ""))
+            elif others:
+                yield from self.check(member, others, inner, at)
+
+    def _scalar(self, value: Any, schema: Mapping[str, Any], path: str, line: int) -> Iterator[Finding]:
+        if "enum" in schema and value not in schema["enum"]:
+            close = [each for each in schema["enum"] if str(each).lower() == str(value).lower()]
+            if close or not schema.get("open"):
+                yield self._wrong(line, f"{path} is {value!r}, and takes {', '.join(map(str, schema['enum']))}")
+        if isinstance(value, str):
+            least, most = schema.get("minLength", 0), schema.get("maxLength", len(value))
+            if not least <= len(value) <= most:
+                yield self._wrong(line, f"{path} has {len(value)} characters, not {least} to {most}")
+            if "pattern" in schema and re.search(schema["pattern"], value) is None:
+                yield self._wrong(line, f"{path} does not match {schema['pattern']}")
+        elif not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+            yield self._wrong(line, f"{path} is {value}, out of its range")
+
+    def _wrong(self, line: int, message: str) -> Finding:
+        whole = f"{self.resource.type}: {message}"
+        return _finding(self.resource, line, WRONG_BODY, whole, "Write it as Azure's definition of the type has it")
+
+
+def _finding(resource: Deployed, line: int, rule: str, message: str, remedy: str) -> Finding:
+    return Finding(file=resource.file, line=line, rule=rule, message=message, remedy=remedy)

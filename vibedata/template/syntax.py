@@ -1,0 +1,222 @@
+"""What a Bicep file says: its declarations and expressions. Each knows its line."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Union
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """true, false, null or a whole number."""
+
+    value: bool | int | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string: its parts are texts and, for `${...}`, expressions."""
+
+    parts: tuple[Union[str, "Expression"], ...]
+    line: int
+
+    @property
+    def plain(self) -> str | None:
+        """Return the text, None if it has an expression."""
+        texts = [part for part in self.parts if isinstance(part, str)]
+        return "".join(texts) if len(texts) == len(self.parts) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A symbol."""
+
+    name: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`of.name`."""
+
+    of: "Expression"
+    name: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`of[index]`."""
+
+    of: "Expression"
+    index: "Expression"
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`function(arguments)`; of: what stands before the dot in `vault.getSecret('name')`."""
+
+    function: str
+    arguments: tuple["Expression", ...]
+    line: int
+    of: Union["Expression", None] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operator between one, two or three expressions: `!a`, `a == b`, `a ? b : c`."""
+
+    operator: str
+    operands: tuple["Expression", ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """`[a, b]`."""
+
+    items: tuple["Expression", ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A member of an object: its key is a text, or an expression in `'${a}'`."""
+
+    key: Text
+    value: "Expression"
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """`{ key: value }`."""
+
+    items: tuple[Item, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`[for item in over: body]`, or `[for (item, index) in over: body]`."""
+
+    names: tuple[str, ...]
+    over: "Expression"
+    body: "Expression"
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda:
+    """`item => body`."""
+
+    names: tuple[str, ...]
+    body: "Expression"
+    line: int
+
+
+Expression = Literal | Text | Name | Member | Index | Call | Operation | Array | Object | Loop | Lambda
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """A declaration of a file.
+
+    Attributes:
+        kind: param, var, resource, module or output.
+        name: of its symbol.
+        type: of a param or output its type; of a resource `Microsoft.X/y@version`; of a module its file's path.
+        value: the default, the value, or the body; None for a param without default.
+        existing: whether a resource is only looked up.
+        condition: of a resource or module, `if (...)`.
+        loop: of a resource or module, whose body is `value`.
+        decorators: `@name(...)`, in order.
+    """
+
+    kind: str
+    name: str
+    line: int
+    type: str = ""
+    value: Expression | None = None
+    existing: bool = False
+    condition: Expression | None = None
+    loop: Loop | None = None
+    decorators: tuple[Call, ...] = ()
+
+    def decorator(self, name: str) -> Call | None:
+        """Return the decorator of a name, None if there is none."""
+        return next((each for each in self.decorators if each.function == name), None)
+
+    @property
+    def secure(self) -> bool:
+        """Whether the value may never be shown."""
+        return self.decorator("secure") is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One Bicep file. file: its path below the template's folder."""
+
+    file: str
+    scope: str
+    declarations: tuple[Declaration, ...]
+
+    def of_kind(self, *kinds: str) -> tuple[Declaration, ...]:
+        """Return the declarations of some kinds, in their order."""
+        return tuple(each for each in self.declarations if each.kind in kinds)
+
+    def get(self, name: str) -> Declaration | None:
+        """Return the declaration of a symbol; an output is none."""
+        return next((each for each in self.declarations if each.name == name and each.kind != "output"), None)
+
+    def path_of(self, module: Declaration) -> str:
+        """Return the path of a module's file below the template's folder."""
+        parts: list[str] = []
+        for part in (PurePosixPath(self.file).parent / module.type).parts:
+            if part == ".." and parts:
+                parts.pop()
+            else:
+                parts.append(part)
+        return "/".join(parts)
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """Return the expressions that an expression is made of."""
+    found: tuple[Expression, ...]
+    match expression:
+        case Text(parts=parts):
+            found = tuple(part for part in parts if not isinstance(part, str))
+        case Member(of=of):
+            found = (of,)
+        case Index(of=of, index=index):
+            found = (of, index)
+        case Call(arguments=arguments, of=of):
+            found = (*(() if of is None else (of,)), *arguments)
+        case Operation(operands=operands):
+            found = operands
+        case Array(items=items):
+            found = items
+        case Object(items=members):
+            found = tuple(part for item in members for part in (item.key, item.value))
+        case Loop(over=over, body=body):
+            found = (over, body)
+        case Lambda(body=body):
+            found = (body,)
+        case _:
+            found = ()
+    return found
+
+
+def walk(expression: Expression | None) -> tuple[Expression, ...]:
+    """Return an expression and everything that it is made of."""
+    if expression is None:
+        return ()
+    return (expression, *(inner for child in children(expression) for inner in walk(child)))
+
+
+def expressions_of(declaration: Declaration) -> tuple[Expression, ...]:
+    """Return every expression of a declaration, its decorators' included."""
+    over = None if declaration.loop is None else declaration.loop.over
+    tops = (declaration.value, declaration.condition, over, *declaration.decorators)
+    return tuple(inner for top in tops for inner in walk(top))

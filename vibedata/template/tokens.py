@@ -1,0 +1,100 @@
+"""The tokens of a Bicep file. A new line is one, since it separates the members of objects and arrays."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t\r]+|//[^\n]*|/\*[\s\S]*?\*/)"
+    r"|(?P<newline>\n)"
+    r"|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<number>\d+)"
+    r"|(?P<quote>')"
+    r"|(?P<operator>=>|==|=~|!=|!~|<=|>=|&&|\|\||\?\?|\.\?|\.\.\.|::|[-+*/%<>!?:=.,()\[\]{}@|])"
+)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", "$": "$"}
+
+
+class UnreadableError(Exception):
+    """The text is no Bicep. `line` says where."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """kind: name, number, text, newline, operator or end. parts: of a text, texts and the tokens of `${...}`."""
+
+    kind: str
+    text: str
+    line: int
+    parts: tuple["str | tuple[Token, ...]", ...] = ()
+
+
+def tokens_of(text: str) -> tuple[Token, ...]:
+    """Return the tokens, the last of them of kind end. Raises UnreadableError."""
+    scanner = _Scanner(text)
+    return (*scanner.scan(until=""), Token("end", "the end of the file", scanner.line))
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self.line = 1
+
+    def scan(self, *, until: str) -> Iterator[Token]:
+        """Yield tokens up to the end, or up to the `until` that closes no bracket of theirs."""
+        depth = 0
+        while self._at < len(self._text):
+            found = _TOKEN.match(self._text, self._at)
+            if found is None:
+                raise UnreadableError(f"the character {self._text[self._at]!r} belongs nowhere", self.line)
+            kind, text = str(found.lastgroup), found.group()
+            if until and text == until and depth == 0:
+                return
+            depth += {"{": 1, "}": -1}.get(text, 0)
+            line = self.line
+            self._at = found.end()
+            self.line += text.count("\n")
+            if kind == "quote":
+                yield Token("text", "a text", line, tuple(self._string()))
+            elif kind != "space":
+                yield Token(kind, text, line)
+        if until:
+            raise UnreadableError(f"{until!r} is missing", self.line)
+
+    def _string(self) -> Iterator[str | tuple[Token, ...]]:
+        """Yield the parts of the string whose opening quote has been read."""
+        plain = ""
+        while True:
+            character = self._text[self._at : self._at + 1]
+            if character in ("", "\n"):
+                raise UnreadableError("a text has no end", self.line)
+            self._at += 1
+            if character == "'":
+                break
+            if character == "\\":
+                plain += self._escape()
+            elif character == "$" and self._text.startswith("{", self._at):
+                self._at += 1
+                yield plain
+                plain = ""
+                yield (*self.scan(until="}"), Token("end", "}", self.line))
+                self._at += 1
+            else:
+                plain += character
+        yield plain
+
+    def _escape(self) -> str:
+        character = self._text[self._at : self._at + 1]
+        code = re.compile(r"u\{([0-9a-fA-F]+)\}").match(self._text, self._at)
+        if code is not None:
+            self._at = code.end()
+            return chr(int(code[1], 16))
+        if character not in _ESCAPES or not character:
+            raise UnreadableError(f"\\{character} is no escape", self.line)
+        self._at += 1
+        return _ESCAPES[character]

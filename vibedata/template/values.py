@@ -1,0 +1,97 @@
+"""What Bicep's expressions give: plain values, objects that know their lines, and what only Azure can tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A value that Azure makes while it deploys. text: how the template names it."""
+
+    text: str
+
+    def __str__(self) -> str:
+        """Return it as ARM writes expressions."""
+        return f"[{self.text}]"
+
+
+class LinedObject(dict[str, Any]):
+    """An object of a file: it knows its line, and that of each member."""
+
+    def __init__(self, members: Mapping[str, Any], lines: Mapping[str, int], line: int) -> None:
+        super().__init__(members)
+        self.lines = dict(lines)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the template is deployed, as its functions tell it."""
+
+    subscription_id: str = "00000000-0000-4000-8000-000000000001"
+    tenant_id: str = "00000000-0000-4000-8000-000000000002"
+    resource_group: str = "managed"
+    location: str = "westeurope"
+    managed_by: str = ""
+    template_uri: str = "https://artifacts.example/mainTemplate.json"
+
+    @property
+    def group_id(self) -> str:
+        """ARM id of the resource group."""
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """A resource that the template deploys, or looks up.
+
+    Attributes:
+        type: `Microsoft.X/y/z`.
+        api_version: of the declaration.
+        name: with its parents' names, `parent/child`.
+        scope: ARM id of what it belongs to: the resource group, or a resource that it extends.
+        body: the whole body, `name` as it was written there.
+        file, line, symbol: of the declaration.
+        existing: whether it is only looked up.
+    """
+
+    type: str
+    api_version: str
+    name: str
+    scope: str
+    body: LinedObject
+    file: str
+    line: int
+    symbol: str
+    existing: bool = False
+
+    @property
+    def id(self) -> str:
+        """ARM id of the resource."""
+        namespace, *types = self.type.split("/")
+        pairs = zip(types, self.name.split("/"), strict=True)
+        return f"{self.scope}/providers/{namespace}/" + "/".join(f"{kind}/{name}" for kind, name in pairs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a deployment of a file makes. modules: each file that takes part, with the parameters that it was given."""
+
+    resources: tuple[Deployed, ...]
+    outputs: Mapping[str, Any]
+    modules: tuple[tuple[str, Mapping[str, Any]], ...] = field(default=())
+
+    def of_type(self, resource_type: str) -> tuple[Deployed, ...]:
+        """Return the resources of a type that are deployed."""
+        wanted = resource_type.lower()
+        return tuple(each for each in self.resources if each.type.lower() == wanted and not each.existing)
+
+
+def has_runtime(value: object) -> bool:
+    """Whether a value is, or holds, what only Azure can tell."""
+    if isinstance(value, Mapping):
+        return any(has_runtime(each) for pair in value.items() for each in pair)
+    if isinstance(value, list):
+        return any(has_runtime(each) for each in value)
+    return isinstance(value, Runtime | Deployed)
