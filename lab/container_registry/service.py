@@ -42,8 +42,10 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     provider.register_publishers(subscriptions.publisher, lab.host(PUBLISHER))
     import_provider.register(subscriptions.customer, stores[CUSTOMER])
     tokens_provider.register(subscriptions.publisher, tokens)
-    scope_maps_provider.register(subscriptions.publisher)
-    return {site: front.routes(lab, site, store, tokens) for site, store in stores.items()}
+    scope_maps_provider.register(subscriptions.publisher, tokens)
+    fronts = {site: front.routes(lab, site, store, tokens) for site, store in stores.items()}
+    fronts[CUSTOMER].middlewares.append(provider.customers_guard(subscriptions.customer))
+    return fronts
 
 
 SERVICE = Service(sites=SITES, start=_start)
