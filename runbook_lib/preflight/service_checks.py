@@ -1,16 +1,20 @@
 """Whether the services that a deployment needs answer, and hold what it needs. Each check reads only."""
 
+import ipaddress
 import shlex
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
+from urllib.parse import urlsplit
 
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.callbacks.spool import CONTAINER as CALLBACKS_SPOOL
 from runbook_lib.container_registry.reader import publisher_reader
 from runbook_lib.errors import RunbookError, azure, deployment
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.requests_retry import send
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.operations_log.delivery import SPOOL_CONTAINER
@@ -80,9 +84,29 @@ def _checks(session: AzureSession, refused: State) -> Iterator[Callable[[], Find
 
 
 def _answers(session: AzureSession, address: str) -> str:
-    """Any answer will do: that of a service without a token is a refusal."""
-    status, _ = _ask(session, address)
+    """Any answer will do: that of a service without a token is a refusal.
+
+    Of a dead one it is told that its name leads to a private endpoint: then it may be alive for whoever is inside.
+    """
+    try:
+        status, _ = _ask(session, address)
+    except Exception as error:
+        named = as_runbook_error(error)
+        private = private_address(urlsplit(address).hostname or "")
+        if named is None or not private:
+            raise
+        detail = f"{named.detail}; its name leads to {private}, which is a private address"
+        raise named.entry.error(detail, target=named.target) from error
     return f"answers (status {status})"
+
+
+def private_address(host: str) -> str:
+    """Return the private address that a name leads to from here, "" where it leads to none."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return ""
+    return next((each for each in sorted(found) if ipaddress.ip_address(each.partition("%")[0]).is_private), "")
 
 
 def _ask(session: AzureSession, address: str) -> tuple[int, str]:

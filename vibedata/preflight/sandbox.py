@@ -29,7 +29,7 @@ def rows_of_sandbox(session: AzureSession, report: WriteLine) -> tuple[Row, ...]
             why = "it is not published yet, so that nobody has looked from there"
             return (row_of(unknown(SUBJECT, why), SANDBOX),)
         report(f"{RUNBOOK.name}: starting a job in the sandbox")
-        return _rows_of_job(session)
+        return _rows_of_job(session, account)
     except Exception as error:
         named = as_runbook_error(error)
         if named is None:
@@ -37,21 +37,17 @@ def rows_of_sandbox(session: AzureSession, report: WriteLine) -> tuple[Row, ...]
         return (row_of(bad(SUBJECT, named), SANDBOX),)
 
 
-def _rows_of_job(session: AzureSession) -> tuple[Row, ...]:
-    rows: list[Row] = []
-    unread: list[str] = []
-
-    def on_line(line: str) -> None:
-        if line.startswith(ROW):
-            row = read_row(line.removeprefix(ROW))
-            rows.append(row) if row is not None else unread.append(line)
-
-    job = run_job(session, RUNBOOK.name, {"rows": True, "plan_only": True}, on_line)
+def _rows_of_job(session: AzureSession, account: AutomationAccount) -> tuple[Row, ...]:
+    job = run_job(session, RUNBOOK.name, {"rows": True, "plan_only": True}, lambda _line: None)
     error = result_of(job)["error"]
+    # A list of a job's records has the beginning of each; its output is whole.
+    output = str(account.client.job.get_output(*account.at, job.job_id))
+    read = [read_row(line.removeprefix(ROW)) for line in output.splitlines() if line.startswith(ROW)]
+    rows = [row for row in read if row is not None]
     if isinstance(error, Mapping):
         rows.append(_row_of_error(error))
-    if unread or not rows:
-        told = f"{len(unread)} rows of job {job.job_id} cannot be read" if unread else f"job {job.job_id} has no rows"
+    if len(rows) < len(read) or not rows:
+        told = f"job {job.job_id} has rows that cannot be read" if read else f"job {job.job_id} has no rows"
         rows.append(row_of(unknown(SUBJECT, told), SANDBOX))
     return tuple(rows)
 

@@ -3,20 +3,8 @@
 import requests
 
 from tests.support import oci_client as oci
+from tests.support.arm import scope_map
 from tests.support.running_lab import LabUnderTest
-
-VERSION = "api-version=2025-11-01"
-
-
-def scope_map(lab: LabUnderTest, method: str, body: object = None) -> requests.Response:
-    names = lab.control("GET", "/names")
-    url = (
-        f"{lab.env['VIBEDATA_ARM_ENDPOINT']}/subscriptions/{names['publisher_subscription_id']}/resourceGroups"
-        f"/{names['publisher_resource_group']}/providers/Microsoft.ContainerRegistry/registries"
-        f"/{names['publisher_registry']}/scopeMaps/vibedata-releases?{VERSION}"
-    )
-    headers = {"Authorization": f"Bearer {oci.identity_token(lab)}"}
-    return requests.request(method, url, headers=headers, json=body, timeout=30)
 
 
 def test_a_token_reads_what_the_scope_map_names(lab: LabUnderTest) -> None:

@@ -65,6 +65,7 @@ def test_everything_is_found_in_one_run(lab: LabUnderTest, credential: ManagedId
     assert sorted(bad(made)) == ["VD-NET-001", "VD-PREFLIGHT-004", "VD-VAULT-001"]
     assert "az storage container-rm create --subscription" in made.text
     assert "az keyvault secret set-attributes" in made.text
+    assert "its name leads to 127.0.0.1, which is a private address" in made.text
 
 
 def test_a_rule_that_does_not_take_the_events_is_told(lab: LabUnderTest) -> None:

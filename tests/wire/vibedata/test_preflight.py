@@ -1,11 +1,14 @@
 """`vibedata preflight` from here: each bad state is found, with the line that mends it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runbooks.preflight import NEEDED
+from tests.support.arm import scope_map
+from tests.support.pushed_release import make_release, push_now
 from tests.support.running_lab import LabUnderTest
 from tests.support.scripted_server import Answer, ScriptedServer
 from vibedata import cli
@@ -92,7 +95,7 @@ def test_everything_is_found_at_once_and_shown_with_its_line(
 ) -> None:
     lab.control("POST", "/rule", {"without": ["Attempts"]})
     lab.control("POST", "/automation/minutes", {"used": 500})
-    lab.fault("status", status=503, match={"service": "publisher_api"}, times=0)
+    lab.fault("reset_before", match={"service": "publisher_api"}, times=0)
     lab.fault("status", status=403, match={"service": "key_vault"}, times=0)
     shown = preflight(capsys, code=1)
     assert "VD-PREFLIGHT-005: " in shown and "         az resource update --ids " in shown
@@ -100,3 +103,20 @@ def test_everything_is_found_at_once_and_shown_with_its_line(
     assert "VD-NET-" in shown
     assert "unknown  here  publisher's registry token: " in shown
     assert shown.splitlines()[-1].startswith("preflight: ") and shown.endswith(" 3 bad\n")
+
+
+def test_a_token_that_does_not_read_all_that_a_release_pins_is_told(
+    lab: LabUnderTest, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def token_row(code: int) -> dict[str, Any]:
+        rows: list[dict[str, Any]] = as_json(capsys, code=code)["rows"]
+        return next(row for row in rows if row["subject"] == "publisher's registry token")
+
+    push_now(lab, make_release(tmp_path / "release"))
+    row = token_row(0)
+    assert row["state"] == "good" and "repositories of release 2026.11.0" in row["detail"]
+    allowed = ["repositories/vibedata/release-manifest/content/read"]
+    assert scope_map(lab, "PATCH", {"properties": {"actions": allowed}}).ok
+    row = token_row(1)
+    assert (row["state"], row["code"]) == ("bad", "VD-REGISTRY-002")
+    assert "vibedata/" in row["detail"] and "release-manifest" not in row["detail"]
