@@ -20,6 +20,10 @@ SHOWN_CHARACTERS = 500
 _REFUSALS = (azure.REQUEST_REFUSED, container_registry.IDENTITY_REFUSED)
 
 
+class NotKnownError(Exception):
+    """What a check raises where there is nothing yet to look at; the text says what."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One row of the preflight's table.
@@ -65,7 +69,7 @@ def unknown(subject: str, why: str) -> Finding:
 
 
 def look(subject: str, check: Callable[[], str], *, refused: State = "bad") -> Finding:
-    """Return what a check finds; it returns what it has seen, or raises what is wrong.
+    """Return what a check finds; it returns what it has seen, or raises what is wrong, or NotKnownError.
 
     refused: what it means that a service refuses the request. The identity of the runbooks makes the same request in a
     deployment: it would fail, which is bad. Somebody else who may not look finds nothing out. Raises what no error of
@@ -73,6 +77,8 @@ def look(subject: str, check: Callable[[], str], *, refused: State = "bad") -> F
     """
     try:
         return good(subject, check())
+    except NotKnownError as error:
+        return unknown(subject, str(error))
     except Exception as error:
         named = as_runbook_error(error)
         if named is None:

@@ -18,7 +18,7 @@ from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.requests_retry import send
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbook_lib.operations_log.delivery import SPOOL_CONTAINER
-from runbook_lib.preflight.finding import Finding, State, look
+from runbook_lib.preflight.finding import Finding, NotKnownError, State, look
 from runbook_lib.preflight.log_checks import check_rule, check_table
 from runbook_lib.release.fetch import resolve_release
 from runbook_lib.release.hop import not_asked, read_release
@@ -40,7 +40,7 @@ CHECKS_AT_ONCE = 8
 _MOST_TABLES = 100
 # What a retention policy that nobody has chosen otherwise keeps (docs/operators.md#before-the-first-run).
 RETENTION_DAYS = 365
-ABSENT_YET = "is absent yet: the deployment gives the customer a first one"
+ABSENT_YET = "it is absent: a first deployment gives it to the customer"
 
 
 def check_services(session: AzureSession, *, refused: State = "bad") -> Iterator[Finding]:
@@ -157,7 +157,7 @@ def _token(session: AzureSession) -> str:
     """See that the token is accepted, and that it reads every repository that the newest release pins."""
     secrets = session.clients.secrets
     if secret_in_use(secrets, REGISTRY_TOKEN) is None and why_none(secrets, REGISTRY_TOKEN) == "absent":
-        return ABSENT_YET
+        raise NotKnownError(ABSENT_YET)
     token = read_publisher_token(secrets, session.redactor, now=session.clock.now())
     reader = publisher_reader(session, token)
     place = resolve_release(reader, LATEST)

@@ -74,6 +74,7 @@ def test_the_doctor_looks_at_what_runs(own_deployed: Deployed) -> None:
     good = {row["subject"] for row in rows(told, "good")}
     assert good >= {
         "component registry",
+        "credentials",
         "schedule of check_health",
         "runbooks and packages",
         "spool operations-spool",

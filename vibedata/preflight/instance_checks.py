@@ -26,6 +26,7 @@ from runbook_lib.operations_log.delivery import SPOOL_CONTAINER
 from runbook_lib.preflight.finding import Finding, bad, good, look, of_error, unknown
 from runbook_lib.release.installed import ReleaseParameters
 from runbook_lib.run.output import JobOutput
+from runbook_lib.vault.credential_states import read_credential_states, trouble_of
 from runbooks import validate_runbooks
 from vibedata.commands import status
 from vibedata.instances.choice import Customer
@@ -33,6 +34,7 @@ from vibedata.status.facts import STALE, Level, age
 from vibedata.status.report import report
 
 CHECK = "check_health"
+PROVISION = "The publisher provisions it: `vibedata rotate-hmac`."
 SPOOLS = (SPOOL_CONTAINER, CALLBACKS_SPOOL)
 # Of a spool; more are not counted. A run delivers some hundreds.
 MOST_BLOBS = 5000
@@ -46,6 +48,7 @@ def check_instance(session: AzureSession, customer: Customer) -> Iterator[Findin
     """
     yield look("component registry", partial(_recorded, session), refused="unknown")
     yield from _status(session, customer)
+    yield look("credentials", partial(_credentials, session), refused="unknown")
     yield _schedule(session)
     yield from _runbooks(session)
     for container in SPOOLS:
@@ -86,6 +89,19 @@ def _status(session: AzureSession, customer: Customer) -> Iterator[Finding]:
             yield bad("status", publisher.NEEDS_ATTENTION.error(told, remedy=remedy))
     if not notes:
         yield good("status", verdict.headline)
+
+
+def _credentials(session: AzureSession) -> str:
+    """See that each credential is there and in force. Raises RunbookError VD-VAULT-001, -003, VD-DOCTOR-004."""
+    secrets = session.clients.secrets
+    states = read_credential_states(secrets, session.clock.now())
+    for state in states:
+        trouble = trouble_of(secrets, state)
+        if trouble is not None:
+            raise trouble
+        if state.state == "not provisioned":
+            raise publisher.NEEDS_ATTENTION.error("it is not provisioned", target=state.id, remedy=PROVISION)
+    return ", ".join(f"{state.id} is {state.state}" for state in states)
 
 
 def _schedule(session: AzureSession) -> Finding:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from azure.identity import ManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobServiceClient
 
 from runbook_lib.preflight.finding import Finding
@@ -14,6 +15,7 @@ from tests.support.runbook_run import QuickClock
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
 from vibedata.instances.choice import choose
+from vibedata.preflight.in_place import check_in_place
 from vibedata.preflight.instance_checks import check_instance
 from vibedata.session import open_session
 
@@ -42,6 +44,7 @@ def test_where_nothing_runs_it_says_what_is_not_there(lab: LabUnderTest, capsys:
     assert by_subject["component registry"]["code"] == "VD-DOCTOR-001"
     assert by_subject["schedule of check_health"]["code"] == "VD-DOCTOR-002"
     assert by_subject["runbooks and packages"]["code"] == "VD-MANIFEST-010"
+    assert by_subject["credentials"]["code"] == "VD-DOCTOR-004"  # the key is not provisioned
     assert by_subject[SPOOL]["detail"] == "nothing waits"
     assert {row["state"] for row in told["rows"] if row["subject"] == "status"} == {"unknown"}
 
@@ -58,8 +61,22 @@ def test_a_spool_that_nobody_delivers_is_told(lab: LabUnderTest) -> None:
     assert late.error is not None and late.error.code == "VD-DOCTOR-003"
 
 
+def test_a_token_that_is_gone_is_bad_where_something_runs_and_unknown_before(lab: LabUnderTest) -> None:
+    with (
+        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        SecretClient(lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
+    ):
+        secrets.begin_delete_secret("publisher-acr-token").wait()
+        secrets.purge_deleted_secret("publisher-acr-token")
+    found = findings()["credentials"]
+    assert found.error is not None and found.error.code == "VD-VAULT-001"
+    (before,) = [each for each in check_in_place(open_session()) if each.state != "good"]
+    assert (before.subject, before.state) == ("publisher's registry token", "unknown")
+    assert "a first deployment gives it" in before.detail
+
+
 def test_what_must_not_be_read_is_unknown_and_never_good(lab: LabUnderTest) -> None:
-    for service in ("table", "blob"):
+    for service in ("table", "blob", "key_vault"):
         lab.fault("status", status=403, match={"service": service}, times=0)
     lab.fault("status", status=403, match={"service": "arm", "path": "/(jobs|schedules|runbooks)"}, times=0)
     found = findings()

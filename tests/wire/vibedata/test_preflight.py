@@ -1,16 +1,21 @@
 """`vibedata preflight` from here: each bad state is found, with the line that mends it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.errors import RunbookError
+from runbook_lib.permissions.credentials import USE_WRAPPING_KEY
+from runbook_lib.preflight.log_checks import check_rule, check_table
 from runbooks.preflight import NEEDED
-from tests.support.arm import scope_map
+from tests.support.arm import group, scope_map, send
 from tests.support.pushed_release import make_release, push_now
 from tests.support.running_lab import LabUnderTest
-from tests.support.scripted_server import Answer, ScriptedServer
+from tests.support.scripted_server import ScriptedServer, json_answer
 from vibedata import cli
 from vibedata.preflight.provider_checks import check_providers
 from vibedata.preflight.quota_checks import check_quotas
@@ -74,7 +79,7 @@ def test_an_empty_answer_is_unknown(lab: LabUnderTest) -> None:
     with ScriptedServer(lab.directory).running() as arm:
         session = open_session({**lab.env, "VIBEDATA_ARM_ENDPOINT": arm.url})
         for check in (check_providers, check_quotas):
-            arm.play(Answer(body=b'{"value": []}', headers={"Content-Type": "application/json"}))
+            arm.play(json_answer({"value": []}))
             assert [finding.state for finding in check(session)] == ["unknown"]
 
 
@@ -120,3 +125,56 @@ def test_a_token_that_does_not_read_all_that_a_release_pins_is_told(
     row = token_row(1)
     assert (row["state"], row["code"]) == ("bad", "VD-REGISTRY-002")
     assert "vibedata/" in row["detail"] and "release-manifest" not in row["detail"]
+
+
+def test_a_deny_assignment_for_the_identity_is_seen_from_outside(
+    lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    denial = {
+        "name": "System deny assignment of a managed application",
+        "scope": group(lab),
+        "actions": [],
+        "data_actions": ["Microsoft.KeyVault/vaults/keys/*"],
+        "excluded": [],
+    }
+    lab.control("POST", "/authorization", {"judged": "nobody", "denials": [denial]})
+    told = as_json(capsys, code=1)
+    (row,) = [row for row in told["rows"] if row["state"] == "bad"]
+    assert (row["code"], row["subject"]) == ("VD-PREFLIGHT-002", f"Key Vault: {USE_WRAPPING_KEY.purpose}")
+    assert "System deny assignment of a managed application" in row["detail"]
+
+
+def test_nobody_to_trust_is_told(
+    lab: LabUnderTest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lab.pid
+    monkeypatch.setenv("VIBEDATA_TRUST_ROOTS", "")
+    rows = as_json(capsys, code=1)["rows"]
+    assert [(row["subject"], row["code"]) for row in rows if row["state"] == "bad"] == [("trust root", "VD-TRUST-030")]
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "told"),
+    [
+        ({"dataFlows": []}, check_rule, "no data flow leads from it to the table VibeData_Operations_CL"),
+        ({"dataFlows": [{"streams": 7}, None]}, check_rule, "no data flow leads from it"),
+        ({"streamDeclarations": {}}, check_rule, "it has no columns"),
+        ({"destinations": {}}, check_table, "it writes to no workspace of the managed resource group"),
+        (
+            {"destinations": {"logAnalytics": [{"workspaceResourceId": "/subscriptions/other/x"}]}},
+            check_table,
+            "it writes to no workspace of the managed resource group",
+        ),
+    ],
+)
+def test_a_rule_that_leads_elsewhere_is_told(
+    lab: LabUnderTest, change: dict[str, Any], check: Callable[[AzureSession], str], told: str
+) -> None:
+    listing = f"{group(lab)}/providers/Microsoft.Insights/dataCollectionRules?api-version=2024-03-11"
+    rules = send(lab, listing).json()
+    rules["value"][0]["properties"].update(change)
+    with ScriptedServer(lab.directory).running() as arm:
+        arm.play(json_answer(rules))
+        with pytest.raises(RunbookError, match="VD-PREFLIGHT-005") as caught:
+            check(open_session({**lab.env, "VIBEDATA_ARM_ENDPOINT": arm.url}))
+    assert told in caught.value.message
