@@ -5,10 +5,11 @@ all, each with its cause and the line that mends it. What cannot be looked at is
 the deployment will run: a cloud sandbox, a hybrid worker and an engineer's shell see other things.
 """
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.context import Context
@@ -43,7 +44,16 @@ NEEDED = (
     WRITE_SECRETS,
     WRITE_TABLES,
 )
+# What a row for programs begins with.
+ROW = "row: "
 MEND: ActionKind[RunbookError] = ActionKind("mend", stage=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(CommonParameters):
+    """The parameters of preflight."""
+
+    rows: bool = field(default=False, metadata={"help": "show each row as one line of JSON, for `vibedata preflight`"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +63,25 @@ class Facts:
     findings: tuple[Finding, ...]
 
 
-def observe(context: Context, parameters: CommonParameters) -> Facts:  # noqa: ARG001 - a runbook's signature
+def observe(context: Context, parameters: Parameters) -> Facts:
     """Make every check and show its row."""
     findings = []
     for finding in (*check_services(context), *_permissions(context)):
         findings.append(finding)
-        line = f"{finding.state:<7}  {finding.subject}: {finding.detail}"
-        (context.output.info if finding.state == "good" else context.output.warning)(line)
-        if finding.error is not None:
-            context.output.warning(f"         what to do: {finding.error.remedy}")
+        if parameters.rows:
+            context.output.info(f"{ROW}{json.dumps(finding.as_json())}")
+        else:
+            _show(context, finding)
     return Facts(findings=tuple(findings))
+
+
+def _show(context: Context, finding: Finding) -> None:
+    line = f"{finding.state:<7}  {finding.subject}: {finding.detail}"
+    (context.output.info if finding.state == "good" else context.output.warning)(line)
+    if finding.error is not None:
+        context.output.warning(f"         what to do: {finding.error.remedy}")
+        if finding.error.line:
+            context.output.warning(f"         {finding.error.line}")
 
 
 def _permissions(context: Context) -> Sequence[Finding]:
@@ -106,7 +125,7 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
 RUNBOOK = Runbook(
     name="preflight",
     summary="find everything that would make a deployment fail; change nothing",
-    parameters=CommonParameters,
+    parameters=Parameters,
     observe=observe,
     plan=plan,
     actions=actions,

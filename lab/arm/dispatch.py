@@ -24,9 +24,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from aiohttp import web
 
+from lab.arm import requests as refusals
 from lab.arm.access import answered, caller, require_right, split_path
 from lab.arm.operations import Operation, Operations, accepted
-from lab.arm.requests import ArmRefusal, api_version, json_body, no_registered_provider, only_fields, resource_not_found
+from lab.arm.requests import ArmRefusal, api_version, json_body, only_fields, resource_not_found
 from lab.arm.resources import ManagedResources, Resource
 from lab.arm.throttling import Throttle, kind_of
 from lab.arm.types import Handler, Home, Names, ResourceType, known_version, resource_type
@@ -55,6 +56,7 @@ class Arm:
         self._extensions: list[ResourceType] = []
         self._scoped: dict[tuple[str, ...], Mapping[str, Scoped]] = {}
         self._listed: list[Callable[[], Iterable[Resource]]] = []
+        self.unregistered: set[str] = set()  # lower-cased namespaces (lab/arm/providers.py)
         self.managed = ManagedResources(managed_by=home.managed_by, now=lab.clock.now)
         self._operations = Operations()
         self._throttle = Throttle(now=lab.clock.now, subscription_id=home.subscription_id)
@@ -225,14 +227,14 @@ class Arm:
                 raise ArmRefusal(404, "ResourceGroupNotFound", f"Resource group '{below[1]}' could not be found.")
             if len(below) >= 4 and below[2].lower() == "providers":
                 return await self._in_group(request, version, below)
-        if len(below) >= 3 and below[0].lower() == "providers":
-            return await self._provided(self._subscription_types, request, version, below[1:])
         tail = tuple("*" if index == 1 else part.lower() for index, part in enumerate(below))
+        if len(below) >= 3 and below[0].lower() == "providers" and tail not in self._scoped:
+            return await self._provided(self._subscription_types, request, version, below[1:])
         if tail not in self._scoped:
             raise ArmRefusal(404, "NotFound", f"Nothing is served at {request.path}.")
         handler = self._scoped[tail].get(request.method)
         if handler is None:
-            raise _method_refused(request.method)
+            raise refusals.method_refused(request.method)
         kind = ("subscriptions", *(part for part in tail if part != "*"))
         require_right(self.lab, request, of_arm(request.method, "Microsoft.Resources", kind, request.path))
         return await handler(request)
@@ -241,7 +243,11 @@ class Arm:
         """Answer at `resourceGroups/{group}/providers/...`."""
         group = below[1].lower()
         last = max(index for index, part in enumerate(below) if part.lower() == "providers")
-        extensions = [known for known in self._extensions if [known.namespace.lower()] == _lower(below[last + 1 :][:1])]
+        extensions = [
+            known
+            for known in self._extensions
+            if [known.namespace.lower()] == [part.lower() for part in below[last + 1 : last + 2]]
+        ]
         if last > 2 and extensions:
             resource = f"{self.home.id}/{'/'.join(below[2:last])}"
             return await self._provided(extensions, request, version, below[last + 1 :], resource=resource)
@@ -266,15 +272,17 @@ class Arm:
         known, names = next((one for one in found if request.method in one[0].handlers), found[0])
         if not known_version(version, known.api_versions, now=self.lab.clock.now()):
             location = self.lab.names.location
-            raise no_registered_provider(version, known.type_name, known.api_versions, location)
+            raise refusals.no_registered_provider(version, known.type_name, known.api_versions, location)
         # What an extension keeps at the group, such as a role assignment, is no resource of the group's.
         extends = any(one.namespace == known.namespace for one in self._extensions)
         if in_home and len(segments) > 1 and not extends:
             self._require_top_level(f"{known.namespace}/{known.pattern[0]}", segments[1])
         handler = known.handlers.get(request.method)
         if handler is None:
-            raise _method_refused(request.method)
+            raise refusals.method_refused(request.method)
         require_right(self.lab, request, of_arm(request.method, known.namespace, known.pattern, request.path))
+        if request.method == "PUT" and namespace.lower() in self.unregistered:
+            raise refusals.not_registered(known.namespace)
         return await handler(request, {**names, **more})
 
     def _unknown_type(self, namespace: str, segments: Sequence[str], version: str) -> ArmRefusal:
@@ -290,11 +298,3 @@ class Arm:
 
 # /subscriptions/{s}/ providers/{namespace}/ locations/{location}/ operationResults/{id}
 POLL = ["providers", "locations", "operationresults"]
-
-
-def _lower(segments: Sequence[str]) -> list[str]:
-    return [segment.lower() for segment in segments]
-
-
-def _method_refused(method: str) -> ArmRefusal:
-    return ArmRefusal(405, "MethodNotAllowed", f"The requested resource does not support http method '{method}'.")

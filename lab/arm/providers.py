@@ -1,17 +1,19 @@
 """`/subscriptions/{id}/providers`: which resource types the lab serves, where, and with which api-versions.
 
-Faithful: the shape of azure-mgmt-resource's Provider (2024-11-01), every namespace registered; clients choose a type's
-api-version by it (`az resource show`). Shown are the types that are served here and no others.
-Source: learn rest/api/resources, providers.
+Faithful: the shape of azure-mgmt-resource's Provider (2024-11-01); clients choose a type's api-version by it
+(`az resource show`). Every namespace is registered until `unregister`, and again after `register`; both are done at
+once here, and take minutes in Azure. A PUT of a resource whose namespace is not registered is refused (409
+MissingSubscriptionRegistration). Shown are the types that are served here and no others.
+Source: learn rest/api/resources, providers; azure-resource-manager/troubleshooting/error-register-resource-provider.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiohttp import web
 
 from lab.arm.access import split_path
-from lab.arm.dispatch import Arm, Scoped
+from lab.arm.dispatch import Arm
 from lab.arm.requests import ArmRefusal
 from lab.arm.types import ResourceType
 
@@ -32,9 +34,24 @@ def register(arm: Arm, check: Callable[[web.Request], None]) -> None:
             raise ArmRefusal(404, "InvalidResourceNamespace", message)
         return web.json_response(found)
 
-    listed: Mapping[tuple[str, ...], Scoped] = {("providers",): every, ("providers", "*"): one}
-    for tail, handler in listed.items():
-        arm.scoped(tail, {"GET": handler})
+    async def register_one(request: web.Request) -> web.Response:
+        await one(request)  # refuses what is no namespace
+        arm.unregistered.discard(split_path(request)[3].lower())
+        return await one(request)
+
+    async def unregister_one(request: web.Request) -> web.Response:
+        await one(request)
+        arm.unregistered.add(split_path(request)[3].lower())
+        return await one(request)
+
+    async def reset() -> None:
+        arm.unregistered.clear()
+
+    arm.lab.on_reset.append(reset)
+    arm.scoped(("providers",), {"GET": every})
+    arm.scoped(("providers", "*"), {"GET": one})
+    arm.scoped(("providers", "*", "register"), {"POST": register_one})
+    arm.scoped(("providers", "*", "unregister"), {"POST": unregister_one})
 
 
 def _providers(arm: Arm) -> dict[str, dict[str, Any]]:
@@ -47,7 +64,7 @@ def _providers(arm: Arm) -> dict[str, dict[str, Any]]:
             "id": f"/subscriptions/{arm.home.subscription_id}/providers/{types[0].namespace}",
             "namespace": types[0].namespace,
             "registrationPolicy": "RegistrationRequired",
-            "registrationState": "Registered",
+            "registrationState": "Unregistered" if key in arm.unregistered else "Registered",
             "resourceTypes": _types(types, arm.lab.names.location),
         }
         for key, types in sorted(by_namespace.items())

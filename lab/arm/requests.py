@@ -76,6 +76,17 @@ def no_registered_provider(value: str, resource_type: str, supported: Collection
     return ArmRefusal(400, "NoRegisteredProviderFound", message)
 
 
+def method_refused(method: str) -> ArmRefusal:
+    """Refuse an HTTP method that what is asked for does not have."""
+    return ArmRefusal(405, "MethodNotAllowed", f"The requested resource does not support http method '{method}'.")
+
+
+def not_registered(namespace: str) -> ArmRefusal:
+    """Refuse to make a resource of a namespace that the subscription has not registered."""
+    message = f"The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found"
+    return ArmRefusal(409, "MissingSubscriptionRegistration", message)
+
+
 def resource_not_found(resource_type: str, name: str, group: str) -> ArmRefusal:
     """Refuse with 404: `resource_type` with its namespace, `name` with its parents' names."""
     message = f"The Resource '{resource_type}/{name}' under resource group '{group}' was not found."

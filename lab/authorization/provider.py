@@ -5,13 +5,13 @@ Faithful: at the scope of a subscription, of its resource groups and of their re
 subscription or group, below it; `$filter` `atScope()` and `principalId eq`, `assignedTo`), PUT (201, 409
 RoleAssignmentExists for the same role, principal and scope) and DELETE, with the bodies' fields of
 azure-mgmt-authorization; the caller's permissions and the deny assignments at a scope; the list of locks, of which
-there are none. Custom roles of one permission. Left out: conditions, the time that an assignment takes to work.
+there are none. Custom roles of one permission; at the start, what lab/authorization/deployed.py assigns. Left out:
+conditions, the time that an assignment takes to work.
 
 The control API:
 
     POST /authorization    {"judged", "denials": [{"name", "scope", "actions", "data_actions", "excluded"}]}: whose
-                           requests need a role from now on (nobody, jobs, everybody), and what is denied to them.
-                           All others have every right
+                           requests need a role from now on (nobody, jobs, everybody), others have every right
     GET /authorization     {"judged", "asked"}: the actions that those have asked for since the last POST
 
 Sources: learn rest/api/authorization; role-based-access-control/built-in-roles, deny-assignments.
@@ -27,6 +27,7 @@ from aiohttp import web
 
 from lab.arm.access import caller, split_path
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields
+from lab.authorization.deployed import deploy
 from lab.authorization.roles import ROLES, Role
 from lab.authorization.state import Authorization, Denial, is_within
 from lab.front.faults import InvalidFaultError
@@ -72,6 +73,7 @@ def register(arm: Arm) -> None:
 
     async def reset() -> None:
         arm.lab.authorization.clear()
+        deploy(arm)
 
     async def change(body: object) -> object:
         return _change(arm.lab, body)
@@ -79,6 +81,9 @@ def register(arm: Arm) -> None:
     async def view(_body: object) -> object:
         return {"judged": arm.lab.authorization.judged, "asked": sorted(arm.lab.authorization.asked)}
 
+    if arm.home.publishers:
+        return
+    deploy(arm)
     arm.lab.on_reset.append(reset)
     arm.lab.controls["POST", "/authorization"] = change
     arm.lab.controls["GET", "/authorization"] = view

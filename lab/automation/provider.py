@@ -16,6 +16,7 @@ from aiohttp import web
 from lab.arm.dispatch import Arm, ArmRefusal, Handler
 from lab.arm.resources import Resource
 from lab.automation.account import AutomationAccount
+from lab.automation.handlers import account as account_provider
 from lab.automation.handlers.jobs import JobHandlers
 from lab.automation.handlers.packages import PackageHandlers
 from lab.automation.handlers.runbooks import RunbookHandlers
@@ -66,6 +67,7 @@ def register(arm: Arm, account: AutomationAccount, jobs: Jobs, imports: Imports)
             yield {**one, "name": f"{names.automation_account}/{one['name']}", "type": kind}  # as it shows any child
 
     arm.deployed(lambda: [_account(lab)])
+    account_provider.register(arm, account)
     arm.listed(listed)
 
 

@@ -61,14 +61,17 @@ class Principals:
         return self.tokens[subject] if subject in self.tokens else self.objects[subject]
 
 
-def principals(names: Names, service: str) -> Principals:
-    """Return who is known: the publisher's container registry is of another tenant than the customer's identities."""
+def principals(names: Names, service: str, repositories: Mapping[str, frozenset[str]]) -> Principals:
+    """Return who is known: the publisher's container registry is of another tenant than the customer's identities.
+
+    repositories: what the scope map lets the customer's token do, now and later.
+    """
     everything = scopes.EVERYTHING
     if service == "customer_registry":
         user = {names.customer_registry_username: (names.customer_registry_password, everything)}
         return Principals(user, {names.uami_principal_id: everything, names.operator_principal_id: everything})
-    # The customer's token: its scope map reads every release repository and names no catalog.
-    reader = Rights(repositories={"*": scopes.READ_PERMISSIONS})
+    # The customer's token: its scope map names no catalog.
+    reader = Rights(repositories=repositories)
     return Principals(
         {names.publisher_registry_username: (names.publisher_registry_password, everything)},
         {names.operator_principal_id: everything},
@@ -85,7 +88,7 @@ class ContainerRegistryTokens:
         self._service = service
         self._tokens = lab.tokens
         self._registry_tokens = registry_tokens
-        self._principals = principals(lab.names, service)
+        self._principals = principals(lab.names, service, registry_tokens.repositories)
         self._host = lab.host(service)
         self._realm = f"{lab.urls[service]}/oauth2/token"
 

@@ -1,16 +1,24 @@
 """Microsoft.ContainerRegistry/registries: the customer's container registry and the publisher's, as ARM shows them.
 
-lab/resource_group/provider.py answers GET. What can be done with them is in the other providers of this folder.
+lab/resource_group/provider.py answers GET, lab/resource_group/public_network.py changes of the network rules. What can
+be done with them is in the other providers of this folder.
 """
 
 from typing import Any
 
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
 from lab.arm.dispatch import Arm
 from lab.arm.resources import Resource
+from lab.front import answers
+from lab.resource_group.public_network import CONTAINER_REGISTRY, guard
+from lab.resource_group.public_network import register as register_network
 from lab.resource_group.resources import resource
 
 TYPE = "Microsoft.ContainerRegistry/registries"
 PREMIUM = {"name": "Premium", "tier": "Premium"}
+KEPT_OUT = "client with IP '127.0.0.1' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
 # What a deployment in a managed resource group asks for beside.
 CUSTOMERS = {
     "networkRuleBypassOptions": "AzureServices",
@@ -22,6 +30,16 @@ CUSTOMERS = {
 def register_customers(arm: Arm, login_server: str) -> None:
     """Add the customer's container registry."""
     arm.deployed(lambda: [_registry(arm, arm.lab.names.customer_registry, login_server, CUSTOMERS)])
+    register_network(arm, CONTAINER_REGISTRY)
+
+
+def customers_guard(arm: Arm) -> Middleware:
+    """Return what keeps the public network out of the customer's container registry, if its rules say so."""
+
+    def refuse() -> web.Response:
+        return answers.registry_error(403, "DENIED", KEPT_OUT)
+
+    return guard(arm, CONTAINER_REGISTRY, arm.lab.names.customer_registry, refuse)
 
 
 def register_publishers(arm: Arm, login_server: str) -> None:

@@ -51,6 +51,8 @@ class RegistryTokens:
         """Start with none; `now` in epoch seconds."""
         self._now = now
         self._tokens: dict[str, RegistryToken] = {}
+        # What the scope map lets each of them do, by repository (lab/container_registry/scope_maps_provider.py).
+        self.repositories: dict[str, frozenset[str]] = {}
 
     def deploy(self, name: str, *, password1: str) -> None:
         """Forget all tokens and make one with a first password, that never expires."""

@@ -54,9 +54,11 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     provider.register_publishers(subscriptions.publisher, lab.host(PUBLISHER))
     import_provider.register(subscriptions.customer, stores[CUSTOMER])
     tokens_provider.register(subscriptions.publisher, tokens)
-    scope_maps_provider.register(subscriptions.publisher)
+    scope_maps_provider.register(subscriptions.publisher, tokens)
     subscriptions.show({provider.TYPE: import_provider.API_VERSIONS})
-    return {site: front.routes(lab, site, store, tokens) for site, store in stores.items()}
+    fronts = {site: front.routes(lab, site, store, tokens) for site, store in stores.items()}
+    fronts[CUSTOMER].middlewares.append(provider.customers_guard(subscriptions.customer))
+    return fronts
 
 
 def _docker_registry(name: str) -> RealServer:

@@ -48,10 +48,12 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     provider.register_publishers(subscriptions.publisher, lab.urls[PUBLISHER])
     subscriptions.show({provider.TYPE: provider.API_VERSIONS})
     starts = {CUSTOMER: onboarded, PUBLISHER: with_signing_key}
-    return {
+    fronts = {
         site: front.routes(lab, site=site, options=options[site], start=start, publishers=site == PUBLISHER)
         for site, start in starts.items()
     }
+    fronts[CUSTOMER].middlewares.append(provider.customers_guard(subscriptions.customer))
+    return fronts
 
 
 SERVICE = Service(sites=SITES, start=_start)

@@ -1,7 +1,8 @@
 """ARM's view of the workspace and of the data collection rule that the deployment makes.
 
-Faithful: GET of the rule (kind Direct, with its own ingestion endpoint) and of the group's list. Left out: making and
-changing rules, data collection endpoints, associations. Source: Microsoft.Insights dataCollectionRules 2023-03-11.
+Faithful: GET of the rule (kind Direct, with its own ingestion endpoint) and of the group's list; PUT of the rule with
+other columns of its stream. Left out: making rules and every other change of one, which is refused; data collection
+endpoints, associations. Source: Microsoft.Insights dataCollectionRules 2023-03-11.
 
 The control API: `POST /rule {"without": [columns]}` shows the rule's stream without these columns from now on.
 """
@@ -11,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.arm.dispatch import Arm, Names, resource_not_found
+from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
 from lab.arm.resources import Resource
 from lab.front.faults import InvalidFaultError
 from lab.monitor.tables import OPERATIONS_COLUMNS
@@ -56,8 +57,24 @@ def register(arm: Arm) -> None:
     async def every(_request: web.Request, _names: Names) -> web.Response:
         return web.json_response({"value": [rule(lab, missing)]})
 
+    async def put(request: web.Request, names: Names) -> web.Response:
+        if names["rule"].lower() != lab.names.dcr.lower():
+            raise resource_not_found(TYPE, names["rule"], lab.names.resource_group)
+        present = rule(lab, missing)
+        sent = await json_body(request, {*present, "tags"})
+        properties = only_fields(sent.get("properties", {}), present["properties"], "properties")
+        stream = f"Custom-{lab.names.operations_table}"
+        columns = [dict(each) for each in properties["streamDeclarations"][stream]["columns"]]
+        without = {name for name in OPERATIONS_COLUMNS if name not in {each.get("name") for each in columns}}
+        wanted = rule(lab, without)
+        if {**properties, "provisioningState": "Succeeded"} != wanted["properties"]:
+            raise ArmRefusal(400, "InvalidPayload", "The lab changes nothing of a rule but its stream's columns.")
+        missing.clear()
+        missing.update(without)
+        return web.json_response(wanted)
+
     arm.provider("Microsoft.Insights", "dataCollectionRules", API_VERSIONS, {"GET": every})
-    arm.provider("Microsoft.Insights", "dataCollectionRules/{rule}", API_VERSIONS, {"GET": one})
+    arm.provider("Microsoft.Insights", "dataCollectionRules/{rule}", API_VERSIONS, {"GET": one, "PUT": put})
 
 
 def _workspace(lab: Lab) -> Resource:

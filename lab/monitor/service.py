@@ -2,7 +2,7 @@
 
 from lab.front.answers import MONITOR_ERRORS
 from lab.front.sites import Site
-from lab.monitor import alerts_provider, front, provider
+from lab.monitor import alerts_provider, front, log_table_provider, provider
 from lab.monitor.tables import LogTables
 from lab.service import Fronts, Service
 from lab.shared import Lab
@@ -29,6 +29,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
         }
     )
     provider.register(subscriptions.customer)
+    log_table_provider.register(subscriptions.customer)
     alerts_provider.register(subscriptions.customer)
     subscriptions.show(
         {

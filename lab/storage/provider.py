@@ -1,5 +1,7 @@
 """ARM's view of the storage accounts, of the blob containers and of their immutability policies.
 
+The account's network rules are lab/resource_group/public_network.py's.
+
 Faithful: GET, PUT and DELETE of a container (one with a policy goes only if it is empty, and only here); GET, PUT,
 DELETE, lock and extend of its policy with ETags (If-Match is optional with PUT only); a container without a policy
 answers with the default, 0 days and Unlocked; read-only fields in a body are ignored. Left out: listing containers, the
@@ -55,6 +57,12 @@ def register_account(arm: Arm, name: str, addresses: Mapping[str, str]) -> None:
         "allowSharedKeyAccess": False,
         "minimumTlsVersion": "TLS1_2",
         "supportsHttpsTrafficOnly": True,
+        "publicNetworkAccess": "Enabled",
+        "networkAcls": {"bypass": "AzureServices", "virtualNetworkRules": [], "ipRules": [], "defaultAction": "Allow"},
+        "encryption": {
+            "keySource": "Microsoft.Storage",
+            "services": {kind: {"enabled": True, "keyType": "Account"} for kind in ("blob", "file")},
+        },
     }
     redundant = {"name": "Standard_ZRS", "tier": "Standard"}
     arm.deployed(

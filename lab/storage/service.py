@@ -1,15 +1,21 @@
 """How Azure Storage starts: the policies of the containers, between the Blob front and the containers' ARM types."""
 
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
 from lab.front.answers import BLOB_ERRORS, TABLE_ERRORS
 from lab.front.sites import Site
+from lab.resource_group.public_network import STORAGE, guard
+from lab.resource_group.public_network import register as register_network
 from lab.service import Fronts, Service
 from lab.shared import Lab
-from lab.storage import azurite, front, provider
+from lab.storage import access, azurite, front, provider
 from lab.storage.access import STORAGE_AUDIENCES
 from lab.storage.immutability import Immutability
 from lab.subscriptions import Subscriptions
 
 BLOB, TABLE = "blob", "table"
+KEPT_OUT = "This request is not authorized to perform this operation."
 SITES = {BLOB: Site(errors=BLOB_ERRORS), TABLE: Site(errors=TABLE_ERRORS)}
 
 
@@ -30,7 +36,24 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     provider.register_account(subscriptions.publisher, names.publisher_storage_account, addresses)
     provider.register(subscriptions.customer, policies)
     subscriptions.show({provider.ACCOUNT_TYPE: provider.ACCOUNT_API_VERSIONS})
-    return {BLOB: front.blob_routes(lab, policies), TABLE: front.table_routes(lab)}
+    fronts = {BLOB: front.blob_routes(lab, policies), TABLE: front.table_routes(lab)}
+    register_network(subscriptions.customer, STORAGE)
+    for site, application in fronts.items():
+        application.middlewares.append(_guard(lab, subscriptions, site))
+    return fronts
+
+
+def _guard(lab: Lab, subscriptions: Subscriptions, site: str) -> Middleware:
+    """Return what keeps the public network out of the customer's account, if its rules say so."""
+    account = f"/{lab.names.storage_account}"
+
+    def refuse() -> web.Response:
+        return access.refuse(site, 403, "AuthorizationFailure", KEPT_OUT)
+
+    def of_account(request: web.Request) -> bool:
+        return f"{request.path}/".startswith(f"{account}/")
+
+    return guard(subscriptions.customer, STORAGE, lab.names.storage_account, refuse, of_resource=of_account)
 
 
 SERVICE = Service(sites=SITES, start=_start, real_servers=(azurite.SERVER,))

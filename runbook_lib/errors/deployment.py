@@ -8,7 +8,7 @@ ACTION_MISSING = entry(
     "VD-PREFLIGHT-001",
     "the identity may not do what the runbooks need",
     "No role that is assigned to it at this resource, or above it, gives the actions that the message names.",
-    "Assign the role, then wait up to 30 minutes and run the preflight again.",
+    "Assign the role with the line, then wait up to 30 minutes and run the preflight again.",
 )
 ACTION_DENIED = entry(
     "VD-PREFLIGHT-002",
@@ -28,13 +28,13 @@ CONTAINER_ABSENT = entry(
     "VD-PREFLIGHT-004",
     "a blob container is absent",
     "The deployment of the resources makes it. Somebody has deleted it, or the setting names another account.",
-    "Make the container with the line in the message, or deploy the resources again.",
+    "Make the container with the line, or deploy the resources again.",
 )
 RULE_UNFIT = entry(
     "VD-PREFLIGHT-005",
     "the data collection rule does not take what the runbooks write",
     "It lacks the stream, or a column has another type. Then rows are refused, or a column stays empty.",
-    "Deploy the rule again from the template. Its columns are those of runbook_lib/operations_log/events.py.",
+    "Deploy the rule again from the template, or give its stream the columns with the line.",
 )
 NO_RULE = entry(
     "VD-PREFLIGHT-006",
@@ -42,6 +42,49 @@ NO_RULE = entry(
     "The managed resource group has no rule whose immutable id is setting dcr_id.",
     "List the rules: `az resource list --resource-group GROUP --resource-type Microsoft.Insights/dataCollectionRules`."
     " `az resource show --ids RULE_ID --query properties.immutableId` shows the id of one.",
+)
+KEPT_OUT = entry(
+    "VD-PREFLIGHT-007",
+    "the network rules of a service keep out the jobs of a cloud sandbox",
+    "Its public network access is disabled, or its firewall denies whom it does not know. A cloud sandbox reaches no"
+    " private endpoint, and a bypass for trusted services does not let Automation in.",
+    "Let the public network in: `vibedata preflight` shows the line. Or run the runbooks on a hybrid worker inside the"
+    " network.",
+)
+NO_IDENTITY = entry(
+    "VD-PREFLIGHT-008",
+    "the Automation account does not have the identity of the runbooks",
+    "Jobs act as the user-assigned identity whose client id is setting uami_client_id. It is absent, or it is not"
+    " assigned to the account.",
+    "Deploy the resources again, or correct setting uami_client_id. The line assigns an identity that is there.",
+)
+PROVIDER_NOT_REGISTERED = entry(
+    "VD-PREFLIGHT-009",
+    "a resource provider is not registered in the subscription",
+    "A subscription refuses to make resources of a namespace that it has not registered. To register takes the right"
+    " `*/register/action` at the subscription, and some minutes.",
+    "Somebody with that right at the subscription registers it with the line.",
+)
+RESOURCE_ABSENT = entry(
+    "VD-PREFLIGHT-012",
+    "the managed resource group has no such resource",
+    "The deployment of the resources makes it. Somebody has deleted it, or the settings name another group.",
+    "Look for it in the portal, also among what is deleted and can be recovered. Deploy the resources again.",
+)
+QUOTA_USED_UP = entry(
+    "VD-PREFLIGHT-010",
+    "the Automation account has no minutes left for jobs",
+    "An account of the free tier runs jobs for 500 minutes a month, all accounts of a subscription together. Past them"
+    " jobs are suspended.",
+    "Move the account to the Basic tier with the line, or wait for the next month.",
+)
+TABLE_UNFIT = entry(
+    "VD-PREFLIGHT-011",
+    "the log's table does not take what the runbooks write",
+    "The table is absent, or it lacks a column, or a column has another type. What it has no column for is dropped"
+    " without a word.",
+    "The line makes the table and the columns that are missing. Azure does not change the type of a column: delete the"
+    " table, whose rows are lost, and make it again.",
 )
 LOCK_HELD = entry(
     "VD-LOCK-001",

@@ -35,15 +35,16 @@ class ErrorEntry:
         """The code without its number, e.g. `VD-IMPORT`."""
         return self.code.rpartition("-")[0]
 
-    def error(self, detail: str = "", *, target: str = "", remedy: str = "") -> "RunbookError":
+    def error(self, detail: str = "", *, target: str = "", remedy: str = "", line: str = "") -> "RunbookError":
         """Return the error of this entry.
 
         Args:
             detail: What the run saw this time.
             target: The thing that failed, e.g. the name of a blob.
             remedy: What to do this time, if it differs from what the entry says.
+            line: The line for a shell that mends it, if there is one.
         """
-        return RunbookError(self, detail, target=target, remedy=remedy)
+        return RunbookError(self, detail, target=target, remedy=remedy, line=line)
 
 
 def entry(
@@ -76,13 +77,16 @@ class RunbookError(Exception):
         detail: What the run saw this time.
         target: The thing that failed.
         remedy: What to do this time, if it differs from what the entry says.
+        line: The line for a shell that mends it, "" for none.
 
     Attributes:
         signers: If signatures were refused, the signers that they name.
         origin: The failure that caused this one, by default this one itself. The output shows an origin once.
     """
 
-    def __init__(self, entry: ErrorEntry, detail: str = "", *, target: str = "", remedy: str = "") -> None:
+    def __init__(
+        self, entry: ErrorEntry, detail: str = "", *, target: str = "", remedy: str = "", line: str = ""
+    ) -> None:
         self.entry = entry
         self.code = entry.code
         self.area = entry.area
@@ -94,6 +98,7 @@ class RunbookError(Exception):
         self.message = " ".join((f"{entry.title}{where}" + (f": {detail}" if detail else "")).split())
         self.cause = entry.cause
         self.remedy = remedy or entry.remedy
+        self.line = line
         self.retryable = entry.retryable
         self.exit_code = entry.exit_code
         self.title = entry.title

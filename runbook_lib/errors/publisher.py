@@ -127,3 +127,29 @@ NO_TOKEN_NAMED = entry(
     "Name it: `vibedata instance edit ID --set registry_token=NAME`. `az acr token list --registry NAME` shows them.",
     exit_code=EXIT_USAGE,
 )
+NOT_BOOTSTRAPPED = entry(
+    "VD-DOCTOR-001",
+    "the component registry does not record this instance",
+    "A table is absent, or nobody has recorded whose instance it is. A deployment has not come so far, or somebody has"
+    " deleted it.",
+    "Run `vibedata invoke bootstrap_registry`.",
+)
+NO_SCHEDULE = entry(
+    "VD-DOCTOR-002",
+    "nothing starts check_health",
+    "Its schedule is absent, is off, or is not linked with the runbook. Then nobody looks at the components, and what"
+    " waits in the spools is not delivered.",
+    "Where it is absent, `vibedata invoke check_health` makes it. Where it is off, the line turns it on.",
+)
+SPOOL_WAITS = entry(
+    "VD-DOCTOR-003",
+    "a spool is not delivered",
+    "Each run delivers what waits. The oldest blob has waited for longer than two runs of check_health are apart.",
+    "See why in the warnings of the last job of check_health. Then run `vibedata invoke check_health`.",
+)
+NEEDS_ATTENTION = entry(
+    "VD-DOCTOR-004",
+    "the status of the instance needs attention",
+    "What the runbooks have recorded, or their last jobs, show it. `vibedata status` has the whole status.",
+    "Do what the message says.",
+)

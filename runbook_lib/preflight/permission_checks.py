@@ -5,7 +5,7 @@ finds nothing out, which is "unknown".
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -38,20 +38,42 @@ _SHOWN_CHARACTERS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What ARM says of one resource: the grants of the caller's roles, and the deny assignments."""
+    """What ARM says of one resource.
+
+    Attributes:
+        resource_id: its ARM id.
+        grants: of an identity's roles.
+        conditional: of its roles that have a condition, so that nobody knows what they grant.
+        denials: the deny assignments.
+    """
 
     resource_id: str
     grants: tuple[Grant, ...]
     denials: tuple[Denial, ...]
+    conditional: tuple[Grant, ...] = ()
+
+
+# Returns what an identity's roles grant at a resource, by its ARM id: without and with a condition.
+GrantsOf = Callable[[str], tuple[tuple[Grant, ...], tuple[Grant, ...]]]
 
 
 def check_permissions(session: AzureSession, permissions: Iterable[Permission]) -> Iterator[Finding]:
-    """Yield a finding for each permission. Raises RunbookError VD-IDENTITY-* where there is no token."""
-    principal = object_id(session.clients.credential, ARM_SCOPE)
+    """Yield a finding for each permission of the caller. Raises RunbookError VD-IDENTITY-* where there is no token."""
+
+    def own_grants(resource_id: str) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:
+        return tuple(map(grant_of, authorization(session, resource_id, "permissions"))), ()
+
+    yield from check_principal(session, permissions, object_id(session.clients.credential, ARM_SCOPE), own_grants)
+
+
+def check_principal(
+    session: AzureSession, permissions: Iterable[Permission], principal: str, grants_of: GrantsOf
+) -> Iterator[Finding]:
+    """Yield a finding for each permission of an identity. principal: its object id."""
     known: dict[Resource, Rights | str] = {}
     for permission in permissions:
         if permission.on not in known:
-            known[permission.on] = _rights_or_why_not(session, permission.on)
+            known[permission.on] = _rights_or_why_not(session, permission.on, grants_of)
         rights = known[permission.on]
         subject = f"{permission.on}: {permission.purpose}"
         if isinstance(rights, str):
@@ -63,12 +85,15 @@ def check_permissions(session: AzureSession, permissions: Iterable[Permission]) 
 def judge(subject: str, permission: Permission, rights: Rights, principal: str) -> Finding:
     """Return what the rights at a resource mean for a permission. Pure. principal: object id of the identity."""
     missing = lacking(permission, rights.grants)
+    if missing and not lacking(permission, (*rights.grants, *rights.conditional)):
+        return unknown(subject, f"a role with a condition may give {_shown(missing)}")
     if missing:
         # Somebody else may have named the resource, and the line is for a shell.
         scope = shlex.quote(rights.resource_id)
-        line = f'az role assignment create --assignee {principal} --role "{permission.role}" --scope {scope}'
-        remedy = f"Assign the role, then wait up to 30 minutes: {line}"
-        return bad(subject, deployment.ACTION_MISSING.error(_shown(missing), target=permission.on, remedy=remedy))
+        # By object id and type, nobody has to be looked up in the directory.
+        assignee = f"--assignee-object-id {principal} --assignee-principal-type ServicePrincipal"
+        line = f'az role assignment create {assignee} --role "{permission.role}" --scope {scope}'
+        return bad(subject, deployment.ACTION_MISSING.error(_shown(missing), target=permission.on, line=line))
     open_questions = []
     for denial in rights.denials:
         forbidden = denied(permission, denial)
@@ -82,16 +107,14 @@ def judge(subject: str, permission: Permission, rights: Rights, principal: str) 
     return good(subject, "is allowed")
 
 
-def _rights_or_why_not(session: AzureSession, resource: Resource) -> Rights | str:
+def _rights_or_why_not(session: AzureSession, resource: Resource, grants_of: GrantsOf) -> Rights | str:
     try:
         resource_id = _resource_id(session, resource)
         if not resource_id:
             return "the managed resource group has not exactly one such resource"
-        return Rights(
-            resource_id=resource_id,
-            grants=tuple(map(grant_of, _authorization(session, resource_id, "permissions"))),
-            denials=tuple(map(denial_of, _authorization(session, resource_id, "denyAssignments"))),
-        )
+        grants, conditional = grants_of(resource_id)
+        denials = tuple(map(denial_of, authorization(session, resource_id, "denyAssignments")))
+        return Rights(resource_id=resource_id, grants=grants, conditional=conditional, denials=denials)
     except Exception as error:
         named = as_runbook_error(error)
         if named is None:
@@ -123,8 +146,12 @@ def _named(settings: Settings) -> Mapping[Resource, str]:
     }
 
 
-def _authorization(session: AzureSession, resource_id: str, what: str) -> Iterator[Mapping[str, Any]]:
-    query = urlencode({"api-version": AUTHORIZATION_API_VERSION})
+def authorization(session: AzureSession, resource_id: str, what: str, only: str = "") -> Iterator[Mapping[str, Any]]:
+    """Yield what Microsoft.Authorization lists at a resource. what: the type's name. only: the filter.
+
+    Raises RunbookError VD-ARM-001 (more than MAX_ASSIGNMENTS), and as items_of does.
+    """
+    query = urlencode({"api-version": AUTHORIZATION_API_VERSION, **({"$filter": only} if only else {})}, safe="$")
     address = f"{quote(resource_id, safe='/()')}/providers/Microsoft.Authorization/{what}?{query}"
     for number, item in enumerate(items_of(session.clients.resources, session.settings, address)):
         if number >= MAX_ASSIGNMENTS:

@@ -1,28 +1,35 @@
 """Whether the services that a deployment needs answer, and hold what it needs. Each check reads only."""
 
+import ipaddress
+import shlex
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
-from urllib.parse import quote, urlencode
+from urllib.parse import urlsplit
 
-from runbook_lib.azure.arm_listing import items_of
 from runbook_lib.azure.session import AzureSession
-from runbook_lib.basics.strict_json import member
-from runbook_lib.basics.visible_text import one_line
 from runbook_lib.callbacks.spool import CONTAINER as CALLBACKS_SPOOL
 from runbook_lib.container_registry.reader import publisher_reader
-from runbook_lib.errors import azure, deployment
+from runbook_lib.errors import RunbookError, azure, deployment
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.requests_retry import send
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.operations_log.delivery import SPOOL_CONTAINER, STREAM
-from runbook_lib.operations_log.events import COLUMNS
-from runbook_lib.preflight.finding import Finding, look
+from runbook_lib.operations_log.delivery import SPOOL_CONTAINER
+from runbook_lib.preflight.finding import Finding, NotKnownError, State, look
+from runbook_lib.preflight.log_checks import check_rule, check_table
+from runbook_lib.release.fetch import resolve_release
+from runbook_lib.release.hop import not_asked, read_release
 from runbook_lib.release.immutability import check_immutable
-from runbook_lib.release.model import ARTIFACT_CONTAINER, LATEST, MANIFEST_REPOSITORY
+from runbook_lib.release.model import ARTIFACT_CONTAINER, LATEST, MANIFEST_CONTAINER, MANIFEST_REPOSITORY
 from runbook_lib.trust.pinned_policy import trust_policy
+from runbook_lib.vault.credential_states import read_credential_states, trouble_of
 from runbook_lib.vault.hmac_key import SECRET as HMAC_KEY
-from runbook_lib.vault.token_in_use import read_publisher_token
+from runbook_lib.vault.publisher_token import SECRET as REGISTRY_TOKEN
+from runbook_lib.vault.secret_in_use import secret_in_use
+from runbook_lib.vault.token_in_use import read_publisher_token, why_none
 
 # A dead host is told in seconds: a deployment's own requests wait longer.
 _LOOK_POLICY = NetworkRetryPolicy(max_retries=1, delay_seconds=1.0, total_seconds=15.0)
@@ -31,17 +38,21 @@ MAX_CLOCK_SKEW_SECONDS = 30.0
 CHECKS_AT_ONCE = 8
 # More tables than the suite ever makes; the rest is not counted.
 _MOST_TABLES = 100
-_SHOWN_CHARACTERS = 40
-MONITOR_API_VERSION = "2024-03-11"
+# What a retention policy that nobody has chosen otherwise keeps (docs/operators.md#before-the-first-run).
+RETENTION_DAYS = 365
+ABSENT_YET = "it is absent: a first deployment gives it to the customer"
 
 
-def check_services(session: AzureSession) -> Iterator[Finding]:
-    """Yield a finding for each service and for what a deployment needs of it, in the order of the table."""
+def check_services(session: AzureSession, *, refused: State = "bad") -> Iterator[Finding]:
+    """Yield a finding for each service and for what a deployment needs of it, in the order of the table.
+
+    refused: what it means that a service refuses a request (see look): "bad" for the identity of the runbooks.
+    """
     with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
-        yield from pool.map(lambda check: check(), _checks(session))
+        yield from pool.map(lambda check: check(), _checks(session, refused))
 
 
-def _checks(session: AzureSession) -> Iterator[Callable[[], Finding]]:
+def _checks(session: AzureSession, refused: State) -> Iterator[Callable[[], Finding]]:
     settings = session.settings
     endpoints = {
         "Azure Resource Manager": settings.arm_endpoint,
@@ -54,27 +65,48 @@ def _checks(session: AzureSession) -> Iterator[Callable[[], Finding]]:
         "the publisher's API": settings.publisher_api,
     }
     for name, address in endpoints.items():
-        yield partial(look, f"{name} answers", partial(_answers, session, address))
+        yield partial(look, f"{name} answers", partial(_answers, session, address), refused=refused)
     checks: Mapping[str, Callable[[AzureSession], str]] = {
         "clock": _clock,
         "trust root": lambda each: f"{len(trust_policy(each.settings).roots)} pinned",
         "Automation account": _account,
         "publisher's registry token": _token,
-        "container release-manifests": lambda each: check_immutable(each.clients.resources, each.settings),
+        f"retention policy of {MANIFEST_CONTAINER}": _retention,
         f"secret {HMAC_KEY}": _hmac_key,
         "tables": _tables,
-        "data collection rule": _rule,
+        "data collection rule": check_rule,
+        "table of the log": check_table,
     }
     for subject, check in checks.items():
-        yield partial(look, subject, partial(check, session))
-    for container in (ARTIFACT_CONTAINER, SPOOL_CONTAINER, CALLBACKS_SPOOL):
-        yield partial(look, f"container {container}", partial(_container, session, container))
+        yield partial(look, subject, partial(check, session), refused=refused)
+    for container in (MANIFEST_CONTAINER, ARTIFACT_CONTAINER, SPOOL_CONTAINER, CALLBACKS_SPOOL):
+        yield partial(look, f"container {container}", partial(_container, session, container), refused=refused)
 
 
 def _answers(session: AzureSession, address: str) -> str:
-    """Any answer will do: that of a service without a token is a refusal."""
-    status, _ = _ask(session, address)
+    """Any answer will do: that of a service without a token is a refusal.
+
+    Of a dead one it is told that its name leads to a private endpoint: then it may be alive for whoever is inside.
+    """
+    try:
+        status, _ = _ask(session, address)
+    except Exception as error:
+        named = as_runbook_error(error)
+        private = private_address(urlsplit(address).hostname or "")
+        if named is None or not private:
+            raise
+        detail = f"{named.detail}; its name leads to {private}, which is a private address"
+        raise named.entry.error(detail, target=named.target) from error
     return f"answers (status {status})"
+
+
+def private_address(host: str) -> str:
+    """Return the private address that a name leads to from here, "" where it leads to none."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return ""
+    return next((each for each in sorted(found) if ipaddress.ip_address(each.partition("%")[0]).is_private), "")
 
 
 def _ask(session: AzureSession, address: str) -> tuple[int, str]:
@@ -122,23 +154,51 @@ def _account(session: AzureSession) -> str:
 
 
 def _token(session: AzureSession) -> str:
-    token = read_publisher_token(session.clients.secrets, session.redactor, now=session.clock.now())
-    digest = publisher_reader(session, token).digest_of(MANIFEST_REPOSITORY, LATEST)
-    found = f"{MANIFEST_REPOSITORY}:{LATEST} is {digest}" if digest else f"there is no {MANIFEST_REPOSITORY}:{LATEST}"
-    return f"is accepted; {found}"
+    """See that the token is accepted, and that it reads every repository that the newest release pins."""
+    secrets = session.clients.secrets
+    if secret_in_use(secrets, REGISTRY_TOKEN) is None and why_none(secrets, REGISTRY_TOKEN) == "absent":
+        raise NotKnownError(ABSENT_YET)
+    token = read_publisher_token(secrets, session.redactor, now=session.clock.now())
+    reader = publisher_reader(session, token)
+    place = resolve_release(reader, LATEST)
+    if place is None:
+        return f"is accepted; there is no {MANIFEST_REPOSITORY}:{LATEST}"
+    # Who signed it is import_manifest's to ask: here it only names what to look for.
+    manifest = read_release(place, not_asked).manifest
+    pins = {pin.repository: pin.digest for pin in manifest.pins}
+    for repository, digest in pins.items():
+        reader.digest_of(repository, digest)
+    return f"is accepted; reads the {len(pins)} repositories of release {manifest.version}"
 
 
 def _hmac_key(session: AzureSession) -> str:
-    from runbook_lib.vault.credential_states import read_credential_states
-
-    states = read_credential_states(session.clients.secrets, session.clock.now())
-    state = next(each.state for each in states if each.id == HMAC_KEY)
-    return "is not provisioned yet: the deployment does it" if state == "not provisioned" else f"is {state}"
+    secrets = session.clients.secrets
+    states = read_credential_states(secrets, session.clock.now())
+    key = next(each for each in states if each.id == HMAC_KEY)
+    if key.state == "not provisioned" and why_none(secrets, HMAC_KEY) == "absent":
+        return "is not provisioned yet"
+    trouble = trouble_of(secrets, replace(key, state="absent") if key.state == "not provisioned" else key)
+    if trouble is not None:
+        raise trouble
+    return f"is {key.state}"
 
 
 def _tables(session: AzureSession) -> str:
     found = sum(1 for _ in zip(session.clients.table_service.list_tables(), range(_MOST_TABLES), strict=False))
     return f"can be listed; there are {found}"
+
+
+def _retention(session: AzureSession) -> str:
+    try:
+        return check_immutable(session.clients.resources, session.settings)
+    except RunbookError as error:
+        settings = session.settings
+        line = (
+            f"az storage container immutability-policy create --subscription {settings.subscription_id}"
+            f" --resource-group {shlex.quote(settings.resource_group)} --account-name {settings.storage_account}"
+            f" --container-name {MANIFEST_CONTAINER} --period {RETENTION_DAYS}"
+        )
+        raise error.entry.error(error.detail, target=error.target, line=line) from error
 
 
 def _container(session: AzureSession, name: str) -> str:
@@ -147,38 +207,11 @@ def _container(session: AzureSession, name: str) -> str:
     try:
         session.clients.blob_service.get_container_client(name).get_container_properties()
     except ResourceNotFoundError as error:
-        line = f"az storage container create --account-name {session.settings.storage_account} --name {name}"
-        raise deployment.CONTAINER_ABSENT.error(f"make it: {line} --auth-mode login", target=name) from error
+        settings = session.settings
+        line = (
+            f"az storage container-rm create --subscription {settings.subscription_id}"
+            f" --resource-group {shlex.quote(settings.resource_group)} --storage-account {settings.storage_account}"
+            f" --name {name}"
+        )
+        raise deployment.CONTAINER_ABSENT.error(target=name, line=line) from error
     return "is there"
-
-
-def _rule(session: AzureSession) -> str:
-    """Compare the rule's stream with what the runbooks write."""
-    settings = session.settings
-    group = quote(settings.resource_group_id, safe="/()")
-    address = (
-        f"{group}/providers/Microsoft.Insights/dataCollectionRules?{urlencode({'api-version': MONITOR_API_VERSION})}"
-    )
-    rules = items_of(session.clients.resources, settings, address)
-    rule = next((each for each in rules if member(each, "properties", "immutableId") == settings.dcr_id), None)
-    if rule is None:
-        raise deployment.NO_RULE.error(target=settings.dcr_id)
-    declared = member(rule, "properties", "streamDeclarations", STREAM, "columns")
-    wrong = unfit_columns(declared)
-    if wrong:
-        raise deployment.RULE_UNFIT.error(wrong, target=STREAM)
-    return f"takes {len(COLUMNS)} columns"
-
-
-def unfit_columns(declared: object) -> str:
-    """Return how a stream's columns, as ARM shows them, differ from what the runbooks write; "" for not. Pure."""
-    if not isinstance(declared, list):
-        return "the rule declares no such stream"
-    types = {name: member(each, "type") for each in declared if isinstance(name := member(each, "name"), str)}
-    missing = [name for name in COLUMNS if name not in types]
-    other = [
-        f"{name} is {one_line(str(types[name]), _SHOWN_CHARACTERS)}, not {kind}"
-        for name, kind in COLUMNS.items()
-        if types.get(name, kind) != kind
-    ]
-    return "; ".join([f"it lacks {', '.join(missing)}"] * bool(missing) + other)

@@ -8,7 +8,7 @@ from runbook_lib.errors import RunbookError, vault
 from runbook_lib.network.listing import bounded
 from runbook_lib.vault.publisher_token import SECRET as REGISTRY_TOKEN
 from runbook_lib.vault.token_in_use import COMMAND as MAKE_TOKEN
-from runbook_lib.vault.token_in_use import how_to_mend, why_none
+from runbook_lib.vault.token_in_use import how_to_mend, mending_line, why_none
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient, SecretProperties
@@ -61,7 +61,8 @@ def trouble_of(secrets: "SecretClient", credential: CredentialState) -> RunbookE
     entry = vault.SECRET_UNUSABLE if state in ("expired", "not yet valid") else vault.SECRET_MISSING
     command = _MADE_BY[credential.kind]
     detail = how_to_mend(state, vault_url=secrets.vault_url, name=credential.id, command=command)
-    return entry.error(detail, target=credential.id)
+    line = mending_line(state, vault_url=secrets.vault_url, name=credential.id)
+    return entry.error(detail, target=credential.id, line=line)
 
 
 def _state(

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.errors import vault
@@ -28,7 +27,9 @@ def read_publisher_token(secrets: "SecretClient", redactor: Redactor, *, now: da
     state = why_none(secrets, SECRET) if found is None else out_of_time(found, now)
     if state is not None:
         detail = how_to_mend(state, vault_url=secrets.vault_url, name=SECRET, command=COMMAND)
-        raise (vault.SECRET_MISSING if found is None else vault.SECRET_UNUSABLE).error(detail, target=SECRET)
+        entry = vault.SECRET_MISSING if found is None else vault.SECRET_UNUSABLE
+        line = mending_line(state, vault_url=secrets.vault_url, name=SECRET)
+        raise entry.error(detail, target=SECRET, line=line)
     assert found is not None  # noqa: S101 - what is None has a state
     return replace(parse_token(found.value or "", redactor), version=str(found.properties.version))
 
@@ -64,16 +65,23 @@ def out_of_time(secret: "KeyVaultSecret", now: datetime) -> Unusable | None:
 
 def how_to_mend(state: Unusable, *, vault_url: str, name: str, command: str) -> str:
     """Return what a secret is and the next thing to type. command: with which the publisher makes it anew. Pure."""
-    vault = (urlsplit(vault_url).hostname or "").partition(".")[0]
-    where = f"--vault-name {vault} --name {name}"
+    line = mending_line(state, vault_url=vault_url, name=name)
     again = f"the publisher makes it anew: `{command}`"
     told: dict[Unusable, str] = {
         "absent": f"it is absent; {again}",
-        "deleted": f"it is deleted and can be recovered: `az keyvault secret recover {where}`",
-        "disabled": f"it is disabled: `az keyvault secret set-attributes {where} --enabled true`"
-        f" enables its newest version; where that is believed stolen, {again}",
+        "deleted": f"it is deleted and can be recovered: `{line}`",
+        "disabled": f"it is disabled: `{line}` enables its newest version; where that is believed stolen, {again}",
         "expired": f"it is expired; {again}",
-        "not yet valid": f"it is not yet valid: check the clock, and its start: `az keyvault secret show {where}"
-        " --query attributes.notBefore`",
+        "not yet valid": f"it is not yet valid: check the clock, and its start: `{line}`",
     }
     return told[state]
+
+
+def mending_line(state: Unusable, *, vault_url: str, name: str) -> str:
+    """Return the line of the Azure CLI for a secret in this state, "" where only the publisher can help. Pure."""
+    lines: dict[Unusable, str] = {
+        "deleted": f"az keyvault secret recover --id {vault_url}/deletedsecrets/{name}",
+        "disabled": f"az keyvault secret set-attributes --id {vault_url}/secrets/{name} --enabled true",
+        "not yet valid": f"az keyvault secret show --id {vault_url}/secrets/{name} --query attributes.notBefore",
+    }
+    return lines.get(state, "")

@@ -35,6 +35,7 @@ AREAS = {
     "AUTOMATION": "Automation account and jobs",
     "LOCK": "The lock of a deployment",
     "INSTANCE": "The publisher's instances",
+    "DOCTOR": "An instance that runs",
     "LAB": "The lab",
 }
 

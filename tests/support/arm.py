@@ -53,3 +53,13 @@ def resources(lab: LabUnderTest) -> Iterator[ResourceManagementClient]:
         ) as client,
     ):
         yield client
+
+
+def scope_map(lab: LabUnderTest, method: str, body: object = None) -> requests.Response:
+    """Ask for the scope map of the publisher's repository-scoped tokens."""
+    names = lab.control("GET", "/names")
+    path = (
+        f"/subscriptions/{names['publisher_subscription_id']}/resourceGroups/{names['publisher_resource_group']}"
+        f"/providers/Microsoft.ContainerRegistry/registries/{names['publisher_registry']}/scopeMaps/vibedata-releases"
+    )
+    return send(lab, f"{path}?api-version={VERSIONS['Microsoft.ContainerRegistry/registries']}", method, json=body)

@@ -87,7 +87,7 @@ def test_what_is_not_there_is_refused_as_arm_does(lab: LabUnderTest) -> None:
         assert code(answer) == expected, path
         assert answer.headers["x-ms-request-id"]
     assert send(lab, "/nothing?api-version=2021-04-01").status_code == 404
-    put = send(lab, f"{here}/{vault}/vibedata-kv?api-version=2023-07-01", "PUT")
+    put = send(lab, f"{here}/{vault}/vibedata-kv?api-version=2023-07-01", "DELETE")
     assert code(put) == (405, "MethodNotAllowed")
 
 

@@ -72,6 +72,8 @@ def drive_automation(lab: LabUnderTest) -> None:
     with automation(lab) as account:
         client, at = account.client, account.at
         client.automation_account.get(*at)
+        list(client.usages.list_by_automation_account(*at))
+        client.automation_account.update(*at, {"properties": {"sku": {"name": "Basic"}}})
         account.environment()
         account.package(*wheel("tiny", {"tiny.py": "ANSWER = 42\n"}))
         account.package("broken-1.0-py3-none-any.whl", b"no wheel")
@@ -188,6 +190,8 @@ def drive_registries(lab: LabUnderTest, credential: ManagedIdentityCredential) -
         ) as arm,
     ):
         arm.registries.get(*at)
+        (scope_map,) = arm.scope_maps.list(*at)
+        arm.scope_maps.begin_update(*at, str(scope_map.name), {"properties": {"description": "Releases."}})
         (token,) = arm.tokens.list(*at)
         arm.tokens.get(*at, str(token.name))
         parameters = GenerateCredentialsParameters(token_id=str(token.id), name="password2")
@@ -203,6 +207,10 @@ def drive_resources(lab: LabUnderTest) -> None:
     where = lab.env["VIBEDATA_RESOURCE_GROUP"]
     with resources(lab) as client:
         client.resource_groups.get(where)
+        client.providers.unregister("Microsoft.Web")
+        client.providers.register("Microsoft.Web")
+        client.providers.get("Microsoft.Web")
+        list(client.providers.list())
         list(client.resources.list_by_resource_group(where, expand="createdTime,provisioningState"))
     with monitor(lab) as client:
         for one in client.metric_alerts.list_by_resource_group(where):

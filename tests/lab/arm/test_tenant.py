@@ -102,7 +102,7 @@ def test_an_empty_segment_of_a_path_is_none(lab: LabUnderTest) -> None:
 def test_a_role_is_assigned_once(lab: LabUnderTest) -> None:
     here = f"{group(lab)}/providers/Microsoft.Authorization"
     role = f"{here}/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
-    body = {"properties": {"roleDefinitionId": role, "principalId": "d1b2c3e4-2222-4b5c-9d9e-1f102b3c4d05"}}
+    body = {"properties": {"roleDefinitionId": role, "principalId": "f3d4e5a6-4444-4d7e-9fb0-3b324d5e6f07"}}
     first, second = (f"{here}/roleAssignments/00000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
     version = "?api-version=2022-04-01"
     assert send(lab, first + version, "PUT", json=body).status_code == 201

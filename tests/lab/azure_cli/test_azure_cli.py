@@ -241,15 +241,22 @@ ENGINEER = [
     ),
     (
         f"az role assignment list --scope {ACCOUNT} --fill-principal-name false {TSV} '[].roleDefinitionName'",
-        "Storage Blob Data Contributor",
+        "Automation Contributor Storage Blob Data Contributor",
     ),
-    (f"az role assignment list --all --fill-principal-name false {TSV} '[].principalId'", "{principal}"),
+    (
+        f"az role assignment list --all --fill-principal-name false {TSV} "
+        "\"length([?roleDefinitionName=='Storage Blob Data Contributor'])\"",
+        "2",
+    ),
     (
         "az role assignment delete --role 'Storage Blob Data Contributor' --assignee-object-id {principal} "
         f"--scope {ACCOUNT}",
         "",
     ),
-    ("az role assignment list --all --fill-principal-name false", "[]"),
+    (
+        f"az role assignment list --scope {ACCOUNT} --fill-principal-name false {TSV} '[].roleDefinitionName'",
+        "Automation Contributor",
+    ),
 ]
 
 

@@ -38,8 +38,8 @@ from runbook_lib.health.probes.http import HttpTarget, _encoded, _followed, _pla
 from runbook_lib.network.deadline import Deadline
 from runbook_lib.network.http_answer import HttpAnswer
 from runbook_lib.network.retry import retry_after_seconds
+from runbook_lib.preflight.log_checks import unfit_columns
 from runbook_lib.preflight.rights import denial_of, grant_of
-from runbook_lib.preflight.service_checks import unfit_columns
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.release.hop import read_artifact
 from runbook_lib.request_signing.fields import NotSignatureFieldError, parse_signature, parse_signature_input

@@ -80,14 +80,17 @@ def test_a_role_that_is_missing_comes_with_the_line_that_assigns_it() -> None:
     found = judge("x", NEEDED, Rights(resource_id="/r", grants=(), denials=()), OURS)
     assert found.error is not None
     assert found.error.code == "VD-PREFLIGHT-001"
-    line = 'az role assignment create --assignee aa-1 --role "Storage Blob Data Contributor" --scope /r'
-    assert line in found.error.remedy
+    line = (
+        "az role assignment create --assignee-object-id aa-1 --assignee-principal-type ServicePrincipal"
+        ' --role "Storage Blob Data Contributor" --scope /r'
+    )
+    assert found.error.line == line
 
 
 def test_a_name_that_somebody_else_gave_does_nothing_in_a_shell() -> None:
     found = judge("x", NEEDED, Rights(resource_id="/r/a;$(b)", grants=(), denials=()), OURS)
     assert found.error is not None
-    assert found.error.remedy.endswith("--scope '/r/a;$(b)'")
+    assert found.error.line.endswith("--scope '/r/a;$(b)'")
 
 
 @pytest.mark.parametrize("item", [None, [], {"actions": "*"}, {"actions": [1]}, {"dataActions": {}}])

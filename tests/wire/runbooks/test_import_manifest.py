@@ -273,11 +273,11 @@ def test_a_token_that_is_missing_or_disabled(
     secrets.update_secret_properties("publisher-acr-token", version, enabled=False)
     disabled = run(lab, MANIFEST)
     assert_refused(disabled, "VD-VAULT-001", customer)
-    assert "az keyvault secret set-attributes --vault-name" in disabled.text
+    assert "az keyvault secret set-attributes --id" in disabled.text
     secrets.begin_delete_secret("publisher-acr-token").wait()
     deleted = run(lab, MANIFEST)
     assert_refused(deleted, "VD-VAULT-001", customer)
-    assert "az keyvault secret recover --vault-name" in deleted.text
+    assert "az keyvault secret recover --id" in deleted.text
     secrets.purge_deleted_secret("publisher-acr-token")
     absent = run(lab, MANIFEST)
     assert_refused(absent, "VD-VAULT-001", customer)

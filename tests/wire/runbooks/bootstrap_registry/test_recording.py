@@ -201,7 +201,7 @@ def test_health_is_left_to_who_probes(world: World) -> None:
     [
         (30, "enabled", ""),
         (-1, "expired", "WARNING: VD-VAULT-003: a secret cannot be used now (publisher-acr-token): it is expired; the"),
-        (30, "disabled", "it is disabled: `az keyvault secret set-attributes --vault-name"),
+        (30, "disabled", "it is disabled: `az keyvault secret set-attributes --id"),
     ],
 )
 def test_a_credentials_state_is_recorded_and_its_value_never_read(
@@ -231,7 +231,7 @@ def test_a_deleted_and_an_absent_credential_are_told_apart(world: World, credent
         secrets.purge_deleted_secret("publisher-acr-token")
         absent = world.bootstrap()
     assert (deleted.status, absent.status) == ("succeeded", "unchanged")
-    assert "it is deleted and can be recovered: `az keyvault secret recover --vault-name" in told(deleted)
+    assert "it is deleted and can be recovered: `az keyvault secret recover --id" in told(deleted)
     assert "it is absent; the publisher makes it anew: `vibedata rotate-acr-token`" in told(absent)
     assert world.rows("Credentials")["registry-token/publisher-acr-token"]["state"] == "absent"
 

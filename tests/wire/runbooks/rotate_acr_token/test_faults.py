@@ -127,7 +127,7 @@ def test_what_somebody_disabled(lab: LabUnderTest, customer: Vault, rotation: Cr
     former = read_publisher_token(customer.secrets, redactor, now=datetime.now(timezone.utc))  # in use again
     assert former.password == lab.control("GET", "/names")["publisher_token_password"]
     customer.secrets.update_secret_properties(SECRET, customer.versions(SECRET)[-1].version, enabled=False)
-    with pytest.raises(RunbookError, match=r"VD-VAULT-001.*set-attributes --vault-name \S+ --name publisher-acr-token"):
+    with pytest.raises(RunbookError, match=r"VD-VAULT-001.*set-attributes --id \S+/secrets/publisher-acr-token"):
         read_publisher_token(customer.secrets, redactor, now=datetime.now(timezone.utc))
     later = rotation("password1")
     later.through("retire", **NOW)

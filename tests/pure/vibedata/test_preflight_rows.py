@@ -1,0 +1,113 @@
+"""What single answers mean for the preflight and the doctor, and how rows are shown."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from runbook_lib.errors import RunbookError, container_registry, deployment
+from runbook_lib.preflight.finding import Finding, bad, good, of_error, unknown
+from vibedata.preflight.instance_checks import judge_spool
+from vibedata.preflight.network_checks import closed_by
+from vibedata.preflight.quota_checks import used_up
+from vibedata.preflight.rows import SANDBOX, Row, as_json, joined, row_of, state_of, text
+from vibedata.preflight.sandbox import read_row
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
+LACKING = deployment.CONTAINER_ABSENT.error(target="artifacts", line="az storage container-rm create --name artifacts")
+
+
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [
+        ({}, ""),
+        ({"publicNetworkAccess": "Enabled", "rules": {"defaultAction": "Allow"}}, ""),
+        ({"publicNetworkAccess": "enabled", "rules": None}, ""),
+        ({"publicNetworkAccess": "Disabled"}, "publicNetworkAccess is Disabled"),
+        ({"publicNetworkAccess": "SecuredByPerimeter"}, "publicNetworkAccess is SecuredByPerimeter"),
+        ({"publicNetworkAccess": False}, "publicNetworkAccess is False"),
+        ({"rules": {"defaultAction": "Deny"}}, "rules.defaultAction is Deny"),
+        ({"rules": {"defaultAction": {"x": 1}}}, "rules.defaultAction is"),
+    ],
+)
+def test_what_keeps_the_public_network_out_is_told(properties: dict[str, Any], told: str) -> None:
+    found = closed_by({"properties": properties}, "rules")
+    assert found.startswith(told) and bool(found) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "throttled", "told"),
+    [
+        (0, -1, "NotThrottled", ""),
+        (9999.5, -1, None, ""),
+        (499, 500, "NotThrottled", ""),
+        (500, 500, "NotThrottled", "AccountUsage 500 of 500 minutes: it is used up"),
+        (3, 500, "ThrottledAtSubscriptionLevel", "AccountUsage 3 of 500 minutes: ThrottledAtSubscriptionLevel"),
+    ],
+)
+def test_a_usage_at_its_limit_is_told(value: float, limit: int, throttled: str | None, told: str) -> None:
+    usage = {"name": {"value": "AccountUsage"}, "currentValue": value, "limit": limit, "throttleStatus": throttled}
+    assert used_up(usage) == told
+
+
+@pytest.mark.parametrize("usage", [{}, {"currentValue": "1", "limit": 2}, {"currentValue": 1, "limit": True}])
+def test_a_usage_of_another_form_is_refused(usage: dict[str, Any]) -> None:
+    with pytest.raises(RunbookError, match="VD-ARM-001"):
+        used_up(usage)
+
+
+def test_a_spool_that_nobody_delivers_is_told() -> None:
+    assert judge_spool("x", [], NOW) == "nothing waits"
+    assert judge_spool("x", [NOW - timedelta(minutes=90), NOW], NOW) == "2 wait, the oldest was written 90 min ago"
+    with pytest.raises(RunbookError, match=r"VD-DOCTOR-003.*2 wait, the oldest was written 3 h ago"):
+        judge_spool("x", [NOW, NOW - timedelta(hours=3)], NOW)
+
+
+@pytest.mark.parametrize(
+    ("detail", "refused", "state", "code"),
+    [
+        ("403 Forbidden ForbiddenByRbac", "bad", "bad", "VD-REGISTRY-003"),
+        ("403 Forbidden ForbiddenByConnection", "bad", "bad", "VD-PREFLIGHT-007"),
+        ("status 403, DENIED: Refer https://aka.ms/acr/firewall", "bad", "bad", "VD-PREFLIGHT-007"),
+        ("403 Forbidden ForbiddenByConnection", "unknown", "unknown", ""),
+    ],
+)
+def test_what_a_refusal_means_depends_on_who_asks(detail: str, refused: Any, state: str, code: str) -> None:
+    found = of_error("x", container_registry.IDENTITY_REFUSED.error(detail), refused=refused)
+    assert (found.state, found.error.code if found.error else "") == (state, code)
+
+
+def rows(*findings: Finding, seen_from: str = "here") -> list[Row]:
+    return [row_of(finding, seen_from) for finding in findings]
+
+
+def test_what_was_found_alike_in_two_places_is_one_row_and_the_worst_stands_last() -> None:
+    here = rows(bad("a", LACKING), good("b", "is there"), unknown("c", "refused"))
+    there = rows(bad("a", LACKING), good("b", "is there"), good("c", "is there"), seen_from=SANDBOX)
+    shown = joined([*here, *there])
+    assert [(row.state, row.subject, row.seen_from) for row in shown] == [
+        ("good", "b", ("here", "sandbox")),
+        ("good", "c", ("sandbox",)),
+        ("unknown", "c", ("here",)),
+        ("bad", "a", ("here", "sandbox")),
+    ]
+    told = as_json(shown)
+    assert (told["status"], told["good"], told["unknown"], told["bad"]) == ("bad", 2, 1, 1)
+    lines = text("preflight", shown).splitlines()
+    assert lines[-4].startswith("bad      here and sandbox  a: a blob container is absent (artifacts)")
+    assert lines[-3].strip().startswith("VD-PREFLIGHT-004: ")
+    assert lines[-2].strip() == LACKING.line
+    assert lines[-1] == "preflight: 2 good, 1 unknown, 1 bad"
+
+
+def test_nothing_found_is_not_good() -> None:
+    assert state_of([]) == "unknown"
+    assert state_of(rows(good("a", "x"))) == "good"
+
+
+def test_a_row_of_a_job_is_read_and_nothing_else_is() -> None:
+    assert read_row('{"subject":"a","state":"bad","detail":"d","code":"c","remedy":"r","line":"l"}') == Row(
+        subject="a", state="bad", detail="d", code="c", remedy="r", line="l", seen_from=(SANDBOX,)
+    )
+    for other in ("", "[]", "{}", '{"subject":"a","state":"fine","detail":"d","code":"c","remedy":"r","line":"l"}'):
+        assert read_row(other) is None

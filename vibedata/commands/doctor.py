@@ -1,0 +1,41 @@
+"""`vibedata doctor`: everything that is ill of an instance that runs."""
+
+import argparse
+
+from vibedata.instances import choice
+from vibedata.preflight.command import add_only_here, look_and_show
+from vibedata.preflight.instance_checks import check_instance
+from vibedata.session import open_customer
+
+EXAMPLES = """\
+examples:
+  vibedata doctor --instance k3v9x2p7
+  vibedata doctor --only-here         start no job: see what can be seen from here
+  vibedata doctor --output json
+
+It changes nothing. It makes every check of `vibedata preflight`, and looks at what runs: component registry, status,
+last jobs, credentials, the schedule of check_health, runbooks and packages compared with the installed release, and
+what waits in the spools. Exit code 0: nothing is bad; 1: something is.
+
+Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `doctor` to the command line."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="find everything that is ill of an instance that runs; change nothing",
+        description="Find everything that is ill of an instance that runs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_only_here(parser)
+    choice.add_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the table and return 0, or 1 if a row is bad."""
+    session, customer = open_customer(arguments)
+    return look_and_show("doctor", arguments, session, customer, further=check_instance(session, customer))

@@ -1,0 +1,35 @@
+"""What `vibedata preflight` and `vibedata doctor` have in common: where they look, and what they show."""
+
+import argparse
+from collections.abc import Iterable
+
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.preflight.finding import Finding
+from vibedata.instances.choice import Customer
+from vibedata.output import show
+from vibedata.preflight.in_place import check_in_place
+from vibedata.preflight.rows import as_json, joined, row_of, state_of, text
+from vibedata.preflight.sandbox import rows_of_sandbox
+from vibedata.progress import reporter
+
+
+def add_only_here(parser: argparse.ArgumentParser) -> None:
+    """Add `--only-here` to a command."""
+    parser.add_argument("--only-here", action="store_true", help="start no job, and look from here alone")
+
+
+def look_and_show(
+    title: str,
+    arguments: argparse.Namespace,
+    session: AzureSession,
+    customer: Customer,
+    *,
+    further: Iterable[Finding] = (),
+) -> int:
+    """Make every check, show one table, and return 0, or 1 if a row is bad. further: what was found beside."""
+    rows = [row_of(finding) for finding in (*check_in_place(session), *further)]
+    if not arguments.only_here:
+        rows += rows_of_sandbox(session, reporter(arguments.output))
+    shown = joined(rows)
+    show(arguments.output, result=customer.as_field() | dict(as_json(shown)), text=text(title, shown))
+    return 1 if state_of(shown) == "bad" else 0

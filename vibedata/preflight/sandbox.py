@@ -1,0 +1,78 @@
+"""The preflight as a job: what only the sandbox can see, with the identity of the runbooks."""
+
+import json
+from collections.abc import Mapping
+from typing import get_args
+
+from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.network.failures import as_runbook_error
+from runbook_lib.preflight.finding import State, bad, unknown
+from runbooks.preflight import ROW, RUNBOOK
+from vibedata.commands.invoke import result_of
+from vibedata.jobs import run_job
+from vibedata.preflight.rows import SANDBOX, Row, row_of
+from vibedata.progress import WriteLine
+
+SUBJECT = f"runbook {RUNBOOK.name}"
+
+
+def rows_of_sandbox(session: AzureSession, report: WriteLine) -> tuple[Row, ...]:
+    """Run the published preflight as a job that only plans, and return its rows.
+
+    Where it is not published yet, or does not run, one row says so. report: told that a job begins.
+    """
+    try:
+        account = AutomationAccount(client=session.clients.automation, settings=session.settings)
+        held = account.runbook(RUNBOOK.name)
+        if held is None or held.sha256 is None:
+            why = "it is not published yet, so that nobody has looked from there"
+            return (row_of(unknown(SUBJECT, why), SANDBOX),)
+        report(f"{RUNBOOK.name}: starting a job in the sandbox")
+        return _rows_of_job(session, account)
+    except Exception as error:
+        named = as_runbook_error(error)
+        if named is None:
+            raise
+        return (row_of(bad(SUBJECT, named), SANDBOX),)
+
+
+def _rows_of_job(session: AzureSession, account: AutomationAccount) -> tuple[Row, ...]:
+    job = run_job(session, RUNBOOK.name, {"rows": True, "plan_only": True}, lambda _line: None)
+    error = result_of(job)["error"]
+    # A list of a job's records has the beginning of each; its output is whole.
+    output = str(account.client.job.get_output(*account.at, job.job_id))
+    read = [read_row(line.removeprefix(ROW)) for line in output.splitlines() if line.startswith(ROW)]
+    rows = [row for row in read if row is not None]
+    if isinstance(error, Mapping):
+        rows.append(_row_of_error(error))
+    if len(rows) < len(read) or not rows:
+        told = f"job {job.job_id} has rows that cannot be read" if read else f"job {job.job_id} has no rows"
+        rows.append(row_of(unknown(SUBJECT, told), SANDBOX))
+    return tuple(rows)
+
+
+def read_row(text: str) -> Row | None:
+    """Return the row that a job has written, None if it is none. Pure."""
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        return None
+    names = ("subject", "state", "detail", "code", "remedy", "line")
+    if not isinstance(fields, dict) or not all(isinstance(fields.get(name), str) for name in names):
+        return None
+    if fields["state"] not in get_args(State):
+        return None
+    return Row(**{name: fields[name] for name in names}, seen_from=(SANDBOX,))
+
+
+def _row_of_error(error: Mapping[str, object]) -> Row:
+    """Return the row of a run that failed before it had looked at everything."""
+    return Row(
+        subject=SUBJECT,
+        state="bad",
+        detail=str(error.get("message", "")),
+        code=str(error.get("code", "")),
+        remedy=str(error.get("remedy", "")),
+        seen_from=(SANDBOX,),
+    )
