@@ -119,11 +119,9 @@ class Jobs:
         self.by_name.clear()
 
     async def _run(self, job: Job) -> None:
+        await self._lab.gate.operation("jobQueue", otherwise=0.0)
         async with self._places:
             if job.status in TERMINAL:  # stopped while it waited
-                return
-            await self._lab.gate.operation("jobQueue", otherwise=0.0)
-            if job.status in TERMINAL:
                 return
             self._set(job, "Activating")
             self._directory.mkdir(parents=True, exist_ok=True)
