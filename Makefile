@@ -1,5 +1,5 @@
 # Two commands are all that a newcomer needs: `make demo` and `make test`. Each installs what it lacks first.
-.PHONY: help demo test check soak bench lint lock clean set-up
+.PHONY: help demo test check soak proof bench lint lock clean set-up
 
 VENV := .venv/bin
 # Tests start Python a thousand times: where this variable is set, each of them would compile the whole project.
@@ -24,6 +24,9 @@ check: set-up lint ## The inner loop: lint, types, the house's rules, pure tests
 soak: set-up ## Hours: trouble at every request of a rotation, 100,000 hostile inputs for each parser
 	@$(VENV)/pytest -q -s -m soak
 
+proof: set-up ## A day: a deployment killed at every request, trouble at every request; SHARD=I/N and SECONDS=S do a part
+	@$(VENV)/python -m proofs $(if $(SHARD),--shard $(SHARD)) $(if $(SECONDS),--seconds $(SECONDS))
+
 lint: set-up ## ruff and mypy
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
@@ -41,4 +44,4 @@ lock: set-up ## Pin the packages anew; UPGRADE=1 takes newer versions
 	@$(VENV)/python -m oci.packages.lock
 
 clean: ## Remove what the others installed and made
-	rm -rf .venv .tools .lab dist
+	rm -rf .venv .tools .lab .proof dist

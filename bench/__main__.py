@@ -13,6 +13,7 @@ from bench import (
     bootstrap,
     callbacks,
     demo,
+    deployment,
     figures,
     health,
     imports,
@@ -37,11 +38,12 @@ MEASUREMENTS: Mapping[str, Callable[[WriteLine], list[Figure]]] = {
     "verification": verification.measure,
     "rotation": rotation.measure,
     "callbacks": callbacks.measure,
+    "deployment": deployment.measure,
     "demo": demo.measure,
 }
 EXAMPLES = """\
 examples:
-  make bench                                  everything, in some five minutes
+  make bench                                  everything, in some fifteen minutes
   .venv/bin/python -m bench --only imports    one measurement
   .venv/bin/python -m bench --only jobs --only demo
 
@@ -55,6 +57,7 @@ measurements:
   verification what a signature's verification adds to a job: memory, processor time, each algorithm
   callbacks    time to sign and verify a callback, over that of http-message-signatures
   rotation     requests and time of a rotation: the first key, the next one, the container registry token
+  deployment   a first deployment of 40 images with Azure's latencies: time over the critical path, requests; a rerun
   demo         wall time of `make demo` when everything is installed
 
 Each has labs of its own, in temporary folders. They are always ended.

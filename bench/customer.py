@@ -101,8 +101,8 @@ def _prepared(lab: RunningLab, folder: Path, images: int, report: WriteLine) -> 
     (folder / "release.json").write_text(json.dumps(definition))
     report(f"{images} images: building, pushing and publishing the release")
     release = folder / "release"
-    _vibedata("build", "--release", str(folder / "release.json"), "--out", str(release))
-    _vibedata("push", str(release))
+    vibedata("build", "--release", str(folder / "release.json"), "--out", str(release))
+    vibedata("push", str(release))
     session = open_session()
     bootstrap = Bootstrap(
         session=session,
@@ -116,7 +116,7 @@ def _prepared(lab: RunningLab, folder: Path, images: int, report: WriteLine) -> 
     return Customer(lab=lab, session=session, release=release)
 
 
-def _vibedata(*arguments: str) -> None:
+def vibedata(*arguments: str) -> None:
     """Run a command. If it fails, show its output."""
     printed = io.StringIO()
     with redirect_stdout(printed):

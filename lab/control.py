@@ -8,6 +8,7 @@
     GET    /faults             the faults in force; POST adds one, DELETE takes all back and lets go what they hold up
     GET    /latency            the latencies in force; POST adds one, DELETE takes all back, in the same way
     GET    /clock              the lab's time; POST {"advance_seconds"} or {"offset_seconds"} moves it
+    POST   /operator           {"pid"}: the process whose requests are the operator's (lab/front/operator.py)
     POST   /reset              everything as at the start
 
 and what the services add, each documented where it is made:
@@ -76,6 +77,7 @@ class _Control:
         """Control `lab`."""
         self._lab = lab
         self._resetting = asyncio.Lock()
+        lab.controls["POST", "/operator"] = lab.gate.operator.name
 
     def routes(self) -> list[web.RouteDef]:
         """Return the methods and paths."""

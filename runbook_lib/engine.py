@@ -3,8 +3,8 @@
 1. Stages run in order; the changes of a stage run side by side, each in a thread.
 2. After its action's `make`, `see` reads a change back. It is done when that equals `change.after`, and only then.
 3. Where `make` failed, `see` comes all the same: a lost answer to a write that was carried out is recognised by
-   looking, not by hoping. If the change is not there and the answer was lost, it is made again, within the network
-   retry policy. Any other failure stands: what is refused today is refused again.
+   looking, not by hoping. If the change is not there and the answer was lost, or did not say (500, 502, 503, 504), it
+   is made again, within the network retry policy. Any other failure stands: what is refused today is refused again.
 4. A failure leaves the others of its stage alone; later stages are skipped. Every failure is reported.
 5. An action may know another way: the changes that it names in the place of a failed one run next, in their stages.
 6. A stop lets what is under way end for a bounded time; nothing new is begun.
@@ -21,7 +21,7 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Action, Change, Outcome, Plan, Result
 from runbook_lib.errors import RunbookError
 from runbook_lib.errors import run as run_errors
-from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, PolicySource
+from runbook_lib.network.retry import NetworkRetryPolicy, PolicySource, may_have_been_carried_out
 from runbook_lib.workers import Workers
 
 # Changes at the same time. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
@@ -232,7 +232,7 @@ def make_change(change: Change, work: Work) -> Result:
                 attempts=attempts,
                 duration_ms=round(elapsed * 1000),
             )
-        if failure is not None and blind is None and _answer_lost(failure) and not work.stop_asked():
+        if failure is not None and blind is None and may_have_been_carried_out(failure) and not work.stop_asked():
             policy = work.retry_policy()
             if _may_repeat(policy, attempts, elapsed):
                 work.clock.sleep(policy.delay_seconds)
@@ -248,16 +248,6 @@ def make_change(change: Change, work: Work) -> Result:
             error=found,
             instead=instead,
         )
-
-
-def _answer_lost(failure: BaseException) -> bool:
-    """Whether, after this failure or one that caused it, the server may have carried the write out."""
-    cause: BaseException | None = failure
-    while cause is not None:
-        if isinstance(cause, AnswerLost):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
 
 
 def _may_repeat(policy: NetworkRetryPolicy, attempts: int, elapsed: float) -> bool:

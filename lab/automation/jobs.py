@@ -119,6 +119,7 @@ class Jobs:
         self.by_name.clear()
 
     async def _run(self, job: Job) -> None:
+        await self._lab.gate.operation("jobQueue", otherwise=0.0)
         async with self._places:
             if job.status in TERMINAL:  # stopped while it waited
                 return

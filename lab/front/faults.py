@@ -12,6 +12,7 @@ FORMS = ("wrapped", "bare", "text")
 # How long a long-running operation takes when no latency says otherwise: one poll sees it under way.
 OPERATION_SECONDS = 0.05
 MAX_SECONDS = 24 * 3600
+MATCH_FIELDS = {"service", "method", "path", "jobs", "deployment", "nth", "every"}
 THROTTLED = 429
 
 
@@ -26,7 +27,7 @@ class Action:
     answers: bool = False  # with an injected answer instead of the service's
     delays: bool = False  # the request passes, later
     carries_out: bool = False  # the service answers, and the connection is reset instead of the answer
-    kills_job: bool = False  # ... and the job that made the request is ended
+    kills: bool = False  # ... and who made the request is ended: the job, or the operator's process
 
 
 ACTIONS = {
@@ -35,7 +36,8 @@ ACTIONS = {
     "reset_after": Action(carries_out=True),
     "delay": Action(delays=True),
     "throttle": Action(answers=True),
-    "kill_job": Action(carries_out=True, kills_job=True),
+    "kill_job": Action(carries_out=True, kills=True),
+    "kill_client": Action(carries_out=True, kills=True),
 }
 
 
@@ -67,7 +69,9 @@ class Fault:
     match: Match
     action: str  # a name in ACTIONS
     jobs: bool  # only requests of jobs are counted and met; always so with `kill_job`
+    deployment: bool  # ... or of the operator's process; always so with `kill_client`
     nth: int | None  # 1-based: left alone are the requests before the nth that match
+    every: int | None  # from the nth on, only each so manieth is met
     times: int  # applied to so many requests, 0: to all
     status: int  # of the answer; `status` and `throttle`
     code: str | None  # of the error in the answer; `status`; None: what the service says for that status
@@ -86,13 +90,20 @@ class Fault:
     def due(self) -> bool:
         """Count one more matching request and tell whether the fault is for it."""
         self.matched += 1
-        return self.matched >= (self.nth or 1) and (self.times == 0 or self.applied < self.times)
+        after = self.matched - (self.nth or 1)
+        return after >= 0 and after % (self.every or 1) == 0 and (self.times == 0 or self.applied < self.times)
 
     def as_json(self) -> dict[str, object]:
         """Return the fault as the control API shows it."""
         return {
             "id": self.id,
-            "match": {**self.match.as_json(), "jobs": self.jobs, "nth": self.nth},
+            "match": {
+                **self.match.as_json(),
+                "jobs": self.jobs,
+                "deployment": self.deployment,
+                "nth": self.nth,
+                "every": self.every,
+            },
             "action": self.action,
             "status": self.status if self.does.answers else None,
             "code": self.code,
@@ -121,15 +132,17 @@ class Faults:
         """Take every fault back."""
         self.entries.clear()
 
-    def due(self, *, service: str, method: str, path: str, job_id: str | None) -> tuple[float, Fault | None]:
+    def due(
+        self, *, service: str, method: str, path: str, job_id: str | None, operator: bool
+    ) -> tuple[float, Fault | None]:
         """Return for one request the seconds of the delays and the first other fault that are due.
 
-        Every fault counts every request that it matches.
+        Every fault counts every request that it matches. operator: the operator's process has made the request.
         """
         delay = 0.0
         chosen: Fault | None = None
         for fault in self.entries:
-            if fault.jobs and job_id is None:
+            if (fault.jobs or fault.deployment) and job_id is None and not (fault.deployment and operator):
                 continue
             if not fault.match.takes(service=service, method=method, path=path) or not fault.due():
                 continue
@@ -191,10 +204,9 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     action = fields.get("action")
     if action not in ACTIONS:
         raise InvalidFaultError(f"action is {action!r}; it takes one of {', '.join(ACTIONS)}")
-    match_fields = _fields(fields.get("match", {}), "match", {"service", "method", "path", "jobs", "nth"})
-    jobs = match_fields.get("jobs", action == "kill_job")
-    if not isinstance(jobs, bool) or (action == "kill_job" and not jobs):
-        raise InvalidFaultError(f"jobs is {jobs!r} of {action}; it takes true or false, and kill_job is for jobs alone")
+    match_fields = _fields(fields.get("match", {}), "match", MATCH_FIELDS)
+    jobs = _whose(match_fields, "jobs", action, always="kill_job")
+    deployment = _whose(match_fields, "deployment", action, always="kill_client")
     if "status" in fields and action != "status":
         raise InvalidFaultError(f"status goes with the action status, not with {action}")
     code = fields.get("code")
@@ -216,7 +228,9 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
         match=_match(match_fields, services),
         action=action,
         jobs=jobs,
+        deployment=deployment,
         nth=_integer(match_fields["nth"], "nth", least=1, most=10**9) if "nth" in match_fields else None,
+        every=_integer(match_fields["every"], "every", least=1, most=10**9) if "every" in match_fields else None,
         times=_integer(fields.get("times", 1), "times", least=0, most=10**9),
         status=status,
         code=code,
@@ -247,6 +261,16 @@ def _fields(body: object, what: str, known: set[str]) -> Mapping[str, Any]:
         raise InvalidFaultError(f"{what} has unknown fields {', '.join(unknown)}; it takes {', '.join(sorted(known))}")
     # A field that is null is as good as absent.
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _whose(fields: Mapping[str, Any], name: str, action: str, *, always: str) -> bool:
+    """Return whether a fault is only for those of `name`, as one with the action `always` is."""
+    value = fields.get(name, action == always)
+    if not isinstance(value, bool) or (action == always and not value):
+        raise InvalidFaultError(
+            f"{name} is {value!r} of {action}; it takes true or false, and {always} is for them alone"
+        )
+    return value
 
 
 def _match(fields: Mapping[str, Any], services: Collection[str]) -> Match:

@@ -15,6 +15,7 @@ from lab.front import answers
 from lab.front.answers import ErrorShape
 from lab.front.faults import OPERATION_SECONDS, Fault, Faults, Latencies
 from lab.front.journal import Entry, Journal
+from lab.front.operator import Operator
 from lab.front.recording import Recording
 from lab.front.request_copies import RequestCopies
 from lab.machine.loopback_sockets import Address
@@ -43,13 +44,16 @@ class Gate:
         self.kill_job: Callable[[str], None] = lambda _job_id: None
         # ... and note that a job has just made its first request (called before the request is answered).
         self.on_first_request: Callable[[str], None] = lambda _job_id: None
+        self.operator = Operator()
         # What stands behind the gate, as the journal and faults name it.
         self.services: list[str] = []
         # One for each request or operation that is held up, by latencies and by faults; when it is set, that goes on.
         self._late: set[asyncio.Event] = set()
         self._delayed: set[asyncio.Event] = set()
         self._jobs_seen: set[str] = set()
-        self._jobs: weakref.WeakKeyDictionary[asyncio.BaseTransport, str | None] = weakref.WeakKeyDictionary()
+        # Each connection's job and whether it is the operator's.
+        self._clients: weakref.WeakKeyDictionary[asyncio.BaseTransport, tuple[str | None, bool]]
+        self._clients = weakref.WeakKeyDictionary()
 
     def operation_seconds(
         self, name: str, *, service: str | None = None, otherwise: float = OPERATION_SECONDS
@@ -60,9 +64,9 @@ class Gate:
         """
         return self.latencies.operation_seconds(name, service=service, otherwise=otherwise)
 
-    async def operation(self, name: str) -> None:
-        """Take as long as what goes on after a request (e.g. `importImage`) is to take."""
-        await _held(self.operation_seconds(name), self._late)
+    async def operation(self, name: str, *, otherwise: float = OPERATION_SECONDS) -> None:
+        """Take as long as what goes on after a request (e.g. `importImage`) is to take; see operation_seconds."""
+        await _held(self.operation_seconds(name, otherwise=otherwise), self._late)
 
     def take_back_faults(self) -> None:
         """Forget the faults; a request that one of them holds up goes on."""
@@ -75,12 +79,13 @@ class Gate:
         _let_go(self._late)
 
     def reset(self) -> None:
-        """Forget journal, copies, faults and latencies."""
+        """Forget journal, copies, faults, latencies and the operator."""
         self.journal.clear()
         self.copies.clear()
         self.take_back_faults()
         self.take_back_latencies()
         self._jobs_seen.clear()
+        self.operator.forget()
 
     def middleware(
         self,
@@ -99,7 +104,7 @@ class Gate:
 
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-            job_id = self._job(request)
+            job_id, operator = self._client(request)
             entry = self.journal.begin(
                 at=self._clock.now(),
                 service=service,
@@ -108,6 +113,7 @@ class Gate:
                 api_version=request.query.get("api-version") or request.headers.get("x-ms-version") or "",
                 client=request.headers.get("User-Agent", ""),
                 job_id=job_id,
+                operator=operator,
             )
             if copied:
                 self.copies.begin(request, entry)
@@ -131,7 +137,9 @@ class Gate:
     ) -> web.StreamResponse:
         service, method = entry.service, request.method
         seconds = self.latencies.seconds(service=service, method=method, path=path)
-        delay, fault = self.faults.due(service=service, method=method, path=path, job_id=entry.job_id)
+        delay, fault = self.faults.due(
+            service=service, method=method, path=path, job_id=entry.job_id, operator=entry.operator
+        )
         await _held(seconds, self._late)
         await _held(delay, self._delayed)
         entry.fault = fault.action if fault else "delay" if delay else None
@@ -146,22 +154,27 @@ class Gate:
         if fault.does.carries_out:
             request[ANSWER_DROPPED] = True
             entry.status = (await _answered(request, handler, entry.service, errors)).status
-        if fault.does.kills_job and entry.job_id is not None:
+        if fault.does.kills and entry.job_id is not None:
             self.kill_job(entry.job_id)
+        elif fault.does.kills and entry.operator:
+            self.operator.kill()
         return await reset_connection(request)
 
-    def _job(self, request: web.Request) -> str | None:
+    def _client(self, request: web.Request) -> tuple[str | None, bool]:
+        """Return which job has made a request, None for none, and whether the operator's process has."""
         transport = request.transport
         if transport is None:  # the client has gone already
-            return None
-        if transport in self._jobs:
-            return self._jobs[transport]
-        job_id = self.job_of(transport.get_extra_info("peername"), transport.get_extra_info("sockname"))
-        self._jobs[transport] = job_id
+            return None, False
+        if transport in self._clients:
+            return self._clients[transport]
+        ends = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        job_id = self.job_of(*ends)
+        operator = job_id is None and self.operator.made(*ends)
+        self._clients[transport] = job_id, operator
         if job_id is not None and job_id not in self._jobs_seen:
             self._jobs_seen.add(job_id)
             self.on_first_request(job_id)
-        return job_id
+        return job_id, operator
 
 
 def injected(fault: Fault, errors: ErrorShape) -> web.Response:

@@ -24,6 +24,7 @@ class Entry:
     api_version: str  # of the query, or `x-ms-version`; "" if there is none
     client: str  # User-Agent
     job_id: str | None
+    operator: bool = False  # the operator's process has made it (lab/front/operator.py)
     status: int | None = None  # the service's; None while under way and if the service was never asked
     fault: str | None = None  # the injected fault's action
     seconds: float | None = None  # None while under way
@@ -43,7 +44,16 @@ class Journal:
         self.dropped = 0
 
     def begin(
-        self, *, at: float, service: str, method: str, path: str, api_version: str, client: str, job_id: str | None
+        self,
+        *,
+        at: float,
+        service: str,
+        method: str,
+        path: str,
+        api_version: str,
+        client: str,
+        job_id: str | None,
+        operator: bool = False,
     ) -> Entry:
         """Add a request that has just arrived and return its entry, to be completed when it is answered."""
         entry = Entry(
@@ -55,6 +65,7 @@ class Journal:
             api_version=api_version,
             client=client,
             job_id=job_id,
+            operator=operator,
         )
         self._next += 1
         if len(self._entries) == self._entries.maxlen:

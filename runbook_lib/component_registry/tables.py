@@ -31,7 +31,7 @@ from runbook_lib.component_registry.schema import (
 )
 from runbook_lib.errors import component_registry
 from runbook_lib.network.listing import bounded
-from runbook_lib.network.retry import Attempts, PolicySource
+from runbook_lib.network.retry import Attempts, PolicySource, Wait
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -178,7 +178,8 @@ class ComponentTables:
                         raise component_registry.TABLES_KEEP_CHANGING.error(target=batch.target) from error
                     # The transport has retried failures of a whole request. This one is within a batch's answer.
                     if status not in _CONFLICT_STATUSES and not (
-                        type(error).__name__ == "TableTransactionError" and attempts.wait_after_status(status, {})
+                        type(error).__name__ == "TableTransactionError"
+                        and isinstance(attempts.wait_after_status(status, {}), Wait)
                     ):
                         raise
                 entities = self._read(batch)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.basics.clock import Clock
-from runbook_lib.network.retry import Attempts, GiveUp, NetworkRetryPolicy
+from runbook_lib.network.retry import Attempts, GiveUp, NetworkRetryPolicy, leave_open
 
 if TYPE_CHECKING:
     import requests
@@ -43,6 +43,9 @@ def send(
             if isinstance(decision, GiveUp):
                 raise
             continue
-        if not attempts.wait_after_status(response.status_code, response.headers):
+        after = attempts.wait_after_status(response.status_code, response.headers)
+        if isinstance(after, GiveUp):
+            if after == GiveUp("unsafe"):
+                leave_open(response)
             return response
         response.close()

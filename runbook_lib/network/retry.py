@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from runbook_lib.basics.clock import Clock
@@ -87,6 +87,24 @@ class AnswerLost(Exception):  # noqa: N818 - the name says what happened; the re
 
     Each transport has a subclass that is also an exception of its own (RequestsAnswerLost, SdkAnswerLost).
     """
+
+
+def leave_open(answer: Any) -> None:
+    """Mark a transport's answer: it does not say whether the write was carried out, so nobody has sent it again."""
+    answer.left_open = True
+
+
+def may_have_been_carried_out(failure: BaseException) -> bool:
+    """Whether, after this failure or one that caused it, the server may have carried a write out: look before another.
+
+    No answer came, or one such as 503 that does not say.
+    """
+    cause: BaseException | None = failure
+    while cause is not None:
+        if isinstance(cause, AnswerLost) or getattr(getattr(cause, "response", None), "left_open", False):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def decide(
@@ -178,10 +196,9 @@ class Attempts:
         """Return a block for the attempt that limits all its sending and reading to the total time that is left."""
         return within(self._left())
 
-    def wait_after_status(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Wait if an answer calls for another attempt. Return whether it does."""
-        retry_after = retry_after_seconds(headers, self._clock.now())
-        return isinstance(self._wait(status=status, retry_after=retry_after), Wait)
+    def wait_after_status(self, status: int, headers: Mapping[str, str]) -> Wait | GiveUp:
+        """Wait if an answer calls for another attempt. Return the decision."""
+        return self._wait(status=status, retry_after=retry_after_seconds(headers, self._clock.now()))
 
     def wait_after_failure(self, failure: ConnectionFailure) -> Wait | GiveUp:
         """Wait if a connection failure calls for another attempt. Return the decision."""

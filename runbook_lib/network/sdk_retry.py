@@ -19,7 +19,7 @@ from azure.core.pipeline.transport import HttpTransport
 from runbook_lib.basics.clock import Clock
 from runbook_lib.network._requests_failures import connection_failure
 from runbook_lib.network.http import MAX_CONTENT_BYTES, TooLarge
-from runbook_lib.network.retry import AnswerLost, Attempts, ConnectionFailure, GiveUp, PolicySource
+from runbook_lib.network.retry import AnswerLost, Attempts, ConnectionFailure, GiveUp, PolicySource, leave_open
 from runbook_lib.network.trouble import Place, mark, os_cause
 
 # The SDKs' own retry policies take these options out of a request, so that they do not reach the transport
@@ -175,7 +175,10 @@ def _send(
                 raise
         else:
             response = http_response(answer)
-            if not attempts.wait_after_status(response.status_code, response.headers):
+            after = attempts.wait_after_status(response.status_code, response.headers)
+            if isinstance(after, GiveUp):
+                if after == GiveUp("unsafe"):
+                    leave_open(response)
                 if _reads_json(request) and _is_too_deep(response.body()):
                     raise _unreadable(attempts, "the answer is nested too deeply")
                 return answer

@@ -152,6 +152,18 @@ def test_three_hours_by_the_labs_clock_stop_the_job(account: Automation) -> None
     assert "evicted" in str(properties.exception)
 
 
+def test_a_job_queues_for_as_long_as_a_latency_says(account: Automation) -> None:
+    account.lab.latency(operation="jobQueue", seconds=3600)
+    account.publish("print('up')")
+    waiting, stopped = account.start(), account.start()
+    account.client.job.stop(*account.at, stopped)
+    assert account.ended(stopped).status == "Stopped"
+    assert (account.status(waiting), account.record(waiting)["started"]) == ("New", None)
+    account.lab.control("DELETE", "/latency")
+    assert account.ended(waiting).status == "Completed"
+    assert account.record(stopped)["started"] is None
+
+
 def test_kill_job_fault_fails_the_job_that_made_the_request(account: Automation) -> None:
     account.lab.fault("kill_job", match={"service": "identity"})
     text = "import os, urllib.request\nurllib.request.urlopen(os.environ['IDENTITY_ENDPOINT'])\n"

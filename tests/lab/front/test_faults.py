@@ -121,6 +121,11 @@ def test_nth_and_times(lab: LabUnderTest) -> None:
     assert [fault["applied"] for fault in lab.control("GET", "/faults")["faults"]] == [1, 2]
 
 
+def test_every_so_manieth_request_from_the_nth_on(lab: LabUnderTest) -> None:
+    lab.fault("status", status=500, match={**IDENTITY, "nth": 2, "every": 3}, times=0)
+    assert [ask(lab).status_code for _ in range(7)] == [200, 500, 200, 200, 500, 200, 200]
+
+
 def test_delete_takes_every_fault_back(lab: LabUnderTest) -> None:
     lab.fault("status", status=500, times=0)
     lab.control("DELETE", "/faults")
@@ -180,6 +185,9 @@ def test_what_is_held_up_goes_on_when_that_is_taken_back(lab: LabUnderTest, held
         {"action": "throttle", "match": {"nth": 0}},
         {"action": "throttle", "match": {"jobs": 1}},
         {"action": "kill_job", "match": {"jobs": False}},
+        {"action": "kill_client", "match": {"deployment": False}},
+        {"action": "throttle", "match": {"deployment": 1}},
+        {"action": "throttle", "match": {"every": 0}},
         {"action": "throttle", "match": []},
     ],
     ids=json.dumps,

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.change import Action, ActionKind, Change, Plan, Result
 from runbook_lib.engine import MAX_PARALLEL, STOP_GRACE_SECONDS, Progress, Work, apply_plan
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy
+from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, leave_open
 from runbook_lib.run.result import failure_of
 from scripts.pages.error_catalogue import CATALOGUE
 
 POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=2.0, total_seconds=1000.0)
 # What one attempt of apply does: its effect, and what it raises.
-BEHAVIOURS = ("works", "works_answer_lost", "lost", "wrapped_lost", "refused", "no_effect", "bug", "exits")
+BEHAVIOURS = ("works", "works_answer_lost", "lost", "wrapped_lost", "open", "refused", "no_effect", "bug", "exits")
 # More than any plan here has.
 STAGES = 5
 STORY = st.lists(st.sampled_from(BEHAVIOURS), max_size=4)
@@ -84,6 +85,9 @@ class World:
             raise AnswerLost("connection reset")
         if behaviour == "wrapped_lost":
             raise RunbookError(CATALOGUE["VD-NET-001"], target=change.target) from AnswerLost("connection reset")
+        if behaviour == "open":
+            leave_open(answer := requests.Response())
+            raise requests.HTTPError(response=answer)
         if behaviour == "refused":
             raise RunbookError(CATALOGUE["VD-IMPORT-001"], target=change.target)
         if behaviour == "bug":
@@ -143,9 +147,9 @@ def foreseen(story: Sequence[str]) -> tuple[str, int, str | None]:
         behaviour = story[attempt - 1] if attempt <= len(story) else "works"
         if behaviour.startswith("works"):
             return "done", attempt, None
-        if behaviour not in ("lost", "wrapped_lost"):
+        if behaviour not in ("lost", "wrapped_lost", "open"):
             return "failed", attempt, codes[behaviour]
-    return "failed", attempt, {"lost": "VD-ENGINE-900", "wrapped_lost": "VD-NET-001"}[behaviour]
+    return "failed", attempt, "VD-NET-001" if behaviour == "wrapped_lost" else "VD-ENGINE-900"
 
 
 @given(

@@ -153,7 +153,7 @@ def test_all_attempts_together_end_in_time(policy: NetworkRetryPolicy, outcomes_
         again = (
             isinstance(attempts.wait_after_failure("ambiguous"), Wait)
             if outcome == "ambiguous"
-            else attempts.wait_after_status(outcome, {})
+            else isinstance(attempts.wait_after_status(outcome, {}), Wait)
         )
         if not again:
             break

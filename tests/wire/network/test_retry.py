@@ -8,7 +8,7 @@ import requests
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from runbook_lib.network.requests_retry import send
-from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy
+from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, may_have_been_carried_out
 from tests.support.every_client import (
     BODY,
     IN_RANGE,
@@ -121,8 +121,14 @@ def test_a_write_that_may_have_been_carried_out_is_not_repeated(
     operation: Operation, world: World, status: int
 ) -> None:
     world.server.play(Answer(status=status), operation.good)
-    _fails(operation, world)
+    assert may_have_been_carried_out(_fails(operation, world))
     assert world.server.methods == [operation.method]
+
+
+@not_repeated
+def test_a_write_that_was_refused_for_good_was_not_carried_out(operation: Operation, world: World) -> None:
+    world.server.play(Answer(status=403), operation.good)
+    assert not may_have_been_carried_out(_fails(operation, world))
 
 
 @not_repeated

@@ -1,0 +1,158 @@
+"""What a deployment has left everywhere, in a form in which two deployments can be compared.
+
+Left out are times, ids that are new each time, and what counts runs: how often the health was seen, and reports of the
+runs before the last one.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from azure.storage.blob import BlobProperties, ContainerClient
+
+from proofs.world import LOCKS, World
+from tests.support.release_maker import RELEASE_REPOSITORY, container_registry
+
+State = Mapping[str, Any]
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.]*(?:Z|\+00:00)")
+ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# It counts the looks at a component's health.
+COUNTS = ("healthStreak",)
+# A rotation's own names: a part of its id, and a digest of what was delivered.
+OF_A_ROTATION = ("credentialId", "delivery", "expires")
+# The check of the health that makes the schedule says so in its row. The next one finds it there.
+SCHEDULE_ROW = "customer: Components observability schedule"
+OF_A_LOOK = ("health", "healthProbed", "healthReason")
+REPORTS = "callbacks-spool"
+WELL = ("succeeded", "unchanged")
+
+
+def end_state(world: World) -> State:
+    """Read everything with the official clients. Each key says where its value is."""
+    found: dict[str, Any] = {}
+    for part in (_container_registry, _blobs, _tables, _secrets, _token, _automation):
+        found |= dict(part(world))
+    return found
+
+
+def differences(state: State, undisturbed: State) -> list[str]:
+    """Return what differs, one line for each place."""
+    return [line for place in sorted({*state, *undisturbed}) for line in _compared(place, place, state, undisturbed)]
+
+
+def _compared(place: str, name: str, state: State, undisturbed: State) -> Iterator[str]:
+    found, wanted = state.get(name, "nothing"), undisturbed.get(name, "nothing")
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for inner in sorted({*found, *wanted}):
+            yield from _compared(f"{place}, {inner}", inner, found, wanted)
+    elif found != wanted:
+        yield f"{place}: {found} and not {wanted}"
+
+
+def _container_registry(world: World) -> Iterator[tuple[str, Any]]:
+    registry = container_registry(world.lab, "customer")
+    for repository in registry.call("GET", "_catalog").json()["repositories"]:
+        tags = registry.call("GET", f"{repository}/tags/list").json()["tags"]
+        for tag in tags or ():
+            yield f"image {repository}:{tag}", registry.digest(repository, tag)
+    latest = registry.digest(RELEASE_REPOSITORY, "latest")
+    signatures = registry.referrers(RELEASE_REPOSITORY, latest) if latest else []
+    yield "signatures of the release", sorted(signature["digest"] for signature in signatures)
+
+
+def _blobs(world: World) -> Iterator[tuple[str, Any]]:
+    for side, service in world.blobs.items():
+        for listed in service.list_containers():
+            with service.get_container_client(listed.name) as container:
+                blobs = list(container.list_blobs())
+                if listed.name == REPORTS:
+                    yield f"{side}: {REPORTS}", _reports(container, blobs)
+                    continue
+                for blob in blobs:
+                    place = f"{side}: blob {listed.name}/{blob.name}"
+                    content = container.download_blob(blob.name).readall()
+                    if listed.name in LOCKS:
+                        told = json.loads(content)
+                        held = {name: told[name] for name in ("step", "ended", "former_jobs")}
+                        yield place, held | {"lease": blob.lease.state}
+                    else:
+                        yield place, hashlib.sha256(content).hexdigest()
+
+
+def _reports(container: ContainerClient, blobs: Sequence[BlobProperties]) -> Mapping[str, Any]:
+    """Return the newest report of each kind and step: the run that was killed has made some, too.
+
+    Whether the last run had anything to do depends on the one before it.
+    """
+    newest = {}
+    for blob in sorted(blobs, key=lambda blob: str(blob.name)):  # the names begin with the time
+        report = json.loads(container.download_blob(blob.name).readall())
+        report["status"] = "well" if report.get("status") in WELL else report.get("status")
+        newest[report.get("step", "health")] = _told(report, leave_out=("duration_ms",))
+    return newest
+
+
+def _tables(world: World) -> Iterator[tuple[str, Any]]:
+    for side, service in world.tables.items():
+        for table in service.list_tables():
+            with service.get_table_client(table.name) as client:
+                for entity in client.list_entities():
+                    fields = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
+                    place = f"{side}: {table.name} {entity['PartitionKey']} {entity['RowKey']}"
+                    of_a_look = OF_A_LOOK if place == SCHEDULE_ROW else ()
+                    yield place, _told(fields, leave_out=(*COUNTS, *OF_A_ROTATION, *of_a_look))
+
+
+def _secrets(world: World) -> Iterator[tuple[str, Any]]:
+    for secret in world.secrets.list_properties_of_secrets():
+        name = str(secret.name)
+        versions = [
+            {"enabled": version.enabled, "tags": sorted(version.tags or ())}
+            for version in world.secrets.list_properties_of_secret_versions(name)
+        ]
+        yield f"secret {name}", sorted(versions, key=str)
+
+
+def _token(world: World) -> Iterator[tuple[str, Any]]:
+    """Yield which passwords the publisher's token for this customer has."""
+    names = world.lab.control("GET", "/names")
+    path = (
+        f"/subscriptions/{names['publisher_subscription_id']}/resourceGroups/{names['publisher_resource_group']}"
+        f"/providers/Microsoft.ContainerRegistry/registries/{names['publisher_registry']}"
+        f"/tokens/{names['publisher_token_username']}"
+    )
+    token = world.get_resource(path, api_version="2023-07-01")
+    passwords = token["properties"].get("credentials", {}).get("passwords", ())
+    yield "passwords of the token", sorted(password["name"] for password in passwords)
+
+
+def _automation(world: World) -> Iterator[tuple[str, Any]]:
+    client, at = world.automation, world.account
+    for runbook in client.runbook.list_by_automation_account(*at):
+        content = b"".join(map(_bytes, client.runbook.get_content(*at, str(runbook.name))))
+        told = (runbook.as_dict().get("properties") or {}) | {"sha256": hashlib.sha256(content).hexdigest()}
+        kept = ("runbookType", "runtimeEnvironment", "state", "sha256")
+        yield f"runbook {runbook.name}", {name: told.get(name) for name in kept}
+    for environment in client.runtime_environments.list_by_automation_account(*at):
+        name = str(environment.name)
+        packages = client.package.list_by_runtime_environment(*at, name)
+        yield f"environment {name}", sorted(str(_told(package.as_dict())) for package in packages)
+    for variable in client.variable.list_by_automation_account(*at):
+        yield f"variable {variable.name}", _told(variable.as_dict())
+    for schedule in client.schedule.list_by_automation_account(*at):
+        yield f"schedule {schedule.name}", _told(schedule.as_dict())
+    for link in client.job_schedule.list_by_automation_account(*at):
+        yield f"link {link.name}", _told(link.as_dict())
+
+
+def _bytes(part: object) -> bytes:
+    """Return a part of a runbook's content: the client says bytes and gives text."""
+    return part if isinstance(part, bytes) else str(part).encode()
+
+
+def _told(document: Mapping[str, Any], *, leave_out: Sequence[str] = ()) -> Any:
+    """Return a document without what is new each time."""
+    kept = {name: value for name, value in document.items() if name not in leave_out}
+    return json.loads(ID.sub("(id)", TIME.sub("(time)", json.dumps(kept, sort_keys=True, default=str))))

@@ -1,0 +1,85 @@
+"""One run of whatever is started, as a process of its own, with or without trouble at its requests."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from proofs.world import World
+from tests.support import running_lab
+
+RUN_SECONDS = 900.0
+TAIL_CHARACTERS = 600
+TOKEN_SERVICES = ("identity", "entra")
+# It waits for a line, so that the lab knows its id before its first request. `exec` keeps the id.
+GATE = ("sh", "-c", 'read -r go && exec "$@"', "sh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How a run ended: exit code (negative: killed by that signal), what it said, and its requests in the journal.
+
+    `requests` are those of the process and of all jobs.
+    """
+
+    exit_code: int
+    said: str
+    requests: Sequence[Mapping[str, Any]]
+
+    @property
+    def met(self) -> list[Mapping[str, Any]]:
+        """The requests that met trouble."""
+        return [entry for entry in self.requests if entry["fault"]]
+
+
+def deploy(world: World) -> Sequence[str]:
+    """Return what is started: the operator's command."""
+    return (sys.executable, "-m", "vibedata.cli", "deploy", str(world.release), "--output", "json")
+
+
+def run(world: World, command: Sequence[str], trouble: Mapping[str, object] | None = None) -> Ran:
+    """Run a command to its end. `trouble` is a fault of the lab, for the requests of the deployment alone."""
+    lab = world.lab
+    since = lab.last_request()
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [*GATE, *command],
+        env=running_lab.environment(lab),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            lab.control("POST", "/operator", {"pid": process.pid})
+            if trouble is not None:
+                match = {"deployment": True, **_mapping(trouble.get("match"))}
+                lab.control("POST", "/faults", {**trouble, "match": match})
+            out, err = process.communicate("go\n", timeout=RUN_SECONDS)
+        finally:
+            process.kill()
+    lab.control("DELETE", "/faults")
+    requests = [entry for entry in lab.journal(since=since) if entry["job_id"] or entry["operator"]]
+    return Ran(exit_code=process.returncode, said=_said(out, err), requests=requests)
+
+
+def is_write(entry: Mapping[str, Any]) -> bool:
+    """Whether a journal's entry is a request that changes something."""
+    reads = entry["method"] in ("GET", "HEAD") or entry["service"] in TOKEN_SERVICES or "/oauth2/" in entry["path"]
+    return not reads
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _said(out: str, err: str) -> str:
+    """Return the failures that a result names, and the end of what was shown."""
+    try:
+        result = json.loads(out)
+    except ValueError:
+        return (out + err)[-TAIL_CHARACTERS:]
+    errors = [step["error"] for step in result.get("steps", ()) if step.get("error")]
+    errors += [result["error"]] if result.get("error") else []
+    return " | ".join(f"{error['code']}: {error['message']}" for error in errors) or err[-TAIL_CHARACTERS:]
