@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ from bench.images import push_images
 from runbook_lib.azure.session import AzureSession
 from scripts.demo.__main__ import PACKAGE_IMPORT_WINDOW_SECONDS
 from vibedata import cli, lab_process
-from vibedata.commands.deploy import settings_variable
 from vibedata.commands.invoke import result_of
 from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import publish
-from vibedata.deployment.first_publication import Bootstrap
+from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
+from vibedata.deployment.publication_step import publish
 from vibedata.jobs import run_job
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
@@ -104,13 +103,14 @@ def _prepared(lab: RunningLab, folder: Path, images: int, report: WriteLine) -> 
     _vibedata("build", "--release", str(folder / "release.json"), "--out", str(release))
     _vibedata("push", str(release))
     session = open_session()
-    bootstrap = Bootstrap(
+    publication = FirstPublication(
         session=session,
         artifacts=LayoutArtifacts(release, session=session),
-        settings_variable=settings_variable(session),
+        runbooks=FIRST_RUNBOOKS,
+        settings_variable=asdict(session.settings),
         warn=report,
     )
-    step = publish(session, bootstrap, lambda _line: None)
+    step = publish(session, publication, lambda _line: None)
     if step.status == "failed":
         raise CommandError(f"the runbooks could not be published: {step.error}", remedy="make demo")
     return Customer(lab=lab, session=session, release=release)

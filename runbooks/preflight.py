@@ -8,20 +8,20 @@ the deployment will run: a cloud sandbox, a hybrid worker and an engineer's shel
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.context import Context
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, vault
 from runbook_lib.permissions.automation_account import MAKE_SCHEDULES, PUBLISH, RUN_TRIALS
 from runbook_lib.permissions.credentials import USE_WRAPPING_KEY, WRITE_SECRETS
 from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
 from runbook_lib.permissions.images import IMPORT_IMAGES, READ_IMAGES
 from runbook_lib.permissions.storage import LINK_BLOBS, MAKE_TABLES, READ_RETENTION, WRITE_TABLES
 from runbook_lib.permissions.watching import READ_ALERTS, READ_RESOURCES
-from runbook_lib.preflight.finding import Finding, unknown
+from runbook_lib.preflight.finding import Finding, good, unknown
 from runbook_lib.preflight.permission_checks import check_permissions
-from runbook_lib.preflight.service_checks import check_services
+from runbook_lib.preflight.service_checks import REGISTRY_TOKEN, check_services
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
@@ -46,6 +46,15 @@ NEEDED = (
 MEND: ActionKind[RunbookError] = ActionKind("mend", stage=1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parameters(CommonParameters):
+    """The parameters of preflight."""
+
+    token_follows: bool = field(
+        default=False, metadata={"help": "the deployment brings the first registry token: it need not be there yet"}
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the checks have found, in their order."""
@@ -53,16 +62,24 @@ class Facts:
     findings: tuple[Finding, ...]
 
 
-def observe(context: Context, parameters: CommonParameters) -> Facts:  # noqa: ARG001 - a runbook's signature
+def observe(context: Context, parameters: Parameters) -> Facts:
     """Make every check and show its row."""
     findings = []
-    for finding in (*check_services(context), *_permissions(context)):
+    for each in (*check_services(context), *_permissions(context)):
+        finding = _expected(each) if parameters.token_follows else each
         findings.append(finding)
         line = f"{finding.state:<7}  {finding.subject}: {finding.detail}"
         (context.output.info if finding.state == "good" else context.output.warning)(line)
         if finding.error is not None:
             context.output.warning(f"         what to do: {finding.error.remedy}")
     return Facts(findings=tuple(findings))
+
+
+def _expected(finding: Finding) -> Finding:
+    """Return the finding where the first registry token is yet to come."""
+    if finding.subject == REGISTRY_TOKEN and finding.error is not None and finding.error.is_(vault.SECRET_MISSING):
+        return good(REGISTRY_TOKEN, "is not there yet: the deployment brings it")
+    return finding
 
 
 def _permissions(context: Context) -> Sequence[Finding]:
@@ -106,7 +123,7 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
 RUNBOOK = Runbook(
     name="preflight",
     summary="find everything that would make a deployment fail; change nothing",
-    parameters=CommonParameters,
+    parameters=Parameters,
     observe=observe,
     plan=plan,
     actions=actions,

@@ -17,12 +17,12 @@ from runbook_lib.network.failures import as_runbook_error
 from scripts.demo import images as demo_images
 from scripts.demo import release as demo_release
 from vibedata import cli, lab_process
-from vibedata.commands.deploy import settings_variable, summary
+from vibedata.commands.deploy import summary
 from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import STEPS, Deployment, deploy, run_step
-from vibedata.deployment.first_publication import Bootstrap
+from vibedata.deployment.chain import STEPS, deploy
 from vibedata.deployment.lock import LockOptions, locked
-from vibedata.deployment.step import Step
+from vibedata.deployment.step import StepResult
+from vibedata.deployment.work import Deployment, DeploymentWork
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
 from vibedata.session import open_session
@@ -47,8 +47,8 @@ WHILE_DOWN = (
 )
 # Automation accepts 5 package imports in 30 s. The demo does not wait for that, but tests do.
 PACKAGE_IMPORT_WINDOW_SECONDS = 0.1
-# The first key has no former one. The token needs no overlap, because nothing else runs here.
-ROTATIONS = (("rotate-hmac",), ("rotate-acr-token", "--overlap-seconds", "0"))
+# It needs no overlap, because nothing else runs here.
+ROTATION = ("rotate-acr-token", "--overlap-seconds", "0")
 
 
 def main() -> int:
@@ -102,21 +102,23 @@ def _demo(deployment: Deployment) -> int:
     _step(deployment, "build", lambda: _build(images))
     _step(deployment, "push", _push)
     session = open_session()
-    bootstrap = Bootstrap(
-        session=session,
-        artifacts=LayoutArtifacts(FOLDER / "release", session=session),
-        settings_variable=settings_variable(session),
-        warn=_report,
-    )
     options = LockOptions()
     with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=_report) as lock:
-        deploy(session, bootstrap, deployment, _report, lock=lock, instance=None, environ=os.environ, chosen=STEPS)
+        deploy(
+            DeploymentWork(
+                session=session,
+                instance=None,
+                environ=os.environ,
+                release=LayoutArtifacts(FOLDER / "release", session=session),
+                deployment=deployment,
+                lock=lock,
+                report=_report,
+                chosen=STEPS,
+            )
+        )
     if deployment.status == "failed":
         raise CommandError("the deployment failed", remedy="do what the failed step says above")
-    for command in ROTATIONS:
-        _command(deployment, command)
-    # This is the first run after the key has arrived: it sends the waiting reports to the publisher.
-    deployment.steps.append(run_step(session, "check_health", {"correlation_id": deployment.correlation_id}, _report))
+    _command(deployment, ROTATION)
     return len(lab_process.control(lab, "GET", "/requests")["requests"])
 
 
@@ -127,11 +129,11 @@ def _step(deployment: Deployment, name: str, work: Callable[[], Any]) -> Any:
         result = work()
     except Exception:
         seconds = round(time.monotonic() - started, 3)
-        deployment.steps.append(Step(name=name, status="failed", seconds=seconds, changed=0))
+        deployment.steps.append(StepResult(name=name, status="failed", seconds=seconds, changed=0))
         raise
     changed = len(result) if isinstance(result, list) else 0
     deployment.steps.append(
-        Step(name=name, status="succeeded", seconds=round(time.monotonic() - started, 3), changed=changed)
+        StepResult(name=name, status="succeeded", seconds=round(time.monotonic() - started, 3), changed=changed)
     )
     return result
 

@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from publisher.session import publisher_clients, publisher_tables
 from runbook_lib.azure.session import AzureSession
-from vibedata.deployment import first_token
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import PUBLISH, STEPS, Deployment, deploy, lock_step
-from vibedata.deployment.first_publication import Bootstrap
+from vibedata.deployment.chain import CHAIN, STEPS, deploy, lock_step
+from vibedata.deployment.first_credentials import HMAC_KEY
+from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
 from vibedata.deployment.lock import LockOptions, locked
+from vibedata.deployment.publication_step import NAME as FIRST_STEP
+from vibedata.deployment.work import Deployment, DeploymentWork
 from vibedata.instances import choice, confirmation
 from vibedata.output import show, table
 from vibedata.progress import reporter
@@ -84,42 +88,54 @@ def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 if every step succeeded."""
     session, customer = open_customer(arguments)
     report, chosen = reporter(arguments.output), _chosen(arguments)
-
-    def bootstrap() -> Bootstrap:
-        return Bootstrap(
+    release = _release(arguments, session)
+    if arguments.plan:
+        publication = FirstPublication(
             session=session,
-            artifacts=LayoutArtifacts(arguments.build, session=session, allow_downgrade=arguments.allow_downgrade),
-            settings_variable=settings_variable(session),
+            artifacts=release,
+            runbooks=FIRST_RUNBOOKS,
+            settings_variable=asdict(session.settings),
             warn=report,
         )
-
-    first = bootstrap()
-    if arguments.plan:
-        gives_token = PUBLISH in chosen and first_token.lacks_token(session, report)
-        return _show_plan(first, arguments.output, customer, chosen, gives_token=gives_token)
+        return _show_plan(publication, arguments.output, customer, chosen)
     if arguments.allow_downgrade:
         what = f"An older release may replace the installed one at {customer}."
         confirmation.confirm(what, customer.names, yes=arguments.yes)
+    _require_publisher(session, chosen)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     options = LockOptions(wait=arguments.wait, take_over=arguments.take_over)
     started = time.monotonic()
     with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=report) as lock:
         deployment.steps.append(lock_step(time.monotonic() - started))
-        # Another deployment may have ended since: what is installed is looked up anew.
         deploy(
-            session,
-            bootstrap(),
-            deployment,
-            report,
-            lock=lock,
-            instance=customer.instance,
-            environ=os.environ,
-            chosen=chosen,
-            allow_downgrade=arguments.allow_downgrade,
+            DeploymentWork(
+                session=session,
+                instance=customer.instance,
+                environ=os.environ,
+                # Another deployment may have ended since: what is installed is looked up anew.
+                release=_release(arguments, session),
+                deployment=deployment,
+                lock=lock,
+                report=report,
+                chosen=chosen,
+                allow_downgrade=arguments.allow_downgrade,
+            )
         )
     result = customer.as_field() | deployment.as_json()
     show(arguments.output, result=result, text=summary(deployment, deployment.status))
-    return 1 if deployment.status == "failed" else 0
+    return 1 if deployment.failed else 0
+
+
+def _release(arguments: argparse.Namespace, session: AzureSession) -> LayoutArtifacts:
+    return LayoutArtifacts(arguments.build, session=session, allow_downgrade=arguments.allow_downgrade)
+
+
+def _require_publisher(session: AzureSession, chosen: Sequence[str]) -> None:
+    """Raise VD-SETTINGS-005, -002 before anything is changed where the publisher's services are not named."""
+    if HMAC_KEY.step in chosen:
+        publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK)
+    else:
+        publisher_tables(session.settings, session.clients, os.environ, SYSTEM_CLOCK)
 
 
 def _chosen(arguments: argparse.Namespace) -> Sequence[str]:
@@ -144,27 +160,17 @@ def summary(deployment: Deployment, status: str) -> str:
     return table(f"deployment {status}", ("step", "status", "changed", "time"), rows) + "".join(failures)
 
 
-def settings_variable(session: AzureSession) -> dict[str, str]:
-    """Return the settings for the runbooks' Automation variable."""
-    return asdict(session.settings)
-
-
-def _show_plan(
-    bootstrap: Bootstrap, output: str, customer: choice.Customer, chosen: Sequence[str], *, gives_token: bool
-) -> int:
-    planned = bootstrap.plan().changes if PUBLISH in chosen else ()
-    jobs = [name for name in chosen if name != PUBLISH]
+def _show_plan(publication: FirstPublication, output: str, customer: choice.Customer, chosen: Sequence[str]) -> int:
+    planned = publication.plan().changes if FIRST_STEP in chosen else ()
+    steps = [(step.name, step.about) for step in CHAIN if step.name in chosen and step.name != FIRST_STEP]
     rows = [(change.action, change.target, change.before or "-", change.after) for change in planned]
-    if gives_token:
-        rows.append(("give", "the customer's container registry token", "-", f"vibedata {first_token.NAME} --plan"))
-    rows += [("run as a job", name, "-", "what it plans: vibedata invoke " + name + " --plan") for name in jobs]
+    rows += [("carry out", name, "-", about) for name, about in steps]
     text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
     result = {
         **customer.as_field(),
         "status": "planned",
         "changes": [asdict(change) for change in planned],
-        "first_token": gives_token,
-        "jobs": jobs,
+        "steps": [name for name, _ in steps],
     }
     show(output, result=result, text=text)
     return 0

@@ -28,10 +28,10 @@ from vibedata.release.check import BuiltReleaseFolder
 class LayoutArtifacts:
     """The pinned artifacts in the folder of a build. The release must be one that may be installed.
 
-    Parameters: session, of the customer, whose pins say whom to trust, and who may have a newer release installed;
-    allow_downgrade, that an older one is meant. Raises RunbookError VD-PUSH-001 where the folder holds no complete
-    build, VD-TRUST-050 (it is not signed), and what `first_good_signature`, `installed_release_id` and, as for an
-    import, `check_installable` raise.
+    `id` names the release. Parameters: session, of the customer, whose pins say whom to trust, and who may have a newer
+    release installed; allow_downgrade, that an older one is meant. Raises RunbookError VD-PUSH-001 where the folder
+    holds no complete build, VD-TRUST-050 (it is not signed), and what `first_good_signature`, `installed_release_id`
+    and, as for an import, `check_installable` raise.
     """
 
     def __init__(self, folder: Path, *, session: AzureSession, allow_downgrade: bool = False) -> None:
@@ -46,6 +46,7 @@ class LayoutArtifacts:
             now=now,
             allow_downgrade=allow_downgrade,
         )
+        self.id = release.id
         self._folder = folder
         self._packages = release.manifest.python_packages.digest
         self._scripts = {pin.name: pin.script_sha256 for pin in release.manifest.runbooks}

@@ -1,4 +1,4 @@
-"""The deployment's first step: publish the runbooks that fetch all others.
+"""Publish a release's first runbooks with the operator's login: those that fetch all others.
 
 `publish_runbooks` then publishes the whole release, from the customer's container registry. Both use
 runbook_lib.automation.publication. Only this module sets the Automation variable with the settings.
@@ -20,9 +20,10 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
 from vibedata.deployment.built_artifacts import LayoutArtifacts
 
+PREFLIGHT = "preflight"
 # They run before any release is there: the preflight, the rotation that brings the first token, and the three that
 # fetch all others.
-BOOTSTRAP_RUNBOOKS = ("preflight", "rotate_acr_token", "import_manifest", "import_images", "publish_runbooks")
+FIRST_RUNBOOKS = (PREFLIGHT, "rotate_acr_token", "import_manifest", "import_images", "publish_runbooks")
 # Of the digest of the settings' text, what a plan shows.
 SHOWN = len("sha256:") + 16
 VARIABLE = f"variable {AUTOMATION_VARIABLE}"
@@ -41,11 +42,11 @@ class Facts:
     wanted: str
 
 
-class Bootstrap:
-    """The first publication of a build, for one session.
+class FirstPublication:
+    """The publication of some runbooks of a release for one session, with the packages and the settings that they need.
 
-    Parameters: settings_variable, what the Automation variable is to hold; warn, told what a person should know;
-    single_wheels, that the packages are not to come as one wheel.
+    Parameters: runbooks, their names; settings_variable, what the Automation variable is to hold; warn, told what a
+    person should know; single_wheels, that the packages are not to come as one wheel.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Bootstrap:
         *,
         session: AzureSession,
         artifacts: LayoutArtifacts,
+        runbooks: Sequence[str],
         settings_variable: Mapping[str, str],
         warn: Callable[[str], object],
         single_wheels: bool = False,
@@ -60,11 +62,11 @@ class Bootstrap:
         packages = artifacts.package_set()
         if single_wheels:
             packages = replace(packages, combined=None)
-        self._made_of = (session, artifacts, settings_variable, warn)
+        self._made_of = (session, artifacts, tuple(runbooks), settings_variable, warn)
         self._account = AutomationAccount(client=session.clients.automation, settings=session.settings)
         self._settings_variable = json.dumps(dict(settings_variable), sort_keys=True)
         self._publication = Publication(
-            wanted=Wanted(packages=packages, scripts=artifacts.scripts(BOOTSTRAP_RUNBOOKS)),
+            wanted=Wanted(packages=packages, scripts=artifacts.scripts(runbooks)),
             source=artifacts,
             account=self._account,
             blobs=ArtifactBlobs(
@@ -76,11 +78,16 @@ class Bootstrap:
             warn=warn,
         )
 
-    def with_single_wheels(self) -> "Bootstrap":
+    def with_single_wheels(self) -> "FirstPublication":
         """Return the same publication with single wheels."""
-        session, artifacts, settings_variable, warn = self._made_of
-        return Bootstrap(
-            session=session, artifacts=artifacts, settings_variable=settings_variable, warn=warn, single_wheels=True
+        session, artifacts, runbooks, settings_variable, warn = self._made_of
+        return FirstPublication(
+            session=session,
+            artifacts=artifacts,
+            runbooks=runbooks,
+            settings_variable=settings_variable,
+            warn=warn,
+            single_wheels=True,
         )
 
     def plan(self) -> Plan:

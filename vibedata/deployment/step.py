@@ -1,4 +1,4 @@
-"""One step of a deployment, and how long it took."""
+"""How one step of a deployment has ended, and how long it took."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,8 +11,8 @@ WELL = ("succeeded", "unchanged")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step of a deployment. `seconds` is wall time. `changed` is the number of changes."""
+class StepResult:
+    """How one step of a deployment has ended. `seconds` is wall time. `changed` is the number of changes."""
 
     name: str
     status: str

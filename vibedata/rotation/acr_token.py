@@ -21,8 +21,11 @@ def acr_token_rotation(
     environ: Mapping[str, str],
     request: RotationRequest,
     report: WriteLine,
+    *,
+    correlation_id: str = "",
 ) -> RotationRun[Any]:
     """Return one run of the rotation. instance: the customer's document, None where the environment alone names all.
+    correlation_id: see `jobs_of`.
 
     Raises RunbookError VD-SETTINGS-005, -002 for the publisher's settings in the environment, and what
     `token_environment` does.
@@ -34,7 +37,7 @@ def acr_token_rotation(
         tables=publisher_tables(session.settings, session.clients, environ, SYSTEM_CLOCK),
         subscription=subscription_clients(session.settings, session.clients, token.subscription_id, SYSTEM_CLOCK),
         token=token,
-        run_runbook=jobs_of(session, report),
+        run_runbook=jobs_of(session, report, correlation_id=correlation_id),
         redactor=session.redactor,
         clock=SYSTEM_CLOCK,
     )

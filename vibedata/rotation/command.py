@@ -71,12 +71,16 @@ def _overlap_seconds(text: str) -> int:
     return int(text)
 
 
-def jobs_of(session: AzureSession, report: WriteLine) -> RunRunbook:
-    """Return a function that runs a phase as a job in the customer's Automation account."""
+def jobs_of(session: AzureSession, report: WriteLine, *, correlation_id: str = "") -> RunRunbook:
+    """Return a function that runs a phase as a job in the customer's Automation account.
+
+    correlation_id: of the deployment that the rotation is a step of, "" for none.
+    """
+    belongs_to = {"correlation_id": correlation_id} if correlation_id else {}
 
     def run_runbook(runbook: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         report(f"{runbook}: phase {parameters['phase']}: starting a job")
-        return result_of(run_job(session, runbook, parameters, job_lines(runbook, report)))
+        return result_of(run_job(session, runbook, {**parameters, **belongs_to}, job_lines(runbook, report)))
 
     return run_runbook
 
