@@ -23,6 +23,7 @@ from vibedata.jobs import run_job
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
 from vibedata.progress import WriteLine
+from vibedata.progress_view.writer import View, view_of_lines
 from vibedata.session import open_session
 
 VERSION = "2026.11.0"
@@ -51,7 +52,7 @@ class Customer:
 
     def run(self, runbook: str, **parameters: object) -> JobRun:
         """Run a job to its end. Raises CommandError if the runbook failed."""
-        job = run_job(self.session, runbook, parameters, lambda _line: None)
+        job = run_job(self.session, runbook, parameters, unwatched().job(runbook))
         result = result_of(job)
         if result["status"] == "failed":
             raise CommandError(
@@ -64,6 +65,11 @@ class Customer:
     def slow_down(self, **latency: object) -> None:
         """Set a latency: seconds, and service, method, path or operation."""
         lab_process.control(self.lab, "POST", "/latency", body=latency)
+
+
+def unwatched() -> View:
+    """Return a view at which nobody looks."""
+    return view_of_lines(lambda _line: None)
 
 
 @contextmanager
@@ -110,7 +116,7 @@ def _prepared(lab: RunningLab, folder: Path, images: int, report: WriteLine) -> 
         settings_variable=asdict(session.settings),
         warn=report,
     )
-    step = publish(session, publication, lambda _line: None)
+    step = publish(session, publication, unwatched())
     if step.status == "failed":
         raise CommandError(f"the runbooks could not be published: {step.error}", remedy="make demo")
     return Customer(lab=lab, session=session, release=release)

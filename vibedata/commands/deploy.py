@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import time
 import uuid
 from collections.abc import Sequence
@@ -12,17 +13,20 @@ from publisher.session import publisher_clients, publisher_tables
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import CHAIN, STEPS, deploy, lock_step
+from vibedata.deployment.chain import CHAIN, LOCK, STEPS, deploy, lock_step
 from vibedata.deployment.first_credentials import HMAC_KEY
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
 from vibedata.deployment.lock import LockOptions, locked
 from vibedata.deployment.publication_step import NAME as FIRST_STEP
+from vibedata.deployment.step import step_ended
+from vibedata.deployment.watched import Watched, lock_lines
 from vibedata.deployment.work import Deployment, DeploymentWork
 from vibedata.instances import choice, confirmation
 from vibedata.output import show, table
 from vibedata.progress import reporter
+from vibedata.progress_view.events import StepBegan
+from vibedata.progress_view.writer import View
 from vibedata.session import open_customer
-from vibedata.terminal import told
 
 EXAMPLES = """\
 examples:
@@ -87,7 +91,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 if every step succeeded."""
     session, customer = open_customer(arguments)
-    report, chosen = reporter(arguments.output), _chosen(arguments)
+    chosen = _chosen(arguments)
     release = _release(arguments, session)
     if arguments.plan:
         publication = FirstPublication(
@@ -95,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             artifacts=release,
             runbooks=FIRST_RUNBOOKS,
             settings_variable=asdict(session.settings),
-            warn=report,
+            warn=reporter(arguments.output),
         )
         return _show_plan(publication, arguments.output, customer, chosen)
     if arguments.allow_downgrade:
@@ -104,26 +108,51 @@ def run(arguments: argparse.Namespace) -> int:
     _require_publisher(session, chosen)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     options = LockOptions(wait=arguments.wait, take_over=arguments.take_over)
-    started = time.monotonic()
-    with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=report) as lock:
-        deployment.steps.append(lock_step(time.monotonic() - started))
-        deploy(
-            DeploymentWork(
-                session=session,
-                instance=customer.instance,
-                environ=os.environ,
-                # Another deployment may have ended since: what is installed is looked up anew.
-                release=_release(arguments, session),
-                deployment=deployment,
-                lock=lock,
-                report=report,
-                chosen=chosen,
-                allow_downgrade=arguments.allow_downgrade,
+
+    def work(view: View) -> None:
+        view.tell(StepBegan(LOCK))
+        started = time.monotonic()
+        with locked(
+            session, os.environ, correlation_id=deployment.correlation_id, options=options, report=lock_lines(view)
+        ) as lock:
+            deployment.steps.append(lock_step(time.monotonic() - started))
+            view.tell(step_ended(deployment.steps[-1]))
+            deploy(
+                DeploymentWork(
+                    session=session,
+                    instance=customer.instance,
+                    environ=os.environ,
+                    # Another deployment may have ended since: what is installed is looked up anew.
+                    release=_release(arguments, session),
+                    deployment=deployment,
+                    lock=lock,
+                    view=view,
+                    chosen=chosen,
+                    allow_downgrade=arguments.allow_downgrade,
+                )
             )
-        )
-    result = customer.as_field() | deployment.as_json()
-    show(arguments.output, result=result, text=summary(deployment, deployment.status))
-    return 1 if deployment.failed else 0
+
+    return Watched(
+        customer=customer,
+        release=release.id.version,
+        deployment=deployment,
+        chosen=chosen,
+        only=bool(arguments.only),
+        command=_again(arguments),
+        afterwards=(shlex.join(("vibedata", "status", *_of_instance(arguments))),),
+        output=arguments.output,
+        clock=SYSTEM_CLOCK,
+    ).carry_out(work)
+
+
+def _again(arguments: argparse.Namespace) -> str:
+    """Return the command line, without the choice of steps."""
+    options = [*_of_instance(arguments), *(["--allow-downgrade"] if arguments.allow_downgrade else [])]
+    return shlex.join(("vibedata", "deploy", str(arguments.build), *options))
+
+
+def _of_instance(arguments: argparse.Namespace) -> Sequence[str]:
+    return ("--instance", arguments.instance) if arguments.instance else ()
 
 
 def _release(arguments: argparse.Namespace, session: AzureSession) -> LayoutArtifacts:
@@ -143,21 +172,6 @@ def _chosen(arguments: argparse.Namespace) -> Sequence[str]:
     if arguments.only:
         return (arguments.only,)
     return STEPS[STEPS.index(arguments.first_step) :]
-
-
-def summary(deployment: Deployment, status: str) -> str:
-    """Return the deployment's steps as a table for people, with each failure and its remedy below.
-
-    `status` is that of the whole. It may have failed before a step was added.
-    """
-    rows = [(step.name, step.status, step.changed, f"{step.seconds:.1f} s") for step in deployment.steps]
-    failures = [
-        f"{step.name} failed: {told(step.error['code'])}: {told(step.error['message'])}\n"
-        f"  what to do: {told(step.error['remedy'])}\n"
-        for step in deployment.steps
-        if step.error is not None
-    ]
-    return table(f"deployment {status}", ("step", "status", "changed", "time"), rows) + "".join(failures)
 
 
 def _show_plan(publication: FirstPublication, output: str, customer: choice.Customer, chosen: Sequence[str]) -> int:

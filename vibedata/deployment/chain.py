@@ -4,7 +4,7 @@ The lock is held from before the first step to after the last (vibedata/deployme
 last, but for the report: the publisher learns how a deployment ended that failed, too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,8 +18,9 @@ from vibedata.deployment.outcome_report import report_outcome
 from vibedata.deployment.preflight_step import preflight
 from vibedata.deployment.publication_step import NAME as FIRST_RUNBOOKS
 from vibedata.deployment.publication_step import publish_first_runbooks
-from vibedata.deployment.step import StepResult, stopwatch
+from vibedata.deployment.step import StepResult, step_ended, stopwatch
 from vibedata.deployment.work import DeploymentWork
+from vibedata.progress_view.events import PlannedStep, StepBegan, StepsPlanned
 
 # A job runs in the customer's Automation account as vibedata-uami. The operator acts at the customer's, with the login
 # of whoever typed the command. The publisher acts at its own services, and by jobs at the customer's.
@@ -111,6 +112,8 @@ CHAIN: tuple[Step, ...] = (
         do=report_outcome,
     ),
 )
+# What is done before them. It can not be chosen.
+LOCK = "lock"
 # The steps that can be chosen. The report belongs to each deployment.
 STEPS = tuple(step.name for step in CHAIN if step.name != REPORT)
 # Of these a deployment starts jobs.
@@ -126,9 +129,17 @@ def deploy(work: DeploymentWork) -> None:
     for step in CHAIN:
         if step.name == REPORT or (step.name in work.chosen and not work.deployment.failed):
             work.lock.begin(step.name)
+            work.view.tell(StepBegan(step.name))
             result = _carried_out(step, work)
+            work.view.tell(step_ended(result))
             if result is not None:
                 work.deployment.steps.append(result)
+
+
+def planned_steps(chosen: Collection[str]) -> StepsPlanned:
+    """Return the steps that are to come, for whoever watches."""
+    steps = [step for step in CHAIN if step.name in chosen or step.name == REPORT]
+    return StepsPlanned([PlannedStep(name=step.name, is_job=step.carried_out_by == "job") for step in steps])
 
 
 def _carried_out(step: Step, work: DeploymentWork) -> StepResult | None:
@@ -147,4 +158,4 @@ def _carried_out(step: Step, work: DeploymentWork) -> StepResult | None:
 
 def lock_step(seconds: float) -> StepResult:
     """Return the step that has got the lock. seconds: that it took, waiting included."""
-    return StepResult(name="lock", status="succeeded", seconds=round(seconds, 3), changed=0)
+    return StepResult(name=LOCK, status="succeeded", seconds=round(seconds, 3), changed=0)

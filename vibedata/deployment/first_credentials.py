@@ -119,7 +119,7 @@ def _token_rotation(work: DeploymentWork) -> RotationRun[Any]:
         work.instance,
         work.environ,
         RotationRequest(overlap_seconds=OVERLAP_SECONDS),
-        work.report,
+        work.view,
         correlation_id=work.deployment.correlation_id,
     )
 
@@ -130,7 +130,7 @@ def _key_rotation(work: DeploymentWork) -> RotationRun[Any]:
         instance_id=session.settings.instance_id,
         request=RotationRequest(overlap_seconds=OVERLAP_SECONDS),
         clients=publisher_clients(session.settings, session.clients, work.environ, SYSTEM_CLOCK),
-        run_runbook=jobs_of(session, work.report, correlation_id=work.deployment.correlation_id),
+        run_runbook=jobs_of(session, work.view, correlation_id=work.deployment.correlation_id),
         redactor=session.redactor,
         clock=SYSTEM_CLOCK,
     )

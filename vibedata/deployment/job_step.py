@@ -17,7 +17,7 @@ from vibedata.deployment.publication_step import publish_within
 from vibedata.deployment.step import WELL, StepResult, stopwatch
 from vibedata.deployment.work import DeploymentWork
 from vibedata.jobs import run_job
-from vibedata.progress import WriteLine, job_lines
+from vibedata.progress_view.writer import JobView, View
 
 
 def run_as_step(
@@ -30,14 +30,14 @@ def run_as_step(
     """Run a runbook as a job of this deployment. published: what is published again where packages are not found."""
     given = {**parameters, "correlation_id": work.deployment.correlation_id}
     with stopwatch() as seconds:
-        ended = _run(work.session, runbook, given, work.report)
+        ended = _run(work.session, runbook, given, work.view)
         published_again: StepResult | None = None
         if _lacks_package(ended):
             work.report(f"{runbook} does not find its packages: those that came as one wheel come one by one now")
             single = work.publication(published).with_single_wheels()
             published_again = publish_within(work, runbook, single)
             if published_again.status == "succeeded":
-                ended = _run(work.session, runbook, given, work.report)
+                ended = _run(work.session, runbook, given, work.view)
     if published_again is None or published_again.status == "unchanged":
         return replace(_step(runbook, ended), seconds=seconds())
     if published_again.status not in WELL:
@@ -54,16 +54,21 @@ class _Ended:
     lines: Sequence[str]
 
 
-def _run(session: AzureSession, runbook: str, parameters: Mapping[str, Any], report: WriteLine) -> _Ended:
-    report(f"{runbook}: starting a job")
-    lines: list[str] = []
-    tell = job_lines(runbook, report)
+class _KeptLines(JobView):
+    """Shows a job, and keeps its lines."""
 
-    def on_line(line: str) -> None:
-        lines.append(line)
-        tell(line)
+    def __init__(self, view: View, runbook: str) -> None:
+        super().__init__(view, runbook)
+        self.lines: list[str] = []
 
-    return _Ended(run_job(session, runbook, parameters, on_line), lines)
+    def line(self, line: str) -> None:
+        self.lines.append(line)
+        super().line(line)
+
+
+def _run(session: AzureSession, runbook: str, parameters: Mapping[str, Any], view: View) -> _Ended:
+    watcher = _KeptLines(view, runbook)
+    return _Ended(run_job(session, runbook, parameters, watcher), watcher.lines)
 
 
 def _lacks_package(ended: _Ended) -> bool:

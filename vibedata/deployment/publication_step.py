@@ -11,7 +11,8 @@ from vibedata.change_errors import name_any
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
 from vibedata.deployment.step import StepResult, stopwatch
 from vibedata.deployment.work import DeploymentWork
-from vibedata.progress import WriteLine, progress_printer
+from vibedata.progress_view import events
+from vibedata.progress_view.writer import View
 
 NAME = "first_runbooks"
 
@@ -26,7 +27,7 @@ def publish_within(work: DeploymentWork, step: str, publication: FirstPublicatio
 
     Raises RunbookError VD-LOCK-002 where the lock was lost meanwhile: changes were then left out.
     """
-    result = publish(work.session, publication, work.report, step=step, stop_asked=work.lock.is_lost)
+    result = publish(work.session, publication, work.view, step=step, stop_asked=work.lock.is_lost)
     work.lock.check()
     return result
 
@@ -34,15 +35,17 @@ def publish_within(work: DeploymentWork, step: str, publication: FirstPublicatio
 def publish(
     session: AzureSession,
     publication: FirstPublication,
-    report: WriteLine,
+    view: View,
     *,
     step: str = NAME,
     stop_asked: Callable[[], bool] = lambda: False,
 ) -> StepResult:
     """Publish. step: whose name the reported lines have. stop_asked: whether to begin nothing new."""
     with stopwatch() as seconds:
+        view.tell(events.Waiting("reading what the account holds, and comparing the files that it keeps"))
         plan = publication.plan()
-        report(f"{step}: {len(plan.changes)} to change, {len(plan.unchanged)} already right")
+        view.say(f"{step}: {len(plan.changes)} to change, {len(plan.unchanged)} already right")
+        view.tell(events.planned(plan))
         results = apply_plan(
             plan,
             Work(
@@ -52,9 +55,9 @@ def publish(
                 clock=SYSTEM_CLOCK,
                 stop_asked=stop_asked,
             ),
-            on_result=lambda result: _tell_failure(step, result, session, report),
+            on_result=lambda result: _tell(step, result, session, view),
             on_stage_end=lambda: None,
-            on_progress=progress_printer(lambda line: report(f"{step}: {line}")),
+            on_progress=lambda progress: view.tell(events.ChangesCounted(progress)),
         )
     failed = [result for result in results if result.outcome not in ("done", "replaced")]
     error = next((result.error.as_json() for result in failed if result.error is not None), None)
@@ -75,8 +78,9 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
     return "succeeded" if plan.changes else "unchanged"
 
 
-def _tell_failure(step: str, result: Result, session: AzureSession, report: WriteLine) -> None:
-    """Report a failed change in one line. The output shows its remedy below the steps."""
+def _tell(step: str, result: Result, session: AzureSession, view: View) -> None:
+    """Tell that a change has ended; of a failure one line. The output shows its remedy below the steps."""
+    view.tell(events.ended(result))
     if result.outcome == "failed" and result.error is not None:
         words = f"{step}: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
-        report(session.redactor.redact(words))
+        view.say(session.redactor.redact(words))

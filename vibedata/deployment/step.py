@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from vibedata.progress_view.events import StepEnded
+
 # The statuses of a step that succeeded.
 WELL = ("succeeded", "unchanged")
 
@@ -19,6 +21,13 @@ class StepResult:
     seconds: float
     changed: int
     error: Mapping[str, Any] | None = None
+
+
+def step_ended(result: StepResult | None) -> StepEnded:
+    """Return the event for whoever watches. result: None for a step that had nothing to do."""
+    if result is None:
+        return StepEnded(status="unchanged", changed=0)
+    return StepEnded(status=result.status, changed=result.changed)
 
 
 @contextmanager

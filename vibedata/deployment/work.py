@@ -10,7 +10,7 @@ from runbook_lib.deployment_lock.lock import DeploymentLock
 from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.deployment.first_publication import FirstPublication
 from vibedata.deployment.step import WELL, StepResult
-from vibedata.progress import WriteLine
+from vibedata.progress_view.writer import View
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class DeploymentWork:
         release: The release that is deployed, and its files.
         deployment: Keeps how the steps have ended.
         lock: Is held.
-        report: Told of progress, a line at a time.
+        view: Told of what happens.
         chosen: The names of the steps that are wanted.
         allow_downgrade: An older release than the installed one is meant.
     """
@@ -64,9 +64,13 @@ class DeploymentWork:
     release: LayoutArtifacts
     deployment: Deployment
     lock: DeploymentLock
-    report: WriteLine
+    view: View
     chosen: Collection[str]
     allow_downgrade: bool = False
+
+    def report(self, line: str) -> None:
+        """Tell whoever watches a sentence."""
+        self.view.say(line)
 
     def publication(self, runbooks: Sequence[str]) -> FirstPublication:
         """Return the publication of these runbooks of the release, from where this deployment has its release."""

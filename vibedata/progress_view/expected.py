@@ -17,11 +17,15 @@ JOB_START_SECONDS = 60.0
 OWN_STEP_SECONDS = 15.0
 # Of a job, after its start: imports of Python, a token, some requests.
 JOB_SECONDS = 30.0
-# What a step takes beside the start of a job. Imports of images run side by side; validate_runbooks starts jobs of its
-# own, side by side; a publication waits for the import of its packages.
+# The phases of a rotation that are jobs: prepare, stage, test, promote, retire.
+ROTATION_JOBS = 5
+# What a step takes beside the start of its job, and beside the import of packages. Imports of images run side by side,
+# and so do the jobs that validate_runbooks starts.
 _SECONDS = {
     "lock": 5.0,
-    "publish": IMPORT_SECONDS + 30.0,
+    "first_runbooks": 30.0,
+    "first_registry_token": ROTATION_JOBS * (JOB_START_SECONDS + 10.0),
+    "first_hmac_key": ROTATION_JOBS * (JOB_START_SECONDS + 10.0),
     "import_images": 60.0,
     "publish_runbooks": 60.0,
     "validate_runbooks": JOB_START_SECONDS + 30.0,

@@ -127,6 +127,8 @@ def _outside(state: State, event: e.Event) -> Next:
 def _in_step(state: State, step: Step, event: e.Event, now: float) -> Next:
     if isinstance(event, e.JobLine):
         return _job_line(state, step, event)
+    if isinstance(event, e.Waiting):
+        return Next(_with(state, replace(step, waits=event.what)), (Line(f"{step.name}: {event.what}", in_view=True),))
     if isinstance(event, e.JobSeen):
         return _job_seen(state, step, event, now)
     if isinstance(event, e.StepEnded):
@@ -216,8 +218,6 @@ def _changed(step: Step, event: e.Event, now: float) -> Step:
         return replace(step, kinds=_under_way(_after_change(step.kinds, event), now))
     if isinstance(event, e.ChangesCounted):
         return replace(step, progress=event.progress)
-    if isinstance(event, e.Waiting):
-        return replace(step, waits=event.what)
     raise TypeError(f"an event of a kind that no step knows: {event!r}")
 
 

@@ -31,7 +31,7 @@ def expected_seconds(step: Step) -> float:
     """Return how long a step usually takes; more where it has many packages to import."""
     usual = step_seconds(step.name, is_job=step.is_job)
     packages = next((kind.total for kind in step.kinds if kind.action == IMPORT), 0)
-    return usual + imports_seconds(packages) - imports_seconds(1) if packages else usual
+    return usual + imports_seconds(packages) if packages else usual
 
 
 def whole_expected_seconds(state: State, now: float) -> float:

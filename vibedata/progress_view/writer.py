@@ -4,11 +4,11 @@ import contextlib
 import io
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from typing import TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO, cast
 
 from runbook_lib.automation.jobs import JobState
-from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from vibedata.progress_view.events import Event, JobAsked, JobLine, JobSeen, Said
 from vibedata.progress_view.layout import block, heartbeat
 from vibedata.progress_view.state import Line, State, fold
@@ -143,7 +143,7 @@ def watching(title: str, *, output: str, clock: Clock) -> Iterator[View]:
     with contextlib.ExitStack() as stack:
         if screen_of(stream) is not None and sys.stderr.isatty():
             # What others write to the terminal must not get between the lines that are drawn over.
-            stack.enter_context(contextlib.redirect_stderr(_Lines(view)))
+            stack.enter_context(contextlib.redirect_stderr(_Lines(view.say)))
         ticking.start()
         try:
             yield view
@@ -153,11 +153,16 @@ def watching(title: str, *, output: str, clock: Clock) -> Iterator[View]:
             view.clear()
 
 
-class _Lines(io.TextIOBase):
-    """A text stream whose lines the view shows."""
+def view_of_lines(write: Callable[[str], object]) -> View:
+    """Return a view whose lines a function gets. Nothing makes it tell that time passes."""
+    return View("", stream=cast(TextIO, _Lines(write)), screen=None, clock=SYSTEM_CLOCK)
 
-    def __init__(self, view: View) -> None:
-        self._view = view
+
+class _Lines(io.TextIOBase):
+    """A text stream whose lines a function gets."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
         self._begun = ""
         self._own = threading.Lock()
 
@@ -165,7 +170,7 @@ class _Lines(io.TextIOBase):
         with self._own:
             *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
-            self._view.say(line)
+            self._write(line)
         return len(text)
 
     def isatty(self) -> bool:

@@ -169,11 +169,17 @@ def test_a_chain_of_jobs_tells_what_matters() -> None:
                 "26 to change, 0 already right",
                 "VERBOSE: no report to the publisher yet: there is no key yet to sign reports with (VD-CALLBACK-9)",
                 "3 of 26 done, 2 in flight, 0 failed",
+                "good storage account: read rows: is allowed",
+                "unknown storage account: nobody could look",
                 "succeeded: 26 changed, 0 already right, 0 failed, 0 skipped, 7.4 s",
+                "failed: 25 changed, 0 already right, 1 failed, 0 skipped, 7.4 s",
             )
         ),
     )
-    assert shown[1:] == ["import_images: succeeded: 26 changed, 0 already right, 0 failed, 0 skipped, 7.4 s"]
+    assert shown[1:] == [
+        "import_images: unknown storage account: nobody could look",
+        "import_images: failed: 25 changed, 0 already right, 1 failed, 0 skipped, 7.4 s",
+    ]
 
 
 def test_what_is_said_outside_of_a_step_is_shown() -> None:

@@ -62,21 +62,26 @@ def test_a_line_that_was_written_is_progress_too() -> None:
     assert set(stream.getvalue().splitlines()) == {"another attempt"}
 
 
+def status_of_job(view: View) -> str | None:
+    step = view.state.current
+    return None if step is None or step.job is None else step.job.status
+
+
 def test_a_job_is_told_of() -> None:
     clock = FakeClock()
     view, stream = plain(clock)
     view.tell(e.StepBegan("import_images"))
     job = view.job("import_images")
+    assert status_of_job(view) is None
     job.asked()
-    assert view.state.current is not None and view.state.current.job is not None
+    assert status_of_job(view) == ""
     for status in ("New", "Running"):
         job.seen(JobState(job_id="j", status=status, exception="", runbook="import_images"))
     job.line("WARNING: old")
     job.line("WARNING: old")
-    assert view.state.current is not None and view.state.current.job is not None
-    assert view.state.current.job.status == "Running"
+    assert status_of_job(view) == "Running"
     job.seen(JobState(job_id="j", status="Completed", exception="", runbook="import_images"))
-    assert view.state.current is not None and view.state.current.job is None
+    assert status_of_job(view) is None
     assert stream.getvalue().splitlines() == [
         *("import_images: begins", "import_images: job j", "import_images: WARNING: old")
     ]
