@@ -18,9 +18,9 @@ from scripts.demo import images as demo_images
 from scripts.demo import release as demo_release
 from vibedata import cli, lab_process
 from vibedata.commands.deploy import summary
-from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.deployment.chain import STEPS, deploy
 from vibedata.deployment.lock import LockOptions, locked
+from vibedata.deployment.release_source import LayoutRelease
 from vibedata.deployment.step import StepResult
 from vibedata.deployment.work import Deployment, DeploymentWork
 from vibedata.lab_process import RunningLab
@@ -109,7 +109,7 @@ def _demo(deployment: Deployment) -> int:
                 session=session,
                 instance=None,
                 environ=os.environ,
-                release=LayoutArtifacts(FOLDER / "release", session=session),
+                release=LayoutRelease(FOLDER / "release", session=session),
                 deployment=deployment,
                 lock=lock,
                 report=_report,
