@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from runbook_lib.azure.session import AzureSession
 from scripts.demo.__main__ import PACKAGE_IMPORT_WINDOW_SECONDS
 from vibedata import cli, lab_process
 from vibedata.commands.invoke import result_of
-from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
 from vibedata.deployment.publication_step import publish
+from vibedata.deployment.release_source import LayoutRelease
 from vibedata.jobs import run_job
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
@@ -111,9 +111,8 @@ def _prepared(lab: RunningLab, folder: Path, images: int, report: WriteLine) -> 
     session = open_session()
     publication = FirstPublication(
         session=session,
-        artifacts=LayoutArtifacts(release, session=session),
+        release=LayoutRelease(release, session=session),
         runbooks=FIRST_RUNBOOKS,
-        settings_variable=asdict(session.settings),
         warn=report,
     )
     step = publish(session, publication, unwatched())

@@ -18,9 +18,9 @@ from runbook_lib.network.failures import as_runbook_error
 from scripts.demo import images as demo_images
 from scripts.demo import release as demo_release
 from vibedata import cli, lab_process
-from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.deployment.chain import STEPS, deploy, planned_steps
 from vibedata.deployment.lock import LockOptions, locked
+from vibedata.deployment.release_source import LayoutRelease
 from vibedata.deployment.step import StepResult
 from vibedata.deployment.watched import lock_lines
 from vibedata.deployment.work import Deployment, DeploymentWork
@@ -115,7 +115,7 @@ def _demo(deployment: Deployment) -> int:
                 session=session,
                 instance=None,
                 environ=os.environ,
-                release=LayoutArtifacts(FOLDER / "release", session=session),
+                release=LayoutRelease(FOLDER / "release", session=session),
                 deployment=deployment,
                 lock=lock,
                 view=view,

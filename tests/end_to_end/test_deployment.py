@@ -67,7 +67,7 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert deployed.installed(release) == wanted(release)
 
     since = deployed.last_request()
-    again = deployed.vibedata_json("deploy", str(release.folder))
+    again = deployed.vibedata_json("deploy", release.version)  # from the publisher's container registry
     assert again["status"] == "succeeded"
     changed = {step["name"]: (step["status"], step["changed"]) for step in again["steps"]}
     assert not changed.keys() & set(credentials)

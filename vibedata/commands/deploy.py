@@ -1,4 +1,4 @@
-"""`vibedata deploy`: publish a build's runbooks to the customer's Automation account and run the chain."""
+"""`vibedata deploy [RELEASE]`: from a resource group that holds only resources to a running instance."""
 
 import argparse
 import os
@@ -12,12 +12,21 @@ from pathlib import Path
 from publisher.session import publisher_clients, publisher_tables
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from vibedata.deployment.built_artifacts import LayoutArtifacts
+from runbook_lib.container_registry.reader import new_reader
+from runbook_lib.container_registry.wire import PUBLISHER
+from runbook_lib.release.model import LATEST
 from vibedata.deployment.chain import CHAIN, LOCK, STEPS, deploy, lock_step
 from vibedata.deployment.first_credentials import HMAC_KEY
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
 from vibedata.deployment.lock import LockOptions, locked
 from vibedata.deployment.publication_step import NAME as FIRST_STEP
+from vibedata.deployment.release_source import (
+    LayoutRelease,
+    PublishedRelease,
+    ReleaseSource,
+    is_tag,
+    require_installable,
+)
 from vibedata.deployment.step import step_ended
 from vibedata.deployment.watched import Watched, lock_lines
 from vibedata.deployment.work import Deployment, DeploymentWork
@@ -26,25 +35,34 @@ from vibedata.output import show, table
 from vibedata.progress import reporter
 from vibedata.progress_view.events import StepBegan
 from vibedata.progress_view.writer import View
+from vibedata.release.publisher_registry import add_login, open_wire, token_source
 from vibedata.session import open_customer
 
 EXAMPLES = """\
 examples:
-  vibedata deploy dist --plan         show what it would publish and run; change nothing
-  vibedata deploy dist                publish the first runbooks, then run the whole chain as jobs
-  vibedata deploy dist --instance k3v9x2p7
+  vibedata deploy --instance k3v9x2p7 --plan      show what it would change; change nothing
+  vibedata deploy --instance k3v9x2p7             the release that the instance's document wants, or else latest
+  vibedata deploy 2026.11.0 --instance k3v9x2p7   a version, from the publisher's container registry
+  vibedata deploy dist                            the build in the folder dist, which has been pushed
+  vibedata deploy latest --entra                  read the publisher's container registry with this shell's Azure login
   vibedata deploy dist --from publish_runbooks    go on with this step; the ones before it are done
   vibedata deploy dist --only check_health        do one step
   vibedata deploy dist --wait         where another deployment runs, wait up to an hour for its end
   vibedata deploy dist --take-over    stop the jobs that a deployment left when it died, then deploy
   vibedata deploy dist --output json
 
+RELEASE is a tag if it is `latest` or three numbers such as 2026.11.0. Anything else is a folder that `vibedata build`
+made; a folder with such a name is written ./2026.11.0. Either is verified by the customer's pins before anything else.
+A tag is read from the publisher's container registry, with the login that `vibedata verify` takes, too.
+
 Only one deployment runs in a subscription at a time. Where another one holds the lock, the command ends with exit code
 3 and says who holds it. Ctrl-C gives the lock back; a job that has begun goes on in Azure, and the next deployment
 waits for its end.
 
-dist is the folder that `vibedata build` made. Without --instance, settings come from VIBEDATA_* in the environment.
-VIBEDATA_PUBLISHER_BLOB_ENDPOINT always does. For the lab, first type: source .lab/lab.env
+Without --instance, settings come from VIBEDATA_* in the environment. These of the publisher's always do:
+VIBEDATA_PUBLISHER_BLOB_ENDPOINT, VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT, and for a
+customer without a token those that `vibedata rotate-acr-token --help` names. For the lab, first type:
+source .lab/lab.env
 """
 
 
@@ -52,12 +70,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `deploy` to the command line."""
     parser = subparsers.add_parser(
         "deploy",
-        help="publish the runbooks and run the whole chain as Automation jobs",
-        description="Publish the runbooks to the customer's Automation account and run the whole chain as jobs.",
+        help="deploy a release: the whole chain, from the preflight to the report",
+        description="Deploy a release to an instance: the whole chain of steps, from the preflight to the report.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
+    parser.add_argument(
+        "release",
+        nargs="?",
+        default="",
+        metavar="RELEASE",
+        help="a version, latest, or a build's folder (default: the release of the instance's document, or else latest)",
+    )
     parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     parser.add_argument(
         "--allow-downgrade",
@@ -85,6 +109,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     choice.add_option(parser)
     confirmation.add_option(parser)
+    add_login(parser)
     parser.set_defaults(run=run)
 
 
@@ -92,19 +117,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 if every step succeeded."""
     session, customer = open_customer(arguments)
     chosen = _chosen(arguments)
-    release = _release(arguments, session)
+    release = _release(arguments, session, customer)
+    require_installable(session, release, allow_downgrade=arguments.allow_downgrade)
     if arguments.plan:
-        publication = FirstPublication(
-            session=session,
-            artifacts=release,
-            runbooks=FIRST_RUNBOOKS,
-            settings_variable=asdict(session.settings),
-            warn=reporter(arguments.output),
-        )
-        return _show_plan(publication, arguments.output, customer, chosen)
-    if arguments.allow_downgrade:
-        what = f"An older release may replace the installed one at {customer}."
-        confirmation.confirm(what, customer.names, yes=arguments.yes)
+        warn = reporter(arguments.output)
+        publication = FirstPublication(session=session, release=release, runbooks=FIRST_RUNBOOKS, warn=warn)
+        return _show_plan(publication, release, arguments.output, customer, chosen)
+    _confirm(arguments, customer)
     _require_publisher(session, chosen)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     options = LockOptions(wait=arguments.wait, take_over=arguments.take_over)
@@ -117,13 +136,14 @@ def run(arguments: argparse.Namespace) -> int:
         ) as lock:
             deployment.steps.append(lock_step(time.monotonic() - started))
             view.tell(step_ended(deployment.steps[-1]))
+            # Another deployment may have ended since: what is installed is looked up anew.
+            require_installable(session, release, allow_downgrade=arguments.allow_downgrade)
             deploy(
                 DeploymentWork(
                     session=session,
                     instance=customer.instance,
                     environ=os.environ,
-                    # Another deployment may have ended since: what is installed is looked up anew.
-                    release=_release(arguments, session),
+                    release=release,
                     deployment=deployment,
                     lock=lock,
                     view=view,
@@ -134,29 +154,53 @@ def run(arguments: argparse.Namespace) -> int:
 
     return Watched(
         customer=customer,
-        release=release.id.version,
+        release=release.verified.id.version,
         deployment=deployment,
         chosen=chosen,
         only=bool(arguments.only),
-        command=_again(arguments),
+        command=_again(arguments, release),
         afterwards=(shlex.join(("vibedata", "status", *_of_instance(arguments))),),
         output=arguments.output,
         clock=SYSTEM_CLOCK,
     ).carry_out(work)
 
 
-def _again(arguments: argparse.Namespace) -> str:
-    """Return the command line, without the choice of steps."""
+def _again(arguments: argparse.Namespace, release: ReleaseSource) -> str:
+    """Return the command line, without the choice of steps. A tag may lead elsewhere by then: the version does not."""
+    folder = "" if is_tag(arguments.release or LATEST) else arguments.release
     options = [*_of_instance(arguments), *(["--allow-downgrade"] if arguments.allow_downgrade else [])]
-    return shlex.join(("vibedata", "deploy", str(arguments.build), *options))
+    options += ["--username", arguments.username] if arguments.username else []
+    options += [f"--{name.replace('_', '-')}" for name in ("entra", "password_stdin") if getattr(arguments, name)]
+    return shlex.join(("vibedata", "deploy", folder or release.verified.id.version, *options))
 
 
 def _of_instance(arguments: argparse.Namespace) -> Sequence[str]:
     return ("--instance", arguments.instance) if arguments.instance else ()
 
 
-def _release(arguments: argparse.Namespace, session: AzureSession) -> LayoutArtifacts:
-    return LayoutArtifacts(arguments.build, session=session, allow_downgrade=arguments.allow_downgrade)
+def _release(arguments: argparse.Namespace, session: AzureSession, customer: choice.Customer) -> ReleaseSource:
+    """Return the verified release that the command line, or else the instance's document, wants."""
+    recorded = "" if customer.instance is None else customer.instance.release
+    wanted = arguments.release or recorded or LATEST
+    if not is_tag(wanted):
+        return LayoutRelease(Path(wanted), session=session)
+    wire = open_wire(session.settings.publisher_registry, PUBLISHER, option="setting publisher_registry")
+    reader = new_reader(wire, token_source(arguments, os.environ, wire), SYSTEM_CLOCK)
+    return PublishedRelease(reader, wanted, session=session)
+
+
+def _confirm(arguments: argparse.Namespace, customer: choice.Customer) -> None:
+    """Ask before something is overwritten or stopped. Raises RunbookError VD-INSTANCE-007."""
+    what = [
+        sentence
+        for asked, sentence in (
+            (arguments.allow_downgrade, f"An older release may replace the installed one at {customer}."),
+            (arguments.take_over, f"Jobs that a former deployment left at {customer} are stopped."),
+        )
+        if asked
+    ]
+    if what:
+        confirmation.confirm(" ".join(what), customer.names, yes=arguments.yes)
 
 
 def _require_publisher(session: AzureSession, chosen: Sequence[str]) -> None:
@@ -174,7 +218,13 @@ def _chosen(arguments: argparse.Namespace) -> Sequence[str]:
     return STEPS[STEPS.index(arguments.first_step) :]
 
 
-def _show_plan(publication: FirstPublication, output: str, customer: choice.Customer, chosen: Sequence[str]) -> int:
+def _show_plan(
+    publication: FirstPublication,
+    release: ReleaseSource,
+    output: str,
+    customer: choice.Customer,
+    chosen: Sequence[str],
+) -> int:
     planned = publication.plan().changes if FIRST_STEP in chosen else ()
     steps = [(step.name, step.about) for step in CHAIN if step.name in chosen and step.name != FIRST_STEP]
     rows = [(change.action, change.target, change.before or "-", change.after) for change in planned]
@@ -183,6 +233,7 @@ def _show_plan(publication: FirstPublication, output: str, customer: choice.Cust
     result = {
         **customer.as_field(),
         "status": "planned",
+        "release": {"version": release.verified.id.version, "digest": release.verified.digest},
         "changes": [asdict(change) for change in planned],
         "steps": [name for name, _ in steps],
     }

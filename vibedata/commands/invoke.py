@@ -8,7 +8,7 @@ from typing import Any
 from runbook_lib.automation.jobs import JobResult
 from runbook_lib.errors import automation
 from runbook_lib.errors import run as run_errors
-from vibedata.instances import choice
+from vibedata.instances import choice, confirmation
 from vibedata.jobs import run_job
 from vibedata.output import show
 from vibedata.progress_view.events import StepBegan
@@ -47,6 +47,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     choice.add_option(parser)
+    confirmation.add_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -54,6 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the job and return 0 if the runbook succeeded."""
     parameters = parse_parameters(arguments.parameter) | ({"plan_only": True} if arguments.plan else {})
     session, customer = open_customer(arguments)
+    if parameters.get("allow_downgrade", False) is not False and not arguments.plan:
+        what = f"An older release may replace the installed one at {customer}."
+        confirmation.confirm(what, customer.names, yes=arguments.yes)
     with watching(f"{arguments.runbook}: {customer}", output=arguments.output, clock=session.clock) as view:
         view.tell(StepBegan(arguments.runbook))
         job = run_job(session, arguments.runbook, parameters, view.whole_job(arguments.runbook))

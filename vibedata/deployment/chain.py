@@ -96,7 +96,7 @@ CHAIN: tuple[Step, ...] = (
     _job(
         "import_manifest",
         "copies the release manifest with its signature to the customer",
-        lambda work: manifest_parameters(work.release.id.version, allow_downgrade=work.allow_downgrade),
+        lambda work: manifest_parameters(work.release.verified.id.version, allow_downgrade=work.allow_downgrade),
     ),
     _job("import_images", "copies every image and artifact that the manifest pins"),
     _job("publish_runbooks", "publishes all runbooks of the release and their packages"),

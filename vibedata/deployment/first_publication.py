@@ -5,8 +5,8 @@ runbook_lib.automation.publication. Only this module sets the Automation variabl
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from runbook_lib.automation import publication, writing
@@ -18,7 +18,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.digest import digest_of
 from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
-from vibedata.deployment.built_artifacts import LayoutArtifacts
+from vibedata.deployment.release_source import ReleaseSource
 
 PREFLIGHT = "preflight"
 # They run before any release is there: the preflight, the rotation that brings the first token, and the three that
@@ -45,29 +45,28 @@ class Facts:
 class FirstPublication:
     """The publication of some runbooks of a release for one session, with the packages and the settings that they need.
 
-    Parameters: runbooks, their names; settings_variable, what the Automation variable is to hold; warn, told what a
-    person should know; single_wheels, that the packages are not to come as one wheel.
+    Parameters: runbooks, their names; warn, told what a person should know; single_wheels, that the packages are not to
+    come as one wheel.
     """
 
     def __init__(
         self,
         *,
         session: AzureSession,
-        artifacts: LayoutArtifacts,
+        release: ReleaseSource,
         runbooks: Sequence[str],
-        settings_variable: Mapping[str, str],
         warn: Callable[[str], object],
         single_wheels: bool = False,
     ) -> None:
-        packages = artifacts.package_set()
+        packages = release.package_set()
         if single_wheels:
             packages = replace(packages, combined=None)
-        self._made_of = (session, artifacts, tuple(runbooks), settings_variable, warn)
+        self._made_of = (session, release, tuple(runbooks), warn)
         self._account = AutomationAccount(client=session.clients.automation, settings=session.settings)
-        self._settings_variable = json.dumps(dict(settings_variable), sort_keys=True)
+        self._settings_variable = json.dumps(asdict(session.settings), sort_keys=True)
         self._publication = Publication(
-            wanted=Wanted(packages=packages, scripts=artifacts.scripts(runbooks)),
-            source=artifacts,
+            wanted=Wanted(packages=packages, scripts=release.scripts(runbooks)),
+            source=release,
             account=self._account,
             blobs=ArtifactBlobs(
                 blob_service=session.clients.blob_service,
@@ -80,15 +79,8 @@ class FirstPublication:
 
     def with_single_wheels(self) -> "FirstPublication":
         """Return the same publication with single wheels."""
-        session, artifacts, runbooks, settings_variable, warn = self._made_of
-        return FirstPublication(
-            session=session,
-            artifacts=artifacts,
-            runbooks=runbooks,
-            settings_variable=settings_variable,
-            warn=warn,
-            single_wheels=True,
-        )
+        session, release, runbooks, warn = self._made_of
+        return FirstPublication(session=session, release=release, runbooks=runbooks, warn=warn, single_wheels=True)
 
     def plan(self) -> Plan:
         """Read the account, and return the changes."""

@@ -28,7 +28,7 @@ def report_outcome(work: DeploymentWork) -> StepResult:
     payload = outcome_of(
         work.deployment,
         instance_id=settings.instance_id,
-        release_version=work.release.id.version,
+        release_version=work.release.verified.id.version,
         at=rfc3339(SYSTEM_CLOCK.now()),
     )
     report = InstanceReport(

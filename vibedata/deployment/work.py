@@ -7,8 +7,8 @@ from typing import Any
 from publisher.instances.document import Instance
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.deployment_lock.lock import DeploymentLock
-from vibedata.deployment.built_artifacts import LayoutArtifacts
 from vibedata.deployment.first_publication import FirstPublication
+from vibedata.deployment.release_source import ReleaseSource
 from vibedata.deployment.step import WELL, StepResult
 from vibedata.progress_view.writer import View
 
@@ -61,7 +61,7 @@ class DeploymentWork:
     session: AzureSession
     instance: Instance | None
     environ: Mapping[str, str]
-    release: LayoutArtifacts
+    release: ReleaseSource
     deployment: Deployment
     lock: DeploymentLock
     view: View
@@ -74,10 +74,4 @@ class DeploymentWork:
 
     def publication(self, runbooks: Sequence[str]) -> FirstPublication:
         """Return the publication of these runbooks of the release, from where this deployment has its release."""
-        return FirstPublication(
-            session=self.session,
-            artifacts=self.release,
-            runbooks=runbooks,
-            settings_variable=asdict(self.session.settings),
-            warn=self.report,
-        )
+        return FirstPublication(session=self.session, release=self.release, runbooks=runbooks, warn=self.report)
