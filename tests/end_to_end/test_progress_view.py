@@ -219,6 +219,19 @@ def test_ctrl_c_on_a_terminal(own_deployed: Deployed, release: Release) -> None:
     assert not [line for line in lines if line.startswith("> ")]
 
 
+def test_ctrl_c_tells_of_the_job_that_was_invoked(own_deployed: Deployed, release: Release) -> None:  # noqa: ARG001
+    environ = running_lab.environment(own_deployed.lab)
+    asked = [sys.executable, "-m", "vibedata.cli", "invoke", "check_health", "--plan"]
+    with account_without_a_free_place(own_deployed):
+        with on_terminal(asked, columns=200, environ=environ, cwd=ROOT) as terminal:
+            terminal.read_until(lambda text: "job New for" in text, seconds=WAIT_SECONDS)
+            terminal.type(CTRL_C)
+            assert terminal.to_the_end(seconds=WAIT_SECONDS) == 130
+    lines = shown(terminal.written, columns=200)
+    told = r"interrupted\. Job [0-9a-f-]{36} of check_health goes on in Azure \(last seen: New\)\."
+    assert [line for line in lines if re.fullmatch(told, line)], lines
+
+
 def test_a_program_gets_the_interruption_as_json(own_deployed: Deployed, release: Release) -> None:
     with (
         account_without_a_free_place(own_deployed),

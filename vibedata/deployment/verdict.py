@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vibedata.deployment.step import StepResult
-from vibedata.progress_view.state import Job, State, Step, duration
+from vibedata.progress_view.state import State, Step, duration
+from vibedata.progress_view.waiting import goes_on
 from vibedata.terminal import told
 
 INTERRUPTED = "interrupted"
@@ -87,20 +88,6 @@ def first_failed(results: Sequence[StepResult]) -> StepResult | None:
     return next((result for result in results if result.error is not None), None)
 
 
-def goes_on(step: Step | None) -> str:
-    """Return what goes on in Azure when nobody drives the step that runs any more."""
-    if step is None:
-        return "Nothing of it goes on in Azure."
-    if step.job is not None:
-        return _job_goes_on(step.job)
-    if any(kind.ended < kind.total for kind in step.kinds):
-        return (
-            "What Automation has been asked for goes on in Azure: packages that are being imported, runbooks that are"
-            " being published. A rerun sees what is there."
-        )
-    return "No job of it runs in Azure."
-
-
 def _verdict(ending: Ending) -> str:
     after = f"after {duration(ending.seconds)}"
     if ending.status == "succeeded":
@@ -116,9 +103,16 @@ def _next(ending: Ending, afterwards: Sequence[str]) -> Sequence[str]:
         return ("", "what to do next:", *(f"  {command}" for command in afterwards)) if afterwards else ()
     again = ("", "to go on, type:", f"  {resume_command(ending)}")
     if ending.status == INTERRUPTED:
-        return ("", goes_on(ending.state.current), *again)
+        return ("", _goes_on(ending.state.current), *again)
     failed = first_failed(ending.results)
     return (*(_failure(failed.name, failed.error) if failed and failed.error else ()), *again)
+
+
+def _goes_on(step: Step | None) -> str:
+    words = goes_on(step)
+    if step is None or step.job is None:
+        return words
+    return f"{words} The next deployment waits for its end; with --take-over it stops the job."
 
 
 def _failure(name: str, error: Mapping[str, Any]) -> Sequence[str]:
@@ -127,15 +121,6 @@ def _failure(name: str, error: Mapping[str, Any]) -> Sequence[str]:
         f"{name} failed: {told(error['code'])}: {told(error['message'])}",
         *((f"  cause: {told(error['cause'])}",) if error.get("cause") else ()),
         f"  what to do: {told(error['remedy'])}",
-    )
-
-
-def _job_goes_on(job: Job) -> str:
-    if not job.job_id:
-        return f"Automation had just been asked for a job of {job.runbook}: it may run in Azure."
-    return (
-        f"Job {job.job_id} of {job.runbook} goes on in Azure (last seen: {told(job.status)}). The next deployment waits"
-        " for its end; with --take-over it stops the job."
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from runbook_lib.basics.clock import Clock
 from vibedata.deployment.chain import planned_steps
 from vibedata.deployment.step import StepResult
-from vibedata.deployment.verdict import INTERRUPTED, Ending, ending_text, goes_on, resume_command
+from vibedata.deployment.verdict import INTERRUPTED, Ending, ending_text, resume_command
 from vibedata.deployment.work import Deployment
 from vibedata.instances.choice import Customer
 from vibedata.interruption import ended_by_signals, exit_code_of
@@ -20,6 +20,7 @@ from vibedata.progress import WriteLine
 from vibedata.progress_view.events import Said, Waiting
 from vibedata.progress_view.job_lines import WARNING
 from vibedata.progress_view.state import State
+from vibedata.progress_view.waiting import goes_on
 from vibedata.progress_view.writer import View, watching
 from vibedata.standard_streams import is_lost
 

@@ -27,6 +27,23 @@ def waiting_for(step: Step, now: float) -> str:
     return step.waits or "waiting for an answer"
 
 
+def goes_on(step: Step | None) -> str:
+    """Return what goes on in Azure when nobody drives the step that runs any more."""
+    if step is None:
+        return "Nothing of it goes on in Azure."
+    job = step.job
+    if job is not None and job.job_id:
+        return f"Job {job.job_id} of {job.runbook} goes on in Azure (last seen: {job.status})."
+    if job is not None:
+        return f"Automation had just been asked for a job of {job.runbook}: it may run in Azure."
+    if any(kind.ended < kind.total for kind in step.kinds):
+        return (
+            "What Automation has been asked for goes on in Azure: packages that are being imported, runbooks that are"
+            " being published. A rerun sees what is there."
+        )
+    return "No job of it runs in Azure."
+
+
 def expected_seconds(step: Step) -> float:
     """Return how long a step usually takes; more where it has many packages to import."""
     usual = step_seconds(step.name, is_job=step.is_job)

@@ -12,8 +12,9 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from vibedata.progress_view.events import Event, JobAsked, JobLine, JobSeen, Said
 from vibedata.progress_view.layout import block, heartbeat
 from vibedata.progress_view.state import Line, State, fold
+from vibedata.progress_view.waiting import goes_on
 from vibedata.standard_streams import is_lost
-from vibedata.terminal import Screen, screen_of
+from vibedata.terminal import Screen, screen_of, told
 
 # Between two looks at the clock. The terminal is drawn over as often.
 TICK_SECONDS = 1.0
@@ -113,7 +114,9 @@ class JobView:
 
     def seen(self, state: JobState) -> None:
         """The job is in this state."""
-        self._view.tell(JobSeen(runbook=self._runbook, job_id=state.job_id, status=state.status, ended=state.ended))
+        self._view.tell(
+            JobSeen(runbook=self._runbook, job_id=state.job_id, status=told(state.status), ended=state.ended)
+        )
 
     def line(self, line: str) -> None:
         """The job has written a line."""
@@ -147,6 +150,9 @@ def watching(title: str, *, output: str, clock: Clock) -> Iterator[View]:
         ticking.start()
         try:
             yield view
+        except KeyboardInterrupt:
+            view.say(f"interrupted. {goes_on(view.state.current)}")
+            raise
         finally:
             over.set()
             ticking.join(END_SECONDS)

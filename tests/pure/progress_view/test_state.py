@@ -190,7 +190,7 @@ def test_what_is_said_outside_of_a_step_is_shown() -> None:
 def test_the_whole_is_what_has_passed_and_what_is_to_come() -> None:
     state, _ = after((0, PLANNED))
     whole = whole_expected_seconds(state, 0)
-    assert whole == whole_expected_seconds(after((0, PLANNED), (0, e.StepBegan("publish")))[0], 30)
+    assert whole == whole_expected_seconds(after((0, PLANNED), (0, e.StepBegan("publish")))[0], 10)
     late = after((0, PLANNED), (0, e.StepBegan("publish")))[0]
     assert whole_expected_seconds(late, 1000) > 1000
     many = (0, e.planned(plan_of(kept=0, packages=29)))

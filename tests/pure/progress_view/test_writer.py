@@ -129,8 +129,8 @@ def test_a_terminal_shows_one_block_below_the_lines_that_stay(monkeypatch: pytes
     view.say("a wheel was\nrefused")
     assert shown(stream.getvalue(), columns=80) == [
         *("WARNING: something is old", "a wheel was", "refused"),
-        *("deploying contoso", "> publish  5 s of about 90 s", "    waiting for an answer"),
-        "5 s of about 90 s; 1 warning",
+        *("deploying contoso", "> publish  5 s of about 20 s", "    waiting for an answer"),
+        "5 s of about 20 s; 1 warning",
         "",
     ]
     view.clear()

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from vibedata.deployment.step import StepResult
-from vibedata.deployment.verdict import INTERRUPTED, Ending, ending_text, goes_on, resume_command
+from vibedata.deployment.verdict import INTERRUPTED, Ending, ending_text, resume_command
 from vibedata.progress_view import events as e
 from vibedata.progress_view.state import State, fold
+from vibedata.progress_view.waiting import goes_on
 
 STEPS = ("preflight", "first_runbooks", "import_manifest", "import_images")
 COMMAND = "vibedata deploy dist --instance k3v9x2p7"
