@@ -15,15 +15,15 @@ from bench.images import push_images
 from runbook_lib.azure.session import AzureSession
 from scripts.demo.__main__ import PACKAGE_IMPORT_WINDOW_SECONDS
 from vibedata import cli, lab_process
-from vibedata.commands.deploy import settings_variable
 from vibedata.commands.invoke import result_of
-from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import publish
-from vibedata.deployment.first_publication import Bootstrap
+from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
+from vibedata.deployment.publication_step import publish
+from vibedata.deployment.release_source import LayoutRelease
 from vibedata.jobs import run_job
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
 from vibedata.progress import WriteLine
+from vibedata.progress_view.writer import View, view_of_lines
 from vibedata.session import open_session
 
 VERSION = "2026.11.0"
@@ -52,7 +52,7 @@ class Customer:
 
     def run(self, runbook: str, **parameters: object) -> JobRun:
         """Run a job to its end. Raises CommandError if the runbook failed."""
-        job = run_job(self.session, runbook, parameters, lambda _line: None)
+        job = run_job(self.session, runbook, parameters, unwatched().job(runbook))
         result = result_of(job)
         if result["status"] == "failed":
             raise CommandError(
@@ -65,6 +65,11 @@ class Customer:
     def slow_down(self, **latency: object) -> None:
         """Set a latency: seconds, and service, method, path or operation."""
         lab_process.control(self.lab, "POST", "/latency", body=latency)
+
+
+def unwatched() -> View:
+    """Return a view at which nobody looks."""
+    return view_of_lines(lambda _line: None)
 
 
 @contextmanager
@@ -104,13 +109,13 @@ def _prepared(lab: RunningLab, folder: Path, images: int, report: WriteLine) -> 
     vibedata("build", "--release", str(folder / "release.json"), "--out", str(release))
     vibedata("push", str(release))
     session = open_session()
-    bootstrap = Bootstrap(
+    publication = FirstPublication(
         session=session,
-        artifacts=LayoutArtifacts(release, session=session),
-        settings_variable=settings_variable(session),
+        release=LayoutRelease(release, session=session),
+        runbooks=FIRST_RUNBOOKS,
         warn=report,
     )
-    step = publish(session, bootstrap, lambda _line: None)
+    step = publish(session, publication, unwatched())
     if step.status == "failed":
         raise CommandError(f"the runbooks could not be published: {step.error}", remedy="make demo")
     return Customer(lab=lab, session=session, release=release)

@@ -9,6 +9,7 @@ from vibedata.deployment.chain import CHAIN
 from vibedata.progress import WriteLine
 
 IMAGES = 40
+JOBS = tuple(step.name for step in CHAIN if step.carried_out_by == "job")
 KIB, MIB = 1024, 1024 * 1024
 # Azure's limit of a sandbox's memory: automation-subscription-limits-faq.
 MEMORY_LIMIT_MB, MEMORY_AIM_MB = 400, 100
@@ -20,7 +21,7 @@ def measure(report: WriteLine, *, images: int = IMAGES) -> list[Figure]:
     with customer(images=images, report=report) as one:
         sizes = {path.stem: path.stat().st_size for path in sorted((one.release / "runbooks").glob("*.py"))}
         report(f"{images} images: running the jobs")
-        runs = {runbook: one.run(runbook, **parameters) for runbook, parameters in CHAIN}
+        runs = {runbook: one.run(runbook) for runbook in JOBS}
         runs["import_images again"] = one.run("import_images")
     return [*_files(sizes), *_jobs(runs, images)]
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.customer import Customer, customer
+from bench.customer import Customer, customer, unwatched
 from bench.figures import Figure
 from publisher.rotation.acr_token import Facts as TokenFacts
 from publisher.rotation.acr_token_credential import acr_token_rotation_run
@@ -81,7 +81,7 @@ def _key(one: Customer) -> RotationRun[KeyFacts]:
         instance_id=one.session.settings.instance_id,
         request=REQUEST,
         clients=publisher_clients(one.session.settings, one.session.clients, os.environ, SYSTEM_CLOCK),
-        run_runbook=jobs_of(one.session, lambda _line: None),
+        run_runbook=jobs_of(one.session, unwatched()),
         redactor=one.session.redactor,
         clock=SYSTEM_CLOCK,
         grace_seconds=0.0,
@@ -97,7 +97,7 @@ def _token(one: Customer) -> RotationRun[TokenFacts]:
         tables=publisher_tables(settings, clients, os.environ, SYSTEM_CLOCK),
         subscription=subscription_clients(settings, clients, token.subscription_id, SYSTEM_CLOCK),
         token=token,
-        run_runbook=jobs_of(one.session, lambda _line: None),
+        run_runbook=jobs_of(one.session, unwatched()),
         redactor=one.session.redactor,
         clock=SYSTEM_CLOCK,
     )

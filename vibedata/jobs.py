@@ -1,10 +1,10 @@
 """Run a runbook as an Automation job and follow it: show its streams as they come, and return its result."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from runbook_lib.automation.account import AutomationAccount
-from runbook_lib.automation.jobs import JobResult, job_result, job_state, new_lines, start_job
+from runbook_lib.automation.jobs import JobResult, JobState, job_result, job_state, new_lines, start_job
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError, automation
@@ -21,16 +21,31 @@ MAX_NAME_CHARACTERS = 64
 FOLLOW_DEADLINE_SECONDS = 4 * 3600.0
 
 
-def run_job(
-    session: AzureSession, runbook: str, parameters: Mapping[str, Any], on_line: Callable[[str], None]
-) -> JobResult:
+class JobWatcher(Protocol):
+    """Who is told of one job."""
+
+    def asked(self) -> None:
+        """Automation is being asked for the job: from now on it may run."""
+        ...
+
+    def seen(self, state: JobState) -> None:
+        """The job is in this state. This is told at each look."""
+        ...
+
+    def line(self, line: str) -> None:
+        """The job has written a line to a stream."""
+        ...
+
+
+def run_job(session: AzureSession, runbook: str, parameters: Mapping[str, Any], watcher: JobWatcher) -> JobResult:
     """Start `runbook` as a job under the account's identity and follow it to its end.
 
-    `parameters` are the runbook's own, sent as one base64url argument. `on_line` is called for each stream line as it
-    comes. Raises RunbookError VD-AUTOMATION-004 past the deadline, -001 (no such account), -020 (no such runbook), -021
-    (it was never published), and the errors of runbook_lib.automation.jobs.
+    `parameters` are the runbook's own, sent as one base64url argument. Raises RunbookError VD-AUTOMATION-004 past the
+    deadline, -001 (no such account), -020 (no such runbook), -021 (it was never published), and the errors of
+    runbook_lib.automation.jobs.
     """
     account = AutomationAccount(client=session.clients.automation, settings=session.settings)
+    watcher.asked()
     try:
         job_id = start_job(account, runbook, parameters)
     except RunbookError as error:
@@ -42,11 +57,12 @@ def run_job(
     while True:
         # Read the status before the streams, so that no last line of an ended job is missed.
         state = job_state(account, job_id)
+        watcher.seen(state)
         for record in new_lines(account, job_id, seen):
             first, *others = record.splitlines() or [""]
-            on_line(told(first))
+            watcher.line(told(first))
             for line in others:  # no stream's name is in front of them, so indent them: they must not look like ours
-                on_line("  " + told(line))
+                watcher.line("  " + told(line))
         if state.ended:
             return job_result(account, state, correlation_id=str(parameters.get("correlation_id", "")))
         if SYSTEM_CLOCK.monotonic() > deadline:

@@ -83,6 +83,12 @@ def tolerant() -> Iterator[Streams]:
         sys.stdout, sys.stderr = before
 
 
+def is_lost(stream: TextIO) -> bool:
+    """Return whether a stream is one of the process's own, and its other end is closed or takes nothing any more."""
+    end = getattr(getattr(stream, "buffer", None), "raw", None)
+    return isinstance(end, _Tolerant) and end.lost is not None
+
+
 def _occupy(descriptor: int) -> OSError | None:
     """Occupy a standard descriptor that is closed. Otherwise the next opened file or socket would get its number."""
     try:

@@ -4,14 +4,25 @@ Job output, answers of services, registries and tables hold texts of others, and
 """
 
 import contextlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TextIO, cast
+
+from rich.cells import cell_len
 
 from runbook_lib.basics.visible_text import one_line, visible
 
 # The limit of somebody else's line, or of a cell of a table: a person needs no more.
 LINE_CHARACTERS = 2000
+# Of a terminal that does not tell its size.
+COLUMNS, ROWS = 80, 24
+# ECMA-48: the cursor so many lines up; from there on, nothing is left.
+_UP, _ERASE = "\x1b[{}A", "\r\x1b[J"
+
+
+def _filtered(text: str) -> str:
+    return visible(text.expandtabs() if "\t" in text else text, keep="\n")
 
 
 class _Filtered:
@@ -22,7 +33,7 @@ class _Filtered:
 
     def write(self, text: str) -> int:
         """Write the text. Line ends stay."""
-        self._stream.write(visible(text.expandtabs() if "\t" in text else text, keep="\n"))
+        self._stream.write(_filtered(text))
         return len(text)
 
     def writelines(self, lines: "list[str]") -> None:
@@ -32,6 +43,46 @@ class _Filtered:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+    @property
+    def unfiltered(self) -> TextIO:
+        """The stream itself."""
+        return self._stream
+
+
+class Screen:
+    """The last lines of a terminal, which are drawn over again and again. What they say is filtered as all else is."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._drawn: Sequence[str] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows that may be drawn: a full last column or row would make the terminal scroll."""
+        try:
+            found = os.get_terminal_size(self._stream.fileno())
+        except (OSError, ValueError):
+            return COLUMNS - 1, ROWS - 1
+        return (found.columns or COLUMNS) - 1, (found.lines or ROWS) - 1
+
+    def draw(self, above: Sequence[str], block: Sequence[str]) -> None:
+        """Write the lines `above`, which stay, and `block` below them in place of the former block."""
+        columns = self.size[0] + 1
+        # A terminal that has become narrower since has wrapped what was drawn.
+        rows = sum(max(-(-cell_len(line) // columns), 1) for line in self._drawn)
+        self._drawn = [_filtered(line) for line in block]
+        lines = [*map(_filtered, above), *self._drawn]
+        up = _UP.format(rows) if rows else ""
+        self._stream.write(up + _ERASE + "".join(line + "\n" for line in lines))
+        self._stream.flush()
+
+
+def screen_of(stream: TextIO) -> Screen | None:
+    """Return the screen of a stream, None for one that is no terminal, or a terminal that cannot be drawn over."""
+    if not stream.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return None
+    return Screen(stream.unfiltered if isinstance(stream, _Filtered) else stream)
 
 
 @contextlib.contextmanager

@@ -109,6 +109,12 @@ UPLOAD_FAILED = entry(
     "Run it again: content that has arrived is not sent again.",
     retryable=True,
 )
+RUNBOOK_NOT_IN_RELEASE = entry(
+    "VD-PUSH-007",
+    "the release lacks a runbook that a deployment begins with",
+    "An earlier version of the suite has built the release.",
+    "Deploy a newer release, or use the `vibedata` of the version that built this one.",
+)
 RELEASE_NOT_SIGNED = entry(
     "VD-TRUST-050",
     "the release is not signed",

@@ -100,7 +100,7 @@ def check_artifact(content: bytes, pin: Pin) -> None:
     if isinstance(pin, RunbookPin):
         _check_script(content, pin)
     elif isinstance(pin, DocumentPin):
-        _document(content, pin)
+        read_document(content, pin)
     else:
         read_package_set(content, pin.digest)
     if len(content) > MAX_ARTIFACT_BYTES:
@@ -132,7 +132,7 @@ def read_package_set(content: bytes, digest: str) -> PackageSet:
 
 
 class ContainerRegistryArtifacts:
-    """The pinned artifacts of a release, from the customer's container registry, by digest.
+    """The pinned artifacts of a release, from a container registry, by digest.
 
     Raises RunbookError VD-MANIFEST-012 (absent), -011 (not the pinned artifact), and the reader's errors.
     """
@@ -155,7 +155,7 @@ class ContainerRegistryArtifacts:
         """Return the files of the pinned documents. Call this before `copy` copies one of them."""
         found = []
         for pin in self._document_pins:
-            blob = _document(self._manifest(pin), pin)
+            blob = read_document(self._manifest(pin), pin)
             self._documents[blob.sha256] = pin
             found.append(blob)
         return tuple(found)
@@ -210,8 +210,11 @@ def _typed_layers(content: bytes, target: str) -> tuple[str, Sequence[dict[str, 
     return artifact_type, layers
 
 
-def _document(content: bytes, pin: DocumentPin) -> ArtifactBlob:
-    """Return the only file in the artifact whose manifest is `content`. Its name comes from the document's."""
+def read_document(content: bytes, pin: DocumentPin) -> ArtifactBlob:
+    """Return the only file in the artifact whose manifest is `content`. Its name comes from the document's.
+
+    Raises RunbookError VD-MANIFEST-011: it is no document of one file.
+    """
     target = f"{pin.repository}@{pin.digest}"
     layers = _layers(content, pin.media_type, target)
     if len(layers) != 1 or not 0 < layers[0]["size"] <= MAX_DOCUMENT_BYTES:

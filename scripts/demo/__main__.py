@@ -13,21 +13,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.network.failures import as_runbook_error
 from scripts.demo import images as demo_images
 from scripts.demo import release as demo_release
 from vibedata import cli, lab_process
-from vibedata.commands.deploy import settings_variable, summary
-from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import STEPS, Deployment, deploy, run_step
-from vibedata.deployment.first_publication import Bootstrap
+from vibedata.deployment.chain import STEPS, deploy, planned_steps
 from vibedata.deployment.lock import LockOptions, locked
-from vibedata.deployment.step import Step
+from vibedata.deployment.release_source import LayoutRelease
+from vibedata.deployment.step import StepResult
+from vibedata.deployment.watched import lock_lines
+from vibedata.deployment.work import Deployment, DeploymentWork
 from vibedata.lab_process import RunningLab
-from vibedata.output import CommandError
+from vibedata.output import CommandError, table
+from vibedata.progress_view.writer import watching
 from vibedata.session import open_session
 from vibedata.standard_streams import tolerant
-from vibedata.terminal import filtered_output
+from vibedata.terminal import filtered_output, told
 
 PROJECT = Path(__file__).resolve().parents[2]
 LAB = PROJECT / ".lab"
@@ -47,8 +49,8 @@ WHILE_DOWN = (
 )
 # Automation accepts 5 package imports in 30 s. The demo does not wait for that, but tests do.
 PACKAGE_IMPORT_WINDOW_SECONDS = 0.1
-# The first key has no former one. The token needs no overlap, because nothing else runs here.
-ROTATIONS = (("rotate-hmac",), ("rotate-acr-token", "--overlap-seconds", "0"))
+# It needs no overlap, because nothing else runs here.
+ROTATION = ("rotate-acr-token", "--overlap-seconds", "0")
 
 
 def main() -> int:
@@ -86,7 +88,7 @@ def _main() -> int:
         "requests": requests,
     }
     (FOLDER / RESULT).write_text(json.dumps(result, indent=2) + "\n")
-    _say(summary(deployment, status) + trouble)
+    _say(_summary(deployment, status) + trouble)
     _say(f"{status} in {result['seconds']:.0f} s; details in {_shown(FOLDER / RESULT)}")
     if status == "succeeded":
         _say(f"{verdict}\nstatus page: {FOLDER / PAGE}")
@@ -102,21 +104,27 @@ def _demo(deployment: Deployment) -> int:
     _step(deployment, "build", lambda: _build(images))
     _step(deployment, "push", _push)
     session = open_session()
-    bootstrap = Bootstrap(
-        session=session,
-        artifacts=LayoutArtifacts(FOLDER / "release", session=session),
-        settings_variable=settings_variable(session),
-        warn=_report,
-    )
-    options = LockOptions()
-    with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=_report) as lock:
-        deploy(session, bootstrap, deployment, _report, lock=lock, instance=None, environ=os.environ, chosen=STEPS)
+    options, correlation_id = LockOptions(), deployment.correlation_id
+    with (
+        watching("the demo", output="text", clock=SYSTEM_CLOCK) as view,
+        locked(session, os.environ, correlation_id=correlation_id, options=options, report=lock_lines(view)) as lock,
+    ):
+        view.tell(planned_steps(STEPS))
+        deploy(
+            DeploymentWork(
+                session=session,
+                instance=None,
+                environ=os.environ,
+                release=LayoutRelease(FOLDER / "release", session=session),
+                deployment=deployment,
+                lock=lock,
+                view=view,
+                chosen=STEPS,
+            )
+        )
     if deployment.status == "failed":
         raise CommandError("the deployment failed", remedy="do what the failed step says above")
-    for command in ROTATIONS:
-        _command(deployment, command)
-    # This is the first run after the key has arrived: it sends the waiting reports to the publisher.
-    deployment.steps.append(run_step(session, "check_health", {"correlation_id": deployment.correlation_id}, _report))
+    _command(deployment, ROTATION)
     return len(lab_process.control(lab, "GET", "/requests")["requests"])
 
 
@@ -127,11 +135,11 @@ def _step(deployment: Deployment, name: str, work: Callable[[], Any]) -> Any:
         result = work()
     except Exception:
         seconds = round(time.monotonic() - started, 3)
-        deployment.steps.append(Step(name=name, status="failed", seconds=seconds, changed=0))
+        deployment.steps.append(StepResult(name=name, status="failed", seconds=seconds, changed=0))
         raise
     changed = len(result) if isinstance(result, list) else 0
     deployment.steps.append(
-        Step(name=name, status="succeeded", seconds=round(time.monotonic() - started, 3), changed=changed)
+        StepResult(name=name, status="succeeded", seconds=round(time.monotonic() - started, 3), changed=changed)
     )
     return result
 
@@ -193,6 +201,21 @@ def _status_page() -> str:
     """Write the status' page and return the verdict."""
     result = _result_of("status", ("status", "--html", str(FOLDER / PAGE)))
     return f"status: {result['verdict']['headline']}"
+
+
+def _summary(deployment: Deployment, status: str) -> str:
+    """Return the deployment's steps as a table for people, with each failure and its remedy below.
+
+    `status` is that of the whole. It may have failed before a step was added.
+    """
+    rows = [(step.name, step.status, step.changed, f"{step.seconds:.1f} s") for step in deployment.steps]
+    failures = [
+        f"{step.name} failed: {told(step.error['code'])}: {told(step.error['message'])}\n"
+        f"  what to do: {told(step.error['remedy'])}\n"
+        for step in deployment.steps
+        if step.error is not None
+    ]
+    return table(f"deployment {status}", ("step", "status", "changed", "time"), rows) + "".join(failures)
 
 
 def _shown(file: Path) -> str:

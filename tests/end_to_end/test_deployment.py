@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 from tests.end_to_end.deployed import Deployed, EndedJob, is_write, wanted
-from vibedata.deployment.chain import CHAIN
+from vibedata.deployment.chain import CHAIN, STEPS
 
 # docs/design.md#running-a-runbook, in its order.
 RESULT = [
@@ -16,6 +16,8 @@ ERROR = {"code": str, "message": str, "cause": str, "remedy": str, "retryable": 
 STREAM_LIMIT_BYTES = 1024 * 1024
 MANIFEST_CHANGES = 6  # two tags, the signature, three blobs
 IMPORTS = ("import_manifest", "import_images")
+NAMES = [*STEPS, "report"]
+JOBS = [step.name for step in CHAIN if step.carried_out_by == "job"]
 
 
 def assert_shape(job: EndedJob) -> dict[str, Any]:
@@ -48,39 +50,39 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     before = deployed.installed(release)
     since = deployed.last_request()
     planned = deployed.vibedata_json("deploy", str(release.folder), "--plan")
-    chain = [name for name, _ in CHAIN]
-    assert (planned["status"], planned["jobs"]) == ("planned", chain)
+    assert (planned["status"], planned["steps"]) == ("planned", [name for name in STEPS if name != "first_runbooks"])
     assert {change["target"] for change in planned["changes"]} >= {f"runbook {name}" for name in IMPORTS}
     assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []
     assert deployed.installed(release) == before
 
     first = deployed.vibedata_json("deploy", str(release.folder))
-    assert list(first) == ["instance", "status", "correlation_id", "steps", "seconds"]
-    assert first["status"] == "succeeded"
-    assert [step["name"] for step in first["steps"]] == ["lock", "publish", *chain]
+    assert list(first) == ["instance", "status", "correlation_id", "steps", "seconds", "error"]
+    assert (first["status"], first["error"]) == ("succeeded", None)
+    credentials = ("first_registry_token", "first_hmac_key")  # there is a token, and there may be a key
+    steps = [step["name"] for step in first["steps"] if step["name"] not in credentials]
+    assert steps == ["lock", *(name for name in NAMES if name not in credentials)]
     changed = {step["name"]: (step["status"], step["changed"]) for step in first["steps"]}
     assert changed["import_manifest"] == ("succeeded", MANIFEST_CHANGES)
     assert changed["import_images"] == ("succeeded", len(release.pins))
     assert deployed.installed(release) == wanted(release)
 
     since = deployed.last_request()
-    again = deployed.vibedata_json("deploy", str(release.folder))
+    again = deployed.vibedata_json("deploy", release.version)  # from the publisher's container registry
     assert again["status"] == "succeeded"
     changed = {step["name"]: (step["status"], step["changed"]) for step in again["steps"]}
-    assert {name: changed[name] for name in ("publish", *IMPORTS)} == dict.fromkeys(
-        ("publish", *IMPORTS), ("unchanged", 0)
-    )
-    # The jobs themselves are all that the command asked for, beside the lock; the imports write the log, and tell the
-    # publisher or, where no earlier test has provisioned a key, keep what it is yet to be told. What its API then
-    # writes is its own.
+    assert not changed.keys() & set(credentials)
+    idle = ("preflight", "first_runbooks", *IMPORTS, "publish_runbooks")
+    assert {name: changed[name] for name in idle} == dict.fromkeys(idle, ("unchanged", 0))
+    # The jobs themselves are all that the command asked for, beside the lock and the report; the imports write the log,
+    # and tell the publisher. What its API then writes is its own.
     imports = {job["id"] for job in deployed.lab.control("GET", "/jobs")["jobs"] if job["runbook"] in IMPORTS}
     writes = [entry for entry in deployed.lab.journal(since=since) if is_write(entry)]
     others = ("/vibedatapublisher/", "/vibedatastorage/locks/")
     own = [e for e in writes if e["job_id"] is None and not e["path"].startswith(others)]
-    assert [(entry["method"], "/jobs/" in entry["path"]) for entry in own] == [("PUT", True)] * len(chain)
+    assert [(entry["method"], "/jobs/" in entry["path"]) for entry in own] == [("PUT", True)] * len(JOBS)
     by_imports = [entry for entry in writes if entry["job_id"] in imports]
     told = [e for e in by_imports if e["service"] == "publisher_api" or "/callbacks-spool/" in e["path"]]
-    assert [entry["method"] for entry in told] in (["PUT"] * len(IMPORTS), ["POST"] * len(IMPORTS))
+    assert [entry["method"] for entry in told] == ["POST"] * len(IMPORTS)
     assert {entry["service"] for entry in by_imports if entry not in told} == {"logs"}
 
 

@@ -66,6 +66,7 @@ def test_a_second_command_is_refused_and_waits_where_it_is_told_to(deployed: Dep
         with deploying(deployed, release, "--wait") as waiting:
             assert waiting.stderr is not None
             assert waiting.stderr.readline().startswith("subscription ")  # whose instance it is
+            assert waiting.stderr.readline() == "lock: begins\n"
             line = waiting.stderr.readline()
             assert line.startswith(
                 "lock: waiting for the lock of the subscription, 0 s of 60 min 00 s: held by process"
@@ -107,9 +108,10 @@ def test_ctrl_c_gives_the_lock_back_and_the_next_one_waits_for_the_job_that_goes
     with deploying(deployed, release) as again:
         assert again.stderr is not None
         assert again.stderr.readline().startswith("subscription ")
+        assert again.stderr.readline() == "lock: begins\n"
         line = again.stderr.readline()
         assert line.startswith(f"lock: waiting for the end of import_manifest (Running, job {job['id']})")
-        wait_until(lambda: (now := told(deployed)) is not None and now.step == "publish")
+        wait_until(lambda: (now := told(deployed)) is not None and now.step == "preflight")
         assert deployed.record(job["id"])["status"] == "Completed"
         again.send_signal(signal.SIGINT)
         again.communicate(timeout=WAIT_SECONDS)

@@ -1,13 +1,18 @@
-"""A customer whose vault has no token for the publisher's container registry: the deployment brings the first one."""
+"""A customer whose vault has neither a registry token nor a key: the deployment brings the first ones."""
 
+from datetime import datetime, timezone
+
+from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
+from publisher.instances.reported import last_reports
+from runbook_lib.azure.settings import load
 from tests.end_to_end.deployed import Deployed, wanted
-from vibedata.deployment.chain import CHAIN
+from vibedata.deployment.chain import STEPS
 
 
-def test_a_customer_without_a_token_gets_one_and_single_steps_go_on(own_deployed: Deployed) -> None:
+def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_go_on(own_deployed: Deployed) -> None:
     release = own_deployed.release()
     env = own_deployed.lab.env
     with (
@@ -16,20 +21,37 @@ def test_a_customer_without_a_token_gets_one_and_single_steps_go_on(own_deployed
     ):
         secrets.begin_delete_secret("publisher-acr-token").wait()
         secrets.purge_deleted_secret("publisher-acr-token")
-    assert own_deployed.vibedata_json("deploy", str(release.folder), "--plan")["first_token"] is True
     failed = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "import_manifest", code=1)
     assert [(step["name"], (step["error"] or {}).get("code")) for step in failed["steps"]] == [
         ("lock", None),
         ("import_manifest", "VD-VAULT-001"),
+        ("report", None),
     ]
 
-    made = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "publish")
-    assert [step["name"] for step in made["steps"]] == ["lock", "publish", "rotate-acr-token"]
-    assert made["steps"][-1]["status"] == "succeeded"
-    # With the token the chain goes on where it stopped; a second run finds the token.
-    rest = own_deployed.vibedata_json("deploy", str(release.folder), "--from", "import_manifest")
-    assert [step["name"] for step in rest["steps"]] == ["lock", *(name for name, _ in CHAIN)]
+    assert last_deployment(own_deployed) == ("import_manifest", "failed", "VD-VAULT-001")
+
+    # The preflight does not mind that the token is yet to come, and the whole chain brings it and a key.
+    made = own_deployed.vibedata_json("deploy", str(release.folder))
+    assert [(step["name"], step["error"]) for step in made["steps"]] == [
+        (name, None) for name in ("lock", *STEPS, "report")
+    ]
     assert own_deployed.installed(release) == wanted(release)
-    assert own_deployed.vibedata_json("deploy", str(release.folder), "--plan")["first_token"] is False
-    again = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "publish")
-    assert [step["name"] for step in again["steps"]] == ["lock", "publish"]
+    assert last_deployment(own_deployed) == ("check_health", "succeeded", "")
+    # A second run finds both.
+    again = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "first_registry_token")
+    assert [step["name"] for step in again["steps"]] == ["lock", "report"]
+    rest = own_deployed.vibedata_json("deploy", str(release.folder), "--from", "first_hmac_key")
+    assert [step["name"] for step in rest["steps"]] == ["lock", "check_health", "report"]
+    assert last_deployment(own_deployed) == ("check_health", "succeeded", "")
+
+
+def last_deployment(deployed: Deployed) -> tuple[str, str, str]:
+    """What the publisher knows of the last deployment."""
+    env = deployed.lab.env
+    with (
+        ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        TableServiceClient(env["VIBEDATA_PUBLISHER_TABLE_ENDPOINT"], credential=credential) as tables,
+    ):
+        told = last_reports(tables, load({}, env, None).instance_id, datetime.now(timezone.utc)).deployment
+    assert told is not None
+    return told.step, told.status, told.error_code

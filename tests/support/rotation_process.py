@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from tests.support.publisher_side import publisher_side
 from tests.support.runbook_run import QuickClock
 from tests.support.running_lab import LabUnderTest
+from vibedata.progress_view.writer import view_of_lines
 from vibedata.rotation.command import jobs_of
 from vibedata.session import open_session
 
@@ -112,7 +113,7 @@ def _run(lab: LabUnderTest, folder: Path, jobs: bool, disturbance: Disturbance, 
     os.environ.update(lab.env)
     with publisher_side(lab, GraceClock()) as opened:
         HTTPAdapter.send = _watched(HTTPAdapter.send, lab, folder, disturbance)  # type: ignore[method-assign]
-        side = opened.by(jobs_of(open_session(lab.env), opened.said.append)) if jobs else opened
+        side = opened.by(jobs_of(open_session(lab.env), view_of_lines(opened.said.append))) if jobs else opened
         rotating = side.hmac_rotation(grace_seconds=GRACE_SECONDS, **request)
         outcome = side.drive(rotating)
         newest = rotating.newest

@@ -1,42 +1,68 @@
-"""`vibedata deploy`: publish a build's runbooks to the customer's Automation account and run the chain."""
+"""`vibedata deploy [RELEASE]`: from a resource group that holds only resources to a running instance."""
 
 import argparse
 import os
+import shlex
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from publisher.session import publisher_clients, publisher_tables
 from runbook_lib.azure.session import AzureSession
-from vibedata.deployment import first_token
-from vibedata.deployment.built_artifacts import LayoutArtifacts
-from vibedata.deployment.chain import PUBLISH, STEPS, Deployment, deploy, lock_step
-from vibedata.deployment.first_publication import Bootstrap
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.container_registry.reader import new_reader
+from runbook_lib.container_registry.wire import PUBLISHER
+from runbook_lib.release.model import LATEST
+from vibedata.deployment.chain import CHAIN, LOCK, STEPS, deploy, lock_step
+from vibedata.deployment.first_credentials import HMAC_KEY
+from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
 from vibedata.deployment.lock import LockOptions, locked
+from vibedata.deployment.publication_step import NAME as FIRST_STEP
+from vibedata.deployment.release_source import (
+    LayoutRelease,
+    PublishedRelease,
+    ReleaseSource,
+    is_tag,
+    require_installable,
+)
+from vibedata.deployment.step import step_ended
+from vibedata.deployment.watched import Watched, lock_lines
+from vibedata.deployment.work import Deployment, DeploymentWork
 from vibedata.instances import choice, confirmation
 from vibedata.output import show, table
 from vibedata.progress import reporter
+from vibedata.progress_view.events import StepBegan
+from vibedata.progress_view.writer import View
+from vibedata.release.publisher_registry import add_login, open_wire, token_source
 from vibedata.session import open_customer
-from vibedata.terminal import told
 
 EXAMPLES = """\
 examples:
-  vibedata deploy dist --plan         show what it would publish and run; change nothing
-  vibedata deploy dist                publish the first runbooks, then run the whole chain as jobs
-  vibedata deploy dist --instance k3v9x2p7
+  vibedata deploy --instance k3v9x2p7 --plan      show what it would change; change nothing
+  vibedata deploy --instance k3v9x2p7             the release that the instance's document wants, or else latest
+  vibedata deploy 2026.11.0 --instance k3v9x2p7   a version, from the publisher's container registry
+  vibedata deploy dist                            the build in the folder dist, which has been pushed
+  vibedata deploy latest --entra                  read the publisher's container registry with this shell's Azure login
   vibedata deploy dist --from publish_runbooks    go on with this step; the ones before it are done
   vibedata deploy dist --only check_health        do one step
   vibedata deploy dist --wait         where another deployment runs, wait up to an hour for its end
   vibedata deploy dist --take-over    stop the jobs that a deployment left when it died, then deploy
   vibedata deploy dist --output json
 
+RELEASE is a tag if it is `latest` or three numbers such as 2026.11.0. Anything else is a folder that `vibedata build`
+made; a folder with such a name is written ./2026.11.0. Either is verified by the customer's pins before anything else.
+A tag is read from the publisher's container registry, with the login that `vibedata verify` takes, too.
+
 Only one deployment runs in a subscription at a time. Where another one holds the lock, the command ends with exit code
 3 and says who holds it. Ctrl-C gives the lock back; a job that has begun goes on in Azure, and the next deployment
 waits for its end.
 
-dist is the folder that `vibedata build` made. Without --instance, settings come from VIBEDATA_* in the environment.
-VIBEDATA_PUBLISHER_BLOB_ENDPOINT always does. For the lab, first type: source .lab/lab.env
+Without --instance, settings come from VIBEDATA_* in the environment. These of the publisher's always do:
+VIBEDATA_PUBLISHER_BLOB_ENDPOINT, VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT, and for a
+customer without a token those that `vibedata rotate-acr-token --help` names. For the lab, first type:
+source .lab/lab.env
 """
 
 
@@ -44,12 +70,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `deploy` to the command line."""
     parser = subparsers.add_parser(
         "deploy",
-        help="publish the runbooks and run the whole chain as Automation jobs",
-        description="Publish the runbooks to the customer's Automation account and run the whole chain as jobs.",
+        help="deploy a release: the whole chain, from the preflight to the report",
+        description="Deploy a release to an instance: the whole chain of steps, from the preflight to the report.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("build", type=Path, metavar="DIR", help="the folder that `vibedata build` made")
+    parser.add_argument(
+        "release",
+        nargs="?",
+        default="",
+        metavar="RELEASE",
+        help="a version, latest, or a build's folder (default: the release of the instance's document, or else latest)",
+    )
     parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     parser.add_argument(
         "--allow-downgrade",
@@ -77,49 +109,106 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     choice.add_option(parser)
     confirmation.add_option(parser)
+    add_login(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 if every step succeeded."""
     session, customer = open_customer(arguments)
-    report, chosen = reporter(arguments.output), _chosen(arguments)
-
-    def bootstrap() -> Bootstrap:
-        return Bootstrap(
-            session=session,
-            artifacts=LayoutArtifacts(arguments.build, session=session, allow_downgrade=arguments.allow_downgrade),
-            settings_variable=settings_variable(session),
-            warn=report,
-        )
-
-    first = bootstrap()
+    chosen = _chosen(arguments)
+    release = _release(arguments, session, customer)
+    require_installable(session, release, allow_downgrade=arguments.allow_downgrade)
     if arguments.plan:
-        gives_token = PUBLISH in chosen and first_token.lacks_token(session, report)
-        return _show_plan(first, arguments.output, customer, chosen, gives_token=gives_token)
-    if arguments.allow_downgrade:
-        what = f"An older release may replace the installed one at {customer}."
-        confirmation.confirm(what, customer.names, yes=arguments.yes)
+        warn = reporter(arguments.output)
+        publication = FirstPublication(session=session, release=release, runbooks=FIRST_RUNBOOKS, warn=warn)
+        return _show_plan(publication, release, arguments.output, customer, chosen)
+    _confirm(arguments, customer)
+    _require_publisher(session, chosen)
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
     options = LockOptions(wait=arguments.wait, take_over=arguments.take_over)
-    started = time.monotonic()
-    with locked(session, os.environ, correlation_id=deployment.correlation_id, options=options, report=report) as lock:
-        deployment.steps.append(lock_step(time.monotonic() - started))
-        # Another deployment may have ended since: what is installed is looked up anew.
-        deploy(
-            session,
-            bootstrap(),
-            deployment,
-            report,
-            lock=lock,
-            instance=customer.instance,
-            environ=os.environ,
-            chosen=chosen,
-            allow_downgrade=arguments.allow_downgrade,
+
+    def work(view: View) -> None:
+        view.tell(StepBegan(LOCK))
+        started = time.monotonic()
+        with locked(
+            session, os.environ, correlation_id=deployment.correlation_id, options=options, report=lock_lines(view)
+        ) as lock:
+            deployment.steps.append(lock_step(time.monotonic() - started))
+            view.tell(step_ended(deployment.steps[-1]))
+            # Another deployment may have ended since: what is installed is looked up anew.
+            require_installable(session, release, allow_downgrade=arguments.allow_downgrade)
+            deploy(
+                DeploymentWork(
+                    session=session,
+                    instance=customer.instance,
+                    environ=os.environ,
+                    release=release,
+                    deployment=deployment,
+                    lock=lock,
+                    view=view,
+                    chosen=chosen,
+                    allow_downgrade=arguments.allow_downgrade,
+                )
+            )
+
+    return Watched(
+        customer=customer,
+        release=release.verified.id.version,
+        deployment=deployment,
+        chosen=chosen,
+        only=bool(arguments.only),
+        command=_again(arguments, release),
+        afterwards=(shlex.join(("vibedata", "status", *_of_instance(arguments))),),
+        output=arguments.output,
+        clock=SYSTEM_CLOCK,
+    ).carry_out(work)
+
+
+def _again(arguments: argparse.Namespace, release: ReleaseSource) -> str:
+    """Return the command line, without the choice of steps. A tag may lead elsewhere by then: the version does not."""
+    folder = "" if is_tag(arguments.release or LATEST) else arguments.release
+    options = [*_of_instance(arguments), *(["--allow-downgrade"] if arguments.allow_downgrade else [])]
+    options += ["--username", arguments.username] if arguments.username else []
+    options += [f"--{name.replace('_', '-')}" for name in ("entra", "password_stdin") if getattr(arguments, name)]
+    return shlex.join(("vibedata", "deploy", folder or release.verified.id.version, *options))
+
+
+def _of_instance(arguments: argparse.Namespace) -> Sequence[str]:
+    return ("--instance", arguments.instance) if arguments.instance else ()
+
+
+def _release(arguments: argparse.Namespace, session: AzureSession, customer: choice.Customer) -> ReleaseSource:
+    """Return the verified release that the command line, or else the instance's document, wants."""
+    recorded = "" if customer.instance is None else customer.instance.release
+    wanted = arguments.release or recorded or LATEST
+    if not is_tag(wanted):
+        return LayoutRelease(Path(wanted), session=session)
+    wire = open_wire(session.settings.publisher_registry, PUBLISHER, option="setting publisher_registry")
+    reader = new_reader(wire, token_source(arguments, os.environ, wire), SYSTEM_CLOCK)
+    return PublishedRelease(reader, wanted, session=session)
+
+
+def _confirm(arguments: argparse.Namespace, customer: choice.Customer) -> None:
+    """Ask before something is overwritten or stopped. Raises RunbookError VD-INSTANCE-007."""
+    what = [
+        sentence
+        for asked, sentence in (
+            (arguments.allow_downgrade, f"An older release may replace the installed one at {customer}."),
+            (arguments.take_over, f"Jobs that a former deployment left at {customer} are stopped."),
         )
-    result = customer.as_field() | deployment.as_json()
-    show(arguments.output, result=result, text=summary(deployment, deployment.status))
-    return 1 if deployment.status == "failed" else 0
+        if asked
+    ]
+    if what:
+        confirmation.confirm(" ".join(what), customer.names, yes=arguments.yes)
+
+
+def _require_publisher(session: AzureSession, chosen: Sequence[str]) -> None:
+    """Raise VD-SETTINGS-005, -002 before anything is changed where the publisher's services are not named."""
+    if HMAC_KEY.step in chosen:
+        publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK)
+    else:
+        publisher_tables(session.settings, session.clients, os.environ, SYSTEM_CLOCK)
 
 
 def _chosen(arguments: argparse.Namespace) -> Sequence[str]:
@@ -129,42 +218,24 @@ def _chosen(arguments: argparse.Namespace) -> Sequence[str]:
     return STEPS[STEPS.index(arguments.first_step) :]
 
 
-def summary(deployment: Deployment, status: str) -> str:
-    """Return the deployment's steps as a table for people, with each failure and its remedy below.
-
-    `status` is that of the whole. It may have failed before a step was added.
-    """
-    rows = [(step.name, step.status, step.changed, f"{step.seconds:.1f} s") for step in deployment.steps]
-    failures = [
-        f"{step.name} failed: {told(step.error['code'])}: {told(step.error['message'])}\n"
-        f"  what to do: {told(step.error['remedy'])}\n"
-        for step in deployment.steps
-        if step.error is not None
-    ]
-    return table(f"deployment {status}", ("step", "status", "changed", "time"), rows) + "".join(failures)
-
-
-def settings_variable(session: AzureSession) -> dict[str, str]:
-    """Return the settings for the runbooks' Automation variable."""
-    return asdict(session.settings)
-
-
 def _show_plan(
-    bootstrap: Bootstrap, output: str, customer: choice.Customer, chosen: Sequence[str], *, gives_token: bool
+    publication: FirstPublication,
+    release: ReleaseSource,
+    output: str,
+    customer: choice.Customer,
+    chosen: Sequence[str],
 ) -> int:
-    planned = bootstrap.plan().changes if PUBLISH in chosen else ()
-    jobs = [name for name in chosen if name != PUBLISH]
+    planned = publication.plan().changes if FIRST_STEP in chosen else ()
+    steps = [(step.name, step.about) for step in CHAIN if step.name in chosen and step.name != FIRST_STEP]
     rows = [(change.action, change.target, change.before or "-", change.after) for change in planned]
-    if gives_token:
-        rows.append(("give", "the customer's container registry token", "-", f"vibedata {first_token.NAME} --plan"))
-    rows += [("run as a job", name, "-", "what it plans: vibedata invoke " + name + " --plan") for name in jobs]
+    rows += [("carry out", name, "-", about) for name, about in steps]
     text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
     result = {
         **customer.as_field(),
         "status": "planned",
+        "release": {"version": release.verified.id.version, "digest": release.verified.digest},
         "changes": [asdict(change) for change in planned],
-        "first_token": gives_token,
-        "jobs": jobs,
+        "steps": [name for name, _ in steps],
     }
     show(output, result=result, text=text)
     return 0

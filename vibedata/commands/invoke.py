@@ -2,16 +2,17 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.automation.jobs import JobResult
 from runbook_lib.errors import automation
 from runbook_lib.errors import run as run_errors
-from vibedata.instances import choice
+from vibedata.instances import choice, confirmation
 from vibedata.jobs import run_job
 from vibedata.output import show
+from vibedata.progress_view.events import StepBegan
+from vibedata.progress_view.writer import watching
 from vibedata.session import open_customer
 from vibedata.terminal import told
 
@@ -46,15 +47,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     choice.add_option(parser)
+    confirmation.add_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the job and return 0 if the runbook succeeded."""
     parameters = parse_parameters(arguments.parameter) | ({"plan_only": True} if arguments.plan else {})
-    on_line = _to_stderr if arguments.output == "json" else _to_stdout
     session, customer = open_customer(arguments)
-    job = run_job(session, arguments.runbook, parameters, on_line)
+    if parameters.get("allow_downgrade", False) is not False and not arguments.plan:
+        what = f"An older release may replace the installed one at {customer}."
+        confirmation.confirm(what, customer.names, yes=arguments.yes)
+    with watching(f"{arguments.runbook}: {customer}", output=arguments.output, clock=session.clock) as view:
+        view.tell(StepBegan(arguments.runbook))
+        job = run_job(session, arguments.runbook, parameters, view.whole_job(arguments.runbook))
     result = result_of(job)
     text = f"{arguments.runbook}: {told(result['status'])} (job {job.job_id})"
     show(arguments.output, result=customer.as_field() | dict(result), text=text)
@@ -83,13 +89,3 @@ def result_of(job: JobResult) -> Mapping[str, Any]:
         seen = ". ".join(part for part in (f"status {job.status}", job.problem, job.exception.strip()) if part)
         raise automation.JOB_WITHOUT_RESULT.error(seen, target=f"job {job.job_id}")
     return job.result
-
-
-def _to_stdout(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def _to_stderr(line: str) -> None:
-    """With --output json, standard output holds the result alone."""
-    sys.stderr.write(line + "\n")

@@ -3,7 +3,6 @@
 import argparse
 import os
 
-from vibedata.progress import reporter
 from vibedata.rotation.acr_token import acr_token_rotation
 from vibedata.rotation.command import add_options, confirm, request_of, run_rotation
 from vibedata.session import open_customer
@@ -42,6 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Rotate and return 0 if nothing failed."""
     session, customer = open_customer(arguments)
     confirm(arguments, customer)
-    report = reporter(arguments.output)
-    rotating = acr_token_rotation(session, customer.instance, os.environ, request_of(arguments), report)
-    return run_rotation(arguments, session, customer, rotating, report)
+    request = request_of(arguments)
+    return run_rotation(
+        arguments,
+        session,
+        customer,
+        lambda view: acr_token_rotation(session, customer.instance, os.environ, request, view),
+    )

@@ -6,7 +6,6 @@ import os
 from publisher.rotation.hmac_key_credential import hmac_key_rotation
 from publisher.session import publisher_clients
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from vibedata.progress import reporter
 from vibedata.rotation.command import add_options, confirm, jobs_of, request_of, run_rotation
 from vibedata.session import open_customer
 
@@ -44,13 +43,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Rotate and return 0 if nothing failed."""
     session, customer = open_customer(arguments)
     confirm(arguments, customer)
-    report = reporter(arguments.output)
-    rotating = hmac_key_rotation(
-        instance_id=session.settings.instance_id,
-        request=request_of(arguments),
-        clients=publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK),
-        run_runbook=jobs_of(session, report),
-        redactor=session.redactor,
-        clock=SYSTEM_CLOCK,
+    return run_rotation(
+        arguments,
+        session,
+        customer,
+        lambda view: hmac_key_rotation(
+            instance_id=session.settings.instance_id,
+            request=request_of(arguments),
+            clients=publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK),
+            run_runbook=jobs_of(session, view),
+            redactor=session.redactor,
+            clock=SYSTEM_CLOCK,
+        ),
     )
-    return run_rotation(arguments, session, customer, rotating, report)

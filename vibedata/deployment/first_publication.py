@@ -1,12 +1,12 @@
-"""The deployment's first step: publish the runbooks that fetch all others.
+"""Publish a release's first runbooks with the operator's login: those that fetch all others.
 
 `publish_runbooks` then publishes the whole release, from the customer's container registry. Both use
 runbook_lib.automation.publication. Only this module sets the Automation variable with the settings.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from runbook_lib.automation import publication, writing
@@ -18,11 +18,12 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.digest import digest_of
 from runbook_lib.change import Action, ActionKind, NoChange, Plan
 from runbook_lib.release.files import ArtifactBlobs
-from vibedata.deployment.built_artifacts import LayoutArtifacts
+from vibedata.deployment.release_source import ReleaseSource
 
+PREFLIGHT = "preflight"
 # They run before any release is there: the preflight, the rotation that brings the first token, and the three that
 # fetch all others.
-BOOTSTRAP_RUNBOOKS = ("preflight", "rotate_acr_token", "import_manifest", "import_images", "publish_runbooks")
+FIRST_RUNBOOKS = (PREFLIGHT, "rotate_acr_token", "import_manifest", "import_images", "publish_runbooks")
 # Of the digest of the settings' text, what a plan shows.
 SHOWN = len("sha256:") + 16
 VARIABLE = f"variable {AUTOMATION_VARIABLE}"
@@ -41,31 +42,31 @@ class Facts:
     wanted: str
 
 
-class Bootstrap:
-    """The first publication of a build, for one session.
+class FirstPublication:
+    """The publication of some runbooks of a release for one session, with the packages and the settings that they need.
 
-    Parameters: settings_variable, what the Automation variable is to hold; warn, told what a person should know;
-    single_wheels, that the packages are not to come as one wheel.
+    Parameters: runbooks, their names; warn, told what a person should know; single_wheels, that the packages are not to
+    come as one wheel.
     """
 
     def __init__(
         self,
         *,
         session: AzureSession,
-        artifacts: LayoutArtifacts,
-        settings_variable: Mapping[str, str],
+        release: ReleaseSource,
+        runbooks: Sequence[str],
         warn: Callable[[str], object],
         single_wheels: bool = False,
     ) -> None:
-        packages = artifacts.package_set()
+        packages = release.package_set()
         if single_wheels:
             packages = replace(packages, combined=None)
-        self._made_of = (session, artifacts, settings_variable, warn)
+        self._made_of = (session, release, tuple(runbooks), warn)
         self._account = AutomationAccount(client=session.clients.automation, settings=session.settings)
-        self._settings_variable = json.dumps(dict(settings_variable), sort_keys=True)
+        self._settings_variable = json.dumps(asdict(session.settings), sort_keys=True)
         self._publication = Publication(
-            wanted=Wanted(packages=packages, scripts=artifacts.scripts(BOOTSTRAP_RUNBOOKS)),
-            source=artifacts,
+            wanted=Wanted(packages=packages, scripts=release.scripts(runbooks)),
+            source=release,
             account=self._account,
             blobs=ArtifactBlobs(
                 blob_service=session.clients.blob_service,
@@ -76,12 +77,10 @@ class Bootstrap:
             warn=warn,
         )
 
-    def with_single_wheels(self) -> "Bootstrap":
+    def with_single_wheels(self) -> "FirstPublication":
         """Return the same publication with single wheels."""
-        session, artifacts, settings_variable, warn = self._made_of
-        return Bootstrap(
-            session=session, artifacts=artifacts, settings_variable=settings_variable, warn=warn, single_wheels=True
-        )
+        session, release, runbooks, warn = self._made_of
+        return FirstPublication(session=session, release=release, runbooks=runbooks, warn=warn, single_wheels=True)
 
     def plan(self) -> Plan:
         """Read the account, and return the changes."""

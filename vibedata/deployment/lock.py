@@ -18,7 +18,7 @@ from runbook_lib.deployment_lock.lapse import LEASE_SECONDS, RENEWALS_PER_LEASE
 from runbook_lib.deployment_lock.lock import FORMER_JOBS, DeploymentLock, holding
 from runbook_lib.deployment_lock.place import LockPlace
 from runbook_lib.network.retry import NetworkRetryPolicy
-from vibedata.deployment.chain import CHAIN
+from vibedata.deployment.chain import RUNBOOKS
 from vibedata.progress import WriteLine
 
 SUBSCRIPTION_CONTAINER = "deployments"
@@ -70,7 +70,7 @@ def locked(
             end_former_jobs(
                 account,
                 jobs.correlation_id,
-                runbooks=[name for name, _ in CHAIN],
+                runbooks=RUNBOOKS,
                 stop=options.take_over,
                 check=held.check,
                 report=held.report,

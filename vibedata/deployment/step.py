@@ -1,4 +1,4 @@
-"""One step of a deployment, and how long it took."""
+"""How one step of a deployment has ended, and how long it took."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -6,19 +6,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from vibedata.progress_view.events import StepEnded
+
 # The statuses of a step that succeeded.
 WELL = ("succeeded", "unchanged")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step of a deployment. `seconds` is wall time. `changed` is the number of changes."""
+class StepResult:
+    """How one step of a deployment has ended. `seconds` is wall time. `changed` is the number of changes."""
 
     name: str
     status: str
     seconds: float
     changed: int
     error: Mapping[str, Any] | None = None
+
+
+def step_ended(result: StepResult | None) -> StepEnded:
+    """Return the event for whoever watches. result: None for a step that had nothing to do."""
+    if result is None:
+        return StepEnded(status="unchanged", changed=0)
+    return StepEnded(status=result.status, changed=result.changed)
 
 
 @contextmanager

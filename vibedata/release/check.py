@@ -113,14 +113,20 @@ def _check(place: CheckedPlace, policy: TrustPolicy, now: datetime, findings: Fi
         raise release.RELEASE_EXPIRED.error(f"it expired at {rfc3339(manifest.expires_at)}", target=manifest.version)
     passed("expiry", f"may be installed until {rfc3339(manifest.expires_at)}")
     findings.failed = "content"
+    count = require_content(place, manifest)
+    passed("content", f"all {count} pinned artifacts are there; verified by digest: {place.compared}")
+    findings.failed = ""
+
+
+def require_content(place: CheckedPlace, manifest: ReleaseManifest) -> int:
+    """Return how many pinned artifacts a place holds that it must hold. Raises RunbookError where one is missing."""
     pins = place.pins(manifest)
     found = side_by_side(place.has, pins, at_once=LOOKUPS_AT_ONCE)
     missing = [pin for pin, there in zip(pins, found, strict=True) if not there]
     if missing:
         named = ", ".join(f"{pin.repository}@{pin.digest}" for pin in missing[:MAX_NAMED])
         raise build.PINNED_ARTIFACT_MISSING.error(f"{len(missing)} of {len(pins)} are missing: {named}")
-    passed("content", f"all {len(pins)} pinned artifacts are there; verified by digest: {place.compared}")
-    findings.failed = ""
+    return len(pins)
 
 
 def certificate_of(signed: SignedArtifact) -> dict[str, str]:

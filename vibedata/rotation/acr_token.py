@@ -11,7 +11,7 @@ from publisher.rotation.run import RotationRun
 from publisher.session import publisher_tables, subscription_clients, token_resource
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from vibedata.progress import WriteLine
+from vibedata.progress_view.writer import View
 from vibedata.rotation.command import jobs_of
 
 
@@ -20,9 +20,12 @@ def acr_token_rotation(
     instance: Instance | None,
     environ: Mapping[str, str],
     request: RotationRequest,
-    report: WriteLine,
+    view: View,
+    *,
+    correlation_id: str = "",
 ) -> RotationRun[Any]:
     """Return one run of the rotation. instance: the customer's document, None where the environment alone names all.
+    correlation_id: see `jobs_of`.
 
     Raises RunbookError VD-SETTINGS-005, -002 for the publisher's settings in the environment, and what
     `token_environment` does.
@@ -34,7 +37,7 @@ def acr_token_rotation(
         tables=publisher_tables(session.settings, session.clients, environ, SYSTEM_CLOCK),
         subscription=subscription_clients(session.settings, session.clients, token.subscription_id, SYSTEM_CLOCK),
         token=token,
-        run_runbook=jobs_of(session, report),
+        run_runbook=jobs_of(session, view, correlation_id=correlation_id),
         redactor=session.redactor,
         clock=SYSTEM_CLOCK,
     )

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from publisher.rotation.customer_phases import RunRunbook
@@ -18,7 +18,8 @@ from vibedata.instances import choice, confirmation
 from vibedata.instances.choice import Customer
 from vibedata.jobs import run_job
 from vibedata.output import show, table
-from vibedata.progress import WriteLine, job_lines
+from vibedata.progress_view.events import StepBegan
+from vibedata.progress_view.writer import View, watching
 from vibedata.rotation.drive import DriveOutcome, drive
 
 
@@ -71,12 +72,16 @@ def _overlap_seconds(text: str) -> int:
     return int(text)
 
 
-def jobs_of(session: AzureSession, report: WriteLine) -> RunRunbook:
-    """Return a function that runs a phase as a job in the customer's Automation account."""
+def jobs_of(session: AzureSession, view: View, *, correlation_id: str = "") -> RunRunbook:
+    """Return a function that runs a phase as a job in the customer's Automation account.
+
+    correlation_id: of the deployment that the rotation is a step of, "" for none.
+    """
+    belongs_to = {"correlation_id": correlation_id} if correlation_id else {}
 
     def run_runbook(runbook: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        report(f"{runbook}: phase {parameters['phase']}: starting a job")
-        return result_of(run_job(session, runbook, parameters, job_lines(runbook, report)))
+        view.say(f"{runbook}: phase {parameters['phase']}: starting a job")
+        return result_of(run_job(session, runbook, {**parameters, **belongs_to}, view.job(runbook)))
 
     return run_runbook
 
@@ -85,22 +90,26 @@ def run_rotation(
     arguments: argparse.Namespace,
     session: AzureSession,
     customer: Customer,
-    rotating: RotationRun[Any],
-    report: WriteLine,
+    rotation: Callable[[View], RotationRun[Any]],
 ) -> int:
-    """Show the plan or rotate. Return the command's exit code."""
+    """Show the plan or rotate. rotation: one run, which tells a view of its jobs. Return the command's exit code."""
     instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
-    if arguments.plan:
-        plan = rotating.preview()
-        rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
-        text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
-        changes = [change.as_json() for change in plan.changes]
-        show(arguments.output, result={"status": "planned", **instance, "changes": changes}, text=text)
-        return 0
-    outcome = drive(rotating, wait=arguments.wait, report=report, redactor=session.redactor, clock=SYSTEM_CLOCK)
-    result = instance | result_json(rotating.newest, outcome)
-    show(arguments.output, result=result, text=_text(result))
-    return 1 if outcome.failed else 0
+    with watching(f"{arguments.command}: {customer}", output=arguments.output, clock=SYSTEM_CLOCK) as view:
+        view.tell(StepBegan(arguments.command))
+        rotating = rotation(view)
+        if not arguments.plan:
+            outcome = drive(
+                rotating, wait=arguments.wait, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK
+            )
+            result, failed = instance | result_json(rotating.newest, outcome), outcome.failed is not None
+            text = _text(result)
+        else:
+            plan, failed = rotating.preview(), False
+            rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
+            text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
+            result = {"status": "planned", **instance, "changes": [change.as_json() for change in plan.changes]}
+    show(arguments.output, result=result, text=text)
+    return 1 if failed else 0
 
 
 def result_json(newest: Rotation | None, outcome: DriveOutcome) -> dict[str, Any]:

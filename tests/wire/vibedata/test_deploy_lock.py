@@ -74,9 +74,15 @@ def test_a_deployment_that_fails_gives_the_lock_back(
 ) -> None:
     lab.fault("status", status=403, times=0, match={"service": "arm"})
     assert cli.main(["deploy", str(release), "--output", "json"]) == 1
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-NET-003"
+    ended = json.loads(capsys.readouterr().out)
+    assert ended["error"]["code"] == "VD-NET-003"
+    assert [(step["name"], step["status"]) for step in ended["steps"]] == [
+        ("lock", "succeeded"),
+        ("preflight", "failed"),
+        ("report", "succeeded"),
+    ]
     found = places(lab.env)
     assert [lease_state(place) for place in found] == ["available", "available"]
     told = [read_content(content(place)) for place in found]
-    assert [each.step for each in told if each] == ["publish", "publish"]
+    assert [each.step for each in told if each] == ["ended", "ended"]
     assert all("@" in each.who and ", process " in each.who for each in told if each)

@@ -17,7 +17,6 @@ from tests.support.automation import Automation, automation
 from tests.support.runbook_run import IMAGES, MANIFEST, run
 from tests.support.running_lab import LabUnderTest, environment
 from vibedata import cli
-from vibedata.progress import job_lines
 
 ROOT = Path(__file__).parents[3]
 WITHOUT_IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
@@ -209,18 +208,3 @@ def test_what_a_job_prints_reaches_no_terminal_unfiltered(
     else:
         # A last line of another form is no result, whatever status it claims.
         assert json.loads(shown.out)["status"] == "failed"
-
-
-def test_a_chain_of_jobs_tells_what_matters() -> None:
-    told: list[str] = []
-    on_line = job_lines("import_images", told.append)
-    for line in (
-        "import_images 2026.11.0, run r, correlation c",
-        "26 to change, 0 already right",
-        "VERBOSE: import x: done, 3 ms",
-        "3 of 26 done, 2 in flight, 0 failed",
-        "WARNING: VD-LOG-001: the operations log could not be delivered",
-        "succeeded: 26 changed, 0 already right, 0 failed, 0 skipped, 7.4 s",
-    ):
-        on_line(line)
-    assert [line.partition(": ")[2].partition(":")[0] for line in told] == ["WARNING", "succeeded"]

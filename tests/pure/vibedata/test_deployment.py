@@ -1,0 +1,86 @@
+"""What a deployment tells of its end, whether a first credential is under way, and what the chain's table says."""
+
+import uuid
+
+import pytest
+
+from publisher.rotation.record import Rotation
+from runbook_lib.callbacks.payloads import to_json
+from vibedata.deployment.chain import CHAIN, RUNBOOKS, STEPS
+from vibedata.deployment.first_credentials import is_first_under_way
+from vibedata.deployment.outcome_report import outcome_of
+from vibedata.deployment.step import StepResult
+from vibedata.deployment.work import Deployment
+
+AT = "2026-11-29T06:10:05.000000Z"
+ID = str(uuid.UUID(int=7))
+
+
+def ended(name: str, status: str = "succeeded", *, code: str = "") -> StepResult:
+    error = {"code": code, "message": "it is so", "remedy": "do this"} if code else None
+    return StepResult(name=name, status=status, seconds=1.5, changed=0, error=error)
+
+
+def rotation(number: int, *, promoted_at: str = "", ended_at: str = "") -> Rotation:
+    return Rotation(
+        instance_id="k3v9x2p7",
+        number=number,
+        rotation_id=str(uuid.UUID(int=number)),
+        credential_id="hmac-1",
+        promoted_at=promoted_at,
+        ended_at=ended_at,
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ([ended("lock"), ended("check_health")], ("check_health", "succeeded", "")),
+        ([ended("lock"), ended("import_images", "unchanged")], ("import_images", "succeeded", "")),
+        ([ended("lock"), ended("preflight", "failed", code="VD-VAULT-001")], ("preflight", "failed", "VD-VAULT-001")),
+        ([ended("lock"), ended("first_runbooks", "failed")], ("first_runbooks", "failed", "")),
+    ],
+)
+def test_the_publisher_is_told_of_the_step_that_failed_or_else_of_the_last(
+    steps: list[StepResult], told: tuple[str, str, str]
+) -> None:
+    deployment = Deployment(correlation_id=ID, steps=steps)
+    report = outcome_of(deployment, instance_id="k3v9x2p7", release_version="2026.11.0", at=AT)
+    assert (report.step, report.status, report.error_code) == told
+    assert (report.correlation_id, report.duration_ms) == (ID, 3000)
+    assert to_json(report)  # its fields have the forms that a report of the instance has
+
+
+@pytest.mark.parametrize(
+    ("recent", "under_way"),
+    [
+        ([], False),
+        ([rotation(1)], True),
+        ([rotation(2), rotation(1)], True),
+        ([rotation(1, promoted_at=AT)], False),
+        ([rotation(1, promoted_at=AT, ended_at=AT)], False),
+        # A later rotation that waits is not the deployment's.
+        ([rotation(2), rotation(1, promoted_at=AT, ended_at=AT)], False),
+    ],
+)
+def test_a_first_credential_that_is_not_in_use_is_taken_up(recent: list[Rotation], under_way: bool) -> None:
+    assert is_first_under_way(recent) is under_way
+
+
+def test_the_chain_is_in_the_order_of_the_design() -> None:
+    assert [(step.name, step.carried_out_by) for step in CHAIN] == [
+        ("preflight", "job"),
+        ("first_runbooks", "operator"),
+        ("first_registry_token", "publisher"),
+        ("import_manifest", "job"),
+        ("import_images", "job"),
+        ("publish_runbooks", "job"),
+        ("validate_runbooks", "job"),
+        ("bootstrap_registry", "job"),
+        ("first_hmac_key", "publisher"),
+        ("check_health", "job"),
+        ("report", "publisher"),
+    ]
+    assert tuple(step.name for step in CHAIN)[:-1] == STEPS
+    # A successor looks for jobs of these. Only the trials of validate_runbooks have other runbooks, and end with it.
+    assert {"rotate_acr_token", "rotate_hmac", *(s.name for s in CHAIN if s.carried_out_by == "job")} == set(RUNBOOKS)

@@ -1,0 +1,36 @@
+"""What a terminal of a given width shows after it was written to: enough of ECMA-48 for lines that are drawn over."""
+
+import re
+
+from rich.cells import cell_len
+
+_PART = re.compile(r"\x1b\[(\d*)([AJ])|([\r\n])|([^\x1b\r\n]+)|(.)", re.DOTALL)
+
+
+def shown(written: str, *, columns: int) -> list[str]:
+    """Return the lines that stand there in the end, those that were scrolled out included.
+
+    A terminal's own line discipline turns a line feed into two characters: both forms are read. Raises ValueError for
+    a control that no terminal should get from us.
+    """
+    rows: list[str] = [""]
+    row, column = 0, 0
+    for count, command, end, text, other in _PART.findall(written):
+        if other:
+            raise ValueError(f"an unexpected control: {other!r} in {written[:200]!r}")
+        if command == "A":
+            row = max(row - int(count or 1), 0)
+        elif command == "J":
+            rows[row:] = [rows[row][:column]]
+        elif end == "\r":
+            column = 0
+        elif end == "\n":
+            row, column = row + 1, 0
+        for character in text:
+            if column + cell_len(character) > columns:
+                row, column = row + 1, 0
+                rows += [""] * (row + 1 - len(rows))
+            rows[row] = rows[row][:column].ljust(column) + character + rows[row][column + 1 :]
+            column += cell_len(character)
+        rows += [""] * (row + 1 - len(rows))
+    return rows

@@ -1,0 +1,156 @@
+"""The steps that give a customer its first credentials: the token for the publisher's container registry, the HMAC key.
+
+Each is a rotation without a former credential, so that nothing is retired. Later rotations are not the deployment's. A
+first one that was broken off is taken up: its credential may be in the customer's vault already, but is not in use.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from publisher.rotation import acr_token_credential, hmac_key_credential
+from publisher.rotation.hmac_key_credential import hmac_key_rotation
+from publisher.rotation.plan import RotationRequest
+from publisher.rotation.record import Rotation, RotationRecords
+from publisher.rotation.run import RotationRun
+from publisher.session import publisher_clients, publisher_tables
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.network.failures import as_runbook_error
+from runbook_lib.rotation.rules import OVERLAP_SECONDS
+from runbook_lib.vault import hmac_key, publisher_token
+from runbook_lib.vault.credential_states import read_credential_states
+from vibedata.deployment.step import StepResult, stopwatch
+from vibedata.deployment.work import DeploymentWork
+from vibedata.rotation.acr_token import acr_token_rotation
+from vibedata.rotation.command import jobs_of
+from vibedata.rotation.drive import drive
+
+# A first rotation may have been given up for the next, and so on: so many are looked at.
+ROTATIONS = 10
+# The states of a secret that was never there (runbook_lib.vault.credential_states.SECRETS).
+NEVER_THERE = ("absent", "not provisioned")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstCredential:
+    """A kind of credential that a deployment brings.
+
+    Attributes:
+        step: The name of the step.
+        told: What it is, for people.
+        secret: Its name in the customer's vault.
+        table: The publisher's table of its rotations.
+        runbook: Has the phases at the customer's.
+        only_the_publisher: Nobody else gives a customer one. A template may bring the first token.
+        rotation: Returns the rotation that brings it.
+    """
+
+    step: str
+    told: str
+    secret: str
+    table: str
+    runbook: str
+    only_the_publisher: bool
+    rotation: Callable[[DeploymentWork], RotationRun[Any]]
+
+    def give(self, work: DeploymentWork) -> StepResult | None:
+        """Give the customer its first one: all phases up to its use. Return None where it has one.
+
+        Raises what `acr_token_rotation` and `hmac_key_rotation` do.
+        """
+        if not self.is_lacking(work):
+            return None
+        work.report(f"{self.step}: the customer has no {self.told} yet")
+        rotating = self.rotation(work)
+        with stopwatch() as seconds:
+            outcome = drive(
+                rotating,
+                wait=False,
+                report=lambda line: work.report(f"{self.step}: {line}"),
+                redactor=work.session.redactor,
+                clock=SYSTEM_CLOCK,
+            )
+        failed = outcome.failed
+        return StepResult(
+            name=self.step,
+            status="failed" if failed else "succeeded",
+            seconds=seconds(),
+            changed=sum(each.outcome == "done" for each in outcome.results),
+            error=failed.error.as_json() if failed and failed.error else None,
+        )
+
+    def is_lacking(self, work: DeploymentWork) -> bool:
+        """Tell whether the customer lacks its first one.
+
+        Who starts a deployment needs no right on the customer's vault. Where that cannot be seen, the publisher's
+        record decides, and the jobs of later steps tell what it does not know.
+        """
+        session = work.session
+        tables = publisher_tables(session.settings, session.clients, work.environ, SYSTEM_CLOCK)
+        recent = RotationRecords(tables, self.table).recent(session.settings.instance_id, ROTATIONS)
+        if is_first_under_way(recent):
+            return True
+        state = self._state(work)
+        if state is None:
+            return self.only_the_publisher and not recent
+        return state in NEVER_THERE
+
+    def _state(self, work: DeploymentWork) -> str | None:
+        """Return the state of the secret in the customer's vault, None where it cannot be seen from here."""
+        try:
+            states = read_credential_states(work.session.clients.secrets, work.session.clock.now())
+        except Exception as error:
+            named = as_runbook_error(error)
+            if named is None:
+                raise
+            work.report(f"{self.step}: the customer's {self.told} cannot be seen from here: {named.code}")
+            return None
+        return next(each.state for each in states if each.id == self.secret)
+
+
+def is_first_under_way(recent: Sequence[Rotation]) -> bool:
+    """Tell whether the first rotation was begun and its credential is not in use. recent: the newest first. Pure."""
+    return bool(recent) and recent[0].open and not any(each.promoted_at for each in recent)
+
+
+def _token_rotation(work: DeploymentWork) -> RotationRun[Any]:
+    return acr_token_rotation(
+        work.session,
+        work.instance,
+        work.environ,
+        RotationRequest(overlap_seconds=OVERLAP_SECONDS),
+        work.view,
+        correlation_id=work.deployment.correlation_id,
+    )
+
+
+def _key_rotation(work: DeploymentWork) -> RotationRun[Any]:
+    session = work.session
+    return hmac_key_rotation(
+        instance_id=session.settings.instance_id,
+        request=RotationRequest(overlap_seconds=OVERLAP_SECONDS),
+        clients=publisher_clients(session.settings, session.clients, work.environ, SYSTEM_CLOCK),
+        run_runbook=jobs_of(session, work.view, correlation_id=work.deployment.correlation_id),
+        redactor=session.redactor,
+        clock=SYSTEM_CLOCK,
+    )
+
+
+REGISTRY_TOKEN = FirstCredential(
+    step="first_registry_token",
+    told="token for the publisher's container registry",
+    secret=publisher_token.SECRET,
+    table=acr_token_credential.TABLE,
+    runbook=acr_token_credential.RUNBOOK,
+    only_the_publisher=False,
+    rotation=_token_rotation,
+)
+HMAC_KEY = FirstCredential(
+    step="first_hmac_key",
+    told="HMAC key",
+    secret=hmac_key.SECRET,
+    table=hmac_key_credential.TABLE,
+    runbook=hmac_key_credential.RUNBOOK,
+    only_the_publisher=True,
+    rotation=_key_rotation,
+)

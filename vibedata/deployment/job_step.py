@@ -1,0 +1,91 @@
+"""The steps that are jobs: a runbook in the customer's Automation account, started and followed to its end.
+
+If a runbook does not find its packages, which came as one wheel, they are published as single wheels, and it runs
+again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from runbook_lib.automation.jobs import JobResult
+from runbook_lib.automation.trial import shortcoming_of
+from runbook_lib.azure.session import AzureSession
+from vibedata.commands.invoke import result_of
+from vibedata.deployment.first_publication import FIRST_RUNBOOKS
+from vibedata.deployment.publication_step import publish_within
+from vibedata.deployment.step import WELL, StepResult, stopwatch
+from vibedata.deployment.work import DeploymentWork
+from vibedata.jobs import run_job
+from vibedata.progress_view.writer import JobView, View
+
+
+def run_as_step(
+    work: DeploymentWork,
+    runbook: str,
+    parameters: Mapping[str, Any],
+    *,
+    published: Sequence[str] = FIRST_RUNBOOKS,
+) -> StepResult:
+    """Run a runbook as a job of this deployment. published: what is published again where packages are not found."""
+    given = {**parameters, "correlation_id": work.deployment.correlation_id}
+    with stopwatch() as seconds:
+        ended = _run(work.session, runbook, given, work.view)
+        published_again: StepResult | None = None
+        if _lacks_package(ended):
+            work.report(f"{runbook} does not find its packages: those that came as one wheel come one by one now")
+            single = work.publication(published).with_single_wheels()
+            published_again = publish_within(work, runbook, single)
+            if published_again.status == "succeeded":
+                ended = _run(work.session, runbook, given, work.view)
+    if published_again is None or published_again.status == "unchanged":
+        return replace(_step(runbook, ended), seconds=seconds())
+    if published_again.status not in WELL:
+        return replace(published_again, seconds=seconds())
+    result = _step(runbook, ended)
+    return replace(result, seconds=seconds(), changed=result.changed + published_again.changed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A job that has ended, and the lines of its streams."""
+
+    job: JobResult
+    lines: Sequence[str]
+
+
+class _KeptLines(JobView):
+    """Shows a job, and keeps its lines."""
+
+    def __init__(self, view: View, runbook: str) -> None:
+        super().__init__(view, runbook)
+        self.lines: list[str] = []
+
+    def line(self, line: str) -> None:
+        self.lines.append(line)
+        super().line(line)
+
+
+def _run(session: AzureSession, runbook: str, parameters: Mapping[str, Any], view: View) -> _Ended:
+    watcher = _KeptLines(view, runbook)
+    return _Ended(run_job(session, runbook, parameters, watcher), watcher.lines)
+
+
+def _lacks_package(ended: _Ended) -> bool:
+    """Whether a runbook, or one that validate_runbooks tried, shows that its packages are not there."""
+    found = shortcoming_of(ended.job, ended.lines)
+    report = None if ended.job.result is None else ended.job.result.get("report")
+    lacking = report.get("lacking") if isinstance(report, Mapping) else None
+    tried = isinstance(lacking, list) and any("lacks package " in str(each) for each in lacking)
+    return tried or (found is not None and found.kind == "package")
+
+
+def _step(runbook: str, ended: _Ended) -> StepResult:
+    result = result_of(ended.job)
+    return StepResult(
+        name=runbook,
+        status=str(result["status"]),
+        seconds=0.0,
+        changed=int(result["changed"]),
+        error=result["error"],
+    )

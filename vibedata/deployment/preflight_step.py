@@ -1,0 +1,31 @@
+"""The step that finds everything that would make the deployment fail, before anything that is in use is changed.
+
+Only a job sees what the other jobs will see: it has their identity, and stands where they stand. So the preflight is
+published first, with nothing but what it needs (docs/decisions/0054-the-preflight-runs-as-a-job.md).
+"""
+
+from dataclasses import replace
+
+from vibedata.deployment.first_credentials import REGISTRY_TOKEN
+from vibedata.deployment.first_publication import PREFLIGHT
+from vibedata.deployment.job_step import run_as_step
+from vibedata.deployment.publication_step import publish_within
+from vibedata.deployment.step import WELL, StepResult, stopwatch
+from vibedata.deployment.work import DeploymentWork
+
+
+def preflight(work: DeploymentWork) -> StepResult:
+    """Publish the preflight alone, and run it as a job. Raises what the rotation of a first token does."""
+    with stopwatch() as seconds:
+        follows = REGISTRY_TOKEN.step in work.chosen and REGISTRY_TOKEN.is_lacking(work)
+        if follows:
+            REGISTRY_TOKEN.rotation(work)  # raises now what nobody has said of that token
+        published = publish_within(work, PREFLIGHT, work.publication((PREFLIGHT,)))
+        if published.status not in WELL:
+            checked = published
+        else:
+            parameters = {"token_follows": True} if follows else {}
+            checked = run_as_step(work, PREFLIGHT, parameters, published=(PREFLIGHT,))
+            checked = replace(checked, changed=checked.changed + published.changed)
+    status = "succeeded" if checked.changed and checked.status == "unchanged" else checked.status
+    return replace(checked, status=status, seconds=seconds())

@@ -1,0 +1,131 @@
+"""Carry a deployment out before a person's eyes: what is shown meanwhile, and what is said when it ends or is ended.
+
+The deployment itself is the chain's (vibedata/deployment/chain.py).
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.basics.clock import Clock
+from vibedata.deployment.chain import planned_steps
+from vibedata.deployment.step import StepResult
+from vibedata.deployment.verdict import INTERRUPTED, Ending, ending_text, resume_command
+from vibedata.deployment.work import Deployment
+from vibedata.instances.choice import Customer
+from vibedata.interruption import ended_by_signals, exit_code_of
+from vibedata.output import show
+from vibedata.progress import WriteLine
+from vibedata.progress_view.events import Said, Waiting
+from vibedata.progress_view.job_lines import WARNING
+from vibedata.progress_view.state import State
+from vibedata.progress_view.waiting import goes_on
+from vibedata.progress_view.writer import View, watching
+from vibedata.standard_streams import is_lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A deployment that somebody watches.
+
+    Attributes:
+        customer: Whose instance it is.
+        release: The release's version.
+        deployment: Keeps how the steps have ended.
+        chosen: The names of the steps that are wanted, in their order.
+        only: That one of them was chosen alone.
+        command: What was typed, without the choice of steps.
+        afterwards: Commands to type after a success.
+        output: As `--output` says.
+        clock: Tells the time that passes.
+    """
+
+    customer: Customer
+    release: str
+    deployment: Deployment
+    chosen: Sequence[str]
+    only: bool
+    command: str
+    afterwards: Sequence[str]
+    output: str
+    clock: Clock
+
+    def carry_out(self, work: Callable[[View], None]) -> int:
+        """Do the work, show it and its end, and return the exit code. Raises what the work raises.
+
+        Ctrl-C, SIGTERM and SIGHUP end the work. Then it is said what goes on in Azure without it.
+        """
+        interrupt: KeyboardInterrupt | None = None
+        title = f"deploying {self.release} at {self.customer.names[0]}"
+        with ended_by_signals():
+            with watching(title, output=self.output, clock=self.clock) as view:
+                view.tell(planned_steps(self.chosen))
+                try:
+                    work(view)
+                except KeyboardInterrupt as caught:
+                    interrupt = caught
+                except Exception:
+                    if self.deployment.steps:
+                        view.clear()
+                        sys.stderr.write(ending_text(self._ending("failed", view.state)))
+                    raise
+            self._show(self._ending(self.deployment.status if interrupt is None else INTERRUPTED, view.state))
+        if interrupt is not None:
+            return exit_code_of(interrupt)
+        return 1 if self.deployment.failed else 0
+
+    def _ending(self, status: str, state: State) -> Ending:
+        now, current = self.clock.monotonic(), state.current
+        broken_off = (
+            []
+            if current is None
+            else [StepResult(name=current.name, status=status, seconds=now - current.began, changed=0)]
+        )
+        return Ending(
+            status=status,
+            instance=str(self.customer),
+            release=self.release,
+            correlation_id=self.deployment.correlation_id,
+            results=(*self.deployment.steps, *broken_off),
+            state=state,
+            seconds=now - state.began,
+            command=self.command,
+            steps=self.chosen,
+            only=self.only,
+        )
+
+    def _show(self, ending: Ending) -> None:
+        result = self.customer.as_field() | self.deployment.as_json()
+        if ending.status == INTERRUPTED:
+            result |= _interrupted(ending)
+        text = ending_text(ending, self.afterwards)
+        if is_lost(sys.stdout):
+            sys.stderr.write(text)
+        show(self.output, result=result, text=text)
+
+
+def lock_lines(view: View) -> WriteLine:
+    """Return a function that shows what the lock tells: whom it waits for, a warning, or another sentence."""
+
+    def tell(line: str) -> None:
+        words = line.removeprefix("lock: ")
+        if words.startswith("waiting "):
+            view.tell(Waiting(words))
+        else:
+            view.tell(Said(words if words.startswith(WARNING) else line))
+
+    return tell
+
+
+def _interrupted(ending: Ending) -> dict[str, Any]:
+    """Return what a program learns of a deployment that was ended from outside."""
+    current = ending.state.current
+    job = None if current is None else current.job
+    return {
+        "status": ending.status,
+        "step": None if current is None else current.name,
+        "job": None if job is None else {"id": job.job_id, "runbook": job.runbook, "status": job.status},
+        "goes_on": goes_on(current),
+        "resume": resume_command(ending),
+    }

@@ -1,0 +1,77 @@
+"""What the steps of one deployment share: whose instance, which release, the lock, and the steps so far."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from publisher.instances.document import Instance
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.deployment_lock.lock import DeploymentLock
+from vibedata.deployment.first_publication import FirstPublication
+from vibedata.deployment.release_source import ReleaseSource
+from vibedata.deployment.step import WELL, StepResult
+from vibedata.progress_view.writer import View
+
+
+@dataclass(slots=True)
+class Deployment:
+    """A deployment with its steps so far."""
+
+    correlation_id: str
+    steps: list[StepResult] = field(default_factory=list)
+
+    @property
+    def failed(self) -> StepResult | None:
+        """The first step that failed."""
+        return next((step for step in self.steps if step.status not in WELL), None)
+
+    @property
+    def status(self) -> str:
+        """`succeeded` as long as each step succeeded, else `failed`."""
+        return "failed" if self.failed else "succeeded"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the deployment's result for programs."""
+        failed = self.failed
+        return {
+            "status": self.status,
+            "correlation_id": self.correlation_id,
+            "steps": [asdict(step) for step in self.steps],
+            "seconds": round(sum(step.seconds for step in self.steps), 3),
+            "error": None if failed is None else failed.error,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentWork:
+    """What each step of a deployment gets.
+
+    Attributes:
+        session: The way to the customer's Azure, with the operator's login.
+        instance: The customer's document, None where the environment alone says whose instance it is.
+        environ: Has the publisher's settings.
+        release: The release that is deployed, and its files.
+        deployment: Keeps how the steps have ended.
+        lock: Is held.
+        view: Told of what happens.
+        chosen: The names of the steps that are wanted.
+        allow_downgrade: An older release than the installed one is meant.
+    """
+
+    session: AzureSession
+    instance: Instance | None
+    environ: Mapping[str, str]
+    release: ReleaseSource
+    deployment: Deployment
+    lock: DeploymentLock
+    view: View
+    chosen: Collection[str]
+    allow_downgrade: bool = False
+
+    def report(self, line: str) -> None:
+        """Tell whoever watches a sentence."""
+        self.view.say(line)
+
+    def publication(self, runbooks: Sequence[str]) -> FirstPublication:
+        """Return the publication of these runbooks of the release, from where this deployment has its release."""
+        return FirstPublication(session=self.session, release=self.release, runbooks=runbooks, warn=self.report)

@@ -1,0 +1,47 @@
+"""Signals that end a command as Ctrl-C does, so that it gives back what it holds, and says what goes on without it."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# SIGHUP: the terminal is closed, or the connection to it.
+NUMBERS = (signal.SIGTERM, signal.SIGHUP)
+# As in shells: the exit code of a command that a signal has ended is this and the signal's number.
+SIGNALLED = 128
+
+
+class EndedBySignal(KeyboardInterrupt):
+    """Somebody has asked the command to end, by a signal other than Ctrl-C's."""
+
+    def __init__(self, number: int) -> None:
+        """Keep the signal's number."""
+        super().__init__(number)
+        self.number = number
+
+
+def exit_code_of(interrupt: KeyboardInterrupt) -> int:
+    """Return the exit code of a command that was interrupted."""
+    return SIGNALLED + (interrupt.number if isinstance(interrupt, EndedBySignal) else signal.SIGINT)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Within the block, each of NUMBERS raises EndedBySignal. One that is ignored (nohup) stays ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, _raise)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])
+
+
+def _raise(number: int, _frame: FrameType | None) -> None:
+    raise EndedBySignal(number)

@@ -1,0 +1,183 @@
+"""Write the view: drawn over on a terminal, else as plain lines, of which there is one every 15 s at the least."""
+
+import contextlib
+import io
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO, cast
+
+from runbook_lib.automation.jobs import JobState
+from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
+from vibedata.progress_view.events import Event, JobAsked, JobLine, JobSeen, Said
+from vibedata.progress_view.layout import block, heartbeat
+from vibedata.progress_view.state import Line, State, fold
+from vibedata.progress_view.waiting import goes_on
+from vibedata.standard_streams import is_lost
+from vibedata.terminal import Screen, screen_of, told
+
+# Between two looks at the clock. The terminal is drawn over as often.
+TICK_SECONDS = 1.0
+# After so long without a line there is one. With the look before it, and a machine that is slow, it is less than 15 s.
+SILENCE_SECONDS = 10.0
+NOBODY_READS = "nobody reads standard output any more; the command goes on, and tells the rest here"
+# How long the end of a command waits for the view's thread, which may be writing to a terminal that takes nothing.
+END_SECONDS = 5.0
+
+
+class View:
+    """What a person sees. Many threads may tell it what happens.
+
+    Parameters: title, whose instance it is and what is done to it; stream, where the lines go; screen, the stream's, if
+    it is to be drawn over.
+    """
+
+    def __init__(self, title: str, *, stream: TextIO, screen: Screen | None, clock: Clock) -> None:
+        self._stream = stream
+        self._screen = screen
+        self._clock = clock
+        # A thread that is interrupted in the middle may come again, at the end.
+        self._lock = threading.RLock()
+        self._state = State(title=title, began=clock.monotonic())
+        self._wrote_at = clock.monotonic()
+
+    @property
+    def state(self) -> State:
+        """How far the command is."""
+        return self._state
+
+    def tell(self, event: Event) -> None:
+        """Take note of what happened, and show it."""
+        with self._lock:
+            after = fold(self._state, event, self._clock.monotonic())
+            self._state = after.state
+            self._show(after.lines)
+
+    def say(self, line: str) -> None:
+        """Show a sentence. One that begins with `WARNING: ` is shown once."""
+        self.tell(Said(line))
+
+    def job(self, runbook: str) -> "JobView":
+        """Return what a job of a runbook is told to."""
+        return JobView(self, runbook)
+
+    def whole_job(self, runbook: str) -> "JobView":
+        """Return what a job is told to of which each line is shown."""
+        return WholeJobView(self, runbook)
+
+    def tick(self) -> None:
+        """Show that time has passed."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._screen is not None:
+                self._show(())
+            elif now - self._wrote_at >= SILENCE_SECONDS:
+                self._show((Line(heartbeat(self._state, now)),))
+
+    def clear(self) -> None:
+        """Take the block away: what follows is the command's result."""
+        with self._lock:
+            if self._screen is not None:
+                self._screen.draw((), ())
+
+    def _show(self, lines: Sequence[Line]) -> None:
+        now = self._clock.monotonic()
+        if self._screen is not None:
+            width, height = self._screen.size
+            above = [text for line in lines if not line.in_view for text in line.text.split("\n")]
+            self._screen.draw(above, block(self._state, now, width=width, height=height))
+            return
+        for line in lines:
+            self._write(line.text)
+        if lines:
+            self._wrote_at = now
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+        if is_lost(self._stream) and self._stream is not sys.stderr:
+            self._stream = sys.stderr
+            self._stream.write(f"{NOBODY_READS}\n{text}\n")
+            self._stream.flush()
+
+
+class JobView:
+    """What vibedata.jobs.run_job tells of one job."""
+
+    def __init__(self, view: View, runbook: str) -> None:
+        self._view = view
+        self._runbook = runbook
+
+    def asked(self) -> None:
+        """Automation is being asked for the job."""
+        self._view.tell(JobAsked(self._runbook))
+
+    def seen(self, state: JobState) -> None:
+        """The job is in this state."""
+        self._view.tell(
+            JobSeen(runbook=self._runbook, job_id=state.job_id, status=told(state.status), ended=state.ended)
+        )
+
+    def line(self, line: str) -> None:
+        """The job has written a line."""
+        self._view.tell(JobLine(self._runbook, line))
+
+
+class WholeJobView(JobView):
+    """One job, with every line that it writes."""
+
+    def line(self, line: str) -> None:
+        """Show it as it is."""
+        self._view.say(line)
+
+
+@contextlib.contextmanager
+def watching(title: str, *, output: str, clock: Clock) -> Iterator[View]:
+    """Show a view within the block. With `--output json` it is on standard error: standard output has the result."""
+    stream = sys.stderr if output == "json" else sys.stdout
+    view = View(title, stream=stream, screen=screen_of(stream), clock=clock)
+    over = threading.Event()
+
+    def tick_on() -> None:
+        while not over.wait(TICK_SECONDS):
+            view.tick()
+
+    ticking = threading.Thread(target=tick_on, name="view", daemon=True)
+    with contextlib.ExitStack() as stack:
+        if screen_of(stream) is not None and sys.stderr.isatty():
+            # What others write to the terminal must not get between the lines that are drawn over.
+            stack.enter_context(contextlib.redirect_stderr(_Lines(view.say)))
+        ticking.start()
+        try:
+            yield view
+        except KeyboardInterrupt:
+            view.say(f"interrupted. {goes_on(view.state.current)}")
+            raise
+        finally:
+            over.set()
+            ticking.join(END_SECONDS)
+            view.clear()
+
+
+def view_of_lines(write: Callable[[str], object]) -> View:
+    """Return a view whose lines a function gets. Nothing makes it tell that time passes."""
+    return View("", stream=cast(TextIO, _Lines(write)), screen=None, clock=SYSTEM_CLOCK)
+
+
+class _Lines(io.TextIOBase):
+    """A text stream whose lines a function gets."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._begun = ""
+        self._own = threading.Lock()
+
+    def write(self, text: str) -> int:
+        with self._own:
+            *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._write(line)
+        return len(text)
+
+    def isatty(self) -> bool:
+        return True
