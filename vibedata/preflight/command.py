@@ -10,7 +10,7 @@ from vibedata.output import show
 from vibedata.preflight.in_place import check_in_place
 from vibedata.preflight.rows import as_json, joined, row_of, state_of, text
 from vibedata.preflight.sandbox import rows_of_sandbox
-from vibedata.progress import reporter
+from vibedata.progress_view.writer import watching
 
 
 def add_only_here(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,8 @@ def look_and_show(
     """Make every check, show one table, and return 0, or 1 if a row is bad. further: what was found beside."""
     rows = [row_of(finding) for finding in (*check_in_place(session), *further)]
     if not arguments.only_here:
-        rows += rows_of_sandbox(session, reporter(arguments.output))
+        with watching(f"{title}: {customer}", output=arguments.output, clock=session.clock) as view:
+            rows += rows_of_sandbox(session, view)
     shown = joined(rows)
     show(arguments.output, result=customer.as_field() | dict(as_json(shown)), text=text(title, shown))
     return 1 if state_of(shown) == "bad" else 0

@@ -12,15 +12,16 @@ from runbooks.preflight import ROW, RUNBOOK
 from vibedata.commands.invoke import result_of
 from vibedata.jobs import run_job
 from vibedata.preflight.rows import SANDBOX, Row, row_of
-from vibedata.progress import WriteLine
+from vibedata.progress_view.events import StepBegan
+from vibedata.progress_view.writer import View
 
 SUBJECT = f"runbook {RUNBOOK.name}"
 
 
-def rows_of_sandbox(session: AzureSession, report: WriteLine) -> tuple[Row, ...]:
+def rows_of_sandbox(session: AzureSession, view: View) -> tuple[Row, ...]:
     """Run the published preflight as a job that only plans, and return its rows.
 
-    Where it is not published yet, or does not run, one row says so. report: told that a job begins.
+    Where it is not published yet, or does not run, one row says so. view: shows what the job waits for.
     """
     try:
         account = AutomationAccount(client=session.clients.automation, settings=session.settings)
@@ -28,8 +29,8 @@ def rows_of_sandbox(session: AzureSession, report: WriteLine) -> tuple[Row, ...]
         if held is None or held.sha256 is None:
             why = "it is not published yet, so that nobody has looked from there"
             return (row_of(unknown(SUBJECT, why), SANDBOX),)
-        report(f"{RUNBOOK.name}: starting a job in the sandbox")
-        return _rows_of_job(session, account)
+        view.tell(StepBegan(RUNBOOK.name))
+        return _rows_of_job(session, account, view)
     except Exception as error:
         named = as_runbook_error(error)
         if named is None:
@@ -37,8 +38,8 @@ def rows_of_sandbox(session: AzureSession, report: WriteLine) -> tuple[Row, ...]
         return (row_of(bad(SUBJECT, named), SANDBOX),)
 
 
-def _rows_of_job(session: AzureSession, account: AutomationAccount) -> tuple[Row, ...]:
-    job = run_job(session, RUNBOOK.name, {"rows": True, "plan_only": True}, lambda _line: None)
+def _rows_of_job(session: AzureSession, account: AutomationAccount, view: View) -> tuple[Row, ...]:
+    job = run_job(session, RUNBOOK.name, {"rows": True, "plan_only": True}, view.silent_job(RUNBOOK.name))
     error = result_of(job)["error"]
     # A list of a job's records has the beginning of each; its output is whole.
     output = str(account.client.job.get_output(*account.at, job.job_id))

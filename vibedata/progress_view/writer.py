@@ -65,6 +65,10 @@ class View:
         """Return what a job is told to of which each line is shown."""
         return WholeJobView(self, runbook)
 
+    def silent_job(self, runbook: str) -> "JobView":
+        """Return what a job is told to of which no line is shown."""
+        return SilentJobView(self, runbook)
+
     def tick(self) -> None:
         """Show that time has passed."""
         with self._lock:
@@ -129,6 +133,13 @@ class WholeJobView(JobView):
     def line(self, line: str) -> None:
         """Show it as it is."""
         self._view.say(line)
+
+
+class SilentJobView(JobView):
+    """One job whose lines somebody else reads."""
+
+    def line(self, line: str) -> None:
+        """Show nothing."""
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from runbook_lib.component_registry import schema
 from runbook_lib.operations_log import delivery, events
 from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
 from runbook_lib.permissions.model import Permission
-from runbook_lib.preflight.service_checks import unfit_columns
+from runbook_lib.preflight.log_checks import unfit_columns
 from runbook_lib.release import immutability, model
 from runbook_lib.vault import publisher_token
 from scripts.pages.permissions import declared
