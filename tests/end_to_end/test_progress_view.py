@@ -177,7 +177,9 @@ def remove_packages(deployed: Deployed) -> None:
 
 
 def environment_of_release(deployed: Deployed) -> str:
-    return str(deployed.automation.client.runbook.get(*deployed.automation.at, "check_health").runtime_environment)
+    properties = deployed.automation.client.runbook.get(*deployed.automation.at, "check_health").properties
+    assert properties is not None
+    return str(properties.runtime_environment)
 
 
 @pytest.mark.parametrize(
@@ -222,11 +224,13 @@ def test_ctrl_c_on_a_terminal(own_deployed: Deployed, release: Release) -> None:
 def test_ctrl_c_tells_of_the_job_that_was_invoked(own_deployed: Deployed, release: Release) -> None:  # noqa: ARG001
     environ = running_lab.environment(own_deployed.lab)
     asked = [sys.executable, "-m", "vibedata.cli", "invoke", "check_health", "--plan"]
-    with account_without_a_free_place(own_deployed):
-        with on_terminal(asked, columns=200, environ=environ, cwd=ROOT) as terminal:
-            terminal.read_until(lambda text: "job New for" in text, seconds=WAIT_SECONDS)
-            terminal.type(CTRL_C)
-            assert terminal.to_the_end(seconds=WAIT_SECONDS) == 130
+    with (
+        account_without_a_free_place(own_deployed),
+        on_terminal(asked, columns=200, environ=environ, cwd=ROOT) as terminal,
+    ):
+        terminal.read_until(lambda text: "job New for" in text, seconds=WAIT_SECONDS)
+        terminal.type(CTRL_C)
+        assert terminal.to_the_end(seconds=WAIT_SECONDS) == 130
     lines = shown(terminal.written, columns=200)
     told = r"interrupted\. Job [0-9a-f-]{36} of check_health goes on in Azure \(last seen: New\)\."
     assert [line for line in lines if re.fullmatch(told, line)], lines
