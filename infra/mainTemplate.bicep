@@ -102,11 +102,41 @@ param _artifactsLocation string = deployment().properties.templateLink.uri
 @secure()
 param _artifactsLocationSasToken string = ''
 
-@description('Whether the template starts a job that deploys the release. Otherwise the publisher starts the deployment.')
-param startDeployment bool = false
+@description('What deploys the release: the publisher, from outside; or a job of the Automation account or a deployment script, which the template starts.')
+@allowed(['publisher', 'job', 'script'])
+param startDeployment string = 'publisher'
 
-@description('The name of that job: another one for each attempt, since Automation answers a known name with the old job.')
+@description('For a deployment script: azCliVersion, and wheels, the names of the files below deployment-script/ of the artifacts.')
+param deploymentScriptSource object = {
+  azCliVersion: 'none'
+  wheels: []
+}
+
+@description('A GUID for the job or the script, another one for each attempt: Azure answers a known one with what it did before.')
 param deploymentAttempt string = newGuid()
+
+// The names and addresses that the runbooks read. None of them is a secret.
+var settings = {
+  prefix: prefix
+  subscription_id: subscription().subscriptionId
+  resource_group: resourceGroup().name
+  arm_endpoint: environment().resourceManager
+  blob_endpoint: storage.outputs.blobEndpoint
+  table_endpoint: storage.outputs.tableEndpoint
+  key_vault_endpoint: vault.outputs.endpoint
+  customer_registry: containerRegistry.outputs.host
+  publisher_registry: publisherRegistry
+  logs_endpoint: monitoring.outputs.logsEndpoint
+  dcr_id: monitoring.outputs.ruleImmutableId
+  uami_client_id: identity.outputs.clientId
+  publisher_api: publisherApi
+  instance_id: instanceId
+  trust_roots: trustRoots
+  trusted_identity: trustedIdentity
+  immutability: immutability
+}
+
+var wheelUris = [for wheel in deploymentScriptSource.wheels: '${uri(_artifactsLocation, 'deployment-script/${wheel}')}${_artifactsLocationSasToken}']
 
 resource publisherVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: split(publisherVaultId, '/')[8]
@@ -161,25 +191,7 @@ module automation 'modules/automation.bicep' = {
     prefix: prefix
     location: location
     identityId: identity.outputs.id
-    settings: {
-      prefix: prefix
-      subscription_id: subscription().subscriptionId
-      resource_group: resourceGroup().name
-      arm_endpoint: environment().resourceManager
-      blob_endpoint: storage.outputs.blobEndpoint
-      table_endpoint: storage.outputs.tableEndpoint
-      key_vault_endpoint: vault.outputs.endpoint
-      customer_registry: containerRegistry.outputs.host
-      publisher_registry: publisherRegistry
-      logs_endpoint: monitoring.outputs.logsEndpoint
-      dcr_id: monitoring.outputs.ruleImmutableId
-      uami_client_id: identity.outputs.clientId
-      publisher_api: publisherApi
-      instance_id: instanceId
-      trust_roots: trustRoots
-      trusted_identity: trustedIdentity
-      immutability: immutability
-    }
+    settings: settings
   }
 }
 
@@ -343,7 +355,7 @@ module alerts 'modules/alerts.bicep' = {
   }
 }
 
-module deploymentJob 'modules/deploymentJob.bicep' = if (startDeployment) {
+module deploymentJob 'modules/deploymentJob.bicep' = if (startDeployment == 'job') {
   name: 'deployment-job'
   params: {
     automationAccountName: automation.outputs.name
@@ -354,6 +366,32 @@ module deploymentJob 'modules/deploymentJob.bicep' = if (startDeployment) {
   dependsOn: [
     alerts
     apps
+    firstSecrets
+    functions
+    privateLinks
+    roleAssignments
+  ]
+}
+
+module deploymentScript 'modules/deploymentScript.bicep' = if (startDeployment == 'script') {
+  name: 'deployment-script'
+  params: {
+    prefix: prefix
+    location: location
+    identityId: identity.outputs.id
+    settings: settings
+    parameters: {}
+    attempt: deploymentAttempt
+    scriptUri: '${uri(_artifactsLocation, 'deployment-script/deploy_instance.sh')}${_artifactsLocationSasToken}'
+    wheelUris: {
+      uris: wheelUris
+    }
+    azCliVersion: deploymentScriptSource.azCliVersion
+  }
+  dependsOn: [
+    alerts
+    apps
+    automation
     firstSecrets
     functions
     privateLinks

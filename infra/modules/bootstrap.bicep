@@ -40,6 +40,10 @@ resource runbook 'Microsoft.Automation/automationAccounts/runbooks@2024-10-23' =
   parent: account
   name: 'deploy_instance'
   location: location
+  // So that a later release knows it for one of the suite's, and replaces it.
+  tags: {
+    vibedata: 'runbook'
+  }
   properties: {
     description: 'Deploys a release into this instance.'
     runbookType: 'Python'

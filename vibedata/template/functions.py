@@ -25,6 +25,11 @@ def guid(*parts: Any) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(map(str, parts))))
 
 
+def union(*parts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the members of all objects; of two with one name the last."""
+    return {key: value for part in parts for key, value in part.items()}
+
+
 def contains(container: Any, wanted: Any) -> bool:
     """Tell whether an object has a member, an array an item, or a text a part."""
     return wanted in container
@@ -43,6 +48,7 @@ def uri(base: str, relative: str) -> str:
 
 
 PLAIN: Mapping[str, Callable[..., Any]] = {
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "contains": contains,
     "guid": guid,
     "json": json.loads,
@@ -52,6 +58,7 @@ PLAIN: Mapping[str, Callable[..., Any]] = {
     "string": text_of,
     "substring": lambda text, start, length: text[start : start + length],
     "take": lambda value, count: value[:count],
+    "union": union,
     "uniqueString": unique_string,
     "uri": uri,
 }

@@ -19,6 +19,7 @@ from vibedata.template.syntax import (
 )
 
 _OF_FUNCTIONS: Mapping[str, str] = {
+    "base64": "string",
     "contains": "bool",
     "guid": "string",
     "length": "int",

@@ -8,7 +8,9 @@ import pytest
 
 from lab.authorization.roles import ROLES
 from lab.authorization.state import Action, grants
+from runbook_lib.automation import account
 from runbook_lib.azure import settings
+from runbook_lib.basics import base64url
 from runbook_lib.callbacks import spool
 from runbook_lib.component_registry import schema
 from runbook_lib.operations_log import delivery, events
@@ -84,6 +86,15 @@ def test_the_variable_holds_the_settings_as_a_text_in_json() -> None:
     assert variable.name.endswith(f"/{settings.AUTOMATION_VARIABLE}")
     # ARM holds a variable as JSON; the runbooks read a JSON object in that text.
     assert json.loads(json.loads(variable.body["properties"]["value"])) == given
+
+
+def test_a_job_that_the_template_starts_gets_its_parameters_as_a_runbook_reads_them() -> None:
+    (job,) = deployed("validation").of_type("Microsoft.Automation/automationAccounts/jobs")
+    runbook = only("Microsoft.Automation/automationAccounts/runbooks")
+    assert job.body["properties"]["runbook"]["name"] == runbook.name.rpartition("/")[2]
+    assert runbook.body["tags"] == {account.OWNER_TAG: account.OWNER_VALUE}
+    (argument,) = job.body["properties"]["parameters"].values()
+    assert json.loads(base64url.decode(argument)) == {"correlation_id": job.name.rpartition("/")[2]}
 
 
 def test_the_containers_are_those_that_the_runbooks_use() -> None:
