@@ -11,6 +11,7 @@ from aiohttp.typedefs import Middleware
 
 from lab.arm.dispatch import Arm
 from lab.arm.resources import Resource
+from lab.container_registry.import_provider import API_VERSIONS
 from lab.front import answers
 from lab.resource_group.public_network import CONTAINER_REGISTRY, guard
 from lab.resource_group.public_network import register as register_network
@@ -30,7 +31,7 @@ CUSTOMERS = {
 def register_customers(arm: Arm, login_server: str) -> None:
     """Add the customer's container registry."""
     arm.deployed(lambda: [_registry(arm, arm.lab.names.customer_registry, login_server, CUSTOMERS)])
-    register_network(arm, CONTAINER_REGISTRY)
+    register_network(arm, CONTAINER_REGISTRY, API_VERSIONS)
 
 
 def customers_guard(arm: Arm) -> Middleware:

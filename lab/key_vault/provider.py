@@ -28,7 +28,7 @@ KEPT_OUT = (
 def register_customers(arm: Arm, address: str) -> None:
     """Add the customer's vault, which answers at `address`."""
     arm.deployed(lambda: [_vault(arm, arm.lab.names.key_vault, address, "standard", {})])
-    register_network(arm, VAULT)
+    register_network(arm, VAULT, API_VERSIONS)
 
 
 def customers_guard(arm: Arm) -> Middleware:

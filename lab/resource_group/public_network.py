@@ -10,7 +10,7 @@ Sources: learn rest/api/storagerp, keyvault and containerregistry; key-vault/gen
 storage/common/storage-network-security; the words of container registries in Azure/acr#633.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from aiohttp.typedefs import Handler, Middleware
 from lab.arm.access import split_path
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, resource_not_found
 from lab.arm.resources import Resource, of_provider
-from lab.resource_group.resources import API_VERSIONS, resource_id
+from lab.resource_group.resources import resource_id
 
 BODY_FIELDS = {"properties", "tags", "location", "sku", "identity"}
 # Refuses as the data plane of a service does.
@@ -41,8 +41,8 @@ VAULT = Guarded(type="Microsoft.KeyVault/vaults", rules="networkAcls", method="P
 CONTAINER_REGISTRY = Guarded(type="Microsoft.ContainerRegistry/registries", rules="networkRuleSet", method="PATCH")
 
 
-def register(arm: Arm, guarded: Guarded) -> None:
-    """Let ARM change the rules of resources of a type."""
+def register(arm: Arm, guarded: Guarded, api_versions: Sequence[str]) -> None:
+    """Let ARM change the rules of resources of a type, at its service's api-versions."""
 
     async def change(request: web.Request, names: Names) -> web.Response:
         found = arm.managed.get("/" + "/".join(split_path(request)))
@@ -54,7 +54,7 @@ def register(arm: Arm, guarded: Guarded) -> None:
         return web.json_response(of_provider(made))
 
     namespace, _, kind = guarded.type.partition("/")
-    arm.provider(namespace, f"{kind}/{{name}}", API_VERSIONS[guarded.type], {guarded.method: change})
+    arm.provider(namespace, f"{kind}/{{name}}", api_versions, {guarded.method: change})
 
 
 def changed(properties: Mapping[str, Any], sent: Mapping[str, Any], rules: str) -> Mapping[str, Any]:

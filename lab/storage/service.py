@@ -37,7 +37,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     provider.register(subscriptions.customer, policies)
     subscriptions.show({provider.ACCOUNT_TYPE: provider.ACCOUNT_API_VERSIONS})
     fronts = {BLOB: front.blob_routes(lab, policies), TABLE: front.table_routes(lab)}
-    register_network(subscriptions.customer, STORAGE)
+    register_network(subscriptions.customer, STORAGE, provider.ACCOUNT_API_VERSIONS)
     for site, application in fronts.items():
         application.middlewares.append(_guard(lab, subscriptions, site))
     return fronts
