@@ -54,7 +54,7 @@ def finish_entry(result: RunResult) -> Entry:
         message=error.message if error else "",
         details={
             "Changed": result.changed,
-            "Unchanged": len(result.plan.unchanged),
+            "Unchanged": result.unchanged,
             "Failed": outcomes.count("failed"),
             "Skipped": outcomes.count("skipped"),
         },
