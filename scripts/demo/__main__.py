@@ -16,6 +16,7 @@ from typing import Any
 from runbook_lib.network.failures import as_runbook_error
 from scripts.demo import images as demo_images
 from scripts.demo import release as demo_release
+from scripts.demo import ways
 from vibedata import cli, lab_process
 from vibedata.commands.deploy import settings_variable, summary
 from vibedata.deployment.built_artifacts import LayoutArtifacts
@@ -117,6 +118,9 @@ def _demo(deployment: Deployment) -> int:
         _command(deployment, command)
     # This is the first run after the key has arrived: it sends the waiting reports to the publisher.
     deployment.steps.append(run_step(session, "check_health", {"correlation_id": deployment.correlation_id}, _report))
+    # What the command has done, the other two ways find done.
+    _step(deployment, "deploy by job", lambda: ways.by_job(session, _report))
+    _step(deployment, "deploy by script", lambda: ways.by_script(FOLDER / "release", session, _report))
     return len(lab_process.control(lab, "GET", "/requests")["requests"])
 
 

@@ -1,0 +1,41 @@
+// A job of the Automation account that runs the customer's part of a deployment: the runbook deploy_instance. It needs
+// neither a container nor storage keys. docs/deployment.md compares it with the other two ways to start a deployment.
+//
+// Before it: the runbook is published (its tag vibedata=runbook lets a later release replace it), its packages are
+// imported, the variable vibedata-settings and the first registry token are there, and the roles are assigned.
+
+param automationAccountName string
+
+@description('deploy_instance, once it is published.')
+param runbookName string
+
+@description('A GUID, another one for each attempt: Automation answers a known name with the old job. It is the correlation id of the deployment, too.')
+param jobName string
+
+@description('Further parameters of deploy_instance, such as release_tag. None of them is a secret: whoever may read jobs sees them.')
+param parameters object
+
+// Automation passes texts by their position, and changes JSON. The runbook reads base64url of a JSON object.
+var argument = base64(string(union({
+  correlation_id: jobName
+}, parameters)))
+
+resource account 'Microsoft.Automation/automationAccounts@2024-10-23' existing = {
+  name: automationAccountName
+}
+
+resource job 'Microsoft.Automation/automationAccounts/jobs@2024-10-23' = {
+  parent: account
+  name: jobName
+  properties: {
+    runbook: {
+      name: runbookName
+    }
+    parameters: {
+      parameters: replace(replace(replace(argument, '+', '-'), '/', '_'), '=', '')
+    }
+  }
+}
+
+@description('Where the deployment\'s progress and result are: the output of this job.')
+output jobId string = job.id

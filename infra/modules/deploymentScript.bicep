@@ -1,0 +1,74 @@
+// A deployment script that runs the customer's part of a deployment in the Azure CLI's container. It is the folder
+// deployment-script of the release's build: one script, and the wheels that it takes. It needs the resource provider
+// Microsoft.ContainerInstance, and a storage account with shared keys, which Azure makes for it. docs/deployment.md
+// compares it with the other two ways to start a deployment.
+//
+// Before it: the variable vibedata-settings and the first registry token are there, and the roles are assigned.
+
+param prefix string
+param location string
+
+@description('Resource id of vibedata-uami.')
+param identityId string
+
+@description('The same settings as in the variable vibedata-settings: names and addresses, no secret.')
+param settings object
+
+@description('Further parameters of deploy_instance, such as release_tag.')
+param parameters object
+
+@description('Another one for each attempt: a script with a known tag is not run again. It is the correlation id of the deployment, too.')
+param attempt string
+
+@description('Address of deployment-script/deploy_instance.sh of the release, with its right to be read.')
+@secure()
+param scriptUri string
+
+@description('Addresses of the wheels in deployment-script of the same release, with their rights to be read.')
+@secure()
+param wheelUris object
+
+@description('A version of the Azure CLI that is older than 30 days: newer images are not supported.')
+param azCliVersion string
+
+resource script 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
+  name: '${prefix}-deployment'
+  location: location
+  kind: 'AzureCLI'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    azCliVersion: azCliVersion
+    primaryScriptUri: scriptUri
+    supportingScriptUris: wheelUris.uris
+    environmentVariables: [
+      {
+        name: 'VIBEDATA_DEPLOYMENT'
+        value: base64(string({
+          settings: settings
+          parameters: union({
+            correlation_id: attempt
+          }, parameters)
+        }))
+      }
+    ]
+    forceUpdateTag: attempt
+    // A deployment takes 30 minutes. The rest is for one that is in front of it.
+    timeout: 'PT1H30M'
+    retentionInterval: 'PT1H'
+    cleanupPreference: 'OnSuccess'
+  }
+}
+
+@description('succeeded, unchanged, or planned. A deployment that failed fails the template.')
+output status string = script.properties.outputs.status
+
+@description('The release that is installed.')
+output version string = script.properties.outputs.version
+
+@description('The id that the deployment\'s events in the operations log have.')
+output correlationId string = script.properties.outputs.correlation_id
