@@ -1,5 +1,6 @@
 """Build a release: bundles, package set, release manifest, in one OCI image layout (docs/design.md#artifacts)."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,6 +18,9 @@ from oci.bundling.source_tree import (
     runbook_names,
     sources_of,
 )
+from oci.deployment_script import script
+from oci.deployment_script.other_pythons import locked_cffi
+from oci.deployment_script.script import ScriptWheel
 from oci.files.writing import replaced_folder, writing
 from oci.layout.writer import Descriptor, LayoutWriter, canonical
 from oci.packages import package_lock
@@ -37,7 +41,7 @@ from runbook_lib.release.manifest import parse
 from runbook_lib.release.model import MANIFEST_REPOSITORY
 
 # Everything that a build puts into its folder. A folder with anything else is not a former build.
-CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks"})
+CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks", script.FOLDER})
 # Below the project's root, with everything else that set-up downloads.
 WHEEL_CACHE = Path(".tools/wheels")
 
@@ -92,6 +96,10 @@ def build(
     source = Source(commit=commit_of(root, files), definition=canonical(asdict(wanted)), lock=lock)
     on_step(f"collecting {len(locked)} packages")
     wheels = packages.collect(locked, cache=wheel_cache)
+    others = {
+        python: packages.collect([package], cache=wheel_cache, python=python)[0]
+        for python, package in locked_cffi(locked).items()
+    }
     packaged = packages.modules_of(wheels)
     for built in bundles:
         check_available(built.name, built.foreign, packaged=packaged)
@@ -100,7 +108,8 @@ def build(
     with replaced_folder(out, what="the release") as partial:
         writer = LayoutWriter(folder=partial)
         artifacts = [_add_runbook(writer, built, wanted.version) for built in bundles]
-        packages_digest = _add_packages(writer, wheels, facts, wanted.version).digest
+        package_set, combined = _add_packages(writer, wheels, facts, wanted.version)
+        packages_digest = package_set.digest
         documents = add_documents(
             writer,
             wanted,
@@ -124,6 +133,13 @@ def build(
         signature = "" if signing is None else _add_signature(writer, release_manifest, signing).digest
         writer.finish()
         _write_runbooks(partial / "runbooks", bundles)
+        chain = next(built for built in bundles if built.name == script.RUNBOOK)
+        _write_script(
+            partial,
+            lambda wheels: script.deployment_script(chain, version=wanted.version, wheels=wheels, sources=sources),
+            combined,
+            others,
+        )
     return BuildResult(
         version=wanted.version,
         folder=out,
@@ -153,8 +169,11 @@ def _add_runbook(writer: LayoutWriter, built: Bundle, version: str) -> BuiltRunb
 
 def _add_packages(
     writer: LayoutWriter, wheels: Sequence[LockedWheel], facts: Mapping[str, PackageFacts], version: str
-) -> Descriptor:
-    """Add the package set: first the combined wheel, then one layer a wheel, in order of their names."""
+) -> tuple[Descriptor, ScriptWheel]:
+    """Add the package set: first the combined wheel, then one layer a wheel, in order of their names.
+
+    Return the set, and what the deployment script needs to know of the combined wheel.
+    """
     media_type = PACKAGES_TYPE
     layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
     for wheel, layer in zip(wheels, layers, strict=True):
@@ -164,9 +183,10 @@ def _add_packages(
     with TemporaryDirectory() as folder:
         path = write_combined_wheel(wheels, facts, Path(folder))
         combined = writer.add_file(path, media_type=COMBINED_WHEEL_TYPE, title=path.name)
-    return writer.add_artifact(
+    added = writer.add_artifact(
         repository=release.PACKAGES_REPOSITORY, tag=version, artifact_type=media_type, layers=[combined, *layers]
     )
+    return added, ScriptWheel(name=path.name, sha256=hex_of(combined.digest), size=combined.size)
 
 
 def _add_manifest(writer: LayoutWriter, manifest: bytes, definition: ReleaseDefinition) -> Descriptor:
@@ -190,6 +210,26 @@ def _write_runbooks(folder: Path, bundles: Sequence[Bundle]) -> None:
     folder.mkdir()
     for built in bundles:
         (folder / f"{built.name}.py").write_bytes(built.content)
+
+
+def _write_script(
+    folder: Path,
+    make: Callable[[Sequence[ScriptWheel]], bytes],
+    combined: ScriptWheel,
+    others: Mapping[tuple[int, int], LockedWheel],
+) -> None:
+    """Write the deployment script, and beside it the wheels that it takes. `make` returns the script for them."""
+    own = folder / script.FOLDER
+    own.mkdir()
+    shutil.copyfile(folder / "blobs" / "sha256" / combined.sha256, own / combined.name)
+    wheels = [combined]
+    for (major, minor), wheel in others.items():
+        shutil.copyfile(wheel.path, own / wheel.path.name)
+        size = wheel.path.stat().st_size
+        wheels.append(
+            ScriptWheel(name=wheel.path.name, sha256=wheel.package.sha256, size=size, python=f"{major}.{minor}")
+        )
+    (own / script.NAME).write_bytes(make(wheels))
 
 
 def _check_replaceable(out: Path) -> None:

@@ -12,9 +12,9 @@ WHEEL_PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64")
 WHEEL_ABIS = ("cp310", "abi3", "none")
 
 
-def pip_target() -> list[str]:
-    """Return the options that make `pip download` choose wheels for the sandbox, on any machine."""
-    version = ".".join(map(str, PYTHON_VERSION))
-    options = ["--no-deps", "--only-binary=:all:", f"--python-version={version}", "--implementation=cp"]
+def pip_target(python: tuple[int, int] = PYTHON_VERSION) -> list[str]:
+    """Return the options that make `pip download` choose wheels for the sandbox, or another Python, on any machine."""
+    major, minor = python
+    options = ["--no-deps", "--only-binary=:all:", f"--python-version={major}.{minor}", "--implementation=cp"]
     options += [f"--platform={platform}" for platform in WHEEL_PLATFORMS]
-    return options + [f"--abi={abi}" for abi in WHEEL_ABIS]
+    return options + [f"--abi={abi}" for abi in (f"cp{major}{minor}", *WHEEL_ABIS[1:])]

@@ -21,6 +21,8 @@ from runbook_lib.errors import build
 # All folders that affect a built runbook or the package set.
 PARTS = ("runbooks", "runbook_lib", "oci")
 LOCK_FILE = "oci/packages.lock"
+# What built files hold of the build's own sources.
+EMBEDDED = (LOADER_FILE, "oci/deployment_script/start.py")
 # Far above any source file.
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
 _PATH = re.compile(r"[A-Za-z0-9_./-]+")
@@ -77,7 +79,7 @@ def sources_of(files: Mapping[str, bytes]) -> dict[str, str]:
 
     Raises RunbookError VD-BUILD-002 for a text that cannot be embedded.
     """
-    embedded = {file: content for file, content in files.items() if not file.startswith("oci/") or file == LOADER_FILE}
+    embedded = {file: content for file, content in files.items() if not file.startswith("oci/") or file in EMBEDDED}
     return {file: normalised(content, file=file) for file, content in embedded.items()}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from oci.bundling.sandbox import pip_target
+from oci.bundling.sandbox import PYTHON_VERSION, pip_target
 from oci.files import reading as local_files
 from oci.files.reading import FileRefusedError
 from oci.packages.package_lock import LockedPackage
@@ -34,8 +34,10 @@ class LockedWheel:
     path: Path
 
 
-def collect(packages: Sequence[LockedPackage], *, cache: Path) -> tuple[LockedWheel, ...]:
-    """Return the wheel of each package, in the packages' order. Wheels in `cache` need no network.
+def collect(
+    packages: Sequence[LockedPackage], *, cache: Path, python: tuple[int, int] = PYTHON_VERSION
+) -> tuple[LockedWheel, ...]:
+    """Return the wheel of each package for `python`, in the packages' order. Wheels in `cache` need no network.
 
     `cache` is a folder that holds each wheel as <sha256>/<file name>. It is made if it is absent. Every file is hashed,
     also a cached one: a damaged one is deleted and downloaded again. Raises RunbookError VD-BUILD-004 (pip could not
@@ -44,7 +46,7 @@ def collect(packages: Sequence[LockedPackage], *, cache: Path) -> tuple[LockedWh
     found = {package: _cached(package, cache) for package in packages}
     missing = [package for package, path in found.items() if path is None]
     if missing:
-        _download(missing, cache)
+        _download(missing, cache, python)
         found |= {package: _cached(package, cache) for package in missing}
     return tuple(LockedWheel(package, _present(package, path)) for package, path in found.items())
 
@@ -104,13 +106,13 @@ def _is_of(package: LockedPackage, path: Path) -> bool:
     return (name, str(version)) == (package.name, package.version)
 
 
-def _download(packages: Sequence[LockedPackage], cache: Path) -> None:
+def _download(packages: Sequence[LockedPackage], cache: Path, python: tuple[int, int]) -> None:
     """Let pip download these wheels into the cache. pip refuses a file with another hash."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
         requirements, wheels = Path(folder) / "requirements.txt", Path(folder) / "wheels"
         requirements.write_text("".join(f"{package}\n" for package in packages), encoding="utf-8")
-        _run_pip([*pip_target(), "--require-hashes", f"--requirement={requirements}", f"--dest={wheels}"])
+        _run_pip([*pip_target(python), "--require-hashes", f"--requirement={requirements}", f"--dest={wheels}"])
         for wheel in wheels.iterdir():
             _keep(wheel, cache / sha256_of(wheel))
 

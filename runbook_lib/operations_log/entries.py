@@ -67,7 +67,7 @@ def finish_entry(run: RunIdentity, result: RunResult) -> Entry:
         details={
             **_origin(run),
             "Changed": result.changed,
-            "Unchanged": len(result.plan.unchanged),
+            "Unchanged": result.unchanged,
             "Failed": outcomes.count("failed"),
             "Skipped": outcomes.count("skipped"),
         },

@@ -11,7 +11,7 @@ from runbook_lib.operations_log.delivery import OperationsLog
 from runbook_lib.operations_log.entries import finish_entry, planned_entry, result_entry, start_entry
 from runbook_lib.operations_log.events import Entry, RunIdentity
 from runbook_lib.run.output import JobOutput
-from runbook_lib.run.result import RunResult, result_line
+from runbook_lib.run.result import RunResult
 
 if TYPE_CHECKING:
     from runbook_lib.azure.clients import AzureClients
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Journal:
     """Writes one run's reports. Without an open log, as in a run that only plans, only the output gets them.
 
-    `redactor` masks the secrets in the result.
+    `redactor` masks the secrets in the log.
     """
 
     def __init__(self, *, output: JobOutput, redactor: Redactor) -> None:
@@ -91,13 +91,12 @@ class Journal:
             self._output.told(trouble)
 
     def finish(self, result: RunResult) -> None:
-        """Report the run's result, close the log, and print the result line."""
+        """Report the run's result and close the log."""
         if self._log is not None:
             self._log.record(finish_entry(self._log.run, result))
             self._log.close()
         outcomes = [item.outcome for item in result.results]
         self._output.info(
-            f"{result.status}: {result.changed} changed, {len(result.plan.unchanged)} already right, "
+            f"{result.status}: {result.changed} changed, {result.unchanged} already right, "
             f"{outcomes.count('failed')} failed, {outcomes.count('skipped')} skipped, {result.duration_ms / 1000:.1f} s"
         )
-        self._output.result(result_line(result, self._redactor.redact))

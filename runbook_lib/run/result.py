@@ -28,7 +28,8 @@ LIST_LIMIT = 20
 class RunResult:
     """The result of a run. `results` has one result for each change, or none if the run only planned.
 
-    `report` is what the runbook reports beside its changes: few members, and long ones are cut.
+    `report` is what the runbook reports beside its changes: few members, and long ones are cut. `parts` are the results
+    of the runbooks of a chain, which has no plan of its own; its `results` are theirs, one after the other.
     """
 
     runbook: str
@@ -41,6 +42,7 @@ class RunResult:
     error: RunbookError | None
     duration_ms: int
     report: Report = field(default_factory=dict)
+    parts: Sequence["RunResult"] = ()
 
     @property
     def status(self) -> Status:
@@ -55,6 +57,16 @@ class RunResult:
     def exit_code(self) -> int:
         """The process's exit code."""
         return 0 if self.error is None else self.error.exit_code
+
+    @property
+    def to_change(self) -> Sequence[Change]:
+        """The changes that were planned. Two parts of a chain may have planned the same one."""
+        return (*self.plan.changes, *(change for part in self.parts for change in part.to_change))
+
+    @property
+    def unchanged(self) -> int:
+        """How many targets needed no change."""
+        return len(self.plan.unchanged) + sum(part.unchanged for part in self.parts)
 
     @property
     def changed(self) -> int:
@@ -90,7 +102,7 @@ def result_line(result: RunResult, redact: Callable[[str], str]) -> str:
 
     If the changes do not fit, the last ones are left out, and failed ones only after all others. Then a further member
     `changes_omitted` says how many. The log has them all. Texts are cut to TEXT_LIMIT characters. The member `report`
-    is there if the runbook reports something.
+    is there if the runbook reports something, and `parts` if it is a chain.
     """
     cut = partial(_cut, redact)
     changes = _changes(result, cut)
@@ -111,7 +123,7 @@ def result_line(result: RunResult, redact: Callable[[str], str]) -> str:
 
 def _changes(result: RunResult, cut: Cut) -> list[dict[str, Any]]:
     if result.planned_only:
-        return [_entry(change, "planned", None, cut) for change in result.plan.changes]
+        return [_entry(change, "planned", None, cut) for change in result.to_change]
     return [_entry(item.change, item.outcome, item.error, cut) for item in result.results]
 
 
@@ -138,14 +150,28 @@ def _dump(result: RunResult, changes: list[dict[str, Any]], omitted: int, cut: C
             "correlation_id": result.correlation_id,
             "run_id": result.run_id,
             "changed": result.changed,
-            "unchanged": len(result.plan.unchanged),
+            "unchanged": result.unchanged,
             "changes": changes,
             **({"changes_omitted": omitted} if omitted else {}),
             **({"report": _report(result.report, cut)} if result.report else {}),
+            **({"parts": [_part(part) for part in result.parts]} if result.parts else {}),
             "error": error,
             "duration_ms": result.duration_ms,
         }
     )
+
+
+def _part(part: RunResult) -> dict[str, Any]:
+    return {
+        "runbook": part.runbook,
+        "status": part.status,
+        "run_id": part.run_id,
+        "changed": part.changed,
+        "to_change": len(part.to_change),
+        "unchanged": part.unchanged,
+        "error": None if part.error is None else part.error.code,
+        "duration_ms": part.duration_ms,
+    }
 
 
 def _report(report: Report, cut: Cut) -> dict[str, int | str | list[str]]:

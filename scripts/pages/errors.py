@@ -34,6 +34,7 @@ AREAS = {
     "PUSH": "Pushing a release",
     "AUTOMATION": "Automation account and jobs",
     "LOCK": "The lock of a deployment",
+    "SCRIPT": "The deployment script",
     "INSTANCE": "The publisher's instances",
     "DOCTOR": "An instance that runs",
     "LAB": "The lab",

@@ -13,5 +13,7 @@ FLOORS = (
     {"trust"},
     {"release"},
     {"component_registry", "automation", "callbacks"},
-    {"deployment_lock", "health", "preflight", "rotation", "runbook"},
+    {"deployment_lock", "health", "one_run", "preflight"},
+    {"rotation", "runbook"},
+    {"chain"},
 )

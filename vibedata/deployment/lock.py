@@ -9,20 +9,19 @@ from dataclasses import dataclass, replace
 
 from publisher.session import publisher_blobs
 from runbook_lib.automation.account import AutomationAccount
-from runbook_lib.azure.clients import AzureClients
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.azure.settings import Settings
 from runbook_lib.deployment_lock.content import DeploymentJobs
 from runbook_lib.deployment_lock.former_jobs import end_former_jobs
-from runbook_lib.deployment_lock.lapse import LEASE_SECONDS, RENEWALS_PER_LEASE
+from runbook_lib.deployment_lock.instance import instance_place, lock_policy
 from runbook_lib.deployment_lock.lock import FORMER_JOBS, DeploymentLock, holding
 from runbook_lib.deployment_lock.place import LockPlace
 from runbook_lib.network.retry import NetworkRetryPolicy
+from runbooks import deploy_instance
 from vibedata.deployment.chain import RUNBOOKS
 from vibedata.progress import WriteLine
 
 SUBSCRIPTION_CONTAINER = "deployments"
-INSTANCE_CONTAINER, INSTANCE_BLOB = "locks", "deployment"
 # A deployment takes 30 minutes (NFR-1): two that are in front of ours.
 WAIT_SECONDS = 3600.0
 
@@ -70,7 +69,7 @@ def locked(
             end_former_jobs(
                 account,
                 jobs.correlation_id,
-                runbooks=RUNBOOKS,
+                runbooks=(*RUNBOOKS, deploy_instance.NAME),
                 stop=options.take_over,
                 check=held.check,
                 report=held.report,
@@ -89,26 +88,12 @@ def lock_places(session: AzureSession, environ: Mapping[str, str]) -> tuple[Lock
         container=SUBSCRIPTION_CONTAINER,
         blob=settings.subscription_id.lower(),
     )
-    own = AzureClients(
-        settings=settings,
-        credential=clients.credential,
-        retry_policy_source=lambda: _policy(session),
-        clock=session.clock,
-    )
-    instance = LockPlace(
-        name="the lock of the instance",
-        blob_service=own.blob_service,
-        container=INSTANCE_CONTAINER,
-        blob=INSTANCE_BLOB,
-        # Whoever has rights on the instance's blobs is not to choose another account.
-        one_account=True,
-    )
+    instance = instance_place(settings, clients.credential, retry_policy=lambda: _policy(session), clock=session.clock)
     return subscription, instance
 
 
 def _policy(session: AzureSession) -> NetworkRetryPolicy:
-    """Return the policy of the lock's requests: one that hangs must leave time for another before the lease ends."""
-    return replace(session.retry_policy(), total_seconds=LEASE_SECONDS / RENEWALS_PER_LEASE)
+    return lock_policy(session.retry_policy())
 
 
 def _settings_of(session: AzureSession, jobs: DeploymentJobs) -> Settings:

@@ -13,6 +13,7 @@ from runbook_lib.azure import settings
 from runbook_lib.basics import base64url
 from runbook_lib.callbacks import spool
 from runbook_lib.component_registry import schema
+from runbook_lib.deployment_lock import instance
 from runbook_lib.operations_log import delivery, events
 from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
 from runbook_lib.permissions.model import Permission
@@ -22,7 +23,6 @@ from runbook_lib.vault import publisher_token
 from scripts.pages.permissions import declared
 from scripts.pages.role_assignments import ROLE_IDS
 from tests.support.template import PARAMETERS, deployed, documents
-from vibedata.deployment import lock
 from vibedata.template.evaluation import snapshot
 from vibedata.template.values import Deployed, Place, Runtime
 
@@ -103,7 +103,7 @@ def test_the_containers_are_those_that_the_runbooks_use() -> None:
         model.ARTIFACT_CONTAINER,
         delivery.SPOOL_CONTAINER,
         spool.CONTAINER,
-        lock.INSTANCE_CONTAINER,
+        instance.CONTAINER,
     }
 
 

@@ -1,0 +1,210 @@
+"""A template starts a deployment: one job runs the customer's part of it, and nobody of the publisher takes part."""
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from azure.core.rest import HttpRequest
+from azure.identity import ManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
+
+from runbook_lib.deployment_lock.lock import holding
+from runbooks import deploy_instance
+from tests.end_to_end.deployed import Deployed, EndedJob, Release, wanted
+from tests.support.automation import upload
+from tests.support.lock_rig import break_lease, deployment, lease_state, places
+from tests.support.log_reader import table_rows
+from tests.support.operations_chain import verify_chain
+
+NAME = deploy_instance.NAME
+PARTS = [part.runbook.name for part in deploy_instance.RUNBOOK.parts]
+API_VERSION = "2024-10-23"
+# A sandbox has 400 MB (docs/azure-facts.md#python-and-its-limits).
+AIM_BYTES = 160 * 1024 * 1024
+KILLED = -9
+
+
+@pytest.fixture(scope="module")
+def pushed(own_deployed: Deployed) -> Iterator[Release]:
+    yield own_deployed.release()
+
+
+@pytest.fixture
+def release(own_deployed: Deployed, pushed: Release, pointed_at_the_lab: None) -> Release:  # noqa: ARG001 - its clients ask the lab alone
+    """A release at the publisher's. Its deploy_instance is published as a template does it."""
+    text = (pushed.folder / "runbooks" / f"{NAME}.py").read_bytes()
+    published = own_deployed.automation.client.runbook.get(*own_deployed.automation.at, "import_manifest").properties
+    assert published is not None
+    arm(
+        own_deployed,
+        f"runbooks/{NAME}",
+        {
+            "name": NAME,
+            "location": "westeurope",
+            "tags": {"vibedata": "runbook"},
+            "properties": {
+                "runbookType": "Python",
+                "runtimeEnvironment": published.runtime_environment,
+                "publishContentLink": {"uri": upload(own_deployed.lab, f"{NAME}.py", text)},
+            },
+        },
+    )
+    return pushed
+
+
+def arm(deployed: Deployed, path: str, body: Mapping[str, Any]) -> Any:
+    """PUT a resource below the account, as Resource Manager does for a template."""
+    env = deployed.lab.env
+    url = (
+        f"{env['VIBEDATA_ARM_ENDPOINT']}/subscriptions/{env['VIBEDATA_SUBSCRIPTION_ID']}"
+        f"/resourceGroups/{env['VIBEDATA_RESOURCE_GROUP']}/providers/Microsoft.Automation"
+        f"/automationAccounts/{env['VIBEDATA_AUTOMATION_ACCOUNT']}/{path}?api-version={API_VERSION}"
+    )
+    answer = deployed.automation.client.send_request(HttpRequest("PUT", url, json=body))
+    assert answer.status_code in (200, 201), answer.text()
+    return answer.json()
+
+
+def start(deployed: Deployed, **parameters: object) -> str:
+    """Start a job by what infra/modules/deploymentJob.bicep sends."""
+    job = str(uuid.uuid4())
+    text = base64.b64encode(json.dumps({"correlation_id": job, **parameters}).encode()).decode()
+    properties = {"runbook": {"name": NAME}, "parameters": {"parameters": as_template(text)}}
+    assert arm(deployed, f"jobs/{job}", {"properties": properties})["properties"]["provisioningState"] == "Processing"
+    return job
+
+
+def as_template(text: str) -> str:
+    """What the template's replace() makes of base64()."""
+    return text.replace("+", "-").replace("/", "_").replace("=", "")
+
+
+def statuses(job: EndedJob) -> dict[str, str]:
+    return {part["runbook"]: part["status"] for part in job.result["parts"]}
+
+
+def state(deployed: Deployed, release: Release) -> dict[str, Any]:
+    """Return what a deployment is to have made."""
+    account = deployed.automation
+    scripts = sorted((release.folder / "runbooks").glob("*.py"))
+    texts = {each.stem: account.client.runbook.get_content(*account.at, each.stem).encode() for each in scripts}
+    return {
+        "installed": deployed.installed(release) == wanted(release),
+        "published": texts == {each.stem: each.read_bytes() for each in scripts},
+        "lock": lease_state(places(deployed.lab.env)[1]),
+    }
+
+
+GOOD = {"installed": True, "published": True, "lock": "available"}
+
+
+def test_a_job_that_a_template_starts_deploys_and_does_nothing_twice(own_deployed: Deployed, release: Release) -> None:
+    planned = own_deployed.wait(start(own_deployed, plan_only=True))
+    assert (planned.status, planned.result["status"]) == ("Completed", "planned"), planned.text
+    assert [part["runbook"] for part in planned.result["parts"]] == PARTS[:2]
+    assert "import_images cannot plan before the changes above are made" in planned.output
+    assert planned.writes == []
+
+    job_id = start(own_deployed)
+    job = own_deployed.wait(job_id)
+    assert job.status == "Completed", f"{job.exception}\n{job.text}"
+    assert job.result["correlation_id"] == job_id
+    assert statuses(job) == dict.fromkeys(PARTS, "succeeded")
+    assert job.result["changed"] == sum(part["changed"] for part in job.result["parts"]) > 0
+    assert [line for line in job.output.splitlines() if line.startswith("{")] == job.output.splitlines()[-1:]
+    assert own_deployed.record(job_id)["peak_memory_bytes"] < AIM_BYTES
+    assert state(own_deployed, release) == GOOD
+    # One correlation, and a chain of events of each part's own, beside the job's.
+    rows = [row for row in table_rows(own_deployed.lab) if row["CorrelationId"] == job_id]
+    assert {row["Runbook"] for row in rows if row["RunId"] in runs(job)} == {NAME, *PARTS}
+    assert [problem for problem in verify_chain(rows) if problem.run_id in runs(job)] == []
+    # The publisher's storage is not its own: it holds the instance's lock and no other.
+    leased = {entry["path"].split("?")[0] for entry in job.requests if "comp=lease" in entry["path"]}
+    assert [path.rpartition("/locks/")[2] for path in leased] == ["deployment"]
+
+    again = own_deployed.wait(start(own_deployed))
+    assert again.status == "Completed", again.text
+    always = {"validate_runbooks": "succeeded", "check_health": "succeeded"}
+    assert statuses(again) == {**dict.fromkeys(PARTS, "unchanged"), **always}
+
+
+def killed(deployed: Deployed, match: Mapping[str, object]) -> None:
+    """Start a job that is killed at the request that `match` is for."""
+    deployed.lab.fault("kill_job", match=match)
+    job = deployed.wait(start(deployed))
+    (fault,) = deployed.lab.control("GET", "/faults")["faults"]
+    deployed.lab.control("DELETE", "/faults")
+    assert (fault["applied"], deployed.record(job.id)["exit_code"]) == (1, KILLED), (match, job.text)
+
+
+# One in each part that writes.
+KILLED_AT: tuple[Mapping[str, object], ...] = (
+    {"service": "blob", "method": "PUT", "path": "/release-manifests/", "nth": 2},
+    {"service": "arm", "method": "POST", "path": "/importImage", "nth": 5},
+    {"service": "arm", "method": "POST", "path": "/publish", "nth": 3},
+    {"service": "arm", "method": "PUT", "path": "/jobs/", "nth": 4},
+    {"service": "table", "method": "POST", "path": "batch", "nth": 1},
+)
+
+
+@pytest.mark.usefixtures("release")
+@pytest.mark.timeout(1200)  # six jobs and a build, on a machine that may be busy
+def test_a_job_that_was_killed_again_and_again_comes_to_the_same_end(own_deployed: Deployed) -> None:
+    release = own_deployed.release()
+    place = places(own_deployed.lab.env)[1]
+    since = own_deployed.last_request()
+    for number, match in enumerate(KILLED_AT):
+        killed(own_deployed, match)
+        assert lease_state(place) == "leased", match
+        if number:  # the first time nobody helps: the next job waits until the lease has ended
+            break_lease(place)
+    ended = own_deployed.wait(start(own_deployed))
+    assert ended.status == "Completed", ended.text
+    assert state(own_deployed, release) == GOOD
+    taken = [e for e in own_deployed.lab.journal(since=since) if "/importImage" in e["path"] and e["status"] == 202]
+    assert len(taken) == len(release.pins) + 3  # the manifest under two tags, its signature: nothing came twice
+    problems = verify_chain(table_rows(own_deployed.lab))
+    assert {problem.kind for problem in problems if problem.run_id in runs(ended)} == set()
+    assert {problem.kind for problem in problems} <= {"open", "copy"}
+
+
+@pytest.mark.usefixtures("release")
+def test_another_deployment_keeps_it_out(own_deployed: Deployed) -> None:
+    with holding(deployment(own_deployed.lab.env, who="ada@desk"), places(own_deployed.lab.env), wait_seconds=0):
+        refused = own_deployed.wait(start(own_deployed, wait_seconds=0))
+    assert (refused.status, own_deployed.record(refused.id)["exit_code"]) == ("Failed", 3)
+    assert refused.result["error"]["code"] == "VD-LOCK-001"
+    assert "held by ada@desk, since " in refused.result["error"]["message"]
+    assert [entry for entry in refused.requests if entry["service"] == "arm"] == []
+
+
+@pytest.mark.usefixtures("release")
+def test_another_instances_tables_keep_it_out(own_deployed: Deployed) -> None:
+    other = own_deployed.wait(start(own_deployed, settings={"resource_group": "another-group"}))
+    assert (other.status, other.result["error"]["code"]) == ("Failed", "VD-COMPONENT-008")
+    assert "resource group another-group; the tables are of instance" in other.result["error"]["message"]
+    assert [entry for entry in other.requests if "comp=lease" in entry["path"]] == []
+    assert other.writes == []
+
+
+@pytest.mark.usefixtures("release")
+def test_without_the_first_token_it_says_what_to_do(own_deployed: Deployed) -> None:
+    with (
+        ManagedIdentityCredential(client_id=own_deployed.lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        SecretClient(own_deployed.lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as vault,
+    ):
+        vault.begin_delete_secret("publisher-acr-token").wait()
+        try:
+            job = own_deployed.wait(start(own_deployed))
+        finally:
+            vault.begin_recover_deleted_secret("publisher-acr-token").wait()
+    error = job.result["error"]
+    assert (job.status, error["code"]) == ("Failed", "VD-VAULT-001")
+    assert "vibedata deploy" in error["remedy"]
+
+
+def runs(job: EndedJob) -> set[str]:
+    return {job.result["run_id"], *(part["run_id"] for part in job.result["parts"])}
