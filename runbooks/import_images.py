@@ -6,7 +6,7 @@ All others are imported side by side. If a tag moves at the source, that changes
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, NoChange, Plan
@@ -15,7 +15,7 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader, custo
 from runbook_lib.context import Context
 from runbook_lib.permissions.images import IMPORT_IMAGES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
-from runbook_lib.release.model import Pin
+from runbook_lib.release.model import Pin, ReleaseManifest
 from runbook_lib.runbook import Runbook, main
 from runbook_lib.spool.keys import spool_keys
 from runbook_lib.vault.token_in_use import read_publisher_token
@@ -49,20 +49,24 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     """Read the installed release from artifact storage, and its tags in the customer's container registry."""
     customer = customer_reader(context)
     manifest = installed_release(context, customer, parameters.release_version).manifest
+    facts = found_of(customer, manifest)
+    # The publisher's token is read before the first change, and only if there is one.
+    if all(facts.found[target] == pin.digest for target, pin in facts.pins.items()):
+        return facts
+    token = read_publisher_token(context.clients.secrets, context.redactor, now=context.clock.now())
+    spool_keys(context.clients, context.redactor, context.clock).remember(token)
+    return replace(facts, importer=image_importer(context, customer, token))
+
+
+def found_of(customer: ContainerRegistryReader, manifest: ReleaseManifest) -> Facts:
+    """Return the facts about a release, with which nothing can be imported yet."""
     pins = {f"{pin.repository}:{pin.tag}": pin for pin in manifest.pins}
     customer.expect(pin.repository for pin in pins.values())
     digests = side_by_side(
         lambda pin: customer.digest_of(pin.repository, pin.tag), pins.values(), at_once=LOOKUPS_AT_ONCE
     )
     found = dict(zip(pins, digests, strict=True))
-    # The publisher's token is read before the first change, and only if there is one.
-    complete = all(found[target] == pin.digest for target, pin in pins.items())
-    now = context.clock.now()
-    token = None if complete else read_publisher_token(context.clients.secrets, context.redactor, now=now)
-    if token is not None:
-        spool_keys(context.clients, context.redactor, context.clock).remember(token)
-    importer = None if token is None else image_importer(context, customer, token)
-    return Facts(version=manifest.version, pins=pins, found=found, customer=customer, importer=importer)
+    return Facts(version=manifest.version, pins=pins, found=found, customer=customer, importer=None)
 
 
 IMPORT: ActionKind[Pin] = ActionKind("import", stage=1)

@@ -68,7 +68,7 @@ class Facts:
     offered: the publisher's release, verified. installed: the releases in artifact storage
     that could stand in its way; missing: what artifact storage lacks of the offered one. tags: the
     customer's tags of the release manifest, with their digests (None: absent); signed: that the customer's container
-    registry has the signature.
+    registry has the signature. importer: None where nobody will import, as in a plan of the whole deployment.
     """
 
     release_tag: str
@@ -81,7 +81,7 @@ class Facts:
     signed: bool
     policy: TrustPolicy
     customer: ContainerRegistryReader = field(repr=False)
-    importer: ImageImporter = field(repr=False)
+    importer: ImageImporter | None = field(repr=False)
 
     @property
     def release(self) -> ReleaseId:
@@ -124,12 +124,22 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         ),
     )
     # 4. What is installed.
-    release = offered.id
+    return beside_installed(context, parameters, offered, importer=image_importer(context, customer, token))
+
+
+def beside_installed(
+    context: Context, parameters: Parameters, offered: Release[SignedArtifact], *, importer: ImageImporter | None
+) -> Facts:
+    """Return the facts about an offered release, which is verified: what the customer has of it, and what is installed.
+
+    importer: see Facts.
+    """
+    customer, policy, release = customer_reader(context), trust_policy(context.settings), offered.id
     tags = {tag: customer.digest_of(MANIFEST_REPOSITORY, tag) for tag in (release.version, LATEST)}
     return Facts(
         release_tag=parameters.release_tag,
         allow_downgrade=parameters.allow_downgrade,
-        now=now,
+        now=context.clock.now(),
         offered=offered,
         installed=releases_in_the_way(context, customer, release, tags[LATEST]),
         missing=missing_parts(context, release, offered.signed.artifact, policy),
@@ -137,7 +147,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         signed=_seen_signature(context, customer, offered.signed) is not None,
         policy=policy,
         customer=customer,
-        importer=image_importer(context, customer, token),
+        importer=importer,
     )
 
 
@@ -211,9 +221,12 @@ def plan(facts: Facts) -> Plan:
 def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
     """Return the actions: import by a tag, import the signature (then it is a referrer), store a part as a blob."""
     service, customer, digest = context.clients.blob_service, facts.customer, facts.offered.digest
+    importer = facts.importer
+    if importer is None:
+        raise ValueError("these facts are for a plan alone")
 
     def import_tag(tag: str) -> None:
-        facts.importer.import_by_digest(repository=MANIFEST_REPOSITORY, tag=tag, digest=digest)
+        importer.import_by_digest(repository=MANIFEST_REPOSITORY, tag=tag, digest=digest)
 
     def import_latest(tag: str) -> None:
         # Before the tag moves, read the release in the same way as every runbook will.
@@ -229,7 +242,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
         return customer.digest_of(MANIFEST_REPOSITORY, tag)
 
     def import_signature(signature: SignedArtifact) -> None:
-        facts.importer.import_untagged(
+        importer.import_untagged(
             repository=MANIFEST_REPOSITORY,
             digest=signature.signature_digest,
             arrived=lambda: _signature_at(customer, signature) == signature.signature_digest,

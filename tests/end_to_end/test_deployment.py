@@ -4,7 +4,7 @@ import json
 import uuid
 from typing import Any
 
-from tests.end_to_end.deployed import Deployed, EndedJob, is_write, wanted
+from tests.end_to_end.deployed import Deployed, EndedJob, Release, is_write, wanted
 from vibedata.deployment.chain import CHAIN, STEPS
 
 # docs/design.md#running-a-runbook, in its order.
@@ -49,14 +49,14 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     release = deployed.release()
     before = deployed.installed(release)
     since = deployed.last_request()
-    planned = deployed.vibedata_json("deploy", str(release.folder), "--plan")
-    assert (planned["status"], planned["steps"]) == ("planned", [name for name in STEPS if name != "first_runbooks"])
-    assert {change["target"] for change in planned["changes"]} >= {f"runbook {name}" for name in IMPORTS}
+    planned = deployed.vibedata_json("deploy", str(release.folder), "--plan", "--detailed-exitcode", code=2)
+    assert (planned["status"], planned["release"]["digest"]) == ("planned", release.digest)
+    assert [step["step"] for step in planned["steps"]] == NAMES
     assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []
     assert deployed.installed(release) == before
 
     first = deployed.vibedata_json("deploy", str(release.folder))
-    assert list(first) == ["instance", "status", "correlation_id", "steps", "seconds", "error"]
+    assert list(first) == ["instance", "release", "status", "correlation_id", "steps", "seconds", "error"]
     assert (first["status"], first["error"]) == ("succeeded", None)
     credentials = ("first_registry_token", "first_hmac_key")  # there is a token, and there may be a key
     steps = [step["name"] for step in first["steps"] if step["name"] not in credentials]
@@ -65,6 +65,17 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert changed["import_manifest"] == ("succeeded", MANIFEST_CHANGES)
     assert changed["import_images"] == ("succeeded", len(release.pins))
     assert deployed.installed(release) == wanted(release)
+    assert_done_as_planned(planned, changed, release)
+
+    since = deployed.last_request()
+    planned = deployed.vibedata_json("deploy", release.version, "--plan", "--detailed-exitcode")
+    assert planned["counts"] == {**dict.fromkeys(planned["counts"], 0), "unchanged": planned["counts"]["unchanged"]}
+    assert planned["counts"]["unchanged"] > len(release.pins)
+    shown = deployed.vibedata("deploy", release.version, "--plan").stdout.splitlines()
+    assert shown[0] == f"plan for release {release.version}: nothing was changed"
+    assert "import_images: nothing to do" in shown
+    assert shown[-1].startswith("0 to add, 0 to change, 0 to take away; ")
+    assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []
 
     since = deployed.last_request()
     again = deployed.vibedata_json("deploy", release.version)  # from the publisher's container registry
@@ -84,6 +95,20 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     told = [e for e in by_imports if e["service"] == "publisher_api" or "/callbacks-spool/" in e["path"]]
     assert [entry["method"] for entry in told] == ["POST"] * len(IMPORTS)
     assert {entry["service"] for entry in by_imports if entry not in told} == {"logs"}
+
+
+def assert_done_as_planned(planned: dict[str, Any], changed: dict[str, tuple[str, int]], release: Release) -> None:
+    """What was planned is what was done, step by step."""
+    plans = {step["step"]: step for step in planned["steps"]}
+    for name in ("preflight", "first_runbooks", *IMPORTS, "publish_runbooks", "first_hmac_key"):
+        assert (name, len(plans[name]["differences"])) == (name, changed.get(name, ("", 0))[1])
+    # Before the steps before it have run, only the components are known of what it records.
+    recorded = plans["bootstrap_registry"]
+    components = {(each["sign"], each["target"], each["after"]) for each in recorded["differences"]}
+    assert components >= {("+", f"Components runbook {name}", release.version) for name in IMPORTS} or components >= {
+        ("~", f"Components runbook {name}", release.version) for name in IMPORTS
+    }
+    assert planned["counts"]["not_known"] == len(recorded["not_known"]) == 1
 
 
 def test_the_jobs_results_and_what_they_write(deployed: Deployed) -> None:

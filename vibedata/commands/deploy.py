@@ -5,8 +5,8 @@ import os
 import shlex
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from publisher.session import publisher_clients, publisher_tables
@@ -15,11 +15,10 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.reader import new_reader
 from runbook_lib.container_registry.wire import PUBLISHER
 from runbook_lib.release.model import LATEST
-from vibedata.deployment.chain import CHAIN, LOCK, STEPS, deploy, lock_step
+from vibedata.deployment.chain import LOCK, STEPS, deploy, lock_step, planned
 from vibedata.deployment.first_credentials import HMAC_KEY
-from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
 from vibedata.deployment.lock import LockOptions, locked
-from vibedata.deployment.publication_step import NAME as FIRST_STEP
+from vibedata.deployment.plan.difference import as_json, as_text, detailed_exit_code
 from vibedata.deployment.release_source import (
     LayoutRelease,
     PublishedRelease,
@@ -29,12 +28,12 @@ from vibedata.deployment.release_source import (
 )
 from vibedata.deployment.step import step_ended
 from vibedata.deployment.watched import Watched, lock_lines
-from vibedata.deployment.work import Deployment, DeploymentWork
+from vibedata.deployment.work import Deployment, DeploymentWork, ReleaseWork
 from vibedata.instances import choice, confirmation
-from vibedata.output import show, table
+from vibedata.output import show
 from vibedata.progress import reporter
 from vibedata.progress_view.events import StepBegan
-from vibedata.progress_view.writer import View
+from vibedata.progress_view.writer import View, view_of_lines
 from vibedata.release.publisher_registry import add_login, open_wire, token_source
 from vibedata.session import open_customer
 
@@ -50,6 +49,7 @@ examples:
   vibedata deploy dist --wait         where another deployment runs, wait up to an hour for its end
   vibedata deploy dist --take-over    stop the jobs that a deployment left when it died, then deploy
   vibedata deploy dist --output json
+  vibedata deploy --instance k3v9x2p7 --plan --detailed-exitcode   for scripts: 0 nothing to do, 2 changes
 
 RELEASE is a tag if it is `latest` or three numbers such as 2026.11.0. Anything else is a folder that `vibedata build`
 made; a folder with such a name is written ./2026.11.0. Either is verified by the customer's pins before anything else.
@@ -82,7 +82,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="RELEASE",
         help="a version, latest, or a build's folder (default: the release of the instance's document, or else latest)",
     )
-    parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
+    parser.add_argument("--plan", action="store_true", help="show every change of the chain, but make none")
+    parser.add_argument(
+        "--detailed-exitcode",
+        action="store_true",
+        help="with --plan: end with exit code 0 if there is nothing to do, and with 2 if there is (1: it failed)",
+    )
     parser.add_argument(
         "--allow-downgrade",
         action="store_true",
@@ -114,44 +119,29 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy and return 0 if every step succeeded."""
+    """Deploy and return 0 if every step succeeded; or plan, and return 0, or 2 for changes if that is asked for."""
     session, customer = open_customer(arguments)
     chosen = _chosen(arguments)
     release = _release(arguments, session, customer)
     require_installable(session, release, allow_downgrade=arguments.allow_downgrade)
+    deployment = Deployment(correlation_id=str(uuid.uuid4()))
+
+    def work_of(view: View) -> ReleaseWork:
+        return ReleaseWork(
+            session=session,
+            instance=customer.instance,
+            environ=os.environ,
+            release=release,
+            deployment=deployment,
+            view=view,
+            chosen=chosen,
+            allow_downgrade=arguments.allow_downgrade,
+        )
+
     if arguments.plan:
-        warn = reporter(arguments.output)
-        publication = FirstPublication(session=session, release=release, runbooks=FIRST_RUNBOOKS, warn=warn)
-        return _show_plan(publication, release, arguments.output, customer, chosen)
+        return _show_plan(arguments, customer, work_of(view_of_lines(reporter(arguments.output))))
     _confirm(arguments, customer)
     _require_publisher(session, chosen)
-    deployment = Deployment(correlation_id=str(uuid.uuid4()))
-    options = LockOptions(wait=arguments.wait, take_over=arguments.take_over)
-
-    def work(view: View) -> None:
-        view.tell(StepBegan(LOCK))
-        started = time.monotonic()
-        with locked(
-            session, os.environ, correlation_id=deployment.correlation_id, options=options, report=lock_lines(view)
-        ) as lock:
-            deployment.steps.append(lock_step(time.monotonic() - started))
-            view.tell(step_ended(deployment.steps[-1]))
-            # Another deployment may have ended since: what is installed is looked up anew.
-            require_installable(session, release, allow_downgrade=arguments.allow_downgrade)
-            deploy(
-                DeploymentWork(
-                    session=session,
-                    instance=customer.instance,
-                    environ=os.environ,
-                    release=release,
-                    deployment=deployment,
-                    lock=lock,
-                    view=view,
-                    chosen=chosen,
-                    allow_downgrade=arguments.allow_downgrade,
-                )
-            )
-
     return Watched(
         customer=customer,
         release=release.verified.id.version,
@@ -160,9 +150,10 @@ def run(arguments: argparse.Namespace) -> int:
         only=bool(arguments.only),
         command=_again(arguments, release),
         afterwards=(shlex.join(("vibedata", "status", *_of_instance(arguments))),),
+        result=customer.as_field() | _of_release(release),
         output=arguments.output,
         clock=SYSTEM_CLOCK,
-    ).carry_out(work)
+    ).carry_out(lambda view: _deploy(arguments, work_of(view)))
 
 
 def _again(arguments: argparse.Namespace, release: ReleaseSource) -> str:
@@ -176,6 +167,23 @@ def _again(arguments: argparse.Namespace, release: ReleaseSource) -> str:
 
 def _of_instance(arguments: argparse.Namespace) -> Sequence[str]:
     return ("--instance", arguments.instance) if arguments.instance else ()
+
+
+def _deploy(arguments: argparse.Namespace, work: ReleaseWork) -> None:
+    work.view.tell(StepBegan(LOCK))
+    started = time.monotonic()
+    with locked(
+        work.session,
+        os.environ,
+        correlation_id=work.deployment.correlation_id,
+        options=LockOptions(wait=arguments.wait, take_over=arguments.take_over),
+        report=lock_lines(work.view),
+    ) as lock:
+        work.deployment.steps.append(lock_step(time.monotonic() - started))
+        work.view.tell(step_ended(work.deployment.steps[-1]))
+        # Another deployment may have ended since: what is installed is looked up anew.
+        require_installable(work.session, work.release, allow_downgrade=work.allow_downgrade)
+        deploy(DeploymentWork(**{each.name: getattr(work, each.name) for each in fields(ReleaseWork)}, lock=lock))
 
 
 def _release(arguments: argparse.Namespace, session: AzureSession, customer: choice.Customer) -> ReleaseSource:
@@ -203,7 +211,7 @@ def _confirm(arguments: argparse.Namespace, customer: choice.Customer) -> None:
         confirmation.confirm(" ".join(what), customer.names, yes=arguments.yes)
 
 
-def _require_publisher(session: AzureSession, chosen: Sequence[str]) -> None:
+def _require_publisher(session: AzureSession, chosen: Collection[str]) -> None:
     """Raise VD-SETTINGS-005, -002 before anything is changed where the publisher's services are not named."""
     if HMAC_KEY.step in chosen:
         publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK)
@@ -218,24 +226,13 @@ def _chosen(arguments: argparse.Namespace) -> Sequence[str]:
     return STEPS[STEPS.index(arguments.first_step) :]
 
 
-def _show_plan(
-    publication: FirstPublication,
-    release: ReleaseSource,
-    output: str,
-    customer: choice.Customer,
-    chosen: Sequence[str],
-) -> int:
-    planned = publication.plan().changes if FIRST_STEP in chosen else ()
-    steps = [(step.name, step.about) for step in CHAIN if step.name in chosen and step.name != FIRST_STEP]
-    rows = [(change.action, change.target, change.before or "-", change.after) for change in planned]
-    rows += [("carry out", name, "-", about) for name, about in steps]
-    text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
-    result = {
-        **customer.as_field(),
-        "status": "planned",
-        "release": {"version": release.verified.id.version, "digest": release.verified.digest},
-        "changes": [asdict(change) for change in planned],
-        "steps": [name for name, _ in steps],
-    }
-    show(output, result=result, text=text)
-    return 0
+def _show_plan(arguments: argparse.Namespace, customer: choice.Customer, work: ReleaseWork) -> int:
+    plans = planned(work)
+    title = f"plan for release {work.release.verified.id.version}: nothing was changed"
+    result = customer.as_field() | {"status": "planned"} | _of_release(work.release) | as_json(plans)
+    show(arguments.output, result=result, text=as_text(title, plans))
+    return detailed_exit_code(plans) if arguments.detailed_exitcode else 0
+
+
+def _of_release(release: ReleaseSource) -> dict[str, object]:
+    return {"release": {"version": release.verified.id.version, "digest": release.verified.digest}}

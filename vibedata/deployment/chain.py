@@ -6,6 +6,7 @@ last, but for the report: the publisher learns how a deployment ended that faile
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from runbook_lib.errors import deployment as deployment_errors
@@ -15,11 +16,14 @@ from vibedata.deployment.first_publication import PREFLIGHT
 from vibedata.deployment.job_step import run_as_step
 from vibedata.deployment.outcome_report import NAME as REPORT
 from vibedata.deployment.outcome_report import report_outcome
+from vibedata.deployment.plan import steps
+from vibedata.deployment.plan.difference import StepPlan
+from vibedata.deployment.plan.facts import PlanFacts
 from vibedata.deployment.preflight_step import preflight
 from vibedata.deployment.publication_step import NAME as FIRST_RUNBOOKS
 from vibedata.deployment.publication_step import publish_first_runbooks
 from vibedata.deployment.step import StepResult, step_ended, stopwatch
-from vibedata.deployment.work import DeploymentWork
+from vibedata.deployment.work import DeploymentWork, ReleaseWork
 from vibedata.progress_view.events import PlannedStep, StepBegan, StepsPlanned
 
 # A job runs in the customer's Automation account as vibedata-uami. The operator acts at the customer's, with the login
@@ -36,6 +40,7 @@ class Step:
         about: What it does, in one line.
         carried_out_by: See CarriedOutBy.
         runbooks: Those that it starts jobs of, for whoever looks for jobs that it left.
+        plan: Returns what it would change, and changes nothing.
         do: Does it, and returns how it ended; None where there was nothing to do.
     """
 
@@ -43,6 +48,7 @@ class Step:
     about: str
     carried_out_by: CarriedOutBy
     runbooks: tuple[str, ...]
+    plan: Callable[[PlanFacts], StepPlan]
     do: Callable[[DeploymentWork], StepResult | None]
 
 
@@ -56,12 +62,18 @@ def manifest_parameters(version: str, *, allow_downgrade: bool) -> Mapping[str, 
     return {"release_tag": version, **downgrade}
 
 
-def _job(runbook: str, about: str, parameters: Callable[[DeploymentWork], Mapping[str, Any]] = _no_parameters) -> Step:
+def _job(
+    runbook: str,
+    about: str,
+    plan: Callable[[str, PlanFacts], StepPlan],
+    parameters: Callable[[DeploymentWork], Mapping[str, Any]] = _no_parameters,
+) -> Step:
     return Step(
         name=runbook,
         about=about,
         carried_out_by="job",
         runbooks=(runbook,),
+        plan=partial(plan, runbook),
         do=lambda work: run_as_step(work, runbook, parameters(work)),
     )
 
@@ -72,6 +84,7 @@ def _credential(credential: FirstCredential) -> Step:
         about=f"gives the customer a {credential.told}, unless it has one",
         carried_out_by="publisher",
         runbooks=(credential.runbook,),
+        plan=partial(steps.plan_credential, credential),
         do=credential.give,
     )
 
@@ -83,6 +96,7 @@ CHAIN: tuple[Step, ...] = (
         about="finds everything that would fail, before anything that is in use is changed",
         carried_out_by="job",
         runbooks=(PREFLIGHT,),
+        plan=partial(steps.plan_preflight, PREFLIGHT),
         do=preflight,
     ),
     Step(
@@ -90,25 +104,30 @@ CHAIN: tuple[Step, ...] = (
         about="publishes the runbooks that fetch everything else",
         carried_out_by="operator",
         runbooks=(),
+        plan=partial(steps.plan_first_runbooks, FIRST_RUNBOOKS),
         do=publish_first_runbooks,
     ),
     _credential(REGISTRY_TOKEN),
     _job(
         "import_manifest",
         "copies the release manifest with its signature to the customer",
+        steps.plan_import_manifest,
         lambda work: manifest_parameters(work.release.verified.id.version, allow_downgrade=work.allow_downgrade),
     ),
-    _job("import_images", "copies every image and artifact that the manifest pins"),
-    _job("publish_runbooks", "publishes all runbooks of the release and their packages"),
-    _job("validate_runbooks", "proves that each runbook can start and sees what it needs"),
-    _job("bootstrap_registry", "fills the component registry"),
+    _job("import_images", "copies every image and artifact that the manifest pins", steps.plan_import_images),
+    _job("publish_runbooks", "publishes all runbooks of the release and their packages", steps.plan_publish_runbooks),
+    _job(
+        "validate_runbooks", "proves that each runbook can start and sees what it needs", steps.plan_validate_runbooks
+    ),
+    _job("bootstrap_registry", "fills the component registry", steps.plan_bootstrap_registry),
     _credential(HMAC_KEY),
-    _job("check_health", "probes every component and records its health"),
+    _job("check_health", "probes every component and records its health", steps.plan_check_health),
     Step(
         name=REPORT,
         about="tells the publisher how the deployment ended",
         carried_out_by="publisher",
         runbooks=(),
+        plan=partial(steps.plan_report, REPORT),
         do=report_outcome,
     ),
 )
@@ -140,6 +159,12 @@ def planned_steps(chosen: Collection[str]) -> StepsPlanned:
     """Return the steps that are to come, for whoever watches."""
     steps = [step for step in CHAIN if step.name in chosen or step.name == REPORT]
     return StepsPlanned([PlannedStep(name=step.name, is_job=step.carried_out_by == "job") for step in steps])
+
+
+def planned(work: ReleaseWork) -> tuple[StepPlan, ...]:
+    """Return what each chosen step would change, in the order of the chain. Raises what its refusal would be."""
+    facts = PlanFacts(work)
+    return tuple(step.plan(facts) for step in CHAIN if step.name == REPORT or step.name in work.chosen)
 
 
 def _carried_out(step: Step, work: DeploymentWork) -> StepResult | None:

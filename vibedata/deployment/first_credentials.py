@@ -20,7 +20,7 @@ from runbook_lib.rotation.rules import OVERLAP_SECONDS
 from runbook_lib.vault import hmac_key, publisher_token
 from runbook_lib.vault.credential_states import read_credential_states
 from vibedata.deployment.step import StepResult, stopwatch
-from vibedata.deployment.work import DeploymentWork
+from vibedata.deployment.work import ReleaseWork
 from vibedata.rotation.acr_token import acr_token_rotation
 from vibedata.rotation.command import jobs_of
 from vibedata.rotation.drive import drive
@@ -51,9 +51,9 @@ class FirstCredential:
     table: str
     runbook: str
     only_the_publisher: bool
-    rotation: Callable[[DeploymentWork], RotationRun[Any]]
+    rotation: Callable[[ReleaseWork], RotationRun[Any]]
 
-    def give(self, work: DeploymentWork) -> StepResult | None:
+    def give(self, work: ReleaseWork) -> StepResult | None:
         """Give the customer its first one: all phases up to its use. Return None where it has one.
 
         Raises what `acr_token_rotation` and `hmac_key_rotation` do.
@@ -79,7 +79,7 @@ class FirstCredential:
             error=failed.error.as_json() if failed and failed.error else None,
         )
 
-    def is_lacking(self, work: DeploymentWork) -> bool:
+    def is_lacking(self, work: ReleaseWork) -> bool:
         """Tell whether the customer lacks its first one.
 
         Who starts a deployment needs no right on the customer's vault. Where that cannot be seen, the publisher's
@@ -95,7 +95,7 @@ class FirstCredential:
             return self.only_the_publisher and not recent
         return state in NEVER_THERE
 
-    def _state(self, work: DeploymentWork) -> str | None:
+    def _state(self, work: ReleaseWork) -> str | None:
         """Return the state of the secret in the customer's vault, None where it cannot be seen from here."""
         try:
             states = read_credential_states(work.session.clients.secrets, work.session.clock.now())
@@ -113,7 +113,7 @@ def is_first_under_way(recent: Sequence[Rotation]) -> bool:
     return bool(recent) and recent[0].open and not any(each.promoted_at for each in recent)
 
 
-def _token_rotation(work: DeploymentWork) -> RotationRun[Any]:
+def _token_rotation(work: ReleaseWork) -> RotationRun[Any]:
     return acr_token_rotation(
         work.session,
         work.instance,
@@ -124,7 +124,7 @@ def _token_rotation(work: DeploymentWork) -> RotationRun[Any]:
     )
 
 
-def _key_rotation(work: DeploymentWork) -> RotationRun[Any]:
+def _key_rotation(work: ReleaseWork) -> RotationRun[Any]:
     session = work.session
     return hmac_key_rotation(
         instance_id=session.settings.instance_id,

@@ -63,7 +63,7 @@ class FirstPublication:
             packages = replace(packages, combined=None)
         self._made_of = (session, release, tuple(runbooks), warn)
         self._account = AutomationAccount(client=session.clients.automation, settings=session.settings)
-        self._settings_variable = json.dumps(asdict(session.settings), sort_keys=True)
+        self._settings_variable = _text_of_settings(session)
         self._publication = Publication(
             wanted=Wanted(packages=packages, scripts=release.scripts(runbooks)),
             source=release,
@@ -101,17 +101,34 @@ class FirstPublication:
         return (*self._publication.actions(), Action(SET, make=set_variable, see=lambda _: self._variable_state()))
 
     def _variable_state(self) -> str | None:
-        text = self._account.variable(AUTOMATION_VARIABLE)
-        return None if text is None else _digest(text)
+        return _state_of_variable(self._account)
 
 
 def plan(facts: Facts) -> Plan:
     """Return the changes. Pure. Raises the same as runbook_lib.automation.publication.plan."""
-    rest = publication.plan(facts.held)
-    if facts.variable == facts.wanted:
-        return Plan(rest.changes, (*rest.unchanged, NoChange(VARIABLE, "is the same")))
-    change = SET.change(AUTOMATION_VARIABLE, VARIABLE, facts.variable, facts.wanted)
-    return Plan((*rest.changes, change), rest.unchanged)
+    rest, settings = publication.plan(facts.held), _plan_of_variable(facts.variable, facts.wanted)
+    return Plan((*rest.changes, *settings.changes), (*rest.unchanged, *settings.unchanged))
+
+
+def plan_settings(session: AzureSession) -> Plan:
+    """Read the Automation variable alone, and return its change."""
+    account = AutomationAccount(client=session.clients.automation, settings=session.settings)
+    return _plan_of_variable(_state_of_variable(account), _digest(_text_of_settings(session)))
+
+
+def _plan_of_variable(held: str | None, wanted: str) -> Plan:
+    if held == wanted:
+        return Plan(unchanged=(NoChange(VARIABLE, "is the same"),))
+    return Plan(changes=(SET.change(AUTOMATION_VARIABLE, VARIABLE, held, wanted),))
+
+
+def _state_of_variable(account: AutomationAccount) -> str | None:
+    text = account.variable(AUTOMATION_VARIABLE)
+    return None if text is None else _digest(text)
+
+
+def _text_of_settings(session: AzureSession) -> str:
+    return json.dumps(asdict(session.settings), sort_keys=True)
 
 
 def _digest(text: str) -> str:

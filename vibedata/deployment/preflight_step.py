@@ -1,7 +1,7 @@
 """The step that finds everything that would make the deployment fail, before anything that is in use is changed.
 
 Only a job sees what the other jobs will see: it has their identity, and stands where they stand. So the preflight is
-published first, with nothing but what it needs (docs/decisions/0054-the-preflight-runs-as-a-job.md).
+published first, with nothing but what it needs (docs/decisions/0056-the-preflight-runs-as-a-job.md).
 """
 
 from dataclasses import replace

@@ -4,7 +4,7 @@ The deployment itself is the chain's (vibedata/deployment/chain.py).
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ class Watched:
         only: That one of them was chosen alone.
         command: What was typed, without the choice of steps.
         afterwards: Commands to type after a success.
+        result: What the JSON says beside the deployment itself.
         output: As `--output` says.
         clock: Tells the time that passes.
     """
@@ -48,6 +49,7 @@ class Watched:
     only: bool
     command: str
     afterwards: Sequence[str]
+    result: Mapping[str, object]
     output: str
     clock: Clock
 
@@ -96,7 +98,7 @@ class Watched:
         )
 
     def _show(self, ending: Ending) -> None:
-        result = self.customer.as_field() | self.deployment.as_json()
+        result = {**self.result, **self.deployment.as_json()}
         if ending.status == INTERRUPTED:
             result |= _interrupted(ending)
         text = ending_text(ending, self.afterwards)

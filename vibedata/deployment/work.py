@@ -42,9 +42,9 @@ class Deployment:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentWork:
-    """What each step of a deployment gets.
+@dataclass(frozen=True, kw_only=True)
+class ReleaseWork:
+    """Which release goes to whose instance, and which steps are wanted: enough to plan them.
 
     Attributes:
         session: The way to the customer's Azure, with the operator's login.
@@ -52,7 +52,6 @@ class DeploymentWork:
         environ: Has the publisher's settings.
         release: The release that is deployed, and its files.
         deployment: Keeps how the steps have ended.
-        lock: Is held.
         view: Told of what happens.
         chosen: The names of the steps that are wanted.
         allow_downgrade: An older release than the installed one is meant.
@@ -63,7 +62,6 @@ class DeploymentWork:
     environ: Mapping[str, str]
     release: ReleaseSource
     deployment: Deployment
-    lock: DeploymentLock
     view: View
     chosen: Collection[str]
     allow_downgrade: bool = False
@@ -75,3 +73,10 @@ class DeploymentWork:
     def publication(self, runbooks: Sequence[str]) -> FirstPublication:
         """Return the publication of these runbooks of the release, from where this deployment has its release."""
         return FirstPublication(session=self.session, release=self.release, runbooks=runbooks, warn=self.report)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentWork(ReleaseWork):
+    """What each step of a deployment gets. `lock` is held."""
+
+    lock: DeploymentLock

@@ -7,7 +7,7 @@ import pytest
 from vibedata import cli
 
 WRONG = (
-    ("deploy",),
+    ("deploy", "--from", "nowhere"),
     ("frob",),
     ("lab", "frob"),
     ("run", "import_imagez"),

@@ -1,0 +1,1 @@
+"""What a deployment would change: the plan of each step, before any of them is carried out, and how it is shown."""

@@ -1,0 +1,94 @@
+"""A deployment's plan as people and programs read it: `+` is new, `~` is another one, `-` goes. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from runbook_lib.change import Change
+from vibedata.terminal import told
+
+Sign = Literal["+", "~", "-"]
+SIGNS: tuple[Sign, ...] = ("+", "~", "-")
+NOTHING, CHANGES = 0, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One change in words that people read. `before` and `after` are as the plan of the runbook has them."""
+
+    sign: Sign
+    what: str
+    action: str
+    target: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPlan:
+    """What one step would change.
+
+    Attributes:
+        step: Its name.
+        differences: What it would change.
+        unchanged: How many things are as they are to be.
+        each_time: What it does each time, which changes nothing that is counted here; "" for nothing.
+        not_known: What cannot be known yet, and why.
+    """
+
+    step: str
+    differences: tuple[Difference, ...] = ()
+    unchanged: int = 0
+    each_time: str = ""
+    not_known: tuple[str, ...] = ()
+
+
+def difference(change: Change, what: str, *, sign: Sign | None = None) -> Difference:
+    """Return a change as a difference. sign: None where `before` says it."""
+    return Difference(
+        sign=sign or ("+" if change.before is None else "~"),
+        what=what,
+        action=change.action,
+        target=change.target,
+        before=change.before,
+        after=change.after,
+    )
+
+
+def as_json(plans: Sequence[StepPlan]) -> dict[str, Any]:
+    """Return the plan for programs."""
+    return {"steps": [asdict(plan) for plan in plans], "counts": counts(plans)}
+
+
+def counts(plans: Sequence[StepPlan]) -> dict[str, int]:
+    """Return how many things are added, changed and taken away, are right already, and are not known."""
+    signs = [each.sign for plan in plans for each in plan.differences]
+    return {
+        "add": signs.count("+"),
+        "change": signs.count("~"),
+        "take_away": signs.count("-"),
+        "unchanged": sum(plan.unchanged for plan in plans),
+        "not_known": sum(len(plan.not_known) for plan in plans),
+    }
+
+
+def detailed_exit_code(plans: Sequence[StepPlan]) -> int:
+    """Return 0 where nothing is to be done, 2 where something is, or may be: what is not known is not nothing."""
+    return CHANGES if any(plan.differences or plan.not_known for plan in plans) else NOTHING
+
+
+def as_text(title: str, plans: Sequence[StepPlan]) -> str:
+    """Return the plan for people: the steps in their order, the counts in the last line."""
+    lines = [title, ""]
+    for plan in plans:
+        idle = not (plan.differences or plan.each_time or plan.not_known)
+        lines.append(f"{plan.step}: {'nothing to do' if idle else plan.each_time}".rstrip(": "))
+        ordered = sorted(plan.differences, key=lambda each: SIGNS.index(each.sign))
+        lines += [f"  {each.sign} {told(each.what)}" for each in ordered]
+        lines += [f"  ? {told(words)}" for words in plan.not_known]
+    found = counts(plans)
+    last = (
+        f"{found['add']} to add, {found['change']} to change, {found['take_away']} to take away;"
+        f" {found['unchanged']} already right"
+    )
+    return "\n".join([*lines, "", last + (f"; {found['not_known']} not known yet" if found["not_known"] else ""), ""])

@@ -1,0 +1,83 @@
+"""What is read for a deployment's plan, once for all steps, with the operator's login. Nothing is written."""
+
+import io
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from runbook_lib.automation import publication
+from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.automation.publication import Publication, Wanted
+from runbook_lib.change import Plan
+from runbook_lib.container_registry.reader import customer_reader
+from runbook_lib.context import Context
+from runbook_lib.release.artifacts import script_of
+from runbook_lib.release.files import ArtifactBlobs
+from runbook_lib.run.output import JobOutput
+from runbooks import import_images, import_manifest
+from vibedata.deployment.work import ReleaseWork
+
+if TYPE_CHECKING:
+    from runbook_lib.release.model import ReleaseManifest
+
+
+class PlanFacts:
+    """What the plans of the steps need, each part read when it is first asked for."""
+
+    def __init__(self, work: ReleaseWork) -> None:
+        self.work = work
+        session = work.session
+        # A plan in this process has no log and no job's streams: what it warns of, the job will say.
+        self.context = Context(
+            settings=session.settings,
+            clients=session.clients,
+            clock=session.clock,
+            redactor=session.redactor,
+            retry_policy=session.retry_policy,
+            output=JobOutput(io.BytesIO(), redactor=session.redactor, clock=session.clock),
+            run_id=work.deployment.correlation_id,
+            correlation_id=work.deployment.correlation_id,
+            record=lambda _entry: None,
+            deliver_log=lambda: None,
+        )
+
+    @property
+    def manifest(self) -> "ReleaseManifest":
+        """The manifest of the release that is wanted."""
+        return self.work.release.verified.manifest
+
+    @cached_property
+    def held(self) -> publication.Facts:
+        """What the Automation account and artifact storage have of the release, all its runbooks and documents."""
+        session, release = self.work.session, self.work.release
+        return Publication(
+            wanted=Wanted(
+                packages=release.package_set(),
+                scripts=tuple(script_of(pin.name, pin.script_sha256) for pin in self.manifest.runbooks),
+                documents=release.documents(),
+            ),
+            source=release,
+            account=AutomationAccount(client=session.clients.automation, settings=session.settings),
+            blobs=ArtifactBlobs(
+                blob_service=session.clients.blob_service, clock=session.clock, learn_secret=session.redactor.learn
+            ),
+            clock=session.clock,
+            warn=self.work.report,
+        ).observe()
+
+    @cached_property
+    def manifest_plan(self) -> Plan:
+        """The plan of import_manifest for the release that is wanted."""
+        version = self.work.release.verified.id.version
+        parameters = import_manifest.Parameters(release_tag=version, allow_downgrade=self.work.allow_downgrade)
+        offered = self.work.release.verified
+        return import_manifest.plan(import_manifest.beside_installed(self.context, parameters, offered, importer=None))
+
+    @property
+    def installed(self) -> bool:
+        """Whether the release that is wanted is the installed one: then each runbook's own plan is about it."""
+        return not self.manifest_plan.changes
+
+    @cached_property
+    def images_plan(self) -> Plan:
+        """The plan of import_images for the release that is wanted."""
+        return import_images.plan(import_images.found_of(customer_reader(self.context), self.manifest))

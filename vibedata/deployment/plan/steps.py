@@ -1,0 +1,214 @@
+"""The plan of each step, by the runbooks' own plans where they can be had.
+
+A runbook's plan is a pure function of facts. Those that the operator may read here are read here, about the release
+that is wanted: a job could only speak of the one that is installed. So the plan of an import, and of a publication, is
+the runbook's own before the first deployment, too. What the component registry will hold depends on the steps before
+it. Before these have run only its components are known, from the release manifest.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from runbook_lib.automation import publication
+from runbook_lib.change import Change, Plan
+from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, VANISHED, Batch, key_of
+from runbook_lib.component_registry.tables import ComponentTables
+from runbook_lib.errors import RunbookError
+from runbook_lib.errors import component_registry as component_registry_errors
+from runbook_lib.network.failures import as_runbook_error
+from runbook_lib.release.artifacts import ArtifactBlob, Wheel
+from runbook_lib.release.installed import ReleaseParameters
+from runbook_lib.release.model import ReleaseManifest
+from runbooks import bootstrap_registry, validate_runbooks
+from vibedata.deployment.first_credentials import FirstCredential
+from vibedata.deployment.first_publication import FIRST_RUNBOOKS, PREFLIGHT, SET, plan_settings
+from vibedata.deployment.plan.difference import Difference, Sign, StepPlan, difference
+from vibedata.deployment.plan.facts import PlanFacts
+
+RUNBOOK = "runbook"
+LATER = "resources, endpoints and installed versions are known when the steps before have run"
+
+
+def plan_preflight(step: str, facts: PlanFacts) -> StepPlan:
+    """The preflight itself, the packages that it needs, and the settings."""
+    published, settings = _published(facts, (PREFLIGHT,)), plan_settings(facts.work.session)
+    both = Plan((*published.changes, *settings.changes), (*published.unchanged, *settings.unchanged))
+    return _of_plan(step, both, each_time="looks for what would fail")
+
+
+def plan_first_runbooks(step: str, facts: PlanFacts) -> StepPlan:
+    """The first runbooks, but for what the preflight brings."""
+    return _of_plan(step, _without(_published(facts, FIRST_RUNBOOKS), _published(facts, (PREFLIGHT,))))
+
+
+def plan_credential(credential: FirstCredential, facts: PlanFacts) -> StepPlan:
+    """All changes of the rotation that brings the first one."""
+    if not credential.is_lacking(facts.work):
+        return StepPlan(step=credential.step, unchanged=1)
+    preview = credential.rotation(facts.work).preview()
+    return StepPlan(
+        step=credential.step,
+        differences=tuple(
+            difference(each, f"{each.target}: {each.action}, then it is {each.after}") for each in preview.changes
+        ),
+    )
+
+
+def plan_import_manifest(step: str, facts: PlanFacts) -> StepPlan:
+    """The plan of import_manifest."""
+    return _of_plan(step, facts.manifest_plan, version=facts.manifest.version)
+
+
+def plan_import_images(step: str, facts: PlanFacts) -> StepPlan:
+    """The plan of import_images."""
+    return _of_plan(step, facts.images_plan)
+
+
+def plan_publish_runbooks(step: str, facts: PlanFacts) -> StepPlan:
+    """The plan of publish_runbooks, but for what the steps before bring."""
+    return _of_plan(step, _without(publication.plan(facts.held), _published(facts, FIRST_RUNBOOKS)))
+
+
+def plan_validate_runbooks(step: str, facts: PlanFacts) -> StepPlan:
+    """It starts trials, and changes nothing."""
+    tried = [pin for pin in facts.manifest.runbooks if pin.mandatory and pin.name != validate_runbooks.NAME]
+    return StepPlan(step=step, each_time=f"starts each of {len(tried)} runbooks once, which then only plan")
+
+
+def plan_bootstrap_registry(step: str, facts: PlanFacts) -> StepPlan:
+    """The plan of bootstrap_registry, where the release is installed; else what its manifest says of components."""
+    installed = facts.installed
+    try:
+        if installed:
+            return _recorded(step, facts)
+        return StepPlan(step=step, differences=tuple(_components(facts)), not_known=(LATER,))
+    except Exception as error:
+        named = as_runbook_error(error)
+        if named is None or named.area == component_registry_errors.NO_COMPONENT_REGISTERED.area:
+            raise
+        # The operator needs no right on the customer's vault, which it reads.
+        return StepPlan(step=step, not_known=(f"what it will record cannot be seen from here: {_cause(named)}",))
+
+
+def plan_check_health(step: str, facts: PlanFacts) -> StepPlan:
+    """It records health, which nobody can know beforehand."""
+    return StepPlan(step=step, each_time=f"probes {len(facts.manifest.components)} components and records their health")
+
+
+def plan_report(step: str, facts: PlanFacts) -> StepPlan:  # noqa: ARG001 - as every step's
+    """It tells the publisher."""
+    return StepPlan(step=step, each_time="tells the publisher how the deployment ended")
+
+
+def _published(facts: PlanFacts, runbooks: Sequence[str]) -> Plan:
+    """Return the plan of a publication of these runbooks alone. Raises RunbookError VD-PUSH-007."""
+    wanted = facts.held.wanted
+    scripts = facts.work.release.scripts(runbooks)
+    return publication.plan(replace(facts.held, wanted=replace(wanted, scripts=scripts, documents=())))
+
+
+def _without(plan: Plan, earlier: Plan) -> Plan:
+    changed = {(each.action, each.target) for each in earlier.changes}
+    right = {each.target for each in earlier.unchanged}
+    return Plan(
+        tuple(each for each in plan.changes if (each.action, each.target) not in changed),
+        tuple(each for each in plan.unchanged if each.target not in right),
+    )
+
+
+def _of_plan(step: str, plan: Plan, *, version: str = "", each_time: str = "") -> StepPlan:
+    return StepPlan(
+        step=step,
+        differences=tuple(difference(each, _named(each, version)) for each in plan.changes),
+        unchanged=len(plan.unchanged),
+        each_time=each_time,
+    )
+
+
+def _named(change: Change, version: str) -> str:
+    """Return what changes, by names: a digest says nothing to a person."""
+    subject = change.subject
+    if isinstance(subject, ArtifactBlob):
+        return f"file {subject.filename}"
+    if isinstance(subject, Wheel):
+        return f"package {subject.distribution} {subject.version}"
+    if SET.is_of(change) or not version:
+        return change.target
+    if change.action == "store":
+        return f"stored release {version}: its {subject}"
+    return f"signature of release {version}" if "@" in change.target else change.target
+
+
+def _recorded(step: str, facts: PlanFacts) -> StepPlan:
+    observed = bootstrap_registry.observe(facts.context, ReleaseParameters())
+    plan = bootstrap_registry.plan(observed)
+    found: list[Difference] = []
+    for change in plan.changes:
+        if not isinstance(change.subject, Batch):
+            found.append(difference(change, change.target))
+            continue
+        known = observed.recorded.get(change.subject.table, {})
+        for row in change.subject.rows:
+            sign: Sign = "-" if row.marks_gone else "~" if row.key in known else "+"
+            what = f"{row.table}: {row.partition} {row.name}"
+            found.append(difference(change, what, sign=sign))
+    return StepPlan(step=step, differences=tuple(found), unchanged=len(plan.unchanged))
+
+
+def _components(facts: PlanFacts) -> Iterator[Difference]:
+    """Yield how the recorded components differ from those that the manifest names."""
+    session = facts.work.session
+    tables = ComponentTables(session.clients.table_service, retry_policy=session.retry_policy, clock=session.clock)
+    yield from components_changed(facts.manifest, _versions(tables))
+
+
+def _versions(tables: ComponentTables) -> dict[tuple[str, str], str]:
+    """Return the version of each recorded component that is not gone, by its type and name."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return {
+            (str(each["PartitionKey"]), str(each["RowKey"])): str(each.get("version", ""))
+            for each in tables.entities(COMPONENTS)
+            if each.get("state") != VANISHED and each["PartitionKey"] != OBSERVABILITY
+        }
+    except ResourceNotFoundError:
+        return {}
+
+
+def components_changed(manifest: ReleaseManifest, recorded: dict[tuple[str, str], str]) -> Iterator[Difference]:
+    """Yield how recorded components, their versions by type and name, differ from those of a release. Pure.
+
+    A runbook that the release pins is a component, too (runbook_lib.component_registry.claims).
+    """
+    named = {each.artifact or each.name for each in manifest.components if each.type == RUNBOOK}
+    unnamed = [pin for pin in manifest.runbooks if pin.name not in named]
+    optional = {(RUNBOOK, key_of(pin.name)) for pin in unnamed}
+    wanted: dict[tuple[str, str], str] = {
+        (RUNBOOK, key_of(pin.name)): manifest.version for pin in unnamed if pin.mandatory
+    }
+    wanted |= {(each.type, key_of(each.name)): each.version for each in manifest.components}
+    for key, version in wanted.items():
+        before = recorded.get(key)
+        if before != version:
+            yield _component(key, before, version)
+    for key, before in recorded.items():
+        if key not in wanted and key not in optional:
+            yield _component(key, before, None)
+
+
+def _component(key: tuple[str, str], before: str | None, after: str | None) -> Difference:
+    kind, name = key
+    versions = " -> ".join(each for each in (before, after) if each)
+    return Difference(
+        sign="+" if before is None else "-" if after is None else "~",
+        what=f"component {kind} {name} {versions}",
+        action="record",
+        target=f"{COMPONENTS} {kind} {name}",
+        before=before,
+        after=after or VANISHED,
+    )
+
+
+def _cause(error: RunbookError) -> str:
+    return f"{error.code}: {error.message}"
