@@ -5,7 +5,6 @@ import os
 import time
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 from publisher.session import publisher_clients, publisher_tables
@@ -25,9 +24,9 @@ from vibedata.deployment.release_source import (
     is_tag,
     require_installable,
 )
-from vibedata.deployment.work import Deployment, DeploymentWork, ReleaseWork
+from vibedata.deployment.work import Deployment, ReleaseWork
 from vibedata.instances import choice, confirmation
-from vibedata.output import show, table
+from vibedata.output import CommandError, show, table
 from vibedata.progress import reporter
 from vibedata.release.publisher_registry import add_login, open_wire, token_source
 from vibedata.session import open_customer
@@ -116,6 +115,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 if every step succeeded; or plan, and return 0, or 2 for changes if that is asked for."""
+    if arguments.detailed_exitcode and not arguments.plan:
+        raise CommandError("--detailed-exitcode goes with --plan", remedy="vibedata deploy --plan --detailed-exitcode")
     session, customer = open_customer(arguments)
     release = _release(arguments, session, customer)
     require_installable(session, release, allow_downgrade=arguments.allow_downgrade)
@@ -152,7 +153,7 @@ def _deploy(arguments: argparse.Namespace, work: ReleaseWork) -> None:
         work.deployment.steps.append(lock_step(time.monotonic() - started))
         # Another deployment may have ended since: what is installed is looked up anew.
         require_installable(work.session, work.release, allow_downgrade=work.allow_downgrade)
-        deploy(DeploymentWork(**{each.name: getattr(work, each.name) for each in fields(ReleaseWork)}, lock=lock))
+        deploy(work.holding(lock))
 
 
 def _release(arguments: argparse.Namespace, session: AzureSession, customer: choice.Customer) -> ReleaseSource:

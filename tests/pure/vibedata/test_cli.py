@@ -7,7 +7,7 @@ import pytest
 from vibedata import cli
 
 WRONG = (
-    ("deploy",),
+    ("deploy", "--only", "report"),
     ("frob",),
     ("lab", "frob"),
     ("run", "import_imagez"),
@@ -70,3 +70,8 @@ def test_a_runbooks_result_is_all_that_a_program_reads(
     shown = capsys.readouterr()
     assert json.loads(shown.out)["error"]["code"] == "VD-SETTINGS-001"
     assert "VD-SETTINGS-001" in shown.err
+
+
+def test_a_script_that_forgets_plan_deploys_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["deploy", "latest", "--detailed-exitcode", "--output", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "--detailed-exitcode goes with --plan"
