@@ -75,6 +75,13 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert shown[0] == f"plan for release {release.version}: nothing was changed"
     assert "import_images: nothing to do" in shown
     assert shown[-1].startswith("0 to add, 0 to change, 0 to take away; ")
+    # Whoever may not look into the customer's vault is told what is not known, and nothing is guessed.
+    deployed.lab.fault("status", status=403, times=0, match={"service": "key_vault"})
+    blind = deployed.vibedata_json("deploy", release.version, "--plan", "--detailed-exitcode", code=2)
+    deployed.lab.control("DELETE", "/faults")
+    assert {name: count for name, count in blind["counts"].items() if name != "unchanged" and count} == {"not_known": 1}
+    (words,) = (step["not_known"] for step in blind["steps"] if step["step"] == "bootstrap_registry")
+    assert words[0].startswith("what it will record cannot be seen from here: VD-")
     assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []
 
     since = deployed.last_request()

@@ -6,7 +6,6 @@ import shlex
 import time
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 from publisher.session import publisher_clients, publisher_tables
@@ -28,9 +27,9 @@ from vibedata.deployment.release_source import (
 )
 from vibedata.deployment.step import step_ended
 from vibedata.deployment.watched import Watched, lock_lines
-from vibedata.deployment.work import Deployment, DeploymentWork, ReleaseWork
+from vibedata.deployment.work import Deployment, ReleaseWork
 from vibedata.instances import choice, confirmation
-from vibedata.output import show
+from vibedata.output import CommandError, show
 from vibedata.progress import reporter
 from vibedata.progress_view.events import StepBegan
 from vibedata.progress_view.writer import View, view_of_lines
@@ -120,6 +119,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Deploy and return 0 if every step succeeded; or plan, and return 0, or 2 for changes if that is asked for."""
+    if arguments.detailed_exitcode and not arguments.plan:
+        raise CommandError("--detailed-exitcode goes with --plan", remedy="vibedata deploy --plan --detailed-exitcode")
     session, customer = open_customer(arguments)
     chosen = _chosen(arguments)
     release = _release(arguments, session, customer)
@@ -183,7 +184,7 @@ def _deploy(arguments: argparse.Namespace, work: ReleaseWork) -> None:
         work.view.tell(step_ended(work.deployment.steps[-1]))
         # Another deployment may have ended since: what is installed is looked up anew.
         require_installable(work.session, work.release, allow_downgrade=work.allow_downgrade)
-        deploy(DeploymentWork(**{each.name: getattr(work, each.name) for each in fields(ReleaseWork)}, lock=lock))
+        deploy(work.holding(lock))
 
 
 def _release(arguments: argparse.Namespace, session: AzureSession, customer: choice.Customer) -> ReleaseSource:

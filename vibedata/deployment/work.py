@@ -1,7 +1,7 @@
 """What the steps of one deployment share: whose instance, which release, the lock, and the steps so far."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from publisher.instances.document import Instance
@@ -73,6 +73,10 @@ class ReleaseWork:
     def publication(self, runbooks: Sequence[str]) -> FirstPublication:
         """Return the publication of these runbooks of the release, from where this deployment has its release."""
         return FirstPublication(session=self.session, release=self.release, runbooks=runbooks, warn=self.report)
+
+    def holding(self, lock: DeploymentLock) -> "DeploymentWork":
+        """Return the same with the lock that is held."""
+        return DeploymentWork(**{each.name: getattr(self, each.name) for each in fields(ReleaseWork)}, lock=lock)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from vibedata import cli
 
 WRONG = (
     ("deploy", "--from", "nowhere"),
+    ("deploy", "--only", "report"),
     ("frob",),
     ("lab", "frob"),
     ("run", "import_imagez"),
@@ -82,3 +83,8 @@ def test_what_run_does_not_know_goes_to_the_runbook(words: tuple[str, ...], caps
 def test_no_other_command_passes_words_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["invoke", "import_manifest", "--bogus", "1"]) == 2
     assert "it knows no '--bogus 1'" in capsys.readouterr().err
+
+
+def test_a_script_that_forgets_plan_deploys_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["deploy", "latest", "--detailed-exitcode", "--output", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "--detailed-exitcode goes with --plan"

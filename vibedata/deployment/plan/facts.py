@@ -74,8 +74,9 @@ class PlanFacts:
 
     @property
     def installed(self) -> bool:
-        """Whether the release that is wanted is the installed one: then each runbook's own plan is about it."""
-        return not self.manifest_plan.changes
+        """Whether all of the wanted release is there: only then what a later runbook plans now is what it will do."""
+        plans = (self.manifest_plan, self.images_plan, publication.plan(self.held))
+        return not any(plan.changes for plan in plans)
 
     @cached_property
     def images_plan(self) -> Plan:
