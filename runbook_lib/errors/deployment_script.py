@@ -19,7 +19,7 @@ INPUTS_MALFORMED = entry(
 WHEEL_MISSING = entry(
     "VD-SCRIPT-003",
     "the packages of the release do not lie beside the deployment script",
-    "supportingScriptUris must name the wheel of the script's own release. A file with other bytes is never used.",
+    "The template must name the wheels of the script's own release. A file with other bytes is never used.",
     "Upload script and wheel from one build (folder deployment-script), and deploy the template again.",
 )
 WHEEL_UNUSABLE = entry(

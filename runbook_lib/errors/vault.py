@@ -11,7 +11,8 @@ SECRET_MISSING = entry(
     "It does not exist in the customer's Key Vault, is deleted but recoverable, or is disabled. The message says"
     " which, and which command helps.",
     "Do what the message says. Absent: the publisher provisions it. `vibedata deploy` gives a customer the first"
-    " registry token, `vibedata rotate-acr-token` and `vibedata rotate-hmac` give new ones."
+    " token for the publisher's container registry. `vibedata rotate-acr-token` and `vibedata rotate-hmac` give new"
+    " credentials."
     " Deleted: `az keyvault secret recover --vault-name VAULT --name SECRET`. Disabled: `az keyvault secret"
     " set-attributes --vault-name VAULT --name SECRET --enabled true`.",
 )

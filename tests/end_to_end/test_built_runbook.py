@@ -4,7 +4,6 @@ import ast
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from oci.bundling.bundle import Bundle, bare, bundle
 from oci.bundling.source_tree import read_sources, runbook_names
+from tests.support.pythons import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = read_sources(ROOT)
@@ -48,20 +48,6 @@ def run(python: Path | str, file: Path, *arguments: str) -> "subprocess.Complete
     return subprocess.run(
         command, cwd=file.parent, env=environ, capture_output=True, text=True, check=False, timeout=120
     )
-
-
-def pythons() -> dict[str, Path]:
-    """Every CPython >= 3.10 of this machine, one for each version."""
-    names = [f"python3.{minor}" for minor in range(10, 20)]
-    found = [Path(path) for path in map(shutil.which, names) if path]
-    found += sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin/python3"))
-    ask = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.version_info >= (3, 10))"
-    result = {"the tests' own": Path(sys.executable)}
-    for path in found:
-        said = subprocess.run([path, "-c", ask], capture_output=True, text=True, check=False, timeout=60).stdout
-        if re.fullmatch(r"cpython \S+ True\n", said):
-            result.setdefault(said.split()[1], path)
-    return result
 
 
 PYTHONS = pythons()

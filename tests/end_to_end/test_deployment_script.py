@@ -1,8 +1,7 @@
 """A deployment script deploys, as the process that Azure makes of it: with each Python, twice, and beside another."""
 
-import re
 import shutil
-import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,42 +11,20 @@ from oci.deployment_script.other_pythons import CFFI_SHA256
 from runbook_lib.deployment_lock.lock import holding
 from runbooks import deploy_instance
 from tests.end_to_end.deployed import Deployed, Release, wanted
-from tests.end_to_end.test_built_runbook import pythons
 from tests.support import deployment_script
 from tests.support.deployment_script import encoded, path_with, settings_of
 from tests.support.lock_rig import deployment, places
 from tests.support.log_reader import table_rows
+from tests.support.pythons import old_pythons, pythons, real
 
 PARTS = [part.runbook.name for part in deploy_instance.RUNBOOK.parts]
 ALWAYS = {"validate_runbooks": "succeeded", "check_health": "succeeded"}
 
 
-def real(python: Path) -> Path:
-    """Return where an interpreter itself is: a version manager's is found by a program that needs more of PATH."""
-    ask = "import sys; print(sys.executable)"
-    return Path(
-        subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
-    )
-
-
 # The script takes these Pythons. The oldest and the newest of this machine are tried.
-USABLE = {
-    name: path for name, path in pythons().items() if name in {"3.10", *(f"3.{minor}" for _, minor in CFFI_SHA256)}
-}
-
-
-def old_pythons() -> dict[str, Path]:
-    """Every Python of this machine that is too old, one for each version."""
-    names = ["python2.7", *(f"python3.{minor}" for minor in range(4, 10))]
-    found = [Path(path) for path in map(shutil.which, names) if path]
-    found += sorted((Path.home() / ".pyenv").glob("versions/*/bin/python"))
-    result: dict[str, Path] = {}
-    for path in found:
-        ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-        said = subprocess.run([path, "-c", ask], capture_output=True, text=True, check=False, timeout=60).stdout
-        if re.fullmatch(r"(2\.\d|3\.\d)\n", said):
-            result.setdefault(said.strip(), real(path))
-    return result
+TAKEN = {"3.10", *(f"{major}.{minor}" for major, minor in CFFI_SHA256)}
+OWN = "{}.{}".format(*sys.version_info[:2])
+USABLE = {name: real(path) for name, path in pythons().items() if name in TAKEN} | {OWN: real(Path(sys.executable))}
 
 
 def minor_of(version: str) -> int:
@@ -92,7 +69,7 @@ def test_it_deploys_and_does_nothing_twice(
 def test_another_deployment_keeps_it_out_with_exit_code_3(own_deployed: Deployed, script: Path, tmp_path: Path) -> None:
     lab = own_deployed.lab
     inputs = encoded(settings_of(lab), {"wait_seconds": 0})
-    programs = path_with(tmp_path / "path", python3=USABLE["3.10"])
+    programs = path_with(tmp_path / "path", python3=USABLE[OWN])
     with holding(deployment(lab.env, who="ada@desk"), places(lab.env), wait_seconds=0):
         ended = deployment_script.run(script, inputs=inputs, scratch=tmp_path, programs=programs, lab=lab)
     assert (ended.exit_code, ended.error_code) == (3, "VD-LOCK-001")
@@ -102,7 +79,7 @@ def test_another_deployment_keeps_it_out_with_exit_code_3(own_deployed: Deployed
 def test_another_instances_tables_keep_it_out(own_deployed: Deployed, script: Path, tmp_path: Path) -> None:
     lab = own_deployed.lab
     other = {**settings_of(lab), "resource_group": "another-group"}
-    programs = path_with(tmp_path / "path", python3=USABLE["3.10"])
+    programs = path_with(tmp_path / "path", python3=USABLE[OWN])
     ended = deployment_script.run(script, inputs=encoded(other, {}), scratch=tmp_path, programs=programs, lab=lab)
     assert (ended.exit_code, ended.error_code) == (1, "VD-COMPONENT-008")
 
@@ -118,7 +95,7 @@ def test_a_python_that_is_too_old_is_named(script: Path, tmp_path: Path, version
 def test_the_azure_clis_own_python_is_found(script: Path, tmp_path: Path) -> None:
     programs = path_with(tmp_path / "path")
     az = programs / "az"
-    az.write_text(f"#!{programs}/bash\nprintf \"azure-cli 2.80.0\\n\\nPython location '{USABLE['3.10']}'\\n\"\n")
+    az.write_text(f"#!{programs}/bash\nprintf \"azure-cli 2.80.0\\n\\nPython location '{USABLE[OWN]}'\\n\"\n")
     az.chmod(0o755)
     ended = deployment_script.run(script, inputs="", scratch=tmp_path, programs=programs)
     assert (ended.exit_code, ended.error_code) == (2, "VD-SCRIPT-002")
@@ -139,20 +116,20 @@ def test_the_azure_clis_own_python_is_found(script: Path, tmp_path: Path) -> Non
     ],
 )
 def test_malformed_inputs_are_exit_code_2(script: Path, tmp_path: Path, inputs: str, told: str) -> None:
-    programs = path_with(tmp_path / "path", python3=USABLE["3.10"])
+    programs = path_with(tmp_path / "path", python3=USABLE[OWN])
     ended = deployment_script.run(script, inputs=inputs, scratch=tmp_path, programs=programs)
     assert (ended.exit_code, ended.error_code) == (2, "VD-SCRIPT-002")
     assert told in ended.outputs["error"]["message"]
 
 
 def test_what_the_runbook_refuses_is_told_as_the_runbook_tells_it(script: Path, tmp_path: Path) -> None:
-    programs = path_with(tmp_path / "path", python3=USABLE["3.10"])
+    programs = path_with(tmp_path / "path", python3=USABLE[OWN])
     ended = deployment_script.run(script, inputs=encoded({}, {"relase_tag": "x"}), scratch=tmp_path, programs=programs)
     assert (ended.exit_code, ended.error_code) == (2, "VD-PARAM-001")
 
 
 def test_a_wheel_with_other_bytes_is_never_used(script: Path, tmp_path: Path) -> None:
-    programs = path_with(tmp_path / "path", python3=USABLE["3.10"])
+    programs = path_with(tmp_path / "path", python3=USABLE[OWN])
     beside = tmp_path / "beside"
     shutil.copytree(script.parent, beside)
     wheel = next(beside.glob("vibedata_*.whl"))
@@ -168,7 +145,7 @@ def test_packages_that_this_python_cannot_use_are_told_before_anything_begins(sc
     # A release whose script was made for a module that no package has.
     changed = tmp_path / "changed.sh"
     changed.write_bytes(script.read_bytes().replace(b'"modules": [', b'"modules": ["absent_module",', 1))
-    programs = path_with(tmp_path / "path", python3=USABLE["3.10"])
+    programs = path_with(tmp_path / "path", python3=USABLE[OWN])
     ended = deployment_script.run(
         changed, inputs=encoded({}, {}), scratch=tmp_path, programs=programs, beside=script.parent
     )
@@ -180,7 +157,7 @@ def test_a_deployment_that_ends_without_a_result_is_no_success(script: Path, tmp
     # A runbook that ends well, and prints no result.
     changed = tmp_path / "changed.sh"
     changed.write_bytes(script.read_bytes().replace(b"    sys.exit(main(RUNBOOK))\n", b"    sys.exit(0)\n"))
-    programs = path_with(tmp_path / "path", python3=USABLE["3.10"])
+    programs = path_with(tmp_path / "path", python3=USABLE[OWN])
     ended = deployment_script.run(
         changed, inputs=encoded({}, {}), scratch=tmp_path, programs=programs, beside=script.parent
     )
