@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from oci.bundling.bundle import Bundle
 from oci.bundling.closure import OF_THE_SANDBOX, not_bundled
 from runbook_lib.azure.settings import Settings
-from runbook_lib.errors import deployment_script as errors
+from runbook_lib.errors import deployment as errors
 from runbook_lib.errors.entry import ErrorEntry
 
 RUNBOOK = "deploy_instance"
