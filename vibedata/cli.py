@@ -30,7 +30,7 @@ examples:
 INTERRUPTED = 130  # 128 + SIGINT, as in shells
 USAGE = 2  # as in argparse
 # They start the lab, or need no Azure.
-WITHOUT_AZURE = ("lab", "build")
+WITHOUT_AZURE = ("lab", "build", "package")
 
 
 # argparse's own words in all Python versions from 3.10 on.
