@@ -30,7 +30,7 @@ examples:
 INTERRUPTED = 130  # 128 + SIGINT, as in shells
 USAGE = 2  # as in argparse
 # They start the lab, or need no Azure.
-WITHOUT_AZURE = ("lab", "build")
+WITHOUT_AZURE = ("lab", "build", "package")
 # The default by which a command says that words which it does not know are its `parameters`.
 PASSES_ON = "passes_on"
 

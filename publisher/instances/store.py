@@ -2,11 +2,14 @@
 
 Partition: `instance`; row: the instance's id. A row is changed and removed on the condition that it is as it was read.
 Others may write to the table: a row counts only if its document is of the published schema and of the row's own id.
+
+A row also says how the instance stands. One that is deprovisioned stays as a tombstone: its id is not given again, and
+what happened can be looked up. Nothing works at it any more, and no list shows it.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from publisher.instances.document import Instance, read, to_json
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent, partition_of
@@ -17,6 +20,9 @@ from runbook_lib.network.listing import bounded
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
+# leaving: it is being deprovisioned, and that can be taken back. ended: it is gone.
+Standing = Literal["active", "leaving", "ended"]
+
 TABLE = "Instances"
 PARTITION = "instance"
 MAX_SHOWN_CHARACTERS = 80
@@ -25,13 +31,15 @@ MAX_SHOWN_CHARACTERS = 80
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A row as it was read. instance: None where `trouble` says why the row does not count. key: the row's, as it may
-    be shown.
+    be shown. since: when it got its standing, RFC 3339, "" for an instance that was always active.
     """
 
     key: str
     instance: Instance | None
     trouble: RunbookError | None
     etag: str = field(compare=False)
+    standing: Standing = "active"
+    since: str = ""
 
 
 class Instances:
@@ -50,17 +58,23 @@ class Instances:
             return None
 
     def instance(self, instance_id: str) -> Instance:
-        """Return an instance. Raises RunbookError VD-INSTANCE-002 (there is none), -006 (its row is malformed)."""
+        """Return an instance.
+
+        Raises RunbookError VD-INSTANCE-002 (there is none), -006 (its row is malformed), -010 (it is deprovisioned).
+        """
         found = self.row(instance_id)
         if found is None:
             raise publisher.NO_SUCH_INSTANCE.error(target=instance_id)
         if found.instance is None:
             raise found.trouble or publisher.ROW_MALFORMED.error(target=found.key)
+        if found.standing == "ended":
+            raise publisher.INSTANCE_ENDED.error(f"since {found.since}", target=found.key)
         return found.instance
 
     def all(self) -> Iterator[Row]:
-        """Yield every row in the order of the keys; none where there is no such table."""
-        yield from map(_row, bounded(partition_of(self._tables, TABLE, PARTITION), target=f"table {TABLE}"))
+        """Yield every row but those that have ended, in the order of the keys; none where there is no such table."""
+        rows = map(_row, bounded(partition_of(self._tables, TABLE, PARTITION), target=f"table {TABLE}"))
+        yield from (row for row in rows if row.standing != "ended")
 
     def add(self, instance: Instance) -> Literal["added", "unchanged"]:
         """Add an instance; the same one may be there already.
@@ -70,22 +84,32 @@ class Instances:
         if insert_if_absent(self._tables, TABLE, PARTITION, instance.id, _columns(instance), repeatable=True):
             return "added"
         there = self.row(instance.id)
-        if there is None or there.instance != instance:
+        if there is None or there.instance != instance or there.standing == "ended":
             raise publisher.ID_TAKEN.error(target=instance.id)
         return "unchanged"
 
     def change(self, row: Row, instance: Instance) -> None:
         """Put an instance into a row that was read. Raises RunbookError VD-INSTANCE-005 where it has changed since."""
+        self._set(instance.id, row, _columns(instance))
+
+    def stand(self, instance_id: str, row: Row, standing: Standing, since: str) -> None:
+        """Record how an instance stands, in a row that was read. `since`: RFC 3339.
+
+        Raises RunbookError VD-INSTANCE-005 where the row has changed since.
+        """
+        self._set(instance_id, row, {"standing": standing, "standingSince": since})
+
+    def _set(self, instance_id: str, row: Row, columns: Mapping[str, Any]) -> None:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
             done = change_if_unchanged(
-                self._tables, TABLE, PARTITION, instance.id, _columns(instance), etag=row.etag, repeatable=True
+                self._tables, TABLE, PARTITION, instance_id, columns, etag=row.etag, repeatable=True
             )
         except ResourceNotFoundError:
             done = False
         if not done:
-            raise publisher.CHANGED_MEANWHILE.error(target=instance.id)
+            raise publisher.CHANGED_MEANWHILE.error(target=instance_id)
 
     def remove(self, instance_id: str, row: Row) -> None:
         """Remove a row that was read. Raises RunbookError VD-INSTANCE-005 where it has changed since.
@@ -116,4 +140,9 @@ def _row(entity: Mapping[str, Any]) -> Row:
             raise publisher.DOCUMENT_MALFORMED.error(f"its id is {instance.id}", target=f"table {TABLE}, row {key}")
     except RunbookError as error:
         instance, trouble = None, publisher.ROW_MALFORMED.error(error.detail, target=key)
-    return Row(key=key, instance=instance, trouble=trouble, etag=etag_of(entity))
+    standing, since = entity.get("standing", "active"), entity.get("standingSince", "")
+    if standing not in get_args(Standing) or not isinstance(since, str):
+        detail = f"column standing takes one of {', '.join(get_args(Standing))}"
+        instance, trouble, standing = None, publisher.ROW_MALFORMED.error(detail, target=key), "active"
+    since = one_line(str(since), MAX_SHOWN_CHARACTERS)
+    return Row(key=key, instance=instance, trouble=trouble, etag=etag_of(entity), standing=standing, since=since)

@@ -166,3 +166,36 @@ VERIFICATION_UNCLEAR = entry(
     "Correct what the message names. `vibedata verify --help` has examples.",
     exit_code=EXIT_USAGE,
 )
+PACKAGE_REFUSED = entry(
+    "VD-PACKAGE-001",
+    "the package breaks rules of certification",
+    "Partner Center or Azure would refuse it, or it would fail at a customer's. Nothing was packed.",
+    "Correct what each finding names: it says the file, the line, the rule and what to do.",
+)
+TEMPLATE_MISSING = entry(
+    "VD-PACKAGE-002",
+    "there is no compiled template, and no compiler",
+    "A package needs mainTemplate.json. The Bicep CLI makes it from mainTemplate.bicep, and is not installed here.",
+    "Install the Bicep CLI (`az bicep install`, or `bicep` on the PATH), or get the compiled mainTemplate.json from"
+    " somebody who has it. Everything that needs no template has been checked.",
+)
+TEMPLATE_STALE = entry(
+    "VD-PACKAGE-003",
+    "the compiled template is stale, and there is no compiler",
+    "The Bicep sources have changed since it was compiled, or somebody has edited it.",
+    "Install the Bicep CLI (`az bicep install`, or `bicep` on the PATH) and run it again: it compiles the template"
+    " anew. Everything that needs no template has been checked.",
+)
+TEMPLATE_NOT_COMPILED = entry(
+    "VD-PACKAGE-004",
+    "the Bicep CLI does not compile the template",
+    "It refuses a source file, or it does not run here. Everything that needs no template has been checked.",
+    "Correct what the message names: it has the compiler's own words.",
+)
+PACKAGE_FILE_REFUSED = entry(
+    "VD-PACKAGE-005",
+    "a file of the package cannot be read",
+    "A package holds plain files: no links, pipes or devices.",
+    "Correct what the message names, or give another folder.",
+    exit_code=EXIT_USAGE,
+)

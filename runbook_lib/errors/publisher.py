@@ -120,6 +120,21 @@ DOCUMENT_UNREADABLE = entry(
     "Check the path. An id has small letters, digits and dashes alone; everything else is taken for a file.",
     exit_code=EXIT_USAGE,
 )
+INSTANCE_ENDED = entry(
+    "VD-INSTANCE-010",
+    "the instance is deprovisioned",
+    "Its managed application is gone, its keys are revoked, and its token lets nobody in. The row stays as a record.",
+    "Nothing is left to do there. A new managed application is a new instance with an id of its own.",
+    exit_code=EXIT_USAGE,
+)
+NOT_TAKEN_BACK = entry(
+    "VD-INSTANCE-011",
+    "the deprovisioning cannot be taken back",
+    "The managed application is gone, or the instance is deprovisioned already: there is nothing left to work at.",
+    "Finish it: `vibedata deprovision --instance ID`. A new managed application is a new instance with an id of its"
+    " own.",
+    exit_code=EXIT_USAGE,
+)
 NO_TOKEN_NAMED = entry(
     "VD-INSTANCE-009",
     "the instance document names no container registry token",

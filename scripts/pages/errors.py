@@ -32,6 +32,7 @@ AREAS = {
     "OUTPUT": "Job output",
     "BUILD": "Building a release",
     "PUSH": "Pushing a release",
+    "PACKAGE": "The Marketplace package",
     "AUTOMATION": "Automation account and jobs",
     "LOCK": "The lock of a deployment",
     "SCRIPT": "The deployment script",

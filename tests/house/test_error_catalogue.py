@@ -17,7 +17,7 @@ CODE = re.compile(r"VD-[A-Z]+-\d{3}")
 # These go through the catalogue itself.
 NOT_COUNTED = {"test_errors.py", Path(__file__).name}
 # What a user meets without any service; all others are met over the wire, or by whole jobs.
-LOCAL_AREAS = {"PARAM", "SETTINGS", "BUILD", "OUTPUT"}
+LOCAL_AREAS = {"PARAM", "SETTINGS", "BUILD", "OUTPUT", "PACKAGE"}
 
 
 @cache

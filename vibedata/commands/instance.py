@@ -90,7 +90,7 @@ def _add(arguments: argparse.Namespace) -> int:
     instance = from_file(arguments.file)
     known = _table()
     there = known.row(instance.id)
-    if there is not None and there.instance != instance:
+    if there is not None and (there.instance != instance or there.standing == "ended"):
         raise publisher.ID_TAKEN.error(target=instance.id)
     found = differences(there.instance if there else None, instance)
     if found and not arguments.plan:
@@ -100,16 +100,17 @@ def _add(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     rows = list(_table().all())
-    good = [row.instance for row in rows if row.instance is not None]
+    good = [(row.instance, row.standing) for row in rows if row.instance is not None]
     troubles = [row.trouble for row in rows if row.trouble is not None]
     shown = [
         (each.id, each.display_name, each.subscription_id, each.managed_resource_group, each.ring, each.release)
-        for each in good
+        for each, _ in good
     ]
     columns = ("id", "name", "subscription", "resource group", "ring", "release")
     text = table("instances", columns, shown) if shown else "no instance is recorded; `vibedata instance add FILE`\n"
+    text += "".join(f"{each.id} is leaving\n" for each, standing in good if standing == "leaving")
     result = {
-        "instances": [document_of(each) for each in good],
+        "instances": [document_of(each) for each, _ in good],
         "troubles": [trouble.as_json() for trouble in troubles],
     }
     show(arguments.output, result=result, text=text + "".join(f"{trouble}\n" for trouble in troubles))

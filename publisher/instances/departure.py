@@ -1,0 +1,191 @@
+"""An instance that is being deprovisioned: what the publisher has of it, read from its services and changed there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from publisher.custody.key_records import HmacKeys
+from publisher.custody.key_secrets import KeyCustody
+from publisher.instances.deprovisioning import (
+    DISABLE,
+    DISABLED,
+    ENABLED,
+    END,
+    NO_PASSWORDS,
+    REMOVE,
+    REVOKE,
+    STAND,
+    TOKEN,
+    Facts,
+)
+from publisher.instances.document import Instance
+from publisher.instances.store import Instances, Row, Standing
+from publisher.session import TokenResource
+from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.basics.strict_json import member
+from runbook_lib.change import Action
+from runbook_lib.errors import publisher
+
+if TYPE_CHECKING:
+    from azure.mgmt.containerregistry import ContainerRegistryManagementClient
+    from azure.mgmt.containerregistry.models import Token, TokenUpdateProperties
+    from azure.mgmt.resource.resources import ResourceManagementClient
+
+# Of Microsoft.Solutions/applications.
+API_VERSION = "2021-07-01"
+# How often a key's record is read again if somebody else changes it at the same moment.
+_TRIES = 5
+
+
+class Departure:
+    """One instance's departure. Raises azure.core's errors if a service cannot be reached, fails, or refuses the login.
+
+    Parameters: instance; instances, the publisher's table; arm, of the customer's subscription; container_registry, ARM
+    of the publisher's; token, the customer's, None for none; keys and custody, of the instance's HMAC keys.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        instances: Instances,
+        arm: "ResourceManagementClient",
+        container_registry: "ContainerRegistryManagementClient",
+        token: TokenResource | None,
+        keys: HmacKeys,
+        custody: KeyCustody,
+        clock: Clock,
+    ) -> None:
+        """Keep what the requests need."""
+        self._instance = instance
+        self._instances = instances
+        self._arm = arm
+        self._registry = container_registry
+        self._named = token
+        self._keys = keys
+        self._custody = custody
+        self._clock = clock
+
+    def observe(self) -> Facts:
+        """Read everything. A managed application counts as gone only if Azure answers that it is not there."""
+        keys = self._keys.of_instance(self._instance.id)
+        token = self._token()
+        return Facts(
+            application=self._application(),
+            standing=self._row().standing,
+            token=self._named.token if self._named and token else "",
+            token_status=_status(token),
+            passwords=_passwords(token),
+            keys=tuple((key.key_id, key.state) for key in keys if key.state != "revoked"),
+            secrets=tuple(key.key_id for key in keys if self._custody.enabled(self._instance.id, key.key_id)),
+        )
+
+    def actions(self) -> Sequence[Action[Any]]:
+        """Return how each kind of change is made and seen."""
+        return (
+            Action(STAND, self._stand, see=self._see_standing),
+            Action(TOKEN, self._switch, see=lambda _: _status(self._token())),
+            Action(REVOKE, self._revoke, see=self._see_key),
+            Action(DISABLE, self._disable, see=self._see_secret),
+            Action(REMOVE, self._remove_passwords, see=self._see_passwords),
+            Action(END, self._stand, see=self._see_standing),
+        )
+
+    def _application(self) -> str:
+        """Return the application's state, "" if neither it nor its resource group is there.
+
+        A test subscription has no application: its group stands for it.
+        """
+        from azure.core.exceptions import ResourceNotFoundError
+
+        if self._instance.application_id:
+            try:
+                # The SDK puts an id into the path as it is.
+                path = quote(self._instance.application_id.lstrip("/"), safe="/()")
+                found = self._arm.resources.get_by_id(path, api_version=API_VERSION)
+                return str(member(found.properties, "provisioningState") or "there")
+            except ResourceNotFoundError:
+                pass  # the group decides
+        group = self._instance.managed_resource_group
+        try:
+            self._arm.resource_groups.get(group)
+        except ResourceNotFoundError:
+            return ""
+        return f"not there, but resource group {group} is" if self._instance.application_id else "there"
+
+    def _row(self) -> Row:
+        found = self._instances.row(self._instance.id)
+        if found is None:
+            raise publisher.NO_SUCH_INSTANCE.error(target=self._instance.id)
+        return found
+
+    def _stand(self, standing: Standing) -> None:
+        self._instances.stand(self._instance.id, self._row(), standing, rfc3339(self._clock.now()))
+
+    def _see_standing(self, _standing: Standing) -> str:
+        return self._row().standing
+
+    def _switch(self, status: str) -> None:
+        from azure.mgmt.containerregistry.models import TokenUpdateProperties
+
+        self._update(TokenUpdateProperties(status=status))
+
+    def _remove_passwords(self, _token: str) -> None:
+        from azure.mgmt.containerregistry.models import TokenCredentialsProperties, TokenUpdateProperties
+
+        self._update(TokenUpdateProperties(credentials=TokenCredentialsProperties(passwords=[])))
+
+    def _see_passwords(self, _token: str) -> str:
+        return ", ".join(_passwords(self._token())) or NO_PASSWORDS
+
+    def _update(self, properties: "TokenUpdateProperties") -> None:
+        from azure.mgmt.containerregistry.models import TokenUpdateParameters
+
+        if self._named is not None:
+            self._registry.tokens.begin_update(
+                self._named.resource_group,
+                self._named.container_registry,
+                self._named.token,
+                TokenUpdateParameters(properties=properties),
+            ).wait()
+
+    def _token(self) -> "Token | None":
+        from azure.core.exceptions import ResourceNotFoundError
+
+        if self._named is None:
+            return None
+        try:
+            return self._registry.tokens.get(
+                self._named.resource_group, self._named.container_registry, self._named.token
+            )
+        except ResourceNotFoundError:
+            return None
+
+    def _revoke(self, key_id: str) -> None:
+        for _ in range(_TRIES):
+            known = self._keys.read(self._instance.id, key_id)
+            if known is None or self._keys.change(replace(known, state="revoked")):
+                return
+        raise publisher.CHANGED_MEANWHILE.error(target=key_id)
+
+    def _see_key(self, key_id: str) -> str | None:
+        known = self._keys.read(self._instance.id, key_id)
+        return None if known is None else known.state
+
+    def _disable(self, key_id: str) -> None:
+        self._custody.disable(self._instance.id, key_id)
+
+    def _see_secret(self, key_id: str) -> str:
+        return ENABLED if self._custody.enabled(self._instance.id, key_id) else DISABLED
+
+
+def _status(token: "Token | None") -> str:
+    status = token.properties.status if token is not None and token.properties else None
+    return "" if status is None else str(getattr(status, "value", status))
+
+
+def _passwords(token: "Token | None") -> tuple[str, ...]:
+    credentials = token.properties.credentials if token is not None and token.properties else None
+    found = credentials.passwords or () if credentials else ()
+    return tuple(str(getattr(each.name, "value", each.name)) for each in found)

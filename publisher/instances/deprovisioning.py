@@ -1,0 +1,101 @@
+"""Decide what deprovisioning an instance takes back of the publisher's, and in which order. Pure.
+
+Nothing that cannot be given back is taken before the customer's deletion is certain: a deletion can fail, and then the
+instance goes on. It is certain once Azure says that neither the managed application nor its resource group is there: a
+document with a wrong id must not look like a deletion.
+
+1. As long as the application is there, the instance is marked as leaving, and its token for the publisher's container
+   registry lets nobody in. Both can be taken back. The keys stay, so that the instance reports until its end.
+2. Once the application is gone, the keys are revoked, their secrets are disabled, and the token's passwords are
+   removed. The row stays as a tombstone.
+
+A run that is killed leaves the rest to the next one, which looks again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from publisher.instances.store import Standing
+from runbook_lib.change import ActionKind, Change, NoChange, Plan
+from runbook_lib.errors import publisher
+
+STAND: ActionKind[Standing] = ActionKind("mark", stage=1)
+TOKEN: ActionKind[str] = ActionKind("switch", stage=2)
+REVOKE: ActionKind[str] = ActionKind("revoke", stage=3)
+DISABLE: ActionKind[str] = ActionKind("disable", stage=4)
+REMOVE: ActionKind[str] = ActionKind("remove", stage=4)
+END: ActionKind[Standing] = ActionKind("end", stage=5)
+
+ENABLED, DISABLED = "enabled", "disabled"
+NO_PASSWORDS = "none"
+_LATER = "only once the managed application is gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is found of an instance.
+
+    Attributes:
+        application: the managed application's state as Azure names it, "" for an application that is gone.
+        standing: what the row says.
+        token: the name of its token for the publisher's container registry, "" for none.
+        token_status: enabled or disabled; "" for no token.
+        passwords: the names of the token's passwords.
+        keys: the ids of its keys that are not revoked, with their states.
+        secrets: the ids of its keys whose secret is enabled.
+    """
+
+    application: str
+    standing: Standing
+    token: str = ""
+    token_status: str = ""
+    passwords: tuple[str, ...] = ()
+    keys: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+def leave(facts: Facts) -> Plan:
+    """Return what is to be done now."""
+    if facts.standing == "ended":
+        return Plan(unchanged=(NoChange("instance", "it is deprovisioned already"),))
+    suspended = [*_stand(facts, "leaving"), *_token(facts, DISABLED)]
+    if facts.application:
+        waiting = [NoChange(f"key {key}", _LATER) for key, _ in facts.keys]
+        waiting += [NoChange(f"password {name} of token {facts.token}", _LATER) for name in facts.passwords]
+        return Plan(tuple(suspended), (*waiting, NoChange("instance", f"its row is closed {_LATER}")))
+    return Plan(
+        (
+            *suspended,
+            *(REVOKE.change(key, f"key {key}", state, "revoked") for key, state in facts.keys),
+            *(DISABLE.change(key, f"secret of key {key}", ENABLED, DISABLED) for key in facts.secrets),
+            *_passwords(facts),
+            END.change("ended", "instance", "leaving", "ended"),
+        )
+    )
+
+
+def take_back(facts: Facts) -> Plan:
+    """Return what makes the instance work again. Raises RunbookError VD-INSTANCE-011 if it is gone."""
+    if not facts.application or facts.standing == "ended":
+        raise publisher.NOT_TAKEN_BACK.error(f"the instance is {facts.standing}")
+    return Plan((*_stand(facts, "active"), *_token(facts, ENABLED)))
+
+
+def _stand(facts: Facts, wanted: Standing) -> Sequence[Change]:
+    if facts.standing == wanted:
+        return ()
+    return (STAND.change(wanted, "instance", facts.standing, wanted),)
+
+
+def _token(facts: Facts, wanted: str) -> Sequence[Change]:
+    if facts.token_status in ("", wanted):
+        return ()
+    return (TOKEN.change(wanted, f"token {facts.token}", facts.token_status, wanted),)
+
+
+def _passwords(facts: Facts) -> Sequence[Change]:
+    if not facts.passwords:
+        return ()
+    # One update removes both: an update names the passwords that are kept.
+    names = ", ".join(facts.passwords)
+    return (REMOVE.change(facts.token, f"passwords of token {facts.token}", names, NO_PASSWORDS),)

@@ -1,0 +1,87 @@
+"""What deprovisioning takes back, and when: a function of facts alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from publisher.instances.deprovisioning import Facts, leave, take_back
+from runbook_lib.errors import RunbookError, publisher
+
+THERE = Facts(
+    application="Succeeded",
+    standing="active",
+    token="contoso-token",
+    token_status="enabled",
+    passwords=("password1", "password2"),
+    keys=(("hmac-1", "previous"), ("hmac-2", "current")),
+    secrets=("hmac-2",),
+)
+LEAVING = replace(THERE, standing="leaving", token_status="disabled")
+GONE = replace(LEAVING, application="")
+
+
+def steps(facts: Facts) -> list[tuple[int, str, str, str]]:
+    return [(each.stage, each.action, each.target, each.after) for each in leave(facts).changes]
+
+
+@pytest.mark.parametrize("state", ["Succeeded", "Failed", "Deleting", "not there, but resource group x is"])
+def test_as_long_as_the_application_is_there_only_what_can_be_given_back_is_taken(state: str) -> None:
+    facts = replace(THERE, application=state)
+    assert steps(facts) == [
+        (1, "mark", "instance", "leaving"),
+        (2, "switch", "token contoso-token", "disabled"),
+    ]
+    later = {each.target: each.why for each in leave(facts).unchanged}
+    assert set(later) == {
+        "key hmac-1",
+        "key hmac-2",
+        "password password1 of token contoso-token",
+        "password password2 of token contoso-token",
+        "instance",
+    }
+    assert all("application is gone" in why for why in later.values())
+
+
+def test_once_it_is_gone_everything_is_taken_and_the_row_closed_last() -> None:
+    assert steps(GONE) == [
+        (3, "revoke", "key hmac-1", "revoked"),
+        (3, "revoke", "key hmac-2", "revoked"),
+        (4, "disable", "secret of key hmac-2", "disabled"),
+        (4, "remove", "passwords of token contoso-token", "none"),
+        (5, "end", "instance", "ended"),
+    ]
+
+
+def test_a_deletion_that_nobody_announced_takes_everything_at_once() -> None:
+    found = steps(replace(THERE, application=""))
+    assert [stage for stage, *_ in found] == sorted(stage for stage, *_ in found)
+    assert found[0] == (1, "mark", "instance", "leaving")
+    assert found[-1] == (5, "end", "instance", "ended")
+    assert len(found) == 7
+
+
+def test_what_is_done_is_not_done_again() -> None:
+    assert leave(LEAVING).changes == ()
+    done = replace(GONE, standing="ended", passwords=(), keys=(), secrets=())
+    assert leave(done).changes == ()
+    assert [each.why for each in leave(done).unchanged] == ["it is deprovisioned already"]
+    assert steps(replace(GONE, passwords=(), keys=(), secrets=())) == [(5, "end", "instance", "ended")]
+
+
+def test_an_instance_without_a_token_has_none_to_switch() -> None:
+    bare = replace(THERE, token="", token_status="", passwords=())
+    assert [action for _, action, *_ in steps(bare)] == ["mark"]
+    assert "remove" not in [action for _, action, *_ in steps(replace(bare, application=""))]
+
+
+def test_a_failed_deletion_is_taken_back() -> None:
+    back = [(each.stage, each.target, each.before, each.after) for each in take_back(LEAVING).changes]
+    assert back == [(1, "instance", "leaving", "active"), (2, "token contoso-token", "disabled", "enabled")]
+    assert take_back(THERE).changes == ()
+
+
+@pytest.mark.parametrize("facts", [GONE, replace(LEAVING, standing="ended")])
+def test_what_is_gone_is_not_taken_back(facts: Facts) -> None:
+    with pytest.raises(RunbookError) as caught:
+        take_back(facts)
+    assert caught.value.is_(publisher.NOT_TAKEN_BACK)

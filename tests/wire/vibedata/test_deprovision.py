@@ -1,0 +1,198 @@
+"""`vibedata deprovision` over the wire: before the customer's deletion is certain, once it is, and where it failed."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from publisher.instances.document import Instance, read, to_json
+from publisher.instances.store import Instances
+from publisher.session import operator_tables
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from tests.support.publisher_side import PublisherSide, publisher_side
+from tests.support.release_maker import container_registry, document, push_release_manifest
+from tests.support.running_lab import LabUnderTest
+from vibedata import cli
+
+SECRET = "publisher-acr-token"
+APPLICATION, GROUP = "Microsoft.Solutions/applications/[^/]+$", "/resource[gG]roups/[^/]+$"
+
+
+@pytest.fixture
+def known(lab: LabUnderTest) -> Instances:
+    return Instances(operator_tables({**os.environ, **lab.env}, SYSTEM_CLOCK))
+
+
+@pytest.fixture
+def instance(lab: LabUnderTest, known: Instances) -> Instance:
+    """Record the lab's customer."""
+    file = lab.directory / "instance.json"
+    found = read(file.read_bytes(), source=str(file))
+    known.add(found)
+    return found
+
+
+@pytest.fixture
+def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
+    """Give the customer an HMAC key."""
+    push_release_manifest(container_registry(lab, "publisher"), json.dumps(document()).encode())
+    with publisher_side(lab) as opened:
+        opened.succeed(opened.hmac_rotation())
+        yield opened
+
+
+def gone(lab: LabUnderTest) -> None:
+    """Let Azure say that neither the application nor its group is there."""
+    for path in (APPLICATION, GROUP):
+        lab.fault("status", status=404, times=0, match={"service": "arm", "method": "GET", "path": path})
+
+
+def works(side: PublisherSide) -> bool:
+    """Return whether the customer's token lets somebody in."""
+    stored = json.loads(str(side.customer.secrets.get_secret(SECRET).value))
+    host = side.lab.env["VIBEDATA_PUBLISHER_REGISTRY"]
+    answer = requests.get(
+        f"https://{host}/v2/vibedata/release-manifest/manifests/latest",
+        auth=(stored["username"], stored["password"]),
+        timeout=60,
+    )
+    return answer.status_code == 200
+
+
+def states(side: PublisherSide) -> set[str]:
+    return {key.state for key in side.keys.of_instance(side.settings.instance_id)}
+
+
+class Typed:
+    """What is typed after `vibedata deprovision --instance ID`."""
+
+    def __init__(self, instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
+        self._id, self._capsys = instance.id, capsys
+
+    def result(self, *words: str, code: int = 0) -> dict[str, Any]:
+        self._capsys.readouterr()
+        assert cli.main(["deprovision", "--instance", self._id, *words, "--output", "json"]) == code
+        told: dict[str, Any] = json.loads(self._capsys.readouterr().out)
+        return told
+
+
+@pytest.fixture
+def typed(instance: Instance, capsys: pytest.CaptureFixture[str]) -> Typed:
+    return Typed(instance, capsys)
+
+
+def standing(known: Instances, instance: Instance) -> str:
+    row = known.row(instance.id)
+    assert row is not None
+    return row.standing
+
+
+def test_a_plan_changes_nothing_and_tells_what_waits(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed
+) -> None:
+    told = typed.result("--plan")
+    assert (told["status"], told["application"]) == ("planned", "Succeeded")
+    assert [each["action"] for each in told["changes"]] == ["mark", "switch"]
+    assert "only once the managed application is gone" in {each["why"] for each in told["unchanged"]}
+    assert (works(side), standing(known, instance)) == (True, "active")
+
+
+def test_before_the_deletion_is_certain_what_is_taken_can_be_given_back(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed.result("--yes")["status"] == "succeeded"
+    assert (works(side), standing(known, instance), states(side)) == (False, "leaving", {"current"})
+    assert typed.result("--yes")["status"] == "unchanged"
+    assert cli.main(["instance", "list"]) == 0
+    assert f"{instance.id} is leaving" in capsys.readouterr().out
+    assert typed.result("--take-back")["status"] == "succeeded"
+    assert (works(side), standing(known, instance), states(side)) == (True, "active", {"current"})
+    assert typed.result("--take-back")["status"] == "unchanged"
+
+
+def test_once_the_application_is_gone_everything_is_taken_and_a_tombstone_stays(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed, tmp_path: Path
+) -> None:
+    typed.result("--yes")
+    gone(side.lab)
+    told = typed.result("--yes")
+    assert (told["status"], told["application"]) == ("succeeded", "gone")
+    assert {each["outcome"] for each in told["changes"]} == {"done"}
+    assert (works(side), states(side), standing(known, instance)) == (False, {"revoked"}, "ended")
+    for key in side.keys.of_instance(instance.id):
+        assert not side.custody.enabled(instance.id, key.key_id)
+    assert side.token_rotation().facts.passwords == ()
+    assert typed.result("--yes")["status"] == "unchanged"
+    assert typed.result("--take-back", code=2)["error"]["code"] == "VD-INSTANCE-011"
+    # Nothing works at it any more, no list shows it, and its id is not given again.
+    assert list(known.all()) == []
+    assert cli.main(["status", "--instance", instance.id, "--output", "json"]) == 2
+    file = tmp_path / "again.json"
+    file.write_text(to_json(instance))
+    assert cli.main(["instance", "add", str(file), "--output", "json"]) == 1
+
+
+def test_a_tombstone_is_told_by_its_code(
+    side: PublisherSide, instance: Instance, typed: Typed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone(side.lab)
+    typed.result("--yes")
+    assert cli.main(["instance", "show", instance.id, "--output", "json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-INSTANCE-010"
+
+
+def test_an_application_that_a_wrong_document_names_does_not_count_as_gone(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed
+) -> None:
+    side.lab.fault("status", status=404, times=0, match={"service": "arm", "method": "GET", "path": APPLICATION})
+    told = typed.result("--yes")
+    assert told["application"] == f"not there, but resource group {instance.managed_resource_group} is"
+    assert (states(side), standing(known, instance)) == ({"current"}, "leaving")
+
+
+@pytest.mark.parametrize("path", [APPLICATION, GROUP])
+def test_where_azure_does_not_say_whether_it_is_there_nothing_is_taken(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed, path: str
+) -> None:
+    gone(side.lab)
+    side.lab.control("DELETE", "/faults")
+    if path == GROUP:
+        side.lab.fault("status", status=404, times=0, match={"service": "arm", "method": "GET", "path": APPLICATION})
+    side.lab.fault("status", status=403, times=0, match={"service": "arm", "method": "GET", "path": path})
+    assert typed.result("--yes", code=1)["error"]["code"] == "VD-NET-003"
+    assert (works(side), states(side), standing(known, instance)) == (True, {"current"}, "active")
+
+
+def test_a_run_that_fails_is_finished_by_the_next(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed
+) -> None:
+    gone(side.lab)
+    side.lab.fault("status", status=403, times=1, match={"service": "table", "method": "PATCH", "path": "HmacKeys"})
+    told = typed.result("--yes", code=1)
+    assert (told["status"], standing(known, instance)) == ("failed", "leaving")
+    assert "skipped" in {each["outcome"] for each in told["changes"]}
+    assert typed.result("--yes")["status"] == "succeeded"
+    assert (states(side), standing(known, instance)) == ({"revoked"}, "ended")
+
+
+def test_a_lost_answer_costs_nothing(side: PublisherSide, known: Instances, instance: Instance, typed: Typed) -> None:
+    gone(side.lab)
+    side.lab.fault("reset_after", match={"service": "arm", "method": "PATCH", "path": "/tokens/"})
+    side.lab.fault("reset_after", match={"service": "table", "path": "Instances"})
+    assert typed.result("--yes")["status"] == "succeeded"
+    assert (states(side), standing(known, instance)) == ({"revoked"}, "ended")
+
+
+def test_without_a_terminal_it_takes_yes(side: PublisherSide, typed: Typed) -> None:
+    assert typed.result(code=2)["error"]["code"] == "VD-INSTANCE-007"
+    assert works(side)
+
+
+def test_an_unknown_instance_is_refused(side: PublisherSide, capsys: pytest.CaptureFixture[str]) -> None:
+    assert side.lab.pid
+    assert cli.main(["deprovision", "--instance", "nobody", "--output", "json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-INSTANCE-002"

@@ -1,0 +1,44 @@
+"""What a package consists of: the JSON files by their names in the zip, and the other files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from vibedata.package.azure_types import Types
+from vibedata.package.located_json import Document, Path
+
+# Names in the zip. Partner Center wants them in its root and compares capitals.
+TEMPLATE = "mainTemplate.json"
+USER_INTERFACE = "createUiDefinition.json"
+VIEW = "viewDefinition.json"
+# Not in the zip: the publisher's values, which become defaults of the template.
+PARAMETERS = "parameters"
+# Not in the zip: Azure's type definitions.
+TYPES = "types"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """The package before it is packed.
+
+    Attributes:
+        documents: the JSON files that could be read, by their names.
+        artifacts: the sizes in bytes of the other files of the zip, by their names in it.
+        types: Azure's type definitions; empty if there are none.
+        today: the day for which api-versions are old or young.
+    """
+
+    documents: Mapping[str, Document]
+    artifacts: Mapping[str, int]
+    types: Types
+    today: date
+
+    def has(self, needs: frozenset[str]) -> bool:
+        """Tell whether all parts that a rule needs are there."""
+        parts = {*self.documents, *([TYPES] if self.types.known else [])}
+        return needs <= parts
+
+    def place(self, name: str, path: Path) -> tuple[str, int | None]:
+        """Return the file and the line of a value. A file that is not JSON has no lines."""
+        document = self.documents.get(name)
+        return (name, None) if document is None else (document.file, document.line(path))

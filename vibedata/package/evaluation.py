@@ -1,0 +1,120 @@
+"""Evaluate createUiDefinition's expressions, strictly: an unknown function or an element that is not shown is an error.
+
+Source: learn azure-resource-manager/managed-applications/create-uidefinition-functions. It knows the functions that the
+project's definition uses, and the logical ones that decide what is shown.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vibedata.package.expressions import Call, Expression, Literal, is_expression, parse
+
+
+class EvaluationError(Exception):
+    """The expression has no value here. The message says why."""
+
+
+class _Undefined:
+    """What a hidden element, or a member that is not there, gives. Only coalesce() takes it."""
+
+
+_UNDEFINED = _Undefined()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What the customer has chosen.
+
+    Attributes:
+        steps: for each step the values of the elements that are shown, by their names. The basics have the name "".
+        location: the region.
+    """
+
+    steps: Mapping[str, Mapping[str, Any]]
+    location: str
+
+
+def evaluate(text: str, world: World) -> Any:
+    """Return the value of a text, which may be an expression. Raises EvaluationError, ExpressionError."""
+    if not is_expression(text):
+        return text
+    found = _value(parse(text), world)
+    if found is _UNDEFINED:
+        raise EvaluationError("it names an element that is not shown, or that is not there")
+    return found
+
+
+def _value(expression: Expression, world: World) -> Any:
+    if isinstance(expression, Literal):
+        return expression.value
+    if isinstance(expression, Call):
+        return _call(expression, world)
+    of, key = _value(expression.of, world), _value(expression.key, world)
+    return of.get(key, _UNDEFINED) if isinstance(of, Mapping) else _UNDEFINED
+
+
+def _call(call: Call, world: World) -> Any:
+    # Both branches of if() are evaluated: it is not documented that the portal leaves one out.
+    arguments = [_value(each, world) for each in call.arguments]
+    if call.name in ("basics", "steps", "location"):
+        return _of_the_world(call.name, arguments, world)
+    function = _FUNCTIONS.get(call.name)
+    if function is None:
+        raise EvaluationError(f"function {call.name} is not known")
+    if call.name != "coalesce" and any(each is _UNDEFINED for each in arguments):
+        raise EvaluationError(f"{call.name}() is given an element that is not shown, or that is not there")
+    try:
+        return function(*arguments)
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(f"{call.name}() does not take what it is given") from error
+
+
+def _of_the_world(name: str, arguments: list[Any], world: World) -> Any:
+    if name == "location" and not arguments:
+        return world.location
+    if len(arguments) != 1 or not isinstance(arguments[0], str) or name == "location":
+        raise EvaluationError(f"{name}() does not take what it is given")
+    if name == "basics":
+        return world.steps[""].get(arguments[0], _UNDEFINED)
+    if arguments[0] not in world.steps:
+        raise EvaluationError(f"there is no step {arguments[0]}")
+    return world.steps[arguments[0]]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _truths(values: tuple[Any, ...]) -> list[bool]:
+    return [_truth(each) for each in values]
+
+
+def _coalesce(*values: Any) -> Any:
+    return next((each for each in values if each is not None and each is not _UNDEFINED), _UNDEFINED)
+
+
+def _equals(left: Any, right: Any) -> bool:
+    return type(left) is type(right) and bool(left == right)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "and": lambda *values: all(_truths(values)),
+    "coalesce": _coalesce,
+    "equals": _equals,
+    "if": lambda condition, then, otherwise: then if _truth(condition) else otherwise,
+    "length": len,
+    "lessOrEquals": lambda left, right: left <= right,
+    "not": lambda value: not _truth(value),
+    "or": lambda *values: any(_truths(values)),
+    "replace": lambda text, old, new: _text(text).replace(_text(old), _text(new)),
+    "split": lambda text, separator: _text(text).split(_text(separator)),
+}

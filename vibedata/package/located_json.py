@@ -1,0 +1,109 @@
+"""Read JSON and keep the line of each value, so that a finding can name it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbook_lib.basics import strict_json
+
+# The way to a value: keys of objects and indexes of arrays.
+Path = tuple[str | int, ...]
+# A compiled template has some twenty.
+_MAX_DEPTH = 200
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]|[^\s{}\[\],:"]+')
+
+
+class MalformedError(Exception):
+    """The text is not strict JSON. `line` is where."""
+
+    def __init__(self, line: int, message: str) -> None:
+        """Keep the line, counted from 1, and what is wrong there."""
+        super().__init__(message)
+        self.line = line
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A JSON file. `name` is its name in the package. `file` is its name for people."""
+
+    name: str
+    file: str
+    value: Any
+    lines: Mapping[Path, int]
+
+    def line(self, path: Path) -> int:
+        """Return the line of a value, or of the nearest one around it that is there."""
+        while path not in self.lines:
+            path = path[:-1]
+        return self.lines[path]
+
+
+@dataclass(slots=True)
+class _Open:
+    """An object or array that is being read."""
+
+    path: Path
+    is_object: bool
+    key: str | int
+    seen: set[str] = field(default_factory=set)
+    awaits_key: bool = True
+
+    @property
+    def inner(self) -> Path:
+        """Return the way to the value that is being read in it."""
+        return (*self.path, self.key)
+
+
+def read(content: bytes, *, name: str, file: str) -> Document:
+    """Return the document of a file's bytes. Raises MalformedError."""
+    try:
+        value = strict_json.loads(content)
+    except strict_json.NotStrictJsonError as error:
+        raise MalformedError(_line_of(error, content), str(error)) from error
+    lines, _ = _scan(content.decode())
+    return Document(name=name, file=file, value=value, lines=lines)
+
+
+def _line_of(error: strict_json.NotStrictJsonError, content: bytes) -> int:
+    """Return the line of a fault. One that has no place of its own counts as the first line's."""
+    if isinstance(error.__cause__, json.JSONDecodeError):
+        return error.__cause__.lineno
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return content.count(b"\n", 0, error.__cause__.start) + 1
+    _, doubled = _scan(content.decode(errors="replace"))
+    return doubled or 1
+
+
+def _scan(text: str) -> tuple[dict[Path, int], int | None]:
+    """Return the line of each value, and of the first key that stands in an object twice, None if none does."""
+    lines: dict[Path, int] = {}
+    doubled: int | None = None
+    opened: list[_Open] = []
+    line, counted = 1, 0
+    for token in _TOKEN.finditer(text):
+        line += text.count("\n", counted, token.start())
+        counted = token.start()
+        word = token[0]
+        here = opened[-1] if opened else None
+        if word in "}]":
+            opened.pop()
+        elif word == ",":
+            if here is not None:
+                here.awaits_key = True
+                here.key = here.key if isinstance(here.key, str) else here.key + 1
+        elif here is not None and here.is_object and here.awaits_key:
+            here.key, here.awaits_key = json.loads(word), False
+            doubled = doubled or (line if here.key in here.seen else None)
+            here.seen.add(str(here.key))
+            lines[here.inner] = line
+        else:
+            path = () if here is None else here.inner
+            lines.setdefault(path, line)
+            if word in "{[":
+                if len(opened) == _MAX_DEPTH:
+                    raise MalformedError(line, f"it is nested more than {_MAX_DEPTH} levels deep")
+                opened.append(_Open(path, word == "{", "" if word == "{" else 0))
+    return lines, doubled

@@ -1,0 +1,173 @@
+"""Make a package: gather its files, check them by all rules, and pack them if all rules are kept."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from oci.files.reading import FileRefusedError, open_below, read_below, read_file, size_of
+from runbook_lib.basics.strict_json import member
+from runbook_lib.errors import RunbookError, build
+from vibedata.package import azure_types, located_json
+from vibedata.package.archive import archive
+from vibedata.package.compiled import MAX_TEMPLATE_BYTES, as_bytes, template_of
+from vibedata.package.contents import PARAMETERS, TEMPLATE, USER_INTERFACE, VIEW, Contents
+from vibedata.package.controls import outputs
+from vibedata.package.located_json import Document
+from vibedata.package.rule import Finding, Rule, arm_ttk
+from vibedata.package.rules.catalogue import RULES
+from vibedata.package.rules.files import MAX_BYTES
+
+_UI_FOLDER, _TYPES_FOLDER = "ui", "types"
+VALID_JSON = "JSONFiles Should Be Valid"
+VALID_JSON_SOURCE = arm_ttk("AllFiles/JSONFiles-Should-Be-Valid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where the files of a package are.
+
+    Attributes:
+        infra: the folder with mainTemplate.bicep, ui/ and types/.
+        parameters: the file of the publisher's values, None for none.
+        artifacts: the folder whose files the template fetches, None for none.
+    """
+
+    infra: Path
+    parameters: Path | None
+    artifacts: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A checked package.
+
+    Attributes:
+        findings: what the rules found.
+        checked: the rules that were applied.
+        unchecked: the rules that need a part which is not there.
+        template_error: why there is no template; None if there is one.
+        files: the files of the zip by their names; empty if a rule is broken or a part is missing.
+    """
+
+    findings: tuple[Finding, ...]
+    checked: tuple[Rule, ...]
+    unchecked: tuple[Rule, ...]
+    template_error: RunbookError | None
+    files: Mapping[str, bytes]
+
+    def packed(self) -> bytes:
+        """Return the zip."""
+        return archive(self.files)
+
+
+def make(sources: Sources, environ: Mapping[str, str], today: date) -> Made:
+    """Gather and check a package. Raises RunbookError VD-PACKAGE-005 for an artifact that cannot be read."""
+    texts, malformed = _texts(sources)
+    template_error = None
+    try:
+        texts[TEMPLATE] = (sources.infra / TEMPLATE, template_of(sources.infra, environ))
+    except RunbookError as error:
+        template_error = error
+    documents: dict[str, Document] = {}
+    for name, (file, content) in texts.items():
+        try:
+            documents[name] = located_json.read(content, name=name, file=_shown(file))
+        except located_json.MalformedError as error:
+            malformed.append(_malformed(file, error.line, error.message))
+    if TEMPLATE in documents and PARAMETERS in documents:
+        documents[TEMPLATE] = _with_defaults(documents)
+    artifacts = _artifacts(sources.artifacts)
+    contents = Contents(
+        documents=documents,
+        artifacts=artifacts,
+        types=azure_types.types_in(sources.infra / _TYPES_FOLDER),
+        today=today,
+    )
+    checked = tuple(rule for rule in RULES if contents.has(rule.needs))
+    findings = (*malformed, *(finding for rule in checked for finding in rule.findings(contents)))
+    files: dict[str, bytes] = {}
+    if not findings and template_error is None:
+        files = {name: texts[name][1] for name in (USER_INTERFACE, VIEW)}
+        files[TEMPLATE] = as_bytes(documents[TEMPLATE].value)
+        files |= _read_artifacts(sources.artifacts, artifacts)
+    return Made(
+        findings=findings,
+        checked=checked,
+        unchecked=tuple(rule for rule in RULES if rule not in checked),
+        template_error=template_error,
+        files=files,
+    )
+
+
+def _texts(sources: Sources) -> tuple[dict[str, tuple[Path, bytes]], list[Finding]]:
+    """Return the JSON files that can be read, and a finding for each that cannot."""
+    wanted = {name: sources.infra / _UI_FOLDER / name for name in (USER_INTERFACE, VIEW)}
+    if sources.parameters is not None:
+        wanted[PARAMETERS] = sources.parameters
+    texts, findings = {}, []
+    for name, file in wanted.items():
+        try:
+            texts[name] = (file, read_file(file, max_bytes=MAX_TEMPLATE_BYTES))
+        except FileRefusedError as error:
+            findings.append(_malformed(file, None, str(error)))
+    return texts, findings
+
+
+def _malformed(file: Path, line: int | None, message: str) -> Finding:
+    remedy = "Write a JSON file in UTF-8 there, without comments."
+    return Finding(file=_shown(file), line=line, rule=VALID_JSON, message=message, remedy=remedy)
+
+
+def _with_defaults(documents: Mapping[str, Document]) -> Document:
+    """Return the template with the publisher's values as defaults. What does not fit is left to the rules.
+
+    What the customer is asked for gets none: a file of all parameters has an example there.
+    """
+    template = documents[TEMPLATE]
+    declared: Any = member(template.value, "parameters")
+    given = member(documents[PARAMETERS].value, "parameters")
+    asked = outputs(documents[USER_INTERFACE].value) if USER_INTERFACE in documents else {}
+    if not isinstance(declared, Mapping) or not isinstance(given, Mapping):
+        return template
+    values = {
+        name: {**declared[name], "defaultValue": each["value"]}
+        for name, each in given.items()
+        if name not in asked
+        and isinstance(declared.get(name), Mapping)
+        and isinstance(each, Mapping)
+        and "value" in each
+    }
+    return replace(template, value={**template.value, "parameters": {**declared, **values}})
+
+
+def _artifacts(folder: Path | None) -> dict[str, int]:
+    """Return the sizes of a folder's files by their names below it."""
+    if folder is None:
+        return {}
+    if not folder.is_dir():
+        raise build.PACKAGE_FILE_REFUSED.error("it is no folder", target=str(folder))
+    found = [Path(where) / name for where, _, names in os.walk(folder) for name in names]
+    names = [file.relative_to(folder) for file in sorted(found)]
+    return {name.as_posix(): _size_of(folder, name) for name in names}
+
+
+def _size_of(folder: Path, name: Path) -> int:
+    try:
+        with open_below(folder, *name.parts) as file:
+            return size_of(file)
+    except FileRefusedError as error:
+        raise build.PACKAGE_FILE_REFUSED.error(str(error), target=str(folder / name)) from error
+
+
+def _read_artifacts(folder: Path | None, names: Iterable[str]) -> dict[str, bytes]:
+    if folder is None:
+        return {}
+    return {name: read_below(folder, *name.split("/"), max_bytes=MAX_BYTES) for name in names}
+
+
+def _shown(file: Path) -> str:
+    """Return a file's name for people: from here, if it lies below."""
+    return os.path.relpath(file) if Path(file).resolve().is_relative_to(Path.cwd()) else str(file)

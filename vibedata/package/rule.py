@@ -1,0 +1,80 @@
+"""What a rule is, and what it finds. The rules themselves live in rules/."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from vibedata.package.contents import TEMPLATE, TYPES, Contents
+from vibedata.package.located_json import Path
+from vibedata.package.template import Scope, scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a rule finds: the file's name in the package, the way to the value, and what is wrong with it."""
+
+    name: str
+    path: Path
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A fault as people read it. `line` is None for a file that is not JSON."""
+
+    file: str
+    line: int | None
+    rule: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. `source` says who demands it. `needs` are the parts of the package without which it says nothing."""
+
+    name: str
+    source: str
+    remedy: str
+    needs: frozenset[str]
+    check: Callable[[Contents], Iterable[Fault]]
+
+    def findings(self, contents: Contents) -> Iterator[Finding]:
+        """Yield what the rule finds, in the order of the files' lines."""
+        found = [(contents.place(fault.name, fault.path), fault.message) for fault in self.check(contents)]
+        for (file, line), message in sorted(set(found), key=lambda each: (each[0][0], each[0][1] or 0, each[1])):
+            yield Finding(file=file, line=line, rule=self.name, message=message, remedy=self.remedy)
+
+
+def arm_ttk(name: str) -> str:
+    """Return the source of a test of arm-ttk, Microsoft's toolkit for templates. `name` is the test's, with dashes."""
+    return f"Azure/arm-ttk, testcases/{name}.test.ps1"
+
+
+def rule(
+    name: str, *, source: str, remedy: str, needs: Iterable[str]
+) -> Callable[[Callable[[Contents], Iterable[Fault]]], Rule]:
+    """Make a rule of a function that looks at the whole package."""
+
+    def made(check: Callable[[Contents], Iterable[Fault]]) -> Rule:
+        return Rule(name=name, source=source, remedy=remedy, needs=frozenset(needs), check=check)
+
+    return made
+
+
+def template_rule(
+    name: str, *, source: str, remedy: str, types: bool = False
+) -> Callable[[Callable[[Scope, Contents], Iterable[Fault]]], Rule]:
+    """Make a rule of a function that looks at one template: it is called for the main template and each nested one.
+
+    `types` says that it needs Azure's type definitions, too.
+    """
+
+    def made(check: Callable[[Scope, Contents], Iterable[Fault]]) -> Rule:
+        def check_all(contents: Contents) -> Iterator[Fault]:
+            for scope in scopes(contents.documents[TEMPLATE]):
+                yield from check(scope, contents)
+
+        needs = frozenset({TEMPLATE, TYPES} if types else {TEMPLATE})
+        return Rule(name=name, source=source, remedy=remedy, needs=needs, check=check_all)
+
+    return made

@@ -1,0 +1,160 @@
+"""Rules of a createUiDefinition in each combination of what a customer can choose.
+
+Elements appear and disappear with other elements' values. An output that names a hidden one fails only when the
+customer deploys (microsoft/finops-toolkit issue 1770).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from runbook_lib.basics.strict_json import member
+from vibedata.package.contents import TEMPLATE, USER_INTERFACE, Contents
+from vibedata.package.controls import (
+    MAX_COMBINATIONS,
+    SILENT,
+    TEXT_BOX,
+    Element,
+    choices,
+    combinations,
+    count_combinations,
+    elements,
+    fits,
+    outputs,
+)
+from vibedata.package.evaluation import EvaluationError, World, evaluate
+from vibedata.package.expressions import ExpressionError
+from vibedata.package.rule import Fault, rule
+
+_FUNCTIONS = "learn azure-resource-manager/managed-applications/create-uidefinition-functions"
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "securestring": str,
+    "int": int,
+    "bool": bool,
+    "array": list,
+    "object": Mapping,
+    "secureobject": Mapping,
+}
+_STEPS = ("parameters", "steps")
+
+
+@rule(
+    "Outputs Must Have Values In Each Combination",
+    source="microsoft/finops-toolkit issue 1770; " + _FUNCTIONS,
+    remedy="Name only elements that are shown then, or give another value with coalesce().",
+    needs=[USER_INTERFACE],
+)
+def outputs_must_have_values_in_each_combination(contents: Contents) -> Iterator[Fault]:
+    """Find an output, or the visibility of an element, that cannot be evaluated for something a customer can choose."""
+    definition = contents.documents[USER_INTERFACE].value
+    if (count := count_combinations(definition)) > MAX_COMBINATIONS:
+        yield Fault(USER_INTERFACE, _STEPS, f"{count} combinations of choices, at most {MAX_COMBINATIONS}")
+        return
+    for element in elements(definition):
+        if element.type not in SILENT and not choices(element):
+            yield Fault(USER_INTERFACE, element.path, f"{element.name} has no placeholder and no default to try")
+    try:
+        worlds = list(combinations(definition))
+    except (EvaluationError, ExpressionError) as error:
+        yield Fault(USER_INTERFACE, _STEPS, f"the visibility of an element cannot be evaluated: {error}")
+        return
+    for name, output in outputs(definition).items():
+        for world in worlds:
+            _, trouble = _evaluated(output, world)
+            if trouble is not None:
+                yield Fault(USER_INTERFACE, ("parameters", "outputs", name), f"{name}: {trouble}")
+                break
+
+
+@rule(
+    "Outputs Must Fit The Parameters In Each Combination",
+    source="learn azure-resource-manager/templates/parameters",
+    remedy="Convert the value, or change the parameter.",
+    needs=[USER_INTERFACE, TEMPLATE],
+)
+def outputs_must_fit_the_parameters_in_each_combination(contents: Contents) -> Iterator[Fault]:
+    """Find an output that the template's parameter refuses: its type, its length or its allowed values."""
+    definition = contents.documents[USER_INTERFACE].value
+    declared = member(contents.documents[TEMPLATE].value, "parameters")
+    worlds = _worlds(definition)
+    for name, output in outputs(definition).items():
+        parameter = declared.get(name) if isinstance(declared, Mapping) else None
+        if not isinstance(parameter, Mapping):
+            continue  # ui_outputs.outputs_must_be_present_in_template_parameters finds it
+        for world in worlds:
+            value, trouble = _evaluated(output, world)
+            refused = None if trouble else _refusal(value, parameter)
+            if refused is not None:
+                yield Fault(USER_INTERFACE, ("parameters", "outputs", name), f"{name}: {refused}")
+                break
+
+
+@rule(
+    "Placeholders Must Be Valid",
+    source="learn azure-resource-manager/managed-applications/microsoft-common-textbox",
+    remedy="Show a placeholder that the element's own validations accept.",
+    needs=[USER_INTERFACE],
+)
+def placeholders_must_be_valid(contents: Contents) -> Iterator[Fault]:
+    """Find an example that the element refuses, or a validation that cannot be evaluated."""
+    definition = contents.documents[USER_INTERFACE].value
+    worlds = _worlds(definition)
+    for element in elements(definition):
+        sample = element.value.get("defaultValue") or element.value.get("placeholder")
+        if element.type == TEXT_BOX and isinstance(sample, str):
+            for index, validation in enumerate(element.validations):
+                trouble = _objection(validation, sample, element, worlds)
+                if trouble is not None:
+                    path = (*element.path, "constraints", "validations", index)
+                    yield Fault(USER_INTERFACE, path, f"{element.name}: {trouble}")
+
+
+def _worlds(definition: Any) -> list[World]:
+    try:
+        few = count_combinations(definition) <= MAX_COMBINATIONS
+        return list(combinations(definition)) if few else []
+    except (EvaluationError, ExpressionError):
+        return []  # outputs_must_have_values_in_each_combination finds it
+
+
+def _evaluated(output: Any, world: World) -> tuple[Any, str | None]:
+    """Return an output's value, and why it has none."""
+    try:
+        if isinstance(output, Mapping):
+            return {key: _raw(each, world) for key, each in output.items()}, None
+        return _raw(output, world), None
+    except (EvaluationError, ExpressionError) as error:
+        return None, str(error)
+
+
+def _raw(output: Any, world: World) -> Any:
+    return evaluate(output, world) if isinstance(output, str) else output
+
+
+def _refusal(value: Any, parameter: Mapping[str, Any]) -> str | None:
+    expected = _KINDS.get(str(parameter.get("type")).lower())
+    if expected is None or not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
+        return f"the parameter is of type {parameter.get('type')}"
+    if value not in parameter.get("allowedValues", [value]):
+        return f"the parameter does not allow {value}"
+    if isinstance(value, str | list):
+        least, most = parameter.get("minLength", 0), parameter.get("maxLength", len(value))
+        if not least <= len(value) <= most:
+            return f"the parameter takes a length of {least} to {most}"
+    return None
+
+
+def _objection(validation: Any, sample: str, element: Element, worlds: list[World]) -> str | None:
+    regex, rule_text = member(validation, "regex"), member(validation, "isValid")
+    try:
+        if isinstance(regex, str) and not fits(regex, sample):
+            return f"its own regex refuses {sample}"
+        for world in worlds if isinstance(rule_text, str) else []:
+            if element.value_in(world) == sample and evaluate(str(rule_text), world) is not True:
+                return f"its own isValid refuses {sample}"
+    except re.error:
+        return None  # ui_controls.textboxes_are_well_formed finds it
+    except (EvaluationError, ExpressionError) as error:
+        return f"isValid cannot be evaluated: {error}"
+    return None

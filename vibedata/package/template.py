@@ -1,0 +1,148 @@
+"""A template as the rules see it: the main one and each nested one with its own scope, resources and expressions."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.basics.strict_json import member
+from vibedata.package.expressions import Call, ExpressionError, Literal, calls, is_expression, parse
+from vibedata.package.located_json import Document, Path
+
+DEPLOYMENTS = "microsoft.resources/deployments"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A resource of a template. `type` is whole, also for a child that stands inside its parent."""
+
+    path: Path
+    type: str
+    value: Mapping[str, Any]
+
+    @property
+    def is_deployment(self) -> bool:
+        """Tell whether it is a nested deployment: what Bicep makes of a module."""
+        return self.type.lower() == DEPLOYMENTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The main template, or a nested one that evaluates its own expressions. `name` is the file's in the package."""
+
+    name: str
+    path: Path
+    value: Mapping[str, Any]
+    is_main: bool
+    by_bicep: bool
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """Return parameters, variables or outputs: empty if the section is absent or no object."""
+        found = self.value.get(name)
+        return found if isinstance(found, Mapping) else {}
+
+    def resources(self) -> Iterator[Resource]:
+        """Yield each resource that this template evaluates."""
+        yield from _resources(self.value.get("resources"), (*self.path, "resources"), "")
+
+    def values(self, section: str | None = None) -> Iterator[tuple[Path, Any]]:
+        """Yield each value below a section, or below the whole template, without those of nested scopes."""
+        inner = {each.path for each in self._nested()}
+        start = self.value if section is None else self.value.get(section)
+        path = self.path if section is None else (*self.path, section)
+        yield from walk(start, path, lambda found: found not in inner)
+
+    def texts(self, section: str | None = None) -> Iterator[tuple[Path, str]]:
+        """Yield each text below a section, or in the whole template, keys of objects included."""
+        for path, value in self.values(section):
+            if isinstance(value, str):
+                yield path, value
+            elif isinstance(value, Mapping):
+                yield from (((*path, key), key) for key in value if key.startswith("["))
+
+    def calls(self, section: str | None = None) -> Iterator[tuple[Path, Call]]:
+        """Yield each call of a function in an expression that can be read."""
+        for path, text in self.texts(section):
+            yield from ((path, call) for call in calls_in(text))
+
+    def _nested(self) -> Iterator["Scope"]:
+        for resource in self.resources():
+            if resource.is_deployment and _is_inner(resource):
+                template = member(resource.value, "properties", "template")
+                if isinstance(template, Mapping):
+                    path = (*resource.path, "properties", "template")
+                    yield Scope(name=self.name, path=path, value=template, is_main=False, by_bicep=self.by_bicep)
+
+
+def scopes(document: Document) -> Iterator[Scope]:
+    """Yield the main template and each nested one, an outer one before its inner ones."""
+    value = document.value if isinstance(document.value, Mapping) else {}
+    by_bicep = member(value, "metadata", "_generator", "name") == "bicep"
+    waiting = [Scope(name=document.name, path=(), value=value, is_main=True, by_bicep=by_bicep)]
+    while waiting:
+        scope = waiting.pop(0)
+        yield scope
+        waiting += scope._nested()
+
+
+def walk(value: Any, path: Path, enter: Callable[[Path], bool] = lambda _path: True) -> Iterator[tuple[Path, Any]]:
+    """Yield a value and each value below it. `enter` says for a path whether to look at it at all."""
+    if not enter(path):
+        return
+    yield path, value
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from walk(below, (*path, key), enter)
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from walk(below, (*path, index), enter)
+
+
+def referenced(call: Call, function: str) -> str | None:
+    """Return the name in parameters('NAME') or variables('NAME'), None for another call."""
+    if call.name.lower() != function or len(call.arguments) != 1:
+        return None
+    argument = call.arguments[0]
+    return argument.value if isinstance(argument, Literal) and isinstance(argument.value, str) else None
+
+
+def names_in(text: object, function: str) -> set[str]:
+    """Return the parameters or variables that one text names, in small letters: Azure ignores their case."""
+    found = [referenced(call, function) for call in calls_in(text)]
+    return {name.lower() for name in found if name is not None}
+
+
+def calls_in(value: object) -> list[Call]:
+    """Return the calls of one value: none if it is no expression, or one that cannot be read."""
+    if not isinstance(value, str) or not is_expression(value):
+        return []
+    try:
+        return list(calls(parse(value)))
+    except ExpressionError:
+        return []  # rules/template_values.py finds it
+
+
+def is_secure(parameter: object) -> bool:
+    """Tell whether a parameter's declaration says that its value is a secret."""
+    return str(member(parameter, "type")).lower() in ("securestring", "secureobject")
+
+
+def _is_inner(resource: Resource) -> bool:
+    scope = member(resource.value, "properties", "expressionEvaluationOptions", "scope")
+    return isinstance(scope, str) and scope.lower() == "inner"
+
+
+def _resources(found: Any, path: Path, parent: str) -> Iterator[Resource]:
+    if not isinstance(found, list):
+        return
+    for index, value in enumerate(found):
+        if not isinstance(value, Mapping):
+            continue
+        here = (*path, index)
+        type_ = str(value.get("type", ""))
+        whole = f"{parent}/{type_}" if parent and not type_.lower().startswith(parent.lower() + "/") else type_
+        resource = Resource(path=here, type=whole, value=value)
+        yield resource
+        yield from _resources(value.get("resources"), (*here, "resources"), whole)
+        if resource.is_deployment and not _is_inner(resource):
+            nested = member(value, "properties", "template", "resources")
+            yield from _resources(nested, (*here, "properties", "template", "resources"), "")
