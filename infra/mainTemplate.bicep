@@ -88,6 +88,10 @@ param retentionDays int = 365
 @description('Whether the publisher is in another tenant than the instance. A role assignment to a managed identity then names that identity (delegatedManagedIdentityResourceId), and must not otherwise.')
 param crossTenant bool
 
+@description('The size of the cluster\'s nodes. A region or a subscription may lack the default.')
+@minLength(1)
+param clusterNodeSize string = 'Standard_D4ds_v5'
+
 @description('The image of each container app, by the app\'s name: a whole reference, with its tag or digest.')
 param images object
 
@@ -136,7 +140,7 @@ var settings = {
   immutability: immutability
 }
 
-var wheelUris = [for wheel in deploymentScriptSource.wheels: '${uri(_artifactsLocation, 'deployment-script/${wheel}')}${_artifactsLocationSasToken}']
+var wheelUris = [for wheel in deploymentScriptSource.wheels: uri(_artifactsLocation, 'deployment-script/${wheel}${_artifactsLocationSasToken}')]
 
 resource publisherVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: split(publisherVaultId, '/')[8]
@@ -267,6 +271,7 @@ module cluster 'modules/cluster.bicep' = {
     identityPrincipalId: identity.outputs.principalId
     crossTenant: crossTenant
     containerRegistryName: containerRegistry.outputs.name
+    nodeSize: clusterNodeSize
   }
 }
 
@@ -335,8 +340,8 @@ module bootstrap 'modules/bootstrap.bicep' = {
   params: {
     location: location
     automationAccountName: automation.outputs.name
-    packagesUri: '${uri(_artifactsLocation, 'packages/${packagesFile}')}${_artifactsLocationSasToken}'
-    runbookUri: '${uri(_artifactsLocation, 'runbooks/deploy_instance.py')}${_artifactsLocationSasToken}'
+    packagesUri: uri(_artifactsLocation, 'packages/${packagesFile}${_artifactsLocationSasToken}')
+    runbookUri: uri(_artifactsLocation, 'runbooks/deploy_instance.py${_artifactsLocationSasToken}')
   }
 }
 
@@ -382,7 +387,7 @@ module deploymentScript 'modules/deploymentScript.bicep' = if (startDeployment =
     settings: settings
     parameters: {}
     attempt: deploymentAttempt
-    scriptUri: '${uri(_artifactsLocation, 'deployment-script/deploy_instance.sh')}${_artifactsLocationSasToken}'
+    scriptUri: uri(_artifactsLocation, 'deployment-script/deploy_instance.sh${_artifactsLocationSasToken}')
     wheelUris: {
       uris: wheelUris
     }

@@ -6,6 +6,7 @@ param identityId string
 param identityPrincipalId string
 param crossTenant bool
 param containerRegistryName string
+param nodeSize string
 
 // AcrPull.
 var pullRole = '7f951dda-4ed3-4680-a7ca-43fe172d538d'
@@ -76,7 +77,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2026-05-01' = {
         name: 'system'
         mode: 'System'
         count: 3
-        vmSize: 'Standard_D4ds_v5'
+        vmSize: nodeSize
         osType: 'Linux'
       }
     ]
