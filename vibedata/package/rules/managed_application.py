@@ -15,8 +15,8 @@ MAX_RESOURCES = 800
 _ROLE_ASSIGNMENTS = "microsoft.authorization/roleassignments"
 _JOB_SCHEDULES = "microsoft.automation/automationaccounts/jobschedules"
 _IMAGE = re.compile(r"image|(?:linux|windows)FxVersion")
-# repository:tag, perhaps behind a host or DOCKER|
-_TAGGED = re.compile(r"(?:[\w.|-]+/)+[\w.-]+:[\w.-]+|[\w.-]+@sha256:[0-9a-f]{64}")
+# What stands between two references to images.
+_BETWEEN = re.compile(r"[^\w.|/:@-]")
 
 
 @template_rule(
@@ -106,8 +106,18 @@ def images_must_be_parameters(scope: Scope, contents: Contents) -> Iterator[Faul
             continue
         literals = [_literals(call) for call in calls_in(value)] if is_expression(value) else [[value]]
         for text in [each for found in literals for each in found]:
-            if _TAGGED.search(text):
+            if _names_image(text):
                 yield Fault(scope.name, path, f"{key} names {text}")
+
+
+def _names_image(text: str) -> bool:
+    """Return whether a text holds repository:tag, perhaps behind a host or `DOCKER|`, or a digest."""
+    for word in _BETWEEN.split(text):
+        folder, _, last = word.rpartition("/")
+        name, _, tag = last.partition(":")
+        if "@sha256:" in word or (folder and name and tag):
+            return True
+    return False
 
 
 @rule(
