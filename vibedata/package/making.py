@@ -19,6 +19,7 @@ from vibedata.package.located_json import Document
 from vibedata.package.rule import Finding, Rule, arm_ttk
 from vibedata.package.rules.catalogue import RULES
 from vibedata.package.rules.files import MAX_BYTES
+from vibedata.template.check import MAIN, check_folder
 
 _UI_FOLDER, _TYPES_FOLDER = "ui", "types"
 VALID_JSON = "JSONFiles Should Be Valid"
@@ -87,7 +88,11 @@ def make(sources: Sources, environ: Mapping[str, str], today: date) -> Made:
         today=today,
     )
     checked = tuple(rule for rule in RULES if contents.has(rule.needs))
-    findings = (*malformed, *(finding for rule in checked for finding in rule.findings(contents)))
+    findings = (
+        *malformed,
+        *_of_sources(sources.infra, today),
+        *(finding for rule in checked for finding in rule.findings(contents)),
+    )
     files: dict[str, bytes] = {}
     if not findings and template_error is None:
         files = {name: texts[name][1] for name in (USER_INTERFACE, VIEW)}
@@ -100,6 +105,22 @@ def make(sources: Sources, environ: Mapping[str, str], today: date) -> Made:
         template_error=template_error,
         files=files,
     )
+
+
+def _of_sources(infra: Path, today: date) -> list[Finding]:
+    """Return what the template's sources break of the rules of vibedata.template, which need no compiler."""
+    if not (infra / MAIN).is_file():
+        return []
+    return [
+        Finding(
+            file=_shown(infra / each.file),
+            line=each.line,
+            rule=f"Bicep sources: {each.rule}",
+            message=each.message,
+            remedy=each.remedy,
+        )
+        for each in check_folder(infra, today=today)
+    ]
 
 
 def _texts(sources: Sources) -> tuple[dict[str, tuple[Path, bytes]], list[Finding]]:

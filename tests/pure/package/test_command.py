@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.package_drafts import RUNBOOK, Draft, with_compiler, without_compiler
 from vibedata import cli
+from vibedata.commands.package import PROJECT
 from vibedata.package.contents import TEMPLATE, USER_INTERFACE, VIEW
 
 NAMES = sorted((TEMPLATE, USER_INTERFACE, VIEW, RUNBOOK))
@@ -225,3 +226,18 @@ def test_without_artifacts_what_the_template_fetches_is_missing(desk: Desk) -> N
     assert [(each["rule"], each["message"]) for each in found] == [
         ("Artifacts Must Be In The Package", f"the package has no file {RUNBOOK}")
     ]
+
+
+def test_the_sources_are_checked_without_a_compiler(desk: Desk) -> None:
+    desk.compiler(there=False)
+    (desk.infra / "mainTemplate.bicep").write_text("param location string\n\nvar nobody = location\n")
+    assert desk.run("--output", "json") == 1
+    (found,) = [each for each in desk.said()["findings"] if each["rule"].startswith("Bicep sources: ")]
+    assert (found["file"], found["line"]) == (str(desk.infra / "mainTemplate.bicep"), 3)
+    assert "nobody" in found["message"] and found["remedy"]
+
+
+def test_the_projects_own_sources_keep_every_rule(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    published = PROJECT / "infra" / "parameters" / "marketplace.json"
+    cli.main(["package", "--parameters", str(published), "--out", str(tmp_path / "package.zip"), "--output", "json"])
+    assert json.loads(capsys.readouterr().out)["findings"] == []
