@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from vibedata.package.azure_types import Types
 from vibedata.package.located_json import Document, Path
+from vibedata.template.azure_types import Types
 
 # Names in the zip. Partner Center wants them in its root and compares capitals.
 TEMPLATE = "mainTemplate.json"

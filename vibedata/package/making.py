@@ -10,7 +10,7 @@ from typing import Any
 from oci.files.reading import FileRefusedError, open_below, read_below, read_file, size_of
 from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import RunbookError, build
-from vibedata.package import azure_types, located_json
+from vibedata.package import located_json
 from vibedata.package.archive import archive
 from vibedata.package.compiled import MAX_TEMPLATE_BYTES, as_bytes, template_of
 from vibedata.package.contents import PARAMETERS, TEMPLATE, USER_INTERFACE, VIEW, Contents
@@ -19,6 +19,7 @@ from vibedata.package.located_json import Document
 from vibedata.package.rule import Finding, Rule, arm_ttk
 from vibedata.package.rules.catalogue import RULES
 from vibedata.package.rules.files import MAX_BYTES
+from vibedata.template.azure_types import types_in
 from vibedata.template.check import MAIN, check_folder
 
 _UI_FOLDER, _TYPES_FOLDER = "ui", "types"
@@ -84,7 +85,7 @@ def make(sources: Sources, environ: Mapping[str, str], today: date) -> Made:
     contents = Contents(
         documents=documents,
         artifacts=artifacts,
-        types=azure_types.types_in(sources.infra / _TYPES_FOLDER),
+        types=types_in(sources.infra / _TYPES_FOLDER),
         today=today,
     )
     checked = tuple(rule for rule in RULES if contents.has(rule.needs))

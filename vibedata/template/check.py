@@ -6,12 +6,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from vibedata.template.azure_types import types_in
 from vibedata.template.evaluation import NotEvaluatedError, snapshot
 from vibedata.template.finding import Finding
 from vibedata.template.language import check_language
 from vibedata.template.literals import check_literals
 from vibedata.template.reader import read_folder
-from vibedata.template.resource_types import check_resource, read_types
+from vibedata.template.resource_types import check_resource
 from vibedata.template.symbols import check_symbols
 from vibedata.template.syntax import Document
 from vibedata.template.values import Place
@@ -45,7 +46,7 @@ def parameter_files(folder: Path) -> Mapping[str, Mapping[str, Any]]:
 def _check_resources(
     documents: Mapping[str, Document], parameters: Mapping[str, Any], folder: Path, today: date
 ) -> Iterator[Finding]:
-    types = read_types(folder / "types")
+    types = types_in(folder / "types")
     try:
         made = snapshot(documents, MAIN, parameters, Place())
     except NotEvaluatedError as error:

@@ -3,14 +3,13 @@
 infra/types/README.md says where the definitions come from.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
+from vibedata.template.azure_types import AzureType, Types
 from vibedata.template.finding import Finding
 from vibedata.template.values import Deployed, LinedObject, Runtime
 
@@ -30,34 +29,9 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceType:
-    """A resource type in one api-version. stable_versions: all of the type that are no previews, the newest last."""
-
-    name: str
-    api_version: str
-    stable_versions: tuple[str, ...]
-    schema: Mapping[str, Any]
-
-
-def read_types(folder: Path) -> Mapping[str, ResourceType]:
-    """Return the definitions of a folder, by the type in small letters."""
-    found = {}
-    for file in sorted(folder.glob("*.json")):
-        content = json.loads(file.read_text(encoding="utf-8"))
-        name, _, version = content["type"].partition("@")
-        found[name.lower()] = ResourceType(
-            name=name,
-            api_version=version,
-            stable_versions=tuple(content["stable_versions"]),
-            schema=content["schema"],
-        )
-    return found
-
-
-def check_resource(resource: Deployed, types: Mapping[str, ResourceType], *, today: date) -> Iterator[Finding]:
+def check_resource(resource: Deployed, types: Types, *, today: date) -> Iterator[Finding]:
     """Yield what is wrong with a resource's type, api-version and body."""
-    known = types.get(resource.type.lower())
+    known = types.find(resource.type)
     if known is None:
         message = f"there is no definition of {resource.type}"
         yield _finding(resource, resource.line, UNKNOWN_TYPE, message, "Add it to infra/types, or mend the name")
@@ -69,7 +43,7 @@ def check_resource(resource: Deployed, types: Mapping[str, ResourceType], *, tod
         yield from _Body(resource).check(resource.body, known.schema, "", resource.line, top=True)
 
 
-def _check_version(resource: Deployed, known: ResourceType, today: date) -> Iterator[Finding]:
+def _check_version(resource: Deployed, known: AzureType, today: date) -> Iterator[Finding]:
     newest, version = known.stable_versions[-1], resource.api_version
     young = [each for each in known.stable_versions if today - date.fromisoformat(each) <= MAX_AGE]
     if version not in (young or [newest]):

@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.package_drafts import TODAY, Draft
 from vibedata.package import located_json
-from vibedata.package.azure_types import types_in
 from vibedata.package.contents import TEMPLATE, Contents
 from vibedata.package.rules.catalogue import RULES
+from vibedata.template.azure_types import types_in
 
 BY_NAME = {rule.name: rule for rule in RULES}
 TYPE = "Contoso.Things/things"

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from tests.support.template import INFRA
+from vibedata.template.azure_types import types_in
 from vibedata.template.evaluation import NotEvaluatedError, snapshot
 from vibedata.template.finding import Finding
 from vibedata.template.reader import read_text
-from vibedata.template.resource_types import check_resource, read_types
+from vibedata.template.resource_types import check_resource
 from vibedata.template.values import Deployed, LinedObject, Place, Runtime
 
 
@@ -92,7 +93,7 @@ def test_a_parameter_without_default_must_be_given() -> None:
 
 def test_a_version_is_compared_only_with_a_definition_of_the_same() -> None:
     """A stable version within the year is well, and yet another one than its definition's."""
-    types = read_types(INFRA / "types")
+    types = types_in(INFRA / "types")
     body = LinedObject({"name": "a", "location": "b"}, {}, 1)
     resource = Deployed(
         type="Microsoft.ContainerService/managedClusters",

@@ -14,9 +14,9 @@ from pycep import BicepParser
 from runbook_lib.azure import settings
 from scripts.pages import infrastructure, role_assignments
 from tests.support.template import FILES, INFRA, PARAMETERS, ROOT, deployed, documents
+from vibedata.template.azure_types import types_in
 from vibedata.template.check import MAIN, check_folder
 from vibedata.template.evaluation import snapshot
-from vibedata.template.resource_types import read_types
 from vibedata.template.values import Place, Runtime
 
 TODAY = date(2026, 11, 29)
@@ -67,8 +67,8 @@ def test_the_files_of_parameters_take_both_sides_of_each_condition() -> None:
 
 def test_each_definition_of_a_type_is_used() -> None:
     used = {each.type for name in CASES for each in deployed(name).resources}
-    known = read_types(INFRA / "types")
-    assert {each.name for each in known.values()} == used
+    types = types_in(INFRA / "types")
+    assert {known.name for name in types.known if (known := types.find(name))} == used
     for file in (INFRA / "types").glob("*.json"):
         content = json.loads(file.read_text(encoding="utf-8"))
         assert file.name == content["type"].partition("@")[0].replace("/", ".") + ".json"

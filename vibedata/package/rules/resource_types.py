@@ -118,7 +118,7 @@ def _parts(scope: Scope, contents: Contents) -> Iterator[_Part]:
     """
     for resource in scope.resources():
         known = contents.types.find(resource.type)
-        if known is not None and not resource.is_deployment and resource.value.get("apiVersion") == known.version:
+        if known is not None and not resource.is_deployment and resource.value.get("apiVersion") == known.api_version:
             yield from _below(resource.path, resource.value, known.schema, is_root=True)
 
 

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from vibedata.package.azure_types import published
 from vibedata.package.contents import Contents
 from vibedata.package.expressions import Call, Literal
 from vibedata.package.rule import Fault, arm_ttk, template_rule
 from vibedata.package.template import Scope
+from vibedata.template.azure_types import published
 
 # arm-ttk takes two years. The reviewers' guide of Azure's quickstart templates takes one.
 MAX_AGE_DAYS = 365
@@ -68,11 +68,11 @@ def providers_api_versions_is_not_permitted(scope: Scope, _contents: Contents) -
 
 def _trouble(type_: str, version: str, contents: Contents) -> str | None:
     known, day = contents.types.find(type_), published(version)
-    if known is None or day is None or version == known.version:
+    if known is None or day is None or version == known.api_version:
         return None  # rules/resource_types.py finds a type that is not known
     if version.count("-") > 2:
-        return f"{type_} has the preview {version}, and the stable version {known.version}"
+        return f"{type_} has the preview {version}, and the stable version {known.api_version}"
     if version not in known.stable_versions:
-        return f"{type_} has no api-version {version}; the newest is {known.version}"
+        return f"{type_} has no api-version {version}; the newest is {known.api_version}"
     age = (contents.today - day).days
-    return f"{version} of {type_} is {age} days old; the newest is {known.version}" if age > MAX_AGE_DAYS else None
+    return f"{version} of {type_} is {age} days old; the newest is {known.api_version}" if age > MAX_AGE_DAYS else None

@@ -19,10 +19,10 @@ _DATE_LENGTH = len("2026-01-01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureType:
-    """One resource type. `version` is its newest stable api-version, and `schema` describes a resource of it."""
+    """One resource type. `api_version` is its newest stable one, and `schema` describes a resource of it."""
 
     name: str
-    version: str
+    api_version: str
     stable_versions: tuple[str, ...]
     schema: Mapping[str, Any]
 
@@ -57,5 +57,5 @@ def _read(file: Path) -> AzureType:
     content = strict_json.loads(read_file(file, max_bytes=_MAX_BYTES))
     name, _, version = content["type"].partition("@")
     return AzureType(
-        name=name, version=version, stable_versions=tuple(content["stable_versions"]), schema=content["schema"]
+        name=name, api_version=version, stable_versions=tuple(content["stable_versions"]), schema=content["schema"]
     )
