@@ -9,6 +9,7 @@ from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError, automation
 from runbook_lib.network.listing import bounded
+from vibedata.operator import operator
 from vibedata.shell_checks import nearest
 from vibedata.terminal import told
 
@@ -40,14 +41,14 @@ class JobWatcher(Protocol):
 def run_job(session: AzureSession, runbook: str, parameters: Mapping[str, Any], watcher: JobWatcher) -> JobResult:
     """Start `runbook` as a job under the account's identity and follow it to its end.
 
-    `parameters` are the runbook's own, sent as one base64url argument. Raises RunbookError VD-AUTOMATION-004 past the
-    deadline, -001 (no such account), -020 (no such runbook), -021 (it was never published), and the errors of
-    runbook_lib.automation.jobs.
+    `parameters` are the runbook's own, sent as one base64url argument, together with who has started the job.
+    Raises RunbookError VD-AUTOMATION-004 past the deadline, -001 (no such account), -020 (no such runbook), -021 (it
+    was never published), and the errors of runbook_lib.automation.jobs.
     """
     account = AutomationAccount(client=session.clients.automation, settings=session.settings)
     watcher.asked()
     try:
-        job_id = start_job(account, runbook, parameters)
+        job_id = start_job(account, runbook, {"started_by": f"{operator()} with vibedata", **parameters})
     except RunbookError as error:
         if not error.is_(automation.CHANGE_REFUSED):
             raise

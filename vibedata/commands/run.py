@@ -13,6 +13,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.runbook import main as run_runbook
 from vibedata.instances import choice
 from vibedata.instances.choice import Customer, announce, choose
+from vibedata.operator import operator
 from vibedata.output import show
 from vibedata.runbook_names import runbook_names
 from vibedata.shell_checks import require_login
@@ -49,6 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the runbook and return its exit code."""
     module = importlib.import_module(f"runbooks.{arguments.runbook}")
     argv = [*arguments.parameters, *(["--plan-only"] if arguments.plan else [])]
+    is_flags = all(word.startswith("--") for word in argv[:1])  # else it is one base64url argument
+    if is_flags and not any(word.startswith("--started-by") for word in argv):
+        argv.append(f"--started-by={operator()} with vibedata")
     environ: Mapping[str, str] = os.environ
     field: dict[str, object] = {}
     customer = None if {"-h", "--help"} & set(argv) else _customer(arguments)

@@ -1,8 +1,6 @@
 """The lock of a deployment that a command drives: of its subscription, at the publisher's, and of its instance."""
 
-import getpass
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from runbook_lib.deployment_lock.place import LockPlace
 from runbook_lib.network.retry import NetworkRetryPolicy
 from runbooks import deploy_instance
 from vibedata.deployment.chain import RUNBOOKS
+from vibedata.operator import operator
 from vibedata.progress import WriteLine
 
 SUBSCRIPTION_CONTAINER = "deployments"
@@ -50,7 +49,7 @@ def locked(
     """
     settings = session.settings
     held = DeploymentLock(
-        who=f"{_user()}@{socket.gethostname()}, process {os.getpid()}",
+        who=f"{operator()}, process {os.getpid()}",
         jobs=DeploymentJobs(
             correlation_id=correlation_id,
             resource_group=settings.resource_group,
@@ -98,10 +97,3 @@ def _policy(session: AzureSession) -> NetworkRetryPolicy:
 
 def _settings_of(session: AzureSession, jobs: DeploymentJobs) -> Settings:
     return replace(session.settings, resource_group=jobs.resource_group, automation_account=jobs.automation_account)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no entry in /etc/passwd
-        return f"user {os.getuid()}"

@@ -1,6 +1,7 @@
 """What a program reads when it has typed a command wrongly, or runs a runbook: one JSON object, and nothing else."""
 
 import json
+import re
 
 import pytest
 
@@ -88,3 +89,12 @@ def test_no_other_command_passes_words_on(capsys: pytest.CaptureFixture[str]) ->
 def test_a_script_that_forgets_plan_deploys_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["deploy", "latest", "--detailed-exitcode", "--output", "json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "--detailed-exitcode goes with --plan"
+
+
+def test_a_run_says_who_started_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "-ann b$\x1b")
+    cli.main(["run", "import_manifest"])
+    cli.main(["run", "import_manifest", "--started-by", "the pipeline"])
+    first, second = (line for line in capsys.readouterr().out.splitlines() if ", correlation " in line)
+    assert re.search(r": run, started by u-ann_b__@[A-Za-z0-9._-]+ with vibedata, run ", first)
+    assert ": run, started by the pipeline, run " in second
