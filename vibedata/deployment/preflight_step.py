@@ -1,22 +1,29 @@
 """The step that finds everything that would make the deployment fail, before anything that is in use is changed.
 
-Only a job sees what the other jobs will see: it has their identity, and stands where they stand. So the preflight is
-published first, with nothing but what it needs (docs/decisions/0056-the-preflight-runs-as-a-job.md).
+1. What can be seen from here is looked at first. Nothing is changed at all if something of it is bad.
+2. Only a job sees what the other jobs will see: it has their identity, and stands where they stand. So the preflight is
+   published, with nothing but what it needs (docs/decisions/0056-the-preflight-runs-as-a-job.md).
 """
 
 from dataclasses import replace
 
+from runbook_lib.errors import deployment
 from vibedata.deployment.first_credentials import REGISTRY_TOKEN
 from vibedata.deployment.first_publication import PREFLIGHT
 from vibedata.deployment.job_step import run_as_step
 from vibedata.deployment.publication_step import publish_within
 from vibedata.deployment.step import WELL, StepResult, stopwatch
 from vibedata.deployment.work import DeploymentWork
+from vibedata.preflight.in_place import check_in_place
+from vibedata.preflight.rows import row_of, text
 
 
 def preflight(work: DeploymentWork) -> StepResult:
-    """Publish the preflight alone, and run it as a job. Raises what the rotation of a first token does."""
+    """Look from here, publish the preflight alone, and run it as a job. Raises what the rotation of a first token does,
+    and VD-PREFLIGHT-013 if something is bad that can be seen from here.
+    """
     with stopwatch() as seconds:
+        _look_from_here(work)
         follows = REGISTRY_TOKEN.step in work.chosen and REGISTRY_TOKEN.is_lacking(work)
         if follows:
             REGISTRY_TOKEN.rotation(work)  # raises now what nobody has said of that token
@@ -29,3 +36,12 @@ def preflight(work: DeploymentWork) -> StepResult:
             checked = replace(checked, changed=checked.changed + published.changed)
     status = "succeeded" if checked.changed and checked.status == "unchanged" else checked.status
     return replace(checked, status=status, seconds=seconds())
+
+
+def _look_from_here(work: DeploymentWork) -> None:
+    """Show each bad finding with the line that mends it. Raises VD-PREFLIGHT-013 if there is one."""
+    rows = [row for row in map(row_of, check_in_place(work.session)) if row.state == "bad"]
+    for line in text("preflight from here", rows).splitlines() if rows else ():
+        work.view.say(line)
+    if rows:
+        raise deployment.BAD_FROM_HERE.error("; ".join(f"{row.subject}: {row.detail}" for row in rows))

@@ -1,6 +1,7 @@
 """`vibedata deploy` beside another deployment: exit code 3, who holds the lock, and nothing else."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.notary_maker import fingerprint
 from tests.support.pushed_release import ISSUER, make_release
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
+from vibedata.session import open_session
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +88,19 @@ def test_a_deployment_that_fails_gives_the_lock_back(
     told = [read_content(content(place)) for place in found]
     assert [each.step for each in told if each] == ["ended", "ended"]
     assert all("@" in each.who and ", process " in each.who for each in told if each)
+
+
+def test_what_is_bad_from_here_ends_a_deployment_before_anything_is_published(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(open_session(lab.env).clients.resources) as client:
+        client.providers.unregister("Microsoft.Storage")
+    since = lab.journal()[-1]["sequence"]
+    assert cli.main(["deploy", str(release), "--output", "json"]) == 1
+    out, err = capsys.readouterr()
+    ended = json.loads(out)
+    assert (ended["error"]["code"], "Microsoft.Storage" in ended["error"]["message"]) == ("VD-PREFLIGHT-013", True)
+    assert "az provider register" in err
+    writes = [entry for entry in lab.journal(since=since) if entry["method"] not in ("GET", "HEAD")]
+    # The locks, the publisher's report, and the token for the container registry.
+    assert {entry["service"] for entry in writes if not entry["path"].startswith("/oauth2/")} == {"blob", "table"}
