@@ -25,7 +25,7 @@ soak: set-up ## Hours: trouble at every request of a rotation, 100,000 hostile i
 	@$(VENV)/pytest -q -s -m soak
 
 proof: set-up ## A day: a deployment killed at every request, trouble at every request; SHARD=I/N and SECONDS=S do a part
-	@$(VENV)/python -m proofs $(if $(SHARD),--shard $(SHARD)) $(if $(SECONDS),--seconds $(SECONDS))
+	@$(VENV)/python -m bench.proofs $(if $(SHARD),--shard $(SHARD)) $(if $(SECONDS),--seconds $(SECONDS))
 
 lint: set-up ## ruff and mypy
 	@$(VENV)/ruff check .

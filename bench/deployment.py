@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.figures import Figure
+from bench.proofs.run import deploy, run
+from bench.proofs.world import World, world
 from oci.packages.lock import LOCK
 from oci.packages.package_lock import parse
-from proofs.run import deploy, run
-from proofs.world import World, world
 from vibedata.output import CommandError
 from vibedata.progress import WriteLine
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
-FOLDERS = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata", "scripts", "lab", "bench", "proofs")
+FOLDERS = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata", "scripts", "lab", "bench")
 BEGIN = "<!-- from the folders' docstrings by python -m scripts.pages.house -->"
 END = "<!-- end -->"
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from proofs.cases import KILLED, Prover
-from proofs.end_state import end_state
-from proofs.logged_writes import unlogged_writes
-from proofs.world import world
+from bench.proofs.cases import KILLED, Prover
+from bench.proofs.end_state import end_state
+from bench.proofs.logged_writes import unlogged_writes
+from bench.proofs.world import world
 
 # In the midst of the rotation that brings the first token: requests of the command and of a job, in turns.
 NUMBER = 330

@@ -12,7 +12,7 @@ from tests.support.floors import FLOORS
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
-FOLDERS = ("runbook_lib", "runbooks", "oci", "publisher", "vibedata", "scripts", "lab", "bench", "proofs", "tests")
+FOLDERS = ("runbook_lib", "runbooks", "oci", "publisher", "vibedata", "scripts", "lab", "bench", "tests")
 # A heading of a page, as comments and pages cite it: `docs/azure-facts.md#arm-throttling`, or ` and #import` after one.
 CITATION = re.compile(r"docs/([\w-]+\.md)((?:#[\w-]+)(?: and #[\w-]+)*)")
 BY_NUMBER = re.compile(r"#.*\bsections? \d|\bsections? \d+ of design|design section|azure-facts, section")

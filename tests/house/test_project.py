@@ -13,7 +13,7 @@ from scripts.pages import notices
 from vibedata import cli
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("bench", "lab", "oci", "proofs", "publisher", "runbook_lib", "runbooks", "scripts", "vibedata")
+PACKAGES = ("bench", "lab", "oci", "publisher", "runbook_lib", "runbooks", "scripts", "vibedata")
 IGNORED = ROOT / ".git-blame-ignore-revs"
 
 

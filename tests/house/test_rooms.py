@@ -16,7 +16,7 @@ from oci.bundling.source_tree import read_sources, runbook_names
 from tests.support.floors import FLOORS
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata", "scripts", "lab", "bench", "proofs")
+PRODUCT = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata", "scripts", "lab", "bench")
 MAX_MODULES = 15
 MAX_LINES = 300
 MAX_TEST_LINES = 400

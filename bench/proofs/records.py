@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from proofs.cases import Record
+from bench.proofs.cases import Record
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".proof"
 # What is proven. The lab and the proof itself may change without a change of the product.
 PROVEN = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata")

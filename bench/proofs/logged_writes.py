@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from proofs.run import is_write
-from proofs.world import World
+from bench.proofs.run import is_write
+from bench.proofs.world import World
 from tests.support.log_reader import table_rows
 from tests.support.operations_chain import verify_chain
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from proofs import page, records
-from proofs.cases import KILLED, RACE, RACES, STRIDE, TROUBLES, UNDISTURBED, Record, cases
-from proofs.end_state import differences
-from proofs.records import Records
+from bench.proofs import page, records
+from bench.proofs.cases import KILLED, RACE, RACES, STRIDE, TROUBLES, UNDISTURBED, Record, cases
+from bench.proofs.end_state import differences
+from bench.proofs.records import Records
 
 REQUESTS = 200
 

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from proofs.end_state import State, differences, end_state
-from proofs.logged_writes import unlogged_writes
-from proofs.run import Ran, deploy, is_write, run
-from proofs.world import LOCKS, World
+from bench.proofs.end_state import State, differences, end_state
+from bench.proofs.logged_writes import unlogged_writes
+from bench.proofs.run import Ran, deploy, is_write, run
+from bench.proofs.world import LOCKS, World
 from tests.support.lock_race import race, race_of_processes
 from tests.support.lock_rig import holder
 

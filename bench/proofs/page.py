@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from proofs.cases import KILLED, RACE, RACES, ROUNDS, STRIDE, TROUBLES, UNDISTURBED, Record
-from proofs.records import ROOT, Records
+from bench.proofs.cases import KILLED, RACE, RACES, ROUNDS, STRIDE, TROUBLES, UNDISTURBED, Record
+from bench.proofs.records import ROOT, Records
 
 PAGE = ROOT / "docs" / "proofs.md"
 MAX_CHARACTERS = 300

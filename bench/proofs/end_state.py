@@ -12,7 +12,7 @@ from typing import Any
 
 from azure.storage.blob import BlobProperties, ContainerClient
 
-from proofs.world import LOCKS, World
+from bench.proofs.world import LOCKS, World
 from tests.support.release_maker import RELEASE_REPOSITORY, container_registry
 
 State = Mapping[str, Any]

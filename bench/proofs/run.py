@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proofs.world import World
+from bench.proofs.world import World
 from tests.support import running_lab
 
 RUN_SECONDS = 900.0

@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from proofs import page
-from proofs.cases import KILLED, RACE, TROUBLES, Prover, Record, cases
-from proofs.records import Records, records_of_today
-from proofs.world import world
+from bench.proofs import page
+from bench.proofs.cases import KILLED, RACE, TROUBLES, Prover, Record, cases
+from bench.proofs.records import Records, records_of_today
+from bench.proofs.world import world
 
 PROOFS = (KILLED, *TROUBLES, RACE)
 EXAMPLES = """\
@@ -20,15 +20,15 @@ examples:
   make proof                      all cases: a day of one processor
   make proof SHARD=2/8            every eighth case, beginning with the second; eight such runs are all
   make proof SECONDS=480          begin no case after 480 s; the next run goes on from there
-  .venv/bin/python -m proofs --only killed --seconds 480
-  .venv/bin/python -m proofs --page    write docs/proofs.md from what was found, and do nothing else
+  .venv/bin/python -m bench.proofs --only killed --seconds 480
+  .venv/bin/python -m bench.proofs --page    write docs/proofs.md from what was found, and do nothing else
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do cases, and return 0 if all that were ever done with these sources are good."""
     parser = argparse.ArgumentParser(
-        prog="python -m proofs",
+        prog="python -m bench.proofs",
         description="Prove the deployment in the lab: killed at every request, with trouble at every request, raced.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
