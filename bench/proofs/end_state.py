@@ -7,9 +7,10 @@ runs before the last one.
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from azure.data.tables import TableClient
 from azure.storage.blob import BlobProperties, ContainerClient
 
 from bench.proofs.world import LOCKS, World
@@ -26,6 +27,10 @@ OF_A_ROTATION = ("credentialId", "delivery", "expires")
 SCHEDULE_ROW = "customer: Components observability schedule"
 OF_A_LOOK = ("health", "healthProbed", "healthReason")
 REPORTS = "callbacks-spool"
+# The publisher's tables: of each call that arrived, and of the reports that the calls brought.
+CALLS, DELIVERED = "CallbackNonces", "InstanceReports"
+# The id of a key that signs calls. Which calls it has signed, and how many, depends on the run.
+KEY = re.compile(r"hmac-[0-9a-f]{16}\b")
 WELL = ("succeeded", "unchanged")
 
 
@@ -82,25 +87,38 @@ def _blobs(world: World) -> Iterator[tuple[str, Any]]:
 
 
 def _reports(container: ContainerClient, blobs: Sequence[BlobProperties]) -> Mapping[str, Any]:
-    """Return the newest report of each kind and step: the run that was killed has made some, too.
+    """Return the newest report of each kind and step: the run that was killed has made some, too."""
+    names = sorted(str(blob.name) for blob in blobs)  # they begin with the time
+    return _newest(json.loads(container.download_blob(name).readall()) for name in names)
 
-    Whether the last run had anything to do depends on the one before it.
-    """
+
+def _newest(reports: Iterable[dict[str, Any]]) -> Mapping[str, Any]:
+    """Return the last report of each kind and step. Whether a run had anything to do depends on the one before it."""
     newest = {}
-    for blob in sorted(blobs, key=lambda blob: str(blob.name)):  # the names begin with the time
-        report = json.loads(container.download_blob(blob.name).readall())
+    for report in reports:
         report["status"] = "well" if report.get("status") in WELL else report.get("status")
         newest[report.get("step", "health")] = _told(report, leave_out=("duration_ms",))
     return newest
+
+
+def _delivered(client: TableClient) -> Mapping[str, Any]:
+    """Return the newest report of each kind and step that the publisher has."""
+    rows = sorted(client.list_entities(), key=lambda row: str(row["receivedAt"]))
+    return _newest(json.loads(row["content0"]) for row in rows)
 
 
 def _tables(world: World) -> Iterator[tuple[str, Any]]:
     for side, service in world.tables.items():
         for table in service.list_tables():
             with service.get_table_client(table.name) as client:
+                if table.name == CALLS:
+                    continue
+                if table.name == DELIVERED:
+                    yield f"{side}: {DELIVERED}", _delivered(client)
+                    continue
                 for entity in client.list_entities():
                     fields = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
-                    place = f"{side}: {table.name} {entity['PartitionKey']} {entity['RowKey']}"
+                    place = KEY.sub("(key)", f"{side}: {table.name} {entity['PartitionKey']} {entity['RowKey']}")
                     of_a_look = OF_A_LOOK if place == SCHEDULE_ROW else ()
                     yield place, _told(fields, leave_out=(*COUNTS, *OF_A_ROTATION, *of_a_look))
 
@@ -155,4 +173,5 @@ def _bytes(part: object) -> bytes:
 def _told(document: Mapping[str, Any], *, leave_out: Sequence[str] = ()) -> Any:
     """Return a document without what is new each time."""
     kept = {name: value for name, value in document.items() if name not in leave_out}
-    return json.loads(ID.sub("(id)", TIME.sub("(time)", json.dumps(kept, sort_keys=True, default=str))))
+    text = TIME.sub("(time)", json.dumps(kept, sort_keys=True, default=str))
+    return json.loads(KEY.sub("(key)", ID.sub("(id)", text)))

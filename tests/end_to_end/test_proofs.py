@@ -26,5 +26,5 @@ def test_a_deployment_that_is_killed_comes_to_the_same_end() -> None:
         assert "customer: blob artifacts/b" in end_state(made)
 
         killed = prover.prove(KILLED, NUMBER)
-        assert (killed.problems, killed.met) == ([], 1)
+        assert (killed.problems, killed.met) == ([], 1), "\n".join(killed.problems)
         assert killed.where != ""
