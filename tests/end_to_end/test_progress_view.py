@@ -21,7 +21,8 @@ from tests.support.terminal_process import CTRL_C, on_terminal
 from vibedata.progress_view.writer import NOBODY_READS
 
 WAIT_SECONDS = 240.0
-AT_LEAST_EVERY_SECONDS = 15.0
+# The pure tests hold the 15 s of the view, by an injected clock. A busy machine may keep a whole process waiting.
+AT_LEAST_EVERY_SECONDS = 60.0
 COMBINED = "vibedata_runbook_packages"
 SLEEPER = "sleeper"
 SLEEPS = "import time\nprint('up', flush=True)\ntime.sleep(600)"
