@@ -151,7 +151,6 @@ KILLED_AT: tuple[Mapping[str, object], ...] = (
 
 
 @pytest.mark.usefixtures("release")
-@pytest.mark.timeout(1200)  # six jobs and a build, on a machine that may be busy
 def test_a_job_that_was_killed_again_and_again_comes_to_the_same_end(own_deployed: Deployed) -> None:
     release = own_deployed.release()
     place = places(own_deployed.lab.env)[1]

@@ -53,7 +53,6 @@ def nobody_is_judged_afterwards(own_deployed: Deployed) -> Iterator[None]:
     own_deployed.lab.control("POST", "/authorization", {"judged": "nobody"})
 
 
-@pytest.mark.timeout(1200)  # ten jobs and a build, on a machine that may be busy
 def test_each_runbook_needs_what_it_declares_and_no_more(own_deployed: Deployed) -> None:
     used: dict[str, set[str]] = {}
 

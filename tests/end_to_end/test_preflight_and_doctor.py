@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from azure.core.rest import HttpRequest
 from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
@@ -29,7 +28,6 @@ def rows(told: dict[str, Any], state: str) -> list[dict[str, Any]]:
     return [row for row in told["rows"] if row["state"] == state]
 
 
-@pytest.mark.timeout(600)  # a deployment and a job, on a machine that may be busy
 def test_the_preflight_says_from_where_it_has_seen_each_row(own_deployed: Deployed) -> None:
     own_deployed.release()
     since = own_deployed.last_request()
@@ -61,7 +59,6 @@ def test_the_preflight_says_from_where_it_has_seen_each_row(own_deployed: Deploy
     ]
 
 
-@pytest.mark.timeout(900)  # a chain of jobs, on a machine that may be busy
 def test_the_doctor_looks_at_what_runs(own_deployed: Deployed) -> None:
     own_deployed.release()
     for name in CHAIN:

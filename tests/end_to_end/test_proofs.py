@@ -1,7 +1,5 @@
 """A sample of `make proof`, the same each time: the deployment is killed, and the same command ends it."""
 
-import pytest
-
 from bench.proofs.cases import KILLED, Prover
 from bench.proofs.end_state import end_state
 from bench.proofs.logged_writes import unlogged_writes
@@ -11,7 +9,6 @@ from bench.proofs.world import world
 NUMBER = 330
 
 
-@pytest.mark.timeout(900)
 def test_a_deployment_that_is_killed_comes_to_the_same_end() -> None:
     with world() as made:
         prover = Prover(made)
