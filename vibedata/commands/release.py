@@ -49,12 +49,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     pin.add_argument("--plan", action="store_true", help="show the changes, but make none")
     pin.add_argument("--from", dest="host", default=default_host(), metavar="HOST", help="the container registry")
     add_login(pin)
-    parser.set_defaults(run=run)
+    init.set_defaults(carry_out=_init)
+    pin.set_defaults(carry_out=_pin)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says and return the exit code."""
-    return _init(arguments) if arguments.action == "init" else _pin(arguments)
+    code: int = arguments.carry_out(arguments)
+    return code
 
 
 def _init(arguments: argparse.Namespace) -> int:

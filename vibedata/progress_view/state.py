@@ -34,7 +34,7 @@ class Job:
 class Kind:
     """How many changes of one action there are, and have ended. since: that is what is being done; None: it is not."""
 
-    action: str
+    name: str
     ended: int
     total: int
     since: float | None = None
@@ -212,7 +212,7 @@ def _changed(step: Step, event: e.Event, now: float) -> Step:
     if isinstance(event, e.JobAsked):
         return replace(step, is_job=True, job=Job(runbook=event.runbook, since=now), job_progress=None, waits="")
     if isinstance(event, e.ChangesPlanned):
-        kinds = tuple(Kind(action=action, ended=0, total=total) for action, total in event.counts.items())
+        kinds = tuple(Kind(name=action, ended=0, total=total) for action, total in event.counts.items())
         return replace(step, kinds=_under_way(kinds, now), waits="")
     if isinstance(event, e.ChangeEnded):
         return replace(step, kinds=_under_way(_after_change(step.kinds, event), now))
@@ -226,14 +226,14 @@ def _after_change(kinds: Sequence[Kind], event: e.ChangeEnded) -> tuple[Kind, ..
     replaced = event.outcome == "replaced"
     left = [
         replace(kind, ended=kind.ended + (not replaced), total=kind.total - replaced)
-        if kind.action == event.action
+        if kind.name == event.action
         else kind
         for kind in kinds
     ]
     for action, count in event.instead.items():
-        known = next((index for index, kind in enumerate(left) if kind.action == action), None)
+        known = next((index for index, kind in enumerate(left) if kind.name == action), None)
         if known is None:
-            left.insert(0, Kind(action=action, ended=0, total=count))
+            left.insert(0, Kind(name=action, ended=0, total=count))
         else:
             left[known] = replace(left[known], total=left[known].total + count, since=None)
     return tuple(left)

@@ -47,7 +47,7 @@ def goes_on(step: Step | None) -> str:
 def expected_seconds(step: Step) -> float:
     """Return how long a step usually takes; more where it has many packages to import."""
     usual = step_seconds(step.name, is_job=step.is_job)
-    packages = next((kind.total for kind in step.kinds if kind.action == IMPORT), 0)
+    packages = next((kind.total for kind in step.kinds if kind.name == IMPORT), 0)
     return usual + imports_seconds(packages) if packages else usual
 
 
@@ -97,10 +97,10 @@ def _job(step: Step, job: Job, now: float) -> str:
 
 
 def _kind(step: Step, kind: Kind, now: float) -> str:
-    words = f"{_IN_FRONT.get(kind.action, kind.action)}: {kind.ended} of {kind.total}"
+    words = f"{_IN_FRONT.get(kind.name, kind.name)}: {kind.ended} of {kind.total}"
     if step.progress is not None and step.progress.failed:
         words += f", {step.progress.failed} failed"
-    if kind.action != IMPORT:
+    if kind.name != IMPORT:
         return words
     why = "an import takes about a minute"
     if kind.total > IMPORTS_AT_ONCE:

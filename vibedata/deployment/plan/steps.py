@@ -19,7 +19,7 @@ from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 from runbook_lib.release.installed import ReleaseParameters
 from runbook_lib.release.model import ReleaseManifest
-from runbooks import bootstrap_registry, validate_runbooks
+from runbooks import bootstrap_registry, import_manifest, validate_runbooks
 from vibedata.deployment.first_credentials import FirstCredential
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS, PREFLIGHT, SET, plan_settings
 from vibedata.deployment.plan.difference import Difference, Sign, StepPlan, difference
@@ -134,9 +134,9 @@ def _named(change: Change, version: str) -> str:
         return f"package {subject.distribution} {subject.version}"
     if SET.is_of(change) or not version:
         return change.target
-    if change.action == "store":
+    if import_manifest.STORE.is_of(change):
         return f"stored release {version}: its {subject}"
-    return f"signature of release {version}" if "@" in change.target else change.target
+    return f"signature of release {version}" if import_manifest.IMPORT_SIGNATURE.is_of(change) else change.target
 
 
 def _recorded(step: str, facts: PlanFacts) -> StepPlan:
