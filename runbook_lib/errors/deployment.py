@@ -86,12 +86,6 @@ TABLE_UNFIT = entry(
     "The line makes the table and the columns that are missing. Azure does not change the type of a column: delete the"
     " table, whose rows are lost, and make it again.",
 )
-BAD_FROM_HERE = entry(
-    "VD-PREFLIGHT-013",
-    "the deployment would fail",
-    "The preflight has found what the message names. It looked from here, before anything was changed.",
-    "Do for each bad row what stands below it, then deploy again. `vibedata preflight` shows the rows again.",
-)
 LOCK_HELD = entry(
     "VD-LOCK-001",
     "another deployment holds the lock",

@@ -7,7 +7,6 @@
 
 from dataclasses import replace
 
-from runbook_lib.errors import deployment
 from vibedata.deployment.first_credentials import REGISTRY_TOKEN
 from vibedata.deployment.first_publication import PREFLIGHT
 from vibedata.deployment.job_step import run_as_step
@@ -20,7 +19,7 @@ from vibedata.preflight.rows import row_of, text
 
 def preflight(work: DeploymentWork) -> StepResult:
     """Look from here, publish the preflight alone, and run it as a job. Raises what the rotation of a first token does,
-    and VD-PREFLIGHT-013 if something is bad that can be seen from here.
+    and the error of the first thing that is bad, if it can be seen from here.
     """
     with stopwatch() as seconds:
         _look_from_here(work)
@@ -39,9 +38,11 @@ def preflight(work: DeploymentWork) -> StepResult:
 
 
 def _look_from_here(work: DeploymentWork) -> None:
-    """Show each bad finding with the line that mends it. Raises VD-PREFLIGHT-013 if there is one."""
-    rows = [row for row in map(row_of, check_in_place(work.session)) if row.state == "bad"]
-    for line in text("preflight from here", rows).splitlines() if rows else ():
-        work.view.say(line)
-    if rows:
-        raise deployment.BAD_FROM_HERE.error("; ".join(f"{row.subject}: {row.detail}" for row in rows))
+    """Show each bad finding with the line that mends it. Raises the error of the first, if there is one."""
+    findings = check_in_place(work.session)
+    errors = [finding.error for finding in findings if finding.error is not None]
+    if errors:
+        bad = [row_of(finding) for finding in findings if finding.error is not None]
+        for line in text("preflight from here", bad).splitlines():
+            work.view.say(line)
+        raise errors[0]

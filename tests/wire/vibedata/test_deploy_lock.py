@@ -99,7 +99,7 @@ def test_what_is_bad_from_here_ends_a_deployment_before_anything_is_published(
     assert cli.main(["deploy", str(release), "--output", "json"]) == 1
     out, err = capsys.readouterr()
     ended = json.loads(out)
-    assert (ended["error"]["code"], "Microsoft.Storage" in ended["error"]["message"]) == ("VD-PREFLIGHT-013", True)
+    assert (ended["error"]["code"], "Microsoft.Storage" in ended["error"]["message"]) == ("VD-PREFLIGHT-009", True)
     assert "az provider register" in err
     writes = [entry for entry in lab.journal(since=since) if entry["method"] not in ("GET", "HEAD")]
     # The locks, the publisher's report, and the token for the container registry.
