@@ -1,11 +1,11 @@
 """The preflight as a job: what only the sandbox can see, with the identity of the runbooks."""
 
-import json
 from collections.abc import Mapping
 from typing import get_args
 
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.azure.session import AzureSession
+from runbook_lib.basics import strict_json
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.preflight.finding import State, bad, unknown
 from runbooks.preflight import ROW, RUNBOOK
@@ -56,8 +56,8 @@ def _rows_of_job(session: AzureSession, account: AutomationAccount, view: View) 
 def read_row(text: str) -> Row | None:
     """Return the row that a job has written, None if it is none. Pure."""
     try:
-        fields = json.loads(text)
-    except ValueError:
+        fields = strict_json.loads(text)
+    except strict_json.NotStrictJsonError:
         return None
     names = ("subject", "state", "detail", "code", "remedy", "line")
     if not isinstance(fields, dict) or not all(isinstance(fields.get(name), str) for name in names):

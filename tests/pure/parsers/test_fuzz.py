@@ -60,6 +60,7 @@ from tests.support.mutations import envelope_of, mutated
 from tests.support.notary_fixtures import NOW, cases
 from tests.support.notary_maker import TARGET
 from tests.support.release_maker import artifact_of
+from vibedata.preflight.sandbox import read_row
 
 # `cryptography` warns of a serial number that the verifier refuses next.
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
@@ -153,6 +154,7 @@ ANSWERS = (
 REFUSAL = as_json({"errors": [{"code": "DENIED", "message": "no", "detail": None}]})
 COLUMN = [{"name": "Step", "type": "string"}, {"name": "Attempts", "type": ["int"]}]
 PERMISSION = {"actions": ["*/read"], "notActions": [], "dataActions": ["a/*/b"], "notDataActions": []}
+PREFLIGHT_ROW = {"subject": "clock", "state": "good", "detail": "", "code": "", "remedy": "", "line": ""}
 DENIAL = {
     "properties": {
         "denyAssignmentName": "system",
@@ -220,6 +222,7 @@ PARSERS = (
     Parser("permission", (as_json(PERMISSION),), lambda content: of_arm(content, grant_of)),
     Parser("deny assignment", (as_json(DENIAL),), lambda content: of_arm(content, denial_of)),
     Parser("columns of a rule", (as_json({"columns": COLUMN}),), lambda content: of_arm(content, columns_of), ()),
+    Parser("row of a preflight", (as_json(PREFLIGHT_ROW),), lambda content: read_row(told(content)), ()),
     Parser("service's error", (as_json(ARM_REFUSAL), as_json(as_json(ARM_REFUSAL).decode())), words_of_body, ()),
     Parser("import's error", (b"MANIFEST_UNKNOWN: not found",), lambda each: failure("Failed", told(each), "image"), ()),
     Parser("a job's last line", (b"text\n" + as_json(RESULT),), lambda each: read_result(told(each), runbook="import_images", correlation_id=""), (NoResultError,)),
