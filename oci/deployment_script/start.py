@@ -80,7 +80,7 @@ def inputs(text: str, settings: list[str]) -> tuple[dict[str, str], dict[str, An
         raise Refused("VD-SCRIPT-002", f"{INPUTS} has {len(text)} characters; it takes 1 to {MAX_INPUTS}")
     try:
         given = json.loads(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise Refused("VD-SCRIPT-002", f"{INPUTS} is not base64 of JSON: {type(error).__name__}") from error
     if not isinstance(given, dict) or set(given) - {"settings", "parameters"}:
         raise Refused("VD-SCRIPT-002", f"{INPUTS} takes an object with settings and parameters")
@@ -170,7 +170,7 @@ def run(folder: Path, site: Path, settings: dict[str, str], parameters: dict[str
     try:
         result = json.loads(last)
         is_good = result["status"] in ("succeeded", "unchanged", "planned")
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         detail = f"it ended with exit code {process.returncode}, and its last line is no result"
         raise Refused("VD-SCRIPT-005", detail) from error
     if is_good != (process.returncode == 0):

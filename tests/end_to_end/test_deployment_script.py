@@ -1,5 +1,6 @@
 """A deployment script deploys, as the process that Azure makes of it: with each Python, twice, and beside another."""
 
+import base64
 import shutil
 import sys
 from collections.abc import Iterator
@@ -113,6 +114,7 @@ def test_the_azure_clis_own_python_is_found(script: Path, tmp_path: Path) -> Non
         (encoded({}, []), "parameters takes an object"),  # type: ignore[arg-type]
         (encoded({"prefx": "vd1"}, {}), "no setting is called 'prefx'"),
         ("A" * 70_000, "has 70000 characters"),
+        (base64.b64encode(b"[" * 40_000).decode(), "is not base64 of JSON"),
     ],
 )
 def test_malformed_inputs_are_exit_code_2(script: Path, tmp_path: Path, inputs: str, told: str) -> None:
