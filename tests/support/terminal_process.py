@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import termios
@@ -52,6 +53,12 @@ class TerminalProcess:
         os.write(self.master, content)
 
 
+def _take_terminal() -> None:
+    """Only the terminal of a session sends Ctrl-C as a signal; a shell's background job lets its children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 @contextmanager
 def on_terminal(
     command: Sequence[str], *, columns: int, environ: Mapping[str, str], cwd: Path
@@ -68,8 +75,7 @@ def on_terminal(
             cwd=cwd,
             env={**environ, "TERM": "xterm"},
             start_new_session=True,
-            # Only the terminal of a session sends Ctrl-C as a signal.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads that hold locks
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - no threads that hold locks
         ) as process:
             os.close(slave)
             slave = -1
