@@ -4,10 +4,10 @@ import time
 
 
 class LabClock:
-    """Seconds since the epoch, UTC, as every stand-in sees them.
+    """The time that every stand-in uses, in seconds since the epoch, UTC.
 
-    Stand-ins judge expiry (tokens, leases, time-based immutability) by this clock, so that a test can let hours pass in
-    an instant. The real servers and the jobs keep the machine's own clock.
+    Stand-ins use this clock for everything that expires (tokens, leases, time-based immutability), so that a test can
+    let hours pass at once. The real servers and the jobs use the machine's clock.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class LabClock:
         return time.time() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Move the lab's time by `seconds` from where it is."""
+        """Move the lab's time by `seconds`."""
         self._offset += seconds
 
     def set_offset(self, seconds: float) -> None:
@@ -31,5 +31,5 @@ class LabClock:
         self._offset = seconds
 
     def reset(self) -> None:
-        """Return to the machine's time."""
+        """Go back to the machine's time."""
         self._offset = 0.0

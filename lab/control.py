@@ -1,12 +1,12 @@
-"""The control API: what tests and people see and change of a running lab (plain http; not behind the gate).
+"""The control API: what tests and people can see and change in a running lab (plain http, not behind the gate).
 
     GET    /status             the services' addresses, the lab's directory and process id
     GET    /names              names, ids and passwords of the lab's customer and publisher, also those not in lab.env
     GET    /requests           the journal; filters service, job_id, method, since (a sequence number)
     GET    /requests/summary   counts by service, method and status; the same filters
     POST   /requests/search    which requests have sent what is sought (lab/front/request_copies.py)
-    GET    /faults             the faults in force; POST adds one, DELETE takes all back and lets go what they hold up
-    GET    /latency            the latencies in force; POST adds one, DELETE takes all back, in the same way
+    GET    /faults             the faults in force; POST adds one, DELETE removes all and lets held requests go on
+    GET    /latency            the latencies in force; POST adds one, DELETE removes all and lets held requests go on
     GET    /clock              the lab's time; POST {"advance_seconds"} or {"offset_seconds"} moves it
     POST   /operator           {"pid"}: the process whose requests are the operator's (lab/front/operator.py)
     POST   /reset              everything as at the start
@@ -24,7 +24,7 @@ and what the services add, each documented where it is made:
     POST /vaults               lab/key_vault/front.py
     POST /schedules/fire       lab/automation/handlers/schedules.py
 
-What is not understood is refused with 400 and the reason.
+A request that the control API does not understand is refused with 400 and the reason.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ def routes(lab: Lab) -> web.Application:
 
 
 def _checked(handler: Handler, parameters: set[str] | None = None) -> Handler:
-    """Refuse unknown query parameters, and turn what the handler refuses into 400."""
+    """Refuse unknown query parameters, and turn a handler's refusal into 400."""
 
     async def checked(request: web.Request) -> web.Response:
         unknown = sorted(set(request.query) - (parameters or set()))
@@ -117,7 +117,7 @@ class _Control:
     async def _search_requests(self, request: web.Request) -> web.Response:
         since, sought = parse_search(await _body(request))
         copies, complete = self._lab.gate.copies.kept(since)
-        # Some megabytes, for many forms of many secrets: other requests go on meanwhile.
+        # The search reads some megabytes for many forms of many secrets, so other requests go on meanwhile.
         found = await asyncio.to_thread(search, copies, sought)
         return web.json_response({"found": found, "searched": len(copies), "complete": complete})
 
@@ -177,7 +177,7 @@ class _Control:
         return await self._clock(request)
 
     async def _of_service(self, request: web.Request) -> web.Response:
-        """Ask the service that has added this path."""
+        """Pass the request to the service that has added this path."""
         answer = self._lab.controls.get((request.method, request.path))
         if answer is None:
             raise web.HTTPNotFound
@@ -185,11 +185,11 @@ class _Control:
 
     async def _reset(self, _request: web.Request) -> web.Response:
         async with self._resetting:
-            # The clock first: what the hooks make anew is made at the machine's time.
+            # The clock goes first, so that the hooks create things at the machine's time.
             self._lab.clock.reset()
             for hook in self._lab.on_reset:
                 await hook()
-            # Last, so that requests which the hooks caused or cut short leave no trace.
+            # The journal goes last, so that requests which the hooks caused or cut short leave no trace.
             self._lab.gate.reset()
         return web.json_response({"status": "reset"})
 

@@ -1,4 +1,4 @@
-"""Puts the lab together, runs it until it is told to end, and ends whatever it started."""
+"""Puts the lab together, runs it until a signal ends it, and ends everything that it started."""
 
 import argparse
 import asyncio
@@ -48,7 +48,7 @@ SERVICES: tuple[Service, ...] = (
     automation.SERVICE,
     resource_group.SERVICE,
 )
-# The sites of no service: the control API, and Resource Manager with the types of all services.
+# Sites that belong to no service: the control API, and Resource Manager with the types of all services.
 CONTROL, ARM = "control", "arm"
 SITES: dict[str, Site] = {
     CONTROL: Site(tls=False, gated=False),
@@ -63,7 +63,7 @@ async def running(
 ) -> AsyncIterator[tuple[Lab, RealServers]]:
     """Start a lab in `directory` and end it on leaving; its sites answer as soon as the block is entered.
 
-    `recording` takes in every request, and is closed at the end; None: nothing is recorded.
+    `recording` gets every request and is closed at the end. None: nothing is recorded.
     """
     files = certificates.ensure(directory)
     sockets = {name: sites.listen() for name in SITES}
@@ -96,7 +96,7 @@ async def running(
             await sites.serve(stack, name, SITES[name], front, sockets[name], gate=lab.gate, server_ssl=lab.server_ssl)
         for enter in lab.running:
             await stack.enter_async_context(enter())
-        # What runs of its own accord (jobs) ends first, while the services that it calls still answer.
+        # Jobs run by themselves. They end first, while the services that they call still answer.
         stack.push_async_callback(_close, lab)
         yield lab, servers
 

@@ -8,7 +8,7 @@ REGISTRY_PASSWORD_BYTES = 23  # 32 characters, the last of them "="
 
 
 def registry_password() -> str:
-    """Return a password as ACR's recorded ones are: base64, with characters that an address or a shell minds."""
+    """Return a password like ACR's: base64, with characters that are special in addresses and shells."""
     while True:
         value = base64.b64encode(secrets.token_bytes(REGISTRY_PASSWORD_BYTES)).decode()
         if "+" in value and "/" in value:

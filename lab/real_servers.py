@@ -1,7 +1,7 @@
 """The real servers behind the lab's fronts, each as its service describes it.
 
-They listen on loopback ports of the kernel's choosing and are reached by the fronts alone. Each start of the lab and
-each reset begins with empty ones: the stand-ins' own state lives in memory, and half a world would be no test.
+They listen on loopback ports that the kernel chooses, and only the fronts use them. They are empty after each start of
+the lab and after each reset, because the stand-ins' own state lives in memory and starts empty, too.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from lab.machine.tools import Tool
 from lab.names import Names
 from lab.shared import Lab
 
-# Far more than a start takes: a machine may have other work on all its cores.
+# Far longer than a start takes, because a machine may have other work on all its cores.
 START_SECONDS = 120.0
 POLL_SECONDS = 0.02
 LOG_TAIL_CHARACTERS = 2000
 
 
 class RealServerFailedError(Exception):
-    """A real server did not start or ended by itself; the text has the end of its log."""
+    """A real server did not start, or it ended by itself. The text has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +41,10 @@ class Ground:
 class RealServer:
     """One real server.
 
-    name: of its log. command: writes its settings, if it has any, and returns what starts it; ToolMissingError.
-    listening: what its log says when it listens, by the name that its address gets in Lab.real_urls; the pattern's
-    group is the address. scheme: `http` or `https`, which stands before an address. empty: deletes everything that it
-    holds, given the lab and the directory; it runs on meanwhile.
+    name: the name of its log. command: writes its settings, if it has any, and returns the command that starts it;
+    ToolMissingError if the program is missing. listening: patterns of the log lines that say that it listens, by the
+    address's name in Lab.real_urls; a pattern's group is the address. scheme: `http` or `https`, the scheme of its
+    addresses. empty: deletes everything that it holds, while it runs; it gets the lab and the directory.
     """
 
     name: str
@@ -65,7 +65,7 @@ class RealServers:
         self.urls: dict[str, str] = {}
 
     async def start(self, *, names: Names, certificates: Certificates) -> None:
-        """Start all, wait until each listens, set `urls`; RealServerFailedError or ToolMissingError if one does not."""
+        """Start all, wait until each listens, set `urls`; RealServerFailedError or ToolMissingError if one fails."""
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
         ground = Ground(directory=self._directory, names=names, certificates=certificates)

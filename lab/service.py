@@ -10,7 +10,7 @@ from lab.real_servers import RealServer
 from lab.shared import Lab
 from lab.subscriptions import Subscriptions
 
-# What answers at each of a service's sites, by the site's name.
+# The web application of each of a service's sites, by the site's name.
 Fronts = Mapping[str, web.Application]
 
 
@@ -18,10 +18,10 @@ Fronts = Mapping[str, web.Application]
 class Service:
     """One service, as its folder's service.py describes it.
 
-    sites: its addresses by name, as in the journal, in faults and in Lab.urls; empty for a service without data plane.
+    sites: its sites by the names that the journal, faults and Lab.urls use; empty for a service without data plane.
     start: makes the service's state, gives it to front and provider, adds the service's hooks to the lab and its types
         to the subscriptions, and returns the fronts.
-    real_servers: those behind its fronts, which run before it starts.
+    real_servers: the servers behind its fronts. They run before the service starts.
     """
 
     sites: Mapping[str, Site]

@@ -1,4 +1,4 @@
-"""What every part of one running lab shares: its names, clock, gate, tokens and addresses. It knows no service."""
+"""What all parts of a running lab share: its names, clock, gate, tokens and addresses. It knows no service."""
 
 import secrets
 import ssl
@@ -18,10 +18,10 @@ from lab.tokens import TokenIssuer
 
 @dataclass(slots=True, kw_only=True)
 class Lab:
-    """One running lab. Services take what they need from it and add their hooks to it; their state is their own."""
+    """One running lab. Services use it and add their hooks to it. Each service keeps its own state."""
 
     names: Names
-    dir: Path  # absolute; everything that the lab writes is below it
+    dir: Path  # an absolute path; the lab writes only below it
     publisher_root: Path  # the folder with the package `publisher`, the callback API
     clock: LabClock
     gate: Gate
@@ -37,25 +37,25 @@ class Lab:
     upstream: aiohttp.ClientSession
     # The resources, without trailing slash, that Entra issues tokens for: each service adds the audiences it takes.
     audiences: set[str] = field(default_factory=set)
-    # What clients are told in lab.env: each service adds its variables (lab/state.py adds those of no service).
+    # The variables of lab.env, for clients. Each service adds its own (lab/state.py adds the others).
     environment: dict[str, str] = field(default_factory=dict)
-    # What this machine cannot give as Azure would; said to whoever starts the lab or asks for its status.
+    # What this machine cannot offer as Azure does. The lab says it at its start and in its status.
     warnings: list[str] = field(default_factory=list)
-    # Called at POST /reset, in order; each clears its service's state. The first empties the real servers. What makes
-    # requests of its own accord (the jobs) is to be ended before that: it inserts its hook at the front.
+    # Called at POST /reset, in order. Each clears its service's state. The first empties the real servers. Jobs make
+    # requests by themselves, so they must end before that: their hook is inserted at the front.
     on_reset: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # Called when the lab ends, in reverse order, e.g. to end running jobs.
     on_close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    # Entered when the sites answer, left after `on_close`: what answers at addresses that are no sites.
+    # Servers at addresses that are not sites. Entered when the sites answer, left after `on_close`.
     running: list[Callable[[], AbstractAsyncContextManager[None]]] = field(default_factory=list)
-    # X-IDENTITY-HEADER value -> the job it was given to (None: the engineer's, in lab.env).
+    # X-IDENTITY-HEADER value -> the job that got it (None: the engineer, in lab.env).
     identity_headers: dict[str, str | None] = field(default_factory=dict)
-    # The one that the publisher's callback API gets.
+    # The value that the publisher's callback API gets.
     publisher_identity_header: str = field(default_factory=lambda: secrets.token_hex(16).upper())
-    # Who may do what: every service asks before it serves.
+    # Who may do what. Every service asks it before it serves a request.
     authorization: Authorization = field(default_factory=Authorization)
-    # What services add to the control API: (method, path) -> what answers it, given the body (None for GET) and
-    # returning what is shown; InvalidFaultError refuses.
+    # What services add to the control API: (method, path) -> a handler. It gets the body (None for GET) and returns
+    # the answer; InvalidFaultError refuses the request.
     controls: dict[tuple[str, str], Callable[[object], Awaitable[object]]] = field(default_factory=dict)
 
     def host(self, site: str) -> str:

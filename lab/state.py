@@ -22,9 +22,9 @@ class LabRunningError(Exception):
 
 
 def take(directory: Path) -> IO[str]:
-    """Claim the folder for this process; LabRunningError if another has it. The file is to be kept open meanwhile.
+    """Claim the folder for this process; LabRunningError if another process has it. Keep the returned file open.
 
-    The kernel frees the lock when the process ends, however it ends.
+    The kernel frees the lock when the process ends, even if it is killed.
     """
     directory.mkdir(parents=True, exist_ok=True)
     lock = (directory / LOCK_FILE).open("a+")
@@ -41,7 +41,7 @@ def take(directory: Path) -> IO[str]:
 
 
 def release(directory: Path) -> None:
-    """Take back what says that a lab runs here."""
+    """Remove the files that say that a lab runs here."""
     (directory / INSTANCE_FILE).unlink(missing_ok=True)
     (directory / ENVIRONMENT_FILE).unlink(missing_ok=True)
     (directory / PROCESS_FILE).unlink(missing_ok=True)
@@ -50,7 +50,7 @@ def release(directory: Path) -> None:
 def started(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot (proc(5), stat field 22); None if there is none.
 
-    With its id this names a process for good: ids are used again.
+    The id alone does not identify a process, because the system uses ids again. The id and the start time do.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -78,8 +78,8 @@ def environment(lab: Lab) -> dict[str, str]:
 def instance_document(lab: Lab) -> dict[str, object]:
     """Return the instance document of the lab's customer (docs/design.md#instances).
 
-    Its id is the subscription's, as the convention has it for whoever uses lab.env alone. What is no customer's own,
-    such as the publisher's addresses, is in lab.env.
+    Its id is the subscription's id, which is the default for clients that use only lab.env. Values that do not belong
+    to the customer, such as the publisher's addresses, are in lab.env.
     """
     names, variables = lab.names, environment(lab)
     own = (
@@ -128,7 +128,7 @@ def export_lines(variables: Mapping[str, str]) -> str:
 def _path() -> str:
     """Return the PATH of this process with the commands beside its Python in front, so that examples can be pasted.
 
-    It is a plain value, as all others are: whoever reads the file without a shell reads it rightly, too.
+    It is a plain value like all others, so that a program can read the file without a shell.
     """
     commands = str(Path(sys.prefix) / "bin")
     others = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder != commands]

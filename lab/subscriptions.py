@@ -28,7 +28,7 @@ class Subscriptions:
 
 
 def make(lab: Lab) -> Subscriptions:
-    """Return both subscriptions, empty. A reset ends their operations before it clears the services' states."""
+    """Return both subscriptions without resources. A reset ends their operations, then clears the services' states."""
     names = lab.names
     home = Home(names.subscription_id, names.resource_group, publishers=False, managed_by=names.application_id)
     customer = Arm(lab=lab, home=home)
@@ -42,7 +42,7 @@ def make(lab: Lab) -> Subscriptions:
 
 
 def front(lab: Lab, subscriptions: Subscriptions) -> web.Application:
-    """Return the app that serves `management.azure.com`; to be called when every service has added its types."""
+    """Return the app that serves `management.azure.com`. Call it when every service has added its types."""
     both = (subscriptions.customer, subscriptions.publisher)
     for arm in both:
         resources.register(arm)

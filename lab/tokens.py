@@ -14,15 +14,15 @@ from lab.clock import LabClock
 # Managed identities' tokens live a day, other v1.0 access tokens 60 to 90 minutes (learn access-tokens, "lifetime").
 MANAGED_IDENTITY_LIFETIME_SECONDS = 24 * 3600
 APPLICATION_LIFETIME_SECONDS = 3600
-# Clients cache a token until shortly before it expires, so a service sees few distinct ones.
+# Clients cache a token until shortly before it expires, so a service sees few different ones.
 VERIFIED_CACHE_ENTRIES = 1024
 KEY_BITS = 2048
-# In a token of a job's sandbox; no Azure service reads it.
+# A claim in the tokens of a job's sandbox. No Azure service reads it.
 SANDBOX_CLAIM = "xms_lab_sandbox"
 
 
 class TokenRefused(Exception):  # noqa: N818 - an answer to the client, not a fault of the lab
-    """A token that a service must answer with 401; `reason` says why, for the service's own error body."""
+    """A service must answer a token with 401. `reason` says why, for the service's own error body."""
 
     def __init__(self, reason: str) -> None:
         """Keep `reason`, one sentence."""
@@ -73,7 +73,7 @@ class TokenIssuer:
     def verify(self, token: str, audiences: Collection[str]) -> dict[str, Any]:
         """Return the token's claims, or raise TokenRefused: signature, issuer, validity by the lab's clock, audience.
 
-        A trailing slash of an audience does not count, as with the Azure services.
+        A trailing slash of an audience does not count, as in Azure.
         """
         claims = self._verified.get(token)
         if claims is None:
@@ -99,7 +99,7 @@ class TokenIssuer:
                 self._public_key,
                 algorithms=["RS256"],
                 issuer=self.issuer,
-                # Judged in verify, by the lab's clock and with the service's own audiences.
+                # verify checks these by the lab's clock and with the service's own audiences.
                 options={
                     "verify_exp": False,
                     "verify_nbf": False,

@@ -17,14 +17,14 @@ ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.window
 
 
 def split_path(request: web.Request) -> list[str]:
-    """Return a path's decoded segments; a name may hold an encoded slash, an empty segment is none."""
+    """Return a path's decoded segments. A name may hold an encoded slash. Empty segments are left out."""
     return [unquote(segment) for segment in request.rel_url.raw_path.split("/") if segment]
 
 
 async def answered(
     request: web.Request, serve: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Return what `serve` answers or refuses, with the ids that every answer of ARM has."""
+    """Return the answer or the refusal of `serve`, with the ids that every answer of ARM has."""
     try:
         answer = await serve(request)
     except ArmRefusal as refusal:
@@ -37,7 +37,7 @@ async def answered(
 
 
 def caller(lab: Lab, request: web.Request) -> dict[str, Any]:
-    """Return the claims of the request's token; ArmRefusal 401 if there is none that is good for ARM."""
+    """Return the claims of the request's token; ArmRefusal 401 if the request has no token that ARM accepts."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     challenge = (
         f'Bearer authorization_uri="{lab.urls["entra"]}/{lab.names.tenant_id}", error="invalid_token", '

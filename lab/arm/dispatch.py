@@ -2,11 +2,12 @@
 
 Faithful: tokens for ARM's audiences only; each resource type has its own list of api-versions; the errors' codes and
 wording (MissingApiVersionParameter, InvalidApiVersionParameter, NoRegisteredProviderFound, InvalidResourceNamespace,
-InvalidResourceType, SubscriptionNotFound, ResourceGroupNotFound, ResourceNotFound) and their order, which is ARM's: the
-api-version is looked at before the token; names and types compared without case; an empty segment of a path is none
-(`//subscriptions`, as clients write whose endpoint ends in a slash). An api-version that is newer than the newest one
-known, and not of the future, is taken as that; any other is refused; roles and deny assignments, where the lab judges
-by them (lab/authorization). Left out: locks, tags, deployments. Sources: learn common-deployment-errors,
+InvalidResourceType, SubscriptionNotFound, ResourceGroupNotFound, ResourceNotFound) and their order: ARM looks at the
+api-version before it looks at the token. Names and types are compared without case. An empty segment of a path is left
+out (a client whose endpoint ends in a slash writes `//subscriptions`). An api-version that is newer than the newest
+known one is served like the newest one, unless its date is in the future. Every other api-version is refused. Roles and
+deny assignments count where the lab checks them (lab/authorization). Left out: locks, tags, deployments. Sources: learn
+common-deployment-errors,
 request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
 
 A provider adds its resource types with `Arm.provider`:
@@ -39,7 +40,7 @@ from lab.shared import Lab
 __all__ = ["Arm", "ArmRefusal", "Handler", "Names", "json_body", "only_fields", "resource_not_found"]
 
 Scoped = Callable[[web.Request], Awaitable[web.Response]]
-# 10 s was observed on importImage (Azure/acr#549); others name their own.
+# 10 s was observed on importImage (Azure/acr#549). Other operations give their own value.
 RETRY_AFTER_SECONDS = 10
 
 
@@ -73,7 +74,7 @@ class Arm:
         """Serve `pattern` (types and {names} alternating, an action last) below `namespace`.
 
         `handlers` by HTTP method. A path that two patterns match belongs to the one registered first. `group` is
-        another resource group of the subscription, which is there from then on.
+        another resource group of the subscription. From then on, the subscription has that group.
         """
         types = self._types.setdefault((group or self.home.resource_group).lower(), [])
         types.append(resource_type(namespace, pattern, api_versions, handlers))
@@ -89,7 +90,7 @@ class Arm:
     ) -> None:
         """Serve `pattern` below `{any resource of the group}/providers/<namespace>/`; names has its id as `resource`.
 
-        Whether there is such a resource is the handler's to say.
+        The handler says whether the resource exists.
         """
         self._extensions.append(resource_type(namespace, pattern, api_versions, handlers))
 
@@ -107,7 +108,7 @@ class Arm:
         return list(self._types)
 
     def types(self) -> list[ResourceType]:
-        """Return every type that is served, below a group, the subscription or a resource."""
+        """Return every type that is served: below a group, below the subscription, or below a resource."""
         groups = (known for types in self._types.values() for known in types)
         return [*groups, *self._subscription_types, *self._extensions]
 
@@ -120,7 +121,7 @@ class Arm:
         self._scoped[tuple(tail)] = handlers
 
     def deployed(self, resources: Callable[[], Iterable[Resource]]) -> None:
-        """Tell which top-level resources the deployment has made in the group: whole, as GET shows them.
+        """Tell which top-level resources the deployment has made in the group. Each is whole, as GET shows it.
 
         Every reset asks `resources` anew.
         """
@@ -134,7 +135,7 @@ class Arm:
         self._listed.append(resources)
 
     def resources(self) -> list[Resource]:
-        """Return the children that `listed` has added, in no order."""
+        """Return the children that `listed` has added. Their order means nothing."""
         return [resource for resources in self._listed for resource in resources()]
 
     def accept(
@@ -273,7 +274,7 @@ class Arm:
         if not known_version(version, known.api_versions, now=self.lab.clock.now()):
             location = self.lab.names.location
             raise refusals.no_registered_provider(version, known.type_name, known.api_versions, location)
-        # What an extension keeps at the group, such as a role assignment, is no resource of the group's.
+        # A thing that an extension keeps at the group, such as a role assignment, is not one of the group's resources.
         extends = any(one.namespace == known.namespace for one in self._extensions)
         if in_home and len(segments) > 1 and not extends:
             self._require_top_level(f"{known.namespace}/{known.pattern[0]}", segments[1])

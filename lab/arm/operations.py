@@ -1,9 +1,10 @@
 """ARM's long-running operations: 202 with Location and Retry-After, then a poll of that address until it is done.
 
-Faithful: the poll answers 202 (with Location and Retry-After again) while the operation runs, then 200 with its result
-(with nothing, as recorded of importImage and Automation, if it has none), or the failure's status and error body; an
-unknown id is 404 (learn async-operations, "Location"). Left out: `Azure-AsyncOperation`, but for the tokens of a
-container registry (lab/container_registry/tokens_provider.py). Kept until reset.
+Faithful: the poll answers 202 (with Location and Retry-After again) while the operation runs. Then it answers 200 with
+the result, or the failure's status and error body. An operation without a result ends with an empty 200, as recorded of
+importImage and Automation. An unknown id is 404 (learn async-operations, "Location"). Left out: `Azure-AsyncOperation`,
+except for the tokens of a container registry (lab/container_registry/tokens_provider.py). Operations are kept until the
+next reset.
 """
 
 import asyncio
@@ -19,13 +20,13 @@ from lab.front import answers
 
 LOGGER = logging.getLogger("lab")
 
-# What an operation returns: its JSON result, or None: nothing.
+# What an operation returns: its JSON result, or None if it has no result.
 Operation = Coroutine[Any, Any, Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Started:
-    """An operation: its task, the seconds to wait between polls, and the body of a 202, JSON text ("": none)."""
+    """An operation: its task, the seconds between polls, and the body of its 202 (JSON text; "" for no body)."""
 
     task: asyncio.Task[Mapping[str, Any] | None]
     retry_after: int
@@ -36,7 +37,7 @@ class Operations:
     """The operations under way and those done."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start without operations."""
         self._started: dict[str, _Started] = {}
 
     def start(self, operation_id: str, operation: Operation, *, retry_after: int, body: str = "") -> None:
@@ -59,7 +60,7 @@ class Operations:
         return web.Response(text="") if result is None else web.json_response(result)
 
     def status(self, operation_id: str, resource_id: str) -> web.Response:
-        """Return what an `Azure-AsyncOperation` address tells of an operation (learn async-operations)."""
+        """Return what an `Azure-AsyncOperation` address tells about an operation (learn async-operations)."""
         started = self._known(operation_id)
         shown: dict[str, Any] = {"id": resource_id, "name": operation_id, "status": "InProgress"}
         if not started.task.done():
@@ -73,7 +74,7 @@ class Operations:
         return web.json_response({**shown, "status": "Succeeded"})
 
     async def clear(self) -> None:
-        """End the operations under way and forget all."""
+        """End the operations that run and forget every operation."""
         tasks = [started.task for started in self._started.values()]
         self._started.clear()
         for task in tasks:
@@ -87,7 +88,7 @@ class Operations:
 
 
 def accepted(location: str, retry_after: int, headers: Mapping[str, str] | None = None, body: str = "") -> web.Response:
-    """Return 202 with the address to poll, the seconds to wait, other headers, and a body, JSON text ("": none)."""
+    """Return 202 with the address to poll, the seconds to wait, other headers, and a body (JSON text; "" for none)."""
     every = {"Location": location, "Retry-After": str(retry_after), **(headers or {})}
     if body:
         return web.Response(status=202, headers=every, text=body, content_type="application/json")

@@ -1,9 +1,9 @@
 """`/subscriptions/{id}/providers`: which resource types the lab serves, where, and with which api-versions.
 
 Faithful: the shape of azure-mgmt-resource's Provider (2024-11-01); clients choose a type's api-version by it
-(`az resource show`). Every namespace is registered until `unregister`, and again after `register`; both are done at
-once here, and take minutes in Azure. A PUT of a resource whose namespace is not registered is refused (409
-MissingSubscriptionRegistration). Shown are the types that are served here and no others.
+(`az resource show`). Every namespace is registered until somebody calls `unregister`, and is registered again after
+`register`. Both happen at once here; they take minutes in Azure. A PUT of a resource whose namespace is not registered
+is refused (409 MissingSubscriptionRegistration). The list shows only the types that the lab serves.
 Source: learn rest/api/resources, providers; azure-resource-manager/troubleshooting/error-register-resource-provider.
 """
 
@@ -19,7 +19,7 @@ from lab.arm.types import ResourceType
 
 
 def register(arm: Arm, check: Callable[[web.Request], None]) -> None:
-    """Serve the list of namespaces and each by its name; `check` refuses an api-version that ARM itself has not."""
+    """Serve the list of namespaces, and each by its name. `check` refuses api-versions that ARM does not have."""
 
     async def every(request: web.Request) -> web.Response:
         check(request)
@@ -35,7 +35,7 @@ def register(arm: Arm, check: Callable[[web.Request], None]) -> None:
         return web.json_response(found)
 
     async def register_one(request: web.Request) -> web.Response:
-        await one(request)  # refuses what is no namespace
+        await one(request)  # refuses a name that is not a namespace
         arm.unregistered.discard(split_path(request)[3].lower())
         return await one(request)
 
@@ -72,7 +72,9 @@ def _providers(arm: Arm) -> dict[str, dict[str, Any]]:
 
 
 def _types(types: Iterable[ResourceType], location: str) -> list[dict[str, Any]]:
-    """Return the types with their api-versions, newest first; what ends in no name is an action or a list."""
+    """Return the types with their api-versions, newest first.
+
+    A pattern that does not end in a name is an action or a list, not a type."""
     versions: dict[str, set[str]] = {}
     names: dict[str, str] = {}
     for known in types:

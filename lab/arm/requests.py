@@ -10,12 +10,13 @@ from aiohttp import web
 from lab.front.request_copies import body_parts
 
 API_VERSION_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-beta|-rc|-privatepreview)?")
-# What ARM takes of a body ("the maximum request size is 4 MB", learn azure-subscription-service-limits, templates).
+# The largest body that ARM takes ("the maximum request size is 4 MB", learn azure-subscription-service-limits,
+# templates).
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 class ArmRefusal(Exception):  # noqa: N818 - an answer to the client, not a fault of the lab
-    """What a handler or a long-running operation raises to be answered with ARM's error body."""
+    """A handler or a long-running operation raises this; the client gets ARM's error body."""
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         """Keep the HTTP status, the error code, one sentence, and headers such as Retry-After."""
@@ -25,7 +26,7 @@ class ArmRefusal(Exception):  # noqa: N818 - an answer to the client, not a faul
 
 
 def only_fields(value: object, known: Collection[str], where: str = "the request") -> dict[str, Any]:
-    """Return `value`, a JSON object with none but the `known` fields; 400 InvalidRequestContent otherwise."""
+    """Return `value` if it is a JSON object with only `known` fields; otherwise 400 InvalidRequestContent."""
     if not isinstance(value, dict):
         raise ArmRefusal(400, "InvalidRequestContent", f"The request content was invalid: {where} is not an object.")
     for name in value:
@@ -36,7 +37,7 @@ def only_fields(value: object, known: Collection[str], where: str = "the request
 
 
 async def json_body(request: web.Request, known: Collection[str]) -> dict[str, Any]:
-    """Return the body, a JSON object with none but the `known` fields; 400 InvalidRequestContent otherwise."""
+    """Return the body if it is a JSON object with only `known` fields; otherwise 400 InvalidRequestContent."""
     body = bytearray()
     async for block in body_parts(request):
         body += block
@@ -77,12 +78,12 @@ def no_registered_provider(value: str, resource_type: str, supported: Collection
 
 
 def method_refused(method: str) -> ArmRefusal:
-    """Refuse an HTTP method that what is asked for does not have."""
+    """Refuse an HTTP method that the resource does not have."""
     return ArmRefusal(405, "MethodNotAllowed", f"The requested resource does not support http method '{method}'.")
 
 
 def not_registered(namespace: str) -> ArmRefusal:
-    """Refuse to make a resource of a namespace that the subscription has not registered."""
+    """Refuse to create a resource whose namespace is not registered in the subscription."""
     message = f"The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found"
     return ArmRefusal(409, "MissingSubscriptionRegistration", message)
 

@@ -1,7 +1,7 @@
-"""The top-level resources of one resource group, by id: what its listing shows, and whom ARM knows to be there.
+"""The top-level resources of one resource group, by id: what the group's listing shows and what ARM finds in it.
 
-Resources are kept by their lower-cased id, as ARM compares ids without case, and in that order, so that a page of
-thousands costs no more than what it shows.
+ARM compares ids without case, so resources are kept by their lower-cased id. They are sorted by it, so that a page of a
+long listing costs only what it shows.
 """
 
 from bisect import bisect_right
@@ -12,7 +12,7 @@ from typing import Any
 PAGE_SIZE = 1000  # of the resource listing, where the client names none
 
 Resource = dict[str, Any]
-# What only listings that ARM itself makes tell of a resource; its own provider does not know it.
+# Fields that only ARM's own listings show. The resource's provider does not know them.
 ARMS_OWN = frozenset({"managedBy", "createdTime"})
 
 
@@ -22,12 +22,12 @@ def of_provider(one: Resource) -> Resource:
 
 
 class ManagedResources:
-    """The resources that the deployment has made, and what the control API has made of them."""
+    """The resources that the deployment has made, with the changes that the control API has made to them."""
 
     def __init__(self, *, managed_by: str, now: Callable[[], float]) -> None:
-        """Begin with none.
+        """Begin without resources.
 
-        managed_by: id of the managed application that the group belongs to, "" if none. now: in epoch seconds.
+        managed_by: id of the managed application that the group belongs to, "" if there is none. now: in epoch seconds.
         """
         self._managed_by = managed_by
         self._now = now
@@ -37,14 +37,14 @@ class ManagedResources:
         self.clear()
 
     def show(self, api_versions: Mapping[str, Sequence[str]]) -> None:
-        """Serve GET and the listing of types, e.g. `Microsoft.KeyVault/vaults`, where their provider has none.
+        """Serve GET and the listing of types, e.g. `Microsoft.KeyVault/vaults`, whose provider does not serve them.
 
-        api_versions: by type, those that GET takes.
+        api_versions: the api-versions that GET takes, by type.
         """
         self.api_versions.update(api_versions)
 
     def deployed(self, resources: Callable[[], Iterable[Resource]]) -> None:
-        """Add what `resources` returns, which every reset asks for anew."""
+        """Add what `resources` returns. Every reset calls it again."""
         self._deployed.append(resources)
         self._deploy(resources())
 
@@ -68,7 +68,7 @@ class ManagedResources:
         self._sorted = None
 
     def remove(self, resource_ids: Iterable[str]) -> None:
-        """Take resources away; KeyError if there is no such id."""
+        """Remove resources; KeyError if an id is unknown."""
         for one in resource_ids:
             del self._by_key[one.lower()]
         self._sorted = None
@@ -89,7 +89,7 @@ class ManagedResources:
         return [one for _, one in self.listing() if str(one["type"]).lower() == resource_type.lower()]
 
     def listing(self) -> list[tuple[str, Resource]]:
-        """Return every resource with its lower-cased id, in the order of these; not to be changed."""
+        """Return every resource by its lower-cased id, sorted by id. The caller must not change them."""
         if self._sorted is None:
             self._sorted = sorted(self._by_key.items())
         return self._sorted
@@ -100,5 +100,5 @@ class ManagedResources:
 
 
 def position_after(listing: Sequence[tuple[str, object]], key: str) -> int:
-    """Return where the part of a sorted listing begins that comes after a lower-cased id."""
+    """Return the position in the sorted listing right after a lower-cased id."""
     return bisect_right(listing, key, key=lambda pair: pair[0])

@@ -1,13 +1,14 @@
 """What ARM serves outside any subscription: the cloud's own addresses, the tenant, and which subscriptions there are.
 
 Faithful: `/metadata/endpoints` needs no token and has the fields of 2022-09-01 that azure-cli-core's cloud.py reads, so
-that `az cloud register --endpoint-resource-manager` makes a cloud of it; `/tenants`, `/subscriptions`,
-`/subscriptions/{id}` and its locations as azure-mgmt-resource-subscriptions (2022-12-01) reads them; a principal sees
-the subscriptions that know it. Left out: management groups, tenant-level throttling, pages (there are two
-subscriptions), services that the lab has not (`graphAudience` and the like are named, and answer nowhere).
+that `az cloud register --endpoint-resource-manager` makes a cloud of it. `/tenants`, `/subscriptions`,
+`/subscriptions/{id}` and its locations are as azure-mgmt-resource-subscriptions (2022-12-01) reads them. A principal
+sees only the subscriptions that know it. Left out: management groups, tenant-level throttling, pages (there are two
+subscriptions), and services that the lab does not have (`graphAudience` and the like are named, but nothing answers
+there).
 
-The suffixes of host names end in `.invalid` (RFC 2606): the lab's services are at addresses, so a client is told theirs
-(`--id`, `--blob-endpoint`, `loginServer`), and a name that it makes up leads nowhere.
+The suffixes of host names end in `.invalid` (RFC 2606). The lab's services have addresses instead of names, and clients
+are told these addresses (`--id`, `--blob-endpoint`, `loginServer`). A name that a client makes up leads nowhere.
 Sources: learn rest/api/resources (tenants, subscriptions).
 """
 
@@ -36,7 +37,7 @@ class Tenant:
     """The front of ARM: the tenant's own paths, and each subscription's passed on to its Arm."""
 
     def __init__(self, *, lab: Lab, subscriptions: Sequence[Arm]) -> None:
-        """Serve `subscriptions`; the first is asked about what names none of them."""
+        """Serve `subscriptions`. The first one answers requests that name no subscription."""
         self._lab = lab
         self._arms = {arm.home.subscription_id: arm for arm in subscriptions}
         self._first = subscriptions[0]
@@ -107,7 +108,7 @@ class Tenant:
         }
 
     def _checked(self, request: web.Request, more: Collection[str] = ()) -> None:
-        """Refuse what the tenant's own operations do not take."""
+        """Refuse a method or an api-version that the tenant's own operations do not have."""
         self._require_version(api_version(request), SUBSCRIPTION_API_VERSIONS)
         _only(request, {"api-version", *more})
         _require_get(request)

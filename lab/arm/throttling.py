@@ -2,9 +2,9 @@
 
 Faithful: bucket sizes, refill rates, the remaining-requests headers, 429 with Retry-After (learn
 request-limits-and-throttling: per subscription, principal and operation type; reads 250 refilled at 25/s, writes and
-deletes 200 at 10/s); jobs of Automation have a bucket of their own, 600 reads and 2,000 writes (recorded answers of
-2021). Not documented and chosen here: how soon the jobs' buckets are full again, a minute. Left out: the tenant's
-buckets, the sum over all principals, other resource providers' own limits.
+deletes 200 at 10/s). Jobs of Automation have buckets of their own, 600 reads and 2,000 writes (recorded answers of
+2021). Not documented, so chosen here: the jobs' buckets are full again after a minute. Left out: the tenant's buckets,
+the sum over all principals, and the limits of other resource providers.
 """
 
 import math
@@ -37,7 +37,7 @@ OWN_BUCKETS = frozenset({"job reads", "job writes"})
 
 
 def kind_of(method: str, path: str) -> str:
-    """Return which bucket a request is taken from."""
+    """Return the bucket that counts a request."""
     reads = method in READ_METHODS
     if JOBS.fullmatch(path) is not None:
         return "job reads" if reads else "job writes"
@@ -62,10 +62,10 @@ class Throttle:
         self._buckets: dict[tuple[str, str], _Bucket] = {}
 
     def take(self, principal: str, kind: str) -> tuple[int, int]:
-        """Take one request and return (how many are left, 0), or (0, seconds until there is one) if there was none."""
+        """Count one request; return (requests left, 0), or (0, seconds until the next is allowed) if none was left."""
         limit, now = LIMITS[kind], self._now()
         bucket = self._buckets.setdefault((principal, kind), _Bucket(limit.size, now))
-        # A lab clock that is set back refills nothing and takes nothing away.
+        # When the lab's clock is set back, the buckets stay as they are.
         bucket.left = min(limit.size, bucket.left + max(0.0, now - bucket.at) * limit.refill)
         bucket.at = now
         if bucket.left < 1:

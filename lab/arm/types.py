@@ -12,9 +12,9 @@ Handler = Callable[[web.Request, Names], Awaitable[web.Response]]
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The one subscription and resource group that an ARM serves, and whose they are.
+    """The subscription and the resource group that one ARM serves, and who owns them.
 
-    managed_by: id of the managed application that the group belongs to, "" if it belongs to none.
+    managed_by: id of the managed application that the group belongs to, "" if there is none.
     """
 
     subscription_id: str
@@ -65,10 +65,10 @@ def resource_type(
 
 
 def known_version(version: str, known: Sequence[str], *, now: float) -> bool:
-    """Tell whether an api-version is served: one of the `known`, or a newer one, which is taken as the newest of them.
+    """Tell whether an api-version is served: a `known` one, or a newer one, which is served like the newest.
 
-    Clients are ahead of what is known here. A preview must be known by its name, and what is dated after `now` (seconds
-    since 1970) is none of Azure's.
+    Clients may be newer than this list. A preview must be in the list. A version dated after `now` (seconds since
+    1970) does not exist in Azure.
     """
     if version in known:
         return True

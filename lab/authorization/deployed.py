@@ -1,4 +1,4 @@
-"""The role assignments that the deployment of the resources makes for the identity of the runbooks."""
+"""The role assignments that the deployment of the resources creates for the identity of the runbooks."""
 
 import uuid
 from datetime import datetime, timezone

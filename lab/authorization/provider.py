@@ -47,7 +47,7 @@ ASSIGNED_FILTER = re.compile(r"(?:principalId eq|assignedTo\()\s*'([0-9a-fA-F-]{
 
 
 def register(arm: Arm) -> None:
-    """Add both types at every scope; to be called when the resource groups of the subscription are known."""
+    """Add both types at every scope. Call it when all resource groups of the subscription are known."""
     service = _Assignments(arm)
     types = (
         ("roleDefinitions", DEFINITION_API_VERSIONS, {"GET": service.definitions}),
@@ -114,7 +114,7 @@ class _Assignments:
         return web.json_response(self._definition(role))
 
     async def define(self, request: web.Request, names: Names) -> web.Response:
-        """Make a custom role of one permission."""
+        """Create a custom role with one permission."""
         known = {"roleName", "description", "type", "permissions", "assignableScopes"}
         sent = only_fields((await json_body(request, {"properties"})).get("properties"), known, "'properties'")
         kinds = {"actions", "notActions", "dataActions", "notDataActions"}
@@ -188,7 +188,7 @@ class _Assignments:
         return web.Response(status=204) if removed is None else web.json_response(removed)
 
     async def permissions(self, request: web.Request, _names: Names) -> web.Response:
-        """Answer what the caller's roles grant at a scope; deny assignments are not in it."""
+        """Answer with what the caller's roles grant at a scope. Deny assignments are not considered."""
         claims = caller(self._arm.lab, request)
         if not self._state.judges(claims):
             everything = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
@@ -223,7 +223,7 @@ class _Assignments:
 
 
 def _identity(assignment: Mapping[str, Any]) -> list[str]:
-    """Return what there may be only one of: scope, role and principal."""
+    """Return what makes an assignment unique: scope, role and principal."""
     properties = assignment["properties"]
     role = str(properties["roleDefinitionId"]).rpartition("/")[2]
     return [str(properties["scope"]).lower(), role.lower(), str(properties["principalId"]).lower()]
@@ -244,7 +244,7 @@ def _filter_refused(text: str) -> ArmRefusal:
 
 
 def _shown(denial: Denial) -> dict[str, Any]:
-    """Return a deny assignment as ARM shows it: made by Azure for everybody, for a managed application."""
+    """Return a deny assignment as ARM shows it. Azure creates it for a managed application, and it binds everybody."""
     everybody = {"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}
     return {
         "id": denial.id,

@@ -1,4 +1,4 @@
-"""Which action a request needs of its caller: one function for each service, pure.
+"""Which action a caller needs for a request: one pure function for each service.
 
 Sources: for storage, learn rest/api/storageservices/authorize-with-azure-active-directory; for vaults,
 key-vault/general/rbac-guide; for ARM, role-based-access-control/resource-provider-operations.
@@ -12,7 +12,7 @@ _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELE
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices"
 _TABLES = "Microsoft.Storage/storageAccounts/tableServices/tables"
 _VAULT = "Microsoft.KeyVault/vaults"
-# Operations on a key whose path has another name than the action.
+# Operations on a key whose path and whose action have different names.
 _KEY_ACTIONS = {"wrapkey": "wrap", "unwrapkey": "unwrap"}
 TELEMETRY = "Microsoft.Insights/Telemetry/Write"
 
@@ -20,8 +20,8 @@ TELEMETRY = "Microsoft.Insights/Telemetry/Write"
 def of_arm(method: str, namespace: str, pattern: Sequence[str], scope: str) -> Action:
     """Return the action of a request to ARM.
 
-    pattern: of the resource type, types and `{names}` alternating; a last part that is no name is an action or a part
-    of the resource (`runbooks/{runbook}/publish`, `runbooks/{runbook}/content`, or a list).
+    pattern: the resource type's pattern, in which types and `{names}` alternate. A last part that is not a name is an
+    action, a part of the resource (`runbooks/{runbook}/publish`, `runbooks/{runbook}/content`), or a list.
     """
     kind = "/".join((namespace, *(part for part in pattern if not part.startswith("{"))))
     return Action(name=f"{kind}/{_VERBS.get(method, 'action')}", scope=scope, is_data=False)
@@ -45,7 +45,7 @@ def of_table(method: str, path: str, scope: str) -> Action:
     if path.partition("(")[0] == "Tables":
         verb = {"POST": "write"}.get(method, _VERBS.get(method, "write"))
         return Action(name=f"{_TABLES}/{verb}", scope=scope, is_data=False)
-    # A transaction may hold any change: the service asks for the right to write each, and the lab for the first.
+    # A transaction may hold any change. The service checks the right to make each one; the lab checks the first.
     verb = {"GET": "read", "DELETE": "delete"}.get(method, "write")
     return Action(name=f"{_TABLES}/entities/{verb}", scope=scope, is_data=True)
 

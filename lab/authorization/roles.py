@@ -1,7 +1,7 @@
 """The built-in roles that this product's pages name, with what each of them grants.
 
-Faithful: the actions that a request of this product may need, as the role's definition lists them, wildcards included.
-Left out: actions on things that the lab does not have (support tickets, deployments, alert processing).
+Faithful: the actions that this product's requests may need, as the role's definition lists them, with wildcards. Left
+out: actions on things that the lab does not have (support tickets, deployments, alert processing).
 Source: learn role-based-access-control/built-in-roles.
 """
 
@@ -17,7 +17,7 @@ _GROUP_READ = "Microsoft.Resources/subscriptions/resourceGroups/read"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A built-in role. Each action may hold `*`, which stands for any characters; case does not count."""
+    """A built-in role. An action may hold `*`, which stands for any characters. Actions are compared without case."""
 
     name: str
     actions: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
-"""Role assignments and deny assignments, and what they let a principal do. Pure but for the assignments that it keeps.
+"""Role assignments and deny assignments, and what they let a principal do. It keeps state, but does no input or output.
 
 Faithful: a principal may do something if a role that is assigned at the scope or above it grants the action and does
-not take it out again. A deny assignment at the scope or above it stands before every role, unless it excludes the
+not exclude it (`notActions`). A deny assignment at the scope or above it outweighs every role, unless it excludes the
 principal. Names of actions and scopes are compared without case.
 Left out: conditions, groups, the time that an assignment takes to work (a test injects the 403 of these minutes).
 Source: learn role-based-access-control/overview, deny-assignments.
@@ -23,7 +23,7 @@ class Action:
     """What a request does, and to what.
 
     name: e.g. `Microsoft.Storage/storageAccounts/read`. scope: the ARM id of the resource. is_data: whether it is an
-    action on data, which roles grant apart from those on resources.
+    action on data. Roles list these apart from the actions on resources.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Denial:
 
 @dataclass(slots=True)
 class Authorization:
-    """What is assigned, and whom it binds.
+    """The assignments, and the callers that need them.
 
-    roles: by the GUID of their definition. judged: whose requests need a role; all others have every right.
-    assignments: role assignments as ARM shows them, by lower-cased id. asked: names
-    of the actions that judged callers have asked for.
+    roles: by the GUID of their definition. judged: the callers whose requests need a role; all others have every right.
+    assignments: role assignments as ARM shows them, by lower-cased id. asked: names of the actions that judged callers
+    have asked for.
     """
 
     roles: dict[str, Role] = field(default_factory=lambda: dict(ROLES))
@@ -68,7 +68,7 @@ class Authorization:
     asked: set[str] = field(default_factory=set)
 
     def clear(self) -> None:
-        """Start anew: built-in roles alone, nothing assigned, nothing denied, nobody judged."""
+        """Start again: only built-in roles, nothing assigned, nothing denied, nobody judged."""
         self.roles = dict(ROLES)
         self.judged = "nobody"
         self.assignments.clear()
@@ -76,7 +76,7 @@ class Authorization:
         self.asked.clear()
 
     def judges(self, claims: Mapping[str, object]) -> bool:
-        """Tell whether the caller with these claims needs roles for what it does."""
+        """Tell whether the caller with these claims needs roles."""
         return self.judged == "everybody" or (self.judged == "jobs" and bool(claims.get(SANDBOX_CLAIM)))
 
     def allows(self, claims: Mapping[str, object], action: Action) -> bool:

@@ -12,7 +12,7 @@ from lab.automation.wheels import Wheel
 
 # "Max size of a variable": 1,048,576 characters (learn automation-subscription-limits-faq).
 VARIABLE_LIMIT_CHARACTERS = 1_048_576
-# "must be between 1 and 1048576 bytes" (the portal's words, dataplat/dbatools#8687); nothing else is known of it.
+# "must be between 1 and 1048576 bytes" (the portal's words, dataplat/dbatools#8687); nothing else is documented.
 RUNBOOK_LIMIT_BYTES = 1_048_576
 # Microsoft's own importer waits after five (azureautomation/runbooks, import_py3package_from_pypi.py).
 IMPORTS, IMPORT_SECONDS = 5, 30.0
@@ -56,7 +56,7 @@ class Variable:
 
 @dataclass(slots=True, kw_only=True)
 class Package:
-    """A package of a runtime environment; `wheel` is there once `state` is Succeeded, unless jobs get nothing of it."""
+    """A package of a runtime environment. `wheel` is set once `state` is Succeeded, unless jobs get no file of it."""
 
     name: str
     state: str
@@ -68,7 +68,7 @@ class Package:
 
 @dataclass(slots=True, kw_only=True)
 class RuntimeEnvironment:
-    """A runtime environment; the lab runs those whose language is Python 3.10 only. `system`: Azure has made it."""
+    """A runtime environment. The lab runs only those with Python 3.10. `system`: Azure has made it."""
 
     name: str
     location: str
@@ -129,7 +129,7 @@ class Runbook:
 
 @dataclass(slots=True, kw_only=True)
 class Schedule:
-    """A schedule; times are seconds since the epoch, `interval` counts `frequency`s and is None if it runs once."""
+    """A schedule. Times are seconds since the epoch. `interval` counts `frequency` units, None if it runs once."""
 
     name: str
     start: float
@@ -146,7 +146,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSchedule:
-    """A runbook's link with a schedule, and the parameters that its jobs are given."""
+    """A runbook's link with a schedule, and the parameters of the jobs that it starts."""
 
     id: str
     schedule: str
@@ -163,7 +163,7 @@ class Window:
         self._times: deque[float] = deque()
 
     def wait_seconds(self, *, now: float, seconds: float) -> float:
-        """Count one more time at `now` and return 0; or return in how many seconds it is allowed again."""
+        """Count one event at `now` and return 0; at the limit, return the seconds until the next is allowed."""
         while self._times and self._times[0] <= now - seconds:
             self._times.popleft()
         if len(self._times) < self._limit:

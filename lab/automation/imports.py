@@ -1,9 +1,9 @@
 """Content links and package imports of the Automation stand-in: fetch, check, unpack.
 
-The states are azure-mgmt-automation's PackageProvisioningState; a client sees those between Creating and the end only
-if it looks while they last. `POST /packages {"name": "cffi", "state": ...}` of the control API makes the next import of
-a package fail (`failed`), stay as it began for ever (`stuck`: Azure/bicep#12136), or succeed without giving jobs any of
-its files (`hollow`); the one after that is as any.
+The states are azure-mgmt-automation's PackageProvisioningState. A client sees the states between Creating and the end
+only if it looks in time. `POST /packages {"name": "cffi", "state": ...}` of the control API makes the next import of a
+package fail (`failed`), stay in its first state for ever (`stuck`: Azure/bicep#12136), or succeed without giving jobs
+any of its files (`hollow`). The import after that one is normal.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ PLANNED_FAILURE = "Error importing the package. Import failed with the following
 
 
 class FetchFailedError(Exception):
-    """A content link whose content cannot be fetched, or does not have the given hash or size."""
+    """The content of a content link cannot be fetched, or it does not have the given hash or size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class ContentLink:
 
     @property
     def file_name(self) -> str:
-        """Return the last part of the address's path: a wheel is known by its name."""
+        """Return the last part of the address's path: a wheel's file name says which wheel it is."""
         return unquote(PurePosixPath(urlsplit(self.uri).path).name)
 
 
@@ -65,7 +65,7 @@ class Imports:
         lab.on_close.append(self.clear)
 
     def start(self, package: Package, link: ContentLink) -> None:
-        """Import the content of `link` into `package`, whose state tells how far it is."""
+        """Import the content of `link` into `package`. The package's state shows the progress."""
         planned = self._planned.pop(package.name.lower(), None)
         if planned == "stuck":
             return
@@ -115,7 +115,7 @@ class Imports:
 async def fetch(lab: Lab, link: ContentLink, content: Path, *, limit_bytes: int) -> None:
     """Write the content of `link` to the file `content`. FetchFailedError says why it cannot be fetched or is wrong."""
     received, size = hashlib.sha256(), 0
-    uri = URL(link.uri, encoded=True)  # a signature in it must not be encoded anew
+    uri = URL(link.uri, encoded=True)  # The address may hold a signature, which must not be encoded again.
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
     try:
         async with lab.upstream.get(uri, headers={"User-Agent": CLIENT}, timeout=timeout) as answer:

@@ -51,19 +51,19 @@ class Job:
 
     @property
     def arguments(self) -> list[str]:
-        """Return the runbook's positional arguments as the sandbox makes them of the parameters; names do not count.
+        """Return the positional arguments that the sandbox makes from the parameters. The parameters' names are lost.
 
-        A value that is JSON is decoded and turned into Python's text for it, and everything is split at spaces
-        (docs/azure-facts.md#parameters-and-streams): what survives is a single word that is not JSON.
+        A value that is JSON is decoded and turned into Python's text for it. Then everything is split at spaces
+        (docs/azure-facts.md#parameters-and-streams). So only a single word that is not JSON arrives unchanged.
         """
         return [word for value in self.parameters.values() for word in _plain(value).split()]
 
     def take_line(self, line: str, *, at: float) -> bool:
-        """Add a line of stdout to its stream; False if it takes the streams over their limit."""
+        """Add a line of stdout to its stream; return False if the streams would exceed their limit."""
         text = line.strip()
         kind = _stream_kind(line)
         if kind == "Debug" or (kind == "Verbose" and not self.log_verbose):
-            return True  # debug is never written to a job's history, verbose if the runbook says so
+            return True  # Debug records are never kept. Verbose records are kept if the runbook asks for it.
         self.streams_bytes += len(text.encode())
         if self.streams_bytes > STREAM_LIMIT_BYTES:
             return False

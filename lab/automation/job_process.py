@@ -1,8 +1,8 @@
-"""One job's process: started in the sandbox's way, watched, and ended when it breaks a limit.
+"""One job's process: started as the sandbox starts it, watched, and ended when it breaks a limit.
 
-Azure calls subprocesses of a runbook unsupported without saying what becomes of them. The lab lets them be (the Azure
-SDKs themselves make Python start `uname` for their user agent), counts their memory with the job's and ends them with
-it.
+Azure says that subprocesses of a runbook are unsupported, but not what happens to them. The lab allows them, because
+the Azure SDKs make Python start `uname` for their user agent. It adds their memory to the job's, and ends them with the
+job.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ MEMORY_LIMIT_BYTES = 400 * 1024 * 1024
 LOOK_SECONDS = 0.05
 READ_BYTES = 64 * 1024
 STDERR_KEPT_BYTES = 1024 * 1024
-# A line longer than this is beyond the stream limit, whatever follows.
+# A line longer than this exceeds the stream limit by itself.
 LONGEST_LINE_BYTES = 1024 * 1024
 # How long a process that left the job's session may hold the pipes open after the job's end.
 PIPE_SECONDS = 2.0
@@ -38,7 +38,7 @@ class End(enum.Enum):
     STREAM_LIMIT = "stream limit"
     TIME_LIMIT = "time limit"
     STOPPED = "stopped"
-    KILLED = "killed"  # by the control API, or by something outside the lab
+    KILLED = "killed"  # killed by the control API, or by something outside the lab
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,8 @@ class JobProcess:
     ) -> None:
         """Start `command` in `directory` with exactly `environment`.
 
-        `on_line` gets each line of stdout, without its end, and returns False if it is beyond the stream limit.
-        `time_is_up` is asked at each look, about 20 times a second.
+        `on_line` gets each line of stdout without its line end. It returns False if the line exceeds the stream limit.
+        `time_is_up` is called about 20 times a second.
         """
         self._process = subprocess.Popen(  # noqa: S603 - the lab's own environment's python and a published runbook
             command,
@@ -94,7 +94,7 @@ class JobProcess:
         return process_table.cpu_seconds(self._process.pid)
 
     def end(self, reason: End) -> None:
-        """Kill the job and all that it started; the first reason counts."""
+        """Kill the job and every process that it started. Only the first reason is kept."""
         if self._end is None and self._process.returncode is None:
             self._end = reason
             for pid in self.pids:
@@ -113,7 +113,7 @@ class JobProcess:
                 exit_code, cpu_seconds = await self._ended()
                 await asyncio.wait(readers, timeout=PIPE_SECONDS)
             finally:
-                self.end(End.STOPPED)  # if it has not ended, the lab is ending
+                self.end(End.STOPPED)  # If the job has not ended, the lab itself is ending.
                 for reader in readers:
                     reader.cancel()
         end = self._end or (End.KILLED if exit_code == -signal.SIGKILL else End.EXITED)
@@ -124,7 +124,7 @@ class JobProcess:
             pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
             if pid:
                 self._process.returncode = os.waitstatus_to_exitcode(status)
-                # What is left of its session would hold the pipes open and outlive the job.
+                # Processes that are left in its session would hold the pipes open and outlive the job.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
                 return self._process.returncode, usage.ru_utime + usage.ru_stime
@@ -135,7 +135,7 @@ class JobProcess:
         own = process_table.memory(self._process.pid)
         if own is not None:
             descendants = frozenset(process_table.descendants(self._process.pid))
-            # A child just forked shares its parent's pages until it executes its program: it counts at the second look.
+            # A new child shares its parent's pages until it executes its program, so it counts from the second look.
             others = [process_table.memory(pid) for pid in descendants & self._descendants]
             self._descendants = descendants
             together = own.now + sum(other.now for other in others if other is not None)

@@ -1,7 +1,7 @@
 """The lab's Automation jobs: queued, started in the sandbox, ended.
 
-A job whose process is killed is not started again: Azure tries three times a job whose *start* fails, and suspends one
-that ran out of memory three times; here the first time fails it, so that its user sees at once what it does.
+A job whose process is killed is not started again. Azure tries three times to start a job, and suspends a job that ran
+out of memory three times. Here the first time ends the job as failed, so that its user sees the cause at once.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Jobs:
     """The account's jobs."""
 
     def __init__(self, *, lab: Lab, account: AutomationAccount, environments: PythonEnvironments) -> None:
-        """Start without jobs, and hook into the lab: whose request is whose, faults that kill, reset and end."""
+        """Start without jobs. Add the hooks to the lab: which job made a request, faults that kill, reset, the end."""
         self._lab = lab
         self._account = account
         self._environments = environments
@@ -60,7 +60,7 @@ class Jobs:
         lab.gate.kill_job = self.kill
         lab.gate.on_first_request = self._note_first_request
         lab.controls["GET", "/jobs"] = self._view
-        # The jobs make requests of their own accord: they end before the services that they call are emptied.
+        # Jobs make requests by themselves, so they end before the services that they call are emptied.
         lab.on_reset.insert(0, self.clear)
         lab.on_close.append(self.clear)
 
@@ -84,7 +84,7 @@ class Jobs:
             job.process.end(End.KILLED)
 
     def job_of(self, client: Address, server: Address) -> str | None:
-        """Return the name of the running job whose loopback connection this is, None if it is no job's."""
+        """Return the name of the running job that made a loopback connection, None if no job made it."""
         owners = {pid: job.name for job in self.by_name.values() if job.process is not None for pid in job.process.pids}
         inode = client_inode(client, server) if owners else None
         owner = None if inode is None else process_table.owner_of_socket(inode, owners)
@@ -111,7 +111,7 @@ class Jobs:
         return {"jobs": shown}
 
     async def clear(self) -> None:
-        """Kill what runs, wait until it is gone, and forget every job."""
+        """Kill the running jobs, wait until they are gone, and forget every job."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -121,7 +121,7 @@ class Jobs:
     async def _run(self, job: Job) -> None:
         await self._lab.gate.operation("jobQueue", otherwise=0.0)
         async with self._places:
-            if job.status in TERMINAL:  # stopped while it waited
+            if job.status in TERMINAL:  # The job was stopped while it waited.
                 return
             self._set(job, "Activating")
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ class Jobs:
                 "AUTOMATION_ASSET_ACCOUNTID": self._account.guid,
                 "AUTOMATION_ASSET_SANDBOX_ID": str(uuid.uuid4()),
                 ASSETS_FILE_VARIABLE: str(assets),
-                # Azure's services have certificates that any client trusts; the lab's own authority must be told.
+                # Any client trusts the certificates of Azure's services. The lab's own authority must be named.
                 "REQUESTS_CA_BUNDLE": str(self._lab.ca_file),
                 "SSL_CERT_FILE": str(self._lab.ca_file),
             },
@@ -177,7 +177,7 @@ class Jobs:
         self._conclude(job, outcome)
 
     async def _python(self, job: Job) -> Path | None:
-        """Return the python of the job's runtime environment; None, and the job failed, if the lab cannot run it."""
+        """Return the python of the job's runtime environment. If the lab has none, fail the job and return None."""
         if job.kind not in PYTHON_RUNBOOK_TYPES:
             self._end(
                 job,

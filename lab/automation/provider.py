@@ -1,9 +1,9 @@
 """Microsoft.Automation as far as the runbook suite uses it, and the jobs behind it.
 
 Api-version 2024-10-23, the only one of azure-mgmt-automation 2.0.0. lab/resource_group/provider.py serves the account
-itself. Error texts for which no source is named are the lab's own. Handlers return a status and a view (its `path`
-below the account becomes id, name and type), a list of views (paged), or a whole response; those of long-running
-operations return what is to be done.
+itself. Error texts without a named source are the lab's own. A handler returns a status and a view (its `path` below
+the account becomes id, name and type), a list of views (sent page by page), or a whole response. The handler of a
+long-running operation returns the work to do.
 """
 
 import logging
@@ -30,7 +30,7 @@ from lab.shared import Lab
 LOGGER = logging.getLogger("lab")
 
 NAMESPACE = "Microsoft.Automation"
-# The Azure CLI's extension asks with the older one, which knows no runtime environments.
+# The Azure CLI's extension uses the older one, which has no runtime environments.
 API_VERSIONS = ("2024-10-23", "2023-11-01")
 PAGE_SIZE = 100
 # Not documented. Long enough that a poller waits once.
@@ -56,7 +56,7 @@ def register(arm: Arm, account: AutomationAccount, jobs: Jobs, imports: Imports)
     provider.schedules(ScheduleHandlers(lab=lab, account=account, jobs=job_handlers))
 
     def listed() -> Iterable[Resource]:
-        """Name what is a resource of its own in Azure; variables, packages and jobs are not."""
+        """Return the account's children that Azure lists as resources: not its variables, packages and jobs."""
         views = [
             *(packages.environment_view(one) for one in account.environments.values() if not one.system),
             *map(runbooks.view, account.runbooks.values()),
@@ -64,7 +64,7 @@ def register(arm: Arm, account: AutomationAccount, jobs: Jobs, imports: Imports)
         for view in views:
             one = provider.resource(view)
             kind = f"{NAMESPACE}/automationAccounts/{view['path'][0]}"
-            yield {**one, "name": f"{names.automation_account}/{one['name']}", "type": kind}  # as it shows any child
+            yield {**one, "name": f"{names.automation_account}/{one['name']}", "type": kind}
 
     arm.deployed(lambda: [_account(lab)])
     account_provider.register(arm, account)
@@ -78,7 +78,7 @@ def _account(lab: Lab) -> Resource:
 
 
 class Provider:
-    """Registers handlers with ARM and puts what they return on the wire."""
+    """Registers handlers with ARM, and turns their results into responses."""
 
     def __init__(self, *, arm: Arm, account_id: str) -> None:
         """Serve below the ARM id `account_id`."""
@@ -150,12 +150,12 @@ class Provider:
         self._add("jobSchedules/{link}", get=handlers.get_link, put=handlers.put_link, delete=handlers.delete_link)
 
     def resource(self, view: Mapping[str, Any]) -> View:
-        """Return a view with id, name and type in the place of `path`; one without `path` as it is."""
+        """Return a view with id, name and type instead of `path`. A view without `path` stays as it is."""
         if "path" not in view:
             return dict(view)
         path: tuple[str, ...] = view["path"]
         fields = {name: value for name, value in view.items() if name != "path"}
-        # Capitals as in recorded answers; the resource group's listing has none (`listed`).
+        # Upper case as in recorded answers. The resource group's listing uses lower case (`listed`).
         kinds = (kind[0].upper() + kind[1:] for kind in ("automationAccounts", *path[::2]))
         resource_type = "/".join([NAMESPACE, *kinds])
         return {"id": "/".join([self._account_id, *path]), "name": path[-1], "type": resource_type, **fields}
@@ -206,7 +206,7 @@ class Provider:
                 await self._arm.lab.gate.operation("runbook")
                 finish()
 
-            # The address is below the runbook; the operation's id is in a header, too (recorded answers of 2021).
+            # The address is below the runbook. A header has the operation's id too (recorded answers of 2021).
             place = f"{self._account_id}/runbooks/{names['runbook']}"
             operation_id = str(uuid.uuid4())
             headers = {OPERATION_HEADER: operation_id}

@@ -25,7 +25,7 @@ PROBE_SECONDS = 20
 
 
 class EnvironmentFailedError(Exception):
-    """An environment that could not be made; the text says which command failed and how."""
+    """An environment could not be made. The text says which command failed and how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Interpreter:
 
     @property
     def warning(self) -> str | None:
-        """Say what differs from the sandbox, or None."""
+        """Say what differs from the sandbox; None if nothing does."""
         if self.series == SANDBOX_PYTHON:
             return None
         return (
@@ -54,7 +54,7 @@ class Interpreter:
 
 
 def find_interpreter() -> Interpreter:
-    """Return a CPython 3.10 of this machine, the lab's own first; where there is none, the lab's own interpreter."""
+    """Return a CPython 3.10 of this machine, preferably the lab's own. Without one, return the lab's interpreter."""
     own = probe(Path(sys.executable))
     if own is None:
         raise EnvironmentFailedError(f"The lab's own interpreter {sys.executable} is not CPython or does not start.")
@@ -68,7 +68,7 @@ def find_interpreter() -> Interpreter:
 
 
 def probe(executable: Path) -> Interpreter | None:
-    """Ask an executable what it is; None if it is not a CPython that starts (a pyenv shim without its version, say)."""
+    """Ask an executable for its version; None if it is no CPython that starts (e.g. a pyenv shim without version)."""
     try:
         answer = subprocess.run(  # noqa: S603 - a Python found on this machine, fixed arguments
             [executable, "-I", "-c", PROBE], capture_output=True, check=True, timeout=PROBE_SECONDS
@@ -78,7 +78,7 @@ def probe(executable: Path) -> Interpreter | None:
         return None
     if implementation != "cpython":
         return None
-    # Not a virtual environment's python, which comes and goes: the one that it was made from.
+    # A virtual environment may be deleted, so take the Python that it was made from.
     base = Path(prefix) / "bin" / f"python{version[0]}.{version[1]}"
     return Interpreter(executable=base if base.exists() else executable, version=".".join(map(str, version)))
 
@@ -95,10 +95,10 @@ class PythonEnvironments:
         self._making: dict[str, asyncio.Lock] = {}
 
     async def add_wheel(self, file_name: str, content: Path) -> Wheel:
-        """Check, unpack and compile the wheel file `content`, named `file_name`; raise WheelRefusedError if refused.
+        """Check, unpack and compile the wheel file `content`, named `file_name`; WheelRefusedError if it is refused.
 
-        What has been unpacked before, by content, is not unpacked again. A wheel that fits the sandbox but not this
-        machine is replaced by the one from the lab's own environment.
+        The same content is unpacked only once. A wheel that fits the sandbox but not this machine is replaced by the
+        package from the lab's own environment.
         """
         name, version, tags = wheels.parse_name(file_name)
         sha256 = await asyncio.to_thread(wheels.digest, content)
@@ -140,12 +140,12 @@ class PythonEnvironments:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     async def _compile(self, files: Path) -> None:
-        """Compile to bytecode, as an installer does, so that a job's start costs what it costs in a warm sandbox."""
+        """Compile to bytecode, as an installer does, so that a job starts as fast as in a warm sandbox."""
         await _run(self.interpreter.executable, "-I", "-m", "compileall", "-q", files, may_fail=True)
 
 
 async def _run(*command: Path | str, may_fail: bool = False) -> None:
-    # may_fail: a wheel may hold files that are no Python of this version (templates, tests); installers go on, too.
+    # may_fail: a wheel may hold files that this Python cannot compile (templates, tests). Installers go on, too.
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

@@ -1,7 +1,7 @@
-"""Wheels as the Automation stand-in takes them: which it accepts, and how one becomes importable files.
+"""Wheels in the Automation stand-in: which ones it accepts, and how one becomes importable files.
 
-The sandbox is CPython 3.10 on Linux x86_64 and takes wheels only (learn automation/python-3-packages). Which glibc it
-has and whether it takes abi3 wheels is not documented: the lab takes every manylinux level and abi3, and no musllinux.
+The sandbox is CPython 3.10 on Linux x86_64 and takes only wheels (learn automation/python-3-packages). Its glibc is not
+documented, nor is whether it takes abi3 wheels. The lab takes every manylinux level and abi3, but no musllinux.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 SANDBOX_PYTHON = (3, 10)
 # "Max size allowed for a module": 100 MB (learn automation-subscription-limits-faq).
 PACKAGE_LIMIT_BYTES = 100 * 1024 * 1024
-NEWEST_GLIBC_MINOR = 50  # of manylinux_2_*; only has to be beyond what exists
-# Directories of a wheel's *.data whose content belongs into site-packages (PEP 427); scripts and headers are of no use.
+NEWEST_GLIBC_MINOR = 50  # The highest x of manylinux_2_x. It only has to be higher than any that exists.
+# Folders of a wheel's *.data whose content belongs into site-packages (PEP 427). Jobs do not use scripts and headers.
 IMPORTABLE_DATA = ("purelib", "platlib")
 
 
 class WheelRefusedError(Exception):
-    """A package that the sandbox does not take; the text says why, as the package's error."""
+    """The sandbox does not take a package. The text says why; it becomes the package's error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Wheel:
 
 
 def parse_name(file_name: str) -> tuple[str, str, frozenset[Tag]]:
-    """Return a wheel's normalised name, its version and its tags; WheelRefusedError if the sandbox does not take it."""
+    """Return a wheel's normalised name, version and tags; WheelRefusedError if the sandbox does not take it."""
     try:
         name, version, _build, tags = parse_wheel_filename(file_name)
     except InvalidWheelFilename as error:
@@ -68,7 +68,7 @@ def host_tags(version: tuple[int, int]) -> frozenset[Tag]:
 
 
 def unpack(content: Path, files: Path) -> None:
-    """Unpack the wheel file `content` into the new directory `files`; WheelRefusedError if it is no wheel."""
+    """Unpack the wheel file `content` into the new directory `files`; WheelRefusedError if it is not a wheel."""
     files.mkdir(parents=True)
     try:
         with zipfile.ZipFile(content) as archive:
@@ -94,7 +94,8 @@ def _refuse_other_forms(names: Iterable[str]) -> None:
 def copy_installed(name: str, version: str, files: Path) -> None:
     """Copy the files of the package that the lab itself runs with to the new directory `files`.
 
-    Its version may be another: some packages have none for both Pythons. WheelRefusedError: the lab has none of it.
+    Its version may differ, because some packages have no version for both Pythons. WheelRefusedError if the lab does
+    not have the package.
     """
     try:
         installed = metadata.distribution(name)
@@ -106,7 +107,7 @@ def copy_installed(name: str, version: str, files: Path) -> None:
     for entry in installed.files or ():
         relative = PurePosixPath(entry)
         if ".." in relative.parts or "__pycache__" in relative.parts:
-            continue  # scripts, and bytecode, which is compiled anew
+            continue  # Scripts are not needed. Bytecode is compiled again.
         (files / relative).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(str(installed.locate_file(entry))), files / relative)
 

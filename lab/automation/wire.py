@@ -1,4 +1,4 @@
-"""How Automation's resources and refusals look on the wire, and how its bodies and filters are read."""
+"""What Automation's resources and refusals look like on the wire, and how its bodies and filters are read."""
 
 import json
 import math
@@ -21,12 +21,12 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "le": lambda left, right: bool(left <= right),
     "lt": lambda left, right: bool(left < right),
 }
-# Bodies beyond this are not kept; each kind of content has its own, smaller limit.
+# No more than this is kept of a body. Each kind of content has its own, smaller limit.
 KEPT_BODY_BYTES = 4 * 1024 * 1024
 
 
 def bad_request(message: str) -> ArmRefusal:
-    """Refuse with 400 in a sentence."""
+    """Refuse with 400 and one sentence."""
     return ArmRefusal(400, "BadRequest", message)
 
 
@@ -46,7 +46,7 @@ def too_many(message: str, wait_seconds: float) -> ArmRefusal:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return the body, or its first KEPT_BODY_BYTES; the rest is read and dropped, so that it is answered."""
+    """Return the body, or its first KEPT_BODY_BYTES. The rest is read and dropped, so that the client is answered."""
     body = bytearray()
     async for block in body_parts(request):
         body += block[: KEPT_BODY_BYTES - len(body)]
@@ -75,7 +75,7 @@ def matches(text: str | None, known: Collection[str]) -> Callable[[Mapping[str, 
 
 
 def _alike(left: object, right: str) -> tuple[object, object]:
-    if isinstance(left, float):  # a time
+    if isinstance(left, float):  # The value is a time.
         try:
             return left, datetime.fromisoformat(
                 re.sub(r"(\.\d{6})\d+", r"\1", right).replace("Z", "+00:00")

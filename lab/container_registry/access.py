@@ -4,8 +4,9 @@ Faithful: `POST /oauth2/exchange` (an Entra token for a refresh token of 3 h), `
 refresh_token and password), `GET /oauth2/token` with Basic (a user, a repository-scoped token, or the null GUID with a
 refresh token), several `scope` parameters; Basic on the API itself; the service is the login server; both of Entra's
 audiences, as with `azureADAuthenticationAsArmPolicy` enabled; a missing scope is a 401 with error="insufficient_scope".
-A token's passwords are those of lab/container_registry/scoped_tokens.py, at the moment of the login; an access token
-that was had with one lives on when the password does not. Left out: anonymous pull, the admin user, ABAC. Sources:
+A login accepts the passwords that a token has at that moment (lab/container_registry/scoped_tokens.py). An access token
+stays valid after the password that it was requested with is gone. Left out: anonymous pull, the admin user, ABAC.
+Sources:
 Azure/acr docs/AAD-OAuth.md, Docker Registry v2 authentication, argoproj-labs/argocd-image-updater#473.
 """
 
@@ -38,7 +39,7 @@ UNAUTHORIZED = "authentication required, visit https://aka.ms/acr/authorization 
 
 
 class AccessRefused(Exception):  # noqa: N818 - an answer to the client, not a fault of the lab
-    """A request that gets `answer`."""
+    """A request is refused with `answer`."""
 
     def __init__(self, answer: web.Response) -> None:
         """Keep the answer."""
@@ -48,7 +49,7 @@ class AccessRefused(Exception):  # noqa: N818 - an answer to the client, not a f
 
 @dataclass(frozen=True, slots=True)
 class Principals:
-    """Who a container registry knows: users with their passwords, Entra's object ids, and repository-scoped tokens."""
+    """The callers of a container registry: users with passwords, Entra's object ids, and repository-scoped tokens."""
 
     users: Mapping[str, tuple[str, Rights]]
     objects: Mapping[str, Rights]
@@ -62,9 +63,9 @@ class Principals:
 
 
 def principals(names: Names, service: str, repositories: Mapping[str, frozenset[str]]) -> Principals:
-    """Return who is known: the publisher's container registry is of another tenant than the customer's identities.
+    """Return the callers that are known. The publisher's container registry does not know the customer's identities.
 
-    repositories: what the scope map lets the customer's token do, now and later.
+    They belong to another tenant. repositories: what the scope map allows the customer's token, now and later.
     """
     everything = scopes.EVERYTHING
     if service == "customer_registry":
@@ -83,7 +84,7 @@ class ContainerRegistryTokens:
     """The token endpoints of one container registry, and the check of every other request."""
 
     def __init__(self, *, lab: Lab, service: str, registry_tokens: RegistryTokens) -> None:
-        """Serve the container registry `service`, a key of Lab.urls; `registry_tokens` know the tokens' passwords."""
+        """Serve the container registry `service`, a key of Lab.urls. `registry_tokens` has the tokens' passwords."""
         self._lab = lab
         self._service = service
         self._tokens = lab.tokens
@@ -93,12 +94,12 @@ class ContainerRegistryTokens:
         self._realm = f"{lab.urls[service]}/oauth2/token"
 
     def require(self, request: web.Request, needed: Scope | None) -> None:
-        """Let the request pass if it may do what is `needed` (None: no more than be known); AccessRefused with 401."""
+        """Let the request pass if it may do what is `needed` (None: any known caller may); AccessRefused with 401."""
         if not self.allows(request, needed):
             raise AccessRefused(self._challenge(needed, "insufficient_scope"))
 
     def allows(self, request: web.Request, needed: Scope | None) -> bool:
-        """Tell whether the request may do what is `needed`; AccessRefused with 401 if it is nobody's."""
+        """Tell whether the request may do what is `needed`; AccessRefused with 401 if its caller is unknown."""
         kind, _, value = request.headers.get("Authorization", "").partition(" ")
         try:
             if kind.lower() == "basic":
@@ -194,14 +195,14 @@ class ContainerRegistryTokens:
         return self._tokens.issue(self._host, subject, lifetime_seconds, jti=str(uuid.uuid4()), **claims)
 
     def _claims(self, token: str, grant_type: str) -> dict[str, Any]:
-        """Return the claims of a token that this container registry issued; TokenRefused."""
+        """Return the claims of a token that this container registry issued; TokenRefused if it is not valid."""
         claims = self._tokens.verify(token, (self._host,))
         if claims.get("grant_type") != grant_type:
             raise TokenRefused(f"The token is not a {grant_type}.")
         return claims
 
     def _basic(self, value: str) -> str:
-        """Return whose Basic credentials these are; AccessRefused or TokenRefused."""
+        """Return the caller of Basic credentials; AccessRefused or TokenRefused if they are not valid."""
         try:
             user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError) as error:

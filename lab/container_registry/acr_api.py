@@ -2,7 +2,7 @@
 
 Faithful: what azure-containerregistry 1.2.0 (api-version 2021-07-01) calls to list and delete: `n`, `last`, `orderby`,
 `Link` with rel="next", 202 with what a repository's deletion removed. Left out: changing the locks (every attribute
-stays true), architecture and operating system of an image (they stand in its configuration), quarantine.
+stays true), an image's architecture and operating system (its configuration has them), quarantine.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class AcrApi:
     """The API of one container registry."""
 
     def __init__(self, *, store: ContainerRegistryStore, tokens: ContainerRegistryTokens, login_server: str) -> None:
-        """Answer from `store` for those whom `tokens` let pass; `login_server` is host:port."""
+        """Answer from `store` for the callers that `tokens` accepts. `login_server` is host:port."""
         self._store = store
         self._tokens = tokens
         self._login_server = login_server

@@ -1,10 +1,10 @@
-"""What a container registry holds, as far as Docker Registry cannot tell: tags, times, subjects. Pure.
+"""What Docker Registry cannot tell about its content: tags, times, subjects. Pure.
 
-Docker Registry keeps the bytes of manifests and blobs. Tags are kept here, since it can neither remove a tag alone nor
-say when one was set; and so are the subjects that its version 2 knows nothing of.
-And so are locks on its links. That a repository has a blob or manifest is a file there, which Docker Registry 2.8
-writes anew in place, without a lock: who reads it meanwhile finds it empty and says DIGEST_INVALID or knows no such
-blob (distribution/distribution#2098). Azure's service has no such race.
+Docker Registry keeps the bytes of manifests and blobs. Tags are kept here, because it can neither remove a single tag
+nor say when a tag was set. Subjects are kept here, because its version 2 does not know them. Locks on its links are
+kept here, too: a link is a file that says that a repository has a blob or a manifest. Docker Registry 2.8 overwrites
+this file in place without a lock. Somebody who reads it at that moment finds it empty, and answers DIGEST_INVALID or
+that the blob is unknown (distribution/distribution#2098). Azure's service does not have this race.
 """
 
 import asyncio
@@ -24,33 +24,33 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 IMAGE_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEX_TYPES = (OCI_INDEX, DOCKER_LIST)
 MANIFEST_TYPES = (*IMAGE_TYPES, *INDEX_TYPES)
-# Where a layer that is kept elsewhere may be had (`urls` of a descriptor, OCI image specification).
+# Where to get a layer that is kept elsewhere (`urls` of a descriptor, OCI image specification).
 ELSEWHERE = re.compile(r"https?://\S+")
 
 
 class ManifestInvalidError(Exception):
-    """Bytes that are no manifest of the media type they are said to be; the text says why."""
+    """The bytes are not a manifest of the given media type. The text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What one manifest says of itself."""
+    """What one manifest says about itself."""
 
     digest: str
     media_type: str
     size: int  # of the manifest's own bytes
-    content_size: int  # of everything that it names
+    content_size: int  # the sum of everything that it names
     config_media_type: str | None
     artifact_type: str | None
     subject: str | None  # digest
     annotations: dict[str, str] | None
-    blobs: tuple[str, ...]  # digests of config and layers, those kept elsewhere (`urls`) left out
+    blobs: tuple[str, ...]  # digests of config and layers, without those that are kept elsewhere (`urls`)
     children: tuple[dict[str, Any], ...]  # descriptors of an index
 
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """A manifest or a tag of a repository, and when it came and was last set, in seconds since the epoch."""
+    """A manifest or a tag of a repository, and when it was created and last changed, in seconds since the epoch."""
 
     created: float
     updated: float
@@ -134,9 +134,9 @@ class ContainerRegistryIndex:
 
     @asynccontextmanager
     async def linking(self, *links: tuple[str, str]) -> AsyncIterator[Callable[[], None]]:
-        """Keep others from links: pairs of a repository and the digest of a blob or manifest.
+        """Lock links: pairs of a repository and the digest of a blob or manifest.
 
-        The block is given a function that lets the others go on before it ends.
+        The block gets a function that unlocks them before the block ends.
         """
         held: list[asyncio.Lock] = []
 
@@ -145,7 +145,7 @@ class ContainerRegistryIndex:
                 held.pop().release()
 
         try:
-            for link in sorted(set(links)):  # in one order, so that no two wait for each other
+            for link in sorted(set(links)):  # Everybody locks in the same order, so that no two wait for each other.
                 lock = self._links.setdefault(link, asyncio.Lock())
                 await lock.acquire()
                 held.append(lock)
@@ -154,7 +154,7 @@ class ContainerRegistryIndex:
             release()
 
     def record(self, repository: str, manifest: Manifest, tags: Iterable[str], *, now: float) -> None:
-        """Take in a manifest that Docker Registry has, and point the tags at it."""
+        """Add a manifest that Docker Registry has, and point the tags at it."""
         kept = self.repositories.setdefault(repository, Repository(created=now, updated=now))
         kept.updated = now
         entry = kept.manifests.setdefault(manifest.digest, ManifestEntry(created=now, updated=now, manifest=manifest))
@@ -178,15 +178,15 @@ class ContainerRegistryIndex:
         return sorted(tag for tag, entry in tags.items() if entry.digest == digest)
 
     def untag(self, repository: str, tag: str) -> bool:
-        """Remove a tag, not its manifest; tell whether it was there."""
+        """Remove a tag but not its manifest; tell whether the tag was there."""
         kept = self.repositories.get(repository)
         return kept is not None and kept.tags.pop(tag, None) is not None
 
     def delete_manifest(self, repository: str, digest: str) -> list[str]:
-        """Remove a manifest with its tags and, as ACR does, what refers to it; return the digests removed."""
+        """Remove a manifest, its tags and, as ACR does, everything that refers to it; return the removed digests."""
         kept = self.repositories[repository]
         removed = [digest]
-        for found in removed:  # grows: what refers to a referrer goes too
+        for found in removed:  # The list grows, because a referrer's own referrers are removed too.
             kept.manifests.pop(found)
             removed += [other for other, entry in kept.manifests.items() if entry.manifest.subject == found]
         for tag in [tag for tag, entry in kept.tags.items() if entry.digest in removed]:

@@ -1,7 +1,7 @@
 """Microsoft.ContainerRegistry/registries: the customer's container registry and the publisher's, as ARM shows them.
 
-lab/resource_group/provider.py answers GET, lab/resource_group/public_network.py changes of the network rules. What can
-be done with them is in the other providers of this folder.
+lab/resource_group/provider.py answers GET. lab/resource_group/public_network.py answers changes of the network rules.
+The other providers of this folder serve the registries' operations.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from lab.resource_group.resources import resource
 TYPE = "Microsoft.ContainerRegistry/registries"
 PREMIUM = {"name": "Premium", "tier": "Premium"}
 KEPT_OUT = "client with IP '127.0.0.1' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
-# What a deployment in a managed resource group asks for beside.
+# What a deployment in a managed resource group also asks for.
 CUSTOMERS = {
     "networkRuleBypassOptions": "AzureServices",
     "zoneRedundancy": "Disabled",
@@ -35,7 +35,7 @@ def register_customers(arm: Arm, login_server: str) -> None:
 
 
 def customers_guard(arm: Arm) -> Middleware:
-    """Return what keeps the public network out of the customer's container registry, if its rules say so."""
+    """Return the check that keeps the public network out of the customer's registry while its rules say so."""
 
     def refuse() -> web.Response:
         return answers.registry_error(403, "DENIED", KEPT_OUT)

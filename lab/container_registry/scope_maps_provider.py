@@ -1,8 +1,9 @@
 """Microsoft.ContainerRegistry/registries/scopeMaps: what the publisher's repository-scoped tokens may do.
 
 Faithful: the fields of azure-mgmt-containerregistry 15.0.0; PATCH of the description and the actions (201 and 200 are
-documented; 200 at once here), which hold for tokens that are asked for from then on. At the start it reads every
-repository. Left out: making and deleting scope maps, those that Azure makes by itself, gateways.
+documented; here it is 200 at once). New actions hold for access tokens that are requested after the change. At the
+start the scope map reads every repository. Left out: creating and deleting scope maps, the scope maps that Azure makes
+by itself, gateways.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ AT_START = tuple(f"repositories/*/{permission}" for permission in sorted(READ_PE
 
 
 def register(arm: Arm, tokens: RegistryTokens) -> None:
-    """Add the one scope map that there is; `tokens` may do what it says."""
+    """Add the only scope map. It says what `tokens` may do."""
     registry = f"{arm.home.id}/providers/{NAMESPACE}/registries/{arm.lab.names.publisher_registry}"
     held: dict[str, Any] = {}
 

@@ -1,10 +1,10 @@
 """The repository-scoped tokens of a container registry: two passwords each, which expire or are replaced. Pure.
 
-Faithful: a password is shown once, when it is generated; generating replaces the one of that name, or both; the other
-goes on working; a token that is disabled lets nobody in; an update names the passwords that are kept, without their
-values, and can make none. Left out: certificates, other scope maps, creating and deleting tokens, and the time that a
-change takes to reach the data plane.
-Not documented and chosen here: that an update may also change a kept password's expiry, as its fields suggest.
+Faithful: a password is shown once, when it is generated. Generating replaces the password of that name, or both; a
+password that is not replaced still works. A disabled token refuses every login. An update names the passwords to keep,
+without their values, and cannot make new ones. Left out: certificates, other scope maps, creating and deleting tokens,
+and the time that a change takes to reach the data plane.
+Not documented, so chosen here: an update may change the expiry of a password that it keeps, as its fields suggest.
 
 Sources: learn container-registry-token-based-repository-permissions; azure-mgmt-containerregistry 15.0.0;
 `az acr token credential delete` (how a password is deleted); Azure/azure-powershell#22104 (none can be added).
@@ -22,7 +22,7 @@ STATUSES = ("enabled", "disabled")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Password:
-    """One of a token's two passwords; times in epoch seconds, None: it never expires."""
+    """One of a token's two passwords. Times are in epoch seconds; no expiry (None) means that it never expires."""
 
     name: str
     value: str = field(repr=False)
@@ -41,21 +41,21 @@ class RegistryToken:
 
 
 class UnknownPasswordError(Exception):
-    """An update names a password that has not been generated; the text is its name."""
+    """An update names a password that was never generated. The text is its name."""
 
 
 class RegistryTokens:
     """The tokens of one container registry."""
 
     def __init__(self, *, now: Callable[[], float]) -> None:
-        """Start with none; `now` in epoch seconds."""
+        """Start without tokens; `now` is in epoch seconds."""
         self._now = now
         self._tokens: dict[str, RegistryToken] = {}
         # What the scope map lets each of them do, by repository (lab/container_registry/scope_maps_provider.py).
         self.repositories: dict[str, frozenset[str]] = {}
 
     def deploy(self, name: str, *, password1: str) -> None:
-        """Forget all tokens and make one with a first password, that never expires."""
+        """Forget all tokens, and make one with a first password that never expires."""
         first = Password(name=PASSWORDS[0], value=password1, created=self._now(), expires=None)
         token = RegistryToken(name=name, created=self._now(), passwords={first.name: first})
         self._tokens = {name.lower(): token}
@@ -69,7 +69,7 @@ class RegistryTokens:
         return [self._tokens[name] for name in sorted(self._tokens)]
 
     def generate(self, token: RegistryToken, name: str | None, *, expires: float | None) -> list[Password]:
-        """Make one password anew (None: both) and return what was made."""
+        """Make one new password (None: both) and return what was made."""
         made = [
             Password(name=one, value=registry_password(), created=self._now(), expires=expires)
             for one in (PASSWORDS if name is None else (name,))
@@ -80,9 +80,9 @@ class RegistryTokens:
     def update(
         self, token: RegistryToken, *, status: str | None, kept: Mapping[str, float | None] | None
     ) -> RegistryToken:
-        """Change what is given (None: left as it is); `kept`: expiries of the passwords that are not to be deleted.
+        """Change what is given (None: no change). `kept`: the passwords that stay, with their expiries.
 
-        UnknownPasswordError, and nothing changed, if one of those is not there.
+        If one of these does not exist, raise UnknownPasswordError and change nothing.
         """
         passwords = token.passwords
         if kept is not None:

@@ -1,12 +1,12 @@
 """Scopes of the registry token protocol, and which of them an identity is granted. Pure.
 
-Faithful: the scope syntax `repository:<name>:<actions>` and `registry:catalog:*`; the token endpoint grants the part of
-what is asked that the identity has, which may be nothing (Docker Registry v2 authentication, "token scope"); ACR's own
-actions metadata_read, metadata_write and delete; a repository-scoped token's scope map of content/* and metadata/*
-permissions on repositories, `*` at the end of a name taking all that begin so (learn container-registry-token-based-
-repository-permissions). A scope map knows no catalog. An identity with rights on the whole registry gets metadata_read
-with pull, since tools that know Docker's actions only do list tags there; a repository-scoped token must ask for it
-(argoproj-labs/argocd-image-updater#473).
+Faithful: the scope syntax `repository:<name>:<actions>` and `registry:catalog:*`. The token endpoint grants only those
+requested actions that the identity has, possibly none (Docker Registry v2 authentication, "token scope"). ACR has
+actions of its own: metadata_read, metadata_write and delete. The scope map of a repository-scoped token has content/*
+and metadata/* permissions on repositories; a name that ends in `*` means all names that begin so (learn
+container-registry-token-based-repository-permissions). A scope map has no right on the catalog. An identity with rights
+on the whole registry gets metadata_read together with pull, because tools that know only Docker's actions can list tags
+there. A repository-scoped token must ask for it (argoproj-labs/argocd-image-updater#473).
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,26 +26,26 @@ CATALOG = "catalog"
 
 
 class ScopeRefused(Exception):  # noqa: N818 - an answer to the client, not a fault of the lab
-    """A scope that is not understood; the text says which."""
+    """A scope is not understood. The text says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a request needs or a client asks for: actions on a repository, or on the registry's catalog."""
 
-    kind: str  # repository or registry
+    kind: str  # "repository" or "registry"
     name: str
     actions: frozenset[str]
 
     def __str__(self) -> str:
-        """Return the scope as it stands in a challenge."""
+        """Return the scope as a challenge writes it."""
         order = [*PERMISSIONS, "*"]
         return f"{self.kind}:{self.name}:{','.join(sorted(self.actions, key=order.index))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What an identity may do: permissions by repository (`*` at the end: all that begin so), and see the catalog."""
+    """An identity's rights: permissions by repository (`*` at the end means all that begin so), and the catalog."""
 
     repositories: Mapping[str, frozenset[str]]
     catalog: bool = False
@@ -74,7 +74,7 @@ CATALOG_SCOPE = Scope("registry", CATALOG, frozenset({"*"}))
 
 
 def parse(values: Iterable[str]) -> list[Scope]:
-    """Read the `scope` parameters, each of which may hold several separated by spaces; ScopeRefused."""
+    """Read the `scope` parameters. Each may hold several scopes, separated by spaces. ScopeRefused if malformed."""
     scopes = []
     for text in (part for value in values for part in value.split()):
         kind, _, rest = text.partition(":")
@@ -87,7 +87,7 @@ def parse(values: Iterable[str]) -> list[Scope]:
 
 
 def granted(rights: Rights, asked: Iterable[Scope]) -> list[Scope]:
-    """Return the part of what is asked that the rights cover; a scope of which nothing is left is left out."""
+    """Return the requested actions that the rights cover. A scope without any is left out."""
     scopes = []
     for scope in asked:
         if scope.kind == "registry":
@@ -104,7 +104,7 @@ def granted(rights: Rights, asked: Iterable[Scope]) -> list[Scope]:
 
 
 def covers(held: Iterable[Scope], needed: Scope) -> bool:
-    """Tell whether the held scopes together have every needed action."""
+    """Tell whether the granted scopes together have every needed action."""
     actions = {
         action for scope in held if (scope.kind, scope.name) == (needed.kind, needed.name) for action in scope.actions
     }

@@ -1,4 +1,4 @@
-"""How the container registries start: what each holds, and the publisher's tokens, between data plane and ARM.
+"""How the container registries start: their content, and the publisher's tokens, which data plane and ARM share.
 
 Behind the front of each one stands a Docker Registry of its own.
 """
@@ -28,7 +28,7 @@ SITES = {PUBLISHER: Site(errors=REGISTRY_ERRORS), CUSTOMER: Site(errors=REGISTRY
 
 def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     stores = {site: ContainerRegistryStore(lab=lab, service=site) for site in SITES}
-    # The customer's container registry knows none of their names.
+    # The customer's container registry does not know these names.
     tokens = RegistryTokens(now=lab.clock.now)
 
     async def clear() -> None:
@@ -67,7 +67,7 @@ def _docker_registry(name: str) -> RealServer:
     def command(ground: Ground) -> Tool:
         tool = tools.docker_registry()
         configuration = ground.directory / f"{name}.yml"
-        # JSON is YAML. Without a cache of descriptors the data can be emptied under a running server.
+        # JSON is YAML. Without a descriptor cache, the data can be removed while the server runs.
         configuration.write_text(
             json.dumps(
                 {
@@ -78,9 +78,9 @@ def _docker_registry(name: str) -> RealServer:
                         "delete": {"enabled": True},
                         "maintenance": {"uploadpurging": {"enabled": False}},
                     },
-                    # Layers that are kept elsewhere (`urls`) are taken, as ACR does; by default none is.
+                    # ACR accepts layers that are kept elsewhere (`urls`). Docker Registry's default refuses them.
                     "validation": {"manifests": {"urls": {"allow": ["^https?://"]}}},
-                    # Relative Locations lead a client back to the front that it came through.
+                    # With relative Locations a client stays at the front that it came through.
                     "http": {"addr": "127.0.0.1:0", "relativeurls": True, "secret": secrets.token_hex(16)},
                 }
             )

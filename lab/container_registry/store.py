@@ -14,21 +14,21 @@ ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
 
 
 class StoreFailedError(Exception):
-    """Docker Registry refused what it should have taken; the text has its answer."""
+    """Docker Registry refused something that it should accept. The text has its answer."""
 
 
 class ContainerRegistryStore:
-    """One container registry's content; no questions asked about who wants it."""
+    """One container registry's content. It does not check who asks."""
 
     def __init__(self, *, lab: Lab, service: str) -> None:
-        """Keep the bytes in the Docker Registry at `lab.real_urls[service]`; at first there is nothing."""
+        """Keep the bytes in the Docker Registry at `lab.real_urls[service]`, which starts empty."""
         self.index = ContainerRegistryIndex()
         self.url = lab.real_urls[service]
         self._session = lab.upstream
         self._clock = lab.clock
 
     async def manifest(self, repository: str, digest: str) -> bytes:
-        """Return the bytes kept for a manifest, whatever they are."""
+        """Return the bytes that are kept for a manifest, without a check."""
         url = f"{self.url}/v2/{repository}/manifests/{digest}"
         async with self.index.linking((repository, digest)), self._session.get(url, headers=ACCEPT) as answer:
             if answer.status != 200:
@@ -38,7 +38,7 @@ class ContainerRegistryStore:
     async def put_manifest(
         self, repository: str, manifest: Manifest, body: bytes, tags: Iterable[str]
     ) -> web.Response | None:
-        """Keep a manifest and set its tags; return Docker Registry's refusal, e.g. of a blob that is not there."""
+        """Keep a manifest and set its tags; return Docker Registry's refusal, e.g. because a blob is missing."""
         url = f"{self.url}/v2/{repository}/manifests/{manifest.digest}"
         headers = {"Content-Type": manifest.media_type}
         parts = (manifest.digest, *manifest.blobs, *(str(child["digest"]) for child in manifest.children))
@@ -68,7 +68,7 @@ class ContainerRegistryStore:
             return answer.status == 200
 
     async def start_blob(self, repository: str, digest: str) -> str | None:
-        """Link a blob that another repository has and return None, or return the address of a new upload."""
+        """Link a blob from another repository and return None, or return the address of a new upload."""
         home = self.index.home_of(digest)
         url = f"{self.url}/v2/{repository}/blobs/uploads/"
         query = {} if home is None else {"mount": digest, "from": home}
@@ -84,7 +84,7 @@ class ContainerRegistryStore:
         """Send a blob to its upload; return Docker Registry's refusal, e.g. DIGEST_INVALID, as text."""
         headers = {"Content-Type": "application/octet-stream"}
         try:
-            # In two steps: the link, which others wait for, is written by the second, which takes no time.
+            # In two steps: only the second one writes the link, and it is short. Others wait for it.
             async with self._session.patch(URL(upload, encoded=True), data=content, headers=headers) as answer:
                 if answer.status != 202:
                     raise StoreFailedError(f"PATCH {digest}: {answer.status} {await answer.text()}")

@@ -1,12 +1,12 @@
 """The publisher's container registry in ARM: its repository-scoped tokens, and `generateCredentials`.
 
-Faithful: the bodies' fields are those of azure-mgmt-containerregistry 15.0.0 and no others; a password's value is in
-the answer to generateCredentials and nowhere else (Azure/azure-rest-api-specs#11412); what
-lab/container_registry/scoped_tokens.py says. generateCredentials is done at once and answered 200, unless a latency of
-the operation `generateCredentials` makes it an operation with 202, Location and Retry-After; an update is done at once,
-too, unless one of `updateToken` makes it an operation with 201 and `Azure-AsyncOperation`, as a token's PUT was
-recorded. Left out: creating and deleting tokens; scope maps are lab/container_registry/scope_maps_provider.py's. Not
-documented and chosen here: the answer has only the passwords that were made; an expiry in the past is refused.
+Faithful: the bodies have exactly the fields of azure-mgmt-containerregistry 15.0.0. A password's value is only in the
+answer to generateCredentials (Azure/azure-rest-api-specs#11412). lab/container_registry/scoped_tokens.py has the rest.
+generateCredentials is answered with 200 at once. With a latency for the operation `generateCredentials` it becomes a
+long-running operation with 202, Location and Retry-After. An update is answered at once, too. With a latency for
+`updateToken` it becomes an operation with 201 and `Azure-AsyncOperation`, as a token's PUT was recorded. Left out:
+creating and deleting tokens. lab/container_registry/scope_maps_provider.py has the scope maps. Not documented, so
+chosen here: the answer has only the passwords that were made; an expiry in the past is refused.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ SCOPE_MAP = "vibedata-releases"
 
 
 def register(arm: Arm, registry_tokens: RegistryTokens) -> None:
-    """Add the registry's tokens, and make the one token that the lab starts with."""
+    """Add the registry's tokens, and make the token that the lab starts with."""
     service = _Tokens(arm, registry_tokens)
     service.deploy()
 
@@ -64,7 +64,7 @@ class _Tokens:
         self.registry = f"{arm.home.id}/providers/{NAMESPACE}/registries/{arm.lab.names.publisher_registry}"
 
     def deploy(self) -> None:
-        """Make the customer's token, with the password that its vault holds."""
+        """Make the customer's token with the password that the customer's vault holds."""
         names = self._lab.names
         self._registry_tokens.deploy(names.publisher_token_username, password1=names.publisher_token_password)
 
@@ -141,7 +141,7 @@ class _Tokens:
         return token
 
     def _shown(self, token: RegistryToken) -> dict[str, Any]:
-        """Return a token as ARM shows it: when its passwords were made and expire, never what they are."""
+        """Return a token as ARM shows it: when its passwords were made and expire, but never their values."""
         return {
             "id": f"{self.registry}/tokens/{token.name}",
             "name": token.name,
@@ -164,7 +164,7 @@ def _password(password: Password, *, with_value: bool = False) -> dict[str, Any]
 
 
 def _kept(token: RegistryToken, fields: Mapping[str, Any]) -> dict[str, float | None] | None:
-    """Return the passwords that an update keeps, with their expiries; None if it does not speak of them."""
+    """Return the passwords that an update keeps, with their expiries; None if the update does not name passwords."""
     if fields.get("credentials") is None:
         return None
     credentials = only_fields(fields["credentials"], {"passwords", "certificates"}, "'credentials'")
@@ -176,7 +176,7 @@ def _kept(token: RegistryToken, fields: Mapping[str, Any]) -> dict[str, float | 
         raise _invalid("The passwords are not a list.")
     kept: dict[str, float | None] = {}
     for one in credentials["passwords"]:
-        # What a client has read it may send back; only name and expiry mean anything.
+        # A client may send back every field that it has read. Only name and expiry have an effect.
         password = only_fields(one, {"name", "expiry", "creationTime"}, "'passwords'")
         name, now = password.get("name"), token.passwords.get(str(password.get("name")))
         if name not in PASSWORDS or name in kept:

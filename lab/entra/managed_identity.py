@@ -1,10 +1,11 @@
-"""The Automation sandbox's managed identity endpoint, plain http on loopback as there.
+"""The Automation sandbox's managed identity endpoint, plain http on loopback as in the sandbox.
 
 `GET` with a query or `POST` with a form: `resource`, `client_id`, optional `api-version`, and the secret in
 `X-IDENTITY-HEADER` (learn automation/add-user-assigned-identity; the App Service 2019-08-01 answer, which MSAL reads).
-An identity is chosen by `client_id` only: other selectors are undocumented there and refused here, and so is none at
-all, as the account has no system-assigned identity. Each caller is known by its secret: a job has the customer's
-identity, the publisher's callback API the publisher's, the engineer both (lab/entra/access.py).
+Only `client_id` selects an identity. Other selectors are undocumented in Azure and refused here. A request without a
+selector is refused, too, because the account has no system-assigned identity. Each caller has its own secret: a job
+gets the customer's identity, the publisher's callback API the publisher's, and the engineer both
+(lab/entra/access.py).
 """
 
 from aiohttp import web
@@ -20,7 +21,7 @@ PARAMETERS = {"resource", "client_id", "api-version"}
 
 def routes(lab: Lab) -> web.Application:
     """Return the app behind IDENTITY_ENDPOINT."""
-    # A managed identity's token is cached by Azure for its lifetime: who asks again gets the same one.
+    # Azure caches a managed identity's token for its lifetime, so the next request gets the same token.
     issued: dict[tuple[str, str, bool], tuple[float, str]] = {}
 
     async def forget() -> None:
@@ -79,7 +80,7 @@ def _identities(lab: Lab) -> dict[str, str]:
 
 
 def _identities_of(lab: Lab, header: str) -> tuple[str, ...] | None:
-    """Return the client ids that whoever sent `header` may use; None if it is nobody."""
+    """Return the client ids that the sender of `header` may use; None if the sender is unknown."""
     if header == lab.publisher_identity_header:
         return (lab.names.publisher_client_id,)
     if header not in lab.identity_headers:

@@ -9,7 +9,7 @@ from lab.service import Fronts, Service
 from lab.shared import Lab
 from lab.subscriptions import Subscriptions
 
-# The identity's endpoint is plain http on loopback, as in the real sandbox.
+# The managed identity's endpoint is plain http on loopback, as in the real sandbox.
 IDENTITY, SIGN_IN = "identity", "entra"
 SITES = {IDENTITY: Site(tls=False, errors=IDENTITY_ERRORS), SIGN_IN: Site(errors=ENTRA_ERRORS)}
 

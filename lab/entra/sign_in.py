@@ -1,10 +1,11 @@
 """Entra ID for the lab's one tenant: discovery, signing keys, and tokens for the publisher's operator.
 
-Discovery is answered for `organizations` and `common` too, which stand for whatever tenant a user is of: clients ask it
-before they know (azure-cli at `az logout`). Its issuer is then a pattern, `{tenantid}`, as Entra's is. Tokens are asked
-of the tenant itself: an application that signs in as itself has no other (AADSTS50194).
-Only the client credentials grant with a secret in the form body, as the SDKs send it; the codes are those of the AADSTS
-error reference (learn reference-error-codes). Unknown form fields are ignored, as Entra does (MSAL adds telemetry).
+Discovery is answered for `organizations` and `common` too. These names stand for the tenant that a user belongs to;
+clients use them before they know it (azure-cli at `az logout`). The issuer is then the pattern `{tenantid}`, as in
+Entra. Tokens come only from the tenant itself, because an application that signs in as itself cannot use the two names
+(AADSTS50194). The only grant is client credentials with a secret in the form body, as the SDKs send it. The codes are
+those of the AADSTS error reference (learn reference-error-codes). Unknown form fields are ignored, as Entra does (MSAL
+adds telemetry).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -89,7 +90,7 @@ async def _token(lab: Lab, request: web.Request) -> web.Response:
 
 
 def _client_refused(lab: Lab, form: Mapping[str, str]) -> web.Response | None:
-    """Return the error for a request that is not whole, or whose client is not the operator."""
+    """Return the error for a request that is incomplete, or whose client is not the operator."""
     missing = next((name for name in ("grant_type", "client_id", "scope") if not form.get(name)), None)
     if missing is not None:
         message = f"AADSTS900144: The request body must contain the following parameter: '{missing}'."
@@ -106,7 +107,7 @@ def _client_refused(lab: Lab, form: Mapping[str, str]) -> web.Response | None:
 
 
 def _scope_refused(lab: Lab, form: Mapping[str, str]) -> web.Response | None:
-    """Return the error for a scope that is not one known resource's `/.default`."""
+    """Return the error for a scope other than `/.default` of one known resource."""
     if not form["scope"].endswith(DEFAULT_SCOPE) or " " in form["scope"]:
         message = f"AADSTS1002012: The provided value for scope {form['scope']} is not valid; it ends in /.default."
         return answers.entra_error(400, "invalid_scope", message)

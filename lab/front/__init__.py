@@ -1,1 +1,1 @@
-"""What every request passes: gate, journal, faults, copies of requests, proxy, common answers."""
+"""What every request passes through: gate, journal, faults, copies of requests, proxy, common answers."""

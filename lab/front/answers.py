@@ -1,7 +1,7 @@
 """Error answers in the shape that each Azure service uses.
 
-`refusal` answers in a shape that a site has chosen (lab/front/sites.py); a stand-in calls its own function and names
-its own code.
+`refusal` answers in the shape that a site has chosen (lab/front/sites.py). A stand-in calls the function of its service
+and names its own code.
 Sources: the services' REST references ("status and error codes") and what the SDKs' deserializers read.
 """
 
@@ -16,7 +16,7 @@ from aiohttp import web
 Headers = Mapping[str, str]
 Answer = Callable[[int, str, str, Headers | None], web.Response]
 
-# What a service says when nothing more specific is known, e.g. for an injected fault.
+# The code of a service for an error without a more specific one, e.g. for an injected fault.
 GENERIC_CODES = {
     400: "BadRequest",
     401: "AuthenticationFailed",
@@ -73,7 +73,7 @@ def monitor_error(status: int, code: str, message: str, headers: Headers | None 
 def storage_error(
     status: int, code: str, message: str, headers: Headers | None = None, details: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Return the blob service's XML error, its code also in `x-ms-error-code` (a HEAD has nothing else).
+    """Return the blob service's XML error. Its code is also in `x-ms-error-code` (a HEAD has only that).
 
     `details` are the elements that the service adds to some errors, e.g. AuthenticationErrorDetail.
     """
@@ -84,7 +84,7 @@ def storage_error(
 
 
 def table_error(status: int, code: str, message: str, headers: Headers | None = None) -> web.Response:
-    """Return the table service's OData error, its code also in `x-ms-error-code`."""
+    """Return the table service's OData error. Its code is also in `x-ms-error-code`."""
     body = {"odata.error": {"code": code, "message": {"lang": "en-US", "value": message}}}
     return _json(status, body, {"x-ms-error-code": code, **(headers or {})})
 
@@ -102,15 +102,15 @@ def entra_error(status: int, code: str, message: str, headers: Headers | None = 
 
 
 def identity_error(status: int, code: str, message: str, headers: Headers | None = None) -> web.Response:
-    """Return the sandbox identity endpoint's error (that of App Service's: `statusCode` and `message`)."""
+    """Return the error of the sandbox's identity endpoint, which is App Service's: `statusCode` and `message`."""
     return _json(status, {"statusCode": status, "code": code, "message": message}, headers)
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorShape:
-    """How a service's errors look: its error function, its codes by status, and its code for any other status.
+    """What a service's errors look like: its error function, its codes by status, and its code for other statuses.
 
-    otherwise: "" stands for the generic code.
+    otherwise: the code for other statuses; "" stands for the generic code.
     """
 
     answer: Answer
@@ -137,9 +137,9 @@ def refusal(
     code: str | None = None,
     form: str = "wrapped",
 ) -> web.Response:
-    """Return an error in a service's shape, with `code` or else the one that the service uses for `status`.
+    """Return an error in a service's shape, with `code`, or with the code that the service uses for `status`.
 
-    `form` is one of lab/front/faults.py's FORMS; another than the first is ARM's.
+    `form` is one of FORMS in lab/front/faults.py. All but the first are forms of ARM's errors.
     """
     code = code or shape.codes.get(status) or shape.otherwise or GENERIC_CODES.get(status, f"Status{status}")
     error = {"code": code, "message": message}

@@ -1,4 +1,4 @@
-"""What the control API can make go wrong, and how slow it can make things: typed, validated, matched to requests."""
+"""The faults and latencies that the control API can inject: typed, validated, matched to requests."""
 
 import math
 import re
@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# How ARM's errors may look: as documented; without `error` around it, as Automation's older ones; a JSON text that
-# holds JSON, as a recorded 409 of ACR's.
+# What ARM's errors may look like: as documented; without the outer `error`, as Automation's older ones; a JSON text
+# that holds JSON, as in a recorded 409 of ACR.
 FORMS = ("wrapped", "bare", "text")
-# How long a long-running operation takes when no latency says otherwise: one poll sees it under way.
+# How long a long-running operation takes without a latency: long enough that one poll sees it running.
 OPERATION_SECONDS = 0.05
 MAX_SECONDS = 24 * 3600
 MATCH_FIELDS = {"service", "method", "path", "jobs", "deployment", "nth", "every"}
@@ -17,17 +17,17 @@ THROTTLED = 429
 
 
 class InvalidFaultError(Exception):
-    """A fault or latency that the control API must refuse with 400; the text says what it takes."""
+    """The control API refuses a fault or a latency with 400. The text says what it accepts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What a fault does with a request: by default its connection is reset before the service has seen it."""
+    """What a fault does with a request. By default, it resets the connection before the service sees the request."""
 
-    answers: bool = False  # with an injected answer instead of the service's
-    delays: bool = False  # the request passes, later
-    carries_out: bool = False  # the service answers, and the connection is reset instead of the answer
-    kills: bool = False  # ... and who made the request is ended: the job, or the operator's process
+    answers: bool = False  # The client gets an injected answer instead of the service's.
+    delays: bool = False  # The request passes, but later.
+    carries_out: bool = False  # The service answers, but the connection is reset instead.
+    kills: bool = False  # ... and the process that made the request is killed: the job, or the operator's process.
 
 
 ACTIONS = {
@@ -43,14 +43,14 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Which requests a fault or latency is for; an absent part matches any request."""
+    """Which requests a fault or a latency applies to. An absent part matches any request."""
 
     service: str | None = None
     method: str | None = None
-    path: re.Pattern[str] | None = None  # searched in path and query as the client sent them
+    path: re.Pattern[str] | None = None  # searched in the path and the query as the client sent them
 
     def takes(self, *, service: str, method: str, path: str) -> bool:
-        """Tell whether a request is meant."""
+        """Tell whether a request matches."""
         return (
             (self.service is None or self.service == service)
             and (self.method is None or self.method == method)
@@ -64,31 +64,31 @@ class Match:
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One injected fault and how often it has met its match."""
+    """One injected fault, and how often a request has matched it."""
 
     match: Match
     action: str  # a name in ACTIONS
-    jobs: bool  # only requests of jobs are counted and met; always so with `kill_job`
-    deployment: bool  # ... or of the operator's process; always so with `kill_client`
-    nth: int | None  # 1-based: left alone are the requests before the nth that match
-    every: int | None  # from the nth on, only each so manieth is met
-    times: int  # applied to so many requests, 0: to all
-    status: int  # of the answer; `status` and `throttle`
-    code: str | None  # of the error in the answer; `status`; None: what the service says for that status
-    form: str  # one of FORMS; `status`
-    seconds: float  # of the delay; `delay`
-    retry_after: int | None  # whole seconds; `status` and `throttle`
+    jobs: bool  # whether only jobs' requests count; always true with `kill_job`
+    deployment: bool  # whether only jobs' and the operator's requests count; always true with `kill_client`
+    nth: int | None  # counts from 1; matching requests before the nth are left alone
+    every: int | None  # from the nth on, only every such request is met, e.g. 3: every third
+    times: int  # how many requests it is applied to; 0: all
+    status: int  # status of the answer; for `status` and `throttle`
+    code: str | None  # code of the error in the answer; for `status`; None: the service's own code
+    form: str  # one of FORMS; for `status`
+    seconds: float  # length of the delay; for `delay`
+    retry_after: int | None  # whole seconds; for `status` and `throttle`
     id: int = 0
     matched: int = 0
     applied: int = 0
 
     @property
     def does(self) -> Action:
-        """What the action means."""
+        """What the action does."""
         return ACTIONS[self.action]
 
     def due(self) -> bool:
-        """Count one more matching request and tell whether the fault is for it."""
+        """Count one more matching request, and tell whether the fault applies to it."""
         self.matched += 1
         after = self.matched - (self.nth or 1)
         return after >= 0 and after % (self.every or 1) == 0 and (self.times == 0 or self.applied < self.times)
@@ -123,21 +123,21 @@ class Faults:
     _next_id: int = 1
 
     def add(self, fault: Fault) -> None:
-        """Put a fault in force."""
+        """Add a fault."""
         fault.id = self._next_id
         self._next_id += 1
         self.entries.append(fault)
 
     def clear(self) -> None:
-        """Take every fault back."""
+        """Remove every fault."""
         self.entries.clear()
 
     def due(
         self, *, service: str, method: str, path: str, job_id: str | None, operator: bool
     ) -> tuple[float, Fault | None]:
-        """Return for one request the seconds of the delays and the first other fault that are due.
+        """Return, for one request, the seconds of the delays and the first other fault that are due.
 
-        Every fault counts every request that it matches. operator: the operator's process has made the request.
+        Every fault counts every request that it matches. operator: whether the operator's process made the request.
         """
         delay = 0.0
         chosen: Fault | None = None
@@ -158,7 +158,7 @@ class Faults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Seconds added to matching requests, or taken by a long-running operation."""
+    """Seconds that are added to matching requests, or that a long-running operation takes."""
 
     match: Match
     operation: str | None
@@ -171,27 +171,27 @@ class Latency:
 
 @dataclass(slots=True)
 class Latencies:
-    """The latencies in force; of several that match, the one posted last counts."""
+    """The latencies in force. If several match, the one that was posted last counts."""
 
     entries: list[Latency] = field(default_factory=list)
 
     def add(self, latency: Latency) -> None:
-        """Put a latency in force."""
+        """Add a latency."""
         self.entries.append(latency)
 
     def clear(self) -> None:
-        """Take every latency back."""
+        """Remove every latency."""
         self.entries.clear()
 
     def seconds(self, *, service: str, method: str, path: str) -> float:
-        """Return by how many seconds a request is to be held up."""
+        """Return how many seconds a request must wait."""
         for latency in reversed(self.entries):
             if latency.operation is None and latency.match.takes(service=service, method=method, path=path):
                 return latency.seconds
         return 0.0
 
     def operation_seconds(self, name: str, *, service: str | None, otherwise: float) -> float:
-        """Return how many seconds the operation `name` takes, in `service` if that is told; else `otherwise`."""
+        """Return how many seconds the operation `name` takes in `service` (None: any); else `otherwise`."""
         for latency in reversed(self.entries):
             if latency.operation == name and (service is None or latency.match.service in (None, service)):
                 return latency.seconds
@@ -259,12 +259,12 @@ def _fields(body: object, what: str, known: set[str]) -> Mapping[str, Any]:
     unknown = sorted(set(body) - known)
     if unknown:
         raise InvalidFaultError(f"{what} has unknown fields {', '.join(unknown)}; it takes {', '.join(sorted(known))}")
-    # A field that is null is as good as absent.
+    # A field that is null counts as absent.
     return {name: value for name, value in body.items() if value is not None}
 
 
 def _whose(fields: Mapping[str, Any], name: str, action: str, *, always: str) -> bool:
-    """Return whether a fault is only for those of `name`, as one with the action `always` is."""
+    """Tell whether a fault is only for the requests of `name`. With the action `always` it always is."""
     value = fields.get(name, action == always)
     if not isinstance(value, bool) or (action == always and not value):
         raise InvalidFaultError(

@@ -22,59 +22,59 @@ from lab.machine.loopback_sockets import Address
 
 LOGGER = logging.getLogger("lab")
 
-# Set on a request whose answer will be dropped: whoever streams an answer must not send a byte of it
+# Set on a request whose answer will be dropped. A handler that streams its answer must not send a byte of it
 # (lab/front/proxy.py).
 ANSWER_DROPPED: web.RequestKey[bool] = web.RequestKey("answer_dropped", bool)
 
 
 class Gate:
-    """Journal, copies, faults and latencies of one lab, and the hooks by which requests are laid to jobs."""
+    """Journal, copies, faults and latencies of one lab, and the hooks that tell which job made a request."""
 
     def __init__(self, *, clock: LabClock, recording: Recording | None = None) -> None:
-        """Start with an empty journal and no faults; `recording` takes in every request."""
+        """Start with an empty journal and without faults. `recording` gets every request."""
         self._clock = clock
         self._recording = recording
         self.journal = Journal()
         self.copies = RequestCopies()
         self.faults = Faults()
         self.latencies = Latencies()
-        # Set by the Automation stand-in: which job's the connection from this address to that is (None: no job's), ...
+        # Set by the Automation stand-in: which job made the connection between two addresses (None: no job), ...
         self.job_of: Callable[[Address, Address], str | None] = lambda _client, _server: None
         # ... end a job with SIGKILL, ...
         self.kill_job: Callable[[str], None] = lambda _job_id: None
         # ... and note that a job has just made its first request (called before the request is answered).
         self.on_first_request: Callable[[str], None] = lambda _job_id: None
         self.operator = Operator()
-        # What stands behind the gate, as the journal and faults name it.
+        # The services behind the gate, by their names in the journal and in faults.
         self.services: list[str] = []
-        # One for each request or operation that is held up, by latencies and by faults; when it is set, that goes on.
+        # One event for each request or operation that latencies or faults hold up. Setting it lets the request go on.
         self._late: set[asyncio.Event] = set()
         self._delayed: set[asyncio.Event] = set()
         self._jobs_seen: set[str] = set()
-        # Each connection's job and whether it is the operator's.
+        # Each connection's job, and whether it is the operator's connection.
         self._clients: weakref.WeakKeyDictionary[asyncio.BaseTransport, tuple[str | None, bool]]
         self._clients = weakref.WeakKeyDictionary()
 
     def operation_seconds(
         self, name: str, *, service: str | None = None, otherwise: float = OPERATION_SECONDS
     ) -> float:
-        """Return how long what goes on in `service` after a request (e.g. `importImage`) is to take, in seconds.
+        """Return how many seconds the work of `service` after a request (e.g. `importImage`) takes.
 
-        `otherwise` counts where no latency has been posted for it.
+        `otherwise` counts if no latency has been posted for it.
         """
         return self.latencies.operation_seconds(name, service=service, otherwise=otherwise)
 
     async def operation(self, name: str, *, otherwise: float = OPERATION_SECONDS) -> None:
-        """Take as long as what goes on after a request (e.g. `importImage`) is to take; see operation_seconds."""
+        """Wait as long as the work after a request (e.g. `importImage`) takes; see operation_seconds."""
         await _held(self.operation_seconds(name, otherwise=otherwise), self._late)
 
     def take_back_faults(self) -> None:
-        """Forget the faults; a request that one of them holds up goes on."""
+        """Remove the faults. A request that one of them holds up goes on."""
         self.faults.clear()
         _let_go(self._delayed)
 
     def take_back_latencies(self) -> None:
-        """Forget the latencies; a request or an operation that one of them holds up goes on."""
+        """Remove the latencies. A request or an operation that one of them holds up goes on."""
         self.latencies.clear()
         _let_go(self._late)
 
@@ -97,8 +97,8 @@ class Gate:
     ) -> Middleware:
         """Return the aiohttp middleware for one service.
 
-        `errors` is how the service's errors look; `path`, how the journal and faults see a request's path; `copied`,
-        whether the request is copied (lab/front/request_copies.py).
+        `errors`: what the service's errors look like. `path`: how the journal and faults see a request's path.
+        `copied`: whether the request is copied (lab/front/request_copies.py).
         """
         self.services.append(service)
 
@@ -161,9 +161,9 @@ class Gate:
         return await reset_connection(request)
 
     def _client(self, request: web.Request) -> tuple[str | None, bool]:
-        """Return which job has made a request, None for none, and whether the operator's process has."""
+        """Return which job made a request (None: no job), and whether the operator's process made it."""
         transport = request.transport
-        if transport is None:  # the client has gone already
+        if transport is None:  # The client has already gone.
             return None, False
         if transport in self._clients:
             return self._clients[transport]
@@ -180,7 +180,7 @@ class Gate:
 def injected(fault: Fault, errors: ErrorShape) -> web.Response:
     """Return the answer that a `status` or `throttle` fault asks for: an error in the service's own shape.
 
-    A status below 400 has no body: 202 is a long-running operation that stays under way for ever.
+    A status below 400 has no body. 202 is a long-running operation that never ends.
     """
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
     if fault.status < 400:
@@ -189,7 +189,7 @@ def injected(fault: Fault, errors: ErrorShape) -> web.Response:
 
 
 async def _held(seconds: float, held: set[asyncio.Event]) -> None:
-    """Wait for so many seconds, or until the event that is put into `held` is set."""
+    """Wait for some seconds, or until somebody sets the event that is put into `held`."""
     if not seconds:
         return
     goes_on = asyncio.Event()
@@ -197,7 +197,7 @@ async def _held(seconds: float, held: set[asyncio.Event]) -> None:
     try:
         await asyncio.wait_for(goes_on.wait(), seconds)
     except asyncio.TimeoutError:
-        return  # it has been held up for as long as it was to be
+        return  # The request has waited for its full time.
     finally:
         held.discard(goes_on)
 
@@ -208,7 +208,7 @@ def _let_go(held: set[asyncio.Event]) -> None:
 
 
 async def _answered(request: web.Request, handler: Handler, service: str, errors: ErrorShape) -> web.StreamResponse:
-    """Run the handler; what it raises becomes an answer in the service's own shape."""
+    """Run the handler. What it raises becomes an answer in the service's own shape."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -218,18 +218,18 @@ async def _answered(request: web.Request, handler: Handler, service: str, errors
         )
         return answers.refusal(errors, error.status, why)
     except ConnectionError:
-        raise  # the client has gone; aiohttp closes the connection
+        raise  # The client has gone. aiohttp closes the connection.
     except Exception:
         LOGGER.exception("%s: %s %s failed", service, request.method, request.path)
         return answers.refusal(errors, 500, "The lab's stand-in failed; its log says why.")
 
 
 async def reset_connection(request: web.Request) -> web.StreamResponse:
-    """Reset the client's TCP connection; the answer returned goes nowhere."""
+    """Reset the client's TCP connection. The returned answer reaches nobody."""
     if request.transport is not None:
         connection = request.transport.get_extra_info("socket")
-        # With a linger time of zero the kernel sends RST, not FIN: what a client sees when a host or a balancer dies.
+        # With a linger time of zero the kernel sends RST instead of FIN, as when a host or a balancer dies.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
-        await asyncio.sleep(0)  # lets the transport close before aiohttp tries to write
+        await asyncio.sleep(0)  # The transport closes before aiohttp tries to write.
     return web.Response(status=500)

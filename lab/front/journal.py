@@ -1,11 +1,11 @@
-"""The journal: which client asked which service for what, and what it was told."""
+"""The journal: which client sent which request to which service, and what the answer was."""
 
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-# A run with 160 images makes some 1,000 requests; this holds hours of tests in about 100 MB.
+# A run with 160 images makes about 1,000 requests. This many hold hours of tests in about 100 MB.
 MAX_ENTRIES = 200_000
 
 # Parts of a query that are secrets: a shared access signature, a webhook's token, an OAuth code.
@@ -16,18 +16,18 @@ _SECRET_QUERY = re.compile(r"(?i)([?&](?:sig|token|code|access_token)=)[^&]+")
 class Entry:
     """One request."""
 
-    sequence: int  # from 1, in order of arrival, over all services
+    sequence: int  # counts from 1, in order of arrival, over all services
     at: float  # seconds since the epoch, by the lab's clock
     service: str
     method: str
-    path: str  # with query, as sent; secrets masked
-    api_version: str  # of the query, or `x-ms-version`; "" if there is none
+    path: str  # with the query, as sent, but with masked secrets
+    api_version: str  # from the query, or `x-ms-version`; "" if there is none
     client: str  # User-Agent
     job_id: str | None
-    operator: bool = False  # the operator's process has made it (lab/front/operator.py)
-    status: int | None = None  # the service's; None while under way and if the service was never asked
+    operator: bool = False  # whether the operator's process made the request (lab/front/operator.py)
+    status: int | None = None  # the service's status; None before its answer, and if the request did not reach it
     fault: str | None = None  # the injected fault's action
-    seconds: float | None = None  # None while under way
+    seconds: float | None = None  # None before the answer
 
     def as_json(self) -> dict[str, object]:
         """Return the entry as the control API shows it."""

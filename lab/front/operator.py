@@ -1,7 +1,7 @@
-"""The operator's process: the one on this machine that drives a deployment, as the control API was told.
+"""The operator's process: the process on this machine that drives a deployment. The control API is told its id.
 
-Its requests count, beside those of jobs, as the deployment's own. Others that serve a deployment do not: those of the
-container registry's imports, of the publisher's callback API, and of whoever looks at the lab meanwhile.
+Its requests and those of jobs count as the deployment's own. Other requests do not count: those of the container
+registry's imports, of the publisher's callback API, and of people who look at the lab meanwhile.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from lab.machine.loopback_sockets import Address, client_inode
 
 
 class Operator:
-    """The operator's process, or none."""
+    """The operator's process, if there is one."""
 
     def __init__(self) -> None:
-        """Begin without one."""
+        """Start without one."""
         self._pid: int | None = None
 
     async def name(self, body: object) -> object:
-        """Answer POST /operator of the control API: `{"pid"}`, null for none."""
+        """Answer POST /operator of the control API: `{"pid"}`, or null for no process."""
         pid = body.get("pid", 0) if isinstance(body, dict) and set(body) == {"pid"} else 0
         if isinstance(pid, bool) or not (pid is None or (isinstance(pid, int) and pid > 1)):
             raise InvalidFaultError("the operator is a JSON object with pid: a process of this machine, or null")
@@ -29,11 +29,11 @@ class Operator:
         return {"pid": pid}
 
     def forget(self) -> None:
-        """Be without one again."""
+        """Forget the process."""
         self._pid = None
 
     def made(self, client: Address, server: Address) -> bool:
-        """Return whether a connection on loopback is that of the operator's process or of one that it started."""
+        """Tell whether the operator's process, or a process that it started, made a loopback connection."""
         if self._pid is None:
             return False
         inode = client_inode(client, server)
@@ -41,7 +41,7 @@ class Operator:
         return inode is not None and process_table.owner_of_socket(inode, processes) is not None
 
     def kill(self) -> None:
-        """End it with SIGKILL."""
+        """Kill the process with SIGKILL."""
         if self._pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)

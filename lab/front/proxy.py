@@ -14,7 +14,7 @@ from yarl import URL
 from lab.front.gate import ANSWER_DROPPED, reset_connection
 from lab.front.request_copies import body_parts
 
-# RFC 9110, 7.6.1: these belong to one connection and are not passed on. `Expect` has been answered already.
+# RFC 9110, 7.6.1: these belong to one connection and are not passed on. The front has answered `Expect` already.
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -30,28 +30,29 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-# Node.js closes a connection that was idle for 5 s; one that is used at that moment is a lost request.
+# Node.js closes a connection after 5 idle seconds. A request that uses it at that moment is lost.
 IDLE_SECONDS = 2.0
-# An answer up to this size is passed on in one write.
+# An answer of up to this size is passed on in one write.
 WHOLE_ANSWER_BYTES = 64 * 1024
 
 
 class _UpstreamSocket(socket.socket):
-    """A connection to a real server, which may answer and close before it has read the whole request (RFC 9112, 9.6).
+    """A connection to a real server. The server may answer and close before it has read the whole request.
 
-    The first write after that fails, while the answer may still wait to be read; asyncio would close the connection and
-    lose it. So no write fails here: the reading side tells what became of the connection, after it has read the answer.
+    RFC 9112, 9.6. The next write then fails, although the answer may still wait to be read. asyncio would close the
+    connection and lose the answer. So no write fails here. The reading side notices the end of the connection after it
+    has read the answer.
     """
 
     def send(self, data: Any, flags: int = 0, /) -> int:
-        """Send bytes; return how many were taken."""
+        """Send bytes; return how many were accepted."""
         try:
             return super().send(data, flags)
         except (BrokenPipeError, ConnectionResetError):
             return memoryview(data).nbytes
 
     def sendmsg(self, buffers: Iterable[Any], /, *more: Any) -> int:
-        """Send bytes of several buffers; return how many were taken."""
+        """Send the bytes of several buffers; return how many were accepted."""
         parts = list(buffers)
         try:
             return super().sendmsg(parts, *more)
@@ -65,9 +66,9 @@ def _upstream_socket(address: Any) -> socket.socket:
 
 
 class _UpstreamResponse(aiohttp.ClientResponse):
-    """An answer of a real server. A refusal may be an early one, after which the server closes: it ends the connection.
+    """An answer of a real server. Every refusal ends the connection.
 
-    The next request on such a connection would be lost.
+    A server may refuse a request early and close the connection. The next request on it would be lost.
     """
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
@@ -76,7 +77,7 @@ class _UpstreamResponse(aiohttp.ClientResponse):
         await super().start(connection)
 
         def end() -> None:
-            # Not closed in order, which would first send the rest of a body that nobody reads.
+            # An orderly close would first send the rest of a body that nobody reads, so the connection is aborted.
             if protocol is not None and transport is not None:
                 protocol.abort()
                 transport.abort()
@@ -88,7 +89,7 @@ class _UpstreamResponse(aiohttp.ClientResponse):
 
 
 def upstream_session(*, trust: ssl.SSLContext) -> aiohttp.ClientSession:
-    """Return a client session that adds nothing to a request and leaves an answer's body as it came."""
+    """Return a client session that adds nothing to a request and does not decode an answer's body."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             ssl=trust, limit=0, keepalive_timeout=IDLE_SECONDS, socket_factory=_upstream_socket
@@ -111,10 +112,10 @@ async def forward(
 ) -> web.StreamResponse:
     """Send the request to `upstream_url` and return the answer.
 
-    `upstream_url` is used exactly as it is encoded, query included (`base + request.raw_path` for the same path).
-    `headers` replace the client's (None: left out). `on_answer` gets the answer's status, and its headers to change.
-    A server may answer before it has the whole request. One that gives no answer raises aiohttp.ClientError; one that
-    fails in mid-answer resets the client.
+    `upstream_url` is used exactly as it is encoded, with its query (`base + request.raw_path` for the same path).
+    `headers` replace the client's (None removes one). `on_answer` gets the answer's status, and its headers to change.
+    A server may answer before it has the whole request. If it gives no answer, aiohttp.ClientError is raised. If it
+    fails in the middle of an answer, the client's connection is reset.
     """
     sent: CIMultiDict[str] = CIMultiDict((name, value) for name, value in request.headers.items() if _passes(name))
     for name, value in (headers or {}).items():
@@ -139,7 +140,7 @@ async def forward(
             except aiohttp.ClientPayloadError:
                 if upstream.status < 400:
                     return await reset_connection(request)
-                content = b""  # Docker Registry's 416 announces the blob's length and sends nothing
+                content = b""  # Docker Registry's 416 announces the blob's length but sends nothing.
             return web.Response(status=upstream.status, reason=upstream.reason, headers=received, body=content)
         answer = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=received)
         await answer.prepare(request)
@@ -147,7 +148,7 @@ async def forward(
             async for piece in upstream.content.iter_any():
                 await answer.write(piece)
         except aiohttp.ClientPayloadError:
-            # The status has gone out; only a broken connection still tells the client that the body is not whole.
+            # The status has been sent. Only a broken connection can still tell the client that the body is incomplete.
             return await reset_connection(request)
         await answer.write_eof()
         return answer

@@ -1,4 +1,4 @@
-"""A recording of whole requests and answers, for those who compare them with Azure's own contracts.
+"""A recording of whole requests and answers, to be compared with Azure's own contracts.
 
 `python -m lab --record DIR` appends a line of JSON for each request to DIR/lab-PID.jsonl:
 
@@ -6,12 +6,12 @@
      "request":  {"headers": [[name, value], ...], "body": BODY},
      "response": {"status", "headers", "body": BODY} or null, where the client got none}
 
-BODY is {"text"}, {"base64" (its beginning), "bytes"} of what is no text, or {"bytes"} alone of what is too long or went
-through without being kept (-1: nobody counted it). gzip is unpacked. `test` is what the file DIR/current_test holds, in
-which a test runner may write what it runs. A recording ends at MAX_BYTES.
+BODY is {"text"} for text, {"base64" (the beginning), "bytes"} for other content, or only {"bytes"} for a body that is
+too long or was not kept (-1: nobody counted it). gzip is unpacked. `test` is the content of the file DIR/current_test;
+a test runner may write the name of its test there. A recording ends at MAX_BYTES.
 
-Secrets are masked: what authenticates a request, passwords, tokens, signatures of links, what a vault's secrets and
-private operations hold. What else a body tells is in the recording, which is for one's own eyes.
+Secrets are masked: credentials of a request, passwords, tokens, signatures of links, and the values of a vault's
+secrets and private operations. The rest of each body is in the recording, so keep a recording private.
 """
 
 import base64
@@ -38,7 +38,7 @@ MASK = "***"
 CURRENT_TEST = "current_test"
 
 SECRET_HEADERS = frozenset({"x-identity-header", "cookie", "set-cookie"})
-# Fields of JSON bodies and of forms.
+# Secret fields of JSON bodies and of forms.
 SECRET_FIELDS = frozenset(
     {
         "access_token",
@@ -51,26 +51,26 @@ SECRET_FIELDS = frozenset(
         "token",
     }
 )
-# `value` is a secret in a vault, and in generateCredentials' answer; elsewhere it is any list's.
+# `value` is a secret in a vault and in the answer to generateCredentials. Elsewhere it is the field of any list.
 VALUE_PATHS = re.compile(r"/generateCredentials(\?|$)", re.IGNORECASE)
 FORM_FIELD = re.compile(rf"(?i)((?:^|&)(?:{'|'.join(sorted(SECRET_FIELDS))})=)[^&]*")
-# In links, wherever they stand: a shared access signature (in XML, `&` is `&amp;`), a webhook's token.
+# Secrets in links, anywhere in a text: a shared access signature (in XML, `&` is `&amp;`), a webhook's token.
 LINK = re.compile(r"(?i)([?&;](?:sig|token|code|access_token)=)[^&\s\"'<>\\]+")
-# A JSON web token, wherever it stands.
+# A JSON web token, anywhere in a text.
 WEB_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
-# The key that a user delegation is signed with.
+# The key that signs a user delegation.
 DELEGATION_KEY = re.compile(r"(<Value>)[^<]*(</Value>)")
 
 
 class RecordingFailedError(Exception):
-    """Nothing can be recorded in a folder; the text says why."""
+    """A recording cannot be written to a folder. The text says why."""
 
 
 class Recording:
     """The recording of one lab."""
 
     def __init__(self, directory: Path, *, max_bytes: int = MAX_BYTES) -> None:
-        """Append to a file in `directory`, which is made if it is not there; RecordingFailedError."""
+        """Append to a file in `directory`, which is created if needed; RecordingFailedError if it cannot be written."""
         self._test = directory / CURRENT_TEST
         path = directory / f"lab-{os.getpid()}.jsonl"
         try:
@@ -121,7 +121,7 @@ class Recording:
 
 
 async def _sent(request: web.Request) -> bytes | None:
-    """Return a request's body as its service has read it; None of one that was not read to its end."""
+    """Return a request's body as its service has read it; None if it was not read to its end."""
     if not request.content.at_eof() or request.content.exception() is not None:
         return None
     copy = request.get(COPY)
@@ -129,7 +129,7 @@ async def _sent(request: web.Request) -> bytes | None:
 
 
 def _given(answer: web.StreamResponse) -> bytes | None:
-    """Return an answer's body; None of one that was streamed from a real server."""
+    """Return an answer's body; None if it was streamed from a real server."""
     if not isinstance(answer, web.Response):
         return None
     return bytes(answer.body) if isinstance(answer.body, bytes | bytearray) else b""

@@ -1,15 +1,15 @@
-"""Copies of what requests have sent, so that tests can search them for secrets that nobody knew beforehand.
+"""Copies of sent requests, so that tests can search them for secrets that nobody knew beforehand.
 
-The newest MAX_BYTES are kept, in memory. What the key vaults were asked is not copied: there secrets belong. A body is
-copied as far as its service has read it.
+The newest MAX_BYTES are kept in memory. Requests to the key vaults are not copied, because secrets belong there. A body
+is copied as far as its service has read it.
 
 The control API:
 
     POST /requests/search   {"since": 0, "sought": {"a name": ["base64 of some bytes", ...]}}
         {"found": [{"name", "sequence", "service", "method", "path"}], "searched": 12, "complete": true}
 
-It searches the target, the headers and the body of each request after sequence `since` that has been answered; a body
-also unpacked, where it is gzip. It is complete where no copy was cut, or dropped for newer ones.
+It searches the target, the headers and the body of each answered request after sequence `since`. A gzip body is
+searched both as sent and unpacked. The search is complete if no copy was cut, or dropped to make room for newer ones.
 """
 
 import base64
@@ -26,15 +26,15 @@ from aiohttp import web
 from lab.front.faults import InvalidFaultError
 from lab.front.journal import Entry
 
-# The rotations of tests/end_to_end send some 30 MB, more on a quicker machine.
+# The rotations of tests/end_to_end send about 30 MB, and more on a faster machine.
 MAX_BYTES = 256 * 1024 * 1024
-# More of one body is not copied: an image's layer, a package.
+# The most that is copied of one body. Images' layers and packages are longer.
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True, kw_only=True)
 class RequestCopy:
-    """What one request has sent. head: target and headers."""
+    """What one request sent. head: target and headers."""
 
     entry: Entry
     head: bytes
@@ -53,9 +53,9 @@ class RequestCopy:
         self.body += part[:room]
 
     def contents(self) -> list[bytes]:
-        """Return what is searched."""
+        """Return the bytes to search."""
         contents = [self.head, bytes(self.body)]
-        # What only begins as gzip does, or was cut, is searched as it is.
+        # A body that only begins like gzip, or was cut, is searched as sent.
         with contextlib.suppress(OSError, EOFError, zlib.error):
             contents.append(gzip.decompress(self.body))
         return contents
@@ -72,7 +72,7 @@ class RequestCopies:
         self._max_bytes = max_bytes
         self._copies: deque[RequestCopy] = deque()
         self._size = 0
-        self._lost = 0  # the newest request that there is no whole copy of
+        self._lost = 0  # the newest request without a whole copy
 
     def begin(self, request: web.Request, entry: Entry) -> None:
         """Begin the copy of a request that has just arrived."""
@@ -83,7 +83,7 @@ class RequestCopies:
         """Keep the copy of a request that has been answered."""
         copy = request[COPY]
         if request.content.at_eof() and request.content.exception() is None:
-            copy.add(await request.read())  # what a handler has read in one piece; empty if it took `body_parts`
+            copy.add(await request.read())  # the body if it was read in one piece; empty after `body_parts`
         self._copies.append(copy)
         self._size += copy.size
         if copy.cut:
@@ -94,7 +94,7 @@ class RequestCopies:
             self._lost = max(self._lost, dropped.entry.sequence)
 
     def kept(self, since: int) -> tuple[Sequence[RequestCopy], bool]:
-        """Return the copies of the requests after sequence `since`, and whether that is all of them, and whole."""
+        """Return the copies of the requests after sequence `since`, and whether all are there and whole."""
         return [copy for copy in self._copies if copy.entry.sequence > since], self._lost <= since
 
     def clear(self) -> None:
@@ -104,7 +104,7 @@ class RequestCopies:
 
 
 async def body_parts(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield a request's body as it comes, and copy it: for handlers that do not read it in one piece."""
+    """Yield a request's body part by part, and copy it. For handlers that do not read a body in one piece."""
     copy = request.get(COPY)
     async for part in request.content.iter_any():
         if copy is not None:
@@ -131,7 +131,7 @@ def parse_search(body: object) -> tuple[int, Mapping[str, Sequence[bytes]]]:
 
 
 def search(copies: Sequence[RequestCopy], sought: Mapping[str, Sequence[bytes]]) -> list[Mapping[str, object]]:
-    """Return which requests hold which of what is sought: its name, never its bytes."""
+    """Return which requests hold which of the sought things. The result names each thing and never shows its bytes."""
     found: list[Mapping[str, object]] = []
     for copy in copies:
         contents, entry = copy.contents(), copy.entry

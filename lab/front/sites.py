@@ -1,4 +1,4 @@
-"""The sites of the lab: the addresses of its services, a socket for each, with a front behind the gate."""
+"""The sites of the lab: one address and one socket for each front, behind the gate."""
 
 import contextlib
 import socket
@@ -12,13 +12,13 @@ from lab.front.answers import ARM_ERRORS, ErrorShape
 from lab.front.gate import Gate
 
 BACKLOG = 1024
-# Clients keep a connection for minutes; a server that closes first would make every pause a lost request.
+# Clients keep a connection for minutes. If the server closed it earlier, the first request after a pause would be lost.
 KEEPALIVE_SECONDS = 600.0
-SHUTDOWN_SECONDS = 1.0  # for requests that are still being answered when the lab ends
+SHUTDOWN_SECONDS = 1.0  # how long requests may still be answered when the lab ends
 
 RUNNER_OPTIONS: dict[str, Any] = {
     "access_log": None,
-    # Whether a compressed body is taken, and how large it may get, is each service's to say; fronts pass it on.
+    # Each service decides whether it takes a compressed body, and how large. Fronts pass the body on.
     "auto_decompress": False,
     "keepalive_timeout": KEEPALIVE_SECONDS,
     "shutdown_timeout": SHUTDOWN_SECONDS,
@@ -29,10 +29,10 @@ RUNNER_OPTIONS: dict[str, Any] = {
 class Site:
     """How one address is served.
 
-    tls: whether it has the lab's certificate, or is plain http.
-    gated: whether the gate stands before it. A fault of the control API would lock out whoever wants to take it back.
+    tls: whether it uses the lab's certificate; otherwise it is plain http.
+    gated: whether the gate stands before it. The control API has no gate, because a fault there could not be removed.
     copied: whether copies of its requests are kept (lab/front/request_copies.py).
-    errors: how its errors look, also those that are injected.
+    errors: what its errors look like, also injected ones.
     """
 
     tls: bool = True
@@ -42,7 +42,7 @@ class Site:
 
 
 def listen() -> socket.socket:
-    """Return a socket of the kernel's choosing, so that labs never meet."""
+    """Return a socket on a port that the kernel chooses, so that two labs never share a port."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.bind(("127.0.0.1", 0))
     return listening

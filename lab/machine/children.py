@@ -17,12 +17,12 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when its parent ends; for `preexec_fn`, with the parent's process id.
 
-    Holds for a parent that is itself killed, which can end nothing. The parent must start the child from a thread that
-    lives as long as itself (prctl(2): it is the thread's end that counts).
+    This also works for a parent that is killed and cannot end its children. The parent must start the child from a
+    thread that lives as long as the parent (prctl(2): the end of the thread counts).
     """
     if _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() != parent:  # it ended before the kernel knew
+    if os.getppid() != parent:  # The parent ended before the kernel got the request.
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -43,7 +43,7 @@ async def start(
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:
-    """End a child: politely, then after STOP_SECONDS without."""
+    """End a child: first with SIGTERM, after STOP_SECONDS with SIGKILL."""
     if process.returncode is not None:
         return
     process.terminate()

@@ -1,8 +1,8 @@
 """Which socket is at the other end of a loopback connection, by its inode (Linux).
 
-Asked for every connection that is made while a job runs, so it has to be quick: the kernel looks one connection up by
-its addresses within microseconds (sock_diag(7)), while /proc/net/tcp lists every connection of the machine, which takes
-milliseconds, and tens of them on a busy one. The list is read only if the kernel has no sock_diag.
+The lab asks for every connection that is made while a job runs, so the answer must be quick. The kernel finds one
+connection by its addresses within microseconds (sock_diag(7)). /proc/net/tcp lists every connection of the machine,
+which takes milliseconds, or tens of milliseconds on a busy machine. It is read only if the kernel has no sock_diag.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from pathlib import Path
 
 TCP_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
-# Of <linux/netlink.h>, <linux/sock_diag.h> and <linux/inet_diag.h>.
+# From <linux/netlink.h>, <linux/sock_diag.h> and <linux/inet_diag.h>.
 _SOCK_DIAG = 4  # NETLINK_SOCK_DIAG
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY
 _REQUEST = 1  # NLM_F_REQUEST
@@ -37,7 +37,7 @@ def client_inode(client: Address, server: Address) -> int | None:
 
 
 def _ask_kernel(client: Address, server: Address) -> int | None:
-    """Raises OSError if the kernel has no sock_diag, or keeps it from this process."""
+    """Raises OSError if the kernel has no sock_diag, or does not let this process use it."""
     ends = _SOCKET.pack(client[1], server[1], _packed(client), _packed(server))
     query = _QUERY.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ALL_STATES) + ends + _ANY_DEVICE_AND_COOKIE
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _SOCK_DIAG) as kernel:
@@ -45,7 +45,7 @@ def _ask_kernel(client: Address, server: Address) -> int | None:
         answer = kernel.recv(_ANSWER_BYTES)
     if _HEADER.unpack_from(answer)[1] == _BY_FAMILY:
         (inode,) = struct.unpack_from("=I", answer, _INODE_OFFSET)
-        return int(inode) or None  # 0: it is closed, and only waits
+        return int(inode) or None  # 0: the connection is closed and only waits
     (code,) = struct.unpack_from("=i", answer, _HEADER.size)
     with contextlib.suppress(FileNotFoundError):  # there is no such connection
         raise OSError(-code, "sock_diag")

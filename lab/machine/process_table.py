@@ -1,4 +1,4 @@
-"""What /proc says of a process and of its descendants: memory, processor time, sockets (Linux; proc(5))."""
+"""What /proc says about a process and its descendants: memory, processor time, sockets (Linux; proc(5))."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ USER_TICKS_FIELD, SYSTEM_TICKS_FIELD = 11, 12
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory in bytes: now, and the most that the process ever had."""
+    """Resident memory in bytes: now, and at its highest."""
 
     now: int
     most: int

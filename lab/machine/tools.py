@@ -1,4 +1,4 @@
-"""Where the programs are that the lab runs and that its tests drive it with."""
+"""Finds the programs that the lab runs, and those that its tests use as clients."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ SET_UP = "scripts/setup.sh"
 
 
 class ToolMissingError(Exception):
-    """A program that the lab needs is not on this machine; the text says the command that mends it."""
+    """A program that the lab needs is not on this machine. The text names the command that installs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def azurite() -> Tool:
 
 
 def _debian_tool(name: str) -> Tool:
-    """Find a program of the system's, or else the one that set-up unpacked with its libraries below `.tools`."""
+    """Find a program of the system, or the one that set-up unpacked with its libraries below `.tools`."""
     installed = shutil.which(name)
     if installed:
         return Tool((installed,), os.environ)

@@ -1,12 +1,12 @@
 """Microsoft.Insights alert rules and action groups, as azure-mgmt-monitor 7.0.0 reads them.
 
 Faithful: metricAlerts (2018-03-01, 2026-01-01), scheduledQueryRules (2023-12-01) and actionGroups (2023-01-01) of the
-managed resource group, by name and listed by group and by subscription, without pages as there; an action group and a
-metric alert are in no region (`global`). Left out: writes, fired alerts, alert processing rules, notifications sent
-for a test. `POST /alerts` of the control API makes a rule or group differ:
+managed resource group, by name and as lists of the group and of the subscription, without pages as in Azure. An action
+group and a metric alert have the region `global`. Left out: writes, fired alerts, alert processing rules, test
+notifications. `POST /alerts` of the control API changes a rule or a group:
 
     {"name": "vibedata-health", "enabled": false}               a rule or group that is switched off
-    {"name": "vibedata-health", "actions": []}                  a rule that nobody hears of (ids of action groups)
+    {"name": "vibedata-health", "actions": []}                  a rule that notifies nobody (ids of action groups)
     {"name": "vibedata-operators", "receivers": "Disabled"}     receivers that have unsubscribed (or "Enabled")
 
 `DELETE` of a rule is `POST /resources {"delete": [...]}`. Source: learn rest/api/monitor.
@@ -35,7 +35,7 @@ RECEIVER_STATES = ("Enabled", "Disabled")
 CHANGES = {"name", "enabled", "actions", "receivers"}
 GROUP_NAME = "vibedata-operators"
 
-# Name, what it looks at, its metric's namespace, metric, operator, threshold, severity.
+# Name, resource that it watches, its metric's namespace, metric, operator, threshold, severity.
 METRIC_RULES = (
     ("vibedata-vault-availability", "Microsoft.KeyVault/vaults", "Availability", "LessThan", 99.0, 1),
     ("vibedata-storage-availability", "Microsoft.Storage/storageAccounts", "Availability", "LessThan", 99.0, 1),
@@ -130,7 +130,7 @@ def _change(managed: ManagedResources, body: object) -> Resource:
 
 
 def _alert_resources(lab: Lab) -> list[Resource]:
-    """Return the rules and the group that the deployment makes."""
+    """Return the rules and the group that the deployment creates."""
     group = resource_id(lab, ACTION_GROUPS, GROUP_NAME)
     workspace = resource_id(lab, "Microsoft.OperationalInsights/workspaces", lab.names.workspace)
     targets = {

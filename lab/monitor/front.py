@@ -6,13 +6,13 @@ carry Retry-After. Left out: the data collection endpoint's network rules, rates
 test that wants the 403 of a missing role injects it).
 
 Query, faithful: `POST /v1/workspaces/{id}/query` with query and timespan, the table form of the answer, the bodies of
-errors. The language is the part that lab/monitor/kql.py knows. Left out: `$batch`, queries by GET and by resource,
+errors. lab/monitor/kql.py says which part of the language it knows. Left out: `$batch`, queries by GET and by resource,
 other workspaces, statistics and visualizations, limits (500,000 rows, 200 requests in 30 s), partial results.
 
 Sources: docs/azure-facts.md#log-analytics; learn logs-ingestion-api-overview, logs/api/errors; the live tests of the
-SDKs (ContentLengthLimitExceeded; "Data collection rule with immutable Id '...' not found."). Chosen, as not documented:
-the codes for a stream that is not the rule's (as for a rule), for a body that is not gzip or not an array, and for
-authentication at the ingestion endpoint.
+SDKs (ContentLengthLimitExceeded; "Data collection rule with immutable Id '...' not found."). Not documented, so chosen
+here: the codes for a stream that the rule does not have (as for an unknown rule), for a body that is not gzip or not an
+array, and for authentication at the ingestion endpoint.
 """
 
 import json
@@ -43,7 +43,7 @@ MAX_QUERY_BYTES = 1024 * 1024
 GZIP = 16 + zlib.MAX_WBITS
 # Columns that every table of a workspace has.
 STANDARD_COLUMNS: Mapping[str, ColumnType] = {"TenantId": "string", "Type": "string", "_ResourceId": "string"}
-QUERY_TYPES = {"boolean": "bool"}  # others are called the same in streams and in answers
+QUERY_TYPES = {"boolean": "bool"}  # Other types have the same name in streams and in answers.
 
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 
@@ -174,7 +174,7 @@ def _records(body: bytes) -> list[Mapping[str, Any]]:
 
 
 async def _query(lab: Lab, tables: LogTables, request: web.Request) -> web.Response:
-    # The client's default audience is the endpoint itself, wherever that is.
+    # The client's default audience is the address of the endpoint itself.
     audiences = (*QUERY_AUDIENCES, lab.urls["logs_query"])
     _authorize(lab, request, audiences, ("AuthorizationRequiredError", "InvalidTokenError"))
     if request.match_info["workspace"].lower() != lab.names.workspace_id:

@@ -3,9 +3,9 @@
     Table | where Column == literal | order by Column [asc|desc], ... | take N | project Column, ... | count
 
 `sort by` is `order by`, `limit` is `take`; any number of steps in any order. Literals: "text" and 'text' with backslash
-escapes, whole numbers, true, false, datetime(2026-11-23T10:00:00Z). As in Kusto, `==` minds case, `order by` descends
-unless told otherwise, null is the least of all values, and equal rows keep their order only by chance (here: they do).
-Everything else is refused as Kusto refuses what it cannot parse (SYN0002) or resolve (SEM0100, SEM0064).
+escapes, whole numbers, true, false, datetime(2026-11-23T10:00:00Z). As in Kusto, `==` compares with case, `order by`
+descends by default, and null is the smallest value. Kusto does not promise the order of equal rows; here they keep it.
+Everything else is refused with Kusto's errors for what it cannot parse (SYN0002) or resolve (SEM0100, SEM0064).
 
 Source: learn kusto/query; the error bodies of the SDKs' recordings.
 """
@@ -28,10 +28,10 @@ NUMERIC = ("int", "long", "real")
 
 
 class QueryRefusedError(Exception):
-    """A query that cannot be run; `code` is Kusto's (SYN0002, SEM0100, ...)."""
+    """A query cannot be run. `code` is Kusto's (SYN0002, SEM0100, ...)."""
 
     def __init__(self, code: str, message: str, unparsed: "Token | None" = None) -> None:
-        """Keep the parts; `unparsed` is the word at which the syntax ends, None if the query only makes no sense."""
+        """Keep the parts. `unparsed` is the word at which the syntax is wrong; None if the syntax is right."""
         super().__init__(message)
         self.code = code
         self.unparsed = unparsed
@@ -142,7 +142,7 @@ def _value(token: Token) -> object:
     if token.kind == "text":
         inner = token.text[1:-1]
         try:
-            # Kusto's escapes are those of JSON and \': written so, a JSON reader reads them.
+            # Kusto's escapes are those of JSON and \'. Without the latter, a JSON reader reads them.
             escaped = re.sub(r"\\(.)|\"", lambda part: _json_escape(part.group(1)), inner)
             return str(json.loads(f'"{escaped}"'))
         except ValueError as error:

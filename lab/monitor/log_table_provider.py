@@ -1,9 +1,9 @@
 """ARM's view of the workspace's table for the operations log.
 
 Faithful: GET of the table and of the list, PUT and PATCH with `schema` (200 at once, where Azure may answer 202),
-DELETE; the columns that somebody sends are all that the table has afterwards, beside the standard ones; no column
-changes its type. Left out: other tables, plans, retention, search jobs; and that ingestion drops what the table has no
-column for (it has all of them here).
+DELETE. After a write, the table has exactly the sent columns and the standard ones. No column changes its type. Left
+out: other tables, plans, retention, search jobs. Ingestion drops values without a column; here the table has every
+column.
 Source: learn rest/api/loganalytics, tables; azure-mgmt-loganalytics 14.0.0.
 """
 
@@ -18,7 +18,7 @@ from lab.monitor.tables import OPERATIONS_COLUMNS
 API_VERSIONS = ("2025-07-01", "2025-02-01", "2023-09-01", "2022-10-01")
 TYPE = "Microsoft.OperationalInsights/workspaces/tables"
 COLUMN_TYPES = ("string", "int", "long", "real", "boolean", "dateTime", "guid", "dynamic")
-# Which every table has (learn azure-monitor/logs/log-standard-columns).
+# Columns that every table has (learn azure-monitor/logs/log-standard-columns).
 STANDARD = {"TenantId": "guid", "Type": "string", "_ResourceId": "string", "_SubscriptionId": "string"}
 PROPERTIES = {"retentionInDays", "totalRetentionInDays", "plan", "schema"}
 SCHEMA = {"name", "displayName", "description", "columns"}
@@ -97,7 +97,7 @@ def register(arm: Arm) -> None:
 
 
 def read_columns(value: object) -> Mapping[str, str]:
-    """Return the columns of a body by name; ArmRefusal 400 for what is none. Pure."""
+    """Return the columns of a body by name; ArmRefusal 400 if one is malformed. Pure."""
     items = value if isinstance(value, list) else []
     read: dict[str, str] = {}
     for item in items:

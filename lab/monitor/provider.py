@@ -1,7 +1,7 @@
-"""ARM's view of the workspace and of the data collection rule that the deployment makes.
+"""ARM's view of the workspace and of the data collection rule that the deployment creates.
 
 Faithful: GET of the rule (kind Direct, with its own ingestion endpoint) and of the group's list; PUT of the rule with
-other columns of its stream. Left out: making rules and every other change of one, which is refused; data collection
+other columns of its stream. Creating a rule, or changing anything else, is refused. Left out: data collection
 endpoints, associations. Source: Microsoft.Insights dataCollectionRules 2023-03-11.
 
 The control API: `POST /rule {"without": [columns]}` shows the rule's stream without these columns from now on.
@@ -88,7 +88,7 @@ def _workspace(lab: Lab) -> Resource:
 
 
 def _listed_rule(lab: Lab) -> Resource:
-    """Return the rule as the resource listing knows it."""
+    """Return the rule as the resource listing shows it."""
     shown = rule(lab)
     return resource(lab, TYPE, shown["name"], shown["properties"], kind=shown["kind"])
 

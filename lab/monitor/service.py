@@ -1,4 +1,4 @@
-"""How Azure Monitor starts: the tables of the workspace, between ingestion and query."""
+"""How Azure Monitor starts: the tables of the workspace, which ingestion fills and queries read."""
 
 from lab.front.answers import MONITOR_ERRORS
 from lab.front.sites import Site
@@ -19,7 +19,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
         tables.clear()
 
     lab.on_reset.append(clear)
-    # The query API takes tokens for its own address, too.
+    # The query API accepts tokens for its own address, too.
     lab.audiences.update((*front.INGESTION_AUDIENCES, *front.QUERY_AUDIENCES, lab.urls[QUERY]))
     lab.environment.update(
         {

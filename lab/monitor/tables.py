@@ -1,10 +1,10 @@
-"""The Log Analytics workspace's tables: their columns, and what ingestion makes of the values that it is sent.
+"""The Log Analytics workspace's tables: their columns, and what ingestion does with the values that it gets.
 
-Faithful: a column that the stream does not declare is dropped; a `TimeGenerated` more than 2 days old or more than 1
-day ahead, or none, becomes the time of receipt; a value above 64 KB is truncated; times are given out as the service
-formats them, not as they were sent (to the microsecond here, to 100 ns there).
-Chosen, as it is not documented: a value of another type than its column's becomes null, except for what Kusto's JSON
-mapping converts (anything into string and dynamic; numbers, booleans and times written as strings).
+Faithful: a column that the stream does not declare is dropped. A missing `TimeGenerated`, or one that is more than 2
+days old or more than 1 day ahead, becomes the time of receipt. A value above 64 KB is truncated. Answers show times in
+the service's format, not as they were sent (to the microsecond here, to 100 ns in Azure).
+Not documented, so chosen here: a value whose type is not its column's becomes null, unless Kusto's JSON mapping
+converts it (anything into string and dynamic; numbers, booleans and times written as strings).
 Left out: transformations, the delay until data can be queried (the service's is some seconds, up to 15 minutes for
 a new table).
 
@@ -79,7 +79,7 @@ def _row(columns: Mapping[str, ColumnType], record: Mapping[str, Any], received:
 
 
 def converted(value: object, kind: ColumnType) -> Any:
-    """Return what a column of type `kind` holds of a JSON value: None if it cannot hold it."""
+    """Return a JSON value as a column of type `kind` stores it; None if the column cannot store it."""
     if value is None:
         return None
     if kind in ("string", "dynamic"):
@@ -93,7 +93,7 @@ def converted(value: object, kind: ColumnType) -> Any:
 
 
 def _number(value: object, kind: ColumnType) -> float | int | None:
-    """Return a number as `int`, `long` or `real` holds it; None for what is none or does not fit."""
+    """Return a number as `int`, `long` or `real` stores it; None if it is not a number or does not fit."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if kind == "real":
@@ -111,7 +111,7 @@ def _from_text(text: str) -> object:
 
 
 def compact(value: object) -> str:
-    """Return JSON without white space, keys in the order in which they came."""
+    """Return JSON without white space, with the keys in their order."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -1,16 +1,16 @@
-"""The publisher's callback API: a TLS front, as a cloud's load balancer, of the publisher's own program.
+"""The publisher's callback API: a TLS front, like a cloud's load balancer, before the publisher's own program.
 
-Real: `python -m publisher` answers; the front passes each request on byte for byte, its Host header too, as signatures
-cover it. The processes are started by the first request (lab/publisher/processes.py) and share nothing but the
-publisher's vault and tables. Faithful: several instances, asked in turn; 502 from the front where one cannot be
-started, is killed or breaks off, as Azure's front ends answer. Left out: health probes; the front asks blindly.
+Real: `python -m publisher` answers. The front passes each request on byte for byte, with its Host header, because
+signatures cover it. The first request starts the processes (lab/publisher/processes.py). They share only the
+publisher's vault and tables. Faithful: several instances, asked in turn. The front answers 502, as Azure's front ends
+do, if an instance cannot be started, is killed or breaks off. Left out: health probes.
 
 The control API:
 
     GET  /publisher-api            {"processes", "running": [{"pid", "port", "log"}]}
-    POST /publisher-api            {"processes": 3}: so many from now on, all of them new
-    POST /publisher-api/restart    {"kill": false}: end all, each when it has answered what it has begun (or, with
-                                   true, at once, which breaks those requests off); the next request starts new ones
+    POST /publisher-api            {"processes": 3}: three processes from now on, all of them new
+    POST /publisher-api/restart    {"kill": false}: end all processes after they have answered their present requests
+                                   (true: at once, which breaks these requests off); the next request starts new ones
 """
 
 from functools import partial
@@ -75,7 +75,7 @@ async def _answer(lab: Lab, processes: PublisherProcesses, request: web.Request)
 
 
 def _variables(lab: Lab) -> dict[str, str]:
-    """Return what the processes are told."""
+    """Return the settings of the processes."""
     return {
         "VIBEDATA_PUBLISHER_API": lab.urls[SITE],
         "VIBEDATA_PUBLISHER_TABLE_ENDPOINT": f"{lab.urls['table']}/{lab.names.publisher_storage_account}",

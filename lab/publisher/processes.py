@@ -1,7 +1,7 @@
-"""The processes of the publisher's callback API: started when they are needed, again when they have ended, never left.
+"""The processes of the publisher's callback API: started when needed, restarted when ended, ended with the lab.
 
-Each runs `python -m publisher --port PORT` in the project's folder (or where the lab is told to look) and gets nothing
-of the lab's environment but what a host would give it.
+Each runs `python -m publisher --port PORT` in the project's folder (or in the folder that the lab is given). It gets
+only those environment variables that a host would give it.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from lab.machine import children
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.02
-# How long a process that is to end may take to answer what it has begun.
+# How long an ending process may take to answer its present requests.
 DRAIN_SECONDS = 30.0
 LOG_TAIL_CHARACTERS = 500
 
 
 class CannotStartError(Exception):
-    """A process did not come to listen; the text names its log and how it ends."""
+    """A process did not start to listen. The text names its log and shows the log's end."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -38,7 +38,7 @@ class _Running:
 
 
 class PublisherProcesses:
-    """So many processes, asked in turn."""
+    """A number of processes that are asked in turn."""
 
     def __init__(self, *, root: Path, environ: Mapping[str, str], logs: Path) -> None:
         """Run the package `publisher` of the folder `root`, with `environ`; the logs go to the folder `logs`."""
@@ -58,7 +58,7 @@ class PublisherProcesses:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[str]:
-        """Give the base address of the process whose turn it is, which is not ended meanwhile; CannotStartError."""
+        """Give the base address of the next process, which is not ended meanwhile; CannotStartError if it fails."""
         async with self._starting:
             number = self._next = (self._next + 1) % len(self._slots)
             running = self._slots[number]
@@ -73,9 +73,9 @@ class PublisherProcesses:
                 running.idle.set()
 
     async def restart(self, *, processes: int | None = None, kill: bool = False) -> None:
-        """End every process, at once if `kill`, else when it has answered; the next requests meet new ones.
+        """End every process, at once if `kill`, else after its present requests. The next requests reach new ones.
 
-        `processes`: how many there are from now on; None: as many as before.
+        `processes`: how many run from now on; None: as many as before.
         """
         async with self._starting:
             ended = [one for one in self._slots if one is not None]
@@ -129,7 +129,7 @@ async def _drain(running: _Running) -> None:
             running.idle.clear()
             await asyncio.wait_for(running.idle.wait(), DRAIN_SECONDS)
     except asyncio.TimeoutError:
-        pass  # it has had its time
+        pass  # Its time is over.
     finally:
         await children.stop(running.process)
 
@@ -149,5 +149,5 @@ def _free_port() -> int:
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return `variables` and what every program needs."""
+    """Return `variables` and the variables that every program needs."""
     return {**variables, "PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}

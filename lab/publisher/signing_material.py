@@ -1,9 +1,9 @@
 """The publisher's signing material: a root of its own, and a certificate whose key is in the publisher's vault.
 
-As the Notary Project asks of a chain (signature-specification.md, "Certificate Requirements"): the leaf's key usage is
-critical and digitalSignature alone, its extended key usage codeSigning. The root's key is forgotten once it has signed.
-Its subject has C, ST and O, which notation's own trust policies want of a named identity. Made at each start of the
-lab; a reset puts the same key into the emptied vault, so that what was signed before stays good.
+The chain meets the Notary Project's rules (signature-specification.md, "Certificate Requirements"): the leaf's key
+usage is critical and only digitalSignature, its extended key usage is codeSigning. The root's key is deleted after it
+has signed. The subject has C, ST and O, because notation's trust policies need them. Each start of the lab makes new
+material. A reset puts the same key into the emptied vault, so that older signatures stay valid.
 """
 
 import datetime
@@ -28,7 +28,7 @@ LEAF_DAYS = 3 * 365
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningMaterial:
-    """The key, and what others must know to use it and to trust it."""
+    """The key, and what others need to use it and to trust it."""
 
     key: Key = field(repr=False)
     version: str  # of the key in the vault, the same after each reset

@@ -1,12 +1,12 @@
-"""Vibedata's applications: TLS endpoints, one port for each, that answer, and that the control API can make ill.
+"""Vibedata's applications: TLS endpoints, one port for each. The control API can make them ill.
 
-Faithful: what any prober meets out there. The container apps', function app's and logic app's addresses in ARM
-(lab/resource_group/applications.py) lead here. A well application answers 200 with a small JSON object at HEALTH_PATHS
-and 404 elsewhere. Left out: what the applications do, HTTP/2, host names (in Azure they share addresses and are told
-apart by name; here by port). They have no connection with the images in the registry.
+Faithful: everything that a health probe meets in Azure. The addresses of the container apps, the function app and the
+logic app in ARM (lab/resource_group/applications.py) lead here. A healthy application answers 200 with a small JSON
+object at HEALTH_PATHS, and 404 elsewhere. Left out: what the applications do, HTTP/2, host names (Azure's applications
+share addresses and have names; here each has a port). They are not connected with the images in the registry.
 
 One server for all: the port tells which application is asked. In the journal the service is `application`, and the
-path has the application's name before it (`/studio/healthz`), so that faults and latencies can be laid to one.
+path begins with the application's name (`/studio/healthz`), so that faults and latencies can name one application.
 
     GET  /applications   [{"name", "url", "mode", "status", "seconds"}]
     POST /applications   {"name": "studio", "mode": ..., "status": 503, "seconds": 10, "location": "https://..."}
@@ -22,7 +22,7 @@ path has the application's name before it (`/studio/healthz`), so that faults an
     bad_certificate  a certificate of an authority that nobody trusts
     closed           nothing listens (the port stays the application's)
 
-A change of mode breaks the application's open connections; a reset heals all.
+A change of mode breaks the application's open connections. A reset makes all applications healthy.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ from lab.shared import Lab
 APPLICATION = "application"
 
 HEALTH_PATHS = ("/", "/health", "/healthz", "/api/health")
-# Mode -> the seconds that it has if none are given.
+# Mode -> its default number of seconds.
 MODES: Mapping[str, float] = {
     "healthy": 0.0,
     "status": 0.0,
@@ -69,7 +69,7 @@ DRIPPED_CHUNK = b"1\r\n.\r\n"
 
 @dataclass(slots=True)
 class _Application:
-    """One application: its port, and how it is."""
+    """One application: its port and its mode."""
 
     name: str
     # Bound, never listening: keeps the port for the application while it is closed.
@@ -100,7 +100,7 @@ class Applications:
     """The applications of one running lab."""
 
     def __init__(self, lab: Lab, names: tuple[str, ...]) -> None:
-        """Take a port for each name; they answer once `running` is entered."""
+        """Take a port for each name. The ports answer once `running` is entered."""
         self._lab = lab
         self._by_name = {name: _Application(name=name, kept=_bound(0)) for name in names}
         self._by_port = {one.port: one for one in self._by_name.values()}
@@ -169,7 +169,7 @@ class Applications:
     ) -> None:
         before = one.mode
         one.mode, one.status, one.seconds, one.location = mode, status, seconds, location
-        one.changed.set()  # whoever waits for an answer in the old mode
+        one.changed.set()  # requests that wait for an answer in the old mode
         one.changed = asyncio.Event()
         if {before, mode} & {"closed", "bad_certificate"}:
             if one.site is not None:
@@ -190,7 +190,7 @@ class Applications:
         return certificates.ensure(directory).server_context()
 
     async def _break_connections(self, one: _Application) -> None:
-        """Return when they are gone: a client that hears of the change has none left that looks alive."""
+        """Return when they are gone, so that a client that knows of the change has no old connection left."""
         while connections := self._connections(one):
             for transport in connections:
                 transport.abort()
@@ -199,7 +199,7 @@ class Applications:
     def _connections(self, one: _Application) -> list[asyncio.Transport]:
         assert self._runner is not None and self._runner.server is not None  # noqa: S101 - it listens
         transports = [connection.transport for connection in self._runner.server.connections]
-        # One that is lost already has no address any more.
+        # A lost connection has no address any more.
         return [
             transport
             for transport in transports
@@ -268,7 +268,7 @@ STREAMS = {"hang": _hang, "huge": _huge, "drip": _drip}
 
 
 async def _happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, for so many seconds at most; tell whether it has happened."""
+    """Wait for an event, at most for the given seconds; tell whether it has happened."""
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except asyncio.TimeoutError:
@@ -277,7 +277,7 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
 
 
 def _gone(request: web.Request) -> bool:
-    """Tell whether the client has had enough."""
+    """Tell whether the client has gone."""
     return request.transport is None or request.transport.is_closing()
 
 

@@ -1,4 +1,4 @@
-"""`/resources` of the control API: what tests and benchmarks make of the managed resource group.
+"""`/resources` of the control API: how tests and benchmarks change the managed resource group.
 
     GET  /resources   {"count", "page_size", "types": {type: count}}
     POST /resources   one of:
@@ -14,7 +14,7 @@
         {"version": {"studio": "2026.10.0"}}                 the tag of a container app's image
         {"page_size": 5}                                     of the listing, where the client names none
 
-A name that several resources have means all of them. A reset takes everything back.
+A name that several resources have means all of them. A reset undoes everything.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Resource groups: by name, whether there is one, and their list.
+"""Resource groups: by name, whether one exists, and their list.
 
 Faithful: GET, HEAD (204 where it is there, 404 where not) and the list of azure-mgmt-resource's ResourceGroups; the
 managed group names its managed application. Left out: writes, `$filter` on tags, exports.

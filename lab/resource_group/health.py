@@ -1,10 +1,10 @@
-"""Microsoft.ResourceHealth availability statuses: what Azure says of a resource's own platform.
+"""Microsoft.ResourceHealth availability statuses: what Azure says about a resource's own platform.
 
 Faithful: `GET {resource id}/providers/Microsoft.ResourceHealth/availabilityStatuses/current`, and the list of a
 resource group's, which is one request for all; a resource whose type has no health check answers 422
 UnsupportedResourceType (microsoft/mcp#2554) and is not in the list: container apps, managed environments, alert rules
-and most of the network are such. The state is Available unless `POST /resources {"availabilityState": ...}` of the
-control API says otherwise; it knows nothing of what the applications answer, as Azure's does not. Left out: history,
+and most of the network. The state is Available unless `POST /resources {"availabilityState": ...}` of the control API
+says otherwise. As in Azure, it does not depend on what the applications answer. Left out: history,
 events, `$filter`, pages. Sources: learn rest/api/resourcehealth (2025-05-01 down to 2020-05-01), the list of types in
 learn service-health/resource-health-checks-resource-types.
 """
@@ -58,7 +58,7 @@ def register(arm: Arm) -> None:
                 "summary": SUMMARIES[state],
                 "reasonType": "" if well else "Unplanned",
                 "reasonChronicity": "Persistent" if well else "Transient",
-                "occuredTime": timestamp(since),  # when the state began; so it is spelt
+                "occuredTime": timestamp(since),  # When the state began. Azure spells it so.
                 "reportedTime": timestamp(arm.lab.clock.now()),
             },
         }

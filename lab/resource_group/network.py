@@ -10,7 +10,7 @@ from lab.resource_group.resources import identity_of, resource, resource_id
 from lab.shared import Lab
 
 NAMESPACE = "Microsoft.Network"
-# What has a private endpoint: (short name, resource type, Names' attribute, sub-resource, private DNS zone).
+# Resources with a private endpoint: (short name, resource type, Names' attribute, sub-resource, private DNS zone).
 PRIVATE_LINKS = (
     ("blob", "Microsoft.Storage/storageAccounts", "storage_account", "blob", "privatelink.blob.core.windows.net"),
     ("table", "Microsoft.Storage/storageAccounts", "storage_account", "table", "privatelink.table.core.windows.net"),
@@ -85,7 +85,7 @@ def network(lab: Lab) -> list[Resource]:
             f"{prefix}-gateway-ip",
             {
                 "provisioningState": "Succeeded",
-                "ipAddress": "203.0.113.40",  # RFC 5737: nobody's
+                "ipAddress": "203.0.113.40",  # an address for documentation (RFC 5737)
                 "publicIPAllocationMethod": "Static",
                 "publicIPAddressVersion": "IPv4",
                 "dnsSettings": {"domainNameLabel": prefix, "fqdn": f"{prefix}.westeurope.cloudapp.azure.com"},

@@ -2,10 +2,10 @@
 
 Faithful: `resources` lists every resource of a group, also runbooks, which are resources of their own, or those of the
 subscription; `$top`, `$filter` on name, resourceType, resourceGroup and location, `$expand`, `nextLink` with
-`$skiptoken` (learn rest/api/resources, resources/list-by-resource-group, resources/list). A resource whose provider is
-here answers GET by itself; the others get the shape of their own REST reference. A
-page has 1,000 resources, as Azure's; `POST /resources` of the control API makes it smaller, so that tests meet a
-`nextLink`. Left out: filters on tags, `or`, `ne` and functions in filters, writes.
+`$skiptoken` (learn rest/api/resources, resources/list-by-resource-group, resources/list). GET of a resource is answered
+by its provider, if the lab has it; otherwise in the shape of its REST reference. A page has 1,000 resources, as in
+Azure. `POST /resources` of the control API makes it smaller, so that tests meet a `nextLink`. Left out: filters on
+tags, `or`, `ne` and functions in filters, writes.
 """
 
 import base64
@@ -44,14 +44,14 @@ MAX_TOP = 1000
 PARAMETERS = {"api-version", "$top", "$filter", "$expand", "$skiptoken"}
 EXPANSIONS = {"createdTime", "changedTime", "provisioningState"}
 FILTER = re.compile(r"(name|resourceType|resourceGroup|location) eq '([^']*)'", re.IGNORECASE | re.ASCII)
-# How a provider spells its own type, where that is not as everybody else does (recorded answers of 2021).
+# Types that their own provider spells differently from everybody else (recorded answers of 2021).
 SPELT = {"Microsoft.Automation/automationAccounts": "Microsoft.Automation/AutomationAccounts"}
-# What the listing shows of a resource; `properties` only GET by id does.
+# The fields that the listing shows. Only GET by id shows `properties`.
 LISTED = ("id", "name", "type", "kind", "location", "sku", "identity", "managedBy", "tags")
 
 
 def register(arm: Arm) -> None:
-    """Serve the resources of a subscription; to be called after the services, whose own GET goes first."""
+    """Serve the resources of a subscription. Call it after the services, whose own GET goes first."""
     managed = arm.managed
 
     def check(request: web.Request) -> None:
@@ -104,7 +104,7 @@ def _lister(
         found = list(islice(filter(wanted, _all(arm, managed, after)), size + 1))
         answer: dict[str, Any] = {"value": [_listed(resource, expanded) for resource in found[:size]]}
         if len(found) > size:
-            # The last id seen, not an offset: resources that come and go between two pages move no other.
+            # The token is the page's last id, not an offset: a resource that comes or goes moves no other one.
             token = base64.urlsafe_b64encode(str(found[size - 1]["id"]).lower().encode()).decode()
             next_page = request.rel_url.update_query({"$skiptoken": token})
             answer["nextLink"] = f"{arm.lab.urls['arm']}{next_page.raw_path_qs}"
@@ -130,7 +130,7 @@ def _top(text: str | None, page_size: int) -> int:
 
 
 def _filter(text: str | None, *, group: str) -> Callable[[Resource], bool]:
-    """Return what tells whether a resource is wanted: by the `$filter`, and by the group that is listed ("": all)."""
+    """Return a function that tells whether the `$filter` and the listed group ("": all) want a resource."""
     clauses = [("resourcegroup", group)] if group else []
     for clause in text.split(" and ") if text else ():
         found = FILTER.fullmatch(clause.strip())
@@ -156,7 +156,7 @@ def _group_of(path: str) -> str:
 
 
 def _skipped(token: str | None) -> str:
-    """Return the id that the page starts after."""
+    """Return the id after which the page starts."""
     try:
         return base64.urlsafe_b64decode(token or "").decode()
     except ValueError as error:

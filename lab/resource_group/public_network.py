@@ -2,9 +2,9 @@
 
 Faithful: `publicNetworkAccess` and the firewall's `defaultAction` of storage accounts, vaults and container registries,
 with PATCH (storage, container registry) and PUT (vault) as the Azure CLI sends them; the refusals of each data plane.
-Every client of the lab is in the public network: there is no rule for single addresses, and no private endpoint is
-reached. ARM itself, and an import into a container registry, pass by (`networkRuleBypassOptions`). Left out: everything
-else that these requests can change of a resource, which is refused.
+Every client of the lab is in the public network. There are no rules for single addresses, and nobody reaches a private
+endpoint. ARM itself and imports into a container registry are not refused (`networkRuleBypassOptions`). Left out: the
+other changes that these requests can make; they are refused.
 
 Sources: learn rest/api/storagerp, keyvault and containerregistry; key-vault/general/private-link-diagnostics;
 storage/common/storage-network-security; the words of container registries in Azure/acr#633.
@@ -23,13 +23,13 @@ from lab.arm.resources import Resource, of_provider
 from lab.resource_group.resources import resource_id
 
 BODY_FIELDS = {"properties", "tags", "location", "sku", "identity"}
-# Refuses as the data plane of a service does.
+# Returns the refusal of a service's data plane.
 Refusal = Callable[[], web.Response]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarded:
-    """A type of resource. rules: the property of its firewall. method: with which its own provider changes it."""
+    """A type of resource. rules: the property of its firewall. method: the one with which its provider changes it."""
 
     type: str
     rules: str
@@ -71,9 +71,9 @@ def changed(properties: Mapping[str, Any], sent: Mapping[str, Any], rules: str) 
 def guard(
     arm: Arm, guarded: Guarded, name: str, refusal: Refusal, *, of_resource: Callable[[web.Request], bool] | None = None
 ) -> Middleware:
-    """Return what stands before a data plane.
+    """Return the check that stands before a data plane.
 
-    name: of the resource. of_resource: tells which requests are its own, by default all.
+    name: the resource's name. of_resource: tells which requests belong to the resource; by default all do.
     """
     key = resource_id(arm.lab, guarded.type, name)
 

@@ -1,11 +1,11 @@
-"""How the resources that the deployment has made look, some sixty of them, and api-versions of types without a service.
+"""What the deployed resources look like, about sixty of them, and the api-versions of types without a service.
 
-Faithful: each has the fields that its own REST reference shows for GET, with the ids by which resources name each
-other; those that answer somewhere in the lab name that address (login server, vault, endpoints, ingress). Left out:
-what a platform adds by itself (etags, usage) and properties that nothing here can be asked about.
+Faithful: each has the fields that its REST reference shows for GET, and the ids by which resources name each other.
+Resources that answer somewhere in the lab name that address (login server, vault, endpoints, ingress). Left out: what a
+platform adds by itself (etags, usage), and properties that no client of the lab uses.
 Each type has the api-versions that its REST reference (learn rest/api, azure/templates) offers, the newest that is not
-a preview first, and those that azure-cli 2.91 asks with; a newer one is taken as the newest (lab/arm/types.py), and
-whoever asks with another is refused. The types of a service of the lab stand in its own folder.
+a preview first, and those that azure-cli 2.91 uses. A newer one is served like the newest (lab/arm/types.py). Every
+other one is refused. The types of a service of the lab are in the service's own folder.
 """
 
 from collections.abc import Mapping
@@ -59,9 +59,9 @@ API_VERSIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def resource_id(lab: Lab, resource_type: str, name: str, *, group: str = "") -> str:
-    """Return the ARM id of a resource; `name` of a child is `parent/child`.
+    """Return the ARM id of a resource. The `name` of a child is `parent/child`.
 
-    group: the ARM id of its resource group; "": the managed resource group.
+    group: the ARM id of its resource group; "" is the managed resource group.
     """
     namespace, *types = resource_type.split("/")
     path = "/".join(part for pair in zip(types, name.split("/"), strict=True) for part in pair)

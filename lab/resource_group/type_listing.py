@@ -2,10 +2,9 @@
 
 Faithful: `GET .../providers/Microsoft.App/containerApps` and the like, below the group and below the subscription,
 whole resources as GET shows them, `nextLink` with `$skipToken` (learn rest/api/containerapps,
-container-apps/list-by-resource-group; appservice, web-apps/list-by-resource-group). Not documented and chosen here: the
-page's size, which is the listing's of all resources, where the client names no `$top`. `detailed` of plans and
-`includeSlots` of sites change nothing: there are no details and no slots. A type whose provider lists it by itself is
-listed by that.
+container-apps/list-by-resource-group; appservice, web-apps/list-by-resource-group). Not documented, so chosen here:
+without `$top`, a page is as long as a page of all resources. `detailed` of plans and `includeSlots` of sites change
+nothing, because there are no details and no slots. If a provider lists its own type, this module does not.
 """
 
 import base64
@@ -23,7 +22,7 @@ MAX_TOP = 1000
 
 
 def register(arm: Arm, managed: ManagedResources) -> None:
-    """Add the listings of the types that have no parent; to be called after the providers, whose own go first."""
+    """Add the listings of the types that have no parent. Call it after the providers, whose own listings go first."""
     for resource_type, versions in managed.api_versions.items():
         namespace, _, kind = resource_type.partition("/")
         if "/" not in kind:
@@ -58,7 +57,7 @@ def _size(text: str) -> int:
 
 
 def _after(token: str) -> str:
-    """Return the id that the page starts after."""
+    """Return the id after which the page starts."""
     try:
         return base64.urlsafe_b64decode(token).decode()
     except ValueError as error:

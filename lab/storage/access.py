@@ -1,7 +1,7 @@
 """Who may use the storage account: bearer tokens, user delegation SAS, and the refusals of everything else.
 
-The account is as the deployment makes it: shared key access off, anonymous access off, TLS only. Every principal of the
-tenant holds the data roles: a test that wants a 403 injects it.
+The account is as the deployment creates it: shared key access off, anonymous access off, TLS only. Every principal of
+the tenant holds the data roles. A test that needs a 403 injects it.
 
 Sources: learn rest/api/storageservices authorize-with-azure-active-directory (the bearer challenge from 2019-12-12 on),
 common-rest-api-error-codes, versioning-for-the-azure-storage-services; prevent-shared-key-authorization (a service or
@@ -21,7 +21,7 @@ from lab.tokens import TokenRefused
 
 STORAGE_AUDIENCES = ("https://storage.azure.com",)
 
-# The versions that the service has had; the newest as Azurite 3.37 and azure-storage-blob 12.31 know it.
+# The service's versions, up to the newest one of Azurite 3.37 and azure-storage-blob 12.31.
 _VERSIONS = """
 2009-04-14 2009-07-17 2009-09-19 2011-08-18 2012-02-12 2013-08-15 2014-02-14 2015-02-21 2015-04-05 2015-07-08
 2015-12-11 2016-05-31 2017-04-17 2017-07-29 2017-11-09 2018-03-28 2018-11-09 2019-02-02 2019-07-07 2019-10-10
@@ -32,7 +32,7 @@ _VERSIONS = """
 """
 VERSIONS = frozenset(_VERSIONS.split())
 FIRST_WITH_BEARER = "2017-11-09"
-# From here on a refused request gets 401 and a challenge; before, 403.
+# From this version on, a refused request gets 401 and a challenge; before, it gets 403.
 FIRST_WITH_CHALLENGE = {"blob": "2019-12-12", "table": "2020-12-06"}
 
 NOT_FORMED = (
@@ -53,14 +53,14 @@ def refuse(
     headers: Mapping[str, str] | None = None,
     details: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """Return an error in the service's shape; `details` have no place in the table service's."""
+    """Return an error in the service's shape. The table service's shape has no `details`."""
     if service == "table":
         return answers.table_error(status, code, message, headers)
     return answers.storage_error(status, code, message, headers, details)
 
 
 def caller(lab: Lab, service: str, request: web.Request) -> dict[str, str] | web.Response:
-    """Return the token's claims, {} for a SAS that the real server is to check, or the refusal."""
+    """Return the token's claims, {} for a SAS (the real server checks it), or the refusal."""
     version = request.headers.get("x-ms-version", "")
     if version and version not in VERSIONS:
         message = "The value for one of the HTTP headers is not in the correct format."
@@ -101,7 +101,7 @@ def _without_header(lab: Lab, service: str, request: web.Request, version: str) 
 
 
 def _signature(lab: Lab, service: str, request: web.Request) -> dict[str, str] | web.Response:
-    """Let a user delegation SAS through unless it has expired by the lab's clock; the server knows only its own."""
+    """Accept a user delegation SAS unless it has expired by the lab's clock. The server knows only its own clock."""
     if "skoid" not in request.query:
         return _key_refused(service)
     expiry = parsed_time(request.query.get("se", ""))

@@ -1,4 +1,4 @@
-"""Azurite, the real server behind the fronts of Blob and Table: its start, its emptying, and tokens that it takes."""
+"""Azurite, the real server behind the fronts of Blob and Table: its start, its emptying, its tokens."""
 
 import base64
 import json
@@ -18,17 +18,17 @@ from lab.shared import Lab
 from lab.storage.access import STORAGE_AUDIENCES
 from lab.tokens import TokenIssuer
 
-# The names of its addresses in Lab.real_urls.
+# Its addresses' names in Lab.real_urls.
 BLOB, TABLE = "blob", "table"
 BLOB_API_VERSION = "2023-11-03"
 TABLE_API_VERSION = "2019-02-02"
 LEASE_HELD = 412
-# Queues are not used, but Azurite starts all three and would take its well-known port for them.
+# Queues are not used, but Azurite starts all three services and would use its default port for them.
 LISTEN = tuple(f"--{kind}{part}" for kind in ("blob", "queue", "table") for part in ("Host=127.0.0.1", "Port=0"))
 
 
 def token(tokens: TokenIssuer, principal_id: str, client_id: str) -> str:
-    """Return a token that Azurite takes for an hour: it judges by the machine's clock, whatever the lab's says."""
+    """Return a token that Azurite accepts for an hour. Azurite uses the machine's clock, not the lab's."""
     now = int(time.time())
     times = {"iat": now, "nbf": now, "exp": now + 3600}
     return tokens.issue(STORAGE_AUDIENCES[0], principal_id, appid=client_id, **times)

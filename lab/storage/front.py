@@ -1,17 +1,17 @@
 """The storage accounts: fronts of Azurite's Blob and Table services that add what Azurite leaves out.
 
-Real: Azurite holds the data and answers (its own gaps, such as page ranges of copies, remain). The fronts check each
-request's token, which Azurite does not, keep container-level immutability, which it answers with "not implemented", and
-otherwise change no byte; bodies stream both ways. Path-style: `https://127.0.0.1:PORT/<account>/...`. There are the
-customer's account and the publisher's; each refuses who is of the other side. The publisher's has no container at the
-start, and no policy. Azurite renews a lease that has expired under whatever id it is given; Azure refuses another's.
+Real: Azurite holds the data and answers (its gaps, such as page ranges of copies, remain). The fronts check each
+request's token, which Azurite does not do. They enforce container-level immutability, which Azurite does not implement.
+Otherwise they change no byte, and bodies stream both ways. Path-style: `https://127.0.0.1:PORT/<account>/...`. There
+are two accounts, the customer's and the publisher's. Each refuses callers of the other side. The publisher's account
+starts without containers and policies. Azurite renews an expired lease under any lease id; Azure refuses another id.
 
-Faithful: lab/storage/access.py (who may), lab/storage/immutability.py (what a policy forbids),
-`x-ms-has-immutability-policy`. Left out and refused: blob batch (its parts would pass the policies by), version-level
-immutability, legal holds. Roles are not modelled. Not documented and chosen here: a create with `If-None-Match: *` on a
+Faithful: lab/storage/access.py (who may use it), lab/storage/immutability.py (what a policy forbids),
+`x-ms-has-immutability-policy`. Left out and refused: blob batch (its parts would bypass the policies), version-level
+immutability, legal holds. Roles are not modelled. Not documented, so chosen here: a create with `If-None-Match: *` on a
 retained blob is answered BlobAlreadyExists, as on any other blob.
 
-A full, read-only or overloaded account is had by a fault of action `status` with a `code`:
+A fault of action `status` with a `code` makes the account full, read-only or overloaded:
     403 InsufficientAccountPermissions   writes are disabled        403 AuthorizationPermissionMismatch   no role
     403 AccountIsDisabled                                           409 AccountCapacityExceeded (chosen)  full
     503 ServerBusy                       (the code without asking)  500 OperationTimedOut
@@ -40,13 +40,13 @@ from lab.storage import azurite, immutability
 from lab.storage.access import caller, refuse
 from lab.storage.immutability import Blob, Immutability, Policy
 
-# What the deployment makes, beside the tables, which the runbooks make.
+# The containers that the deployment creates. The runbooks create the tables.
 CONTAINERS = ("release-manifests", "operations-spool", "runbook-packages", "locks", "artifacts", "callbacks-spool")
 IMMUTABLE_CONTAINER = "release-manifests"
 RETENTION_DAYS = 365
-# Azurite judges tokens by the machine's clock; those that the front uses live an hour.
+# Azurite checks tokens by the machine's clock. The front's own tokens are valid for an hour.
 TOKEN_REUSE_SECONDS = 1800.0
-# Version-level immutability, which the account does not have.
+# The account does not have version-level immutability.
 UNSUPPORTED_HEADERS = ("x-ms-immutability-policy-until-date", "x-ms-immutability-policy-mode", "x-ms-legal-hold")
 
 
@@ -72,7 +72,7 @@ def blob_routes(lab: Lab, policies: Immutability) -> web.Application:
 
 
 class _Front:
-    """What both services have in common: who may, and passing on."""
+    """What both services share: access checks, and passing requests on."""
 
     def __init__(self, lab: Lab, service: str) -> None:
         self._lab = lab
@@ -114,7 +114,7 @@ class _Front:
         return await forward(request, url, session=self._lab.upstream, headers=headers)
 
     def _headers(self, claims: Mapping[str, str], request: web.Request) -> dict[str, str | None]:
-        """Return what to tell the server instead of the client's own: its host, for links, and a token it takes."""
+        """Return the headers that replace the client's: the host, for links, and a token that the server accepts."""
         headers: dict[str, str | None] = {"Host": request.headers["Host"]}
         if claims:
             headers["Authorization"] = f"Bearer {self._token(claims)}"
@@ -135,11 +135,11 @@ class _BlobFront(_Front):
     def __init__(self, lab: Lab, policies: Immutability) -> None:
         super().__init__(lab, "blob")
         self._policies = policies
-        # One operation at a time on a blob that a policy may protect: looking and writing are two requests.
+        # Only one operation at a time on a blob that a policy may protect: check and write are two requests.
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def deploy(self) -> None:
-        """Make the containers and the policy, as the ARM template does."""
+        """Create the containers and the policy, as the ARM template does."""
         names = self._lab.names
         token = azurite.token(self._lab.tokens, names.operator_principal_id, names.operator_client_id)
         headers = {"Authorization": f"Bearer {token}", "x-ms-version": azurite.BLOB_API_VERSION}
@@ -167,7 +167,7 @@ class _BlobFront(_Front):
             return await self._list(request, headers) if listing else await self._pass(request, headers)
         first, _, blob = rest.partition("/")
         of_container = request.query.get("restype") == "container"
-        # A path of one part that is not a container's is a blob's in the root container.
+        # A path with one part that does not name a container names a blob in the root container.
         container = unquote(first) if blob or of_container else "$root"
         policy = self._policies.container_policy(container)
         if policy is None:
@@ -210,7 +210,7 @@ class _BlobFront(_Front):
             return await self._pass(request, headers)
 
     async def _existing(self, request: web.Request) -> Blob | None:
-        """Return what Azurite knows of the blob (or snapshot) that the request is for."""
+        """Return what Azurite knows about the blob (or snapshot) of the request."""
         names = self._lab.names
         token = self._token({"oid": names.uami_principal_id, "appid": names.uami_client_id})
         headers = {"Authorization": f"Bearer {token}", "x-ms-version": azurite.BLOB_API_VERSION}
@@ -227,7 +227,7 @@ class _BlobFront(_Front):
             )
 
     async def _list(self, request: web.Request, headers: Mapping[str, str | None]) -> web.Response:
-        """List the containers, each with whether it has a policy."""
+        """List the containers, and say for each whether it has a policy."""
         sent = {name: value for name, value in request.headers.items() if name.lower().startswith("x-ms-")}
         sent.update((name, value) for name, value in headers.items() if value is not None)
         url = self._lab.real_urls["blob"] + request.raw_path
@@ -246,13 +246,13 @@ class _BlobFront(_Front):
 
 
 def _below_account(request: web.Request) -> tuple[str, str]:
-    """Return the account and what follows it in a path, as encoded."""
+    """Return the account and the rest of a path, still encoded."""
     account, _, rest = request.rel_url.raw_path.lstrip("/").partition("/")
     return account, rest
 
 
 def _unsupported(request: web.Request) -> web.Response | None:
-    """Return the refusal of what the front leaves out."""
+    """Return the refusal of a request that the front does not support."""
     if request.query.get("comp") == "batch":
         message = "The lab does not serve blob batches."
         return answers.storage_error(501, "NotImplemented", message)

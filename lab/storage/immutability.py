@@ -1,18 +1,18 @@
 """Container-level immutability (WORM): the policies of the blob containers, and what they forbid.
 
-Faithful: time-based retention at container level, unlocked and locked; ETags; a locked policy is only ever extended,
-five times; what is forbidden while a blob is retained, and that an expired blob may be deleted but never overwritten;
-protected append writes; the audit log.
-A container may be made with version-level immutability: its policy is then the default of its blobs' versions and keeps
-nobody from writing a newer version; the versions themselves, which the account does not keep, are left out.
-Left out: adding blocks to a block blob (allowProtectedAppendWritesAll is said to let that), legal holds, the migration
-of a container to version level, the limit of 10,000 containers.
+Faithful: time-based retention at container level, unlocked and locked; ETags. A locked policy can only be extended, and
+only five times. The same operations are forbidden while a blob is retained. An expired blob may be deleted but never
+overwritten. Protected append writes; the audit log.
+A container may be created with version-level immutability. Its policy is then the default for its blobs' versions, and
+newer versions may be written. The account does not keep versions, so they are left out.
+Left out: adding blocks to a block blob (the documentation says that allowProtectedAppendWritesAll allows it), legal
+holds, the migration of a container to version level, the limit of 10,000 containers.
 
 Sources: learn storage/blobs/immutable-storage-overview and immutable-container-level-worm-policies ("Scenarios");
 Microsoft.Storage 2023-05-01 `BlobContainers_*ImmutabilityPolicy`; codes as users quote them
-(MicrosoftDocs/feedback#1844, Azure/azure-powershell#26148, pulumi/pulumi-azure-native#2154). Not documented and chosen
-here: the status of a change that the policy's state forbids (409), the code for deleting a container whose policy is
-unlocked.
+(MicrosoftDocs/feedback#1844, Azure/azure-powershell#26148, pulumi/pulumi-azure-native#2154). Not documented, so chosen
+here: the status of a change that the policy's state forbids (409), and the code for deleting a container whose policy
+is unlocked.
 """
 
 from dataclasses import dataclass, field, replace
@@ -23,12 +23,12 @@ MAX_DAYS = 146_000
 MAX_EXTENSIONS = 5
 DAY_SECONDS = 24 * 3600
 
-# What a request would do to a blob, as far as a policy minds.
+# The operations on a blob that a policy can forbid.
 Operation = Literal["create", "modify", "append", "delete", "harmless"]
 
 
 class PolicyRefusedError(Exception):
-    """A change of a policy that ARM must refuse."""
+    """ARM refuses a change of a policy."""
 
     def __init__(self, status: int, message: str, code: str = "ContainerImmutabilityPolicyFailure") -> None:
         """Keep the HTTP status, ARM's message and its code."""
@@ -61,7 +61,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """What is known of an existing blob; times in seconds since the epoch."""
+    """What is known about an existing blob. Times are in seconds since the epoch."""
 
     created: float
     modified: float
@@ -80,7 +80,7 @@ class Immutability:
     def put(
         self, container: str, *, days: int, appends: tuple[bool, bool], if_match: str | None, at: float, by: str
     ) -> Policy:
-        """Create or replace an unlocked policy; PolicyRefusedError if one is locked or the ETag is another.
+        """Create or replace an unlocked policy; PolicyRefusedError if it is locked or the ETag differs.
 
         `appends` are allowProtectedAppendWrites and allowProtectedAppendWritesAll, which exclude each other.
         """
@@ -114,7 +114,7 @@ class Immutability:
         return self._store(container, replace(now, state="Locked", history=(*now.history, update)))
 
     def extend(self, container: str, *, days: int, if_match: str, at: float, by: str) -> Policy:
-        """Lengthen a locked policy's retention to `days`."""
+        """Extend a locked policy's retention to `days`."""
         _check_days(days)
         now = self._existing(container, if_match)
         _check_state(now, "Locked")
@@ -130,7 +130,7 @@ class Immutability:
         return self._store(container, replace(now, days=days, history=(*now.history, update)))
 
     def delete(self, container: str, *, if_match: str) -> str:
-        """Take an unlocked policy away; return the ETag of its absence."""
+        """Delete an unlocked policy; return the ETag of the absent policy."""
         _check_state(self._existing(container, if_match), "Unlocked")
         del self.policies[container]
         return self._etag()
@@ -175,16 +175,16 @@ def _check_state(policy: Policy, wanted: str) -> None:
 
 
 def _check_etag(policy: Policy | None, if_match: str) -> None:
-    # The service's own examples send the ETag without its quotes; both are taken, and so is `*`.
+    # The service's own examples send the ETag without quotes. Both forms are accepted, and `*`.
     given = if_match.strip().strip('"')
     if given != "*" and given != (policy.etag.strip('"') if policy else ""):
         raise PolicyRefusedError(412, "Operation not allowed on immutability policy with incorrect etag.")
 
 
 def operation(*, method: str, component: str) -> Operation:
-    """Tell what a request on a blob does; `component` is the query's `comp` ("" if there is none).
+    """Tell what a request on a blob does. `component` is the query's `comp` ("" if there is none).
 
-    Staging a block (`block`), leases, tiers, tags, aborting a copy and undeleting are not among the forbidden.
+    Staging a block (`block`), leases, tiers, tags, aborting a copy and undeleting are never forbidden.
     """
     if method == "DELETE":
         return "delete"
@@ -198,13 +198,13 @@ def operation(*, method: str, component: str) -> Operation:
 
 
 def forbids(policy: Policy, wanted: Operation, blob: Blob | None, *, now: float) -> bool:
-    """Tell whether the policy forbids the operation at `now` (epoch seconds) on the blob (None: there is none yet)."""
+    """Tell whether the policy forbids the operation at `now` (epoch seconds) on the blob (None: no blob yet)."""
     if wanted == "harmless" or blob is None:
         return False
     if wanted == "append":
         return not (blob.is_append_blob and (policy.allow_appends or policy.allow_appends_all))
     if wanted == "delete":
-        # Appending goes on after creation, so an append blob is retained from when it was last written.
+        # Appending goes on after creation, so an append blob is retained from its last write.
         since = blob.modified if blob.is_append_blob else blob.created
         return now < since + policy.days * DAY_SECONDS
     return True  # an overwrite or a change, even after the retention has expired

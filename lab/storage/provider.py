@@ -2,10 +2,11 @@
 
 The account's network rules are lab/resource_group/public_network.py's.
 
-Faithful: GET, PUT and DELETE of a container (one with a policy goes only if it is empty, and only here); GET, PUT,
-DELETE, lock and extend of its policy with ETags (If-Match is optional with PUT only); a container without a policy
-answers with the default, 0 days and Unlocked; read-only fields in a body are ignored. Left out: listing containers, the
-30 seconds for which a deleted container's name stays taken, leases, legal holds, public access (the account has none).
+Faithful: GET, PUT and DELETE of a container (one with a policy can be deleted only if it is empty, and only here).
+GET, PUT, DELETE, lock and extend of its policy with ETags (If-Match is optional only with PUT). A container without a
+policy answers with the default, 0 days and Unlocked. Read-only fields in a body are ignored. Left out: listing
+containers, the 30 seconds for which a deleted container's name stays taken, leases, legal holds, public access (the
+account has none).
 A container that is made with version-level immutability says so, and its policy is made by the same calls.
 Source: Microsoft.Storage 2023-05-01, BlobContainers; lab/storage/immutability.py names those of the rules.
 """
@@ -82,7 +83,7 @@ class _Containers:
         return web.json_response(await self._container(names))
 
     async def put(self, request: web.Request, names: Names) -> web.Response:
-        """Make a container, unless it is there."""
+        """Create a container, unless it exists."""
         body = await json_body(request, RESOURCE_FIELDS)
         properties = only_fields(body.get("properties", {}), {"publicAccess", VERSION_LEVEL}, "properties")
         versions = only_fields(properties.get(VERSION_LEVEL, {}), {"enabled"}, VERSION_LEVEL)
@@ -100,7 +101,7 @@ class _Containers:
         return web.json_response(await self._container(names), status=status)
 
     async def delete(self, _request: web.Request, names: Names) -> web.Response:
-        """Delete a container and its policy; 409 if that has blobs to keep."""
+        """Delete a container and its policy; 409 if the policy protects blobs in it."""
         container = names["container"]
         _check_defaults(self._lab, names)
         if container in self._policies.policies and await self._has_blobs(names):
@@ -122,7 +123,7 @@ class _Containers:
         return self._policy(names, self._policies.policies.get(names["container"]))
 
     async def put_policy(self, request: web.Request, names: Names) -> web.Response:
-        """Make or change an unlocked policy."""
+        """Create or change an unlocked policy."""
         body = await json_body(request, RESOURCE_FIELDS)
         properties = only_fields(body.get("properties", {}), {PERIOD, *APPENDS, "state"}, "properties")
         await self._properties(names)
@@ -138,7 +139,7 @@ class _Containers:
         return self._policy(names, policy)
 
     async def delete_policy(self, request: web.Request, names: Names) -> web.Response:
-        """Take an unlocked policy away; the answer's state is `Deleted`."""
+        """Delete an unlocked policy. The answer's state is `Deleted`."""
         await self._properties(names)
         with _refusing():
             etag = self._policies.delete(names["container"], if_match=_if_match(request))
@@ -153,7 +154,7 @@ class _Containers:
         return self._policy(names, policy)
 
     async def extend_policy(self, request: web.Request, names: Names) -> web.Response:
-        """Lengthen a locked policy's retention."""
+        """Extend a locked policy's retention."""
         body = await json_body(request, RESOURCE_FIELDS)
         properties = only_fields(body.get("properties", {}), {PERIOD, *APPENDS, "state"}, "properties")
         await self._properties(names)
@@ -199,7 +200,7 @@ class _Containers:
         }
 
     def _policy(self, names: Names, policy: Policy | None, *, deleted: str = "") -> web.Response:
-        """Answer with a policy, the default (None), or one that is gone, whose ETag is `deleted`."""
+        """Answer with a policy, with the default (None), or with a deleted one, whose ETag is `deleted`."""
         etag = policy.etag if policy else deleted
         body = {
             "id": f"{self._id(names)}/immutabilityPolicies/default",
@@ -237,7 +238,7 @@ class _Containers:
         return f"{account}/blobServices/default/containers/{names['container']}"
 
     def _caller(self, request: web.Request) -> str:
-        # ARM has let the token pass.
+        # ARM has accepted the token.
         token = request.headers["Authorization"].partition(" ")[2].strip()
         return str(self._lab.tokens.verify(token, ARM_AUDIENCES)["oid"])
 
@@ -272,7 +273,7 @@ def _flag(properties: Mapping[str, Any], name: str) -> bool:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """Turn what the policy's rules refuse into ARM's refusal."""
+    """Turn a refusal of the policy's rules into ARM's refusal."""
     try:
         yield
     except PolicyRefusedError as error:

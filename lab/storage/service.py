@@ -1,4 +1,4 @@
-"""How Azure Storage starts: the policies of the containers, between the Blob front and the containers' ARM types."""
+"""How Azure Storage starts: the containers' policies, which the Blob front and the containers' ARM types share."""
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -44,7 +44,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
 
 
 def _guard(lab: Lab, subscriptions: Subscriptions, site: str) -> Middleware:
-    """Return what keeps the public network out of the customer's account, if its rules say so."""
+    """Return the check that keeps the public network out of the customer's account while its rules say so."""
     account = f"/{lab.names.storage_account}"
 
     def refuse() -> web.Response:

@@ -1,10 +1,10 @@
-"""The account itself: changes of its tier and its identity, and the minutes of jobs that it counts.
+"""The account itself: changes of its tier and its identity, and the job minutes that it counts.
 
 Faithful: PATCH of `sku` and `identity`; the three usages of learn rest/api/automation, usages, with the limit of the
-free tier, 500 minutes for all accounts of a subscription; none in the Basic tier. Left out: that an account past its
-limit suspends jobs, and every other change, which is refused.
+free tier, which is 500 minutes for all accounts of a subscription. The Basic tier has no limit. Left out: an account
+over its limit suspends jobs. Every other change is refused.
 
-The control API: `POST /automation/minutes {"used": 500}` puts the account into the free tier, so many minutes used.
+The control API: `POST /automation/minutes {"used": 500}` puts the account into the free tier, with 500 minutes used.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ NAMESPACE, API_VERSIONS = "Microsoft.Automation", ("2024-10-23", "2023-11-01")
 FREE, BASIC = "Free", "Basic"
 FREE_MINUTES = 500
 IDENTITIES = ("None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned")
-# Usages: their name and unit. Nodes are another service's.
+# Usages: their names and units. Nodes belong to another service.
 USAGES = (("AccountUsage", "Minute"), ("SubscriptionUsage", "Minute"), ("DscSubscriptionUsage", "Count"))
 
 

@@ -1,7 +1,7 @@
 """Microsoft.Automation jobs: create, status, output, streams, stop.
 
-A job that exists already is answered with 200 and the old job (azure-sdk-for-net#34416). A `$filter` on times or the
-stream type is understood in the lists, as the portal and the Az modules send it.
+A PUT of a job that exists is answered with 200 and the old job (azure-sdk-for-net#34416). The lists understand a
+`$filter` on times or on the stream type, as the portal and the Az modules send it.
 """
 
 import uuid
@@ -20,7 +20,7 @@ from lab.shared import Lab
 # learn automation-subscription-limits-faq; the message is azure-docs#52136's.
 PARAMETERS_LIMIT = 50
 PARAMETERS_LIMIT_CHARACTERS = 524_288
-# How much of a record the list shows; the whole is at streams/{id}. The real length is not documented.
+# How many characters of a record the list shows. streams/{id} shows all. The real length is not documented.
 SUMMARY_CHARACTERS = 512
 # What JobCollectionItem of azure-mgmt-automation 2.0.0 has.
 LISTED = (
@@ -43,13 +43,13 @@ class JobHandlers:
     """Handlers of jobs."""
 
     def __init__(self, *, lab: Lab, account: AutomationAccount, jobs: Jobs) -> None:
-        """Serve `jobs`, which run the published runbooks of `account`."""
+        """Serve `jobs`, the jobs of the published runbooks of `account`."""
         self._lab = lab
         self._account = account
         self._jobs = jobs
 
     async def put(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Create a job: 201; or 200 and the job that has the name already."""
+        """Create a job and answer 201; if a job has this name already, answer 200 and that job."""
         name = names["job"]
         body = await json_body(request, {"properties"})
         properties = only_fields(body.get("properties"), {"runbook", "parameters", "runOn"}, "properties")
@@ -113,12 +113,12 @@ class JobHandlers:
         ]
 
     async def output(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
-        """Return the records of the output stream, one a line."""
+        """Return the records of the output stream, one record a line."""
         lines = [stream.text for stream in self._job(names).streams if stream.kind == "Output"]
         return web.Response(text="\n".join(lines), content_type="text/plain", charset="utf-8")
 
     async def runbook_content(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
-        """Return the runbook's text as of the job's creation."""
+        """Return the text that the runbook had when the job was created."""
         return web.Response(body=self._job(names).content, content_type="text/powershell", charset="utf-8")
 
     async def streams(self, request: web.Request, names: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ class JobHandlers:
         }
 
     def list_view(self, job: Job) -> dict[str, Any]:
-        """Return a job as the list shows it: without what only it itself tells."""
+        """Return a job as the list shows it: without the fields that only a GET of the job shows."""
         view = self.view(job)
         return {**view, "properties": {name: view["properties"][name] for name in LISTED}}
 
@@ -197,7 +197,7 @@ class JobHandlers:
 
 
 def job_parameters(given: object, field: str) -> dict[str, str]:
-    """Return a job's parameters as `field` of a body gives them; ArmRefusal 400 if they are not what a job takes."""
+    """Return a job's parameters from `field` of a body; ArmRefusal 400 if a job cannot take them."""
     if given is None:
         return {}
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
@@ -218,6 +218,6 @@ def _guid(name: str) -> str:
 
 
 def _without_any(text: str | None) -> str | None:
-    """Drop the clause that wants any stream type."""
+    """Remove the clause that accepts every stream type."""
     clauses = [clause for clause in (text or "").split(" and ") if "'any'" not in clause.lower()]
     return " and ".join(clauses) or None

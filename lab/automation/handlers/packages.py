@@ -1,6 +1,6 @@
 """Microsoft.Automation runtime environments and their packages.
 
-A package GET leaves out `contentLink`, so it does not show what is installed. Azure does the same
+A GET of a package leaves out `contentLink`, so it does not show what is installed. Azure does the same
 (azure-rest-api-specs#41604). Transitive dependencies are not resolved (azure-sdk-for-python#30157).
 """
 
@@ -38,7 +38,7 @@ class PackageHandlers:
         self._imports = imports
 
     async def put_environment(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Create or update; the language is Python 3.10 for ever."""
+        """Create or update an environment. Its language stays Python 3.10."""
         name = names["environment"]
         body = await json_body(request, ENVIRONMENT_FIELDS)
         properties = only_fields(body.get("properties"), {"runtime", "defaultPackages", "description"}, "properties")
@@ -140,7 +140,7 @@ class PackageHandlers:
                 "version": package.version,
                 "sizeInBytes": package.size_bytes,
                 "provisioningState": package.state,
-                # Always there, empty if nothing failed.
+                # The field is always present; it is empty if nothing failed.
                 "error": {"code": "PackageImportFailed" if package.error else None, "message": package.error},
             },
         }

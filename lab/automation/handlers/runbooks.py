@@ -1,7 +1,7 @@
 """Microsoft.Automation runbooks: create, draft content, publish, read back.
 
-Not documented, and decided here: to publish without a draft, or an empty one, is a 400; a runbook's type never changes;
-`draft` in an update changes no text. A content link is fetched before the answer.
+Not documented, so decided here: publishing without a draft, or with an empty one, is a 400; a runbook's type never
+changes; `draft` in an update changes no text. A content link is fetched before the answer is sent.
 """
 
 import functools
@@ -38,7 +38,7 @@ PROPERTIES = {
     "logActivityTrace",
 }
 DRAFT_FIELDS = {"inEdit", "draftContentLink", "creationTime", "lastModifiedTime", "parameters", "outputTypes"}
-CONTENT_TYPES = ("text/plain", "text/powershell")  # the second is what older SDKs send
+CONTENT_TYPES = ("text/plain", "text/powershell")  # Older SDKs send the second one.
 SIZE_MESSAGE = f"Runbook content must be between 1 and {RUNBOOK_LIMIT_BYTES} bytes."
 
 
@@ -90,7 +90,7 @@ class RunbookHandlers:
         return [self.view(runbook) for runbook in self._account.runbooks.values()]
 
     async def delete(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
-        """Delete one with its links to schedules; its jobs stay."""
+        """Delete a runbook and its links to schedules. Its jobs stay."""
         runbook = self._account.runbooks.pop(names["runbook"].lower(), None)
         if runbook is None:
             return 204, None
@@ -110,7 +110,7 @@ class RunbookHandlers:
         return web.json_response(_draft_view(self._runbook(names)))
 
     async def put_draft_content(self, request: web.Request, names: Mapping[str, str]) -> Callable[[], None]:
-        """Check the new text. The returned function makes it the draft's text."""
+        """Check the new text. The returned function stores it as the draft's text."""
         runbook = self._runbook(names)
         content = await read_body(request)
         if request.content_type not in CONTENT_TYPES:
@@ -123,7 +123,7 @@ class RunbookHandlers:
         return functools.partial(self._set_draft, runbook, content)
 
     async def undo_edit(self, _request: web.Request, names: Mapping[str, str]) -> web.Response:
-        """Drop the draft of a published runbook. A runbook that was never published has no former text."""
+        """Discard the draft of a published runbook. A runbook that was never published has no text to go back to."""
         runbook = self._runbook(names)
         if runbook.published is None:
             raise bad_request("The runbook has never been published: there is no edit to undo.")
@@ -131,7 +131,7 @@ class RunbookHandlers:
         return web.json_response({"statusCode": "OK", "requestId": str(uuid.uuid4())})
 
     async def publish(self, _request: web.Request, names: Mapping[str, str]) -> Callable[[], None]:
-        """Check that there is a draft. The returned function makes it the published text."""
+        """Check that there is a draft. The returned function publishes it."""
         runbook = self._runbook(names)
         if not runbook.draft:
             raise bad_request("The runbook has no draft content to publish.")

@@ -1,15 +1,18 @@
 """Microsoft.Automation schedules, and jobSchedules, which link a runbook with one.
 
-Faithful: a schedule starts at least five minutes after it is made, in the words of Azure/ResourceModules#2216; the
-shortest interval is an hour (learn automation/shared-resources/schedules); a link is made once: the same id, or the
-same runbook and schedule under another, are refused with 409 (krnese/AzureDeploy#17,
-azure-resource-manager-schemas#313), and nothing of it can be changed but by deleting it; only a published runbook is
-linked; a schedule or runbook that is deleted takes its links along; the list of links leaves out their parameters (to
-be on the safe side: terraform-provider-azurerm#8634 tells of links that had lost theirs), GET has them. Left out: the
-firing itself, which `POST /schedules/fire {"name": ...}` of the control API does at any time (it starts a job for each
-link and answers with the jobs' names); time zones but UTC; `Minute` schedules, of which the API knows but the
-documentation does not; when a schedule with an `advancedSchedule` runs next. azure-mgmt-automation 2.0.0 would take a
-409 to a schedule's PUT for a schedule without properties.
+Faithful:
+- A schedule starts at least five minutes after it is created (the message is from Azure/ResourceModules#2216). The
+  shortest interval is an hour (learn automation/shared-resources/schedules).
+- A link is created once. The same id again, or the same runbook and schedule under another id, is refused with 409
+  (krnese/AzureDeploy#17, azure-resource-manager-schemas#313). A link cannot be changed, only deleted.
+- Only a published runbook can be linked. A schedule or runbook that is deleted takes its links with it.
+- The list of links leaves out their parameters, because terraform-provider-azurerm#8634 tells of links that had lost
+  theirs. GET of one link shows them.
+
+Left out: schedules do not fire by themselves; `POST /schedules/fire {"name": ...}` of the control API fires one (it
+starts a job for each link and answers with the jobs' names). Time zones other than UTC. `Minute` schedules, which the
+API has but the documentation does not. The next run of a schedule with an `advancedSchedule`. azure-mgmt-automation
+2.0.0 would read a 409 to a schedule's PUT as a schedule without properties.
 """
 
 import re
@@ -33,7 +36,7 @@ LINK_FIELDS = {"schedule", "runbook", "runOn", "parameters"}
 HOURS = {"Hour": 1, "Day": 24, "Week": 24 * 7}
 FREQUENCIES = ("OneTime", *HOURS, "Month")
 ADVANCED_FREQUENCIES = ("Week", "Month")
-MAX_INTERVAL = 100  # the portal's
+MAX_INTERVAL = 100  # the portal's name name
 START_SECONDS = 5 * 60
 UTC_NAMES = ("UTC", "Etc/UTC")
 NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp()
@@ -47,14 +50,14 @@ class ScheduleHandlers:
     """Handlers of schedules and of their links to runbooks."""
 
     def __init__(self, *, lab: Lab, account: AutomationAccount, jobs: JobHandlers) -> None:
-        """Serve the schedules of `account`; what is fired starts through `jobs`."""
+        """Serve the schedules of `account`. A schedule that fires starts its jobs through `jobs`."""
         self._lab = lab
         self._account = account
         self._jobs = jobs
         lab.controls["POST", "/schedules/fire"] = self._fire
 
     async def put(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Create or update; an update that keeps the start time may do so for ever."""
+        """Create or update a schedule. An update may keep a start time that has passed."""
         name = names["schedule"]
         body = await json_body(request, {"name", "properties"})
         if typed(body, "name", str, "").lower() != name.lower():
@@ -106,14 +109,14 @@ class ScheduleHandlers:
         return [self._view(schedule) for schedule in self._account.schedules.values()]
 
     async def delete(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
-        """Delete one with its links; the SDK takes no 204 here."""
+        """Delete a schedule with its links. The SDK does not accept a 204 here."""
         schedule = self._schedule(names["schedule"])
         del self._account.schedules[schedule.name.lower()]
         self._account.unlink(schedule=schedule.name)
         return 200, None
 
     async def put_link(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Link a runbook with a schedule: 201, as none is ever updated."""
+        """Link a runbook with a schedule. The answer is always 201, because a link is never updated."""
         link_id = _guid(names["link"])
         body = await json_body(request, {"properties"})
         properties = only_fields(body.get("properties"), LINK_FIELDS, "properties")
@@ -146,7 +149,7 @@ class ScheduleHandlers:
         return [{**view, "properties": {**view["properties"], "parameters": None}} for view in views]
 
     async def delete_link(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
-        """Delete one; the SDK takes no 204 here."""
+        """Delete a link. The SDK does not accept a 204 here."""
         del self._account.job_schedules[self._link(names["link"]).id]
         return 200, None
 
@@ -224,7 +227,7 @@ def _guid(text: str) -> str:
 
 
 def _time(properties: Mapping[str, Any], field: str) -> float | None:
-    """Return a time of the body in seconds since the epoch; without an offset it is UTC's."""
+    """Return a time of the body in seconds since the epoch. A time without an offset is in UTC."""
     text = typed(properties, field, str)
     if text is None:
         return None
@@ -266,7 +269,7 @@ def _advanced(properties: Mapping[str, Any], frequency: str) -> dict[str, Any] |
 
 
 def _next_run(schedule: Schedule, now: float) -> float | None:
-    """Return when a schedule runs next, None if never again."""
+    """Return when a schedule runs next, None if it never runs again."""
     if now < schedule.start:
         return schedule.start
     if schedule.interval is None:
@@ -280,7 +283,7 @@ def _next_run(schedule: Schedule, now: float) -> float | None:
 
 
 def _next_month(schedule: Schedule, now: float) -> float:
-    """Return the first of start, start + interval months, ... after `now`; months without the day are left out."""
+    """Return the first of start, start + interval months, ... after `now`, without months that lack the day."""
     start = datetime.fromtimestamp(schedule.start, timezone.utc)
     month = start.year * 12 + start.month - 1
     while True:

@@ -58,13 +58,13 @@ class VariableHandlers:
         return [self.variable_view(variable) for variable in self._account.variables.values()]
 
     async def delete_variable(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
-        """Delete one; the SDK takes no 204 here."""
+        """Delete a variable. The SDK does not accept a 204 here."""
         if self._account.variables.pop(names["variable"].lower(), None) is None:
             raise not_found("Variable", names["variable"])
         return 200, None
 
     def variable_view(self, variable: Variable) -> dict[str, Any]:
-        """Return a variable as ARM shows it: an encrypted one without its value."""
+        """Return a variable as ARM shows it. An encrypted variable is shown without its value."""
         return {
             "path": ("variables", variable.name),
             "properties": {

@@ -1,7 +1,7 @@
-"""The module `automationassets` as a runbook meets it in the sandbox; the lab puts it into each job's environment.
+"""The module `automationassets` as a runbook finds it in the sandbox. The lab puts it into each job's environment.
 
-The assets are those of the Automation account at the job's start, in a file that the lab writes for the job alone.
-The account of the lab has variables only: credentials, connections and certificates are never found. For an unknown
+The assets are those that the Automation account has at the job's start. The lab writes them to a file for this job.
+The lab's account has only variables, so credentials, connections and certificates are never found. For an unknown
 asset this module raises what Azure's documentation promises (its hybrid worker returns None).
 Source: learn automation/python-runbook "Access assets"; docs/azure-facts.md#managed-identity.
 """
@@ -15,7 +15,7 @@ ASSETS_FILE_VARIABLE = "LAB_AUTOMATION_ASSETS"
 
 
 class AutomationAssetNotFound(Exception):  # noqa: N818 - Azure's name
-    """There is no asset of that kind and name in the Automation account."""
+    """The Automation account has no asset of this kind and name."""
 
 
 def get_automation_variable(name: str) -> Any:
