@@ -7,8 +7,7 @@ api-version before it looks at the token. Names and types are compared without c
 out (a client whose endpoint ends in a slash writes `//subscriptions`). An api-version that is newer than the newest
 known one is served like the newest one, unless its date is in the future. Every other api-version is refused. Roles and
 deny assignments count where the lab checks them (lab/authorization). Left out: locks, tags, deployments. Sources: learn
-common-deployment-errors,
-request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
+common-deployment-errors, request-limits-and-throttling, async-operations; the clients of azure-mgmt-*.
 
 A provider adds its resource types with `Arm.provider`:
 
