@@ -14,10 +14,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from lab import control, state, subscriptions
+from lab import control, real_servers, state, subscriptions
 from lab.automation import service as automation
 from lab.clock import LabClock
 from lab.container_registry import service as container_registry
+from lab.dns import service as dns
 from lab.entra import service as entra
 from lab.front import sites
 from lab.front.gate import Gate
@@ -45,6 +46,7 @@ SERVICES: tuple[Service, ...] = (
     monitor.SERVICE,
     container_registry.SERVICE,
     publisher.SERVICE,
+    dns.SERVICE,
     automation.SERVICE,
     resource_group.SERVICE,
 )
@@ -69,7 +71,7 @@ async def running(
     sockets = {name: sites.listen() for name in SITES}
     names, clock = Names(), LabClock()
     servers = RealServers(
-        [server for service in SERVICES for server in service.real_servers], directory=directory / "servers"
+        [server for service in SERVICES for server in service.real_servers], directory=directory / real_servers.FOLDER
     )
     async with contextlib.AsyncExitStack() as stack:
         for listening in sockets.values():

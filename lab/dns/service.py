@@ -1,0 +1,24 @@
+"""How Azure DNS starts: the publisher's zone, which ARM changes and a real name server answers for."""
+
+from lab.dns import name_server, provider
+from lab.dns.record_sets import APEX, RecordSet, Zone
+from lab.real_servers import FOLDER as SERVERS_FOLDER
+from lab.service import Fronts, Service
+from lab.shared import Lab
+from lab.subscriptions import Subscriptions
+
+
+def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
+    zone = lab.names.dns_zone
+    soa = {"host": f"ns1.{zone}.", "email": f"hostmaster.{zone}.", "serialNumber": 1, "refreshTime": 3600}
+    soa |= {"retryTime": 300, "expireTime": 2_419_200, "minimumTTL": 300}
+    own = [
+        RecordSet(type="NS", name=APEX, ttl=172_800, records=({"nsdname": f"ns1.{zone}."},)),
+        RecordSet(type="SOA", name=APEX, ttl=3_600, records=(soa,)),
+    ]
+    server = name_server.reach(lab, lab.dir / SERVERS_FOLDER)
+    provider.register(subscriptions.publisher, Zone(name=zone, own=own), server)
+    return {}
+
+
+SERVICE = Service(sites={}, start=_start, real_servers=(name_server.REAL_SERVER,))
