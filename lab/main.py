@@ -15,6 +15,7 @@ from pathlib import Path
 from aiohttp import web
 
 from lab import control, real_servers, state, subscriptions
+from lab.acme import service as acme
 from lab.automation import service as automation
 from lab.clock import LabClock
 from lab.container_registry import service as container_registry
@@ -47,6 +48,7 @@ SERVICES: tuple[Service, ...] = (
     container_registry.SERVICE,
     publisher.SERVICE,
     dns.SERVICE,
+    acme.SERVICE,  # Pebble is told where the name server is.
     automation.SERVICE,
     resource_group.SERVICE,
 )

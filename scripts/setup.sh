@@ -39,7 +39,7 @@ apt_private() {
 }
 
 apt_lists() {
-  command -v apt-get >/dev/null || fail "apt-get is not here" "install skopeo, docker-registry, knot and python3-venv with this system's package manager, then run make again"
+  command -v apt-get >/dev/null || fail "apt-get is not here" "install skopeo, docker-registry, knot, pebble and python3-venv with this system's package manager, then run make again"
   [ -f .tools/apt/updated ] && return
   mkdir -p .tools/apt/state/lists/partial .tools/apt/cache/archives/partial
   apt_private update >.tools/apt/update.log 2>&1 || fail "the package lists could not be fetched: $(tail -n 1 .tools/apt/update.log)" "check the network and /etc/apt/sources.list, then run make again"
@@ -85,9 +85,9 @@ install_python_packages() {
 install_debian_tools() {
   local want; want=$(digest_of scripts/setup.sh)
   is_done .tools/debian/.set-up "$want" && return
-  say "skopeo, Docker Registry and Knot DNS into .tools/debian"
+  say "skopeo, Docker Registry, Knot DNS and Pebble into .tools/debian"
   rm -rf .tools/debian
-  apt_extract .tools/debian skopeo docker-registry knot
+  apt_extract .tools/debian skopeo docker-registry knot pebble
   echo "$want" >.tools/debian/.set-up
 }
 

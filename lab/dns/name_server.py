@@ -99,6 +99,14 @@ def reach(lab: Lab, directory: Path) -> NameServer:
     return NameServer(zone=lab.names.dns_zone, address=lab.real_urls[NAME], key=key)
 
 
+def configured_address(directory: Path) -> str:
+    """Return host:port of the name server whose settings are in `directory`. It may not have started yet."""
+    found = re.search(r"listen: (127\.0\.0\.1)@(\d+)", (directory / f"{NAME}.conf").read_text())
+    if found is None:
+        raise ValueError(f"{NAME}.conf names no address")
+    return f"{found[1]}:{found[2]}"
+
+
 def rdataset(records: RecordSet) -> dns.rdataset.Rdataset:
     """Return the records of a set as the name server takes them. Pure."""
     return dns.rdataset.from_text_list("IN", records.type, records.ttl, list(_texts(records)))

@@ -54,6 +54,9 @@ ENTRA_CODES = {
     503: "temporarily_unavailable",
 }
 
+# The error types of RFC 8555, "Errors".
+ACME_CODES = {400: "malformed", 401: "unauthorized", 403: "unauthorized", 404: "malformed", 429: "rateLimited"}
+
 
 def arm_error(status: int, code: str, message: str, headers: Headers | None = None) -> web.Response:
     """Return ARM's `{"error":{"code","message"}}`."""
@@ -106,6 +109,12 @@ def identity_error(status: int, code: str, message: str, headers: Headers | None
     return _json(status, {"statusCode": status, "code": code, "message": message}, headers)
 
 
+def acme_error(status: int, code: str, message: str, headers: Headers | None = None) -> web.Response:
+    """Return the problem document of an ACME server (RFC 8555, "Errors")."""
+    problem = {"type": f"urn:ietf:params:acme:error:{code}", "detail": message, "status": status}
+    return _answer(status, json.dumps(problem), "application/problem+json", headers)
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorShape:
     """What a service's errors look like: its error function, its codes by status, and its code for other statuses.
@@ -126,6 +135,7 @@ MONITOR_ERRORS = ErrorShape(monitor_error, GENERIC_CODES)
 REGISTRY_ERRORS = ErrorShape(registry_error, REGISTRY_CODES, "UNKNOWN")
 ENTRA_ERRORS = ErrorShape(entra_error, ENTRA_CODES, "server_error")
 IDENTITY_ERRORS = ErrorShape(identity_error, GENERIC_CODES)
+ACME_ERRORS = ErrorShape(acme_error, ACME_CODES, "serverInternal")
 
 
 def refusal(

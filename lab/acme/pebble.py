@@ -1,0 +1,68 @@
+"""Pebble, the real ACME server: its start. It asks the lab's own name server for the challenges' records.
+
+A reset does not empty it: accounts and orders stay in its memory, and nobody can name them without their keys. What it
+issues is signed by a root that it makes at its start.
+"""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+from lab.dns import name_server
+from lab.machine import tools
+from lab.machine.tools import Tool
+from lab.real_servers import Ground, RealServer
+from lab.shared import Lab
+
+# Also its log's name. Its management address has the root.
+NAME, MANAGEMENT = "pebble", "pebble_management"
+LIFETIME_SECONDS = 90 * 86_400
+# Trouble comes from the lab's faults, so nothing here happens by chance.
+SETTINGS = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
+
+
+def _command(ground: Ground) -> Tool:
+    tool = tools.pebble()
+    configuration = ground.directory / f"{NAME}.json"
+    addresses = [f"127.0.0.1:{_free_port()}" for _ in range(2)]
+    settings = {
+        "listenAddress": addresses[0],
+        "managementListenAddress": addresses[1],
+        "certificate": str(ground.certificates.server),
+        "privateKey": str(ground.certificates.server_key),
+        "httpPort": 5002,
+        "tlsPort": 5001,
+        "ocspResponderURL": "",
+        "externalAccountBindingRequired": False,
+        "retryAfter": {"authz": 1, "order": 1},
+        "certificateValidityPeriod": LIFETIME_SECONDS,
+    }
+    configuration.write_text(json.dumps({"pebble": settings}))
+    server = name_server.configured_address(ground.directory)
+    command = (*tool.command, "-strict", "-config", str(configuration), "-dnsserver", server)
+    return Tool(command, {**tool.environ, **SETTINGS})
+
+
+async def _empty(_lab: Lab, _directory: Path) -> None:
+    """Leave it as it is; the module's docstring says why."""
+
+
+def _free_port() -> int:
+    """Return a free port. If another process takes it meanwhile, the start fails."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+REAL_SERVER = RealServer(
+    name=NAME,
+    command=_command,
+    listening={
+        NAME: re.compile(r"\d Listening on: (127\.0\.0\.1:\d+)"),
+        MANAGEMENT: re.compile(r"Management interface listening on: (127\.0\.0\.1:\d+)"),
+    },
+    scheme="https",
+    empty=_empty,
+)
