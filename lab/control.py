@@ -2,7 +2,8 @@
 
     GET    /status             the services' addresses, the lab's directory and process id
     GET    /names              names, ids and passwords of the lab's customer and publisher, also those not in lab.env
-    GET    /requests           the journal; filters service, job_id, method, since (a sequence number)
+    GET    /requests           the journal, and its newest sequence number; filters service, job_id, method, since (a
+                               sequence number)
     GET    /requests/summary   counts by service, method and status; the same filters
     POST   /requests/search    which requests have sent what is sought (lab/front/request_copies.py)
     GET    /faults             the faults in force; POST adds one, DELETE removes all and lets held requests go on
@@ -109,7 +110,8 @@ class _Control:
 
     async def _requests(self, request: web.Request) -> web.Response:
         shown = [entry.as_json() for entry in self._selected(request)]
-        return web.json_response({"requests": shown, "dropped": self._lab.gate.journal.dropped})
+        journal = self._lab.gate.journal
+        return web.json_response({"requests": shown, "dropped": journal.dropped, "newest": journal.newest})
 
     async def _requests_summary(self, request: web.Request) -> web.Response:
         return web.json_response({**summary(self._selected(request)), "dropped": self._lab.gate.journal.dropped})

@@ -37,7 +37,4 @@ def fresh_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         return
     lab: LabUnderTest = request.getfixturevalue("lab")
     lab.reset()
-    for name in running_lab.FOREIGN:
-        monkeypatch.delenv(name, raising=False)
-    for name, value in lab.env.items():
-        monkeypatch.setenv(name, value)
+    running_lab.point_at(lab, monkeypatch)

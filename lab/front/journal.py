@@ -73,6 +73,11 @@ class Journal:
         self._entries.append(entry)
         return entry
 
+    @property
+    def newest(self) -> int:
+        """The sequence of the request that came last, 0 if none has come."""
+        return self._next - 1
+
     def select(self, *, service: str | None, job_id: str | None, method: str | None, since: int) -> Iterator[Entry]:
         """Yield the entries after sequence `since` that have the given service, job and method (None: any)."""
         for entry in self._entries:

@@ -4,6 +4,9 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 
+# The fields that hold statements, or what holds statements: handlers of exceptions, cases of a match.
+_OF_STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")
+
 
 @cache  # the runbooks of a build share most of the library
 def without_docstrings(text: str) -> str:
@@ -33,7 +36,12 @@ def without_docstrings(text: str) -> str:
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:
     """Yield each docstring's statement, and whether it is all that its class or function has."""
-    for node in ast.walk(tree):
+    # Only statements hold classes and functions. Most of a tree are expressions.
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        for field in _OF_STATEMENTS:
+            waiting += getattr(node, field, ())
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         match node.body:

@@ -115,6 +115,7 @@ class Publication:
         self._blobs = blobs
         self._warn = warn
         self._location = ""
+        self._looks = ThreadPoolExecutor(LOOKS_AT_ONCE)  # the engine's threads would each keep the room of a text
         self._imports = PackageImports(account=account, environment=wanted.environment, link=blobs.link, clock=clock)
 
     def observe(self) -> Facts:
@@ -150,7 +151,7 @@ class Publication:
                 see=account.environment,
             ),
             Action(IMPORT, make=self._imports.run, see=self._imports.state, instead=self._single_imports),
-            Action(PUBLISH, make=self._publish, see=lambda script: runbook_state(account.runbook(script.name))),
+            Action(PUBLISH, make=self._publish, see=lambda script: runbook_state(self._runbook(script.name))),
         )
 
     def _seen(self, sizes: Mapping[str, int], blob: ArtifactBlob) -> str | None:
@@ -160,6 +161,9 @@ class Publication:
             return None
         max_bytes = MAX_SCRIPT_BYTES if blob.size is None else blob.size
         return f"{size} bytes" if size > max_bytes else self._blobs.digest(blob)
+
+    def _runbook(self, name: str) -> HeldRunbook | None:
+        return self._looks.submit(self._account.runbook, name).result()
 
     def _keep(self, blob: ArtifactBlob) -> None:
         self._blobs.keep(blob, partial(self._source.copy, blob))
@@ -178,7 +182,7 @@ class Publication:
     def _publish(self, script: Script) -> None:
         name, environment = script.name, self._wanted.environment
         text = self._blobs.read(script.blob, MAX_SCRIPT_BYTES)
-        held = self._account.runbook(name)
+        held = self._runbook(name)
         kind = RUNBOOK_TYPE if held is None else held.kind
         if held is None:
             writing.put_runbook(self._account, name, kind=kind, environment=environment, location=self._location)

@@ -37,7 +37,7 @@ def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with ExitStack() as stack:
         lab = stack.enter_context(running_lab.running(tmp_path_factory.mktemp("lab")))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        _point(patch, lab)
+        running_lab.point_at(lab, patch)
         made = Deployed(
             lab=lab,
             folder=tmp_path_factory.mktemp("releases"),
@@ -85,7 +85,7 @@ def pointed_at_the_lab(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
         yield
         return
     deployed: Deployed = request.getfixturevalue(used[0])
-    _point(monkeypatch, deployed.lab)
+    running_lab.point_at(deployed.lab, monkeypatch)
     yield
     deployed.lab.control("DELETE", "/faults")
 
@@ -99,10 +99,3 @@ def _be_impatient(lab: LabUnderTest) -> None:
     ):
         key = {"PartitionKey": PARTITION, "RowKey": NETWORK_RETRY_POLICIES}
         table.create_entity({**key, "max_retries": 3, "delay_seconds": DELAY_SECONDS})
-
-
-def _point(patch: pytest.MonkeyPatch, lab: LabUnderTest) -> None:
-    for name in running_lab.FOREIGN:
-        patch.delenv(name, raising=False)
-    for name, value in lab.env.items():
-        patch.setenv(name, value)

@@ -198,6 +198,7 @@ def assert_log(deployed: Deployed, *, whole: Sequence[EndedJob], allowed: set[st
     assert {problem.kind for problem in problems if problem.run_id not in runs} <= {"open", "copy"}
 
 
+@pytest.mark.timeout(1200)  # some thirty jobs
 def test_import_manifest_killed_anywhere_is_taken_up_by_the_next_run(deployed: Deployed, release: Release) -> None:
     offered = offer(deployed, release)
     undisturbed = deployed.succeed("import_manifest")
@@ -213,6 +214,7 @@ def test_import_manifest_killed_anywhere_is_taken_up_by_the_next_run(deployed: D
     assert_log(deployed, whole=ended, allowed=set())
 
 
+@pytest.mark.timeout(1200)  # some thirty jobs
 def test_import_images_killed_anywhere_is_taken_up_by_the_next_run(deployed: Deployed, release: Release) -> None:
     offer(deployed, release)
     deployed.succeed("import_manifest")

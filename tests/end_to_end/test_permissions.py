@@ -53,6 +53,7 @@ def nobody_is_judged_afterwards(own_deployed: Deployed) -> Iterator[None]:
     own_deployed.lab.control("POST", "/authorization", {"judged": "nobody"})
 
 
+@pytest.mark.timeout(1200)  # ten jobs, a build, and a lab of its own
 def test_each_runbook_needs_what_it_declares_and_no_more(own_deployed: Deployed) -> None:
     used: dict[str, set[str]] = {}
 

@@ -127,6 +127,7 @@ def load(rotations: Rotations) -> Iterator[Load]:
     assert made.refused == [] and sum(made.statuses.values()) > 10
 
 
+@pytest.mark.timeout(1200)  # two dozen jobs
 def test_a_job_that_is_killed_is_taken_up_by_the_next_run(rotations: Rotations, load: Load) -> None:
     for match in WORK:
         assert rotations.troubled("kill_job", match) == [1]

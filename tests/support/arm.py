@@ -7,6 +7,7 @@ import requests
 from azure.identity import ManagedIdentityCredential
 from azure.mgmt.resource.resources import ResourceManagementClient
 
+from tests.support import kept_connections
 from tests.support import oci_client as oci
 from tests.support.running_lab import LabUnderTest
 
@@ -32,7 +33,7 @@ def send(
 ) -> requests.Response:
     headers = {"Authorization": f"Bearer {token or oci.identity_token(lab)}"}
     url = lab.env["VIBEDATA_ARM_ENDPOINT"] + path
-    return requests.request(method, url, headers=headers, timeout=60, **sent)  # type: ignore[arg-type]
+    return kept_connections.request(method, url, headers=headers, verify=lab.env["REQUESTS_CA_BUNDLE"], **sent)
 
 
 def code(answer: requests.Response) -> tuple[int, str]:

@@ -14,6 +14,7 @@ from typing import Any
 import requests
 
 from lab.machine import tools
+from tests.support import kept_connections
 from tests.support.running_lab import LabUnderTest
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -86,11 +87,12 @@ class Registry:
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
     def token(self, *scopes: str) -> str:
-        answer = requests.get(
+        answer = kept_connections.request(
+            "GET",
             f"https://{self.host}/oauth2/token",
             params={"service": self.host, "scope": list(scopes)},
             auth=(self.username, self.password),
-            timeout=60,
+            verify=self.lab.env["REQUESTS_CA_BUNDLE"],
         )
         answer.raise_for_status()
         token: str = answer.json()["access_token"]
@@ -107,7 +109,8 @@ class Registry:
         if scope not in self.tokens:
             self.tokens[scope] = self.token(scope)
         every = {"Authorization": f"Bearer {self.tokens[scope]}", **(headers or {})}
-        return requests.request(method, f"https://{self.host}{path}", headers=every, timeout=60, **sent)
+        verify = self.lab.env["REQUESTS_CA_BUNDLE"]
+        return kept_connections.request(method, f"https://{self.host}{path}", headers=every, verify=verify, **sent)
 
     def push(self, repository: str, pushed: Image, *tags: str) -> str:
         """Push an image with everything that it names and return its digest.
@@ -168,7 +171,7 @@ def identity_token(lab: LabUnderTest, resource: str = "https://management.azure.
     """Return a token of vibedata-uami."""
     query = {"resource": resource, "client_id": lab.env["VIBEDATA_UAMI_CLIENT_ID"]}
     headers = {"X-IDENTITY-HEADER": lab.env["IDENTITY_HEADER"]}
-    answer = requests.get(lab.env["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=60)
+    answer = kept_connections.request("GET", lab.env["IDENTITY_ENDPOINT"], params=query, headers=headers)
     token: str = answer.json()["access_token"]
     return token
 
@@ -180,7 +183,8 @@ def refresh_token(lab: LabUnderTest, host: str) -> str:
         "service": host,
         "access_token": identity_token(lab, "https://containerregistry.azure.net"),
     }
-    answer = requests.post(f"https://{host}/oauth2/exchange", data=form, timeout=60)
+    url, verify = f"https://{host}/oauth2/exchange", lab.env["REQUESTS_CA_BUNDLE"]
+    answer = kept_connections.request("POST", url, data=form, verify=verify)
     answer.raise_for_status()
     token: str = answer.json()["refresh_token"]
     return token

@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from tests.support import kept_connections
 from tests.support.release_signer import ENVELOPE_TYPE, SIGNATURE_TYPE, ReleaseSigner, descriptor, usual_signer
 from tests.support.running_lab import LabUnderTest
 
@@ -62,7 +63,7 @@ class ContainerRegistry:
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request to `/v2/<path>`."""
         url = path if path.startswith("https://") else f"https://{self.host}/v2/{path}"
-        return requests.request(method, url, auth=self.auth, verify=self.ca_file, timeout=60, **options)
+        return kept_connections.request(method, url, auth=self.auth, verify=self.ca_file, **options)
 
     def push_blob(self, repository: str, content: bytes) -> str:
         digest = digest_of(content)

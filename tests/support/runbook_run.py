@@ -98,8 +98,7 @@ class Run:
 
 def run(lab: LabUnderTest, runbook: Any, *, clock: Any = None, environ: Mapping[str, str] = {}, **given: object) -> Run:
     """Run `runbook` with the parameters `given`; `environ` stands over the lab's environment."""
-    before = lab.journal()
-    since = before[-1]["sequence"] if before else 0
+    since = lab.last_request()
     stream = BytesIO()
     exit_code = main(
         runbook,
@@ -113,5 +112,5 @@ def run(lab: LabUnderTest, runbook: Any, *, clock: Any = None, environ: Mapping[
         exit_code=exit_code,
         text=text,
         result=json.loads(text.splitlines()[-1]),
-        requests=[entry for entry in lab.journal() if entry["sequence"] > since],
+        requests=lab.journal(since=since),
     )

@@ -2,15 +2,16 @@
 
 import base64
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
+import pytest
 
-from tests.support import release_signer
+from tests.support import kept_connections, release_signer
 from vibedata import lab_process
 
 # Where lab.env's names would be read by mistake from the shell that runs the tests.
@@ -27,7 +28,7 @@ class LabUnderTest:
 
     def control(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:
         """Ask the control API and return its JSON answer, whose status must be `status` (None: any 2xx)."""
-        answer = requests.request(method, self.env["VIBEDATA_LAB_CONTROL"] + path, json=body, timeout=60)
+        answer = kept_connections.request(method, self.env["VIBEDATA_LAB_CONTROL"] + path, json=body)
         assert answer.ok if status is None else answer.status_code == status, f"{answer.status_code}: {answer.text}"
         return answer.json()
 
@@ -49,8 +50,7 @@ class LabUnderTest:
 
     def last_request(self) -> int:
         """Return the sequence of the newest request of the journal, 0 for none."""
-        entries = self.journal()
-        return int(entries[-1]["sequence"]) if entries else 0
+        return int(self.control("GET", f"/requests?since={sys.maxsize}")["newest"])
 
     def requests_with(
         self, sought: Mapping[str, Iterable[bytes]], *, since: int
@@ -89,6 +89,14 @@ def running(directory: Path, *options: str) -> Iterator[LabUnderTest]:
         yield start(directory, *options)
     finally:
         lab_process.stop(directory)
+
+
+def point_at(lab: LabUnderTest, patch: pytest.MonkeyPatch) -> None:
+    """Point this process's clients at the lab, until `patch` is undone."""
+    for name in FOREIGN:
+        patch.delenv(name, raising=False)
+    for name, value in lab.env.items():
+        patch.setenv(name, value)
 
 
 def environment(lab: LabUnderTest) -> dict[str, str]:
