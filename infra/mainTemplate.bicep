@@ -316,6 +316,15 @@ module functions 'modules/functions.bicep' = {
   ]
 }
 
+module foundry 'modules/foundry.bicep' = {
+  name: 'foundry'
+  params: {
+    prefix: prefix
+    location: location
+    identityId: identity.outputs.id
+  }
+}
+
 module gateway 'modules/gateway.bicep' = {
   name: 'gateway'
   params: {

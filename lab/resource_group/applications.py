@@ -36,6 +36,7 @@ def applications(lab: Lab, addresses: Mapping[str, str]) -> list[Resource]:
     """Return what Vibedata's applications run on, and the applications; `addresses` are their `127.0.0.1:PORT`."""
     prefix = lab.names.prefix
     plan = resource_id(lab, "Microsoft.Web/serverfarms", f"{prefix}-plan")
+    foundry = f"{prefix}-foundry"
     workspace = resource_id(lab, "Microsoft.OperationalInsights/workspaces", lab.names.workspace)
     apps_subnet = f"{resource_id(lab, 'Microsoft.Network/virtualNetworks', f'{prefix}-vnet')}/subnets/apps"
     return [
@@ -155,6 +156,29 @@ def applications(lab: Lab, addresses: Mapping[str, str]) -> list[Resource]:
                 "RetentionInDays": 90,
             },
             kind="web",
+        ),
+        resource(
+            lab,
+            "Microsoft.CognitiveServices/accounts",
+            foundry,
+            {
+                "provisioningState": "Succeeded",
+                "endpoint": f"https://{foundry}.cognitiveservices.azure.com/",
+                "customSubDomainName": foundry,
+                "allowProjectManagement": True,
+                "disableLocalAuth": True,
+                "publicNetworkAccess": "Enabled",
+            },
+            kind="AIServices",
+            sku={"name": "S0"},
+            identity=identity_of(lab),
+        ),
+        resource(
+            lab,
+            "Microsoft.CognitiveServices/accounts/projects",
+            f"{foundry}/agents",
+            {"provisioningState": "Succeeded", "displayName": "Agents", "isDefault": True},
+            identity=identity_of(lab),
         ),
         resource(
             lab,

@@ -27,11 +27,14 @@ _NETWORK = (
     "2022-01-01",
 )
 _APP = ("2026-01-01", "2025-07-01", "2025-01-01", "2024-03-01", "2023-05-01")
+_FOUNDRY = ("2026-07-01", "2026-05-01", "2026-03-01", "2025-12-01", "2025-09-01", "2025-06-01")
 _WEB = ("2025-03-01", "2024-11-01", "2024-04-01", "2023-12-01", "2022-09-01")
 _PRIVATE_DNS = ("2024-06-01", "2020-06-01", "2018-09-01")
 API_VERSIONS: Mapping[str, tuple[str, ...]] = {
     "Microsoft.App/containerApps": _APP,
     "Microsoft.App/managedEnvironments": _APP,
+    "Microsoft.CognitiveServices/accounts": _FOUNDRY,
+    "Microsoft.CognitiveServices/accounts/projects": _FOUNDRY,
     "Microsoft.Compute/disks": ("2026-03-02", "2025-01-02", "2024-03-02", "2023-10-02"),
     "Microsoft.ContainerService/managedClusters": (
         "2026-05-01",

@@ -236,6 +236,7 @@ TEMPLATE_SEEDS = (
     seed(
         "Template Language Must Be 1.0", '"languageVersion"', lambda draft: draft.template.update(languageVersion="2.0")
     ),
+    seed("Template Language Must Be 1.0", '"nullable"', _new_parameter("more", {"type": "string", "nullable": True})),
     seed(
         "Deployments Must Stay In The Managed Resource Group",
         '"resourceGroup": "publisher"',

@@ -108,6 +108,7 @@ FILE_SEEDS: tuple[Seed, ...] = (
         "{",
         _element(name="network", type="Microsoft.Network.VirtualNetworkCombo", toolTip="A network."),
     ),
+    seed("Elements Must Be Known", '"Microsoft.Common.TextBx"', _changed("alertEmail", type="Microsoft.Common.TextBx")),
     seed("Elements Must Be Known", '"tooltip"', _changed("alertEmail", tooltip="Gets a mail.")),
     seed("Defaults Must Be Labels", '"defaultValue"', _changed("immutability", "records", defaultValue="unlocked")),
     seed("Location Should Be In Outputs", '"location"', _outputs(location="westeurope")),

@@ -16,7 +16,10 @@ API_VERSION = "2025-04-01"
 NEEDED = (
     "Microsoft.App",
     "Microsoft.Automation",
+    "Microsoft.CognitiveServices",
     "Microsoft.ContainerRegistry",
+    "Microsoft.ContainerService",
+    "Microsoft.DBforPostgreSQL",
     "Microsoft.Insights",
     "Microsoft.KeyVault",
     "Microsoft.ManagedIdentity",

@@ -5,8 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from runbook_lib.azure.identity import credential
-from runbook_lib.azure.settings import load
+from runbook_lib.azure.identity import credential_of
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import EntraTokenSource, PublisherTokenSource, TokenSource
 from runbook_lib.container_registry.wire import ContainerRegistryWire, Side
@@ -44,7 +43,8 @@ def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
 def token_source(arguments: argparse.Namespace, environ: Mapping[str, str], wire: ContainerRegistryWire) -> TokenSource:
     """Return the source of tokens: this shell's login, or a user with a password. Raises RunbookError VD-PUSH-004."""
     if arguments.entra:
-        identity = credential(load({}, environ, None), environ)
+        # The publisher has no customer's settings where it pushes.
+        identity = credential_of(environ.get("VIBEDATA_UAMI_CLIENT_ID", ""), environ)
         return EntraTokenSource(wire=wire, credential=identity, clock=SYSTEM_CLOCK)
     username = arguments.username or environ.get(USERNAME, "")
     password = sys.stdin.readline().rstrip("\r\n") if arguments.password_stdin else environ.get(PASSWORD, "")

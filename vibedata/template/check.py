@@ -13,8 +13,8 @@ from vibedata.template.language import check_language
 from vibedata.template.literals import check_literals
 from vibedata.template.reader import read_folder
 from vibedata.template.resource_types import check_resource
-from vibedata.template.symbols import check_symbols
-from vibedata.template.syntax import Document
+from vibedata.template.symbols import TWICE, check_symbols
+from vibedata.template.syntax import Document, Literal
 from vibedata.template.values import Place
 
 MAIN = "mainTemplate.bicep"
@@ -24,12 +24,14 @@ EVALUATION = "evaluation"
 def check_folder(folder: Path, *, today: date) -> tuple[Finding, ...]:
     """Return what is wrong with the template in a folder like infra/, in the order of files and lines."""
     read, unread = read_folder(folder)
+    if unread:  # what names these files would only repeat it
+        return tuple(sorted(unread))
     documents = {document.file: document for document in read}
-    findings = {*unread, *check_symbols(documents, MAIN)}
+    findings = {*check_symbols(documents, MAIN)}
     for document in read:
         findings |= {*check_language(document), *check_literals(document)}
     if not findings:  # else an evaluation would only repeat them
-        for parameters in parameter_files(folder).values():
+        for parameters in _each_deployment(documents, folder):
             findings |= set(_check_resources(documents, parameters, folder, today))
     return tuple(sorted(findings))
 
@@ -43,6 +45,16 @@ def parameter_files(folder: Path) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
+def _each_deployment(documents: Mapping[str, Document], folder: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield what each file of parameters gives, and the first one's with the longest prefix that is permitted."""
+    files = list(parameter_files(folder).values())
+    yield from files
+    prefix = documents[MAIN].get("prefix") if MAIN in documents else None
+    limit = prefix.decorator("maxLength") if prefix is not None else None
+    if limit is not None and isinstance(length := limit.arguments[0], Literal) and isinstance(length.value, int):
+        yield from ({**given, "prefix": "a" * length.value} for given in files[:1])
+
+
 def _check_resources(
     documents: Mapping[str, Document], parameters: Mapping[str, Any], folder: Path, today: date
 ) -> Iterator[Finding]:
@@ -53,5 +65,10 @@ def _check_resources(
         remedy = "Mend it: Azure Resource Manager would stop here, too"
         yield Finding(file=error.file, line=error.line, rule=EVALUATION, message=error.message, remedy=remedy)
         return
+    seen: set[str] = set()
     for resource in made.resources:
         yield from check_resource(resource, types, today=today)
+        if not resource.existing and resource.id.lower() in seen:
+            message = f"{resource.type} {resource.name} is deployed twice"
+            yield Finding(file=resource.file, line=resource.line, rule=TWICE, message=message, remedy="Rename one")
+        seen |= set() if resource.existing else {resource.id.lower()}

@@ -60,6 +60,7 @@ class _Deployment:
         self._place = place
         self._functions = {**functions.PLAIN, **functions.of_place(place), **functions.IN_DEFAULTS}
         self._values: dict[str, Any] = {}
+        self._begun: set[str] = set()
 
     def snapshot(self) -> Snapshot:
         resources: list[Deployed] = []
@@ -80,6 +81,9 @@ class _Deployment:
             declared = self._document.get(name)
             if declared is None:
                 raise self._trouble(1, f"nothing is named {name}")
+            if name in self._begun:
+                raise self._trouble(declared.line, f"{name} depends on itself")
+            self._begun.add(name)
             self._values[name] = self._declared(declared)
         return self._values[name]
 
@@ -201,6 +205,8 @@ class _Deployment:
         second = self.value(operands[1], names)
         if has_runtime([first, second]):
             return Runtime(f"{first} {operator} {second}")
+        if operator not in _BINARY:
+            raise self._trouble(operation.line, f"the operator {operator} is not known here")
         return _BINARY[operator](first, second)
 
     def _call(self, call: Call, names: Mapping[str, Any]) -> Any:

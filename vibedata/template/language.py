@@ -4,19 +4,23 @@ Source: Azure/bicep, src/Bicep.Core/Emit/EmitterSettings.cs (what makes the comp
 MicrosoftDocs/azure-docs pull request 126437 (managed applications do not take it).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from vibedata.template.finding import Finding
 from vibedata.template.reader import LANGUAGE, ONE
-from vibedata.template.symbols import DECORATORS
+from vibedata.template.symbols import DECORATORS, UNFIT
 from vibedata.template.syntax import (
+    Array,
+    Call,
     Declaration,
     Document,
     Expression,
     Index,
+    Literal,
     Member,
     Name,
     Object,
+    Text,
     children,
     walk,
 )
@@ -24,6 +28,15 @@ from vibedata.template.syntax import (
 TOO_LATE = "known-too-late"
 # What Azure must know of a resource or module before it deploys anything.
 _BEFOREHAND = ("name", "scope", "parent")
+# Which types a decorator is for, and which take a number (learn azure-resource-manager/bicep/parameters).
+_DECORATED: Mapping[str, tuple[str, ...]] = {
+    "maxLength": ("string", "array"),
+    "maxValue": ("int",),
+    "minLength": ("string", "array"),
+    "minValue": ("int",),
+    "secure": ("string", "object"),
+}
+_NUMBERED = ("batchSize", "maxLength", "maxValue", "minLength", "minValue")
 
 
 def check_language(document: Document) -> Iterator[Finding]:
@@ -45,8 +58,26 @@ def _check_decorators(declared: Declaration, document: Document) -> Iterator[Fin
         if decorator.function not in DECORATORS:
             message = f"@{decorator.function} is of the newer language"
             yield _finding(document, decorator.line, LANGUAGE, message, ONE)
+        elif trouble := _misplaced(decorator, declared):
+            yield _finding(document, decorator.line, UNFIT, f"@{decorator.function} {trouble}", "Mend one of them")
     if declared.kind == "output" and declared.secure:
         yield _finding(document, declared.line, LANGUAGE, f"output {declared.name} is secure", ONE)
+
+
+def _misplaced(decorator: Call, declared: Declaration) -> str:
+    """Return why a decorator does not fit what it stands before, "" if it does."""
+    name, arguments = decorator.function, decorator.arguments
+    if name in _DECORATED and declared.type not in _DECORATED[name]:
+        return f"is for {' and '.join(_DECORATED[name])}, not for {declared.type or declared.kind}"
+    if name == "batchSize" and declared.loop is None:
+        return "is for a loop"
+    value = arguments[0] if len(arguments) == 1 else None
+    if name in _NUMBERED and not (isinstance(value, Literal) and type(value.value) is int):
+        return "takes a whole number"
+    if name == "allowed" and isinstance(value, Array) and isinstance(declared.value, Text):
+        allowed = [each.plain for each in value.items if isinstance(each, Text)]
+        return "" if declared.value.plain in allowed else "leaves out the default"
+    return ""
 
 
 def _check_loops(expression: Expression, document: Document) -> Iterator[Finding]:

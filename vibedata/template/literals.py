@@ -1,7 +1,8 @@
 """What must be a parameter and no literal: image tags, locations, hosts; and what must not leave by an output.
 
 Sources: PRD NFR-10; Bicep's linter rules no-hardcoded-location, no-hardcoded-env-urls (with its list of hosts),
-outputs-should-not-contain-secrets; Azure/azure-quickstart-templates 1-CONTRIBUTION-GUIDE/best-practices.md.
+outputs-should-not-contain-secrets, secure-parameter-default; Azure/azure-quickstart-templates
+1-CONTRIBUTION-GUIDE/best-practices.md.
 """
 
 import re
@@ -15,16 +16,17 @@ from vibedata.template.syntax import (
     Expression,
     Item,
     Member,
-    Name,
     Object,
     Text,
     expressions_of,
-    walk,
+    is_secret,
+    possible_values,
 )
 
 TAG, LOCATION, HOST, SECRET, SCOPE, NAME = "image-tag", "location", "host", "secret-output", "scope", "name"
 HOSTS = (
     "api.loganalytics.io",
+    "azurecr.io",
     "azuredatalakeanalytics.net",
     "azuredatalakestore.net",
     "batch.core.windows.net",
@@ -42,6 +44,7 @@ HOSTS = (
 )
 # Resources of Azure that are in no region have this one.
 NO_REGION = "global"
+GROUP = "resourceGroup"
 # Where an expression stands in a text, this stands for it.
 _ANY = "\x00"
 _IMAGE = re.compile(r"(DOCKER\|)?[\w./\x00-]*[\w\x00](:[0-9A-Za-z_][\w.-]*|@sha256:[0-9a-f]+)", re.ASCII)
@@ -50,7 +53,10 @@ _URL = re.compile(r"https?://[^\x00]")
 
 
 def check_literals(document: Document) -> Iterator[Finding]:
-    """Yield the literals that must be parameters, and outputs that show a secret."""
+    """Yield the literals that must be parameters, and outputs and defaults that show a secret."""
+    if document.scope != GROUP:
+        message = f"the scope is {document.scope}, not {GROUP}"
+        yield _finding(document, 1, SCOPE, message, "An application has rights in its managed group alone")
     for declared in document.declarations:
         if declared.kind in ("resource", "module"):
             yield from _check_place(declared, document)
@@ -63,26 +69,34 @@ def check_literals(document: Document) -> Iterator[Finding]:
             elif _is_group_location(expression) and not (declared.kind == "param" and declared.name == "location"):
                 message = "resourceGroup().location stands outside of the default of parameter location"
                 yield _finding(document, expression.line, LOCATION, message, "Use the parameter location")
-        if declared.kind == "param" and declared.name == "location" and declared.decorator("allowed"):
-            message = "parameter location takes only some regions"
-            yield _finding(document, declared.line, LOCATION, message, "Let Azure say where a service is offered")
-        if declared.kind == "output":
-            yield from _check_secrets(declared, document)
+        if declared.kind == "param" and declared.name == "location":
+            yield from _check_regions(declared, document)
+        yield from _check_secrets(declared, document)
 
 
 def _check_item(item: Item, document: Document) -> Iterator[Finding]:
-    key, value = item.key.plain or "", item.value
-    if not isinstance(value, Text):
-        return
-    if key in _IN_IMAGES and _IMAGE.fullmatch(_shape(value)):
-        message = f"{key} has a literal tag or digest"
-        yield _finding(document, value.line, TAG, message, "Make the whole reference a parameter")
-    if key == "location" and value.plain != NO_REGION:
-        yield _finding(document, value.line, LOCATION, "a location is a literal", "Use the parameter location")
+    key = item.key.plain or ""
+    for value in possible_values(item.value, document):
+        if not isinstance(value, Text):
+            continue
+        if key in _IN_IMAGES and (_IMAGE.fullmatch(_shape(value)) or (key == "image" and value.plain)):
+            message = f"{key} has a literal tag or digest, or is a literal as a whole"
+            yield _finding(document, value.line, TAG, message, "Make the whole reference a parameter")
+        if key == "location" and value.plain != NO_REGION:
+            yield _finding(document, value.line, LOCATION, "a location is a literal", "Use the parameter location")
+
+
+def _check_regions(location: Declaration, document: Document) -> Iterator[Finding]:
+    if location.decorator("allowed"):
+        message = "parameter location takes only some regions"
+        yield _finding(document, location.line, LOCATION, message, "Let Azure say where a service is offered")
+    if isinstance(location.value, Text):
+        message = "the default of parameter location is a literal"
+        yield _finding(document, location.line, LOCATION, message, "Make it resourceGroup().location")
 
 
 def _check_hosts(text: Text, document: Document) -> Iterator[Finding]:
-    shape = _shape(text)
+    shape = _shape(text).lower()
     known = [host for host in HOSTS if host in shape]
     if known or _URL.search(shape):
         message = f"the host {known[0]} is a literal" if known else "an address is a literal"
@@ -101,15 +115,14 @@ def _check_place(declared: Declaration, document: Document) -> Iterator[Finding]
         yield _finding(document, declared.line, NAME, message, "Begin it with the prefix, so that instances differ")
 
 
-def _check_secrets(output: Declaration, document: Document) -> Iterator[Finding]:
-    for expression in walk(output.value):
-        secret = isinstance(expression, Call) and (
-            expression.function.startswith("list") or expression.function == "getSecret"
-        )
-        declared = document.get(expression.name) if isinstance(expression, Name) else None
-        if secret or (declared is not None and declared.secure):
-            message = f"output {output.name} shows a secret"
-            yield _finding(document, expression.line, SECRET, message, "Take it away: deployments keep their outputs")
+def _check_secrets(declared: Declaration, document: Document) -> Iterator[Finding]:
+    if declared.kind == "output" and is_secret(declared.value, document):
+        message = f"output {declared.name} shows a secret"
+        yield _finding(document, declared.line, SECRET, message, "Take it away: deployments keep their outputs")
+    default = declared.value
+    if declared.kind == "param" and declared.secure and isinstance(default, Text) and default.parts:
+        message = f"secure parameter {declared.name} has a default, which everybody can read"
+        yield _finding(document, default.line, SECRET, message, "Take it away, or make it empty")
 
 
 def _is_group_location(expression: Expression) -> bool:

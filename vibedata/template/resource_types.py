@@ -28,6 +28,27 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
 }
 
+# How long a name may be where Azure's definitions do not say it, by the type in small letters.
+# Source: learn azure-resource-manager/management/resource-name-rules.
+_NAME_LENGTHS: Mapping[str, tuple[int, int]] = {
+    "microsoft.app/containerapps": (2, 32),
+    "microsoft.automation/automationaccounts": (6, 50),
+    "microsoft.insights/actiongroups": (1, 260),
+    "microsoft.insights/components": (1, 260),
+    "microsoft.insights/metricalerts": (1, 260),
+    "microsoft.keyvault/vaults": (3, 24),
+    "microsoft.keyvault/vaults/secrets": (1, 127),
+    "microsoft.managedidentity/userassignedidentities": (3, 128),
+    "microsoft.network/applicationgateways": (1, 80),
+    "microsoft.network/networksecuritygroups": (1, 80),
+    "microsoft.network/privatednszones/virtualnetworklinks": (1, 80),
+    "microsoft.network/privateendpoints": (2, 64),
+    "microsoft.network/publicipaddresses": (1, 80),
+    "microsoft.network/virtualnetworks": (2, 64),
+    "microsoft.web/serverfarms": (1, 40),
+    "microsoft.web/sites": (2, 60),
+}
+
 
 def check_resource(resource: Deployed, types: Types, *, today: date) -> Iterator[Finding]:
     """Yield what is wrong with a resource's type, api-version and body."""
@@ -40,7 +61,16 @@ def check_resource(resource: Deployed, types: Types, *, today: date) -> Iterator
         yield _finding(resource, resource.line, UNKNOWN_TYPE, f"the type is {known.name}", "Write it so")
     yield from _check_version(resource, known, today)
     if not resource.existing:
+        yield from _check_name(resource)
         yield from _Body(resource).check(resource.body, known.schema, "", resource.line, top=True)
+
+
+def _check_name(resource: Deployed) -> Iterator[Finding]:
+    name = resource.body["name"]
+    least, most = _NAME_LENGTHS.get(resource.type.lower(), (0, None))
+    if isinstance(name, str) and most is not None and not least <= len(name) <= most:
+        message = f"{resource.type}: the name {name} has {len(name)} characters, not {least} to {most}"
+        yield _finding(resource, resource.body.lines["name"], WRONG_BODY, message, "Shorten what follows the prefix")
 
 
 def _check_version(resource: Deployed, known: AzureType, today: date) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from vibedata.template.syntax import (
     Object,
     children,
     expressions_of,
-    walk,
+    is_secret,
 )
 from vibedata.template.values import Place
 
@@ -129,12 +129,7 @@ def _check_argument(
     if found not in (None, takes.type):
         message = f"parameter {takes.name} takes {takes.type}, not {found}"
         yield _finding(document, item.line, UNFIT, message, "Change one of them")
-    secret = any(
-        (isinstance(each, Call) and each.function == "getSecret")
-        or (isinstance(each, Name) and (declared := document.get(each.name)) is not None and declared.secure)
-        for each in walk(item.value)
-    )
-    if secret and not takes.secure:
+    if is_secret(item.value, document) and not takes.secure:
         message = f"parameter {takes.name} gets a secret and is not secure"
         yield _finding(document, item.line, MODULE, message, "Declare it with @secure(): else deployments show it")
 

@@ -215,6 +215,40 @@ def walk(expression: Expression | None) -> tuple[Expression, ...]:
     return (expression, *(inner for child in children(expression) for inner in walk(child)))
 
 
+def walk_with_variables(
+    expression: Expression | None, document: Document, seen: frozenset[str] = frozenset()
+) -> tuple[Expression, ...]:
+    """Return what `walk` does, and that of the values of all variables which take part."""
+    found = walk(expression)
+    names = {each.name for each in found if isinstance(each, Name)} - seen
+    variables = [each for each in document.of_kind("var") if each.name in names]
+    inner = (walk_with_variables(each.value, document, seen | names) for each in variables)
+    return (*found, *(each for values in inner for each in values))
+
+
+def possible_values(
+    expression: Expression, document: Document, seen: frozenset[str] = frozenset()
+) -> tuple[Expression, ...]:
+    """Return the expressions that an expression can stand for: both sides of a choice, the value of a variable."""
+    if isinstance(expression, Operation) and expression.operator == "?:":
+        return tuple(each for side in expression.operands[1:] for each in possible_values(side, document, seen))
+    declared = document.get(expression.name) if isinstance(expression, Name) else None
+    if declared is None or declared.kind != "var" or declared.value is None or declared.name in seen:
+        return (expression,)
+    return possible_values(declared.value, document, seen | {declared.name})
+
+
+def is_secret(expression: Expression | None, document: Document) -> bool:
+    """Tell whether an expression is made of what may never be shown, also by way of variables."""
+    for each in walk_with_variables(expression, document):
+        declared = document.get(each.name) if isinstance(each, Name) else None
+        if declared is not None and declared.secure:
+            return True
+        if isinstance(each, Call) and (each.function.startswith("list") or each.function == "getSecret"):
+            return True
+    return False
+
+
 def expressions_of(declaration: Declaration) -> tuple[Expression, ...]:
     """Return every expression of a declaration, its decorators' included."""
     over = None if declaration.loop is None else declaration.loop.over

@@ -12,6 +12,7 @@ OF_AZURE = "microsoft.network/networkinterfaces"
 # Children that Azure's listing of a group shows. It shows no other ones, and nothing that extends a resource.
 LISTED_CHILDREN = (
     "microsoft.automation/automationaccounts/runbooks",
+    "microsoft.cognitiveservices/accounts/projects",
     "microsoft.network/privatednszones/virtualnetworklinks",
 )
 # The lab's deployment has not started the first runbook: `vibedata deploy` publishes others.

@@ -19,7 +19,9 @@ from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
 from runbook_lib.permissions.model import Permission
 from runbook_lib.preflight.log_checks import unfit_columns
 from runbook_lib.release import immutability, model
+from runbook_lib.run.parameters import parse
 from runbook_lib.vault import publisher_token
+from runbooks import deploy_instance
 from scripts.pages.permissions import declared
 from scripts.pages.role_assignments import ROLE_IDS
 from tests.support.template import PARAMETERS, deployed, documents
@@ -95,6 +97,11 @@ def test_a_job_that_the_template_starts_gets_its_parameters_as_a_runbook_reads_t
     assert runbook.body["tags"] == {account.OWNER_TAG: account.OWNER_VALUE}
     (argument,) = job.body["properties"]["parameters"].values()
     assert json.loads(base64url.decode(argument)) == {"correlation_id": job.name.rpartition("/")[2]}
+    (given,) = (
+        parameters for file, parameters in deployed("validation").modules if file.endswith("deploymentJob.bicep")
+    )
+    assert given["runbookName"] == deploy_instance.NAME
+    assert parse(deploy_instance.RUNBOOK.parameters, [argument]).correlation_id == given["jobName"]
 
 
 def test_the_containers_are_those_that_the_runbooks_use() -> None:

@@ -12,6 +12,7 @@ from vibedata.template.check import check_folder
 
 TODAY = date(2026, 11, 29)
 MAIN = """\
+@maxLength(15)
 param prefix string
 param location string = resourceGroup().location
 @secure()
@@ -78,6 +79,7 @@ class Fault:
 
 
 STORAGE_TYPE = "'Microsoft.Storage/storageAccounts@2026-04-01'"
+ACCOUNT = f"resource account {STORAGE_TYPE} = {{\n  name: '${{prefix}}storage'\n"
 SERVICES = "'Microsoft.Storage/storageAccounts/blobServices@2026-04-01'"
 PLACE = "  location: location\n  kind"
 KIND = "  kind: 'StorageV2'\n"
@@ -104,12 +106,25 @@ FAULTS = [
     Fault(rule="template-language-2", old="resource account", new="@retryOn(['a'])\nresource account", at="retryOn"),
     Fault(rule="template-language-2", old=END, new=END + "output all array = map(containers, c => c.id)\n", at="all"),
     Fault(rule="template-language-2", old=END, new=END + "output all array = containers\n", at="all"),
+    Fault(rule="syntax", old="'${prefix}storage'", new="(prefix.?a ?? 'b')", at="prefix.?a"),
     Fault(rule="known-too-late", old="'${prefix}-kv'", new="'${storage.outputs.id}-kv'", at="-kv", file=M),
     Fault(rule="symbol", old="'${prefix}storage'", new="'${prefx}storage'", at="prefx"),
     Fault(rule="symbol", old="for name in names", new="for name in nmes", at="nmes"),
     Fault(rule="symbol", old="replace(", new="swap(", at="swap"),
     Fault(rule="symbol", old="storage.outputs.id", new="storage.outputs.name", at="outputs.name", file=M),
     Fault(rule="symbol", old="replace(token, 'a', 'b')", new="toLower('${token}${newGuid()}')", at="newGuid"),
+    Fault(
+        rule="symbol-twice",
+        old=END,
+        new="resource again "
+        + STORAGE_TYPE
+        + " = {\n  name: '${prefix}storage'\n  location: location\n"
+        + KIND
+        + "  sku: { name: 'Standard_ZRS' }\n}\n"
+        + END,
+        at="resource again",
+        message="deployed twice",
+    ),
     Fault(rule="symbol-twice", old=END, new="var prefix = 'a'\n" + END, at="var prefix"),
     Fault(rule="unused", old=END, new="var more = 1\n" + END, at="var more"),
     Fault(rule="unused", old=END, new="param more int = 1\n" + END, at="param more"),
@@ -122,6 +137,12 @@ FAULTS = [
     ),
     Fault(rule="type", old="param images object = {}", new="param images object = []", at="images object", file=M),
     Fault(rule="type", old=END, new="output id int = account.id\n", at="output id"),
+    Fault(rule="type", old="param images", new="@minLength(1)\nparam images", at="@minLength", file=M),
+    Fault(rule="type", old="param images", new="@minLength('1')\nparam images", at="@minLength", file=M),
+    Fault(rule="type", old=END, new=END + "@maxLength(a)\nparam a string = 'b'\n", at="@maxLength(a)"),
+    Fault(rule="type", old="var names", new="@batchSize(1)\nvar names", at="@batchSize"),
+    Fault(rule="type", old=END, new=END + "@allowed(['a'])\nparam a string = 'b'\n", at="@allowed"),
+    Fault(rule="image-tag", old=KIND, new=KIND + "  tags: { image: 'nginx' }\n", at="nginx"),
     Fault(rule="image-tag", old=KIND, new=KIND + "  tags: { image: 'a.azurecr.io/b:1.0' }\n", at="b:1.0"),
     Fault(rule="image-tag", old=KIND, new=KIND + "  tags: { image: '${prefix}/b:latest' }\n", at="latest"),
     Fault(rule="image-tag", old=KIND, new=KIND + "  tags: { image: '${prefix}@sha256:00' }\n", at="sha256"),
@@ -134,9 +155,29 @@ FAULTS = [
         at="Group",
     ),
     Fault(rule="location", old="param location", new="@allowed(['a'])\nparam location", at="param location", file=M),
+    Fault(
+        rule="location",
+        old=ACCOUNT + "  location: location\n",
+        new=f"var here = 'westeurope'\n{ACCOUNT}  location: here\n",
+        at="var here",
+    ),
+    Fault(rule="location", old=PLACE, new="  location: true ? 'westeurope' : location\n  kind", at="westeurope"),
+    Fault(
+        rule="location",
+        old="param location string =",
+        new="param location string = 'a' //",
+        at="param location",
+        file=M,
+    ),
+    Fault(rule="host", old=KIND, new=KIND + "  tags: { a: 'HTTPS://api.example/' }\n", at="HTTPS"),
+    Fault(rule="host", old=KIND, new=KIND + "  tags: { a: '${prefix}.azurecr.io' }\n", at="azurecr"),
     Fault(rule="host", old=KIND, new=KIND + "  tags: { a: '${prefix}.blob.core.windows.net' }\n", at="windows"),
     Fault(rule="host", old=KIND, new=KIND + "  tags: { a: 'https://api.example/' }\n", at="https"),
     Fault(rule="secret-output", old=END, new=END + "output more string = token\n", at="more"),
+    Fault(
+        rule="secret-output", old=END, new=END + "output more string = hidden\nvar hidden = 'a${token}'\n", at="more"
+    ),
+    Fault(rule="secret-output", old="param token string", new="param token string = 'a'", at="param token", file=M),
     Fault(rule="secret-output", old=END, new=END + "output more string = account.listKeys().keys\n", at="more"),
     Fault(
         rule="scope",
@@ -164,6 +205,12 @@ FAULTS = [
     Fault(rule="resource-body", old="metadata:", new="hasLegalHold: true\n    metadata:", at="Hold", message="Azure's"),
     Fault(rule="resource-body", old="['artifacts'", new="['a'", at="name: name", message="3 to 63"),
     Fault(rule="resource-body", old="family: 'A', ", new="", at="sku", file=M, message="sku.family is missing"),
+    Fault(rule="resource-body", old="-kv'", new="-a-name-for-a-key-vault'", at="key-vault", file=M, message="3 to 24"),
+    Fault(rule="resource-body", old="storage'\n", new="storageaccount'\n", at="'${prefix}s", message="3 to 24"),
+    Fault(rule="evaluation", old="'Standard_ZRS'", new="(names[0] ?? 'a')", at="??", message="operator"),
+    Fault(
+        rule="evaluation", old="  kind:", new="  dependsOn: [blobs]\n  kind:", at="resource account", message="itself"
+    ),
     Fault(rule="evaluation", old="replace(token, 'a', 'b')", new="'${token}${names[7]}'", at="names[7]"),
 ]
 

@@ -17,6 +17,7 @@ from tests.support.template import FILES, INFRA, PARAMETERS, ROOT, deployed, doc
 from vibedata.template.azure_types import types_in
 from vibedata.template.check import MAIN, check_folder
 from vibedata.template.evaluation import snapshot
+from vibedata.template.syntax import Literal
 from vibedata.template.values import Place, Runtime
 
 TODAY = date(2026, 11, 29)
@@ -105,6 +106,16 @@ def test_what_azure_keeps_of_a_deployment_shows_no_secret(name: str) -> None:
     for output in deployed(name).outputs.values():
         text = output.text if isinstance(output, Runtime) else output
         assert "getSecret" not in text
+
+
+def test_the_longest_prefix_is_the_one_that_the_settings_take() -> None:
+    prefix = documents()[MAIN].get("prefix")
+    limit = prefix.decorator("maxLength") if prefix is not None else None
+    assert limit is not None
+    (length,) = limit.arguments
+    assert isinstance(length, Literal) and isinstance(length.value, int)
+    assert settings.why_refused("prefix", "a" * length.value) == ""
+    assert settings.why_refused("prefix", "a" * (length.value + 1)) != ""
 
 
 def test_the_default_prefix_differs_by_group_and_application_and_fits_every_name() -> None:

@@ -238,8 +238,10 @@ def test_credentials_are_needed_and_never_shown(
 
 
 def test_an_azure_login_without_a_role_is_refused(
-    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for customers in ("SUBSCRIPTION_ID", "DCR_ID", "LOGS_ENDPOINT"):
+        monkeypatch.delenv(f"VIBEDATA_{customers}")
     code, result = vibedata(capsys, "push", str(release), "--entra")
     assert (code, result["error"]["code"]) == (1, "VD-PUSH-005")
     assert "/oauth2/exchange" in {entry["path"] for entry in lab.journal(service=SERVICE)}

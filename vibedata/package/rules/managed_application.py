@@ -14,6 +14,8 @@ LIMITS = {"parameters": 256, "variables": 512, "outputs": 64}
 MAX_RESOURCES = 800
 _ROLE_ASSIGNMENTS = "microsoft.authorization/roleassignments"
 _JOB_SCHEDULES = "microsoft.automation/automationaccounts/jobschedules"
+# What a parameter or output has beside its plain type in language version 2.0.
+_OF_TYPES = ("$ref", "additionalProperties", "discriminator", "items", "nullable", "prefixItems", "properties")
 _IMAGE = re.compile(r"image|(?:linux|windows)FxVersion")
 # What stands between two references to images.
 _BETWEEN = re.compile(r"[^\w.|/:@-]")
@@ -30,6 +32,12 @@ def template_language_must_be_1_0(scope: Scope, _contents: Contents) -> Iterator
     for key in ("languageVersion", "definitions", "imports", "extensions"):
         if key in scope.value:
             yield Fault(scope.name, (*scope.path, key), f"the template has {key}")
+    for part in ("parameters", "outputs"):
+        declared = scope.value.get(part)
+        for name, value in declared.items() if isinstance(declared, Mapping) else ():
+            for key in _OF_TYPES if isinstance(value, Mapping) else ():
+                if key in value:
+                    yield Fault(scope.name, (*scope.path, part, name, key), f"{name} has {key}")
     if not isinstance(scope.value.get("resources"), list):
         yield Fault(scope.name, (*scope.path, "resources"), "resources is no list")
 

@@ -40,6 +40,29 @@ _PROPERTIES = {
     "Microsoft.Common.TextBlock": {*_COMMON, "options"},
     "Microsoft.Common.Section": {*_COMMON, "label", "elements"},
 }
+# Elements that the project does not use: whatever they have is taken.
+_OTHERS = {
+    "Microsoft.Common.EditableGrid",
+    "Microsoft.Common.FileUpload",
+    "Microsoft.Common.ServicePrincipalSelector",
+    "Microsoft.Common.Slider",
+    "Microsoft.Common.TagsByResource",
+    "Microsoft.Compute.CredentialsCombo",
+    "Microsoft.Compute.SizeSelector",
+    "Microsoft.Compute.UserNameTextBox",
+    "Microsoft.KeyVault.KeyVaultCertificateSelector",
+    "Microsoft.ManagedIdentity.IdentitySelector",
+    "Microsoft.Network.PublicIpAddressCombo",
+    "Microsoft.Network.VirtualNetworkCombo",
+    "Microsoft.Solutions.ArmApiControl",
+    "Microsoft.Solutions.BladeInvokeControl",
+    "Microsoft.Solutions.GraphApiControl",
+    "Microsoft.Solutions.JitConfigurator",
+    "Microsoft.Solutions.ResourceSelector",
+    "Microsoft.Storage.MultiStorageAccountCombo",
+    "Microsoft.Storage.StorageAccountSelector",
+    "Microsoft.Storage.StorageBlobSelector",
+}
 
 
 @rule(
@@ -201,7 +224,9 @@ def elements_must_be_known(contents: Contents) -> Iterator[Fault]:
     """Find an element that the portal ignores or shows otherwise than meant."""
     names: set[tuple[str, ...]] = set()
     for element in _all(contents):
-        known = _PROPERTIES.get(element.type, set(element.value) if element.type.startswith("Microsoft.") else set())
+        if element.type not in _PROPERTIES and element.type not in _OTHERS:
+            yield Fault(USER_INTERFACE, (*element.path, "type"), f"there is no element {element.type}")
+        known = _PROPERTIES.get(element.type, set(element.value))
         for key in element.value:
             if key not in known:
                 yield Fault(USER_INTERFACE, (*element.path, key), f"{element.type} has no property {key}")
