@@ -58,6 +58,10 @@ def _of_release(given: Parameters) -> CommonParameters:
     return ReleaseParameters(**_common(given))
 
 
+def _of_validation(given: Parameters) -> CommonParameters:
+    return validate_runbooks.Parameters(**_common(given))
+
+
 def _of_instance(given: Parameters) -> CommonParameters:
     return CommonParameters(**_common(given))
 
@@ -71,7 +75,7 @@ RUNBOOK = Chain(
         Part(runbook=import_manifest.RUNBOOK, parameters=_of_manifest),
         Part(runbook=import_images.RUNBOOK, parameters=_of_release),
         Part(runbook=publish_runbooks.RUNBOOK, parameters=_of_release),
-        Part(runbook=validate_runbooks.RUNBOOK, parameters=_of_release),
+        Part(runbook=validate_runbooks.RUNBOOK, parameters=_of_validation),
         Part(runbook=bootstrap_registry.RUNBOOK, parameters=_of_release),
         Part(runbook=check_health.RUNBOOK, parameters=_of_instance),
     ),

@@ -1,8 +1,9 @@
 """Validate the published runbooks: each must be the release's, and each must be able to run here.
 
 Every published runbook is compared with the release manifest, also one that is not mandatory: nobody should run another
-text. Then each mandatory runbook is started once as a job that only plans. This proves that it can be imported, and
-that it can read what it needs. Each shortcoming is a row of the output and an error in the result.
+text. Then each mandatory runbook that is not proven by a former job (runbook_lib.automation.proof) is started once as a
+job that only plans. This proves that it can be imported, and that it can read what it needs. Each shortcoming is a row
+of the output and an error in the result.
 """
 
 import sys
@@ -10,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbook_lib.automation.account import AutomationAccount, environment_of
+from runbook_lib.automation import proof
+from runbook_lib.automation.account import AutomationAccount, HeldPackage, HeldRunbook, environment_of
 from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
 from runbook_lib.automation.states import (
     LOOKS_AT_ONCE,
@@ -27,7 +29,7 @@ from runbook_lib.context import Context
 from runbook_lib.errors import automation
 from runbook_lib.permissions.automation_account import RUN_TRIALS
 from runbook_lib.permissions.images import READ_IMAGES
-from runbook_lib.release.artifacts import ContainerRegistryArtifacts
+from runbook_lib.release.artifacts import ContainerRegistryArtifacts, PackageSet
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.run.result import Report
@@ -41,6 +43,21 @@ READY = "ready"
 TRIAL_SECONDS = 20 * 60.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parameters(ReleaseParameters):
+    """The parameters of validate_runbooks."""
+
+    try_all: bool = field(default=False, metadata={"help": "also try what a former job has proven"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the account holds: the packages of the release's environment, and the release's runbooks."""
+
+    packages: Mapping[str, HeldPackage]
+    runbooks: Mapping[str, HeldRunbook | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What validate_runbooks found.
@@ -49,6 +66,7 @@ class Facts:
         version: The release's version.
         lacks: The shortcomings of each published runbook, by its name.
         tried: The names of the runbooks to start.
+        proven: The names of those that need no trial, because a former job has proven them.
         trial: The parameters of each trial.
         account: The account that starts them.
     """
@@ -56,23 +74,36 @@ class Facts:
     version: str
     lacks: Mapping[str, tuple[Shortcoming, ...]]
     tried: frozenset[str]
+    proven: frozenset[str]
     trial: Mapping[str, Any]
     account: AutomationAccount = field(repr=False)
 
 
-def observe(context: Context, parameters: ReleaseParameters) -> Facts:
-    """Compare the published runbooks with the installed release's pins."""
+def observe(context: Context, parameters: Parameters) -> Facts:
+    """Compare the published runbooks with the installed release's pins, and find out which are proven."""
     customer = customer_reader(context)
     manifest = installed_release(context, customer, parameters.release_version).manifest
+    packages = ContainerRegistryArtifacts(reader=customer, manifest=manifest).package_set()
     account = AutomationAccount(client=context.clients.automation, settings=context.settings)
     account.location()  # raises if there is no account: otherwise it would look like an empty one
-    packages = ContainerRegistryArtifacts(reader=customer, manifest=manifest).package_set()
+    names = [pin.name for pin in manifest.runbooks]
+    held = Held(
+        packages=account.packages(environment_of(packages.digest)),
+        runbooks=dict(zip(names, side_by_side(account.runbook, names, at_once=LOOKS_AT_ONCE), strict=True)),
+    )
+    return found_of(context, parameters, manifest, packages, held)
+
+
+def found_of(
+    context: Context, parameters: Parameters, manifest: ReleaseManifest, packages: PackageSet, held: Held
+) -> Facts:
+    """Compare what the account holds with a release's pins, and find out which runbooks are proven."""
+    account = AutomationAccount(client=context.clients.automation, settings=context.settings)
     environment = environment_of(packages.digest)
-    held = account.packages(environment)
     missing = tuple(
         Shortcoming("package", f"{wheel.distribution} {wheel.version} is {state or 'absent'} in {environment}")
-        for wheel in wheels_to_import(packages, held)
-        if (state := package_state(held.get(wheel.distribution.lower()), wheel)) != wheel.version
+        for wheel in wheels_to_import(packages, held.packages)
+        if (state := package_state(held.packages.get(wheel.distribution.lower()), wheel)) != wheel.version
     )
     trial: dict[str, Any] = {
         "plan_only": True,
@@ -82,38 +113,45 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
     }
     if parameters.settings:
         trial["settings"] = dict(parameters.settings)
+    lacks = {
+        pin.name: (*_compare(held.runbooks[pin.name], published_state(pin.script_sha256, environment)), *missing)
+        for pin in manifest.runbooks
+    }
+    # This runbook proves itself, because it runs.
+    mandatory = {pin.name: pin.script_sha256 for pin in manifest.runbooks if pin.mandatory and pin.name != NAME}
+    published = {name: text for name, text in mandatory.items() if not lacks[name]}
+    proven = frozenset[str]()
+    if not parameters.try_all:
+        conditions = proof.Conditions(environment=environment, settings=dict(parameters.settings))
+        unproven = proof.unproven(account, published, conditions)
+        proven = frozenset(published.keys() - unproven.keys())
+        for name, why in unproven.items():
+            context.output.verbose(f"{name} is tried: {why}")
     return Facts(
         version=manifest.version,
-        lacks=_lacks(manifest, account, environment, missing),
-        # This runbook proves itself, because it runs.
-        tried=frozenset(pin.name for pin in manifest.runbooks if pin.mandatory) - {NAME},
+        lacks=lacks,
+        tried=frozenset(mandatory),
+        proven=proven,
         trial=trial,
         account=account,
     )
 
 
-def _lacks(
-    manifest: ReleaseManifest, account: AutomationAccount, environment: str, missing: tuple[Shortcoming, ...]
-) -> Mapping[str, tuple[Shortcoming, ...]]:
-    def look_at(name: str, script_sha256: str) -> tuple[Shortcoming, ...]:
-        wanted = published_state(script_sha256, environment)
-        found = runbook_state(account.runbook(name))
-        if found == wanted:
-            return missing
-        return (Shortcoming("name", f"published is {found or 'nothing'}, not {wanted}"), *missing)
-
-    pins = manifest.runbooks
-    found = side_by_side(lambda pin: look_at(pin.name, pin.script_sha256), pins, at_once=LOOKS_AT_ONCE)
-    return dict(zip((pin.name for pin in pins), found, strict=True))
+def _compare(held: HeldRunbook | None, wanted: str) -> tuple[Shortcoming, ...]:
+    found = runbook_state(held)
+    return () if found == wanted else (Shortcoming("name", f"published is {found or 'nothing'}, not {wanted}"),)
 
 
 def plan(facts: Facts) -> Plan:
     """Try runbooks side by side. A runbook that is not published as the release has it fails without a trial."""
-    changes = [name for name, lacks in facts.lacks.items() if lacks or name in facts.tried]
+    changes = [name for name, lacks in facts.lacks.items() if lacks or name in facts.tried - facts.proven]
     return Plan(
         changes=tuple(TRY.change(name, f"runbook {name}", None, READY) for name in changes),
         unchanged=tuple(
-            NoChange(f"runbook {name}", "is published as the release has it")
+            NoChange(
+                f"runbook {name}",
+                "is published as the release has it" + (", and has run here" if name in facts.proven else ""),
+            )
             for name in facts.lacks
             if name not in changes
         ),
@@ -153,10 +191,11 @@ def _try(context: Context, facts: Facts, name: str) -> tuple[Shortcoming, ...]:
     return () if lack is None else (lack,)
 
 
-def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Return the table for programs: the ready runbooks, and the shortcomings of the others."""
+def report(facts: Facts, results: Sequence[Result]) -> Report:
+    """Return the table for programs: the proven runbooks, those that a trial has shown to be ready, and the others."""
     ends = {str(result.change.subject): result.observed for result in results if result.observed is not None}
     return {
+        "proven": sorted(facts.proven),
         "ready": [name for name, end in ends.items() if end == READY],
         "lacking": [f"{name}: {end}" for name, end in ends.items() if end != READY],
     }
@@ -165,7 +204,7 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
 RUNBOOK = Runbook(
     name=NAME,
     summary="check that each runbook is published as the release has it, and that the mandatory ones can run here",
-    parameters=ReleaseParameters,
+    parameters=Parameters,
     observe=observe,
     plan=plan,
     actions=actions,

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from lab.authorization.state import Action
 
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+# Parts of a resource that are read with GET, but by a right that is named an action (Microsoft.Automation).
+_READ_BY_ACTION = frozenset({"runbookContent"})
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices"
 _TABLES = "Microsoft.Storage/storageAccounts/tableServices/tables"
 _VAULT = "Microsoft.KeyVault/vaults"
@@ -24,7 +26,8 @@ def of_arm(method: str, namespace: str, pattern: Sequence[str], scope: str) -> A
     action, a part of the resource (`runbooks/{runbook}/publish`, `runbooks/{runbook}/content`), or a list.
     """
     kind = "/".join((namespace, *(part for part in pattern if not part.startswith("{"))))
-    return Action(name=f"{kind}/{_VERBS.get(method, 'action')}", scope=scope, is_data=False)
+    verb = "action" if pattern[-1] in _READ_BY_ACTION else _VERBS.get(method, "action")
+    return Action(name=f"{kind}/{verb}", scope=scope, is_data=False)
 
 
 def of_blob(method: str, path: str, query: Mapping[str, str], scope: str) -> Action:

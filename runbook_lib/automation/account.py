@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from runbook_lib.automation.access import AccountAccess, if_there, plain
@@ -123,6 +124,11 @@ class AutomationAccount(AccountAccess):
             return None if encoded is None else str(json.loads(encoded))
         except (ValueError, RecursionError):
             return str(encoded)
+
+    def variable_written(self, name: str) -> datetime | None:
+        """Return when a variable was last written, by the service's clock; None if it does not exist."""
+        found = if_there(lambda: self.client.variable.get(*self.at, name))
+        return found.properties.last_modified_time if found and found.properties else None
 
 
 def _held_package(properties: Any) -> HeldPackage:

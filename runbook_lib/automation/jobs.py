@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.automation.access import AccountAccess, plain
@@ -27,12 +27,16 @@ LOOK_MAX_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
-    """A job of `runbook` as Automation shows it. `exception` is its text for a failure, maybe the runbook's stderr."""
+    """A job of `runbook` as Automation shows it.
+
+    `exception` is its text for a failure, maybe the runbook's stderr. `arguments` are those that the job got.
+    """
 
     job_id: str
     status: str
     exception: str
     runbook: str
+    arguments: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def ended(self) -> bool:
@@ -86,6 +90,7 @@ def job_state(account: AccountAccess, job_id: str) -> JobState:
         status=plain(properties.status) if properties else "",
         exception=((properties.exception or "") if properties else "").strip(),
         runbook=(properties.runbook.name or "") if properties and properties.runbook else "",
+        arguments=tuple(each or "" for each in ((properties.parameters or {}) if properties else {}).values()),
     )
 
 
@@ -145,9 +150,8 @@ def unfinished_jobs(account: AccountAccess, correlation_id: str, *, runbooks: Co
         if state.ended or runbook.lower() not in names:
             continue
         # The listing does not tell a job's parameters.
-        properties = account.client.job.get(*account.at, state.job_id).properties
-        given = (properties.parameters or {}) if properties else {}
-        if any(correlation_id_in(value or "") == correlation_id for value in given.values()):
+        arguments = job_state(account, state.job_id).arguments
+        if any(correlation_id_in(argument) == correlation_id for argument in arguments):
             found.append(state)
     return found
 

@@ -1,4 +1,4 @@
-"""The texts of the account's runbooks, byte for byte. A text that the account does not have is None."""
+"""The texts of the account's runbooks and of its jobs, byte for byte. A text that the account does not have is None."""
 
 from typing import Any, cast
 
@@ -14,6 +14,13 @@ def draft_text(account: AccountAccess, name: str) -> bytes | None:
     """Return a draft's text, byte for byte."""
     return cast(
         "bytes | None", if_there(lambda: account.client.runbook_draft.get_content(*account.at, name, cls=_bytes))
+    )
+
+
+def job_text(account: AccountAccess, job_id: str) -> bytes | None:
+    """Return the text that a job ran, byte for byte."""
+    return cast(
+        "bytes | None", if_there(lambda: account.client.job.get_runbook_content(*account.at, job_id, cls=_bytes))
     )
 
 

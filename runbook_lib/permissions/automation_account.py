@@ -26,7 +26,7 @@ PUBLISH = Permission(
 RUN_TRIALS = Permission(
     on="Automation account",
     role="Automation Contributor",
-    purpose="start a trial job of each runbook and read its output",
+    purpose="start a trial job of each runbook; read what jobs have run and printed, and when settings were written",
     actions=(
         f"{_ACCOUNT}/read",
         f"{_ACCOUNT}/runbooks/read",
@@ -36,6 +36,8 @@ RUN_TRIALS = Permission(
         f"{_ACCOUNT}/jobs/read",
         f"{_ACCOUNT}/jobs/write",
         f"{_ACCOUNT}/jobs/output/read",
+        f"{_ACCOUNT}/jobs/runbookContent/action",
+        f"{_ACCOUNT}/variables/read",
     ),
 )
 MAKE_SCHEDULES = Permission(

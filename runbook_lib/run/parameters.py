@@ -109,6 +109,15 @@ def correlation_id_in(argument: str) -> str:
     return found if isinstance(found, str) and CORRELATION_ID.fullmatch(found) else ""
 
 
+def settings_in(argument: str) -> Mapping[str, str] | None:
+    """Return the settings in the one argument of a job, whoever started it; None where they cannot be read."""
+    try:
+        found = _from_argument([argument]).get("settings", {})
+    except RunbookError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) -> str:
     """Return what --help prints."""
     kinds = _kinds(parameters_type)

@@ -1,11 +1,12 @@
 """A deployment as its users see it: the command, the jobs, their results, and what they asked Azure for."""
 
 import json
+import re
 import uuid
 from typing import Any
 
 from tests.end_to_end.deployed import Deployed, EndedJob, Release, is_write, wanted
-from vibedata.deployment.chain import CHAIN, STEPS
+from vibedata.deployment.chain import STEPS
 
 # docs/design.md#running-a-runbook, in its order.
 RESULT = [
@@ -17,7 +18,6 @@ STREAM_LIMIT_BYTES = 1024 * 1024
 MANIFEST_CHANGES = 6  # two tags, the signature, three blobs
 IMPORTS = ("import_manifest", "import_images")
 NAMES = [*STEPS, "report"]
-JOBS = [step.name for step in CHAIN if step.carried_out_by == "job"]
 
 
 def assert_shape(job: EndedJob) -> dict[str, Any]:
@@ -89,19 +89,30 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert again["status"] == "succeeded"
     changed = {step["name"]: (step["status"], step["changed"]) for step in again["steps"]}
     assert not changed.keys() & set(credentials)
-    idle = ("preflight", "first_runbooks", *IMPORTS, "publish_runbooks")
+    idle = [name for name in NAMES if name not in (*credentials, "check_health", "report")]
     assert {name: changed[name] for name in idle} == dict.fromkeys(idle, ("unchanged", 0))
-    # The jobs themselves are all that the command asked for, beside the lock and the report; the imports write the log,
-    # and tell the publisher. What its API then writes is its own.
-    imports = {job["id"] for job in deployed.lab.control("GET", "/jobs")["jobs"] if job["runbook"] in IMPORTS}
+    # Two jobs are all that the command asked for, beside the lock and the report: what has nothing to do has none.
+    assert jobs_since(deployed, since) == ["preflight", "check_health"]
     writes = [entry for entry in deployed.lab.journal(since=since) if is_write(entry)]
     others = ("/vibedatapublisher/", "/vibedatastorage/locks/")
     own = [e for e in writes if e["job_id"] is None and not e["path"].startswith(others)]
-    assert [(entry["method"], "/jobs/" in entry["path"]) for entry in own] == [("PUT", True)] * len(JOBS)
-    by_imports = [entry for entry in writes if entry["job_id"] in imports]
-    told = [e for e in by_imports if e["service"] == "publisher_api" or "/callbacks-spool/" in e["path"]]
-    assert [entry["method"] for entry in told] == ["POST"] * len(IMPORTS)
-    assert {entry["service"] for entry in by_imports if entry not in told} == {"logs"}
+    assert [(entry["method"], "/jobs/" in entry["path"]) for entry in own] == [("PUT", True)] * 2
+
+    # What the operator cannot see, a job does.
+    since = deployed.last_request()
+    repository = next(name for name in release.pins if "runbooks" not in name).partition(":")[0]
+    unreadable = {"service": "customer_registry", "path": f"/v2/{repository}/manifests/"}
+    deployed.lab.fault("status", status=403, match=unreadable)
+    unseen = deployed.vibedata_json("deploy", release.version, "--only", "import_images")
+    assert [step["status"] for step in unseen["steps"] if step["name"] == "import_images"] == ["unchanged"]
+    assert jobs_since(deployed, since) == ["import_images"]
+
+
+def jobs_since(deployed: Deployed, since: int) -> list[str]:
+    """Return the runbooks of the jobs that were started since a request, in their order."""
+    names = {job["id"]: job["runbook"] for job in deployed.lab.control("GET", "/jobs")["jobs"]}
+    starts = [entry["path"] for entry in deployed.lab.journal(since=since) if entry["method"] == "PUT"]
+    return [names[found[1]] for path in starts if (found := re.search(r"/jobs/([0-9a-f-]{36})\?", path))]
 
 
 def assert_done_as_planned(planned: dict[str, Any], changed: dict[str, tuple[str, int]], release: Release) -> None:

@@ -19,12 +19,13 @@ from vibedata.deployment.outcome_report import report_outcome
 from vibedata.deployment.plan import steps
 from vibedata.deployment.plan.difference import StepPlan
 from vibedata.deployment.plan.facts import PlanFacts
+from vibedata.deployment.plan.from_here import LookFromHere
 from vibedata.deployment.preflight_step import preflight
 from vibedata.deployment.publication_step import NAME as FIRST_RUNBOOKS
 from vibedata.deployment.publication_step import publish_first_runbooks
 from vibedata.deployment.step import StepResult, step_ended, stopwatch
 from vibedata.deployment.work import DeploymentWork, ReleaseWork
-from vibedata.progress_view.events import PlannedStep, StepBegan, StepsPlanned
+from vibedata.progress_view.events import PlannedStep, StepBegan, StepsPlanned, Waiting
 
 # A job runs in the customer's Automation account as vibedata-uami. The operator acts at the customer's, with the login
 # of whoever typed the command. The publisher acts at its own services, and by jobs at the customer's.
@@ -42,6 +43,7 @@ class Step:
         runbooks: Those that it starts jobs of, for whoever looks for jobs that it left.
         plan: Returns what it would change, and changes nothing.
         do: Does it, and returns how it ended; None where there was nothing to do.
+        each_time: It is done whatever its plan says. Another step is not, where its plan made from here is empty.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Step:
     runbooks: tuple[str, ...]
     plan: Callable[[PlanFacts], StepPlan]
     do: Callable[[DeploymentWork], StepResult | None]
+    each_time: bool = False
 
 
 def _no_parameters(_work: DeploymentWork) -> Mapping[str, Any]:
@@ -67,6 +70,8 @@ def _job(
     about: str,
     plan: Callable[[str, PlanFacts], StepPlan],
     parameters: Callable[[DeploymentWork], Mapping[str, Any]] = _no_parameters,
+    *,
+    each_time: bool = False,
 ) -> Step:
     return Step(
         name=runbook,
@@ -75,6 +80,7 @@ def _job(
         runbooks=(runbook,),
         plan=partial(plan, runbook),
         do=lambda work: run_as_step(work, runbook, parameters(work)),
+        each_time=each_time,
     )
 
 
@@ -86,6 +92,7 @@ def _credential(credential: FirstCredential) -> Step:
         runbooks=(credential.runbook,),
         plan=partial(steps.plan_credential, credential),
         do=credential.give,
+        each_time=True,  # it looks for itself
     )
 
 
@@ -98,6 +105,7 @@ CHAIN: tuple[Step, ...] = (
         runbooks=(PREFLIGHT,),
         plan=partial(steps.plan_preflight, PREFLIGHT),
         do=preflight,
+        each_time=True,
     ),
     Step(
         name=FIRST_RUNBOOKS,
@@ -121,7 +129,7 @@ CHAIN: tuple[Step, ...] = (
     ),
     _job("bootstrap_registry", "fills the component registry", steps.plan_bootstrap_registry),
     _credential(HMAC_KEY),
-    _job("check_health", "probes every component and records its health", steps.plan_check_health),
+    _job("check_health", "probes every component and records its health", steps.plan_check_health, each_time=True),
     Step(
         name=REPORT,
         about="tells the publisher how the deployment ended",
@@ -129,6 +137,7 @@ CHAIN: tuple[Step, ...] = (
         runbooks=(),
         plan=partial(steps.plan_report, REPORT),
         do=report_outcome,
+        each_time=True,
     ),
 )
 # What is done before them. It can not be chosen.
@@ -145,11 +154,12 @@ def deploy(work: DeploymentWork) -> None:
     `work.deployment` holds the steps as they end. A step that had nothing to do is not among them. Raises RunbookError
     VD-LOCK-002 where the lock is lost: then nothing more is done, the report included.
     """
+    look = LookFromHere(work)
     for step in CHAIN:
         if step.name == REPORT or (step.name in work.chosen and not work.deployment.failed):
             work.lock.begin(step.name)
             work.view.tell(StepBegan(step.name))
-            result = _carried_out(step, work)
+            result = _idle(step, work, look) or _carried_out(step, work)
             work.view.tell(step_ended(result))
             if result is not None:
                 work.deployment.steps.append(result)
@@ -165,6 +175,19 @@ def planned(work: ReleaseWork) -> tuple[StepPlan, ...]:
     """Return what each chosen step would change, in the order of the chain. Raises what its refusal would be."""
     facts = PlanFacts(work)
     return tuple(step.plan(facts) for step in CHAIN if step.name == REPORT or step.name in work.chosen)
+
+
+def _idle(step: Step, work: DeploymentWork, look: LookFromHere) -> StepResult | None:
+    """Return the result of a step that has nothing to do, as far as is known from here; else None."""
+    if step.each_time:
+        return None
+    with stopwatch() as seconds:
+        work.view.tell(Waiting("looking from here whether there is anything to do"))
+        plan = look.idle(step.plan)
+    if plan is None:
+        return None
+    work.report(f"{step.name}: 0 to change, {plan.unchanged} already right")
+    return StepResult(name=step.name, status="unchanged", seconds=seconds(), changed=0)
 
 
 def _carried_out(step: Step, work: DeploymentWork) -> StepResult | None:

@@ -26,6 +26,11 @@ class Deployment:
         return next((step for step in self.steps if step.status not in WELL), None)
 
     @property
+    def changed(self) -> bool:
+        """Whether a step has changed anything."""
+        return any(step.changed for step in self.steps)
+
+    @property
     def status(self) -> str:
         """`succeeded` as long as each step succeeded, else `failed`."""
         return "failed" if self.failed else "succeeded"

@@ -17,6 +17,7 @@ from runbook_lib.run.parameters import (
     encode,
     help_text,
     parse,
+    settings_in,
 )
 
 
@@ -173,3 +174,19 @@ def test_the_default_settings_are_nobodys_to_change() -> None:
     defaults: Mapping[str, str] = Parameters().settings
     with pytest.raises(TypeError):
         defaults["prefix"] = "x"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("argument", "settings"),
+    [
+        (encode({"settings": {"prefix": "vd1"}}), {"prefix": "vd1"}),
+        (encode({"plan_only": True}), {}),
+        (encode({"settings": ["vd1"]}), None),
+        ("--help", None),
+        ("", None),
+    ],
+)
+def test_a_jobs_settings_are_read_from_its_argument_whoever_started_it(
+    argument: str, settings: dict[str, str] | None
+) -> None:
+    assert settings_in(argument) == settings

@@ -84,3 +84,9 @@ def test_the_chain_is_in_the_order_of_the_design() -> None:
     assert tuple(step.name for step in CHAIN)[:-1] == STEPS
     # A successor looks for jobs of these. Only the trials of validate_runbooks have other runbooks, and end with it.
     assert {"rotate_acr_token", "rotate_hmac", *(s.name for s in CHAIN if s.carried_out_by == "job")} == set(RUNBOOKS)
+    # Their plans cannot be empty, or they look for themselves.
+    looked_at_first = [step.name for step in CHAIN if not step.each_time]
+    assert looked_at_first == [
+        *("first_runbooks", "import_manifest", "import_images", "publish_runbooks", "validate_runbooks"),
+        "bootstrap_registry",
+    ]

@@ -42,6 +42,11 @@ class StepPlan:
     each_time: str = ""
     not_known: tuple[str, ...] = ()
 
+    @property
+    def idle(self) -> bool:
+        """Whether the step has nothing to do."""
+        return not (self.differences or self.each_time or self.not_known)
+
 
 def difference(change: Change, what: str, *, sign: Sign | None = None) -> Difference:
     """Return a change as a difference. sign: None where `before` says it."""
@@ -81,8 +86,7 @@ def as_text(title: str, plans: Sequence[StepPlan]) -> str:
     """Return the plan for people: the steps in their order, the counts in the last line."""
     lines = [title, ""]
     for plan in plans:
-        idle = not (plan.differences or plan.each_time or plan.not_known)
-        lines.append(f"{plan.step}: {'nothing to do' if idle else plan.each_time}".rstrip(": "))
+        lines.append(f"{plan.step}: {'nothing to do' if plan.idle else plan.each_time}".rstrip(": "))
         ordered = sorted(plan.differences, key=lambda each: SIGNS.index(each.sign))
         lines += [f"  {each.sign} {told(each.what)}" for each in ordered]
         lines += [f"  ? {told(words)}" for words in plan.not_known]

@@ -13,7 +13,7 @@ from runbook_lib.context import Context
 from runbook_lib.release.artifacts import script_of
 from runbook_lib.release.files import ArtifactBlobs
 from runbook_lib.run.output import JobOutput
-from runbooks import import_images, import_manifest
+from runbooks import import_images, import_manifest, validate_runbooks
 from vibedata.deployment.work import ReleaseWork
 
 if TYPE_CHECKING:
@@ -71,6 +71,14 @@ class PlanFacts:
         parameters = import_manifest.Parameters(release_tag=version, allow_downgrade=self.work.allow_downgrade)
         offered = self.work.release.verified
         return import_manifest.plan(import_manifest.beside_installed(self.context, parameters, offered, importer=None))
+
+    @cached_property
+    def validation(self) -> validate_runbooks.Facts:
+        """What validate_runbooks finds of the release that is wanted."""
+        held = validate_runbooks.Held(packages=self.held.packages, runbooks=self.held.runbooks)
+        return validate_runbooks.found_of(
+            self.context, validate_runbooks.Parameters(), self.manifest, self.held.wanted.packages, held
+        )
 
     @property
     def installed(self) -> bool:

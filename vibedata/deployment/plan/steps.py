@@ -70,9 +70,13 @@ def plan_publish_runbooks(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_validate_runbooks(step: str, facts: PlanFacts) -> StepPlan:
-    """It starts trials, and changes nothing."""
-    tried = [pin for pin in facts.manifest.runbooks if pin.mandatory and pin.name != validate_runbooks.NAME]
-    return StepPlan(step=step, each_time=f"starts each of {len(tried)} runbooks once, which then only plan")
+    """It starts trials of what no former job has proven, and changes nothing."""
+    found = facts.validation
+    to_try = len(validate_runbooks.plan(found).changes)
+    if not to_try:
+        return StepPlan(step=step, unchanged=len(found.lacks))
+    # The jobs of the steps before it prove their runbooks.
+    return StepPlan(step=step, each_time=f"starts up to {to_try} runbooks once each, which then only plan")
 
 
 def plan_bootstrap_registry(step: str, facts: PlanFacts) -> StepPlan:

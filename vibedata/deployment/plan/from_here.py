@@ -1,0 +1,35 @@
+"""Find out from here which steps have nothing to do: for these no job is started, and nobody waits in a queue."""
+
+from collections.abc import Callable
+
+from runbook_lib.network.failures import as_runbook_error
+from vibedata.deployment.plan.difference import StepPlan
+from vibedata.deployment.plan.facts import PlanFacts
+from vibedata.deployment.work import DeploymentWork
+
+
+class LookFromHere:
+    """Looks at one step after the other with the operator's login, as `vibedata deploy --plan` does.
+
+    It looks until the deployment has changed something: what follows from that is for the jobs to see. And it looks no
+    more after something that cannot be read from here, such as a private endpoint, which would be waited for each time.
+    """
+
+    def __init__(self, work: DeploymentWork) -> None:
+        self._work = work
+        self._facts = PlanFacts(work)
+        self._can_see = True
+
+    def idle(self, plan: Callable[[PlanFacts], StepPlan]) -> StepPlan | None:
+        """Return a step's plan where it shows that there is nothing to do, and None otherwise."""
+        if not self._can_see or self._work.deployment.changed:
+            return None
+        try:
+            found = plan(self._facts)
+        except Exception as error:
+            named = as_runbook_error(error)
+            if named is None:
+                raise
+            self._can_see = False
+            return None
+        return found if found.idle else None
