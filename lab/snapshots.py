@@ -7,7 +7,8 @@ Kept is what clients can change, and with it the jobs that have ended and the da
 and started again, so that nothing of theirs is in memory alone. Whoever keeps a snapshot waits for its jobs and its
 operations first: 400 while a job runs. Whoever puts one back ends what runs then, jobs and the publisher's processes.
 
-The journal goes on, and so does the time. Left as they are: faults, latencies, and what the control API alone changes.
+The journal begins anew when a snapshot is put back, and the time goes on. Left as they are: faults, latencies, and what
+the control API alone changes.
 """
 
 import asyncio
@@ -87,6 +88,7 @@ class Snapshots:
             await self._servers.put_back(self._folder(name))
             for put_back in self._kept[name]:
                 put_back()
+            self._lab.gate.forget_requests()
         return {"name": name}
 
     def _folder(self, name: str) -> Path:

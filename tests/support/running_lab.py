@@ -13,6 +13,8 @@ import requests
 from tests.support import release_signer
 from vibedata import lab_process
 
+# A snapshot waits for the real servers to start again.
+CONTROL_SECONDS = 180
 # Where lab.env's names would be read by mistake from the shell that runs the tests.
 FOREIGN = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -27,7 +29,7 @@ class LabUnderTest:
 
     def control(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:
         """Ask the control API and return its JSON answer, whose status must be `status` (None: any 2xx)."""
-        answer = requests.request(method, self.env["VIBEDATA_LAB_CONTROL"] + path, json=body, timeout=60)
+        answer = requests.request(method, self.env["VIBEDATA_LAB_CONTROL"] + path, json=body, timeout=CONTROL_SECONDS)
         assert answer.ok if status is None else answer.status_code == status, f"{answer.status_code}: {answer.text}"
         return answer.json()
 

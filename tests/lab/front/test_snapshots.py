@@ -85,18 +85,16 @@ def test_what_was_kept_is_there_again_and_nothing_else(instance: Instance) -> No
     kept = instance.read()
     # The real servers were started anew, and all of it is still there.
     assert (kept["blobs"], kept["tables"], list(kept["jobs"].values())) == (b"first", ["first"], ["first"])
-    last = lab.last_request()
     for value in ("second", "third"):
         instance.write(value)
         instance.blobs.get_blob_client(CONTAINER, "b").upload_blob(b"")
         lease.acquire()
         assert not any(instance.read()[part] == kept[part] for part in kept)
         lab.control("POST", "/snapshots/put_back", {"name": "first"})
+        assert lab.journal() == []
         assert instance.read() == kept
         found = list(instance.blobs.get_container_client(CONTAINER).list_blobs())
         assert [(blob.name, blob.lease.state) for blob in found] == [("a", "available")]
-    # The journal goes on: what was asked meanwhile stays in it.
-    assert lab.journal(since=last)[0]["sequence"] == last + 1
 
 
 def test_nothing_is_kept_while_a_job_runs(instance: Instance) -> None:
