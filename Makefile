@@ -24,8 +24,8 @@ check: set-up lint ## The inner loop: lint, types, the house's rules, pure tests
 soak: set-up ## Hours: trouble at every request of a rotation, 100,000 hostile inputs for each parser
 	@$(VENV)/pytest -q -s -m soak
 
-proof: set-up ## A day: a deployment killed at every request, trouble at every request; SHARD=I/N and SECONDS=S do a part
-	@$(VENV)/python -m bench.proofs $(if $(SHARD),--shard $(SHARD)) $(if $(SECONDS),--seconds $(SECONDS))
+proof: set-up ## Hours: a deployment killed at every request, trouble at every request; SHARD=I/N, SECONDS=S: a part
+	@$(VENV)/python -m bench.proofs $(if $(SHARD),--shard $(SHARD)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(CASE),--case "$(CASE)")
 
 lint: set-up ## ruff and mypy
 	@$(VENV)/ruff check .

@@ -36,6 +36,7 @@ from lab.real_servers import RealServerFailedError, RealServers
 from lab.resource_group import service as resource_group
 from lab.service import Service
 from lab.shared import Lab
+from lab.snapshots import Snapshots
 from lab.storage import service as storage
 from lab.tokens import TokenIssuer
 
@@ -96,6 +97,7 @@ async def running(
             upstream=await stack.enter_async_context(upstream_session(trust=files.client_context())),
         )
         lab.on_reset.append(partial(servers.empty, lab))
+        Snapshots(lab, servers)
         for name, front in _fronts(lab).items():
             await sites.serve(stack, name, SITES[name], front, sockets[name], gate=lab.gate, server_ssl=lab.server_ssl)
         for enter in lab.running:

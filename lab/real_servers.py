@@ -8,7 +8,7 @@ import asyncio
 import re
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +43,11 @@ class Ground:
 class RealServer:
     """One real server.
 
-    name: the name of its log. command: writes its settings, if it has any, and returns the command that starts it;
-    ToolMissingError if the program is missing. listening: patterns of the log lines that say that it listens, by the
-    address's name in Lab.real_urls; a pattern's group is the address. scheme: `http` or `https`, the scheme of its
-    addresses. empty: deletes everything that it holds, while it runs; it gets the lab and the directory.
+    name: the name of its log and of the folder of its data. command: writes its settings, if it has any, and returns
+    the command that starts it; ToolMissingError if the program is missing. listening: patterns of the log lines that
+    say that it listens, by the address's name in Lab.real_urls; a pattern's group is the address. scheme: `http` or
+    `https`, the scheme of its addresses. empty: deletes everything that it holds, while it runs; it gets the lab and
+    the directory. on_disk: whether its folder has all its data; otherwise no snapshot holds them, and it runs on.
     """
 
     name: str
@@ -54,6 +55,7 @@ class RealServer:
     listening: Mapping[str, re.Pattern[str]]
     scheme: str
     empty: Callable[[Lab, Path], Awaitable[None]]
+    on_disk: bool = True
 
 
 class RealServers:
@@ -63,7 +65,9 @@ class RealServers:
         """Keep data and logs of `servers` in `directory`."""
         self._servers = servers
         self._directory = directory
+        self._tools: dict[str, Tool] = {}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._restarting = asyncio.Lock()
         self.urls: dict[str, str] = {}
 
     async def start(self, *, names: Names, certificates: Certificates) -> None:
@@ -71,24 +75,30 @@ class RealServers:
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
         ground = Ground(directory=self._directory, names=names, certificates=certificates)
-        starts = [self._start(server, ground) for server in self._servers]
-        for done in await asyncio.gather(*starts, return_exceptions=True):
+        # Made once: a server that starts again has the same settings.
+        self._tools = {server.name: server.command(ground) for server in self._servers}
+        await self._start_all(self._servers)
+
+    async def _start_all(self, servers: Iterable[RealServer]) -> None:
+        for done in await asyncio.gather(*map(self._start, servers), return_exceptions=True):
             if isinstance(done, BaseException):
                 raise done
 
-    async def _start(self, server: RealServer, ground: Ground) -> None:
-        tool = server.command(ground)
-        log = self._directory / f"{server.name}.log"
+    async def _start(self, server: RealServer) -> None:
+        tool = self._tools[server.name]
+        log = self._log(server.name)
+        told = log.stat().st_size if log.exists() else 0
         self._processes[server.name] = await children.start(
             tool.command, directory=self._directory, environ=tool.environ, log=log
         )
         for name, listening in server.listening.items():
-            self.urls[name] = f"{server.scheme}://{await self._wait_for(listening, log, server.name)}"
+            self.urls[name] = f"{server.scheme}://{await self._wait_for(listening, server.name, told)}"
 
-    async def _wait_for(self, pattern: re.Pattern[str], log: Path, name: str) -> str:
-        deadline = time.monotonic() + START_SECONDS
+    async def _wait_for(self, pattern: re.Pattern[str], name: str, told: int) -> str:
+        """Return the address that the log tells after its first `told` bytes, which a former start has written."""
+        deadline, log = time.monotonic() + START_SECONDS, self._log(name)
         while True:
-            found = pattern.search(log.read_text(errors="replace"))
+            found = pattern.search(log.read_bytes()[told:].decode(errors="replace"))
             if found:
                 return found[1]
             code = self._processes[name].returncode
@@ -99,24 +109,64 @@ class RealServers:
 
     async def failure(self) -> RealServerFailedError:
         """Wait until a server ends by itself and return what to say about it."""
-        waits = {asyncio.ensure_future(process.wait()): name for name, process in self._processes.items()}
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        name = waits[done.pop()]
-        code = self._processes[name].returncode
-        return RealServerFailedError(f"{name} ended with {code}: {_tail(self._directory / f'{name}.log')}")
+        while True:
+            waits = {asyncio.ensure_future(process.wait()): name for name, process in self._processes.items()}
+            try:
+                done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+            name, code = waits[(ended := done.pop())], ended.result()
+            async with self._restarting:
+                # Where it was ended to be started again, another process runs by now.
+                if self._processes[name].returncode is not None:
+                    return RealServerFailedError(f"{name} ended with {code}: {_tail(self._log(name))}")
 
     async def empty(self, lab: Lab) -> None:
         """Delete everything that the servers hold."""
         for server in self._servers:
             await server.empty(lab, self._directory)
 
+    async def keep(self, folder: Path) -> None:
+        """Copy the servers' data to `folder`. They end for that, since they may have some of it in memory alone."""
+        async with self._restarting:
+            await asyncio.gather(*(self._end_in_order(server.name) for server in self._on_disk()))
+            _copy([server.name for server in self._on_disk()], self._directory, folder)
+            await self._start_all(self._on_disk())
+
+    async def put_back(self, folder: Path) -> None:
+        """Let the servers have the data that `keep` has copied, and nothing else."""
+        async with self._restarting:
+            for process in (self._processes[server.name] for server in self._on_disk()):
+                process.kill()  # what it holds is thrown away
+                await process.wait()
+            _copy([server.name for server in self._on_disk()], folder, self._directory)
+            await self._start_all(self._on_disk())
+
+    async def _end_in_order(self, name: str) -> None:
+        process = self._processes[name]
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), START_SECONDS)
+        except asyncio.TimeoutError:
+            raise RealServerFailedError(f"{name} did not end: {_tail(self._log(name))}") from None
+
+    def _on_disk(self) -> list[RealServer]:
+        return [server for server in self._servers if server.on_disk]
+
+    def _log(self, name: str) -> Path:
+        return self._directory / f"{name}.log"
+
     async def stop(self) -> None:
         """End every server."""
         await asyncio.gather(*map(children.stop, self._processes.values()))
+
+
+def _copy(names: Iterable[str], source: Path, target: Path) -> None:
+    for name in names:
+        shutil.rmtree(target / name, ignore_errors=True)
+        if (source / name).exists():  # it makes its folder when it gets something to keep
+            shutil.copytree(source / name, target / name)
 
 
 def _tail(log: Path) -> str:

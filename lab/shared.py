@@ -15,6 +15,11 @@ from lab.front.gate import Gate
 from lab.names import Names
 from lab.tokens import TokenIssuer
 
+# Puts back what was kept; it may be called more than once.
+PutBack = Callable[[], None]
+# Keeps a part of the lab's state (lab/snapshots.py).
+Keep = Callable[[], PutBack]
+
 
 @dataclass(slots=True, kw_only=True)
 class Lab:
@@ -44,6 +49,8 @@ class Lab:
     # Called at POST /reset, in order. Each clears its service's state. The first empties the real servers. Jobs make
     # requests by themselves, so they must end before that: their hook is inserted at the front.
     on_reset: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    # Called at POST /snapshots, one for each part of the state that clients can change.
+    on_keep: list[Keep] = field(default_factory=list)
     # Called when the lab ends, in reverse order, e.g. to end running jobs.
     on_close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # Servers at addresses that are not sites. Entered when the sites answer, left after `on_close`.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from lab import snapshots
 from lab.arm import tenant as arm_tenant
 from lab.arm.access import ARM_AUDIENCES
 from lab.arm.dispatch import Arm
@@ -37,6 +38,9 @@ def make(lab: Lab) -> Subscriptions:
     for arm in (customer, publisher):
         lab.on_reset.append(arm.reset)
         lab.on_close.append(arm.reset)
+        lab.on_keep.append(arm.managed.keep)
+    assigned = ("roles", "judged", "assignments", "denials", "asked")
+    lab.on_keep.append(snapshots.of_attributes(lab.authorization, *assigned))
     lab.audiences.update(ARM_AUDIENCES)
     return Subscriptions(customer, publisher)
 

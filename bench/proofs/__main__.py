@@ -1,6 +1,6 @@
 """`make proof`: prove the deployment in the lab, keep what was found in .proof, and write docs/proofs.md.
 
-A run goes on where the last one stopped, as long as the product's sources are the same.
+A run goes on where the last one stopped: it does what was not done yet with the sources as they are.
 """
 
 import argparse
@@ -10,18 +10,35 @@ import time
 from collections.abc import Sequence
 
 from bench.proofs import page
-from bench.proofs.cases import KILLED, RACE, TROUBLES, Prover, Record, cases
-from bench.proofs.records import Records, records_of_today
+from bench.proofs.cases import (
+    KILLED,
+    RACE,
+    TROUBLES,
+    UNDISTURBED,
+    WHOLE,
+    Case,
+    Prover,
+    Record,
+    case_of,
+    cases_of_step,
+    races,
+)
+from bench.proofs.records import FOLDER, Records
+from bench.proofs.sources import digest_of_today
 from bench.proofs.world import world
+from vibedata.deployment.chain import STEPS
 
-PROOFS = (KILLED, *TROUBLES, RACE)
-EXAMPLES = """\
+PROOFS = (KILLED, WHOLE, *TROUBLES, RACE)
+EXAMPLES = f"""\
 examples:
-  make proof                      all cases: a day of one processor
-  make proof SHARD=2/8            every eighth case, beginning with the second; eight such runs are all
+  make proof                      all cases: some hours of one processor
+  make proof SHARD=2/8            an eighth of them; eight such runs are all
   make proof SECONDS=480          begin no case after 480 s; the next run goes on from there
-  .venv/bin/python -m bench.proofs --only killed --seconds 480
-  .venv/bin/python -m bench.proofs --page    write docs/proofs.md from what was found, and do nothing else
+  make proof CASE='503 / import_images / 1'     one case, done before or not
+  .venv/bin/python -m bench.proofs --only killed --step import_images --seconds 480
+  .venv/bin/python -m bench.proofs --page       write docs/proofs.md from what was found, and do nothing else
+
+PROOF is one of: {", ".join(PROOFS)}.
 """
 
 
@@ -36,44 +53,59 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N", help="do the Ith of N parts")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no case later than this")
     parser.add_argument("--only", action="append", choices=PROOFS, metavar="PROOF", help="may be repeated")
+    parser.add_argument("--step", action="append", choices=STEPS, metavar="STEP", help="may be repeated")
+    parser.add_argument("--case", type=case_of, help="do this case, by its name in docs/proofs.md, and no other")
     parser.add_argument("--page", action="store_true", help="write docs/proofs.md alone")
     arguments = parser.parse_args(argv)
-    records = records_of_today()
+    records = Records(folder=FOLDER, code=digest_of_today())
     # Like Ctrl-C: the lab is ended before the exit.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     if not arguments.page:
-        _prove(records, arguments.shard, arguments.seconds, arguments.only or PROOFS)
+        _prove(records, arguments)
     page.write(records)
-    found = records.all()
-    ill = [record for record in found if record.problems]
-    _say(f"{len(found)} cases, {len(ill)} of them not as they must be; {page.PAGE.name} is written")
+    ill = [record for record in records.today() if record.problems]
+    _say(f"{len(records.today())} cases, {len(ill)} of them not as they must be; {page.PAGE.name} is written")
     return 1 if ill else 0
 
 
-def _prove(records: Records, shard: tuple[int, int], seconds: float, proofs: Sequence[str]) -> None:
-    """Do the cases of a shard that were not done yet."""
-    index, count = shard
+def _prove(records: Records, arguments: argparse.Namespace) -> None:
+    """Do the case that is asked for, or those of a shard that were not done yet."""
+    index, count = arguments.shard
     name = f"{index}-of-{count}"
-    deadline = time.monotonic() + seconds
-    done = {(record.proof, record.number) for record in records.all()}
+    deadline = time.monotonic() + arguments.seconds
     with world() as made:
         prover = Prover(made)
-        undisturbed = prover.undisturbed()
-        _keep(records, undisturbed, name)
-        if undisturbed.problems:
+        if arguments.case is not None:
+            _keep(records, prover.prove(arguments.case), name)
             return
-        for place, case in enumerate(cases(undisturbed.requests)):
-            if place % count != index - 1 or case in done or case[0] not in proofs:
-                continue
-            if time.monotonic() > deadline:
-                return
-            _keep(records, prover.prove(*case), name)
+        done = {record.case for record in records.today()}
+        for case in _cases(prover, records, arguments, name):
+            if case.turn % count == index - 1 and case not in done and time.monotonic() < deadline:
+                _keep(records, prover.prove(case), name)
+
+
+def _cases(prover: Prover, records: Records, arguments: argparse.Namespace, shard: str) -> list[Case]:
+    """Return the cases of the proofs and steps that are asked for, in the order in which they are done.
+
+    It is the order of a digest of their names. So the first of them are a sample, and the same one in each run.
+    """
+    proofs, steps = arguments.only or PROOFS, arguments.step or STEPS
+    found = list(races())
+    # A race needs no step. Another case needs those before its own, too.
+    for step in STEPS[: max(map(STEPS.index, steps)) + 1] if set(proofs) != {RACE} else ():
+        undisturbed = prover.undisturbed(step)
+        _keep(records, undisturbed, shard)
+        if undisturbed.problems:
+            break
+        if step in steps:
+            found += cases_of_step(step, undisturbed.moments)
+    return sorted((case for case in found if case.proof in proofs), key=lambda case: case.turn)
 
 
 def _keep(records: Records, record: Record, shard: str) -> None:
     records.add(record, shard=shard)
-    verdict = "; ".join(record.problems) or "as undisturbed"
-    _say(f"{record.seconds:6.1f} s  {record.proof} {record.number} {record.where}: {verdict}")
+    name = f"{UNDISTURBED} {record.step}" if record.proof == UNDISTURBED else str(record.case)
+    _say(f"{record.seconds:6.1f} s  {name}: {'; '.join(record.problems) or 'as undisturbed'}")
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -1,50 +1,81 @@
 """The cases of the proof: what is done in each, and what it came to."""
 
+import hashlib
+import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import zip_longest
 from typing import Any
 
-from bench.proofs.end_state import State, differences, end_state
+from bench.proofs.chain import Chain, step_alone
+from bench.proofs.end_state import DELIVERED_PLACE, State, differences, end_state
 from bench.proofs.logged_writes import unlogged_writes
-from bench.proofs.run import Ran, deploy, is_write, run
+from bench.proofs.moments import Moment, moment_of
+from bench.proofs.run import Ran, deploy, failure, run
+from bench.proofs.sources import digest_of_today
 from bench.proofs.world import LOCKS, World
 from tests.support.lock_race import race, race_of_processes
 from tests.support.lock_rig import holder
+from vibedata.deployment.chain import STEPS
 
-UNDISTURBED, KILLED, RACE = "undisturbed", "killed", "race"
-# Of a run in which trouble comes again and again, each so manieth request meets it: no request meets it so often that
-# the retries of the policy come to their end.
-STRIDE = 20
+UNDISTURBED, KILLED, WHOLE, RACE = "undisturbed", "killed", "killed, all steps again", "race"
 TROUBLES: Mapping[str, Mapping[str, object]] = {
     "answer lost": {"action": "reset_after"},
     "connection reset": {"action": "reset_before"},
     "429": {"action": "throttle", "seconds": 1},
     "503": {"action": "status", "status": 503},
 }
+# Of the requests that are alike, each EVERYth meets trouble, from the first, second or third on. It is sent again, and
+# that counts, too: so in TURNS runs each request meets trouble, and none so often that the policy comes to its end.
+TURNS, EVERY = 3, 4
 RACES, ROUNDS = 10, 100
 KILLED_BY_SIGNAL = -9
-# The order of cases: those far apart come first, so that a part of them is a sample of the whole.
-ORDER_BITS = 16
+SEPARATOR = " / "
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Case:
+    """One case. step: of the chain, "" for a race. at: a moment's name, or the number of the turn or of the race."""
+
+    proof: str
+    step: str
+    at: str
+
+    def __str__(self) -> str:
+        """Return its name, by which it can be done again."""
+        return SEPARATOR.join((self.proof, self.step, self.at))
+
+    @property
+    def turn(self) -> int:
+        """A number that depends on the name alone: it gives the order in which cases are done, and their shard."""
+        return int(hashlib.sha256(str(self).encode()).hexdigest()[:12], 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What one case came to.
 
-    proof, number: which case. met: so many requests met trouble; of a race, rounds. where: who was killed, and the
-    request. problems: what was not as it must be, empty for nothing. requests, writes: of an undisturbed run.
+    code: digest of the sources that it was done with. met: so many requests met trouble; of a race, rounds. where: who
+    was killed. problems: what was not as it must be, empty for nothing. made, writes: requests of an undisturbed step.
+    moments: those of an undisturbed step.
     """
 
     proof: str
-    number: int
+    step: str
+    at: str
+    code: str
     seconds: float
     met: int = 0
     where: str = ""
     problems: list[str] = field(default_factory=list)
-    requests: int = 0
+    made: int = 0
     writes: int = 0
+    moments: list[str] = field(default_factory=list)
+
+    @property
+    def case(self) -> Case:
+        """The case."""
+        return Case(self.proof, self.step, self.at)
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as it is kept."""
@@ -52,40 +83,55 @@ class Record:
 
 
 class Prover:
-    """Does cases in one world. It begins with an undisturbed run, with which all others are compared."""
+    """Does cases in one world."""
 
     def __init__(self, world: World) -> None:
+        """Begin without an undisturbed run: each step has its own, as soon as a case needs it."""
         self._world = world
-        self._undisturbed: State = {}
+        self._chain = Chain(world)
 
-    def undisturbed(self) -> Record:
-        """Deploy without trouble."""
+    def undisturbed(self, step: str) -> Record:
+        """Do a step without trouble, unless that was done."""
         started = time.monotonic()
-        self._world.renew()
-        ran = run(self._world, deploy(self._world))
-        self._undisturbed = end_state(self._world)
+        found = self._chain.undisturbed(step)
         return Record(
             proof=UNDISTURBED,
-            number=0,
+            step=step,
+            at="",
+            code=digest_of_today(),
             seconds=_since(started),
-            requests=len(ran.requests),
-            writes=sum(map(is_write, ran.requests)),
-            problems=[*_failure("the run", ran), *unlogged_writes(self._world, ran.requests)],
+            problems=list(found.problems),
+            made=found.made,
+            writes=found.writes,
+            moments=list(map(str, found.moments)),
         )
 
-    def prove(self, proof: str, number: int) -> Record:
-        """Do one case."""
-        if proof == RACE:
-            return self._race(number)
-        self._world.renew()
-        return self._killed(number) if proof == KILLED else self._troubled(proof, number)
+    def prove(self, case: Case) -> Record:
+        """Do one case. Raises ValueError for a name that is none."""
+        started = time.monotonic()
+        try:
+            ended = self._ended(case)
+        except (TimeoutError, subprocess.TimeoutExpired) as error:
+            ended = {"problems": [f"it came to no end: {error}"]}
+        return Record(**asdict(case), code=digest_of_today(), seconds=_since(started), **ended)
 
-    def _killed(self, number: int) -> Record:
-        """Kill whoever makes the request of this number right after it, and run the same command again."""
-        started, world = time.monotonic(), self._world
-        first = run(world, deploy(world), {"action": "kill_client", "match": {"nth": number}})
-        if not first.met:  # how often a run looks depends on the machine: it may have ended before
-            return self._ended(KILLED, number, started, first, first)
+    def _ended(self, case: Case) -> dict[str, Any]:
+        """Return what of a record tells how the case ended."""
+        if case.proof == RACE:
+            return self._race(int(case.at))
+        if case.proof in (KILLED, WHOLE):
+            return self._killed(case.step, moment_of(case.at), all_steps=case.proof == WHOLE)
+        return self._troubled(TROUBLES[case.proof], case.step, int(case.at))
+
+    def _killed(self, step: str, moment: Moment, *, all_steps: bool) -> dict[str, Any]:
+        """Kill whoever makes the request right after it, and run the same command again, or the one for all steps."""
+        world = self._world
+        wanted = self._chain.undisturbed(STEPS[-1] if all_steps else step).state
+        self._chain.put_back(step)
+        fault = {"action": "kill_client", "match": {**moment.request.match(), "nth": moment.count}}
+        first = run(world, deploy(world, "--from", step) if all_steps else step_alone(world, step), [fault])
+        if not first.met:  # how often some requests are made depends on the machine
+            return {"problems": self._problems([first], wanted)}
         (met,) = first.met
         if first.exit_code == KILLED_BY_SIGNAL:
             # Its last job may run on. The next run has to wait for it.
@@ -93,19 +139,26 @@ class Prover:
         else:
             world.wait_for_jobs()
             world.end_leases()
-        again = run(world, deploy(world))
-        return self._ended(KILLED, number, started, first, again, where=_where(world, met))
+        again = run(world, deploy(world) if all_steps else step_alone(world, step))
+        # Which steps were reported depends on which commands there were.
+        left_out = [DELIVERED_PLACE] if all_steps else []
+        problems = self._problems([first, again], wanted, left_out=left_out)
+        return {"met": 1, "where": self._who(met), "problems": problems}
 
-    def _troubled(self, proof: str, number: int) -> Record:
-        """Let each STRIDEth request meet trouble, from the one of this number on. The run must get over it."""
-        started = time.monotonic()
-        trouble = {**TROUBLES[proof], "times": 0, "match": {"nth": number, "every": STRIDE}}
-        ran = run(self._world, deploy(self._world), trouble)
-        return self._ended(proof, number, started, ran, ran)
+    def _troubled(self, trouble: Mapping[str, object], step: str, turn: int) -> dict[str, Any]:
+        """Let each EVERYth request of each kind meet trouble, from the `turn`th on. The run must get over it."""
+        undisturbed = self._chain.undisturbed(step)
+        self._chain.put_back(step)
+        troubles = [
+            {**trouble, "times": 0, "match": {**request.match(), "nth": turn, "every": EVERY}}
+            for request in undisturbed.requests
+        ]
+        ran = run(self._world, step_alone(self._world, step), troubles)
+        return {"met": len(ran.met), "problems": self._problems([ran], undisturbed.state)}
 
-    def _race(self, number: int) -> Record:
+    def _race(self, number: int) -> dict[str, Any]:
         """Let two deployments race for the lock: with two threads in odd cases, with two processes in even ones."""
-        started, lab = time.monotonic(), self._world.lab
+        lab = self._world.lab
         problems: list[str] = []
         try:
             if number % 2:
@@ -115,47 +168,44 @@ class Prover:
                     race_of_processes([one, other], ROUNDS)
         except AssertionError as error:
             problems = [str(error)]
-        return Record(proof=RACE, number=number, seconds=_since(started), met=ROUNDS, problems=problems)
+        return {"met": ROUNDS, "problems": problems}
 
-    def _ended(self, proof: str, number: int, started: float, first: Ran, last: Ran, *, where: str = "") -> Record:
-        requests = first.requests if last is first else [*first.requests, *last.requests]
-        problems = [
-            *_failure("the last run", last),
-            *differences(end_state(self._world), self._undisturbed),
-            *unlogged_writes(self._world, requests),
+    def _problems(self, runs: Sequence[Ran], wanted: State, *, left_out: Sequence[str] = ()) -> list[str]:
+        found = end_state(self._world)
+        return [
+            *failure("the last run", runs[-1]),
+            *differences(
+                *({name: told for name, told in state.items() if name not in left_out} for state in (found, wanted))
+            ),
+            *unlogged_writes(self._world, [entry for ran in runs for entry in ran.requests]),
         ]
-        return Record(
-            proof=proof,
-            number=number,
-            seconds=_since(started),
-            met=len(first.met),
-            where=where,
-            problems=problems,
-        )
+
+    def _who(self, met: Mapping[str, Any]) -> str:
+        jobs: dict[str, str] = {job["id"]: job["runbook"] for job in self._world.lab.control("GET", "/jobs")["jobs"]}
+        return "operator" if met["job_id"] is None else jobs[met["job_id"]]
 
 
-def cases(requests: int) -> Iterator[tuple[str, int]]:
-    """Yield the cases of a deployment of so many requests: of each proof in turn, those far apart first."""
-    counts: Mapping[str, int] = {KILLED: requests, **dict.fromkeys(TROUBLES, STRIDE), RACE: RACES}
-    in_order = [
-        [(proof, number) for number in sorted(range(1, count + 1), key=_turn)] for proof, count in counts.items()
-    ]
-    for turn in zip_longest(*in_order):
-        yield from filter(None, turn)
+def cases_of_step(step: str, moments: Sequence[str]) -> Iterator[Case]:
+    """Yield the cases of a step with these moments, in no order."""
+    killed = [Case(KILLED, step, moment) for moment in moments]
+    yield from killed
+    # Of the moments one stands for the rest: what the other steps do then depends on the state alone.
+    yield from (Case(WHOLE, step, case.at) for case in sorted(killed, key=lambda case: case.turn)[:1])
+    yield from (Case(trouble, step, str(turn)) for trouble in TROUBLES for turn in range(1, TURNS + 1))
 
 
-def _turn(number: int) -> int:
-    """Return the number with its bits the other way round."""
-    return int(f"{number:0{ORDER_BITS}b}"[::-1], 2)
+def races() -> Iterator[Case]:
+    """Yield the cases of the race."""
+    yield from (Case(RACE, "", str(number)) for number in range(1, RACES + 1))
 
 
-def _where(world: World, met: Mapping[str, Any]) -> str:
-    jobs: dict[str, str] = {job["id"]: job["runbook"] for job in world.lab.control("GET", "/jobs")["jobs"]}
-    return "operator" if met["job_id"] is None else jobs[met["job_id"]]
-
-
-def _failure(what: str, ran: Ran) -> list[str]:
-    return [] if ran.exit_code == 0 else [f"{what} ended with {ran.exit_code}: {ran.said}"]
+def case_of(name: str) -> Case:
+    """Return the case of a name. Raises ValueError."""
+    proof, step, at = name.split(SEPARATOR, 2)
+    case = Case(proof, step, at)
+    if proof not in (KILLED, WHOLE, *TROUBLES, RACE) or step not in (*STEPS, "") or (proof == RACE) != (step == ""):
+        raise ValueError(f"{name!r} is no case")
+    return case
 
 
 def _since(started: float) -> float:

@@ -29,6 +29,7 @@ OF_A_LOOK = ("health", "healthProbed", "healthReason")
 REPORTS = "callbacks-spool"
 # The publisher's tables: of each call that arrived, and of the reports that the calls brought.
 CALLS, DELIVERED = "CallbackNonces", "InstanceReports"
+DELIVERED_PLACE = f"publisher: {DELIVERED}"
 # The id of a key that signs calls. Which calls it has signed, and how many, depends on the run.
 KEY = re.compile(r"hmac-[0-9a-f]{16}\b")
 WELL = ("succeeded", "unchanged")
@@ -77,13 +78,20 @@ def _blobs(world: World) -> Iterator[tuple[str, Any]]:
                     continue
                 for blob in blobs:
                     place = f"{side}: blob {listed.name}/{blob.name}"
-                    content = container.download_blob(blob.name).readall()
                     if listed.name in LOCKS:
-                        told = json.loads(content)
+                        told = json.loads(container.download_blob(blob.name).readall())
                         held = {name: told[name] for name in ("step", "ended", "former_jobs")}
                         yield place, held | {"lease": blob.lease.state}
                     else:
-                        yield place, hashlib.sha256(content).hexdigest()
+                        yield place, _digest(world, container, blob, place)
+
+
+def _digest(world: World, container: ContainerClient, blob: BlobProperties, place: str) -> str:
+    known = (place, str(blob.etag))
+    if known not in world.digests:
+        content = container.download_blob(blob.name).readall()
+        world.digests[known] = hashlib.sha256(content).hexdigest()
+    return world.digests[known]
 
 
 def _reports(container: ContainerClient, blobs: Sequence[BlobProperties]) -> Mapping[str, Any]:
@@ -114,7 +122,7 @@ def _tables(world: World) -> Iterator[tuple[str, Any]]:
                 if table.name == CALLS:
                     continue
                 if table.name == DELIVERED:
-                    yield f"{side}: {DELIVERED}", _delivered(client)
+                    yield DELIVERED_PLACE, _delivered(client)
                     continue
                 for entity in client.list_entities():
                     fields = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}

@@ -1,59 +1,89 @@
 """docs/proofs.md, from the records of the runs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from bench.proofs.cases import KILLED, RACE, RACES, ROUNDS, STRIDE, TROUBLES, UNDISTURBED, Record
-from bench.proofs.records import ROOT, Records
+from bench.proofs.cases import (
+    EVERY,
+    KILLED,
+    RACE,
+    RACES,
+    ROUNDS,
+    TROUBLES,
+    TURNS,
+    WHOLE,
+    Case,
+    Record,
+    cases_of_step,
+    races,
+)
+from bench.proofs.records import Records
+from bench.proofs.sources import ROOT
+from vibedata.deployment.chain import STEPS
 
 PAGE = ROOT / "docs" / "proofs.md"
 MAX_CHARACTERS = 300
-HEAD = """\
+HEAD = f"""\
 # Proofs
 
 What runs of `make proof` have found. The page is made by these runs; no number is written by hand.
 
-Each case has a lab that begins with resources alone: nothing is published, and the customer's vault has no token. The
-release is small and whole: one image, all runbooks, and the packages as one wheel. `vibedata deploy` is started as a
-process of its own; all else runs as jobs, from the built files. The requests of both are counted together, as the lab's
-journal has them. At the end everything is read with the official clients and compared with what an undisturbed
-deployment leaves: images and signatures, blobs, tables, versions of secrets, the token's passwords, runbooks with their
-content, environments with their packages, variables, schedules and their links, and the locks. Times, ids that are
-new each time, and counts of looks are left out. Every write of a job in the journal must have its event in the
-operations log, and the log's chains must be whole but for the ends of runs that were killed.
+The lab begins with resources alone: nothing is published, and the customer's vault has no token. The release is small
+and whole: one image, all runbooks, and the packages as one wheel. `vibedata deploy --only STEP` does one step after the
+other, without trouble, and the lab's state is kept after each. A case begins with the state before its step. The
+command is a process of its own; all else runs as jobs, from the built files. At the end everything is read with the
+official clients and compared with what the undisturbed step has left: images and signatures, blobs, tables, versions of
+secrets, the token's passwords, runbooks with their content, environments with their packages, variables, schedules and
+their links, and the locks. Times, ids that are new each time, and counts of looks are left out. What the following
+steps do depends on this state alone. Every write of a job in the journal must have its event in the operations log, and
+the log's chains must be whole but for the ends of runs that were killed.
 
-- **killed**: whoever makes the nth request, the command or a job, gets SIGKILL when the request was carried out, and no
-  answer. Then the same command is run again. It must succeed. Nobody waits 60 s for a dead holder's lease: it is
-  broken, which leaves the same as its end. Where the command was killed, its last job may still run.
-- **answer lost**, **connection reset**, **429**, **503**: each {stride}th request meets it, beginning with the nth. So
-  {stride} runs meet every request of a deployment, and retries too. The run itself must succeed. An answer is lost when
-  the request was carried out; a connection is reset before.
-- **race**: two deployments try to take the lock at once, as threads and as processes: one has it, and the other is
+A moment is the end of a request, named by the step, the request and its count among those of the step that are alike.
+There is one after every write, and one after the first of those reads that are alike: a read leaves nothing behind. The
+requests that every step's command makes for its lock and its report are moments of the first step and of the last.
+
+- **{KILLED}**: whoever makes the request, the command or a job, gets SIGKILL when it was carried out, and no answer.
+  Then the same command is run again. It must succeed. Nobody waits 60 s for a dead holder's lease: it is broken, which
+  leaves the same as its end. Where the command was killed, its last job may still run.
+- **{WHOLE}**: at one moment of each step, chosen by its name, `vibedata deploy` goes on from the step and is killed;
+  then it is run again with all steps. The end is compared with that of all steps, but for which steps were reported.
+- **answer lost**, **connection reset**, **429**, **503**: of the requests of a step that are alike, each {EVERY}th
+  meets it, from the first, second or third on. It is sent again, and that counts, too: so {TURNS} runs meet every
+  request. The run itself must succeed. An answer is lost after the request was carried out; a connection is reset
+  before.
+- **{RACE}**: two deployments try to take the lock at once, as threads and as processes: one has it, and the other is
   refused.
+
+`make proof CASE='...'` does a case again by its name, such as `{Case("503", "import_images", "1")}`.
 """
 
 
 def page(records: Records) -> str:
     """Return the page."""
-    found = records.all()
-    undisturbed = [record for record in found if record.proof == UNDISTURBED]
-    most = max((record.requests for record in undisturbed), default=0)
-    totals = {KILLED: most, **dict.fromkeys(TROUBLES, STRIDE), RACE: RACES}
-    rows = [_row(proof, total, [each for each in found if each.proof == proof]) for proof, total in totals.items()]
-    done, total = sum(min(row[2], row[1]) for row in rows), sum(totals.values())
-    whole = "Every case was done." if done >= total else f"**This is a part: {done:,} of {total:,} cases were done.**"
+    undisturbed = records.undisturbed()
+    wanted = {step: set(_cases(undisturbed.get(step, ()), step)) for step in STEPS} | {"": set(races())}
+    # A moment that no undisturbed run had is none of the cases that are counted.
+    today = [record for record in records.today() if record.case in wanted[record.step]]
+    earlier = [record for record in records.earlier() if record.case in wanted[record.step]]
+    total, unseen = sum(map(len, wanted.values())), [step for step in STEPS if step not in undisturbed]
     lines = [
-        HEAD.format(stride=STRIDE),
-        f"Sources `{records.sources}`. {whole}",
+        HEAD,
+        f"Sources `{records.code}`. {_how_much(len(today), total, unseen)}",
         "",
         _told_undisturbed(undisturbed),
         "",
-        "| proof | cases | done | met trouble | as undisturbed | not |",
-        "|---|---|---|---|---|---|",
-        *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows),
+        "| step | proof | cases | done | met trouble | as undisturbed | not | done on earlier sources alone |",
+        "|---|---|---|---|---|---|---|---|",
+        *(
+            _row(step, proofs, wanted[step], today, earlier)
+            for step in (*STEPS, "")
+            for proofs in (([KILLED], [WHOLE], list(TROUBLES)) if step else ([RACE],))
+            if wanted[step]
+        ),
         "",
-        _told_killed([record for record in found if record.proof == KILLED]),
-        *_told_problems(found),
+        _told_killed([record for record in today if record.proof in (KILLED, WHOLE)]),
+        *_told_problems(today, "## What was not as it must be"),
+        *_told_problems(earlier, "## What was not as it must be on earlier sources"),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -63,28 +93,44 @@ def write(records: Records) -> None:
     PAGE.write_text(page(records), encoding="utf-8")
 
 
-def _row(proof: str, total: int, records: Sequence[Record]) -> tuple[str, int, int, str, int, int]:
-    """Return the row: cases, those done, what met trouble, those with the same end, and those without."""
-    good = sum(not record.problems for record in records)
-    met = sum(record.met for record in records)
-    what = {KILLED: "killed", RACE: f"races of {RACES * ROUNDS:,}"}.get(proof, "requests")
-    return proof, total, len(records), f"{met:,} {what}", good, len(records) - good
+def _cases(undisturbed: Sequence[Record], step: str) -> Iterable[Case]:
+    """Return the cases of a step: its moments are those that every undisturbed run of it had."""
+    if not undisturbed:
+        return ()
+    common = set.intersection(*(set(record.moments) for record in undisturbed))
+    return cases_of_step(step, sorted(common))
 
 
-def _cell(cell: str | int) -> str:
-    return cell if isinstance(cell, str) else f"{cell:,}"
+def _how_much(done: int, total: int, unseen: Sequence[str]) -> str:
+    if unseen:
+        return f"**This is a part: {done:,} cases were done. Their number is not known yet for: {', '.join(unseen)}.**"
+    return "Every case was done." if done == total else f"**This is a part: {done:,} of {total:,} cases were done.**"
 
 
-def _told_undisturbed(records: Sequence[Record]) -> str:
-    if not records:
+def _row(
+    step: str, proofs: Sequence[str], wanted: Iterable[Case], today: Sequence[Record], earlier: Sequence[Record]
+) -> str:
+    done = [record for record in today if record.step == step and record.proof in proofs]
+    good = sum(not record.problems for record in done)
+    met = sum(record.met for record in done)
+    what = {KILLED: "killed", WHOLE: "killed", RACE: f"races of {RACES * ROUNDS:,}"}.get(proofs[0], "requests")
+    before = sum(record.step == step and record.proof in proofs for record in earlier)
+    cases = sum(case.proof in proofs for case in wanted)
+    cells = [step, ", ".join(proofs), cases, len(done), f"{met:,} {what}", good, len(done) - good, before]
+    return f"| {' | '.join(cell if isinstance(cell, str) else f'{cell:,}' for cell in cells)} |"
+
+
+def _told_undisturbed(undisturbed: dict[str, list[Record]]) -> str:
+    newest = [records[-1] for records in undisturbed.values()]
+    if not newest:
         return "No undisturbed deployment was counted."
-    requests = sorted(record.requests for record in records)
-    writes = sorted(record.writes for record in records)
+    made, writes = sum(record.made for record in newest), sum(record.writes for record in newest)
+    ill = [f"{record.step}: {problem}" for record in newest for problem in record.problems]
     return (
-        f"{len(records)} undisturbed deployments made {requests[0]:,} to {requests[-1]:,} requests, "
-        f"{writes[0]} to {writes[-1]} of them writes. How often a run looks at something that takes its time depends "
-        "on the machine."
-    )
+        f"{len(newest)} undisturbed steps made {made:,} requests, {writes:,} of them writes. How often a run looks at "
+        f"something that takes its time depends on the machine. {'**Not as they must be:** ' if ill else ''}"
+        f"{_plain('; '.join(ill))}"
+    ).rstrip()
 
 
 def _told_killed(records: Sequence[Record]) -> str:
@@ -95,16 +141,12 @@ def _told_killed(records: Sequence[Record]) -> str:
     return f"Who was killed, and how often: {who}.{more}" if who else "Nobody was killed yet."
 
 
-def _told_problems(records: Sequence[Record]) -> list[str]:
+def _told_problems(records: Sequence[Record], heading: str) -> list[str]:
     ill = [record for record in records if record.problems]
     if not ill:
         return []
-    lines = [
-        f"- {record.proof} {record.number} {record.where}: {_plain(problem)}"
-        for record in ill
-        for problem in record.problems
-    ]
-    return ["", "## What was not as it must be", "", *lines]
+    lines = [f"- `{record.case}`, {record.where}: {_plain(problem)}" for record in ill for problem in record.problems]
+    return ["", heading, "", *lines]
 
 
 def _plain(problem: str) -> str:

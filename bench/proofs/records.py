@@ -1,33 +1,26 @@
 """What the runs of the proof have come to, kept so that a later run goes on where one has stopped.
 
-The records of one state of the sources are in a folder of its own. When the product changes, the proof begins anew.
+A record says with which sources it was made. When they change, its case is done again, and until then the page tells
+that it was done on earlier sources.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.proofs.cases import Record
+from bench.proofs.cases import UNDISTURBED, Record
+from bench.proofs.sources import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".proof"
-# What is proven. The lab and the proof itself may change without a change of the product.
-PROVEN = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata")
-SHOWN_CHARACTERS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """The records of the sources with the digest `sources`, of all shards."""
+    """The records of all shards. code: the digest of today's sources."""
 
-    sources: str
-
-    @property
-    def folder(self) -> Path:
-        """Where they are."""
-        return FOLDER / self.sources
+    folder: Path
+    code: str
 
     def add(self, record: Record, *, shard: str) -> None:
         """Keep one. `shard` is the name of the file, which one process alone writes."""
@@ -35,24 +28,26 @@ class Records:
         with (self.folder / f"{shard}.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(record.as_json()) + "\n")
 
-    def all(self) -> list[Record]:
-        """Return the newest record of each case, and every one of an undisturbed run."""
-        newest = {}
-        for number, record in enumerate(self._read()):
-            case = (record.proof, record.number)
-            newest[case if record.number else (record.proof, -number)] = record
-        return list(newest.values())
+    def today(self) -> list[Record]:
+        """Return the newest record of each case, of those that were made with today's sources."""
+        newest = {record.case: record for record in self._read() if record.code == self.code}
+        return [record for record in newest.values() if record.proof != UNDISTURBED]
+
+    def earlier(self) -> list[Record]:
+        """Return the newest record of each case that was done with earlier sources, and not with today's."""
+        done = {record.case for record in self.today()}
+        newest = {record.case: record for record in self._read() if record.code != self.code}
+        return [record for record in newest.values() if record.proof != UNDISTURBED and record.case not in done]
+
+    def undisturbed(self) -> dict[str, list[Record]]:
+        """Return by step how it went without trouble, with today's sources, in no order."""
+        found: dict[str, list[Record]] = {}
+        for record in self._read():
+            if record.proof == UNDISTURBED and record.code == self.code:
+                found.setdefault(record.step, []).append(record)
+        return found
 
     def _read(self) -> Iterator[Record]:
         for file in sorted(self.folder.glob("*.jsonl")):
             for line in file.read_text(encoding="utf-8").splitlines():
                 yield Record(**json.loads(line))
-
-
-def records_of_today() -> Records:
-    """Return the records of the sources as they are now."""
-    found = hashlib.sha256()
-    for name in PROVEN:
-        for file in sorted((ROOT / name).rglob("*.py")):
-            found.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return Records(sources=found.hexdigest()[:SHOWN_CHARACTERS])

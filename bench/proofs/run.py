@@ -34,13 +34,13 @@ class Ran:
         return [entry for entry in self.requests if entry["fault"]]
 
 
-def deploy(world: World) -> Sequence[str]:
+def deploy(world: World, *options: str) -> Sequence[str]:
     """Return what is started: the operator's command."""
-    return (sys.executable, "-m", "vibedata.cli", "deploy", str(world.release), "--output", "json")
+    return (sys.executable, "-m", "vibedata.cli", "deploy", str(world.release), "--output", "json", *options)
 
 
-def run(world: World, command: Sequence[str], trouble: Mapping[str, object] | None = None) -> Ran:
-    """Run a command to its end. `trouble` is a fault of the lab, for the requests of the deployment alone."""
+def run(world: World, command: Sequence[str], troubles: Sequence[Mapping[str, object]] = ()) -> Ran:
+    """Run a command to its end. troubles: faults of the lab, which are in force meanwhile."""
     lab = world.lab
     since = lab.last_request()
     with subprocess.Popen(  # noqa: S603 - our own command
@@ -53,9 +53,8 @@ def run(world: World, command: Sequence[str], trouble: Mapping[str, object] | No
     ) as process:
         try:
             lab.control("POST", "/operator", {"pid": process.pid})
-            if trouble is not None:
-                match = {"deployment": True, **_mapping(trouble.get("match"))}
-                lab.control("POST", "/faults", {**trouble, "match": match})
+            for trouble in troubles:
+                lab.control("POST", "/faults", trouble)
             out, err = process.communicate("go\n", timeout=RUN_SECONDS)
         finally:
             process.kill()
@@ -70,8 +69,9 @@ def is_write(entry: Mapping[str, Any]) -> bool:
     return not reads
 
 
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
+def failure(what: str, ran: Ran) -> list[str]:
+    """Return the problem that a run failed, or none."""
+    return [] if ran.exit_code == 0 else [f"{what} ended with {ran.exit_code}: {ran.said}"]
 
 
 def _said(out: str, err: str) -> str:

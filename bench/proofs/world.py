@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class World:
     tables: Mapping[str, TableServiceClient]
     secrets: SecretClient
     automation: AutomationClient
+    # Digests of contents that were read, by place and ETag: a blob that has its ETag still has its content.
+    digests: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def release(self) -> Path:
@@ -70,6 +72,14 @@ class World:
         # The deployment is to bring the first token itself.
         self.secrets.begin_delete_secret(SECRET).wait()
         self.secrets.purge_deleted_secret(SECRET)
+
+    def keep(self, name: str) -> None:
+        """Keep the lab's state."""
+        self.lab.control("POST", "/snapshots", {"name": name})
+
+    def put_back(self, name: str) -> None:
+        """Go back to the state that was kept under this name."""
+        self.lab.control("POST", "/snapshots/put_back", {"name": name})
 
     def get_resource(self, path: str, *, api_version: str) -> Any:
         """Ask ARM for a resource, as somebody who has every right."""

@@ -1,7 +1,7 @@
 """Pebble, the real ACME server: its start. It asks the lab's own name server for the challenges' records.
 
-A reset does not empty it: accounts and orders stay in its memory, and nobody can name them without their keys. What it
-issues is signed by a root that it makes at its start.
+A reset does not empty it, and a snapshot does not hold it: accounts and orders stay in its memory. Nobody can use them
+without their keys. A root that it makes at its start signs what it issues.
 """
 
 import json
@@ -65,4 +65,5 @@ REAL_SERVER = RealServer(
     },
     scheme="https",
     empty=_empty,
+    on_disk=False,
 )

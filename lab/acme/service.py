@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+from lab import snapshots
 from lab.acme import pebble
 from lab.acme.front import SITE, AcmeState, control, routes
 from lab.front.answers import ACME_ERRORS
@@ -27,6 +28,7 @@ def _start(lab: Lab, _subscriptions: Subscriptions) -> Fronts:
         return control(state, lab, body)
 
     lab.on_reset.append(clear)
+    lab.on_keep.append(snapshots.of_attributes(state, "limits", "renewals", "orders", "account_of", "failed"))
     lab.running.append(partial(_root, lab))
     lab.controls["POST", "/acme"] = set_trouble
     lab.environment.update(

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from lab import snapshots
 from lab.arm.access import split_path
 from lab.arm.dispatch import Arm
 from lab.arm.requests import ArmRefusal
@@ -48,6 +49,7 @@ def register(arm: Arm, check: Callable[[web.Request], None]) -> None:
         arm.unregistered.clear()
 
     arm.lab.on_reset.append(reset)
+    arm.lab.on_keep.append(snapshots.of_content(arm.unregistered))
     arm.scoped(("providers",), {"GET": every})
     arm.scoped(("providers", "*"), {"GET": one})
     arm.scoped(("providers", "*", "register"), {"POST": register_one})

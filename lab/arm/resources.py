@@ -4,6 +4,7 @@ ARM compares ids without case, so resources are kept by their lower-cased id. Th
 long listing costs only what it shows.
 """
 
+import copy
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
@@ -56,6 +57,16 @@ class ManagedResources:
         self.availability: dict[str, str] = {}  # availabilityState by lower-cased id, where it is not Available
         for resources in self._deployed:
             self._deploy(resources())
+
+    def keep(self) -> Callable[[], None]:
+        """Keep the resources and return what puts them back."""
+        by_key, availability = copy.deepcopy(self._by_key), dict(self.availability)
+
+        def put_back() -> None:
+            self._by_key, self._sorted = copy.deepcopy(by_key), None
+            self.availability = dict(availability)
+
+        return put_back
 
     def _deploy(self, resources: Iterable[Resource]) -> None:
         created = datetime.fromtimestamp(int(self._now()), timezone.utc).isoformat()

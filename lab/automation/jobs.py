@@ -5,6 +5,7 @@ out of memory three times. Here the first time ends the job as failed, so that i
 """
 
 import asyncio
+import copy
 import logging
 import os
 import secrets
@@ -19,9 +20,10 @@ from lab.automation.job_process import End, JobProcess, Outcome
 from lab.automation.python_environment import EnvironmentFailedError, PythonEnvironments
 from lab.automation.sandbox.automationassets import ASSETS_FILE_VARIABLE
 from lab.entra import managed_identity as identity
+from lab.front.faults import InvalidFaultError
 from lab.machine import process_table
 from lab.machine.loopback_sockets import Address, client_inode
-from lab.shared import Lab
+from lab.shared import Lab, PutBack
 
 LOGGER = logging.getLogger("lab")
 
@@ -63,6 +65,7 @@ class Jobs:
         # Jobs make requests by themselves, so they end before the services that they call are emptied.
         lab.on_reset.insert(0, self.clear)
         lab.on_close.append(self.clear)
+        lab.on_keep.append(self._keep)
 
     def submit(self, job: Job) -> None:
         """Queue a job; it starts as soon as fewer than CONCURRENT_JOBS run."""
@@ -117,6 +120,18 @@ class Jobs:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._tasks.clear()
         self.by_name.clear()
+
+    def _keep(self) -> PutBack:
+        """Keep the jobs, all of which must have ended."""
+        running = next((job for job in self.by_name.values() if job.status not in TERMINAL), None)
+        if running is not None:
+            raise InvalidFaultError(f"the job {running.name} of {running.runbook} is {running.status}")
+        kept = copy.deepcopy(self.by_name)
+
+        def put_back() -> None:
+            self.by_name = copy.deepcopy(kept)
+
+        return put_back
 
     async def _run(self, job: Job) -> None:
         await self._lab.gate.operation("jobQueue", otherwise=0.0)

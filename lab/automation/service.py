@@ -3,6 +3,7 @@
 import logging
 import uuid
 
+from lab import snapshots
 from lab.automation import provider
 from lab.automation.account import AutomationAccount
 from lab.automation.imports import Imports
@@ -32,6 +33,8 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
         account.clear()
 
     lab.on_reset.append(clear)
+    parts = ("variables", "environments", "runbooks", "schedules", "job_schedules", "imports_window", "jobs_window")
+    lab.on_keep.append(snapshots.of_attributes(account, *parts))
     lab.environment["VIBEDATA_AUTOMATION_ACCOUNT"] = names.automation_account
     provider.register(subscriptions.customer, account, jobs, imports)
     subscriptions.show({f"{provider.NAMESPACE}/automationAccounts": provider.API_VERSIONS})

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from lab import snapshots
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
 from lab.container_registry.import_provider import API_VERSIONS
 from lab.container_registry.scoped_tokens import RegistryTokens
@@ -65,6 +66,7 @@ def register(arm: Arm, tokens: RegistryTokens) -> None:
 
     keep(DESCRIPTION, AT_START)
     arm.lab.on_reset.append(reset)
+    arm.lab.on_keep.append(snapshots.of_content(held))
     pattern = "registries/{registry}/scopeMaps"
     arm.provider(NAMESPACE, pattern, API_VERSIONS, {"GET": every})
     arm.provider(NAMESPACE, f"{pattern}/{{map}}", API_VERSIONS, {"GET": get, "PATCH": patch})

@@ -60,6 +60,15 @@ class RegistryTokens:
         token = RegistryToken(name=name, created=self._now(), passwords={first.name: first})
         self._tokens = {name.lower(): token}
 
+    def keep(self) -> Callable[[], None]:
+        """Keep the tokens, and what they may do, and return what puts that back."""
+        tokens, repositories = dict(self._tokens), dict(self.repositories)
+
+        def put_back() -> None:
+            self._tokens, self.repositories = dict(tokens), dict(repositories)
+
+        return put_back
+
     def find(self, name: str) -> RegistryToken | None:
         """Return a token; its name is compared without case."""
         return self._tokens.get(name.lower())

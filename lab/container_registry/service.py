@@ -9,6 +9,7 @@ import secrets
 import shutil
 from pathlib import Path
 
+from lab import snapshots
 from lab.container_registry import front, import_provider, provider, scope_maps_provider, tokens_provider
 from lab.container_registry.access import CONTAINER_REGISTRY_AUDIENCES
 from lab.container_registry.scoped_tokens import RegistryTokens
@@ -36,6 +37,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
             store.index.clear()
 
     lab.on_reset.append(clear)
+    lab.on_keep += [snapshots.of_attributes(store.index, "repositories") for store in stores.values()]
     names = lab.names
     lab.audiences.update(CONTAINER_REGISTRY_AUDIENCES)
     lab.environment.update(

@@ -23,9 +23,15 @@ class ContainerRegistryStore:
     def __init__(self, *, lab: Lab, service: str) -> None:
         """Keep the bytes in the Docker Registry at `lab.real_urls[service]`, which starts empty."""
         self.index = ContainerRegistryIndex()
-        self.url = lab.real_urls[service]
+        self._service = service
+        self._urls = lab.real_urls
         self._session = lab.upstream
         self._clock = lab.clock
+
+    @property
+    def url(self) -> str:
+        """The address of the Docker Registry, another one after each start of it."""
+        return self._urls[self._service]
 
     async def manifest(self, repository: str, digest: str) -> bytes:
         """Return the bytes that are kept for a manifest, without a check."""

@@ -45,6 +45,7 @@ def register(arm: Arm, registry_tokens: RegistryTokens) -> None:
         service.deploy()
 
     arm.lab.on_reset.append(reset)
+    arm.lab.on_keep.append(registry_tokens.keep)
     one = "registries/{registry}"
     arm.provider(NAMESPACE, f"{one}/{OPERATION}", API_VERSIONS, {"POST": service.generate})
     arm.provider(NAMESPACE, f"{one}/tokens", API_VERSIONS, {"GET": service.list_tokens})

@@ -1,5 +1,6 @@
 """How Azure DNS starts: the publisher's zone, which ARM changes and a real name server answers for."""
 
+from lab import snapshots
 from lab.dns import name_server, provider
 from lab.dns.record_sets import APEX, RecordSet, Zone
 from lab.real_servers import FOLDER as SERVERS_FOLDER
@@ -17,7 +18,9 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
         RecordSet(type="SOA", name=APEX, ttl=3_600, records=(soa,)),
     ]
     server = name_server.reach(lab, lab.dir / SERVERS_FOLDER)
-    provider.register(subscriptions.publisher, Zone(name=zone, own=own), server)
+    record_sets = Zone(name=zone, own=own)
+    lab.on_keep.append(snapshots.of_attributes(record_sets, "record_sets"))
+    provider.register(subscriptions.publisher, record_sets, server)
     return {}
 
 

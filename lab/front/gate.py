@@ -80,12 +80,16 @@ class Gate:
 
     def reset(self) -> None:
         """Forget journal, copies, faults, latencies and the operator."""
-        self.journal.clear()
-        self.copies.clear()
+        self.forget_requests()
         self.take_back_faults()
         self.take_back_latencies()
-        self._jobs_seen.clear()
         self.operator.forget()
+
+    def forget_requests(self) -> None:
+        """Forget journal and copies."""
+        self.journal.clear()
+        self.copies.clear()
+        self._jobs_seen.clear()
 
     def middleware(
         self,

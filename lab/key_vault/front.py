@@ -37,7 +37,7 @@ from lab.key_vault.keys_api import KeyHandlers
 from lab.key_vault.objects import VaultOptions, VaultRefusedError
 from lab.key_vault.secrets import Secrets
 from lab.key_vault.secrets_api import SecretHandlers
-from lab.shared import Lab
+from lab.shared import Keep, Lab
 from lab.tokens import TokenRefused
 
 KEY_VAULT_AUDIENCES = ("https://vault.azure.net",)
@@ -60,6 +60,7 @@ def routes(lab: Lab, *, site: str, options: VaultOptions, start: Start, publishe
         vault.deploy()
 
     lab.on_reset.append(reset)
+    lab.on_keep += vault.kept()
     application = web.Application()
     application.router.add_routes(vault.routes())
     return application
@@ -84,6 +85,10 @@ class _Vault:
         self._secrets.clear()
         self._keys.clear()
         self._start(self._secrets, self._keys)
+
+    def kept(self) -> list[Keep]:
+        """Return what keeps the secrets and the keys."""
+        return [self._secrets.keep, self._keys.keep]
 
     def routes(self) -> list[web.RouteDef]:
         """Return the methods and paths."""

@@ -97,6 +97,15 @@ class VaultObjects(Generic[Content]):
         self._objects.clear()
         self._unseen.clear()
 
+    def keep(self) -> Callable[[], None]:
+        """Keep every object, and what readers do not see yet, and return what puts that back."""
+        objects, unseen = dict(self._objects), {name: list(writes) for name, writes in self._unseen.items()}
+
+        def put_back() -> None:
+            self._objects, self._unseen = dict(objects), {name: list(writes) for name, writes in unseen.items()}
+
+        return put_back
+
     def require_name(self, name: str) -> None:
         """Refuse a name for a new version: 400 if it is malformed, 409 if a deleted object has it."""
         if NAME.fullmatch(name) is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from lab import snapshots
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
 from lab.monitor.tables import OPERATIONS_COLUMNS
 
@@ -89,6 +90,7 @@ def register(arm: Arm) -> None:
         return web.Response(status=200)
 
     arm.lab.on_reset.append(reset)
+    arm.lab.on_keep.append(snapshots.of_content(columns))
     columns.update({name: "dateTime" if kind == "datetime" else kind for name, kind in OPERATIONS_COLUMNS.items()})
     pattern, namespace = "workspaces/{workspace}/tables", "Microsoft.OperationalInsights"
     arm.provider(namespace, pattern, API_VERSIONS, {"GET": every})

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from lab import snapshots
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, resource_not_found
 from lab.arm.resources import Resource
 from lab.front.faults import InvalidFaultError
@@ -48,6 +49,7 @@ def register(arm: Arm) -> None:
 
     lab.controls["POST", "/rule"] = change
     lab.on_reset.append(reset)
+    lab.on_keep.append(snapshots.of_content(missing))
 
     async def one(_request: web.Request, names: Names) -> web.Response:
         if names["rule"].lower() != lab.names.dcr.lower():

@@ -1,5 +1,6 @@
 """How Azure Monitor starts: the tables of the workspace, which ingestion fills and queries read."""
 
+from lab import snapshots
 from lab.front.answers import MONITOR_ERRORS
 from lab.front.sites import Site
 from lab.monitor import alerts_provider, front, log_table_provider, provider
@@ -19,6 +20,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
         tables.clear()
 
     lab.on_reset.append(clear)
+    lab.on_keep.append(snapshots.of_attributes(tables, "rows"))
     # The query API accepts tokens for its own address, too.
     lab.audiences.update((*front.INGESTION_AUDIENCES, *front.QUERY_AUDIENCES, lab.urls[QUERY]))
     lab.environment.update(

@@ -3,6 +3,7 @@
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from lab import snapshots
 from lab.front.answers import BLOB_ERRORS, TABLE_ERRORS
 from lab.front.sites import Site
 from lab.resource_group.public_network import STORAGE, guard
@@ -22,6 +23,7 @@ SITES = {BLOB: Site(errors=BLOB_ERRORS), TABLE: Site(errors=TABLE_ERRORS)}
 def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     policies = Immutability()
     names = lab.names
+    lab.on_keep.append(snapshots.of_attributes(policies, "policies", "version_level"))
     lab.audiences.update(STORAGE_AUDIENCES)
     lab.environment.update(
         {

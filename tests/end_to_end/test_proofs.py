@@ -1,34 +1,63 @@
-"""A sample of `make proof`: the deployment is killed, and the same command ends it.
+"""A sample of `make proof`, from the first steps: somebody is killed, or trouble comes, and the end is the same.
 
-It is marked as soak for now: it takes minutes, and which request is the nth depends on how often a run looks at
-something that takes its time, so that it does not meet the same moment each time.
+The cases are fixed, and each means the same moment in every run (bench/proofs/moments.py).
 """
+
+from collections.abc import Iterator
 
 import pytest
 
-from bench.proofs.cases import KILLED, Prover
+from bench.proofs.cases import KILLED, Case, Prover
 from bench.proofs.end_state import end_state
 from bench.proofs.logged_writes import unlogged_writes
-from bench.proofs.world import world
+from bench.proofs.world import World, world
 
-# In the midst of the rotation that brings the first token: requests of the command and of a job, in turns.
-NUMBER = 330
+JOBS, WRITES = "preflight", "first_runbooks"
+ACCOUNT = "/subscriptions/{id}/resourceGroups/vibedata-managed/providers/Microsoft.Automation/automationAccounts"
+DRAFT = f"{ACCOUNT}/vibedata-automation/runbooks/import_images/draft/content"
+LOG = "/dataCollectionRules/dcr-{version}/streams/Custom-VibeData_Operations_CL"
+JOB_KILLED = Case(KILLED, JOBS, f"logs POST {LOG} 1")
+COMMAND_KILLED = Case(KILLED, WRITES, f"arm PUT {DRAFT} 1")
+ANSWERS_LOST = Case("answer lost", WRITES, "1")
 
 
-@pytest.mark.soak
-def test_a_deployment_that_is_killed_comes_to_the_same_end() -> None:
-    with world() as made:
-        prover = Prover(made)
-        undisturbed = prover.undisturbed()
+@pytest.fixture(scope="module")
+def made() -> Iterator[World]:
+    with world() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def prover(made: World) -> Prover:
+    return Prover(made)
+
+
+def test_a_step_without_trouble_is_as_it_must_be_and_what_is_not_is_found_out(made: World, prover: Prover) -> None:
+    for step, case in ((JOBS, JOB_KILLED), (WRITES, COMMAND_KILLED)):
+        undisturbed = prover.undisturbed(step)
         assert undisturbed.problems == []
-        assert undisturbed.requests > 2 * NUMBER > undisturbed.writes > 100
-        # What is not there is found out: a write that nobody logged, and a blob that nobody else has.
-        job = made.lab.control("GET", "/jobs")["jobs"][-1]
-        stranger = {"job_id": job["id"], "service": "blob", "method": "PUT", "status": 201, "path": "/a/artifacts/b"}
-        assert unlogged_writes(made, [stranger]) == [f"no event for {job['runbook']}: blob PUT /a/artifacts/b"]
-        made.blobs["customer"].get_blob_client("artifacts", "b").upload_blob(b"")
-        assert "customer: blob artifacts/b" in end_state(made)
+        assert undisturbed.made > len(undisturbed.moments) > undisturbed.writes > 20
+        # The moments of the cases below are among those of the whole proof.
+        assert case.at in undisturbed.moments
+    # What is not there is found out: a write that nobody logged, and a blob that nobody else has.
+    job = made.lab.control("GET", "/jobs")["jobs"][-1]
+    stranger = {"job_id": job["id"], "service": "blob", "method": "PUT", "status": 201, "path": "/a/artifacts/b"}
+    assert unlogged_writes(made, [stranger]) == [f"no event for {job['runbook']}: blob PUT /a/artifacts/b"]
+    made.blobs["customer"].get_blob_client("artifacts", "b").upload_blob(b"")
+    assert "customer: blob artifacts/b" in end_state(made)
 
-        killed = prover.prove(KILLED, NUMBER)
-        assert (killed.problems, killed.met) == ([], 1), "\n".join(killed.problems)
-        assert killed.where != ""
+
+@pytest.mark.parametrize(
+    ("case", "who"), [(JOB_KILLED, "preflight"), (COMMAND_KILLED, "operator")], ids=["job", "command"]
+)
+def test_a_step_whose_job_or_command_is_killed_comes_to_the_same_end(prover: Prover, case: Case, who: str) -> None:
+    killed = prover.prove(case)
+    assert killed.problems == [], "\n".join(killed.problems)
+    assert (killed.met, killed.where) == (1, who)
+
+
+def test_a_step_whose_answers_are_lost_comes_to_the_same_end(prover: Prover) -> None:
+    troubled = prover.prove(ANSWERS_LOST)
+    assert troubled.problems == [], "\n".join(troubled.problems)
+    # One for each kind of request at the least.
+    assert troubled.met > 40

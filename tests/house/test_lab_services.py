@@ -29,6 +29,7 @@ SHARED = (
     "lab.state",
     "lab.control",
     "lab.real_servers",
+    "lab.snapshots",
     "lab.front.",
     "lab.machine.",
 )

@@ -14,6 +14,8 @@ import pytest
 from tests.support import kept_connections, release_signer
 from vibedata import lab_process
 
+# A snapshot waits for the real servers to start again.
+CONTROL_SECONDS = 180
 # Where lab.env's names would be read by mistake from the shell that runs the tests.
 FOREIGN = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 

@@ -1,0 +1,79 @@
+"""The steps of a deployment in one world, each from what the one before has left. That is kept, to be met again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.proofs.end_state import State, end_state
+from bench.proofs.logged_writes import unlogged_writes
+from bench.proofs.moments import Moment, Request, moments, requests_of
+from bench.proofs.run import Ran, deploy, failure, is_write, run
+from bench.proofs.world import World
+from vibedata.deployment.chain import STEPS
+
+# The name of the snapshot before the first step; after a step it has the step's name.
+EMPTY = "empty"
+# In these alone the command's own requests are moments: they are the same in every step.
+WITH_COMMANDS_OWN = (STEPS[0], STEPS[-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undisturbed:
+    """How a step went without trouble, and what it has left everywhere.
+
+    requests: what it asked for, each kind once. made, writes: how many requests it made, and how many that change
+    something.
+    """
+
+    state: State
+    moments: Sequence[Moment]
+    requests: Sequence[Request]
+    made: int
+    writes: int
+    problems: Sequence[str]
+
+
+class Chain:
+    """The steps that were done without trouble so far. A step is done as soon as it is asked for."""
+
+    def __init__(self, world: World) -> None:
+        """Begin without any."""
+        self._world = world
+        self._done: dict[str, Undisturbed] = {}
+
+    def undisturbed(self, step: str) -> Undisturbed:
+        """Return how a step went without trouble. Those before it are done first."""
+        for name in STEPS[: STEPS.index(step) + 1]:
+            if name not in self._done:
+                self._done[name] = self._do(name)
+        return self._done[step]
+
+    def put_back(self, step: str) -> None:
+        """Go back to the end of the step before this one."""
+        self._world.put_back(STEPS[STEPS.index(step) - 1] if step != STEPS[0] else EMPTY)
+
+    def _do(self, step: str) -> Undisturbed:
+        world = self._world
+        if step == STEPS[0]:
+            world.renew()
+            world.keep(EMPTY)
+        else:
+            self.put_back(step)
+        ran = run(world, step_alone(world, step))
+        world.keep(step)
+        return _undisturbed(world, step, ran)
+
+
+def step_alone(world: World, step: str) -> Sequence[str]:
+    """Return the command that does a step, and reports that."""
+    return deploy(world, "--only", step)
+
+
+def _undisturbed(world: World, step: str, ran: Ran) -> Undisturbed:
+    return Undisturbed(
+        state=end_state(world),
+        moments=moments(ran.requests, with_commands_own=step in WITH_COMMANDS_OWN),
+        requests=requests_of(ran.requests),
+        made=len(ran.requests),
+        writes=sum(map(is_write, ran.requests)),
+        problems=[*failure(f"the step {step}", ran), *unlogged_writes(world, ran.requests)],
+    )

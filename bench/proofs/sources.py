@@ -1,0 +1,49 @@
+"""What the proof depends on: the sources of the command, of all runbooks and of the callback API, and what they import.
+
+A case that was done holds as long as these are the same. The rest of the project, the lab and the proof itself may
+change without that. One digest is for all steps: the command imports nearly all that a single step needs.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from oci.bundling.imports import imports_of
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata")
+COMMAND, CALLBACK_API = "vibedata/commands/deploy.py", "publisher/__main__.py"
+SHOWN_CHARACTERS = 12
+
+
+@cache
+def digest_of_today() -> str:
+    """Return a digest of the sources as they are now."""
+    return digest(
+        ROOT, [COMMAND, CALLBACK_API, *(f"runbooks/{file.name}" for file in (ROOT / "runbooks").glob("*.py"))]
+    )
+
+
+def digest(root: Path, files: Iterable[str]) -> str:
+    """Return a digest of files of ours below `root`, and of all that they import, however indirectly."""
+    waiting, found = list(files), dict[str, bytes]()
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found[file] = (root / file).read_bytes()
+            waiting += _imported(root, file, found[file])
+    told = hashlib.sha256()
+    for file, content in sorted(found.items()):
+        told.update(file.encode() + b"\0" + content + b"\0")
+    return told.hexdigest()[:SHOWN_CHARACTERS]
+
+
+def _imported(root: Path, file: str, content: bytes) -> Iterator[str]:
+    imports = imports_of(ast.parse(content), package=".".join(Path(file).parent.parts))
+    for name in imports.modules | imports.names:
+        parts = name.split(".")
+        for candidate in ("/".join(parts) + ".py", "/".join((*parts, "__init__.py"))):
+            if parts[0] in OURS and (root / candidate).is_file():
+                yield candidate

@@ -1,0 +1,102 @@
+"""The lab's state at one moment, kept aside under a name and put back as often as somebody asks for it.
+
+    POST /snapshots            {"name"}: keep what the lab holds now; another one of this name is replaced
+    POST /snapshots/put_back   {"name"}: from now on the lab holds that again, and nothing else
+
+Kept is what clients can change, and with it the jobs that have ended and the data of the real servers. These are ended
+and started again, so that nothing of theirs is in memory alone. Whoever keeps a snapshot waits for its jobs and its
+operations first: 400 while a job runs. Whoever puts one back ends what runs then, jobs and the publisher's processes.
+
+The journal begins anew when a snapshot is put back, and the time goes on. Left as they are: faults, latencies, and what
+the control API alone changes.
+"""
+
+import asyncio
+import copy
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab.front.faults import InvalidFaultError
+from lab.real_servers import RealServers
+from lab.shared import Keep, Lab, PutBack
+
+NAME = re.compile(r"[a-z0-9_]{1,64}")
+
+
+def of_attributes(owner: object, *names: str) -> Keep:
+    """Return what keeps the values of an object's attributes."""
+
+    def keep() -> PutBack:
+        kept = {name: copy.deepcopy(getattr(owner, name)) for name in names}
+
+        def put_back() -> None:
+            for name, value in kept.items():
+                setattr(owner, name, copy.deepcopy(value))
+
+        return put_back
+
+    return keep
+
+
+Content = TypeVar("Content", dict[str, Any], dict[str, str], set[str])
+
+
+def of_content(held: Content) -> Keep:
+    """Return what keeps the content of a dictionary or set that others hold, too."""
+
+    def keep() -> PutBack:
+        kept = copy.deepcopy(held)
+
+        def put_back() -> None:
+            held.clear()
+            held.update(copy.deepcopy(kept))
+
+        return put_back
+
+    return keep
+
+
+class Snapshots:
+    """The snapshots of one running lab. Their folders are below the lab's own."""
+
+    def __init__(self, lab: Lab, servers: RealServers) -> None:
+        """Start with none, and add both commands to the control API."""
+        self._lab = lab
+        self._servers = servers
+        self._kept: dict[str, list[PutBack]] = {}
+        self._changing = asyncio.Lock()
+        lab.controls["POST", "/snapshots"] = self._keep
+        lab.controls["POST", "/snapshots/put_back"] = self._put_back
+
+    async def _keep(self, body: object) -> object:
+        name = _name(body)
+        async with self._changing:
+            kept = [keep() for keep in self._lab.on_keep]
+            await self._servers.keep(self._folder(name))
+            self._kept[name] = kept
+        return {"name": name}
+
+    async def _put_back(self, body: object) -> object:
+        name = _name(body)
+        async with self._changing:
+            if name not in self._kept:
+                raise InvalidFaultError(f"there is no snapshot {name!r}; there are {', '.join(self._kept) or 'none'}")
+            # As at the lab's end: what makes requests of its own accord ends before the services forget it.
+            for hook in reversed(self._lab.on_close):
+                await hook()
+            await self._servers.put_back(self._folder(name))
+            for put_back in self._kept[name]:
+                put_back()
+            self._lab.gate.forget_requests()
+        return {"name": name}
+
+    def _folder(self, name: str) -> Path:
+        return self._lab.dir / "snapshots" / name
+
+
+def _name(body: object) -> str:
+    name = body.get("name") if isinstance(body, dict) and len(body) == 1 else None
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InvalidFaultError("a snapshot takes name: small letters, digits and underscores")
+    return name
