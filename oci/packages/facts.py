@@ -5,14 +5,15 @@ The same wheels give the same facts on every machine: markers are evaluated for 
 
 import email.utils
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.metadata import Metadata
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from oci.bundling.sandbox import PYTHON_VERSION
+from oci.bundling.sandbox import OLDER_PLATFORMS, PYTHON_VERSION, WHEEL_ABIS, WHEEL_PLATFORMS
 from oci.packages.wheels import LockedWheel
 from runbook_lib.errors import build
 
@@ -34,6 +35,11 @@ _SANDBOX = {
     "python_version": _VERSION,
     "sys_platform": "linux",
 }
+_PLATFORMS = (*WHEEL_PLATFORMS, *OLDER_PLATFORMS)
+# What the sandbox can install: abi3 is among the tags of CPython.
+_COMPATIBLE = frozenset(cpython_tags(PYTHON_VERSION, WHEEL_ABIS[:1], _PLATFORMS)) | frozenset(
+    compatible_tags(PYTHON_VERSION, WHEEL_ABIS[0], _PLATFORMS)
+)
 # The SPDX ids of trove classifiers, for a package that does not name its licence otherwise.
 _CLASSIFIERS = {
     "MIT License": "MIT",
@@ -68,6 +74,33 @@ def facts_of(wheels: Iterable[LockedWheel]) -> dict[str, PackageFacts]:
     requirements = {name: _requirements(found) for name, found in metadata.items()}
     extras = _extras(requirements)
     return {name: _facts(name, found, requirements[name], extras[name]) for name, found in metadata.items()}
+
+
+def unmet_needs(wheels: Sequence[LockedWheel]) -> tuple[str, ...]:
+    """Return what is wrong with a set of packages: each need in the sandbox that none of them meets, in words.
+
+    Raises RunbookError VD-BUILD-005 for a wheel without readable METADATA.
+    """
+    versions = {wheel.package.name: wheel.package.version for wheel in wheels}
+    found: list[str] = []
+    metadata = {wheel.package.name: _metadata(wheel) for wheel in wheels}
+    requirements = {name: _requirements(each) for name, each in metadata.items()}
+    extras = _extras(requirements)
+    for wheel in wheels:
+        name = wheel.package.name
+        if not _COMPATIBLE & parse_wheel_filename(wheel.path.name)[3]:
+            found.append(f"{wheel.path.name} is made for another platform")
+        takes = metadata[name].requires_python
+        if takes is not None and not takes.contains(f"{_VERSION}.0"):
+            found.append(f"{name} takes Python {takes}")
+        for requirement in _active(requirements[name], extras[name]):
+            version = versions.get(str(canonicalize_name(requirement.name)))
+            wanted = f"{name} needs {requirement.name}{requirement.specifier}"
+            if version is None:
+                found.append(f"{wanted}, which is not there")
+            elif not requirement.specifier.contains(version, prereleases=True):
+                found.append(f"{wanted}, and {version} is there")
+    return tuple(dict.fromkeys(found))
 
 
 def _metadata(wheel: LockedWheel) -> Metadata:

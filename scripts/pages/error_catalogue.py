@@ -15,6 +15,7 @@ from runbook_lib.errors import (
     run,
     trust,
     vault,
+    verification,
 )
 from runbook_lib.errors.entry import ErrorEntry
 
@@ -32,6 +33,7 @@ AREAS = (
     callbacks,
     rotation,
     build,
+    verification,
     publisher,
 )
 CATALOGUE: dict[str, ErrorEntry] = {

@@ -1,7 +1,8 @@
-"""What must be a parameter and no literal: image tags, locations, hosts; and what must not leave by an output.
+"""What must be a parameter and no literal: locations, hosts; and what must not leave by an output.
 
-Sources: PRD NFR-10; Bicep's linter rules no-hardcoded-location, no-hardcoded-env-urls (with its list of hosts),
-outputs-should-not-contain-secrets; Azure/azure-quickstart-templates 1-CONTRIBUTION-GUIDE/best-practices.md.
+Literal image tags are found in vibedata/image_tags. Sources: Bicep's linter rules no-hardcoded-location,
+no-hardcoded-env-urls (with its list of hosts), outputs-should-not-contain-secrets;
+Azure/azure-quickstart-templates 1-CONTRIBUTION-GUIDE/best-practices.md.
 """
 
 import re
@@ -22,7 +23,7 @@ from vibedata.template.syntax import (
     walk,
 )
 
-TAG, LOCATION, HOST, SECRET, SCOPE, NAME = "image-tag", "location", "host", "secret-output", "scope", "name"
+LOCATION, HOST, SECRET, SCOPE, NAME = "location", "host", "secret-output", "scope", "name"
 HOSTS = (
     "api.loganalytics.io",
     "azuredatalakeanalytics.net",
@@ -44,8 +45,6 @@ HOSTS = (
 NO_REGION = "global"
 # Where an expression stands in a text, this stands for it.
 _ANY = "\x00"
-_IMAGE = re.compile(r"(DOCKER\|)?[\w./\x00-]*[\w\x00](:[0-9A-Za-z_][\w.-]*|@sha256:[0-9a-f]+)", re.ASCII)
-_IN_IMAGES = ("image", "imageTag", "tag", "linuxFxVersion")
 _URL = re.compile(r"https?://[^\x00]")
 
 
@@ -71,13 +70,8 @@ def check_literals(document: Document) -> Iterator[Finding]:
 
 
 def _check_item(item: Item, document: Document) -> Iterator[Finding]:
-    key, value = item.key.plain or "", item.value
-    if not isinstance(value, Text):
-        return
-    if key in _IN_IMAGES and _IMAGE.fullmatch(_shape(value)):
-        message = f"{key} has a literal tag or digest"
-        yield _finding(document, value.line, TAG, message, "Make the whole reference a parameter")
-    if key == "location" and value.plain != NO_REGION:
+    value = item.value
+    if isinstance(value, Text) and item.key.plain == "location" and value.plain != NO_REGION:
         yield _finding(document, value.line, LOCATION, "a location is a literal", "Use the parameter location")
 
 
