@@ -50,10 +50,11 @@ def _imports(text: str, name: str) -> frozenset[str]:
 def _parsed(text: str, file: str) -> ast.Module:
     try:
         return ast.parse(text, feature_version=PYTHON_VERSION)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else 1
         version = ".".join(map(str, PYTHON_VERSION))
-        raise UnfitError(f"line {line} of {file} is no Python {version}: {error.args[0]}") from error
+        why = error.args[0] if error.args else "too much is nested"
+        raise UnfitError(f"line {line} of {file} is no Python {version}: {why}") from error
 
 
 def _embedded(tree: ast.Module) -> Iterator[tuple[str, str]]:

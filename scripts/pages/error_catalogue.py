@@ -15,7 +15,6 @@ from runbook_lib.errors import (
     run,
     trust,
     vault,
-    verification,
 )
 from runbook_lib.errors.entry import ErrorEntry
 
@@ -33,7 +32,6 @@ AREAS = (
     callbacks,
     rotation,
     build,
-    verification,
     publisher,
 )
 CATALOGUE: dict[str, ErrorEntry] = {

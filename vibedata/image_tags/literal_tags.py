@@ -63,7 +63,12 @@ def literal_tags(named: Sequence[Path]) -> tuple[tuple[LiteralTag, ...], tuple[U
     """Return the literals, the files that nobody could look into, and the number of files that were looked into."""
     files, unread = read_files(named)
     by_path = {file.path.resolve(): file for file in files}
-    found = {finding for file in files for finding in _Looked(by_path).at(file, {}, 0)}
+    found: set[LiteralTag] = set()
+    for file in files:
+        try:
+            found |= set(_Looked(by_path).at(file, {}, 0))
+        except RecursionError:
+            unread = (*unread, Unread(file.shown, 0, "its expressions are nested too deeply"))
     return tuple(sorted(found)), unread, len(files)
 
 

@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
+from zipfile import BadZipFile
 
 from oci.bundling.built_file import UnfitError, foreign_imports
 from oci.bundling.closure import check_available
@@ -16,7 +17,7 @@ from oci.packages.facts import unmet_needs
 from oci.packages.wheels import LockedWheel, modules_of
 from oci.release.usable import check_usable
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.errors import RunbookError, build, release, verification
+from runbook_lib.errors import RunbookError, build, release
 from runbook_lib.preflight.finding import Finding, NotKnownError, bad, good, look, unknown
 from runbook_lib.release.fetch import place_name, resolve_release
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, ImagePin, Pin, RunbookPin
@@ -42,7 +43,7 @@ def _token(validated: Validated) -> Iterator[Finding]:
         actions = _actions(token)
         if "push" in actions:
             detail = f"it may push to {MANIFEST_REPOSITORY}"
-            raise verification.NO_CUSTOMER_TOKEN.error(detail)
+            raise build.NO_CUSTOMER_TOKEN.error(detail)
         if "pull" not in actions:
             raise NotKnownError(f"it is not told that it may pull from {MANIFEST_REPOSITORY}")
         return "may read, and may not write"
@@ -67,14 +68,14 @@ def _promoted(validated: Validated) -> Iterator[Finding]:
             raise NotKnownError("there is no release to compare it with")
         target = place_name(LATEST)
         if latest is None:
-            raise verification.NOT_PROMOTED.error("there is no such tag", target=target)
+            raise build.NOT_PROMOTED.error("there is no such tag", target=target)
         if latest.artifact.digest != wanted.artifact.digest:
             detail = f"it leads to {latest.artifact.digest}, and {validated.version} is {wanted.artifact.digest}"
-            raise verification.NOT_PROMOTED.error(detail, target=target)
+            raise build.NOT_PROMOTED.error(detail, target=target)
         said = (validated.manifest.version, validated.manifest.channel)
         if said != (validated.version, validated.channel):
             detail = f"its release manifest says version {said[0]}, channel {said[1]}"
-            raise verification.NOT_PROMOTED.error(detail, target=target)
+            raise build.NOT_PROMOTED.error(detail, target=target)
         return f"leads to {validated.version}, channel {validated.channel}, {latest.artifact.digest}"
 
     yield look(PROMOTED_ROW, check)
@@ -140,9 +141,12 @@ def _runbooks(validated: Validated) -> Iterator[Finding]:
     except NotKnownError as error:
         yield unknown("runbooks", str(error))
         return
-    packaged = modules_of(wheels)
+    try:
+        packaged = modules_of(wheels) or None
+    except BadZipFile:
+        packaged = None  # the row of the packages says so
     for pin in pins:
-        yield look(f"runbook {pin.name}", partial(_runbook, validated, pin, packaged if wheels else None))
+        yield look(f"runbook {pin.name}", partial(_runbook, validated, pin, packaged))
 
 
 def _runbook(validated: Validated, pin: RunbookPin, packaged: frozenset[str] | None) -> str:
@@ -154,9 +158,9 @@ def _runbook(validated: Validated, pin: RunbookPin, packaged: frozenset[str] | N
     try:
         imported = foreign_imports(content)
     except UnfitError as error:
-        raise verification.RUNBOOK_UNFIT.error(str(error), target=pin.name) from error
+        raise build.RUNBOOK_UNFIT.error(str(error), target=pin.name) from error
     if packaged is None:
-        raise NotKnownError("the Python packages cannot be pulled")
+        raise NotKnownError("the Python packages cannot be read")
     check_available(pin.name, imported, packaged=packaged)
     return f"{len(content):,} bytes of at most 1 MiB; the packages have all that it imports"
 
@@ -183,7 +187,7 @@ def _packages(validated: Validated) -> Iterator[Finding]:
             faults += [f"the combined wheel has no such file, or another: {each}" for each in lacks]
         if faults:
             more = f"; and {len(faults) - MAX_NAMED} more" if len(faults) > MAX_NAMED else ""
-            raise verification.PACKAGES_INCOMPLETE.error("; ".join(faults[:MAX_NAMED]) + more)
+            raise build.PACKAGES_INCOMPLETE.error("; ".join(faults[:MAX_NAMED]) + more)
         return f"{len(wheels)} packages, for CPython 3.10 on Linux x86_64, with all that they need"
 
     yield look(PACKAGES_ROW, check)
@@ -193,10 +197,10 @@ def _image_tags(validated: Validated) -> Iterator[Finding]:
     literals, unread, count = literal_tags(validated.bicep)
     for each in unread:
         place = f"{each.file}:{each.line}" if each.line else each.file
-        yield bad(place, verification.BICEP_UNREADABLE.error(each.why, target=place))
+        yield bad(place, build.BICEP_UNREADABLE.error(each.why, target=place))
     for literal in literals:
         place = f"{literal.file}:{literal.line}"
-        yield bad(place, verification.IMAGE_TAG_LITERAL.error(str(literal), target=place))
+        yield bad(place, build.IMAGE_TAG_LITERAL.error(str(literal), target=place))
     if not literals and not unread:
         yield good("image tags", f"none is a literal in {count} files")
 

@@ -103,6 +103,9 @@ def test_nothing_that_was_not_looked_into_counts_as_good(tmp_path: Path) -> None
     places = {(Path(each.file).name, each.line) for each in unread}
     assert places == {("broken.bicep", 2), ("latin.bicep", 2), ("gone.bicep", 0), ("none.bicep", 0)}
     assert count == 1
+    (tmp_path / "deep.bicep").write_text(f"var a = {'[' * 3000}1{']' * 3000}")
+    (deep,) = literal_tags([tmp_path / "deep.bicep"])[1]
+    assert deep.why == "its expressions are nested too deeply"
     (tmp_path / "empty").mkdir()
     assert [each.why for each in literal_tags([tmp_path / "empty"])[1]] == ["there is no Bicep file in this folder"]
     assert [each.why for each in literal_tags([])[1]] == ["no file is named"]
