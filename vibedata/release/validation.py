@@ -200,7 +200,7 @@ def _image_tags(validated: Validated) -> Iterator[Finding]:
         yield bad(place, build.BICEP_UNREADABLE.error(each.why, target=place))
     for literal in literals:
         place = f"{literal.file}:{literal.line}"
-        yield bad(place, build.IMAGE_TAG_LITERAL.error(str(literal), target=place))
+        yield bad(place, build.IMAGE_TAG_LITERAL.error(literal.tag, target=place))
     if not literals and not unread:
         yield good("image tags", f"none is a literal in {count} files")
 

@@ -158,7 +158,7 @@ def test_every_fault_is_found_at_once(
     assert found["signature"] == found["runbook import_images"] == ("good", "")
     assert lost in of_code(result, "VD-TRUST-055")[0]
     (literal,) = of_code(result, "VD-VERIFY-005")
-    assert literal.startswith(f"{bicep}/apps.bicep:2: ") and "1.4.0" in literal
+    assert literal.startswith(f"{bicep}/apps.bicep:2: ") and literal.endswith(": 1.4.0")
     (broken,) = of_code(result, "VD-VERIFY-006")
     assert broken.startswith(f"{bicep}/broken.bicep:1: ")
 
