@@ -69,8 +69,10 @@ class _Parser(argparse.ArgumentParser):
         wrong = _INVALID_CHOICE.search(message)
         if wrong:
             known = wrong["known"].replace("'", "").split(", ")
-            message = message[: wrong.start()] + f"{_quoted(wrong['word'])} is not one of {', '.join(known)}"
-            message += nearest(wrong["word"], known)
+            # Whoever has made a typing error needs no list of all words.
+            hint = nearest(wrong["word"], known)
+            told = f"{_quoted(wrong['word'])} is not {'known' + hint if hint else 'one of ' + ', '.join(known)}"
+            message = message[: wrong.start()].removeprefix("argument ") + told
         elif message.startswith(_UNRECOGNIZED):
             words = message.removeprefix(_UNRECOGNIZED)
             message = f"it knows no {_quoted(words)}" + nearest(words.split()[0].partition("=")[0], _options_of(self))

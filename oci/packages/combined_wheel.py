@@ -99,6 +99,27 @@ def version_of(wheels: Sequence[LockedWheel]) -> str:
     return f"{FORMAT}.{int(digest[:_DIGITS], 16)}.{int(digest[_DIGITS : 2 * _DIGITS], 16)}"
 
 
+def differs_from(combined: Path, wheels: Sequence[LockedWheel]) -> tuple[str, ...]:
+    """Return the files of `wheels` that a combined wheel lacks or has otherwise, as `package: file`.
+
+    Raises RunbookError VD-BUILD-005 (a wheel is not the locked one), -010 (a wheel's files belong elsewhere).
+    """
+    try:
+        with ZipFile(combined) as archive:
+            held = {info.filename: (info.file_size, info.CRC) for info in archive.infolist()}
+    except BadZipFile as error:
+        raise build.PACKAGES_NOT_COMBINED.error(str(error), target=combined.name) from error
+    version = combined.name.split("-")[1]
+    found = []
+    for wheel in wheels:
+        with _opened(wheel) as opened:
+            for info in opened.archive.infolist():
+                name = _name_in_combined(info.filename, version, wheel)
+                if not info.is_dir() and held.get(name) != (info.file_size, info.CRC):
+                    found.append(f"{wheel.package.name}: {info.filename}")
+    return tuple(found)
+
+
 @contextmanager
 def _opened(wheel: LockedWheel) -> Iterator[_OpenWheel]:
     """Open a wheel whose bytes, as they are read from now on, are the locked ones."""

@@ -5,14 +5,16 @@ The same wheels give the same facts on every machine: markers are evaluated for 
 
 import email.utils
 import zipfile
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.metadata import Metadata
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from oci.bundling.sandbox import PYTHON_VERSION
+from oci.bundling.sandbox import OLDER_PLATFORMS, PYTHON_VERSION, WHEEL_ABIS, WHEEL_PLATFORMS
 from oci.packages.wheels import LockedWheel
 from runbook_lib.errors import build
 
@@ -34,6 +36,11 @@ _SANDBOX = {
     "python_version": _VERSION,
     "sys_platform": "linux",
 }
+_PLATFORMS = (*WHEEL_PLATFORMS, *OLDER_PLATFORMS)
+# What the sandbox can install: abi3 is among the tags of CPython.
+_COMPATIBLE = frozenset(cpython_tags(PYTHON_VERSION, WHEEL_ABIS[:1], _PLATFORMS)) | frozenset(
+    compatible_tags(PYTHON_VERSION, WHEEL_ABIS[0], _PLATFORMS)
+)
 # The SPDX ids of trove classifiers, for a package that does not name its licence otherwise.
 _CLASSIFIERS = {
     "MIT License": "MIT",
@@ -70,14 +77,49 @@ def facts_of(wheels: Iterable[LockedWheel]) -> dict[str, PackageFacts]:
     return {name: _facts(name, found, requirements[name], extras[name]) for name, found in metadata.items()}
 
 
+def unmet_needs(wheels: Sequence[LockedWheel]) -> tuple[str, ...]:
+    """Return what is wrong with a set of packages: each need in the sandbox that none of them meets, in words.
+
+    Raises RunbookError VD-BUILD-005 for a wheel without readable METADATA.
+    """
+    found: list[str] = []
+    versions: dict[str, str] = {}
+    metadata = {wheel.package.name: _metadata(wheel) for wheel in wheels}
+    for wheel in wheels:
+        try:
+            _, version, _, tags = parse_wheel_filename(wheel.path.name)
+        except InvalidWheelFilename as error:
+            raise build.WHEEL_NOT_LOCKED.error(str(error), target=wheel.package.name) from error
+        versions[wheel.package.name] = str(version)
+        if not _COMPATIBLE & tags:
+            found.append(f"{wheel.path.name} is made for another platform")
+    requirements = {name: _requirements(each) for name, each in metadata.items()}
+    extras = _extras(requirements)
+    for name, said in metadata.items():
+        takes = said.requires_python
+        if takes is not None and not takes.contains(f"{_VERSION}.0"):
+            found.append(f"{name} takes Python {takes}")
+        for requirement in _active(requirements[name], extras[name]):
+            held = versions.get(str(canonicalize_name(requirement.name)))
+            wanted = f"{name} needs {requirement.name}{requirement.specifier}"
+            if held is None:
+                found.append(f"{wanted}, which is not there")
+            elif not requirement.specifier.contains(held, prereleases=True):
+                found.append(f"{wanted}, and {held} is there")
+    return tuple(dict.fromkeys(found))
+
+
 def _metadata(wheel: LockedWheel) -> Metadata:
     try:
         with zipfile.ZipFile(wheel.path) as archive:
             (entry,) = (each for each in archive.infolist() if _is_metadata(each.filename))
             if entry.file_size > MAX_METADATA_BYTES:
                 raise ValueError("its METADATA is too large")
-            return Metadata.from_email(archive.read(entry), validate=False)
-    except (ValueError, zipfile.BadZipFile) as error:
+            found = Metadata.from_email(archive.read(entry), validate=False)
+            # Each of them is read when it is first asked for, and can be malformed.
+            _ = found.requires_dist, found.requires_python
+            return found
+    except (ValueError, NotImplementedError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise build.WHEEL_NOT_LOCKED.error("it has no METADATA that can be read", target=wheel.package.name) from error
 
 

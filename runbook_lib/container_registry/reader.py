@@ -28,6 +28,7 @@ from runbook_lib.container_registry.wire import (
     Side,
 )
 from runbook_lib.errors import container_registry
+from runbook_lib.network import header_fields
 from runbook_lib.network.http import READ_BYTES
 
 if TYPE_CHECKING:
@@ -128,6 +129,14 @@ class ContainerRegistryReader:
             return None
         _checked(answer.content, digest, target)
         return answer.content
+
+    def blob_size(self, repository: str, digest: str) -> int | None:
+        """Return the size in bytes of a blob, by HEAD, None if it is absent; -1 if the answer does not say it."""
+        answer = self._read("HEAD", repository, f"blobs/{digest}", f"{repository}@{digest}", max_bytes=0)
+        if answer is None:
+            return None
+        size = header_fields.number(answer.headers.get("Content-Length", ""))
+        return -1 if size is None else size
 
     def save(self, repository: str, digest: str, max_bytes: int, file: BinaryIO) -> bool:
         """Write a blob of at most `max_bytes` to the seekable `file`, in parts; return False if it is absent.

@@ -32,6 +32,7 @@ AREAS = {
     "OUTPUT": "Job output",
     "BUILD": "Building a release",
     "PUSH": "Pushing a release",
+    "VERIFY": "Validating a release",
     "PACKAGE": "The Marketplace package",
     "AUTOMATION": "Automation account and jobs",
     "LOCK": "The lock of a deployment",

@@ -6,7 +6,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from oci import push
 from oci.container_registry.writer import ContainerRegistryWriter
@@ -15,10 +17,12 @@ from oci.release.built import BuiltRelease
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.digest import is_digest
 from runbook_lib.change import Plan, Result
+from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.container_registry.wire import PUBLISHER, Side
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import build
 from runbook_lib.network.retry import NetworkRetryPolicy
+from runbook_lib.trust.signature import TrustPolicy
 from vibedata.change_errors import name_any
 from vibedata.output import show, table
 from vibedata.progress import progress_printer
@@ -33,6 +37,9 @@ from vibedata.release.publisher_registry import (
     open_wire,
     token_source,
 )
+from vibedata.release.validated import Validated, rows
+from vibedata.release.validation import CONTENT
+from vibedata.terminal import told
 
 SIDE = Side(unreachable=PUBLISHER.unreachable, refused=build.PUSH_REFUSED)
 PROGRESS_SECONDS = 2.0
@@ -48,10 +55,11 @@ examples:
 
 Without --to, {HOST} names the container registry; without --username and --entra,
 {USERNAME} and {PASSWORD} are the credentials.
-The command first verifies the release, as every customer will. Say whom to trust with --trust-root and --identity, or
-with {trusted_signer.ROOTS} and {trusted_signer.IDENTITY}. It sends only what the release manifest pins,
-and nothing that is there already. A version's tag never moves; `latest` moves last. If `latest` would move back to an
-older release, the command says so first.
+The command first verifies the release, as every customer will: who signed it, that it is whole, that Automation takes
+its runbooks and packages, and that its images can be pulled. If anything is not good, it sends nothing. Say whom to
+trust with --trust-root and --identity, or with {trusted_signer.ROOTS} and {trusted_signer.IDENTITY}.
+It sends only what the release manifest pins, and nothing that is there already. A version's tag never moves; `latest`
+moves last. If `latest` would move back to an older release, the command says so first.
 """
 
 
@@ -87,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     sent = Push(built=built, writer=writer)
     facts = sent.observe()
     plan, warnings = push.plan(facts), [*push.warnings(facts), *_left_out(built)]
+    _require_good(place, policy, now, writer.reader())
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr, flush=True)  # noqa: T201 - what a command says
     summary: dict[str, object] = {
@@ -129,6 +138,20 @@ def run(arguments: argparse.Namespace) -> int:
 def _writer(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ContainerRegistryWriter:
     wire = open_wire(arguments.to, SIDE, option="--to HOST")
     return ContainerRegistryWriter(wire=wire, source=token_source(arguments, environ, wire), clock=SYSTEM_CLOCK)
+
+
+def _require_good(
+    place: BuiltReleaseFolder, policy: TrustPolicy, now: datetime, reader: ContainerRegistryReader
+) -> None:
+    """Refuse a release that customers could not use. Raises the first finding's error; the others are told of."""
+    with TemporaryDirectory() as folder:
+        validated = Validated(place=place, policy=policy, now=now, folder=Path(folder), reader=reader)
+        found = [finding for _, finding in rows(CONTENT, validated, lambda _: None)]
+    errors = [finding.error for finding in found if finding.error is not None]
+    for error in errors[1:]:
+        print(f"warning: {told(error.message)}", file=sys.stderr, flush=True)  # noqa: T201 - what a command says
+    if errors:
+        raise errors[0]
 
 
 def _change(result: Result) -> dict[str, object]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from oci import push
 from oci.layout import reader as layout_reader
@@ -18,6 +18,7 @@ from runbook_lib.basics.clock import rfc3339
 from runbook_lib.container_registry.manifest import Manifest
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError, build, release
+from runbook_lib.release.artifacts import MAX_WHEEL_BYTES, ArtifactBlob
 from runbook_lib.release.fetch import place_name, resolve_release
 from runbook_lib.release.hop import ReleasePlace, SignedArtifact, read_release
 from runbook_lib.release.model import Pin, ReleaseManifest
@@ -56,6 +57,12 @@ class CheckedPlace(Protocol):
 
     def has(self, pin: Pin) -> bool:
         """Return whether the pinned artifact is here. Its compared parts have their digests."""
+
+    def manifest(self, pin: Pin) -> bytes | None:
+        """Return the manifest of a pinned artifact, None where there is none. The bytes have the pinned digest."""
+
+    def save(self, pin: Pin, blob: ArtifactBlob, file: BinaryIO) -> bool:
+        """Write a file of a pinned artifact to `file`, compared with its digest; return False where there is none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -170,7 +177,16 @@ class ContainerRegistryRelease:
 
     def has(self, pin: Pin) -> bool:
         """Return whether it is here. See CheckedPlace. Raises RunbookError VD-REGISTRY-005 where other bytes are."""
-        return self._reader.manifest(pin.repository, pin.digest, MAX_PINNED_BYTES) is not None
+        return self.manifest(pin) is not None
+
+    def manifest(self, pin: Pin) -> bytes | None:
+        """Return the manifest of a pinned artifact. See CheckedPlace."""
+        found = self._reader.manifest(pin.repository, pin.digest, MAX_PINNED_BYTES)
+        return None if found is None else found.content
+
+    def save(self, pin: Pin, blob: ArtifactBlob, file: BinaryIO) -> bool:
+        """Write a file of a pinned artifact. See CheckedPlace."""
+        return self._reader.save(pin.repository, blob.digest, MAX_WHEEL_BYTES if blob.size is None else blob.size, file)
 
 
 class BuiltReleaseFolder:
@@ -228,6 +244,16 @@ class BuiltReleaseFolder:
     def has(self, pin: Pin) -> bool:
         """Return whether it is here. See CheckedPlace."""
         return (pin.repository, pin.digest) in self._there
+
+    def manifest(self, pin: Pin) -> bytes | None:
+        """Return the manifest of a pinned artifact. See CheckedPlace."""
+        found = (each.manifest for each in self._built.artifacts if each.digest == pin.digest)
+        return next(found, None)
+
+    def save(self, pin: Pin, blob: ArtifactBlob, file: BinaryIO) -> bool:  # noqa: ARG002 - see CheckedPlace
+        """Write a file of a pinned artifact. See CheckedPlace."""
+        file.write(layout_reader.blob_of(self._folder, blob.digest, max_bytes=MAX_WHEEL_BYTES))
+        return True
 
 
 class _LayoutBlobs:

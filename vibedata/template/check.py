@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from vibedata.image_tags.literal_tags import literal_tags
 from vibedata.template.azure_types import types_in
 from vibedata.template.evaluation import NotEvaluatedError, snapshot
 from vibedata.template.finding import Finding
@@ -18,7 +19,7 @@ from vibedata.template.syntax import Document, Literal
 from vibedata.template.values import Place
 
 MAIN = "mainTemplate.bicep"
-EVALUATION = "evaluation"
+EVALUATION, IMAGE_TAG = "evaluation", "image-tag"
 
 
 def check_folder(folder: Path, *, today: date) -> tuple[Finding, ...]:
@@ -30,6 +31,7 @@ def check_folder(folder: Path, *, today: date) -> tuple[Finding, ...]:
     findings = {*check_symbols(documents, MAIN)}
     for document in read:
         findings |= {*check_language(document), *check_literals(document)}
+    findings |= set(_check_image_tags(folder))
     if not findings:  # else an evaluation would only repeat them
         for parameters in _each_deployment(documents, folder):
             findings |= set(_check_resources(documents, parameters, folder, today))
@@ -53,6 +55,14 @@ def _each_deployment(documents: Mapping[str, Document], folder: Path) -> Iterato
     limit = prefix.decorator("maxLength") if prefix is not None else None
     if limit is not None and isinstance(length := limit.arguments[0], Literal) and isinstance(length.value, int):
         yield from ({**given, "prefix": "a" * length.value} for given in files[:1])
+
+
+def _check_image_tags(folder: Path) -> Iterator[Finding]:
+    literals, _, _ = literal_tags([folder])  # what it cannot read, `read_folder` cannot read either
+    for each in literals:
+        file = Path(each.file).relative_to(folder).as_posix()
+        remedy = "Pass the reference or its tag in a parameter without a default"
+        yield Finding(file=file, line=each.line, rule=IMAGE_TAG, message=str(each), remedy=remedy)
 
 
 def _check_resources(

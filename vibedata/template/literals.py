@@ -1,8 +1,8 @@
-"""What must be a parameter and no literal: image tags, locations, hosts; and what must not leave by an output.
+"""What must be a parameter and no literal: locations, hosts; and what must not leave by an output.
 
-Sources: PRD NFR-10; Bicep's linter rules no-hardcoded-location, no-hardcoded-env-urls (with its list of hosts),
-outputs-should-not-contain-secrets, secure-parameter-default; Azure/azure-quickstart-templates
-1-CONTRIBUTION-GUIDE/best-practices.md.
+Literal image tags are found in vibedata/image_tags. Sources: Bicep's linter rules no-hardcoded-location,
+no-hardcoded-env-urls (with its list of hosts), outputs-should-not-contain-secrets, secure-parameter-default;
+Azure/azure-quickstart-templates 1-CONTRIBUTION-GUIDE/best-practices.md.
 """
 
 import re
@@ -23,7 +23,7 @@ from vibedata.template.syntax import (
     possible_values,
 )
 
-TAG, LOCATION, HOST, SECRET, SCOPE, NAME = "image-tag", "location", "host", "secret-output", "scope", "name"
+LOCATION, HOST, SECRET, SCOPE, NAME = "location", "host", "secret-output", "scope", "name"
 HOSTS = (
     "api.loganalytics.io",
     "azurecr.io",
@@ -47,8 +47,6 @@ NO_REGION = "global"
 GROUP = "resourceGroup"
 # Where an expression stands in a text, this stands for it.
 _ANY = "\x00"
-_IMAGE = re.compile(r"(DOCKER\|)?[\w./\x00-]*[\w\x00](:[0-9A-Za-z_][\w.-]*|@sha256:[0-9a-f]+)", re.ASCII)
-_IN_IMAGES = ("image", "imageTag", "tag", "linuxFxVersion")
 _URL = re.compile(r"https?://[^\x00]")
 
 
@@ -75,14 +73,8 @@ def check_literals(document: Document) -> Iterator[Finding]:
 
 
 def _check_item(item: Item, document: Document) -> Iterator[Finding]:
-    key = item.key.plain or ""
     for value in possible_values(item.value, document):
-        if not isinstance(value, Text):
-            continue
-        if key in _IN_IMAGES and (_IMAGE.fullmatch(_shape(value)) or (key == "image" and value.plain)):
-            message = f"{key} has a literal tag or digest, or is a literal as a whole"
-            yield _finding(document, value.line, TAG, message, "Make the whole reference a parameter")
-        if key == "location" and value.plain != NO_REGION:
+        if isinstance(value, Text) and item.key.plain == "location" and value.plain != NO_REGION:
             yield _finding(document, value.line, LOCATION, "a location is a literal", "Use the parameter location")
 
 

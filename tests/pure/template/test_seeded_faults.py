@@ -142,11 +142,10 @@ FAULTS = [
     Fault(rule="type", old=END, new=END + "@maxLength(a)\nparam a string = 'b'\n", at="@maxLength(a)"),
     Fault(rule="type", old="var names", new="@batchSize(1)\nvar names", at="@batchSize"),
     Fault(rule="type", old=END, new=END + "@allowed(['a'])\nparam a string = 'b'\n", at="@allowed"),
-    Fault(rule="image-tag", old=KIND, new=KIND + "  tags: { image: 'nginx' }\n", at="nginx"),
-    Fault(rule="image-tag", old=KIND, new=KIND + "  tags: { image: 'a.azurecr.io/b:1.0' }\n", at="b:1.0"),
-    Fault(rule="image-tag", old=KIND, new=KIND + "  tags: { image: '${prefix}/b:latest' }\n", at="latest"),
-    Fault(rule="image-tag", old=KIND, new=KIND + "  tags: { image: '${prefix}@sha256:00' }\n", at="sha256"),
-    Fault(rule="image-tag", old=KIND, new=KIND + "  tags: { linuxFxVersion: 'DOCKER|${prefix}/b:1' }\n", at="DOCKER"),
+    Fault(rule="image-tag", old=KIND, new=KIND + "  extra: { image: 'a.azurecr.io/b:1.0' }\n", at="b:1.0"),
+    Fault(rule="image-tag", old=KIND, new=KIND + "  extra: { image: '${prefix}/b:latest' }\n", at="latest"),
+    Fault(rule="image-tag", old=KIND, new=KIND + "  extra: { image: '${prefix}@sha256:00' }\n", at="sha256"),
+    Fault(rule="image-tag", old=KIND, new=KIND + "  extra: { linuxFxVersion: 'DOCKER|${prefix}/b:1' }\n", at="DOCKER"),
     Fault(rule="location", old=PLACE, new="  location: 'westeurope'\n  kind", at="westeurope"),
     Fault(
         rule="location",
@@ -264,7 +263,7 @@ def test_every_rule_has_a_fault() -> None:
     rules = {
         *(reader.SYNTAX, reader.LANGUAGE, language.TOO_LATE, check.EVALUATION),
         *(symbols.UNKNOWN, symbols.UNUSED, symbols.TWICE, symbols.UNFIT, symbols.MODULE),
-        *(literals.TAG, literals.LOCATION, literals.HOST, literals.SECRET, literals.SCOPE, literals.NAME),
+        *(check.IMAGE_TAG, literals.LOCATION, literals.HOST, literals.SECRET, literals.SCOPE, literals.NAME),
         *(resource_types.UNKNOWN_TYPE, resource_types.OLD_VERSION, resource_types.WRONG_BODY),
     }
     assert {fault.rule for fault in FAULTS} == rules

@@ -1,0 +1,73 @@
+"""Read a built runbook's file again: whether an Automation account would run it, and what it imports. Pure.
+
+The build knows all this. Whoever has only the file, after it has been to a container registry, finds it out here.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+
+from oci.bundling.bundle import MAX_BYTES
+from oci.bundling.closure import LIBRARY, RUNBOOKS
+from oci.bundling.imports import imports_of
+from oci.bundling.sandbox import PYTHON_VERSION
+
+_SOURCES = "SOURCES"
+_FILE = "the file"
+
+
+class UnfitError(Exception):
+    """An Automation account would not run the file. The text says why."""
+
+
+def foreign_imports(content: bytes) -> frozenset[str]:
+    """Return the modules that a built runbook imports from elsewhere, by their dotted names.
+
+    Raises UnfitError: too large, not UTF-8, no Python of the sandbox's version, no embedded runbook. Raises
+    RunbookError VD-BUILD-002 for an import of a computed name.
+    """
+    if not 0 < len(content) <= MAX_BYTES:
+        raise UnfitError(f"it has {len(content)} bytes; a runbook has 1 to {MAX_BYTES}")
+    try:
+        tree = _parsed(content.decode("utf-8"), _FILE)
+    except UnicodeDecodeError as error:
+        raise UnfitError(f"byte {error.start} is not UTF-8") from error
+    embedded = dict(_embedded(tree))
+    if not any(name.startswith(f"{RUNBOOKS}/") for name in embedded):
+        raise UnfitError("it holds no runbook")
+    found = set(imports_of(tree, package="").modules)
+    for name, text in embedded.items():
+        found |= _imports(text, name)
+    return frozenset(name for name in found if name.partition(".")[0] not in (LIBRARY, RUNBOOKS))
+
+
+@cache  # the runbooks of a release share most of the library
+def _imports(text: str, name: str) -> frozenset[str]:
+    package = name.rpartition("/")[0].replace("/", ".")
+    return imports_of(_parsed(text, name), package=package).modules
+
+
+def _parsed(text: str, file: str) -> ast.Module:
+    try:
+        return ast.parse(text, feature_version=PYTHON_VERSION)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = error.lineno if isinstance(error, SyntaxError) else 1
+        version = ".".join(map(str, PYTHON_VERSION))
+        why = error.args[0] if error.args else "too much is nested"
+        raise UnfitError(f"line {line} of {file} is no Python {version}: {why}") from error
+
+
+def _embedded(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each embedded file (oci/bundling/bundle.py)."""
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        value = node.value if isinstance(node, ast.Assign) else None
+        if (
+            isinstance(target, ast.Subscript)
+            and isinstance(target.value, ast.Name)
+            and target.value.id == _SOURCES
+            and isinstance(target.slice, ast.Constant)
+            and isinstance(value, ast.Subscript)
+            and isinstance(value.value, ast.Constant)
+        ):
+            yield str(target.slice.value), str(value.value.value)[1:]

@@ -1,0 +1,142 @@
+"""Read Bicep files with tree-sitter's grammar: those that are named, and the modules that they name.
+
+The reader in vibedata/template knows the part of the language that the managed application's template uses. Here the
+files may be anybody's, so a grammar of the whole language reads them.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tree_sitter import Language, Node, Parser
+from tree_sitter_bicep import language
+
+from oci.files.reading import FileRefusedError, read_file
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+SUFFIX = ".bicep"
+# The grammar does not know the spread of an object or array: `...`. What stands in its place has the same length, so
+# that lines and columns stay.
+_BRACKET_OR_SPREAD = re.compile(rb"[{}\[\]()]|(?<=[\s\[{,])\.\.\.(?=[A-Za-z_(\[{])")
+_OPENING, _CLOSING = (b"{", b"[", b"("), (b"}", b"]", b")")
+_IN_OBJECT, _IN_ARRAY = b"_: ", b"   "
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file that cannot be read. line: where, 0 for the whole file."""
+
+    file: str
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BicepFile:
+    """A file. shown: its name for messages. root: the node of the whole text."""
+
+    path: Path
+    shown: str
+    root: Node = field(repr=False)
+
+    def module(self, name: str) -> Path | None:
+        """Return the path of a local module, None for one of a registry or a template spec."""
+        return None if ":" in name else Path(os.path.normpath(self.path.parent / name))
+
+
+def read_files(named: Sequence[Path]) -> tuple[tuple[BicepFile, ...], tuple[Unread, ...]]:
+    """Return the files that are named or lie below a named folder, with all local modules, and what cannot be read."""
+    waiting, unread = [], []
+    for path in named:
+        found = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
+        waiting += found
+        if not found:
+            unread.append(Unread(str(path), 0, "there is no Bicep file in this folder"))
+    if not named:
+        unread.append(Unread("-", 0, "no file is named"))
+    files: dict[Path, BicepFile] = {}
+    seen: set[Path] = set()
+    while waiting:
+        path = waiting.pop(0)
+        key = Path(os.path.realpath(path))
+        if key in seen:
+            continue
+        seen.add(key)
+        read = read_one(path)
+        if isinstance(read, Unread):
+            unread.append(read)
+            continue
+        files[key] = read
+        waiting += [module for name in _modules(read.root) if (module := read.module(name)) is not None]
+    return tuple(files.values()), tuple(unread)
+
+
+def read_one(path: Path) -> BicepFile | Unread:
+    """Return one file, or why it cannot be read."""
+    try:
+        content = read_file(path, max_bytes=MAX_FILE_BYTES)
+        content.decode("utf-8")
+    except FileRefusedError as error:
+        return Unread(str(path), 0, str(error))
+    except UnicodeDecodeError as error:
+        return Unread(str(path), 1 + content.count(b"\n", 0, error.start), "it is not UTF-8")
+    root = Parser(Language(language())).parse(_without_spreads(content)).root_node
+    if root.has_error:
+        return Unread(str(path), _first_error(root), "this is no Bicep that the parser knows")
+    return BicepFile(path=path, shown=str(path), root=root)
+
+
+def nodes(node: Node) -> Iterator[Node]:
+    """Yield a node and every node below it, in the order of the text."""
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        waiting += reversed(found.children)
+
+
+def line_of(node: Node) -> int:
+    """Return the line of a node, from 1."""
+    return int(node.start_point[0]) + 1
+
+
+def text_of(node: Node) -> str:
+    """Return the text of a node."""
+    return (node.text or b"").decode("utf-8")
+
+
+def plain(node: Node) -> str | None:
+    """Return what a string without expressions says, None for any other node."""
+    if node.type != "string" or any(child.type == "interpolation" for child in node.children):
+        return None
+    return "".join(text_of(child) for child in node.named_children)
+
+
+def _modules(root: Node) -> Iterator[str]:
+    for node in root.children:
+        if node.type == "module_declaration":
+            names: Iterable[str | None] = (plain(child) for child in node.named_children)
+            yield from (name for name in names if name is not None)
+
+
+def _first_error(root: Node) -> int:
+    return next((line_of(node) for node in nodes(root) if node.is_error or node.is_missing), 1)
+
+
+def _without_spreads(content: bytes) -> bytes:
+    """Replace each spread by what the grammar knows. Brackets in strings are taken to be in pairs."""
+    opened: list[bytes] = []
+
+    def replaced(found: re.Match[bytes]) -> bytes:
+        text = found.group()
+        if text in _OPENING:
+            opened.append(text)
+        elif text in _CLOSING:
+            opened[-1:] = []
+        else:
+            return _IN_ARRAY if opened[-1:] == [b"["] else _IN_OBJECT
+        return text
+
+    return _BRACKET_OR_SPREAD.sub(replaced, content)

@@ -1,0 +1,102 @@
+"""What the checks of a release share: the parts of it that each reads, and how they are made one after the other."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from runbook_lib.container_registry.reader import ContainerRegistryReader
+from runbook_lib.container_registry.tokens import TokenSource
+from runbook_lib.errors import RunbookError
+from runbook_lib.preflight.finding import Finding, NotKnownError
+from runbook_lib.release.artifacts import PackageSet, read_package_set
+from runbook_lib.release.hop import ReleasePlace, not_asked, read_release
+from runbook_lib.release.model import ReleaseManifest
+from runbook_lib.trust.signature import TrustPolicy
+from vibedata.release.check import CheckedPlace
+from vibedata.release.pulled import PulledFiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated:
+    """What is validated. The parts that several checks need are read once.
+
+    Attributes:
+        place: where the release is.
+        policy, now: whom to trust, and the time (aware).
+        folder: for the files that are pulled.
+        reader: of the container registry that holds the images.
+        source: of that container registry's tokens; None where it is not asked whose they are.
+        version, channel: what was promoted; "" where that is not asked.
+        bicep: Bicep files, and folders of them.
+    """
+
+    place: CheckedPlace
+    policy: TrustPolicy
+    now: datetime
+    folder: Path
+    reader: ContainerRegistryReader
+    source: TokenSource | None = None
+    version: str = ""
+    channel: str = ""
+    bicep: Sequence[Path] = field(default=())
+
+    @cached_property
+    def found(self) -> ReleasePlace | RunbookError:
+        """Where the release manifest's artifact is, or why it is nowhere."""
+        try:
+            return self.place.resolve()
+        except RunbookError as error:
+            return error
+
+    @cached_property
+    def read(self) -> ReleaseManifest | RunbookError:
+        """The release manifest, whoever has signed it, or why there is none."""
+        if isinstance(self.found, RunbookError):
+            return self.found
+        try:
+            return read_release(self.found, not_asked).manifest
+        except RunbookError as error:
+            return error
+
+    @property
+    def manifest(self) -> ReleaseManifest:
+        """The release manifest. Raises NotKnownError: the row of the release manifest says why there is none."""
+        if isinstance(self.read, RunbookError):
+            raise NotKnownError("nobody can say, without a release manifest")
+        return self.read
+
+    @cached_property
+    def files(self) -> PulledFiles:
+        """The files of the release's artifacts."""
+        return PulledFiles(self.place, self.folder)
+
+    @cached_property
+    def packages(self) -> PackageSet | None:
+        """The package set, None where there is none. Raises NotKnownError."""
+        pin = self.manifest.python_packages
+        try:
+            return read_package_set(self.files.manifest(pin), pin.digest)
+        except RunbookError:
+            return None  # its own row says so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check. seen_in: what it looks at. make: its findings; it raises nothing that the catalogue names."""
+
+    seen_in: str
+    make: Callable[[Validated], Iterable[Finding]]
+
+
+def rows(checks: Sequence[Check], validated: Validated, tell: Callable[[str], object]) -> list[tuple[str, Finding]]:
+    """Make each check and return what it found, with what it looked at. tell: is told what is looked at now."""
+    found: list[tuple[str, Finding]] = []
+    told = ""
+    for check in checks:
+        if check.seen_in != told:
+            told = check.seen_in
+            tell(f"looking at: {told}")
+        found += [(check.seen_in, finding) for finding in check.make(validated)]
+    return found
