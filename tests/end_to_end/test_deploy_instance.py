@@ -1,7 +1,6 @@
 """A template starts a deployment: one job runs the customer's part of it, and nobody of the publisher takes part."""
 
-import base64
-import json
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,11 +12,14 @@ from azure.keyvault.secrets import SecretClient
 
 from runbook_lib.deployment_lock.lock import holding
 from runbooks import deploy_instance
-from tests.end_to_end.deployed import Deployed, EndedJob, Release, wanted
+from tests.end_to_end.deployed import POLL_SECONDS, WAIT_SECONDS, Deployed, EndedJob, Release, wanted
 from tests.support.automation import upload
 from tests.support.lock_rig import break_lease, deployment, lease_state, places
 from tests.support.log_reader import table_rows
 from tests.support.operations_chain import verify_chain
+from tests.support.template import documents
+from vibedata.template.evaluation import snapshot
+from vibedata.template.values import Place, Snapshot
 
 NAME = deploy_instance.NAME
 PARTS = [part.runbook.name for part in deploy_instance.RUNBOOK.parts]
@@ -29,57 +31,85 @@ KILLED = -9
 
 @pytest.fixture(scope="module")
 def pushed(own_deployed: Deployed) -> Iterator[Release]:
-    yield own_deployed.release()
+    """A release at the publisher's, and of the template's module bootstrap what it takes minutes to make in Azure."""
+    release = own_deployed.release()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in own_deployed.lab.env.items():
+            patch.setenv(name, value)
+        (wheel,) = (release.folder / "deployment-script").glob("vibedata_runbook_packages-*.whl")
+        link = upload(own_deployed.lab, wheel.name, wheel.read_bytes())
+        made = bootstrap(own_deployed, packages=link)
+        for kind in ("runtimeEnvironments", "runtimeEnvironments/packages"):
+            put(own_deployed, made, kind)
+        wait_for_packages(own_deployed)
+    yield release
 
 
 @pytest.fixture
 def release(own_deployed: Deployed, pushed: Release, pointed_at_the_lab: None) -> Release:  # noqa: ARG001 - its clients ask the lab alone
-    """A release at the publisher's. Its deploy_instance is published as a template does it."""
+    """A release at the publisher's. Its deploy_instance is published as the template does it."""
     text = (pushed.folder / "runbooks" / f"{NAME}.py").read_bytes()
-    published = own_deployed.automation.client.runbook.get(*own_deployed.automation.at, "import_manifest").properties
-    assert published is not None
-    arm(
-        own_deployed,
-        f"runbooks/{NAME}",
-        {
-            "name": NAME,
-            "location": "westeurope",
-            "tags": {"vibedata": "runbook"},
-            "properties": {
-                "runbookType": "Python",
-                "runtimeEnvironment": published.runtime_environment,
-                "publishContentLink": {"uri": upload(own_deployed.lab, f"{NAME}.py", text)},
-            },
-        },
-    )
+    link = upload(own_deployed.lab, f"{NAME}.py", text)
+    put(own_deployed, bootstrap(own_deployed, runbook=link), "runbooks")
     return pushed
 
 
-def arm(deployed: Deployed, path: str, body: Mapping[str, Any]) -> Any:
-    """PUT a resource below the account, as Resource Manager does for a template."""
+def bootstrap(deployed: Deployed, *, packages: str = "", runbook: str = "") -> Snapshot:
+    """Return what infra/modules/bootstrap.bicep makes for these links."""
+    given = {
+        "location": "westeurope",
+        "automationAccountName": deployed.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"],
+        "packagesUri": packages,
+        "runbookUri": runbook,
+    }
+    return snapshot(documents(), "modules/bootstrap.bicep", given, Place())
+
+
+def put(deployed: Deployed, made: Snapshot, kind: str) -> Any:
+    """PUT the only resource of a kind below the account, as Resource Manager does for a template."""
+    (resource,) = made.of_type(f"Microsoft.Automation/automationAccounts/{kind}")
+    names = resource.name.split("/")[1:]
+    path = "/".join(part for pair in zip(kind.split("/"), names, strict=True) for part in pair)
+    return arm(
+        deployed, path, {name: value for name, value in resource.body.items() if name not in ("name", "dependsOn")}
+    )
+
+
+def wait_for_packages(deployed: Deployed) -> None:
+    """Wait as Resource Manager does before it makes what depends on them."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    path = "runtimeEnvironments/vibedata-bootstrap/packages/vibedata_runbook_packages"
+    while (state := arm(deployed, path, None)["properties"]["provisioningState"]) != "Succeeded":
+        assert state != "Failed" and time.monotonic() < deadline
+        time.sleep(POLL_SECONDS)
+
+
+def arm(deployed: Deployed, path: str, body: Mapping[str, Any] | None) -> Any:
+    """PUT a resource below the account, or for no body GET it."""
     env = deployed.lab.env
     url = (
         f"{env['VIBEDATA_ARM_ENDPOINT']}/subscriptions/{env['VIBEDATA_SUBSCRIPTION_ID']}"
         f"/resourceGroups/{env['VIBEDATA_RESOURCE_GROUP']}/providers/Microsoft.Automation"
         f"/automationAccounts/{env['VIBEDATA_AUTOMATION_ACCOUNT']}/{path}?api-version={API_VERSION}"
     )
-    answer = deployed.automation.client.send_request(HttpRequest("PUT", url, json=body))
+    request = HttpRequest("GET", url) if body is None else HttpRequest("PUT", url, json=body)
+    answer = deployed.automation.client.send_request(request)
     assert answer.status_code in (200, 201), answer.text()
     return answer.json()
 
 
 def start(deployed: Deployed, **parameters: object) -> str:
-    """Start a job by what infra/modules/deploymentJob.bicep sends."""
+    """Start a job by what infra/modules/deploymentJob.bicep makes."""
     job = str(uuid.uuid4())
-    text = base64.b64encode(json.dumps({"correlation_id": job, **parameters}).encode()).decode()
-    properties = {"runbook": {"name": NAME}, "parameters": {"parameters": as_template(text)}}
-    assert arm(deployed, f"jobs/{job}", {"properties": properties})["properties"]["provisioningState"] == "Processing"
+    given = {
+        "automationAccountName": deployed.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"],
+        "runbookName": bootstrap(deployed).outputs["runbookName"],
+        "jobName": job,
+        "parameters": parameters,
+    }
+    made = snapshot(documents(), "modules/deploymentJob.bicep", given, Place())
+    assert put(deployed, made, "jobs")["properties"]["provisioningState"] == "Processing"
     return job
-
-
-def as_template(text: str) -> str:
-    """What the template's replace() makes of base64()."""
-    return text.replace("+", "-").replace("/", "_").replace("=", "")
 
 
 def statuses(job: EndedJob) -> dict[str, str]:
