@@ -11,8 +11,9 @@ from tests.support.azure_cli import AzureCli, azure_cli
 from tests.support.running_lab import LabUnderTest
 from vibedata.lab_process import PROJECT
 
-# What is run is in test_azure_cli.py: the page on clients as a whole.
-PAGES = sorted(page for page in (PROJECT / "docs").glob("*.md") if page.name != "lab-clients.md")
+# These are followed as a whole: by test_azure_cli.py, and by tests/end_to_end/test_tutorial.py.
+FOLLOWED = ("lab-clients.md", "tutorial.md")
+PAGES = sorted(page for page in (PROJECT / "docs").glob("*.md") if page.name not in FOLLOWED)
 BLOCK_LINE = re.compile(r"^(?: {4,}|\t)?(az [a-z].*)$")
 SPAN = re.compile(r"`(az [a-z][^`]*)`")
 # The words of a command; what follows are options, or `...`.
