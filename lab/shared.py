@@ -51,7 +51,7 @@ class Lab:
     on_reset: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # Called at POST /snapshots, one for each part of the state that clients can change.
     on_keep: list[Keep] = field(default_factory=list)
-    # Called when the lab ends, in reverse order, e.g. to end running jobs.
+    # Called when the lab ends, and before a snapshot is put back, in reverse order: e.g. to end running jobs.
     on_close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # Servers at addresses that are not sites. Entered when the sites answer, left after `on_close`.
     running: list[Callable[[], AbstractAsyncContextManager[None]]] = field(default_factory=list)

@@ -29,8 +29,8 @@ HEAD = f"""\
 What runs of `make proof` have found. The page is made by these runs; no number is written by hand.
 
 The lab begins with resources alone: nothing is published, and the customer's vault has no token. The release is small
-and whole: one image, all runbooks, and the packages as one wheel. `vibedata deploy --only STEP` does one step after the
-other, without trouble, and the lab's state is kept after each. A case begins with the state before its step. The
+and whole: one image, all runbooks, and the packages as one wheel. `vibedata deploy` with `--only` does one step after
+the other, without trouble, and the lab's state is kept after each. A case begins with the state before its step. The
 command is a process of its own; all else runs as jobs, from the built files. At the end everything is read with the
 official clients and compared with what the undisturbed step has left: images and signatures, blobs, tables, versions of
 secrets, the token's passwords, runbooks with their content, environments with their packages, variables, schedules and
@@ -45,8 +45,9 @@ requests that every step's command makes for its lock and its report are moments
 - **{KILLED}**: whoever makes the request, the command or a job, gets SIGKILL when it was carried out, and no answer.
   Then the same command is run again. It must succeed. Nobody waits 60 s for a dead holder's lease: it is broken, which
   leaves the same as its end. Where the command was killed, its last job may still run.
-- **{WHOLE}**: at one moment of each step, chosen by its name, `vibedata deploy` goes on from the step and is killed;
-  then it is run again with all steps. The end is compared with that of all steps, but for which steps were reported.
+- **{WHOLE}**: at one moment of each step, chosen by its name, `vibedata deploy` goes on from the
+  step and is killed; then it is run again with all steps. The end is compared with that of all steps, but for which
+  steps were reported.
 - **answer lost**, **connection reset**, **429**, **503**: of the requests of a step that are alike, each {EVERY}th
   meets it, from the first, second or third on. It is sent again, and that counts, too: so {TURNS} runs meet every
   request. The run itself must succeed. An answer is lost after the request was carried out; a connection is reset
