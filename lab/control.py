@@ -13,7 +13,7 @@
 
 and what the services add, each documented where it is made:
 
-    GET  /jobs                 lab/automation/jobs.py
+    GET, POST /jobs            lab/automation/jobs.py
     GET, POST /applications    lab/resource_group/application_endpoints.py
     GET, POST /resources       lab/resource_group/changes.py
     POST /alerts               lab/monitor/alerts_provider.py
