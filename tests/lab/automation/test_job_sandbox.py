@@ -252,7 +252,8 @@ def test_a_job_comes_to_the_state_that_is_asked_for(lab: LabUnderTest, account: 
     wait_for(lambda: alive(pid), lambda still: not still)
     lab.control("POST", "/jobs", {"id": job, "status": "Blocked"})
     assert account.status(job) == "Blocked"
-    for body in ({"id": job}, {"id": job, "status": "Happy"}, {"id": "x", "status": "New"}, {"id": job, "x": 1}, []):
+    wrong: list[object] = [{"id": job}, {"id": job, "status": "Happy"}, {"id": "x", "status": "New"}, {"x": 1}, []]
+    for body in wrong:
         lab.control("POST", "/jobs", body, status=400)
     lab.control("POST", "/jobs", {"id": job, "status": "Removed"})
     with pytest.raises(ResourceNotFoundError):
