@@ -15,11 +15,11 @@ from bench.images import push_images
 from runbook_lib.azure.session import AzureSession
 from scripts.demo.__main__ import PACKAGE_IMPORT_WINDOW_SECONDS
 from vibedata import cli, lab_process
-from vibedata.commands.invoke import result_of
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
 from vibedata.deployment.publication_step import publish
 from vibedata.deployment.release_source import LayoutRelease
-from vibedata.jobs import run_job
+from vibedata.jobs.following import run_job
+from vibedata.jobs.verdict import result_of
 from vibedata.lab_process import RunningLab
 from vibedata.output import CommandError
 from vibedata.progress import WriteLine

@@ -14,7 +14,7 @@
 
 and what the services add, each documented where it is made:
 
-    GET  /jobs                 lab/automation/jobs.py
+    GET, POST /jobs            lab/automation/jobs.py
     POST /snapshots            lab/snapshots.py, also POST /snapshots/put_back
     GET, POST /applications    lab/resource_group/application_endpoints.py
     GET, POST /resources       lab/resource_group/changes.py

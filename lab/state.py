@@ -116,7 +116,8 @@ def write_instance(directory: Path, document: Mapping[str, object]) -> None:
 def write_environment(directory: Path, variables: Mapping[str, str]) -> Path:
     """Write `lab.env`, which appears whole or not at all and says that the lab is ready; only its owner may read it."""
     file = directory / ENVIRONMENT_FILE
-    _write(file, export_lines({**variables, "PATH": _path()}))
+    instance = str(directory.resolve() / INSTANCE_FILE)
+    _write(file, export_lines({**variables, "VIBEDATA_INSTANCE": instance, "PATH": _path()}))
     return file
 
 

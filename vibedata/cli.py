@@ -15,6 +15,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.version import RUNBOOK_VERSION
 from vibedata import commands
+from vibedata.interruption import exit_code_of
 from vibedata.local_failures import local_failure, lost_output
 from vibedata.output import CHOICES, CommandError, show_failure
 from vibedata.shell_checks import nearest, require_lab, warn_of_variables
@@ -27,7 +28,6 @@ examples:
   vibedata COMMAND --help            show a command's options and examples
   vibedata lab status --output json  show the result as JSON, for programs
 """
-INTERRUPTED = 130  # 128 + SIGINT, as in shells
 USAGE = 2  # as in argparse
 # They start the lab, or need no Azure.
 WITHOUT_AZURE = ("lab", "build", "package")
@@ -123,8 +123,8 @@ def _run(arguments: Sequence[str]) -> int:
         code: int = modules[options.command].run(options)
     except (CommandError, RunbookError) as error:
         return _shown(options.output, error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        return exit_code_of(interrupt)
     except Exception as error:
         told = as_runbook_error(error) or local_failure(error)
         if told is None:

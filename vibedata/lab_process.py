@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from vibedata.output import CommandError
 
+# What lab.env gives to a shell so that examples can be typed. A program that reads the file says what it means.
+FOR_SHELLS = ("PATH", "VIBEDATA_INSTANCE")
 PROJECT = Path(__file__).resolve().parent.parent
 LOG_FILE = "lab.log"
 LOG_TAIL_LINES = 20
@@ -64,7 +66,8 @@ def find(directory: Path) -> RunningLab | None:
         return None
     words = (shlex.split(line)[1] for line in lines.splitlines())
     variables = dict(word.split("=", 1) for word in words)
-    variables.pop("PATH", None)  # it is for shells
+    for name in FOR_SHELLS:
+        variables.pop(name, None)
     return RunningLab(directory=directory, pid=pid, environment=variables)
 
 

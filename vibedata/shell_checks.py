@@ -7,8 +7,6 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
-from runbook_lib.azure.clients import STORAGE_SCOPE
-from runbook_lib.azure.identity import credential
 from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings
 from runbook_lib.errors import azure
 
@@ -83,8 +81,3 @@ def require_lab(environ: Mapping[str, str]) -> None:
         ) from error
     except OSError:
         return
-
-
-def require_login(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Get a token before a runbook begins. Raises RunbookError VD-IDENTITY-001, -002."""
-    credential(settings, environ).get_token(STORAGE_SCOPE)

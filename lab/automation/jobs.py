@@ -31,6 +31,24 @@ LOGGER = logging.getLogger("lab")
 CONCURRENT_JOBS = 10
 RUN_SECONDS = 3 * 3600
 
+# All that azure-mgmt-automation 2.0.0 knows.
+STATUSES = (
+    "New",
+    "Activating",
+    "Running",
+    "Completed",
+    "Failed",
+    "Stopped",
+    "Blocked",
+    "Suspended",
+    "Disconnected",
+    "Suspending",
+    "Stopping",
+    "Resuming",
+    "Removing",
+)
+REMOVED = "Removed"
+
 # Azure's words: azure-powershell#17803, AzureOptimizationEngine#53, learn automation/troubleshoot/runbooks.
 EXCEPTIONS = {
     End.STREAM_LIMIT: (
@@ -62,6 +80,7 @@ class Jobs:
         lab.gate.kill_job = self.kill
         lab.gate.on_first_request = self._note_first_request
         lab.controls["GET", "/jobs"] = self._view
+        lab.controls["POST", "/jobs"] = self._change
         # Jobs make requests by themselves, so they end before the services that they call are emptied.
         lab.on_reset.insert(0, self.clear)
         lab.on_close.append(self.clear)
@@ -112,6 +131,26 @@ class Jobs:
             for job in self.by_name.values()
         ]
         return {"jobs": shown}
+
+    async def _change(self, body: object) -> object:
+        """Answer POST /jobs of the control API: {"id", "status", "exception"} brings a job to a state of Azure's that
+        nothing in the lab brings about, such as Suspended or Blocked; the status "Removed" takes the job away.
+        """
+        if not isinstance(body, dict) or not {"id", "status"} <= set(body) <= {"id", "status", "exception"}:
+            raise InvalidFaultError("a job takes id and status, and maybe exception")
+        job, status = self.by_name.get(str(body["id"]).lower()), str(body["status"])
+        if job is None or status not in {*STATUSES, REMOVED}:
+            raise InvalidFaultError(f"takes the id of a job, and one of {', '.join((*STATUSES, REMOVED))}")
+        task = self._tasks[job.name]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        if status == REMOVED:
+            del self.by_name[job.name.lower()]
+        elif status in TERMINAL:
+            self._end(job, status, body.get("exception"))
+        else:
+            self._set(job, status)
+        return await self._view(None)
 
     async def clear(self) -> None:
         """Kill the running jobs, wait until they are gone, and forget every job."""

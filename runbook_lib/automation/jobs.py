@@ -1,15 +1,17 @@
 """Start an Automation job, and find out how it ended."""
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from runbook_lib.automation.access import AccountAccess, plain
+from runbook_lib.automation.access import AccountAccess, if_there, plain
 from runbook_lib.automation.job_line import FAILED, NoResultError, read_result
 from runbook_lib.automation.refusals import refusals
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError, automation
+from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.listing import bounded
 from runbook_lib.run.parameters import correlation_id_in, encode
 
@@ -23,6 +25,8 @@ _PARAMETER_NAME = "parameters"
 LOOK_SHARE = 0.1
 LOOK_MIN_SECONDS = 1.0
 LOOK_MAX_SECONDS = 10.0
+# How many records of a job's streams are read at each look.
+MAX_RECORDS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ class JobState:
     """A job of `runbook` as Automation shows it.
 
     `exception` is its text for a failure, maybe the runbook's stderr. `arguments` are those that the job got.
+    `ran_seconds` is the time from its start to its end, None as long as it lacks one of them.
     """
 
     job_id: str
@@ -37,6 +42,7 @@ class JobState:
     exception: str
     runbook: str
     arguments: tuple[str, ...] = field(default=(), repr=False)
+    ran_seconds: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -49,7 +55,7 @@ class JobResult:
     """How a job ended.
 
     `result` is the runbook's own final JSON object (runbook_lib.automation.job_line), None if it printed no valid one.
-    `problem` says what is wrong with the output, "" for nothing.
+    `problem` says what is wrong with the output, "" for nothing. `ran_seconds` is JobState's.
     """
 
     job_id: str
@@ -57,40 +63,78 @@ class JobResult:
     exception: str
     result: Mapping[str, Any] | None
     problem: str = ""
+    ran_seconds: float | None = None
 
 
 def start_job(account: AccountAccess, runbook: str, parameters: Mapping[str, Any]) -> str:
     """Start `runbook` with its parameters as one base64url argument, and return the job's id.
 
     The id is new for each call: a repeated id can return an old job (azure-sdk-for-net#34416). If the answer to the
-    first request was lost, the second request finds the job that the first one started.
-    Raises RunbookError VD-AUTOMATION-007 (at a limit), -008 (refused), and azure.core's errors.
+    first request was lost, the second request has the same id and finds the job that the first one started. Where no
+    request is answered well, it is looked whether the job is there. So one call never starts two jobs.
+    Raises RunbookError VD-AUTOMATION-007 (at a limit), -008 (refused), -022 (it may have started, and nobody can look),
+    and azure.core's errors.
     """
-    from azure.core.exceptions import HttpResponseError
+    from azure.core.exceptions import AzureError, HttpResponseError
     from azure.mgmt.automation.models import JobCreateParameters, JobCreateProperties, RunbookAssociationProperty
 
     job_id = str(uuid.uuid4())
     properties = JobCreateProperties(
         runbook=RunbookAssociationProperty(name=runbook), parameters={_PARAMETER_NAME: encode(parameters)}
     )
-    with refusals(f"job of {runbook}"):
-        try:
+    try:
+        with refusals(f"job of {runbook}"):
             account.client.job.create(*account.at, job_id, JobCreateParameters(properties=properties))
-        except HttpResponseError as error:
-            if error.status_code != 200:  # the client accepts only 201
-                raise
+    except (HttpResponseError, RunbookError) as error:
+        if isinstance(error, RunbookError) and not error.is_(automation.CHANGE_REFUSED):
+            raise
+        refusal = error.__cause__ if isinstance(error, RunbookError) else error
+        status = getattr(refusal, "status_code", None)
+        # The client accepts only 201. 200: the job was there already. 409: maybe it is there, too.
+        if status != 200 and not ((status in (408, 409) or (status or 0) >= 500) and _has_started(account, job_id)):
+            raise
+    except AzureError:  # no answer
+        if not _has_started(account, job_id):
+            raise
     return job_id
 
 
-def job_state(account: AccountAccess, job_id: str) -> JobState:
-    """Return what Automation says of a job now. Raises azure.core's errors."""
-    properties = account.client.job.get(*account.at, job_id).properties
+def _has_started(account: AccountAccess, job_id: str) -> bool:
+    """Look whether a job is there although its start has failed. Raises RunbookError VD-AUTOMATION-022."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        return if_there(lambda: account.client.job.get(*account.at, job_id)) is not None
+    except AzureError as error:
+        named = as_runbook_error(error)
+        raise automation.JOB_START_UNKNOWN.error(
+            "" if named is None else f"{named.code}: {named.message}",
+            target=f"job {job_id}",
+            remedy="Do not start it again yet. As soon as Azure answers, type `vibedata logs"
+            f" {job_id} --follow`: it shows the job, or says that there is none.",
+        ) from error
+
+
+def job_state(
+    account: AccountAccess, job_id: str, *, on_headers: Callable[[Mapping[str, str]], object] | None = None
+) -> JobState:
+    """Return what Automation says of a job now. `on_headers` gets the answer's fields. Raises azure.core's errors."""
+    hook: dict[str, Any] = (
+        {} if on_headers is None else {"raw_response_hook": lambda got: on_headers(got.http_response.headers)}
+    )
+    return state_in(job_id, account.client.job.get(*account.at, job_id, **hook).properties)
+
+
+def state_in(job_id: str, properties: Any) -> JobState:
+    """Return the state that a job's properties tell, as the client has read them."""
+    times = (properties.start_time, properties.end_time) if properties else (None, None)
     return JobState(
         job_id=job_id,
         status=plain(properties.status) if properties else "",
         exception=((properties.exception or "") if properties else "").strip(),
         runbook=(properties.runbook.name or "") if properties and properties.runbook else "",
         arguments=tuple(each or "" for each in ((properties.parameters or {}) if properties else {}).values()),
+        ran_seconds=(times[1] - times[0]).total_seconds() if times[0] and times[1] else None,
     )
 
 
@@ -110,7 +154,12 @@ def job_result(account: AccountAccess, ended: JobState, *, correlation_id: str =
     except NoResultError as error:
         result, problem = None, str(error)
     return JobResult(
-        job_id=ended.job_id, status=ended.status, exception=ended.exception, result=result, problem=problem
+        job_id=ended.job_id,
+        status=ended.status,
+        exception=ended.exception,
+        result=result,
+        problem=problem,
+        ran_seconds=ended.ran_seconds,
     )
 
 
@@ -178,8 +227,13 @@ def pause(waited: float) -> float:
 
 
 def new_lines(account: AccountAccess, job_id: str, seen: set[str]) -> Iterator[str]:
-    """Yield a job's stream lines that are not in `seen` yet, without the final JSON. Raises azure.core's errors."""
-    for record in bounded(account.client.job_stream.list_by_job(*account.at, job_id), target=f"job {job_id}"):
+    """Yield a job's stream lines that are not in `seen` yet, without the final JSON.
+
+    Of a job with more than MAX_RECORDS records it is the first ones: an empty line is a record, too, and a job may
+    print a million. Raises azure.core's errors.
+    """
+    listed = bounded(account.client.job_stream.list_by_job(*account.at, job_id), target=f"job {job_id}")
+    for record in islice(listed, MAX_RECORDS):
         properties = record.properties
         if properties is None or properties.job_stream_id is None or properties.job_stream_id in seen:
             continue

@@ -92,3 +92,60 @@ NOTHING_PUBLISHED = entry(
     "The Automation account exists, but the runbook has no published text. No deployment has published it yet.",
     "Publish the runbooks first: `vibedata deploy DIR`. DIR is the folder that `vibedata build` made.",
 )
+JOB_START_UNKNOWN = entry(
+    "VD-AUTOMATION-022",
+    "nobody knows whether the job has started",
+    "The answer to the start was lost, and then Automation could not be asked.",
+    "Do not start it again yet. As soon as Azure answers, look whether the job of the message is there.",
+    retryable=True,
+)
+NO_SUCH_JOB = entry(
+    "VD-AUTOMATION-023",
+    "the Automation account has no such job",
+    "No job has this id, and no runbook of this name has had a job. Automation keeps jobs for 30 days.",
+    "`vibedata jobs` lists the jobs that there are. Give the id of one, the beginning of an id, or a runbook's name.",
+)
+JOB_AMBIGUOUS = entry(
+    "VD-AUTOMATION-024",
+    "several jobs begin like this",
+    "The beginning of a job's id must fit one job only.",
+    "Give more of the id. The message lists the jobs that fit.",
+)
+JOB_STOPPED = entry(
+    "VD-AUTOMATION-025",
+    "the job was stopped",
+    "Somebody stopped it, or another deployment took over.",
+    "Find out who stopped it: the account's activity log has the operation. You can safely start the runbook again: it"
+    " goes on where the job ended.",
+    retryable=True,
+)
+JOB_EVICTED = entry(
+    "VD-AUTOMATION-026",
+    "Automation ended the job after 3 hours",
+    "A job of a cloud sandbox may run for 3 hours (fair share). Automation does not start it again.",
+    "Start the runbook again: it goes on where the job ended.",
+    retryable=True,
+)
+JOB_SUSPENDED = entry(
+    "VD-AUTOMATION-027",
+    "the job is suspended",
+    "Its sandbox could not start it or ran out of memory three times, or somebody suspended it. It does not go on by"
+    " itself, and a Python job cannot be resumed.",
+    "Correct what the message says, and start the runbook again: it goes on where the job ended.",
+)
+JOB_STUCK = entry(
+    "VD-AUTOMATION-028",
+    "the job does not go on",
+    "Automation holds it in a state that does not end by itself: the account may be out of its quota or disabled, or"
+    " the worker may be lost.",
+    "Look at the Automation account and at the job in the portal. Stop the job there before you start the runbook"
+    " again.",
+)
+JOB_REMOVED = entry(
+    "VD-AUTOMATION-029",
+    "the job is gone",
+    "Somebody deleted the job or the Automation account while the job was followed.",
+    "`vibedata jobs` shows what is there. The operations log has what the run did. You can safely start the runbook"
+    " again.",
+    retryable=True,
+)

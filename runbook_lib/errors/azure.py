@@ -72,6 +72,12 @@ NO_LOGIN = entry(
     "Outside Azure Automation a runbook uses your own login, and there is none.",
     "Run `az login`, or `source .lab/lab.env` to use the lab.",
 )
+LOGIN_OF_OTHER_TENANT = entry(
+    "VD-IDENTITY-003",
+    "the login is of another tenant",
+    "Azure Resource Manager takes no token of this tenant for the subscription.",
+    "Log in to the tenant of the subscription: `az login --tenant TENANT`.",
+)
 UNREACHABLE = entry(
     "VD-NET-001",
     "an Azure service cannot be reached",

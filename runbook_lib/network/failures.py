@@ -15,6 +15,8 @@ _STUMBLES = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 UNUSED_STATUS = 418
 # Somebody changed the resource between our read and our write (RFC 9110, 15.5.13): a rerun reads it again.
 PRECONDITION_FAILED = 412
+# ARM's code for a token of a tenant that does not know the subscription.
+WRONG_TENANT = "InvalidAuthenticationTokenTenant"
 # Codes of a 4xx for a state that ends by itself, so that a rerun helps. Storage: learn rest/api/storageservices/
 # {common,blob,table}-service-error-codes; Key Vault: inner codes of a Conflict (azure-sdk-for-go#10813,
 # azure-sdk-for-net#23748, #31581); ARM: learn azure-resource-manager/troubleshooting/common-deployment-errors. These
@@ -123,6 +125,8 @@ def _refusal(status: int, codes: tuple[str, ...], words: str, host: str) -> Runb
 
 
 def _entry(status: int, codes: tuple[str, ...]) -> ErrorEntry:
+    if status == 401 and WRONG_TENANT in codes:
+        return azure_errors.LOGIN_OF_OTHER_TENANT
     if status in (401, 403):
         return azure_errors.REQUEST_REFUSED
     if status in (408, 429) or status >= 500:

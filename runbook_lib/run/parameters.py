@@ -21,6 +21,8 @@ MAX_ARGUMENT_BYTES = 524_288
 MAX_TEXT_CHARACTERS = 1024
 # How much of an unknown name an error shows.
 MAX_SHOWN_CHARACTERS = 64
+# How similar an unknown name and a known one must be (difflib's ratio), so that the error suggests the known one.
+ALIKE = 0.8
 
 CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STARTED_BY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,._@-]{0,119}")
@@ -86,12 +88,19 @@ def parse(parameters_type: type[P], argv: Sequence[str]) -> P:
     if any(argument in ("-h", "--help") for argument in argv):
         raise HelpWanted
     given = _from_flags(parameters_type, argv) if not argv or argv[0].startswith("--") else _from_argument(argv)
-    kinds = _kinds(parameters_type)
+    check(given, kinds_of(parameters_type))
+    return parameters_type(**given)
+
+
+def check(given: Mapping[str, Any], kinds: Mapping[str, object]) -> None:
+    """Compare parameters with what a runbook takes: `kinds` has the type of each, by name.
+
+    Raises RunbookError VD-PARAM-001 (unknown), VD-PARAM-002 (ill-typed).
+    """
     for name, value in given.items():
         if name not in kinds:
             raise _unknown(name, kinds)
         _check(name, value, kinds[name])
-    return parameters_type(**given)
 
 
 def encode(parameters: Mapping[str, Any]) -> str:
@@ -100,12 +109,17 @@ def encode(parameters: Mapping[str, Any]) -> str:
     return base64url.encode(text.encode())
 
 
+def parameters_in(argument: str) -> Mapping[str, Any]:
+    """Return what is in the one argument of a job, unchecked, whoever started the job; {} where it cannot be read."""
+    try:
+        return _from_argument([argument])
+    except RunbookError:
+        return {}
+
+
 def correlation_id_in(argument: str) -> str:
     """Return the correlation id in the one argument of a job, "" where there is none, whoever started the job."""
-    try:
-        found = _from_argument([argument]).get("correlation_id")
-    except RunbookError:
-        return ""
+    found = parameters_in(argument).get("correlation_id")
     return found if isinstance(found, str) and CORRELATION_ID.fullmatch(found) else ""
 
 
@@ -120,7 +134,7 @@ def settings_in(argument: str) -> Mapping[str, str] | None:
 
 def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) -> str:
     """Return what --help prints."""
-    kinds = _kinds(parameters_type)
+    kinds = kinds_of(parameters_type)
     rows = []
     for item in _fields(parameters_type):
         value = "" if kinds[item.name] is bool else " VALUE"
@@ -137,7 +151,8 @@ def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) 
     )
 
 
-def _kinds(parameters_type: type[CommonParameters]) -> dict[str, object]:
+def kinds_of(parameters_type: type[CommonParameters]) -> dict[str, object]:
+    """Return the type of each parameter, by name."""
     hints = get_type_hints(parameters_type)
     return {item.name: hints[item.name] for item in _fields(parameters_type)}
 
@@ -149,7 +164,7 @@ def _fields(parameters_type: type[CommonParameters]) -> "list[dataclasses.Field[
 
 
 def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) -> dict[str, Any]:
-    kinds = _kinds(parameters_type)
+    kinds = kinds_of(parameters_type)
     given: dict[str, Any] = {}
     rest = list(argv)
     while rest:
@@ -171,8 +186,12 @@ def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) ->
 
 
 def _unknown(name: str, kinds: Mapping[str, object]) -> RunbookError:
+    import difflib  # a run that has its parameters right does not need it
+
     shown = "".join(character if character.isprintable() else "?" for character in name[:MAX_SHOWN_CHARACTERS])
-    return run.UNKNOWN_PARAMETER.error(f"it takes {', '.join(kinds)}", target=shown)
+    near = difflib.get_close_matches(shown.removeprefix("--").replace("-", "_"), list(kinds), n=1, cutoff=ALIKE)
+    hint = f" - did you mean '{near[0]}'?" if near else ""
+    return run.UNKNOWN_PARAMETER.error(f"it takes {', '.join(kinds)}{hint}", target=shown)
 
 
 def _from_text(name: str, value: str, kind: object) -> Any:

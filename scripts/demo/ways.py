@@ -13,7 +13,7 @@ from typing import Any
 from oci.deployment_script import script
 from runbook_lib.azure.session import AzureSession
 from runbooks import deploy_instance
-from vibedata.jobs import run_job
+from vibedata.jobs.following import run_job
 from vibedata.output import CommandError
 from vibedata.progress_view.writer import View
 

@@ -29,6 +29,9 @@ def test_a_job_that_died_without_a_result(deployed: Deployed) -> None:
         else:
             assert "VD-AUTOMATION-005" in died.stderr and "what to do: " in died.stderr
             assert "The job's process was killed." in died.stderr
+    newest = deployed.vibedata_json("jobs", "--runbook", "import_manifest", "--limit", "1")["jobs"][0]
+    assert (newest["mode"], newest["state"], newest["code"]) == ("plan", "failed", "VD-AUTOMATION-005")
+    assert newest["release"] and newest["started_by"].endswith(" with vibedata")
 
 
 @pytest.mark.parametrize(

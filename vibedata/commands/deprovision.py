@@ -19,7 +19,7 @@ from runbook_lib.engine import Work, apply_plan
 from runbook_lib.errors import publisher
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.change_errors import name_any
-from vibedata.instances.choice import Customer, announce
+from vibedata.instances.choice import Customer, announce, no_such
 from vibedata.instances.confirmation import add_option, confirm
 from vibedata.output import show, table
 from vibedata.progress import reporter
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     known = Instances(operator_tables(os.environ, SYSTEM_CLOCK))
     row = known.row(arguments.instance)
     if row is None:
-        raise publisher.NO_SUCH_INSTANCE.error(target=arguments.instance)
+        raise no_such(known, arguments.instance)
     if row.instance is None:
         raise row.trouble or publisher.ROW_MALFORMED.error(target=row.key)
     customer = Customer(settings=settings_of(row.instance, os.environ), instance=row.instance)

@@ -13,7 +13,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError, publisher
 from runbook_lib.errors import run as run_errors
 from vibedata.instances import confirmation
-from vibedata.instances.choice import find, from_file
+from vibedata.instances.choice import find, from_file, no_such
 from vibedata.instances.confirmation import confirm
 from vibedata.instances.differences import Difference, as_text, differences
 from vibedata.output import show, table
@@ -163,7 +163,7 @@ def _told(arguments: argparse.Namespace, id_: str, found: Sequence[Difference], 
 def _row(known: Instances, id_: str) -> Row:
     found = known.row(id_)
     if found is None:
-        raise publisher.NO_SUCH_INSTANCE.error(target=id_)
+        raise no_such(known, id_)
     return found
 
 

@@ -2,19 +2,16 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from runbook_lib.automation.jobs import JobResult
-from runbook_lib.errors import automation
+from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.errors import run as run_errors
 from vibedata.instances import choice, confirmation
-from vibedata.jobs import run_job
-from vibedata.output import show
-from vibedata.progress_view.events import StepBegan
-from vibedata.progress_view.writer import watching
+from vibedata.jobs.following import run_checked
+from vibedata.jobs.start import checked
+from vibedata.jobs.watched import watch
 from vibedata.session import open_customer
-from vibedata.terminal import told
 
 EXAMPLES = """\
 examples:
@@ -22,6 +19,10 @@ examples:
   vibedata invoke check_health --instance k3v9x2p7
   vibedata invoke import_images --parameter release_version=2026.11.0
   vibedata invoke import_images --output json
+
+The parameters are compared with those of the published runbook before a job starts. Ctrl-C ends this command and not
+the job: `vibedata logs JOB --follow` takes it up again. Exit code 0: the run succeeded; 1: it failed, or the job ended
+without a result; 2: the parameters are wrong, and no job was started.
 
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
@@ -58,13 +59,16 @@ def run(arguments: argparse.Namespace) -> int:
     if parameters.get("allow_downgrade", False) is not False and not arguments.plan:
         what = f"An older release may replace the installed one at {customer}."
         confirmation.confirm(what, customer.names, yes=arguments.yes)
-    with watching(f"{arguments.runbook}: {customer}", output=arguments.output, clock=session.clock) as view:
-        view.tell(StepBegan(arguments.runbook))
-        job = run_job(session, arguments.runbook, parameters, view.whole_job(arguments.runbook))
-    result = result_of(job)
-    text = f"{arguments.runbook}: {told(result['status'])} (job {job.job_id})"
-    show(arguments.output, result=customer.as_field() | dict(result), text=text)
-    return 1 if result["status"] == "failed" else 0
+    account = AutomationAccount(client=session.clients.automation, settings=session.settings)
+    given = checked(account, arguments.runbook, parameters)
+    return watch(
+        arguments.runbook,
+        lambda watcher: run_checked(account, arguments.runbook, given, watcher, clock=session.clock),
+        session=session,
+        customer=customer,
+        output=arguments.output,
+        about={},
+    )
 
 
 def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
@@ -81,11 +85,3 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
         if isinstance(parameters[name], float):
             parameters[name] = value  # 2026.11 is a version, and no parameter takes a fraction
     return parameters
-
-
-def result_of(job: JobResult) -> Mapping[str, Any]:
-    """Return the runbook's own result. Raises RunbookError VD-AUTOMATION-005 if the job ended without a valid one."""
-    if job.result is None:
-        seen = ". ".join(part for part in (f"status {job.status}", job.problem, job.exception.strip()) if part)
-        raise automation.JOB_WITHOUT_RESULT.error(seen, target=f"job {job.job_id}")
-    return job.result

@@ -16,7 +16,7 @@ from vibedata.instances.choice import Customer, announce, choose
 from vibedata.operator import operator
 from vibedata.output import show
 from vibedata.runbook_names import runbook_names
-from vibedata.shell_checks import require_login
+from vibedata.session import session_at
 
 EXAMPLES = """\
 examples:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     field: dict[str, object] = {}
     customer = None if {"-h", "--help"} & set(argv) else _customer(arguments)
     if customer is not None:
-        require_login(customer.settings, os.environ)
+        session_at(customer)  # without a login nothing else can be told
         announce(customer)
         environ, field = environment_of(customer.settings, os.environ), customer.as_field()
     if arguments.output == "text":

@@ -11,12 +11,12 @@ from typing import Any
 from runbook_lib.automation.jobs import JobResult
 from runbook_lib.automation.trial import shortcoming_of
 from runbook_lib.azure.session import AzureSession
-from vibedata.commands.invoke import result_of
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS
 from vibedata.deployment.publication_step import publish_within
 from vibedata.deployment.step import WELL, StepResult, stopwatch
 from vibedata.deployment.work import DeploymentWork
-from vibedata.jobs import run_job
+from vibedata.jobs.following import run_job
+from vibedata.jobs.verdict import result_of
 from vibedata.progress_view.writer import JobView, View
 
 

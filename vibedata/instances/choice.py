@@ -16,7 +16,8 @@ from publisher.instances.store import Instances
 from publisher.session import operator_tables
 from runbook_lib.azure.settings import Settings, load, why_refused
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.errors import publisher
+from runbook_lib.errors import RunbookError, publisher
+from vibedata.shell_checks import nearest
 
 VARIABLE = "VIBEDATA_INSTANCE"
 
@@ -75,9 +76,19 @@ def choose(wanted: str, environ: Mapping[str, str]) -> Customer:
 
 def find(wanted: str, environ: Mapping[str, str]) -> Instance:
     """Return the instance of an id or a file. What has not the form of an id is a file. Raises: see `choose`."""
-    if is_id(wanted):
-        return Instances(operator_tables(environ, SYSTEM_CLOCK)).instance(wanted)
-    return from_file(Path(wanted))
+    if not is_id(wanted):
+        return from_file(Path(wanted))
+    known = Instances(operator_tables(environ, SYSTEM_CLOCK))
+    try:
+        return known.instance(wanted)
+    except RunbookError as error:
+        raise no_such(known, wanted) if error.is_(publisher.NO_SUCH_INSTANCE) else error from error
+
+
+def no_such(known: Instances, wanted: str) -> RunbookError:
+    """Return the error VD-INSTANCE-002. It suggests a known instance of a similar id."""
+    hint = nearest(wanted, [row.key for row in known.all()])
+    return publisher.NO_SUCH_INSTANCE.error(hint.removeprefix(" - "), target=wanted)
 
 
 def is_id(wanted: str) -> bool:

@@ -9,8 +9,8 @@ from runbook_lib.basics import strict_json
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.preflight.finding import State, bad, unknown
 from runbooks.preflight import ROW, RUNBOOK
-from vibedata.commands.invoke import result_of
-from vibedata.jobs import run_job
+from vibedata.jobs.following import run_job
+from vibedata.jobs.verdict import result_of
 from vibedata.preflight.rows import SANDBOX, Row, row_of
 from vibedata.progress_view.events import StepBegan
 from vibedata.progress_view.writer import View

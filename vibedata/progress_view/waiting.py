@@ -33,9 +33,14 @@ def goes_on(step: Step | None) -> str:
         return "Nothing of it goes on in Azure."
     job = step.job
     if job is not None and job.job_id:
-        return f"Job {job.job_id} of {job.runbook} goes on in Azure (last seen: {job.status})."
+        return (
+            f"Job {job.job_id} of {job.runbook} goes on in Azure (last seen: {job.status})."
+            f" `vibedata logs {job.job_id} --follow` takes it up again."
+        )
     if job is not None:
-        return f"Automation had just been asked for a job of {job.runbook}: it may run in Azure."
+        return (
+            f"Automation had just been asked for a job of {job.runbook}: it may run in Azure. `vibedata jobs` shows it."
+        )
     if any(kind.ended < kind.total for kind in step.kinds):
         return (
             "What Automation has been asked for goes on in Azure: packages that are being imported, runbooks that are"

@@ -106,7 +106,7 @@ class View:
 
 
 class JobView:
-    """What vibedata.jobs.run_job tells of one job."""
+    """What vibedata.jobs.following tells of one job."""
 
     def __init__(self, view: View, runbook: str) -> None:
         self._view = view

@@ -13,10 +13,10 @@ from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
 from runbook_lib.rotation.rules import OVERLAP_SECONDS
-from vibedata.commands.invoke import result_of
 from vibedata.instances import choice, confirmation
 from vibedata.instances.choice import Customer
-from vibedata.jobs import run_job
+from vibedata.jobs.following import run_job
+from vibedata.jobs.verdict import result_of
 from vibedata.output import show, table
 from vibedata.progress_view.events import StepBegan
 from vibedata.progress_view.writer import View, watching

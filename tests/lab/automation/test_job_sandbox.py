@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
 
 from lab.automation.python_environment import Interpreter, PythonEnvironments, probe
 from lab.automation.wheels import Wheel
@@ -239,6 +240,24 @@ def test_another_python_says_so_and_borrows_what_does_not_fit(tmp_path: Path) ->
     assert list(borrowed.files.glob("_cffi_backend*.so"))
     # Some packages have no version that fits both Pythons: then the lab's own serves as well.
     assert list(asyncio.run(add("0.1")).files.glob("_cffi_backend*.so"))
+
+
+def test_a_job_comes_to_the_state_that_is_asked_for(lab: LabUnderTest, account: Automation) -> None:
+    account.publish("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)")
+    job = account.start()
+    pid = int(wait_for(lambda: account.output(job), bool))
+    lab.control("POST", "/jobs", {"id": job, "status": "Suspended", "exception": "no memory"})
+    found = account.ended(job, wait=False)
+    assert (found.status, found.exception, found.end_time is not None) == ("Suspended", "no memory", True)
+    wait_for(lambda: alive(pid), lambda still: not still)
+    lab.control("POST", "/jobs", {"id": job, "status": "Blocked"})
+    assert account.status(job) == "Blocked"
+    wrong: list[object] = [{"id": job}, {"id": job, "status": "Happy"}, {"id": "x", "status": "New"}, {"x": 1}, []]
+    for body in wrong:
+        lab.control("POST", "/jobs", body, status=400)
+    lab.control("POST", "/jobs", {"id": job, "status": "Removed"})
+    with pytest.raises(ResourceNotFoundError):
+        account.status(job)
 
 
 def test_jobs_die_with_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

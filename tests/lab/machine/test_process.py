@@ -62,13 +62,16 @@ def test_up_status_reset_down(directory: Path) -> None:
 
 
 def test_a_shell_that_reads_the_environment_finds_the_command(lab: LabUnderTest) -> None:
-    script = "source lab.env && vibedata --version && vibedata instance show instance.json --output json"
+    script = (
+        "source lab.env && vibedata --version && vibedata instance show instance.json --output json && vibedata jobs"
+    )
     shell = ["bash", "-c", script]
     done = subprocess.run(
         shell, cwd=lab.directory, env={"PATH": os.defpath}, capture_output=True, text=True, check=True, timeout=60
     )
-    version, document = done.stdout.splitlines()
+    version, document, jobs = done.stdout.splitlines()
     assert version.startswith("vibedata ") and json.loads(document)["id"] == lab.env["VIBEDATA_SUBSCRIPTION_ID"]
+    assert jobs == "no such jobs" and done.stderr.startswith("instance Lab customer (")
 
 
 def test_up_in_the_foreground_ends_with_an_interrupt(directory: Path) -> None:

@@ -93,7 +93,7 @@ def test_an_interruption_is_told_with_the_job_that_goes_on() -> None:
         ([e.StepBegan("import_images")], "No job of it runs in Azure."),
         (
             [e.StepBegan("import_images"), e.JobAsked("import_images")],
-            "Automation had just been asked for a job of import_images: it may run in Azure.",
+            "Automation had just been asked for a job of import_images: it may run in Azure. `vibedata jobs` shows it.",
         ),
         (
             [e.StepBegan("first_runbooks"), e.ChangesPlanned({"import": 29})],

@@ -120,8 +120,11 @@ def test_an_id_and_a_shell_without_the_customers_settings(
     told = json.loads(out)
     assert (about(told)["display_name"], told["error"]["code"]) == ("Lab customer", "VD-HEALTH-001")
     assert err.splitlines()[0].startswith("instance Lab customer ")
-    out, _ = typed(capsys, "status", "--instance", "nobody", "--output", "json", code=2)
-    assert json.loads(out)["error"]["code"] == "VD-INSTANCE-002"
+    for wrong, hint in (("nobody", ""), (f"{lab_instance.id[:-1]}x", f"did you mean '{lab_instance.id}'?")):
+        out, _ = typed(capsys, "status", "--instance", wrong, "--output", "json", code=2)
+        error = json.loads(out)["error"]
+        assert (error["code"], "did you mean" in error["message"]) == ("VD-INSTANCE-002", bool(hint))
+        assert hint in error["message"]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])

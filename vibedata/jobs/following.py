@@ -1,0 +1,167 @@
+"""Follow a job to its end: show its streams as they come, and find out how it ended."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from runbook_lib.automation.account import AutomationAccount
+from runbook_lib.automation.jobs import MAX_RECORDS, JobResult, JobState, job_result, job_state, new_lines
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.basics.clock import Clock
+from runbook_lib.errors import RunbookError, automation
+from runbook_lib.network.failures import as_runbook_error
+from vibedata.jobs.pace import Pace
+from vibedata.jobs.start import checked, start
+from vibedata.terminal import told
+
+# The sandbox's fair share ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits). The rest is for the
+# queue and the start.
+FOLLOW_DEADLINE_SECONDS = 4 * 3600.0
+# Azure documents none of these states. The first two do not end by themselves; the others are on the way to another.
+HALTED = frozenset({"Blocked", "Removing"})
+PASSING = frozenset({"Disconnected", "Suspending", "Stopping", "Resuming"})
+PASSING_SECONDS = 300.0
+# A job goes on while nobody can look at it. So long it is tried to look again; then somebody may take the job up again.
+TROUBLE_SECONDS = 300.0
+# How much of a job's output is shown. All its streams together may have 1 MiB.
+MAX_SHOWN_LINES, MAX_SHOWN_CHARACTERS = MAX_RECORDS, 1024 * 1024
+
+
+class JobWatcher(Protocol):
+    """Who is told of one job."""
+
+    def asked(self) -> None:
+        """Automation is being asked for the job: from now on it may run."""
+        ...
+
+    def seen(self, state: JobState) -> None:
+        """The job is in this state. This is told at each look."""
+        ...
+
+    def line(self, line: str) -> None:
+        """The job has written a line to a stream."""
+        ...
+
+
+def run_job(session: AzureSession, runbook: str, parameters: Mapping[str, Any], watcher: JobWatcher) -> JobResult:
+    """Start `runbook` as a job under the account's identity and follow it to its end.
+
+    `parameters` are the runbook's own, sent as one base64url argument, together with who has started the job.
+    Raises what vibedata.jobs.start does, and `follow`.
+    """
+    account = AutomationAccount(client=session.clients.automation, settings=session.settings)
+    return run_checked(account, runbook, checked(account, runbook, parameters), watcher, clock=session.clock)
+
+
+def run_checked(
+    account: AutomationAccount, runbook: str, given: Mapping[str, Any], watcher: JobWatcher, *, clock: Clock
+) -> JobResult:
+    """Do the same with parameters that vibedata.jobs.start.checked has returned."""
+    watcher.asked()
+    job_id = start(account, runbook, given)
+    return follow(account, job_id, watcher, clock=clock, correlation_id=str(given.get("correlation_id", "")))
+
+
+def follow(
+    account: AutomationAccount, job_id: str, watcher: JobWatcher, *, clock: Clock, correlation_id: str = ""
+) -> JobResult:
+    """Follow a job that was started to its end. `correlation_id` is the one that it got, "" for one that is not known.
+
+    Raises RunbookError VD-AUTOMATION-004 past the deadline, -028 (it does not go on), -029 (it is gone), and what
+    keeps Azure from answering for TROUBLE_SECONDS. The remedy says how to take the job up again.
+    """
+    lines, pace = Lines(account, job_id), Pace(clock)
+    began = looked = clock.monotonic()
+    state, since = JobState(job_id=job_id, status="", exception="", runbook=""), began
+    while True:
+        now = clock.monotonic()
+        try:
+            # Read the status before the streams, so that no last line of an ended job is missed.
+            after = job_state(account, job_id, on_headers=pace.take)
+            since = since if after.status == state.status else now
+            state = after
+            watcher.seen(state)
+            for line in lines.new():
+                watcher.line(line)
+            if state.ended:
+                if lines.note():
+                    watcher.line(lines.note())
+                return job_result(account, state, correlation_id=correlation_id)
+            looked = now
+        except Exception as error:
+            trouble = _passing(error, job_id)
+            pace.take(getattr(getattr(error, "response", None), "headers", {}))
+            if now - looked > TROUBLE_SECONDS:
+                raise trouble from error
+        _refuse_endless(state, now - since)
+        if now - began > FOLLOW_DEADLINE_SECONDS:
+            remedy = f"It may still end: `{take_up(job_id)}` follows it again."
+            raise automation.JOB_TIMED_OUT.error(f"last status: {told(state.status)}", target=job_id, remedy=remedy)
+        clock.sleep(pace.seconds(now - began))
+
+
+class Lines:
+    """A job's lines, each once, filtered and bounded: whoever wrote them may have meant harm."""
+
+    def __init__(self, account: AutomationAccount, job_id: str) -> None:
+        self._account = account
+        self._job_id = job_id
+        self._seen: set[str] = set()
+        self._shown = 0
+        self._characters = 0
+        self._left_out = False
+
+    def new(self) -> list[str]:
+        """Return the lines that came since the last call. Raises azure.core's errors."""
+        found: list[str] = []
+        if self._left_out:
+            return found
+        for record in new_lines(self._account, self._job_id, self._seen):
+            first, *others = record.splitlines() or [""]
+            # No stream's name is in front of the others, so indent them: they must not look like ours.
+            for line in (told(first), *("  " + told(line) for line in others)):
+                if self._shown >= MAX_SHOWN_LINES or self._characters >= MAX_SHOWN_CHARACTERS:
+                    self._left_out = True
+                    return found
+                found.append(line)
+                self._shown += 1
+                self._characters += len(line)
+        self._left_out = len(self._seen) >= MAX_RECORDS
+        return found
+
+    def note(self) -> str:
+        """Return the line that says that others are left out, "" if none is."""
+        if not self._left_out:
+            return ""
+        return f"WARNING: only {self._shown} lines are shown; the job's page in the portal has all that it wrote"
+
+
+def take_up(job_id: str) -> str:
+    """Return the line that follows a job again."""
+    return f"vibedata logs {job_id} --follow"
+
+
+def _passing(error: Exception, job_id: str) -> RunbookError:
+    """Return the error of a failure that may pass. Raises `error` or its own error for any other."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    if isinstance(error, ResourceNotFoundError):
+        raise automation.JOB_REMOVED.error("Automation does not know it any more", target=f"job {job_id}") from error
+    named = as_runbook_error(error)
+    if named is None:
+        raise error
+    remedy = f"The job goes on without you. As soon as this is mended, `{take_up(job_id)}` takes it up again."
+    told_again = named.entry.error(named.detail, target=named.target, remedy=f"{named.remedy} {remedy}")
+    if not named.retryable:
+        raise told_again from error
+    return told_again
+
+
+def _refuse_endless(state: JobState, seconds: float) -> None:
+    """Raise RunbookError VD-AUTOMATION-028 for a job whose state has lasted for so long and does not end by itself."""
+    if state.status in HALTED or (state.status in PASSING and seconds > PASSING_SECONDS):
+        words = ". ".join(part for part in (f"its status is {state.status}", told(state.exception)) if part)
+        raise automation.JOB_STUCK.error(
+            words,
+            target=f"job {state.job_id}",
+            remedy=f"{automation.JOB_STUCK.remedy} If it goes on after all: `{take_up(state.job_id)}`.",
+        )
