@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import pytest
 
@@ -185,7 +185,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def read_until(stream: TextIO, words: str) -> str:
+def read_until(stream: IO[str], words: str) -> str:
     """Return the lines of a stream up to the first that has the words."""
     read = ""
     while words not in read:
