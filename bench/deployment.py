@@ -142,10 +142,17 @@ def critical_path_seconds(deployment: Deployment) -> float:
 def sequential_seconds(deployment: Deployment) -> float:
     """Return what the same takes if everything waits for what was before it, with single wheels.
 
-    The requests' own times contain ARM's latency.
+    The requests' own times contain ARM's latency. What a process asks again and again is whether a wait is over. The
+    wait is counted, so such a request counts once.
     """
     imports = sum("/importImage?" in entry["path"] for entry in deployment.requests)
     wheels = len(parse(LOCK.read_text(encoding="utf-8")))
     jobs = len(deployment.chain) + len(deployment.trials)
     waits = imports * IMAGE_SECONDS + wheels * PACKAGE_SECONDS + jobs * QUEUE_SECONDS
-    return math.fsum(entry["seconds"] or 0.0 for entry in deployment.requests) + waits
+    counted = {_what_is_asked(number, entry): entry for number, entry in enumerate(deployment.requests)}
+    return math.fsum(entry["seconds"] or 0.0 for entry in counted.values()) + waits
+
+
+def _what_is_asked(number: int, entry: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what is the same for a request that a process repeats. number: of the request."""
+    return (entry["job_id"], entry["path"]) if entry["method"] == "GET" else (number,)

@@ -18,11 +18,11 @@ from runbook_lib.run.parameters import correlation_id_in, encode
 # Automation's status for a job whose process ended with exit code 0.
 _COMPLETED = "Completed"
 # Terminal statuses as documented (docs/azure-facts.md#parameters-and-streams).
-_ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
+ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
 # Automation parameters are positional. The name is only for people.
 _PARAMETER_NAME = "parameters"
 # The wait between two requests for a job's state is this share of the time so far.
-LOOK_SHARE = 0.1
+LOOK_SHARE = 0.05
 LOOK_MIN_SECONDS = 1.0
 LOOK_MAX_SECONDS = 10.0
 # How many records of a job's streams are read at each look.
@@ -47,7 +47,7 @@ class JobState:
     @property
     def ended(self) -> bool:
         """Whether the state is final."""
-        return self.status in _ENDED
+        return self.status in ENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,8 @@ THROTTLED_SECONDS = 60.0
 NONE_TAKEN_SECONDS = 15 * 60.0
 # A package's own deadline. Some states never became final (Azure/bicep#12136).
 PROVISIONING_SECONDS = 15 * 60.0
-# The wait between two requests for the states is this share of the time so far, so at most 10 % is lost.
-LOOK_SHARE = 0.1
+# The wait between two requests for the states is this share of the time so far, so at most 5 % is lost.
+LOOK_SHARE = 0.05
 LOOK_MIN_SECONDS = 1.0
 LOOK_MAX_SECONDS = 10.0
 

@@ -18,8 +18,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from runbook_lib.automation.access import plain
 from runbook_lib.automation.account import AutomationAccount
-from runbook_lib.automation.jobs import job_result, job_state
+from runbook_lib.automation.jobs import ENDED, job_result, job_state
 from runbook_lib.automation.states import LOOKS_AT_ONCE
 from runbook_lib.automation.texts import job_text
 from runbook_lib.automation.trial import shortcoming_of
@@ -70,13 +71,14 @@ def _newest_jobs(account: AutomationAccount, names: Mapping[str, object]) -> Map
     for each in bounded(account.client.job.list_by_automation_account(*account.at), target="jobs"):
         properties = each.properties
         runbook = ((properties.runbook.name or "") if properties.runbook else "").lower()
-        if runbook not in wanted or properties.creation_time is None or properties.end_time is None:
+        created = properties.creation_time
+        if runbook not in wanted or created is None or plain(properties.status) not in ENDED:
             continue
-        if runbook in found and found[runbook].created >= properties.creation_time:
+        if runbook in found and found[runbook].created >= created:
             continue
         found[runbook] = _EndedJob(
             job_id=str(each.name),
-            created=properties.creation_time,
+            created=created,
             environment=_environment_of(properties),
             run_on=properties.run_on or "",
         )

@@ -21,6 +21,7 @@ from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.permissions.model import Permission, Resource
 from runbook_lib.preflight.finding import Finding, bad, good, unknown
 from runbook_lib.preflight.rights import Denial, Grant, denial_of, denied, grant_of, lacking
+from runbook_lib.workers import side_by_side
 
 AUTHORIZATION_API_VERSION = "2022-04-01"
 RESOURCES_API_VERSION = "2025-04-01"
@@ -32,6 +33,8 @@ _FOUND_BY_TYPE: Mapping[Resource, str] = {
 # A subscription holds 4,000 role assignments (learn role-based-access-control/troubleshoot-limits); what is there at
 # one resource is far less.
 MAX_ASSIGNMENTS = 4000
+# Each is asked with several requests, one after the other.
+RESOURCES_AT_ONCE = 8
 _SHOWN_ACTIONS = 5
 _SHOWN_CHARACTERS = 100
 
@@ -70,10 +73,13 @@ def check_principal(
     session: AzureSession, permissions: Iterable[Permission], principal: str, grants_of: GrantsOf
 ) -> Iterator[Finding]:
     """Yield a finding for each permission of an identity. principal: its object id."""
-    known: dict[Resource, Rights | str] = {}
-    for permission in permissions:
-        if permission.on not in known:
-            known[permission.on] = _rights_or_why_not(session, permission.on, grants_of)
+    asked = tuple(permissions)
+    resources = tuple(dict.fromkeys(permission.on for permission in asked))
+    found = side_by_side(
+        lambda each: _rights_or_why_not(session, each, grants_of), resources, at_once=RESOURCES_AT_ONCE
+    )
+    known = dict(zip(resources, found, strict=True))
+    for permission in asked:
         rights = known[permission.on]
         subject = f"{permission.on}: {permission.purpose}"
         if isinstance(rights, str):

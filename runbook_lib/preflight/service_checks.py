@@ -30,12 +30,15 @@ from runbook_lib.vault.hmac_key import SECRET as HMAC_KEY
 from runbook_lib.vault.publisher_token import SECRET as REGISTRY_TOKEN
 from runbook_lib.vault.secret_in_use import secret_in_use
 from runbook_lib.vault.token_in_use import read_publisher_token, why_none
+from runbook_lib.workers import side_by_side
 
 # A dead host is told in seconds: a deployment's own requests wait longer.
 _LOOK_POLICY = NetworkRetryPolicy(max_retries=1, delay_seconds=1.0, total_seconds=15.0)
 # Signatures for the publisher may be off by this (docs/design.md#log-lock-callbacks).
 MAX_CLOCK_SKEW_SECONDS = 30.0
 CHECKS_AT_ONCE = 8
+# One request each, beside those for access tokens.
+REPOSITORIES_AT_ONCE = 16
 TOKEN_ROW = "publisher's registry token"  # noqa: S105 - what a row is called
 # More tables than the suite ever makes; the rest is not counted.
 _MOST_TABLES = 100
@@ -167,8 +170,8 @@ def _token(session: AzureSession) -> str:
     # Who signed it is import_manifest's to ask: here it only names what to look for.
     manifest = read_release(place, not_asked).manifest
     pins = {pin.repository: pin.digest for pin in manifest.pins}
-    for repository, digest in pins.items():
-        reader.digest_of(repository, digest)
+    reader.expect(pins)
+    side_by_side(lambda pin: reader.digest_of(*pin), pins.items(), at_once=REPOSITORIES_AT_ONCE)
     return f"is accepted; reads the {len(pins)} repositories of release {manifest.version}"
 
 

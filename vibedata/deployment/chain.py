@@ -51,7 +51,7 @@ class Step:
     carried_out_by: CarriedOutBy
     runbooks: tuple[str, ...]
     plan: Callable[[PlanFacts], StepPlan]
-    do: Callable[[DeploymentWork], StepResult | None]
+    do: Callable[[DeploymentWork, LookFromHere], StepResult | None]
     each_time: bool = False
 
 
@@ -79,7 +79,7 @@ def _job(
         carried_out_by="job",
         runbooks=(runbook,),
         plan=partial(plan, runbook),
-        do=lambda work: run_as_step(work, runbook, parameters(work)),
+        do=lambda work, _look: run_as_step(work, runbook, parameters(work)),
         each_time=each_time,
     )
 
@@ -91,7 +91,7 @@ def _credential(credential: FirstCredential) -> Step:
         carried_out_by="publisher",
         runbooks=(credential.runbook,),
         plan=partial(steps.plan_credential, credential),
-        do=credential.give,
+        do=lambda work, _look: credential.give(work),
         each_time=True,  # it looks for itself
     )
 
@@ -113,7 +113,7 @@ CHAIN: tuple[Step, ...] = (
         carried_out_by="operator",
         runbooks=(),
         plan=partial(steps.plan_first_runbooks, FIRST_RUNBOOKS),
-        do=publish_first_runbooks,
+        do=lambda work, _look: publish_first_runbooks(work),
     ),
     _credential(REGISTRY_TOKEN),
     _job(
@@ -136,7 +136,7 @@ CHAIN: tuple[Step, ...] = (
         carried_out_by="publisher",
         runbooks=(),
         plan=partial(steps.plan_report, REPORT),
-        do=report_outcome,
+        do=lambda work, _look: report_outcome(work),
         each_time=True,
     ),
 )
@@ -159,7 +159,7 @@ def deploy(work: DeploymentWork) -> None:
         if step.name == REPORT or (step.name in work.chosen and not work.deployment.failed):
             work.lock.begin(step.name)
             work.view.tell(StepBegan(step.name))
-            result = _idle(step, work, look) or _carried_out(step, work)
+            result = _idle(step, work, look) or _carried_out(step, work, look)
             work.view.tell(step_ended(result))
             if result is not None:
                 work.deployment.steps.append(result)
@@ -179,7 +179,7 @@ def planned(work: ReleaseWork) -> tuple[StepPlan, ...]:
 
 def _idle(step: Step, work: DeploymentWork, look: LookFromHere) -> StepResult | None:
     """Return the result of a step that has nothing to do, as far as is known from here; else None."""
-    if step.each_time:
+    if step.each_time or not look.looks:
         return None
     with stopwatch() as seconds:
         work.view.tell(Waiting("looking from here whether there is anything to do"))
@@ -190,10 +190,10 @@ def _idle(step: Step, work: DeploymentWork, look: LookFromHere) -> StepResult | 
     return StepResult(name=step.name, status="unchanged", seconds=seconds(), changed=0)
 
 
-def _carried_out(step: Step, work: DeploymentWork) -> StepResult | None:
+def _carried_out(step: Step, work: DeploymentWork, look: LookFromHere) -> StepResult | None:
     with stopwatch() as seconds:
         try:
-            return step.do(work)
+            return step.do(work, look)
         except Exception as error:
             named = as_runbook_error(error)
             if named is None or named.is_(deployment_errors.LOCK_LOST):

@@ -6,10 +6,13 @@
 """
 
 from dataclasses import replace
+from functools import partial
 
 from vibedata.deployment.first_credentials import REGISTRY_TOKEN
 from vibedata.deployment.first_publication import PREFLIGHT
 from vibedata.deployment.job_step import run_as_step
+from vibedata.deployment.plan.from_here import LookFromHere
+from vibedata.deployment.plan.steps import plan_needs_of_preflight
 from vibedata.deployment.publication_step import publish_within
 from vibedata.deployment.step import WELL, StepResult, stopwatch
 from vibedata.deployment.work import DeploymentWork
@@ -17,16 +20,18 @@ from vibedata.preflight.in_place import check_in_place
 from vibedata.preflight.rows import row_of, text
 
 
-def preflight(work: DeploymentWork) -> StepResult:
+def preflight(work: DeploymentWork, look: LookFromHere) -> StepResult:
     """Look from here, publish the preflight alone, and run it as a job. Raises what the rotation of a first token does,
     and the error of the first thing that is bad, if it can be seen from here.
+
+    look: sees whether anything is to be published, and what it reads for that serves later steps, too.
     """
     with stopwatch() as seconds:
         _look_from_here(work)
         follows = REGISTRY_TOKEN.step in work.chosen and REGISTRY_TOKEN.is_lacking(work)
         if follows:
             REGISTRY_TOKEN.rotation(work)  # raises now what nobody has said of that token
-        published = publish_within(work, PREFLIGHT, work.publication((PREFLIGHT,)))
+        published = _published(work, look)
         if published.status not in WELL:
             checked = published
         else:
@@ -35,6 +40,14 @@ def preflight(work: DeploymentWork) -> StepResult:
             checked = replace(checked, changed=checked.changed + published.changed)
     status = "succeeded" if checked.changed and checked.status == "unchanged" else checked.status
     return replace(checked, status=status, seconds=seconds())
+
+
+def _published(work: DeploymentWork, look: LookFromHere) -> StepResult:
+    plan = look.idle(partial(plan_needs_of_preflight, PREFLIGHT))
+    if plan is None:
+        return publish_within(work, PREFLIGHT, work.publication((PREFLIGHT,)))
+    work.report(f"{PREFLIGHT}: 0 to change, {plan.unchanged} already right")
+    return StepResult(name=PREFLIGHT, status="unchanged", seconds=0.0, changed=0)
 
 
 def _look_from_here(work: DeploymentWork) -> None:

@@ -6,12 +6,12 @@ from bench.deployment import Deployment, critical_path_seconds, sequential_secon
 from oci.packages.lock import LOCK
 from oci.packages.package_lock import parse
 
-IMPORT = {"path": "/registries/a/importImage?api-version=1", "seconds": 0.15}
-OTHER = {"path": "/", "seconds": 0.5}
+IMPORT = {"method": "POST", "path": "/registries/a/importImage?api-version=1", "job_id": "1", "seconds": 0.15}
+POLL = {"method": "GET", "path": "/jobs/1", "job_id": None, "seconds": 0.5}
 
 
 def deployment(chain: list[str], trials: list[str]) -> Deployment:
-    return Deployment(seconds=1.0, requests=[IMPORT, IMPORT, OTHER], chain=chain, trials=trials)
+    return Deployment(seconds=1.0, requests=[IMPORT, IMPORT, POLL, POLL, POLL], chain=chain, trials=trials)
 
 
 def test_trials_queue_side_by_side_and_imports_by_stages() -> None:

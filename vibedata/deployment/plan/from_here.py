@@ -20,9 +20,14 @@ class LookFromHere:
         self._facts = PlanFacts(work)
         self._can_see = True
 
+    @property
+    def looks(self) -> bool:
+        """Whether it still looks."""
+        return self._can_see and not self._work.deployment.changed
+
     def idle(self, plan: Callable[[PlanFacts], StepPlan]) -> StepPlan | None:
         """Return a step's plan where it shows that there is nothing to do, and None otherwise."""
-        if not self._can_see or self._work.deployment.changed:
+        if not self.looks:
             return None
         try:
             found = plan(self._facts)

@@ -30,10 +30,14 @@ LATER = "resources, endpoints and installed versions are known when the steps be
 
 
 def plan_preflight(step: str, facts: PlanFacts) -> StepPlan:
+    """What it needs, and its job, which looks each time."""
+    return replace(plan_needs_of_preflight(step, facts), each_time="looks for what would fail")
+
+
+def plan_needs_of_preflight(step: str, facts: PlanFacts) -> StepPlan:
     """The preflight itself, the packages that it needs, and the settings."""
     published, settings = _published(facts, (PREFLIGHT,)), plan_settings(facts.work.session)
-    both = Plan((*published.changes, *settings.changes), (*published.unchanged, *settings.unchanged))
-    return _of_plan(step, both, each_time="looks for what would fail")
+    return _of_plan(step, Plan((*published.changes, *settings.changes), (*published.unchanged, *settings.unchanged)))
 
 
 def plan_first_runbooks(step: str, facts: PlanFacts) -> StepPlan:
@@ -120,12 +124,11 @@ def _without(plan: Plan, earlier: Plan) -> Plan:
     )
 
 
-def _of_plan(step: str, plan: Plan, *, version: str = "", each_time: str = "") -> StepPlan:
+def _of_plan(step: str, plan: Plan, *, version: str = "") -> StepPlan:
     return StepPlan(
         step=step,
         differences=tuple(difference(each, _named(each, version)) for each in plan.changes),
         unchanged=len(plan.unchanged),
-        each_time=each_time,
     )
 
 
