@@ -12,6 +12,7 @@ from runbook_lib.errors import (
     release,
     rotation,
     run,
+    tls,
     trust,
     vault,
 )
@@ -29,6 +30,7 @@ AREAS = (
     automation,
     callbacks,
     rotation,
+    tls,
     build,
     publisher,
 )
