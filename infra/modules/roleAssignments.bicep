@@ -42,6 +42,18 @@ resource automationAccountAutomationContributor 'Microsoft.Authorization/roleAss
   }
 }
 
+resource vaultKeyVaultCertificatesOfficer 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault.id, identityId, 'a4417e6f-fecd-4de8-b567-7b0420556985')
+  scope: vault
+  properties: {
+    // Key Vault Certificates Officer
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'a4417e6f-fecd-4de8-b567-7b0420556985')
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    delegatedManagedIdentityResourceId: crossTenant ? identityId : null
+  }
+}
+
 resource vaultKeyVaultCryptoOfficer 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(vault.id, identityId, '14b46e9e-c2b7-41b4-b07b-48a6ebf60603')
   scope: vault

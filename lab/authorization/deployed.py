@@ -17,6 +17,7 @@ DEPLOYED = (
         "Container Registry Data Importer and Data Reader",
         "/providers/Microsoft.ContainerRegistry/registries/{names.customer_registry}",
     ),
+    ("Key Vault Certificates Officer", "/providers/Microsoft.KeyVault/vaults/{names.key_vault}"),
     ("Key Vault Crypto Officer", "/providers/Microsoft.KeyVault/vaults/{names.key_vault}"),
     ("Key Vault Secrets Officer", "/providers/Microsoft.KeyVault/vaults/{names.key_vault}"),
     ("Monitoring Metrics Publisher", "/providers/Microsoft.Insights/dataCollectionRules/{names.dcr}"),

@@ -58,6 +58,10 @@ def of_vault(method: str, path: str, scope: str) -> Action:
     kind, *rest = path.strip("/").split("/")
     if kind in ("secrets", "deletedsecrets"):
         return Action(name=f"{_VAULT}/secrets/{_secret_action(method, kind, rest)}", scope=scope, is_data=True)
+    if kind in ("certificates", "deletedcertificates"):
+        return Action(
+            name=f"{_VAULT}/certificates/{_certificate_action(method, kind, rest)}", scope=scope, is_data=True
+        )
     return Action(name=f"{_VAULT}/keys/{_key_action(method, kind, rest)}", scope=scope, is_data=True)
 
 
@@ -68,6 +72,17 @@ def _secret_action(method: str, kind: str, rest: Sequence[str]) -> str:
         lists = not rest or rest[-1] == "versions"
         return "readMetadata/action" if lists else "getSecret/action"
     return {"PUT": "setSecret/action", "DELETE": "delete"}.get(method, "update/action")
+
+
+def _certificate_action(method: str, kind: str, rest: Sequence[str]) -> str:
+    """A merge needs the right to create, and the end of an operation that to update (learn, the operations' pages)."""
+    if kind == "deletedcertificates":
+        return {"GET": "read", "DELETE": "purge/action"}.get(method, "recover/action")
+    if method == "POST":
+        return "import/action" if rest[-1] == "import" else "create/action"
+    if method == "DELETE":
+        return "update/action" if rest[-1] == "pending" and len(rest) > 1 else "delete"
+    return "read" if method == "GET" else "update/action"
 
 
 def _key_action(method: str, kind: str, rest: Sequence[str]) -> str:

@@ -93,6 +93,15 @@ ROLES: Mapping[str, Role] = {
             f"{_VAULT}/keys/verify/action",
         ),
     ),
+    "a4417e6f-fecd-4de8-b567-7b0420556985": Role(
+        name="Key Vault Certificates Officer",
+        actions=(f"{_VAULT}/*/read",),
+        data_actions=(
+            f"{_VAULT}/certificatecas/*",
+            f"{_VAULT}/certificates/*",
+            f"{_VAULT}/certificatecontacts/write",
+        ),
+    ),
     "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": Role(
         name="Key Vault Secrets Officer", actions=(f"{_VAULT}/*/read",), data_actions=(f"{_VAULT}/secrets/*",)
     ),

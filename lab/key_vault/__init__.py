@@ -1,1 +1,1 @@
-"""Azure Key Vault: secrets and keys."""
+"""Azure Key Vault: secrets, keys and certificates."""

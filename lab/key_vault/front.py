@@ -1,9 +1,9 @@
-"""Key Vault: the customer's vault and the publisher's, as azure-keyvault-secrets and azure-keyvault-keys ask for them.
+"""Key Vault: the customer's vault and the publisher's, as azure-keyvault-secrets, -keys and -certificates ask for them.
 
 Faithful: the challenge (a request without token gets 401 and where to get one), audiences, api-versions; unknown fields
-and parameters refused; secrets and keys as lab/key_vault/secrets_api.py and lab/key_vault/keys_api.py say; each vault
-refuses who is of the other side (lab/entra/access.py). Left out: certificates, roles and access policies (a 403 is had
-by a fault), throttling, and the seconds that deleting and recovering take in Azure: here they are done at once, unless
+and parameters refused; secrets, keys and certificates as secrets_api.py, keys_api.py and certificates_api.py of
+lab/key_vault say; each vault refuses who is of the other side (lab/entra/access.py). Left out: access policies,
+throttling, and the seconds that deleting and recovering take in Azure: here they are done at once, unless
 readers are made to lag.
 
 The control API, for either vault (`service` is "key_vault" or "publisher_key_vault"):
@@ -32,6 +32,8 @@ from lab.entra.access import admitted
 from lab.front import answers
 from lab.front.faults import InvalidFaultError
 from lab.key_vault import wire
+from lab.key_vault.certificates import Certificates
+from lab.key_vault.certificates_api import CertificateHandlers
 from lab.key_vault.keys import Keys
 from lab.key_vault.keys_api import KeyHandlers
 from lab.key_vault.objects import VaultOptions, VaultRefusedError
@@ -78,12 +80,16 @@ class _Vault:
         lag = partial(lab.gate.operation_seconds, VISIBILITY, service=site, otherwise=0.0)
         self._secrets = Secrets(kind="secret", now=lab.clock.now, lag=lag, options=self._options)
         self._keys = Keys(kind="key", now=lab.clock.now, lag=lag, options=self._options)
+        self._certificates = Certificates(
+            now=lab.clock.now, lag=lag, options=self._options, secrets=self._secrets, keys=self._keys
+        )
 
     def deploy(self) -> None:
         """Start anew."""
         self._options.purge_protection = False
         self._secrets.clear()
         self._keys.clear()
+        self._certificates.clear()
         self._start(self._secrets, self._keys)
 
     def kept(self) -> list[Keep]:
@@ -95,9 +101,10 @@ class _Vault:
         vault = self._lab.urls[self._site]
         secrets = SecretHandlers(secrets=self._secrets, options=self._options, vault=vault)
         keys = KeyHandlers(keys=self._keys, options=self._options, vault=vault)
+        certificates = CertificateHandlers(certificates=self._certificates, options=self._options, vault=vault)
         return [
             web.route(method, path, self._checked(handler, parameters))
-            for method, path, handler, parameters in (*secrets.routes(), *keys.routes())
+            for method, path, handler, parameters in (*secrets.routes(), *keys.routes(), *certificates.routes())
         ]
 
     def _checked(self, handler: Handler, parameters: Collection[str]) -> Handler:

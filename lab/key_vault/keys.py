@@ -50,6 +50,8 @@ class Key:
 
     private: PrivateKey = field(repr=False)
     operations: tuple[str, ...]
+    managed: bool = False  # it is a certificate's
+    exportable: bool = False
 
     @property
     def kind(self) -> str:

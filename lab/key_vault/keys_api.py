@@ -58,6 +58,7 @@ class KeyHandlers:
     async def _create(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         body = await wire.body(request, {"kty", "key_size", "key_ops", "crv", "attributes", "tags"})
+        self._require_own(request, "create")
         attributes = wire.attributes(body, also=KEY_ATTRIBUTES)
         if body.get("attributes", {}).get("exportable"):
             raise bad_parameter("AKV.SKR.1020: The key cannot be exportable in a vault of the tier standard.")
@@ -75,6 +76,7 @@ class KeyHandlers:
 
     async def _update(self, request: web.Request) -> web.Response:
         body = await wire.body(request, {"key_ops", "attributes", "tags"})
+        self._require_own(request, "update")
         changed = self._keys.change(
             request.match_info["name"],
             request.match_info["version"],
@@ -115,6 +117,7 @@ class KeyHandlers:
         return wire.page(request, shown, vault=self._vault)
 
     async def _delete(self, request: web.Request) -> web.Response:
+        self._require_own(request, "delete")
         return self._deleted(self._keys.delete(request.match_info["name"]))
 
     async def _get_deleted(self, request: web.Request) -> web.Response:
@@ -127,6 +130,10 @@ class KeyHandlers:
     async def _purge(self, request: web.Request) -> web.Response:
         self._keys.purge(request.match_info["name"])
         return web.Response(status=204)
+
+    def _require_own(self, request: web.Request, operation: str) -> None:
+        newest = self._keys.newest(request.match_info["name"])
+        wire.require_own("key", managed=newest is not None and newest.content.managed, operation=operation)
 
     def _id(self, key: VaultObject[Key], version: Version[Key] | None) -> str:
         return f"{self._vault}/keys/{key.name}" + (f"/{version.id}" if version else "")
@@ -149,7 +156,9 @@ class KeyHandlers:
 
     def _about(self, version: Version[Key]) -> dict[str, Any]:
         attributes = wire.shown_attributes(version, self._options.recovery_level)
-        shown: dict[str, Any] = {"attributes": {**attributes, "exportable": False}}
+        shown: dict[str, Any] = {"attributes": {**attributes, "exportable": version.content.exportable}}
+        if version.content.managed:
+            shown["managed"] = True
         if version.tags:
             shown["tags"] = dict(version.tags)
         return shown

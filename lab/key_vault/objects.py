@@ -172,6 +172,11 @@ class VaultObjects(Generic[Content]):
         self._write(name, changed)
         return changed, new
 
+    def newest(self, name: str) -> Version[Content] | None:
+        """Return the newest version as it is, None if there is none or the object is deleted."""
+        found = self._true(name)
+        return None if found is None or found.deleted is not None else found.versions[-1]
+
     def versions(self, name: str) -> list[tuple[VaultObject[Content], Version[Content]]]:
         """Return the versions by id, as the service lists them; none if there is no such object."""
         found = self._seen(name)

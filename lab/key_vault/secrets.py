@@ -18,6 +18,7 @@ class SecretValue:
 
     value: str = field(repr=False)
     content_type: str | None = None
+    managed: bool = False  # it is a certificate's
 
 
 SecretVersion = Version[SecretValue]

@@ -44,6 +44,7 @@ class SecretHandlers:
     async def _set(self, request: web.Request) -> web.Response:
         body = await wire.body(request, {"value", "contentType", "tags", "attributes"})
         value = body.get("value")
+        self._require_own(request, "set")
         if not isinstance(value, str):
             raise bad_parameter("Property value is required and must be a string.")
         secret, version = self._secrets.set(
@@ -60,6 +61,7 @@ class SecretHandlers:
 
     async def _update(self, request: web.Request) -> web.Response:
         body = await wire.body(request, {"contentType", "tags", "attributes"})
+        self._require_own(request, "update")
         secret, version = self._secrets.change(
             request.match_info["name"],
             request.match_info["version"],
@@ -83,6 +85,7 @@ class SecretHandlers:
         return wire.page(request, [self._deleted(secret, with_id=False) for secret in found], vault=self._vault)
 
     async def _delete(self, request: web.Request) -> web.Response:
+        self._require_own(request, "delete")
         return web.json_response(self._deleted(self._secrets.delete(request.match_info["name"])))
 
     async def _get_deleted(self, request: web.Request) -> web.Response:
@@ -96,14 +99,20 @@ class SecretHandlers:
         self._secrets.purge(request.match_info["name"])
         return web.Response(status=204)
 
+    def _require_own(self, request: web.Request, operation: str) -> None:
+        newest = self._secrets.newest(request.match_info["name"])
+        wire.require_own("secret", managed=newest is not None and newest.content.managed, operation=operation)
+
     def _version(self, secret: Secret, version: SecretVersion, *, with_id: bool = True) -> dict[str, Any]:
         """Return a version without its value, as the service shows it; lists leave the version out of the id."""
-        shown = {
+        shown: dict[str, Any] = {
             "id": f"{self._vault}/secrets/{secret.name}" + (f"/{version.id}" if with_id else ""),
             "contentType": version.content.content_type,
             "attributes": wire.shown_attributes(version, self._options.recovery_level),
             "tags": dict(version.tags) or None,
         }
+        if version.content.managed:
+            shown |= {"managed": True, "kid": f"{self._vault}/keys/{secret.name}/{version.id}"}
         return {name: value for name, value in shown.items() if value is not None}
 
     def _deleted(self, secret: Secret, *, with_id: bool = True) -> dict[str, Any]:

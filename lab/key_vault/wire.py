@@ -115,6 +115,13 @@ def shown_attributes(version: Version[Content], recovery_level: str) -> dict[str
     return {name: value for name, value in shown.items() if value is not None}
 
 
+def require_own(kind: str, *, managed: bool, operation: str) -> None:
+    """Refuse to write a secret or key alone that lives and dies with a certificate."""
+    if managed:
+        message = f"Operation {operation} is not allowed on a {kind} that is associated with a key vault certificate."
+        raise VaultRefusedError(403, "Forbidden", message)
+
+
 def shown_deletion(found: VaultObject[Content], address: str) -> dict[str, Any]:
     """Return what the service adds to a deleted object; `address` is that of the deleted object."""
     deleted = found.deleted or 0

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from runbook_lib.azure.places import arm_place, blob_place, key_place, log_place, secret_place, table_place
+from runbook_lib.azure.places import (
+    arm_place,
+    blob_place,
+    certificate_place,
+    key_place,
+    log_place,
+    secret_place,
+    table_place,
+)
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.clock import Clock
 from runbook_lib.network.http import READ_BYTES
@@ -139,6 +147,18 @@ class AzureClients:
             retry_policy_source=self._retry_policy_source,
             clock=self._clock,
             place=secret_place(self._settings),
+        )
+
+    @_once
+    def certificates(self) -> "SecretClient":
+        """The way to the vault's certificates, by `send_request`: the runbooks have no client of their own for them."""
+        return new_secret_client(
+            self._settings.key_vault_endpoint,
+            self.credential,
+            session=self.session,
+            retry_policy_source=self._retry_policy_source,
+            clock=self._clock,
+            place=certificate_place(self._settings),
         )
 
     @_once

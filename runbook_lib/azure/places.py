@@ -33,6 +33,12 @@ def key_place(settings: Settings) -> Place:
     return Place("Key Vault, keys", _vault(settings), "Key Vault Crypto Officer", "Key Vault Crypto Officer")
 
 
+def certificate_place(settings: Settings) -> Place:
+    """Return the place of the vault's certificates."""
+    role = "Key Vault Certificates Officer"
+    return Place("Key Vault, certificates", _vault(settings), role, role)
+
+
 def log_place(settings: Settings) -> Place:
     """Return the place of log ingestion. No setting has the rule's name, so its scope is the resource group."""
     role = "Monitoring Metrics Publisher"

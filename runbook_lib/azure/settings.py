@@ -16,7 +16,7 @@ from runbook_lib.azure.names import (
     STORAGE_ACCOUNT,
 )
 from runbook_lib.basics import addresses, strict_json
-from runbook_lib.basics.forms import GUID, HOST, INSTANCE_ID, URL, Form, fits
+from runbook_lib.basics.forms import GUID, HOST, INSTANCE_ID, PUBLIC_HOST, URL, Form, fits
 from runbook_lib.errors import azure, trust
 
 ENVIRONMENT_PREFIX = "VIBEDATA_"
@@ -47,6 +47,8 @@ class Settings:
     uami_client_id: str
     publisher_api: str
     instance_id: str
+    public_host: str
+    gateway: str
     trust_roots: str
     trusted_identity: str
     immutability: str
@@ -77,6 +79,9 @@ _FORMS: dict[str, Form] = {
     "uami_client_id": (f"({GUID[0]})?", GUID[1]),
     "publisher_api": URL,
     "instance_id": INSTANCE_ID,
+    # The name under which the instance is reached, and where its Application Gateway listens for it.
+    "public_host": PUBLIC_HOST,
+    "gateway": HOST,
     # Two while the publisher changes its root. If none is pinned, nothing is trusted:
     # runbook_lib.trust.pinned_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
@@ -87,7 +92,7 @@ _FORMS: dict[str, Form] = {
 
 # A run sends its requests, with the tokens of its managed identity, to these addresses. So the person who starts a job
 # must not choose them. An address that the convention makes from a name is always in Azure's own domains.
-ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (URL, HOST))
+ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (URL, HOST, PUBLIC_HOST))
 
 # Which instance it is, and as whom it acts. The person who starts a job must not choose for whom it reports. By
 # convention the instance's id is the subscription's.
@@ -113,6 +118,8 @@ _CONVENTION = {
     "publisher_api": "https://api.vibedata.ai",
     # There is one deployment in a subscription.
     "instance_id": "{subscription_id}",
+    "public_host": "{instance_id}.vibedata.ai",
+    "gateway": "{public_host}",
     "trust_roots": "",
     "trusted_identity": "",
     "immutability": "unlocked",

@@ -11,6 +11,7 @@ from runbook_lib.health.probes.choice import probe_of, read_group
 from runbook_lib.health.probes.connection import tls_context
 from runbook_lib.health.probes.many import Probe, run_probes
 from runbook_lib.health.rules import Observation, OwnHealth
+from runbook_lib.network import trusted_authorities
 
 
 def look_at_components(
@@ -36,7 +37,4 @@ def look_at_components(
 
 def _trust(context: Context) -> ssl.SSLContext:
     """Return a context with the same authorities that all other requests of the run trust."""
-    import certifi
-
-    found = context.clients.session.merge_environment_settings("https://", {}, None, None, None)["verify"]
-    return tls_context(found if isinstance(found, str) else certifi.where())
+    return tls_context(trusted_authorities.place(context.clients.session))

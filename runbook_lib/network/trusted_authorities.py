@@ -3,8 +3,12 @@
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook_lib.errors import azure
+
+if TYPE_CHECKING:
+    import requests
 
 # In the order in which `requests` reads them. Each names a PEM file or a folder of PEM files.
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -27,3 +31,18 @@ def check(environ: Mapping[str, str]) -> None:
         raise azure.AUTHORITIES_UNREADABLE.error(
             f"{error.strerror}; from {variable}", target=environ[variable]
         ) from error
+
+
+def place(session: "requests.Session") -> str:
+    """Return the file or folder with the authorities that all requests of a run trust."""
+    import certifi
+
+    found = session.merge_environment_settings("https://", {}, None, None, None)["verify"]
+    return found if isinstance(found, str) else certifi.where()
+
+
+def certificates(place: str) -> list[bytes]:
+    """Return the texts in PEM at a place. Raises OSError."""
+    found = Path(place)
+    files = sorted(each for each in found.iterdir() if each.is_file()) if found.is_dir() else [found]
+    return [each.read_bytes() for each in files]

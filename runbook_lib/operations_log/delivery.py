@@ -19,7 +19,8 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
-from runbook_lib.errors import ErrorEntry, operations_log
+from runbook_lib.errors import ErrorEntry
+from runbook_lib.errors import run as run_errors
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry, Event, RunIdentity, canonical_json, make_event
 from runbook_lib.run.output import JobOutput
@@ -125,7 +126,7 @@ class OperationsLog:
             self._deliver_blob(blob)
         if self._pending:
             self._output.warning(
-                str(operations_log.EVENTS_NOT_STORED.error(f"{len(self._pending)} events found no room here"))
+                str(run_errors.EVENTS_NOT_STORED.error(f"{len(self._pending)} events found no room here"))
             )
 
     def _deliver(self, events: list[Event]) -> None:
@@ -134,14 +135,14 @@ class OperationsLog:
                 self._upload(events)
             except Exception as error:  # noqa: BLE001 - the log's failure never fails the runbook; a warning names it
                 self._ingestion_failure = _story(error)
-                self._warn(operations_log.EVENTS_NOT_DELIVERED, error)
+                self._warn(run_errors.EVENTS_NOT_DELIVERED, error)
             else:
                 return
         try:
             content = canonical_json(events)
             self._spooled.append(self._spool.put(f"{self.run.run_id}/{events[0]['Sequence']:08d}", content))
         except Exception as error:  # noqa: BLE001 - as above
-            self._warn(operations_log.EVENTS_NOT_STORED, error)
+            self._warn(run_errors.EVENTS_NOT_STORED, error)
             for event in events:
                 if not self._output.info(f"operations log: {canonical_json(event).decode()}"):
                     self._pending.append(event)
@@ -157,12 +158,12 @@ class OperationsLog:
         try:
             waiting, strangers = self._spool.waiting()
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, error)
+            self._warn(run_errors.STORED_EVENTS_NOT_DELIVERED, error)
             return
         try:
             self._spool.tell_once(strangers, self._tell)
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, error)
+            self._warn(run_errors.STORED_EVENTS_NOT_DELIVERED, error)
         fresh = [blob for blob in waiting if not blob.refused_at]
         for blob in (fresh + waiting[len(fresh) :][:SET_ASIDE_PER_RUN])[:BLOBS_PER_RUN]:
             if self._ingestion_failure or self._clock.monotonic() - started > SECONDS_PER_RUN:
@@ -171,9 +172,7 @@ class OperationsLog:
 
     def _tell(self, strangers: Strangers) -> None:
         """Warn of blobs that strangers have put into the spool."""
-        self._output.warning(
-            str(operations_log.STORED_EVENTS_NOT_DELIVERED.error(str(strangers), target=SPOOL_CONTAINER))
-        )
+        self._output.warning(str(run_errors.STORED_EVENTS_NOT_DELIVERED.error(str(strangers), target=SPOOL_CONTAINER)))
 
     def _deliver_blob(self, blob: Spooled) -> None:
         """Deliver one blob and delete it. If that fails, it stays for the next run."""
@@ -187,7 +186,7 @@ class OperationsLog:
         except (ResourceNotFoundError, ResourceExistsError):
             return  # Another run has delivered it, or is about to.
         except Exception as error:  # noqa: BLE001 - as in _deliver
-            self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, error, blob.name)
+            self._warn(run_errors.STORED_EVENTS_NOT_DELIVERED, error, blob.name)
             return
         try:
             try:
@@ -201,16 +200,16 @@ class OperationsLog:
         except Exception as error:  # noqa: BLE001 - as in _deliver
             if not (blob.refused_at and isinstance(error, (NotAuthenticError, _RefusedError))):  # an earlier run warned
                 self._warn(
-                    operations_log.EVENTS_NOT_DELIVERED
+                    run_errors.EVENTS_NOT_DELIVERED
                     if self._ingestion_failure
-                    else operations_log.STORED_EVENTS_NOT_DELIVERED,
+                    else run_errors.STORED_EVENTS_NOT_DELIVERED,
                     error,
                     blob.name,
                 )
             try:
                 lease.release()
             except Exception as unreleased:  # noqa: BLE001 - as in _deliver; it ends by itself
-                self._warn(operations_log.STORED_EVENTS_NOT_DELIVERED, unreleased, blob.name)
+                self._warn(run_errors.STORED_EVENTS_NOT_DELIVERED, unreleased, blob.name)
 
     def _upload_spooled(self, content: bytes) -> None:
         """Send a blob's events. Raises _RefusedError if its content is bad, and azure.core's errors."""

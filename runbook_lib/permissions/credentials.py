@@ -22,6 +22,17 @@ WRITE_SECRETS = Permission(
         f"{_VAULT}/secrets/recover/action",
     ),
 )
+RENEW_CERTIFICATE = Permission(
+    on="Key Vault",
+    role="Key Vault Certificates Officer",
+    purpose="begin and end the operation that renews the TLS certificate; merge the chain; disable and recover it",
+    data_actions=(
+        f"{_VAULT}/certificates/read",
+        f"{_VAULT}/certificates/create/action",
+        f"{_VAULT}/certificates/update/action",
+        f"{_VAULT}/certificates/recover/action",
+    ),
+)
 USE_WRAPPING_KEY = Permission(
     on="Key Vault",
     role="Key Vault Crypto Officer",

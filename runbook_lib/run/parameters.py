@@ -19,6 +19,8 @@ from runbook_lib.errors import RunbookError, run
 MAX_ARGUMENT_BYTES = 524_288
 # No name or address in a parameter is longer.
 MAX_TEXT_CHARACTERS = 1024
+# The member of a field's metadata with another limit, for a text that is neither name nor address.
+CHARACTERS = "characters"
 # How much of an unknown name an error shows.
 MAX_SHOWN_CHARACTERS = 64
 # How similar an unknown name and a known one must be (difflib's ratio), so that the error suggests the known one.
@@ -88,19 +90,26 @@ def parse(parameters_type: type[P], argv: Sequence[str]) -> P:
     if any(argument in ("-h", "--help") for argument in argv):
         raise HelpWanted
     given = _from_flags(parameters_type, argv) if not argv or argv[0].startswith("--") else _from_argument(argv)
-    check(given, kinds_of(parameters_type))
+    limits = {item.name: item.metadata.get(CHARACTERS, MAX_TEXT_CHARACTERS) for item in _fields(parameters_type)}
+    check(given, kinds_of(parameters_type), limits)
     return parameters_type(**given)
 
 
-def check(given: Mapping[str, Any], kinds: Mapping[str, object]) -> None:
-    """Compare parameters with what a runbook takes: `kinds` has the type of each, by name.
+def check(given: Mapping[str, Any], kinds: Mapping[str, object], limits: Mapping[str, int]) -> None:
+    """Compare parameters with what a runbook takes.
 
-    Raises RunbookError VD-PARAM-001 (unknown), VD-PARAM-002 (ill-typed).
+    Args:
+        given: The parameters by name.
+        kinds: The type of each parameter, by name.
+        limits: How many characters a text may have, by the parameter's name.
+
+    Raises:
+        RunbookError: VD-PARAM-001 (unknown), VD-PARAM-002 (ill-typed).
     """
     for name, value in given.items():
         if name not in kinds:
             raise _unknown(name, kinds)
-        _check(name, value, kinds[name])
+        _check(name, value, kinds[name], limits[name])
 
 
 def encode(parameters: Mapping[str, Any]) -> str:
@@ -219,19 +228,21 @@ def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
     return given
 
 
-def _check(name: str, value: object, kind: object) -> None:
+def _check(name: str, value: object, kind: object, limit: int) -> None:
+    takes = _TAKES[kind]
     if kind == Mapping[str, str]:
-        fits = isinstance(value, dict) and all(_is_text(part) for item in value.items() for part in item)
+        fits = isinstance(value, dict) and all(_is_text(part, limit) for item in value.items() for part in item)
     elif kind is str:
-        fits = _is_text(value)
+        takes = takes.replace(str(MAX_TEXT_CHARACTERS), str(limit))
+        fits = _is_text(value, limit)
     elif kind is int:
         fits = isinstance(value, int) and not isinstance(value, bool)
     else:
         fits = isinstance(kind, type) and isinstance(value, kind)
     if not fits:
-        raise run.MALFORMED_PARAMETER.error(f"takes {_TAKES[kind]}", target=name)
+        raise run.MALFORMED_PARAMETER.error(f"takes {takes}", target=name)
 
 
-def _is_text(value: object) -> bool:
+def _is_text(value: object, limit: int) -> bool:
     """Whether the value is a text without line ends and control characters, so that it stays within one line."""
-    return isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS and value.isprintable()
+    return isinstance(value, str) and len(value) <= limit and value.isprintable()

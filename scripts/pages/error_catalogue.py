@@ -8,11 +8,11 @@ from runbook_lib.errors import (
     component_registry,
     container_registry,
     deployment,
-    operations_log,
     publisher,
     release,
     rotation,
     run,
+    tls,
     trust,
     vault,
 )
@@ -22,7 +22,6 @@ AREAS = (
     run,
     azure,
     deployment,
-    operations_log,
     container_registry,
     release,
     trust,
@@ -31,6 +30,7 @@ AREAS = (
     automation,
     callbacks,
     rotation,
+    tls,
     build,
     publisher,
 )

@@ -26,6 +26,7 @@ AREAS = {
     "COMPONENT": "Component registry",
     "HEALTH": "Health",
     "ROTATION": "Rotation of credentials",
+    "TLS": "The TLS certificate",
     "CALLBACK": "Callbacks to the publisher",
     "ENGINE": "The run itself",
     "LOG": "Operations log",

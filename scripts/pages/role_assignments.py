@@ -14,6 +14,7 @@ FILE = Path(__file__).parents[2] / "infra" / "modules" / "roleAssignments.bicep"
 ROLE_IDS: Mapping[str, str] = {
     "Automation Contributor": "f353d9bd-d4a6-484e-a77a-8050b599b867",
     "Container Registry Data Importer and Data Reader": "577a9874-89fd-4f24-9dbd-b5034d0ad23a",
+    "Key Vault Certificates Officer": "a4417e6f-fecd-4de8-b567-7b0420556985",
     "Key Vault Crypto Officer": "14b46e9e-c2b7-41b4-b07b-48a6ebf60603",
     "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
     "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",

@@ -14,6 +14,6 @@ FLOORS = (
     {"release"},
     {"component_registry", "automation", "callbacks"},
     {"deployment_lock", "health", "one_run", "preflight"},
-    {"rotation", "runbook"},
+    {"rotation", "runbook", "tls_certificate"},
     {"chain"},
 )

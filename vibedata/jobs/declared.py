@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.errors import run
-from runbook_lib.run.parameters import check
+from runbook_lib.run.parameters import MAX_ARGUMENT_BYTES, check
 
 SourceOf = Callable[[str], "str | None"]
 
@@ -37,7 +37,8 @@ class Declared:
 
     def check(self, given: Mapping[str, Any], runbook: str) -> None:
         """Check names, types, and what is required. Raises RunbookError VD-PARAM-001, -002."""
-        check(given, self.kinds)
+        # How long a text may be is the runbook's own to say. No argument of a job is longer than this.
+        check(given, self.kinds, dict.fromkeys(self.kinds, MAX_ARGUMENT_BYTES))
         for name in sorted(self.required - given.keys()):
             raise run.MALFORMED_PARAMETER.error(f"{runbook} requires it, and it is not given", target=name)
 

@@ -66,6 +66,8 @@ def test_the_convention_names_everything_that_has_a_convention() -> None:
         "uami_client_id": "",
         "publisher_api": "https://api.vibedata.ai",
         "instance_id": GUID,
+        "public_host": f"{GUID}.vibedata.ai",
+        "gateway": f"{GUID}.vibedata.ai",
         "trust_roots": "",
         "trusted_identity": "",
         "immutability": "unlocked",
@@ -200,6 +202,8 @@ ADDRESS_NAMES = {
     "customer_registry",
     "publisher_registry",
     "publisher_api",
+    "public_host",
+    "gateway",
 }
 
 
@@ -216,7 +220,7 @@ def test_an_address_is_no_parameter_of_a_run() -> None:
     """The tokens of the managed identity would go where the starter of a job says."""
     assert set(ADDRESSES) == ADDRESS_NAMES
     for name in ADDRESSES:
-        value = "evil.example" if name.endswith("registry") else "https://evil.example"
+        value = "evil.example" if name.endswith(("registry", "public_host", "gateway")) else "https://evil.example"
         for refusal in (refused({name: value}, given()), refused({name: ""}, given(**{name: value}))):
             assert refusal.code == "VD-SETTINGS-004" and name in refusal.message
         # What comes with the deployment is taken.

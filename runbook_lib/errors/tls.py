@@ -1,0 +1,99 @@
+"""Failures of the TLS certificate's rotation at the customer's."""
+
+from runbook_lib.errors.entry import EXIT_USAGE, entry
+
+PHASE_TOO_EARLY = entry(
+    "VD-TLS-001",
+    "an earlier phase of the certificate's rotation is not done",
+    "The phases are prepare, install, test and retire. The vault does not hold the result of the phase before: it was"
+    " never made, was discarded, or was written so recently that a read does not show it yet.",
+    "Run the phase that the message names. If it has just run, run this phase again.",
+    retryable=True,
+)
+ROTATION_OVER = entry(
+    "VD-TLS-002",
+    "this rotation of the certificate is over",
+    "A newer version was merged or imported after the one that it installed, or somebody disabled that version.",
+    "Start a new rotation. An enabled new version is what the gateway takes next.",
+)
+CHAIN_UNREADABLE = entry(
+    "VD-TLS-003",
+    "the certificate chain cannot be read",
+    "A chain is 2 to 6 certificates in DER, each in base64url, the leaf first, with dots between them. Nothing else may"
+    " be in it.",
+    "Send the chain as the certificate authority gave it, without the root.",
+    exit_code=EXIT_USAGE,
+)
+CHAIN_OF_OTHER_KEY = entry(
+    "VD-TLS-004",
+    "the certificate is for another key",
+    "The vault's pending operation has another key than the chain's first certificate. The chain was ordered with an"
+    " older signing request, or for another instance.",
+    "Run phase prepare, and order a certificate with the signing request that it reports.",
+)
+CHAIN_OF_OTHER_NAMES = entry(
+    "VD-TLS-005",
+    "the certificate has other names",
+    "It must name the instance's host, and nothing else.",
+    "Order a certificate with the signing request that phase prepare reports, and with its names alone.",
+)
+CHAIN_OUT_OF_TIME = entry(
+    "VD-TLS-006",
+    "the certificate is not valid now",
+    "It begins later, or it has ended.",
+    "Check this machine's clock against the times in the message. If the clock is right, order a new certificate.",
+)
+CHAIN_NOT_TRUSTED = entry(
+    "VD-TLS-007",
+    "no trusted authority has signed the certificate",
+    "The certificates are in the wrong order, one of them is missing, or the last one leads to no authority that"
+    " this machine trusts. The gateway would serve what no browser accepts.",
+    "Send the chain as the certificate authority gave it. If the authority is a private one, it must be among those of"
+    " REQUESTS_CA_BUNDLE.",
+)
+OTHER_CERTIFICATE_INSTALLED = entry(
+    "VD-TLS-008",
+    "this rotation has installed another certificate",
+    "One rotation installs one certificate. An earlier run has merged one with another thumbprint.",
+    "Go on with the phases test and retire, or start a new rotation.",
+)
+HANDSHAKE_FAILED = entry(
+    "VD-TLS-009",
+    "the gateway does not complete a TLS handshake",
+    "It cannot be reached under the instance's name, or it serves a certificate that is not trusted, has ended or has"
+    " another name.",
+    "Check that the name's DNS record leads to the gateway, that the gateway runs, and that its listener has the"
+    " vault's certificate. Then run phase test again.",
+    retryable=True,
+)
+OTHER_CERTIFICATE_SERVED = entry(
+    "VD-TLS-010",
+    "the gateway serves another certificate than the vault's newest",
+    "It looks into the vault every 4 hours. Or its listener names one version, so that it never changes.",
+    "Run phase test again later. If more than 4 hours have passed since phase install, see whether the listener's"
+    " secret id ends with a version, and whether the gateway may read the vault.",
+    retryable=True,
+)
+RETIREMENT_TOO_EARLY = entry(
+    "VD-TLS-011",
+    "it is too early to disable the former certificate",
+    "The gateway has several instances, and each takes the new certificate by itself. One that has not done so needs"
+    " the former one.",
+    "Run phase retire after the time that the message names. If the former key is believed stolen, set overlap_seconds"
+    " to 0.",
+    retryable=True,
+)
+VAULT_ANSWER_UNREADABLE = entry(
+    "VD-TLS-012",
+    "the vault's answer about the certificate cannot be read",
+    "It lacks what every vault tells, or something between this machine and the vault has changed it.",
+    "Run it again. If it stays so, see what answers at the vault's address.",
+    retryable=True,
+)
+NAME_TAKEN = entry(
+    "VD-TLS-013",
+    "the vault begins no certificate of this name",
+    "Something else has the name: a secret or a key that was written alone, or a deletion that goes on.",
+    "See what the vault has under the name in the message: `az keyvault secret show`, `az keyvault key show`. Delete"
+    " and purge it, if nothing needs it. Then run phase prepare again.",
+)

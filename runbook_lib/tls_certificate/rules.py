@@ -1,0 +1,228 @@
+"""Decide what a phase of the TLS certificate's rotation does, from what the customer's vault holds. Pure.
+
+Only the vault says how far a rotation is (docs/design.md#name-and-certificate).
+
+1. A rotation is known by its id, a tag of the version that it installed. It is *installed* if that version is the
+   current one and enabled, *tested* when the version says so, and *retired* when no former version is enabled, too.
+   Otherwise it is *prepared* if a pending operation is there that fits, or else *none*.
+2. A phase whose result is there changes nothing, also if the rotation is beyond it. So each phase can be repeated.
+3. A pending operation belongs to no rotation. It fits if its signing request asks for exactly the wanted names and its
+   policy is the suite's, whoever began it: the vault made its key, and keeps it. So a renewal that stopped half-way is
+   taken up weeks later with the same key, and two rotations at a time ask for the same certificate.
+4. An operation that does not fit would block every renewal. `prepare` discards it, and never the certificate: the name
+   of a deleted certificate cannot be used again under purge protection.
+5. `install` accepts only a chain for the key of the pending operation. runbook_lib/tls_certificate/chain.py says which
+   chains.
+6. `test` opens a TLS connection through the gateway and compares what it gets with the current version.
+7. `retire` disables the former versions, `overlap` after the current one came into use, and only if it was tested. What
+   somebody imported by hand is a former version, too, once another one was installed after it.
+8. A rotation is over if its version is no longer the current one, or is disabled. Then its phases do nothing.
+9. A deleted certificate is recovered before anything else happens to it. Only `prepare` goes on in the same run: after
+   the recovery the other phases look again. Nothing is ever deleted or purged, but a pending operation.
+10. `auto` does the next phase, one phase a run. If there is nothing to do yet, it waits, and that is no error.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from runbook_lib.basics.clock import rfc3339
+from runbook_lib.change import Change, NoChange
+from runbook_lib.errors import RunbookError, tls
+from runbook_lib.tls_certificate.versions import (
+    CERTIFICATE,
+    CREATE,
+    DISABLE,
+    DISCARD,
+    INSTALL,
+    REACHED,
+    RECOVER,
+    TEST,
+    Leaf,
+    Phase,
+    RequestedPhase,
+    State,
+    VaultFacts,
+)
+
+# The gateway looks into the vault every 4 hours (docs/azure-facts.md#gateway-and-dns). Each of its instances does so by
+# itself, and the test meets one of them. Twice that time is enough for all.
+OVERLAP_SECONDS = 8 * 3600
+TARGET = f"certificate {CERTIFICATE}"
+OPERATION = f"pending operation of {CERTIFICATE}"
+FITS = "a request for the wanted names"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRequest:
+    """A request for a phase.
+
+    `leaf` is that of the chain that the run brings, None for none. `overlap` is how long a former version stays
+    enabled. `now` is aware.
+    """
+
+    phase: RequestedPhase
+    rotation_id: str
+    leaf: Leaf | None
+    overlap: timedelta
+    now: datetime
+
+    def wanted(self, leaf: Leaf) -> str:
+        """Return the text of the version that this request installs, as Version.__str__ shows it."""
+        return f"{leaf.thumbprint} of rotation {self.rotation_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a phase does. `request` has the rotation id that was found. `state` is that before the changes, and
+    `reached` that after them. `retire_after` is when the former versions may be disabled, None if there are none.
+    """
+
+    request: PhaseRequest
+    state: State
+    reached: State
+    changes: tuple[Change, ...] = ()
+    unchanged: tuple[NoChange, ...] = ()
+    retire_after: datetime | None = None
+
+
+def decide(request: PhaseRequest, seen: VaultFacts) -> Decision:
+    """Decide what `request` does to the vault that was `seen`.
+
+    Raises RunbookError VD-TLS-001 (an earlier phase is missing), -002 (the rotation is over), -004 (the chain is for
+    another key), -008 (this rotation has installed another certificate), -011 (too early to retire).
+    """
+    request = _completed(request, seen)
+    _refuse_over(request, seen)
+    state = state_of(request.rotation_id, seen)
+    decision = Decision(request=request, state=state, reached=state, retire_after=_retire_after(request, seen))
+    phase = _next(request, state) if request.phase == "auto" else request.phase
+    if seen.deleted:
+        recovery = (RECOVER.change(CERTIFICATE, TARGET, "deleted", "there"),)
+        if phase != "prepare" or state not in ("none", "prepared"):
+            return replace(decision, changes=recovery)
+        prepared = _prepare(decision, seen)
+        return replace(prepared, changes=(*recovery, *prepared.changes), unchanged=())
+    return _PHASES[phase](decision, seen)
+
+
+def state_of(rotation_id: str, seen: VaultFacts) -> State:
+    """Return the state of a rotation that is not over (rule 1)."""
+    current = seen.current
+    if current is not None and current.enabled and rotation_id and current.rotation_id == rotation_id:
+        if not current.tested:
+            return "installed"
+        return "tested" if seen.to_retire else "retired"
+    return "none" if seen.pending is None or seen.pending.unfit or seen.deleted else "prepared"
+
+
+def _completed(request: PhaseRequest, seen: VaultFacts) -> PhaseRequest:
+    """Return the request with a rotation id. Without one, `auto` is about the rotation that installed the current
+    version, as long as it is not retired.
+    """
+    current = seen.current
+    if request.rotation_id or request.phase != "auto" or current is None or not current.enabled:
+        return request
+    if state_of(current.rotation_id, seen) not in ("installed", "tested"):
+        return request
+    return replace(request, rotation_id=current.rotation_id)
+
+
+def _refuse_over(request: PhaseRequest, seen: VaultFacts) -> None:
+    current = seen.current
+    mine = [version for version in seen.former if version.rotation_id == request.rotation_id]
+    if current is not None and current.rotation_id == request.rotation_id:
+        mine = [] if current.enabled else [current]
+    if request.rotation_id and mine:
+        shown = f"current is {current}" + ("" if current is None or current.enabled else ", disabled")
+        raise tls.ROTATION_OVER.error(f"{request.rotation_id}: {shown}", target=CERTIFICATE)
+
+
+def _next(request: PhaseRequest, state: State) -> Phase:
+    if state == "prepared" and request.leaf is not None:
+        return "install"
+    if state in ("none", "prepared"):
+        return "prepare"
+    return "test" if state == "installed" else "retire"
+
+
+def _prepare(decision: Decision, seen: VaultFacts) -> Decision:
+    if decision.state not in ("none", "prepared"):
+        return _unchanged(decision, TARGET, f"the rotation is {decision.state}")
+    pending, changes = seen.pending, []
+    if pending is not None and not pending.unfit:
+        return _unchanged(decision, OPERATION, FITS)
+    if pending is not None:
+        changes.append(DISCARD.change(pending.request_id, OPERATION, pending.unfit, "none"))
+    changes.append(CREATE.change(CERTIFICATE, OPERATION, None, FITS))
+    return replace(decision, changes=tuple(changes), reached=REACHED["prepare"])
+
+
+def _install(decision: Decision, seen: VaultFacts) -> Decision:
+    request, current = decision.request, seen.current
+    leaf = request.leaf
+    if leaf is None:
+        raise tls.PHASE_TOO_EARLY.error("it brings no chain; order one for the request of prepare", target="install")
+    if current is not None and decision.state in ("installed", "tested", "retired"):
+        if current.thumbprint != leaf.thumbprint:
+            raise tls.OTHER_CERTIFICATE_INSTALLED.error(f"it has {current}", target=CERTIFICATE)
+        return _unchanged(decision, TARGET, f"the rotation is {decision.state}")
+    if seen.pending is None or seen.pending.unfit:
+        why = seen.pending.unfit if seen.pending else "there is none"
+        raise tls.PHASE_TOO_EARLY.error(f"{why}; phase prepare comes first", target=OPERATION)
+    if leaf.key != seen.pending.key:
+        raise tls.CHAIN_OF_OTHER_KEY.error(f"{leaf.thumbprint} has another key", target=OPERATION)
+    before = None if current is None else str(current)
+    changes = (INSTALL.change(leaf, TARGET, before, request.wanted(leaf)),)
+    later = request.now + request.overlap if current is not None else None
+    return replace(decision, changes=changes, reached=REACHED["install"], retire_after=later)
+
+
+def _test(decision: Decision, seen: VaultFacts) -> Decision:
+    current = seen.current
+    if current is None or decision.state in ("none", "prepared"):
+        raise _not_installed(decision)
+    if decision.state != "installed":
+        return _unchanged(decision, TARGET, "it was tested")
+    changes = (TEST.change(current, TARGET, "not tested", "tested"),)
+    return replace(decision, changes=changes, reached=REACHED["test"])
+
+
+def _retire(decision: Decision, seen: VaultFacts) -> Decision:
+    request, state = decision.request, decision.state
+    if state in ("none", "prepared"):
+        raise _not_installed(decision)
+    if state == "installed":
+        raise tls.PHASE_TOO_EARLY.error("it is not tested; phase test comes first", target=request.rotation_id)
+    if state == "retired":
+        return _unchanged(decision, TARGET, "no former version is enabled")
+    due = decision.retire_after
+    if due is not None and request.now < due:
+        if request.phase != "auto":
+            raise tls.RETIREMENT_TOO_EARLY.error(f"it may be retired after {rfc3339(due)}", target=CERTIFICATE)
+        return _unchanged(decision, TARGET, f"the former ones are retired after {rfc3339(due)}")
+    changes = [
+        DISABLE.change(version, f"{TARGET}/{version.version}", "enabled", "disabled") for version in seen.to_retire
+    ]
+    return replace(decision, changes=tuple(changes), reached=REACHED["retire"])
+
+
+def _retire_after(request: PhaseRequest, seen: VaultFacts) -> datetime | None:
+    return seen.current.created + request.overlap if seen.current is not None and seen.to_retire else None
+
+
+def _not_installed(decision: Decision) -> RunbookError:
+    waits = "phase install comes first" if decision.state == "prepared" else "phase prepare comes first"
+    return tls.PHASE_TOO_EARLY.error(f"it is {decision.state}; {waits}", target=decision.request.rotation_id)
+
+
+def _unchanged(decision: Decision, target: str, why: str) -> Decision:
+    return replace(decision, unchanged=(NoChange(target, why),))
+
+
+_PHASES: Mapping[Phase, Callable[[Decision, VaultFacts], Decision]] = {
+    "prepare": _prepare,
+    "install": _install,
+    "test": _test,
+    "retire": _retire,
+}
