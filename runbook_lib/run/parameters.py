@@ -109,6 +109,14 @@ def correlation_id_in(argument: str) -> str:
     return found if isinstance(found, str) and CORRELATION_ID.fullmatch(found) else ""
 
 
+def is_trial(argument: str) -> bool:
+    """Return whether the one argument of a job says that it is a trial, whoever started the job."""
+    try:
+        return _from_argument([argument]).get("trial") is True
+    except RunbookError:
+        return False
+
+
 def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) -> str:
     """Return what --help prints."""
     kinds = _kinds(parameters_type)
