@@ -27,7 +27,6 @@ from runbook_lib.component_registry.rows import (
     GONE_COMPONENT,
     GONE_RESOURCE,
     component_row,
-    credential_row,
     release_row,
     resource_rows,
     retry_policy_row,
@@ -44,9 +43,10 @@ from runbook_lib.permissions.storage import MAKE_TABLES, WRITE_TABLES
 from runbook_lib.permissions.watching import READ_RESOURCES
 from runbook_lib.release.installed import ReleaseParameters, installed_release
 from runbook_lib.release.model import ReleaseManifest
+from runbook_lib.rotation.credentials import FoundCredential, read_credentials, secret_rows
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
-from runbook_lib.vault.credential_states import CredentialState, read_credential_states, trouble_of
+from runbook_lib.vault.credential_trouble import trouble_of
 from runbook_lib.workers import side_by_side
 
 # How many runbooks' texts are read at once. Each has up to 1 MiB.
@@ -66,7 +66,7 @@ class Facts:
     identity: Identity
     resources: Sequence[Resource]
     components: Sequence[tuple[Claim, Found]]
-    credentials: Sequence[CredentialState]
+    credentials: Sequence[FoundCredential]
     recorded: Mapping[str, Mapping[Key, Recorded]]
     tables: ComponentTables = field(repr=False)
 
@@ -104,7 +104,7 @@ class Facts:
         elif table == component_registry.COMPONENTS:
             yield from (component_row(claim, there) for claim, there in self.components)
         elif table == component_registry.CREDENTIALS:
-            yield from map(credential_row, self.credentials)
+            yield from secret_rows(self.credentials)
         elif table == component_registry.RELEASES:
             yield release_row(self.manifest, self.release_digest)
         elif table == POLICIES:
@@ -145,7 +145,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
         identity=identity,
         resources=resources,
         components=_found(context, managed, claimed),
-        credentials=read_credential_states(context.clients.secrets, context.clock.now()),
+        credentials=read_credentials(context.clients.secrets, context.clock.now()),
         recorded={table: rows for table, rows in recorded.items() if rows is not None},
         tables=tables,
     )
@@ -193,7 +193,7 @@ def _warnings(context: Context, facts: Facts) -> Iterator[RunbookError]:
         if there.drift:
             yield component_registry_errors.COMPONENT_DRIFTS.error(there.drift, target=claim.component.name)
     for credential in facts.credentials:
-        trouble = trouble_of(context.clients.secrets, credential)
+        trouble = trouble_of(context.clients.secrets, credential.state)
         if trouble is not None:
             yield trouble
 
@@ -250,7 +250,7 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
         "components": len(facts.components),
         "drift": [f"{claim.component.name}: {there.drift}" for claim, there in facts.components if there.drift],
         "vanished": [f"{row.table} {row.partition} {row.name}" for row in gone],
-        "credentials": [f"{each.id}: {each.state}" for each in facts.credentials],
+        "credentials": [f"{each.state.id}: {each.state.state}" for each in facts.credentials],
     }
 
 

@@ -3,7 +3,8 @@
 The runbook looks for ill components, so an ill component is no failure of the run. The run fails only if it cannot look
 or cannot record, or if the recorded release in artifact storage is not the publisher's. No health depends on that
 release, so the run first checks and records health, and fails at its end. It also checks that the operations log takes
-events, that alert rules lead to somebody, that no credential ends soon, and that a schedule starts the next check.
+events, that alert rules lead to somebody, that no credential ends soon, that no report waits, and that a schedule
+starts the next check. It records the state of the credentials, too.
 """
 
 import sys
@@ -19,12 +20,12 @@ from runbook_lib.callbacks.payloads import Payload
 from runbook_lib.change import Action, ActionKind, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.health_states import HEALTH_STATES
-from runbook_lib.component_registry.registered import current_release, ill_columns, registered_component
+from runbook_lib.component_registry.registered import current_release, registered_component
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
+    CREDENTIALS,
     OBSERVABILITY,
     RELEASES,
-    SCHEMA,
     Batch,
     Entity,
     Key,
@@ -33,13 +34,13 @@ from runbook_lib.component_registry.schema import (
 from runbook_lib.component_registry.tables import ComponentTables, recorded_as
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
-from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.errors import release as release_errors
 from runbook_lib.errors import trust as trust_errors
-from runbook_lib.health.columns import health_row, needs, own_health, recorded_health, target_of
-from runbook_lib.health.components import look_at_components
-from runbook_lib.health.credentials import CREDENTIALS, look_at_credentials
-from runbook_lib.health.observability import SCHEDULE, look_at_observability
+from runbook_lib.health.backlog import look_at_backlog
+from runbook_lib.health.columns import health_row, needs, own_health, recorded_health
+from runbook_lib.health.components import look_at_components, registered
+from runbook_lib.health.credentials import WORKING
+from runbook_lib.health.observability import LOG, SCHEDULE, look_at_observability
 from runbook_lib.health.policy import health_policy_row, read_health_policy
 from runbook_lib.health.rules import (
     Health,
@@ -60,6 +61,8 @@ from runbook_lib.permissions.storage import WRITE_TABLES
 from runbook_lib.permissions.watching import READ_ALERTS, READ_RESOURCES
 from runbook_lib.release.model import ReleaseManifest
 from runbook_lib.release.stored import stored_release
+from runbook_lib.rotation.checked import look_at_credentials
+from runbook_lib.rotation.credentials import FoundCredential, secret_rows
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
@@ -78,7 +81,8 @@ VERIFY: ActionKind[RunbookError] = ActionKind("verify", stage=4)
 class Facts:
     """What check_health found.
 
-    entities: table Components, by target (`type/name`). seen: this check's observation of each target. depends_on: by
+    entities: table Components, by target (`type/name`). seen: this check's observation of each target. credentials:
+    none if the vault cannot be read. credentials_recorded: table Credentials, None if there is none. depends_on: by
     target. policy: None if none is recorded. schedule: it starts the next check. checked_at: RFC 3339. manifest: the
     recorded release's, None if it cannot be read or is not needed. refusal: why that release is refused, None if it is
     good or that is not known.
@@ -86,6 +90,8 @@ class Facts:
 
     entities: Mapping[str, Entity]
     seen: Mapping[str, Observation]
+    credentials: tuple[FoundCredential, ...]
+    credentials_recorded: Mapping[Key, Recorded] | None
     depends_on: Mapping[str, tuple[str, ...]]
     policy: HealthPolicy | None
     schedule: RunbookSchedule
@@ -113,15 +119,18 @@ class Facts:
         rows = [health_row(target, health, self.checked_at) for target, health in self.healths.items()]
         if self.policy is None:
             rows.append(health_policy_row(HealthPolicy()))
+        if self.credentials_recorded is not None:
+            rows += component_registry.changed(secret_rows(self.credentials), self.credentials_recorded)
         return component_registry.batches(rows)
 
     @cached_property
-    def recorded(self) -> Mapping[Key, Recorded]:
-        """The recorded rows of table Components, for ComponentTables.write."""
-        return {
+    def recorded(self) -> Mapping[str, Mapping[Key, Recorded]]:
+        """The recorded rows by table, for ComponentTables.write."""
+        components = {
             (str(entity["PartitionKey"]), str(entity["RowKey"])): recorded_as(entity)
             for entity in self.entities.values()
         }
+        return {COMPONENTS: components, CREDENTIALS: self.credentials_recorded or {}}
 
 
 def _own(entities: Mapping[str, Entity], target: str) -> OwnHealth:
@@ -137,7 +146,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
         clock=context.clock,
         warn=context.output.warning,
     )
-    entities = _registered(context, tables)
+    entities = registered(context, tables)
     policy, warning = read_health_policy(context.clients.table_service)
     if warning:
         context.output.warning(warning)
@@ -149,11 +158,19 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
     seen = look_at_components(context, components, {target: own_health(entity) for target, entity in entities.items()})
     schedule = RunbookSchedule.read(context, NAME)
     watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
-    watching = {**watching, SCHEDULE: schedule.seen, CREDENTIALS: look_at_credentials(context)}
+    credentials_seen, credentials = look_at_credentials(context)
+    watching = {
+        **watching,
+        **look_at_backlog(context, watching[LOG]),
+        SCHEDULE: schedule.seen,
+        WORKING: credentials_seen,
+    }
     manifest, refusal = (None, None) if parameters.plan_only else _manifest(context, tables)
     facts = Facts(
         entities=entities,
         seen={**seen, **{f"{OBSERVABILITY}/{name}": each for name, each in watching.items()}},
+        credentials=credentials,
+        credentials_recorded=tables.recorded(CREDENTIALS),
         depends_on=needs({target: component.depends_on for target, component in components.items()}),
         policy=policy,
         schedule=schedule,
@@ -165,27 +182,6 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
     for target, health in _ill(facts):
         context.output.warning(f"{target} is {health.state}: {health.reason}")
     return facts
-
-
-def _registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
-    """Return table Components. Raises VD-HEALTH-001, and VD-COMPONENT-003 if a newer runbook has written it."""
-    from azure.core.exceptions import ResourceNotFoundError
-
-    tables.recorded(SCHEMA)
-    try:
-        entities = {target_of(entity): entity for entity in tables.entities(COMPONENTS)}
-    except ResourceNotFoundError as error:
-        raise component_registry_errors.NO_COMPONENT_REGISTERED.error("there is no table Components") from error
-    ill = {target: columns for target, entity in entities.items() if (columns := ill_columns(entity))}
-    if ill:
-        target, columns = next(iter(ill.items()))
-        context.output.warning(
-            f"table {COMPONENTS} has {len(ill)} rows with malformed columns, such as {target}:"
-            f" {', '.join(columns)}; these columns count as absent, and bootstrap_registry writes them anew"
-        )
-    if all(entity["PartitionKey"] == OBSERVABILITY for entity in entities.values()):
-        raise component_registry_errors.NO_COMPONENT_REGISTERED.error("table Components is empty")
-    return entities
 
 
 def _manifest(context: Context, tables: ComponentTables) -> tuple[ReleaseManifest | None, RunbookError | None]:
@@ -224,6 +220,9 @@ def plan(facts: Facts) -> Plan:
 
 
 def _before(batch: Batch, facts: Facts) -> str | None:
+    if batch.table == CREDENTIALS:
+        known = sum(row.key in facts.recorded[CREDENTIALS] for row in batch.rows)
+        return f"{known} rows" if known else None
     targets = {row.name: f"{row.partition}/{row.name}" for row in batch.rows}
     return batch.seen({name: facts.entities[each] for name, each in targets.items() if each in facts.entities})
 
@@ -233,7 +232,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
     tables = facts.tables
 
     def record(batch: Batch) -> None:
-        tables.write(batch, facts.recorded if batch.table == COMPONENTS else {})
+        tables.write(batch, facts.recorded.get(batch.table, {}))
 
     def refuse(why: RunbookError) -> None:
         raise why
@@ -248,7 +247,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
 def events(facts: Facts, result: Result) -> Sequence[Entry]:
     """Return an event for each change of health after it is recorded."""
     batch = result.change.subject
-    if not isinstance(batch, Batch) or result.outcome != "done":
+    if not isinstance(batch, Batch) or batch.table != COMPONENTS or result.outcome != "done":
         return ()
     targets = (f"{row.partition}/{row.name}" for row in batch.rows)
     return [_event(facts.transitions[target]) for target in targets if target in facts.transitions]

@@ -24,7 +24,7 @@ from runbook_lib.rotation.parameters import RotationParameters
 from runbook_lib.rotation.runbook import Credential, Facts
 from runbook_lib.rotation.versions import Version
 from runbook_lib.runbook import Runbook, main
-from runbook_lib.vault.publisher_token import SECRET, parse_token
+from runbook_lib.vault.publisher_token import SECRET, TOKEN_ID_TAG, parse_token
 
 KIND = "registry-token"
 
@@ -85,7 +85,7 @@ def try_out(context: Context, version: Version, text: str) -> None:
 TOKEN = Credential(
     kind=KIND,
     secret=SECRET,
-    id_tag="credentialId",
+    id_tag=TOKEN_ID_TAG,
     content_type="application/json",
     text_of=text_of,
     try_out=try_out,

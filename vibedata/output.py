@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from vibedata.terminal import LINE_CHARACTERS, told
+from vibedata.lines import Line
+from vibedata.terminal import LINE_CHARACTERS, told, write_lines
 
 CHOICES = ("text", "json")
 
@@ -33,6 +34,16 @@ def show(output: str, *, result: Mapping[str, object], text: str) -> None:
     # The JSON is ASCII. json does not escape DEL, which a terminal does not show.
     shown = json.dumps(result).replace("\x7f", "\\u007f") if output == "json" else text
     sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
+    sys.stdout.flush()
+
+
+def show_lines(output: str, *, result: Mapping[str, object], lines: Iterable[Line], more: str = "") -> None:
+    """Write a command's result to standard output: `result` as one line of JSON, or the lines and `more` below them."""
+    if output == "json":
+        show(output, result=result, text="")
+        return
+    write_lines(sys.stdout, lines)
+    sys.stdout.write(more)
     sys.stdout.flush()
 
 

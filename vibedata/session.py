@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Mapping
 
+from publisher.instances.document import Instance
+from publisher.instances.precedence import settings_of
 from runbook_lib.automation.access import AccountAccess
 from runbook_lib.azure.clients import ARM_SCOPE, AzureClients
 from runbook_lib.azure.identity import credential
@@ -38,11 +40,26 @@ def open_customer(arguments: argparse.Namespace) -> tuple[AzureSession, Customer
     customer = choose(arguments.instance, os.environ)
     session = session_at(customer)
     announce(customer)
+    _compare(session)
+    return session, customer
+
+
+def open_instance(instance: Instance, environ: Mapping[str, str]) -> AzureSession:
+    """Return a session with an instance of which a command knows the document already.
+
+    Raises RunbookError VD-COMPONENT-008, -009 where the document leads to another instance's resources, VD-INSTANCE-003
+    where the environment contradicts it, VD-SETTINGS-*, VD-IDENTITY-*.
+    """
+    session = _session(settings_of(instance, environ), environ)
+    _compare(session)
+    return session
+
+
+def _compare(session: AzureSession) -> None:
     trouble = compare_identity(session.clients.table_service, session.settings)
     if trouble is not None:
         # The command's own requests tell what is the matter, and each job compares for itself.
         sys.stderr.write(f"warning: nobody compared whose instance it is: {trouble.code}: {trouble.message}\n")
-    return session, customer
 
 
 def session_at(customer: Customer) -> AzureSession:

@@ -6,12 +6,13 @@ Job output, answers of services, registries and tables hold texts of others, and
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO, cast
 
 from rich.cells import cell_len
 
 from runbook_lib.basics.visible_text import one_line, visible
+from vibedata.lines import CODES, RESET, Line, plain, wrapped
 
 # The limit of somebody else's line, or of a cell of a table: a person needs no more.
 LINE_CHARACTERS = 2000
@@ -83,6 +84,25 @@ def screen_of(stream: TextIO) -> Screen | None:
     if not stream.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return None
     return Screen(stream.unfiltered if isinstance(stream, _Filtered) else stream)
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """Return how many columns a terminal has, None for what is no terminal."""
+    screen = screen_of(stream)
+    return None if screen is None else screen.size[0]
+
+
+def write_lines(stream: TextIO, lines: Iterable[Line]) -> None:
+    """Write lines: on a terminal wrapped, and in colour unless NO_COLOR (no-color.org) is there."""
+    columns = columns_of(stream)
+    shown = list(wrapped((Line(_filtered(each.lead), _filtered(each.text), each.tone) for each in lines), columns))
+    if columns is None or os.environ.get("NO_COLOR"):
+        stream.write(plain(shown))
+        return
+    own = stream.unfiltered if isinstance(stream, _Filtered) else stream
+    for line in shown:
+        lead = f"{CODES[line.tone]}{line.lead}{RESET}" if line.lead.strip() else line.lead
+        own.write(f"{lead}{line.text}\n")
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 Every module is a raw string that begins at a line's start, so that the file reads like the modules one after the other;
 the text of oci/bundling/loader.py makes them importable. Only a module that is imported costs its compilation. The
-library's modules are embedded without docstrings and comments:
+library's modules are embedded without docstrings, comments and imports for type checkers:
 docs/decisions/0040-a-built-runbook-holds-its-library-without-docstrings-and-comments.md.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from oci.bundling.closure import LIBRARY, RUNBOOKS, closure, not_bundled
 from oci.bundling.comments import without_comments
 from oci.bundling.docstrings import without_docstrings
+from oci.bundling.type_imports import without_type_imports
 from oci.bundling.unseen import first_unseen
 from runbook_lib.errors import build
 
@@ -29,13 +30,14 @@ VERSION_FILE = f"{LIBRARY}/version.py"
 _VERSION = re.compile(r'^RUNBOOK_VERSION = "[^"\\\n]+"$', re.MULTILINE)
 LOADER_FILE = "oci/bundling/loader.py"
 # Short, and once a module: a runbook holds more than a hundred modules.
-_RULE = "# " + "=" * 30
+_RULE = "# " + "=" * 10
 _HEADER = """\
 # Vibedata runbook {name}, version {version}.
 # Built by `vibedata build`, the same for anyone who builds the same commit: edit its sources, not this file.
 # It holds the runbook, then the library modules that it needs, then the loader that makes them importable. Its packages
-# are in the runtime environment. The library's docstrings and comments are left out, and their lines are empty: the
-# line numbers of a traceback are those of the sources. The release's provenance names the commit that has them whole.
+# are in the runtime environment. The library's docstrings, comments and imports for type checkers are left out, and
+# their lines are empty: the line numbers of a traceback are those of the sources. The release's provenance names the
+# commit that has them whole.
 #
 #   line  file
 """
@@ -116,7 +118,7 @@ def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
 
 def bare(text: str) -> str:
     """Return a library module's text as a runbook embeds it."""
-    return without_comments(without_docstrings(text))
+    return without_comments(without_type_imports(without_docstrings(text)))
 
 
 def _versioned(file: str, text: str, version: str) -> str:

@@ -52,7 +52,7 @@ class DrivenRotation:
         Raises what publisher.rotation.plan.begins does.
         """
         if newest is not None and not self._id and not begins(self._request, newest, self._id):
-            self._id = newest.rotation_id
+            self._id = self._request.only or newest.rotation_id
 
     def new(self, newest: Rotation | None, *, credential_id: str, slot: str = "") -> Rotation:
         """Return a new rotation that follows `newest`."""

@@ -50,11 +50,13 @@ class RotationRequest:
         supersede: The id of an open rotation to give up for a new one. So a repeated request does not give up the new
         one.
         overlap_seconds: How long the former credential may still be used after the new one is in use.
+        only: The id of the one rotation to drive. None is begun, whatever became of it. "" for no such limit.
     """
 
     emergency: bool = False
     supersede: str = ""
     overlap_seconds: int
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ def begins(request: RotationRequest, newest: Rotation | None, driven: str) -> bo
 
     Raises RunbookError VD-ROTATION-036 if the rotation to give up is not open, and was not given up for the open one.
     """
-    if driven:
+    if driven or request.only:
         return False
     open_one = newest if newest is not None and newest.open else None
     if request.supersede and (

@@ -115,6 +115,8 @@ class _Delivery:
         self._started = context.clock.monotonic()
         self._begun = 0
         self._refused = 0
+        # The code of the error because of which reports wait, "" for none yet.
+        self._why = ""
         self._warned: set[ErrorEntry] = set()
 
     def deliver(self, payloads: Sequence[Payload]) -> None:
@@ -203,6 +205,7 @@ class _Delivery:
         `blob` holds the report if it waits. If the report itself is bad, it is set aside, and the first run warns.
         """
         at_fault = error.is_(*_REPORT_AT_FAULT)
+        self._why = error.code
         if not (at_fault and blob is not None and blob.refused_at):
             self._warn(error)
         self._refused += at_fault
@@ -210,7 +213,7 @@ class _Delivery:
             self._stopped = True
         if at_fault and blob is not None:
             try:
-                self._spool.set_aside(blob, rfc3339(self._context.clock.now()))
+                self._spool.set_aside(blob, rfc3339(self._context.clock.now()), why=error.code)
             except Exception as other:  # noqa: BLE001 - as in `tell_publisher`
                 self._warn(named(callbacks_errors.SPOOL_UNUSABLE, other))
 
@@ -221,7 +224,7 @@ class _Delivery:
         than never.
         """
         try:
-            left.append(self._spool.put(report, left))
+            left.append(self._spool.put(report, left, why=self._why))
         except Exception as error:  # noqa: BLE001 - as in `tell_publisher`
             told = named(callbacks_errors.SPOOL_UNUSABLE, error)
             self._warn(told)

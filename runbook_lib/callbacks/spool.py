@@ -69,21 +69,25 @@ class CallbackSpool:
             raise callbacks.REPORT_OF_OTHER_INSTANCE.error(what, target=target)
         return CallbackReport(report_id=found["id"], payload=payload)
 
-    def put(self, report: CallbackReport, waiting: Sequence[Spooled]) -> Spooled:
-        """Keep a report and return its blob. `waiting` are those that wait. Raises VD-CALLBACK-027 (no room)."""
+    def put(self, report: CallbackReport, waiting: Sequence[Spooled], *, why: str) -> Spooled:
+        """Keep a report and return its blob. `waiting` are those that wait. why: the code of the error because of which
+        it waits. Raises VD-CALLBACK-027 (no room)."""
         content = to_json(report.payload)
         size = sum(each.size for each in waiting) + len(content)
         if len(waiting) >= MAX_WAITING_REPORTS or size > MAX_WAITING_BYTES:
             raise callbacks.SPOOL_FULL.error(f"{len(waiting)} reports wait", target=CONTAINER)
-        return self._spool.put(_stem_of(report), content)
+        return self._spool.put(_stem_of(report), content, why=why)
 
     def remove(self, blob: Spooled) -> None:
         """Remove a report that the publisher has accepted."""
         self._spool.remove(blob)
 
-    def set_aside(self, blob: Spooled, at: str) -> None:
-        """Set a report aside that was refused at `at` (RFC 3339) because of its content: it comes after all others."""
-        self._spool.set_aside(blob, at)
+    def set_aside(self, blob: Spooled, at: str, *, why: str) -> None:
+        """Set a report aside that was refused at `at` (RFC 3339) because of its content: it comes after all others.
+
+        why: the code of the error.
+        """
+        self._spool.set_aside(blob, at, why=why)
 
 
 def _stem_of(report: CallbackReport) -> str:

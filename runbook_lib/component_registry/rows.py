@@ -10,7 +10,6 @@ from runbook_lib.component_registry.managed_resources import Resource
 from runbook_lib.component_registry.policies import NETWORK_RETRY_POLICIES, PARTITION, POLICIES
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
-    CREDENTIALS,
     CURRENT,
     REGISTERED,
     RELEASES,
@@ -28,7 +27,6 @@ from runbook_lib.release.model import ReleaseManifest
 
 if TYPE_CHECKING:
     from runbook_lib.component_registry.claims import Claim, Found
-    from runbook_lib.vault.credential_states import CredentialState
 
 # The health of a component that was not probed yet, also of one that has returned after it was gone.
 INITIAL_HEALTH: Mapping[str, Value] = {
@@ -119,13 +117,3 @@ def release_row(manifest: ReleaseManifest, digest: str) -> Row:
         "state": CURRENT,
     }
     return Row(table=RELEASES, partition="release", name=manifest.version, columns=columns)
-
-
-def credential_row(credential: "CredentialState") -> Row:
-    """Return the row of a credential's state."""
-    columns: dict[str, Value] = {
-        "state": credential.state,
-        "notBefore": rfc3339(credential.not_before) if credential.not_before else "",
-        "expires": rfc3339(credential.expires) if credential.expires else "",
-    }
-    return Row(table=CREDENTIALS, partition=credential.kind, name=key_of(credential.id), columns=columns)

@@ -52,7 +52,8 @@ COMPONENT_COLUMNS = (
 )
 RESOURCE_COLUMNS = ("resourceId", "kind", "location", "sku", "tags", "provisioningState", "createdAt", "state")
 RELEASE_COLUMNS = ("digest", "channel", "createdAt", "expiresAt", "state")
-CREDENTIAL_COLUMNS = ("state", "notBefore", "expires")
+# The last three: the rotation that is not finished, how far it is, and when it may be finished.
+CREDENTIAL_COLUMNS = ("state", "notBefore", "expires", "rotationId", "rotationState", "retireAfter")
 POLICY_COLUMNS = ("max_retries", "delay_seconds")
 IDENTITY_COLUMNS = ("instanceId", "subscriptionId", "managedResourceGroup")
 SCHEMA_COLUMNS = ("schemaVersion", *IDENTITY_COLUMNS)

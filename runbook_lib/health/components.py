@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from typing import cast
 
 from runbook_lib.component_registry.managed_resources import ManagedResources
-from runbook_lib.component_registry.registered import RegisteredComponent
+from runbook_lib.component_registry.registered import RegisteredComponent, ill_columns
+from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, SCHEMA, Entity
+from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.context import Context
+from runbook_lib.errors import component_registry
+from runbook_lib.health.columns import target_of
 from runbook_lib.health.probes.choice import probe_of, read_group
 from runbook_lib.health.probes.connection import tls_context
 from runbook_lib.health.probes.many import Probe, run_probes
@@ -33,6 +37,27 @@ def look_at_components(
         **{target: each for target, each in given.items() if isinstance(each, Observation)},
         **dict(zip(asked, answers, strict=True)),
     }
+
+
+def registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
+    """Return table Components. Raises VD-HEALTH-001, and VD-COMPONENT-003 if a newer runbook has written it."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    tables.recorded(SCHEMA)
+    try:
+        entities = {target_of(entity): entity for entity in tables.entities(COMPONENTS)}
+    except ResourceNotFoundError as error:
+        raise component_registry.NO_COMPONENT_REGISTERED.error("there is no table Components") from error
+    ill = {target: columns for target, entity in entities.items() if (columns := ill_columns(entity))}
+    if ill:
+        target, columns = next(iter(ill.items()))
+        context.output.warning(
+            f"table {COMPONENTS} has {len(ill)} rows with malformed columns, such as {target}:"
+            f" {', '.join(columns)}; these columns count as absent, and bootstrap_registry writes them anew"
+        )
+    if all(entity["PartitionKey"] == OBSERVABILITY for entity in entities.values()):
+        raise component_registry.NO_COMPONENT_REGISTERED.error("table Components is empty")
+    return entities
 
 
 def _trust(context: Context) -> ssl.SSLContext:

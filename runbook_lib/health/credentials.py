@@ -1,4 +1,4 @@
-"""Check that the credentials will go on working: one that ends unnoticed stops imports and reports.
+"""Decide whether the credentials will go on working: one that ends unnoticed stops imports and reports. Pure.
 
 The result is recorded like a component's health, in partition OBSERVABILITY of table Components, so that an alert rule
 on the operations log tells somebody.
@@ -7,24 +7,16 @@ on the operations log tells somebody.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from runbook_lib.context import Context
-from runbook_lib.health.observability import readable
 from runbook_lib.health.rules import Observation
-from runbook_lib.vault.credential_states import CredentialState, read_credential_states
+from runbook_lib.vault.credential_states import CredentialState
 
-CREDENTIALS = "credentials"
+WORKING = "credentials"
 # Time enough for a renewal that somebody must approve.
 EXPIRES_SOON_DAYS = 30
 
 
-def look_at_credentials(context: Context) -> Observation:
-    """Return the observation of the vault's credentials. A vault that cannot be read is an illness, too."""
-    now = context.clock.now()
-    return readable(lambda: judge_credentials(read_credential_states(context.clients.secrets, now), now))
-
-
 def judge_credentials(states: Sequence[CredentialState], now: datetime) -> Observation:
-    """Return whether each credential works, and will for EXPIRES_SOON_DAYS. Pure.
+    """Return whether each credential works, and will for EXPIRES_SOON_DAYS.
 
     One that is not provisioned yet is expected later, and no illness.
     """

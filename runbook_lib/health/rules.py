@@ -39,7 +39,7 @@ class HealthPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a probe saw, and the reason for people, "" if all is well."""
+    """What a probe saw, and the reason for people, "" if all is well and there is nothing to tell."""
 
     sight: Sight
     reason: str = ""
@@ -86,7 +86,7 @@ def next_own_health(before: OwnHealth, seen: Observation, policy: HealthPolicy) 
         return OwnHealth("unknown", 0, seen.reason)
     if seen.sight == "impaired":
         return OwnHealth("degraded", 0, seen.reason)
-    return _after_success(before, policy) if seen.sight == "answers" else _after_failure(before, seen, policy)
+    return _after_success(before, seen, policy) if seen.sight == "answers" else _after_failure(before, seen, policy)
 
 
 def _after_failure(before: OwnHealth, seen: Observation, policy: HealthPolicy) -> OwnHealth:
@@ -99,10 +99,10 @@ def _after_failure(before: OwnHealth, seen: Observation, policy: HealthPolicy) -
     return OwnHealth("degraded", streak, reason)
 
 
-def _after_success(before: OwnHealth, policy: HealthPolicy) -> OwnHealth:
+def _after_success(before: OwnHealth, seen: Observation, policy: HealthPolicy) -> OwnHealth:
     streak = min(max(before.streak, 0) + 1, STREAK_LIMIT)
     if before.state in ("healthy", "unknown") or streak >= policy.successes_to_healthy:
-        return OwnHealth("healthy", streak)
+        return OwnHealth("healthy", streak, seen.reason)
     reason = f"answers again, {streak} in a row; {policy.successes_to_healthy} make it healthy"
     return OwnHealth(before.state, streak, reason)
 

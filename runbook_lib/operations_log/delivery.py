@@ -36,6 +36,8 @@ CHUNK_BYTES = 900_000
 SET_ASIDE_PER_RUN = 5
 # Azure's longest lease that ends by itself.
 SPOOL_LEASE_SECONDS = 60
+# Why a blob waits.
+_NOT_TAKEN, _REFUSED = run_errors.EVENTS_NOT_DELIVERED.code, run_errors.STORED_EVENTS_NOT_DELIVERED.code
 # Ingestion's statuses for bad content. A later attempt would not help.
 _CONTENT_REFUSED = (400, 413)
 # The run, and the first event's number in it. A blob holds one flush of one run.
@@ -44,6 +46,12 @@ _STEM = r"[A-Za-z0-9-]{1,64}/[0-9]{8,12}"
 
 class _RefusedError(Exception):
     """A blob's content is bad. A later attempt would not help."""
+
+
+def log_spool(clients: AzureClients, redactor: Redactor, clock: Clock) -> Spool:
+    """Return the spool in which events wait."""
+    keys = spool_keys(clients, redactor, clock)
+    return Spool(clients=clients, keys=keys, container=SPOOL_CONTAINER, stems=_STEM, max_bytes=CHUNK_BYTES)
 
 
 class OperationsLog:
@@ -76,13 +84,7 @@ class OperationsLog:
         # Why ingestion took no events, "" while it does. After its first failure, later flushes of this run go straight
         # to the spool, so that the run does not wait for the same outage again and again.
         self._ingestion_failure = ""
-        self._spool = Spool(
-            clients=clients,
-            keys=spool_keys(clients, redactor, clock),
-            container=SPOOL_CONTAINER,
-            stems=_STEM,
-            max_bytes=CHUNK_BYTES,
-        )
+        self._spool = log_spool(clients, redactor, clock)
         self._spool_visited = False
         self._spooled: list[Spooled] = []
         self._warned: set[ErrorEntry] = set()
@@ -139,8 +141,8 @@ class OperationsLog:
             else:
                 return
         try:
-            content = canonical_json(events)
-            self._spooled.append(self._spool.put(f"{self.run.run_id}/{events[0]['Sequence']:08d}", content))
+            stem, content = f"{self.run.run_id}/{events[0]['Sequence']:08d}", canonical_json(events)
+            self._spooled.append(self._spool.put(stem, content, why=_NOT_TAKEN))
         except Exception as error:  # noqa: BLE001 - as above
             self._warn(run_errors.EVENTS_NOT_STORED, error)
             for event in events:
@@ -194,7 +196,7 @@ class OperationsLog:
                 if content is not None:
                     self._upload_spooled(content)
             except (NotAuthenticError, _RefusedError):
-                self._spool.set_aside(blob, rfc3339(self._clock.now()), lease=lease.id)
+                self._spool.set_aside(blob, rfc3339(self._clock.now()), why=_REFUSED, lease=lease.id)
                 raise
             self._spool.remove(blob, lease=lease.id)
         except Exception as error:  # noqa: BLE001 - as in _deliver

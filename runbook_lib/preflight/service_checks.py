@@ -25,7 +25,8 @@ from runbook_lib.release.hop import not_asked, read_release
 from runbook_lib.release.immutability import check_immutable
 from runbook_lib.release.model import ARTIFACT_CONTAINER, LATEST, MANIFEST_CONTAINER, MANIFEST_REPOSITORY
 from runbook_lib.trust.pinned_policy import trust_policy
-from runbook_lib.vault.credential_states import read_credential_states, trouble_of
+from runbook_lib.vault.credential_states import read_credential_states
+from runbook_lib.vault.credential_trouble import trouble_of
 from runbook_lib.vault.hmac_key import SECRET as HMAC_KEY
 from runbook_lib.vault.publisher_token import SECRET as REGISTRY_TOKEN
 from runbook_lib.vault.secret_in_use import secret_in_use

@@ -9,7 +9,7 @@ from runbook_lib.basics import base64url
 from runbook_lib.basics.forms import UUID, fits
 from runbook_lib.errors import run
 from runbook_lib.rotation.request import RequestedPhase
-from runbook_lib.rotation.rules import OVERLAP_SECONDS
+from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from runbook_lib.run.parameters import CommonParameters
 
 PHASES: tuple[str, ...] = get_args(RequestedPhase)

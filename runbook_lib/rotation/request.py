@@ -1,4 +1,4 @@
-"""A request for a phase of a rotation, and the versions in the vault that it is about. Pure.
+"""A request for a phase of a rotation, and the versions in the vault that it is about. How far a rotation is. Pure.
 
 runbook_lib/rotation/rules.py has the rules.
 """
@@ -15,8 +15,6 @@ from runbook_lib.rotation.versions import (
     is_overtaken,
     leftovers,
     open_rotation,
-    rotation_state,
-    unstaged_state,
 )
 
 # What a run may ask for: a phase, or whichever is next.
@@ -84,3 +82,20 @@ def state_for(request: PhaseRequest, seen: VaultFacts) -> State:
     if pending is not None:
         return "tested" if pending.tested else "pending"
     return unstaged_state(seen)
+
+
+def rotation_state(rotation_id: str, seen: VaultFacts) -> State:
+    """Return the state of a rotation (rule 1)."""
+    current, pending = seen.current.in_use, seen.pending.newest
+    if current is not None and rotation_id and current.rotation_id == rotation_id:
+        return "promoted" if former(seen) or leftovers(seen) else "retired"
+    waits = pending is not None and pending.enabled and not is_overtaken(pending, seen)
+    if pending is not None and waits and rotation_id and pending.rotation_id == rotation_id:
+        return "tested" if pending.tested else "pending"
+    return unstaged_state(seen)
+
+
+def unstaged_state(seen: VaultFacts) -> State:
+    """Return the state of a rotation that has staged nothing yet."""
+    usable = seen.newest_key is not None and seen.newest_key.usable and not seen.key_deleted
+    return "prepared" if usable else "none"

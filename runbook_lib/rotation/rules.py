@@ -46,7 +46,7 @@ from datetime import datetime, timedelta
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.change import Change, NoChange
 from runbook_lib.errors import RunbookError, rotation
-from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
+from runbook_lib.request_signing.signer import SKEW_SECONDS
 from runbook_lib.rotation.kinds import CREATE, DISABLE, PROMOTE, RECOVER, STAGE, TEST, SecretVersion, VaultObject
 from runbook_lib.rotation.request import PhaseRequest, held, means, state_for
 from runbook_lib.rotation.states import Phase, State
@@ -62,11 +62,7 @@ from runbook_lib.rotation.versions import (
     open_rotation,
     pending_name,
 )
-from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 
-# How long somebody may sign with the former key, and a signature is good. The longest job takes 3 h
-# (docs/design.md#log-lock-callbacks, docs/azure-facts.md#python-and-its-limits).
-OVERLAP_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS + 3 * 3600
 # How much the vault's clock may be ahead of this machine's: as much as a signature's reader tolerates.
 SKEW = timedelta(seconds=SKEW_SECONDS)
 

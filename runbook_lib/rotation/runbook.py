@@ -20,8 +20,9 @@ from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.context import Context
 from runbook_lib.errors import rotation
 from runbook_lib.rotation.kinds import CREATE, DISABLE, PROMOTE, RECORD, RECOVER, STAGE, TEST, VaultObject
+from runbook_lib.rotation.outcome import outcome
 from runbook_lib.rotation.parameters import RotationParameters, delivery_of
-from runbook_lib.rotation.record import outcome, to_record
+from runbook_lib.rotation.record import to_record
 from runbook_lib.rotation.request import PhaseRequest, held
 from runbook_lib.rotation.rules import Decision, decide
 from runbook_lib.rotation.vault import CredentialVault, new_version

@@ -14,8 +14,8 @@ from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import rotation
 from runbook_lib.network.failures import service_codes
-from runbook_lib.network.listing import bounded
 from runbook_lib.rotation.kinds import SecretVersion, VaultObject
+from runbook_lib.rotation.secret_versions import read_versions, version_of
 from runbook_lib.rotation.versions import (
     DELIVERY_TAG,
     ROTATION_TAG,
@@ -32,7 +32,6 @@ from runbook_lib.vault.secret_in_use import WRITTEN_TAG, is_disabled
 
 if TYPE_CHECKING:
     from azure.keyvault.keys import JsonWebKey, KeyVaultKey
-    from azure.keyvault.secrets import SecretProperties
 
     from runbook_lib.azure.clients import AzureClients
 
@@ -79,23 +78,14 @@ class CredentialVault:
         """Return a secret's versions without their values."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        try:
-            found = [
-                self._version(item)
-                for item in bounded(self._clients.secrets.list_properties_of_secret_versions(name), target=name)
-            ]
-        except ResourceNotFoundError:
-            found = []
+        found = read_versions(self._clients.secrets, name, id_tag=self._id_tag)
         if found:
-            # The vault's times are whole seconds. Within one second the writer's own time decides. After a repeated
-            # write both times are equal: then any order is right, as long as it is always the same.
-            found.sort(key=lambda version: (version.created, version.written, version.version), reverse=True)
-            return Secret(versions=tuple(found))
+            return Secret(versions=found)
         try:
             deleted = self._clients.secrets.get_deleted_secret(name)
         except ResourceNotFoundError:
             return Secret()
-        return Secret(versions=(self._version(deleted.properties),), deleted=True)
+        return Secret(versions=(version_of(deleted.properties, id_tag=self._id_tag),), deleted=True)
 
     def wrapping_key(self) -> tuple[WrappingKey | None, bool]:
         """Return the wrapping key's newest version, and whether the key is deleted; keep its public part."""
@@ -224,21 +214,6 @@ class CredentialVault:
         deadline = self._clock.monotonic() + VISIBLE_SECONDS
         while not shows() and self._clock.monotonic() < deadline:
             self._clock.sleep(LOOK_SECONDS)
-
-    def _version(self, found: "SecretProperties") -> Version:
-        tags = found.tags or {}
-        assert found.created_on is not None  # noqa: S101 - the vault gives it for every version
-        return Version(
-            version=found.version or "",
-            enabled=bool(found.enabled),
-            created=found.created_on,
-            credential_id=tags.get(self._id_tag, ""),
-            rotation_id=tags.get(ROTATION_TAG, ""),
-            delivery=tags.get(DELIVERY_TAG, ""),
-            tested=tags.get(TESTED_TAG, ""),
-            written=tags.get(WRITTEN_TAG, ""),
-            expires=found.expires_on,
-        )
 
     def _tags(self, version: Version) -> dict[str, str]:
         tags = {

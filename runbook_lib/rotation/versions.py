@@ -5,13 +5,19 @@ of each version name its credential and its rotation. runbook_lib/rotation/rules
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from runbook_lib.basics.clock import from_rfc3339
+from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
 from runbook_lib.rotation.states import State
+from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 
 WRAPPING_KEY = "vibedata-wrapping"
 # The tags of a version, beside the one with its credential's id.
 ROTATION_TAG, TESTED_TAG, DELIVERY_TAG = "rotationId", "tested", "delivery"
+# How long somebody may sign with the former key, and a signature is good. The longest job takes 3 h
+# (docs/design.md#log-lock-callbacks, docs/azure-facts.md#python-and-its-limits).
+OVERLAP_SECONDS = LIFE_SECONDS + SKEW_SECONDS + KEY_CACHE_SECONDS + 3 * 3600
 USABLE = "RSA-3072 for wrapKey and unwrapKey, enabled"
 
 
@@ -92,21 +98,13 @@ class VaultFacts:
     key_deleted: bool = False
 
 
-def rotation_state(rotation_id: str, seen: VaultFacts) -> State:
-    """Return the state of a rotation (rule 1)."""
-    current, pending = seen.current.in_use, seen.pending.newest
-    if current is not None and rotation_id and current.rotation_id == rotation_id:
-        return "promoted" if former(seen) or leftovers(seen) else "retired"
-    waits = pending is not None and pending.enabled and not is_overtaken(pending, seen)
-    if pending is not None and waits and rotation_id and pending.rotation_id == rotation_id:
-        return "tested" if pending.tested else "pending"
-    return unstaged_state(seen)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """A rotation that is not finished. `retire_after` is when it may be, None before it is promoted."""
 
-
-def unstaged_state(seen: VaultFacts) -> State:
-    """Return the state of a rotation that has staged nothing yet."""
-    usable = seen.newest_key is not None and seen.newest_key.usable and not seen.key_deleted
-    return "prepared" if usable else "none"
+    rotation_id: str
+    state: State
+    retire_after: datetime | None = None
 
 
 def is_overtaken(pending: Version, seen: VaultFacts) -> bool:
@@ -124,6 +122,28 @@ def open_rotation(seen: VaultFacts) -> Version | None:
     if pending is None or not pending.enabled or is_overtaken(pending, seen):
         return None
     return None if pending.rotation_id in {version.rotation_id for version in seen.current.versions} else pending
+
+
+def unfinished_rotation(seen: VaultFacts) -> Unfinished | None:
+    """Return the rotation that is not finished, None if there is none, or none that staged or promoted anything."""
+    waiting, current = open_rotation(seen), seen.current.in_use
+    if waiting is not None:
+        return Unfinished(rotation_id=waiting.rotation_id, state="tested" if waiting.tested else "pending")
+    first = _first_in_use(seen)
+    if current is None or first is None or not current.rotation_id or not (former(seen) or leftovers(seen)):
+        return None
+    # The writer's time is the same before the vault shows the version and afterwards, so the record does not change.
+    since = _time(first.written) or first.created
+    due = since + timedelta(seconds=OVERLAP_SECONDS) if former(seen) else since
+    return Unfinished(rotation_id=current.rotation_id, state="promoted", retire_after=due)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        moment = from_rfc3339(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 def pending_name(secret: str) -> str:
@@ -159,10 +179,15 @@ def leftovers(seen: VaultFacts) -> list[Version]:
 
 def in_use_since(seen: VaultFacts) -> datetime | None:
     """Return when the credential in use came into use, by the vault's clock: the time of the first of its versions."""
-    since, current = None, seen.current.in_use
+    first = _first_in_use(seen)
+    return None if first is None else first.created
+
+
+def _first_in_use(seen: VaultFacts) -> Version | None:
+    first, current = None, seen.current.in_use
     for version in seen.current.versions:
         if current is not None and version.is_like(current):
-            since = version.created
-        elif since is not None:
+            first = version
+        elif first is not None:
             break
-    return since
+    return first

@@ -37,8 +37,10 @@ SECONDS_PER_RUN = 60.0
 SHOWN_CHARACTERS = 200
 _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
-# A blob's metadata: the key's version, the code, and when it was set aside, RFC 3339.
-_KEY, _MAC, _REFUSED_AT = "spoolkey", "spoolmac", "refusedat"
+# A blob's metadata: the key's version, the code, when it was set aside, RFC 3339, and why it waits. Anybody with blob
+# rights may change the last two, so nothing depends on them but the order and a text for people.
+_KEY, _MAC, _REFUSED_AT, _WHY = "spoolkey", "spoolmac", "refusedat", "spoolwhy"
+_ERROR_CODE = re.compile(r"VD-[A-Z]{1,16}-[0-9]{3}")
 # The container's metadata: which strangers' blobs a run has warned of, and the proof that the suite wrote this.
 _TOLD = "strangerstold"
 
@@ -62,6 +64,7 @@ class Spooled:
         created: When it was written.
         refused_at: When it was set aside, RFC 3339, "" for never.
         held_for_ever: Somebody holds a lease on it that does not end by itself.
+        why: The code of the error because of which it waits, "" if that is not known.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Spooled:
     created: datetime = _BEGINNING
     refused_at: str = ""
     held_for_ever: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +147,12 @@ class Spool:
             raise NotAuthenticError
         return content
 
-    def put(self, stem: str, content: bytes) -> Spooled:
-        """Keep `content` and return the blob. stem: what its name begins with."""
+    def put(self, stem: str, content: bytes, *, why: str) -> Spooled:
+        """Keep `content` and return the blob. stem: what its name begins with. why: an error's code, "" for none."""
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
         name, key = f"{stem}-{hashlib.sha256(content).hexdigest()}.json", self._keys.newest()
-        kept = Spooled(name=name, size=len(content), key=key.version, mac=key.mac(self._name, _blob(name)))
+        kept = Spooled(name=name, size=len(content), key=key.version, mac=key.mac(self._name, _blob(name)), why=why)
         container = self._container()
         try:
             container.upload_blob(name, content, overwrite=False, metadata=_metadata(kept))
@@ -170,11 +174,14 @@ class Spool:
         except ResourceNotFoundError:
             return  # Another run delivered it as well, or an answer was lost and the retry finds it deleted.
 
-    def set_aside(self, blob: Spooled, at: str, *, lease: str | None = None) -> None:
-        """Set a blob aside that could not be delivered at `at` (RFC 3339): it then comes after all others."""
+    def set_aside(self, blob: Spooled, at: str, *, why: str, lease: str | None = None) -> None:
+        """Set a blob aside that could not be delivered at `at` (RFC 3339): it then comes after all others.
+
+        why: as for `put`.
+        """
         from azure.core.exceptions import ResourceNotFoundError
 
-        client, marks = self.client(blob), {**_metadata(blob), _REFUSED_AT: at}
+        client, marks = self.client(blob), {**_metadata(replace(blob, why=why)), _REFUSED_AT: at}
         try:
             self._freed(blob, lambda: client.set_blob_metadata(marks, lease=lease))
         except ResourceNotFoundError:
@@ -231,6 +238,7 @@ class Spool:
             created=blob.creation_time or blob.last_modified,
             refused_at=str(marks.get(_REFUSED_AT, "")),
             held_for_ever=blob.lease.duration == "infinite",
+            why=found.group() if (found := _ERROR_CODE.fullmatch(str(marks.get(_WHY, "")))) else "",
         )
 
     def free(self, blob: Spooled) -> None:
@@ -264,4 +272,4 @@ def _told(mark: str) -> str:
 
 
 def _metadata(blob: Spooled) -> dict[str, str]:
-    return {_KEY: blob.key, _MAC: blob.mac}
+    return {_KEY: blob.key, _MAC: blob.mac, **({_WHY: blob.why} if blob.why else {})}

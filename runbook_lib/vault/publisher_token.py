@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     pass
 
 SECRET = "publisher-acr-token"  # noqa: S105 - the secret's name in the customer's Key Vault
+TOKEN_ID_TAG = "credentialId"  # noqa: S105 - a tag's name
 
 
 @dataclass(frozen=True, slots=True)

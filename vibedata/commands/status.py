@@ -1,38 +1,40 @@
 """`vibedata status`: release, components and their health, credentials, last runs."""
 
 import argparse
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from oci.files.writing import write_file
-from runbook_lib.automation.access import AccountAccess, plain
+from runbook_lib.automation.access import AccountAccess
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.component_registry.schema import COMPONENTS, Entity
 from runbook_lib.component_registry.tables import ComponentTables
-from runbook_lib.errors import automation
 from runbook_lib.network.failures import as_runbook_error
-from runbook_lib.network.listing import bounded
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.instances import choice
 from vibedata.instances.choice import Customer
-from vibedata.output import show
+from vibedata.output import show_lines
 from vibedata.session import open_customer
-from vibedata.status.facts import Run, Trouble
+from vibedata.status.facts import Trouble
 from vibedata.status.page import page
 from vibedata.status.report import COMPONENT_REGISTRY, RUNS, TABLES, StatusReadings, report
-from vibedata.status.text import text
+from vibedata.status.runs import read_runs
+from vibedata.status.text import lines, tables
 
 EXAMPLES = """\
 examples:
   vibedata status --instance k3v9x2p7
+  vibedata status --all                   every component, credential and run
   vibedata status --html status.html      write a page to open in a browser, to print or to send
   vibedata status --output json
 
-It shows what check_health recorded last. `vibedata invoke check_health` checks again. Exit code 0: it could read
-everything, even if components are ill; 1: it could not read some part, and names it. Without --instance, settings come
-from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
+It shows on one screen how the instance is, what to do, and what is due next. All of it is what check_health recorded
+last; `vibedata invoke check_health` checks again. A terminal gets colour, unless NO_COLOR is set. Exit code 0: it could
+read everything, even if components are ill; 1: it could not read some part, and names it. Without --instance, settings
+come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 
 T = TypeVar("T")
@@ -42,14 +44,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `status` to the command line."""
     parser = subparsers.add_parser(
         "status",
-        help="show release, components' health, credentials and last runs",
-        description="Show the installed release, the components and their health, the credentials, and the last runs.",
+        help="show how an instance is, what to do, and what is due next",
+        description="Show how an instance is, what to do, and what is due next; with --all each component, credential"
+        " and run.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="also write the status to this file, as one self-contained HTML page"
     )
+    parser.add_argument("--all", action="store_true", help="also show every component, credential and run, as tables")
     choice.add_option(parser)
     parser.set_defaults(run=run)
 
@@ -57,18 +61,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Show the status and return 0, or 1 if a part of it could not be read."""
     session, customer = open_customer(arguments)
-    seen = read(session, customer)
+    seen = read(
+        session, customer, option=f" --instance {shlex.quote(arguments.instance)}" if arguments.instance else ""
+    )
     found = report(seen)
     written = ""
     if arguments.html is not None:
         write_file(arguments.html, page(found).encode(), what="the page")
         written = f"written to {arguments.html}\n"
-    show(arguments.output, result=customer.as_field() | found.as_json(), text=text(found) + written)
+    more = ("\n" + tables(found) if arguments.all else "") + written
+    shown = lines(found)[:-1] if arguments.all else lines(found)
+    show_lines(arguments.output, result=customer.as_field() | found.as_json(), lines=shown, more=more)
     return 1 if seen.troubles else 0
 
 
-def read(session: AzureSession, customer: Customer) -> StatusReadings:
-    """Read all parts. If a part cannot be read, the report names it and shows the rest.
+def read(session: AzureSession, customer: Customer, *, option: str = "") -> StatusReadings:
+    """Read all parts. If a part cannot be read, the report names it and shows the rest. option: see Facts.
 
     Raises RunbookError if nothing at all can be read.
     """
@@ -94,7 +102,9 @@ def read(session: AzureSession, customer: Customer) -> StatusReadings:
     runs = tried(RUNS, lambda: read_runs(account))
     return StatusReadings(
         at=SYSTEM_CLOCK.now(),
+        name=customer.name,
         scope=str(customer),
+        option=option,
         entities=entities,
         runs=runs or (),
         troubles=tuple(troubles),
@@ -117,30 +127,3 @@ def read_tables(tables: ComponentTables) -> Mapping[str, Sequence[Entity]] | Non
             if table == COMPONENTS:
                 return None
     return entities
-
-
-def read_runs(account: AccountAccess) -> tuple[Run, ...]:
-    """Return the runs of all runbooks. Automation keeps those of 30 days.
-
-    Raises RunbookError VD-AUTOMATION-001 if there is no such account, and azure.core's errors.
-
-    Source: docs/azure-facts.md#python-and-its-limits.
-    """
-    from azure.core.exceptions import ResourceNotFoundError
-
-    try:
-        # Read all pages: their order is not documented.
-        jobs = list(bounded(account.client.job.list_by_automation_account(*account.at), target="jobs"))
-    except ResourceNotFoundError as error:
-        raise automation.ACCOUNT_UNUSABLE.error("it is not there", target=account.at[1]) from error
-    return tuple(
-        Run(
-            job_id=str(job.name),
-            runbook=str(job.properties.runbook.name if job.properties.runbook else ""),
-            status=plain(job.properties.status),
-            created=job.properties.creation_time,
-            started=job.properties.start_time,
-            ended=job.properties.end_time,
-        )
-        for job in jobs
-    )

@@ -16,7 +16,7 @@ from publisher.rotation.run import RotationRun
 from publisher.session import publisher_clients, publisher_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.network.failures import as_runbook_error
-from runbook_lib.rotation.rules import OVERLAP_SECONDS
+from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from runbook_lib.vault import hmac_key, publisher_token
 from runbook_lib.vault.credential_states import read_credential_states
 from vibedata.deployment.step import StepResult, stopwatch

@@ -143,9 +143,9 @@ def _concerns(known: Known, at: datetime) -> Iterator[Note]:
     if not known.key_in_use:
         text = "the publisher accepts no current HMAC key: the instance cannot report"
         yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata rotate-hmac {instance}`")
-    for command, rotation in known.waiting:
+    for _, rotation in known.waiting:
         text = f"a rotation waits to be finished, {_begun(rotation, at)}"
-        yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata {command} {instance}`")
+        yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata rotate --due {instance}`")
 
 
 def _health_concerns(known: Known, at: datetime) -> Iterator[Note]:

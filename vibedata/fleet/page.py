@@ -23,7 +23,8 @@ def page(lines: Sequence[Line], verdict: Verdict, at: datetime) -> str:
         tile(name, str(number)) for level, name in LEVELS if (number := sum(line.level is level for line in lines))
     )
     return frame(
-        brand="Vibedata fleet",
+        brand="Vibedata",
+        name="Vibedata fleet",
         scope=f"{len(lines)} instances of the publisher's table Instances",
         at=at,
         verdict=verdict,

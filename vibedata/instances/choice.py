@@ -32,7 +32,14 @@ class Customer:
     def __str__(self) -> str:
         """Return what the first line of a command tells."""
         where = f"subscription {self.settings.subscription_id}, resource group {self.settings.resource_group}"
-        return where if self.instance is None else f"{self.instance.display_name} ({self.instance.id}), {where}"
+        return where if self.instance is None else f"{self.name}, {where}"
+
+    @property
+    def name(self) -> str:
+        """Return what people call it."""
+        if self.instance is None:
+            return f"resource group {self.settings.resource_group}"
+        return f"{self.instance.display_name} ({self.instance.id})"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,14 +58,14 @@ class Customer:
         return {"instance": about}
 
 
-def add_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--instance` to a command that works at a customer's."""
+def add_option(parser: argparse.ArgumentParser, *, without: str = "the VIBEDATA_* settings alone") -> None:
+    """Add `--instance` to a command that works at a customer's. without: what it works at if nothing names one."""
     parser.add_argument(
         "--instance",
         metavar="ID|FILE",
         default="",
         help="whose instance: an id in the publisher's table Instances, or the file of an instance document (default:"
-        f" {VARIABLE}, or else the VIBEDATA_* settings alone)",
+        f" {VARIABLE}, or else {without})",
     )
 
 

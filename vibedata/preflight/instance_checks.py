@@ -25,7 +25,8 @@ from runbook_lib.network.listing import bounded
 from runbook_lib.operations_log.delivery import SPOOL_CONTAINER
 from runbook_lib.preflight.finding import Finding, bad, good, look, of_error, unknown
 from runbook_lib.run.output import JobOutput
-from runbook_lib.vault.credential_states import read_credential_states, trouble_of
+from runbook_lib.vault.credential_states import read_credential_states
+from runbook_lib.vault.credential_trouble import trouble_of
 from runbooks import validate_runbooks
 from vibedata.commands import status
 from vibedata.instances.choice import Customer
@@ -80,7 +81,7 @@ def _status(session: AzureSession, customer: Customer) -> Iterator[Finding]:
         return
     notes = [(note.level, note.text, note.remedy) for note in verdict.notes]
     if verdict.level in (Level.ILL, Level.UNKNOWN):
-        notes.insert(0, (verdict.level, verdict.headline, ""))
+        notes.insert(0, (verdict.level, verdict.headline, verdict.remedy))
     for level, told, remedy in notes:
         if level is Level.UNKNOWN:
             yield unknown("status", told)

@@ -12,7 +12,7 @@ from publisher.rotation.run import RotationRun
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
-from runbook_lib.rotation.rules import OVERLAP_SECONDS
+from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from vibedata.instances import choice, confirmation
 from vibedata.instances.choice import Customer
 from vibedata.jobs.following import run_job

@@ -34,12 +34,15 @@ class Level(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledRelease:
-    """The installed release. `since` is when it was recorded as the current one."""
+    """The installed release. `manifest_digest` is that of its release manifest's JSON, which pins everything else.
+    `since` is when it was recorded as the current one, and `expires` when its manifest does.
+    """
 
     version: str
-    digest: str
+    manifest_digest: str
     channel: str
     since: datetime | None
+    expires: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,19 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRotation:
+    """A rotation that is not finished. `kind` and `secret` are the credential's. `state` is how far it is: pending,
+    tested, or promoted. `finish_after` is when it may be finished, None before it is promoted.
+    """
+
+    kind: str
+    secret: str
+    rotation_id: str
+    state: str
+    finish_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run of a runbook, an Automation job. `ended` is None while it runs."""
 
@@ -124,38 +140,49 @@ class Facts:
     """What the command knows.
 
     `components` and `observability` (alert rules, schedule and log) have the ill ones first. `credentials` have the
-    next to expire first, and `runs` the newest. `at` is when all was read. `scope` names the instance for people.
-    `unreadable`: the component registry could not be read, so nobody knows whether it exists.
+    next to expire first, `rotations` the next to be finished, and `runs` the newest. No trial is among the runs. `at`
+    is when all was read. `name` is the instance's, for a title, and `scope` says where it is, too. `option` is what a
+    command needs to work at this instance, such as ` --instance k3v9x2p7`, "" for nothing. `unreadable`: the component
+    registry could not be read, so nobody knows whether it exists.
     """
 
     at: datetime
+    name: str
     scope: str
+    option: str
     registry_exists: bool
     unreadable: bool
     release: InstalledRelease | None
     components: tuple[Component, ...]
     observability: tuple[Component, ...]
     credentials: tuple[Credential, ...]
+    rotations: tuple[OpenRotation, ...]
     runs: tuple[Run, ...]
     troubles: tuple[Trouble, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """One more thing to know. `remedy` says what to do, "" if the text is enough."""
+    """One more thing to know. `remedy` says what to do, "" if the text is enough. `component` is the ill one that it is
+    about, "" for another matter.
+    """
 
     level: Level
     text: str
     remedy: str = ""
+    component: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The status in one sentence, and notes, the worst first."""
+    """The status in one sentence, and notes, the worst first. `remedy` says what to do about the headline, "" where the
+    notes do.
+    """
 
     level: Level
     headline: str
     notes: tuple[Note, ...]
+    remedy: str = ""
 
 
 def days(number: int) -> str:

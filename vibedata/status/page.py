@@ -7,22 +7,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
+from vibedata.status.due import due_next
 from vibedata.status.facts import (
     DEGRADED,
     HEALTHY,
     UNHEALTHY,
     Component,
     Credential,
+    Facts,
     InstalledRelease,
     Level,
+    OpenRotation,
     Run,
     age,
     days,
     duration,
 )
-from vibedata.status.page_parts import aged, badge, frame, section, shape, small, table, tile
+from vibedata.status.page_parts import aged, badge, folded, frame, marked, remedy, section, shape, small, table, tile
 from vibedata.status.report import StatusReport
-from vibedata.status.text import health_of
+from vibedata.status.text import counted, health_of
 from vibedata.status.verdict import FAILED_RUNS
 
 # Enough to tell releases apart. The JSON has the whole digest.
@@ -39,15 +42,35 @@ def page(report: StatusReport) -> str:
     at = facts.at
     ill = [component for component in facts.components if component.ill]
     others = [component for component in facts.components if not component.ill]
+    remedies = {note.component: note.remedy for note in report.verdict.notes if note.component}
+    articles = (_ill(component, facts.components, at, remedies.get(component.name, "")) for component in ill)
+    watched = [watcher for watcher in facts.observability if watcher.ill or watcher.reason]
+    well = [watcher for watcher in facts.observability if watcher not in watched]
     sections = (
-        section("Ill components", len(ill), "".join(_ill(component, facts.components, at) for component in ill)),
-        section("Other components" if ill else "Components", len(others), _components(others, at)),
-        section("Observability", len(facts.observability), _observability(facts.observability, at)),
+        section("Ill components", len(ill), "".join(articles)),
+        section(
+            "Other components" if ill else "Components",
+            len(others),
+            folded(counted(others, at), _components(others, at)) if others else "",
+        ),
+        section(
+            "Observability",
+            len(facts.observability),
+            (_observability(watched, at) if watched else "")
+            + (folded(f"{len(well)} without trouble", _observability(well, at)) if well else ""),
+        ),
+        section("Due next", len(due_next(facts)), _due(facts)),
         section("Credentials", len(facts.credentials), _credentials(facts.credentials, at)),
-        section("Last runs", len(facts.runs), _runs(facts.runs, at)),
+        section("Open rotations", len(facts.rotations), _rotations(facts.rotations, at)),
+        section(
+            "Last runs",
+            len(facts.runs),
+            folded(_told(facts.runs), _runs(facts.runs, at)) if facts.runs else "",
+        ),
     )
     return frame(
         brand="Vibedata status",
+        name=facts.name,
         scope=facts.scope,
         at=at,
         verdict=report.verdict,
@@ -55,6 +78,28 @@ def page(report: StatusReport) -> str:
         made="Made by <code>vibedata status --html</code> from what check_health last recorded."
         " It does not renew itself.",
     )
+
+
+def _told(runs: Sequence[Run]) -> str:
+    failed = sum(run.status in FAILED_RUNS for run in runs)
+    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}, {failed} failed"
+
+
+def _due(facts: Facts) -> str:
+    rows = ((aged(each.at, facts.at), marked(each.text)) for each in due_next(facts))
+    return table(("When", "What"), rows)
+
+
+def _rotations(rotations: Iterable[OpenRotation], at: datetime) -> str:
+    rows = (
+        (
+            f"<strong>{escape(each.secret)}</strong>" + small(each.rotation_id),
+            escape(each.state),
+            aged(each.finish_after, at) or '<span class="faint">not in use yet</span>',
+        )
+        for each in rotations
+    )
+    return table(("Credential", "State", "May be finished after"), rows)
 
 
 def _tiles(report: StatusReport) -> str:
@@ -85,11 +130,11 @@ def _release_tile(release: InstalledRelease, at: datetime) -> str:
         f"Release ({release.channel})",
         release.version,
         since,
-        f"{release.digest[:DIGEST_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}",
+        f"manifest digest {release.manifest_digest[:DIGEST_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}",
     )
 
 
-def _ill(component: Component, everything: Sequence[Component], at: datetime) -> str:
+def _ill(component: Component, everything: Sequence[Component], at: datetime, what_to_do: str) -> str:
     needed_by = [other.name for other in everything if component.name in other.depends_on and not other.vanished]
     facts = (
         ("Checked", aged(component.checked_at, at)),
@@ -103,6 +148,7 @@ def _ill(component: Component, everything: Sequence[Component], at: datetime) ->
         f'<article class="{_level(component).value}"><h3>{escape(component.name)} '
         f'<span class="type">{escape(component.type)}</span> {badge(_level(component), component.health)}</h3>\n'
         f'<p class="reason">{escape(component.reason) or "No reason was recorded"}</p>\n'
+        f"{remedy(what_to_do)}"
         f"{_endpoint(component.endpoint)}<dl>{told}</dl></article>\n"
     )
 

@@ -23,9 +23,9 @@ _SHAPES = {
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def frame(*, brand: str, scope: str, at: datetime, verdict: Verdict, body: str, made: str) -> str:
-    """Return a whole page. brand, scope: words above the verdict. body: HTML below it. made: HTML that says how the
-    page was made.
+def frame(*, brand: str, name: str, scope: str, at: datetime, verdict: Verdict, body: str, made: str) -> str:
+    """Return a whole page. brand, name, scope: words above the verdict; name: what the page is about. body: HTML below
+    the verdict. made: HTML that says how the page was made.
     """
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -35,21 +35,22 @@ def frame(*, brand: str, scope: str, at: datetime, verdict: Verdict, body: str, 
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>{escape(verdict.headline)} - Vibedata</title>
+<title>{escape(name)}: {escape(verdict.headline)} - Vibedata</title>
 <style>
 {STYLE}</style>
 </head>
 <body>
 <header>
 <p class="brand">{escape(brand)}</p>
+<h1>{escape(name)}</h1>
 <p class="scope">{escape(scope)}</p>
 <p class="scope">As of {utc(at)}; all ages count from then</p>
 </header>
 <main>
 <section class="verdict {verdict.level.value}">
-<h1>{shape(verdict.level)}
-<span><span class="word">{_WORDS[verdict.level]}</span> {escape(verdict.headline)}</span></h1>
-{_notes(verdict.notes)}
+<h2>{shape(verdict.level)}
+<span><span class="word">{_WORDS[verdict.level]}</span> {escape(verdict.headline)}</span></h2>
+{remedy(verdict.remedy)}{_notes(verdict.notes)}
 </section>
 {body}
 </main>
@@ -62,19 +63,26 @@ def frame(*, brand: str, scope: str, at: datetime, verdict: Verdict, body: str, 
 
 
 def _notes(notes: Sequence[Note]) -> str:
+    """Return all notes but those of ill components, which the page shows with all that is known of them."""
     items = (
         f'<li class="{note.level.value}">{shape(note.level)}'
-        f"<span>{escape(note.text)}{_remedy(note.remedy)}</span></li>\n"
+        f"<span>{escape(note.text)}{remedy(note.remedy)}</span></li>\n"
         for note in notes
+        if not note.component
     )
-    return f"<ul>\n{''.join(items)}</ul>" if notes else ""
+    told = "".join(items)
+    return f"<ul>\n{told}</ul>" if told else ""
 
 
-def _remedy(words: str) -> str:
-    """What stands between backticks is a command."""
+def remedy(words: str) -> str:
+    """Return what to do, "" for nothing."""
+    return f'<span class="remedy">To do: {marked(words)}</span>' if words else ""
+
+
+def marked(words: str) -> str:
+    """Return words. What stands between backticks is a command."""
     parts = words.split("`")
-    told = "".join(f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(parts))
-    return f'<span class="remedy">To do: {told}</span>' if words else ""
+    return "".join(f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(parts))
 
 
 def tile(name: str, value: str, *more: str) -> str:
@@ -86,6 +94,11 @@ def tile(name: str, value: str, *more: str) -> str:
 def section(title: str, count: int, body: str) -> str:
     """Return a section with its count, "" where there is nothing in it. body: HTML."""
     return f'<section>\n<h2>{title} <span class="count">{count}</span></h2>\n{body}</section>\n' if count else ""
+
+
+def folded(words: str, body: str) -> str:
+    """Return what is shown only to somebody who asks for it, "" for nothing. words: what it holds. body: HTML."""
+    return f"<details><summary>{escape(words)}</summary>\n{body}</details>\n" if body else ""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -32,6 +32,7 @@ from vibedata.status.facts import (
     Credential,
     Facts,
     InstalledRelease,
+    OpenRotation,
     Run,
     Trouble,
     Verdict,
@@ -40,8 +41,6 @@ from vibedata.status.verdict import verdict
 
 TABLES = (RELEASES, COMPONENTS, CREDENTIALS)
 COMPONENT_REGISTRY, RUNS = "component registry", "list of runs"
-# How many runs the report has besides the last one of each runbook.
-RECENT_RUNS = 10
 # The limit of one text of somebody else in the page and the tables.
 TEXT_CHARACTERS = 1000
 
@@ -53,13 +52,15 @@ _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 class StatusReadings:
     """What `vibedata status` has read from one instance.
 
-    `at` is the time. `scope` names the instance for people. `entities` are those of each of TABLES, None if there is no
-    component registry or it could not be read. `runs` are in any order. `troubles` name the sources that could not be
-    read: COMPONENT_REGISTRY or RUNS.
+    `at` is the time. `name`, `scope` and `option` are those of Facts. `entities` are those of each of TABLES, None if
+    there is no component registry or it could not be read. `runs` are the newest first. `troubles` name the sources
+    that could not be read: COMPONENT_REGISTRY or RUNS.
     """
 
     at: datetime
+    name: str
     scope: str
+    option: str
     entities: Mapping[str, Sequence[Entity]] | None
     runs: Sequence[Run]
     troubles: tuple[Trouble, ...] = ()
@@ -87,10 +88,13 @@ def report(seen: StatusReadings) -> StatusReport:
     # Each rotation leaves one retired credential, and the table keeps them all.
     kept = (entity for entity in entities.get(CREDENTIALS, ()) if entity.get("state") != RETIRED)
     credentials = [_credential(entity, seen.at) for entity in kept]
+    rotations = [_rotation(entity) for entity in entities.get(CREDENTIALS, ()) if entity.get("rotationState")]
     components = sorted(map(_component, entities.get(COMPONENTS, ())), key=_severity)
     facts = Facts(
         at=seen.at,
+        name=_text(seen.name),
         scope=_text(seen.scope),
+        option=seen.option,
         registry_exists=seen.entities is not None,
         unreadable=any(trouble.source == COMPONENT_REGISTRY for trouble in seen.troubles),
         # An interrupted bootstrap may have left two current releases.
@@ -98,7 +102,8 @@ def report(seen: StatusReadings) -> StatusReport:
         components=tuple(component for component in components if component.type != OBSERVABILITY),
         observability=tuple(component for component in components if component.type == OBSERVABILITY),
         credentials=tuple(sorted(credentials, key=_urgency)),
-        runs=tuple(map(_run, _recent(seen.runs))),
+        rotations=tuple(sorted(rotations, key=lambda each: (each.finish_after or _BEGINNING, each.kind))),
+        runs=tuple(map(_run, seen.runs)),
         troubles=tuple(replace(trouble, message=_text(trouble.message)) for trouble in seen.troubles),
     )
     return StatusReport(facts, verdict(facts))
@@ -107,9 +112,10 @@ def report(seen: StatusReadings) -> StatusReport:
 def _release(entity: Entity) -> InstalledRelease:
     return InstalledRelease(
         version=_text(entity.get("RowKey")),
-        digest=_text(entity.get("digest")),
+        manifest_digest=_text(entity.get("digest")),
         channel=_text(entity.get("channel")),
         since=_time(entity.get("updatedAt")),
+        expires=_time(entity.get("expiresAt")),
     )
 
 
@@ -152,15 +158,18 @@ def _credential(entity: Entity, at: datetime) -> Credential:
     )
 
 
+def _rotation(entity: Entity) -> OpenRotation:
+    return OpenRotation(
+        kind=_text(entity.get("PartitionKey")),
+        secret=_text(entity.get("RowKey")),
+        rotation_id=_text(entity.get("rotationId")),
+        state=_text(entity.get("rotationState")),
+        finish_after=_time(entity.get("retireAfter")),
+    )
+
+
 def _urgency(credential: Credential) -> tuple[object, ...]:
     return credential.expires is None, credential.expires or _BEGINNING, credential.kind, credential.id
-
-
-def _recent(runs: Sequence[Run]) -> tuple[Run, ...]:
-    """Return the newest runs and the last run of each runbook. So an hourly runbook does not hide the others."""
-    newest = sorted(runs, key=lambda run: run.created or _BEGINNING, reverse=True)
-    last = {run.runbook: run.job_id for run in reversed(newest)}
-    return tuple(run for place, run in enumerate(newest) if place < RECENT_RUNS or last[run.runbook] == run.job_id)
 
 
 def _text(value: object) -> str:

@@ -31,8 +31,8 @@ header { margin-bottom: 1rem; }
   background: var(--card); border: 1px solid var(--line); border-radius: 0.6rem;
 }
 .verdict { padding: 1.1rem 1.25rem; border-left-width: 0.5rem; }
-.verdict h1 { display: flex; gap: 0.75rem; font-size: 1.5rem; line-height: 1.25; text-wrap: pretty; }
-.verdict h1 svg { width: 1.9rem; height: 1.9rem; }
+.verdict h2 { margin: 0; display: flex; gap: 0.75rem; font-size: 1.5rem; line-height: 1.25; text-wrap: pretty; }
+.verdict h2 svg { width: 1.9rem; height: 1.9rem; }
 .word { display: block; font-size: 0.875rem; letter-spacing: 0.04em; text-transform: uppercase; }
 .verdict ul { list-style: none; margin-top: 0.9rem; display: grid; gap: 0.6rem; }
 .verdict li { display: flex; gap: 0.6rem; }
@@ -46,12 +46,14 @@ header { margin-bottom: 1rem; }
 .verdict.well { --tone: var(--well); background: var(--well-back); --mark: var(--well-back); }
 .verdict.unknown { --tone: var(--unknown); background: var(--unknown-back); --mark: var(--unknown-back); }
 .verdict { border-color: var(--tone); }
-.verdict h1 > svg, .word { color: var(--tone); }
+.verdict h2 > svg, .word { color: var(--tone); }
 li.ill > svg { color: var(--ill); } li.attention > svg { color: var(--attention); }
 li.unknown > svg { color: var(--unknown); } .small.attention { color: var(--attention); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: 0.75rem; margin-top: 1rem; }
 .tiles > div { padding: 0.8rem 1rem; }
 .tiles dd:not(.detail) { font-size: 1.35rem; font-weight: 600; }
+h1 { font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
+summary { cursor: pointer; padding: 0.35rem 0; color: var(--link); }
 h2 { font-size: 1.15rem; margin: 1.9rem 0 0.6rem; }
 .count { color: var(--faint); font-weight: 400; }
 article { padding: 0.9rem 1.1rem; border-left: 0.4rem solid var(--tone); margin-bottom: 0.75rem; }
@@ -80,7 +82,7 @@ time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 footer { margin-top: 2rem; }
 @media (max-width: 46rem) {
   body { padding: 0.9rem 0.9rem 2rem; }
-  .verdict h1 { font-size: 1.25rem; }
+  .verdict h2 { font-size: 1.25rem; }
   table, tbody { display: block; background: none; border: 0; }
   thead { display: none; }
   tr {
@@ -95,6 +97,7 @@ footer { margin-top: 2rem; }
   .tiles, article dl { grid-template-columns: repeat(2, 1fr); }
 }
 @media print {
+  details::details-content { content-visibility: visible; block-size: auto; }
   :root {
     --back: #fff; --card: #fff; --ink: #000; --faint: #444; --line: #bbb; --link: #000;
     --ill: #b3261e; --ill-back: #fff; --attention: #7a4600; --attention-back: #fff;

@@ -1,26 +1,79 @@
-"""The report of `vibedata status` as tables for a terminal."""
+"""The report of `vibedata status` for a terminal: what fits on one screen, and all facts as tables."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from vibedata.lines import Line, Tone
 from vibedata.output import table
-from vibedata.status.facts import Component, Credential, InstalledRelease, Run, age, duration
+from vibedata.status.due import due_next
+from vibedata.status.facts import Component, Credential, Facts, Level, OpenRotation, Run, age, duration
 from vibedata.status.report import StatusReport
 
+# So many fit on one screen with all else.
+MAX_NOTES = 5
+_WORDS: Mapping[Level, tuple[str, Tone]] = {
+    Level.ILL: ("Ill", "bad"),
+    Level.UNKNOWN: ("Unknown", "odd"),
+    Level.ATTENTION: ("Attention", "odd"),
+    Level.WELL: ("Well", "good"),
+}
+_MORE = "`vibedata status --all{option}` shows every component, credential and run."
 
-def text(report: StatusReport) -> str:
-    """Return the verdict, the remedies, and the facts as tables with the worst first."""
-    facts = report.facts
-    lines = [report.verdict.headline]
-    for note in report.verdict.notes:
-        lines.append(f"  - {note.text}" + (f"\n    what to do: {note.remedy}" if note.remedy else ""))
-    parts = ["\n".join(lines) + "\n"]
+
+def lines(report: StatusReport) -> list[Line]:
+    """Return what fits on one screen: the verdict, what is ill and what to do, what is there, and what is due next."""
+    facts, verdict = report.facts, report.verdict
+    word, tone = _WORDS[verdict.level]
+    shown = [Line(f"{word}: ", verdict.headline, tone)]
+    if verdict.remedy:
+        shown.append(Line("  what to do: ", verdict.remedy))
+    for note in verdict.notes[:MAX_NOTES]:
+        shown.append(Line("  - ", note.text, _WORDS[note.level][1]))
+        if note.remedy:
+            shown.append(Line("    what to do: ", note.remedy))
+    if len(verdict.notes) > MAX_NOTES:
+        shown.append(Line("  - ", f"and {len(verdict.notes) - MAX_NOTES} more: `vibedata status --all{facts.option}`"))
+    return [*shown, *_present(facts), Line("", _MORE.format(option=facts.option))]
+
+
+def _present(facts: Facts) -> Iterator[Line]:
     if facts.release is not None:
-        parts.append(_release(facts.release, facts.at))
+        release = facts.release
+        when = f", installed {_when(release.since, facts.at)}" if release.since else ""
+        yield Line("Release     ", f"{release.version} ({release.channel}){when}")
+        yield Line("            ", f"manifest digest {release.manifest_digest}")
+    if facts.components:
+        yield Line("Components  ", counted(facts.components, facts.at))
+    for watcher in facts.observability:
+        if watcher.reason and not watcher.ill:
+            yield Line("Waiting     ", watcher.reason)
+    for place, due in enumerate(due_next(facts)):
+        yield Line("            " if place else "Due next    ", f"{_when(due.at, facts.at)}: {due.text}")
+
+
+def counted(components: Sequence[Component], at: datetime) -> str:
+    """Return how many components are in which state, and when they were looked at last."""
+    counts = Counter(health_of(component) for component in components)
+    checked = max((each.checked_at for each in components if each.checked_at is not None), default=None)
+    told = ", ".join(f"{number} {state}" for state, number in counts.items())
+    drifted = sum(bool(component.drift) for component in components)
+    told += f"; {drifted} with drift" if drifted else ""
+    return told + (f"; last checked {age(checked, at)}" if checked else "")
+
+
+def tables(report: StatusReport) -> str:
+    """Return all facts and notes as tables with the worst first, for `--all`."""
+    facts, verdict = report.facts, report.verdict
+    parts = []
+    for note in verdict.notes[MAX_NOTES:]:
+        parts.append(f"  - {note.text}" + (f"\n    what to do: {note.remedy}" if note.remedy else "") + "\n")
     if facts.components:
         parts.append(_components((*facts.components, *facts.observability), facts.at))
     if facts.credentials:
         parts.append(_credentials(facts.credentials, facts.at))
+    if facts.rotations:
+        parts.append(_rotations(facts.rotations, facts.at))
     if facts.runs:
         parts.append(_runs(facts.runs, facts.at))
     return "\n".join(parts)
@@ -31,11 +84,6 @@ def health_of(component: Component) -> str:
     if component.vanished:
         return "vanished"
     return component.health if component.probed or component.ill else "not probed"
-
-
-def _release(release: InstalledRelease, at: datetime) -> str:
-    row = (release.version, release.channel, release.digest, _when(release.since, at))
-    return table("release", ("version", "channel", "digest", "installed"), [row])
 
 
 def _components(components: Sequence[Component], at: datetime) -> str:
@@ -75,6 +123,11 @@ def _credentials(credentials: Sequence[Credential], at: datetime) -> str:
         for credential in credentials
     ]
     return table("credentials", ("id", "state", "expires", "days left"), rows)
+
+
+def _rotations(rotations: Sequence[OpenRotation], at: datetime) -> str:
+    rows = [(each.secret, each.state, _when(each.finish_after, at), each.rotation_id) for each in rotations]
+    return table("open rotations", ("credential", "state", "may be finished after", "rotation"), rows)
 
 
 def _runs(runs: Sequence[Run], at: datetime) -> str:

@@ -6,8 +6,9 @@ run.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
+from runbook_lib.health.credentials import WORKING
+from vibedata.status import remedies
 from vibedata.status.facts import (
     HEALTHY,
     ILL,
@@ -27,9 +28,6 @@ from vibedata.status.facts import (
 MAX_NAMES = 5
 FAILED_RUNS = frozenset({"Failed", "Suspended"})
 _ONLY_PROBED = "The only component that is probed is healthy"
-# The publisher's commands that provision and renew a credential of each kind.
-ROTATE = {"hmac-key": "run `vibedata rotate-hmac`", "registry-token": "run `vibedata rotate-acr-token`"}
-CHECK = "run `vibedata invoke check_health`"
 
 
 def verdict(facts: Facts) -> Verdict:
@@ -41,10 +39,10 @@ def verdict(facts: Facts) -> Verdict:
         be = "is" if len(ill) == 1 else "are"
         headline = f"{len(ill)} of {_count(len(there), 'component')} {be} ill: {_names(ill)}"
         return Verdict(level=Level.ILL, headline=headline, notes=tuple(notes))
-    expired = next((note for note in notes if note.level is Level.ILL), None)
-    if expired is not None:
-        notes.remove(expired)
-        return Verdict(level=Level.ILL, headline=expired.text, notes=tuple(notes))
+    worst = next((note for note in notes if note.level is Level.ILL), None)
+    if worst is not None:
+        notes.remove(worst)
+        return Verdict(level=Level.ILL, headline=worst.text, notes=tuple(notes), remedy=worst.remedy)
     healthy = [component for component in there if component.health == HEALTHY]
     if not healthy:
         return Verdict(level=Level.UNKNOWN, headline=_ignorance(facts, there), notes=tuple(notes))
@@ -73,6 +71,11 @@ def _praise(healthy: int, there: Sequence[Component]) -> str:
 
 
 def _notes(facts: Facts, there: Sequence[Component]) -> Iterator[Note]:
+    for component in there:
+        if component.ill:
+            text = f"{component.name} is {component.health}" + (f": {component.reason}" if component.reason else "")
+            remedy = remedies.of_component(component, facts.option)
+            yield Note(level=Level.ILL, text=text, remedy=remedy, component=component.name)
     for trouble in facts.troubles:
         text = f"The {trouble.source} cannot be read: {trouble.code}: {trouble.message}"
         yield Note(level=Level.UNKNOWN, text=text, remedy=trouble.remedy)
@@ -80,30 +83,34 @@ def _notes(facts: Facts, there: Sequence[Component]) -> Iterator[Note]:
         yield Note(
             level=Level.UNKNOWN,
             text="Release, components, health and credentials are not recorded",
-            remedy="run `vibedata deploy DIR`, or `vibedata invoke bootstrap_registry` if the steps before it are done",
+            remedy=f"run `vibedata deploy DIR{facts.option}`, or `vibedata invoke bootstrap_registry{facts.option}` if"
+            " the steps before it are done",
         )
     elif facts.registry_exists and facts.release is None:
         text = "No release is recorded as installed"
-        yield Note(level=Level.ATTENTION, text=text, remedy="run `vibedata invoke bootstrap_registry`")
-    yield from _component_notes(there, facts.at)
-    yield from _observability_notes(facts.observability)
-    yield from _credential_notes(facts.credentials)
-    yield from _run_notes(facts.runs, facts.at)
+        remedy = f"run `vibedata invoke bootstrap_registry{facts.option}`"
+        yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
+    yield from _component_notes(there, facts)
+    yield from _credential_notes(facts.credentials, facts.option)
+    yield from _rotation_notes(facts)
+    yield from _observability_notes(facts)
+    yield from _run_notes(facts.runs, facts)
 
 
-def _component_notes(there: Sequence[Component], at: datetime) -> Iterator[Note]:
+def _component_notes(there: Sequence[Component], facts: Facts) -> Iterator[Note]:
+    at, check = facts.at, remedies.check(facts.option)
     probed = [component for component in there if component.probed]
     unknown = [component.name for component in probed if component.health not in (*ILL, HEALTHY)]
     if unknown:
         which = "all components" if len(unknown) == len(probed) else _names(unknown)
-        yield Note(level=Level.ATTENTION, text=f"The health of {which} is unknown", remedy=CHECK)
+        yield Note(level=Level.ATTENTION, text=f"The health of {which} is unknown", remedy=check)
     checked = {component.name: component.checked_at for component in probed if component.checked_at is not None}
     stale = [name for name, moment in checked.items() if at - moment > STALE]
     if stale:
         text = f"Health was last checked {age(max(checked.values()), at)}"
         if len(stale) < len(checked):
             text = f"Health was not checked for {duration(STALE.total_seconds())}: {_names(stale)}"
-        remedy = f"check that check_health's schedule is enabled, or {CHECK}"
+        remedy = f"check that check_health's schedule is enabled, or {check}"
         yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
     drifted = [component.name for component in there if component.drift]
     if drifted:
@@ -111,21 +118,36 @@ def _component_notes(there: Sequence[Component], at: datetime) -> Iterator[Note]
         yield Note(level=Level.ATTENTION, text=f"Drift from the release: {_names(drifted)}", remedy=remedy)
 
 
-def _observability_notes(observability: Sequence[Component]) -> Iterator[Note]:
-    for watcher in observability:
-        if watcher.ill:
+def _observability_notes(facts: Facts) -> Iterator[Note]:
+    told = any(words for _, words in (credential.verdict for credential in facts.credentials))
+    for watcher in facts.observability:
+        if watcher.ill and not (watcher.name == WORKING and told):  # the credential's own note says it
             text = f"Observability: {watcher.name} is {watcher.health}"
-            yield Note(level=Level.ATTENTION, text=text + (f": {watcher.reason}" if watcher.reason else ""))
+            text += f": {watcher.reason}" if watcher.reason else ""
+            yield Note(level=Level.ATTENTION, text=text, remedy=remedies.of_watcher(watcher, facts.option))
 
 
-def _credential_notes(credentials: Sequence[Credential]) -> Iterator[Note]:
+def _credential_notes(credentials: Sequence[Credential], option: str) -> Iterator[Note]:
     for credential in credentials:
         level, words = credential.verdict
         if words:
-            yield Note(level=level, text=f"Credential {credential.id} {words}", remedy=ROTATE.get(credential.kind, ""))
+            text = f"Credential {credential.id} {words}"
+            yield Note(level=level, text=text, remedy=remedies.of_credential(credential.kind, option))
 
 
-def _run_notes(runs: Sequence[Run], at: datetime) -> Iterator[Note]:
+def _rotation_notes(facts: Facts) -> Iterator[Note]:
+    """A rotation within its overlap only waits. That is told among what is due."""
+    for rotation in facts.rotations:
+        due = rotation.finish_after
+        if due is not None and due > facts.at:
+            continue
+        what = "is staged and not in use yet" if due is None else f"may be finished since {due:%Y-%m-%d %H:%M} UTC"
+        text = f"A rotation of {rotation.secret} is open: it {what} ({rotation.state}, {rotation.rotation_id})"
+        yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata rotate --due{facts.option}`")
+
+
+def _run_notes(runs: Sequence[Run], facts: Facts) -> Iterator[Note]:
+    at = facts.at
     last: dict[str, Run] = {}
     for run in runs:
         last.setdefault(run.runbook, run)
@@ -134,7 +156,9 @@ def _run_notes(runs: Sequence[Run], at: datetime) -> Iterator[Note]:
         if run.status in FAILED_RUNS:
             when = f", {age(moment, at)}" if moment else ""
             text = f"The last run of {run.runbook} ended {run.status}{when}"
-            yield Note(level=Level.ATTENTION, text=text, remedy=f"see the output of job {run.job_id}")
+            yield Note(
+                level=Level.ATTENTION, text=text, remedy=f"see the output of job {run.job_id} in the Azure portal"
+            )
 
 
 def _names(names: Sequence[str]) -> str:

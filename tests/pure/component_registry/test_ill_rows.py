@@ -28,8 +28,9 @@ from runbook_lib.component_registry.schema import (
 from runbook_lib.errors import RunbookError
 from runbook_lib.health.columns import health_row, own_health, recorded_health
 from runbook_lib.health.rules import HealthPolicy, Observation, next_own_health, roll_up
+from vibedata.lines import plain
 from vibedata.status.report import StatusReadings, report
-from vibedata.status.text import text
+from vibedata.status.text import lines, tables
 
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
 LAST = datetime.max.replace(tzinfo=timezone.utc)
@@ -86,14 +87,15 @@ def test_no_row_of_table_components_ends_a_reader(columns: dict[str, Any]) -> No
         {"api": entity}
     )
     shown = report(
-        StatusReadings(at=NOW, scope="s", runs=(), entities={
+        StatusReadings(at=NOW, name="n", scope="s", option="", runs=(), entities={
             "Components": [entity, COMPONENT],
             "Releases": [{"PartitionKey": "release", "RowKey": "1.0.0", "state": "current", **columns}],
             "Credentials": [{"PartitionKey": "hmac", "RowKey": "k", "expires": columns.get("checkedAt"), **columns}],
         })
     )  # fmt: skip
     shown.as_json()
-    text(shown)
+    plain(lines(shown))
+    tables(shown)
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:20])

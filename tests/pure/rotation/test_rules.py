@@ -12,9 +12,10 @@ import pytest
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.request_signing.signer import LIFE_SECONDS, SKEW_SECONDS
-from runbook_lib.rotation.record import outcome
-from runbook_lib.rotation.rules import OVERLAP_SECONDS, SKEW, Decision, decide
-from runbook_lib.rotation.versions import Secret, WrappingKey, open_rotation, rotation_state
+from runbook_lib.rotation.outcome import outcome
+from runbook_lib.rotation.request import rotation_state
+from runbook_lib.rotation.rules import SKEW, Decision, decide
+from runbook_lib.rotation.versions import OVERLAP_SECONDS, Secret, WrappingKey, open_rotation
 from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS
 from tests.support.rotation_model import GOOD, OVERLAP, PENDING, SECRET, START, Model, Refused
 

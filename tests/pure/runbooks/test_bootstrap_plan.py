@@ -19,6 +19,8 @@ from runbook_lib.component_registry.schema import (
     digest_of_columns,
 )
 from runbook_lib.component_registry.tables import ComponentTables
+from runbook_lib.rotation.credentials import FoundCredential
+from runbook_lib.rotation.versions import Secret, VaultFacts
 from runbook_lib.vault.credential_states import CredentialState
 from runbooks.bootstrap_registry import Facts, plan, report
 from tests.support.component_maker import component, manifest, resource
@@ -26,6 +28,7 @@ from tests.support.component_maker import component, manifest, resource
 # The plan never touches them.
 UNTOUCHED: Any = ComponentTables.__new__(ComponentTables)
 CREDENTIAL = CredentialState(kind="registry-token", id="publisher-acr-token", state="enabled")
+NO_VERSION = VaultFacts(current=Secret(), pending=Secret())
 
 
 def facts(*resources: Resource, recorded: Mapping[str, Mapping[Key, Recorded]] | None = None, **fields: Any) -> Facts:
@@ -37,7 +40,7 @@ def facts(*resources: Resource, recorded: Mapping[str, Mapping[Key, Recorded]] |
         identity=Identity(instance_id="k3v9x2", subscription_id="s", resource_group="g"),
         resources=[*resources, resource("studio")],
         components=[(claim, found(claim, {}, "")) for claim in claimed],
-        credentials=(CREDENTIAL,),
+        credentials=(FoundCredential(state=CREDENTIAL, versions=NO_VERSION),),
         recorded=recorded or {},
         tables=UNTOUCHED,
     )
@@ -145,7 +148,7 @@ def test_ten_thousand_resources_are_a_hundred_batches_and_one_that_changed_is_on
 def test_the_report_names_drift_and_credentials() -> None:
     (claim,) = (claim for claim, _ in facts().components)
     drifted: tuple[tuple[Claim, Found], ...] = ((claim, Found(endpoint="", version="1", drift="another one is there")),)
-    expired = dataclasses.replace(CREDENTIAL, state="expired")
+    expired = FoundCredential(state=dataclasses.replace(CREDENTIAL, state="expired"), versions=NO_VERSION)
     assert report(facts(components=drifted, credentials=(expired,)), ()) == {
         "release": "2026.11.0",
         "resources": 1,

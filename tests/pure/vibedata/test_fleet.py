@@ -172,4 +172,4 @@ def test_the_page_says_the_same() -> None:
     content = page(lines, verdict(lines, []), AT)
     for expected in ("2 instances: 1 in need of attention, 1 well", "Contoso B.V.", "token 120 d left", "20 min ago"):
         assert expected in content
-    assert "<title>2 instances: " in content and 'class="badge attention"' in content
+    assert "<title>Vibedata fleet: 2 instances: " in content and 'class="badge attention"' in content

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,68 +13,19 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from runbook_lib.basics.clock import rfc3339
-from vibedata.status.facts import Level, Run, Trouble, age, duration
+from tests.support.status_readings import AT, HOUR, a_run, component, credential, made, notes, release
+from vibedata.lines import plain
+from vibedata.status.facts import Level, Trouble, age, duration
 from vibedata.status.page import page
-from vibedata.status.report import COMPONENT_REGISTRY, RUNS, StatusReadings, StatusReport, report
-from vibedata.status.text import text
+from vibedata.status.report import COMPONENT_REGISTRY, RUNS, StatusReport
+from vibedata.status.text import lines, tables
 
-AT = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
-HOUR = timedelta(hours=1)
 HOSTILE = "</title><script>alert(1)</script>\"'&\x1b[31m\u202ered[/bold]"
 
 
-def component(name: str, health: str = "healthy", **columns: object) -> Mapping[str, Any]:
-    usual = {
-        "PartitionKey": "application",
-        "RowKey": name,
-        "version": "2026.11.0",
-        "state": "registered",
-        "health": health,
-        "healthReason": "",
-        "healthKind": "http",
-        "checkedAt": rfc3339(AT - HOUR / 4),
-        "dependsOn": "[]",
-        "drift": "",
-        "endpoint": f"https://{name}.example.net",
-    }
-    return usual | columns
-
-
-def credential(name: str, *, days: float | None = 100, state: str = "enabled") -> Mapping[str, Any]:
-    expires = "" if days is None else rfc3339(AT + timedelta(days=days))
-    return {"PartitionKey": "registry-token", "RowKey": name, "state": state, "expires": expires}
-
-
-def release(version: str, **columns: object) -> Mapping[str, Any]:
-    recorded = {"state": "current", "digest": "sha256:" + "ab" * 32, "channel": "stable", "updatedAt": rfc3339(AT)}
-    return {"PartitionKey": "release", "RowKey": version, **recorded, **columns}
-
-
-def a_run(runbook: str, *, hours: float, status: str = "Completed", job: str = "") -> Run:
-    started = AT - hours * HOUR
-    ended = None if status == "Running" else started + timedelta(seconds=14)
-    return Run(
-        job_id=job or f"{runbook}-{hours}",
-        runbook=runbook,
-        status=status,
-        created=started,
-        started=started,
-        ended=ended,
-    )
-
-
-def made(*components: Mapping[str, Any], **changes: Any) -> StatusReport:
-    entities = {
-        "Components": components,
-        "Credentials": changes.pop("credentials", ()),
-        "Releases": changes.pop("releases", (release("2026.11.0"),)),
-    }
-    seen: dict[str, Any] = {"at": AT, "scope": "group", "entities": entities, "runs": ()}
-    return report(StatusReadings(**(seen | changes)))
-
-
-def notes(shown: StatusReport) -> list[str]:
-    return [note.text for note in shown.verdict.notes]
+def text(shown: StatusReport) -> str:
+    """What `--all` shows."""
+    return plain(lines(shown)) + tables(shown)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +174,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_shown(source: str) -> None:
     shown = made(component("a", "unhealthy"), troubles=(trouble,), **changes)
     expected = "Health cannot be read" if source == COMPONENT_REGISTRY else "1 of 1 component is ill: a"
     assert shown.verdict.headline == expected
-    assert notes(shown)[0] == f"The {source} cannot be read: VD-NET-003: 403 no"
+    assert f"The {source} cannot be read: VD-NET-003: 403 no" in notes(shown)
     assert "does not exist" not in text(shown)
 
 
@@ -242,7 +193,7 @@ def test_json_has_times_in_utc_and_no_more_than_was_read() -> None:
     )
     assert told["credentials"][0]["days_left"] == 1
     assert [run["seconds"] for run in told["runs"]] == [None, 14.0]
-    assert told["release"]["digest"] == "sha256:" + "ab" * 32
+    assert told["release"]["manifest_digest"] == "sha256:" + "ab" * 32
 
 
 class Page(HTMLParser):

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.component_registry.rows import credential_row
 from runbook_lib.component_registry.schema import CREDENTIALS, CURRENT, RELEASES, Row, batches
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.vault.credential_states import CredentialState
+from runbook_lib.run.parameters import encode
 from tests.support.automation import automation
 from tests.support.health_rig import Rig, rig
+from tests.support.rotation_rig import vault
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
 from vibedata.session import open_session
@@ -35,8 +35,9 @@ def installed(ready: Rig) -> Rig:
     tables = ComponentTables(open_session().clients.table_service, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK)
     release = {"digest": DIGEST, "channel": "stable", "createdAt": "", "expiresAt": "", "state": CURRENT}
     expires = datetime.now(timezone.utc) + timedelta(days=12, hours=1)
-    token = CredentialState(kind="registry-token", id="publisher-acr-token", state="enabled", expires=expires)
-    rows = (Row(table=RELEASES, partition="release", name="2026.11.0", columns=release), credential_row(token))
+    with vault(ready.lab) as customer:
+        customer.secrets.update_secret_properties("publisher-acr-token", expires_on=expires)
+    rows = (Row(table=RELEASES, partition="release", name="2026.11.0", columns=release),)
     for table in (RELEASES, CREDENTIALS):
         tables.create(table)
     for batch in batches(rows):
@@ -63,7 +64,7 @@ def as_json(capsys: pytest.CaptureFixture[str], *, code: int = 0) -> dict[str, A
 
 def test_before_the_first_run_it_says_what_to_run(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
     shown = status(capsys)
-    assert shown.startswith("The component registry does not exist yet\n")
+    assert shown.startswith("Unknown: The component registry does not exist yet\n")
     assert "vibedata deploy DIR" in shown
     told = as_json(capsys)
     assert (told["registry_exists"], told["components"], told["runs"]) == (False, [], [])
@@ -74,7 +75,7 @@ def test_it_shows_what_the_runbooks_recorded(installed: Rig, capsys: pytest.Capt
     told = as_json(capsys)
     assert told["verdict"]["level"] == "ill"
     assert told["release"]["version"] == "2026.11.0"
-    assert (told["release"]["digest"], told["release"]["since"][:2]) == (DIGEST, "20")
+    assert (told["release"]["manifest_digest"], told["release"]["since"][:2]) == (DIGEST, "20")
     by_name = {component["name"]: component for component in told["components"]}
     assert set(by_name) == {"api-service", "control-panel", "studio"}
     assert by_name["studio"]["drift"] == "the release has 2026.11.0, 2026.10.2 is there"
@@ -83,18 +84,18 @@ def test_it_shows_what_the_runbooks_recorded(installed: Rig, capsys: pytest.Capt
     assert by_name["api-service"]["reason"] == installed.reason("api-service")
     assert by_name["studio"]["endpoint"] == installed.addresses["studio"]
     assert {each["name"] for each in told["observability"]} >= {"operations-log", "alert-rules", "action-groups"}
-    assert [credential["days_left"] for credential in told["credentials"]] == [12]
+    assert [credential["days_left"] for credential in told["credentials"]] == [12, None]
 
 
 def test_its_tables_and_its_page_say_the_same(
     installed: Rig, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     page = tmp_path / "status.html"
-    shown = status(capsys, "--html", str(page))
+    shown = status(capsys, "--all", "--html", str(page))
     content = page.read_text(encoding="utf-8")
-    headline = shown.partition("\n")[0]
+    headline = shown.partition("\n")[0].removeprefix("Ill: ")
     assert "components" in headline and "ill: api-service" in headline
-    assert f"<title>{headline} - Vibedata</title>" in content
+    assert f": {headline} - Vibedata</title>" in content
     for expected in ("2026.11.0", "control-panel", "publisher-acr-token", installed.health("api-service")):
         assert expected in shown
         assert expected in content
@@ -111,6 +112,17 @@ def test_runs_are_the_accounts_jobs(lab: LabUnderTest, capsys: pytest.CaptureFix
     assert [(run["job_id"], run["status"]) for run in told["runs"]] == [(bad, "Failed"), (good, "Completed")]
     assert all(run["runbook"] == "probe" and run["seconds"] >= 0 for run in told["runs"])
     assert "The last run of probe ended Failed" in " ".join(note["text"] for note in told["verdict"]["notes"])
+
+
+def test_a_trial_is_no_last_run(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+    with automation(lab) as account:
+        account.environment()
+        real, _ = account.run("print('well')")
+        trial, _ = account.run("raise SystemExit(1)", {"parameters": encode({"plan_only": True, "trial": True})})
+    assert trial != real
+    told = as_json(capsys)
+    assert [run["job_id"] for run in told["runs"]] == [real]
+    assert "ended Failed" not in " ".join(note["text"] for note in told["verdict"]["notes"])
 
 
 def test_one_source_that_is_down_hides_no_other(installed: Rig, capsys: pytest.CaptureFixture[str]) -> None:

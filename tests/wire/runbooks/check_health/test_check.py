@@ -29,6 +29,7 @@ def test_a_first_check_finds_all_well_and_records_it(three: Rig) -> None:
         "observability/alert-rules": ("healthy", ""),
         "observability/action-groups": ("healthy", ""),
         "observability/credentials": ("healthy", ""),
+        "observability/reports": ("healthy", ""),
     }
     policy = three.tables.get_table_client("Policies").get_entity("policy", "healthPolicies")
     assert [policy[name] for name in ("failures_to_degraded", "failures_to_unhealthy", "successes_to_healthy")] == [

@@ -1,0 +1,56 @@
+"""When a rotation may be finished, and what `vibedata rotate --due` asks for."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from publisher.rotation.plan import RotationRequest, begins
+from publisher.rotation.record import Rotation
+from runbook_lib.basics.clock import rfc3339
+from runbook_lib.errors import publisher
+from runbook_lib.rotation.versions import OVERLAP_SECONDS
+from tests.support.instance_documents import instance
+from vibedata.rotation.due import Ended, Waiting, refusal
+
+AT = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
+
+
+def waiting(**fields: Any) -> Waiting:
+    made = Rotation(instance_id="k3v9x2p7", number=3, rotation_id="r-3", credential_id="c", **fields)
+    return Waiting(instance=instance(), command="rotate-hmac", rotation=made)
+
+
+@pytest.mark.parametrize(
+    ("promoted", "emergency", "goes_on"),
+    [
+        (None, False, True),
+        (timedelta(seconds=OVERLAP_SECONDS), False, True),
+        (timedelta(seconds=OVERLAP_SECONDS - 1), False, False),
+        (timedelta(seconds=1), True, True),
+    ],
+)
+def test_it_goes_on_once_the_overlap_is_over(promoted: timedelta | None, emergency: bool, goes_on: bool) -> None:
+    one = waiting(promoted_at=rfc3339(AT - promoted) if promoted else "", emergency=emergency)
+    assert one.may_go_on(AT) is goes_on
+    assert one.request == RotationRequest(only="r-3", overlap_seconds=0 if emergency else OVERLAP_SECONDS)
+
+
+@pytest.mark.parametrize("newest", [None, waiting(ended_at=rfc3339(AT)).rotation, waiting(overtaken=True).rotation])
+def test_it_never_begins_another_one(newest: Rotation | None) -> None:
+    assert begins(RotationRequest(overlap_seconds=0), newest, "") is True
+    assert begins(RotationRequest(overlap_seconds=0, only="r-3"), newest, "") is False
+
+
+def test_one_that_was_overtaken_is_a_persons_task() -> None:
+    assert refusal(waiting()) == ""
+    assert "`vibedata rotate-hmac --instance k3v9x2p7` begins another rotation" in refusal(waiting(overtaken=True))
+
+
+def test_what_is_told() -> None:
+    later = AT + timedelta(hours=3)
+    ended = Ended(waiting=waiting(customer="promoted"), outcome="waits", next=later)
+    assert ended.cells(AT) == ("Contoso B.V.", "rotate-hmac", "promoted", "2026-11-23 14:30 UTC, in 3 h", "waits")
+    failed = Ended(waiting=waiting(), outcome="failed", error=publisher.OVERTAKEN.error(target="r-3"))
+    assert failed.cells(AT)[3:] == ("now", f"VD-ROTATION-034: {publisher.OVERTAKEN.error(target='r-3').message}")
+    assert (failed.as_json()["error"] or {})["code"] == "VD-ROTATION-034"

@@ -1,0 +1,74 @@
+"""`vibedata rotate --due`: what waits at all instances is finished, and one that fails keeps no other back."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from publisher.instances.document import read
+from publisher.instances.store import Instances
+from publisher.rotation import acr_token_credential, hmac_key_credential
+from publisher.rotation.record import Rotation, RotationRecords
+from runbook_lib.basics.clock import rfc3339
+from runbook_lib.rotation.versions import OVERLAP_SECONDS
+from tests.support.instance_documents import instance
+from tests.support.publisher_side import Interrupted, PublisherSide, publisher_side
+from tests.support.running_lab import LabUnderTest
+from tests.support.token_rotation import token_rotations
+from vibedata import cli
+
+LONG_AGO = datetime.now(timezone.utc) - timedelta(seconds=OVERLAP_SECONDS + 60)
+
+
+@pytest.fixture
+def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
+    """The lab's instance, whose token's rotation lacks only its end, and one that no shell of the lab may reach."""
+    token_rotations(lab)  # the publisher's container registry has a release to pull
+    with publisher_side(lab) as opened:
+        own = read((lab.directory / "instance.json").read_text(), source="the lab")
+        for one in (own, instance()):
+            Instances(opened.clients.table_service).add(one)
+        opened.succeed(opened.token_rotation())
+        changes = len(opened.token_rotation().preview().changes)
+        killed = opened.drive(Interrupted(opened.token_rotation(), at=changes, made=False))
+        assert killed.failed is not None and killed.failed.change.after == "over"
+        yield opened
+
+
+def due(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    assert cli.main(["rotate", "--due", "--output", "json", *words]) == code
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return {**told, **{each["instance"]: each for each in told["rotations"]}}
+
+
+def test_what_waits_is_finished_once_its_time_has_come(side: PublisherSide, capsys: pytest.CaptureFixture[str]) -> None:
+    id_ = side.settings.instance_id
+    records = RotationRecords(side.clients.table_service, acr_token_credential.TABLE)
+    newest = records.newest(id_)
+    assert newest is not None and newest.open
+    early = due(capsys)
+    assert (early["status"], early[id_]["status"], early[id_]["command"]) == ("succeeded", "waits", "rotate-acr-token")
+    assert records.change(replace(newest, promoted_at=rfc3339(LONG_AGO)))
+    planned = due(capsys, "--plan")
+    assert (planned["status"], planned[id_]["status"]) == ("planned", "planned")
+    # Another instance comes first, and fails: the environment is that of the lab's.
+    begun = rfc3339(LONG_AGO)
+    other = Rotation(instance_id="k3v9x2p7", number=1, rotation_id="r-1", credential_id="c", started_at=begun)
+    assert RotationRecords(side.clients.table_service, hmac_key_credential.TABLE).begin(other)
+    told = due(capsys, code=1)
+    assert told["status"] == "failed"
+    assert (told["k3v9x2p7"]["status"], told["k3v9x2p7"]["error"]["code"]) == ("failed", "VD-INSTANCE-003")
+    assert (told[id_]["status"], told[id_]["error"]) == ("finished", None)
+    ended = records.newest(id_)
+    assert ended is not None and not ended.open and ended.rotation_id == newest.rotation_id
+    assert due(capsys, "--instance", id_)["rotations"] == [], "nothing waits, and none was begun"
+
+
+def test_without_a_rotation_it_says_so(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab.pid
+    assert cli.main(["rotate", "--due"]) == 0
+    assert capsys.readouterr().out.endswith("No rotation waits.\n")

@@ -1,0 +1,145 @@
+"""`vibedata rotate --due`: finish the rotations that wait, at all instances."""
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from publisher.instances.store import Instances
+from publisher.rotation import acr_token_credential, hmac_key_credential
+from publisher.rotation.hmac_key_credential import hmac_key_rotation
+from publisher.rotation.record import RotationRecords
+from publisher.rotation.run import RotationRun
+from publisher.session import operator_tables, publisher_clients
+from runbook_lib.azure.session import AzureSession
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.errors import RunbookError, publisher
+from runbook_lib.network.failures import as_runbook_error
+from vibedata.instances import choice
+from vibedata.output import show, table
+from vibedata.progress_view.events import StepBegan
+from vibedata.progress_view.writer import View, watching
+from vibedata.rotation.acr_token import acr_token_rotation
+from vibedata.rotation.command import jobs_of
+from vibedata.rotation.drive import drive
+from vibedata.rotation.due import COLUMNS, Ended, Waiting, refusal
+from vibedata.session import open_instance
+
+EXAMPLES = """\
+examples:
+  vibedata rotate --due --plan                  list what waits at all instances; change nothing
+  vibedata rotate --due                         finish what waits and may be finished now
+  vibedata rotate --due --instance k3v9x2p7
+  vibedata rotate --due --output json
+
+It begins no rotation: `vibedata rotate-hmac` and `vibedata rotate-acr-token` do. An instance at which it fails does not
+keep it from the others. Exit code 0: nothing failed, even if some rotations wait for their time; 1: something failed.
+It needs what those two commands need. For the lab, first type: source .lab/lab.env
+"""
+HMAC, TOKEN = "rotate-hmac", "rotate-acr-token"
+TABLES = {HMAC: hmac_key_credential.TABLE, TOKEN: acr_token_credential.TABLE}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `rotate` to the command line."""
+    parser = subparsers.add_parser(
+        "rotate",
+        help="finish the rotations that wait, at all instances",
+        description="Finish the rotations that wait, at all instances or at one.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--due", action="store_true", required=True, help="those that may be finished now")
+    parser.add_argument("--plan", action="store_true", help="list what waits, and finish none")
+    choice.add_option(parser, without="all instances of the publisher's table")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Finish what waits and return 0 if nothing failed."""
+    at = SYSTEM_CLOCK.now()
+    with watching("rotate --due", output=arguments.output, clock=SYSTEM_CLOCK) as view:
+        view.tell(StepBegan("rotate"))
+        waiting, troubles = _waiting(arguments.instance or os.environ.get(choice.VARIABLE, ""))
+        ended = [_ended(each, at, view, plan=arguments.plan) for each in waiting]
+    failed = bool(troubles) or any(each.outcome == "failed" for each in ended)
+    status = "failed" if failed else "planned" if arguments.plan else "succeeded"
+    result = {
+        "status": status,
+        "rotations": [each.as_json() for each in ended],
+        "troubles": [error.as_json() for error in troubles],
+    }
+    title = "plan: nothing was changed" if arguments.plan else "rotations"
+    text = table(title, COLUMNS, [each.cells(at) for each in ended]) if ended else "No rotation waits.\n"
+    text += "".join(f"  - {error.code}: {error.message}\n" for error in troubles)
+    show(arguments.output, result=result, text=text)
+    return 1 if failed else 0
+
+
+def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
+    """Return the open rotations, and what could not be read. wanted: an instance, "" for all."""
+    tables = operator_tables(os.environ, SYSTEM_CLOCK)
+    troubles: list[RunbookError] = []
+    if wanted:
+        instances = [choice.find(wanted, os.environ)]
+    else:
+        rows = list(Instances(tables).all())
+        instances = [row.instance for row in rows if row.instance is not None]
+        troubles += [row.trouble for row in rows if row.trouble is not None]
+
+    def found() -> Iterator[Waiting]:
+        for instance in instances:
+            for command, name in TABLES.items():
+                try:
+                    newest = RotationRecords(tables, name).newest(instance.id)
+                except Exception as error:  # noqa: BLE001 - what cannot be read of one keeps no other back
+                    troubles.append(_named(error))
+                    continue
+                if newest is not None and newest.open:
+                    yield Waiting(instance=instance, command=command, rotation=newest)
+
+    return list(found()), troubles
+
+
+def _ended(waiting: Waiting, at: datetime, view: View, *, plan: bool) -> Ended:
+    """Finish a rotation if its time has come. A failure is told and stops no other one."""
+    why = refusal(waiting)
+    if why:
+        error = publisher.OVERTAKEN.error(why, target=waiting.rotation.rotation_id)
+        return Ended(waiting=waiting, outcome="failed", error=error)
+    if not waiting.may_go_on(at):
+        return Ended(waiting=waiting, outcome="waits", next=waiting.due)
+    if plan:
+        return Ended(waiting=waiting, outcome="planned")
+    view.say(f"{waiting.instance.display_name} ({waiting.instance.id}): {waiting.command}")
+    try:
+        session = open_instance(waiting.instance, os.environ)
+        rotating = _rotation(waiting, session, view, os.environ)
+        outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
+    except Exception as error:  # noqa: BLE001 - a failure at one instance keeps no other back
+        return Ended(waiting=waiting, outcome="failed", error=_named(error))
+    if outcome.failed is not None:
+        return Ended(waiting=waiting, outcome="failed", error=outcome.failed.error)
+    return Ended(waiting=waiting, outcome="waits" if outcome.resume_at else "finished", next=outcome.resume_at)
+
+
+def _rotation(waiting: Waiting, session: AzureSession, view: View, environ: Mapping[str, str]) -> RotationRun[Any]:
+    if waiting.command == TOKEN:
+        return acr_token_rotation(session, waiting.instance, environ, waiting.request, view)
+    return hmac_key_rotation(
+        instance_id=session.settings.instance_id,
+        request=waiting.request,
+        clients=publisher_clients(session.settings, session.clients, environ, SYSTEM_CLOCK),
+        run_runbook=jobs_of(session, view),
+        redactor=session.redactor,
+        clock=SYSTEM_CLOCK,
+    )
+
+
+def _named(error: Exception) -> RunbookError:
+    """Return a failure by its name. Raises it if it is a defect."""
+    named = as_runbook_error(error)
+    if named is None:
+        raise error
+    return named

@@ -1,0 +1,94 @@
+"""Rotations that wait to be finished, at all instances: which they are, and what becomes of each. All pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from publisher.instances.document import Instance
+from publisher.rotation.plan import RotationRequest
+from publisher.rotation.record import Rotation
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
+from runbook_lib.errors import RunbookError
+from runbook_lib.rotation.versions import OVERLAP_SECONDS
+from vibedata.status.facts import age
+
+# What became of a rotation: finished; not finished, since its time has not come or it waits again; failed; or planned.
+Outcome = Literal["finished", "waits", "failed", "planned"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A rotation that is not finished. command: the one that drives it."""
+
+    instance: Instance
+    command: str
+    rotation: Rotation
+
+    @property
+    def due(self) -> datetime | None:
+        """When it may be finished; None if it was broken off before the new credential was in use: at once."""
+        rotation = self.rotation
+        if not rotation.promoted_at:
+            return None
+        overlap = 0 if rotation.emergency else OVERLAP_SECONDS
+        return from_rfc3339(rotation.promoted_at) + timedelta(seconds=overlap)
+
+    def may_go_on(self, at: datetime) -> bool:
+        """Whether there is something to do at `at`."""
+        return self.due is None or self.due <= at
+
+    @property
+    def request(self) -> RotationRequest:
+        """The request to drive this rotation, and to begin none."""
+        return RotationRequest(only=self.rotation.rotation_id, overlap_seconds=self._overlap)
+
+    @property
+    def _overlap(self) -> int:
+        return 0 if self.rotation.emergency else OVERLAP_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What became of a rotation. error: why it failed. next: when to go on, None if nothing is left to do."""
+
+    waiting: Waiting
+    outcome: Outcome
+    error: RunbookError | None = None
+    next: datetime | None = None
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return it for programs."""
+        rotation = self.waiting.rotation
+        return {
+            "instance": self.waiting.instance.id,
+            "display_name": self.waiting.instance.display_name,
+            "command": self.waiting.command,
+            "rotation_id": rotation.rotation_id,
+            "customer": rotation.customer,
+            "due": rfc3339(self.waiting.due) if self.waiting.due else None,
+            "status": self.outcome,
+            "next": rfc3339(self.next) if self.next else None,
+            "error": self.error.as_json() if self.error else None,
+        }
+
+    def cells(self, at: datetime) -> tuple[str, ...]:
+        """Return it as a row for people."""
+        due = self.next or self.waiting.due
+        when = "now" if due is None or due <= at else f"{due:%Y-%m-%d %H:%M} UTC, {age(due, at)}"
+        told = f"{self.error.code}: {self.error.message}" if self.error else self.outcome
+        state = self.waiting.rotation.customer
+        return (self.waiting.instance.display_name, self.waiting.command, state, when, told)
+
+
+COLUMNS = ("instance", "finished by", "state", "may go on", "result")
+
+
+def refusal(waiting: Waiting) -> str:
+    """Return why this rotation can only be finished by a person, "" if it can be finished without one."""
+    if waiting.rotation.overtaken:
+        return (
+            f"another credential came into use: `vibedata {waiting.command} --instance {waiting.instance.id}` begins"
+            " another rotation"
+        )
+    return ""

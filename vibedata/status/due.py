@@ -1,0 +1,37 @@
+"""What is due next at an instance: rotations to finish, credentials and releases that end. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from vibedata.status.facts import OF_ROTATION, UNUSABLE, Facts
+
+# How much a person wants to know at once.
+MAX_DUE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is due, and when."""
+
+    at: datetime
+    text: str
+
+
+def due_next(facts: Facts) -> tuple[Due, ...]:
+    """Return what is due, the next first. What should have happened already is a note of the verdict."""
+    coming = (each for each in _all(facts) if each.at > facts.at)
+    return tuple(sorted(coming, key=lambda each: (each.at, each.text)))[:MAX_DUE]
+
+
+def _all(facts: Facts) -> Iterator[Due]:
+    for rotation in facts.rotations:
+        if rotation.finish_after is not None:
+            words = f"the rotation of {rotation.secret} may be finished: `vibedata rotate --due{facts.option}`"
+            yield Due(rotation.finish_after, words)
+    for credential in facts.credentials:
+        if credential.expires is not None and credential.state not in OF_ROTATION | UNUSABLE:
+            yield Due(credential.expires, f"{credential.id} expires")
+    if facts.release is not None and facts.release.expires is not None:
+        words = f"the manifest of release {facts.release.version} expires; what runs goes on"
+        yield Due(facts.release.expires, words)
