@@ -103,7 +103,7 @@ NO_SUCH_JOB = entry(
     "VD-AUTOMATION-023",
     "the Automation account has no such job",
     "No job has this id, and no runbook of this name has had a job. Automation keeps jobs for 30 days.",
-    "`vibedata jobs` lists the jobs that there are. Give the id of one, the beginning of an id, or a runbook's name.",
+    "Run `vibedata jobs`, which lists the jobs. Give the id of one, the beginning of an id, or a runbook's name.",
 )
 JOB_AMBIGUOUS = entry(
     "VD-AUTOMATION-024",
@@ -145,7 +145,7 @@ JOB_REMOVED = entry(
     "VD-AUTOMATION-029",
     "the job is gone",
     "Somebody deleted the job or the Automation account while the job was followed.",
-    "`vibedata jobs` shows what is there. The operations log has what the run did. You can safely start the runbook"
-    " again.",
+    "Run `vibedata jobs`, which lists the jobs that are there. The operations log has what the run did. You can safely"
+    " start the runbook again.",
     retryable=True,
 )

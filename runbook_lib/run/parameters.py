@@ -237,7 +237,7 @@ def _from_argument(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _check(name: str, value: object, kind: object, limit: int) -> None:
-    takes = _TAKES[kind]
+    takes = _TAKES.get(kind, "")
     if kind == Mapping[str, str]:
         fits = isinstance(value, dict) and all(_is_text(part, limit) for item in value.items() for part in item)
     elif kind is str:

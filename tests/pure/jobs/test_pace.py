@@ -8,7 +8,7 @@ from vibedata.jobs.pace import LAST_READS_SECONDS, MAX_RETRY_AFTER_SECONDS, REMA
 
 def test_looks_become_fewer() -> None:
     pace = Pace(FakeClock())
-    assert [pace.seconds(waited) for waited in (0, 5, 30, 60, 100, 9_000)] == [1.0, 1.0, 3.0, 6.0, 10.0, 10.0]
+    assert [pace.seconds(waited) for waited in (0, 5, 40, 100, 200, 9_000)] == [1.0, 1.0, 2.0, 5.0, 10.0, 10.0]
 
 
 @pytest.mark.parametrize(
