@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from oci.bundling.imports import imports_of
-
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata")
 COMMAND, CALLBACK_API = "vibedata/commands/deploy.py", "publisher/__main__.py"
@@ -33,17 +31,27 @@ def digest(root: Path, files: Iterable[str]) -> str:
         file = waiting.pop()
         if file not in found:
             found[file] = (root / file).read_bytes()
-            waiting += _imported(root, file, found[file])
+            waiting += _imported(root, found[file])
     told = hashlib.sha256()
     for file, content in sorted(found.items()):
         told.update(file.encode() + b"\0" + content + b"\0")
     return told.hexdigest()[:SHOWN_CHARACTERS]
 
 
-def _imported(root: Path, file: str, content: bytes) -> Iterator[str]:
-    imports = imports_of(ast.parse(content), package=".".join(Path(file).parent.parts))
-    for name in imports.modules | imports.names:
+def _imported(root: Path, content: bytes) -> Iterator[str]:
+    for name in _names(ast.parse(content)):
         parts = name.split(".")
         for candidate in ("/".join(parts) + ".py", "/".join((*parts, "__init__.py"))):
             if parts[0] in OURS and (root / candidate).is_file():
                 yield candidate
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Yield the modules that a module imports. One whose name is computed is a runbook, and these are all there."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=aliases):
+                yield from (alias.name for alias in aliases)
+            case ast.ImportFrom(module=str(module), names=aliases):
+                yield module
+                yield from (f"{module}.{alias.name}" for alias in aliases)
