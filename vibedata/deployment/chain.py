@@ -173,7 +173,7 @@ def planned_steps(chosen: Collection[str]) -> StepsPlanned:
 
 def planned(work: ReleaseWork) -> tuple[StepPlan, ...]:
     """Return what each chosen step would change, in the order of the chain. Raises what its refusal would be."""
-    facts = PlanFacts(work)
+    facts = PlanFacts(work, shown_before=work.chosen)
     return tuple(step.plan(facts) for step in CHAIN if step.name == REPORT or step.name in work.chosen)
 
 

@@ -1,6 +1,7 @@
 """What is read for a deployment's plan, once for all steps, with the operator's login. Nothing is written."""
 
 import io
+from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 
 
 class PlanFacts:
-    """What the plans of the steps need, each part read when it is first asked for."""
+    """What the plans of the steps need, each part read when it is first asked for.
 
-    def __init__(self, work: ReleaseWork) -> None:
+    shown_before: the steps whose plans are shown together with the others. What such a step brings is not counted again
+    in a later step. Where one step is looked at alone, nothing may be left out of its plan.
+    """
+
+    def __init__(self, work: ReleaseWork, *, shown_before: Collection[str] = ()) -> None:
         self.work = work
+        self.shown_before = shown_before
         session = work.session
         # A plan in this process has no log and no job's streams: what it warns of, the job will say.
         self.context = Context(

@@ -24,6 +24,7 @@ from vibedata.deployment.first_credentials import FirstCredential
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS, PREFLIGHT, SET, plan_settings
 from vibedata.deployment.plan.difference import Difference, Sign, StepPlan, difference
 from vibedata.deployment.plan.facts import PlanFacts
+from vibedata.deployment.publication_step import NAME as FIRST_STEP
 
 RUNBOOK = "runbook"
 LATER = "resources, endpoints and installed versions are known when the steps before have run"
@@ -42,7 +43,7 @@ def plan_needs_of_preflight(step: str, facts: PlanFacts) -> StepPlan:
 
 def plan_first_runbooks(step: str, facts: PlanFacts) -> StepPlan:
     """The first runbooks, but for what the preflight brings."""
-    return _of_plan(step, _without(_published(facts, FIRST_RUNBOOKS), _published(facts, (PREFLIGHT,))))
+    return _of_plan(step, _without(facts, PREFLIGHT, _published(facts, FIRST_RUNBOOKS), (PREFLIGHT,)))
 
 
 def plan_credential(credential: FirstCredential, facts: PlanFacts) -> StepPlan:
@@ -70,7 +71,7 @@ def plan_import_images(step: str, facts: PlanFacts) -> StepPlan:
 
 def plan_publish_runbooks(step: str, facts: PlanFacts) -> StepPlan:
     """The plan of publish_runbooks, but for what the steps before bring."""
-    return _of_plan(step, _without(publication.plan(facts.held), _published(facts, FIRST_RUNBOOKS)))
+    return _of_plan(step, _without(facts, FIRST_STEP, publication.plan(facts.held), FIRST_RUNBOOKS))
 
 
 def plan_validate_runbooks(step: str, facts: PlanFacts) -> StepPlan:
@@ -115,7 +116,11 @@ def _published(facts: PlanFacts, runbooks: Sequence[str]) -> Plan:
     return publication.plan(replace(facts.held, wanted=replace(wanted, scripts=scripts, documents=())))
 
 
-def _without(plan: Plan, earlier: Plan) -> Plan:
+def _without(facts: PlanFacts, step: str, plan: Plan, runbooks: Sequence[str]) -> Plan:
+    """Return a plan without what an earlier step brings when it publishes these runbooks."""
+    if step not in facts.shown_before:
+        return plan
+    earlier = _published(facts, runbooks)
     changed = {(each.action, each.target) for each in earlier.changes}
     right = {each.target for each in earlier.unchanged}
     return Plan(
