@@ -86,6 +86,8 @@ def test_parameters_are_compared_with_the_published_runbooks_before_a_job_starts
     account.publish(built("rotate_hmac"), name="rotate_hmac")
     for runbook, pair, code, words in (
         ("import_manifest", "relaese_tag=latest", "VD-PARAM-001", "did you mean 'release_tag'?"),
+        ("Import_Manifest", "relaese_tag=latest", "VD-PARAM-001", "did you mean 'release_tag'?"),
+        ("IMPORT_MANIFEST", "release_tag=a b", "VD-PARAM-002", "takes a tag"),
         ("import_manifest", "allow_downgrade=maybe", "VD-PARAM-002", "takes true or false"),
         ("import_manifest", "release_tag=a b", "VD-PARAM-002", "takes a tag"),
         ("rotate_hmac", "phase=polish", "VD-PARAM-002", "takes one of"),
