@@ -32,8 +32,7 @@ class Waiting:
         rotation = self.rotation
         if not rotation.promoted_at:
             return None
-        overlap = 0 if rotation.emergency else OVERLAP_SECONDS
-        return from_rfc3339(rotation.promoted_at) + timedelta(seconds=overlap)
+        return from_rfc3339(rotation.promoted_at) + timedelta(seconds=self._overlap)
 
     def may_go_on(self, at: datetime) -> bool:
         """Whether there is something to do at `at`."""
@@ -46,7 +45,8 @@ class Waiting:
 
     @property
     def _overlap(self) -> int:
-        return 0 if self.rotation.emergency else OVERLAP_SECONDS
+        # Who began it may want the former credential to be accepted for longer, and nobody is here to ask.
+        return 0 if self.rotation.emergency else max(OVERLAP_SECONDS, self.rotation.overlap_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,15 @@ def test_it_goes_on_once_the_overlap_is_over(promoted: timedelta | None, emergen
     assert one.request == RotationRequest(only="r-3", overlap_seconds=0 if emergency else OVERLAP_SECONDS)
 
 
+def test_a_longer_overlap_than_the_default_is_kept() -> None:
+    begun = {"promoted_at": rfc3339(AT - timedelta(seconds=OVERLAP_SECONDS)), "overlap_seconds": 7 * 24 * 3600}
+    one = waiting(**begun)
+    assert (one.may_go_on(AT), one.request.overlap_seconds) == (False, 7 * 24 * 3600)
+    assert one.due == AT - timedelta(seconds=OVERLAP_SECONDS) + timedelta(days=7)
+    assert waiting(**{**begun, "overlap_seconds": 600}).request.overlap_seconds == OVERLAP_SECONDS
+    assert waiting(**begun, emergency=True).may_go_on(AT)
+
+
 @pytest.mark.parametrize("newest", [None, waiting(ended_at=rfc3339(AT)).rotation, waiting(overtaken=True).rotation])
 def test_it_never_begins_another_one(newest: Rotation | None) -> None:
     assert begins(RotationRequest(overlap_seconds=0), newest, "") is True
