@@ -146,7 +146,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
         clock=context.clock,
         warn=context.output.warning,
     )
-    entities = registered(context, tables)
+    entities = registered(context, tables, may_lack=parameters.trial)  # trials come before the first bootstrap
     policy, warning = read_health_policy(context.clients.table_service)
     if warning:
         context.output.warning(warning)

@@ -27,7 +27,9 @@ def wrap(secret: bytes, wrapping_key: str) -> str:
         raise ValueError(f"a secret of {len(secret)} bytes; at most {MAX_SECRET_BYTES} can be wrapped")
     modulus, exponent = _numbers(wrapping_key)
     if modulus.bit_length() != KEY_BITS or exponent != EXPONENT:
-        raise publisher.WRAPPING_KEY_DIFFERS.error(f"it has {modulus.bit_length()} bits and the exponent {exponent}")
+        # The customer sends the number. Python writes none of thousands of digits.
+        shown = exponent if exponent.bit_length() <= KEY_BITS else "too long"
+        raise publisher.WRAPPING_KEY_DIFFERS.error(f"it has {modulus.bit_length()} bits, and its exponent is {shown}")
     try:
         key = RSAPublicNumbers(exponent, modulus).public_key()
         wrapped = key.encrypt(secret, padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))

@@ -85,8 +85,17 @@ def _last(tables: "TableServiceClient", instance_id: str, kind: type[P], receive
         "PartitionKey eq @partition and kind eq @kind and receivedAt ge @since",
         parameters={"partition": instance_id, "kind": kind.kind, "since": rfc3339(received - TOGETHER)},
     )
-    found = [report for row in _there(rows) if (report := _report(row, kind, instance_id)) is not None]
-    return max(found, key=lambda report: report.at, default=None)
+    found = [
+        (_dated(report, row), report) for row in _there(rows) if (report := _report(row, kind, instance_id)) is not None
+    ]
+    return max(found, key=lambda each: each[0], default=(received, None))[1]
+
+
+def _dated(report: Payload, row: Mapping[str, Any]) -> datetime:
+    """Return when it was so. No report is of a time after its receipt, whatever the instance says of itself."""
+    received = _time(row.get("receivedAt"))
+    said = from_rfc3339(report.at)
+    return said if received is None else min(said, received)
 
 
 def _there(rows: Any) -> Any:

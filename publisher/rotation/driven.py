@@ -66,6 +66,7 @@ class DrivenRotation:
             credential_id=credential_id,
             slot=slot,
             emergency=self._request.emergency,
+            overlap_seconds=self._request.overlap_seconds,
             supersedes=given_up[:MAX_GIVEN_UP],
             started_at=rfc3339(self._clock.now()),
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
 from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.errors import publisher
+from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
 from runbook_lib.rotation.states import STATES, State
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Rotation:
         credential_id: The key's or the token's id.
         slot: Which password of the token, "" for a key.
         emergency: Whether the former credentials are believed stolen.
+        overlap_seconds: How long the operator who began it wants the former credential to be accepted.
         supersedes: The rotations that were given up before it, the newest first. One of their credentials may still be
             pending at the customer's, or arrive there late.
         customer: The customer's state at its last report.
@@ -65,6 +67,7 @@ class Rotation:
     credential_id: str
     slot: str = ""
     emergency: bool = False
+    overlap_seconds: int = 0
     supersedes: tuple[str, ...] = ()
     customer: State = "none"
     started_at: str = ""
@@ -145,6 +148,7 @@ def _columns(rotation: Rotation) -> dict[str, Any]:
         "credentialId": rotation.credential_id,
         "slot": rotation.slot,
         "emergency": rotation.emergency,
+        "overlapSeconds": rotation.overlap_seconds,
         "supersedes": " ".join(rotation.supersedes),
         "customer": rotation.customer,
         "startedAt": rotation.started_at,
@@ -162,6 +166,9 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
     """Return the rotation in a row. Raises VD-ROTATION-040 if it is malformed: nobody can guess whether it is over."""
     ill = [name for name in _TEXTS if not isinstance(entity.get(name), str)]
     ill += [name for name in _TIMES if name not in ill and not _is_time(entity[name])]
+    overlap = entity.get("overlapSeconds", 0)  # rows of older releases have none
+    if type(overlap) is not int or not 0 <= overlap <= MAX_OVERLAP_SECONDS:
+        ill.append("overlapSeconds")
     if ill:
         raise publisher.RECORD_MALFORMED.error(", ".join(ill), target=f"{entity['PartitionKey']}/{entity['RowKey']}")
     customer = str(entity["customer"])
@@ -172,6 +179,7 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
         credential_id=str(entity["credentialId"]),
         slot=str(entity["slot"]),
         emergency=entity.get("emergency") is True,
+        overlap_seconds=overlap,
         supersedes=tuple(str(entity["supersedes"]).split()),
         customer=customer if customer in STATES else "none",
         started_at=str(entity["startedAt"]),

@@ -111,7 +111,8 @@ def _has_started(account: AccountAccess, job_id: str) -> bool:
             "" if named is None else f"{named.code}: {named.message}",
             target=f"job {job_id}",
             remedy="Do not start it again yet. As soon as Azure answers, type `vibedata logs"
-            f" {job_id} --follow`: it shows the job, or says that there is none.",
+            f" {job_id} --follow`, with the same --instance if there was one: it shows the job, or says that there is"
+            " none.",
         ) from error
 
 

@@ -12,7 +12,7 @@ where its newest job that has ended
 Where something of this is missing, cannot be read or has another form, the runbook is not proven.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -85,6 +85,11 @@ def _newest_jobs(account: AutomationAccount, names: Mapping[str, object]) -> Map
     return found
 
 
+def had_settings(arguments: Sequence[str], settings: Mapping[str, str]) -> bool:
+    """Whether a job with these arguments had the settings. One without an argument, a schedule's, had none. Pure."""
+    return all(settings_in(each) == settings for each in arguments) if arguments else not settings
+
+
 def _environment_of(properties: Any) -> str:
     ran_in = properties.job_runtime_environment
     return (ran_in.runtime_environment_name or "") if ran_in else ""
@@ -99,7 +104,7 @@ def _why_not(
         return "the settings were written after its newest job"
     try:
         state = job_state(account, job.job_id)
-        if not state.ended or any(settings_in(each) != conditions.settings for each in state.arguments):
+        if not state.ended or not had_settings(state.arguments, conditions.settings):
             return "its newest job had other settings"
         if sha256(job_text(account, job.job_id) or b"").hexdigest() != text_sha256:
             return "its newest job ran another text"

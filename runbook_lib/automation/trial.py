@@ -29,8 +29,8 @@ _KINDS: dict[str, ShortcomingKind] = {
     vault.AREA: "name",
     automation.ACCOUNT_UNUSABLE.code: "name",
 }
-# Failures that show no shortcoming. A run that refuses the offered release has read all that it needs. And validation
-# comes before the component registry, so no component is registered yet.
+# Failures that show no shortcoming. A run that refuses the offered release has read all that it needs. And a check of
+# health that a schedule started before the first bootstrap found no component.
 _REFUSALS = frozenset(
     {
         release.RELEASE_EXPIRED.code,

@@ -39,14 +39,19 @@ def look_at_components(
     }
 
 
-def registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
-    """Return table Components. Raises VD-HEALTH-001, and VD-COMPONENT-003 if a newer runbook has written it."""
+def registered(context: Context, tables: ComponentTables, *, may_lack: bool) -> dict[str, Entity]:
+    """Return table Components. `may_lack` says that it may have no component yet.
+
+    Raises VD-HEALTH-001, and VD-COMPONENT-003 if a newer runbook has written it.
+    """
     from azure.core.exceptions import ResourceNotFoundError
 
     tables.recorded(SCHEMA)
     try:
         entities = {target_of(entity): entity for entity in tables.entities(COMPONENTS)}
     except ResourceNotFoundError as error:
+        if may_lack:
+            return {}
         raise component_registry.NO_COMPONENT_REGISTERED.error("there is no table Components") from error
     ill = {target: columns for target, entity in entities.items() if (columns := ill_columns(entity))}
     if ill:
@@ -55,7 +60,7 @@ def registered(context: Context, tables: ComponentTables) -> dict[str, Entity]:
             f"table {COMPONENTS} has {len(ill)} rows with malformed columns, such as {target}:"
             f" {', '.join(columns)}; these columns count as absent, and bootstrap_registry writes them anew"
         )
-    if all(entity["PartitionKey"] == OBSERVABILITY for entity in entities.values()):
+    if not may_lack and all(entity["PartitionKey"] == OBSERVABILITY for entity in entities.values()):
         raise component_registry.NO_COMPONENT_REGISTERED.error("table Components is empty")
     return entities
 

@@ -27,7 +27,7 @@ def served_certificate(*, host: str, gateway: str, trusted: str, clock: Clock) -
         return _handshake(connection, host, tls_context(trusted), deadline)
     except ssl.SSLCertVerificationError as error:
         raise tls.HANDSHAKE_FAILED.error(f"its certificate: {error.verify_message}", target=host) from error
-    except (OSError, AddressRefusedError) as error:
+    except (OSError, UnicodeError, AddressRefusedError) as error:  # UnicodeError: this can be no host's name
         raise tls.HANDSHAKE_FAILED.error(f"{gateway}: {error}", target=host) from error
 
 

@@ -9,6 +9,7 @@ from azure.keyvault.secrets import SecretClient
 from publisher.instances.reported import last_reports
 from runbook_lib.azure.settings import load
 from tests.end_to_end.deployed import Deployed, wanted
+from tests.end_to_end.leavings import job_ids
 from vibedata.deployment.chain import STEPS
 
 
@@ -31,12 +32,17 @@ def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_go_
     assert last_deployment(own_deployed) == ("import_manifest", "failed", "VD-VAULT-001")
 
     # The preflight does not mind that the token is yet to come, and the whole chain brings it and a key.
+    jobs_before = job_ids(own_deployed)
     made = own_deployed.vibedata_json("deploy", str(release.folder))
     assert [(step["name"], step["error"]) for step in made["steps"]] == [
         (name, None) for name in ("lock", *STEPS, "report")
     ]
     assert own_deployed.installed(release) == wanted(release)
     assert last_deployment(own_deployed) == ("check_health", "succeeded", "")
+    # An administrator sees no failure in the portal: neither a job nor a record in a job's streams.
+    jobs = [own_deployed.wait(job_id) for job_id in job_ids(own_deployed)[len(jobs_before) :]]
+    assert [(job.status, job.text) for job in jobs if job.status != "Completed"] == []
+    assert [text for job in jobs for kind, text in job.streams if kind == "Error"] == []
     # A second run finds both.
     again = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "first_registry_token")
     assert [step["name"] for step in again["steps"]] == ["lock", "report"]

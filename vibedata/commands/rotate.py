@@ -14,7 +14,7 @@ from publisher.rotation.run import RotationRun
 from publisher.session import operator_tables, publisher_clients
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.errors import RunbookError, publisher
+from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import as_runbook_error
 from vibedata.instances import choice
 from vibedata.output import show, table
@@ -23,7 +23,7 @@ from vibedata.progress_view.writer import View, watching
 from vibedata.rotation.acr_token import acr_token_rotation
 from vibedata.rotation.command import jobs_of
 from vibedata.rotation.drive import drive
-from vibedata.rotation.due import COLUMNS, Ended, Waiting, refusal
+from vibedata.rotation.due import COLUMNS, Ended, Waiting, refusal, what_to_do
 from vibedata.session import open_instance
 
 EXAMPLES = """\
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     title = "plan: nothing was changed" if arguments.plan else "rotations"
     text = table(title, COLUMNS, [each.cells(at) for each in ended]) if ended else "No rotation waits.\n"
-    text += "".join(f"  - {error.code}: {error.message}\n" for error in troubles)
+    text += what_to_do(ended, troubles)
     show(arguments.output, result=result, text=text)
     return 1 if failed else 0
 
@@ -104,9 +104,8 @@ def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
 
 def _ended(waiting: Waiting, at: datetime, view: View, *, plan: bool) -> Ended:
     """Finish a rotation if its time has come. A failure is told and stops no other one."""
-    why = refusal(waiting)
-    if why:
-        error = publisher.OVERTAKEN.error(why, target=waiting.rotation.rotation_id)
+    error = refusal(waiting)
+    if error is not None:
         return Ended(waiting=waiting, outcome="failed", error=error)
     if not waiting.may_go_on(at):
         return Ended(waiting=waiting, outcome="waits", next=waiting.due)
@@ -117,8 +116,8 @@ def _ended(waiting: Waiting, at: datetime, view: View, *, plan: bool) -> Ended:
         session = open_instance(waiting.instance, os.environ)
         rotating = _rotation(waiting, session, view, os.environ)
         outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
-    except Exception as error:  # noqa: BLE001 - a failure at one instance keeps no other back
-        return Ended(waiting=waiting, outcome="failed", error=_named(error))
+    except Exception as caught:  # noqa: BLE001 - a failure at one instance keeps no other back
+        return Ended(waiting=waiting, outcome="failed", error=_named(caught))
     if outcome.failed is not None:
         return Ended(waiting=waiting, outcome="failed", error=outcome.failed.error)
     return Ended(waiting=waiting, outcome="waits" if outcome.resume_at else "finished", next=outcome.resume_at)

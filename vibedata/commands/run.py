@@ -55,12 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
         argv.append(f"--started-by={operator()} with vibedata")
     environ: Mapping[str, str] = os.environ
     field: dict[str, object] = {}
-    customer = None if {"-h", "--help"} & set(argv) else _customer(arguments)
+    wants_help = bool({"-h", "--help"} & set(argv))
+    customer = None if wants_help else _customer(arguments)
     if customer is not None:
         session_at(customer)  # without a login nothing else can be told
         announce(customer)
         environ, field = environment_of(customer.settings, os.environ), customer.as_field()
-    if arguments.output == "text":
+    if arguments.output == "text" or wants_help:  # a runbook's help is no result
         return run_runbook(module.RUNBOOK, argv, environ)
     stream = _Progress()
     code = run_runbook(module.RUNBOOK, argv, environ, stream=stream)

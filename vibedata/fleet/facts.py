@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from publisher.instances.document import Instance
-from publisher.instances.reported import Reported
+from publisher.instances.reported import SKEW, Reported
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
@@ -153,7 +153,11 @@ def _health_concerns(known: Known, at: datetime) -> Iterator[Note]:
     if health is None:
         yield Note(level=Level.UNKNOWN, text="it has never reported its health")
         return
-    if at - from_rfc3339(health.at) > STALE:
+    moment = from_rfc3339(health.at)
+    if moment - at > SKEW:  # the instance says it of itself: it would never be old
+        text = f"its health report is dated in the future, {age(moment, at)}: nobody knows how old it is"
+        yield Note(level=Level.UNKNOWN, text=text, remedy="compare the instance's clock with the publisher's")
+    if at - moment > STALE:
         yield Note(level=Level.UNKNOWN, text=f"it last reported its health {_age(health.at, at)}")
     if health.unhealthy:
         yield Note(level=Level.ILL, text=f"{_components(health.unhealthy)} unhealthy")

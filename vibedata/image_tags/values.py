@@ -19,6 +19,7 @@ from vibedata.image_tags.kinds import UNKNOWN, Items, Members, Piece, Text, Valu
 MAX_COMBINED = 512
 # A text of more parts is no image's.
 MAX_PIECES = 200
+MAX_INDEX_DIGITS = 4
 # A chain of variables that is longer than this goes in a circle.
 MAX_DEPTH = 60
 _OPERANDS = ("ternary_expression", "binary_expression", "unary_expression")
@@ -258,7 +259,9 @@ def _formatted(values: Sequence[Values]) -> Iterable[Value]:
                 if place % 2 == 0:
                     parts.append(((replace(piece, text=text if piece.text is not None else None),),))
                 else:
-                    number = int(text.partition(":")[0]) + 1 if text.partition(":")[0].isdecimal() else 0
+                    index = text.partition(":")[0]
+                    # No call has more arguments than this, and Python reads no number of thousands of digits.
+                    number = int(index) + 1 if index.isdecimal() and len(index) <= MAX_INDEX_DIGITS else 0
                     parts.append(_pieces(values[number]) if 0 < number < len(values) else ((Piece(None),),))
         made += _joined(parts)
     return made

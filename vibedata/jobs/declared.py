@@ -61,15 +61,19 @@ def declared_by(source_of: SourceOf, runbook: str) -> Declared | None:
 
     source_of: returns the text of a file such as `runbook_lib/run/parameters.py`, None if there is none.
     """
-    file = f"runbooks/{runbook}.py"
     try:
-        module = _parsed(source_of, file)
-        name = None if module is None else _parameters_class(module)
-        classes = [] if name is None else list(_chain(source_of, file, name, _MAX_DEPTH))
+        return _declared(source_of, runbook)
     except (*_UNREADABLE, _NotUnderstoodError):
         return None
-    if not classes:
+
+
+def _declared(source_of: SourceOf, runbook: str) -> Declared | None:
+    file = f"runbooks/{runbook}.py"
+    module = _parsed(source_of, file)
+    name = None if module is None else _parameters_class(module)
+    if name is None:
         return None
+    classes = list(_chain(source_of, file, name, _MAX_DEPTH))
     kinds: dict[str, object] = {}
     required: set[str] = set()
     for each in reversed(classes):  # a class's own fields take the place of its bases'

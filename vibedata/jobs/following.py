@@ -94,7 +94,7 @@ def follow(
                 raise trouble from error
         _refuse_endless(state, now - since)
         if now - began > FOLLOW_DEADLINE_SECONDS:
-            remedy = f"It may still end: `{take_up(job_id)}` follows it again."
+            remedy = f"It may still end: {taken_up(job_id)} follows it again."
             raise automation.JOB_TIMED_OUT.error(f"last status: {told(state.status)}", target=job_id, remedy=remedy)
         clock.sleep(pace.seconds(now - began))
 
@@ -140,6 +140,11 @@ def take_up(job_id: str) -> str:
     return f"vibedata logs {job_id} --follow"
 
 
+def taken_up(job_id: str) -> str:
+    """Return how a job is followed again, in words. Another instance's account would say that there is no such job."""
+    return f"`{take_up(job_id)}`, with the same --instance if there was one,"
+
+
 def _passing(error: Exception, job_id: str) -> RunbookError:
     """Return the error of a failure that may pass. Raises `error` or its own error for any other."""
     from azure.core.exceptions import ResourceNotFoundError
@@ -149,7 +154,7 @@ def _passing(error: Exception, job_id: str) -> RunbookError:
     named = as_runbook_error(error)
     if named is None:
         raise error
-    remedy = f"The job goes on without you. As soon as this is mended, `{take_up(job_id)}` takes it up again."
+    remedy = f"The job goes on without you. As soon as this is mended, {taken_up(job_id)} takes it up again."
     told_again = named.entry.error(named.detail, target=named.target, remedy=f"{named.remedy} {remedy}")
     if not named.retryable:
         raise told_again from error
@@ -163,5 +168,5 @@ def _refuse_endless(state: JobState, seconds: float) -> None:
         raise automation.JOB_STUCK.error(
             words,
             target=f"job {state.job_id}",
-            remedy=f"{automation.JOB_STUCK.remedy} If it goes on after all: `{take_up(state.job_id)}`.",
+            remedy=f"{automation.JOB_STUCK.remedy} If it goes on after all, {taken_up(state.job_id)} shows it.",
         )

@@ -32,16 +32,18 @@ def checked(account: AutomationAccount, runbook: str, parameters: Mapping[str, A
     account), -020 (no such runbook), -021 (it was never published), and azure.core's errors.
     """
     started_by = {"started_by": f"{operator()} with vibedata"}
+    # Automation takes a runbook's name in any case. The suite's own are in small letters.
+    own_name = runbook.lower()
     declared = _published(account, runbook)
     if declared is None:
         # The text is not for this identity to read, or not the suite's. What every runbook takes may be sent.
         return dict(parameters)
     declared.check(parameters, runbook)
-    if runbook in runbook_names():
-        own = declared_by(_own_source, runbook)
+    if own_name in runbook_names():
+        own = declared_by(_own_source, own_name)
         if own is not None and own.form == declared.form:
             # The same declarations as here, so the values can be checked as the runbook itself will.
-            parse(importlib.import_module(f"runbooks.{runbook}").RUNBOOK.parameters, [encode(parameters)])
+            parse(importlib.import_module(f"runbooks.{own_name}").RUNBOOK.parameters, [encode(parameters)])
     return {**declared.known(started_by), **parameters}
 
 
@@ -72,7 +74,7 @@ def _published(account: AutomationAccount, runbook: str) -> Declared | None:
         if absent is not None:
             raise absent
         return None
-    return declared_in(text.decode(errors="replace"), runbook)
+    return declared_in(text.decode(errors="replace"), runbook.lower())
 
 
 def _own_source(file: str) -> str | None:

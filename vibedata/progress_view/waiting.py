@@ -35,7 +35,7 @@ def goes_on(step: Step | None) -> str:
     if job is not None and job.job_id:
         return (
             f"Job {job.job_id} of {job.runbook} goes on in Azure (last seen: {job.status})."
-            f" `vibedata logs {job.job_id} --follow` takes it up again."
+            f" `vibedata logs {job.job_id} --follow` takes it up again, with the same --instance if there was one."
         )
     if job is not None:
         return (

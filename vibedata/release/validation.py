@@ -57,7 +57,7 @@ def _actions(token: str) -> frozenset[str]:
         payload = token.split(".")[1]
         access = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["access"]
         return frozenset(action for each in access for action in each["actions"])
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return frozenset()
 
 

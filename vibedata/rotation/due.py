@@ -1,6 +1,6 @@
 """Rotations that wait to be finished, at all instances: which they are, and what becomes of each. All pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -9,9 +9,10 @@ from publisher.instances.document import Instance
 from publisher.rotation.plan import RotationRequest
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, publisher
 from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from vibedata.status.facts import age
+from vibedata.terminal import told
 
 # What became of a rotation: finished; not finished, since its time has not come or it waits again; failed; or planned.
 Outcome = Literal["finished", "waits", "failed", "planned"]
@@ -31,8 +32,7 @@ class Waiting:
         rotation = self.rotation
         if not rotation.promoted_at:
             return None
-        overlap = 0 if rotation.emergency else OVERLAP_SECONDS
-        return from_rfc3339(rotation.promoted_at) + timedelta(seconds=overlap)
+        return from_rfc3339(rotation.promoted_at) + timedelta(seconds=self._overlap)
 
     def may_go_on(self, at: datetime) -> bool:
         """Whether there is something to do at `at`."""
@@ -45,7 +45,8 @@ class Waiting:
 
     @property
     def _overlap(self) -> int:
-        return 0 if self.rotation.emergency else OVERLAP_SECONDS
+        # Who began it may want the former credential to be accepted for longer, and nobody is here to ask.
+        return 0 if self.rotation.emergency else max(OVERLAP_SECONDS, self.rotation.overlap_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +77,33 @@ class Ended:
         """Return it as a row for people."""
         due = self.next or self.waiting.due
         when = "now" if due is None or due <= at else f"{due:%Y-%m-%d %H:%M} UTC, {age(due, at)}"
-        told = f"{self.error.code}: {self.error.message}" if self.error else self.outcome
+        result = f"{self.error.code}: {self.error.message}" if self.error else self.outcome
         state = self.waiting.rotation.customer
-        return (self.waiting.instance.display_name, self.waiting.command, state, when, told)
+        return (self.waiting.instance.display_name, self.waiting.command, state, when, result)
 
 
 COLUMNS = ("instance", "finished by", "state", "may go on", "result")
 
 
-def refusal(waiting: Waiting) -> str:
-    """Return why this rotation can only be finished by a person, "" if it can be finished without one."""
-    if waiting.rotation.overtaken:
-        return (
-            f"another credential came into use: `vibedata {waiting.command} --instance {waiting.instance.id}` begins"
-            " another rotation"
-        )
-    return ""
+def what_to_do(ended: Iterable[Ended], troubles: Iterable[RunbookError]) -> str:
+    """Return the lines that say what to do about each failure, and about what could not be read."""
+    failures = [(f"{each.waiting.instance.display_name}, {each.waiting.command}", each.error) for each in ended]
+    failures += [("not read", error) for error in troubles]
+    lines = [
+        f"  - {told(where)}: {told(f'{error.code}: {error.message}')}\n    what to do: {told(error.remedy)}\n"
+        for where, error in failures
+        if error is not None
+    ]
+    return "".join(lines)
+
+
+def refusal(waiting: Waiting) -> RunbookError | None:
+    """Return why this rotation can only be finished by a person, None if it can be finished without one."""
+    if not waiting.rotation.overtaken:
+        return None
+    line = f"vibedata {waiting.command} --instance {waiting.instance.id}"
+    return publisher.OVERTAKEN.error(
+        f"another credential came into use: `{line}` begins another rotation",
+        target=waiting.rotation.rotation_id,
+        remedy=f"Run `{line}`: it begins another rotation. `vibedata rotate --due` begins none.",
+    )

@@ -156,9 +156,8 @@ def _run_notes(runs: Sequence[Run], facts: Facts) -> Iterator[Note]:
         if run.status in FAILED_RUNS:
             when = f", {age(moment, at)}" if moment else ""
             text = f"The last run of {run.runbook} ended {run.status}{when}"
-            yield Note(
-                level=Level.ATTENTION, text=text, remedy=f"see the output of job {run.job_id} in the Azure portal"
-            )
+            remedy = f"run `vibedata logs {run.job_id}{facts.option}`: it says why, and what to do"
+            yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
 
 
 def _names(names: Sequence[str]) -> str:

@@ -151,11 +151,17 @@ def rotation_row(**columns: Any) -> Entity:
 
 def test_a_rotations_row_of_another_form_is_refused_and_named() -> None:
     assert _rotation(rotation_row()).number == 1
+    older = rotation_row()
+    del older["overlapSeconds"]
+    assert (_rotation(older).overlap_seconds, _rotation(rotation_row(overlapSeconds=600)).overlap_seconds) == (0, 600)
     for columns in (
         {"startedAt": 5},
         {"endedAt": "tomorrow"},
         {"promotedAt": "2026-11-29T00:00:00"},
         {"wrapped": b"x"},
+        {"overlapSeconds": -1},
+        {"overlapSeconds": 10**9},
+        {"overlapSeconds": "600"},
     ):
         with pytest.raises(RunbookError, match=next(iter(columns))) as caught:
             _rotation(rotation_row(**columns))

@@ -56,6 +56,7 @@ FREE = {
     "a frame around a parameter": "param v string\n" + APP.format("image: 'a:${v}-alpine'"),
     "a condition's text": "param e string\nparam t string\n" + APP.format("image: e == 'a/b:1x' ? 'a:${t}' : 'b'"),
     "times and versions": "var a = '10:30'\nvar b = '1.2.3'\nparam kubernetesVersion string = '1.31'",
+    "an index beyond all": APP.format(f"image: format('a/b:{{{'9' * 5000}}}', '1.2')"),
     "an empty default": "param studioImage string = ''\n" + APP.format("image: studioImage"),
 }
 

@@ -81,6 +81,8 @@ def test_comments_and_docstrings_make_no_other_form() -> None:
         "x = " + "[" * 5_000,
         built(runbooks__one="(" * 100_000),
         built(runbooks__one=OWN),
+        built(runbooks__one=OWN.replace('= "red"', f"= {'-' * 500}1"), lib__base=BASE),
+        built(runbooks__one=OWN.replace("count: int", f"count: a{'.b' * 900}"), lib__base=BASE),
         built(runbooks__one=OWN, lib__base="from lib.base import Base\n"),
         built(runbooks__one="class Parameters(Parameters):\n    x: str\nRUNBOOK = Runbook(parameters=Parameters)\n"),
         built(runbooks__one="RUNBOOK = Runbook(parameters=make())\n"),

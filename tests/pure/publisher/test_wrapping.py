@@ -45,6 +45,7 @@ def test_no_other_key_is_taken(key: rsa.RSAPrivateKey) -> None:
     refused = [
         jwk_of(rsa.generate_private_key(65537, 2048)),
         jwk_of(key, e=number(3)),
+        jwk_of(key, e=number(1 << 20_000)),
         jwk_of(key, n=number(modulus >> 1)),
         jwk_of(key, n=number(modulus << 1)),
         jwk_of(key, n=number(modulus + 1)),  # even: no product of odd primes

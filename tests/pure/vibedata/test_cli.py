@@ -98,3 +98,10 @@ def test_a_run_says_who_started_it(capsys: pytest.CaptureFixture[str], monkeypat
     first, second = (line for line in capsys.readouterr().out.splitlines() if ", correlation " in line)
     assert re.search(r": run, started by u-ann_b__@[A-Za-z0-9._-]+ with vibedata, run ", first)
     assert ": run, started by the pipeline, run " in second
+
+
+def test_a_runbooks_help_is_a_text_whatever_the_output_is(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "import_images", "--output", "json", "--", "--help"]) == 0
+    shown = capfd.readouterr()
+    assert shown.out.startswith("import_images: ") and "--plan-only" in shown.out
+    assert shown.err == ""

@@ -140,7 +140,7 @@ def test_only_the_last_run_of_a_runbook_counts() -> None:
     runs.append(a_run("import_images", hours=1, status="Failed", job="the-job"))
     shown = made(component("a"), runs=runs)
     assert notes(shown) == ["The last run of import_images ended Failed, 59 min ago"]
-    assert "the-job" in shown.verdict.notes[0].remedy
+    assert shown.verdict.notes[0].remedy.startswith("run `vibedata logs the-job`")
 
 
 def test_hourly_runs_push_no_other_runbook_out_of_sight() -> None:

@@ -118,6 +118,17 @@ def test_before_the_first_instance(lab: LabUnderTest, capsys: pytest.CaptureFixt
     assert {entry["method"] for entry in lab.journal(service="table")} == {"GET"}
 
 
+def test_a_report_of_a_time_to_come_hides_no_later_one(
+    fleet: TableServiceClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(fleet, deployment("9999-12-31T23:59:59.000000Z", "check_health", "succeeded"))
+    report(fleet, deployment(rfc3339(SYSTEM_CLOCK.now()), "import_images", "failed"))
+    report(fleet, health("9999-12-31T23:59:59.000000Z"))
+    contoso = as_json(capsys)[CONTOSO]
+    assert (contoso["deployment"]["step"], contoso["deployment"]["status"]) == ("import_images", "failed")
+    assert any("dated in the future" in concern["text"] for concern in contoso["concerns"])
+
+
 def test_what_instances_reported_and_what_the_publisher_recorded(
     fleet: TableServiceClient, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -86,6 +86,8 @@ def test_parameters_are_compared_with_the_published_runbooks_before_a_job_starts
     account.publish(built("rotate_hmac"), name="rotate_hmac")
     for runbook, pair, code, words in (
         ("import_manifest", "relaese_tag=latest", "VD-PARAM-001", "did you mean 'release_tag'?"),
+        ("Import_Manifest", "relaese_tag=latest", "VD-PARAM-001", "did you mean 'release_tag'?"),
+        ("IMPORT_MANIFEST", "release_tag=a b", "VD-PARAM-002", "takes a tag"),
         ("import_manifest", "allow_downgrade=maybe", "VD-PARAM-002", "takes true or false"),
         ("import_manifest", "release_tag=a b", "VD-PARAM-002", "takes a tag"),
         ("rotate_hmac", "phase=polish", "VD-PARAM-002", "takes one of"),
@@ -264,6 +266,6 @@ def test_a_run_that_is_left_can_be_taken_up_again(
     result: dict[str, Any] = json.loads(out)
     assert (result["status"], result["job_id"]) == ("interrupted", job)
     assert result["resume"] == f"vibedata logs {job} --follow"
-    assert f"goes on in Azure (last seen: Running). `{result['resume']}` takes it up again." in err
+    assert f"goes on in Azure (last seen: Running). `{result['resume']}` takes it up again, with the same" in err
     code, out, _ = typed(capsys, *result["resume"].split()[1:], "--output", "json")
     assert (code, json.loads(out)["error"]["code"]) == (1, "VD-PUBLISH-001")

@@ -215,6 +215,13 @@ def test_without_components_there_is_nothing_to_check(ready: Rig) -> None:
     assert ready.check().error_code == "VD-HEALTH-001"
 
 
+def test_a_trial_before_the_first_bootstrap_is_no_failed_job(ready: Rig) -> None:
+    for _ in range(2):
+        tried = ready.check(plan_only=True, trial=True)
+        assert (tried.exit_code, tried.status, tried.writes()) == (0, "planned", []), tried.text
+        ready.tables.create_table_if_not_exists("Components")  # it is empty
+
+
 def test_without_arm_it_could_not_do_its_job(three: Rig) -> None:
     three.check()
     three.lab.fault("status", status=403, match={"service": "arm", "path": "/resources\\?"}, times=0)
