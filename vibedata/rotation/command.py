@@ -2,7 +2,8 @@
 
 import argparse
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from publisher.rotation.customer_phases import RunRunbook
@@ -94,13 +95,15 @@ def run_rotation(
 ) -> int:
     """Show the plan or rotate. rotation: one run, which tells a view of its jobs. Return the command's exit code."""
     instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
-    with watching(f"{arguments.command}: {customer}", output=arguments.output, clock=SYSTEM_CLOCK) as view:
+    title, option = f"{arguments.command}: {customer}", customer.option
+    with watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option) as view:
         view.tell(StepBegan(arguments.command))
         rotating = rotation(view)
         if not arguments.plan:
-            outcome = drive(
-                rotating, wait=arguments.wait, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK
-            )
+            with _told_how_to_go_on(view, option):
+                outcome = drive(
+                    rotating, wait=arguments.wait, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK
+                )
             result, failed = instance | result_json(rotating.newest, outcome), outcome.failed is not None
             text = _text(result)
         else:
@@ -110,6 +113,19 @@ def run_rotation(
             result = {"status": "planned", **instance, "changes": [change.as_json() for change in plan.changes]}
     show(arguments.output, result=result, text=text)
     return 1 if failed else 0
+
+
+@contextmanager
+def _told_how_to_go_on(view: View, option: str) -> Iterator[None]:
+    """Where a person ends the rotation, say how it is finished. The view says what goes on in Azure."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        view.say(
+            "the rotation is not finished. Type the same command again, or `vibedata rotate"
+            f" --due{option}`: it goes on where this one ended."
+        )
+        raise
 
 
 def result_json(newest: Rotation | None, outcome: DriveOutcome) -> dict[str, Any]:
