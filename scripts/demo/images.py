@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,17 +59,9 @@ RECIPES = (
 
 
 def push_all(
-    *,
-    container_registry: str,
-    username: str,
-    password: str,
-    report: Callable[[str], object],
-    recipes: Sequence[Recipe] = RECIPES,
+    *, container_registry: str, username: str, password: str, report: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """Push demo images, all by default, and return the release definition's `images` entries.
-
-    Their sizes are those of the manifests, in bytes.
-    """
+    """Push every demo image and return the release definition's `images` entries (size in bytes of the manifest)."""
     make_layout()
     with _login(container_registry, username, password) as environment, ThreadPoolExecutor(PUSHES_AT_ONCE) as pool:
 
@@ -78,7 +70,7 @@ def push_all(
             report(f"{entry['repository']}:{entry['tag']} {entry['digest'][:19]} ({recipe.kind})")
             return entry
 
-        return list(pool.map(push, recipes))
+        return list(pool.map(push, RECIPES))
 
 
 def make_layout() -> None:

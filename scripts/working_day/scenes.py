@@ -1,23 +1,44 @@
 """What happens on the day, scene by scene, and what the operator types."""
 
-import contextlib
-import io
 import json
 import os
 import pkgutil
-from collections.abc import Callable, Sequence
+import re
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from scripts.demo import images as demo_images
-from scripts.demo import release as demo_release
-from scripts.working_day.player import COLUMNS, Day, DayError
+from publisher.rotation.acr_token_credential import TABLE
+from publisher.rotation.record import RotationRecords
+from publisher.session import operator_tables
+from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
+from runbook_lib.rotation.versions import OVERLAP_SECONDS
+from scripts.working_day.player import Day, DayError
 from vibedata import cli, commands, lab_process
 from vibedata.session import open_session
 
 FIRST, NEXT = "2026.11.0", "2026.12.0"
 CONTOSO, FABRIKAM, NORTHWIND = "contoso1", "fabrikam", "northwnd"
-# Of the demo's release, what a reader can take in.
-KEPT = ("control-panel", "studio", "api-service", "api-gateway", "database", "gateway", "vault", "storage")
+# A component that answers requests, and one whose health Azure knows.
+COMPONENTS: Sequence[Mapping[str, Any]] = (
+    {
+        "name": "studio",
+        "type": "application",
+        "resource_type": "Microsoft.App/containerApps",
+        "depends_on": ["database"],
+        "health": {"kind": "http", "path": "/healthz", "expected_status": 200, "timeout_seconds": 5},
+    },
+    {
+        "name": "database",
+        "type": "infrastructure",
+        "resource_type": "Microsoft.DBforPostgreSQL/flexibleServers",
+        "depends_on": [],
+        "health": {"kind": "arm", "timeout_seconds": 10},
+    },
+)
+RESOURCES = {"studio": "studio", "database": "vibedata-postgres"}
 TOKEN = "publisher-acr-token"  # noqa: S105 - a secret's name
 VALIDATION = f"vibedata verify-release {NEXT} --bicep infra"
 
@@ -57,27 +78,40 @@ def disabled_secret(day: Day) -> None:
     """An administrator of the customer disables the token's secret."""
     _enable(enabled=False)
     day.types(f"vibedata invoke check_health --instance {CONTOSO}")
-    day.types(f"vibedata preflight --only-here --instance {CONTOSO}", code=1)
+    day.types(f"vibedata status --instance {CONTOSO}")
     _enable(enabled=True)
 
 
 def interrupted_rotation(day: Day) -> None:
-    """Ctrl-C while a rotation is under way. The same command goes on with it."""
-    line = f"vibedata rotate-hmac --instance {CONTOSO}"
-    day.types(line, code=cli.INTERRUPTED, until="stage")
-    day.types(line)
-    day.types(f"vibedata status --instance {CONTOSO}")
+    """Ctrl-C while a rotation is under way. `rotate --due` goes on with it."""
+    line = f"vibedata rotate-acr-token --instance {CONTOSO}"
+    day.types_and_leaves(line, at="rotate_acr_token: job ", by=signal.SIGINT)
+    day.jobs_end()
+    day.types("vibedata rotate --due")
+    day.say("Four hours later the former token is not used any more.")
+    _four_hours_later(day)
+    day.types("vibedata rotate --due")
+    day.types("vibedata rotate --due")
+
+
+def lost_terminal(day: Day) -> None:
+    """The terminal is closed while a job runs. The line that was printed takes the job up again."""
+    line = f"vibedata invoke check_health --instance {CONTOSO}"
+    said = day.types_and_leaves(line, at="check_health: job ", by=signal.SIGHUP)
+    told = re.search("`(vibedata logs [^`]*)`", said)
+    if told is None:
+        raise DayError(f"it does not say how the job is taken up again:\n{said}")
+    day.jobs_end()
+    day.types(told[1])
+    day.types(f"vibedata jobs --limit 2 --instance {CONTOSO}")
 
 
 def new_release(day: Day) -> None:
     """Build, push and validate the next release, and see what it would change at the first instance."""
-    definition = json.loads((day.folder / "release.json").read_text(encoding="utf-8"))
-    definition["version"] = NEXT
-    (day.folder / "release.json").write_text(json.dumps(definition, indent=2) + "\n", encoding="utf-8")
+    _define(day, NEXT)
     infra = day.folder / "infra"
     infra.mkdir()
     (infra / "apps.bicep").write_text(_BICEP, encoding="utf-8")
-    day.types("vibedata release pin release.json --plan")
     day.types("vibedata build --release release.json --out dist")
     day.types("vibedata push dist")
     names = lab_process.control(day.lab, "GET", "/names")
@@ -89,63 +123,49 @@ def new_release(day: Day) -> None:
     (infra / "apps.bicep").write_text(_BICEP.replace(" = 'vibedata/studio:1.0.0'", ""), encoding="utf-8")
     day.types(VALIDATION, environ=token)
     day.types(f"vibedata deploy --plan --instance {CONTOSO}")
-    day.types(f"vibedata deploy --instance {CONTOSO}")
 
 
 def typing_errors(day: Day) -> None:
-    """One word of each command is typed wrongly. These need no lab, so they are typed in this process."""
-    for line in _mistyped():
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), _width():
-            code = cli.main(line.split()[1:])
-        if code != cli.USAGE:
-            raise DayError(f"{line}: exit code {code}\n{said.getvalue()}")
-        day.shows(line, said.getvalue())
-    day.types("vibedata status --instance contosoo", code=2)
-    day.types(f"vibedata invoke chek_health --instance {CONTOSO}", code=1)
-
-
-@contextlib.contextmanager
-def _width() -> Any:
-    former = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = str(COLUMNS)
-    try:
-        yield
-    finally:
-        if former is None:
-            del os.environ["COLUMNS"]
-        else:
-            os.environ["COLUMNS"] = former
-
-
-def _mistyped() -> list[str]:
-    """Return a line for each command, each with a letter that is missing or too much."""
+    """One word of each command is typed wrongly."""
     names = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
-    return [f"vibedata {name[:-2]}{name[-1]}{name[-2]}" for name in names]
+    for name in names:
+        day.types(f"vibedata {name[:-2]}{name[-1]}{name[-2]}", code=cli.USAGE)
+    day.types("vibedata status --instance contosoo", code=cli.USAGE)
+    day.types(f"vibedata invoke chek_health --instance {CONTOSO}", code=1)
 
 
 def prepare(day: Day) -> None:
     """Bring the first release to the publisher's, before the day begins."""
-    environ = day.environ
-    recipes = tuple(each for each in demo_images.RECIPES if each.name in KEPT)
-    images = demo_images.push_all(
-        container_registry=environ["VIBEDATA_PUBLISHER_REGISTRY"],
-        username=environ["VIBEDATA_PUBLISHER_REGISTRY_USERNAME"],
-        password=environ["VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"],
-        report=day.tell,
-        recipes=recipes,
-    )
-    definition = demo_release.definition(images)
-    kept = [each for each in definition["components"] if each["name"] in KEPT]
-    definition["components"] = [
-        {**each, "depends_on": [name for name in each["depends_on"] if name in KEPT]} for each in kept
-    ]
-    definition["version"] = FIRST
-    (day.folder / "release.json").write_text(json.dumps(definition, indent=2) + "\n", encoding="utf-8")
+    _define(day, FIRST)
     before = len(day.page)
     day.types("vibedata build --release release.json --out dist")
     day.types("vibedata push dist")
     del day.page[before:]
+
+
+def _define(day: Day, version: str) -> None:
+    components = [{**each, "version": version, "resource_name": RESOURCES[str(each["name"])]} for each in COMPONENTS]
+    definition = {
+        "version": version,
+        "channel": "stable",
+        "valid_days": 365,
+        "images": [],
+        "components": components,
+        "policies": {"networkRetryPolicies": {"max_retries": 3, "delay_seconds": 2}},
+    }
+    (day.folder / "release.json").write_text(json.dumps(definition, indent=2) + "\n", encoding="utf-8")
+
+
+def _four_hours_later(day: Day) -> None:
+    """Move the rotation's record back in time: the overlap is then over, and nobody waits for it."""
+    instance = json.loads((day.folder / f"{CONTOSO}.json").read_text(encoding="utf-8"))
+    records = RotationRecords(operator_tables(os.environ, SYSTEM_CLOCK), TABLE)
+    newest = records.newest(instance["id"])
+    if newest is None or not newest.promoted_at:
+        raise DayError(f"the new token is not in use: {newest}")
+    long_ago = datetime.now(timezone.utc) - timedelta(seconds=OVERLAP_SECONDS + 3600)
+    if not records.change(replace(newest, promoted_at=rfc3339(long_ago))):
+        raise DayError("somebody else has changed the rotation's record")
 
 
 def _enable(*, enabled: bool) -> None:
@@ -184,13 +204,20 @@ SCENES: Sequence[tuple[str, str, Callable[[Day], None]]] = (
     ),
     (
         "An interrupted rotation",
-        "The operator presses Ctrl-C while the HMAC key is rotated, and types the same command again.",
+        "The operator rotates the token for the publisher's container registry and presses Ctrl-C. `vibedata rotate"
+        " --due` goes on with the rotation.",
         interrupted_rotation,
+    ),
+    (
+        "A lost terminal",
+        "The operator's connection breaks while a job runs. The command ends, the job goes on, and the line that the"
+        " command printed shows it again.",
+        lost_terminal,
     ),
     (
         "A new release",
         "The pipeline builds, pushes and validates the next release. The first time, a Bicep file has a literal image"
-        " tag. Then Contoso gets the release.",
+        " tag. Then the operator looks at what the release would change at Contoso.",
         new_release,
     ),
     ("A typing error in each command", "Nothing is started. Each answer names what was meant.", typing_errors),
