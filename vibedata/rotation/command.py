@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -96,14 +97,14 @@ def run_rotation(
     """Show the plan or rotate. rotation: one run, which tells a view of its jobs. Return the command's exit code."""
     instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
     title, option = f"{arguments.command}: {customer}", customer.option
-    with watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option) as view:
+    watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option)
+    with _told_how_to_go_on(option, plan=arguments.plan), watched as view:
         view.tell(StepBegan(arguments.command))
         rotating = rotation(view)
         if not arguments.plan:
-            with _told_how_to_go_on(view, option):
-                outcome = drive(
-                    rotating, wait=arguments.wait, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK
-                )
+            outcome = drive(
+                rotating, wait=arguments.wait, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK
+            )
             result, failed = instance | result_json(rotating.newest, outcome), outcome.failed is not None
             text = _text(result)
         else:
@@ -116,15 +117,14 @@ def run_rotation(
 
 
 @contextmanager
-def _told_how_to_go_on(view: View, option: str) -> Iterator[None]:
-    """Where a person ends the rotation, say how it is finished. The view says what goes on in Azure."""
+def _told_how_to_go_on(option: str, *, plan: bool) -> Iterator[None]:
+    """Where a person ends the rotation, say how it is finished. The view says before what goes on in Azure."""
     try:
         yield
     except KeyboardInterrupt:
-        view.say(
-            "the rotation is not finished. Type the same command again, or `vibedata rotate"
-            f" --due{option}`: it goes on where this one ended."
-        )
+        if not plan:
+            again = f"Type the same command again, or `vibedata rotate --due{option}`"
+            sys.stderr.write(f"{again}: a rotation that has begun goes on where it ended.\n")
         raise
 
 
