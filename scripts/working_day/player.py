@@ -23,7 +23,7 @@ MAX_SECONDS = 900
 # In the lab a job takes two seconds.
 POLL_SECONDS = 0.2
 # How the commands begin to answer whoever ends them.
-ANSWERS = ("interrupted. ", "the rotation is not finished. ")
+ANSWER = "interrupted. "
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Day:
         It runs in this process: a process of its own would take longer to start than most commands take.
         Raises DayError if the command ends in another way.
         """
-        self.tell(f"{time.monotonic():.0f} $ {line}")
+        self.tell(f"$ {line}")
         said = io.StringIO()
         typed = _environment({**(environ or {}), "COLUMNS": COLUMNS})
         with typed, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -68,7 +68,7 @@ class Day:
 
         Raises DayError if it ends in another way than by the signal.
         """
-        self.tell(f"{time.monotonic():.0f} $ {line}")
+        self.tell(f"$ {line}")
         with (
             subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "vibedata.cli", *shlex.split(line)[1:]],
@@ -118,7 +118,7 @@ def _until_it_ends(process: "subprocess.Popen[str]", at: str, by: signal.Signals
         raise DayError("the command has no output")
     sent = answered = False
     for line in stream:
-        answered = answered or line.startswith(ANSWERS)
+        answered = answered or line.startswith(ANSWER)
         if not sent or answered:
             said.append(line)
         if not sent and re.match(at, line):

@@ -88,7 +88,10 @@ def interrupted_rotation(day: Day) -> None:
     day.types_and_leaves(line, at="rotate_acr_token: job ", by=signal.SIGINT)
     day.jobs_end()
     day.types("vibedata rotate --due")
-    day.say("Four hours later the former token is not used any more.")
+    day.say(
+        "Four hours later nobody uses the former token any more. (The script does not wait: it moves the rotation's"
+        " record back in time.)"
+    )
     _four_hours_later(day)
     day.types("vibedata rotate --due")
     day.types("vibedata rotate --due")

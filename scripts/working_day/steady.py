@@ -9,7 +9,7 @@ _HEXADECIMAL = "0123456789abcdef"
 _FORMS: Sequence[tuple[str, str | Callable[[re.Match[str]], str]]] = (
     # A log's own lines while a command waits: how many there are depends on the machine.
     (r"(?m)^.*whole: .*\)\n", ""),
-    (r"(?m)^.*\d+ of \d+ done, \d+ in flight, .*\n", ""),
+    (r"(?m)^.*\d+ of \d+ (?:done, \d+ in flight, .*|components looked at)\n", ""),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "2026-11-30T09:00:00Z"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?", "2026-11-30 09:00"),
     (r"(?m)^\d\d-\d\d \d\d:\d\d", "11-30 09:00"),
@@ -29,7 +29,9 @@ _FORMS: Sequence[tuple[str, str | Callable[[re.Match[str]], str]]] = (
     (r"\b\d{1,3}(?:,\d{3})+\b", "N"),
     (r"\b\d+ bytes\b", "N bytes"),
     (r"\b\d+%", "N%"),
-    (r"\b[0-9a-f]{32,64}\b|(?<=sha256:)[0-9a-f]{8,64}", lambda found: (_HEXADECIMAL * 4)[: len(found[0])]),
+    (r"(?:\b|(?<=sha256:))[0-9a-f]{12,64}(?= *│)", lambda found: (_HEXADECIMAL * 4)[: len(found[0])]),
+    (r"sha256:[0-9a-f]{8,64}\b(?! *│)", "sha256:0123456789ab"),
+    (r"\b[0-9a-f]{32,64}\b(?! *│)", _HEXADECIMAL * 2),
     (r"(?:127\.0\.0\.1|localhost):\d+", "127.0.0.1:443"),
     (r"\b\d+ min \d+ s\b", "N s"),
     (r"\b\d+(?:\.\d+)? (?:s|ms|seconds?|min|minutes?)\b", "N s"),
@@ -59,7 +61,7 @@ def _is_side_by_side(line: str) -> bool:
 def _columns(line: str) -> int:
     """Return how many columns a line of a wide table has, 0 for another line."""
     columns = len(_BETWEEN_COLUMNS.split(line))
-    return columns if columns >= _WIDE else 0
+    return columns if columns >= _WIDE and "│" not in line else 0
 
 
 def _aligned(lines: Sequence[str]) -> Sequence[str]:
