@@ -41,7 +41,11 @@ LAB_CONNECT_SECONDS = 2.0
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ` - did you mean '...'?` with the known word that is most similar to `word`, "" if none is."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=ALIKE)
+    words = list(known)
+    # In a short word, letters in another order are too many differences for difflib.
+    found = difflib.get_close_matches(word, words, n=1, cutoff=ALIKE) or [
+        each for each in words if sorted(each) == sorted(word)
+    ]
     return f" - did you mean '{found[0]}'?" if found else ""
 
 

@@ -103,7 +103,7 @@ def _after_success(before: OwnHealth, seen: Observation, policy: HealthPolicy) -
     streak = min(max(before.streak, 0) + 1, STREAK_LIMIT)
     if before.state in ("healthy", "unknown") or streak >= policy.successes_to_healthy:
         return OwnHealth("healthy", streak, seen.reason)
-    reason = f"answers again, {streak} in a row; {policy.successes_to_healthy} make it healthy"
+    reason = f"answers again ({streak} of {policy.successes_to_healthy} good checks in a row)"
     return OwnHealth(before.state, streak, reason)
 
 

@@ -94,5 +94,5 @@ def _sight(runbook: str, published: bool, rhythm: str | None, link: str | None) 
     if not published:
         return Observation("unprobed", f"{runbook} is not published in the Automation account")
     if rhythm is None or link is None:
-        return Observation("not_reached", "made by this check")
+        return Observation("not_reached", "this check has made the schedule; the next check will see it")
     return Observation("impaired", rhythm) if rhythm.endswith("off") else Observation("answers")

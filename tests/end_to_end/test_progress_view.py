@@ -251,7 +251,8 @@ def test_ctrl_c_tells_of_the_job_that_was_invoked(own_deployed: Deployed, releas
         terminal.type(CTRL_C)
         assert terminal.to_the_end(seconds=WAIT_SECONDS) == 130
     lines = shown(terminal.written, columns=200)
-    told = r"interrupted\. Job [0-9a-f-]{36} of check_health goes on in Azure \(last seen: New\)\."
+    goes_on = r"interrupted\. Job [0-9a-f-]{36} of check_health goes on in Azure \(last seen: New\)\."
+    told = goes_on + r" `vibedata logs [0-9a-f-]{36} --follow[^`]*` takes it up again\."
     assert [line for line in lines if re.fullmatch(told, line)], lines
 
 

@@ -66,13 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
             customer=customer,
             output=arguments.output,
             about=about,
+            known=True,
         )
     lines = Lines(account, job.state.job_id)
     write = reporter(arguments.output)
     for line in (*lines.new(), lines.note()):
         if line:
             write(line)
-    resume = take_up(job.state.job_id)
+    resume = take_up(job.state.job_id, customer.option)
     found = {"job_id": job.state.job_id, "runbook": told(job.state.runbook), **about, "resume": resume}
     show(
         arguments.output,

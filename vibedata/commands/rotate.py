@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -118,6 +119,8 @@ def _ended(waiting: Waiting, at: datetime, view: View, *, plan: bool) -> Ended:
         outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
     except Exception as caught:  # noqa: BLE001 - a failure at one instance keeps no other back
         return Ended(waiting=waiting, outcome="failed", error=_named(caught))
+    # What is told is how it stands now.
+    waiting = replace(waiting, rotation=rotating.newest or waiting.rotation)
     if outcome.failed is not None:
         return Ended(waiting=waiting, outcome="failed", error=outcome.failed.error)
     return Ended(waiting=waiting, outcome="waits" if outcome.resume_at else "finished", next=outcome.resume_at)

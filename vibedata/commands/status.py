@@ -1,7 +1,6 @@
 """`vibedata status`: release, components and their health, credentials, last runs."""
 
 import argparse
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -61,9 +60,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Show the status and return 0, or 1 if a part of it could not be read."""
     session, customer = open_customer(arguments)
-    seen = read(
-        session, customer, option=f" --instance {shlex.quote(arguments.instance)}" if arguments.instance else ""
-    )
+    seen = read(session, customer)
     found = report(seen)
     written = ""
     if arguments.html is not None:
@@ -75,8 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if seen.troubles else 0
 
 
-def read(session: AzureSession, customer: Customer, *, option: str = "") -> StatusReadings:
-    """Read all parts. If a part cannot be read, the report names it and shows the rest. option: see Facts.
+def read(session: AzureSession, customer: Customer) -> StatusReadings:
+    """Read all parts. If a part cannot be read, the report names it and shows the rest.
 
     Raises RunbookError if nothing at all can be read.
     """
@@ -104,7 +101,7 @@ def read(session: AzureSession, customer: Customer, *, option: str = "") -> Stat
         at=SYSTEM_CLOCK.now(),
         name=customer.name,
         scope=str(customer),
-        option=option,
+        option=customer.option,
         entities=entities,
         runs=runs or (),
         troubles=tuple(troubles),

@@ -29,6 +29,7 @@ class Ending:
         command: What was typed, without the choice of a step.
         steps: The names of the steps that were chosen, in their order.
         only: That one of them was chosen alone.
+        option: See vibedata.instances.choice.Customer.
     """
 
     status: str
@@ -41,6 +42,7 @@ class Ending:
     command: str
     steps: Sequence[str]
     only: bool = False
+    option: str = ""
 
 
 def ending_text(ending: Ending, afterwards: Sequence[str] = ()) -> str:
@@ -103,13 +105,13 @@ def _next(ending: Ending, afterwards: Sequence[str]) -> Sequence[str]:
         return ("", "what to do next:", *(f"  {command}" for command in afterwards)) if afterwards else ()
     again = ("", "to go on, type:", f"  {resume_command(ending)}")
     if ending.status == INTERRUPTED:
-        return ("", _goes_on(ending.state.current), *again)
+        return ("", _goes_on(ending.state.current, ending.option), *again)
     failed = first_failed(ending.results)
     return (*(_failure(failed.name, failed.error) if failed and failed.error else ()), *again)
 
 
-def _goes_on(step: Step | None) -> str:
-    words = goes_on(step)
+def _goes_on(step: Step | None, option: str) -> str:
+    words = goes_on(step, option)
     if step is None or step.job is None:
         return words
     return f"{words} The next deployment waits for its end; with --take-over it stops the job."

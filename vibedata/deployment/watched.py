@@ -95,6 +95,7 @@ class Watched:
             command=self.command,
             steps=self.chosen,
             only=self.only,
+            option=self.customer.option,
         )
 
     def _show(self, ending: Ending) -> None:
@@ -128,6 +129,6 @@ def _interrupted(ending: Ending) -> dict[str, Any]:
         "status": ending.status,
         "step": None if current is None else current.name,
         "job": None if job is None else {"id": job.job_id, "runbook": job.runbook, "status": job.status},
-        "goes_on": goes_on(current),
+        "goes_on": goes_on(current, ending.option),
         "resume": resume_command(ending),
     }

@@ -4,6 +4,7 @@ What follows from a document, and what the environment may still say, is publish
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,10 +25,14 @@ VARIABLE = "VIBEDATA_INSTANCE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """Whose instance a command works at. instance: its document, None where the environment alone says it."""
+    """Whose instance a command works at. instance: its document, None where the environment alone says it.
+
+    option: what a printed command needs to work at the same one, such as ` --instance k3v9x2p7`, "" for nothing.
+    """
 
     settings: Settings
     instance: Instance | None
+    option: str = ""
 
     def __str__(self) -> str:
         """Return what the first line of a command tells."""
@@ -74,11 +79,12 @@ def choose(wanted: str, environ: Mapping[str, str]) -> Customer:
 
     Raises RunbookError VD-INSTANCE-001, -002, -003, -006, -008, VD-SETTINGS-*, VD-IDENTITY-*, and azure.core's errors.
     """
+    option = f" --instance {shlex.quote(wanted)}" if wanted else ""
     wanted = wanted or environ.get(VARIABLE, "")
     if not wanted:
         return Customer(settings=load({}, environ, None), instance=None)
     instance = find(wanted, environ)
-    return Customer(settings=settings_of(instance, environ), instance=instance)
+    return Customer(settings=settings_of(instance, environ), instance=instance, option=option)
 
 
 def find(wanted: str, environ: Mapping[str, str]) -> Instance:

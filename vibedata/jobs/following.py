@@ -135,9 +135,9 @@ class Lines:
         return f"WARNING: only {self._shown} lines are shown; the job's page in the portal has all that it wrote"
 
 
-def take_up(job_id: str) -> str:
-    """Return the line that follows a job again."""
-    return f"vibedata logs {job_id} --follow"
+def take_up(job_id: str, option: str = "") -> str:
+    """Return the line that follows a job again. option: see vibedata.instances.choice.Customer."""
+    return f"vibedata logs {job_id} --follow{option}"
 
 
 def taken_up(job_id: str) -> str:

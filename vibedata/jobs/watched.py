@@ -19,25 +19,33 @@ Work = Callable[[JobWatcher], JobResult]
 
 
 def watch(
-    runbook: str, work: Work, *, session: AzureSession, customer: Customer, output: str, about: Mapping[str, Any]
+    runbook: str,
+    work: Work,
+    *,
+    session: AzureSession,
+    customer: Customer,
+    output: str,
+    about: Mapping[str, Any],
+    known: bool = False,
 ) -> int:
     """Do the work, which follows a job, show the verdict, and return the exit code.
 
-    about: what the JSON says beside the run's own result. Ctrl-C, SIGTERM and SIGHUP end the command and not the job:
-    it is said how the job is taken up again. Raises what the work and `result_of` raise.
+    about: what the JSON says beside the run's own result. known: the job began before this command. Ctrl-C, SIGTERM and
+    SIGHUP end the command and not the job: it is said how the job is taken up again. Raises what the work and
+    `result_of` raise.
     """
     interrupt: KeyboardInterrupt | None = None
     with ended_by_signals():
         with watching(f"{runbook}: {customer}", output=output, clock=session.clock) as view:
-            view.tell(StepBegan(runbook))
+            view.tell(StepBegan(runbook, known=known))
             try:
                 job = work(view.whole_job(runbook))
             except KeyboardInterrupt as caught:
                 interrupt = caught
-                view.say(f"interrupted. {goes_on(view.state.current)}")
+                view.say(f"interrupted. {goes_on(view.state.current, customer.option)}")
         if interrupt is not None:
             if output == "json":
-                show(output, result=customer.as_field() | _left(view.state.current), text="")
+                show(output, result=customer.as_field() | _left(view.state.current, customer.option), text="")
             return exit_code_of(interrupt)
     result = verdict.result_of(job)
     text = verdict.verdict(runbook, job.job_id, result)
@@ -45,12 +53,12 @@ def watch(
     return verdict.exit_code_of(result)
 
 
-def _left(step: Step | None) -> dict[str, object]:
+def _left(step: Step | None, option: str) -> dict[str, object]:
     """Return what a program learns of a job that nobody follows any more."""
     job_id = "" if step is None or step.job is None else step.job.job_id
     return {
         "status": "interrupted",
         "job_id": job_id or None,
-        "goes_on": goes_on(step),
-        "resume": take_up(job_id) if job_id else None,
+        "goes_on": goes_on(step, option),
+        "resume": take_up(job_id, option) if job_id else None,
     }

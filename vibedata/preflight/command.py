@@ -29,7 +29,8 @@ def look_and_show(
     """Make every check, show one table, and return 0, or 1 if a row is bad. further: what was found beside."""
     rows = [row_of(finding) for finding in (*check_in_place(session), *further)]
     if not arguments.only_here:
-        with watching(f"{title}: {customer}", output=arguments.output, clock=session.clock) as view:
+        heading, option = f"{title}: {customer}", customer.option
+        with watching(heading, output=arguments.output, clock=session.clock, option=option) as view:
             rows += rows_of_sandbox(session, view)
     shown = joined(rows)
     show(arguments.output, result=customer.as_field() | dict(as_json(shown)), text=text(title, shown))

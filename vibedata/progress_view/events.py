@@ -24,9 +24,10 @@ class StepsPlanned:
 
 @dataclass(frozen=True, slots=True)
 class StepBegan:
-    """A step begins. The one before it, if any, has ended."""
+    """A step begins. The one before it, if any, has ended. known: it began before, and nobody needs to be told."""
 
     name: str
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,7 +102,7 @@ def fold(state: State, event: e.Event, now: float) -> Next:
     if isinstance(event, e.StepsPlanned):
         return _planned(state, event)
     if isinstance(event, e.StepBegan):
-        return _began(state, event.name, now)
+        return _began(state, event, now)
     if isinstance(event, e.Said):
         return _said(state, event.line)
     step = state.current
@@ -147,8 +147,9 @@ def _planned(state: State, event: e.StepsPlanned) -> Next:
     return Next(replace(state, steps=begun + tuple(Step(name=s.name, is_job=s.is_job) for s in event.steps)))
 
 
-def _began(state: State, name: str, now: float) -> Next:
+def _began(state: State, event: e.StepBegan, now: float) -> Next:
     """A step that was not planned, or that is done once more, is put in front of those that are to come."""
+    name = event.name
     known = next((step for step in state.steps if step.name == name), None)
     coming = next((step for step in state.steps if step.name == name and step.status == COMING), None)
     begun = Step(name=name, is_job=known is not None and known.is_job, status=GOES_ON, began=now)
@@ -159,7 +160,7 @@ def _began(state: State, name: str, now: float) -> Next:
     if coming is not None:
         place = state.steps.index(coming)
     steps = (*others[:place], begun, *others[place:])
-    return Next(replace(state, steps=steps), (Line(f"{name}: begins", in_view=True),))
+    return Next(replace(state, steps=steps), () if event.known else (Line(f"{name}: begins", in_view=True),))
 
 
 def _said(state: State, line: str) -> Next:

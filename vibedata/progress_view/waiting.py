@@ -27,19 +27,23 @@ def waiting_for(step: Step, now: float) -> str:
     return step.waits or "waiting for an answer"
 
 
-def goes_on(step: Step | None) -> str:
-    """Return what goes on in Azure when nobody drives the step that runs any more."""
+def goes_on(step: Step | None, option: str = "") -> str:
+    """Return what goes on in Azure when nobody drives the step that runs any more.
+
+    option: see vibedata.instances.choice.Customer.
+    """
     if step is None:
         return "Nothing of it goes on in Azure."
     job = step.job
     if job is not None and job.job_id:
         return (
             f"Job {job.job_id} of {job.runbook} goes on in Azure (last seen: {job.status})."
-            f" `vibedata logs {job.job_id} --follow` takes it up again, with the same --instance if there was one."
+            f" `vibedata logs {job.job_id} --follow{option}` takes it up again."
         )
     if job is not None:
         return (
-            f"Automation had just been asked for a job of {job.runbook}: it may run in Azure. `vibedata jobs` shows it."
+            f"Automation had just been asked for a job of {job.runbook}: it may run in Azure."
+            f" `vibedata jobs{option}` shows it."
         )
     if any(kind.ended < kind.total for kind in step.kinds):
         return (

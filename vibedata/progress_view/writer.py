@@ -143,8 +143,11 @@ class SilentJobView(JobView):
 
 
 @contextlib.contextmanager
-def watching(title: str, *, output: str, clock: Clock) -> Iterator[View]:
-    """Show a view within the block. With `--output json` it is on standard error: standard output has the result."""
+def watching(title: str, *, output: str, clock: Clock, option: str = "") -> Iterator[View]:
+    """Show a view within the block. With `--output json` it is on standard error: standard output has the result.
+
+    option: see vibedata.instances.choice.Customer.
+    """
     stream = sys.stderr if output == "json" else sys.stdout
     view = View(title, stream=stream, screen=screen_of(stream), clock=clock)
     over = threading.Event()
@@ -162,7 +165,7 @@ def watching(title: str, *, output: str, clock: Clock) -> Iterator[View]:
         try:
             yield view
         except KeyboardInterrupt:
-            view.say(f"interrupted. {goes_on(view.state.current)}")
+            view.say(f"interrupted. {goes_on(view.state.current, option)}")
             raise
         finally:
             over.set()

@@ -202,7 +202,7 @@ def _image_tags(validated: Validated) -> Iterator[Finding]:
         place = f"{literal.file}:{literal.line}"
         yield bad(place, build.IMAGE_TAG_LITERAL.error(literal.tag, target=place))
     if not literals and not unread:
-        yield good("image tags", f"none is a literal in {count} files")
+        yield good("image tags", f"none is a literal in {count} file{'' if count == 1 else 's'}")
 
 
 TOKEN = Check(seen_in=REGISTRY, make=_token)

@@ -2,7 +2,9 @@
 
 import argparse
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from publisher.rotation.customer_phases import RunRunbook
@@ -94,7 +96,9 @@ def run_rotation(
 ) -> int:
     """Show the plan or rotate. rotation: one run, which tells a view of its jobs. Return the command's exit code."""
     instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
-    with watching(f"{arguments.command}: {customer}", output=arguments.output, clock=SYSTEM_CLOCK) as view:
+    title, option = f"{arguments.command}: {customer}", customer.option
+    watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option)
+    with _told_how_to_go_on(option, plan=arguments.plan), watched as view:
         view.tell(StepBegan(arguments.command))
         rotating = rotation(view)
         if not arguments.plan:
@@ -110,6 +114,18 @@ def run_rotation(
             result = {"status": "planned", **instance, "changes": [change.as_json() for change in plan.changes]}
     show(arguments.output, result=result, text=text)
     return 1 if failed else 0
+
+
+@contextmanager
+def _told_how_to_go_on(option: str, *, plan: bool) -> Iterator[None]:
+    """Where a person ends the rotation, say how it is finished. The view says before what goes on in Azure."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not plan:
+            again = f"Type the same command again, or `vibedata rotate --due{option}`"
+            sys.stderr.write(f"{again}: a rotation that has begun goes on where it ended.\n")
+        raise
 
 
 def result_json(newest: Rotation | None, outcome: DriveOutcome) -> dict[str, Any]:

@@ -77,6 +77,8 @@ class Ended:
         """Return it as a row for people."""
         due = self.next or self.waiting.due
         when = "now" if due is None or due <= at else f"{due:%Y-%m-%d %H:%M} UTC, {age(due, at)}"
+        if self.outcome == "finished":
+            when = "-"
         result = f"{self.error.code}: {self.error.message}" if self.error else self.outcome
         state = self.waiting.rotation.customer
         return (self.waiting.instance.display_name, self.waiting.command, state, when, result)

@@ -33,5 +33,5 @@ def _all(facts: Facts) -> Iterator[Due]:
         if credential.expires is not None and credential.state not in OF_ROTATION | UNUSABLE:
             yield Due(credential.expires, f"{credential.id} expires")
     if facts.release is not None and facts.release.expires is not None:
-        words = f"the manifest of release {facts.release.version} expires; what runs goes on"
+        words = f"the manifest of release {facts.release.version} expires; what is installed stays in use"
         yield Due(facts.release.expires, words)

@@ -46,7 +46,7 @@ def test_an_outage_from_its_first_failure_to_its_end() -> None:
         "healthy",
     ]
     assert after([ANSWERS, FAILS, FAILS]).reason == "no answer (2 in a row)"
-    assert after([*[FAILS] * 3, ANSWERS]).reason == "answers again, 1 in a row; 2 make it healthy"
+    assert after([*[FAILS] * 3, ANSWERS]).reason == "answers again (1 of 2 good checks in a row)"
 
 
 def test_what_is_certain_waits_for_nothing() -> None:

@@ -62,6 +62,8 @@ def test_what_is_told() -> None:
     later = AT + timedelta(hours=3)
     ended = Ended(waiting=waiting(customer="promoted"), outcome="waits", next=later)
     assert ended.cells(AT) == ("Contoso B.V.", "rotate-hmac", "promoted", "2026-11-23 14:30 UTC, in 3 h", "waits")
+    finished = Ended(waiting=waiting(customer="retired"), outcome="finished")
+    assert finished.cells(AT)[2:] == ("retired", "-", "finished")
     failed = Ended(waiting=waiting(), outcome="failed", error=publisher.OVERTAKEN.error(target="r-3"))
     assert failed.cells(AT)[3:] == ("now", f"VD-ROTATION-034: {publisher.OVERTAKEN.error(target='r-3').message}")
     assert (failed.as_json()["error"] or {})["code"] == "VD-ROTATION-034"

@@ -78,6 +78,8 @@ def test_an_endpoint_elsewhere_is_not_asked(endpoint: str, monkeypatch: pytest.M
         (("--output", "jsn", "status"), "json"),
         (("--outptu", "json", "status"), "--output"),
         (("--output=text", "--versoin", "status"), "--version"),
+        (("lba",), "lab"),
+        (("puhs",), "push"),
     ],
 )
 def test_a_word_that_is_nearly_right_is_told(

@@ -38,7 +38,7 @@ def test_the_worst_finding_keeps_its_remedy() -> None:
         ("its resource is gone from the managed resource group", "see in the activity log"),
         ("Azure says that it is unavailable: x", "see Resource health"),
         ("not asked: it has no address", "run `vibedata invoke bootstrap_registry --instance k3v9x2p7`"),
-        ("answers again, 1 in a row; 2 make it healthy", "wait for the next check"),
+        ("answers again (1 of 2 good checks in a row)", "wait for the next check"),
         ("answers 503, not 200 (3 in a row)", "see the log of its resource"),
         ("", "see the log of its resource"),
     ],
@@ -105,7 +105,7 @@ def test_what_is_due_next_comes_in_its_order() -> None:
     assert told[0].startswith("the rotation of publisher-acr-token may be finished: `vibedata rotate --due")
     assert told[1:] == [
         "key expires",
-        "the manifest of release 2026.11.0 expires; what runs goes on",
+        "the manifest of release 2026.11.0 expires; what is installed stays in use",
         "publisher-acr-token expires",
     ]
 

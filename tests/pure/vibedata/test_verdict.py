@@ -86,6 +86,14 @@ def test_an_interruption_is_told_with_the_job_that_goes_on() -> None:
     assert text.endswith(f"  {COMMAND} --from import_images\n")
 
 
+def test_what_takes_a_job_up_again_names_the_instance_that_was_named() -> None:
+    state = state_after(e.StepBegan("import_images"), e.JobAsked("import_images"), seen("Running"))
+    text = ending_text(ending(INTERRUPTED, [], state, option=" --instance k3v9x2p7"))
+    assert "`vibedata logs j-1 --follow --instance k3v9x2p7` takes it up again." in text
+    asked = state_after(e.StepBegan("import_images"), e.JobAsked("import_images"))
+    assert "`vibedata jobs --instance k3v9x2p7` shows it." in goes_on(asked.current, " --instance k3v9x2p7")
+
+
 @pytest.mark.parametrize(
     ("events", "words"),
     [

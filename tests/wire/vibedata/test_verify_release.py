@@ -119,7 +119,7 @@ def test_a_promoted_release_is_good_to_a_customer(
     assert details["artifact vibedata/panel:1.4.0"].endswith("1 platform, 3 blobs")
     assert "packages have all that it imports" in details["runbook import_images"]
     assert "with all that they need" in details["Python packages"]
-    assert details["image tags"] == "none is a literal in 1 files"
+    assert details["image tags"] == "none is a literal in 1 file"
     assert len(writes(promoted)) == before
     # The same for people, with its progress, and for a release that a pipeline has promoted by mistake.
     assert cli.main(["verify-release", VERSION, *TRUST, "--bicep", str(bicep)]) == 0

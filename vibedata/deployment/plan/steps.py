@@ -81,7 +81,7 @@ def plan_validate_runbooks(step: str, facts: PlanFacts) -> StepPlan:
     if not to_try:
         return StepPlan(step=step, unchanged=len(found.lacks))
     # The jobs of the steps before it prove their runbooks.
-    return StepPlan(step=step, each_time=f"starts up to {to_try} runbooks once each, which then only plan")
+    return StepPlan(step=step, each_time=f"starts up to {to_try} runbooks, each of them once and only to plan")
 
 
 def plan_bootstrap_registry(step: str, facts: PlanFacts) -> StepPlan:

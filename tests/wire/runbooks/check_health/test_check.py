@@ -73,7 +73,7 @@ def test_an_outage_its_way_through_the_dependants_and_its_end(three: Rig) -> Non
     three.ill("api-gateway", "healthy")
     fourth = three.check()
     assert three.health("api-gateway") == "unhealthy"
-    assert three.reason("api-gateway") == "answers again, 1 in a row; 2 make it healthy"
+    assert three.reason("api-gateway") == "answers again (1 of 2 good checks in a row)"
     assert transitions(three.lab, fourth) == {}
     assert set(transitions(three.lab, three.check())) == {
         "application/api-gateway",
