@@ -1,4 +1,4 @@
-"""Watch one job before a person's eyes: its lines, its end, and what is said when somebody ends the command before."""
+"""Show one job to a person: its lines and its end, or how to follow it again if the command is interrupted."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,8 +23,8 @@ def watch(
 ) -> int:
     """Do the work, which follows a job, show the verdict, and return the exit code.
 
-    about: what the JSON says beside the run's own result. Ctrl-C, SIGTERM and SIGHUP end the command and not the job:
-    it is said how the job is taken up again. Raises what the work and `result_of` raise.
+    about: additional members of the JSON, beside the run's own result. Ctrl-C, SIGTERM and SIGHUP end the command, but
+        not the job. Then the command says how to follow the job again. Raises what the work and `result_of` raise.
     """
     interrupt: KeyboardInterrupt | None = None
     with ended_by_signals():
@@ -46,7 +46,7 @@ def watch(
 
 
 def _left(step: Step | None) -> dict[str, object]:
-    """Return what a program learns of a job that nobody follows any more."""
+    """Return the JSON result for a job that the command no longer follows."""
     job_id = "" if step is None or step.job is None else step.job.job_id
     return {
         "status": "interrupted",
