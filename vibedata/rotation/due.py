@@ -1,4 +1,4 @@
-"""Rotations that wait to be finished, at all instances: which they are, and what becomes of each. All pure."""
+"""The unfinished rotations of all instances: find them, and tell the outcome of each. All pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from vibedata.status.facts import age
 
-# What became of a rotation: finished; not finished, since its time has not come or it waits again; failed; or planned.
+# The outcome of a rotation: finished; not finished, because it is too early or it waits again; failed; or planned.
 Outcome = Literal["finished", "waits", "failed", "planned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A rotation that is not finished. command: the one that drives it."""
+    """An unfinished rotation. command: the command that continues it."""
 
     instance: Instance
     command: str
@@ -27,7 +27,7 @@ class Waiting:
 
     @property
     def due(self) -> datetime | None:
-        """When it may be finished; None if it was broken off before the new credential was in use: at once."""
+        """When it may be finished. None means at once: it was interrupted before the new credential was in use."""
         rotation = self.rotation
         if not rotation.promoted_at:
             return None
@@ -40,7 +40,7 @@ class Waiting:
 
     @property
     def request(self) -> RotationRequest:
-        """The request to drive this rotation, and to begin none."""
+        """The request that continues this rotation and begins no other one."""
         return RotationRequest(only=self.rotation.rotation_id, overlap_seconds=self._overlap)
 
     @property
@@ -50,7 +50,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What became of a rotation. error: why it failed. next: when to go on, None if nothing is left to do."""
+    """The outcome of a rotation. error: why it failed. next: when to continue, None if nothing is left to do."""
 
     waiting: Waiting
     outcome: Outcome
@@ -85,7 +85,7 @@ COLUMNS = ("instance", "finished by", "state", "may go on", "result")
 
 
 def refusal(waiting: Waiting) -> str:
-    """Return why this rotation can only be finished by a person, "" if it can be finished without one."""
+    """Return why only a person can finish this rotation, "" if the command can finish it."""
     if waiting.rotation.overtaken:
         return (
             f"another credential came into use: `vibedata {waiting.command} --instance {waiting.instance.id}` begins"
