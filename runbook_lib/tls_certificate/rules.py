@@ -3,27 +3,28 @@
 Only the vault says how far a rotation is (docs/design.md#name-and-certificate).
 
 1. The id of a rotation is a tag of the version that it installed. The rotation is *installed* if that version is the
-current one and enabled. It is *tested* if the version also has the tag for this. It is *retired* if, in addition, no
-former version is enabled. In all other cases it is *prepared* if there is a pending operation that fits, or else
-*none*.
+   current one and enabled. It is *tested* if the version also has the tag for this. It is *retired* if, in addition, no
+   former version is enabled. In all other cases it is *prepared* if there is a pending operation that fits, or else
+   *none*.
 2. If the result of a phase exists already, the phase changes nothing, even if the rotation has gone further. So each
-phase can be repeated.
+   phase can be repeated.
 3. A pending operation belongs to no rotation. It fits if its signing request asks for exactly the wanted names and its
-policy is the suite's policy. It does not matter who began it, because the vault made its key and keeps it. So a renewal
-that stopped half-way can continue weeks later with the same key, and two rotations at the same time ask for the same
-certificate.
+   policy is the suite's policy. It does not matter who began it, because the vault made its key and keeps it. So a
+   renewal that stopped half-way can continue weeks later with the same key, and two rotations at the same time ask for
+   the same certificate.
 4. An operation that does not fit would block every renewal. `prepare` deletes this operation, but never the
-certificate: under purge protection nobody can use the name of a deleted certificate again.
+   certificate: under purge protection nobody can use the name of a deleted certificate again.
 5. `install` accepts only a chain for the key of the pending operation. runbook_lib/tls_certificate/chain.py defines
-which chains it accepts.
+   which chains it accepts.
 6. `test` opens a TLS connection through the gateway and compares the served certificate with the current version.
 7. `retire` disables the former versions. It does so only if the current version was tested and has been in use for the
-time `overlap`. A version that somebody imported by hand is a former version, too, after another one was installed.
+   time `overlap`. A version that somebody imported by hand is a former version, too, after another one was installed.
 8. A rotation is over if its version is no longer the current one, or is disabled. Then its phases do nothing.
 9. A deleted certificate is recovered before anything else happens to it. Only `prepare` continues in the same run. The
-other phases have to be run again after the recovery. Only a pending operation is ever deleted, and nothing is purged.
+   other phases have to be run again after the recovery. Only a pending operation is ever deleted, and nothing is
+   purged.
 10. `auto` does the next phase, one phase in each run. If it is too early for the next phase, the run does nothing. This
-is not an error.
+    is not an error.
 """
 
 from collections.abc import Callable, Mapping

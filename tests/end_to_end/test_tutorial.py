@@ -1,4 +1,5 @@
-"""docs/tutorial.md, followed line by line: what the lab has is run, and the Azure CLI reads the rest."""
+"""Follow docs/tutorial.md line by line: run the commands that the lab supports, and let the Azure CLI parse the
+rest."""
 
 import json
 import shlex

@@ -2,7 +2,7 @@
 
 1. First it makes the checks that are possible from here. If one of them is bad, it changes nothing at all.
 2. Only a job sees what the other jobs will see, because it has their identity and runs in the same place. So it
-publishes the preflight, with only what the preflight needs (docs/decisions/0056-the-preflight-runs-as-a-job.md).
+   publishes the preflight, with only what the preflight needs (docs/decisions/0056-the-preflight-runs-as-a-job.md).
 """
 
 from dataclasses import replace

@@ -4,7 +4,7 @@ A finding names the line where the literal is written, even if that is far from 
 string, the default of a parameter, a variable, or a value that a caller passes to a module.
 
 - The value of a member with a name like `image` is a reference, with or without a registry's host. The value of
-`linuxFxVersion` or `windowsFxVersion` is a reference only if it begins with `DOCKER|`.
+  `linuxFxVersion` or `windowsFxVersion` is a reference only if it begins with `DOCKER|`.
 - The value of a member, variable or parameter with a name like `tag`, `imageTag` or `imageDigest` is a tag.
 - Any other text is a reference if it has a slash and a tag that looks like a version, or a digest.
 
