@@ -1,5 +1,4 @@
-"""`vibedata build` on this tree and on broken trees: it writes a complete release, or leaves the former one
-unchanged."""
+"""`vibedata build` on this tree and on broken trees: it writes a complete release, or leaves the former one."""
 
 import json
 import os

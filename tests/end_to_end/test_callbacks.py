@@ -1,5 +1,4 @@
-"""Jobs of built runbooks report a deployment to the publisher's own API: perhaps late, but in order, and each report
-once."""
+"""Jobs of built runbooks report a deployment to the publisher's own API: in order, and each report once."""
 
 import json
 import secrets

@@ -1,5 +1,4 @@
-"""A deployment script deploys, started as Azure starts it: with each Python, a second time, and beside another
-script."""
+"""A deployment script deploys, started as Azure starts it: with each Python, twice, and beside another script."""
 
 import base64
 import shutil

@@ -1,5 +1,4 @@
-"""Follow docs/tutorial.md line by line: run the commands that the lab supports, and let the Azure CLI parse the
-rest."""
+"""Follow docs/tutorial.md line by line: run what the lab supports, and let the Azure CLI parse the rest."""
 
 import json
 import shlex
