@@ -1,15 +1,13 @@
 """Publish a release's runbooks and packages to an Automation account: facts, plan and actions.
 
-1. Artifact storage keeps every file that is used, and it is used from there. Each time the stored file is read and
-   compared by its digest, even a wheel of 100 MB: a person who may write blobs may replace a blob by another one of the
-   same length.
+1. Artifact storage keeps every file that is used, and it is used from there. Each time the stored file is read and its
+   digest compared, even a wheel of 100 MB: a writer of blobs may replace one by another of the same length.
 2. Each package set has a runtime environment of its own, named by the set's digest: so the packages of a runbook or a
    running job never change, and the name of an environment shows its content. The packages come as one combined wheel.
    If Automation refuses it, the same run imports them as single wheels.
 3. A runbook's text changes in one step, when its draft is published. Until then jobs run the published text. A running
-   job keeps its text and its environment. So a publication disturbs no running job, and not even the job that
-   publishes.
-4. A runbook that the suite did not make is never touched. If somebody left a draft, it is stored before it is replaced.
+   job keeps its text and its environment. So a publication disturbs no job, not even its own.
+4. A runbook that the suite did not make is never touched. A draft of somebody else is stored before it is replaced.
 """
 
 import hashlib
