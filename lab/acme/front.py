@@ -49,8 +49,8 @@ class AcmeState:
     """The state of the front, in addition to Pebble's.
 
     orders: the orders, by the address that finalizes them. account_of: the account, by the address of its certificate.
-        failed: addresses of the authorizations that were counted as failed. bad_nonces: how many of the next signed
-        requests are refused.
+    failed: addresses of the authorizations that were counted as failed. bad_nonces: how many of the next signed
+    requests are refused.
     """
 
     limits: Limits = field(default_factory=Limits)

@@ -27,8 +27,8 @@ class Validated:
         policy, now: whom to trust, and the time (aware).
         folder: where pulled files are written.
         reader: reads the container registry that holds the images.
-        source: gives tokens for that container registry; None if no check looks at the token's rights. version,
-            channel: what was promoted; "" if no check asks for it.
+        source: gives tokens for that container registry; None if no check looks at the token's rights.
+        version, channel: what was promoted; "" if no check asks for it.
         bicep: Bicep files, and folders of them.
     """
 

@@ -1,6 +1,7 @@
 """Bicep's functions that the template uses, as Azure Resource Manager evaluates them.
 
-uniqueString and guid return other texts than Azure, but in the same form. No test here depends on the exact texts.
+uniqueString and guid return other texts than Azure, but in the same form. Nothing here can test which texts Azure
+returns.
 Source: learn azure/azure-resource-manager/bicep/bicep-functions.
 """
 
