@@ -58,8 +58,8 @@ class Record:
     """The result of one case.
 
     code: a digest of the sources that it was done with. met: how many requests met trouble, or the rounds of a race.
-        where: which process was killed. problems: what was wrong, empty if all was right. made, writes: the number of
-        requests and of writes of an undisturbed step. moments: the moments of an undisturbed step.
+    where: which process was killed. problems: what was wrong, empty if all was right. made, writes: the number of
+    requests and of writes of an undisturbed step. moments: the moments of an undisturbed step.
     """
 
     proof: str

@@ -51,7 +51,8 @@ class Deployed:
         api_version: the api-version in the declaration.
         name: with its parents' names, `parent/child`.
         scope: the ARM id of the resource group, or of the resource that it extends.
-        body: the whole body, with `name` as it is written there. file, line, symbol: of the declaration.
+        body: the whole body, with `name` as it is written there.
+        file, line, symbol: of the declaration.
         existing: whether it is only looked up.
     """
 
