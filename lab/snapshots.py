@@ -1,14 +1,15 @@
-"""The lab's state at one moment, kept aside under a name and put back as often as somebody asks for it.
+"""Keep the lab's state at one moment under a name, and restore it as often as a test wants.
 
     POST /snapshots            {"name"}: keep what the lab holds now; another one of this name is replaced
     POST /snapshots/put_back   {"name"}: from now on the lab holds that again, and nothing else
 
-Kept is what clients can change, and with it the jobs that have ended and the data of the real servers. These are ended
-and started again, so that nothing of theirs is in memory alone. Whoever keeps a snapshot waits for its jobs and its
-operations first: 400 while a job runs. Whoever puts one back ends what runs then, jobs and the publisher's processes.
+A snapshot holds everything that clients can change, the jobs that have ended, and the data of the real servers. The
+real servers end and start again, so that no data is only in their memory. Before you keep a snapshot, wait for all jobs
+and operations: the answer is 400 while a job runs. A restore ends everything that runs at that moment: jobs and the
+publisher's processes.
 
-The journal begins anew when a snapshot is put back, and the time goes on. Left as they are: faults, latencies, and what
-the control API alone changes.
+After a restore the journal is empty, and the time goes on. A restore does not change faults, latencies, and settings
+that only the control API changes.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ NAME = re.compile(r"[a-z0-9_]{1,64}")
 
 
 def of_attributes(owner: object, *names: str) -> Keep:
-    """Return what keeps the values of an object's attributes."""
+    """Return a hook that keeps the values of an object's attributes."""
 
     def keep() -> PutBack:
         kept = {name: copy.deepcopy(getattr(owner, name)) for name in names}
@@ -43,7 +44,7 @@ Content = TypeVar("Content", dict[str, Any], dict[str, str], set[str])
 
 
 def of_content(held: Content) -> Keep:
-    """Return what keeps the content of a dictionary or set that others hold, too."""
+    """Return a hook that keeps the content of a dictionary or set that other code refers to, too."""
 
     def keep() -> PutBack:
         kept = copy.deepcopy(held)
@@ -61,7 +62,7 @@ class Snapshots:
     """The snapshots of one running lab. Their folders are below the lab's own."""
 
     def __init__(self, lab: Lab, servers: RealServers) -> None:
-        """Start with none, and add both commands to the control API."""
+        """Start without snapshots, and add both commands to the control API."""
         self._lab = lab
         self._servers = servers
         self._kept: dict[str, list[PutBack]] = {}
@@ -82,7 +83,8 @@ class Snapshots:
         async with self._changing:
             if name not in self._kept:
                 raise InvalidFaultError(f"there is no snapshot {name!r}; there are {', '.join(self._kept) or 'none'}")
-            # As at the lab's end: what makes requests of its own accord ends before the services forget it.
+            # As at the end of the lab: tasks that make requests in the background end before the services forget their
+            # state.
             for hook in reversed(self._lab.on_close):
                 await hook()
             await self._servers.put_back(self._folder(name))

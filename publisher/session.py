@@ -40,7 +40,7 @@ class TokenResource:
 
 
 def operator_tables(environ: Mapping[str, str], clock: Clock) -> "TableServiceClient":
-    """Return a client of the publisher's tables under the shell's login, for whoever has no customer's settings yet.
+    """Return a client of the publisher's tables under the shell's login, without a customer's settings.
 
     Raises RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VD-IDENTITY-*.
     """

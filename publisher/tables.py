@@ -31,7 +31,7 @@ def insert_if_absent(
 ) -> bool:
     """Insert a row, and return whether it was not there. The service decides: of two writers one inserts it.
 
-    repeatable: whether the insertion is sent again where its answer was lost, and may then meet its own row.
+    repeatable: whether to send the insertion again if its answer was lost. Then it may meet its own row.
     """
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
@@ -68,7 +68,7 @@ def change_if_unchanged(
     """Set columns of a row, and return whether it was still the version that `etag` names.
 
     A write that lost its answer is sent again and finds the row changed, by itself: then the row has these columns.
-    repeatable: as for `insert_if_absent`. Raises ResourceNotFoundError where there is no such row.
+    repeatable: as for `insert_if_absent`. Raises ResourceNotFoundError if there is no such row.
     """
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError

@@ -1,4 +1,4 @@
-"""What all tests share: one lab per test session (and worker), brought back to its start before each test."""
+"""What all tests share: one lab for each test session (and worker), which is reset before each test."""
 
 from collections.abc import Iterator
 from pathlib import Path

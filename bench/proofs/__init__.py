@@ -1,1 +1,1 @@
-"""Prove a whole deployment in the lab: killed at every request, with trouble at each, and raced for its lock."""
+"""Prove a whole deployment in the lab: kill it at every request, disturb every request, and race for its lock."""

@@ -1,6 +1,6 @@
 """`make proof`: prove the deployment in the lab, keep what was found in .proof, and write docs/proofs.md.
 
-A run goes on where the last one stopped: it does what was not done yet with the sources as they are.
+A run continues where the last run stopped: it does the cases that were not done yet with the present sources.
 """
 
 import argparse
@@ -43,7 +43,7 @@ PROOF is one of: {", ".join(PROOFS)}.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do cases, and return 0 if all that were ever done with these sources are good."""
+    """Do cases, and return 0 if all cases that were ever done with these sources are good."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.proofs",
         description="Prove the deployment in the lab: killed at every request, with trouble at every request, raced.",
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _prove(records: Records, arguments: argparse.Namespace) -> None:
-    """Do the case that is asked for, or those of a shard that were not done yet."""
+    """Do the requested case, or the cases of a shard that were not done yet."""
     index, count = arguments.shard
     name = f"{index}-of-{count}"
     deadline = time.monotonic() + arguments.seconds
@@ -85,13 +85,13 @@ def _prove(records: Records, arguments: argparse.Namespace) -> None:
 
 
 def _cases(prover: Prover, records: Records, arguments: argparse.Namespace, shard: str) -> list[Case]:
-    """Return the cases of the proofs and steps that are asked for, in the order in which they are done.
+    """Return the cases of the requested proofs and steps, in the order in which they are done.
 
-    It is the order of a digest of their names. So the first of them are a sample, and the same one in each run.
+    This is the order of a digest of their names. So the first cases are a sample, and it is the same in each run.
     """
     proofs, steps = arguments.only or PROOFS, arguments.step or STEPS
     found = list(races())
-    # A race needs no step. Another case needs those before its own, too.
+    # A race needs no step. Any other case also needs the steps before its own step.
     for step in STEPS[: max(map(STEPS.index, steps)) + 1] if set(proofs) != {RACE} else ():
         undisturbed = prover.undisturbed(step)
         _keep(records, undisturbed, shard)

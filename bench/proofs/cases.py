@@ -1,4 +1,4 @@
-"""The cases of the proof: what is done in each, and what it came to."""
+"""The cases of the proof: what each does, and its result."""
 
 import hashlib
 import subprocess
@@ -25,8 +25,9 @@ TROUBLES: Mapping[str, Mapping[str, object]] = {
     "429": {"action": "throttle", "seconds": 1},
     "503": {"action": "status", "status": 503},
 }
-# Of the requests that are alike, each EVERYth meets trouble, from the first, second or third on. It is sent again, and
-# that counts, too: so in TURNS runs each request meets trouble, and none so often that the policy comes to its end.
+# Every EVERYth of the similar requests meets trouble, beginning with the first, second or third. It is sent again, and
+# this counts as a request, too. So TURNS runs together disturb each request, and no request fails so often that the
+# policy's retries run out.
 TURNS, EVERY = 3, 4
 RACES, ROUNDS = 10, 100
 KILLED_BY_SIGNAL = -9
@@ -35,29 +36,30 @@ SEPARATOR = " / "
 
 @dataclass(frozen=True, slots=True, order=True)
 class Case:
-    """One case. step: of the chain, "" for a race. at: a moment's name, or the number of the turn or of the race."""
+    """One case. step: a step of the chain, "" for a race. at: the name of a moment, or the number of the turn or
+    race."""
 
     proof: str
     step: str
     at: str
 
     def __str__(self) -> str:
-        """Return its name, by which it can be done again."""
+        """Return its name. `make proof CASE=...` takes this name."""
         return SEPARATOR.join((self.proof, self.step, self.at))
 
     @property
     def turn(self) -> int:
-        """A number that depends on the name alone: it gives the order in which cases are done, and their shard."""
+        """A number that depends only on the name. It decides the order of the cases, and their shard."""
         return int(hashlib.sha256(str(self).encode()).hexdigest()[:12], 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What one case came to.
+    """The result of one case.
 
-    code: digest of the sources that it was done with. met: so many requests met trouble; of a race, rounds. where: who
-    was killed. problems: what was not as it must be, empty for nothing. made, writes: requests of an undisturbed step.
-    moments: those of an undisturbed step.
+    code: a digest of the sources that it was done with. met: how many requests met trouble, or the rounds of a race.
+    where: which process was killed. problems: what was wrong, empty if all was right. made, writes: the number of
+    requests and of writes of an undisturbed step. moments: the moments of an undisturbed step.
     """
 
     proof: str
@@ -86,12 +88,12 @@ class Prover:
     """Does cases in one world."""
 
     def __init__(self, world: World) -> None:
-        """Begin without an undisturbed run: each step has its own, as soon as a case needs it."""
+        """Begin without undisturbed runs. Each step is done undisturbed when a case first needs it."""
         self._world = world
         self._chain = Chain(world)
 
     def undisturbed(self, step: str) -> Record:
-        """Do a step without trouble, unless that was done."""
+        """Do a step without trouble, unless this was done already."""
         started = time.monotonic()
         found = self._chain.undisturbed(step)
         return Record(
@@ -107,7 +109,7 @@ class Prover:
         )
 
     def prove(self, case: Case) -> Record:
-        """Do one case. Raises ValueError for a name that is none."""
+        """Do one case. Raises ValueError if its name is not the name of a case."""
         started = time.monotonic()
         try:
             ended = self._ended(case)
@@ -116,7 +118,7 @@ class Prover:
         return Record(**asdict(case), code=digest_of_today(), seconds=_since(started), **ended)
 
     def _ended(self, case: Case) -> dict[str, Any]:
-        """Return what of a record tells how the case ended."""
+        """Return the parts of a record that tell how the case ended."""
         if case.proof == RACE:
             return self._race(int(case.at))
         if case.proof in (KILLED, WHOLE):
@@ -124,17 +126,17 @@ class Prover:
         return self._troubled(TROUBLES[case.proof], case.step, int(case.at))
 
     def _killed(self, step: str, moment: Moment, *, all_steps: bool) -> dict[str, Any]:
-        """Kill whoever makes the request right after it, and run the same command again, or the one for all steps."""
+        """Kill the process that makes the request, right after it. Then run the same command again, or all steps."""
         world = self._world
         wanted = self._chain.undisturbed(STEPS[-1] if all_steps else step).state
         self._chain.put_back(step)
         fault = {"action": "kill_client", "match": {**moment.request.match(), "nth": moment.count}}
         first = run(world, deploy(world, "--from", step) if all_steps else step_alone(world, step), [fault])
-        if not first.met:  # how often some requests are made depends on the machine
+        if not first.met:  # the number of some requests depends on the machine
             return {"problems": self._problems([first], wanted)}
         (met,) = first.met
         if first.exit_code == KILLED_BY_SIGNAL:
-            # Its last job may run on. The next run has to wait for it.
+            # Its last job may still run. The next run has to wait for it.
             world.end_leases(only=LOCKS)
         else:
             world.wait_for_jobs()
@@ -146,7 +148,7 @@ class Prover:
         return {"met": 1, "where": self._who(met), "problems": problems}
 
     def _troubled(self, trouble: Mapping[str, object], step: str, turn: int) -> dict[str, Any]:
-        """Let each EVERYth request of each kind meet trouble, from the `turn`th on. The run must get over it."""
+        """Disturb every EVERYth request of each kind, beginning with the `turn`th. The run must still succeed."""
         undisturbed = self._chain.undisturbed(step)
         self._chain.put_back(step)
         troubles = [
@@ -189,7 +191,7 @@ def cases_of_step(step: str, moments: Sequence[str]) -> Iterator[Case]:
     """Yield the cases of a step with these moments, in no order."""
     killed = [Case(KILLED, step, moment) for moment in moments]
     yield from killed
-    # Of the moments one stands for the rest: what the other steps do then depends on the state alone.
+    # One moment is enough for this: the work of the other steps depends only on the state.
     yield from (Case(WHOLE, step, case.at) for case in sorted(killed, key=lambda case: case.turn)[:1])
     yield from (Case(trouble, step, str(turn)) for trouble in TROUBLES for turn in range(1, TURNS + 1))
 

@@ -1,4 +1,4 @@
-"""The steps of a deployment in one world, each from what the one before has left. That is kept, to be met again."""
+"""Do the steps of a deployment in one world, one after the other, and keep the state after each step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from vibedata.deployment.chain import STEPS
 
 # The name of the snapshot before the first step; after a step it has the step's name.
 EMPTY = "empty"
-# In these alone the command's own requests are moments: they are the same in every step.
+# Only in these steps the command's own requests are moments, because they are the same in every step.
 WITH_COMMANDS_OWN = (STEPS[0], STEPS[-1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undisturbed:
-    """How a step went without trouble, and what it has left everywhere.
+    """How a step went without trouble, and the state that it has left.
 
-    requests: what it asked for, each kind once. made, writes: how many requests it made, and how many that change
-    something.
+    requests: its requests, each kind once. made, writes: how many requests it made, and how many of them change
+        something.
     """
 
     state: State
@@ -36,12 +36,12 @@ class Chain:
     """The steps that were done without trouble so far. A step is done as soon as it is asked for."""
 
     def __init__(self, world: World) -> None:
-        """Begin without any."""
+        """Begin without a step."""
         self._world = world
         self._done: dict[str, Undisturbed] = {}
 
     def undisturbed(self, step: str) -> Undisturbed:
-        """Return how a step went without trouble. Those before it are done first."""
+        """Return how a step went without trouble. Do the steps before it first."""
         for name in STEPS[: STEPS.index(step) + 1]:
             if name not in self._done:
                 self._done[name] = self._do(name)
@@ -64,7 +64,7 @@ class Chain:
 
 
 def step_alone(world: World, step: str) -> Sequence[str]:
-    """Return the command that does a step, and reports that."""
+    """Return the command that does one step, and then the report."""
     return deploy(world, "--only", step)
 
 

@@ -1,7 +1,7 @@
-"""What a deployment has left everywhere, in a form in which two deployments can be compared.
+"""Read everything that a deployment has left, in a form that allows comparing two deployments.
 
-Left out are times, ids that are new each time, and what counts runs: how often the health was seen, and reports of the
-runs before the last one.
+It leaves out times, ids that are new each time, and everything that counts runs: the number of health checks, and the
+reports of all runs before the last one.
 """
 
 import hashlib
@@ -19,18 +19,18 @@ from tests.support.release_maker import RELEASE_REPOSITORY, container_registry
 State = Mapping[str, Any]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.]*(?:Z|\+00:00)")
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-# It counts the looks at a component's health.
+# This column counts the checks of a component's health.
 COUNTS = ("healthStreak",)
-# A rotation's own names: a part of its id, and a digest of what was delivered.
+# The names of a rotation: a part of its id, and a digest of the delivery.
 OF_A_ROTATION = ("credentialId", "delivery", "expires")
-# The check of the health that makes the schedule says so in its row. The next one finds it there.
+# The check that makes the schedule says so in its row. The next check finds the schedule.
 SCHEDULE_ROW = "customer: Components observability schedule"
 OF_A_LOOK = ("health", "healthProbed", "healthReason")
 REPORTS = "callbacks-spool"
-# The publisher's tables: of each call that arrived, and of the reports that the calls brought.
+# The publisher's tables: one for each call that arrived, and one for the reports in these calls.
 CALLS, DELIVERED = "CallbackNonces", "InstanceReports"
 DELIVERED_PLACE = f"publisher: {DELIVERED}"
-# The id of a key that signs calls. Which calls it has signed, and how many, depends on the run.
+# The id of a key that signs calls. Its calls and their number are different in each run.
 KEY = re.compile(r"hmac-[0-9a-f]{16}\b")
 WELL = ("succeeded", "unchanged")
 
@@ -44,7 +44,7 @@ def end_state(world: World) -> State:
 
 
 def differences(state: State, undisturbed: State) -> list[str]:
-    """Return what differs, one line for each place."""
+    """Return the differences, one line for each place."""
     return [line for place in sorted({*state, *undisturbed}) for line in _compared(place, place, state, undisturbed)]
 
 
@@ -95,13 +95,13 @@ def _digest(world: World, container: ContainerClient, blob: BlobProperties, plac
 
 
 def _reports(container: ContainerClient, blobs: Sequence[BlobProperties]) -> Mapping[str, Any]:
-    """Return the newest report of each kind and step: the run that was killed has made some, too."""
+    """Return the newest report of each kind and step, because the killed run has made reports, too."""
     names = sorted(str(blob.name) for blob in blobs)  # they begin with the time
     return _newest(json.loads(container.download_blob(name).readall()) for name in names)
 
 
 def _newest(reports: Iterable[dict[str, Any]]) -> Mapping[str, Any]:
-    """Return the last report of each kind and step. Whether a run had anything to do depends on the one before it."""
+    """Return the last report of each kind and step. The work of a run depends on the run before it."""
     newest = {}
     for report in reports:
         report["status"] = "well" if report.get("status") in WELL else report.get("status")
@@ -179,7 +179,7 @@ def _bytes(part: object) -> bytes:
 
 
 def _told(document: Mapping[str, Any], *, leave_out: Sequence[str] = ()) -> Any:
-    """Return a document without what is new each time."""
+    """Return a document without the parts that are new each time."""
     kept = {name: value for name, value in document.items() if name not in leave_out}
     text = TIME.sub("(time)", json.dumps(kept, sort_keys=True, default=str))
     return json.loads(KEY.sub("(key)", ID.sub("(id)", text)))

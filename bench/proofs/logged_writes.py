@@ -1,4 +1,4 @@
-"""Whether every write of a runbook in the journal has its event in the operations log."""
+"""Check that every write of a runbook in the journal has its event in the operations log."""
 
 import re
 from collections import Counter
@@ -11,8 +11,8 @@ from bench.proofs.world import World
 from tests.support.log_reader import table_rows
 from tests.support.operations_chain import verify_chain
 
-# What a write's path holds, and the event's action and target for it. An import's request names its image in its body
-# alone, and a table's batch its rows: there the events of that kind are counted.
+# A part of a write's path, and the action and target of its event. The request of an import names its image only in the
+# body, and so does a batch of a table with its rows. For these the events of that kind are counted.
 KINDS: tuple[tuple[str, str, re.Pattern[str], str, str], ...] = tuple(
     (service, method, re.compile(path), action, target)
     for service, method, path, action, target in (
@@ -32,14 +32,14 @@ KINDS: tuple[tuple[str, str, re.Pattern[str], str, str], ...] = tuple(
         ("key_vault", "POST", r"^/keys/([^/?]+)/create", "create", r"key \1"),
     )
 )
-# The log's own, and the spools where events and reports wait; a key that unwraps or signs is not changed by that.
+# Writes of the log itself and to the spools. Requests that unwrap or sign with a key do not change the key.
 NOT_LOGGED = re.compile(r"/streams/|/(?:operations|callbacks)-spool[/?]|/(?:unwrapkey|decrypt|sign)\b")
 
 
 def unlogged_writes(world: World, entries: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the writes of jobs that have no event, and what is wrong with the log's chains.
 
-    The log may lack the end of a run that was killed. Its plan was delivered before its first write.
+    The log may lack the end of a killed run. The plan of a run is delivered before its first write.
     """
     runbooks = {job["id"]: job["runbook"] for job in world.lab.control("GET", "/jobs")["jobs"]}
     rows = table_rows(world.lab)
@@ -50,7 +50,7 @@ def unlogged_writes(world: World, entries: Iterable[Mapping[str, Any]]) -> list[
     ]
     planned = [row for row in rows if row["Step"] == "plan"]
     carried_out = [entry for entry in entries if entry["job_id"] and is_write(entry) and (entry["status"] or 999) < 300]
-    # Each place once: one change may take several requests.
+    # Count each place once, because one change may take several requests.
     return problems + sorted({text for entry in carried_out if (text := _unlogged(entry, runbooks, planned))})
 
 

@@ -1,8 +1,8 @@
-"""The moments of a step at which a deployment is killed, named so that a name means the same in each run.
+"""The moments of a step at which a deployment is killed. A name means the same moment in each run.
 
-How many requests came before depends on the machine: some look again and again until something is done. So a moment is
-named by the request alone: its service, its method, its path without what is new each time, and its count among those
-of the step that are alike. Pure.
+The number of requests before a moment depends on the machine, because some requests are repeated until something is
+done. So the name of a moment holds only its request: the service, the method, the path without the parts that are new
+each time, and the count among similar requests of the step. Pure.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.proofs.run import is_write
 
-# What is new in each run, or with each version of something else; the longest first.
+# Parts that are new in each run, or with each version of something else; the longest first.
 PARTS: tuple[tuple[str, str], ...] = (
     ("{id}", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     ("{digest}", r"[0-9a-f]{64}"),
@@ -24,26 +24,26 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("{number}", r"\d{8,}(?:\.\d+)*"),
 )
 PART = re.compile("|".join(re.escape(name) for name, _ in PARTS))
-# What tells apart the requests on one blob.
+# The parameter that distinguishes the requests on one blob.
 COMPONENT = re.compile(r"[?&]comp=([a-z]+)")
-# The command's own, the same in every step: its lock, and what it tells the publisher.
+# The requests of the command itself, the same in every step: for its lock, and for its report to the publisher.
 COMMANDS_OWN = re.compile(r"^/vibedatapublisher/(?:deployments|InstanceReports|Tables)\b|^/vibedatastorage/locks\b")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Request:
-    """Requests that are alike. path: with PARTS instead of what is new each time, and its `comp`, if it has one."""
+    """A kind of similar requests. path: PARTS replace what is new each time; it includes `comp`, if there is one."""
 
     service: str
     method: str
     path: str
 
     def __str__(self) -> str:
-        """Return what people read: `blob PUT /account/locks/deployment?comp=lease`."""
+        """Return it for people: `blob PUT /account/locks/deployment?comp=lease`."""
         return f"{self.service} {self.method} {self.path}"
 
     def match(self) -> Mapping[str, object]:
-        """Return which requests a fault of the lab is for, so that they are these."""
+        """Return the match of a lab's fault that fits exactly these requests."""
         path, _, component = self.path.partition("?comp=")
         texts, names = PART.split(path), PART.findall(path)
         patterns = dict(PARTS)
@@ -74,7 +74,7 @@ def moment_of(name: str) -> Moment:
 
 
 def request_of(entry: Mapping[str, Any]) -> Request:
-    """Return what a journal's entry is one of."""
+    """Return the kind of request of a journal's entry."""
     path = str(entry["path"])
     component = COMPONENT.search(path)
     path = path.partition("?")[0]
@@ -89,10 +89,10 @@ def requests_of(entries: Iterable[Mapping[str, Any]]) -> list[Request]:
 
 
 def moments(entries: Iterable[Mapping[str, Any]], *, with_commands_own: bool) -> list[Moment]:
-    """Return a step's moments, in order: after every write, and after the first of those reads that are alike.
+    """Return a step's moments, in order: after every write, and after the first of similar reads.
 
-    A read leaves nothing behind: the end of the next one is the same moment, unless something was written between, and
-    that is a moment of its own. with_commands_own: also after the command's own requests, which every step makes.
+    A read changes nothing. So the end of the next read is the same moment, unless there was a write between them, and
+    each write is a moment already. with_commands_own: also after the command's own requests, which every step makes.
     """
     found = set()
     counts: Counter[Request] = Counter()

@@ -1,4 +1,4 @@
-"""docs/proofs.md, from the records of the runs."""
+"""Make docs/proofs.md from the records of the runs."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -26,34 +26,36 @@ MAX_CHARACTERS = 300
 HEAD = f"""\
 # Proofs
 
-What runs of `make proof` have found. The page is made by these runs; no number is written by hand.
+This page shows the results of `make proof`. The runs write it, and nobody writes a number by hand.
 
-The lab begins with resources alone: nothing is published, and the customer's vault has no token. The release is small
-and whole: one image, all runbooks, and the packages as one wheel. `vibedata deploy` with `--only` does one step after
-the other, without trouble, and the lab's state is kept after each. A case begins with the state before its step. The
-command is a process of its own; all else runs as jobs, from the built files. At the end everything is read with the
-official clients and compared with what the undisturbed step has left: images and signatures, blobs, tables, versions of
-secrets, the token's passwords, runbooks with their content, environments with their packages, variables, schedules and
-their links, and the locks. Times, ids that are new each time, and counts of looks are left out. What the following
-steps do depends on this state alone. Every write of a job in the journal must have its event in the operations log, and
-the log's chains must be whole but for the ends of runs that were killed.
+At the beginning the lab has only resources: nothing is published, and the customer's vault has no token. The release is
+small and complete: one image, all runbooks, and the packages as one wheel. `vibedata deploy` with `--only` does one
+step after the other, without trouble, and the state of the lab is kept after each step. A case begins with the state
+before its step. The command is a separate process. Everything else runs as jobs, from the built files. At the end the
+official clients read everything, and it is compared with the state after the undisturbed step: images and signatures,
+blobs, tables, versions of secrets, the token's passwords, runbooks with their content, environments with their
+packages, variables, schedules and their links, and the locks. Times, ids that are new each time, and counts of looks
+are left out. The work of the following steps depends only on this state. Every write of a job in the journal must have
+its event in the operations log. The log's chains must be complete, except at the ends of killed runs.
 
-A moment is the end of a request, named by the step, the request and its count among those of the step that are alike.
-There is one after every write, and one after the first of those reads that are alike: a read leaves nothing behind. The
-requests that every step's command makes for its lock and its report are moments of the first step and of the last.
+A moment is the end of a request. Its name has the step, the request, and the count among similar requests of the step.
+There is a moment after every write, and after the first of similar reads, because a read changes nothing. The command
+of every step makes the same requests for its lock and its report. Only in the first step and the last step these
+requests are moments.
 
-- **{KILLED}**: whoever makes the request, the command or a job, gets SIGKILL when it was carried out, and no answer.
-  Then the same command is run again. It must succeed. Nobody waits 60 s for a dead holder's lease: it is broken, which
-  leaves the same as its end. Where the command was killed, its last job may still run.
-- **{WHOLE}**: at one moment of each step, chosen by its name, `vibedata deploy` goes on from the
-  step and is killed; then it is run again with all steps. The end is compared with that of all steps, but for which
-  steps were reported.
-- **answer lost**, **connection reset**, **429**, **503**: of the requests of a step that are alike, each {EVERY}th
-  meets it, from the first, second or third on. It is sent again, and that counts, too: so {TURNS} runs meet every
-  request. The run itself must succeed. An answer is lost after the request was carried out; a connection is reset
-  before.
-- **{RACE}**: two deployments try to take the lock at once, as threads and as processes: one has it, and the other is
-  refused.
+- **{KILLED}**: the process that makes the request, the command or a job, gets SIGKILL after the request was carried
+  out, and gets no answer. Then the same command is run again. It must succeed. Nobody waits 60 s for the lease of a
+  dead holder: the lease is broken, which leaves the same state as its end. If the command was killed, its last job may
+  still run.
+- **{WHOLE}**: at one moment of each step, chosen by its name, `vibedata deploy` continues from the
+  step and is killed. Then it is run again with all steps. The result is compared with the state after all steps. Only
+  the list of the reported steps may differ.
+- **answer lost**, **connection reset**, **429**, **503**: every {EVERY}th of the similar requests of a step
+  meets it, beginning with the first, second or third. The request is sent again, and this counts as a request, too. So
+  {TURNS} runs together disturb every request. The run itself must succeed. An answer is lost after the request was
+  carried out. A connection is reset before that.
+- **{RACE}**: two deployments try to take the lock at the same time, as threads and as processes. One gets it, and the
+  other is refused.
 
 `make proof CASE='...'` does a case again by its name, such as `{Case("503", "import_images", "1")}`.
 """
@@ -63,7 +65,7 @@ def page(records: Records) -> str:
     """Return the page."""
     undisturbed = records.undisturbed()
     wanted = {step: set(_cases(undisturbed.get(step, ()), step)) for step in STEPS} | {"": set(races())}
-    # A moment that no undisturbed run had is none of the cases that are counted.
+    # Do not count a case whose moment no undisturbed run had.
     today = [record for record in records.today() if record.case in wanted[record.step]]
     earlier = [record for record in records.earlier() if record.case in wanted[record.step]]
     total, unseen = sum(map(len, wanted.values())), [step for step in STEPS if step not in undisturbed]
@@ -95,7 +97,7 @@ def write(records: Records) -> None:
 
 
 def _cases(undisturbed: Sequence[Record], step: str) -> Iterable[Case]:
-    """Return the cases of a step: its moments are those that every undisturbed run of it had."""
+    """Return the cases of a step. Its moments are those that all its undisturbed runs have in common."""
     if not undisturbed:
         return ()
     common = set.intersection(*(set(record.moments) for record in undisturbed))

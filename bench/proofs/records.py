@@ -1,7 +1,7 @@
-"""What the runs of the proof have come to, kept so that a later run goes on where one has stopped.
+"""The results of the proof's runs, kept so that a later run can continue where an earlier one stopped.
 
-A record says with which sources it was made. When they change, its case is done again, and until then the page tells
-that it was done on earlier sources.
+A record names the version of the sources that it was made with. When the sources change, its case is done again. Until
+then the page shows that it was done with earlier sources.
 """
 
 import json
@@ -23,24 +23,24 @@ class Records:
     code: str
 
     def add(self, record: Record, *, shard: str) -> None:
-        """Keep one. `shard` is the name of the file, which one process alone writes."""
+        """Keep a record. `shard` is the name of the file. Only one process writes this file."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / f"{shard}.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(record.as_json()) + "\n")
 
     def today(self) -> list[Record]:
-        """Return the newest record of each case, of those that were made with today's sources."""
+        """Return the newest record of each case that was done with today's sources."""
         newest = {record.case: record for record in self._read() if record.code == self.code}
         return [record for record in newest.values() if record.proof != UNDISTURBED]
 
     def earlier(self) -> list[Record]:
-        """Return the newest record of each case that was done with earlier sources, and not with today's."""
+        """Return the newest record of each case that was done only with earlier sources."""
         done = {record.case for record in self.today()}
         newest = {record.case: record for record in self._read() if record.code != self.code}
         return [record for record in newest.values() if record.proof != UNDISTURBED and record.case not in done]
 
     def undisturbed(self) -> dict[str, list[Record]]:
-        """Return by step how it went without trouble, with today's sources, in no order."""
+        """Return for each step the undisturbed runs with today's sources, in any order."""
         found: dict[str, list[Record]] = {}
         for record in self._read():
             if record.proof == UNDISTURBED and record.code == self.code:

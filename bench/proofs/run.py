@@ -1,4 +1,4 @@
-"""One run of whatever is started, as a process of its own, with or without trouble at its requests."""
+"""Run a command as a separate process, with or without trouble at its requests."""
 
 import json
 import subprocess
@@ -13,13 +13,13 @@ from tests.support import running_lab
 RUN_SECONDS = 900.0
 TAIL_CHARACTERS = 600
 TOKEN_SERVICES = ("identity", "entra")
-# It waits for a line, so that the lab knows its id before its first request. `exec` keeps the id.
+# The process first waits for a line, so that the lab knows its id before its first request. `exec` keeps the id.
 GATE = ("sh", "-c", 'read -r go && exec "$@"', "sh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """How a run ended: exit code (negative: killed by that signal), what it said, and its requests in the journal.
+    """How a run ended: exit code (negative: killed by that signal), its output, and its requests in the journal.
 
     `requests` are those of the process and of all jobs.
     """
@@ -35,12 +35,12 @@ class Ran:
 
 
 def deploy(world: World, *options: str) -> Sequence[str]:
-    """Return what is started: the operator's command."""
+    """Return the operator's command, which is started."""
     return (sys.executable, "-m", "vibedata.cli", "deploy", str(world.release), "--output", "json", *options)
 
 
 def run(world: World, command: Sequence[str], troubles: Sequence[Mapping[str, object]] = ()) -> Ran:
-    """Run a command to its end. troubles: faults of the lab, which are in force meanwhile."""
+    """Run a command to its end. troubles: faults of the lab that are active during the run."""
     lab = world.lab
     since = lab.last_request()
     with subprocess.Popen(  # noqa: S603 - our own command
@@ -70,12 +70,12 @@ def is_write(entry: Mapping[str, Any]) -> bool:
 
 
 def failure(what: str, ran: Ran) -> list[str]:
-    """Return the problem that a run failed, or none."""
+    """Return a problem if the run failed, or none."""
     return [] if ran.exit_code == 0 else [f"{what} ended with {ran.exit_code}: {ran.said}"]
 
 
 def _said(out: str, err: str) -> str:
-    """Return the failures that a result names, and the end of what was shown."""
+    """Return the failures that a result names, and the end of the output."""
     try:
         result = json.loads(out)
     except ValueError:

@@ -1,7 +1,7 @@
-"""What the proof depends on: the sources of the command, of all runbooks and of the callback API, and what they import.
+"""The sources that the proof depends on: command, runbooks, callback API, and everything that they import.
 
-A case that was done holds as long as these are the same. The rest of the project, the lab and the proof itself may
-change without that. One digest is for all steps: the command imports nearly all that a single step needs.
+The result of a case is valid as long as these sources are the same. The rest of the project, the lab and the proof
+itself may change. There is one digest for all steps, because the command imports nearly everything for each step.
 """
 
 import ast
@@ -25,7 +25,7 @@ def digest_of_today() -> str:
 
 
 def digest(root: Path, files: Iterable[str]) -> str:
-    """Return a digest of files of ours below `root`, and of all that they import, however indirectly."""
+    """Return a digest of our files below `root`, and of everything that they import, directly or indirectly."""
     waiting, found = list(files), dict[str, bytes]()
     while waiting:
         file = waiting.pop()

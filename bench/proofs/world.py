@@ -1,4 +1,4 @@
-"""A lab with a small whole release at the publisher's and a customer that has nothing but resources."""
+"""A lab with a small, complete release at the publisher, and a customer that has only resources."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from runbook_lib.vault.publisher_token import SECRET
 from tests.support.running_lab import LabUnderTest, running
 
 VERSION = "2026.11.0"
-# A failure is met again at once: the policy's pauses are proven elsewhere.
+# A failed request is repeated at once: other tests prove the policy's pauses.
 RETRY_POLICY = {"max_retries": 3, "delay_seconds": 0.1}
 # The containers of the two locks of a deployment (docs/design.md#log-lock-callbacks).
 LOCKS = ("deployments", "locks")
@@ -45,7 +45,7 @@ class World:
     tables: Mapping[str, TableServiceClient]
     secrets: SecretClient
     automation: AutomationClient
-    # Digests of contents that were read, by place and ETag: a blob that has its ETag still has its content.
+    # Digests of contents that were read, by place and ETag: a blob with the same ETag has the same content.
     digests: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
@@ -59,7 +59,7 @@ class World:
         return self.lab.env["VIBEDATA_RESOURCE_GROUP"], self.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"]
 
     def renew(self) -> None:
-        """Bring everything back to the time before the first deployment."""
+        """Restore the state before the first deployment."""
         self.lab.reset()
         self.lab.latency(operation="packageImportWindow", seconds=0)
         (self.folder / "blobs").mkdir(exist_ok=True)
@@ -69,7 +69,7 @@ class World:
             definition.write_text(json.dumps(_definition(images)))
             vibedata("build", "--release", str(definition), "--out", str(self.release))
         vibedata("push", str(self.release))
-        # The deployment is to bring the first token itself.
+        # The deployment itself must bring the first token.
         self.secrets.begin_delete_secret(SECRET).wait()
         self.secrets.purge_deleted_secret(SECRET)
 
@@ -78,11 +78,11 @@ class World:
         self.lab.control("POST", "/snapshots", {"name": name})
 
     def put_back(self, name: str) -> None:
-        """Go back to the state that was kept under this name."""
+        """Restore the state that was kept under this name."""
         self.lab.control("POST", "/snapshots/put_back", {"name": name})
 
     def get_resource(self, path: str, *, api_version: str) -> Any:
-        """Ask ARM for a resource, as somebody who has every right."""
+        """Ask ARM for a resource, with every right."""
         token = self.credential.get_token(ARM_SCOPE).token
         answer = requests.get(
             f"{self.lab.env['VIBEDATA_ARM_ENDPOINT']}{path}",
@@ -103,10 +103,10 @@ class World:
             time.sleep(0.1)
 
     def end_leases(self, *, only: Sequence[str] = ()) -> None:
-        """Let the leases of somebody who has died end now. Azure ends them within 60 s.
+        """End the leases of a dead process now. Azure ends them within 60 s.
 
-        A lease that is broken leaves the same as one that ran out: nobody has the blob, and its content is untouched.
-        only: the containers, empty for all.
+        A broken lease leaves the same state as an expired lease: nobody holds the blob, and its content is unchanged.
+        only: the containers; empty means all.
         """
         for service in self.blobs.values():
             for container in service.list_containers():
@@ -120,7 +120,7 @@ class World:
 
 @contextmanager
 def world(*, images: int = 1) -> Iterator[World]:
-    """Start a lab in a folder of its own, for a release of `images` images. Always end it and delete the folder."""
+    """Start a lab in a new folder, for a release with `images` images. Always end it and delete the folder."""
     before = dict(os.environ)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vibedata-proof-")))

@@ -1,4 +1,4 @@
-"""The ACME server's front: Pebble's own answers, and what Let's Encrypt has beside them.
+"""The front of the ACME server: Pebble's own answers, and the additions of Let's Encrypt.
 
 Real: Pebble checks signatures, nonces, accounts and challenges, and issues. It sees the client's Host header, so that
 all its addresses lead through this front. The front adds renewal information (lab/acme/renewals.py), `replaces` in
@@ -9,7 +9,7 @@ The control API:
 
     POST /acme  {"renew_now": true}        the renewal windows of all certificates are over
                 {"refuse_replaces": true}  no order may replace a certificate, as after a change of the account
-                {"bad_nonces": 3}          the next so many signed requests are refused with badNonce
+                {"bad_nonces": 3}          the next 3 signed requests are refused with badNonce
 
 Sources: RFC 8555, RFC 9773; letsencrypt.org docs/rate-limits; Pebble 2.4.0.
 """
@@ -46,10 +46,11 @@ PASSED_HEADERS = ("content-type", "location", "link", "replay-nonce", "retry-aft
 
 @dataclass(slots=True)
 class AcmeState:
-    """What the front knows beside Pebble.
+    """The state of the front, in addition to Pebble's.
 
-    orders: by the address to finalize them. account_of: of each certificate's address. failed: addresses of the
-    authorizations that have been counted as failed. bad_nonces: how many of the next signed requests are refused.
+    orders: the orders, by the address that finalizes them. account_of: the account, by the address of its certificate.
+    failed: addresses of the authorizations that were counted as failed. bad_nonces: how many of the next signed
+    requests are refused.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -121,7 +122,7 @@ class _Front:
         return web.json_response({"suggestedWindow": window}, headers={"Retry-After": str(ARI_RETRY_SECONDS)})
 
     async def passed(self, request: web.Request) -> web.Response:
-        """Answer as Pebble does, with the front's own limits before and additions after."""
+        """Pass a request to Pebble. Check the front's limits before, and add the front's fields after."""
         body = await request.read()
         protected, payload = _signed(body)
         if request.method == "POST" and self._state.bad_nonces > 0:
@@ -154,7 +155,7 @@ class _Front:
         return order
 
     def _learn(self, path: str, answer: _Answer, order: Order | None, replaces: str) -> None:
-        """Keep what an answer tells: orders, failures, issued certificates."""
+        """Record the orders, failures and issued certificates in an answer."""
         state, now, told = self._state, self._lab.clock.now(), answer.document
         if order is not None and answer.status == 201:
             state.limits.ordered(order, now=now)
@@ -209,7 +210,7 @@ def _shown(answer: _Answer, body: bytes) -> web.Response:
 
 
 def _signed(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a signed request's protected header and payload, {} for what is none. Pebble checks the signature."""
+    """Return a signed request's protected header and payload, {} for a missing part. Pebble checks the signature."""
     try:
         message = json.loads(body)
         return _part(message["protected"]), _part(message["payload"])

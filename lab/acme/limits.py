@@ -1,9 +1,9 @@
-"""What a certificate authority counts before it takes an order: Let's Encrypt's rate limits. Pure; the clock is given.
+"""The rate limits of Let's Encrypt, which it checks before it accepts an order. Pure; the clock is given.
 
 Faithful: 50 new certificates of a registered domain in 7 days, 5 of exactly the same names in 7 days, 300 orders of an
 account in 3 hours, 5 failed authorizations of a name in an hour. An order that names the certificate that it replaces
-(RFC 9773) is exempt from all of them. An order with the same names as an earlier certificate, without that, is exempt
-from the first and the third. Left out: limits of addresses and of new accounts, pauses of names after many failures,
+(RFC 9773) is exempt from all limits. Any other order with the same names as an earlier certificate is exempt from the
+first and the third limit. Left out: limits of addresses and of new accounts, pauses of names after many failures,
 overrides. The registered domain of a name is its last two labels here.
 
 Source: letsencrypt.org docs/rate-limits (2026-08-05).
@@ -41,7 +41,7 @@ class Order:
 
 @dataclass(slots=True)
 class Limits:
-    """What has been counted: times in seconds since the epoch."""
+    """The counts so far: times in seconds since the epoch."""
 
     orders: dict[str, list[float]] = field(default_factory=dict)
     domains: dict[str, list[float]] = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""Pebble, the real ACME server: its start. It asks the lab's own name server for the challenges' records.
+"""Start Pebble, the real ACME server. It asks the lab's own name server for the records of challenges.
 
 A reset does not empty it, and a snapshot does not hold it: accounts and orders stay in its memory. Nobody can use them
-without their keys. A root that it makes at its start signs what it issues.
+without their keys. At its start Pebble makes a root, which signs all issued certificates.
 """
 
 import json
@@ -15,10 +15,10 @@ from lab.machine.tools import Tool
 from lab.real_servers import Ground, RealServer
 from lab.shared import Lab
 
-# Also its log's name. Its management address has the root.
+# This is also the name of its log. Its management address serves the root.
 NAME, MANAGEMENT = "pebble", "pebble_management"
 LIFETIME_SECONDS = 90 * 86_400
-# Trouble comes from the lab's faults, so nothing here happens by chance.
+# Only the lab's faults cause trouble, so nothing here happens by chance.
 SETTINGS = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
 
 

@@ -1,10 +1,9 @@
-"""Renewal information (ARI, RFC 9773): which certificates there are, when to renew them, which were replaced. Pure.
+"""Renewal information (ARI, RFC 9773): the issued certificates, when to renew them, and the replaced ones. Pure.
 
 Faithful: a certificate's id ("Getting Renewal Information"); a suggested window around two thirds of its life; a window
-in the past for one that must be renewed now; `replaces` is taken once for a certificate, with one name in common, by
-the account that ordered it, and refused otherwise ("Extensions to the Order Object": 409 alreadyReplaced; malformed for
-one that is unknown).
-Not documented, so chosen here: the window's width, a fiftieth of the life.
+in the past for a certificate that must be renewed now; `replaces` is taken once for a certificate, with one name in
+common, by the account that ordered it, and refused otherwise ("Extensions to the Order Object": 409 alreadyReplaced;
+malformed for one that is unknown). Not documented, so chosen here: the window's width, a fiftieth of the life.
 """
 
 import base64
@@ -60,7 +59,7 @@ class Renewals:
         return made
 
     def renew_now(self, now: datetime) -> None:
-        """Let every certificate's window be over, as after a mass revocation."""
+        """Move every certificate's window into the past, as after a mass revocation."""
         for one in self.issued.values():
             one.window = (now - timedelta(hours=2), now - timedelta(hours=1))
 

@@ -1,4 +1,4 @@
-"""How the certificate authority starts: Pebble, its front, and its root, which no client trusts by itself."""
+"""Start the certificate authority: Pebble, its front, and its root, which no client trusts by default."""
 
 import contextlib
 from collections.abc import AsyncIterator

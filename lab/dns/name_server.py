@@ -1,7 +1,8 @@
-"""Knot DNS, the real name server of the zone: its start, its emptying, and how record sets get into it.
+"""Knot DNS, the real name server of the zone: start it, empty it, and write record sets into it.
 
-The stand-in sends each change as a dynamic update (RFC 2136), signed with a key that only the two of them know. The
-server answers for the zone as soon as it has confirmed the update. It listens on UDP and TCP of one loopback port.
+The stand-in sends each change as a dynamic update (RFC 2136), signed with a key that only the stand-in and the server
+know. The server answers for the zone as soon as it has confirmed the update. It listens on UDP and TCP of one loopback
+port.
 """
 
 import base64
@@ -27,7 +28,7 @@ from lab.machine.tools import Tool
 from lab.real_servers import Ground, RealServer
 from lab.shared import Lab
 
-# Also the name of its folder, of its log, and of its address in Lab.real_urls.
+# This is also the name of its folder, of its log, and of its address in Lab.real_urls.
 NAME = "dns"
 KEY_NAME = "lab."
 KEY_FILE = "dns.key"
@@ -67,7 +68,7 @@ class NameServer:
         self._keys = dns.tsigkeyring.from_text({KEY_NAME: key})
 
     async def show(self, kind: str, name: str, records: RecordSet | None) -> None:
-        """Let the server answer with these records of a type at a name; None: with no such records."""
+        """Make the server answer with these records of a type at a name. None: with no records."""
         update = dns.update.UpdateMessage(self._zone, keyring=self._keys)
         update.delete(name, kind)
         if records is not None and records.records:

@@ -2,8 +2,8 @@
 
 Faithful: api-version 2018-05-01; GET and list of zones; GET, PUT, PATCH and DELETE of a record set, its lists by type
 (`/A`), of all types (`/recordsets`, `/all`) with `$top`, `$recordsetnamesuffix` and `nextLink`; what
-lab/dns/record_sets.py says. A write is answered when the name server answers with it; the latency of the operation
-`dnsPropagation` lets the name server learn of it so many seconds after the answer (Azure: "within 60 seconds"). Left
+lab/dns/record_sets.py says. A write is answered when the name server has the change. With a latency for the operation
+`dnsPropagation`, the name server gets the change that many seconds after the answer (Azure: "within 60 seconds"). Left
 out: writes of zones, tags of zones, private zones, DNSSEC, DNS resource references.
 
 Sources: learn rest/api/dns, record-sets and zones; dns/dns-faq.
@@ -41,7 +41,7 @@ SHOWN = {"fqdn", "provisioningState"}
 
 
 def register(arm: Arm, zone: Zone, server: NameServer) -> None:
-    """Serve `zone`, which the name server `server` answers for."""
+    """Serve `zone`. The name server `server` answers for it."""
     handlers = _RecordSets(arm, zone, server)
     arm.deployed(lambda: [handlers.shown_zone()])
     arm.lab.on_reset.append(handlers.forget)
@@ -93,7 +93,7 @@ class _RecordSets:
         return resource(self._arm.lab, TYPE, self._zone.name, properties, group=self._arm.home.id, location="global")
 
     async def forget(self) -> None:
-        """Forget the record sets, and the changes that the name server has not learned of."""
+        """Forget the record sets, and the changes that the name server has not got yet."""
         for task in self._on_their_way:
             task.cancel()
         await asyncio.gather(*self._on_their_way, return_exceptions=True)
@@ -124,7 +124,7 @@ class _RecordSets:
         return await self._write(request, new)
 
     async def patch(self, request: web.Request, names: Names, kind: str) -> web.Response:
-        """Change what the body has of a record set."""
+        """Change the parts of a record set that the body contains."""
         self._check_zone(names)
         properties = await _properties(request, kind)
         found = self._zone.get(kind, names["name"])
@@ -168,7 +168,7 @@ class _RecordSets:
         return web.json_response(self._shown(new), status=201 if is_new else 200)
 
     async def _tell(self, kind: str, name: str, records: RecordSet | None) -> None:
-        """Let the name server learn of a change: now, or later where a latency says so."""
+        """Send a change to the name server: now, or later if there is a latency."""
         seconds = self._arm.lab.gate.operation_seconds(PROPAGATION, otherwise=0.0)
         if seconds <= 0:
             await self._server.show(kind, name, records)

@@ -1,4 +1,4 @@
-"""How Azure DNS starts: the publisher's zone, which ARM changes and a real name server answers for."""
+"""Start Azure DNS: the publisher's zone. ARM changes it, and a real name server answers for it."""
 
 from lab import snapshots
 from lab.dns import name_server, provider

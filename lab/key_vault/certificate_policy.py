@@ -1,4 +1,4 @@
-"""The policy of a Key Vault's certificate: what a request may ask for, and the signing request made of it. Pure.
+"""The policy of a Key Vault certificate: what a request may ask for, and the signing request for it. Pure.
 
 Faithful: the fields and defaults of the service; keys RSA (2048, 3072, 4096) and EC (P-256, P-384, P-521); the secret
 behind a certificate as PFX or PEM; a CSR with the subject, the subject alternative names and the usages of the policy.
@@ -44,7 +44,7 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A certificate's policy, with the service's defaults in place of what was not given."""
+    """A certificate's policy. The service's defaults replace missing values."""
 
     subject: str = ""
     dns_names: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class Policy:
         }
 
     def signing_request(self, private: PrivateKey) -> bytes:
-        """Return the CSR in DER, signed by the key that it is for."""
+        """Return the CSR in DER, signed by its own key."""
         builder = x509.CertificateSigningRequestBuilder().subject_name(_name(self.subject))
         builder = builder.add_extension(_usage(self.usages), critical=True)
         builder = builder.add_extension(
@@ -104,7 +104,7 @@ class Policy:
 
 
 def policy_of(given: object, *, before: Policy | None = None) -> Policy:
-    """Return what a request's `policy` asks for; what it leaves out is as `before`, or the service's default."""
+    """Return the policy in a request. Missing values come from `before`, or from the service's defaults."""
     fields = _object(given, "policy")
     key, secret = _object(fields.get("key_props"), "key_props"), _object(fields.get("secret_props"), "secret_props")
     properties, issuer = _object(fields.get("x509_props"), "x509_props"), _object(fields.get("issuer"), "issuer")

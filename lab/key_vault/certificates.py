@@ -1,8 +1,8 @@
-"""What a Key Vault knows of its certificates, beyond what lab/key_vault/objects.py keeps; the clock is given.
+"""The state of a Key Vault's certificates, in addition to lab/key_vault/objects.py; the clock is given.
 
-Each certificate has a pending operation, at most one at a time. Its key pair is made with it and leaves the vault only
-in the secret behind the merged certificate, and there only if the policy lets it. Each version has a secret and a key
-of the same name and version, which live and die with it.
+A certificate has at most one pending operation at a time. The vault makes a key pair for each operation. The key leaves
+the vault only in the secret of the merged certificate, and only if the policy allows it. Each version has a secret and
+a key with the same name and version, which exist as long as the version.
 
 Faithful: a CSR signed by the new key; 409 on a second operation while one is in progress; the certificate object that
 is there, disabled and empty, before its first merge; merge for the operation's own key alone; enabled, tags and times
@@ -119,7 +119,7 @@ class Certificates(VaultObjects[Certificate]):
         return found.versions[-1].content.private
 
     def begin(self, name: str, operation: Operation) -> None:
-        """Start an operation, in the place of one that is no longer in progress."""
+        """Start an operation. It replaces an operation that is no longer in progress."""
         self.require_free(name)
         self._check_tags(operation.tags)
         if self._true(name) is None:
@@ -182,7 +182,7 @@ class Certificates(VaultObjects[Certificate]):
         enabled: bool | None,
         version_id: str,
     ) -> Found:
-        """Add a version with its secret and key. An object that was empty until now has no other version then."""
+        """Add a version with its secret and key. If the object was empty until now, this is its only version."""
         if content.private is None:
             raise ValueError("a certificate comes into use with its key")
         leaf = x509.load_der_x509_certificate(content.chain[0])
@@ -205,7 +205,7 @@ class Certificates(VaultObjects[Certificate]):
         return found, version
 
     def change(self, name: str, version_id: str, *, tags: Mapping[str, str] | None, attributes: Attributes) -> Found:
-        """Change what is given of a version, and of its secret and key."""
+        """Change the given values of a version, and of its secret and key."""
         found, version = self.update(name, version_id, change=lambda same: same, tags=tags, attributes=attributes)
         if version.content.chain:
             self._secrets.update(name, version.id, change=lambda same: same, tags=tags, attributes=attributes)
@@ -222,7 +222,7 @@ class Certificates(VaultObjects[Certificate]):
         return self._policies[name.lower()]
 
     def change_policy(self, name: str, policy: Policy) -> None:
-        """Set the policy of the operations to come."""
+        """Set the policy for later operations."""
         self.find(name)
         self._keep_policy(name, policy)
 

@@ -1,6 +1,6 @@
-"""Read a built runbook's file again: whether an Automation account would run it, and what it imports. Pure.
+"""Check a built runbook's file: whether an Automation account would run it, and what it imports. Pure.
 
-The build knows all this. Whoever has only the file, after it has been to a container registry, finds it out here.
+The build knows all this. This module finds it out for a file that comes from a container registry.
 """
 
 import ast
@@ -21,7 +21,7 @@ class UnfitError(Exception):
 
 
 def foreign_imports(content: bytes) -> frozenset[str]:
-    """Return the modules that a built runbook imports from elsewhere, by their dotted names.
+    """Return the dotted names of the modules that a built runbook imports but does not embed.
 
     Raises UnfitError: too large, not UTF-8, no Python of the sandbox's version, no embedded runbook. Raises
     RunbookError VD-BUILD-002 for an import of a computed name.

@@ -1,4 +1,4 @@
-"""Take out of a module's text what only a type checker reads, and leave everything else at its place. Pure."""
+"""Remove from a module's text what only a type checker reads, and keep everything else in its place. Pure."""
 
 import ast
 from functools import cache
@@ -8,9 +8,9 @@ _GUARD = "TYPE_CHECKING"
 
 @cache  # the runbooks of a build share most of the library
 def without_type_imports(text: str) -> str:
-    """Return a module's text with empty lines in the place of its `if TYPE_CHECKING:`, which no run ever enters.
+    """Return a module's text. Empty lines replace its `if TYPE_CHECKING:`, which no run ever enters.
 
-    One with an `else`, or within a class or a function, stays.
+    An `if` with an `else`, or inside a class or a function, stays.
 
     text: normalised, of syntax that the sandbox's Python reads. Takes time in proportion to its length.
     """

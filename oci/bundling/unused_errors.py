@@ -1,6 +1,6 @@
-"""Take the errors that a runbook cannot meet out of the areas that it embeds. Pure.
+"""Remove errors from the embedded areas of a runbook if the runbook cannot raise them. Pure.
 
-An area of `runbook_lib/errors` holds the failures of a whole subject, and most runbooks can meet a part of them.
+An area of `runbook_lib/errors` holds all failures of a subject. Most runbooks can raise only a part of them.
 """
 
 import ast
@@ -12,7 +12,7 @@ _ENTRY = "entry"
 
 
 def without_unused_errors(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the modules of a runbook with empty lines in the place of each error that none of them names.
+    """Return the modules of a runbook. Empty lines replace each error that no module names.
 
     texts: file name to normalised text, of syntax that the sandbox's Python reads. An error counts as named if its name
     occurs anywhere but in its own assignment, as a name, an attribute or an import.

@@ -33,7 +33,7 @@ _LATER = "only once the managed application is gone"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is found of an instance.
+    """The facts about an instance.
 
     Attributes:
         application: the managed application's state as Azure names it, "" for an application that is gone.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TOGETHER = timedelta(hours=1)
 # How far two clocks of the publisher may differ.
 SKEW = timedelta(minutes=5)
-# What a column's name may end with: a report has so few parts.
+# The endings of a column's name. A report has no more parts than this.
 MAX_PARTS = 16
 
 WANTED = (HealthSummary.kind, DeploymentProgress.kind)
@@ -41,7 +41,7 @@ P = TypeVar("P", bound=Payload)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """The last report of each kind, None where there is none."""
+    """The last report of each kind, None if there is none."""
 
     health: HealthSummary | None
     deployment: DeploymentProgress | None
@@ -108,7 +108,7 @@ def _there(rows: Any) -> Any:
 
 
 def _report(row: Mapping[str, Any], kind: type[P], instance_id: str) -> P | None:
-    """Return the report of a row, None where it is none."""
+    """Return the report in a row, None if the row has none."""
     names = (f"content{number}" for number in count())
     parts: list[str] = []
     for name in names:

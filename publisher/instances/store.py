@@ -49,7 +49,7 @@ class Instances:
         self._tables = tables
 
     def row(self, instance_id: str) -> Row | None:
-        """Return an instance's row, None where there is none."""
+        """Return an instance's row, None if there is none."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -72,7 +72,7 @@ class Instances:
         return found.instance
 
     def all(self) -> Iterator[Row]:
-        """Yield every row but those that have ended, in the order of the keys; none where there is no such table."""
+        """Yield every row except closed rows, in the order of the keys; none if there is no such table."""
         rows = map(_row, bounded(partition_of(self._tables, TABLE, PARTITION), target=f"table {TABLE}"))
         yield from (row for row in rows if row.standing != "ended")
 

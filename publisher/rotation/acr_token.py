@@ -50,7 +50,7 @@ class Password:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(RotationFacts):
-    """What is found of one instance's token. passwords: those that there are."""
+    """The facts about one instance's token. passwords: the existing ones."""
 
     passwords: tuple[Password, ...]
 

@@ -1,4 +1,4 @@
-"""What the publisher does next in a rotation, whatever the credential is. All pure.
+"""Decide the publisher's next step in the rotation of any credential. All pure.
 
 Each kind of credential brings its Rules: what is done before a rotation is begun, until both sides use the new
 credential, and until the former one is gone.
@@ -21,7 +21,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationFacts:
-    """What is found of one instance's credential, of whatever kind.
+    """The facts about one instance's credential, of any kind.
 
     newest: its last rotation. new: the rotation that would be begun. driven: the id of the one that this run drives, ""
     for none yet.
@@ -73,7 +73,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules(Generic[F]):
-    """What is peculiar to the rotation of one kind of credential. All functions are pure.
+    """The special rules of one kind of credential. All functions are pure.
 
     begin, phases, end: the kinds of what every rotation does; of the phases by name. opening: the changes before a
     rotation is begun. delivery: the changes until both sides use the new credential. retirement: what is to be done
@@ -125,9 +125,9 @@ def begins(request: RotationRequest, newest: Rotation | None, driven: str) -> bo
 
 
 def preview(rules: Rules[F], request: RotationRequest, facts: F) -> Plan:
-    """Return all that a run would do until the rotation is over, each change a stage of its own.
+    """Return all changes of a run until the rotation is over, each change in a separate stage.
 
-    What it would wait for is left out.
+    It leaves out the waiting times.
     """
     changes: list[Change] = []
     while True:

@@ -20,7 +20,7 @@ F = TypeVar("F", bound=RotationFacts)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCredential:
-    """What is to be wrapped for the customer. expires: RFC 3339, "" for never."""
+    """The credential to wrap for the customer. expires: RFC 3339, "" for never."""
 
     secret: bytes = field(repr=False)
     expires: str = ""

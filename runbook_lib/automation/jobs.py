@@ -33,8 +33,8 @@ MAX_RECORDS = 5_000
 class JobState:
     """A job of `runbook` as Automation shows it.
 
-    `exception` is its text for a failure, maybe the runbook's stderr. `arguments` are those that the job got.
-    `ran_seconds` is the time from its start to its end, None as long as it lacks one of them.
+    `exception` is Automation's text for a failure, maybe the runbook's stderr. `arguments` are the arguments that the
+    job got. `ran_seconds` is the time from its start to its end, None as long as one of them is missing.
     """
 
     job_id: str
@@ -70,8 +70,8 @@ def start_job(account: AccountAccess, runbook: str, parameters: Mapping[str, Any
     """Start `runbook` with its parameters as one base64url argument, and return the job's id.
 
     The id is new for each call: a repeated id can return an old job (azure-sdk-for-net#34416). If the answer to the
-    first request was lost, the second request has the same id and finds the job that the first one started. Where no
-    request is answered well, it is looked whether the job is there. So one call never starts two jobs.
+    first request was lost, the second request has the same id and finds the job that the first one started. If no
+    request succeeds, this looks whether the job exists. So one call never starts two jobs.
     Raises RunbookError VD-AUTOMATION-007 (at a limit), -008 (refused), -022 (it may have started, and nobody can look),
     and azure.core's errors.
     """
@@ -90,7 +90,7 @@ def start_job(account: AccountAccess, runbook: str, parameters: Mapping[str, Any
             raise
         refusal = error.__cause__ if isinstance(error, RunbookError) else error
         status = getattr(refusal, "status_code", None)
-        # The client accepts only 201. 200: the job was there already. 409: maybe it is there, too.
+        # The client accepts only 201. After 200 the job existed already. After 409 it may exist, too.
         if status != 200 and not ((status in (408, 409) or (status or 0) >= 500) and _has_started(account, job_id)):
             raise
     except AzureError:  # no answer
@@ -100,7 +100,7 @@ def start_job(account: AccountAccess, runbook: str, parameters: Mapping[str, Any
 
 
 def _has_started(account: AccountAccess, job_id: str) -> bool:
-    """Look whether a job is there although its start has failed. Raises RunbookError VD-AUTOMATION-022."""
+    """Look whether a job exists although its start has failed. Raises RunbookError VD-AUTOMATION-022."""
     from azure.core.exceptions import AzureError
 
     try:
@@ -119,7 +119,9 @@ def _has_started(account: AccountAccess, job_id: str) -> bool:
 def job_state(
     account: AccountAccess, job_id: str, *, on_headers: Callable[[Mapping[str, str]], object] | None = None
 ) -> JobState:
-    """Return what Automation says of a job now. `on_headers` gets the answer's fields. Raises azure.core's errors."""
+    """Return the present state of a job. `on_headers` gets the header fields of the answer. Raises azure.core's
+    errors.
+    """
     hook: dict[str, Any] = (
         {} if on_headers is None else {"raw_response_hook": lambda got: on_headers(got.http_response.headers)}
     )
@@ -127,7 +129,7 @@ def job_state(
 
 
 def state_in(job_id: str, properties: Any) -> JobState:
-    """Return the state that a job's properties tell, as the client has read them."""
+    """Return the state in a job's properties, as the client has read them."""
     times = (properties.start_time, properties.end_time) if properties else (None, None)
     return JobState(
         job_id=job_id,
@@ -181,7 +183,7 @@ def wait_for_job(
 
 
 def unfinished_jobs(account: AccountAccess, correlation_id: str, *, runbooks: Collection[str]) -> list[JobState]:
-    """Return the jobs of some runbooks that have a correlation id and have not ended; none where the account is gone.
+    """Return the unfinished jobs of these runbooks with a correlation id; none if the account does not exist.
 
     Raises RunbookError VD-STORAGE-005 (too many are listed), and azure.core's errors.
     """
@@ -189,7 +191,7 @@ def unfinished_jobs(account: AccountAccess, correlation_id: str, *, runbooks: Co
 
     names = {name.lower() for name in runbooks}
     try:
-        # All of 30 days: a filter by time would trust the clock of whoever started them.
+        # Read the jobs of all 30 days: a filter by time would trust the clock of the person who started them.
         listed = list(bounded(account.client.job.list_by_automation_account(*account.at), target="jobs"))
     except ResourceNotFoundError:
         return []
@@ -199,7 +201,7 @@ def unfinished_jobs(account: AccountAccess, correlation_id: str, *, runbooks: Co
         state = JobState(job_id=str(each.name), status=plain(each.properties.status), exception="", runbook=runbook)
         if state.ended or runbook.lower() not in names:
             continue
-        # The listing does not tell a job's parameters.
+        # The list does not show the parameters of a job.
         arguments = job_state(account, state.job_id).arguments
         if any(correlation_id_in(argument) == correlation_id for argument in arguments):
             found.append(state)
@@ -207,7 +209,7 @@ def unfinished_jobs(account: AccountAccess, correlation_id: str, *, runbooks: Co
 
 
 def stop_job(account: AccountAccess, job_id: str) -> None:
-    """Ask for a job's end, which comes later; nothing where it has ended already.
+    """Ask Automation to stop a job, which takes some time. Do nothing if the job has ended already.
 
     Raises RunbookError VD-AUTOMATION-008 (refused), and azure.core's errors.
     """
@@ -217,21 +219,21 @@ def stop_job(account: AccountAccess, job_id: str) -> None:
         with refusals(f"stop of job {job_id}"):
             account.client.job.stop(*account.at, job_id, repeatable=True)
     except (HttpResponseError, RunbookError):
-        # It may have ended in between, or by a first request whose answer was lost.
+        # The job may have ended in the meantime, or a first request may have stopped it, whose answer was lost.
         if not job_state(account, job_id).ended:
             raise
 
 
 def pause(waited: float) -> float:
-    """Return the seconds until the next look at a job that has been waited for so long."""
+    """Return the seconds until the next look at a job, from the time that was waited so far."""
     return min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS)
 
 
 def new_lines(account: AccountAccess, job_id: str, seen: set[str]) -> Iterator[str]:
     """Yield a job's stream lines that are not in `seen` yet, without the final JSON.
 
-    Of a job with more than MAX_RECORDS records it is the first ones: an empty line is a record, too, and a job may
-    print a million. Raises azure.core's errors.
+    If a job has more than MAX_RECORDS records, this yields the first ones: even an empty line is a record, and a job
+    may print a million lines. Raises azure.core's errors.
     """
     listed = bounded(account.client.job_stream.list_by_job(*account.at, job_id), target=f"job {job_id}")
     for record in islice(listed, MAX_RECORDS):

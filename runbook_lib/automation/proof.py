@@ -1,15 +1,14 @@
-"""Which runbooks have proven themselves: by a job that ran here, as Automation has kept it.
+"""Find out which runbooks are proven by a former job that Automation has kept.
 
-Automation keeps each job for 30 days, with the text that it ran and what that text printed. Nobody can write this
-record but by running a job, so it is the only one that is needed (docs/decisions). A runbook is proven
-where its newest job that has ended
+Automation keeps each job for 30 days, with the text that it ran and what that text printed. The only way to write such
+a record is to run a job, so no other record is needed (docs/decisions). A runbook is proven if its newest ended job
 
 1. ran the text that the release pins, byte for byte,
 2. in the runtime environment of the release's packages, in a sandbox and not on a hybrid worker,
 3. with the settings of this run, and after the account's settings were last written,
 4. and has a result that shows no shortcoming (runbook_lib.automation.trial).
 
-Where something of this is missing, cannot be read or has another form, the runbook is not proven.
+If one of these facts is missing, cannot be read or has another form, the runbook is not proven.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,14 +32,14 @@ from runbook_lib.workers import side_by_side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What a job has to have in common with a run. environment: the runtime environment. settings: the parameter."""
+    """What a job must have in common with this run. environment: the runtime environment. settings: the parameter."""
 
     environment: str
     settings: Mapping[str, str]
 
 
 def unproven(account: AutomationAccount, texts: Mapping[str, str], conditions: Conditions) -> Mapping[str, str]:
-    """Return the runbooks that are not proven, and why not.
+    """Return the runbooks that are not proven, each with the reason.
 
     texts: the SHA-256, hex, of the text of each runbook, by its name. Raises RunbookError VD-STORAGE-005 (too many jobs
     are listed), and azure.core's errors.
@@ -65,7 +64,7 @@ class _EndedJob:
 
 
 def _newest_jobs(account: AutomationAccount, names: Mapping[str, object]) -> Mapping[str, _EndedJob]:
-    """Return the newest job that has ended of each runbook, by the runbook's name in small letters."""
+    """Return the newest ended job of each runbook, by the runbook's name in small letters."""
     wanted = {name.lower() for name in names}
     found: dict[str, _EndedJob] = {}
     for each in bounded(account.client.job.list_by_automation_account(*account.at), target="jobs"):
@@ -113,6 +112,6 @@ def _why_not(
         named = as_runbook_error(error)
         if named is None:
             raise
-        # A trial needs nothing of what Automation keeps of former jobs.
+        # A trial does not need the records of former jobs.
         return f"its newest job cannot be read ({named.code})"
     return "" if lack is None else "its newest job did not end well"

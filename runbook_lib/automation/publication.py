@@ -1,13 +1,13 @@
 """Publish a release's runbooks and packages to an Automation account: facts, plan and actions.
 
-1. Every file that is used is kept in artifact storage, and used from there. What is there is read and compared by its
-   digest, a wheel of 100 MB too, each time: whoever may write blobs may replace one by another of the same length.
-2. Each package set has a runtime environment of its own, named by the set's digest: no package ever changes under a
-   runbook or a running job, and what is in an environment shows in its name. The packages come as one combined wheel;
-   where Automation refuses it, they come as single wheels, in the same run.
-3. A runbook's text changes at one moment, when its draft is published; until then jobs run the published one. A job
-   that runs has its text and keeps its environment: nothing of this disturbs it, the publishing runbook's own included.
-4. A runbook that is not the suite's is never touched; a draft that somebody left is kept before it is replaced.
+1. Artifact storage keeps every file that is used, and it is used from there. Each time the stored file is read and its
+   digest compared, even a wheel of 100 MB: a writer of blobs may replace one by another of the same length.
+2. Each package set has a runtime environment of its own, named by the set's digest: so the packages of a runbook or a
+   running job never change, and the name of an environment shows its content. The packages come as one combined wheel.
+   If Automation refuses it, the same run imports them as single wheels.
+3. A runbook's text changes in one step, when its draft is published. Until then jobs run the published text. A running
+   job keeps its text and its environment. So a publication disturbs no job, not even its own.
+4. A runbook that the suite did not make is never touched. A draft of somebody else is stored before it is replaced.
 """
 
 import hashlib
@@ -44,12 +44,12 @@ from runbook_lib.release.files import ArtifactBlobs, blob_name
 from runbook_lib.release.model import ARTIFACT_CONTAINER
 
 PYTHON = f"{LANGUAGE} {LANGUAGE_VERSION}"
-# Files and the environment first, then the packages in it, then the runbooks that need them.
+# The stages: first files and the environment, then the packages in it, then the runbooks that need them.
 KEEP: ActionKind[ArtifactBlob] = ActionKind("keep", stage=0)
 CREATE: ActionKind[str] = ActionKind("create", stage=0)
 IMPORT: ActionKind[Wheel] = ActionKind("import", stage=1)
 PUBLISH: ActionKind[Script] = ActionKind("publish", stage=2)
-# What means that Automation does not take a wheel, whatever it is that it dislikes.
+# These errors mean that Automation does not accept a wheel, for any reason.
 _REFUSALS = (automation.PACKAGE_REFUSED, automation.PACKAGE_IMPORT_TIMED_OUT, automation.CHANGE_REFUSED)
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ class Publication:
         self._blobs = blobs
         self._warn = warn
         self._location = ""
-        self._looks = ThreadPoolExecutor(LOOKS_AT_ONCE)  # the engine's threads would each keep the room of a text
+        self._looks = ThreadPoolExecutor(LOOKS_AT_ONCE)  # each of the engine's threads would keep the memory of a text
         self._imports = PackageImports(account=account, environment=wanted.environment, link=blobs.link, clock=clock)
 
     def observe(self) -> Facts:

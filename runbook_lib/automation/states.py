@@ -1,4 +1,4 @@
-"""What packages and runbooks of the account are, as texts that are compared with what a release wants. Pure."""
+"""The states of the account's packages and runbooks as texts, to compare them with a release. Pure."""
 
 from collections.abc import Mapping
 
@@ -8,15 +8,16 @@ from runbook_lib.release.artifacts import PackageSet, Wheel
 
 SUCCEEDED = "Succeeded"
 FAILED = frozenset({"Failed", "Canceled"})
-# Looks at once: each has a runbook's text in memory several times over, and its thread keeps the room.
+# The number of reads at the same time. Each needs memory for several copies of a runbook's text, and its thread keeps
+# it.
 LOOKS_AT_ONCE = 4
 
 
 def wheels_to_import(packages: PackageSet, held: Mapping[str, HeldPackage]) -> tuple[Wheel, ...]:
-    """Return the wheels that an environment is to hold: the combined one alone, or each package's own. Pure.
+    """Return the wheels that an environment must hold: only the combined wheel, or the wheel of each package. Pure.
 
-    held: what it holds, by name in small letters. Where a single wheel is there already, or the combined one could not
-    be imported, it is to be the single ones: nothing but the environment itself remembers that.
+    held: what it holds, by name in small letters. If it already holds a single wheel, or if the import of the combined
+        wheel failed, this returns the single wheels. Only the environment itself keeps a record of this.
     """
     combined = packages.combined
     if combined is None:
@@ -27,7 +28,7 @@ def wheels_to_import(packages: PackageSet, held: Mapping[str, HeldPackage]) -> t
 
 
 def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
-    """Return what a package is: its version once it is provisioned, else its state, None where it is absent.
+    """Return the state of a package: its version if it is provisioned, else Automation's state, None if it is absent.
 
     Automation returns no content link (azure-rest-api-specs#41604), and maybe no version: the runtime environment is
     named by the package set's digest, so that a package that is provisioned in it is the one of the set.
@@ -38,7 +39,7 @@ def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
 
 
 def runbook_state(held: HeldRunbook | None) -> str | None:
-    """Return what a runbook is, comparable with `published_state`; None where it was never published."""
+    """Return the state of a runbook, to compare with `published_state`; None if it was never published."""
     if held is None or held.sha256 is None:
         return None
     return published_state(held.sha256, held.environment)

@@ -1,6 +1,6 @@
 """Look at what waits in the two spools: reports to the publisher, and events of the operations log.
 
-It is looked at before the run itself sends its reports, so it is what former runs left.
+A run looks before it sends its own reports, so it sees only what former runs left.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def look_at_backlog(context: Context, log: Observation) -> Mapping[str, Observat
 def judge_backlog(waiting: Sequence[Spooled], what: str) -> Observation:
     """Return how many blobs wait, since when and why. what: what they hold. Pure.
 
-    Before the first HMAC key every report waits. That is no illness.
+    Before the first HMAC key every report waits. This does not count as ill.
     """
     if not waiting:
         return Observation("answers")

@@ -1,7 +1,7 @@
-"""Decide whether the credentials will go on working: one that ends unnoticed stops imports and reports. Pure.
+"""Decide whether the credentials will go on working. If one expires unnoticed, imports or reports stop. Pure.
 
 The result is recorded like a component's health, in partition OBSERVABILITY of table Components, so that an alert rule
-on the operations log tells somebody.
+on the operations log notifies somebody.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from runbook_lib.health.rules import Observation
 from runbook_lib.vault.credential_states import CredentialState
 
 WORKING = "credentials"
-# Time enough for a renewal that somebody must approve.
+# Enough time for a renewal that somebody must approve.
 EXPIRES_SOON_DAYS = 30
 
 
 def judge_credentials(states: Sequence[CredentialState], now: datetime) -> Observation:
-    """Return whether each credential works, and will for EXPIRES_SOON_DAYS.
+    """Return whether each credential works, and will still work in EXPIRES_SOON_DAYS days.
 
-    One that is not provisioned yet is expected later, and no illness.
+    A credential that is not provisioned yet will come later. It does not count as ill.
     """
     useless = [f"{each.id} is {each.state}" for each in states if each.state not in ("enabled", "not provisioned")]
     if useless:

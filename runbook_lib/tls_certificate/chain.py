@@ -1,9 +1,8 @@
 """Read a certificate chain from the publisher, and check it before it is merged. Pure.
 
-The chain comes from another tenant, and anybody who may start jobs can bring one. So everything about it is checked:
-its size and form, the order, the names, the times, and that a trusted authority has signed it. Whether it is for the
-vault's key is decided by the rules. A certificate that passes is one that browsers accept, for the instance's host
-alone.
+The chain comes from another tenant, and anybody who may start jobs can pass one in. So this checks everything about it:
+its size and form, the order, the names, the times, and that a trusted authority has signed it. The module rules decides
+whether the chain is for the vault's key. If a certificate passes, browsers accept it, and only for the instance's host.
 
 Sources: RFC 5280, 6; RFC 6125, 6.4; RFC 8555, 9.1 (a chain as ACME gives it).
 """
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 MIN_CERTIFICATES, MAX_CERTIFICATES = 2, 6
-# Of one certificate in DER. Those of public authorities have less than 3 KiB.
+# The maximum size of one certificate in DER. Certificates of public authorities have less than 3 KiB.
 MAX_CERTIFICATE_BYTES = 8 * 1024
-# Of the whole text.
+# The maximum size of the whole text.
 MAX_CHARACTERS = MAX_CERTIFICATES * (MAX_CERTIFICATE_BYTES * 4 // 3 + 4)
 
 
@@ -37,7 +36,7 @@ class Chain:
 
     @property
     def leaf(self) -> Leaf:
-        """What the rules know of the leaf."""
+        """The facts about the leaf that the rules use."""
         from cryptography.hazmat.primitives.hashes import SHA1
 
         first = self.certificates[0]
@@ -46,7 +45,7 @@ class Chain:
 
     @property
     def not_after(self) -> datetime:
-        """The leaf's end."""
+        """When the leaf expires."""
         return self.certificates[0].not_valid_after_utc
 
     @property
@@ -66,7 +65,9 @@ def key_of(holder: "x509.Certificate | x509.CertificateSigningRequest") -> str:
 
 
 def read_chain(text: str) -> Chain:
-    """Return the chain in a parameter: DER in base64url, with dots between. Raises RunbookError VD-TLS-003."""
+    """Return the chain in a parameter: DER in base64url, with a dot between two certificates. Raises RunbookError
+    VD-TLS-003.
+    """
     parts = text.split(".")
     if not MIN_CERTIFICATES <= len(parts) <= MAX_CERTIFICATES:
         raise tls.CHAIN_UNREADABLE.error(f"it has {len(parts)} parts", target="chain")
@@ -86,7 +87,7 @@ def _certificate(part: str, number: int) -> "x509.Certificate":
         raise tls.CHAIN_UNREADABLE.error(what, target="chain")
     try:
         certificate = x509.load_der_x509_certificate(der)
-        # Both are read only when somebody asks.
+        # Both are read only when they are used.
         key_of(certificate)
         names_of(certificate)
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
@@ -134,8 +135,8 @@ def check_chain(chain: Chain, *, host: str, now: datetime, trusted: "Sequence[x5
 def names_of(holder: "x509.Certificate | x509.CertificateSigningRequest") -> tuple[str, ...]:
     """Return the alternative names of a certificate or a request.
 
-    A host name is there as it is, in small letters. A name of another kind has its kind before it, so that it is never
-    taken for a host name.
+    A host name is returned in small letters. A name of another kind gets its kind as a prefix, so that nobody mistakes
+    it for a host name.
     """
     from cryptography import x509
 

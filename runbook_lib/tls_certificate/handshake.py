@@ -1,6 +1,6 @@
 """Ask the gateway which certificate it serves: one TLS handshake, limited in time and bytes.
 
-OpenSSL limits the certificates of a handshake to 100 KiB, and Python the time of a whole handshake.
+OpenSSL limits the certificates of a handshake to 100 KiB. Python limits the time of a whole handshake.
 """
 
 import socket
@@ -16,7 +16,7 @@ HTTPS = 443
 
 
 def served_certificate(*, host: str, gateway: str, trusted: str, clock: Clock) -> bytes:
-    """Return the certificate in DER that `gateway` (a host, with a port if need be) serves for `host`.
+    """Return the certificate in DER that `gateway` (a host, perhaps with a port) serves for `host`.
 
     It must be valid for `host`, by the authorities in `trusted` (a file or a folder). Raises RunbookError VD-TLS-009.
     """

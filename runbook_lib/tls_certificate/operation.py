@@ -1,6 +1,6 @@
-"""Judge the vault's pending operation: is it the one that the suite would begin? Pure.
+"""Decide whether the vault's pending operation is the same that the suite would begin. Pure.
 
-Anybody with the right to create certificates may have begun it. What it asks for decides, not who asked.
+Anybody with the right to create certificates may have begun it. Only its content decides, not who began it.
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ UNKNOWN = "Unknown"
 
 
 def policy_for(host: str) -> dict[str, Any]:
-    """Return the policy of a new operation, as the vault takes it.
+    """Return the policy of a new operation, in the form that the vault takes.
 
-    The gateway reads the secret behind the certificate, a PFX with the key: so the key is exportable. Each renewal has
-    a new key.
+    The gateway reads the secret of the certificate, a PFX with the key, so the key is exportable. Each renewal has a
+    new key.
     """
     return {
         "key_props": {"exportable": True, "kty": "RSA", "key_size": KEY_BITS, "reuse_key": False},
@@ -31,7 +31,7 @@ def policy_for(host: str) -> dict[str, Any]:
 def judge(
     *, request_id: str, csr: bytes, issuer: str, cancelled: bool, policy: Mapping[str, Any], host: str
 ) -> Operation:
-    """Return the pending operation with what is wrong with it. `policy` is the certificate's."""
+    """Return the pending operation and what is wrong with it. `policy` is the policy of the certificate."""
     key, unfit = _judge_request(csr, host)
     if issuer != UNKNOWN:
         unfit = f"its issuer is {issuer}"

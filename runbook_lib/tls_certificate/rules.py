@@ -2,24 +2,29 @@
 
 Only the vault says how far a rotation is (docs/design.md#name-and-certificate).
 
-1. A rotation is known by its id, a tag of the version that it installed. It is *installed* if that version is the
-   current one and enabled, *tested* when the version says so, and *retired* when no former version is enabled, too.
-   Otherwise it is *prepared* if a pending operation is there that fits, or else *none*.
-2. A phase whose result is there changes nothing, also if the rotation is beyond it. So each phase can be repeated.
+1. The id of a rotation is a tag of the version that it installed. The rotation is *installed* if that version is the
+   current one and enabled. It is *tested* if the version also has the tag for this. It is *retired* if, in addition, no
+   former version is enabled. In all other cases it is *prepared* if there is a pending operation that fits, or else
+   *none*.
+2. If the result of a phase exists already, the phase changes nothing, even if the rotation has gone further. So each
+   phase can be repeated.
 3. A pending operation belongs to no rotation. It fits if its signing request asks for exactly the wanted names and its
-   policy is the suite's, whoever began it: the vault made its key, and keeps it. So a renewal that stopped half-way is
-   taken up weeks later with the same key, and two rotations at a time ask for the same certificate.
-4. An operation that does not fit would block every renewal. `prepare` discards it, and never the certificate: the name
-   of a deleted certificate cannot be used again under purge protection.
-5. `install` accepts only a chain for the key of the pending operation. runbook_lib/tls_certificate/chain.py says which
-   chains.
-6. `test` opens a TLS connection through the gateway and compares what it gets with the current version.
-7. `retire` disables the former versions, `overlap` after the current one came into use, and only if it was tested. What
-   somebody imported by hand is a former version, too, once another one was installed after it.
+   policy is the suite's policy. It does not matter who began it, because the vault made its key and keeps it. So a
+   renewal that stopped half-way can continue weeks later with the same key, and two rotations at the same time ask for
+   the same certificate.
+4. An operation that does not fit would block every renewal. `prepare` deletes this operation, but never the
+   certificate: under purge protection nobody can use the name of a deleted certificate again.
+5. `install` accepts only a chain for the key of the pending operation. runbook_lib/tls_certificate/chain.py defines
+   which chains it accepts.
+6. `test` opens a TLS connection through the gateway and compares the served certificate with the current version.
+7. `retire` disables the former versions. It does so only if the current version was tested and has been in use for the
+   time `overlap`. A version that somebody imported by hand is a former version, too, after another one was installed.
 8. A rotation is over if its version is no longer the current one, or is disabled. Then its phases do nothing.
-9. A deleted certificate is recovered before anything else happens to it. Only `prepare` goes on in the same run: after
-   the recovery the other phases look again. Nothing is ever deleted or purged, but a pending operation.
-10. `auto` does the next phase, one phase a run. If there is nothing to do yet, it waits, and that is no error.
+9. A deleted certificate is recovered before anything else happens to it. Only `prepare` continues in the same run. The
+   other phases have to be run again after the recovery. Only a pending operation is ever deleted, and nothing is
+   purged.
+10. `auto` does the next phase, one phase in each run. If it is too early for the next phase, the run does nothing. This
+    is not an error.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,8 +50,8 @@ from runbook_lib.tls_certificate.versions import (
     VaultFacts,
 )
 
-# The gateway looks into the vault every 4 hours (docs/azure-facts.md#gateway-and-dns). Each of its instances does so by
-# itself, and the test meets one of them. Twice that time is enough for all.
+# The gateway looks into the vault every 4 hours (docs/azure-facts.md#gateway-and-dns). Each instance of the gateway
+# looks separately, and the test meets only one of them. Twice that time is enough for all instances.
 OVERLAP_SECONDS = 8 * 3600
 TARGET = f"certificate {CERTIFICATE}"
 OPERATION = f"pending operation of {CERTIFICATE}"
@@ -57,7 +62,7 @@ FITS = "a request for the wanted names"
 class PhaseRequest:
     """A request for a phase.
 
-    `leaf` is that of the chain that the run brings, None for none. `overlap` is how long a former version stays
+    `leaf` is the leaf of the chain that the run got, None for none. `overlap` is how long a former version stays
     enabled. `now` is aware.
     """
 
@@ -74,8 +79,9 @@ class PhaseRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a phase does. `request` has the rotation id that was found. `state` is that before the changes, and
-    `reached` that after them. `retire_after` is when the former versions may be disabled, None if there are none.
+    """What a phase does. `request` has the rotation id that was found. `state` is the state before the changes, and
+    `reached` is the state after them. `retire_after` is when the former versions may be disabled, None if there are
+    none.
     """
 
     request: PhaseRequest
@@ -87,7 +93,7 @@ class Decision:
 
 
 def decide(request: PhaseRequest, seen: VaultFacts) -> Decision:
-    """Decide what `request` does to the vault that was `seen`.
+    """Decide which changes `request` makes in the vault. `seen` has the vault's contents.
 
     Raises RunbookError VD-TLS-001 (an earlier phase is missing), -002 (the rotation is over), -004 (the chain is for
     another key), -008 (this rotation has installed another certificate), -011 (too early to retire).
@@ -117,7 +123,7 @@ def state_of(rotation_id: str, seen: VaultFacts) -> State:
 
 
 def _completed(request: PhaseRequest, seen: VaultFacts) -> PhaseRequest:
-    """Return the request with a rotation id. Without one, `auto` is about the rotation that installed the current
+    """Return the request with a rotation id. Without an id, `auto` continues the rotation that installed the current
     version, as long as it is not retired.
     """
     current = seen.current

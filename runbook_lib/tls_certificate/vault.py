@@ -1,8 +1,8 @@
-"""The TLS certificate in the customer's Key Vault: read it, begin its operation, merge a chain.
+"""Read the TLS certificate in the customer's Key Vault, begin its operation, and merge a chain.
 
-The vault's REST API has some ten operations for this, and the sandbox has no package for certificates. So the requests
-go through the pipeline of the client for secrets, with its sign-in, retries and limits. Nothing here reads the secret
-behind the certificate, or a key. After every write this reads until the vault shows it, for a limited time.
+The vault's REST API has about ten operations for this, and the sandbox has no package for certificates. So the requests
+go through the pipeline of the client for secrets, with its sign-in, retries and limits. This module never reads the
+secret of the certificate, or a key. After every write it reads until the vault shows the change, for a limited time.
 
 Source: learn rest/api/keyvault/certificates.
 """
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
 
 IN_PROGRESS = "inprogress"
-# How long a write may take to show, and how often this looks. Key Vault does not document it: a minute is long.
+# How long it may take until a write is visible, and how often this looks. Key Vault does not document the time. A
+# minute is long.
 VISIBLE_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 _ONE = f"/certificates/{CERTIFICATE}"
@@ -41,14 +42,14 @@ _DELETED = f"/deletedcertificates/{CERTIFICATE}"
 
 
 class CertificateVault:
-    """The certificate and its pending operation. Raises azure.core's errors, and RunbookError VD-TLS-012."""
+    """The certificate and its pending operation. Methods raise azure.core's errors, and RunbookError VD-TLS-012."""
 
     def __init__(self, *, client: "SecretClient", clock: Clock, host: str) -> None:
-        """Ask the vault of `client`. `host` is the only name that the certificate shall have."""
+        """Use the vault of `client`. `host` is the only name that the certificate may have."""
         self._client = client
         self._clock = clock
         self._host = host
-        # The signing request of the pending operation as this run read it last, b"" if there is none that fits.
+        # The signing request of the pending operation, as this run last read it; b"" if no operation fits.
         self.signing_request = b""
 
     def seen(self) -> VaultFacts:
@@ -89,7 +90,7 @@ class CertificateVault:
     def create(self) -> None:
         """Begin an operation. The vault makes the key and a signing request for it.
 
-        Raises RunbookError VD-TLS-013 if the vault does not let it begin under this name.
+        Raises RunbookError VD-TLS-013 if the vault refuses an operation under this name.
         """
         from azure.core.exceptions import HttpResponseError
 
@@ -98,13 +99,13 @@ class CertificateVault:
         except HttpResponseError as error:
             if error.status_code != 409:
                 raise
-            # Another run may have begun one: the read-back shows whether it fits.
+            # Another run may have begun an operation: the read-back shows whether it fits.
             if self.pending() is None:
                 raise tls.NAME_TAKEN.error(error.message, target=CERTIFICATE) from error
         self._until(lambda: (now := self.pending()) is not None and not now.unfit)
 
     def install(self, chain: Chain, rotation_id: str) -> None:
-        """Merge a chain. It is one write, so a reader gets the former certificate or the new one."""
+        """Merge a chain. This is one write, so a reader gets either the former certificate or the new one."""
         tags = {ROTATION_TAG: rotation_id, WRITTEN_TAG: rfc3339(self._clock.now())}
         certificates = [base64.b64encode(each).decode() for each in chain.encoded]
         self._send("POST", f"{_ONE}/pending/merge", {"x5c": certificates, "tags": tags})
@@ -112,7 +113,7 @@ class CertificateVault:
         self._until(lambda: (now := self.current()) is not None and now.thumbprint == thumbprint)
 
     def mark_tested(self, version: Version) -> None:
-        """Note in a version that it was tested."""
+        """Mark a version as tested."""
         tags = {
             ROTATION_TAG: version.rotation_id,
             WRITTEN_TAG: version.written,
@@ -122,7 +123,7 @@ class CertificateVault:
         self._until(lambda: (now := self.current()) is not None and bool(now.tested))
 
     def disable(self, version: Version) -> None:
-        """Disable a version, and the secret behind it. It can be enabled again."""
+        """Disable a version and its secret. Somebody can enable them again."""
         self._send("PATCH", f"{_ONE}/{version.version}", {"attributes": {"enabled": False}})
 
     def is_enabled(self, version: Version) -> bool | None:
@@ -162,7 +163,7 @@ class CertificateVault:
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 raise tls.VAULT_ANSWER_UNREADABLE.error("a list without items", target=CERTIFICATE)
             yield from items
-            # A request carries the token: so a list may go on only in the same vault.
+            # A request carries the token, so the next page of a list must be in the same vault.
             if link and not str(link).startswith(f"{self._client.vault_url.rstrip('/')}/"):
                 raise tls.VAULT_ANSWER_UNREADABLE.error("a list goes on in another place", target=CERTIFICATE)
             path = str(link or "")
@@ -189,14 +190,14 @@ class CertificateVault:
         return found
 
     def _until(self, shows: Callable[[], bool]) -> None:
-        """Wait until the vault shows a write. If it takes too long, the engine's own read finds that out."""
+        """Wait until the vault shows a write. If this takes too long, the engine's read notices it."""
         deadline = self._clock.monotonic() + VISIBLE_SECONDS
         while not shows() and self._clock.monotonic() < deadline:
             self._clock.sleep(LOOK_SECONDS)
 
 
 def _merged(bundle: Mapping[str, Any]) -> Version | None:
-    """Return a certificate's version, None before its first merge: until then it has no thumbprint."""
+    """Return the version of a certificate, None before its first merge: until then it has no thumbprint."""
     return _version(bundle) if bundle.get("x5t") else None
 
 

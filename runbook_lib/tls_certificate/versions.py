@@ -1,4 +1,4 @@
-"""The instance's TLS certificate as the customer's vault shows it, and the kinds of changes to it. Pure.
+"""The types for the instance's TLS certificate in the customer's vault, and the kinds of changes to it. Pure.
 
 A version is a certificate with its key. The vault keeps the key. A pending operation holds the signing request of the
 version to come. runbook_lib/tls_certificate/rules.py has the rules.
@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 from runbook_lib.change import ActionKind
 
-# The certificate's name in the vault. The template's placeholder is a secret of another name: a certificate brings a
-# secret of its own name, and may not take one that is there already.
+# The certificate's name in the vault. The template's placeholder is a secret with another name: a certificate creates a
+# secret of the same name, and may not take over a secret that exists already.
 CERTIFICATE = "vibedata-tls"
 # The tags of a version, beside WRITTEN_TAG (runbook_lib.vault.secret_in_use).
 ROTATION_TAG, TESTED_TAG = "rotationId", "tested"
@@ -20,10 +20,10 @@ ROTATION_TAG, TESTED_TAG = "rotationId", "tested"
 State = Literal["none", "prepared", "installed", "tested", "retired"]
 STATES: tuple[State, ...] = get_args(State)
 Phase = Literal["prepare", "install", "test", "retire"]
-# What a run may ask for: a phase, or whichever is next.
+# What a run may ask for: a phase, or `auto` for the next phase.
 RequestedPhase = Literal[Phase, "auto"]
 PHASES: tuple[str, ...] = get_args(RequestedPhase)
-# What each phase comes to, in the order in which they follow each other.
+# The result of each phase, in the order of the phases.
 REACHED: Mapping[Phase, State] = {
     "prepare": "prepared",
     "install": "installed",
@@ -36,9 +36,9 @@ REACHED: Mapping[Phase, State] = {
 class Version:
     """One version of the certificate.
 
-    `thumbprint` is the SHA-1 of the certificate in base64url, as the vault tells it. `rotation_id` is "" if it has no
-    such tag, and `tested` is RFC 3339, "" for never. `expires` is the certificate's end, None if the vault does not say
-    it.
+    `thumbprint` is the SHA-1 of the certificate in base64url, as the vault gives it. `rotation_id` is "" if there is no
+    such tag. `tested` is the time of the test in RFC 3339, "" for never. `expires` is the end of the certificate, None
+    if the vault does not say it.
     """
 
     version: str
@@ -59,7 +59,7 @@ class Version:
 class Operation:
     """The pending operation. `key` is the SHA-256 of its public key in hexadecimal, "" if it cannot be read.
 
-    `unfit` says why it is not the one that the suite would begin, "" if it is.
+    `unfit` says how it differs from an operation of the suite, "" if it fits.
     """
 
     request_id: str
@@ -91,7 +91,7 @@ class VaultFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """What the rules know of the chain that a run brings: the leaf's thumbprint, and its key as in Operation."""
+    """The facts about a run's chain that the rules use: the leaf's thumbprint, and its key as in Operation."""
 
     thumbprint: str
     key: str

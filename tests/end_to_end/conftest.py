@@ -1,4 +1,4 @@
-"""One lab with published runbooks per test session (and worker); each test makes releases of its own in it."""
+"""One lab with published runbooks for each test session (and worker). Each test makes its own releases in it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

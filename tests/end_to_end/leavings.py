@@ -1,4 +1,4 @@
-"""All that the runs of a deployed lab leave, and what there was before."""
+"""Everything that the runs of a deployed lab leave behind, and everything that existed before them."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`vibedata build` on this tree and on broken ones: a whole release, or the former one untouched."""
+"""`vibedata build` on this tree and on broken trees: it writes a complete release, or leaves the former one."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Built runbooks as jobs tell the publisher how a deployment goes, through its own API: late, in order, each once."""
+"""Jobs of built runbooks report a deployment to the publisher's own API: in order, and each report once."""
 
 import json
 import secrets

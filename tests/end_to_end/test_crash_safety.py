@@ -1,4 +1,4 @@
-"""A job may be killed at any request, and any answer may be lost: the next run, or this one, comes to the same end.
+"""A job may be killed at any request, and any answer may be lost. This run or the next one reaches the same end.
 
 A run makes some 30 (import_manifest) and 40 requests (import_images, of three images, two runbooks and the packages).
 Jobs are killed, and answers are lost, at every write; of the imports that import_images asks for side by side, all

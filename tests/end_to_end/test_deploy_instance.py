@@ -1,4 +1,4 @@
-"""A template starts a deployment: one job runs the customer's part of it, and nobody of the publisher takes part."""
+"""A template starts a deployment: one job runs the customer's part, and the publisher does nothing."""
 
 import time
 import uuid

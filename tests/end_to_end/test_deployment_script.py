@@ -1,4 +1,4 @@
-"""A deployment script deploys, as the process that Azure makes of it: with each Python, twice, and beside another."""
+"""A deployment script deploys, started as Azure starts it: with each Python, twice, and beside another script."""
 
 import base64
 import shutil

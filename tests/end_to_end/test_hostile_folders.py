@@ -1,4 +1,4 @@
-"""A build's folder, and every file that an option names, may be anything: a typed refusal, soon, in little memory."""
+"""A build's folder or a given file may hold anything. It is refused with a code, soon, in little memory."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Disks that are full, readers that go, paths that lead nowhere: a message with what to do, and no traceback."""
+"""Full disks, closed pipes, and paths that do not exist: the user gets a message with a remedy, and no traceback."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""No secret is in anything that a run or a command leaves: canaries are planted, and everything is searched."""
+"""Runs and commands leave no secret anywhere: the tests use marked secrets and search everything for them."""
 
 import base64
 import html

@@ -1,4 +1,4 @@
-"""What a job leaves in the customer's workspace, and where it leaves it when the workspace takes nothing."""
+"""The events that a job writes to the customer's workspace, and where they wait when the workspace takes no events."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the bill of materials says of the locked packages: read from the very wheels that are shipped."""
+"""The bill of materials describes the locked packages as the shipped wheels do."""
 
 import ast
 import re

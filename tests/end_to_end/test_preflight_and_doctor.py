@@ -1,4 +1,4 @@
-"""`vibedata preflight` and `vibedata doctor` where the runbooks are published: seen from here, and by a job's eyes."""
+"""`vibedata preflight` and `vibedata doctor` with published runbooks: the checks from here, and the checks of a job."""
 
 from typing import Any
 

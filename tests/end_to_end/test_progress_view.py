@@ -1,4 +1,4 @@
-"""What a person sees of a deployment: on a real terminal, in a log, after Ctrl-C, and when nobody reads any more."""
+"""What a person sees of a deployment: on a real terminal, in a log, after Ctrl-C, and with a closed pipe."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""A sample of `make proof`, from the first steps: somebody is killed, or trouble comes, and the end is the same.
+"""A sample of `make proof`, from the first steps: a process is killed, or requests fail, and the end is the same.
 
 The cases are fixed, and each means the same moment in every run (bench/proofs/moments.py).
 """

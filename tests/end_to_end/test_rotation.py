@@ -1,4 +1,4 @@
-"""Rotations whose phases run as jobs, from the built files: killed on either side, and no key anywhere afterwards.
+"""Rotations whose phases run as jobs of built files: each side may be killed, and no key is left anywhere.
 
 Jobs are killed at what each phase is for: its write in the customer's vault, or its ping; and lose the answers to
 these. `make soak` does so at every request of a job, and kills the command after every one of its writes.

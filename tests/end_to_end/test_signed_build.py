@@ -1,4 +1,4 @@
-"""`vibedata build` signs: what is in the folder then, and what is said where it cannot."""
+"""`vibedata build` signs: the contents of the signed folder, and the message when it cannot sign."""
 
 import json
 import os

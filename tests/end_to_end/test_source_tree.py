@@ -1,4 +1,4 @@
-"""What a release says of its sources is true, whatever surrounds git."""
+"""A release describes its sources correctly, in any environment of git."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""docs/tutorial.md, followed line by line: what the lab has is run, and the Azure CLI reads the rest."""
+"""Follow docs/tutorial.md line by line: run what the lab supports, and let the Azure CLI parse the rest."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""The documentation agrees with what it is about: sections that are cited, modules, pages, targets of the Makefile."""
+"""The documentation agrees with the project: cited sections, modules, pages, targets of the Makefile."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every code of the catalogue is provoked by a test; those of services over the wire.
+"""A test causes every error of the catalogue. The tests cause errors of services over the wire.
 
 Source: docs/design.md#running-a-runbook.
 """

@@ -1,4 +1,4 @@
-"""Every listing that the product asks an SDK for is looked through within bounds."""
+"""The product reads every listing of an SDK within limits."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What stands in files that no program reads: one version, the lists for git and for packaging, the notices."""
+"""The contents of files that no program reads: one version, the lists for git and for packaging, the notices."""
 
 import re
 import subprocess

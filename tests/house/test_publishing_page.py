@@ -1,4 +1,4 @@
-"""The lines of docs/publishing.md that make a certificate request readable, typed as they stand there."""
+"""Run the lines of docs/publishing.md that convert a certificate request, exactly as they are written there."""
 
 import base64
 import re

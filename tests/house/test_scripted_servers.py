@@ -1,4 +1,4 @@
-"""The tests' own servers: a connection that a test breaks is no news, a fault of the server is."""
+"""The tests' own servers report their own faults, but no connections that a test breaks."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""Workers: results in order, what has not begun taken back, and one that hangs left behind."""
+"""Workers: results come in order, work that has not begun is cancelled, and a hanging worker is abandoned."""
 
 import time
 from threading import Event

@@ -1,4 +1,4 @@
-"""Which errors of a test's server are a client's doing: tests break connections on purpose."""
+"""Recognise errors of a test's server that a client causes: tests break connections on purpose."""
 
 import errno
 import ssl

@@ -1,4 +1,4 @@
-"""A clock that only sleeping, or a test, moves."""
+"""A clock that moves only when code sleeps or a test moves it."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""The floors of runbook_lib, as docs/architecture.md tells them and tests/house holds them."""
+"""The floors of runbook_lib, as docs/architecture.md lists them and tests/house checks them."""
 
 # The floors of runbook_lib, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (

@@ -1,4 +1,4 @@
-"""One session of `requests` for what the tests themselves ask of the lab.
+"""One session of `requests` for the requests that tests themselves send to the lab.
 
 A connection anew, with its TLS handshake and the authorities that it trusts, costs both sides ten times as much as the
 request. The product and the official clients have sessions of their own.

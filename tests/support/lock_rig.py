@@ -1,4 +1,4 @@
-"""Deployments that take the lock of a lab: in this process, or in one of their own that can be killed.
+"""Deployments that take the lock of a lab: in this process, or in a separate process that a test can kill.
 
 As a process (`python -m tests.support.lock_rig SECONDS`, the length of a lease) it takes the lock for each line of its
 input, prints `held` or the code of the refusal, and gives it back at the next line.

@@ -1,4 +1,4 @@
-"""Signed envelopes, and bytes that are changed by dice."""
+"""Signed envelopes, and bytes that are changed at random."""
 
 import json
 import random

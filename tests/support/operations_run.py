@@ -1,4 +1,4 @@
-"""A run of a runbook, as its operations log meets it."""
+"""A run of a runbook, as its operations log sees it."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The Pythons of this machine, one for each version, for tests of what runs where nobody chooses the Python."""
+"""The Pythons of this machine, one for each version, for tests of code that must run with any of them."""
 
 import os
 import re

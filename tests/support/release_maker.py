@@ -1,4 +1,4 @@
-"""Small signed releases in the lab's container registries, made with plain `requests`: nothing of ours pushes them."""
+"""Small signed releases in the lab's container registries, pushed with plain `requests` and not with our code."""
 
 import copy
 import hashlib

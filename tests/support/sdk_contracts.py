@@ -1,4 +1,4 @@
-"""What the installed official clients say of a service's operations, to compare a recording of the lab with.
+"""The contracts of a service's operations in the installed official clients, to compare with a recording of the lab.
 
 Each generated operation names its method and path, the statuses that it takes, and the model that it reads the answer
 into; each model its fields, their types, which are required, and the words of enumerations. All of it is read from the

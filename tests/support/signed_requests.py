@@ -1,4 +1,4 @@
-"""Requests that a test signs by the callbacks' profile, and what the verifier says to them."""
+"""Requests that a test signs by the callbacks' profile, and the verifier's result for each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

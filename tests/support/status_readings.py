@@ -1,4 +1,4 @@
-"""What `vibedata status` reads, for tests of what it makes of it."""
+"""Readings of `vibedata status`, for tests of its report."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone

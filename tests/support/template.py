@@ -1,4 +1,4 @@
-"""The template as tests see it: its files, and what a deployment with each file of parameters makes."""
+"""The template for tests: its files, and the result of a deployment with each file of parameters."""
 
 from collections.abc import Mapping
 from functools import cache

@@ -1,7 +1,7 @@
-"""The chain: every step of a deployment in its order, and the one loop that goes through them.
+"""The chain: all steps of a deployment in order, and the loop that does them.
 
-The lock is held from before the first step to after the last (vibedata/deployment/lock.py). A step that fails is the
-last, but for the report: the publisher learns how a deployment ended that failed, too.
+The lock is held from before the first step to after the last (vibedata/deployment/lock.py). After a step that fails,
+only the report follows: the publisher also learns how a failed deployment ended.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -27,8 +27,9 @@ from vibedata.deployment.step import StepResult, step_ended, stopwatch
 from vibedata.deployment.work import DeploymentWork, ReleaseWork
 from vibedata.progress_view.events import PlannedStep, StepBegan, StepsPlanned, Waiting
 
-# A job runs in the customer's Automation account as vibedata-uami. The operator acts at the customer's, with the login
-# of whoever typed the command. The publisher acts at its own services, and by jobs at the customer's.
+# A job runs in the customer's Automation account as vibedata-uami. The operator acts in the customer's tenant, with the
+# login of the person who typed the command. The publisher acts in its own services, and by jobs in the customer's
+# tenant.
 CarriedOutBy = Literal["job", "operator", "publisher"]
 
 
@@ -37,13 +38,13 @@ class Step:
     """One step of the chain.
 
     Attributes:
-        name: As `--from` and `--only` take it.
+        name: The name that `--from` and `--only` take.
         about: What it does, in one line.
         carried_out_by: See CarriedOutBy.
-        runbooks: Those that it starts jobs of, for whoever looks for jobs that it left.
+        runbooks: The runbooks that it starts as jobs. A later deployment looks for these jobs.
         plan: Returns what it would change, and changes nothing.
-        do: Does it, and returns how it ended; None where there was nothing to do.
-        each_time: It is done whatever its plan says. Another step is not, where its plan made from here is empty.
+        do: Does the step, and returns how it ended; None if there was nothing to do.
+        each_time: Do the step even if its plan is empty. Any other step is left out if its plan, made here, is empty.
     """
 
     name: str
@@ -60,7 +61,7 @@ def _no_parameters(_work: DeploymentWork) -> Mapping[str, Any]:
 
 
 def manifest_parameters(version: str, *, allow_downgrade: bool) -> Mapping[str, Any]:
-    """Return the parameters of import_manifest. A version's tag never moves; `latest` may lead elsewhere by now."""
+    """Return the parameters of import_manifest. A version's tag never moves; `latest` may have moved."""
     downgrade = {"allow_downgrade": True} if allow_downgrade else {}
     return {"release_tag": version, **downgrade}
 
@@ -140,19 +141,19 @@ CHAIN: tuple[Step, ...] = (
         each_time=True,
     ),
 )
-# What is done before them. It can not be chosen.
+# What comes before the steps. It cannot be chosen.
 LOCK = "lock"
 # The steps that can be chosen. The report belongs to each deployment.
 STEPS = tuple(step.name for step in CHAIN if step.name != REPORT)
-# Of these a deployment starts jobs.
+# A deployment starts these runbooks as jobs.
 RUNBOOKS = tuple(dict.fromkeys(runbook for step in CHAIN for runbook in step.runbooks))
 
 
 def deploy(work: DeploymentWork) -> None:
-    """Carry out the chosen steps in their order, and the report. The first step that fails is the last before it.
+    """Do the chosen steps in their order, and then the report. After a failed step only the report follows.
 
-    `work.deployment` holds the steps as they end. A step that had nothing to do is not among them. Raises RunbookError
-    VD-LOCK-002 where the lock is lost: then nothing more is done, the report included.
+    `work.deployment` gets each step when it ends, except steps with nothing to do. Raises RunbookError VD-LOCK-002 if
+    the lock is lost: then nothing more is done, and no report is sent.
     """
     look = LookFromHere(work)
     for step in CHAIN:
@@ -166,7 +167,7 @@ def deploy(work: DeploymentWork) -> None:
 
 
 def planned_steps(chosen: Collection[str]) -> StepsPlanned:
-    """Return the steps that are to come, for whoever watches."""
+    """Return the coming steps, for the view."""
     steps = [step for step in CHAIN if step.name in chosen or step.name == REPORT]
     return StepsPlanned([PlannedStep(name=step.name, is_job=step.carried_out_by == "job") for step in steps])
 
@@ -178,7 +179,7 @@ def planned(work: ReleaseWork) -> tuple[StepPlan, ...]:
 
 
 def _idle(step: Step, work: DeploymentWork, look: LookFromHere) -> StepResult | None:
-    """Return the result of a step that has nothing to do, as far as is known from here; else None."""
+    """Return the result of a step if it is known here that it has nothing to do; else None."""
     if step.each_time or not look.looks:
         return None
     with stopwatch() as seconds:
@@ -205,5 +206,5 @@ def _carried_out(step: Step, work: DeploymentWork, look: LookFromHere) -> StepRe
 
 
 def lock_step(seconds: float) -> StepResult:
-    """Return the step that has got the lock. seconds: that it took, waiting included."""
+    """Return the result of the step that took the lock. seconds: its time, with the waiting."""
     return StepResult(name=LOCK, status="succeeded", seconds=round(seconds, 3), changed=0)

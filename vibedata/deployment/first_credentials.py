@@ -1,7 +1,7 @@
 """The steps that give a customer its first credentials: the token for the publisher's container registry, the HMAC key.
 
-Each is a rotation without a former credential, so that nothing is retired. Later rotations are not the deployment's. A
-first one that was broken off is taken up: its credential may be in the customer's vault already, but is not in use.
+Each step is a rotation without a former credential, so it retires nothing. A deployment does not do later rotations. It
+continues an interrupted first rotation: the credential may be in the customer's vault already, but it is not in use.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from vibedata.rotation.acr_token import acr_token_rotation
 from vibedata.rotation.command import jobs_of
 from vibedata.rotation.drive import drive
 
-# A first rotation may have been given up for the next, and so on: so many are looked at.
+# Somebody may have given up a first rotation and begun another one, several times. This number of rotations is read.
 ROTATIONS = 10
 # The states of a secret that was never there (runbook_lib.vault.credential_states.SECRETS).
 NEVER_THERE = ("absent", "not provisioned")
@@ -37,11 +37,11 @@ class FirstCredential:
 
     Attributes:
         step: The name of the step.
-        told: What it is, for people.
+        told: Its name for people.
         secret: Its name in the customer's vault.
         table: The publisher's table of its rotations.
-        runbook: Has the phases at the customer's.
-        only_the_publisher: Nobody else gives a customer one. A template may bring the first token.
+        runbook: The runbook with the phases in the customer's tenant.
+        only_the_publisher: Only the publisher gives a customer this credential. A template may bring the first token.
         rotation: Returns the rotation that brings it.
     """
 
@@ -54,7 +54,7 @@ class FirstCredential:
     rotation: Callable[[ReleaseWork], RotationRun[Any]]
 
     def give(self, work: ReleaseWork) -> StepResult | None:
-        """Give the customer its first one: all phases up to its use. Return None where it has one.
+        """Give the customer its first credential: do all phases up to its use. Return None if it has one already.
 
         Raises what `acr_token_rotation` and `hmac_key_rotation` do.
         """
@@ -80,10 +80,10 @@ class FirstCredential:
         )
 
     def is_lacking(self, work: ReleaseWork) -> bool:
-        """Tell whether the customer lacks its first one.
+        """Tell whether the customer has no first credential yet.
 
-        Who starts a deployment needs no right on the customer's vault. Where that cannot be seen, the publisher's
-        record decides, and the jobs of later steps tell what it does not know.
+        A person who starts a deployment needs no right on the customer's vault. If the vault cannot be read, the
+        publisher's record decides, and the jobs of later steps find the rest.
         """
         session = work.session
         tables = publisher_tables(session.settings, session.clients, work.environ, SYSTEM_CLOCK)
@@ -96,7 +96,7 @@ class FirstCredential:
         return state in NEVER_THERE
 
     def _state(self, work: ReleaseWork) -> str | None:
-        """Return the state of the secret in the customer's vault, None where it cannot be seen from here."""
+        """Return the state of the secret in the customer's vault, None if it cannot be read from here."""
         try:
             states = read_credential_states(work.session.clients.secrets, work.session.clock.now())
         except Exception as error:
@@ -109,7 +109,9 @@ class FirstCredential:
 
 
 def is_first_under_way(recent: Sequence[Rotation]) -> bool:
-    """Tell whether the first rotation was begun and its credential is not in use. recent: the newest first. Pure."""
+    """Tell whether the first rotation has begun and its credential is not in use yet. recent: the newest first.
+    Pure.
+    """
     return bool(recent) and recent[0].open and not any(each.promoted_at for each in recent)
 
 

@@ -1,4 +1,4 @@
-"""Publish a release's first runbooks with the operator's login: those that fetch all others.
+"""Publish the first runbooks of a release with the operator's login. These runbooks fetch all others.
 
 `publish_runbooks` then publishes the whole release, from the customer's container registry. Both use
 runbook_lib.automation.publication. Only this module sets the Automation variable with the settings.
@@ -21,13 +21,13 @@ from runbook_lib.release.files import ArtifactBlobs
 from vibedata.deployment.release_source import ReleaseSource
 
 PREFLIGHT = "preflight"
-# They run before any release is there: the preflight, the rotation that brings the first token, and the three that
-# fetch all others.
+# These runbooks run before there is a release: the preflight, the rotation that brings the first token, and the three
+# runbooks that fetch all others.
 FIRST_RUNBOOKS = (PREFLIGHT, "rotate_acr_token", "import_manifest", "import_images", "publish_runbooks")
-# Of the digest of the settings' text, what a plan shows.
+# How many digits of the digest of the settings' text a plan shows.
 SHOWN = len("sha256:") + 16
 VARIABLE = f"variable {AUTOMATION_VARIABLE}"
-# In the same stage as the runbooks, which read it.
+# The same stage as the runbooks, because they read the variable.
 SET: ActionKind[str] = ActionKind("set", stage=2)
 
 
@@ -111,7 +111,7 @@ def plan(facts: Facts) -> Plan:
 
 
 def plan_settings(session: AzureSession) -> Plan:
-    """Read the Automation variable alone, and return its change."""
+    """Read only the Automation variable, and return its change."""
     account = AutomationAccount(client=session.clients.automation, settings=session.settings)
     return _plan_of_variable(_state_of_variable(account), _digest(_text_of_settings(session)))
 

@@ -1,7 +1,7 @@
-"""The steps that are jobs: a runbook in the customer's Automation account, started and followed to its end.
+"""The steps that are jobs: start a runbook in the customer's Automation account, and follow it to its end.
 
-If a runbook does not find its packages, which came as one wheel, they are published as single wheels, and it runs
-again.
+The packages come as one wheel. If a runbook does not find them, this publishes them as single wheels and runs the
+runbook again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ def run_as_step(
     *,
     published: Sequence[str] = FIRST_RUNBOOKS,
 ) -> StepResult:
-    """Run a runbook as a job of this deployment. published: what is published again where packages are not found."""
+    """Run a runbook as a job of this deployment. published: published again if the job does not find its packages."""
     given = {**parameters, "correlation_id": work.deployment.correlation_id}
     with stopwatch() as seconds:
         ended = _run(work.session, runbook, given, work.view)
@@ -72,7 +72,7 @@ def _run(session: AzureSession, runbook: str, parameters: Mapping[str, Any], vie
 
 
 def _lacks_package(ended: _Ended) -> bool:
-    """Whether a runbook, or one that validate_runbooks tried, shows that its packages are not there."""
+    """Return whether a runbook, or a runbook that validate_runbooks tried, did not find its packages."""
     found = shortcoming_of(ended.job, ended.lines)
     report = None if ended.job.result is None else ended.job.result.get("report")
     lacking = report.get("lacking") if isinstance(report, Mapping) else None

@@ -1,4 +1,4 @@
-"""The lock of a deployment that a command drives: of its subscription, at the publisher's, and of its instance."""
+"""The two locks of a deployment by the command: the lock of the subscription, and the lock of the instance."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from vibedata.operator import operator
 from vibedata.progress import WriteLine
 
 SUBSCRIPTION_CONTAINER = "deployments"
-# A deployment takes 30 minutes (NFR-1): two that are in front of ours.
+# A deployment takes 30 minutes (NFR-1). This is the time for two deployments that come before ours.
 WAIT_SECONDS = 3600.0
 
 
@@ -58,7 +58,7 @@ def locked(
         clock=session.clock,
         report=lambda line: report(f"lock: {line}"),
     )
-    # In this order always: two that took them in different orders could each wait for the other.
+    # Always take the locks in this order. Otherwise two deployments could wait for each other.
     with holding(held, lock_places(session, environ), wait_seconds=WAIT_SECONDS if options.wait else 0.0):
         former = held.former_jobs()
         if former:

@@ -1,8 +1,8 @@
-"""The last step: the publisher learns how the deployment ended.
+"""The last step: tell the publisher how the deployment ended.
 
-The instance's own reports tell of the steps that are jobs, once it has a key to sign them. A deployment that fails
-before, or in a step of the publisher's, is told by nobody but whoever drives it. So the operator's command writes a
-report of the same form into table InstanceReports, with `operator` where a report of the instance names its key.
+The instance itself reports the steps that are jobs, as soon as it has a key to sign reports. If a deployment fails
+before that, or in a step of the publisher, the instance cannot report it. So the operator's command writes a report of
+the same form into table InstanceReports, with `operator` as the key's id.
 """
 
 import uuid
@@ -17,7 +17,7 @@ from vibedata.deployment.step import StepResult, stopwatch
 from vibedata.deployment.work import Deployment, DeploymentWork
 
 NAME = "report"
-# In the place of the id of the key that an instance's report is signed with.
+# Written instead of the id of the key that signs an instance's report.
 BY_OPERATOR = "operator"
 
 

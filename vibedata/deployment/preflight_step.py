@@ -1,8 +1,8 @@
-"""The step that finds everything that would make the deployment fail, before anything that is in use is changed.
+"""The step that finds everything that would make the deployment fail, before it changes anything in use.
 
-1. What can be seen from here is looked at first. Nothing is changed at all if something of it is bad.
-2. Only a job sees what the other jobs will see: it has their identity, and stands where they stand. So the preflight is
-   published, with nothing but what it needs (docs/decisions/0056-the-preflight-runs-as-a-job.md).
+1. First it makes the checks that are possible from here. If one of them is bad, it changes nothing at all.
+2. Only a job sees what the other jobs will see, because it has their identity and runs in the same place. So it
+   publishes the preflight, with only what the preflight needs (docs/decisions/0056-the-preflight-runs-as-a-job.md).
 """
 
 from dataclasses import replace
@@ -21,16 +21,16 @@ from vibedata.preflight.rows import row_of, text
 
 
 def preflight(work: DeploymentWork, look: LookFromHere) -> StepResult:
-    """Look from here, publish the preflight alone, and run it as a job. Raises what the rotation of a first token does,
-    and the error of the first thing that is bad, if it can be seen from here.
+    """Look from here, publish only the preflight, and run it as a job. Raises what the rotation of a first token does,
+    and the error of the first bad finding, if it can be seen from here.
 
-    look: sees whether anything is to be published, and what it reads for that serves later steps, too.
+    look: finds out whether there is anything to publish. Later steps use the facts that it reads.
     """
     with stopwatch() as seconds:
         _look_from_here(work)
         follows = REGISTRY_TOKEN.step in work.chosen and REGISTRY_TOKEN.is_lacking(work)
         if follows:
-            REGISTRY_TOKEN.rotation(work)  # raises now what nobody has said of that token
+            REGISTRY_TOKEN.rotation(work)  # raises now an error about the token that no check has found
         published = _published(work, look)
         if published.status not in WELL:
             checked = published
@@ -51,7 +51,7 @@ def _published(work: DeploymentWork, look: LookFromHere) -> StepResult:
 
 
 def _look_from_here(work: DeploymentWork) -> None:
-    """Show each bad finding with the line that mends it. Raises the error of the first, if there is one."""
+    """Show each bad finding with the command that repairs it. Raises the error of the first bad finding."""
     findings = check_in_place(work.session)
     errors = [finding.error for finding in findings if finding.error is not None]
     if errors:

@@ -1,4 +1,4 @@
-"""The step that publishes the first runbooks, and what every step does that publishes some."""
+"""The step that publishes the first runbooks, and the code of every step that publishes runbooks."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,14 +18,14 @@ NAME = "first_runbooks"
 
 
 def publish_first_runbooks(work: DeploymentWork) -> StepResult:
-    """Publish the runbooks that the chain begins with, and their packages."""
+    """Publish the first runbooks of the chain, and their packages."""
     return publish_within(work, NAME, work.publication(FIRST_RUNBOOKS))
 
 
 def publish_within(work: DeploymentWork, step: str, publication: FirstPublication) -> StepResult:
     """Publish as a part of the step of this name.
 
-    Raises RunbookError VD-LOCK-002 where the lock was lost meanwhile: changes were then left out.
+    Raises RunbookError VD-LOCK-002 if the lock was lost meanwhile: then some changes were left out.
     """
     result = publish(work.session, publication, work.view, step=step, stop_asked=work.lock.is_lost)
     work.lock.check()
@@ -40,7 +40,7 @@ def publish(
     step: str = NAME,
     stop_asked: Callable[[], bool] = lambda: False,
 ) -> StepResult:
-    """Publish. step: whose name the reported lines have. stop_asked: whether to begin nothing new."""
+    """Publish. step: the name in the reported lines. stop_asked: tells whether to begin no new change."""
     with stopwatch() as seconds:
         view.tell(events.Waiting("reading what the account holds, and comparing the files that it keeps"))
         plan = publication.plan()
@@ -79,7 +79,7 @@ def _status(plan: Plan, failed: Sequence[Result]) -> str:
 
 
 def _tell(step: str, result: Result, session: AzureSession, view: View) -> None:
-    """Tell that a change has ended; of a failure one line. The output shows its remedy below the steps."""
+    """Report the end of a change. A failure gets only one line here: the output shows its remedy below the steps."""
     view.tell(events.ended(result))
     if result.outcome == "failed" and result.error is not None:
         words = f"{step}: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"

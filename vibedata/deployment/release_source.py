@@ -1,7 +1,7 @@
-"""Where a deployment has its release from: the folder of a build, or the publisher's container registry.
+"""The source of a deployment's release: the folder of a build, or the publisher's container registry.
 
-Both are verified in the same way as by `vibedata verify`, by the pins of the customer. From then on everything is read
-by the digests of the verified manifest.
+A release from either source is verified as `vibedata verify` does it, by the pins of the customer. After that
+everything is read by the digests of the verified manifest.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class ReleaseSource(Protocol):
         """Return its package set."""
 
     def scripts(self, names: Sequence[str]) -> tuple[Script, ...]:
-        """Return the scripts of the runbooks of these names. Raises RunbookError where the release has none such."""
+        """Return the scripts of the runbooks with these names. Raises RunbookError if the release lacks one of them."""
 
     def documents(self) -> tuple[ArtifactBlob, ...]:
         """Return the files of its documents. Call this before `copy` copies one of them."""
@@ -54,7 +54,7 @@ class ReleaseSource(Protocol):
 
 
 def is_tag(wanted: str) -> bool:
-    """Return whether a word names a release at the publisher's: `latest`, or a version. Anything else is a folder."""
+    """Return whether a word names a published release: `latest`, or a version. Any other word is a folder."""
     return wanted == LATEST or re.fullmatch(VERSION, wanted) is not None
 
 
@@ -114,9 +114,9 @@ class LayoutRelease:
 class PublishedRelease:
     """A release in the publisher's container registry.
 
-    Parameters: reader, of that one; reference, a tag; session, of the customer, whose pins say whom to trust. Raises
-    RunbookError VD-MANIFEST-001 (no such release), VD-TRUST-055 (something that it pins is not there), what
-    `verify_release` raises, and the reader's errors.
+    Parameters: reader, of that container registry; reference, a tag; session, of the customer, whose pins say whom to
+    trust. Raises RunbookError VD-MANIFEST-001 (no such release), VD-TRUST-055 (something that it pins is not there),
+    what `verify_release` raises, and the reader's errors.
     """
 
     def __init__(self, reader: ContainerRegistryReader, reference: str, *, session: AzureSession) -> None:

@@ -24,7 +24,7 @@ class StepResult:
 
 
 def step_ended(result: StepResult | None) -> StepEnded:
-    """Return the event for whoever watches. result: None for a step that had nothing to do."""
+    """Return the event for the view. result: None for a step with nothing to do."""
     if result is None:
         return StepEnded(status="unchanged", changed=0)
     return StepEnded(status=result.status, changed=result.changed)

@@ -1,4 +1,4 @@
-"""Carry a deployment out before a person's eyes: what is shown meanwhile, and what is said when it ends or is ended.
+"""Do a deployment and show it to a person: its progress, and how it ended or was interrupted.
 
 The deployment itself is the chain's (vibedata/deployment/chain.py).
 """
@@ -33,13 +33,13 @@ class Watched:
         customer: Whose instance it is.
         release: The release's version.
         deployment: Keeps how the steps have ended.
-        chosen: The names of the steps that are wanted, in their order.
-        only: That one of them was chosen alone.
-        command: What was typed, without the choice of steps.
+        chosen: The names of the chosen steps, in their order.
+        only: Whether only one step was chosen.
+        command: The command that was typed, without the options that choose steps.
         afterwards: Commands to type after a success.
-        result: What the JSON says beside the deployment itself.
+        result: Additional members of the JSON, beside the deployment.
         output: As `--output` says.
-        clock: Tells the time that passes.
+        clock: Measures the time.
     """
 
     customer: Customer
@@ -54,9 +54,9 @@ class Watched:
     clock: Clock
 
     def carry_out(self, work: Callable[[View], None]) -> int:
-        """Do the work, show it and its end, and return the exit code. Raises what the work raises.
+        """Do the work, show its progress and its end, and return the exit code. Raises what the work raises.
 
-        Ctrl-C, SIGTERM and SIGHUP end the work. Then it is said what goes on in Azure without it.
+        Ctrl-C, SIGTERM and SIGHUP end the work. Then the command says what goes on in Azure.
         """
         interrupt: KeyboardInterrupt | None = None
         title = f"deploying {self.release} at {self.customer.names[0]}"
@@ -109,7 +109,7 @@ class Watched:
 
 
 def lock_lines(view: View) -> WriteLine:
-    """Return a function that shows what the lock tells: whom it waits for, a warning, or another sentence."""
+    """Return a function that shows the messages of the lock: whom it waits for, a warning, or another sentence."""
 
     def tell(line: str) -> None:
         words = line.removeprefix("lock: ")
@@ -122,7 +122,7 @@ def lock_lines(view: View) -> WriteLine:
 
 
 def _interrupted(ending: Ending) -> dict[str, Any]:
-    """Return what a program learns of a deployment that was ended from outside."""
+    """Return the JSON result of a deployment that was interrupted from outside."""
     current = ending.state.current
     job = None if current is None else current.job
     return {

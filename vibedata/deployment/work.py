@@ -1,4 +1,4 @@
-"""What the steps of one deployment share: whose instance, which release, the lock, and the steps so far."""
+"""What the steps of a deployment share: the instance, the release, the lock, and the results so far."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -49,7 +49,7 @@ class Deployment:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseWork:
-    """Which release goes to whose instance, and which steps are wanted: enough to plan them.
+    """The release, the instance and the chosen steps: enough to plan a deployment.
 
     Attributes:
         session: The way to the customer's Azure, with the operator's login.
@@ -57,9 +57,9 @@ class ReleaseWork:
         environ: Has the publisher's settings.
         release: The release that is deployed, and its files.
         deployment: Keeps how the steps have ended.
-        view: Told of what happens.
-        chosen: The names of the steps that are wanted.
-        allow_downgrade: An older release than the installed one is meant.
+        view: Shows what happens.
+        chosen: The names of the chosen steps.
+        allow_downgrade: Whether the release may be older than the installed one.
     """
 
     session: AzureSession
@@ -72,11 +72,11 @@ class ReleaseWork:
     allow_downgrade: bool = False
 
     def report(self, line: str) -> None:
-        """Tell whoever watches a sentence."""
+        """Show a sentence in the view."""
         self.view.say(line)
 
     def publication(self, runbooks: Sequence[str]) -> FirstPublication:
-        """Return the publication of these runbooks of the release, from where this deployment has its release."""
+        """Return the publication of these runbooks, from the source of this deployment's release."""
         return FirstPublication(session=self.session, release=self.release, runbooks=runbooks, warn=self.report)
 
     def holding(self, lock: DeploymentLock) -> "DeploymentWork":
@@ -86,6 +86,6 @@ class ReleaseWork:
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentWork(ReleaseWork):
-    """What each step of a deployment gets. `lock` is held."""
+    """The input of each step of a deployment. `lock` is held."""
 
     lock: DeploymentLock

@@ -1,1 +1,1 @@
-"""Find image tags and digests that are literals in Bicep files. The files may be anybody's, of any newer language."""
+"""Find literal image tags and digests in Bicep files. Anybody may have written the files, in any version of Bicep."""

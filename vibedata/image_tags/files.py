@@ -1,7 +1,7 @@
-"""Read Bicep files with tree-sitter's grammar: those that are named, and the modules that they name.
+"""Read Bicep files with tree-sitter's grammar: the given files, and the modules that they name.
 
-The reader in vibedata/template knows the part of the language that the managed application's template uses. Here the
-files may be anybody's, so a grammar of the whole language reads them.
+The reader in vibedata/template knows the part of the language that the managed application's template uses. Here
+anybody may have written the files, so a grammar of the whole language reads them.
 """
 
 import os
@@ -17,8 +17,8 @@ from oci.files.reading import FileRefusedError, read_file
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 SUFFIX = ".bicep"
-# The grammar does not know the spread of an object or array: `...`. What stands in its place has the same length, so
-# that lines and columns stay.
+# The grammar does not know the spread of an object or array: `...`. The replacement has the same length, so that lines
+# and columns stay the same.
 _BRACKET_OR_SPREAD = re.compile(rb"[{}\[\]()]|(?<=[\s\[{,])\.\.\.(?=[A-Za-z_(\[{])")
 _OPENING, _CLOSING = (b"{", b"[", b"("), (b"}", b"]", b")")
 _IN_OBJECT, _IN_ARRAY = b"_: ", b"   "
@@ -42,12 +42,12 @@ class BicepFile:
     root: Node = field(repr=False)
 
     def module(self, name: str) -> Path | None:
-        """Return the path of a local module, None for one of a registry or a template spec."""
+        """Return the path of a local module, None for a module of a registry or a template spec."""
         return None if ":" in name else Path(os.path.normpath(self.path.parent / name))
 
 
 def read_files(named: Sequence[Path]) -> tuple[tuple[BicepFile, ...], tuple[Unread, ...]]:
-    """Return the files that are named or lie below a named folder, with all local modules, and what cannot be read."""
+    """Return the given files, the files below given folders, all local modules, and what cannot be read."""
     waiting, unread = [], []
     for path in named:
         found = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
@@ -108,7 +108,7 @@ def text_of(node: Node) -> str:
 
 
 def plain(node: Node) -> str | None:
-    """Return what a string without expressions says, None for any other node."""
+    """Return the text of a string without expressions, None for any other node."""
     if node.type != "string" or any(child.type == "interpolation" for child in node.children):
         return None
     return "".join(text_of(child) for child in node.named_children)
@@ -126,7 +126,7 @@ def _first_error(root: Node) -> int:
 
 
 def _without_spreads(content: bytes) -> bytes:
-    """Replace each spread by what the grammar knows. Brackets in strings are taken to be in pairs."""
+    """Replace each spread by an element that the grammar knows. This assumes that brackets in strings come in pairs."""
     opened: list[bytes] = []
 
     def replaced(found: re.Match[bytes]) -> bytes:

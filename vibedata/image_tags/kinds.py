@@ -1,4 +1,4 @@
-"""What an expression of Bicep can give: texts whose parts know where they are written, objects, arrays, the unknown."""
+"""Values that an expression of Bicep can have: texts whose parts know their lines, objects, arrays, and the unknown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a text: as it is written at a line of a file, or None for what is not known here."""
+    """A part of a text, with the file and the line where it is written; None for an unknown part."""
 
     text: str | None
     file: str = ""
@@ -22,7 +22,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """An object: the alternatives of each member, by name; None for names that are not known here."""
+    """An object: the alternatives of each member, by name. The name None stands for unknown names."""
 
     of: Mapping[str | None, tuple["Value", ...]]
 
@@ -36,7 +36,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """What is not known here."""
+    """An unknown value."""
 
 
 Value = Text | Members | Items | Unknown

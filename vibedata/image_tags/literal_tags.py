@@ -1,14 +1,14 @@
-"""Find the literal tags and digests of images in Bicep files. Pure but for the reading of the files.
+"""Find the literal tags and digests of images in Bicep files. Pure, except for reading the files.
 
-A finding stands where the literal is written, however far that is from the image: in a string, an interpolated string,
-the default of a parameter, a variable, what a caller passes to a module.
+A finding names the line where the literal is written, even if that is far from the image: in a string, an interpolated
+string, the default of a parameter, a variable, or a value that a caller passes to a module.
 
-- What a member named like `image` gets is a reference, with or without a registry's host. Of `linuxFxVersion` and
-  `windowsFxVersion` only what begins with `DOCKER|` is one.
-- What a member, variable or parameter named like `tag`, `imageTag` or `imageDigest` gets is a tag.
+- The value of a member with a name like `image` is a reference, with or without a registry's host. The value of
+  `linuxFxVersion` or `windowsFxVersion` is a reference only if it begins with `DOCKER|`.
+- The value of a member, variable or parameter with a name like `tag`, `imageTag` or `imageDigest` is a tag.
 - Any other text is a reference if it has a slash and a tag that looks like a version, or a digest.
 
-Not looked at: types with their api-versions, modules' names, decorators, and the members of `tags`.
+This does not look at types with their api-versions, names of modules, decorators, and the members of `tags`.
 """
 
 import re
@@ -22,17 +22,17 @@ from vibedata.image_tags.files import BicepFile, Unread, plain, read_files, text
 from vibedata.image_tags.kinds import Members, Piece, Text, Values
 from vibedata.image_tags.values import Scope, alternatives, name_of, rounds, scope_of, value_of
 
-# Modules in modules. Bicep refuses a circle.
+# How deep modules may be nested. Bicep refuses a circle.
 MAX_DEPTH = 20
 _IMAGE = re.compile(r"(.*[a-z._-])?[iI]mage([nN]ame|[uU]ri|[rR]ef|[rR]eference)?")
 _TAG = re.compile(r"(.*[._-])?(tag|digest)|([iI]mage|.*Image|[cC]ontainer)(Tag|Digest)")
 _HOSTED = ("linuxFxVersion", "windowsFxVersion")
 _DOCKER = "DOCKER|"
 _UNTAGGED = "tags"
-# What is not known here, in a text.
+# Stands for an unknown part of a text.
 _ANY = "\x00"
 _PART = r"[a-z0-9\x00]+(?:[._-]+[a-z0-9\x00]+)*"
-# Tags that move, as people name them.
+# Usual names of tags that move.
 _MOVING = "latest|stable|main|edge|nightly"
 _VERSION = re.compile(rf"[0-9]|^(?:{_MOVING})$")
 _REFERENCE = re.compile(
@@ -48,7 +48,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True, order=True)
 class LiteralTag:
-    """A literal tag or digest: where it is written, and how it reads with what comes in from outside as `${...}`."""
+    """A literal tag or digest: its file, its line, and its text. Unknown parts of the text are `${...}`."""
 
     file: str
     line: int
@@ -60,7 +60,7 @@ class LiteralTag:
 
 
 def literal_tags(named: Sequence[Path]) -> tuple[tuple[LiteralTag, ...], tuple[Unread, ...], int]:
-    """Return the literals, the files that nobody could look into, and the number of files that were looked into."""
+    """Return the literals, the files that could not be read, and the number of files that were read."""
     files, unread = read_files(named)
     by_path = {file.path.resolve(): file for file in files}
     found: set[LiteralTag] = set()
@@ -77,7 +77,7 @@ class _Looked:
         self._files = files
 
     def at(self, file: BicepFile, given: Mapping[str, Values], depth: int) -> Iterator[LiteralTag]:
-        """Yield the literals of a file, for what a caller gives for its parameters, and of its modules."""
+        """Yield the literals of a file and of its modules, with the parameters that a caller gives."""
         scope = scope_of(file, given)
         for node in file.root.children:
             value = value_of(node)
@@ -92,7 +92,7 @@ class _Looked:
                 yield from self._module(node, value, scope, depth)
 
     def _inside(self, node: Node, scope: Scope) -> Iterator[LiteralTag]:
-        """Yield what stands in an expression, however deep."""
+        """Yield the literals in an expression, at any depth."""
         if node.type in _SKIPPED:
             return
         if node.type == "string":
@@ -132,7 +132,7 @@ class _Looked:
 
 
 def _named(name: str, value: Node, scope: Scope) -> Iterator[LiteralTag]:
-    """Yield the literal tags of what a member, variable or parameter of a name gets."""
+    """Yield the literal tags in the value of a member, variable or parameter with this name."""
     is_hosted = name in _HOSTED
     if is_hosted or _IMAGE.fullmatch(name):
         for text in _texts(alternatives(value, scope)):
@@ -156,7 +156,7 @@ def _texts(values: Values) -> Iterable[Text]:
 
 
 def _without_docker(pieces: Sequence[Piece]) -> Sequence[Piece]:
-    """Return the reference in a site's setting, nothing for a setting of another kind."""
+    """Return the reference in a setting of a site, nothing if the setting is of another kind."""
     first = pieces[0].text if pieces else None
     if first is None or not first.upper().startswith(_DOCKER):
         return ()
@@ -164,7 +164,7 @@ def _without_docker(pieces: Sequence[Piece]) -> Sequence[Piece]:
 
 
 def _tag_of(pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces of a reference's tag or digest: what stands behind the colon or at sign of its last part."""
+    """Return the pieces of a reference's tag or digest: the text after the colon or at sign of its last part."""
     found: list[Piece] = []
     inside = False
     for piece in pieces:
@@ -182,7 +182,7 @@ def _tag_of(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _own(pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces of a tag, none if its literal parts are only the frame of what comes in from outside."""
+    """Return the pieces of a tag. Return none if its literal parts only surround a value from outside."""
     texts = [piece for piece in pieces if piece.text != ""]
     begins = bool(texts) and texts[0].text is not None and _WORD.search(texts[0].text) is not None
     digits = any(piece.text is not None and _DIGIT.search(piece.text) for piece in texts)

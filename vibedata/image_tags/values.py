@@ -1,9 +1,10 @@
-"""What an expression of Bicep can give, as far as the files say it. Pure.
+"""Find the values that an expression of Bicep can have, as far as the files show them. Pure.
 
-An expression has alternatives: both sides of a condition, a parameter's default and what each caller passes. A text
-keeps for each of its parts where it is written, or that it is not known here. The grammar binds `.name` and `[index]`
-less tightly than operators, so both are taken to belong to the last operand, and all other operands stay alternatives.
-Alternatives may be too many, never too few, but for functions that make texts of their own and files that are loaded.
+An expression has alternatives: both sides of a condition, a parameter's default, and the value that each caller passes.
+Each part of a text keeps the place where it is written, or is marked as unknown. The grammar binds `.name` and
+`[index]` less tightly than operators, so this treats both as a part of the last operand, and all other operands stay
+alternatives. There may be too many alternatives, but never too few. There are two exceptions: functions that make new
+texts, and loaded files.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +16,16 @@ from tree_sitter import Node
 from vibedata.image_tags.files import BicepFile, line_of, plain, text_of
 from vibedata.image_tags.kinds import UNKNOWN, Items, Members, Piece, Text, Value, Values
 
-# Above this, the parts of a text vary one at a time, the others being their first alternative.
+# If there are more combinations than this, only one part of a text varies at a time. The other parts keep their first
+# alternative.
 MAX_COMBINED = 512
-# A text of more parts is no image's.
+# A text with more parts is not a reference to an image.
 MAX_PIECES = 200
 MAX_INDEX_DIGITS = 4
 # A chain of variables that is longer than this goes in a circle.
 MAX_DEPTH = 60
 _OPERANDS = ("ternary_expression", "binary_expression", "unary_expression")
-# Functions that give back what they are given, in pieces or as a whole.
+# Functions that return their argument, in pieces or as a whole.
 _PASSING = frozenset(
     {"union", "any", "toLower", "toUpper", "trim", "string", "first", "last", "array", "flatten", "filter", "sort"}
     | {"take", "skip", "intersection", "concat", "createArray", "items"}
@@ -32,14 +34,14 @@ _PASSING = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Where an expression stands: its file, what a caller passes for parameters, and the names of loops around it."""
+    """The scope of an expression: its file, the parameters from a caller, and the names of the loops around it."""
 
     file: BicepFile
     declared: Mapping[str, Node]
     given: Mapping[str, Values] = field(default_factory=dict)
     names: Mapping[str, Values] = field(default_factory=dict)
     depth: int = 0
-    # What is known already of the names at the file's top.
+    # The known values of the names at the top level of the file.
     known: dict[str, Values] = field(default_factory=dict, repr=False)
 
     def with_names(self, names: Mapping[str, Values]) -> "Scope":
@@ -48,7 +50,7 @@ class Scope:
 
 
 def scope_of(file: BicepFile, given: Mapping[str, Values]) -> Scope:
-    """Return the scope of a file's top."""
+    """Return the scope of a file's top level."""
     kinds = ("parameter_declaration", "variable_declaration", "user_defined_function")
     nodes = [node for node in file.root.children if node.type in kinds]
     return Scope(file=file, declared={name_of(node): node for node in nodes}, given=given)
@@ -167,7 +169,7 @@ def _pieces(values: Iterable[Value]) -> tuple[tuple[Piece, ...], ...]:
 
 
 def _key(node: Node, key: Node) -> str | None:
-    """Return the name or index that is selected, None for one that is not known here."""
+    """Return the selected name or index, None if it is unknown."""
     return text_of(key) if node.type == "member_expression" else plain(key)
 
 
@@ -247,7 +249,7 @@ def _own_function(declared: Node, arguments: Sequence[Node], scope: Scope) -> It
 
 
 def _formatted(values: Sequence[Values]) -> Iterable[Value]:
-    """Return what format() makes: of `{0}` in each alternative of its first argument the argument of that number."""
+    """Return the result of format(): its first argument, with `{0}` replaced by the argument of that number."""
     made: list[Value] = []
     for template in values[0]:
         if not isinstance(template, Text):

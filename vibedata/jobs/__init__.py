@@ -1,4 +1,4 @@
-"""Runbooks as jobs in the customer's Automation account: started, followed, found again, and listed.
+"""Start runbooks as jobs in the customer's Automation account, follow them, find them again, and list them.
 
-What Automation answers about a job, and the job's last line, is read in runbook_lib/automation.
+The code in runbook_lib/automation reads Automation's answers about a job, and the job's last line.
 """

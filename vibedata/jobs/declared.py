@@ -1,7 +1,7 @@
-"""Which parameters a published runbook takes, read from its text. Nothing of the text is executed.
+"""Find out which parameters a published runbook takes. This reads the runbook's text and executes no part of it.
 
 The account may hold the runbook of an older or a newer release than this command's. A built runbook holds its sources
-as texts, one for each module (oci/bundling), so that its declarations stand in it as they stand in this project.
+as texts, one for each module (oci/bundling). So it contains its declarations in the same form as this project.
 """
 
 import ast
@@ -15,9 +15,9 @@ from runbook_lib.run.parameters import MAX_ARGUMENT_BYTES, check
 SourceOf = Callable[[str], "str | None"]
 
 _KINDS: Mapping[str, object] = {"str": str, "bool": bool, "int": int, "Mapping[str, str]": Mapping[str, str]}
-# No class of parameters has so many bases, one upon the other.
+# No class of parameters has such a long chain of base classes.
 _MAX_DEPTH = 10
-# What hostile text makes of Python's parser.
+# Python's parser may raise these errors for a hostile text.
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -26,9 +26,10 @@ class Declared:
     """The parameters of a runbook.
 
     Attributes:
-        kinds: The type of each parameter, by name. `object` stands for one that this command does not know.
-        required: The names of those without a default.
-        form: The declarations themselves, without comments and docstrings. Two that are equal take the same values.
+        kinds: The type of each parameter, by name. `object` stands for a type that this command does not know.
+        required: The names of the parameters without a default.
+        form: The declarations themselves, without comments and docstrings. Runbooks with equal declarations take the
+            same values.
     """
 
     kinds: Mapping[str, object]
@@ -36,14 +37,14 @@ class Declared:
     form: tuple[str, ...]
 
     def check(self, given: Mapping[str, Any], runbook: str) -> None:
-        """Check names, types, and what is required. Raises RunbookError VD-PARAM-001, -002."""
-        # How long a text may be is the runbook's own to say. No argument of a job is longer than this.
+        """Check names and types, and that every required parameter is given. Raises RunbookError VD-PARAM-001, -002."""
+        # The runbook itself decides how long a text may be. No argument of a job is longer than this.
         check(given, self.kinds, dict.fromkeys(self.kinds, MAX_ARGUMENT_BYTES))
         for name in sorted(self.required - given.keys()):
             raise run.MALFORMED_PARAMETER.error(f"{runbook} requires it, and it is not given", target=name)
 
     def known(self, offered: Mapping[str, Any]) -> dict[str, Any]:
-        """Return those of the offered parameters that the runbook takes."""
+        """Return the offered parameters that the runbook takes."""
         return {name: value for name, value in offered.items() if name in self.kinds}
 
 
@@ -76,7 +77,7 @@ def _declared(source_of: SourceOf, runbook: str) -> Declared | None:
     classes = list(_chain(source_of, file, name, _MAX_DEPTH))
     kinds: dict[str, object] = {}
     required: set[str] = set()
-    for each in reversed(classes):  # a class's own fields take the place of its bases'
+    for each in reversed(classes):  # the fields of a class replace the fields of its base classes
         for item in each.body:
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
                 kinds[item.target.id] = _KINDS.get(ast.unparse(item.annotation), object)
@@ -124,7 +125,7 @@ def _parameters_class(module: ast.Module) -> str | None:
 
 
 def _chain(source_of: SourceOf, file: str, name: str, depth: int) -> "list[ast.ClassDef]":
-    """Return a class and those that it inherits from, up to the first one. Raises _NotUnderstoodError."""
+    """Return a class and its base classes, up to the first one. Raises _NotUnderstoodError."""
     module = _parsed(source_of, file)
     if module is None or depth == 0:
         raise _NotUnderstoodError(file)
@@ -150,7 +151,7 @@ def _has_default(value: ast.expr | None) -> bool:
 
 
 def _form(declared: ast.ClassDef) -> str:
-    """Return a class's text as one form, without its docstrings: a built runbook has them only in its own module."""
+    """Return the text of a class without docstrings: a built runbook has docstrings only in its own module."""
     for node in ast.walk(declared):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]

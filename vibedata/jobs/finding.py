@@ -13,7 +13,7 @@ from runbook_lib.network.listing import bounded
 from runbook_lib.run.parameters import parameters_in
 from vibedata.shell_checks import nearest
 
-# How many jobs an error names, and how much of somebody's word.
+# How many jobs an error names, and how many characters of the user's word it shows.
 MAX_NAMED = 5
 MAX_WORD_CHARACTERS = 64
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -23,9 +23,9 @@ _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedJob:
-    """A job as the list of jobs has it: without its parameters and its output. Automation kept it up to 30 days.
+    """A job in the list of jobs, without its parameters and its output. Automation keeps a job for 30 days.
 
-    started_by: who started it in the portal, "" for nobody that Automation knows.
+    started_by: who started it in the portal, "" if Automation does not know.
     """
 
     job_id: str
@@ -38,13 +38,13 @@ class ListedJob:
 
     @property
     def age_key(self) -> tuple[datetime, str]:
-        """Sort by this: the older job first."""
+        """Return the sort key. Older jobs come first."""
         return self.created or _NEVER, self.job_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownJob:
-    """A job as it was asked for. given: its parameters, which nobody has checked; {} where they cannot be read."""
+    """A job as it was requested. given: its unchecked parameters, {} if they cannot be read."""
 
     state: JobState
     created: datetime | None
@@ -54,9 +54,9 @@ class KnownJob:
 def listed_jobs(account: AccountAccess) -> list[ListedJob]:
     """Return all jobs of an account, the newest first.
 
-    Raises RunbookError VD-AUTOMATION-001 if there is no such account, VD-STORAGE-005, and azure.core's errors.
+    Raises RunbookError VD-AUTOMATION-001 if the account does not exist, VD-STORAGE-005, and azure.core's errors.
     """
-    # All pages are read: their order is not documented.
+    # Read all pages, because their order is not documented.
     items = account.client.job.list_by_automation_account(*account.at)
     found = if_there(lambda: [_listed(job) for job in bounded(items, target="jobs")])
     if found is None:
@@ -65,7 +65,7 @@ def listed_jobs(account: AccountAccess) -> list[ListedJob]:
 
 
 def find_job(account: AccountAccess, wanted: str) -> str:
-    """Return the id of the job that is meant. Whether there is a job of a whole id, `known_job` finds out.
+    """Return the id of the job that is meant. For a complete id, `known_job` finds out whether the job exists.
 
     Raises RunbookError VD-AUTOMATION-023 (there is none), -024 (several begin like this), and what listed_jobs does.
     """
@@ -86,7 +86,7 @@ def known_job(account: AccountAccess, job_id: str) -> KnownJob:
 
 
 def chosen(jobs: Sequence[ListedJob], wanted: str) -> str:
-    """Return the id of the job that is meant, of jobs that are the newest first. Pure. Raises: see `find_job`."""
+    """Return the id of the job that is meant. `jobs` are sorted, the newest first. Pure. Raises: see `find_job`."""
     of_runbook = [job for job in jobs if job.runbook.lower() == wanted.lower()]
     if of_runbook:
         return of_runbook[0].job_id

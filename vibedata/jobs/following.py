@@ -1,4 +1,4 @@
-"""Follow a job to its end: show its streams as they come, and find out how it ended."""
+"""Follow a job to its end: show each line of its streams at once, and find out how the job ended."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -13,28 +13,29 @@ from vibedata.jobs.pace import Pace
 from vibedata.jobs.start import checked, start
 from vibedata.terminal import told
 
-# The sandbox's fair share ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits). The rest is for the
-# queue and the start.
+# The sandbox's fair share ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits). The remaining time is
+# for the queue and the start.
 FOLLOW_DEADLINE_SECONDS = 4 * 3600.0
-# Azure documents none of these states. The first two do not end by themselves; the others are on the way to another.
+# Azure does not explain these states. The first two do not end by themselves. The others lead to another state.
 HALTED = frozenset({"Blocked", "Removing"})
 PASSING = frozenset({"Disconnected", "Suspending", "Stopping", "Resuming"})
 PASSING_SECONDS = 300.0
-# A job goes on while nobody can look at it. So long it is tried to look again; then somebody may take the job up again.
+# A job goes on even if nobody can look at it. This code tries to look again for this time. After that a person can
+# follow the job again.
 TROUBLE_SECONDS = 300.0
-# How much of a job's output is shown. All its streams together may have 1 MiB.
+# Limits of the output that is shown. All streams of a job together may have 1 MiB.
 MAX_SHOWN_LINES, MAX_SHOWN_CHARACTERS = MAX_RECORDS, 1024 * 1024
 
 
 class JobWatcher(Protocol):
-    """Who is told of one job."""
+    """An observer of one job."""
 
     def asked(self) -> None:
-        """Automation is being asked for the job: from now on it may run."""
+        """The command asks Automation for the job now: from this moment the job may run."""
         ...
 
     def seen(self, state: JobState) -> None:
-        """The job is in this state. This is told at each look."""
+        """The job is in this state. Called at each look."""
         ...
 
     def line(self, line: str) -> None:
@@ -45,7 +46,8 @@ class JobWatcher(Protocol):
 def run_job(session: AzureSession, runbook: str, parameters: Mapping[str, Any], watcher: JobWatcher) -> JobResult:
     """Start `runbook` as a job under the account's identity and follow it to its end.
 
-    `parameters` are the runbook's own, sent as one base64url argument, together with who has started the job.
+    `parameters` are the runbook's parameters. They are sent as one base64url argument, together with the name of the
+    starter.
     Raises what vibedata.jobs.start does, and `follow`.
     """
     account = AutomationAccount(client=session.clients.automation, settings=session.settings)
@@ -55,7 +57,7 @@ def run_job(session: AzureSession, runbook: str, parameters: Mapping[str, Any], 
 def run_checked(
     account: AutomationAccount, runbook: str, given: Mapping[str, Any], watcher: JobWatcher, *, clock: Clock
 ) -> JobResult:
-    """Do the same with parameters that vibedata.jobs.start.checked has returned."""
+    """Do the same as `run_job`, with parameters that vibedata.jobs.start.checked has returned."""
     watcher.asked()
     job_id = start(account, runbook, given)
     return follow(account, job_id, watcher, clock=clock, correlation_id=str(given.get("correlation_id", "")))
@@ -64,10 +66,10 @@ def run_checked(
 def follow(
     account: AutomationAccount, job_id: str, watcher: JobWatcher, *, clock: Clock, correlation_id: str = ""
 ) -> JobResult:
-    """Follow a job that was started to its end. `correlation_id` is the one that it got, "" for one that is not known.
+    """Follow a started job to its end. `correlation_id` is the id that the job got, "" if it is not known.
 
-    Raises RunbookError VD-AUTOMATION-004 past the deadline, -028 (it does not go on), -029 (it is gone), and what
-    keeps Azure from answering for TROUBLE_SECONDS. The remedy says how to take the job up again.
+    Raises RunbookError VD-AUTOMATION-004 past the deadline, -028 (it does not go on), -029 (it is gone), and the last
+    error if Azure gives no answer for TROUBLE_SECONDS. The remedy says how to follow the job again.
     """
     lines, pace = Lines(account, job_id), Pace(clock)
     began = looked = clock.monotonic()
@@ -100,7 +102,7 @@ def follow(
 
 
 class Lines:
-    """A job's lines, each once, filtered and bounded: whoever wrote them may have meant harm."""
+    """The lines of a job, each once, filtered and limited, because their writer may be hostile."""
 
     def __init__(self, account: AutomationAccount, job_id: str) -> None:
         self._account = account
@@ -117,7 +119,7 @@ class Lines:
             return found
         for record in new_lines(self._account, self._job_id, self._seen):
             first, *others = record.splitlines() or [""]
-            # No stream's name is in front of the others, so indent them: they must not look like ours.
+            # The other lines have no stream name in front. Indent them, so that they do not look like our own lines.
             for line in (told(first), *("  " + told(line) for line in others)):
                 if self._shown >= MAX_SHOWN_LINES or self._characters >= MAX_SHOWN_CHARACTERS:
                     self._left_out = True
@@ -129,7 +131,7 @@ class Lines:
         return found
 
     def note(self) -> str:
-        """Return the line that says that others are left out, "" if none is."""
+        """Return a note if lines were left out, "" if none was."""
         if not self._left_out:
             return ""
         return f"WARNING: only {self._shown} lines are shown; the job's page in the portal has all that it wrote"
@@ -146,7 +148,7 @@ def taken_up(job_id: str) -> str:
 
 
 def _passing(error: Exception, job_id: str) -> RunbookError:
-    """Return the error of a failure that may pass. Raises `error` or its own error for any other."""
+    """Return the error of a temporary failure. For any other failure, raise `error` or an error of its own."""
     from azure.core.exceptions import ResourceNotFoundError
 
     if isinstance(error, ResourceNotFoundError):
@@ -162,7 +164,7 @@ def _passing(error: Exception, job_id: str) -> RunbookError:
 
 
 def _refuse_endless(state: JobState, seconds: float) -> None:
-    """Raise RunbookError VD-AUTOMATION-028 for a job whose state has lasted for so long and does not end by itself."""
+    """Raise RunbookError VD-AUTOMATION-028 for a job that stays too long in a state that does not end by itself."""
     if state.status in HALTED or (state.status in PASSING and seconds > PASSING_SECONDS):
         words = ". ".join(part for part in (f"its status is {state.status}", told(state.exception)) if part)
         raise automation.JOB_STUCK.error(

@@ -1,4 +1,4 @@
-"""What `vibedata jobs` tells of each job: its list's row, its parameters, and the result that it printed."""
+"""The facts that `vibedata jobs` shows of each job: its row in the list, its parameters, and its printed result."""
 
 import re
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ STATES: Mapping[str, str] = {
     "Removing": "being removed",
 }
 ENDED_WELL = "Completed"
-# As runbook_lib.one_run writes a run's first line: `import_images 2026.11.0: run, started by ...`.
+# runbook_lib.one_run writes the first line of a run like this: `import_images 2026.11.0: run, started by ...`.
 _FIRST = re.compile(r"(?P<runbook>[A-Za-z][\w-]*) (?P<version>\S{1,64}): (?P<mode>run|plan|trial), started by ")
 
 
@@ -43,16 +43,16 @@ class Job:
     Attributes:
         job_id: Its id.
         runbook: The runbook's name.
-        created: When it was asked for.
+        created: When it was requested.
         ended: When it ended.
         mode: run, plan or trial; "" for a job whose parameters cannot be read.
-        release: The release that the runbook says it is of, "" for none.
-        started_by: Who started it, as the starter says or as the portal knows; "" for nobody that is known.
+        release: The release that the runbook names in its first line, "" for none.
+        started_by: Who started it, as the starter or the portal says; "" if it is not known.
         state: Automation's status in our words.
-        status: The runbook's own: succeeded, unchanged, planned or failed; "" for none.
+        status: The status that the runbook printed: succeeded, unchanged, planned or failed; "" for none.
         code: The error's code, "" for none.
         result: The result in a few words.
-        correlation_id: Of the deployment that it belongs to, "" for none.
+        correlation_id: The id of the deployment that the job belongs to, "" for none.
     """
 
     job_id: str
@@ -75,12 +75,12 @@ class Job:
 
 
 def state_words(status: str) -> str:
-    """Return Automation's status in our words; one that nobody has told us of stays as it is."""
+    """Return Automation's status in our words. An unknown status stays as it is."""
     return STATES.get(status, told(status))
 
 
 def read_job(account: AccountAccess, listed: ListedJob) -> Job:
-    """Read a job's parameters and its output: two requests. One that has been removed is told as the list has it.
+    """Read a job's parameters and its output with two requests. For a removed job return the facts of the list.
 
     Raises azure.core's errors.
     """
@@ -93,7 +93,7 @@ def read_job(account: AccountAccess, listed: ListedJob) -> Job:
 
 
 def described(listed: ListedJob, given: Mapping[str, Any], output: str, exception: str) -> Job:
-    """Return what is told of a job. Its parameters and its output are somebody else's. Pure."""
+    """Return the facts of a job. Somebody else wrote its parameters and its output, so do not trust them. Pure."""
     first = _FIRST.match(output.partition("\n")[0])
     result, code, status = _result(listed, output, exception)
     correlation_id = given.get("correlation_id")
@@ -114,7 +114,7 @@ def described(listed: ListedJob, given: Mapping[str, Any], output: str, exceptio
 
 
 def starter_in(given: Mapping[str, Any]) -> str:
-    """Return who started a job, as its parameters say; "" where they do not."""
+    """Return who started a job, as its parameters say; "" if they do not say it."""
     starter = given.get("started_by")
     return starter if isinstance(starter, str) and STARTED_BY.fullmatch(starter) else ""
 
@@ -127,7 +127,7 @@ def mode_in(given: Mapping[str, Any]) -> str:
 
 
 def _result(listed: ListedJob, output: str, exception: str) -> tuple[str, str, str]:
-    """Return a job's result in a few words, its error's code, and its status in the runbook's own word."""
+    """Return a job's result in a few words, the code of its error, and the status that the runbook printed."""
     if listed.ended is None:
         return "", "", ""
     try:

@@ -1,7 +1,7 @@
-"""How often Automation is asked about a job: less often the longer it runs, and as the service's answers ask for.
+"""Decide how often to ask Automation about a job: the longer the job runs, the less often. The answers count, too.
 
-Automation counts the reads of jobs by themselves: 600 were recorded as the whole of an empty minute or more
-(docs/azure-facts.md#recorded-answers). All who follow a job of a subscription share them.
+Automation has a separate limit for reads of jobs: 600 were recorded as the full number, for a minute or longer
+(docs/azure-facts.md#recorded-answers). Everybody who follows a job of the same subscription shares this number.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,11 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.network.retry import retry_after_seconds
 
 REMAINING = "x-ms-ratelimit-remaining-subscription-resource-requests"
-# Below so many remaining reads a follower looks as seldom as it may, and below the second number, three times less.
+# If fewer reads remain than the first number, look as seldom as possible. Below the second number, look three times
+# less often.
 LOW_READS, LAST_READS = 100, 20
 LAST_READS_SECONDS = 30.0
-# A service that asks for more is asked again all the same: it may have meant something else.
+# Even if a service asks for a longer pause, ask again after this time: its answer may have meant something else.
 MAX_RETRY_AFTER_SECONDS = 600.0
 
 
@@ -27,7 +28,7 @@ class Pace:
         self._retry_after = 0.0
 
     def take(self, headers: Mapping[str, str]) -> None:
-        """Learn from the fields of an answer."""
+        """Learn from the header fields of an answer."""
         remaining = str(headers.get(REMAINING, ""))
         if remaining.isascii() and remaining.isdigit():
             self._remaining = int(remaining[:9])
@@ -35,7 +36,7 @@ class Pace:
         self._retry_after = min(asked, MAX_RETRY_AFTER_SECONDS)
 
     def seconds(self, waited: float) -> float:
-        """Return the seconds until the next look at a job that has been waited for so long."""
+        """Return the seconds until the next look. `waited` is the time so far."""
         least = pause(waited)
         if self._remaining is not None and self._remaining < LOW_READS:
             least = LOOK_MAX_SECONDS

@@ -1,4 +1,4 @@
-"""Start a runbook as a job, once its parameters are known to be what the published runbook takes."""
+"""Start a runbook as a job, after checking that the published runbook takes these parameters."""
 
 import importlib
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 # How many of an account's runbooks an error names.
 MAX_NAMES = 20
 MAX_NAME_CHARACTERS = 64
-# Whom Azure does not know, or does not let read.
+# Azure does not know the caller, or does not let the caller read.
 _REFUSED = (401, 403)
 
 
 def checked(account: AutomationAccount, runbook: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters to start a runbook with: those given, and who starts it if the runbook takes that.
+    """Return the parameters for the start of a runbook: the given ones, and the starter if the runbook takes that.
 
     Raises RunbookError VD-PARAM-001, -002 (the published runbook does not take these), VD-AUTOMATION-001 (no such
     account), -020 (no such runbook), -021 (it was never published), and azure.core's errors.
@@ -36,7 +36,8 @@ def checked(account: AutomationAccount, runbook: str, parameters: Mapping[str, A
     own_name = runbook.lower()
     declared = _published(account, runbook)
     if declared is None:
-        # The text is not for this identity to read, or not the suite's. What every runbook takes may be sent.
+        # This identity may not read the text, or the runbook is not one of the suite. Send only what every runbook
+        # takes.
         return dict(parameters)
     declared.check(parameters, runbook)
     if own_name in runbook_names():
@@ -50,7 +51,7 @@ def checked(account: AutomationAccount, runbook: str, parameters: Mapping[str, A
 def start(account: AutomationAccount, runbook: str, parameters: Mapping[str, Any]) -> str:
     """Start a job with checked parameters and return its id. Raises what runbook_lib.automation.jobs.start_job does.
 
-    Also raises VD-AUTOMATION-020, -021 where a refusal turns out to be one of these.
+    Also raises VD-AUTOMATION-020, -021 if one of these is the cause of a refusal.
     """
     try:
         return start_job(account, runbook, parameters)

@@ -1,4 +1,4 @@
-"""How a job ended, in the runbook's words and not in Automation's. Pure."""
+"""Tell how a job ended: use the runbook's own result, not Automation's status. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,19 +9,19 @@ from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import ErrorEntry, RunbookError, automation
 from vibedata.terminal import told
 
-# Automation's word for the end by fair share (learn automation/automation-runbook-execution). A job that ran for so
-# long and was stopped has met it, too, whatever Automation says of it.
+# Automation's word for the end by fair share (learn automation/automation-runbook-execution). A stopped job that ran
+# for this time has reached the limit, too, even if Automation gives another reason.
 EVICTED = "evicted"
 FAIR_SHARE_SECONDS = 3 * 3600.0 - 60.0
-# How much of Automation's words is shown.
+# How many characters of Automation's message are shown.
 MAX_WORDS = 600
 
 
 def result_of(job: JobResult) -> Mapping[str, Any]:
     """Return the runbook's own result.
 
-    Raises RunbookError VD-AUTOMATION-005 if the job ended without a valid one, -025 if it was stopped, -026 if it was
-    ended by fair share, -027 if it is suspended.
+    Raises RunbookError VD-AUTOMATION-005 if the job ended without a valid one, -025 if it was stopped, -026 if fair
+    share ended it, -027 if it is suspended.
     """
     if job.result is None:
         raise without_result(job)
@@ -41,7 +41,7 @@ def exit_code_of(result: Mapping[str, Any]) -> int:
 
 
 def verdict(runbook: str, job_id: str, result: Mapping[str, Any]) -> str:
-    """Return the lines that tell a result: how it ended, and for a failure its code, its cause and what to do."""
+    """Return the lines that show a result: how the run ended, and for a failure its code, its cause and the remedy."""
     lines = [f"{runbook}: {told(result['status'])} (job {job_id})"]
     error = result["error"]
     if error is None:

@@ -1,4 +1,4 @@
-"""Watch one job before a person's eyes: its lines, its end, and what is said when somebody ends the command before."""
+"""Show one job to a person: its lines and its end, or how to follow it again if the command is interrupted."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

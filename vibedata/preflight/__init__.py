@@ -1,5 +1,5 @@
-"""The preflight as an operator's command sees it: what is there, from here and from the sandbox, in one table.
+"""The preflight of the operator's command: checks from here and from the sandbox, in one table.
 
-The checks that a job can make, too, live in runbook_lib/preflight. Here are those for which somebody outside the
-sandbox is needed, and those of an instance that runs.
+Checks that a job can make live in runbook_lib/preflight. This folder has the checks that need somebody outside the
+sandbox, and the checks of an instance that runs.
 """

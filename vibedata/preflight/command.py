@@ -1,4 +1,4 @@
-"""What `vibedata preflight` and `vibedata doctor` have in common: where they look, and what they show."""
+"""The common parts of `vibedata preflight` and `vibedata doctor`: the places of their checks, and the table."""
 
 import argparse
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ def look_and_show(
     *,
     further: Iterable[Finding] = (),
 ) -> int:
-    """Make every check, show one table, and return 0, or 1 if a row is bad. further: what was found beside."""
+    """Make every check, show one table, and return 0, or 1 if a row is bad. further: additional findings."""
     rows = [row_of(finding) for finding in (*check_in_place(session), *further)]
     if not arguments.only_here:
         heading, option = f"{title}: {customer}", customer.option

@@ -1,8 +1,8 @@
-"""Whether the runbooks' identity is there and may do what they need, seen from outside: before any job can tell.
+"""Check from outside, before any job runs, that the runbooks' identity exists and has the rights that they need.
 
-Whoever deploys is another identity, so that ARM's `permissions`, which are the caller's, say nothing of it. Its role
-assignments and their definitions are read instead, beside the deny assignments. Who may not read them finds nothing
-out.
+The person who deploys has another identity. ARM's `permissions` shows only the rights of the caller, so it does not
+help here. Instead this reads the role assignments of the identity, the role definitions and the deny assignments. A
+caller who may not read them gets the state unknown.
 
 Source: learn rest/api/authorization, role-assignments/list-for-scope and role-definitions/get, 2022-04-01.
 """
@@ -85,14 +85,14 @@ def _principal(session: AzureSession) -> str:
 
 def _assigning_line(group: str, account: str, identity_id: str) -> str:
     account_id = f"{group}/providers/Microsoft.Automation/automationAccounts/{account}"
-    # Azure takes what is set here as the account's only identity.
+    # Azure uses the identity that is set here as the only identity of the account.
     body = json.dumps({"identity": {"type": "UserAssigned", "userAssignedIdentities": {identity_id: {}}}})
     url = f"{account_id}?api-version={ACCOUNT_API_VERSION}"
     return f"az rest --method patch --url {shlex.quote(url)} --body {shlex.quote(body)}"
 
 
 def _grants(session: AzureSession, principal: str, resource_id: str) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:
-    """Return what the principal's roles grant at a resource: those without a condition, and those with one."""
+    """Return the rights that the principal's roles grant at a resource: first without a condition, then with one."""
     roles: dict[bool, set[str]] = {False: set(), True: set()}
     only = f"atScope() and assignedTo('{principal}')"
     for each in authorization(session, resource_id, "roleAssignments", only):

@@ -1,4 +1,4 @@
-"""Every check that can be made before anything is published, by the login of whoever deploys."""
+"""Make every check that is possible before anything is published, with the login of the person who deploys."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -19,10 +19,10 @@ CHECKS: Sequence[Callable[[AzureSession], Iterator[Finding]]] = (
 
 
 def check_in_place(session: AzureSession) -> tuple[Finding, ...]:
-    """Return what would make a deployment fail, and what is good, in the order of the table. It only reads.
+    """Return all findings, good and bad, in the order of the table. This only reads.
 
-    A refusal is unknown: whoever deploys needs fewer rights than the runbooks. Raises what no error of the catalogue
-    names: a fault of ours.
+    After a refusal the state is unknown, because a person who deploys needs fewer rights than the runbooks. An error
+    that is not in the catalogue is a fault of this code, and this raises it.
     """
     return (
         *check_services(session, refused="unknown"),

@@ -1,4 +1,4 @@
-"""What an operator wants of an instance that runs, beside what a deployment needs: `vibedata doctor`.
+"""The additional checks of `vibedata doctor`, for an instance that runs.
 
 The status is what `vibedata status` reads, and the published runbooks are compared as validate_runbooks compares them.
 """
@@ -36,15 +36,15 @@ from vibedata.status.report import report
 CHECK = "check_health"
 PROVISION = "The publisher provisions it: `vibedata rotate-hmac`."
 SPOOLS = (SPOOL_CONTAINER, CALLBACKS_SPOOL)
-# Of a spool; more are not counted. A run delivers some hundreds.
+# How many blobs of a spool are counted at most. A run delivers some hundreds.
 MOST_BLOBS = 5000
 AUTOMATION_API_VERSION = "2024-10-23"
 
 
 def check_instance(session: AzureSession, customer: Customer) -> Iterator[Finding]:
-    """Yield what is well and ill of an instance that runs. It only reads.
+    """Yield the good and bad findings about an instance that runs. This only reads.
 
-    Raises what no error of the catalogue names: a fault of ours.
+    An error that is not in the catalogue is a fault of this code, and this raises it.
     """
     yield look("component registry", partial(_recorded, session), refused="unknown")
     yield from _status(session, customer)
@@ -56,7 +56,7 @@ def check_instance(session: AzureSession, customer: Customer) -> Iterator[Findin
 
 
 def _recorded(session: AzureSession) -> str:
-    """See that the tables are there, and whose they are. Raises RunbookError VD-DOCTOR-001, VD-COMPONENT-008, -009."""
+    """Check the tables and whose they are. Raises RunbookError VD-DOCTOR-001, VD-COMPONENT-008, -009."""
     from azure.core.exceptions import ResourceNotFoundError
 
     tables = session.clients.table_service
@@ -92,7 +92,7 @@ def _status(session: AzureSession, customer: Customer) -> Iterator[Finding]:
 
 
 def _credentials(session: AzureSession) -> str:
-    """See that each credential is there and in force. Raises RunbookError VD-VAULT-001, -003, VD-DOCTOR-004."""
+    """Check that each credential exists and works. Raises RunbookError VD-VAULT-001, -003, VD-DOCTOR-004."""
     secrets = session.clients.secrets
     states = read_credential_states(secrets, session.clock.now())
     for state in states:
@@ -105,7 +105,7 @@ def _credentials(session: AzureSession) -> str:
 
 
 def _schedule(session: AzureSession) -> Finding:
-    """See that the schedule starts the check."""
+    """Check that the schedule starts check_health."""
     subject, name = f"schedule of {CHECK}", schedule_name(CHECK)
     schedule = RunbookSchedule.read(session, CHECK)
     if schedule.published is None:
@@ -133,7 +133,7 @@ def _runbooks(session: AzureSession) -> Iterator[Finding]:
     """Compare runbooks and packages with the installed release, as validate_runbooks does before its trials."""
     told = io.BytesIO()
     try:
-        # Nothing is tried here. So nobody needs to know what former jobs have proven.
+        # No runbook is tried here. So it does not matter which runbooks former jobs have proven.
         facts = validate_runbooks.observe(_context(session, told), validate_runbooks.Parameters(try_all=True))
     except Exception as error:
         named = as_runbook_error(error)
@@ -151,7 +151,7 @@ def _runbooks(session: AzureSession) -> Iterator[Finding]:
 
 
 def _context(session: AzureSession, told: io.BytesIO) -> Context:
-    """Return the context that a run has which only plans. told: gets what it says."""
+    """Return the context of a run that only plans. told: gets its messages."""
     run_id = str(uuid.uuid4())
     return Context(
         settings=session.settings,
@@ -174,7 +174,7 @@ def _spool(session: AzureSession, container: str) -> str:
 
 
 def judge_spool(container: str, times: Sequence[datetime], now: datetime) -> str:
-    """Return what waits in a spool. Pure. times: when each blob was written. Raises RunbookError VD-DOCTOR-003."""
+    """Tell what waits in a spool. Pure. times: when each blob was written. Raises RunbookError VD-DOCTOR-003."""
     if not times:
         return "nothing waits"
     told = f"{len(times)} wait, the oldest was written {age(min(times), now)}"

@@ -1,7 +1,8 @@
-"""Whether a cloud sandbox can reach the services: what their network rules say.
+"""Check by their network rules whether a cloud sandbox can reach the services.
 
-From here a service may answer which a sandbox does not reach, and the other way round: so the rules are read. A sandbox
-reaches no private endpoint, and the bypass for trusted services does not let Automation in (docs/azure-facts.md).
+A service may answer here although a sandbox does not reach it, and the other way round. So this reads the rules. A
+sandbox reaches no private endpoint, and the bypass for trusted services does not let Automation in
+(docs/azure-facts.md).
 """
 
 import shlex
@@ -18,18 +19,18 @@ from runbook_lib.basics.visible_text import one_line
 from runbook_lib.errors import deployment
 from runbook_lib.preflight.finding import Finding, look
 
-# Of a value that somebody else chose.
+# How many characters of a foreign value are shown.
 _SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarded:
-    """A kind of service with network rules of its own.
+    """A kind of service that has network rules.
 
     Attributes:
         name: what a row calls it.
         type: its resource type.
-        api_version: by which it is read.
+        api_version: the api-version for reading it.
         rules: the property that holds the firewall's rules.
         opening: the command of the Azure CLI that lets the public network in; name and group follow.
         options: its options.
@@ -99,9 +100,9 @@ def _check(session: AzureSession, kind: Guarded) -> str:
 
 
 def closed_by(resource: Mapping[str, Any], rules: str) -> str:
-    """Return which rule of a resource, as ARM shows it, keeps the public network out; "" for none. Pure.
+    """Return the rule of a resource, as ARM shows it, that blocks the public network; "" for none. Pure.
 
-    Without a rule Azure lets everybody in. What has a value that nobody documents is told as a rule.
+    Without a rule Azure lets everybody in. A rule with an undocumented value counts as a blocking rule.
     """
     access = member(resource, "properties", "publicNetworkAccess")
     if access is not None and str(access).lower() not in ("enabled", ""):

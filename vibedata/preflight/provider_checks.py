@@ -1,4 +1,4 @@
-"""Whether the subscription has registered the resource providers of the managed application."""
+"""Check that the subscription has registered the resource providers of the managed application."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from runbook_lib.errors import deployment
 from runbook_lib.preflight.finding import Finding, bad, good, look, unknown
 
 API_VERSION = "2025-04-01"
-# Those whose resources the runbooks and the template's resources need.
+# The providers of all resources that the runbooks and the template need.
 NEEDED = (
     "Microsoft.App",
     "Microsoft.Automation",
@@ -33,7 +33,7 @@ _SHOWN_CHARACTERS = 40
 
 
 def check_providers(session: AzureSession) -> Iterator[Finding]:
-    """Yield a finding for each provider that is not registered, else one for all. Who may not read them sees none."""
+    """Yield a finding for each unregistered provider, or one for all. Without rights the state is unknown."""
     found: list[Mapping[str, Any]] = []
 
     def read() -> str:

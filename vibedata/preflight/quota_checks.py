@@ -1,7 +1,7 @@
-"""Whether the Automation account may still run jobs: what it counts, compared with its limits.
+"""Check whether the Automation account may still run jobs: compare its usage with its limits.
 
-Source: learn rest/api/automation, usages. A container registry's usages are left out: past the size that its tier
-includes, more is charged and nothing is refused (learn container-registry-skus).
+Source: learn rest/api/automation, usages. This leaves out the usages of a container registry: above the size that its
+    tier includes, Azure charges more but refuses nothing (learn container-registry-skus).
 """
 
 import json
@@ -21,7 +21,7 @@ from runbook_lib.preflight.finding import Finding, look, unknown
 API_VERSION = "2024-10-23"
 SUBJECT = "quota of the Automation account"
 _SHOWN_CHARACTERS = 40
-# What jobs use is counted in minutes. Other usages, such as nodes, are none of this product's.
+# The usage of jobs is counted in minutes. This product does not cause other usages, such as nodes.
 MINUTES = "Minute"
 NOT_THROTTLED = "NotThrottled"
 
@@ -34,7 +34,7 @@ def check_quotas(session: AzureSession) -> Iterator[Finding]:
 
 
 def _check(session: AzureSession, minutes: list[Mapping[str, Any]]) -> str:
-    """Return what is counted, and keep it in minutes.
+    """Return the usage in words, and add it to `minutes`.
 
     Raises RunbookError VD-PREFLIGHT-010, VD-ARM-*, and azure.core's errors.
     """
@@ -56,9 +56,9 @@ def _check(session: AzureSession, minutes: list[Mapping[str, Any]]) -> str:
 
 
 def used_up(usage: Mapping[str, Any]) -> str:
-    """Return how a usage, as ARM shows it, keeps jobs from running; "" if it does not. Pure.
+    """Return why a usage, as ARM shows it, stops new jobs; "" if it does not. Pure.
 
-    A limit below 0 is none. Raises RunbookError VD-ARM-001 for a number that is none.
+    A limit below 0 means no limit. Raises RunbookError VD-ARM-001 if a value is not a number.
     """
     value, limit = _number(usage, "currentValue"), _number(usage, "limit")
     if 0 <= limit <= value:

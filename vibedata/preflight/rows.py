@@ -1,4 +1,4 @@
-"""The rows of the table, from wherever they were seen, and how they are shown. Pure."""
+"""The rows of the table, from both places, and how they are shown. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from runbook_lib.preflight.finding import Finding, State
 from vibedata.terminal import told
 
 HERE, SANDBOX = "here", "sandbox"
-# The worst stands last, next to the prompt.
+# The worst state comes last, next to the prompt.
 ORDER: tuple[State, ...] = ("good", "unknown", "bad")
 _INDENT = " " * 9
 
@@ -20,11 +20,11 @@ class Row:
 
     Attributes:
         subject: what was looked at.
-        state: what was found.
+        state: good, bad or unknown.
         detail: the cause, or what was seen.
-        code: of a bad row: the error's code.
+        code: the error's code, for a bad row.
         remedy: what to do.
-        line: the line for a shell that mends it, "" for none.
+        line: the shell command that repairs it, "" for none.
         seen_from: HERE or SANDBOX, or both.
     """
 
@@ -51,7 +51,7 @@ def row_of(finding: Finding, seen_from: str = HERE) -> Row:
 
 
 def joined(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Return the rows in ORDER; what was found alike in two places is one row."""
+    """Return the rows in ORDER. Equal findings from both places become one row."""
     kept: dict[tuple[str, ...], Row] = {}
     for row in rows:
         key = (row.subject, row.state, row.code, row.line)
@@ -76,7 +76,7 @@ def as_json(rows: Sequence[Row]) -> Mapping[str, Any]:
 
 
 def text(title: str, rows: Sequence[Row]) -> str:
-    """Return the rows for people: one line each, below a bad one what to do and the line to copy, and the verdict."""
+    """Return the rows for people: one line each, below a bad row the remedy and the command, and the verdict."""
     width = max((len(_place(row)) for row in rows), default=0)
     lines = [f"{title}: state, where it was seen, what"]
     for row in rows:

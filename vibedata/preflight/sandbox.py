@@ -1,4 +1,4 @@
-"""The preflight as a job: what only the sandbox can see, with the identity of the runbooks."""
+"""Run the preflight as a job. It sees what only the sandbox can see, with the identity of the runbooks."""
 
 from collections.abc import Mapping
 from typing import get_args
@@ -19,9 +19,9 @@ SUBJECT = f"runbook {RUNBOOK.name}"
 
 
 def rows_of_sandbox(session: AzureSession, view: View) -> tuple[Row, ...]:
-    """Run the published preflight as a job that only plans, and return its rows.
+    """Run the published preflight as a job with plan_only, and return its rows.
 
-    Where it is not published yet, or does not run, one row says so. view: shows what the job waits for.
+    If it is not published yet, or does not run, one row says so. view: shows what the job waits for.
     """
     try:
         account = AutomationAccount(client=session.clients.automation, settings=session.settings)
@@ -41,7 +41,7 @@ def rows_of_sandbox(session: AzureSession, view: View) -> tuple[Row, ...]:
 def _rows_of_job(session: AzureSession, account: AutomationAccount, view: View) -> tuple[Row, ...]:
     job = run_job(session, RUNBOOK.name, {"rows": True, "plan_only": True}, view.silent_job(RUNBOOK.name))
     error = result_of(job)["error"]
-    # A list of a job's records has the beginning of each; its output is whole.
+    # The list of a job's records has only the beginning of each record. The job's output is complete.
     output = str(account.client.job.get_output(*account.at, job.job_id))
     read = [read_row(line.removeprefix(ROW)) for line in output.splitlines() if line.startswith(ROW)]
     rows = [row for row in read if row is not None]
@@ -54,7 +54,7 @@ def _rows_of_job(session: AzureSession, account: AutomationAccount, view: View) 
 
 
 def read_row(text: str) -> Row | None:
-    """Return the row that a job has written, None if it is none. Pure."""
+    """Return the row in a line that a job has written, None if it has no row. Pure."""
     try:
         fields = strict_json.loads(text)
     except strict_json.NotStrictJsonError:

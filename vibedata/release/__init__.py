@@ -1,1 +1,1 @@
-"""Commands' work on a release at the publisher's: check it, sign it, and find the container registry for it."""
+"""The work of commands on a release at the publisher: check it, sign it, and find its container registry."""

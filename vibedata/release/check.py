@@ -1,6 +1,6 @@
 """Check a release: who signed it, what its manifest says, and whether everything that it pins is there.
 
-Each check needs the one before it. So the first that fails is the last, and its error says why.
+Each check needs the one before it. So the checks end at the first failure, and its error gives the reason.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,16 +38,16 @@ MAX_NAMED = 5
 
 
 class CheckedPlace(Protocol):
-    """Where a release lies that is to be checked.
+    """The place of a release that is to be checked.
 
-    Each method raises RunbookError where what it is asked for is not there or not good. compared: what of the pinned
-    artifacts `has` compares with its digest, in words.
+    Each method raises RunbookError if the requested thing is missing or bad. compared: says in words which parts of the
+    pinned artifacts `has` compares with their digests.
     """
 
     compared: str
 
     def resolve(self) -> ReleasePlace:
-        """Return the release artifact's place, of which nothing is known yet."""
+        """Return the release artifact's place. Nothing about it is verified yet."""
 
     def verify(self, artifact: Manifest, policy: TrustPolicy, now: datetime) -> SignedArtifact:
         """Return the release artifact, verified by the first good signature."""
@@ -56,20 +56,20 @@ class CheckedPlace(Protocol):
         """Return the pins that this place must hold."""
 
     def has(self, pin: Pin) -> bool:
-        """Return whether the pinned artifact is here. Its compared parts have their digests."""
+        """Return whether the pinned artifact is here. Then its compared parts have the right digests."""
 
     def manifest(self, pin: Pin) -> bytes | None:
-        """Return the manifest of a pinned artifact, None where there is none. The bytes have the pinned digest."""
+        """Return the manifest of a pinned artifact, None if there is none. Its bytes have the pinned digest."""
 
     def save(self, pin: Pin, blob: ArtifactBlob, file: BinaryIO) -> bool:
-        """Write a file of a pinned artifact to `file`, compared with its digest; return False where there is none."""
+        """Write a file of a pinned artifact to `file` and compare its digest. Return False if there is no such file."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Findings:
-    """The result. `checks` has the name and the result of each check that passed. `error` is that of the failed one.
+    """The result. `checks` has the name and the result of each check that passed. `error` is from the failed check.
 
-    `certificate` is that of the good signature, or of the only one, which was refused.
+    `certificate` belongs to the good signature, or to the only signature if it was refused.
     """
 
     checks: list[tuple[str, str]] = field(default_factory=list)
@@ -126,7 +126,7 @@ def _check(place: CheckedPlace, policy: TrustPolicy, now: datetime, findings: Fi
 
 
 def require_content(place: CheckedPlace, manifest: ReleaseManifest) -> int:
-    """Return how many pinned artifacts a place holds that it must hold. Raises RunbookError where one is missing."""
+    """Return how many pinned artifacts a place must hold. Raises RunbookError if one of them is missing."""
     pins = place.pins(manifest)
     found = side_by_side(place.has, pins, at_once=LOOKUPS_AT_ONCE)
     missing = [pin for pin, there in zip(pins, found, strict=True) if not there]
@@ -176,7 +176,7 @@ class ContainerRegistryRelease:
         return manifest.pins
 
     def has(self, pin: Pin) -> bool:
-        """Return whether it is here. See CheckedPlace. Raises RunbookError VD-REGISTRY-005 where other bytes are."""
+        """Return whether it is here. See CheckedPlace. Raises RunbookError VD-REGISTRY-005 for other bytes."""
         return self.manifest(pin) is not None
 
     def manifest(self, pin: Pin) -> bytes | None:
@@ -205,7 +205,7 @@ class BuiltReleaseFolder:
         return self._built.place
 
     def believed(self, policy: TrustPolicy, now: datetime) -> BuiltRelease:
-        """Return the release with only its good signatures. Anybody may have made the others."""
+        """Return the release with only its good signatures. Anybody may have made the other signatures."""
         return replace(
             self._built,
             signatures=tuple(each for each in self._built.signatures if self._is_good(each, policy, now)),
@@ -238,7 +238,7 @@ class BuiltReleaseFolder:
         )
 
     def pins(self, manifest: ReleaseManifest) -> Sequence[Pin]:
-        """Return all but the images. See CheckedPlace."""
+        """Return all pins except the images. See CheckedPlace."""
         return (*manifest.runbooks, manifest.python_packages, *manifest.documents)
 
     def has(self, pin: Pin) -> bool:

@@ -1,4 +1,4 @@
-"""The publisher's container registry from the command line and the environment: its address and the credentials."""
+"""Read the address and the credentials of the publisher's container registry from options and the environment."""
 
 import argparse
 import os
@@ -27,12 +27,12 @@ def add_login(parser: argparse.ArgumentParser) -> None:
 
 
 def default_host() -> str:
-    """Return the host that the environment names, empty for none."""
+    """Return the host that the environment names, "" for none."""
     return os.environ.get(HOST, "")
 
 
 def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
-    """Return the wire to a container registry. `option` is the option's name. Raises RunbookError VD-PUSH-004."""
+    """Return the connection to a container registry, given by `option`. Raises RunbookError VD-PUSH-004."""
     if not host:
         raise build.DESTINATION_UNCLEAR.error(f"there is no {option}, and no {HOST}")
     return ContainerRegistryWire(
@@ -43,7 +43,7 @@ def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
 def token_source(arguments: argparse.Namespace, environ: Mapping[str, str], wire: ContainerRegistryWire) -> TokenSource:
     """Return the source of tokens: this shell's login, or a user with a password. Raises RunbookError VD-PUSH-004."""
     if arguments.entra:
-        # The publisher has no customer's settings where it pushes.
+        # When the publisher pushes, there are no settings of a customer.
         identity = credential_of(environ.get("VIBEDATA_UAMI_CLIENT_ID", ""), environ)
         return EntraTokenSource(wire=wire, credential=identity, clock=SYSTEM_CLOCK)
     username = arguments.username or environ.get(USERNAME, "")

@@ -1,4 +1,4 @@
-"""Pull a release's artifacts as a customer does: their manifests, whether every layer is there, and the files."""
+"""Pull the artifacts of a release as a customer does: manifests and files. Check that every layer exists."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,12 +16,13 @@ from runbook_lib.release.artifacts import ArtifactBlob, PackageSet, Wheel, check
 from runbook_lib.release.model import DocumentPin, ImagePin, Pin, RunbookPin
 from vibedata.release.check import CheckedPlace
 
-# An index lists images, not further indexes; importImage takes at most so many (docs/azure-facts.md#importing-images).
+# An index lists images, not further indexes. importImage accepts at most this number
+# (docs/azure-facts.md#importing-images).
 MAX_IMAGES = 50
 
 
 def pull_image(reader: ContainerRegistryReader, pin: ImagePin) -> str:
-    """Return what was found of an image: every manifest by its digest, and each layer by its size.
+    """Pull every manifest of an image by its digest, check the size of each layer, and return what was found.
 
     Raises RunbookError VD-TRUST-055 (a part is missing), VD-MANIFEST-011 (it is no image, or a layer has another size),
     and the reader's errors.
@@ -67,7 +68,7 @@ def _listed(document: Mapping[str, Any], member: str) -> list[object]:
 
 
 def _descriptors(document: Mapping[str, Any], member: str, target: str) -> list[tuple[str, int]]:
-    """Return digest and size of each descriptor in a list, which is not empty."""
+    """Return digest and size of each descriptor in a list. The list must not be empty."""
     found: list[tuple[str, int]] = []
     for each in _listed(document, member):
         digest = each.get("digest") if isinstance(each, dict) else None
@@ -88,7 +89,7 @@ class PulledFiles:
         self._folder = folder
 
     def pull(self, pin: Pin, packages: PackageSet | None = None) -> str:
-        """Return what was found of an artifact that is no image: every byte, by its digest. Raises as `file` does."""
+        """Pull every byte of an artifact that is no image, and return what was found. Raises as `file` does."""
         files = list(self.blobs(pin, packages))
         for blob in files:
             self.file(pin, blob)
@@ -96,7 +97,7 @@ class PulledFiles:
         return f"{pin.digest} was pulled: {len(files)} file{'s' if len(files) > 1 else ''}, {size:,} bytes"
 
     def manifest(self, pin: Pin) -> bytes:
-        """Return an artifact's manifest, which a runbook accepts. Raises RunbookError VD-TRUST-055, VD-MANIFEST-011."""
+        """Return an artifact's manifest, as a runbook accepts it. Raises RunbookError VD-TRUST-055, VD-MANIFEST-011."""
         content = self._place.manifest(pin)
         if content is None:
             raise build.PINNED_ARTIFACT_MISSING.error(
@@ -130,7 +131,7 @@ class PulledFiles:
         return partial.replace(path)
 
     def wheel(self, pin: Pin, wheel: Wheel) -> LockedWheel:
-        """Return a wheel of the package set as the build's tools read it."""
+        """Return a wheel of the package set, read with the tools of the build."""
         name = str(canonicalize_name(wheel.distribution))
         package = LockedPackage(name=name, version=wheel.version, sha256=wheel.blob.sha256)
         return LockedWheel(package, self.file(pin, wheel.blob))

@@ -1,4 +1,4 @@
-"""The signing key and chain of a release, from the command line and the environment."""
+"""Read the signing key and the chain of a release from the command line and the environment."""
 
 import argparse
 import re

@@ -1,4 +1,4 @@
-"""Whom `vibedata verify` and `push` trust: from the command line, or else the environment's pins for runbooks."""
+"""Find out whom `vibedata verify` and `push` trust: from options, or else from the environment's pins for runbooks."""
 
 import argparse
 import re
@@ -14,7 +14,7 @@ from runbook_lib.trust.signature import TrustPolicy
 
 ROOTS = "VIBEDATA_TRUST_ROOTS"
 IDENTITY = "VIBEDATA_TRUSTED_IDENTITY"
-# As many as a deployment pins: two while the publisher changes its root.
+# The same number as in a deployment: two while the publisher changes its root.
 MAX_ROOTS = 2
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 

@@ -1,4 +1,4 @@
-"""What the checks of a release share: the parts of it that each reads, and how they are made one after the other."""
+"""What the checks of a release share: the parts of the release, and the loop that makes the checks in order."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,15 +20,15 @@ from vibedata.release.pulled import PulledFiles
 
 @dataclass(frozen=True, kw_only=True)
 class Validated:
-    """What is validated. The parts that several checks need are read once.
+    """The release that is validated. A part that several checks need is read only once.
 
     Attributes:
         place: where the release is.
         policy, now: whom to trust, and the time (aware).
-        folder: for the files that are pulled.
-        reader: of the container registry that holds the images.
-        source: of that container registry's tokens; None where it is not asked whose they are.
-        version, channel: what was promoted; "" where that is not asked.
+        folder: where pulled files are written.
+        reader: reads the container registry that holds the images.
+        source: gives tokens for that container registry; None if no check looks at the token's rights.
+        version, channel: what was promoted; "" if no check asks for it.
         bicep: Bicep files, and folders of them.
     """
 
@@ -44,7 +44,7 @@ class Validated:
 
     @cached_property
     def found(self) -> ReleasePlace | RunbookError:
-        """Where the release manifest's artifact is, or why it is nowhere."""
+        """The place of the release manifest's artifact, or the error if it was not found."""
         try:
             return self.place.resolve()
         except RunbookError as error:
@@ -52,7 +52,7 @@ class Validated:
 
     @cached_property
     def read(self) -> ReleaseManifest | RunbookError:
-        """The release manifest, whoever has signed it, or why there is none."""
+        """The release manifest, no matter who has signed it, or the error if there is none."""
         if isinstance(self.found, RunbookError):
             return self.found
         try:
@@ -74,12 +74,12 @@ class Validated:
 
     @cached_property
     def packages(self) -> PackageSet | None:
-        """The package set, None where there is none. Raises NotKnownError."""
+        """The package set, None if the release has none. Raises NotKnownError."""
         pin = self.manifest.python_packages
         try:
             return read_package_set(self.files.manifest(pin), pin.digest)
         except RunbookError:
-            return None  # its own row says so
+            return None  # the row of this check says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

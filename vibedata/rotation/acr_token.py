@@ -1,4 +1,4 @@
-"""The rotation of the token by which a customer reads the publisher's container registry, as the commands start it."""
+"""Start the rotation of the token with which a customer reads the publisher's container registry."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ def acr_token_rotation(
     *,
     correlation_id: str = "",
 ) -> RotationRun[Any]:
-    """Return one run of the rotation. instance: the customer's document, None where the environment alone names all.
+    """Return one run of the rotation. instance: the customer's document, None if the environment gives all settings.
     correlation_id: see `jobs_of`.
 
     Raises RunbookError VD-SETTINGS-005, -002 for the publisher's settings in the environment, and what

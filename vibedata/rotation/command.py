@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def confirm(arguments: argparse.Namespace, customer: Customer) -> None:
-    """Ask before something is revoked or given up. Raises RunbookError VD-INSTANCE-007."""
+    """Ask the user before the command revokes or gives up something. Raises RunbookError VD-INSTANCE-007."""
     if arguments.plan or not (arguments.emergency or arguments.supersede):
         return
     what = "The credential in use is refused at once" if arguments.emergency else "An open rotation is given up"
@@ -68,7 +68,7 @@ def request_of(arguments: argparse.Namespace) -> RotationRequest:
 
 
 def _overlap_seconds(text: str) -> int:
-    """Return the number. For a ValueError argparse would only name the option."""
+    """Return the number. If this raised ValueError, argparse would only name the option."""
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) > MAX_OVERLAP_SECONDS:
         raise argparse.ArgumentTypeError(f"takes 0 to {MAX_OVERLAP_SECONDS}")
     return int(text)
@@ -77,7 +77,7 @@ def _overlap_seconds(text: str) -> int:
 def jobs_of(session: AzureSession, view: View, *, correlation_id: str = "") -> RunRunbook:
     """Return a function that runs a phase as a job in the customer's Automation account.
 
-    correlation_id: of the deployment that the rotation is a step of, "" for none.
+    correlation_id: the id of the deployment if the rotation is one of its steps, "" otherwise.
     """
     belongs_to = {"correlation_id": correlation_id} if correlation_id else {}
 
@@ -94,7 +94,7 @@ def run_rotation(
     customer: Customer,
     rotation: Callable[[View], RotationRun[Any]],
 ) -> int:
-    """Show the plan or rotate. rotation: one run, which tells a view of its jobs. Return the command's exit code."""
+    """Show the plan or rotate. rotation: one run, which reports its jobs to a view. Return the command's exit code."""
     instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
     title, option = f"{arguments.command}: {customer}", customer.option
     watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option)
@@ -132,7 +132,7 @@ def result_json(newest: Rotation | None, outcome: DriveOutcome) -> dict[str, Any
     """Return a run's result for programs."""
     failed = outcome.failed
     if failed and newest and not newest.open:
-        newest = None  # a former run began this rotation, and this run has begun none
+        newest = None  # an earlier run began this rotation, and this run has begun no rotation
     status = "failed" if failed else "waiting" if outcome.resume_at else "succeeded"
     return {
         "status": status,

@@ -1,4 +1,4 @@
-"""Drive a rotation with the engine, to its end or until it must wait."""
+"""Run a rotation with the engine, to its end or until it must wait."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Rotating(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriveOutcome:
-    """A run's result. `resume_at` is when to go on, None if the rotation is over or has failed."""
+    """The result of a run. `resume_at` is when to continue, None if the rotation has ended or failed."""
 
     results: list[Result] = field(default_factory=list)
     resume_at: datetime | None = None
@@ -42,10 +42,10 @@ class DriveOutcome:
 def drive(
     work: Rotating, *, wait: bool, report: Callable[[str], None], redactor: Redactor, clock: Clock
 ) -> DriveOutcome:
-    """Do the next step again and again. Stop if there is none, if a change fails, or at the overlap without `wait`.
+    """Do one step after another. Stop after the last step, if a change fails, or at the overlap without `wait`.
 
-    `report` gets a line for each change at its end, and for each wait. `redactor` masks the secrets in it. Raises the
-    errors of the work's next_step.
+    `report` gets a line for each change when the change ends, and for each wait. `redactor` masks the secrets in it.
+    Raises the errors of the work's next_step.
     """
     results: list[Result] = []
     engine = Work(actions=work.actions(), as_runbook_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
@@ -64,7 +64,7 @@ def drive(
                 engine,
                 on_result=lambda result: report(redactor.redact(_line(result))),
                 on_stage_end=lambda: None,
-                on_progress=lambda _: None,  # the lines of results and jobs show enough progress
+                on_progress=lambda _: None,  # the lines about results and jobs show enough progress
             )
             results += made
             if any(result.outcome != "done" for result in made):

@@ -1,4 +1,4 @@
-"""Rotations that wait to be finished, at all instances: which they are, and what becomes of each. All pure."""
+"""The unfinished rotations of all instances: find them, and tell the outcome of each. All pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from vibedata.status.facts import age
 from vibedata.terminal import told
 
-# What became of a rotation: finished; not finished, since its time has not come or it waits again; failed; or planned.
+# The outcome of a rotation: finished; not finished, because it is too early or it waits again; failed; or planned.
 Outcome = Literal["finished", "waits", "failed", "planned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A rotation that is not finished. command: the one that drives it."""
+    """An unfinished rotation. command: the command that continues it."""
 
     instance: Instance
     command: str
@@ -28,7 +28,7 @@ class Waiting:
 
     @property
     def due(self) -> datetime | None:
-        """When it may be finished; None if it was broken off before the new credential was in use: at once."""
+        """When it may be finished. None means at once: it was interrupted before the new credential was in use."""
         rotation = self.rotation
         if not rotation.promoted_at:
             return None
@@ -40,7 +40,7 @@ class Waiting:
 
     @property
     def request(self) -> RotationRequest:
-        """The request to drive this rotation, and to begin none."""
+        """The request that continues this rotation and begins no other one."""
         return RotationRequest(only=self.rotation.rotation_id, overlap_seconds=self._overlap)
 
     @property
@@ -51,7 +51,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What became of a rotation. error: why it failed. next: when to go on, None if nothing is left to do."""
+    """The outcome of a rotation. error: why it failed. next: when to continue, None if nothing is left to do."""
 
     waiting: Waiting
     outcome: Outcome

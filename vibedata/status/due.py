@@ -1,4 +1,4 @@
-"""What is due next at an instance: rotations to finish, credentials and releases that end. Pure."""
+"""Find out what is due next at an instance: rotations to finish, credentials and releases that expire. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from vibedata.status.facts import OF_ROTATION, UNUSABLE, Facts
 
-# How much a person wants to know at once.
+# How many lines a person wants to see at once.
 MAX_DUE = 4
 
 
@@ -19,7 +19,7 @@ class Due:
 
 
 def due_next(facts: Facts) -> tuple[Due, ...]:
-    """Return what is due, the next first. What should have happened already is a note of the verdict."""
+    """Return what is due, the next first. An overdue task is not here: the verdict has a note about it."""
     coming = (each for each in _all(facts) if each.at > facts.at)
     return tuple(sorted(coming, key=lambda each: (each.at, each.text)))[:MAX_DUE]
 

@@ -15,11 +15,11 @@ DEGRADED: HealthState = "degraded"
 UNKNOWN: HealthState = "unknown"
 HEALTHY: HealthState = "healthy"
 ILL = (UNHEALTHY, DEGRADED)
-# Automation's shortest interval is an hour, so two runs in a row are missing.
+# Automation's shortest interval is an hour. So after this time two runs in a row are missing.
 STALE = timedelta(hours=2)
 UNUSABLE: frozenset[SecretState] = frozenset({"absent", "disabled", "expired", "not yet valid"})
 NOT_PROVISIONED: SecretState = "not provisioned"
-# The states in a rotation's rows. The secret's own row says what they mean for the instance.
+# The states in the rows of a rotation. The row of the secret says what they mean for the instance.
 OF_ROTATION = frozenset({PENDING, CURRENT, PREVIOUS})
 
 
@@ -34,8 +34,8 @@ class Level(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledRelease:
-    """The installed release. `manifest_digest` is that of its release manifest's JSON, which pins everything else.
-    `since` is when it was recorded as the current one, and `expires` when its manifest does.
+    """The installed release. `manifest_digest` is the digest of its release manifest's JSON, which pins everything
+    else. `since` is when it was recorded as the current release, and `expires` is when its manifest expires.
     """
 
     version: str
@@ -110,7 +110,7 @@ class OpenRotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run of a runbook, an Automation job. `ended` is None while it runs."""
+    """A run of a runbook, an Automation job. `ended` is None as long as the job runs."""
 
     job_id: str
     runbook: str
@@ -127,7 +127,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """A source that could not be read, with its error of the catalogue."""
+    """A source that could not be read, with an error of the catalogue."""
 
     source: str
     code: str
@@ -139,11 +139,11 @@ class Trouble:
 class Facts:
     """What the command knows.
 
-    `components` and `observability` (alert rules, schedule and log) have the ill ones first. `credentials` have the
-    next to expire first, `rotations` the next to be finished, and `runs` the newest. No trial is among the runs. `at`
-    is when all was read. `name` is the instance's, for a title, and `scope` says where it is, too. `option` is what a
-    command needs to work at this instance, such as ` --instance k3v9x2p7`, "" for nothing. `unreadable`: the component
-    registry could not be read, so nobody knows whether it exists.
+    In `components` and `observability` (alert rules, schedule and log) the ill rows come first. In `credentials` the
+    next to expire comes first, in `rotations` the next to be finished, and in `runs` the newest. Trials are not among
+    the runs. `at` is the time of reading. `name` is the name of the instance, for a title, and `scope` also says where
+    the instance is. `option` is the option that a command needs to work at this instance, such as ` --instance
+    k3v9x2p7`, "" for none. `unreadable`: the component registry could not be read, so nobody knows whether it exists.
     """
 
     at: datetime
@@ -163,8 +163,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """One more thing to know. `remedy` says what to do, "" if the text is enough. `component` is the ill one that it is
-    about, "" for another matter.
+    """One more thing to know. `remedy` says what to do, "" if the text is enough. `component` is the ill component that
+    it is about, "" if it is about something else.
     """
 
     level: Level
@@ -175,8 +175,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The status in one sentence, and notes, the worst first. `remedy` says what to do about the headline, "" where the
-    notes do.
+    """The status in one sentence, and notes, the worst first. `remedy` says what to do about the headline, "" if the
+    notes say it.
     """
 
     level: Level

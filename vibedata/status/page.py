@@ -1,6 +1,6 @@
 """The report of `vibedata status` as one HTML page, to open, print or send.
 
-What it is made of is in page_parts. An endpoint is a link only where it is an https address.
+The module page_parts makes the parts of the page. An endpoint is a link only if it is an https address.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

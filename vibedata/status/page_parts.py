@@ -1,8 +1,8 @@
-"""What all pages of the command are made of: the frame, a verdict, tiles, tables, badges, times.
+"""The parts of all HTML pages of the command: the frame, a verdict, tiles, tables, badges, times.
 
-A page stands alone: no script, nothing fetched, and a policy that says so to the browser. What is given as words is
-escaped here; what is given as a cell or a body is HTML that was made here. Colour never speaks alone: words and shapes
-say the same.
+A page is complete by itself: it has no script and fetches nothing, and its policy tells the browser so. This module
+escapes all words that it is given. Cells and bodies are HTML that this module has made. Colour is never the only sign:
+words and shapes say the same.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from html import escape
 from vibedata.status.facts import Level, Note, Verdict, age
 from vibedata.status.style import STYLE
 
-# Level, and the shape that goes with it.
+# Each level and its shape.
 _WORDS = {Level.ILL: "Ill", Level.UNKNOWN: "Unknown", Level.ATTENTION: "Attention", Level.WELL: "Well"}
 _SHAPES = {
     Level.ILL: '<path d="M8 3h8l5 5v8l-5 5H8l-5-5V8z"/><path class="on" d="M8.5 8.5l7 7m0-7l-7 7"/>',
@@ -63,7 +63,7 @@ def frame(*, brand: str, name: str, scope: str, at: datetime, verdict: Verdict, 
 
 
 def _notes(notes: Sequence[Note]) -> str:
-    """Return all notes but those of ill components, which the page shows with all that is known of them."""
+    """Return all notes except those about ill components. The page shows these components with all details."""
     items = (
         f'<li class="{note.level.value}">{shape(note.level)}'
         f"<span>{escape(note.text)}{remedy(note.remedy)}</span></li>\n"
@@ -80,7 +80,7 @@ def remedy(words: str) -> str:
 
 
 def marked(words: str) -> str:
-    """Return words. What stands between backticks is a command."""
+    """Return words as HTML. A text between backticks is a command."""
     parts = words.split("`")
     return "".join(f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(parts))
 
@@ -92,18 +92,18 @@ def tile(name: str, value: str, *more: str) -> str:
 
 
 def section(title: str, count: int, body: str) -> str:
-    """Return a section with its count, "" where there is nothing in it. body: HTML."""
+    """Return a section with its count, "" if the section is empty. body: HTML."""
     return f'<section>\n<h2>{title} <span class="count">{count}</span></h2>\n{body}</section>\n' if count else ""
 
 
 def folded(words: str, body: str) -> str:
-    """Return what is shown only to somebody who asks for it, "" for nothing. words: what it holds. body: HTML."""
+    """Return a folded section, which the reader can open, "" if it is empty. words: its content. body: HTML."""
     return f"<details><summary>{escape(words)}</summary>\n{body}</details>\n" if body else ""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of cells, which are HTML. On a narrow screen each row is a card, and each cell is told what it is
-    by `data-name`.
+    """Return a table of cells, which are HTML. On a narrow screen each row is a card, and `data-name` gives each cell
+    its title.
     """
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     body = "".join(

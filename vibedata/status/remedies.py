@@ -1,4 +1,4 @@
-"""What to do about what `vibedata status` finds. Pure. `option` is Facts.option everywhere."""
+"""Say what to do about the findings of `vibedata status`. Pure. `option` is always Facts.option."""
 
 import re
 
@@ -10,7 +10,8 @@ from vibedata.status.facts import Component
 # The publisher's commands that provision and renew a credential of each kind.
 _ROTATE = {"hmac-key": "rotate-hmac", "registry-token": "rotate-acr-token"}
 _PORTAL = "in the Azure portal"
-# How reasons of check_health begin (runbook_lib.health.probes, runbook_lib.health.rules), and what to do.
+# The beginnings of check_health's reasons (runbook_lib.health.probes, runbook_lib.health.rules), and the remedy for
+# each.
 _REASONS = (
     (
         "its resource is gone",
@@ -37,7 +38,7 @@ _WATCHERS = {
 
 
 def check(option: str) -> str:
-    """Return how health is checked again."""
+    """Return the command that checks health again."""
     return f"run `vibedata invoke check_health{option}`"
 
 
@@ -54,7 +55,7 @@ def of_component(component: Component, option: str) -> str:
 
 
 def of_credential(kind: str, option: str) -> str:
-    """Return what renews a credential, "" if no command does."""
+    """Return the command that renews a credential, "" if there is none."""
     return f"run `vibedata {_ROTATE[kind]}{option}`" if kind in _ROTATE else ""
 
 

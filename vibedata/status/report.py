@@ -1,7 +1,7 @@
-"""What `vibedata status` says, made of what it read. All pure.
+"""Make the report of `vibedata status` from what it has read. All pure.
 
-Somebody else may have written what was read: a text loses characters that are not printable, and a malformed time is
-None.
+Somebody else may have written the data. So this removes characters that are not printable from each text, and a
+malformed time becomes None.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ from vibedata.status.verdict import verdict
 
 TABLES = (RELEASES, COMPONENTS, CREDENTIALS)
 COMPONENT_REGISTRY, RUNS = "component registry", "list of runs"
-# The limit of one text of somebody else in the page and the tables.
+# The maximum length of a foreign text in the page and the tables.
 TEXT_CHARACTERS = 1000
 
 _NO_PROBE = "none"
@@ -52,9 +52,9 @@ _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 class StatusReadings:
     """What `vibedata status` has read from one instance.
 
-    `at` is the time. `name`, `scope` and `option` are those of Facts. `entities` are those of each of TABLES, None if
-    there is no component registry or it could not be read. `runs` are the newest first. `troubles` name the sources
-    that could not be read: COMPONENT_REGISTRY or RUNS.
+    `at` is the time. `name`, `scope` and `option` are those of Facts. `entities` has the rows of each of TABLES. It is
+    None if there is no component registry or if it could not be read. `runs` are the newest first. `troubles` name the
+    sources that could not be read: COMPONENT_REGISTRY or RUNS.
     """
 
     at: datetime

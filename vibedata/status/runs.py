@@ -1,7 +1,8 @@
 """Read the last runs of an instance: the Automation account's jobs, without trials.
 
 A trial is a job that validate_runbooks starts to find out whether a runbook can run. It plans and changes nothing, so
-it is nobody's last run. The list of jobs does not show their parameters, so the newest jobs are asked one by one.
+it does not count as a last run. The list of jobs does not show their parameters, so this reads the newest jobs one by
+one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 # How many runs are shown besides the last one of each runbook.
 RECENT_RUNS = 10
-# How many jobs are asked at once.
+# How many jobs are read at the same time.
 AT_ONCE = 8
 _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
 
 def read_runs(account: AccountAccess) -> tuple[Run, ...]:
-    """Return the newest runs and the last one of each runbook, the newest first. Automation keeps those of 30 days.
+    """Return the newest runs and the last run of each runbook, the newest first. Automation keeps runs for 30 days.
 
     Raises RunbookError VD-AUTOMATION-001 if there is no such account, and azure.core's errors.
 
@@ -48,9 +49,9 @@ def read_runs(account: AccountAccess) -> tuple[Run, ...]:
 
 
 def last_runs(runs: Sequence[Run], is_a_trial: Callable[[Run], bool]) -> tuple[Run, ...]:
-    """Return the newest RECENT_RUNS and the last of each runbook, the newest first, none of them a trial.
+    """Return the newest RECENT_RUNS runs and the last run of each runbook, the newest first. Leave out trials.
 
-    So an hourly runbook does not hide the others. `is_a_trial` is asked of no more runs than it takes.
+    So an hourly runbook does not hide the others. This calls `is_a_trial` for no more runs than necessary.
     """
     waiting = sorted(runs, key=_created, reverse=True)
     shown: list[Run] = []

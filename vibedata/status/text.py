@@ -10,7 +10,7 @@ from vibedata.status.due import due_next
 from vibedata.status.facts import Component, Credential, Facts, Level, OpenRotation, Run, age, duration
 from vibedata.status.report import StatusReport
 
-# So many fit on one screen with all else.
+# This number fits on one screen together with the rest.
 MAX_NOTES = 5
 _WORDS: Mapping[Level, tuple[str, Tone]] = {
     Level.ILL: ("Ill", "bad"),
@@ -22,7 +22,7 @@ _MORE = "`vibedata status --all{option}` shows every component, credential and r
 
 
 def lines(report: StatusReport) -> list[Line]:
-    """Return what fits on one screen: the verdict, what is ill and what to do, what is there, and what is due next."""
+    """Return the lines of one screen: the verdict, ill components with remedies, an overview, and what is due next."""
     facts, verdict = report.facts, report.verdict
     word, tone = _WORDS[verdict.level]
     shown = [Line(f"{word}: ", verdict.headline, tone)]
@@ -53,7 +53,7 @@ def _present(facts: Facts) -> Iterator[Line]:
 
 
 def counted(components: Sequence[Component], at: datetime) -> str:
-    """Return how many components are in which state, and when they were looked at last."""
+    """Return how many components are in each state, and the time of the last check."""
     counts = Counter(health_of(component) for component in components)
     checked = max((each.checked_at for each in components if each.checked_at is not None), default=None)
     told = ", ".join(f"{number} {state}" for state, number in counts.items())

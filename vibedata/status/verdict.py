@@ -24,7 +24,7 @@ from vibedata.status.facts import (
     duration,
 )
 
-# How many names one sentence has. The tables have them all.
+# The maximum number of names in a sentence. The tables have all names.
 MAX_NAMES = 5
 FAILED_RUNS = frozenset({"Failed", "Suspended"})
 _ONLY_PROBED = "The only component that is probed is healthy"
@@ -121,7 +121,7 @@ def _component_notes(there: Sequence[Component], facts: Facts) -> Iterator[Note]
 def _observability_notes(facts: Facts) -> Iterator[Note]:
     told = any(words for _, words in (credential.verdict for credential in facts.credentials))
     for watcher in facts.observability:
-        if watcher.ill and not (watcher.name == WORKING and told):  # the credential's own note says it
+        if watcher.ill and not (watcher.name == WORKING and told):  # the note about the credential says it
             text = f"Observability: {watcher.name} is {watcher.health}"
             text += f": {watcher.reason}" if watcher.reason else ""
             yield Note(level=Level.ATTENTION, text=text, remedy=remedies.of_watcher(watcher, facts.option))
@@ -136,7 +136,7 @@ def _credential_notes(credentials: Sequence[Credential], option: str) -> Iterato
 
 
 def _rotation_notes(facts: Facts) -> Iterator[Note]:
-    """A rotation within its overlap only waits. That is told among what is due."""
+    """Return the notes about open rotations. A rotation within its overlap only waits: it is among the due tasks."""
     for rotation in facts.rotations:
         due = rotation.finish_after
         if due is not None and due > facts.at:

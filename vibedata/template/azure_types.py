@@ -1,4 +1,4 @@
-"""Azure's own definitions of resource types: which api-versions there are, and which properties the newest has.
+"""Azure's own definitions of resource types: their api-versions, and the properties of the newest one.
 
 The files in infra/types are made from Azure/bicep-types-az. infra/types/README.md says how.
 """
@@ -29,7 +29,7 @@ class AzureType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Types:
-    """The known types: their files by the types' names in small letters, with dots for slashes."""
+    """The known types: their files, by type names in small letters with dots instead of slashes."""
 
     known: Mapping[str, Path]
 
@@ -40,12 +40,14 @@ class Types:
 
 
 def types_in(folder: Path) -> Types:
-    """Return the types of a folder's files, Microsoft.Storage.storageAccounts.json and so on: none for no folder."""
+    """Return the types of the files in a folder, such as Microsoft.Storage.storageAccounts.json. No folder: no
+    types.
+    """
     return Types(known={file.stem.lower(): file.resolve() for file in folder.glob("*.json")})
 
 
 def published(version: str) -> date | None:
-    """Return the day of an api-version, None if it names none. A preview's is that of its first part."""
+    """Return the date of an api-version, None if it has none. For a preview it is the date in its first part."""
     try:
         return date.fromisoformat(version[:_DATE_LENGTH])
     except ValueError:

@@ -25,21 +25,21 @@ EVALUATION, IMAGE_TAG = "evaluation", "image-tag"
 def check_folder(folder: Path, *, today: date) -> tuple[Finding, ...]:
     """Return what is wrong with the template in a folder like infra/, in the order of files and lines."""
     read, unread = read_folder(folder)
-    if unread:  # what names these files would only repeat it
+    if unread:  # findings about files that name these would only repeat it
         return tuple(sorted(unread))
     documents = {document.file: document for document in read}
     findings = {*check_symbols(documents, MAIN)}
     for document in read:
         findings |= {*check_language(document), *check_literals(document)}
     findings |= set(_check_image_tags(folder))
-    if not findings:  # else an evaluation would only repeat them
+    if not findings:  # otherwise the evaluation would only repeat them
         for parameters in _each_deployment(documents, folder):
             findings |= set(_check_resources(documents, parameters, folder, today))
     return tuple(sorted(findings))
 
 
 def parameter_files(folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Return what each file of parameters gives, by the file's name without its end."""
+    """Return the values in each file of parameters, by the file's name without its extension."""
     found = {}
     for file in sorted((folder / "parameters").glob("*.json")):
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -48,7 +48,9 @@ def parameter_files(folder: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _each_deployment(documents: Mapping[str, Document], folder: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield what each file of parameters gives, and the first one's with the longest prefix that is permitted."""
+    """Yield the values of each file of parameters, and those of the first file again with the longest allowed
+    prefix.
+    """
     files = list(parameter_files(folder).values())
     yield from files
     prefix = documents[MAIN].get("prefix") if MAIN in documents else None

@@ -1,4 +1,4 @@
-"""Evaluate the template as Azure Resource Manager would: which resources, with which bodies, for given parameters."""
+"""Evaluate the template as Azure Resource Manager would: find the resources and their bodies for given parameters."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -112,7 +112,7 @@ class _Deployment:
         body = self.value(declared.value, names)
         resource_type, _, version = declared.type.partition("@")
         written, scope = body["name"], self._place.group_id
-        # What only Azure can tell is one name, whatever its expression has.
+        # A value that only Azure knows has one name, no matter what its expression contains.
         name = str(written).replace("/", "|") if isinstance(written, Runtime) else str(written)
         parent, extended = body.pop("parent", None), body.pop("scope", None)
         if isinstance(parent, Deployed):
@@ -134,7 +134,7 @@ class _Deployment:
         )
 
     def value(self, expression: Expression | None, names: Mapping[str, Any]) -> Any:
-        """Return an expression's value. names: those of loops around it."""
+        """Return the value of an expression. names: the names of the loops around it."""
         found: Any
         match expression:
             case Literal(value=found):

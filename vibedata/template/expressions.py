@@ -17,7 +17,7 @@ from vibedata.template.syntax import (
 )
 from vibedata.template.tokens import Token, UnreadableError
 
-# Binary operators, those that bind least first.
+# Binary operators. Those with the lowest precedence come first.
 _PRECEDENCE = (("||",), ("&&",), ("==", "!=", "=~", "!~"), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/", "%"), ("??",))
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
@@ -62,16 +62,16 @@ class Reader:
         return self.next()
 
     def unread(self, message: str) -> UnreadableError:
-        """Return the error that says what is wrong here."""
+        """Return the error for an unexpected token here."""
         return UnreadableError(message, self.token.line)
 
     def skip_lines(self) -> None:
-        """Skip what only separates."""
+        """Skip separators."""
         while self.token.kind == "newline":
             self.next()
 
     def over_lines(self, *texts: str) -> bool:
-        """Whether the next token that is no new line is one of these; then the lines before it are skipped."""
+        """Return whether the next token after new lines is one of these. If it is, skip the new lines."""
         at = self._at
         self.skip_lines()
         if self.has(*texts):

@@ -1,4 +1,4 @@
-"""What is wrong with the template: where, by which rule, and what mends it."""
+"""A fault in the template: its place, the rule, and the remedy."""
 
 from dataclasses import dataclass
 

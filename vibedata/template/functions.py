@@ -1,7 +1,8 @@
 """Bicep's functions that the template uses, as Azure Resource Manager evaluates them.
 
-uniqueString and guid give other texts than Azure's, of the same form: which ones Azure gives depends on nothing that
-can be tested here. Source: learn azure/azure-resource-manager/bicep/bicep-functions.
+uniqueString and guid return other texts than Azure, but in the same form. Nothing here can test which texts Azure
+returns.
+Source: learn azure/azure-resource-manager/bicep/bicep-functions.
 """
 
 import base64
@@ -26,7 +27,7 @@ def guid(*parts: Any) -> str:
 
 
 def union(*parts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the members of all objects; of two with one name the last."""
+    """Return the members of all objects. If two have the same name, the last one counts."""
     return {key: value for part in parts for key, value in part.items()}
 
 
@@ -43,7 +44,7 @@ def text_of(value: Any) -> str:
 
 
 def uri(base: str, relative: str) -> str:
-    """Return an address below another one's folder."""
+    """Return an address relative to the folder of another address."""
     return base.rpartition("/")[0] + "/" + relative.lstrip("/")
 
 
@@ -76,7 +77,7 @@ ENVIRONMENT = {
 
 
 def of_place(place: Place) -> Mapping[str, Callable[..., Any]]:
-    """Return the functions that tell of the deployment's place."""
+    """Return the functions about the place of the deployment."""
     group = {
         "id": place.group_id,
         "name": place.resource_group,
@@ -109,8 +110,8 @@ def of_place(place: Place) -> Mapping[str, Callable[..., Any]]:
 
 
 def call(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
-    """Return what a function gives; for what only Azure can tell, that which only Azure can tell."""
-    # These look at the whole and not at its parts.
+    """Return the result of a function. If an argument is known only to Azure, the result is, too."""
+    # These functions look at a whole value and not at its parts.
     whole = name in ("contains", "length", "take")
     unknown = any(isinstance(each, Runtime) for each in arguments) if whole else has_runtime(arguments)
     if unknown:

@@ -1,4 +1,4 @@
-"""Which of Bicep's types an expression has, as far as it can be told without evaluating it."""
+"""Find out which of Bicep's types an expression has, as far as possible without evaluating it."""
 
 from collections.abc import Mapping
 
@@ -38,7 +38,7 @@ _TEXTS_OF_RESOURCES = ("id", "name", "type", "apiVersion", "location")
 
 
 def kind_of(expression: Expression, document: Document, modules: Mapping[str, Document]) -> str | None:
-    """Return string, int, bool, object or array, None if only Azure can tell. modules: the files, by their paths."""
+    """Return string, int, bool, object or array, None if only Azure knows it. modules: the files, by their paths."""
     match expression:
         case Literal(value=value):
             found = {bool: "bool", int: "int"}.get(type(value))
@@ -63,7 +63,7 @@ def kind_of(expression: Expression, document: Document, modules: Mapping[str, Do
 
 
 def output_of(member: Member, document: Document, modules: Mapping[str, Document]) -> Declaration | None:
-    """Return the output that `module.outputs.name` names, None if it is no such expression or there is none."""
+    """Return the output that `module.outputs.name` names, None for another expression or an unknown output."""
     called = module_of(member, document)
     inner = None if called is None else modules.get(document.path_of(called))
     outputs = () if inner is None else inner.of_kind("output")
@@ -71,7 +71,7 @@ def output_of(member: Member, document: Document, modules: Mapping[str, Document
 
 
 def module_of(member: Member, document: Document) -> Declaration | None:
-    """Return the module whose output `module.outputs.name` names, None if it is no such expression."""
+    """Return the module whose output `module.outputs.name` names, None for another expression."""
     if not isinstance(member.of, Member) or member.of.name != "outputs":
         return None
     symbol = member.of.of.of if isinstance(member.of.of, Index) else member.of.of

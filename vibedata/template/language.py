@@ -1,4 +1,4 @@
-"""What a managed application's template may not say: the newer template language, and what is known too late.
+"""Find what a managed application's template may not use: the newer template language, and values known too late.
 
 Source: Azure/bicep, src/Bicep.Core/Emit/EmitterSettings.cs (what makes the compiler write language version 2.0);
 MicrosoftDocs/azure-docs pull request 126437 (managed applications do not take it).
@@ -26,9 +26,10 @@ from vibedata.template.syntax import (
 )
 
 TOO_LATE = "known-too-late"
-# What Azure must know of a resource or module before it deploys anything.
+# The parts of a resource or module that Azure must know before it deploys anything.
 _BEFOREHAND = ("name", "scope", "parent")
-# Which types a decorator is for, and which take a number (learn azure-resource-manager/bicep/parameters).
+# The types that each decorator is for, and the decorators that take a number (learn
+# azure-resource-manager/bicep/parameters).
 _DECORATED: Mapping[str, tuple[str, ...]] = {
     "maxLength": ("string", "array"),
     "maxValue": ("int",),
@@ -40,7 +41,7 @@ _NUMBERED = ("batchSize", "maxLength", "maxValue", "minLength", "minValue")
 
 
 def check_language(document: Document) -> Iterator[Finding]:
-    """Yield what makes the compiler write template language 2.0, and what it refuses since it is known too late."""
+    """Yield what makes the compiler write template language 2.0, and values that are known too late."""
     for declared in document.declarations:
         yield from _check_decorators(declared, document)
         if declared.kind == "module" and "name" not in _keys(declared):
@@ -65,7 +66,7 @@ def _check_decorators(declared: Declaration, document: Document) -> Iterator[Fin
 
 
 def _misplaced(decorator: Call, declared: Declaration) -> str:
-    """Return why a decorator does not fit what it stands before, "" if it does."""
+    """Return why a decorator does not fit its declaration, "" if it fits."""
     name, arguments = decorator.function, decorator.arguments
     if name in _DECORATED and declared.type not in _DECORATED[name]:
         return f"is for {' and '.join(_DECORATED[name])}, not for {declared.type or declared.kind}"

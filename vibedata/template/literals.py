@@ -1,4 +1,4 @@
-"""What must be a parameter and no literal: locations, hosts; and what must not leave by an output.
+"""Find literals that must be parameters (locations, hosts), and secrets that an output would show.
 
 Literal image tags are found in vibedata/image_tags. Sources: Bicep's linter rules no-hardcoded-location,
 no-hardcoded-env-urls (with its list of hosts), outputs-should-not-contain-secrets, secure-parameter-default;
@@ -42,10 +42,10 @@ HOSTS = (
     "trafficmanager.net",
     "vault.azure.net",
 )
-# Resources of Azure that are in no region have this one.
+# The location of Azure's resources that are in no region.
 NO_REGION = "global"
 GROUP = "resourceGroup"
-# Where an expression stands in a text, this stands for it.
+# Replaces an expression in a text.
 _ANY = "\x00"
 _URL = re.compile(r"https?://[^\x00]")
 

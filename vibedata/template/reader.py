@@ -1,7 +1,7 @@
-"""Read Bicep files: the part of the language that this template uses.
+"""Read Bicep files: only the part of the language that this template uses.
 
-What makes the compiler write template language 2.0, which managed applications do not take, is refused here with a
-rule of its own. Source: Azure/bicep, src/Bicep.Core/Emit/EmitterSettings.cs.
+Managed applications do not accept template language 2.0. A separate rule here refuses everything that makes the
+compiler write it. Source: Azure/bicep, src/Bicep.Core/Emit/EmitterSettings.cs.
 """
 
 from pathlib import Path
@@ -19,11 +19,11 @@ ONE = "Say it in template language 1.0: managed applications take no other"
 
 
 class _LanguageError(UnreadableError):
-    """What takes template language 2.0."""
+    """Something that needs template language 2.0."""
 
 
 def read_folder(folder: Path) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
-    """Return the Bicep files below a folder, in the order of their names, and what is wrong with those left out."""
+    """Return the Bicep files below a folder, in the order of their names, and the faults of unreadable files."""
     documents: list[Document] = []
     findings: list[Finding] = []
     for path in sorted(folder.rglob("*.bicep")):
@@ -36,7 +36,7 @@ def read_folder(folder: Path) -> tuple[tuple[Document, ...], tuple[Finding, ...]
 
 
 def read_text(text: str, file: str) -> Document | Finding:
-    """Return what a file says, or why it cannot be read."""
+    """Return the document in a text, or why it cannot be read."""
     try:
         return _Declarations(Reader(tokens_of(text))).document(file)
     except _LanguageError as error:

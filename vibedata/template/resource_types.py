@@ -1,4 +1,4 @@
-"""Azure's own definitions of resource types, and what a resource's body has that they do not.
+"""Compare the bodies of resources with Azure's own definitions of resource types.
 
 infra/types/README.md says where the definitions come from.
 """
@@ -17,9 +17,10 @@ UNKNOWN_TYPE, OLD_VERSION, WRONG_BODY = "resource-type", "api-version", "resourc
 # A newer api-version replaces an older one within a year (Partner Center's reviewers; Azure/azure-quickstart-templates,
 # 1-CONTRIBUTION-GUIDE/best-practices.md).
 MAX_AGE = timedelta(days=365)
-# What Bicep itself reads of a body.
+# The parts of a body that Bicep itself reads.
 _OF_BICEP = ("dependsOn", "scope", "parent")
-# Where Azure takes any number, Bicep's definitions say integer, for want of another kind: json('0.5') makes one.
+# Bicep has no other kind of number, so its definitions say integer even if Azure takes any number: json('0.5') makes
+# one.
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int, float),
@@ -28,8 +29,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
 }
 
-# How long a name may be where Azure's definitions do not say it, by the type in small letters.
-# Source: learn azure-resource-manager/management/resource-name-rules.
+# The maximum length of a name if Azure's definitions do not give it, by the type in small letters. Source: learn
+# azure-resource-manager/management/resource-name-rules.
 _NAME_LENGTHS: Mapping[str, tuple[int, int]] = {
     "microsoft.app/containerapps": (2, 32),
     "microsoft.automation/automationaccounts": (6, 50),

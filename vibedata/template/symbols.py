@@ -1,4 +1,4 @@
-"""Every symbol leads somewhere, is used, and fits where it is used."""
+"""Check that every symbol is defined, is used, and fits where it is used."""
 
 from collections.abc import Iterator, Mapping
 
@@ -28,7 +28,7 @@ _FUNCTIONS = {*functions.PLAIN, *functions.of_place(Place()), *functions.IN_DEFA
 
 
 def check_symbols(documents: Mapping[str, Document], main: str) -> Iterator[Finding]:
-    """Yield what is wrong with the symbols of all files, and which files the template does not use."""
+    """Yield the faults in the symbols of all files, and the files that the template does not use."""
     used = _reached(documents, main)
     for file, document in documents.items():
         if file not in used:
@@ -135,7 +135,7 @@ def _check_argument(
 
 
 def parameters_of(module: Declaration) -> tuple[Item, ...]:
-    """Return the parameters that a module is given."""
+    """Return the parameters that a declaration passes to a module."""
     body = module.value
     items = body.items if isinstance(body, Object) else ()
     params = next((item.value for item in items if item.key.plain == "params"), None)

@@ -1,4 +1,4 @@
-"""What a Bicep file says: its declarations and expressions. Each knows its line."""
+"""The declarations and expressions of a Bicep file. Each knows its line."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -55,7 +55,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`function(arguments)`; of: what stands before the dot in `vault.getSecret('name')`."""
+    """`function(arguments)`; of: the expression before the dot, as in `vault.getSecret('name')`."""
 
     function: str
     arguments: tuple["Expression", ...]
@@ -167,7 +167,7 @@ class Document:
         return tuple(each for each in self.declarations if each.kind in kinds)
 
     def get(self, name: str) -> Declaration | None:
-        """Return the declaration of a symbol; an output is none."""
+        """Return the declaration of a symbol. An output is not a symbol."""
         return next((each for each in self.declarations if each.name == name and each.kind != "output"), None)
 
     def path_of(self, module: Declaration) -> str:
@@ -182,7 +182,7 @@ class Document:
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:
-    """Return the expressions that an expression is made of."""
+    """Return the direct parts of an expression."""
     found: tuple[Expression, ...]
     match expression:
         case Text(parts=parts):
@@ -209,7 +209,7 @@ def children(expression: Expression) -> tuple[Expression, ...]:
 
 
 def walk(expression: Expression | None) -> tuple[Expression, ...]:
-    """Return an expression and everything that it is made of."""
+    """Return an expression and all its parts, at any depth."""
     if expression is None:
         return ()
     return (expression, *(inner for child in children(expression) for inner in walk(child)))
@@ -218,7 +218,7 @@ def walk(expression: Expression | None) -> tuple[Expression, ...]:
 def walk_with_variables(
     expression: Expression | None, document: Document, seen: frozenset[str] = frozenset()
 ) -> tuple[Expression, ...]:
-    """Return what `walk` does, and that of the values of all variables which take part."""
+    """Return the same as `walk`, and the parts of all variables that the expression uses."""
     found = walk(expression)
     names = {each.name for each in found if isinstance(each, Name)} - seen
     variables = [each for each in document.of_kind("var") if each.name in names]
@@ -229,7 +229,7 @@ def walk_with_variables(
 def possible_values(
     expression: Expression, document: Document, seen: frozenset[str] = frozenset()
 ) -> tuple[Expression, ...]:
-    """Return the expressions that an expression can stand for: both sides of a choice, the value of a variable."""
+    """Return the expressions that can replace an expression: both sides of a choice, the value of a variable."""
     if isinstance(expression, Operation) and expression.operator == "?:":
         return tuple(each for side in expression.operands[1:] for each in possible_values(side, document, seen))
     declared = document.get(expression.name) if isinstance(expression, Name) else None
@@ -239,7 +239,7 @@ def possible_values(
 
 
 def is_secret(expression: Expression | None, document: Document) -> bool:
-    """Tell whether an expression is made of what may never be shown, also by way of variables."""
+    """Tell whether an expression contains a secret, also through variables."""
     for each in walk_with_variables(expression, document):
         declared = document.get(each.name) if isinstance(each, Name) else None
         if declared is not None and declared.secure:
@@ -250,7 +250,7 @@ def is_secret(expression: Expression | None, document: Document) -> bool:
 
 
 def expressions_of(declaration: Declaration) -> tuple[Expression, ...]:
-    """Return every expression of a declaration, its decorators' included."""
+    """Return every expression of a declaration, with those of its decorators."""
     over = None if declaration.loop is None else declaration.loop.over
     tops = (declaration.value, declaration.condition, over, *declaration.decorators)
     return tuple(inner for top in tops for inner in walk(top))

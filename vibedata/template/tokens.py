@@ -1,4 +1,4 @@
-"""The tokens of a Bicep file. A new line is one, since it separates the members of objects and arrays."""
+"""The tokens of a Bicep file. A new line is a token, because it separates members of objects and arrays."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", "$": "$"}
 
 
 class UnreadableError(Exception):
-    """The text is no Bicep. `line` says where."""
+    """The text is not Bicep. `line` says where."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """kind: name, number, text, newline, operator or end. parts: of a text, texts and the tokens of `${...}`."""
+    """kind: name, number, text, newline, operator or end. parts: for a text, its texts and the tokens of `${...}`."""
 
     kind: str
     text: str
@@ -34,7 +34,7 @@ class Token:
 
 
 def tokens_of(text: str) -> tuple[Token, ...]:
-    """Return the tokens, the last of them of kind end. Raises UnreadableError."""
+    """Return the tokens. The last token has the kind end. Raises UnreadableError."""
     scanner = _Scanner(text)
     return (*scanner.scan(until=""), Token("end", "the end of the file", scanner.line))
 
@@ -46,7 +46,7 @@ class _Scanner:
         self.line = 1
 
     def scan(self, *, until: str) -> Iterator[Token]:
-        """Yield tokens up to the end, or up to the `until` that closes no bracket of theirs."""
+        """Yield tokens up to the end, or up to an `until` that closes none of their brackets."""
         depth = 0
         while self._at < len(self._text):
             found = _TOKEN.match(self._text, self._at)

@@ -1,4 +1,4 @@
-"""What Bicep's expressions give: plain values, objects that know their lines, and what only Azure can tell."""
+"""The values of Bicep's expressions: plain values, objects that know their lines, and values that only Azure knows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A value that Azure makes while it deploys. text: how the template names it."""
+    """A value that Azure makes during the deployment. text: its name in the template."""
 
     text: str
 
@@ -17,7 +17,7 @@ class Runtime:
 
 
 class LinedObject(dict[str, Any]):
-    """An object of a file: it knows its line, and that of each member."""
+    """An object of a file. It knows its own line and the line of each member."""
 
     def __init__(self, members: Mapping[str, Any], lines: Mapping[str, int], line: int) -> None:
         super().__init__(members)
@@ -27,7 +27,7 @@ class LinedObject(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the template is deployed, as its functions tell it."""
+    """The place of the deployment, for the template's functions."""
 
     subscription_id: str = "00000000-0000-4000-8000-000000000001"
     tenant_id: str = "00000000-0000-4000-8000-000000000002"
@@ -48,10 +48,10 @@ class Deployed:
 
     Attributes:
         type: `Microsoft.X/y/z`.
-        api_version: of the declaration.
+        api_version: the api-version in the declaration.
         name: with its parents' names, `parent/child`.
-        scope: ARM id of what it belongs to: the resource group, or a resource that it extends.
-        body: the whole body, `name` as it was written there.
+        scope: the ARM id of the resource group, or of the resource that it extends.
+        body: the whole body, with `name` as it is written there.
         file, line, symbol: of the declaration.
         existing: whether it is only looked up.
     """
@@ -76,20 +76,20 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What a deployment of a file makes. modules: each file that takes part, with the parameters that it was given."""
+    """The result of deploying a file. modules: each module that was used, with its parameters."""
 
     resources: tuple[Deployed, ...]
     outputs: Mapping[str, Any]
     modules: tuple[tuple[str, Mapping[str, Any]], ...] = field(default=())
 
     def of_type(self, resource_type: str) -> tuple[Deployed, ...]:
-        """Return the resources of a type that are deployed."""
+        """Return the deployed resources of a type."""
         wanted = resource_type.lower()
         return tuple(each for each in self.resources if each.type.lower() == wanted and not each.existing)
 
 
 def has_runtime(value: object) -> bool:
-    """Whether a value is, or holds, what only Azure can tell."""
+    """Return whether a value is, or contains, a value that only Azure knows."""
     if isinstance(value, Mapping):
         return any(has_runtime(each) for pair in value.items() for each in pair)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What recorded answers of real Azure have, and the documentation has not: the lab answers so, and clients go on."""
+"""Some facts are only in recorded answers of real Azure. The lab answers in the same way, and clients go on."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the lab answers is what the installed official clients document: a recording of their own calls is compared.
+"""The lab's answers agree with the contracts of the installed official clients: their recorded calls are compared.
 
 A difference that is meant stands in accepted_differences.json with its reason; one that is there and no longer met is
 as wrong as one that is not there.

@@ -1,4 +1,4 @@
-"""Runs many lines of the Azure CLI in one process, in the CLI's own environment: to start it anew costs seconds a line.
+"""Run many lines of the Azure CLI in one process of the CLI's environment. A new process costs seconds for each line.
 
 Each line is a fresh `AzCli`, which reads its configuration and its logins from AZURE_CONFIG_DIR as a new process does.
 Read from standard input, a JSON array a line: whether the line is to be run, or only read against the CLI's own tables

@@ -1,4 +1,4 @@
-"""Keeps the Azure CLI on this machine: Python imports this module at its start, where it stands on PYTHONPATH.
+"""Keep the Azure CLI on this machine: Python imports this module at its start, because it is on PYTHONPATH.
 
 Whatever would leave 127.0.0.0/8 and ::1, or ask a name server, is refused and noted in the file that
 LOOPBACK_ONLY_NOTES names, so that a test can tell that it was tried. So is the start of any program that is not Python

@@ -1,4 +1,4 @@
-"""The lab by the real Azure CLI: what an administrator, an operator and an engineer of this product would type."""
+"""The lab and the real Azure CLI: the commands that administrators, operators and engineers of this product type."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every line of the Azure CLI that the pages print: run against the lab where it can serve it, else read by the CLI."""
+"""Every command of the Azure CLI on the pages: the lab runs it if it can serve it, otherwise the CLI parses it."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""The scope map of the publisher's tokens: what it says holds for the tokens that are asked for from then on."""
+"""The scope map of the publisher's tokens: a change applies to all tokens that are issued after it."""
 
 import requests
 

@@ -1,4 +1,4 @@
-"""The gate and a job: a process of its own whose requests are laid to it, and which a fault kills."""
+"""The gate and a job: the gate knows which requests come from the job's process, and a fault can kill it."""
 
 import asyncio
 import signal

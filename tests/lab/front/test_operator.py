@@ -1,4 +1,4 @@
-"""The operator's process: its requests are told apart from those of others, and a fault can kill it."""
+"""The operator's process: the gate knows its requests, and a fault can kill it."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""What requests have sent is found by whoever learns only afterwards what to look for; the vaults' is not kept."""
+"""The lab keeps copies of requests, so that a test can search them afterwards. It keeps no requests to vaults."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""A lab's state that is kept and put back, seen with the official clients."""
+"""The lab keeps its state and restores it. The tests look with the official clients."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

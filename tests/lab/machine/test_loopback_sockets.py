@@ -1,4 +1,4 @@
-"""Whose a loopback connection is: asked of the kernel, and read from its list."""
+"""Find the owner of a loopback connection: ask the kernel, and read its list."""
 
 import os
 import socket

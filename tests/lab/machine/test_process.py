@@ -1,4 +1,4 @@
-"""The lab as a process: `vibedata lab`, two labs at once, and that nothing outlives one."""
+"""The lab as a process: `vibedata lab`, two labs at the same time, and no process that outlives its lab."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Containers that keep what is in them: what a policy allows, and how ARM shows it."""
+"""Containers with a retention policy: what the policy allows, and how ARM shows it."""
 
 import concurrent.futures
 import time

@@ -1,4 +1,4 @@
-"""What a publication plans, from what the account holds; what a package set must be; what a trial's end says."""
+"""The plan of a publication for each state of the account; the rules of a package set; the meaning of a trial's end."""
 
 import json
 from dataclasses import replace

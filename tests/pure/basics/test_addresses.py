@@ -1,4 +1,4 @@
-"""Addresses: one reading of each text, whatever it is, and a typed refusal of what has none."""
+"""Addresses: each text has one meaning, or is refused with a code."""
 
 import random
 

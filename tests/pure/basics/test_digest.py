@@ -1,4 +1,4 @@
-"""Digests: what is one, to the letter, and that making and taking apart fit each other."""
+"""Digests: their exact form, and that making and parsing agree."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a service says in an error's body: codes are kept wherever they stand, and nothing that comes ends a reader."""
+"""The text in the body of a service's error: codes are found anywhere in it, and no body breaks the reader."""
 
 import json
 import time

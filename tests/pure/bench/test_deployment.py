@@ -1,4 +1,4 @@
-"""What a first deployment is compared with: the latencies that wait for one another, and one thing after the other."""
+"""The values that a first deployment is compared with: the latencies in sequence, and everything in sequence."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whose instance a component registry is: what counts as the same, and what is refused."""
+"""The owner of a component registry: which instance counts as the same, and which is refused."""
 
 from typing import Any
 

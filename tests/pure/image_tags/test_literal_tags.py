@@ -1,4 +1,4 @@
-"""Which literals in Bicep files are tags of images, in each form in which one may be written, and which are not."""
+"""Which literals in Bicep files are image tags, in each form of writing, and which literals are not."""
 
 from pathlib import Path
 

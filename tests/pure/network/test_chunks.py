@@ -1,4 +1,4 @@
-"""Chunks of an answer's body whose size is no size."""
+"""Chunks of an answer's body with a malformed size."""
 
 import http.client
 import socket

@@ -1,4 +1,4 @@
-"""What is told of a request that failed: all that helps, no query, no token, and no role where none would help."""
+"""The message about a failed request: everything useful, but no query, no token, and no role that would not help."""
 
 import base64
 import json

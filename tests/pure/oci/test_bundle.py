@@ -1,4 +1,4 @@
-"""A built runbook holds its modules' text, and only a text that survives that is taken."""
+"""A built runbook holds the text of its modules. A text that cannot be embedded unchanged is refused."""
 
 import ast
 import re

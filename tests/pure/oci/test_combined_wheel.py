@@ -1,4 +1,4 @@
-"""The combined wheel of small wheels: what is in it, that it is always the same, and what does not make one."""
+"""The combined wheel of small wheels: its content, that it is reproducible, and which wheels cannot be combined."""
 
 import base64
 import csv

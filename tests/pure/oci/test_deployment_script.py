@@ -1,4 +1,4 @@
-"""What a deployment script is made of: texts in, bytes out."""
+"""Make a deployment script: texts in, bytes out."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A release definition gets its images' digests from a container registry, and keeps all else."""
+"""A release definition gets its images' digests from a container registry. Nothing else in it changes."""
 
 import json
 from datetime import datetime, timezone

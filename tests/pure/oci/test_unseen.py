@@ -1,4 +1,4 @@
-"""What does not show is found by its Unicode properties."""
+"""Invisible characters are found by their Unicode properties."""
 
 import unicodedata
 

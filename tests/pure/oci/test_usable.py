@@ -1,4 +1,4 @@
-"""A definition is refused at the build where the runbooks could not use what comes of it."""
+"""The build refuses a definition if the runbooks could not use the result."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Files and folders are written whole, under the name that was meant, and through nothing that stands in the way."""
+"""Files and folders are written completely, under the intended name, and never through a link."""
 
 import errno
 import fcntl

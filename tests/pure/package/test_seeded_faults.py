@@ -1,4 +1,4 @@
-"""Each rule finds the fault that is seeded for it, with its file and line. A package without faults keeps them all."""
+"""Each rule finds its seeded fault, with file and line. A package without faults keeps all rules."""
 
 from pathlib import Path
 

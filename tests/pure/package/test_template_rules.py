@@ -1,4 +1,4 @@
-"""What the rules of a template take for good, and what they find beside the seeded faults."""
+"""What the rules of a template accept, and what they find besides the seeded faults."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - one line a parser
-"""Every parser of bytes that somebody else may have written, met with valid ones that were changed at random.
+"""Every parser of foreign bytes, tried with valid inputs that were changed at random.
 
 Whatever comes, a parser returns or raises an error that its docstring names. A line of PARSERS is all that another one
 needs. `make soak` tries SOAKED inputs for each, `make test` SAMPLED of them; seeds are fixed, so a failure comes again.

@@ -1,4 +1,4 @@
-"""Every pattern of the product, met with texts made to defeat it: its time may grow with the text, and no faster.
+"""Every pattern of the product, tried with hostile texts: its time may grow in proportion to the text, and no faster.
 
 The patterns are found in the sources, the texts in the patterns: for each part that may repeat, what leads to it, the
 part many times, and an end that does not fit.

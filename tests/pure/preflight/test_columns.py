@@ -1,4 +1,4 @@
-"""What the columns of a rule's stream mean for what the runbooks write."""
+"""Which columns of a rule's stream fit the events that the runbooks write."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What roles and deny assignments mean for what a runbook needs."""
+"""Which rights of a runbook follow from roles and deny assignments."""
 
 import pytest
 from hypothesis import given

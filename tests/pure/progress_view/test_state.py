@@ -1,4 +1,4 @@
-"""What follows from what happened: states of steps and jobs, lines that stay, warnings that are shown once."""
+"""The state that follows from events: states of steps and jobs, lasting lines, warnings that are shown once."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The service's log: every line is an event, also what a library says."""
+"""The service's log: every line is an event, even a message of a library."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The plan of a rotation at the publisher's, by itself: every way through it, broken off anywhere."""
+"""The plan of a rotation at the publisher: every path through it, interrupted at every point."""
 
 from collections.abc import Iterator
 from dataclasses import replace

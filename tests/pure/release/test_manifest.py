@@ -1,4 +1,4 @@
-"""Reading a release manifest: what it becomes, and texts that are none."""
+"""Read a release manifest: the result, and texts that are not manifests."""
 
 import json
 from datetime import datetime, timezone

@@ -1,4 +1,4 @@
-"""What anybody may send in the fields of a signature: only the module's own refusal comes of it."""
+"""Hostile fields of a signature: the module answers only with its own refusal."""
 
 import dataclasses
 from typing import Any

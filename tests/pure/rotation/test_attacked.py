@@ -1,4 +1,4 @@
-"""Somebody who may start jobs at the customer's works against the publisher's rotation: every order within bounds.
+"""An attacker who may start the customer's jobs works against the publisher's rotation, in every order within limits.
 
 The publisher drives rotation `r`, whose delivery is D. The other one sees every id and every wrapped credential, starts
 any phase with any parameters, at any time, and may have a credential that the publisher takes (a stolen one), or none.

@@ -1,4 +1,4 @@
-"""What bootstrap_registry wants done: a function of facts alone."""
+"""The plan of bootstrap_registry, as a pure function of facts."""
 
 import dataclasses
 from collections.abc import Mapping

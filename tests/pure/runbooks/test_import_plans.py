@@ -1,4 +1,4 @@
-"""What the two import runbooks want done, and when the next look is due: functions of facts alone."""
+"""The plans of the two import runbooks, and the time of their next look, as pure functions of facts."""
 
 import dataclasses
 import json

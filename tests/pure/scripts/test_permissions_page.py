@@ -1,4 +1,4 @@
-"""docs/permissions.md: it is what the runbooks declare, and each role gives what it is declared for."""
+"""docs/permissions.md shows what the runbooks declare, and each role grants the actions that it is named for."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The key that proves what waits in a spool."""
+"""The key that authenticates the blobs of a spool."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Chains and signing requests from the other side: what is read of them, and what is refused."""
+"""Chains from the publisher and signing requests: what is read from them, and what is refused."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The certificate's state machine: every observed state with every phase, and every order of them within bounds.
+"""The certificate's state machine: every state with every phase, and every order of the phases within limits.
 
 Rotations: `a` is an older one, `r` the one that is asked for, `n` one that comes afterwards, "" somebody's import.
 """

@@ -1,4 +1,4 @@
-"""DER that its issuer signed, and nobody should have; and what is no certificate."""
+"""Malformed DER that an issuer signed, and bytes that are not a certificate."""
 
 import warnings
 from collections.abc import Callable

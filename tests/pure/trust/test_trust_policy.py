@@ -1,4 +1,4 @@
-"""Whom the policy trusts: anchors, identities, and who may say when a signature was made."""
+"""Whom the policy trusts: anchors, identities, and sources of a signature's time."""
 
 from datetime import timedelta
 

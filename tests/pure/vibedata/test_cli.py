@@ -1,4 +1,4 @@
-"""What a program reads when it has typed a command wrongly, or runs a runbook: one JSON object, and nothing else."""
+"""What a program reads after a wrong command or a run of a runbook: one JSON object, and nothing else."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a deployment tells of its end, whether a first credential is under way, and what the chain's table says."""
+"""The end of a deployment, unfinished first credentials, and the table of the chain's steps."""
 
 import uuid
 

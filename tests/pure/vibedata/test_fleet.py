@@ -1,4 +1,4 @@
-"""What `vibedata fleet status` says of what is known: lines, verdict, page; a function of facts alone."""
+"""The output of `vibedata fleet status`: lines, verdict and page, as a pure function of facts."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Lines on a real terminal: they wrap at its width, and have colour there alone."""
+"""Lines on a real terminal: they wrap at its width. Only a terminal gets colours."""
 
 import fcntl
 import io

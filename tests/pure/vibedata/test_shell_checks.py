@@ -1,4 +1,4 @@
-"""Mistakes in the shell are told by their own name, before anything else is tried."""
+"""Mistakes in the shell get their own message, before the command tries anything else."""
 
 import json
 import socket

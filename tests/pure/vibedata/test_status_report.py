@@ -1,4 +1,4 @@
-"""What `vibedata status` makes of what it read: the verdict, the order, the page that shows it."""
+"""The report of `vibedata status` from its readings: the verdict, the order, the page."""
 
 import io
 import json

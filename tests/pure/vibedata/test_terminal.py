@@ -1,4 +1,4 @@
-"""What a command shows of others' words: nothing that a terminal obeys, nothing that passes for a line of ours."""
+"""How a command shows foreign texts: without control characters, and never in the form of our own lines."""
 
 import json
 import sys

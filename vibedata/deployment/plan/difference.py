@@ -1,4 +1,4 @@
-"""A deployment's plan as people and programs read it: `+` is new, `~` is another one, `-` goes. Pure."""
+"""The plan of a deployment for people and programs: `+` is added, `~` is changed, `-` is removed. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -31,8 +31,8 @@ class StepPlan:
     Attributes:
         step: Its name.
         differences: What it would change.
-        unchanged: How many things are as they are to be.
-        each_time: What it does each time, which changes nothing that is counted here; "" for nothing.
+        unchanged: How many things are right already.
+        each_time: Work that the step does each time and that changes nothing counted here; "" for none.
         not_known: What cannot be known yet, and why.
     """
 
@@ -49,7 +49,7 @@ class StepPlan:
 
 
 def difference(change: Change, what: str, *, sign: Sign | None = None) -> Difference:
-    """Return a change as a difference. sign: None where `before` says it."""
+    """Return a change as a difference. sign: None if it follows from `before`."""
     return Difference(
         sign=sign or ("+" if change.before is None else "~"),
         what=what,
@@ -66,7 +66,7 @@ def as_json(plans: Sequence[StepPlan]) -> dict[str, Any]:
 
 
 def counts(plans: Sequence[StepPlan]) -> dict[str, int]:
-    """Return how many things are added, changed and taken away, are right already, and are not known."""
+    """Return how many things would be added, changed and removed, are right already, and are not known."""
     signs = [each.sign for plan in plans for each in plan.differences]
     return {
         "add": signs.count("+"),
@@ -78,7 +78,7 @@ def counts(plans: Sequence[StepPlan]) -> dict[str, int]:
 
 
 def detailed_exit_code(plans: Sequence[StepPlan]) -> int:
-    """Return 0 where nothing is to be done, 2 where something is, or may be: what is not known is not nothing."""
+    """Return 0 if there is nothing to do, and 2 if there is, or may be, something to do."""
     return CHANGES if any(plan.differences or plan.not_known for plan in plans) else NOTHING
 
 

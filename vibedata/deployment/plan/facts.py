@@ -1,4 +1,4 @@
-"""What is read for a deployment's plan, once for all steps, with the operator's login. Nothing is written."""
+"""Read the facts for the plan of a deployment, once for all steps, with the operator's login. This writes nothing."""
 
 import io
 from collections.abc import Collection
@@ -32,7 +32,7 @@ class PlanFacts:
         self.work = work
         self.shown_before = shown_before
         session = work.session
-        # A plan in this process has no log and no job's streams: what it warns of, the job will say.
+        # A plan in this process has no log and no streams of a job. The job will repeat its warnings.
         self.context = Context(
             settings=session.settings,
             clients=session.clients,
@@ -53,7 +53,7 @@ class PlanFacts:
 
     @cached_property
     def held(self) -> publication.Facts:
-        """What the Automation account and artifact storage have of the release, all its runbooks and documents."""
+        """What the Automation account and artifact storage already hold of the release's runbooks and documents."""
         session, release = self.work.session, self.work.release
         return Publication(
             wanted=Wanted(
@@ -88,7 +88,9 @@ class PlanFacts:
 
     @property
     def installed(self) -> bool:
-        """Whether all of the wanted release is there: only then what a later runbook plans now is what it will do."""
+        """Whether the wanted release is completely installed. Only then a later runbook's plan shows what it will
+        do.
+        """
         plans = (self.manifest_plan, self.images_plan, publication.plan(self.held))
         return not any(plan.changes for plan in plans)
 

@@ -1,4 +1,4 @@
-"""Find out from here which steps have nothing to do: for these no job is started, and nobody waits in a queue."""
+"""Find out in this process which steps have nothing to do. The deployment starts no jobs for them."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,9 @@ from vibedata.deployment.work import DeploymentWork
 class LookFromHere:
     """Looks at one step after the other with the operator's login, as `vibedata deploy --plan` does.
 
-    It looks until the deployment has changed something: what follows from that is for the jobs to see. And it looks no
-    more after something that cannot be read from here, such as a private endpoint, which would be waited for each time.
+    It looks until the deployment has changed something. The jobs find out what follows from the change. It also stops
+    looking after a service that cannot be read from here, such as a private endpoint, because each look would wait for
+    it again.
     """
 
     def __init__(self, work: DeploymentWork) -> None:
@@ -26,7 +27,7 @@ class LookFromHere:
         return self._can_see and not self._work.deployment.changed
 
     def idle(self, plan: Callable[[PlanFacts], StepPlan]) -> StepPlan | None:
-        """Return a step's plan where it shows that there is nothing to do, and None otherwise."""
+        """Return a step's plan if it shows that there is nothing to do, and None otherwise."""
         if not self.looks:
             return None
         try:

@@ -1,9 +1,9 @@
-"""The plan of each step, by the runbooks' own plans where they can be had.
+"""Make the plan of each step, with the runbooks' own plans where possible.
 
-A runbook's plan is a pure function of facts. Those that the operator may read here are read here, about the release
-that is wanted: a job could only speak of the one that is installed. So the plan of an import, and of a publication, is
-the runbook's own before the first deployment, too. What the component registry will hold depends on the steps before
-it. Before these have run only its components are known, from the release manifest.
+A runbook's plan is a pure function of facts. This code reads the facts that the operator may read, for the wanted
+release. A job could only read them for the installed release. So the plan of an import or of a publication is the
+runbook's own plan, even before the first deployment. The content of the component registry depends on the steps before
+it. Until these have run, only its components are known, from the release manifest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,12 +31,12 @@ LATER = "resources, endpoints and installed versions are known when the steps be
 
 
 def plan_preflight(step: str, facts: PlanFacts) -> StepPlan:
-    """What it needs, and its job, which looks each time."""
+    """Plan what the preflight needs, and its job, which runs each time."""
     return replace(plan_needs_of_preflight(step, facts), each_time="looks for what would fail")
 
 
 def plan_needs_of_preflight(step: str, facts: PlanFacts) -> StepPlan:
-    """The preflight itself, the packages that it needs, and the settings."""
+    """Plan to publish the preflight itself, the packages that it needs, and the settings."""
     published, settings = _published(facts, (PREFLIGHT,)), plan_settings(facts.work.session)
     return _of_plan(step, Plan((*published.changes, *settings.changes), (*published.unchanged, *settings.unchanged)))
 
@@ -47,7 +47,7 @@ def plan_first_runbooks(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_credential(credential: FirstCredential, facts: PlanFacts) -> StepPlan:
-    """All changes of the rotation that brings the first one."""
+    """Plan all changes of the rotation that brings the first credential."""
     if not credential.is_lacking(facts.work):
         return StepPlan(step=credential.step, unchanged=1)
     preview = credential.rotation(facts.work).preview()
@@ -75,7 +75,7 @@ def plan_publish_runbooks(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_validate_runbooks(step: str, facts: PlanFacts) -> StepPlan:
-    """It starts trials of what no former job has proven, and changes nothing."""
+    """It starts a trial of each runbook that no former job has proven, and changes nothing."""
     found = facts.validation
     to_try = len(validate_runbooks.plan(found).changes)
     if not to_try:
@@ -85,7 +85,7 @@ def plan_validate_runbooks(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_bootstrap_registry(step: str, facts: PlanFacts) -> StepPlan:
-    """The plan of bootstrap_registry, where the release is installed; else what its manifest says of components."""
+    """The plan of bootstrap_registry if the release is installed; else the components of its manifest."""
     installed = facts.installed
     try:
         if installed:
@@ -95,12 +95,12 @@ def plan_bootstrap_registry(step: str, facts: PlanFacts) -> StepPlan:
         named = as_runbook_error(error)
         if named is None or named.area == component_registry_errors.NO_COMPONENT_REGISTERED.area:
             raise
-        # The operator needs no right on the customer's vault, which it reads.
+        # bootstrap_registry reads the customer's vault. The operator needs no right on it.
         return StepPlan(step=step, not_known=(f"what it will record cannot be seen from here: {_cause(named)}",))
 
 
 def plan_check_health(step: str, facts: PlanFacts) -> StepPlan:
-    """It records health, which nobody can know beforehand."""
+    """It records health. Nobody can know health in advance."""
     return StepPlan(step=step, each_time=f"probes {len(facts.manifest.components)} components and records their health")
 
 
@@ -110,7 +110,7 @@ def plan_report(step: str, facts: PlanFacts) -> StepPlan:  # noqa: ARG001 - as e
 
 
 def _published(facts: PlanFacts, runbooks: Sequence[str]) -> Plan:
-    """Return the plan of a publication of these runbooks alone. Raises RunbookError VD-PUSH-007."""
+    """Return the plan of a publication of only these runbooks. Raises RunbookError VD-PUSH-007."""
     wanted = facts.held.wanted
     scripts = facts.work.release.scripts(runbooks)
     return publication.plan(replace(facts.held, wanted=replace(wanted, scripts=scripts, documents=())))
@@ -138,7 +138,7 @@ def _of_plan(step: str, plan: Plan, *, version: str = "") -> StepPlan:
 
 
 def _named(change: Change, version: str) -> str:
-    """Return what changes, by names: a digest says nothing to a person."""
+    """Return the changes with names instead of digests, because a digest says nothing to a person."""
     subject = change.subject
     if isinstance(subject, ArtifactBlob):
         return f"file {subject.filename}"
@@ -168,14 +168,14 @@ def _recorded(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def _components(facts: PlanFacts) -> Iterator[Difference]:
-    """Yield how the recorded components differ from those that the manifest names."""
+    """Yield the differences between the recorded components and the components of the manifest."""
     session = facts.work.session
     tables = ComponentTables(session.clients.table_service, retry_policy=session.retry_policy, clock=session.clock)
     yield from components_changed(facts.manifest, _versions(tables))
 
 
 def _versions(tables: ComponentTables) -> dict[tuple[str, str], str]:
-    """Return the version of each recorded component that is not gone, by its type and name."""
+    """Return the version of each recorded component that still exists, by its type and name."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:

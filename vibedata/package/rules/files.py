@@ -58,7 +58,7 @@ def names_in_the_package_must_be_unique(contents: Contents) -> Iterator[Fault]:
     needs=[TEMPLATE],
 )
 def artifacts_must_be_in_the_package(contents: Contents) -> Iterator[Fault]:
-    """Find a file that the template fetches from beside itself, and that is not there."""
+    """Find a missing file that the template fetches from the package."""
     for scope in scopes(contents.documents[TEMPLATE]):
         for path, call in scope.calls():
             if call.name.lower() != "uri" or not _is_beside(call.arguments) or len(call.arguments) != _URI_ARGUMENTS:
@@ -107,7 +107,7 @@ def _chart_faults(charts: object, path: tuple[str | int, ...]) -> Iterator[Fault
 
 
 def _known_text(expression: Expression, scope: Scope) -> str | None:
-    """Return a text that follows from the template's defaults alone, None for another one."""
+    """Return a text that depends only on the template's defaults, None for any other text."""
     if isinstance(expression, Literal):
         return expression.value if isinstance(expression.value, str) else None
     if not isinstance(expression, Call):

@@ -1,4 +1,4 @@
-"""Rules of managed applications, and of what this one may contain."""
+"""Rules for managed applications in general, and for this one."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _JOB_SCHEDULES = "microsoft.automation/automationaccounts/jobschedules"
 # What a parameter or output has beside its plain type in language version 2.0.
 _OF_TYPES = ("$ref", "additionalProperties", "discriminator", "items", "nullable", "prefixItems", "properties")
 _IMAGE = re.compile(r"image|(?:linux|windows)FxVersion")
-# What stands between two references to images.
+# The characters between two references to images.
 _BETWEEN = re.compile(r"[^\w.|/:@-]")
 
 

@@ -1,4 +1,4 @@
-"""Rules that keep secrets out of where they can be read."""
+"""Rules against secrets in places where somebody can read them."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from vibedata.package.rule import Fault, arm_ttk, template_rule
 from vibedata.package.template import Scope, calls_in, is_secure, names_in, referenced, walk
 
 _SOUNDS_SECRET = re.compile(r"password|secret|accountkey", re.IGNORECASE)
-# secretName, secretUrl, secretVersion and secretPermissions say where a secret is, and are none.
+# secretName, secretUrl, secretVersion and secretPermissions name a secret, but are not secrets.
 _SOUNDS_OF_A_PLACE = re.compile(r"permission|version|url|uri|name", re.IGNORECASE)
 _LISTS = re.compile(r"list\w*", re.IGNORECASE)
 _SCRIPTS = re.compile(r"customscript", re.IGNORECASE)

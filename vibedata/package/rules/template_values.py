@@ -1,4 +1,4 @@
-"""Rules of what stands in a template: blanks, addresses, locations, expressions."""
+"""Rules about the values in a template: blanks, addresses, locations, expressions."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from vibedata.package.expressions import Call, ExpressionError, is_expression, p
 from vibedata.package.rule import Fault, arm_ttk, template_rule
 from vibedata.package.template import Scope, calls_in
 
-# They have a meaning when they are empty, or Azure wants them so.
+# An empty value has a meaning here, or Azure demands it.
 _MAY_BE_EMPTY = {
     "resources",
     "outputs",
@@ -26,7 +26,7 @@ _MAY_BE_EMPTY = {
     "notEquals",
     "workerPools",
 }
-# Hosts whose names are others in Azure's other clouds.
+# Hosts that have other names in Azure's other clouds.
 _HOSTS = re.compile(
     r"(?<!//schema\.)(?:management\.core\.windows\.net|management\.azure\.com|gallery\.azure\.com|database\.windows\.net"
     r"|core\.windows\.net|login\.microsoftonline\.com|graph\.windows\.net|vault\.azure\.net|datalake\.azure\.net"

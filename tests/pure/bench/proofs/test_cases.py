@@ -1,4 +1,4 @@
-"""Which cases there are and in which order, and what the page says of them."""
+"""The cases of the proof, their order, and the page about them."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Moments of a step: what their names leave out, and which requests a fault takes for them."""
+"""The moments of a step: what their names leave out, and which requests match them."""
 
 import re
 from collections.abc import Mapping
