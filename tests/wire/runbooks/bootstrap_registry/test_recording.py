@@ -64,7 +64,7 @@ def test_everything_is_registered_and_a_rerun_writes_nothing(world: World) -> No
 
     again = world.bootstrap()
     assert (again.status, again.result["changed"], again.writes()) == ("unchanged", 0, []), again.text
-    assert len(again.requests) < 30
+    assert len(again.requests) < 35
     assert world.rows("Resources") == resources
 
 
@@ -219,7 +219,9 @@ def test_a_credentials_state_is_recorded_and_its_value_never_read(
     assert (row["state"], row["expires"]) == (state, at.strftime("%Y-%m-%dT%H:%M:%S.000000Z"))
     assert row["notBefore"] < row["expires"]
     assert warning in made.text and ("WARNING" in made.text) == bool(warning)
-    assert made.sent("key_vault", "GET", "/secrets/publisher-acr-token") == []
+    # The lists of the secrets and of its versions have no value.
+    reads = [entry["path"].split("?")[0] for entry in made.sent("key_vault", "GET", "/secrets/publisher-acr-token")]
+    assert reads and all(path.endswith("/versions") for path in reads)
     assert not any("password" in str(value) for value in row.values())
 
 
