@@ -15,7 +15,7 @@ from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.permissions.automation_account import MAKE_SCHEDULES, PUBLISH, RUN_TRIALS
-from runbook_lib.permissions.credentials import USE_WRAPPING_KEY, WRITE_SECRETS
+from runbook_lib.permissions.credentials import RENEW_CERTIFICATE, USE_WRAPPING_KEY, WRITE_SECRETS
 from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
 from runbook_lib.permissions.images import IMPORT_IMAGES, READ_IMAGES
 from runbook_lib.permissions.storage import LINK_BLOBS, MAKE_TABLES, READ_RETENTION, WRITE_TABLES
@@ -39,6 +39,7 @@ NEEDED = (
     READ_IMAGES,
     READ_RESOURCES,
     READ_RETENTION,
+    RENEW_CERTIFICATE,
     RUN_TRIALS,
     USE_WRAPPING_KEY,
     WRITE_SECRETS,
