@@ -187,7 +187,7 @@ OPERATOR = [
         f"{PUBLISHER} {TSV} actions",
         "repositories/*/content/read repositories/*/metadata/read",
     ),
-    (f"az resource list {PUBLISHER} {TSV} 'sort([].name)'", "vibedata vibedata-release vibedatapublisher"),
+    (f"az resource list {PUBLISHER} {TSV} 'sort([].name)'", "vibedata vibedata-release vibedata.ai vibedatapublisher"),
     (f"az group list {PUBLISHER} {TSV} '[].name'", "vibedata-publisher"),
     (f"az keyvault show --name vibedata-release {PUBLISHER} {TSV} properties.sku.name", "premium"),
 ]
