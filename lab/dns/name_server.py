@@ -5,10 +5,13 @@ know. The server answers for the zone as soon as it has confirmed the update. It
 port.
 """
 
+import atexit
 import base64
 import re
 import secrets
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -143,7 +146,7 @@ $ORIGIN {zone}.
 def _configuration(zone: str, folder: Path, port: int, key: str) -> str:
     return f"""\
 server:
-    rundir: {folder}
+    rundir: {_short_folder()}
     listen: 127.0.0.1@{port}
     udp-workers: 1
     tcp-workers: 1
@@ -168,6 +171,13 @@ zone:
     file: {zone}.zone
     acl: lab
 """
+
+
+def _short_folder() -> Path:
+    """Return a new folder for the server's control socket. A socket's path has 107 characters at most (unix(7))."""
+    made = Path(tempfile.mkdtemp(prefix="knot-", dir="/tmp"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def _write_private(file: Path, text: str) -> None:

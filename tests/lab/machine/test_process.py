@@ -44,7 +44,7 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 def test_up_status_reset_down(directory: Path) -> None:
     up = result("lab", "up", "--dir", str(directory), "--detach")
     assert up["status"] == "up"
-    assert len(processes_below(directory)) == 4  # the lab, Azurite, two registries
+    assert len(processes_below(directory)) == 6  # the lab, Azurite, two registries, Knot DNS, Pebble
     again = result("--output", "json", "lab", "up", "--dir", str(directory), "--detach")
     assert again["pid"] == up["pid"]
     assert Path(up["environment_file"]).read_text() == vibedata(
