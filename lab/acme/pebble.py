@@ -6,11 +6,11 @@ without their keys. At its start Pebble makes a root, which signs all issued cer
 
 import json
 import re
-import socket
 from pathlib import Path
 
 from lab.dns import name_server
 from lab.machine import tools
+from lab.machine.ports import free_ports
 from lab.machine.tools import Tool
 from lab.real_servers import Ground, RealServer
 from lab.shared import Lab
@@ -25,7 +25,7 @@ SETTINGS = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUT
 def _command(ground: Ground) -> Tool:
     tool = tools.pebble()
     configuration = ground.directory / f"{NAME}.json"
-    addresses = [f"127.0.0.1:{_free_port()}" for _ in range(2)]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     settings = {
         "listenAddress": addresses[0],
         "managementListenAddress": addresses[1],
@@ -46,14 +46,6 @@ def _command(ground: Ground) -> Tool:
 
 async def _empty(_lab: Lab, _directory: Path) -> None:
     """Leave it as it is; the module's docstring says why."""
-
-
-def _free_port() -> int:
-    """Return a free port. If another process takes it meanwhile, the start fails."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 REAL_SERVER = RealServer(

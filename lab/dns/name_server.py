@@ -5,13 +5,9 @@ know. The server answers for the zone as soon as it has confirmed the update. It
 port.
 """
 
-import atexit
 import base64
 import re
 import secrets
-import shutil
-import socket
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +23,7 @@ import dns.zone
 
 from lab.dns.record_sets import APEX, RecordSet
 from lab.machine import tools
+from lab.machine.ports import free_ports
 from lab.machine.tools import Tool
 from lab.real_servers import Ground, RealServer
 from lab.shared import Lab
@@ -36,6 +33,9 @@ NAME = "dns"
 KEY_NAME = "lab."
 KEY_FILE = "dns.key"
 KEY_BYTES = 32
+# The folder of its control socket: its data folder, below its working directory. A socket's path has 107 characters at
+# most (unix(7)), and a lab's folder may have more.
+RUN_FOLDER = f"/proc/self/cwd/{NAME}"
 UPDATE_SECONDS = 30.0
 SOA_SECONDS = "3600 300 2419200 300"
 
@@ -52,7 +52,7 @@ def _command(ground: Ground) -> Tool:
     _write_private(ground.directory / KEY_FILE, key)
     (folder / f"{zone}.zone").write_text(_zone_file(zone))
     configuration = ground.directory / f"{NAME}.conf"
-    _write_private(configuration, _configuration(zone, folder, _free_port(), key))
+    _write_private(configuration, _configuration(zone, folder, free_ports(1)[0], key))
     return Tool((*tool.command, "-c", str(configuration)), tool.environ)
 
 
@@ -146,7 +146,7 @@ $ORIGIN {zone}.
 def _configuration(zone: str, folder: Path, port: int, key: str) -> str:
     return f"""\
 server:
-    rundir: {_short_folder()}
+    rundir: {RUN_FOLDER}
     listen: 127.0.0.1@{port}
     udp-workers: 1
     tcp-workers: 1
@@ -173,33 +173,10 @@ zone:
 """
 
 
-def _short_folder() -> Path:
-    """Return a new folder for the server's control socket. A socket's path has 107 characters at most (unix(7))."""
-    made = Path(tempfile.mkdtemp(prefix="knot-", dir="/tmp"))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made
-
-
 def _write_private(file: Path, text: str) -> None:
     """Write a file that only its owner may read."""
     file.touch(mode=0o600)
     file.write_text(text)
-
-
-def _free_port() -> int:
-    """Return a port that is free for TCP and UDP. If another process takes it meanwhile, the start fails."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
-        ):
-            stream.bind(("127.0.0.1", 0))
-            port: int = stream.getsockname()[1]
-            try:
-                datagram.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 REAL_SERVER = RealServer(

@@ -6,7 +6,6 @@ only those environment variables that a host would give it.
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.machine import children
+from lab.machine.ports import free_ports
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.02
@@ -96,7 +96,7 @@ class PublisherProcesses:
         await self.restart(processes=processes, kill=True)
 
     async def _start(self, number: int) -> _Running:
-        port = _free_port()
+        (port,) = free_ports(1)
         command = [sys.executable, "-m", "publisher", "--port", str(port)]
         log = self._logs / f"publisher-api-{number + 1}.log"
         process = await children.start(command, directory=self._root, environ=self._environ, log=log)
@@ -138,14 +138,6 @@ async def _kill(running: _Running) -> None:
     if running.process.returncode is None:
         running.process.kill()
         await running.process.wait()
-
-
-def _free_port() -> int:
-    """Return a free port. If another process takes it meanwhile, the start fails."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from runbook_lib.automation.access import AccountAccess, if_there, plain
 from runbook_lib.automation.job_line import FAILED, NoResultError, read_result
 from runbook_lib.automation.refusals import refusals
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.looks import pause_between_looks
 from runbook_lib.errors import RunbookError, automation
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.listing import bounded
@@ -21,8 +22,7 @@ _COMPLETED = "Completed"
 ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
 # Automation parameters are positional. The name is only for people.
 _PARAMETER_NAME = "parameters"
-# The wait between two requests for a job's state is this share of the time so far.
-LOOK_SHARE = 0.05
+# The bounds of the wait between two requests for a job's state.
 LOOK_MIN_SECONDS = 1.0
 LOOK_MAX_SECONDS = 10.0
 # How many records of a job's streams are read at each look.
@@ -226,7 +226,7 @@ def stop_job(account: AccountAccess, job_id: str) -> None:
 
 def pause(waited: float) -> float:
     """Return the seconds until the next look at a job, from the time that was waited so far."""
-    return min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS)
+    return pause_between_looks(waited, least=LOOK_MIN_SECONDS, most=LOOK_MAX_SECONDS)
 
 
 def new_lines(account: AccountAccess, job_id: str, seen: set[str]) -> Iterator[str]:

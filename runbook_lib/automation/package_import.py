@@ -11,6 +11,7 @@ from runbook_lib.automation.account import AutomationAccount, HeldPackage
 from runbook_lib.automation.states import FAILED, SUCCEEDED, package_state
 from runbook_lib.automation.writing import import_package
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.looks import pause_between_looks
 from runbook_lib.errors import automation
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.release.artifacts import ArtifactBlob, Wheel
@@ -22,8 +23,7 @@ THROTTLED_SECONDS = 60.0
 NONE_TAKEN_SECONDS = 15 * 60.0
 # A package's own deadline. Some states never became final (Azure/bicep#12136).
 PROVISIONING_SECONDS = 15 * 60.0
-# The wait between two requests for the states is this share of the time so far, so at most 5 % is lost.
-LOOK_SHARE = 0.05
+# The bounds of the wait between two requests for the states.
 LOOK_MIN_SECONDS = 1.0
 LOOK_MAX_SECONDS = 10.0
 
@@ -58,7 +58,7 @@ class PackageImports:
         begun = self._clock.monotonic()
         while True:
             waited = self._clock.monotonic() - begun
-            pause = min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS)
+            pause = pause_between_looks(waited, least=LOOK_MIN_SECONDS, most=LOOK_MAX_SECONDS)
             self._clock.sleep(pause)
             # All waiting threads share a listing: one that began during this wait is new enough.
             held = self._held(wheel, since=max(begun, self._clock.monotonic() - pause / 2))

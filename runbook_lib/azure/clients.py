@@ -140,25 +140,21 @@ class AzureClients:
     @_once
     def secrets(self) -> "SecretClient":
         """Secrets of the customer's Key Vault. The challenge's resource is checked against the vault's host."""
-        return new_secret_client(
-            self._settings.key_vault_endpoint,
-            self.credential,
-            session=self.session,
-            retry_policy_source=self._retry_policy_source,
-            clock=self._clock,
-            place=secret_place(self._settings),
-        )
+        return self._vault(secret_place(self._settings))
 
     @_once
     def certificates(self) -> "SecretClient":
         """The way to the vault's certificates, by `send_request`: the runbooks have no client of their own for them."""
+        return self._vault(certificate_place(self._settings))
+
+    def _vault(self, place: Place) -> "SecretClient":
         return new_secret_client(
             self._settings.key_vault_endpoint,
             self.credential,
             session=self.session,
             retry_policy_source=self._retry_policy_source,
             clock=self._clock,
-            place=certificate_place(self._settings),
+            place=place,
         )
 
     @_once

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.looks import pause_between_looks
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import container_registry
 from runbook_lib.network.retry import AnswerLost
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 IMPORT_SECONDS = 20 * 60.0
 # When an operation is done, or its start got no answer, its image must show within this time.
 SETTLE_SECONDS = 15.0
-# The wait between two reads of the target is this share of the time so far. So at most a twentieth is lost, and a long
-# import costs few reads. The shortest wait is this share of an import of 6 s.
-LOOK_SHARE = 0.05
+# The bounds of the wait between two reads of the target. The shortest wait is a twentieth of an import of 6 s.
 LOOK_MIN_SECONDS = 0.3
 LOOK_MAX_SECONDS = 5.0
 # One identity may read the data plane 5,000 times a minute (docs/azure-facts.md#importing-images; Basic and Standard).
@@ -90,7 +89,7 @@ class ImageImporter:
         started = self._clock.monotonic()
         while True:
             waited = self._clock.monotonic() - started
-            self._clock.sleep(min(max(waited * LOOK_SHARE, LOOK_MIN_SECONDS), LOOK_MAX_SECONDS))
+            self._clock.sleep(pause_between_looks(waited, least=LOOK_MIN_SECONDS, most=LOOK_MAX_SECONDS))
             self._pace.wait()
             if arrived():
                 return

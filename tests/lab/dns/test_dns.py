@@ -1,6 +1,7 @@
 """The publisher's DNS zone, by azure-mgmt-dns, and what the real name server answers for it."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.core.rest import HttpResponse
 from azure.mgmt.dns.models import RecordSet
 
+from tests.support import running_lab
 from tests.support.dns import dns_client, look_up
 from tests.support.running_lab import LabUnderTest
 
@@ -166,3 +168,11 @@ def test_the_name_server_learns_later_where_a_latency_says_so(lab: LabUnderTest)
         while look_up(server, f"abc.{zone}", "A") != ["192.0.2.7"]:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_a_lab_may_lie_deeper_than_a_sockets_path_is_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_lab.running(tmp_path / ("deep" * 30)) as lab, dns_client(lab) as client:
+        for name, value in lab.env.items():
+            monkeypatch.setenv(name, value)
+        server = (client.zones.get(*where(lab)).name_servers or [])[0]
+        assert look_up(server, ZONE, "NS") == [f"ns1.{ZONE}."]
