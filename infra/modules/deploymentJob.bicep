@@ -36,6 +36,3 @@ resource job 'Microsoft.Automation/automationAccounts/jobs@2024-10-23' = {
     }
   }
 }
-
-@description('Where the deployment\'s progress and result are: the output of this job.')
-output jobId string = job.id

@@ -63,12 +63,3 @@ resource script 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
     cleanupPreference: 'OnSuccess'
   }
 }
-
-@description('succeeded, unchanged, or planned. A deployment that failed fails the template.')
-output status string = script.properties.outputs.status
-
-@description('The release that is installed.')
-output version string = script.properties.outputs.version
-
-@description('The id that the deployment\'s events in the operations log have.')
-output correlationId string = script.properties.outputs.correlation_id

@@ -1,6 +1,6 @@
 """Check that every symbol is defined, is used, and fits where it is used."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from vibedata.template import functions
 from vibedata.template.finding import Finding
@@ -34,6 +34,22 @@ def check_symbols(documents: Mapping[str, Document], main: str) -> Iterator[Find
         if file not in used:
             yield _finding(document, 1, UNUSED, f"no module of {main} is this file", "Use it, or delete it")
         yield from _check_document(document, documents)
+    yield from _check_outputs(documents, used - {main})
+
+
+def _check_outputs(documents: Mapping[str, Document], modules: Collection[str]) -> Iterator[Finding]:
+    """Yield the outputs of the template's modules that no file takes."""
+    taken = {
+        (document.path_of(called), expression.name)
+        for document in documents.values()
+        for declared in document.declarations
+        for expression in expressions_of(declared)
+        if isinstance(expression, Member) and (called := module_of(expression, document)) is not None
+    }
+    for document in (documents[file] for file in modules if file in documents):
+        for output in document.of_kind("output"):
+            if (document.file, output.name) not in taken:
+                yield _finding(document, output.line, UNUSED, f"no file takes output {output.name}", "Delete it")
 
 
 def _check_document(document: Document, documents: Mapping[str, Document]) -> Iterator[Finding]:

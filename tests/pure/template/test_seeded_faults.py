@@ -128,6 +128,7 @@ FAULTS = [
     Fault(rule="symbol-twice", old=END, new="var prefix = 'a'\n" + END, at="var prefix"),
     Fault(rule="unused", old=END, new="var more = 1\n" + END, at="var more"),
     Fault(rule="unused", old=END, new="param more int = 1\n" + END, at="param more"),
+    Fault(rule="unused", old=END, new=END + "output more string = prefix\n", at="output more"),
     Fault(rule="module", old="    token: token\n", new="", at="module", file=M, message="lacks parameter token"),
     Fault(rule="module", old="    token: token\n", new="    token: token\n    a: 1\n", at="a: 1", file=M),
     Fault(rule="module", old="modules/storage.bicep", new="modules/no.bicep", at="no.bicep", file=M),
