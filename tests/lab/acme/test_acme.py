@@ -6,7 +6,7 @@ import pytest
 import requests
 from acme import errors, messages
 from cryptography import x509
-from josepy.interfaces import JSONDeSerializable
+from josepy.json_util import field
 
 from lab.acme.renewals import certificate_id
 from tests.support.acme import Account, answer_challenges, ari, register, request_for
@@ -15,18 +15,10 @@ from tests.support.running_lab import LabUnderTest
 NAME = "abc.vibedata.ai"
 
 
-class Order(JSONDeSerializable):
-    """An order's body, with any fields."""
+class ReplacingOrder(messages.NewOrder):
+    """An order that names the certificate that it replaces. The client's own has no such field."""
 
-    def __init__(self, fields: dict[str, object]) -> None:
-        self._fields = fields
-
-    def to_partial_json(self) -> dict[str, object]:
-        return self._fields
-
-    @classmethod
-    def from_json(cls, jobj: object) -> "Order":
-        raise NotImplementedError(jobj)
+    replaces: str = field("replaces")
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +40,15 @@ def issue(lab: LabUnderTest, account: Account, *names: str) -> list[x509.Certifi
 
 
 def replacing(account: Account, request: bytes, replaced: str) -> requests.Response:
-    """Order with `replaces`, which the client's own order does not have; errors are not raised."""
+    """Order with `replaces`. The answer is returned as it is, where the client would raise its error."""
     names = x509.load_pem_x509_csr(request).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    identifiers = [{"type": "dns", "value": name} for name in names.get_values_for_type(x509.DNSName)]
+    identifiers = [
+        messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name)
+        for name in names.get_values_for_type(x509.DNSName)
+    ]
     network = account.client.net
     url = account.client.directory["newOrder"]
-    body = Order({"identifiers": identifiers, "replaces": replaced})
+    body = ReplacingOrder(identifiers=identifiers, replaces=replaced)
     assert network.account is not None
     sent = network._wrap_in_jws(body, network._get_nonce(url, account.client.directory["newNonce"]), url)
     return requests.post(url, data=sent, headers={"Content-Type": "application/jose+json"}, timeout=30)
