@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--case", type=case_of, help="do this case, by its name in docs/proofs.md, and no other")
     parser.add_argument("--page", action="store_true", help="write docs/proofs.md alone")
     arguments = parser.parse_args(argv)
-    records = Records(folder=FOLDER, code=digest_of_today())
+    records = Records(folder=FOLDER, sources=digest_of_today())
     # Like Ctrl-C: the lab is ended before the exit.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     if not arguments.page:

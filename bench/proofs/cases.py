@@ -57,7 +57,7 @@ class Case:
 class Record:
     """The result of one case.
 
-    code: a digest of the sources that it was done with. met: how many requests met trouble, or the rounds of a race.
+    sources: a digest of the sources that it was done with. met: how many requests met trouble, or the rounds of a race.
     where: which process was killed. problems: what was wrong, empty if all was right. made, writes: the number of
     requests and of writes of an undisturbed step. moments: the moments of an undisturbed step.
     """
@@ -65,7 +65,7 @@ class Record:
     proof: str
     step: str
     at: str
-    code: str
+    sources: str
     seconds: float
     met: int = 0
     where: str = ""
@@ -100,7 +100,7 @@ class Prover:
             proof=UNDISTURBED,
             step=step,
             at="",
-            code=digest_of_today(),
+            sources=digest_of_today(),
             seconds=_since(started),
             problems=list(found.problems),
             made=found.made,
@@ -115,7 +115,7 @@ class Prover:
             ended = self._ended(case)
         except (TimeoutError, subprocess.TimeoutExpired) as error:
             ended = {"problems": [f"it came to no end: {error}"]}
-        return Record(**asdict(case), code=digest_of_today(), seconds=_since(started), **ended)
+        return Record(**asdict(case), sources=digest_of_today(), seconds=_since(started), **ended)
 
     def _ended(self, case: Case) -> dict[str, Any]:
         """Return the parts of a record that tell how the case ended."""

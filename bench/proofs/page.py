@@ -71,7 +71,7 @@ def page(records: Records) -> str:
     total, unseen = sum(map(len, wanted.values())), [step for step in STEPS if step not in undisturbed]
     lines = [
         HEAD,
-        f"Sources `{records.code}`. {_how_much(len(today), total, unseen)}",
+        f"Sources `{records.sources}`. {_how_much(len(today), total, unseen)}",
         "",
         _told_undisturbed(undisturbed),
         "",

@@ -17,10 +17,10 @@ FOLDER = ROOT / ".proof"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """The records of all shards. code: the digest of today's sources."""
+    """The records of all shards. sources: the digest of today's sources."""
 
     folder: Path
-    code: str
+    sources: str
 
     def add(self, record: Record, *, shard: str) -> None:
         """Keep a record. `shard` is the name of the file. Only one process writes this file."""
@@ -30,20 +30,20 @@ class Records:
 
     def today(self) -> list[Record]:
         """Return the newest record of each case that was done with today's sources."""
-        newest = {record.case: record for record in self._read() if record.code == self.code}
+        newest = {record.case: record for record in self._read() if record.sources == self.sources}
         return [record for record in newest.values() if record.proof != UNDISTURBED]
 
     def earlier(self) -> list[Record]:
         """Return the newest record of each case that was done only with earlier sources."""
         done = {record.case for record in self.today()}
-        newest = {record.case: record for record in self._read() if record.code != self.code}
+        newest = {record.case: record for record in self._read() if record.sources != self.sources}
         return [record for record in newest.values() if record.proof != UNDISTURBED and record.case not in done]
 
     def undisturbed(self) -> dict[str, list[Record]]:
         """Return for each step the undisturbed runs with today's sources, in any order."""
         found: dict[str, list[Record]] = {}
         for record in self._read():
-            if record.proof == UNDISTURBED and record.code == self.code:
+            if record.proof == UNDISTURBED and record.sources == self.sources:
                 found.setdefault(record.step, []).append(record)
         return found
 

@@ -25,7 +25,7 @@ from vibedata.deployment.chain import STEPS
 
 STEP = "import_images"
 MOMENTS = [f"blob PUT /a/{number} 1" for number in range(200)]
-CODE, EARLIER = "0123456789ab", "ba9876543210"
+TODAY, EARLIER = "0123456789ab", "ba9876543210"
 
 
 def test_each_moment_is_a_case_and_one_of_them_is_done_with_all_steps() -> None:
@@ -57,21 +57,30 @@ def test_a_name_leads_back_to_its_case() -> None:
             case_of(name)
 
 
-def record(proof: str, at: str, *, code: str = CODE, step: str = STEP, problems: list[str] | None = None) -> Record:
+def record(proof: str, at: str, *, sources: str = TODAY, step: str = STEP, problems: list[str] | None = None) -> Record:
     met, where = (1, "operator") if proof == KILLED else (9, "")
-    return Record(proof=proof, step=step, at=at, code=code, seconds=30, met=met, where=where, problems=problems or [])
+    return Record(
+        proof=proof, step=step, at=at, sources=sources, seconds=30, met=met, where=where, problems=problems or []
+    )
 
 
-def undisturbed(*moments: str, code: str = CODE) -> Record:
+def undisturbed(*moments: str, sources: str = TODAY) -> Record:
     made, writes = len(moments) + 2, len(moments)
     return Record(
-        proof=UNDISTURBED, step=STEP, at="", code=code, seconds=30, made=made, writes=writes, moments=list(moments)
+        proof=UNDISTURBED,
+        step=STEP,
+        at="",
+        sources=sources,
+        seconds=30,
+        made=made,
+        writes=writes,
+        moments=list(moments),
     )
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Records:
-    made = Records(folder=tmp_path, code=CODE)
+    made = Records(folder=tmp_path, sources=TODAY)
     made.add(undisturbed("blob PUT /a 1", "blob PUT /b 1"), shard="1-of-2")
     made.add(undisturbed("blob PUT /a 1", "blob PUT /b 1", "blob PUT /b 2"), shard="2-of-2")
     made.add(record(KILLED, "blob PUT /a 1"), shard="2-of-2")
@@ -96,7 +105,7 @@ def test_the_whole_says_so_and_a_case_that_is_done_again_counts_once(kept: Recor
     every = [*cases_of_step(STEP, ["blob PUT /a 1", "blob PUT /b 1"])]
     for step in STEPS:
         if step != STEP:
-            kept.add(Record(proof=UNDISTURBED, step=step, at="", code=CODE, seconds=1), shard="3-of-3")
+            kept.add(Record(proof=UNDISTURBED, step=step, at="", sources=TODAY, seconds=1), shard="3-of-3")
             every += cases_of_step(step, [])
     every += races()
     for case in every[:-1]:
@@ -118,11 +127,11 @@ def test_what_was_not_as_it_must_be_is_told(kept: Records) -> None:
 
 
 def test_what_was_done_with_earlier_sources_is_told_apart(kept: Records) -> None:
-    kept.add(record(KILLED, "blob PUT /a 1", code=EARLIER, problems=["mended"]), shard="1-of-2")
-    kept.add(record(KILLED, "blob PUT /b 1", code=EARLIER, problems=["open"]), shard="1-of-2")
+    kept.add(record(KILLED, "blob PUT /a 1", sources=EARLIER, problems=["mended"]), shard="1-of-2")
+    kept.add(record(KILLED, "blob PUT /b 1", sources=EARLIER, problems=["open"]), shard="1-of-2")
     assert [each.at for each in kept.earlier()] == ["blob PUT /b 1"]
     text = page.page(kept)
-    assert f"Sources `{CODE}`." in text
+    assert f"Sources `{TODAY}`." in text
     assert row(text, KILLED) == f"| {STEP} | killed | 2 | 1 | 1 killed | 1 | 0 | 1 |"
     assert "open" in text.partition("on earlier sources\n")[2] and "mended" not in text
 
