@@ -141,14 +141,6 @@ def settings_in(argument: str) -> Mapping[str, str] | None:
     return found if isinstance(found, dict) else None
 
 
-def is_trial(argument: str) -> bool:
-    """Return whether the one argument of a job says that it is a trial, whoever started the job."""
-    try:
-        return _from_argument([argument]).get("trial") is True
-    except RunbookError:
-        return False
-
-
 def help_text(name: str, summary: str, parameters_type: type[CommonParameters]) -> str:
     """Return what --help prints."""
     kinds = kinds_of(parameters_type)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from runbook_lib.basics.clock import rfc3339
-from vibedata.status.facts import Run
+from vibedata.jobs.finding import ListedJob
 from vibedata.status.report import StatusReadings, StatusReport, report
 from vibedata.status.runs import last_runs
 
@@ -40,16 +40,17 @@ def release(version: str, **columns: object) -> Mapping[str, Any]:
     return {"PartitionKey": "release", "RowKey": version, **recorded, **columns}
 
 
-def a_run(runbook: str, *, hours: float, status: str = "Completed", job: str = "") -> Run:
+def a_run(runbook: str, *, hours: float, status: str = "Completed", job: str = "") -> ListedJob:
     started = AT - hours * HOUR
     ended = None if status == "Running" else started + timedelta(seconds=14)
-    return Run(
+    return ListedJob(
         job_id=job or f"{runbook}-{hours}",
         runbook=runbook,
         status=status,
         created=started,
         started=started,
         ended=ended,
+        started_by="",
     )
 
 

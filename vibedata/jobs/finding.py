@@ -37,6 +37,11 @@ class ListedJob:
     started_by: str
 
     @property
+    def seconds(self) -> float | None:
+        """Wall time from start to end, None if one of them is missing."""
+        return None if self.started is None or self.ended is None else (self.ended - self.started).total_seconds()
+
+    @property
     def age_key(self) -> tuple[datetime, str]:
         """Return the sort key. Older jobs come first."""
         return self.created or _NEVER, self.job_id

@@ -32,6 +32,8 @@ STATES: Mapping[str, str] = {
     "Removing": "being removed",
 }
 ENDED_WELL = "Completed"
+# The mode of a job that validate_runbooks starts to find out whether a runbook can run.
+TRIAL = "trial"
 # runbook_lib.one_run writes the first line of a run like this: `import_images 2026.11.0: run, started by ...`.
 _FIRST = re.compile(r"(?P<runbook>[A-Za-z][\w-]*) (?P<version>\S{1,64}): (?P<mode>run|plan|trial), started by ")
 
@@ -122,7 +124,7 @@ def starter_in(given: Mapping[str, Any]) -> str:
 def mode_in(given: Mapping[str, Any]) -> str:
     """Return what kind of run a job's parameters ask for."""
     if given.get("trial") is True:
-        return "trial"
+        return TRIAL
     return "plan" if given.get("plan_only") is True else "run"
 
 
@@ -141,7 +143,7 @@ def _result(listed: ListedJob, output: str, exception: str) -> tuple[str, str, s
             exception=exception,
             result=None,
             problem=str(problem),
-            ran_seconds=(listed.ended - listed.started).total_seconds() if listed.started else None,
+            ran_seconds=listed.seconds,
         )
         error = without_result(ended)
         return error.title, error.code, ""

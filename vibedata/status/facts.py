@@ -9,6 +9,7 @@ from runbook_lib.health.credentials import EXPIRES_SOON_DAYS
 from runbook_lib.release.model import HealthState
 from runbook_lib.rotation.record import PENDING, PREVIOUS
 from runbook_lib.vault.credential_states import SecretState
+from vibedata.jobs.finding import ListedJob
 
 UNHEALTHY: HealthState = "unhealthy"
 DEGRADED: HealthState = "degraded"
@@ -109,23 +110,6 @@ class OpenRotation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A run of a runbook, an Automation job. `ended` is None as long as the job runs."""
-
-    job_id: str
-    runbook: str
-    status: str
-    created: datetime | None
-    started: datetime | None
-    ended: datetime | None
-
-    @property
-    def seconds(self) -> float | None:
-        """Wall time from start to end, None if one of them is missing."""
-        return None if self.started is None or self.ended is None else (self.ended - self.started).total_seconds()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """A source that could not be read, with an error of the catalogue."""
 
@@ -157,7 +141,7 @@ class Facts:
     observability: tuple[Component, ...]
     credentials: tuple[Credential, ...]
     rotations: tuple[OpenRotation, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[ListedJob, ...]
     troubles: tuple[Trouble, ...]
 
 

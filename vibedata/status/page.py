@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
+from vibedata.jobs.finding import ListedJob
 from vibedata.status.due import due_next
 from vibedata.status.facts import (
     DEGRADED,
@@ -18,7 +19,6 @@ from vibedata.status.facts import (
     InstalledRelease,
     Level,
     OpenRotation,
-    Run,
     age,
     days,
     duration,
@@ -80,7 +80,7 @@ def page(report: StatusReport) -> str:
     )
 
 
-def _told(runs: Sequence[Run]) -> str:
+def _told(runs: Sequence[ListedJob]) -> str:
     failed = sum(run.status in FAILED_RUNS for run in runs)
     return f"{len(runs)} run{'' if len(runs) == 1 else 's'}, {failed} failed"
 
@@ -196,7 +196,7 @@ def _credentials(credentials: Iterable[Credential], at: datetime) -> str:
     return table(("Credential", "State", "Expires", "Days left"), rows)
 
 
-def _runs(runs: Iterable[Run], at: datetime) -> str:
+def _runs(runs: Iterable[ListedJob], at: datetime) -> str:
     rows = (
         (
             f"<strong>{escape(run.runbook)}</strong>",

@@ -23,6 +23,7 @@ from runbook_lib.component_registry.schema import (
     Entity,
 )
 from runbook_lib.rotation.record import RETIRED
+from vibedata.jobs.finding import ListedJob
 from vibedata.status.facts import (
     DEGRADED,
     HEALTHY,
@@ -33,7 +34,6 @@ from vibedata.status.facts import (
     Facts,
     InstalledRelease,
     OpenRotation,
-    Run,
     Trouble,
     Verdict,
 )
@@ -62,7 +62,7 @@ class StatusReadings:
     scope: str
     option: str
     entities: Mapping[str, Sequence[Entity]] | None
-    runs: Sequence[Run]
+    runs: Sequence[ListedJob]
     troubles: tuple[Trouble, ...] = ()
 
 
@@ -136,8 +136,14 @@ def _component(entity: Entity) -> Component:
     )
 
 
-def _run(run: Run) -> Run:
-    return replace(run, job_id=_text(run.job_id), runbook=_text(run.runbook), status=_text(run.status))
+def _run(run: ListedJob) -> ListedJob:
+    return replace(
+        run,
+        job_id=_text(run.job_id),
+        runbook=_text(run.runbook),
+        status=_text(run.status),
+        started_by=_text(run.started_by),
+    )
 
 
 def _severity(component: Component) -> tuple[object, ...]:

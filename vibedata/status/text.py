@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from vibedata.jobs.finding import ListedJob
 from vibedata.lines import Line, Tone
 from vibedata.output import table
 from vibedata.status.due import due_next
-from vibedata.status.facts import Component, Credential, Facts, Level, OpenRotation, Run, age, duration
+from vibedata.status.facts import Component, Credential, Facts, Level, OpenRotation, age, duration
 from vibedata.status.report import StatusReport
 
 # This number fits on one screen together with the rest.
@@ -130,7 +131,7 @@ def _rotations(rotations: Sequence[OpenRotation], at: datetime) -> str:
     return table("open rotations", ("credential", "state", "may be finished after", "rotation"), rows)
 
 
-def _runs(runs: Sequence[Run], at: datetime) -> str:
+def _runs(runs: Sequence[ListedJob], at: datetime) -> str:
     rows = [
         (
             run.runbook,

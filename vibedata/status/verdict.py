@@ -8,6 +8,7 @@ run.
 from collections.abc import Iterator, Sequence
 
 from runbook_lib.health.credentials import WORKING
+from vibedata.jobs.finding import ListedJob
 from vibedata.status import remedies
 from vibedata.status.facts import (
     HEALTHY,
@@ -18,7 +19,6 @@ from vibedata.status.facts import (
     Facts,
     Level,
     Note,
-    Run,
     Verdict,
     age,
     duration,
@@ -146,9 +146,9 @@ def _rotation_notes(facts: Facts) -> Iterator[Note]:
         yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata rotate --due{facts.option}`")
 
 
-def _run_notes(runs: Sequence[Run], facts: Facts) -> Iterator[Note]:
+def _run_notes(runs: Sequence[ListedJob], facts: Facts) -> Iterator[Note]:
     at = facts.at
-    last: dict[str, Run] = {}
+    last: dict[str, ListedJob] = {}
     for run in runs:
         last.setdefault(run.runbook, run)
     for run in last.values():

@@ -7,9 +7,10 @@ import pytest
 
 from runbook_lib.basics.clock import rfc3339
 from tests.support.status_readings import AT, HOUR, a_run, component, credential, made, notes, release
+from vibedata.jobs.finding import ListedJob
 from vibedata.lines import MAX_COLUMNS, Line, plain, wrapped
 from vibedata.status.due import due_next
-from vibedata.status.facts import Level, Run
+from vibedata.status.facts import Level
 from vibedata.status.page import page
 from vibedata.status.runs import RECENT_RUNS, last_runs
 from vibedata.status.text import lines
@@ -169,7 +170,7 @@ def test_no_more_runs_are_asked_about_than_it_takes() -> None:
     runs = [a_run("check_health", hours=n, job=f"c{n}") for n in range(100)] + [a_run("other", hours=200, job="o")]
     asked: list[str] = []
 
-    def is_a_trial(run: Run) -> bool:
+    def is_a_trial(run: ListedJob) -> bool:
         asked.append(run.job_id)
         return run.job_id in ("c0", "c1")
 
