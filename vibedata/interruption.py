@@ -1,4 +1,4 @@
-"""Signals that end a command as Ctrl-C does, so that it gives back what it holds, and says what goes on without it."""
+"""Signals end a command as Ctrl-C does. So the command gives back what it holds, and says what goes on in Azure."""
 
 import signal
 import threading
@@ -8,12 +8,12 @@ from types import FrameType
 
 # SIGHUP: the terminal is closed, or the connection to it.
 NUMBERS = (signal.SIGTERM, signal.SIGHUP)
-# As in shells: the exit code of a command that a signal has ended is this and the signal's number.
+# The exit code after a signal is the sum of this number and the signal's number, as in shells.
 SIGNALLED = 128
 
 
 class EndedBySignal(KeyboardInterrupt):
-    """Somebody has asked the command to end, by a signal other than Ctrl-C's."""
+    """A signal other than that of Ctrl-C has asked the command to end."""
 
     def __init__(self, number: int) -> None:
         """Keep the signal's number."""
@@ -28,7 +28,10 @@ def exit_code_of(interrupt: KeyboardInterrupt) -> int:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Within the block, each of NUMBERS raises EndedBySignal. One that is ignored (nohup) stays ignored."""
+    """Raise EndedBySignal for each signal of NUMBERS within the block.
+
+    A signal that was ignored before (nohup) stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""`vibedata deprovision`: take back what the publisher has given to an instance that a customer deletes."""
+"""`vibedata deprovision`: take back what the publisher has given to an instance. The customer deletes the instance."""
 
 import argparse
 import os
@@ -113,7 +113,7 @@ def _departure(instance: Instance, customer: Customer, known: Instances) -> Depa
 
 
 def _told(arguments: argparse.Namespace, instance: Instance, state: str, plan: Plan, results: list[Result]) -> int:
-    """Show what was done, or would be."""
+    """Show what was done. With a plan, show what would be done."""
     failed = next((each for each in results if each.outcome == "failed"), None)
     status = "failed" if failed else "succeeded" if results else "planned" if plan.changes else "unchanged"
     outcomes = {(each.change.action, each.change.target): each.outcome for each in results}

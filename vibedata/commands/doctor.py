@@ -1,4 +1,4 @@
-"""`vibedata doctor`: everything that is ill of an instance that runs."""
+"""`vibedata doctor`: find everything that is wrong with a running instance."""
 
 import argparse
 

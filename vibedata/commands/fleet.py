@@ -50,7 +50,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the state and return 0, or 1 where a part of it could not be read."""
+    """Show the state, and return 0, or 1 if a part of it could not be read."""
     at = SYSTEM_CLOCK.now()
     known, troubles = read_fleet(operator_tables(os.environ, SYSTEM_CLOCK), at)
     lines = [line(each, at) for each in known]

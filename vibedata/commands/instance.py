@@ -150,7 +150,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _told(arguments: argparse.Namespace, id_: str, found: Sequence[Difference], *, removed: bool = False) -> int:
-    """Show what was changed, or what would be."""
+    """Show what was changed. With a plan, show what would be changed."""
     unchanged = not found and not removed
     status = "unchanged" if unchanged else "planned" if arguments.plan else "succeeded"
     title = {"unchanged": "is as it should be", "planned": "plan: nothing was changed", "succeeded": "changed"}[status]

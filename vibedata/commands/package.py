@@ -13,7 +13,7 @@ from vibedata.output import show, table
 from vibedata.package.making import Made, Sources, make
 
 PROJECT = Path(__file__).resolve().parents[2]
-# A zip in the folder where one works. It is named on the command's last line.
+# The zip is written to the current folder. The command's last line names it.
 OUT = "vibedata-package.zip"
 EXAMPLES = f"""\
 examples:

@@ -43,7 +43,7 @@ from vibedata.terminal import told
 
 SIDE = Side(unreachable=PUBLISHER.unreachable, refused=build.PUSH_REFUSED)
 PROGRESS_SECONDS = 2.0
-# How many artifacts that are not sent a warning names, and how much of each name.
+# A warning names at most this number of artifacts that are not sent, and this number of characters of each name.
 MAX_NAMED = 5
 MAX_NAME_CHARACTERS = 100
 EXAMPLES = f"""\
@@ -143,7 +143,10 @@ def _writer(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Contai
 def _require_good(
     place: BuiltReleaseFolder, policy: TrustPolicy, now: datetime, reader: ContainerRegistryReader
 ) -> None:
-    """Refuse a release that customers could not use. Raises the first finding's error; the others are told of."""
+    """Refuse a release that customers could not use.
+
+    Raise the error of the first bad finding, and print the other findings.
+    """
     with TemporaryDirectory() as folder:
         validated = Validated(place=place, policy=policy, now=now, folder=Path(folder), reader=reader)
         found = [finding for _, finding in rows(CONTENT, validated, lambda _: None)]

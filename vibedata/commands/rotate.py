@@ -1,4 +1,4 @@
-"""`vibedata rotate --due`: finish the rotations that wait, at all instances."""
+"""`vibedata rotate --due`: finish the waiting rotations of all instances."""
 
 import argparse
 import os
@@ -58,7 +58,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Finish what waits and return 0 if nothing failed."""
+    """Finish the waiting rotations, and return 0 if nothing failed."""
     at = SYSTEM_CLOCK.now()
     with watching("rotate --due", output=arguments.output, clock=SYSTEM_CLOCK) as view:
         view.tell(StepBegan("rotate"))
@@ -79,7 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
-    """Return the open rotations, and what could not be read. wanted: an instance, "" for all."""
+    """Return the open rotations, and the errors of what could not be read.
+
+    `wanted` is an instance's id, "" for all instances.
+    """
     tables = operator_tables(os.environ, SYSTEM_CLOCK)
     troubles: list[RunbookError] = []
     if wanted:
@@ -94,7 +97,7 @@ def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
             for command, name in TABLES.items():
                 try:
                     newest = RotationRecords(tables, name).newest(instance.id)
-                except Exception as error:  # noqa: BLE001 - what cannot be read of one keeps no other back
+                except Exception as error:  # noqa: BLE001 - if one instance cannot be read, the others go on
                     troubles.append(_named(error))
                     continue
                 if newest is not None and newest.open:
@@ -104,7 +107,7 @@ def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
 
 
 def _ended(waiting: Waiting, at: datetime, view: View, *, plan: bool) -> Ended:
-    """Finish a rotation if its time has come. A failure is told and stops no other one."""
+    """Finish a rotation if its time has come. A failure is shown and does not stop the other rotations."""
     error = refusal(waiting)
     if error is not None:
         return Ended(waiting=waiting, outcome="failed", error=error)
@@ -117,9 +120,9 @@ def _ended(waiting: Waiting, at: datetime, view: View, *, plan: bool) -> Ended:
         session = open_instance(waiting.instance, os.environ)
         rotating = _rotation(waiting, session, view, os.environ)
         outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
-    except Exception as caught:  # noqa: BLE001 - a failure at one instance keeps no other back
+    except Exception as caught:  # noqa: BLE001 - a failure at one instance does not stop the others
         return Ended(waiting=waiting, outcome="failed", error=_named(caught))
-    # What is told is how it stands now.
+    # The result describes the present state of the rotation.
     waiting = replace(waiting, rotation=rotating.newest or waiting.rotation)
     if outcome.failed is not None:
         return Ended(waiting=waiting, outcome="failed", error=outcome.failed.error)
@@ -140,7 +143,7 @@ def _rotation(waiting: Waiting, session: AzureSession, view: View, environ: Mapp
 
 
 def _named(error: Exception) -> RunbookError:
-    """Return a failure by its name. Raises it if it is a defect."""
+    """Return a failure as a named error. If the failure is a defect of this code, raise it."""
     named = as_runbook_error(error)
     if named is None:
         raise error

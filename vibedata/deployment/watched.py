@@ -1,6 +1,6 @@
 """Do a deployment and show it to a person: its progress, and how it ended or was interrupted.
 
-The deployment itself is the chain's (vibedata/deployment/chain.py).
+vibedata/deployment/chain.py makes the deployment itself.
 """
 
 import sys
@@ -109,7 +109,7 @@ class Watched:
 
 
 def lock_lines(view: View) -> WriteLine:
-    """Return a function that shows the messages of the lock: whom it waits for, a warning, or another sentence."""
+    """Return a function that shows the messages of the lock: a reason to wait, a warning, or another sentence."""
 
     def tell(line: str) -> None:
         words = line.removeprefix("lock: ")

@@ -1,4 +1,4 @@
-"""`vibedata fleet status` as one HTML page, of the same parts as `vibedata status --html`. Pure."""
+"""`vibedata fleet status` as one HTML page. It has the same parts as the page of `vibedata status --html`. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""`vibedata fleet status` for a terminal: one line an instance, then what to do about it. Pure."""
+"""`vibedata fleet status` for a terminal: one line for each instance, then the remedies. Pure."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows as lines, none of them folded: a line is an instance, for `grep` and `sort`, too."""
+    """Return the rows as lines. No line is wrapped: each line is an instance, also for `grep` and `sort`."""
     cells = [[told(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -26,7 +26,7 @@ _IN_OBJECT, _IN_ARRAY = b"_: ", b"   "
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that cannot be read. line: where, 0 for the whole file."""
+    """A file that cannot be read. `line` is the place of the error, 0 for the whole file."""
 
     file: str
     line: int
@@ -35,7 +35,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BicepFile:
-    """A file. shown: its name for messages. root: the node of the whole text."""
+    """A file. `shown` is its name in messages. `root` is the node of the whole text."""
 
     path: Path
     shown: str

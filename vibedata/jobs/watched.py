@@ -30,9 +30,18 @@ def watch(
 ) -> int:
     """Do the work, which follows a job, show the verdict, and return the exit code.
 
-    about: what the JSON says beside the run's own result. known: the job began before this command. Ctrl-C, SIGTERM and
-    SIGHUP end the command and not the job: it is said how the job is taken up again. Raises what the work and
-    `result_of` raise.
+    Ctrl-C, SIGTERM and SIGHUP end the command and not the job. Then the command says how to follow the job again.
+
+    Args:
+        runbook: The runbook's name.
+        work: Follows the job.
+        session: The way to the customer's Azure.
+        customer: The customer whose instance it is.
+        output: The value of `--output`.
+        about: Additional members of the JSON, beside the run's own result.
+        known: Whether the job began before this command.
+
+    Raises what the work and `result_of` raise.
     """
     interrupt: KeyboardInterrupt | None = None
     with ended_by_signals():
@@ -54,7 +63,7 @@ def watch(
 
 
 def _left(step: Step | None, option: str) -> dict[str, object]:
-    """Return what a program learns of a job that nobody follows any more."""
+    """Return the JSON result for a job that nobody follows any more."""
     job_id = "" if step is None or step.job is None else step.job.job_id
     return {
         "status": "interrupted",

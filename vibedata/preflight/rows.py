@@ -76,7 +76,10 @@ def as_json(rows: Sequence[Row]) -> Mapping[str, Any]:
 
 
 def text(title: str, rows: Sequence[Row]) -> str:
-    """Return the rows for people: one line each, below a bad row the remedy and the command, and the verdict."""
+    """Return the rows for people, one line each, and then the verdict.
+
+    Below a bad row come the remedy and the command.
+    """
     width = max((len(_place(row)) for row in rows), default=0)
     lines = [f"{title}: state, where it was seen, what"]
     for row in rows:

@@ -118,7 +118,7 @@ def run_rotation(
 
 @contextmanager
 def _told_how_to_go_on(option: str, *, plan: bool) -> Iterator[None]:
-    """Where a person ends the rotation, say how it is finished. The view says before what goes on in Azure."""
+    """If a person interrupts the rotation, say how to finish it. Before that, the view says what goes on in Azure."""
     try:
         yield
     except KeyboardInterrupt:

@@ -55,7 +55,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`function(arguments)`; of: the expression before the dot, as in `vault.getSecret('name')`."""
+    """`function(arguments)`. `of` is the expression before the dot, as in `vault.getSecret('name')`."""
 
     function: str
     arguments: tuple["Expression", ...]
@@ -125,13 +125,13 @@ class Declaration:
 
     Attributes:
         kind: param, var, resource, module or output.
-        name: of its symbol.
-        type: of a param or output its type; of a resource `Microsoft.X/y@version`; of a module its file's path.
-        value: the default, the value, or the body; None for a param without default.
-        existing: whether a resource is only looked up.
-        condition: of a resource or module, `if (...)`.
-        loop: of a resource or module, whose body is `value`.
-        decorators: `@name(...)`, in order.
+        name: The name of the symbol.
+        type: The type of a param or output, `Microsoft.X/y@version` of a resource, or the path of a module's file.
+        value: The default, the value, or the body. None for a param without a default.
+        existing: Whether a resource is only looked up.
+        condition: The condition in `if (...)` of a resource or module.
+        loop: The loop of a resource or module. Then `value` is the loop's body.
+        decorators: The decorators `@name(...)`, in their order.
     """
 
     kind: str
@@ -145,7 +145,7 @@ class Declaration:
     decorators: tuple[Call, ...] = ()
 
     def decorator(self, name: str) -> Call | None:
-        """Return the decorator of a name, None if there is none."""
+        """Return the decorator with a name, None if there is none."""
         return next((each for each in self.decorators if each.function == name), None)
 
     @property
@@ -156,7 +156,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One Bicep file. file: its path below the template's folder."""
+    """One Bicep file. `file` is its path below the template's folder."""
 
     file: str
     scope: str

@@ -40,7 +40,7 @@ def outputs_must_not_contain_secrets(scope: Scope, _contents: Contents) -> Itera
     remedy="Take the default out, leave it empty, or make it with newGuid().",
 )
 def secure_string_parameters_cannot_have_default(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a secret that stands in the template."""
+    """Find a secret that is written in the template."""
     for name, parameter in scope.section("parameters").items():
         default = member(parameter, "defaultValue")
         if is_secure(parameter) and default not in (None, "", {}) and not _calls(default, "newguid"):
@@ -103,7 +103,7 @@ def command_to_execute_must_use_protected_settings_for_secrets(scope: Scope, _co
     remedy="Take the name from a parameter.",
 )
 def admin_username_should_not_be_a_literal(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an administrator's name that stands in the template."""
+    """Find an administrator's name that is written in the template."""
     yield from _literals(scope, {"adminusername", "administratorlogin"})
 
 
@@ -113,7 +113,7 @@ def admin_username_should_not_be_a_literal(scope: Scope, _contents: Contents) ->
     remedy="Take the password from a secure parameter.",
 )
 def admin_password_should_not_be_a_literal(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an administrator's password that stands in the template."""
+    """Find an administrator's password that is written in the template."""
     yield from _literals(scope, {"adminpassword", "administratorloginpassword"})
 
 
