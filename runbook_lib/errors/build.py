@@ -1,4 +1,4 @@
-"""Failures at the publisher's desk: build, signing, push, verification."""
+"""Failures of the publisher's tools: build, signing, push, verification."""
 
 from runbook_lib.errors.entry import EXIT_USAGE, entry
 

@@ -1,5 +1,7 @@
-"""What a deployment alone meets: what a preflight finds and no other step names (rights, deny assignments, clock,
-containers, the log's rule), the lock that keeps two deployments apart, and what the deployment script itself meets.
+"""Failures that only a deployment meets.
+
+These are the findings of the preflight that no other step reports (rights, deny assignments, clock, containers, the
+log's rule), the lock that keeps two deployments apart, and the failures of the deployment script.
 """
 
 from runbook_lib.errors.entry import EXIT_LOCK_HELD, EXIT_USAGE, entry

@@ -1,4 +1,4 @@
-"""Failures at the publisher's: a credential's rotation, and the instances: documents, table, and choice of one."""
+"""Failures at the publisher: the rotation of a credential, and the instances with their documents and their table."""
 
 from runbook_lib.errors.entry import EXIT_USAGE, entry
 

@@ -1,4 +1,4 @@
-"""Failures of the TLS certificate's rotation at the customer's."""
+"""Failures of the TLS certificate's rotation on the customer's side."""
 
 from runbook_lib.errors.entry import EXIT_USAGE, entry
 

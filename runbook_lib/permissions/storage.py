@@ -1,4 +1,4 @@
-"""What runbooks do in the storage account."""
+"""The permissions that runbooks need in the storage account."""
 
 from runbook_lib.permissions.model import Permission
 

@@ -17,13 +17,14 @@ from runbook_lib.release.stored import is_no_good, stored_release
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.trust.pinned_policy import trust_policy
 
-# How many of the stored versions an error names.
+# An error names at most this number of stored versions.
 MAX_TOLD = 10
 
 if TYPE_CHECKING:
     from runbook_lib.context import Context
 
-# How many bad releases a run reads. Every import reads them again, with two requests and an event for each.
+# A run reads at most this number of bad releases, because every import reads them again, with two requests and an event
+# for each.
 MAX_NO_GOOD = 20
 
 

@@ -96,7 +96,7 @@ def parse(parameters_type: type[P], argv: Sequence[str]) -> P:
 
 
 def check(given: Mapping[str, Any], kinds: Mapping[str, object], limits: Mapping[str, int]) -> None:
-    """Compare parameters with what a runbook takes.
+    """Compare parameters with the ones that a runbook takes.
 
     Args:
         given: The parameters by name.
@@ -119,7 +119,10 @@ def encode(parameters: Mapping[str, Any]) -> str:
 
 
 def parameters_in(argument: str) -> Mapping[str, Any]:
-    """Return what is in the one argument of a job, unchecked, whoever started the job; {} where it cannot be read."""
+    """Return the parameters in a job's one argument, {} if it cannot be read.
+
+    They are unchecked: anybody may have started the job.
+    """
     try:
         return _from_argument([argument])
     except RunbookError:
@@ -127,13 +130,13 @@ def parameters_in(argument: str) -> Mapping[str, Any]:
 
 
 def correlation_id_in(argument: str) -> str:
-    """Return the correlation id in the one argument of a job, "" where there is none, whoever started the job."""
+    """Return the correlation id in a job's one argument, "" if there is none. Anybody may have started the job."""
     found = parameters_in(argument).get("correlation_id")
     return found if isinstance(found, str) and CORRELATION_ID.fullmatch(found) else ""
 
 
 def settings_in(argument: str) -> Mapping[str, str] | None:
-    """Return the settings in the one argument of a job, whoever started it; None where they cannot be read."""
+    """Return the settings in a job's one argument, None if they cannot be read. Anybody may have started the job."""
     try:
         found = _from_argument([argument]).get("settings", {})
     except RunbookError:
@@ -195,7 +198,7 @@ def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) ->
 
 
 def _unknown(name: str, kinds: Mapping[str, object]) -> RunbookError:
-    import difflib  # a run that has its parameters right does not need it
+    import difflib  # a run with correct parameters does not need it
 
     shown = "".join(character if character.isprintable() else "?" for character in name[:MAX_SHOWN_CHARACTERS])
     near = difflib.get_close_matches(shown.removeprefix("--").replace("-", "_"), list(kinds), n=1, cutoff=ALIKE)
