@@ -81,11 +81,18 @@ VERIFY: ActionKind[RunbookError] = ActionKind("verify", stage=4)
 class Facts:
     """What check_health found.
 
-    entities: table Components, by target (`type/name`). seen: this check's observation of each target. credentials:
-    none if the vault cannot be read. credentials_recorded: table Credentials, None if there is none. depends_on: by
-    target. policy: None if none is recorded. schedule: it starts the next check. checked_at: RFC 3339. manifest: the
-    recorded release's, None if it cannot be read or is not needed. refusal: why that release is refused, None if it is
-    good or that is not known.
+    Attributes:
+        entities: The rows of table Components, by target (`type/name`).
+        seen: This check's observation of each target.
+        credentials: The credentials, none if the vault cannot be read.
+        credentials_recorded: The rows of table Credentials, None if there is no such table.
+        depends_on: The targets that each target depends on.
+        policy: The recorded policy, None for none.
+        schedule: The schedule that starts the next check.
+        checked_at: The time of the check, RFC 3339.
+        manifest: The recorded release's manifest, None if it cannot be read or is not needed.
+        refusal: Why that release is refused, None if it is good, or if that is not known.
+        tables: The component registry.
     """
 
     entities: Mapping[str, Entity]
