@@ -81,18 +81,11 @@ VERIFY: ActionKind[RunbookError] = ActionKind("verify", stage=4)
 class Facts:
     """What check_health found.
 
-    Attributes:
-        entities: The rows of table Components, by target (`type/name`).
-        seen: This check's observation of each target.
-        credentials: The credentials, none if the vault cannot be read.
-        credentials_recorded: The rows of table Credentials, None if there is no such table.
-        depends_on: The targets that each target depends on.
-        policy: The recorded policy, None for none.
-        schedule: The schedule that starts the next check.
-        checked_at: The time of the check, RFC 3339.
-        manifest: The recorded release's manifest, None if it cannot be read or is not needed.
-        refusal: Why that release is refused, None if it is good, or if that is not known.
-        tables: The component registry.
+    `entities` has the rows of table Components, and `seen` this check's observations, by target (`type/name`).
+    `depends_on` has the targets that each target depends on. `credentials` is empty if the vault cannot be read.
+    `credentials_recorded` is None if there is no such table, and `policy` if none is recorded. `checked_at` is RFC
+    3339. `manifest` is the recorded release's, None if it cannot be read or is not needed. `refusal` says why that
+    release is refused, None if it is good, or if that is not known.
     """
 
     entities: Mapping[str, Entity]
