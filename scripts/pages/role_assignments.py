@@ -36,8 +36,8 @@ RESOURCES: Mapping[Resource, tuple[str, str]] = {
     "data collection rule": ("dataCollectionRule", "Microsoft.Insights/dataCollectionRules@2024-03-11"),
 }
 HEAD = """\
-// What vibedata-uami may do. `python -m scripts.pages.role_assignments` writes this file from what the runbooks declare
-// (Runbook.permissions); docs/permissions.md says which runbook needs which role, and what for.
+// The rights of vibedata-uami. `python -m scripts.pages.role_assignments` writes this file from the runbooks'
+// declarations (Runbook.permissions). docs/permissions.md says which runbook needs which role, and why.
 
 param identityId string
 param principalId string
