@@ -74,7 +74,7 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     shown = deployed.vibedata("deploy", release.version, "--plan").stdout.splitlines()
     assert shown[0] == f"plan for release {release.version}: nothing was changed"
     assert "import_images: nothing to do" in shown
-    assert shown[-1].startswith("0 to add, 0 to change, 0 to take away; ")
+    assert shown[-1].startswith("0 to add, 0 to change, 0 to remove; ")
     # Whoever may not look into the customer's vault is told what is not known, and nothing is guessed.
     deployed.lab.fault("status", status=403, times=0, match={"service": "key_vault"})
     blind = deployed.vibedata_json("deploy", release.version, "--plan", "--detailed-exitcode", code=2)

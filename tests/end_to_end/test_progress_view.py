@@ -252,7 +252,7 @@ def test_ctrl_c_tells_of_the_job_that_was_invoked(own_deployed: Deployed, releas
         assert terminal.to_the_end(seconds=WAIT_SECONDS) == 130
     lines = shown(terminal.written, columns=200)
     goes_on = r"interrupted\. Job [0-9a-f-]{36} of check_health goes on in Azure \(last seen: New\)\."
-    told = goes_on + r" `vibedata logs [0-9a-f-]{36} --follow[^`]*` takes it up again\."
+    told = goes_on + r" `vibedata logs [0-9a-f-]{36} --follow[^`]*` follows it again\."
     assert [line for line in lines if re.fullmatch(told, line)], lines
 
 

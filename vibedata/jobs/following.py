@@ -156,7 +156,7 @@ def _passing(error: Exception, job_id: str) -> RunbookError:
     named = as_runbook_error(error)
     if named is None:
         raise error
-    remedy = f"The job goes on without you. As soon as this is mended, {taken_up(job_id)} takes it up again."
+    remedy = f"The job goes on without you. As soon as this is mended, {taken_up(job_id)} follows it again."
     told_again = named.entry.error(named.detail, target=named.target, remedy=f"{named.remedy} {remedy}")
     if not named.retryable:
         raise told_again from error

@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="how long the former credential is accepted beside the new one (default: %(default)s, a little over three"
         " hours; 0 with --emergency)",
     )
-    parser.add_argument("--wait", action="store_true", help="stay until the former credential is retired")
+    parser.add_argument("--wait", action="store_true", help="wait until the former credential is retired")
     parser.add_argument(
         "--emergency", action="store_true", help="the credential in use is believed stolen: refuse it at once"
     )
@@ -124,7 +124,7 @@ def _told_how_to_go_on(option: str, *, plan: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         if not plan:
             again = f"Type the same command again, or `vibedata rotate --due{option}`"
-            sys.stderr.write(f"{again}: a rotation that has begun goes on where it ended.\n")
+            sys.stderr.write(f"{again}: a rotation that has begun continues where it stopped.\n")
         raise
 
 

@@ -206,9 +206,9 @@ class RawServer:
 @pytest.mark.parametrize(
     ("sent", "seconds", "reason"),
     [
-        (b"220 smtp ready\r\n", SECONDS, "answers what is no HTTP: BadStatusLine"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, SECONDS, "answers what is no HTTP: LineTooLong"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200, SECONDS, "answers what is no HTTP: HTTPException"),
+        (b"220 smtp ready\r\n", SECONDS, "its answer is not HTTP: BadStatusLine"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, SECONDS, "its answer is not HTTP: LineTooLong"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200, SECONDS, "its answer is not HTTP: HTTPException"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0.5, "no whole answer within 0.5 s"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", 0.5, "no whole answer within 0.5 s"),
     ],

@@ -107,7 +107,7 @@ def test_an_edit_shows_what_it_changes(typed: Typed, known: Instances, file: Pat
     shown = typed.text("edit", ID, *asked)
     for line in ("~ ring: early -> late", "- release: 2026.11.0", "+ settings.publisher_api: https://api.example"):
         assert line in planned.splitlines() and line in shown.splitlines()
-    assert shown.splitlines()[-1] == "1 to add, 1 to change, 1 to take away"
+    assert shown.splitlines()[-1] == "1 to add, 1 to change, 1 to remove"
     edited = known.instance(ID)
     assert (edited.ring, edited.release, edited.settings["publisher_api"]) == ("late", "", "https://api.example")
     assert typed.result("edit", ID, *asked)["status"] == "unchanged"

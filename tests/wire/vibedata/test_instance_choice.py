@@ -193,7 +193,7 @@ def test_where_nobody_may_read_the_row_the_command_says_so_and_goes_on(
 ) -> None:
     lab.fault("status", status=403, times=0, match={"service": "table"})
     _, err = typed(capsys, "status", code=1)
-    assert "warning: nobody compared whose instance it is: VD-NET-003" in err
+    assert "warning: the identity of the instance was not compared: VD-NET-003" in err
 
 
 @pytest.mark.parametrize(

@@ -268,6 +268,6 @@ def test_a_run_that_is_left_can_be_taken_up_again(
     assert result["resume"] == f"vibedata logs {job} --follow"
     # The state is that of the command's last look, which may be older than the job's first line.
     goes_on = r"goes on in Azure \(last seen: (New|Activating|Running)\)\. "
-    assert re.search(goes_on + re.escape(f"`{result['resume']}` takes it up again."), err), err
+    assert re.search(goes_on + re.escape(f"`{result['resume']}` follows it again."), err), err
     code, out, _ = typed(capsys, *result["resume"].split()[1:], "--output", "json")
     assert (code, json.loads(out)["error"]["code"]) == (1, "VD-PUBLISH-001")

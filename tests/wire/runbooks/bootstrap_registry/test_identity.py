@@ -108,6 +108,6 @@ def test_where_the_tables_cannot_be_read_it_is_told_and_the_run_goes_on(recorded
     )
     made = run(recorded.lab, import_images.RUNBOOK)
     assert made.error_code != "VD-COMPONENT-008"
-    assert "nobody compared whose instance it is" in made.text
+    assert "the identity of the instance was not compared" in made.text
     # The second table is not asked: it would only take the retries' time again.
     assert len(made.sent("table", "GET")) == 1

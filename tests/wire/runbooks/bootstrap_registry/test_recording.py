@@ -234,7 +234,7 @@ def test_a_deleted_and_an_absent_credential_are_told_apart(world: World, credent
         absent = world.bootstrap()
     assert (deleted.status, absent.status) == ("succeeded", "unchanged")
     assert "it is deleted and can be recovered: `az keyvault secret recover --id" in told(deleted)
-    assert "it is absent; the publisher makes it anew: `vibedata rotate-acr-token`" in told(absent)
+    assert "it is absent; the publisher makes a new one: `vibedata rotate-acr-token`" in told(absent)
     assert world.rows("Credentials")["registry-token/publisher-acr-token"]["state"] == "absent"
 
 
