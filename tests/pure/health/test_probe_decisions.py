@@ -1,4 +1,4 @@
-"""What is decided before and after a probe, without any connection."""
+"""The decisions before and after a probe, without any connection."""
 
 import ssl
 import threading
