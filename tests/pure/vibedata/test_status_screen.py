@@ -1,4 +1,4 @@
-"""What `vibedata status` says first: remedies, what is due next, and how it fits on a screen and a page."""
+"""The first screen of `vibedata status`: remedies, the next due tasks, and how they fit on a screen and a page."""
 
 from datetime import timedelta
 from typing import Any
@@ -148,7 +148,7 @@ def test_lines_wrap_where_a_terminal_ends(columns: int) -> None:
     shown = list(wrapped(lines(much()), columns))
     widest = max(len(line.lead) + len(line.text) for line in shown if "sha256:" not in line.text)
     assert widest <= min(columns, MAX_COLUMNS)
-    # A digest stays whole: somebody will copy it.
+    # A digest is not cut, because somebody will copy it.
     assert " ".join(line.text for line in shown).split() == " ".join(line.text for line in lines(much())).split()
 
 

@@ -1,4 +1,6 @@
-"""What a deployment says at its end: the verdict, a summary for a ticket, what goes on in Azure, what to type next."""
+"""The end of a deployment's output: the verdict, a summary for a ticket, what goes on in Azure, and the next
+command.
+"""
 
 from collections.abc import Sequence
 from typing import Any

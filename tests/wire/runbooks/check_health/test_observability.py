@@ -1,4 +1,4 @@
-"""The health of what observes: the log, the alert rules, and the check's own schedule."""
+"""The health of the observability: the log, the alert rules, and the check's own schedule."""
 
 from datetime import datetime, timedelta, timezone
 
