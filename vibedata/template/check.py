@@ -74,7 +74,7 @@ def _check_resources(
     try:
         made = snapshot(documents, MAIN, parameters, Place())
     except NotEvaluatedError as error:
-        remedy = "Mend it: Azure Resource Manager would stop here, too"
+        remedy = "Correct it: Azure Resource Manager would stop here, too"
         yield Finding(file=error.file, line=error.line, rule=EVALUATION, message=error.message, remedy=remedy)
         return
     seen: set[str] = set()

@@ -196,7 +196,7 @@ class _Deployment:
         first = self.value(operands[0], names)
         if operator == "?:":
             if isinstance(first, Runtime):
-                raise self._trouble(operation.line, "which of two values it takes, only Azure can tell")
+                raise self._trouble(operation.line, "only Azure knows which of two values it takes")
             return self.value(operands[1 if first else 2], names)
         if operator in ("&&", "||"):
             return first if first is (operator == "||") else self.value(operands[1], names)

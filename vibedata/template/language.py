@@ -60,7 +60,7 @@ def _check_decorators(declared: Declaration, document: Document) -> Iterator[Fin
             message = f"@{decorator.function} is of the newer language"
             yield _finding(document, decorator.line, LANGUAGE, message, ONE)
         elif trouble := _misplaced(decorator, declared):
-            yield _finding(document, decorator.line, UNFIT, f"@{decorator.function} {trouble}", "Mend one of them")
+            yield _finding(document, decorator.line, UNFIT, f"@{decorator.function} {trouble}", "Correct one of them")
     if declared.kind == "output" and declared.secure:
         yield _finding(document, declared.line, LANGUAGE, f"output {declared.name} is secure", ONE)
 

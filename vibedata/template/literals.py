@@ -54,7 +54,7 @@ def check_literals(document: Document) -> Iterator[Finding]:
     """Yield the literals that must be parameters, and outputs and defaults that show a secret."""
     if document.scope != GROUP:
         message = f"the scope is {document.scope}, not {GROUP}"
-        yield _finding(document, 1, SCOPE, message, "An application has rights in its managed group alone")
+        yield _finding(document, 1, SCOPE, message, "An application has rights only in its managed group")
     for declared in document.declarations:
         if declared.kind in ("resource", "module"):
             yield from _check_place(declared, document)

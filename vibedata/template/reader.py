@@ -15,7 +15,7 @@ SYNTAX, LANGUAGE = "syntax", "template-language-2"
 PLAIN_TYPES = ("string", "int", "bool", "object", "array")
 # Declarations that the compiler writes with template language 2.0.
 _NEWER = ("type", "func", "import", "extension", "provider", "assert", "test", "using", "extends")
-ONE = "Say it in template language 1.0: managed applications take no other"
+ONE = "Use template language 1.0: managed applications take no other"
 
 
 class _LanguageError(UnreadableError):

@@ -56,7 +56,7 @@ def check_resource(resource: Deployed, types: Types, *, today: date) -> Iterator
     known = types.find(resource.type)
     if known is None:
         message = f"there is no definition of {resource.type}"
-        yield _finding(resource, resource.line, UNKNOWN_TYPE, message, "Add it to infra/types, or mend the name")
+        yield _finding(resource, resource.line, UNKNOWN_TYPE, message, "Add it to infra/types, or correct the name")
         return
     if resource.type != known.name:
         yield _finding(resource, resource.line, UNKNOWN_TYPE, f"the type is {known.name}", "Write it so")
@@ -133,7 +133,7 @@ class _Body:
             if top and name in _OF_BICEP:
                 continue
             if name in schema.get("readOnly", ()):
-                yield self._wrong(at, f"{inner} is Azure's to set")
+                yield self._wrong(at, f"{inner} is set only by Azure")
             elif name in members:
                 yield from self.check(member, members[name], inner, at)
             elif others is None and (members or top):

@@ -87,11 +87,11 @@ def _check_names(
         used.add(expression.name)
         if expression.name not in local and document.get(expression.name) is None:
             message = f"nothing is named {expression.name}"
-            yield _finding(document, expression.line, UNKNOWN, message, "Declare it, or mend the name")
+            yield _finding(document, expression.line, UNKNOWN, message, "Declare it, or correct the name")
     if isinstance(expression, Call):
         if expression.function not in _FUNCTIONS:
             message = f"there is no function {expression.function} here"
-            remedy = "Mend the name, or add it to vibedata/template/functions.py"
+            remedy = "Correct the name, or add it to vibedata/template/functions.py"
             yield _finding(document, expression.line, UNKNOWN, message, remedy)
         elif expression.function in functions.IN_DEFAULTS and not default:
             message = f"{expression.function} stands outside of a parameter's default"
@@ -116,7 +116,7 @@ def _check_output(member: Member, document: Document, documents: Mapping[str, Do
     called = module_of(member, document)
     if called is not None and output_of(member, document, documents) is None:
         message = f"module {called.name} has no output {member.name}"
-        yield _finding(document, member.line, UNKNOWN, message, "Add the output, or mend the name")
+        yield _finding(document, member.line, UNKNOWN, message, "Add the output, or correct the name")
 
 
 def _check_module(module: Declaration, document: Document, documents: Mapping[str, Document]) -> Iterator[Finding]:
@@ -133,7 +133,7 @@ def _check_module(module: Declaration, document: Document, documents: Mapping[st
     for name, item in given.items():
         if name not in takes:
             message = f"{module.type} has no parameter {name}"
-            yield _finding(document, item.line, MODULE, message, "Take it away, or mend the name")
+            yield _finding(document, item.line, MODULE, message, "Take it away, or correct the name")
             continue
         yield from _check_argument(item, takes[name], document, documents)
 
@@ -147,7 +147,7 @@ def _check_argument(
         yield _finding(document, item.line, UNFIT, message, "Change one of them")
     if is_secret(item.value, document) and not takes.secure:
         message = f"parameter {takes.name} gets a secret and is not secure"
-        yield _finding(document, item.line, MODULE, message, "Declare it with @secure(): else deployments show it")
+        yield _finding(document, item.line, MODULE, message, "Declare it with @secure(): otherwise deployments show it")
 
 
 def parameters_of(module: Declaration) -> tuple[Item, ...]:

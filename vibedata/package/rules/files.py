@@ -22,7 +22,7 @@ _URI_ARGUMENTS = 2
 @rule(
     "Package Must Not Be Too Large",
     source=_PLAN,
-    remedy="Leave out of the artifacts what the template does not fetch.",
+    remedy="Remove from the artifacts all files that the template does not fetch.",
     needs=[],
 )
 def package_must_not_be_too_large(contents: Contents) -> Iterator[Fault]:

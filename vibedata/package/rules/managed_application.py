@@ -24,8 +24,8 @@ _BETWEEN = re.compile(r"[^\w.|/:@-]")
 @template_rule(
     "Template Language Must Be 1.0",
     source="MicrosoftDocs/azure-docs pull request 126437; Azure/bicep Emit/EmitterSettings.cs",
-    remedy="Take the Bicep feature out that needs language version 2.0: types, functions of one's own, imports, secure"
-    " outputs, object or nullable types of parameters, a module without a name. Managed applications take 1.0 alone.",
+    remedy="Take the Bicep feature out that needs language version 2.0: types, user-defined functions, imports, secure"
+    " outputs, object or nullable types of parameters, a module without a name. Managed applications take only 1.0.",
 )
 def template_language_must_be_1_0(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     """Find the parts of a template that need language version 2.0."""
@@ -45,7 +45,7 @@ def template_language_must_be_1_0(scope: Scope, _contents: Contents) -> Iterator
 @template_rule(
     "Deployments Must Stay In The Managed Resource Group",
     source="microsoft/metered-billing-accelerator issue 220; learn managed-applications/key-vault-access",
-    remedy="Deploy into the managed resource group alone. The provider that deploys has no rights anywhere else.",
+    remedy="Deploy only into the managed resource group. The provider that deploys has no rights anywhere else.",
 )
 def deployments_must_stay_in_the_managed_resource_group(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     """Find a nested deployment that names another scope."""

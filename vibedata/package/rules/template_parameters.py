@@ -106,7 +106,7 @@ def artifacts_parameter(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     elif scope.is_main and token.get("defaultValue") != "":
         yield Fault(scope.name, (*scope.path, "parameters", _SAS_TOKEN), f"{_SAS_TOKEN} has no empty default")
     if not scope.is_main and (default is not None or member(token, "defaultValue") is not None):
-        yield Fault(scope.name, path, "a nested template has a default of its own for it")
+        yield Fault(scope.name, path, "a nested template has its own default for it")
 
 
 def _used(scope: Scope, function: str) -> set[str]:

@@ -63,7 +63,7 @@ def depends_on_best_practices(scope: Scope, _contents: Contents) -> Iterator[Fau
 @template_rule(
     "Deployment Resources Must Not Be Debug",
     source=arm_ttk("deploymentTemplate/Deployment-Resources-Must-Not-Be-Debug"),
-    remedy="Take debugSetting out: it records what the deployment is given, secrets included.",
+    remedy="Take debugSetting out: it records the input of the deployment, secrets included.",
 )
 def deployment_resources_must_not_be_debug(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     """Find a nested deployment that records its requests or answers."""

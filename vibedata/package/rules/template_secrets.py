@@ -20,7 +20,7 @@ _IDENTITY_EXTENSION = re.compile(r"managedidentityextension", re.IGNORECASE)
 @template_rule(
     "Outputs Must Not Contain Secrets",
     source=arm_ttk("deploymentTemplate/Outputs-Must-Not-Contain-Secrets"),
-    remedy="Take the output out: whoever may read the deployment reads its outputs. Put the secret in the vault.",
+    remedy="Remove the output: everybody who may read the deployment can read it. Put the secret into the vault.",
 )
 def outputs_must_not_contain_secrets(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     """Find an output that calls a list function, names a secure parameter, is secure, or sounds like a password."""

@@ -56,7 +56,7 @@ def deployment_template_schema_is_correct(scope: Scope, _contents: Contents) -> 
 @template_rule(
     "Template Should Not Contain Blanks",
     source=arm_ttk("deploymentTemplate/Template-Should-Not-Contain-Blanks"),
-    remedy="Take the empty value out: Azure reads it as a wish to have nothing there.",
+    remedy="Take the empty value out: Azure reads it as the wish for an empty value.",
 )
 def template_should_not_contain_blanks(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     """Find an empty object, list or text, or null."""
@@ -147,7 +147,7 @@ def dynamic_variable_references_should_not_use_concat(scope: Scope, _contents: C
 @template_rule(
     "Expressions Must Be Readable",
     source="learn azure-resource-manager/templates/template-expressions",
-    remedy="Correct the expression. If Bicep made it, this program has to learn to read it.",
+    remedy="Correct the expression. If Bicep made it, this program cannot read it yet.",
 )
 def expressions_must_be_readable(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     """Find an expression that cannot be read, so that no other rule sees what it does."""

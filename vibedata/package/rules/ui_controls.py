@@ -200,7 +200,7 @@ def password_boxes_must_have_min_length(contents: Contents) -> Iterator[Fault]:
 @rule(
     "HideExisting Must Be Correctly Handled",
     source=arm_ttk("CreateUIDefinition/HideExisting-Must-Be-Correctly-Handled"),
-    remedy="Write the outputs resourceGroup and newOrExisting of the element, or hide what exists.",
+    remedy="Write the outputs resourceGroup and newOrExisting of the element, or hide existing resources.",
     needs=[USER_INTERFACE],
 )
 def hide_existing_must_be_correctly_handled(contents: Contents) -> Iterator[Fault]:
@@ -217,7 +217,7 @@ def hide_existing_must_be_correctly_handled(contents: Contents) -> Iterator[Faul
 @rule(
     "Elements Must Be Known",
     source=_ELEMENTS,
-    remedy="Correct the type, the property or the name. Each element of a step has a name of its own.",
+    remedy="Correct the type, the property or the name. Each element of a step needs a different name.",
     needs=[USER_INTERFACE],
 )
 def elements_must_be_known(contents: Contents) -> Iterator[Fault]:
