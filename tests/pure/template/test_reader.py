@@ -75,7 +75,7 @@ def test_ids_are_known_and_what_azure_makes_is_not() -> None:
         ("missing", "nothing is named missing"),
         ("{ a: 1 }.b", "there is no b here"),
         ("[1][2]", "there is no 2 here"),
-        ("account.properties.on ? 1 : 2", "only Azure can tell"),
+        ("account.properties.on ? 1 : 2", "only Azure knows"),
         ("[for a in 'text': a]", "a loop runs over no array"),
         ("sort(['a'])", "function sort is not known"),
     ],
