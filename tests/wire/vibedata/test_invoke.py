@@ -60,6 +60,8 @@ def jobs_of(account: Automation) -> list[str]:
 class Watcher:
     """Is told of a job. act: what is done at each look, by its number."""
 
+    option = " --instance contoso1"
+
     def __init__(self, act: Callable[[int], None] = lambda _look: None) -> None:
         self._act = act
         self.looks = 0
