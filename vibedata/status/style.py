@@ -21,7 +21,11 @@ body {
 }
 h1, h2, h3, p, dl, dd, ul { margin: 0; padding: 0; }
 a { color: var(--link); }
-code { font: 0.92em ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
+/* A command is copied in one piece: it scrolls where it is too long, and never breaks. */
+code {
+  font: 0.92em ui-monospace, "SF Mono", Menlo, Consolas, monospace;
+  display: inline-block; max-width: 100%; overflow-x: auto; white-space: nowrap; vertical-align: bottom;
+}
 svg { width: 1em; height: 1em; flex: none; fill: currentColor; }
 svg .on { fill: none; stroke: var(--mark, var(--card)); stroke-width: 2.4; stroke-linecap: round; }
 .brand { font-weight: 700; }
@@ -76,6 +80,7 @@ article dl {
 table { width: 100%; border-collapse: separate; border-spacing: 0; }
 th { text-align: left; color: var(--faint); font-size: 0.875rem; font-weight: 600; }
 th:first-child { width: 50%; }
+th:first-child:nth-last-child(n+5) { width: 36%; }
 th, td { padding: 0.55rem 1rem; vertical-align: top; }
 td { border-top: 1px solid var(--line); }
 time { white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -110,6 +115,7 @@ footer { margin-top: 2rem; }
   a { text-decoration: none; }
   th, td { padding: 0.25rem 0.6rem; }
   .tiles { grid-template-columns: repeat(4, 1fr); }
+  code { white-space: normal; }
   svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """

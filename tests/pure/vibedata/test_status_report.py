@@ -139,7 +139,7 @@ def test_only_the_last_run_of_a_runbook_counts() -> None:
     assert notes(made(component("a"), runs=runs)) == []
     runs.append(a_run("import_images", hours=1, status="Failed", job="the-job"))
     shown = made(component("a"), runs=runs)
-    assert notes(shown) == ["The last run of import_images ended Failed, 59 min ago"]
+    assert notes(shown) == ["The last run of import_images ended as failed, 59 min ago"]
     assert shown.verdict.notes[0].remedy.startswith("run `vibedata logs the-job`")
 
 
