@@ -18,7 +18,7 @@ def text(lines: Sequence[Line], verdict: Verdict) -> str:
     parts = [verdict.headline, ""]
     if lines:
         parts += [*_aligned([COLUMNS, *map(_cells, lines)]), ""]
-    return "\n".join(parts) + "\n" + for_people.plain(_concerns(verdict))
+    return ("\n".join(parts) + "\n" + for_people.plain(_concerns(verdict))).rstrip() + "\n"
 
 
 def on_screen(lines: Sequence[Line], verdict: Verdict) -> Iterator[for_people.Line]:

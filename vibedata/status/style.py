@@ -21,11 +21,7 @@ body {
 }
 h1, h2, h3, p, dl, dd, ul { margin: 0; padding: 0; }
 a { color: var(--link); }
-/* A command is copied in one piece: it scrolls where it is too long, and never breaks. */
-code {
-  font: 0.92em ui-monospace, "SF Mono", Menlo, Consolas, monospace;
-  display: inline-block; max-width: 100%; overflow-x: auto; white-space: nowrap; vertical-align: bottom;
-}
+code { font: 0.92em ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 svg { width: 1em; height: 1em; flex: none; fill: currentColor; }
 svg .on { fill: none; stroke: var(--mark, var(--card)); stroke-width: 2.4; stroke-linecap: round; }
 .brand { font-weight: 700; }
@@ -115,7 +111,6 @@ footer { margin-top: 2rem; }
   a { text-decoration: none; }
   th, td { padding: 0.25rem 0.6rem; }
   .tiles { grid-template-columns: repeat(4, 1fr); }
-  code { white-space: normal; }
   svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """

@@ -251,7 +251,7 @@ def test_page_stands_alone_and_says_all_in_words() -> None:
     assert "url(" not in style
     assert "@import" not in style
     words = shown.text.getvalue()
-    for expected in ("unhealthy", "healthy", "vanished", "Suspended", "Running", "expires in 3 days", "drift: plain"):
+    for expected in ("unhealthy", "healthy", "vanished", "suspended", "running", "expires in 3 days", "drift: plain"):
         assert expected in words
     assert "2026-11-23 11:15 UTC" in words
     assert "15 min ago" in words
