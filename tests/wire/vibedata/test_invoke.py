@@ -60,6 +60,8 @@ def jobs_of(account: Automation) -> list[str]:
 class Watcher:
     """Is told of a job. act: what is done at each look, by its number."""
 
+    option = " --instance contoso1"
+
     def __init__(self, act: Callable[[int], None] = lambda _look: None) -> None:
         self._act = act
         self.looks = 0
@@ -77,6 +79,16 @@ class Watcher:
 
 
 # --- Parameters -------------------------------------------------------------------------------------------------------
+
+
+def test_a_parameter_that_is_given_twice_is_refused_before_anything_is_asked(
+    lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(lab.journal(service="arm"))
+    words = ("--parameter", "release_version=1", "--parameter", "release_version=2")
+    code, _, err = typed(capsys, "invoke", "probe", *words)
+    assert code == 2 and "VD-PARAM-002" in err and "(release_version): it is given twice" in err
+    assert len(lab.journal(service="arm")) == before
 
 
 def test_parameters_are_compared_with_the_published_runbooks_before_a_job_starts(
@@ -150,9 +162,10 @@ def test_a_start_of_which_nothing_is_known_says_how_to_look(
     lab.fault("reset_after", times=ALL_ATTEMPTS, match=PUT)
     lab.fault("status", status=503, times=ALL_ATTEMPTS, match=GET)
     with pytest.raises(RunbookError) as caught:
-        start_job(impatient_account(lab.env), "probe", {"correlation_id": "good"})
+        start_job(impatient_account(lab.env), "probe", {"correlation_id": "good"}, option=" --instance ./a.json")
     assert caught.value.code == "VD-AUTOMATION-022"
-    line = re.search(r"`vibedata (logs \S+ --follow)`", caught.value.remedy)
+    assert "--follow --instance ./a.json`" in caught.value.remedy
+    line = re.search(r"`vibedata (logs \S+ --follow) --instance ./a.json`", caught.value.remedy)
     assert line is not None
     code, out, _ = typed(capsys, *line[1].split())
     assert code == 0 and "probe: succeeded (job " in out
@@ -203,6 +216,8 @@ def test_each_end_has_its_own_message_and_none_is_waited_for_for_ever(lab: LabUn
         with pytest.raises(RunbookError) as caught:
             result_of(follow(access, job, Watcher(), clock=clock))
         assert (caught.value.code, job in str(caught.value)) == (code, True), status
+        if code == "VD-AUTOMATION-028":
+            assert f"`vibedata logs {job} --follow --instance contoso1`" in caught.value.remedy
         assert exception in caught.value.message
         assert sum(clock.slept) <= PASSING_SECONDS + 20
 
