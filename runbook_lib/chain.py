@@ -40,7 +40,7 @@ class ChainParameters(CommonParameters):
     """The parameters of every chain."""
 
     wait_seconds: int = field(
-        default=WAIT_SECONDS, metadata={"help": "how long to wait where another deployment holds the instance's lock"}
+        default=WAIT_SECONDS, metadata={"help": "how long to wait if another deployment holds the instance's lock"}
     )
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class _ChainRun(OneRun[C]):
             frame = replace(frame, stop_asked=lambda: self._frame.stop_asked() or lock.is_lost())
             for part in self._chain.parts:
                 if self._frame.stop_asked():
-                    raise run_errors.STOPPED.error(f"{part.runbook.name} and what follows it were not begun")
+                    raise run_errors.STOPPED.error(f"{part.runbook.name} and the runbooks after it were not begun")
                 lock.begin(part.runbook.name)
                 ended = self._run_part(part, given, frame)
                 lock.check()  # if the lock was lost, changes were left out

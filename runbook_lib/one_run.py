@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 EXIT_DONE = 0
-UNREAD_TABLES = "the network retry policy cannot be read, the default holds, and nobody compared whose instance it is"
+UNREAD_TABLES = (
+    "the network retry policy cannot be read, the default is used, and the identity of the instance was not compared"
+)
 
 P = TypeVar("P", bound=CommonParameters)
 P_co = TypeVar("P_co", bound=CommonParameters, covariant=True)
@@ -209,7 +211,7 @@ class OneRun(ABC, Generic[P]):
             self._tell_failure(error)
         result = self._result(error)
         self._journal.warn_of(UNREAD_TABLES, self._identity_trouble)
-        self._journal.warn_of("the network retry policy cannot be read, the default holds", self._policy_trouble)
+        self._journal.warn_of("the network retry policy cannot be read, the default is used", self._policy_trouble)
         if self._context is not None and not self._plan_only:
             self._tell_publisher(self._context, result)
         result = replace(result, duration_ms=self._duration_ms())

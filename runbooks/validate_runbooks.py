@@ -47,7 +47,7 @@ TRIAL_SECONDS = 20 * 60.0
 class Parameters(ReleaseParameters):
     """The parameters of validate_runbooks."""
 
-    try_all: bool = field(default=False, metadata={"help": "also try what a former job has proven"})
+    try_all: bool = field(default=False, metadata={"help": "also try the runbooks that a former job has proven"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ def _compare(session: AzureSession) -> None:
     trouble = compare_identity(session.clients.table_service, session.settings)
     if trouble is not None:
         # The command's own requests find all other problems, and each job makes the comparison itself.
-        sys.stderr.write(f"warning: nobody compared whose instance it is: {trouble.code}: {trouble.message}\n")
+        sys.stderr.write(f"warning: the identity of the instance was not compared: {trouble.code}: {trouble.message}\n")
 
 
 def session_at(customer: Customer) -> AzureSession:

@@ -186,7 +186,7 @@ class DeploymentLock:
         except NotALocksContentError as error:
             return f"held by somebody whose entry cannot be read: {error}"
         if found is None or found.ended:
-            return "held by somebody who has just taken it and is about to say who it is"
+            return "held by somebody who has just taken it and has not written a name yet"
         return contents.described(found, self.clock.now())
 
     def _write(self, lease: _Lease, step: str) -> None:

@@ -32,7 +32,7 @@ def ended(result: Result) -> str:
         return f"Did not {action} {target}, because an earlier change failed or the run was stopped."
     reason = result.error.message if result.error else "there is no reason"
     if result.outcome == "replaced":
-        return f"Could not {action} {target}, and goes another way: {reason}"
+        return f"Could not {action} {target}, and tries another way: {reason}"
     return f"Could not {action} {target}: {reason}"
 
 

@@ -81,7 +81,7 @@ def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[
         if number - len(good) >= MAX_NO_GOOD:
             context.output.warning(
                 f"{len(releases) - number} more in {MANIFEST_CONTAINER} were not looked at, after"
-                f" {MAX_NO_GOOD} that are no good: see who may write there"
+                f" {MAX_NO_GOOD} bad ones: find out who may write there"
             )
             break
         try:
@@ -89,7 +89,7 @@ def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[
         except RunbookError as error:
             if not is_no_good(error):
                 raise
-            context.output.warning(f"{artifact_storage.blob_name(release)} is no good: {error.code}: {error.message}")
+            context.output.warning(f"{artifact_storage.blob_name(release)} is bad: {error.code}: {error.message}")
     return tuple(good)
 
 

@@ -43,9 +43,11 @@ class CommonParameters:
     correlation_id: str = field(default="", metadata={"help": "ties the run to the deployment that started it"})
     plan_only: bool = field(default=False, metadata={"help": "show the changes and make none"})
     started_by: str = field(default="", metadata={"help": "who starts the run, for its first line and the log"})
-    trial: bool = field(default=False, metadata={"help": "say that this plan is a trial, which only shows what lacks"})
+    trial: bool = field(
+        default=False, metadata={"help": "say that this plan is a trial, which only shows what is missing"}
+    )
     settings: Mapping[str, str] = field(
-        default_factory=lambda: types.MappingProxyType({}), metadata={"help": "settings for this run alone"}
+        default_factory=lambda: types.MappingProxyType({}), metadata={"help": "settings only for this run"}
     )
 
     def __post_init__(self) -> None:

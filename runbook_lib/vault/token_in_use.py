@@ -72,11 +72,11 @@ def how_to_mend(state: Unusable, *, vault_url: str, name: str, command: str) -> 
     `command` makes a new secret at the publisher. Pure.
     """
     line = mending_line(state, vault_url=vault_url, name=name)
-    again = f"the publisher makes it anew: `{command}`"
+    again = f"the publisher makes a new one: `{command}`"
     told: dict[Unusable, str] = {
         "absent": f"it is absent; {again}",
         "deleted": f"it is deleted and can be recovered: `{line}`",
-        "disabled": f"it is disabled: `{line}` enables its newest version; where that is believed stolen, {again}",
+        "disabled": f"it is disabled: `{line}` enables its newest version; if that version is believed stolen, {again}",
         "expired": f"it is expired; {again}",
         "not yet valid": f"it is not yet valid: check the clock, and its start: `{line}`",
     }

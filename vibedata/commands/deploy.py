@@ -101,15 +101,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="STEP",
         help=f"begin with this step: {', '.join(STEPS)}",
     )
-    steps.add_argument("--only", choices=STEPS, default="", metavar="STEP", help="do this step alone")
-    parser.add_argument(
-        "--wait", action="store_true", help="wait up to an hour where another deployment holds the lock"
-    )
+    steps.add_argument("--only", choices=STEPS, default="", metavar="STEP", help="do only this step")
+    parser.add_argument("--wait", action="store_true", help="wait up to an hour if another deployment holds the lock")
     parser.add_argument(
         "--take-over",
         action="store_true",
-        help="stop jobs that a former deployment left, where it has died; without it, wait for their end."
-        " A deployment that lives keeps its lock either way",
+        help="stop the jobs of a former deployment that has died; without this option, wait for their end."
+        " A living deployment keeps its lock in both cases",
     )
     choice.add_option(parser)
     confirmation.add_option(parser)

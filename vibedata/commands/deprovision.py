@@ -31,12 +31,12 @@ examples:
   vibedata deprovision --instance k3v9x2p7              asks for the instance's name
   vibedata deprovision --instance k3v9x2p7 --take-back  the customer's deletion has failed: make the instance work again
 
-As long as the managed application is there, the instance is marked as leaving, and its token for the publisher's
-container registry lets nobody in: both can be taken back. Once Azure says that the application is gone, its keys are
-revoked, their secrets are disabled, the token's passwords are removed, and the instance's row stays as a tombstone.
-Type the same command again after the customer has deleted the application, or if it was broken off.
+As long as the managed application exists, the instance is marked as leaving, and its token for the publisher's
+container registry is disabled. Both can be undone. When Azure says that the application is gone, its keys are revoked,
+their secrets are disabled, the token's passwords are removed, and the instance's row stays as a tombstone.
+Type the same command again after the customer has deleted the application, or if the command was interrupted.
 
-Of the environment it needs what `vibedata rotate-hmac` and `vibedata rotate-acr-token` need of the publisher's.
+It needs the same settings of the publisher as `vibedata rotate-hmac` and `vibedata rotate-acr-token`.
 For the lab, first type: source .lab/lab.env
 """
 

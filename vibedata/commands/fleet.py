@@ -40,8 +40,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     status = actions.add_parser(
         "status",
-        help="one line an instance: release, health, last deployment, credentials, open rotations",
-        description="Show one line an instance: release, health, last deployment, credentials, open rotations.",
+        help="one line for each instance: release, health, last deployment, credentials, open rotations",
+        description="Show one line for each instance: release, health, last deployment, credentials, open rotations.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -21,7 +21,7 @@ examples:
   vibedata invoke import_images --output json
 
 The parameters are compared with those of the published runbook before a job starts. Ctrl-C ends this command and not
-the job: `vibedata logs JOB --follow` takes it up again. Exit code 0: the run succeeded; 1: it failed, or the job ended
+the job: `vibedata logs JOB --follow` follows it again. Exit code 0: the run succeeded; 1: it failed, or the job ended
 without a result; 2: the parameters are wrong, and no job was started.
 
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env

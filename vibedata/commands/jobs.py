@@ -27,7 +27,7 @@ examples:
   vibedata jobs --output json
 
 Times are in UTC. Automation keeps jobs for 30 days. `vibedata logs JOB` shows what a job wrote and how it ended.
-Exit code 0 also where jobs have failed.
+The exit code is 0 even if jobs have failed.
 
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
@@ -61,7 +61,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--since", metavar="TIME", type=_since, help="only jobs since then: 30m, 12h or 7d ago, or 2026-11-29T10:00:00Z"
     )
     parser.add_argument(
-        "--limit", metavar="N", type=_limit, default=DEFAULT_LIMIT, help=f"at most so many (default: {DEFAULT_LIMIT})"
+        "--limit",
+        metavar="N",
+        type=_limit,
+        default=DEFAULT_LIMIT,
+        help=f"at most this number of jobs (default: {DEFAULT_LIMIT})",
     )
     parser.add_argument(
         "--older-than", metavar="JOB", default="", help="only jobs before this one: its id, or the beginning of its id"

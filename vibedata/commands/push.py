@@ -56,8 +56,8 @@ examples:
 Without --to, {HOST} names the container registry; without --username and --entra,
 {USERNAME} and {PASSWORD} are the credentials.
 The command first verifies the release, as every customer will: who signed it, that it is whole, that Automation takes
-its runbooks and packages, and that its images can be pulled. If anything is not good, it sends nothing. Say whom to
-trust with --trust-root and --identity, or with {trusted_signer.ROOTS} and {trusted_signer.IDENTITY}.
+its runbooks and packages, and that its images can be pulled. If anything is bad, it sends nothing. Name the trusted
+signers with --trust-root and --identity, or with {trusted_signer.ROOTS} and {trusted_signer.IDENTITY}.
 It sends only what the release manifest pins, and nothing that is there already. A version's tag never moves; `latest`
 moves last. If `latest` would move back to an older release, the command says so first.
 """

@@ -31,15 +31,16 @@ from vibedata.session import open_instance
 
 EXAMPLES = """\
 examples:
-  vibedata rotate --due --plan                  list what waits at all instances; change nothing
-  vibedata rotate --due                         finish what waits and may be finished now
+  vibedata rotate --due --plan                  list the waiting rotations of all instances; change nothing
+  vibedata rotate --due                         finish the rotations that may be finished now
   vibedata rotate --due --instance k3v9x2p7
   vibedata rotate --due --output json
 
-It begins no rotation: `vibedata rotate-hmac` and `vibedata rotate-acr-token` do. An instance at which it fails does not
-keep it from the others. Ctrl-C ends the command, not a job that runs: the command says what is finished, what goes on
-and what was not begun. Typed again, it goes on there. Exit code 0: nothing failed, even if some rotations wait for
-their time; 1: something failed. It needs what those two commands need. For the lab, first type: source .lab/lab.env
+It begins no rotation: `vibedata rotate-hmac` and `vibedata rotate-acr-token` do. If it fails at one instance, it goes
+on with the others. Ctrl-C ends the command, but not a job that runs. Then the command says what is finished, what goes
+on and what was not begun. Type it again, and it continues there. Exit code 0: nothing failed, even if some rotations
+wait for their time; 1: something failed. It needs the same settings as those two commands. For the lab, first type:
+source .lab/lab.env
 """
 HMAC, TOKEN = "rotate-hmac", "rotate-acr-token"
 TABLES = {HMAC: hmac_key_credential.TABLE, TOKEN: acr_token_credential.TABLE}
@@ -55,7 +56,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--due", action="store_true", required=True, help="those that may be finished now")
-    parser.add_argument("--plan", action="store_true", help="list what waits, and finish none")
+    parser.add_argument("--plan", action="store_true", help="list the waiting rotations, but finish none")
     choice.add_option(parser, without="all instances of the publisher's table")
     parser.set_defaults(run=run)
 

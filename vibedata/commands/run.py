@@ -25,7 +25,7 @@ examples:
   vibedata run check_health --instance ./contoso.json --plan
   vibedata run import_images -- --help            show the runbook's own help
 
-What this command does not know goes to the runbook. Behind -- everything does.
+Options that this command does not know go to the runbook. So does everything after --.
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 

@@ -9,7 +9,7 @@ from runbook_lib.errors import publisher
 def add_option(parser: argparse.ArgumentParser) -> None:
     """Add `--yes` to a command that asks."""
     parser.add_argument(
-        "--yes", action="store_true", help="do not ask for the instance's name before what cannot be taken back"
+        "--yes", action="store_true", help="do not ask for the instance's name before a change that cannot be undone"
     )
 
 

@@ -34,7 +34,7 @@ def differences(before: Instance | None, after: Instance | None) -> tuple[Differ
 def as_text(found: Sequence[Difference]) -> str:
     """Return the lines. The last line has the counts."""
     signs = [str(each)[0] for each in found]
-    counts = f"{signs.count('+')} to add, {signs.count('~')} to change, {signs.count('-')} to take away"
+    counts = f"{signs.count('+')} to add, {signs.count('~')} to change, {signs.count('-')} to remove"
     return "".join(f"{each}\n" for each in found) + f"{counts}\n"
 
 

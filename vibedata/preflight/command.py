@@ -15,7 +15,7 @@ from vibedata.progress_view.writer import watching
 
 def add_only_here(parser: argparse.ArgumentParser) -> None:
     """Add `--only-here` to a command."""
-    parser.add_argument("--only-here", action="store_true", help="start no job, and look from here alone")
+    parser.add_argument("--only-here", action="store_true", help="start no job: look only from here")
 
 
 def look_and_show(

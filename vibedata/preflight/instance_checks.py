@@ -71,7 +71,9 @@ def _recorded(session: AzureSession) -> str:
     try:
         entity = tables.get_table_client(SCHEMA).get_entity(*IDENTITY_KEY, select=list(IDENTITY_COLUMNS))
     except ResourceNotFoundError as error:
-        raise publisher.NOT_BOOTSTRAPPED.error(f"table {SCHEMA} does not say whose instance it is") from error
+        raise publisher.NOT_BOOTSTRAPPED.error(
+            f"table {SCHEMA} does not record the identity of the instance"
+        ) from error
     own = identity_of(session.settings)
     check_recorded(entity, own)
     return f"has {len(TABLES)} tables, of {own}"

@@ -50,12 +50,12 @@ def goes_on(step: Step | None, option: str = "") -> str:
     `option`: see vibedata.instances.choice.Customer.
     """
     if step is None:
-        return "Nothing of it goes on in Azure."
+        return "Nothing goes on in Azure."
     job = step.job
     if job is not None and job.job_id:
         return (
             f"Job {job.job_id} of {job.runbook} goes on in Azure (last seen: {job.status})."
-            f" `{take_up(job.job_id, option)}` takes it up again."
+            f" `{take_up(job.job_id, option)}` follows it again."
         )
     if job is not None:
         return (
@@ -64,10 +64,10 @@ def goes_on(step: Step | None, option: str = "") -> str:
         )
     if any(kind.ended < kind.total for kind in step.kinds):
         return (
-            "What Automation has been asked for goes on in Azure: packages that are being imported, runbooks that are"
-            " being published. A rerun sees what is there."
+            "Automation goes on with its last requests: imports of packages, and publications of runbooks."
+            " A rerun sees the result."
         )
-    return "No job of it runs in Azure."
+    return "No job runs in Azure."
 
 
 def expected_seconds(step: Step) -> float:

@@ -22,7 +22,7 @@ TICK_SECONDS = 1.0
 # After this time without a line, one is written. Together with the time between two looks, and on a slow machine, this
 # is less than 15 s.
 SILENCE_SECONDS = 10.0
-NOBODY_READS = "nobody reads standard output any more; the command goes on, and tells the rest here"
+NOBODY_READS = "nobody reads standard output any more; the command goes on and writes the rest here"
 # The end of a command waits for the view's thread for this time. The thread may be writing to a terminal that does not
 # read.
 END_SECONDS = 5.0

@@ -67,7 +67,7 @@ class Validated:
         Raises NotKnownError if there is none. The row of the release manifest gives the reason.
         """
         if isinstance(self.read, RunbookError):
-            raise NotKnownError("nobody can say, without a release manifest")
+            raise NotKnownError("not known without a release manifest")
         return self.read
 
     @cached_property

@@ -46,7 +46,7 @@ def _token(validated: Validated) -> Iterator[Finding]:
             detail = f"it may push to {MANIFEST_REPOSITORY}"
             raise build.NO_CUSTOMER_TOKEN.error(detail)
         if "pull" not in actions:
-            raise NotKnownError(f"it is not told that it may pull from {MANIFEST_REPOSITORY}")
+            raise NotKnownError(f"its token does not say that it may pull from {MANIFEST_REPOSITORY}")
         return "may read, and may not write"
 
     yield look(TOKEN_ROW, check)

@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="how long the former credential is accepted beside the new one (default: %(default)s, a little over three"
         " hours; 0 with --emergency)",
     )
-    parser.add_argument("--wait", action="store_true", help="stay until the former credential is retired")
+    parser.add_argument("--wait", action="store_true", help="wait until the former credential is retired")
     parser.add_argument(
         "--emergency", action="store_true", help="the credential in use is believed stolen: refuse it at once"
     )
@@ -126,7 +126,7 @@ def _told_how_to_go_on(arguments: argparse.Namespace, option: str) -> Iterator[N
         if arguments.plan:
             raise
         resume = _again(arguments, option)
-        text = f"A rotation that has begun goes on where it ended. To go on, type:\n  {resume}\n"
+        text = f"A rotation that has begun continues where it stopped. To go on, type:\n  {resume}\n"
         raise Interrupted(interrupt.code, {**interrupt.result, "resume": resume}, text) from interrupt
 
 

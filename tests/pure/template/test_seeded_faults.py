@@ -68,7 +68,7 @@ PARAMETERS = '{"parameters": {"prefix": {"value": "vibedata"}, "token": {"value"
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """In `file`, `old` becomes `new`; the rule finds it at the line of `new` which has `at`."""
+    """In `file`, `old` becomes `new`. The rule finds it at the line of `new` that has `at`."""
 
     rule: str
     old: str

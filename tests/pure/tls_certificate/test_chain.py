@@ -1,4 +1,4 @@
-"""Chains from the publisher and signing requests: what is read from them, and what is refused."""
+"""Chains from the publisher and signing requests: which ones are accepted, and which are refused."""
 
 import random
 from collections.abc import Callable

@@ -188,7 +188,7 @@ def test_each_concern_about_health_or_a_release_says_what_to_type() -> None:
 
 
 def test_hostile_words_stay_words() -> None:
-    # A document refuses them; what shows them does not rely on that.
+    # A document refuses such texts. The output does not rely on that.
     hostile = replace(instance(), display_name=HOSTILE, ring=HOSTILE)
     made = shown(instance=hostile, troubles=(azure.REQUEST_REFUSED.error(HOSTILE),))
     told = text([made], verdict([made], []))

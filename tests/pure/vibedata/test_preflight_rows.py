@@ -1,4 +1,4 @@
-"""What single answers mean for the preflight and the doctor, and how rows are shown."""
+"""The meaning of single answers for the preflight and the doctor, and the output of rows."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any

@@ -1,4 +1,4 @@
-"""When a rotation may be finished, and what `vibedata rotate --due` asks for."""
+"""When a rotation may be finished, and the requests of `vibedata rotate --due`."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any

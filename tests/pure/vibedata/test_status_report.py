@@ -24,7 +24,7 @@ HOSTILE = "</title><script>alert(1)</script>\"'&\x1b[31m\u202ered[/bold]"
 
 
 def text(shown: StatusReport) -> str:
-    """What `--all` shows."""
+    """Return the output of `--all`."""
     return plain(lines(shown)) + tables(shown)
 
 
@@ -269,7 +269,7 @@ def test_page_shows_hostile_words_as_words() -> None:
 
 def test_terminal_gets_hostile_words_as_words() -> None:
     shown = text(everything("x[red]y[/bold]\x1b]0;title\x07"))
-    assert "\x1b" not in shown  # standard output is no terminal here: what there is came with the words
+    assert "\x1b" not in shown  # standard output is not a terminal here, so an escape could only come from the words
     assert "\x07" not in shown
     assert "ill: illx[red]y[/bold]" in shown
     assert "\u2502 x[red]y[/bold]" in shown  # in a table, too

@@ -1,4 +1,6 @@
-"""`vibedata deprovision` over the wire: before the customer's deletion is certain, once it is, and where it failed."""
+"""`vibedata deprovision` over the wire: before the customer's deletion is certain, after that, and after a failed
+deletion.
+"""
 
 import json
 import os
@@ -46,13 +48,13 @@ def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
 
 
 def gone(lab: LabUnderTest) -> None:
-    """Let Azure say that neither the application nor its group is there."""
+    """Let Azure say that neither the application nor its group exists."""
     for path in (APPLICATION, GROUP):
         lab.fault("status", status=404, times=0, match={"service": "arm", "method": "GET", "path": path})
 
 
 def works(side: PublisherSide) -> bool:
-    """Return whether the customer's token lets somebody in."""
+    """Return whether the customer's token works."""
     stored = json.loads(str(side.customer.secrets.get_secret(SECRET).value))
     host = side.lab.env["VIBEDATA_PUBLISHER_REGISTRY"]
     answer = requests.get(
@@ -68,7 +70,7 @@ def states(side: PublisherSide) -> set[str]:
 
 
 class Typed:
-    """What is typed after `vibedata deprovision --instance ID`."""
+    """The words that are typed after `vibedata deprovision --instance ID`."""
 
     def __init__(self, instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
         self._id, self._capsys = instance.id, capsys
@@ -128,7 +130,7 @@ def test_once_the_application_is_gone_everything_is_taken_and_a_tombstone_stays(
     assert side.token_rotation().facts.passwords == ()
     assert typed.result("--yes")["status"] == "unchanged"
     assert typed.result("--take-back", code=2)["error"]["code"] == "VD-INSTANCE-011"
-    # Nothing works at it any more, no list shows it, and its id is not given again.
+    # No command works with it any more, no list shows it, and its id is not given again.
     assert list(known.all()) == []
     assert cli.main(["status", "--instance", instance.id, "--output", "json"]) == 2
     file = tmp_path / "again.json"

@@ -1,4 +1,6 @@
-"""`vibedata invoke`: parameters are compared before a job starts, and one start makes one job, whatever is lost."""
+"""`vibedata invoke`: parameters are compared before a job starts, and one start makes one job, whichever answer is
+lost.
+"""
 
 import json
 import os
@@ -41,7 +43,7 @@ def account(lab: LabUnderTest) -> Iterator[Automation]:
 
 
 def built(name: str, change: Callable[[str], str] = lambda text: text) -> str:
-    """A built runbook. change: makes another release's text of each of its sources."""
+    """A built runbook. `change` makes another release's text from each of its sources."""
     sources = {file: change(text) for file, text in read_sources(ROOT).items()}
     return bundle(name, sources=sources, version="2026.11.0").text
 
@@ -58,7 +60,7 @@ def jobs_of(account: Automation) -> list[str]:
 
 
 class Watcher:
-    """Is told of a job. act: what is done at each look, by its number."""
+    """Observes a job. `act` is called at each look, with its number."""
 
     option = " --instance contoso1"
 
@@ -241,7 +243,7 @@ def test_looks_become_fewer_and_throttling_ends_nothing(lab: LabUnderTest, accou
     job, clock = running(account), FakeClock()
 
     def act(look: int) -> None:
-        if look == 5:  # longer than the retries of one request wait
+        if look == 5:  # longer than the retries of one request take
             lab.fault("throttle", seconds=300, times=1, match=GET)
         if look == 45:
             bring_to(account, job, "Stopped")
@@ -281,8 +283,8 @@ def test_a_run_that_is_left_can_be_taken_up_again(
     result: dict[str, Any] = json.loads(out)
     assert (result["status"], result["job_id"]) == ("interrupted", job)
     assert result["resume"] == f"vibedata logs {job} --follow"
-    # The state is that of the command's last look, which may be older than the job's first line.
+    # This is the state at the command's last look, which may be older than the job's first line.
     goes_on = r"goes on in Azure \(last seen: (New|Activating|Running)\)\. "
-    assert re.search(goes_on + re.escape(f"`{result['resume']}` takes it up again."), err), err
+    assert re.search(goes_on + re.escape(f"`{result['resume']}` follows it again."), err), err
     code, out, _ = typed(capsys, *result["resume"].split()[1:], "--output", "json")
     assert (code, json.loads(out)["error"]["code"]) == (1, "VD-PUBLISH-001")

@@ -1,4 +1,4 @@
-"""`vibedata jobs` and `vibedata logs`: what ran, what it wrote, how it ended. And a login that is not there."""
+"""`vibedata jobs` and `vibedata logs`: the jobs, their output, and their end. And a missing login."""
 
 import json
 import unicodedata
@@ -16,7 +16,7 @@ from vibedata import cli
 from vibedata.jobs.following import MAX_SHOWN_LINES, Lines
 
 OTHER_TENANT = "99999999-8888-4777-8666-555555555555"
-# Each is a job of `probe`, but the last one. They are the newest last.
+# All are jobs of `probe` except the last one. The newest is the last one.
 STARTED: tuple[tuple[str, dict[str, object]], ...] = (
     ("probe", {"correlation_id": "good", "started_by": "ada@desk with vibedata"}),
     ("probe", {"correlation_id": "good", "plan_only": True, "trial": True, "started_by": "validate_runbooks"}),
@@ -218,7 +218,7 @@ def test_with_a_login_of_another_tenant_there_are_four_lines(
     document |= {"tenant_id": OTHER_TENANT}
     file = tmp_path / "other.json"
     file.write_text(json.dumps(document))
-    # The subscription takes it all the same, as where rights are delegated.
+    # The subscription accepts the login all the same, as if rights were delegated.
     code, _, err = typed(capsys, "jobs", "--instance", str(file))
     assert code == 0, err
     publishers = lab.env["VIBEDATA_PUBLISHER_CLIENT_ID"]

@@ -1,4 +1,7 @@
-"""`vibedata rotate --due`: what waits at all instances is finished, and one that fails keeps no other back."""
+"""`vibedata rotate --due` finishes the waiting rotations of all instances.
+
+If one fails, the others are still finished.
+"""
 
 import json
 import signal
@@ -32,7 +35,9 @@ LONG_AGO = datetime.now(timezone.utc) - timedelta(seconds=OVERLAP_SECONDS + 60)
 
 @pytest.fixture
 def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
-    """The lab's instance, whose token's rotation lacks only its end, and one that no shell of the lab may reach."""
+    """The lab's instance, whose token rotation only has to be ended, and an instance that the lab's shell cannot
+    reach.
+    """
     token_rotations(lab)  # the publisher's container registry has a release to pull
     with publisher_side(lab) as opened:
         own = read((lab.directory / "instance.json").read_text(), source="the lab")
@@ -62,7 +67,7 @@ def test_what_waits_is_finished_once_its_time_has_come(side: PublisherSide, caps
     assert records.change(replace(newest, promoted_at=rfc3339(LONG_AGO)))
     planned = due(capsys, "--plan")
     assert (planned["status"], planned[id_]["status"]) == ("planned", "planned")
-    # Another instance comes first, and fails: the environment is that of the lab's.
+    # Another instance comes first, and fails, because the environment belongs to the lab's instance.
     begun = rfc3339(LONG_AGO)
     other = Rotation(instance_id="k3v9x2p7", number=1, rotation_id="r-1", credential_id="c", started_at=begun)
     assert RotationRecords(side.clients.table_service, hmac_key_credential.TABLE).begin(other)

@@ -1,4 +1,4 @@
-"""`vibedata status` against tables that the runbooks' own code wrote, and jobs that really ran."""
+"""`vibedata status` with tables that the runbooks' own code wrote, and jobs that really ran."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def ready(lab: LabUnderTest) -> Iterator[Rig]:
 
 @pytest.fixture
 def installed(ready: Rig) -> Rig:
-    """A release of three applications, one of them ill, and a credential that is about to expire."""
+    """A release of three applications, one of them ill, and a credential that will expire soon."""
     tables = ComponentTables(open_session().clients.table_service, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK)
     release = {"digest": DIGEST, "channel": "stable", "createdAt": "", "expiresAt": "", "state": CURRENT}
     expires = datetime.now(timezone.utc) + timedelta(days=12, hours=1)
@@ -46,7 +46,7 @@ def installed(ready: Rig) -> Rig:
     ready.register("api-service")
     ready.register("studio", drift="the release has 2026.11.0, 2026.10.2 is there")
     ready.lab.control("POST", "/resources", {"delete": ["api-service"]})
-    # The release is recorded, and nothing of it stored; health is recorded all the same.
+    # The release is recorded, but no part of it is stored. Health is recorded all the same.
     assert ready.check().error_code == "VD-TRUST-032"
     return ready
 
