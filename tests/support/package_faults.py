@@ -157,6 +157,8 @@ TEMPLATE_SEEDS = (
         lambda draft: draft.template["parameters"]["_artifactsLocation"].update(defaultValue="https://x.example/"),
     ),
     seed("Outputs Must Not Contain Secrets", "listKeys", _output("[listKeys('x', '2026-04-01').keys[0].value]")),
+    seed("Outputs Must Not Contain Secrets", "ConnectionString", _output("[reference('i').ConnectionString]")),
+    seed("Outputs Must Not Contain Secrets", "primaryKey", _output("[reference('w')['primaryKey']]")),
     seed(
         "Secure String Parameters Cannot Have Default",
         '"defaultValue": "letmein"',

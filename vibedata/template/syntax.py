@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Union
 
+from vibedata.template.secret_names import is_secret_property
+
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -243,6 +245,10 @@ def is_secret(expression: Expression | None, document: Document) -> bool:
     for each in walk_with_variables(expression, document):
         declared = document.get(each.name) if isinstance(each, Name) else None
         if declared is not None and declared.secure:
+            return True
+        if isinstance(each, Member) and is_secret_property(each.name):
+            return True
+        if isinstance(each, Index) and isinstance(each.index, Text) and is_secret_property(each.index.plain or ""):
             return True
         if isinstance(each, Call) and (each.function.startswith("list") or each.function == "getSecret"):
             return True
