@@ -217,15 +217,14 @@ def walk(expression: Expression | None) -> tuple[Expression, ...]:
     return (expression, *(inner for child in children(expression) for inner in walk(child)))
 
 
-def walk_with_variables(
-    expression: Expression | None, document: Document, seen: frozenset[str] = frozenset()
-) -> tuple[Expression, ...]:
-    """Return the same as `walk`, and the parts of all variables that the expression uses."""
-    found = walk(expression)
-    names = {each.name for each in found if isinstance(each, Name)} - seen
-    variables = [each for each in document.of_kind("var") if each.name in names]
-    inner = (walk_with_variables(each.value, document, seen | names) for each in variables)
-    return (*found, *(each for values in inner for each in values))
+def walk_with_variables(expression: Expression | None, document: Document) -> tuple[Expression, ...]:
+    """Return the same as `walk`, and the parts of all variables that the expression uses, each variable once."""
+    found, waiting = list(walk(expression)), {each.name: each for each in document.of_kind("var")}
+    for each in found:  # which grows meanwhile
+        variable = waiting.pop(each.name, None) if isinstance(each, Name) else None
+        if variable is not None:
+            found += walk(variable.value)
+    return tuple(found)
 
 
 def possible_values(

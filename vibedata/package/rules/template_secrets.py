@@ -146,14 +146,16 @@ def _literals(scope: Scope, names: set[str]) -> Iterator[Fault]:
                     yield Fault(scope.name, path, f"{path[-1]} is a literal")
 
 
-def _parts_with_variables(scope: Scope, text: str, seen: frozenset[str] = frozenset()) -> Iterator[Expression]:
-    """Yield the expressions in a text, and those in the variables that it uses."""
-    yield from parts_in(text)
+def _parts_with_variables(scope: Scope, text: str) -> Iterator[Expression]:
+    """Yield the expressions in a text, and those in all variables that it uses, each variable once."""
     held = {key.lower(): value for key, value in scope.section("variables").items()}
-    for name in names_in(text, "variables") - seen:
-        for _, value in walk(held.get(name), ()):
-            if isinstance(value, str):
-                yield from _parts_with_variables(scope, value, seen | {name})
+    waiting, seen = [text], set[str]()
+    while waiting:
+        found = waiting.pop()
+        yield from parts_in(found)
+        names = names_in(found, "variables") - seen
+        seen |= names
+        waiting += [value for name in names for _, value in walk(held.get(name), ()) if isinstance(value, str)]
 
 
 def _is_secure(scope: Scope, name: str) -> bool:
