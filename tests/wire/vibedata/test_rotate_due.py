@@ -82,10 +82,10 @@ def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
     id_ = side.settings.instance_id
     tables = side.clients.table_service
     # Its environment is another's: this one fails. The lab's own is interrupted. One comes after it.
-    begun = {"number": 1, "credential_id": "c", "started_at": rfc3339(LONG_AGO)}
     Instances(tables).add(instance(id="zz9plural", display_name="The last one"))
     for name in ("k3v9x2p7", "zz9plural"):
-        other = Rotation(instance_id=name, rotation_id=f"r-{name}", **begun)
+        begun = rfc3339(LONG_AGO)
+        other = Rotation(instance_id=name, number=1, rotation_id=f"r-{name}", credential_id="c", started_at=begun)
         assert RotationRecords(tables, acr_token_credential.TABLE).begin(other)
     records = RotationRecords(tables, acr_token_credential.TABLE)
     newest = records.newest(id_)
