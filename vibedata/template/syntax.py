@@ -1,10 +1,19 @@
 """The declarations and expressions of a Bicep file. Each knows its line."""
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Union
 
-from vibedata.template.secret_names import is_secret_property
+# Names of properties that hold a secret although Azure's type definitions do not mark them. A GET of the resource
+# returns them, so that a template reads them without a list function. Examples are `ConnectionString` and
+# `InstrumentationKey` of Microsoft.Insights/components: whoever has one sends telemetry (learn
+# azure-monitor/app/connection-strings).
+_SECRET_PROPERTY = re.compile(
+    r"(connection_?strings?|instrumentationkey|(primary|secondary|shared|access|account|master|admin|api)_?keys?"
+    r"|password|sas_?token)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +246,11 @@ def possible_values(
     if declared is None or declared.kind != "var" or declared.value is None or declared.name in seen:
         return (expression,)
     return possible_values(declared.value, document, seen | {declared.name})
+
+
+def is_secret_property(name: str) -> bool:
+    """Tell whether a resource's property of this name holds a secret."""
+    return _SECRET_PROPERTY.search(name) is not None
 
 
 def is_secret(expression: Expression | None, document: Document) -> bool:

@@ -8,7 +8,7 @@ from vibedata.package.contents import Contents
 from vibedata.package.expressions import Call, Expression, Literal, Member, is_expression
 from vibedata.package.rule import Fault, arm_ttk, template_rule
 from vibedata.package.template import Scope, calls_in, is_secure, names_in, parts_in, referenced, walk
-from vibedata.template.secret_names import is_secret_property
+from vibedata.template.syntax import is_secret_property
 
 _SOUNDS_SECRET = re.compile(r"password|secret|accountkey", re.IGNORECASE)
 # secretName, secretUrl, secretVersion and secretPermissions name a secret, but are not secrets.
