@@ -102,13 +102,13 @@ def interrupted(side: PublisherSide, *words: str, at: str, number: signal.Signal
 
 def test_one_rotation_that_is_interrupted_names_its_own_command(side: PublisherSide) -> None:
     line = ("rotate-acr-token", "--instance", side.settings.instance_id, "--overlap-seconds", "600", "--wait")
-    told, err = interrupted(side, *line, at="rotate-acr-token: begins", number=signal.SIGTERM)
+    told, err = interrupted(side, *line, at="rotate-acr-token: begins", number=signal.SIGHUP)
     assert (told["status"], told["resume"]) == ("interrupted", " ".join(("vibedata", *line)))
     assert told["instance"]["id"] == side.settings.instance_id
     assert "interrupted. No job of it runs in Azure." in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["INT", "HUP"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
 def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
     side: PublisherSide, number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
