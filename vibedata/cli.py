@@ -128,7 +128,7 @@ def _run(arguments: Sequence[str]) -> int:
     except (CommandError, RunbookError) as error:
         return _shown(options.output, error)
     except KeyboardInterrupt as interrupt:
-        if isinstance(interrupt, Interrupted):
+        if isinstance(interrupt, Interrupted) and (interrupt.text or options.output == "json"):
             show(options.output, result=interrupt.result, text=interrupt.text)
         return exit_code_of(interrupt)
     except Exception as error:

@@ -236,7 +236,8 @@ def all_lines(account: AccountAccess, job_id: str) -> Iterator[str]:
     If a job has more than MAX_RECORDS records, this yields the first ones: even an empty line is a record, and a job
     may print a million lines. Raises azure.core's errors.
     """
-    return lines_of(islice(account.client.job_stream.list_by_job(*account.at, job_id), MAX_RECORDS), set())
+    listed = bounded(account.client.job_stream.list_by_job(*account.at, job_id), target=f"job {job_id}")
+    return lines_of(islice(listed, MAX_RECORDS), set())
 
 
 def lines_of(records: Iterable[Any], seen: set[str]) -> Iterator[str]:

@@ -162,7 +162,7 @@ class Lines:
 
         listed = self._account.client.job_stream.list_by_job(*self._account.at, self._job_id)
         pages = cast("PageIterator[Any]", listed.by_page(self._page))
-        for page in pages:
+        for page in islice(pages, MAX_RECORDS):  # a page may be empty
             yield from page
             self._page = pages.continuation_token or self._page
 

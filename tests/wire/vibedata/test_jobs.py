@@ -88,6 +88,11 @@ def test_jobs_and_their_logs(account: Automation, capsys: pytest.CaptureFixture[
     code, out, _ = typed(capsys, "jobs", "--limit", "2")
     assert code == 0 and f"3 older: vibedata jobs --older-than {ids[3][:8]}" in out
     assert controls_in(out) == []
+    options = ("--runbook", "probe", "--since", "36h", "--limit", "1")
+    _, out, _ = typed(capsys, "jobs", *options)
+    assert out.endswith(f"3 older: vibedata jobs --older-than {ids[3][:8]} --runbook probe --since 36h --limit 1\n")
+    _, out, _ = typed(capsys, *out.splitlines()[-1].partition("vibedata ")[2].split())
+    assert ids[2][:8] in out and out.count("release 2026.11.0") == 1
 
     wrong = as_json(capsys, "jobs", "--runbook", "porbe", code=1)["error"]
     assert wrong["code"] == "VD-AUTOMATION-023" and "did you mean 'probe'?" in wrong["message"]

@@ -80,27 +80,12 @@ def test_what_waits_is_finished_once_its_time_has_come(side: PublisherSide, caps
     assert due(capsys, "--instance", id_)["rotations"] == [], "nothing waits, and none was begun"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["INT", "HUP"])
-def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
-    side: PublisherSide, number: signal.Signals, capsys: pytest.CaptureFixture[str]
-) -> None:
-    id_ = side.settings.instance_id
-    tables = side.clients.table_service
-    # Its environment is another's: this one fails. The lab's own is interrupted. One comes after it.
-    begun = rfc3339(LONG_AGO)
-    Instances(tables).add(instance(id="zz9plural", display_name="The last one"))
-    for name in ("k3v9x2p7", "zz9plural"):
-        other = Rotation(instance_id=name, number=1, rotation_id=f"r-{name}", credential_id="c", started_at=begun)
-        assert RotationRecords(tables, acr_token_credential.TABLE).begin(other)
-    records = RotationRecords(tables, acr_token_credential.TABLE)
-    newest = records.newest(id_)
-    assert newest is not None and records.change(replace(newest, promoted_at=rfc3339(LONG_AGO)))
+def interrupted(side: PublisherSide, *words: str, at: str, number: signal.Signals) -> tuple[dict[str, Any], str]:
+    """Send a signal to a command after it has said `at`. Return its result and its messages."""
     # The command waits for this answer while the signal comes.
     side.lab.fault("delay", seconds=WAIT_SECONDS, times=1, match={"service": "arm", "path": "/tokens/"})
-    order = [row["instance"] for row in due(capsys, "--plan")["rotations"]]
-    assert order == sorted(order)
     with subprocess.Popen(
-        [sys.executable, "-m", "vibedata.cli", "rotate", "--due", "--output", "json"],
+        [sys.executable, "-m", "vibedata.cli", *words, "--output", "json"],
         cwd=ROOT,
         env=environment(side.lab),
         stdout=subprocess.PIPE,
@@ -109,13 +94,43 @@ def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
         start_new_session=True,
     ) as rotating:
         assert rotating.stderr is not None
-        while f"({id_}): rotate-acr-token" not in rotating.stderr.readline():
+        while at not in rotating.stderr.readline():
             assert rotating.poll() is None
         time.sleep(1)  # it is on its way to the answer that is late
         rotating.send_signal(number)
         out, err = rotating.communicate(timeout=WAIT_SECONDS)
+    side.lab.control("DELETE", "/faults")
     assert rotating.returncode == 128 + number, err
-    told = json.loads(out)
+    told: dict[str, Any] = json.loads(out)
+    return told, err
+
+
+def test_one_rotation_that_is_interrupted_names_its_own_command(side: PublisherSide) -> None:
+    line = ("rotate-acr-token", "--instance", side.settings.instance_id, "--overlap-seconds", "600", "--wait")
+    told, err = interrupted(side, *line, at="rotate-acr-token: begins", number=signal.SIGHUP)
+    assert (told["status"], told["resume"]) == ("interrupted", " ".join(("vibedata", *line)))
+    assert told["instance"]["id"] == side.settings.instance_id
+    assert "interrupted. No job of it runs in Azure." in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
+def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
+    side: PublisherSide, number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id_ = side.settings.instance_id
+    tables = side.clients.table_service
+    # Its environment is another's: this one fails. The lab's own is interrupted. One comes after it.
+    Instances(tables).add(instance(id="zz9plural", display_name="The last one"))
+    for name in ("k3v9x2p7", "zz9plural"):
+        begun = rfc3339(LONG_AGO)
+        other = Rotation(instance_id=name, number=1, rotation_id=f"r-{name}", credential_id="c", started_at=begun)
+        assert RotationRecords(tables, acr_token_credential.TABLE).begin(other)
+    records = RotationRecords(tables, acr_token_credential.TABLE)
+    newest = records.newest(id_)
+    assert newest is not None and records.change(replace(newest, promoted_at=rfc3339(LONG_AGO)))
+    order = [row["instance"] for row in due(capsys, "--plan")["rotations"]]
+    assert order == sorted(order)
+    told, err = interrupted(side, "rotate", "--due", at=f"({id_}): rotate-acr-token", number=number)
     assert told["status"] == "interrupted" and told["resume"] == "vibedata rotate --due"
     assert told["goes_on"] == "No job of it runs in Azure."
     ends = {each["instance"]: each["status"] for each in told["rotations"]}
@@ -125,7 +140,6 @@ def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
         **dict.fromkeys(order[: order.index(id_)], "failed"),
     }
     assert f"interrupted. {told['goes_on']}" in err
-    side.lab.control("DELETE", "/faults")
     assert due(capsys, code=1)[id_]["status"] == "finished"
 
 
