@@ -14,9 +14,9 @@ set-up: ## Install everything below this folder, without root
 demo: set-up ## A local Azure, a release with real images, the whole chain as jobs; KEEP=1 leaves the lab up
 	@$(VENV)/python -m scripts.demo $(if $(KEEP),--keep)
 
-# Three on two cores: tests wait for servers and jobs more than they compute.
+# Five on two cores: tests wait for servers and jobs about as long as they compute.
 test: set-up lint ## Every test
-	@$(VENV)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+	@$(VENV)/pytest -q -n 5 --dist loadfile --no-loadscope-reorder
 
 check: set-up lint ## The inner loop: lint, types, the house's rules, pure tests; without the slow ones
 	@$(VENV)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not soak" tests/house tests/pure
