@@ -24,6 +24,7 @@ from runbook_lib.run.parameters import parameters_in
 from tests.support.automation import Automation, automation, wait_for
 from tests.support.fake_clock import FakeClock
 from tests.support.probe_jobs import LONG, bring_to, impatient_account, probe, running
+from tests.support.processes import heed_signals
 from tests.support.running_lab import LabUnderTest, environment
 from vibedata import cli
 from vibedata.jobs.following import PASSING_SECONDS, follow
@@ -260,9 +261,11 @@ def test_looks_become_fewer_and_throttling_ends_nothing(lab: LabUnderTest, accou
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_a_run_that_is_left_can_be_taken_up_again(
-    lab: LabUnderTest, account: Automation, number: signal.Signals, capsys: pytest.CaptureFixture[str]
+    lab: LabUnderTest, account: Automation, number: signal.Signals, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    account.publish("import time\ntime.sleep(3)\n" + probe())
+    goes_on = tmp_path / "the-job-goes-on"
+    waits = f"while not pathlib.Path({str(goes_on)!r}).exists():\n    time.sleep(0.05)\n"
+    account.publish(f"import pathlib, time\n{waits}{probe()}")
     left = subprocess.Popen(
         [sys.executable, "-m", "vibedata.cli", "invoke", "probe", "--parameter", "correlation_id=bad", "--output=json"],
         cwd=ROOT,
@@ -271,6 +274,7 @@ def test_a_run_that_is_left_can_be_taken_up_again(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_signals,  # noqa: PLW1509 - no threads that hold locks
     )
     (job,) = wait_for(lambda: jobs_of(account), bool)
     wait_for(lambda: account.status(job), lambda status: status == "Running")
@@ -284,7 +288,8 @@ def test_a_run_that_is_left_can_be_taken_up_again(
     assert (result["status"], result["job_id"]) == ("interrupted", job)
     assert result["resume"] == f"vibedata logs {job} --follow"
     # This is the state at the command's last look, which may be older than the job's first line.
-    goes_on = r"goes on in Azure \(last seen: (New|Activating|Running)\)\. "
-    assert re.search(goes_on + re.escape(f"`{result['resume']}` follows it again."), err), err
+    left_behind = r"goes on in Azure \(last seen: (New|Activating|Running)\)\. "
+    assert re.search(left_behind + re.escape(f"`{result['resume']}` follows it again."), err), err
+    goes_on.touch()
     code, out, _ = typed(capsys, *result["resume"].split()[1:], "--output", "json")
     assert (code, json.loads(out)["error"]["code"]) == (1, "VD-PUBLISH-001")
