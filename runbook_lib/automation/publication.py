@@ -174,9 +174,7 @@ class Publication:
         if wheel != packages.combined or not error.is_(*_REFUSALS):
             return ()
         count = len(packages.wheels)
-        self._warn(
-            f"Automation does not take all {count} packages as one wheel; they are imported one by one. {error.message}"
-        )
+        self._warn(f"Automation does not take all {count} packages as one wheel; it gets single ones. {error.message}")
         wheels = packages.wheels
         kept = [KEEP.change(each.blob, _target(each.blob), None, f"sha256:{each.blob.sha256}") for each in wheels]
         return (*kept, *(IMPORT.change(each, _package_target(each), None, each.version) for each in wheels))

@@ -110,7 +110,7 @@ def test_one_rotation_that_is_interrupted_names_its_own_command(side: PublisherS
     told, err = interrupted(side, *line, at="rotate-acr-token: begins", number=signal.SIGHUP)
     assert (told["status"], told["resume"]) == ("interrupted", " ".join(("vibedata", *line)))
     assert told["instance"]["id"] == side.settings.instance_id
-    assert "interrupted. No job of it runs in Azure." in err
+    assert "interrupted. No job runs in Azure." in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
@@ -132,7 +132,7 @@ def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
     assert order == sorted(order)
     told, err = interrupted(side, "rotate", "--due", at=f"({id_}): rotate-acr-token", number=number)
     assert told["status"] == "interrupted" and told["resume"] == "vibedata rotate --due"
-    assert told["goes_on"] == "No job of it runs in Azure."
+    assert told["goes_on"] == "No job runs in Azure."
     ends = {each["instance"]: each["status"] for each in told["rotations"]}
     assert ends == {
         id_: "interrupted",
