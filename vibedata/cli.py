@@ -15,9 +15,9 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.version import RUNBOOK_VERSION
 from vibedata import commands
-from vibedata.interruption import exit_code_of
+from vibedata.interruption import Interrupted, ended_by_signals, exit_code_of
 from vibedata.local_failures import local_failure, lost_output
-from vibedata.output import CHOICES, CommandError, show_failure
+from vibedata.output import CHOICES, CommandError, show, show_failure
 from vibedata.shell_checks import nearest, require_lab, warn_of_variables
 from vibedata.standard_streams import tolerant
 from vibedata.terminal import filtered_output
@@ -123,10 +123,13 @@ def _run(arguments: Sequence[str]) -> int:
         if options.command not in WITHOUT_AZURE:
             warn_of_variables(os.environ)
             require_lab(os.environ)
-        code: int = modules[options.command].run(options)
+        with ended_by_signals():
+            code: int = modules[options.command].run(options)
     except (CommandError, RunbookError) as error:
         return _shown(options.output, error)
     except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, Interrupted) and (interrupt.text or options.output == "json"):
+            show(options.output, result=interrupt.result, text=interrupt.text)
         return exit_code_of(interrupt)
     except Exception as error:
         told = as_runbook_error(error) or local_failure(error)

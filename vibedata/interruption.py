@@ -2,9 +2,10 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 # SIGHUP: the terminal is closed, or the connection to it.
 NUMBERS = (signal.SIGTERM, signal.SIGHUP)
@@ -21,16 +22,36 @@ class EndedBySignal(KeyboardInterrupt):
         self.number = number
 
 
+class Interrupted(KeyboardInterrupt):
+    """A command was ended in the middle of its work, and its end can be told.
+
+    Attributes:
+        code: The command's exit code.
+        result: What a program is told: what is done, what goes on, and how it is taken up again.
+        text: What a person is still to be told.
+    """
+
+    def __init__(self, code: int, result: Mapping[str, Any], text: str = "") -> None:
+        """Keep what is told."""
+        super().__init__(code)
+        self.code = code
+        self.result = result
+        self.text = text
+
+
 def exit_code_of(interrupt: KeyboardInterrupt) -> int:
     """Return the exit code of a command that was interrupted."""
+    if isinstance(interrupt, Interrupted):
+        return interrupt.code
     return SIGNALLED + (interrupt.number if isinstance(interrupt, EndedBySignal) else signal.SIGINT)
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Raise EndedBySignal for each signal of NUMBERS within the block.
+    """Raise EndedBySignal for the first signal of each of NUMBERS within the block.
 
-    A signal that was ignored before (nohup) stays ignored.
+    A later signal of the same number must not end the clean-up: both a shell and the kernel send SIGHUP when a terminal
+    is closed. A signal that was ignored before (nohup) stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -47,4 +68,5 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
     raise EndedBySignal(number)

@@ -15,6 +15,8 @@ CODES: dict[Tone, str] = {"bad": "\x1b[1;31m", "odd": "\x1b[1;33m", "good": "\x1
 RESET = "\x1b[0m"
 # Longer lines are hard to read.
 MAX_COLUMNS = 100
+# It stands for a space in a command between backticks. So a copied command has no line end in its middle.
+_KEPT = "\ue000"
 # At least this number of columns is left for the text beside the beginning.
 _MIN_TEXT = 20
 
@@ -39,9 +41,12 @@ def wrapped(lines: Iterable[Line], columns: int | None) -> Iterator[Line]:
             yield line
             continue
         room = max(min(columns, MAX_COLUMNS) - width, _MIN_TEXT)
-        parts = textwrap.wrap(line.text, room, break_on_hyphens=False, break_long_words=False)
+        kept = "`".join(
+            part.replace(" ", _KEPT) if place % 2 else part for place, part in enumerate(line.text.split("`"))
+        )
+        parts = textwrap.wrap(kept, room, break_on_hyphens=False, break_long_words=False)
         for place, part in enumerate(parts):
-            yield Line(line.lead if place == 0 else " " * width, part, line.tone)
+            yield Line(line.lead if place == 0 else " " * width, part.replace(_KEPT, " "), line.tone)
 
 
 def plain(lines: Iterable[Line], columns: int | None = None) -> str:

@@ -58,6 +58,17 @@ class Artifact:
     subject: str
     annotations: Mapping[str, str]
 
+    @property
+    def descriptor(self) -> Descriptor:
+        """Return what a list of referrers says of it. Readers filter by its type and its annotations."""
+        return Descriptor(
+            media_type=MANIFEST_MEDIA_TYPE,
+            digest=self.digest,
+            size=len(self.manifest),
+            artifact_type=self.artifact_type,
+            annotations=self.annotations,
+        )
+
 
 def read(layout: Path) -> tuple[Artifact, ...]:
     """Return the artifacts that a layout's index.json lists, in its order.

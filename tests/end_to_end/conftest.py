@@ -1,4 +1,4 @@
-"""One lab with published runbooks for each test session (and worker). Each test makes its own releases in it."""
+"""One lab with published runbooks for these tests (in each worker). Each test makes its own releases in it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +19,8 @@ WINDOW_SECONDS = 0.1
 DELAY_SECONDS = 0.1
 
 
-@pytest.fixture(scope="session")
+# It ends with this folder's last test: until the session's end its servers would only hold memory.
+@pytest.fixture(scope="package")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with _deployed(tmp_path_factory) as made:
         yield made

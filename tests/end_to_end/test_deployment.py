@@ -57,7 +57,9 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []
     assert deployed.installed(release) == before
 
+    former = set(job_ids(deployed))
     first = deployed.vibedata_json("deploy", str(release.folder))
+    assert_portal_shows_no_failure(deployed, [job for job in job_ids(deployed) if job not in former])
     assert list(first) == ["instance", "release", "status", "correlation_id", "steps", "seconds", "error"]
     assert (first["status"], first["error"]) == ("succeeded", None)
     credentials = ("first_registry_token", "first_hmac_key")  # there is a token, and there may be a key
@@ -108,6 +110,18 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     unseen = deployed.vibedata_json("deploy", release.version, "--only", "import_images")
     assert [step["status"] for step in unseen["steps"] if step["name"] == "import_images"] == ["unchanged"]
     assert jobs_since(deployed, since) == ["import_images"]
+
+
+def job_ids(deployed: Deployed) -> list[str]:
+    return [job["id"] for job in deployed.lab.control("GET", "/jobs")["jobs"]]
+
+
+def assert_portal_shows_no_failure(deployed: Deployed, jobs: list[str]) -> None:
+    """No job of a deployment that succeeds, trials included, has failed or has written to the stream of errors."""
+    assert len(jobs) > len(IMPORTS)
+    for job in map(deployed.wait, jobs):
+        assert job.status == "Completed", job.text
+        assert [text for kind, text in job.streams if kind == "Error"] == []
 
 
 def jobs_since(deployed: Deployed, since: int) -> list[str]:

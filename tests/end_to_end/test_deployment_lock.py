@@ -12,6 +12,7 @@ from runbook_lib.deployment_lock.content import LockContent, read_content
 from tests.end_to_end.deployed import ROOT, Deployed, Release
 from tests.support import running_lab
 from tests.support.lock_rig import SHORT_SECONDS, break_lease, content, holder, lease_state, places
+from tests.support.processes import heed_signals
 
 WAIT_SECONDS = 120.0
 
@@ -26,8 +27,7 @@ def deploying(deployed: Deployed, release: Release, *options: str) -> "Iterator[
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # If a shell runs the tests in the background, its child processes ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads that hold locks
+        preexec_fn=heed_signals,  # noqa: PLW1509 - no threads that hold locks
     ) as process:
         try:
             yield process

@@ -16,9 +16,9 @@ import pytest
 from tests.end_to_end.deployed import ROOT, Deployed, Release
 from tests.support import running_lab
 from tests.support.lock_rig import lease_state, places
+from tests.support.processes import heed_signals
 from tests.support.screen_reader import shown
 from tests.support.terminal_process import CTRL_C, on_terminal
-from vibedata.interruption import NUMBERS
 from vibedata.progress_view.writer import NOBODY_READS
 
 WAIT_SECONDS = 240.0
@@ -54,7 +54,7 @@ class Piped:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=_heed_signals,  # noqa: PLW1509 - no threads here
+            preexec_fn=heed_signals,  # noqa: PLW1509 - no threads here
         )
         self._threads = [Thread(target=self._read_out), Thread(target=self._read_err)]
         for thread in self._threads:
@@ -102,15 +102,6 @@ class Piped:
     @property
     def text(self) -> str:
         return "\n".join([*(line for _, line in self.lines), *self.errors])
-
-
-def _heed_signals() -> None:
-    """Stop ignoring Ctrl-C and SIGHUP.
-
-    If the tests run in the background, or with nohup, their child processes ignore them.
-    """
-    for number in (signal.SIGINT, *NUMBERS):
-        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from oci.files.writing import write_file
@@ -10,8 +11,9 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from vibedata.fleet.facts import line, verdict
 from vibedata.fleet.page import page
 from vibedata.fleet.readings import read_fleet
-from vibedata.fleet.text import text
-from vibedata.output import show
+from vibedata.fleet.text import on_screen, text
+from vibedata.output import show, show_lines
+from vibedata.terminal import columns_of
 
 EXAMPLES = """\
 examples:
@@ -65,5 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         "instances": [each.as_json() for each in lines],
         "troubles": [error.as_json() for error in troubles],
     }
-    show(arguments.output, result=result, text=text(lines, whole) + written)
+    if columns_of(sys.stdout) is None:
+        show(arguments.output, result=result, text=text(lines, whole) + written)
+    else:
+        show_lines(arguments.output, result=result, lines=on_screen(lines, whole), more=written)
     return 1 if troubles or any(each.troubles for each in known) else 0

@@ -72,12 +72,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters of NAME=VALUE pairs. Raises RunbookError VD-PARAM-002 for one without `=`."""
+    """Return the parameters of NAME=VALUE pairs. Raises RunbookError VD-PARAM-002: one has no `=`, or comes twice."""
     parameters: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise run_errors.MALFORMED_PARAMETER.error("takes NAME=VALUE", target=pair)
+        if name in parameters:
+            raise run_errors.MALFORMED_PARAMETER.error("it is given twice", target=name)
         try:
             parameters[name] = json.loads(value)
         except ValueError:

@@ -7,11 +7,12 @@ from datetime import timezone
 from runbook_lib.automation.account import AutomationAccount
 from vibedata.instances import choice
 from vibedata.jobs.finding import KnownJob, find_job, known_job
-from vibedata.jobs.following import Lines, follow, take_up
+from vibedata.jobs.following import Lines, follow
 from vibedata.jobs.history import mode_in, starter_in, state_words
 from vibedata.jobs.watched import watch
 from vibedata.output import show
 from vibedata.progress import reporter
+from vibedata.progress_view.waiting import take_up
 from vibedata.session import open_customer
 from vibedata.terminal import told
 

@@ -185,7 +185,8 @@ def _plan_text(plan: Plan, findings: Findings) -> str:
         )
     title = f"plan: nothing was changed; {len(plan.unchanged)} of {len(rows) + len(plan.unchanged)} are there"
     signer = f"signed by {findings.certificate['subject']}, whom this machine trusts\n"
-    return table(title, ("action", "kind", "repository", "reference", "before"), rows) + signer
+    shown = table(title, ("action", "kind", "repository", "reference", "before"), rows) if rows else f"{title}\n"
+    return shown + signer
 
 
 def _short(reference: str) -> str:

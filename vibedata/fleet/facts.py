@@ -131,17 +131,19 @@ def _headline(lines: Sequence[Line]) -> str:
 def _concerns(known: Known, at: datetime) -> Iterator[Note]:
     for error in known.troubles:
         yield Note(level=Level.UNKNOWN, text=f"{error.code}: {error.message}", remedy=error.remedy)
-    yield from _health_concerns(known, at)
+    instance = f"--instance {known.instance.id}"
+    yield from _health_concerns(known, at, f"run `vibedata status {instance}`")
     wanted, reported = known.instance.release, _release(known)
     if wanted and reported and wanted != reported:
-        yield Note(level=Level.ATTENTION, text=f"release {reported} is installed, and {wanted} is wanted")
+        text = f"release {reported} is installed, and {wanted} is wanted"
+        yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata deploy {wanted} {instance}`")
     deployment = known.reported.deployment
     if deployment is not None and deployment.status == "failed":
         code = f" with {deployment.error_code}" if deployment.error_code else ""
         text = f"the last deployment failed at {deployment.step}{code}, {_age(deployment.at, at)}"
-        yield Note(level=Level.ATTENTION, text=text)
+        remedy = f"run `vibedata jobs {instance}`: it shows the job that failed"
+        yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
     left = _days_left(known, at)
-    instance = f"--instance {known.instance.id}"
     if left is not None and left < EXPIRES_SOON_DAYS:
         level, words = (Level.ILL, "has expired") if left < 0 else (Level.ATTENTION, f"expires in {days(left)}")
         remedy = f"run `vibedata rotate-acr-token {instance}`"
@@ -154,21 +156,22 @@ def _concerns(known: Known, at: datetime) -> Iterator[Note]:
         yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata rotate --due {instance}`")
 
 
-def _health_concerns(known: Known, at: datetime) -> Iterator[Note]:
+def _health_concerns(known: Known, at: datetime, look: str) -> Iterator[Note]:
+    """Yield what is to be told of an instance's health. look: says how to see more of it."""
     health = known.reported.health
     if health is None:
-        yield Note(level=Level.UNKNOWN, text="it has never reported its health")
+        yield Note(level=Level.UNKNOWN, text="it has never reported its health", remedy=look)
         return
     moment = from_rfc3339(health.at)
     if moment - at > SKEW:  # the instance itself says this time, and a time in the future would never become old
         text = f"its health report is dated in the future, {age(moment, at)}: nobody knows how old it is"
         yield Note(level=Level.UNKNOWN, text=text, remedy="compare the instance's clock with the publisher's")
     if at - moment > STALE:
-        yield Note(level=Level.UNKNOWN, text=f"it last reported its health {_age(health.at, at)}")
+        yield Note(level=Level.UNKNOWN, text=f"it last reported its health {_age(health.at, at)}", remedy=look)
     if health.unhealthy:
-        yield Note(level=Level.ILL, text=f"{_components(health.unhealthy)} unhealthy")
+        yield Note(level=Level.ILL, text=f"{_components(health.unhealthy)} unhealthy", remedy=look)
     if health.degraded:
-        yield Note(level=Level.ATTENTION, text=f"{_components(health.degraded)} degraded")
+        yield Note(level=Level.ATTENTION, text=f"{_components(health.degraded)} degraded", remedy=look)
 
 
 def _components(number: int) -> str:

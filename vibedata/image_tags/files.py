@@ -22,6 +22,9 @@ SUFFIX = ".bicep"
 _BRACKET_OR_SPREAD = re.compile(rb"[{}\[\]()]|(?<=[\s\[{,])\.\.\.(?=[A-Za-z_(\[{])")
 _OPENING, _CLOSING = (b"{", b"[", b"("), (b"}", b"]", b")")
 _IN_OBJECT, _IN_ARRAY = b"_: ", b"   "
+# Nor does it know a type that is taken from a resource's type (learn azure-resource-manager/bicep/data-types,
+# resource-derived types), with the way to one of its members. A name of the same length stands for it.
+_DERIVED = re.compile(rb"\bresource(?:Input|Output)?<'[^'\n]*'>(?:\.[A-Za-z_*][A-Za-z0-9_]*|\[[\w*]*\](?=[.\[]))*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def read_one(path: Path) -> BicepFile | Unread:
         return Unread(str(path), 0, str(error))
     except UnicodeDecodeError as error:
         return Unread(str(path), 1 + content.count(b"\n", 0, error.start), "it is not UTF-8")
-    root = Parser(Language(language())).parse(_without_spreads(content)).root_node
+    known = _DERIVED.sub(lambda found: b"_" * len(found.group()), _without_spreads(content))
+    root = Parser(Language(language())).parse(known).root_node
     if root.has_error:
         return Unread(str(path), _first_error(root), "this is no Bicep that the parser knows")
     return BicepFile(path=path, shown=str(path), root=root)

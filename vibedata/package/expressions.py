@@ -62,15 +62,16 @@ def parse(text: str) -> Expression:
     return found
 
 
-def calls(expression: Expression) -> Iterator[Call]:
-    """Yield each call in an expression, the outer one first."""
+def parts(expression: Expression) -> Iterator[Expression]:
+    """Yield an expression and each expression in it, the outer one first."""
+    yield expression
+    inner: tuple[Expression, ...] = ()
     if isinstance(expression, Call):
-        yield expression
-        for argument in expression.arguments:
-            yield from calls(argument)
+        inner = expression.arguments
     elif isinstance(expression, Member):
-        yield from calls(expression.of)
-        yield from calls(expression.key)
+        inner = (expression.of, expression.key)
+    for each in inner:
+        yield from parts(each)
 
 
 class _Parser:

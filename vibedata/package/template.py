@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.basics.strict_json import member
-from vibedata.package.expressions import Call, ExpressionError, Literal, calls, is_expression, parse
+from vibedata.package.expressions import Call, Expression, ExpressionError, Literal, is_expression, parse, parts
 from vibedata.package.located_json import Document, Path
 
 DEPLOYMENTS = "microsoft.resources/deployments"
@@ -122,10 +122,15 @@ def names_in(text: object, function: str) -> set[str]:
 
 def calls_in(value: object) -> list[Call]:
     """Return the calls of a value. The result is empty if the value is not an expression, or cannot be read."""
+    return [part for part in parts_in(value) if isinstance(part, Call)]
+
+
+def parts_in(value: object) -> list[Expression]:
+    """Return all expressions in one value, the outer one first. The result is empty if the value cannot be read."""
     if not isinstance(value, str) or not is_expression(value):
         return []
     try:
-        return list(calls(parse(value)))
+        return list(parts(parse(value)))
     except ExpressionError:
         return []  # rules/template_values.py finds it
 

@@ -86,13 +86,15 @@ def _status(session: AzureSession, customer: Customer) -> Iterator[Finding]:
         yield unknown("status", error.message)
         return
     notes = [(note.level, note.text, note.remedy) for note in verdict.notes]
-    if verdict.level in (Level.ILL, Level.UNKNOWN):
+    # Where the headline has no remedy, it only counts what the notes say one by one.
+    if verdict.level in (Level.ILL, Level.UNKNOWN) and (verdict.remedy or not notes):
         notes.insert(0, (verdict.level, verdict.headline, verdict.remedy))
+    look = f"Run `vibedata status{customer.option}`: it shows the whole status."
     for level, told, remedy in notes:
         if level is Level.UNKNOWN:
             yield unknown("status", told)
         else:
-            yield bad("status", publisher.NEEDS_ATTENTION.error(told, remedy=remedy))
+            yield bad("status", publisher.NEEDS_ATTENTION.error(told, remedy=remedy or look))
     if not notes:
         yield good("status", verdict.headline)
 

@@ -1,6 +1,7 @@
 """Say in one sentence what a step waits for, why, and how long this takes. Pure."""
 
 import math
+from collections.abc import Mapping
 
 from vibedata.progress_view.expected import (
     IMPORT_WINDOW_SECONDS,
@@ -27,6 +28,22 @@ def waiting_for(step: Step, now: float) -> str:
     return step.waits or "waiting for an answer"
 
 
+def take_up(job_id: str, option: str = "") -> str:
+    """Return the line that follows a job again. option: see vibedata.instances.choice.Customer."""
+    return f"vibedata logs {job_id} --follow{option}"
+
+
+def left(step: Step | None, option: str = "") -> Mapping[str, object]:
+    """Return what a program learns of the step that ran when a command was interrupted."""
+    job_id = "" if step is None or step.job is None else step.job.job_id
+    return {
+        "status": "interrupted",
+        "job_id": job_id or None,
+        "goes_on": goes_on(step, option),
+        "resume": take_up(job_id, option) if job_id else None,
+    }
+
+
 def goes_on(step: Step | None, option: str = "") -> str:
     """Return what goes on in Azure after nobody follows the present step any more.
 
@@ -38,7 +55,7 @@ def goes_on(step: Step | None, option: str = "") -> str:
     if job is not None and job.job_id:
         return (
             f"Job {job.job_id} of {job.runbook} goes on in Azure (last seen: {job.status})."
-            f" `vibedata logs {job.job_id} --follow{option}` follows it again."
+            f" `{take_up(job.job_id, option)}` follows it again."
         )
     if job is not None:
         return (

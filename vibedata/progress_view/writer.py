@@ -4,15 +4,16 @@ import contextlib
 import io
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO, cast
 
 from runbook_lib.automation.jobs import JobState
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
+from vibedata.interruption import Interrupted, exit_code_of
 from vibedata.progress_view.events import Event, JobAsked, JobLine, JobSeen, Said
 from vibedata.progress_view.layout import block, heartbeat
 from vibedata.progress_view.state import Line, State, fold
-from vibedata.progress_view.waiting import goes_on
+from vibedata.progress_view.waiting import left
 from vibedata.standard_streams import is_lost
 from vibedata.terminal import Screen, screen_of, told
 
@@ -35,9 +36,11 @@ class View:
         stream: The stream for the lines.
         screen: The screen of the stream if the view may redraw it, None otherwise.
         clock: Gives the time.
+        option: See vibedata.instances.choice.Customer.
     """
 
-    def __init__(self, title: str, *, stream: TextIO, screen: Screen | None, clock: Clock) -> None:
+    def __init__(self, title: str, *, stream: TextIO, screen: Screen | None, clock: Clock, option: str = "") -> None:
+        self.option = option
         self._stream = stream
         self._screen = screen
         self._clock = clock
@@ -117,6 +120,11 @@ class JobView:
         self._view = view
         self._runbook = runbook
 
+    @property
+    def option(self) -> str:
+        """What a printed command needs to work at the same instance."""
+        return self._view.option
+
     def asked(self) -> None:
         """Automation is being asked for the job."""
         self._view.tell(JobAsked(self._runbook))
@@ -148,15 +156,19 @@ class SilentJobView(JobView):
 
 
 @contextlib.contextmanager
-def watching(title: str, *, output: str, clock: Clock, option: str = "") -> Iterator[View]:
+def watching(
+    title: str, *, output: str, clock: Clock, option: str = "", about: Mapping[str, object] | None = None
+) -> Iterator[View]:
     """Show a view within the block.
 
     With `--output json` it is on standard error, because standard output has the result.
 
-    `option`: see vibedata.instances.choice.Customer.
+    `option`: see vibedata.instances.choice.Customer. `about`: additional members of the result of an interruption.
+
+    Raises Interrupted if Ctrl-C or a signal ends the block. It says what goes on in Azure.
     """
     stream = sys.stderr if output == "json" else sys.stdout
-    view = View(title, stream=stream, screen=screen_of(stream), clock=clock)
+    view = View(title, stream=stream, screen=screen_of(stream), clock=clock, option=option)
     over = threading.Event()
 
     def tick_on() -> None:
@@ -171,9 +183,10 @@ def watching(title: str, *, output: str, clock: Clock, option: str = "") -> Iter
         ticking.start()
         try:
             yield view
-        except KeyboardInterrupt:
-            view.say(f"interrupted. {goes_on(view.state.current, option)}")
-            raise
+        except KeyboardInterrupt as caught:
+            found = left(view.state.current, option)
+            view.say(f"interrupted. {found['goes_on']}")
+            raise Interrupted(exit_code_of(caught), {**(about or {}), **found}) from caught
         finally:
             over.set()
             ticking.join(END_SECONDS)

@@ -1,8 +1,19 @@
 """The declarations and expressions of a Bicep file. Each knows its line."""
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Union
+
+# Names of properties that hold a secret although Azure's type definitions do not mark them. A GET of the resource
+# returns them, so that a template reads them without a list function. Examples are `ConnectionString` and
+# `InstrumentationKey` of Microsoft.Insights/components: whoever has one sends telemetry (learn
+# azure-monitor/app/connection-strings).
+_SECRET_PROPERTY = re.compile(
+    r"(connection_?strings?|instrumentationkey|(primary|secondary|shared|access|account|master|admin|api)_?keys?"
+    r"|password|sas_?token)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +226,14 @@ def walk(expression: Expression | None) -> tuple[Expression, ...]:
     return (expression, *(inner for child in children(expression) for inner in walk(child)))
 
 
-def walk_with_variables(
-    expression: Expression | None, document: Document, seen: frozenset[str] = frozenset()
-) -> tuple[Expression, ...]:
-    """Return the same as `walk`, and the parts of all variables that the expression uses."""
-    found = walk(expression)
-    names = {each.name for each in found if isinstance(each, Name)} - seen
-    variables = [each for each in document.of_kind("var") if each.name in names]
-    inner = (walk_with_variables(each.value, document, seen | names) for each in variables)
-    return (*found, *(each for values in inner for each in values))
+def walk_with_variables(expression: Expression | None, document: Document) -> tuple[Expression, ...]:
+    """Return the same as `walk`, and the parts of all variables that the expression uses, each variable once."""
+    found, waiting = list(walk(expression)), {each.name: each for each in document.of_kind("var")}
+    for each in found:  # which grows meanwhile
+        variable = waiting.pop(each.name, None) if isinstance(each, Name) else None
+        if variable is not None:
+            found += walk(variable.value)
+    return tuple(found)
 
 
 def possible_values(
@@ -238,11 +248,20 @@ def possible_values(
     return possible_values(declared.value, document, seen | {declared.name})
 
 
+def is_secret_property(name: str) -> bool:
+    """Tell whether a resource's property of this name holds a secret."""
+    return _SECRET_PROPERTY.search(name) is not None
+
+
 def is_secret(expression: Expression | None, document: Document) -> bool:
     """Tell whether an expression contains a secret, also through variables."""
     for each in walk_with_variables(expression, document):
         declared = document.get(each.name) if isinstance(each, Name) else None
         if declared is not None and declared.secure:
+            return True
+        if isinstance(each, Member) and is_secret_property(each.name):
+            return True
+        if isinstance(each, Index) and isinstance(each.index, Text) and is_secret_property(each.index.plain or ""):
             return True
         if isinstance(each, Call) and (each.function.startswith("list") or each.function == "getSecret"):
             return True

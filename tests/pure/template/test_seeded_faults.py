@@ -180,6 +180,10 @@ FAULTS = [
     Fault(rule="secret-output", old="param token string", new="param token string = 'a'", at="param token", file=M),
     Fault(rule="secret-output", old=END, new=END + "output more string = account.listKeys().keys\n", at="more"),
     Fault(
+        rule="secret-output", old=END, new=END + "output more string = account.properties.ConnectionString\n", at="more"
+    ),
+    Fault(rule="secret-output", old=END, new=END + "output more string = account['primaryKey']\n", at="more"),
+    Fault(
         rule="scope",
         old="  name: 'storage'\n",
         new="  name: 'storage'\n  scope: resourceGroup('a')\n",

@@ -69,6 +69,19 @@ def test_what_is_told() -> None:
     assert (failed.as_json()["error"] or {})["code"] == "VD-ROTATION-034"
 
 
+def test_what_was_interrupted_has_no_known_state() -> None:
+    assert Ended(waiting=waiting(customer="staged"), outcome="interrupted").cells(AT)[2:] == (
+        "unknown",
+        "now",
+        "interrupted",
+    )
+    assert Ended(waiting=waiting(customer="staged"), outcome="not begun").cells(AT)[2:] == (
+        "staged",
+        "now",
+        "not begun",
+    )
+
+
 def test_each_failure_says_what_to_do() -> None:
     failed = Ended(waiting=waiting(), outcome="failed", error=publisher.OVERTAKEN.error("\x1b[2J", target="r-3"))
     unread = publisher.RECORD_MALFORMED.error("endedAt", target="k3v9x2p7/99999998")

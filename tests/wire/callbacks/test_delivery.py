@@ -8,6 +8,7 @@ import sys
 import threading
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -93,7 +94,9 @@ def test_a_publisher_that_is_down_fails_nobody(one: Rig, acts: tuple[Any, ...]) 
     assert (set(one.ids_sent()), one.waiting()) == (sent, [])
 
 
-BOMB = gzip.compress(bytes(100_000_000), 9)
+@cache
+def bomb() -> bytes:
+    return gzip.compress(bytes(100_000_000), 9)
 
 
 @pytest.mark.parametrize("status", [200, 307, 401, 500])
@@ -102,7 +105,7 @@ def test_no_answer_of_a_hostile_publisher_ends_a_run(one: Rig, status: int) -> N
 
     Here a run gets such an answer, and still has its result.
     """
-    hostile = Answer(status=status, headers={"Content-Encoding": "gzip", "Location": "/elsewhere"}, body=BOMB)
+    hostile = Answer(status=status, headers={"Content-Encoding": "gzip", "Location": "/elsewhere"}, body=bomb())
     made = one.run(*[hostile] * 4)
     assert (made.exit_code, made.status, made.result["error"]) == (0, "succeeded", None)
     assert made.text.count("WARNING: VD-CALLBACK-0") == 1

@@ -15,7 +15,7 @@ from lab.machine import certificates, tools
 from oci.container_registry.referrers import Referrers
 from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout.writer import INDEX_MEDIA_TYPE, canonical
-from oci.push import Push, descriptor_of
+from oci.push import Push
 from oci.release.built import read_built_release
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import AccessToken
@@ -171,7 +171,7 @@ def test_an_index_that_another_wrote_meanwhile_is_read_again(
     with ScriptedServer(tmp_path).running() as server:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.ca_file))
         referrers = Referrers(writer=plain_writer(server.host), repository=REPOSITORY, subject=signature.subject)
-        ours = descriptor_of(signature)
+        ours = signature.descriptor
         # The first write is refused by its condition. The second one succeeds, and a writer without a condition
         # overwrites it. Then it is there.
         server.play(absent, index(etag='"1"'), Answer(status=412))

@@ -195,23 +195,25 @@ def read_until(stream: IO[str], words: str) -> str:
     return read
 
 
-def stop(job: "subprocess.Popen[str]") -> None:
+def stop(job: "subprocess.Popen[str]", number: signal.Signals) -> None:
     """Tell a job to stop, and return when it has noticed this."""
-    job.send_signal(signal.SIGTERM)
+    job.send_signal(number)
     status = Path(f"/proc/{job.pid}/status")
-    asked = 1 << (signal.SIGTERM - 1)
+    asked = 1 << (number - 1)
     wait_for(lambda: int(re.findall(r"ShdPnd:\s*(\w+)", status.read_text())[0], 16) & asked == 0)
     time.sleep(1)  # a received signal is handled between two instructions of the main thread
 
 
-def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest) -> None:
+# Automation sends SIGTERM. A closed terminal sends SIGHUP to a runbook in a shell.
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
+def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest, number: signal.Signals) -> None:
     lab.latency(service="blob", method="PUT", path="/a$|/a[?]", seconds=HELD_SECONDS)
     with start(lab, ["--blobs", "a;b", "--correlation-id", DEPLOYMENT]) as job:
         assert job.stdout is not None and job.stderr is not None
         wait_for(lambda: len(lab.journal(service="logs")) == 1)
         output = read_until(job.stdout, " in flight, 0 failed")  # the changes in flight are reported every few seconds
         # From here on it has STOP_GRACE_SECONDS for its change. A busy machine needs some of them.
-        stop(job)
+        stop(job, number)
         lab.control("DELETE", "/latency")
         output, errors = output + job.stdout.read(), job.stderr.read()
     assert (job.returncode, errors) == (1, "")

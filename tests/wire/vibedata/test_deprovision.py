@@ -4,6 +4,9 @@ deletion.
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +20,10 @@ from publisher.session import operator_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from tests.support.publisher_side import PublisherSide, publisher_side
 from tests.support.release_maker import container_registry, document, push_release_manifest
-from tests.support.running_lab import LabUnderTest
+from tests.support.running_lab import LabUnderTest, environment
 from vibedata import cli
 
+ROOT = Path(__file__).parents[3]
 SECRET = "publisher-acr-token"
 APPLICATION, GROUP = "Microsoft.Solutions/applications/[^/]+$", "/resource[gG]roups/[^/]+$"
 
@@ -179,6 +183,44 @@ def test_a_run_that_fails_is_finished_by_the_next(
     assert "skipped" in {each["outcome"] for each in told["changes"]}
     assert typed.result("--yes")["status"] == "succeeded"
     assert (states(side), standing(known, instance)) == ({"revoked"}, "ended")
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["the deletion has failed", "it is deleted"])
+def test_a_run_that_is_interrupted_says_how_it_goes_on(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed, deleted: bool
+) -> None:
+    if deleted:
+        gone(side.lab)
+    # It has marked the instance and waits for this answer.
+    side.lab.fault("delay", seconds=60, match={"service": "arm", "method": "PATCH", "path": "/tokens/"})
+    line = ["deprovision", "--instance", instance.id]
+    with subprocess.Popen(
+        [sys.executable, "-m", "vibedata.cli", *line, "--yes", "--output", "json"],
+        cwd=ROOT,
+        env=environment(side.lab),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as leaving:
+        assert leaving.stderr is not None
+        while not leaving.stderr.readline().startswith("mark "):
+            assert leaving.poll() is None
+        leaving.send_signal(signal.SIGHUP)
+        out, err = leaving.communicate(timeout=120)
+    assert leaving.returncode == 129, err
+    told = json.loads(out)
+    assert (told["status"], told["resume"]) == ("interrupted", f"vibedata {' '.join(line)}")
+    assert [each["outcome"] for each in told["changes"]][:2] == ["done", None]
+    assert standing(known, instance) == "leaving"
+    side.lab.control("DELETE", "/faults")
+    if deleted:
+        gone(side.lab)
+        assert typed.result("--yes")["status"] == "succeeded"
+        assert (states(side), standing(known, instance)) == ({"revoked"}, "ended")
+    else:
+        assert typed.result("--take-back")["status"] == "succeeded"
+        assert (works(side), states(side), standing(known, instance)) == (True, {"current"}, "active")
 
 
 def test_a_lost_answer_costs_nothing(side: PublisherSide, known: Instances, instance: Instance, typed: Typed) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from runbook_lib.run.parameters import encode
-from tests.support.automation import Automation, automation
-from tests.support.probe_jobs import LONG, bring_to, probe, running
+from tests.support.automation import Automation, automation, wait_for
+from tests.support.probe_jobs import LONG, bring_to, impatient_account, probe, running
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
-from vibedata.jobs.following import MAX_SHOWN_LINES
+from vibedata.jobs.following import MAX_SHOWN_LINES, Lines
 
 OTHER_TENANT = "99999999-8888-4777-8666-555555555555"
 # All are jobs of `probe` except the last one. The newest is the last one.
@@ -88,6 +88,11 @@ def test_jobs_and_their_logs(account: Automation, capsys: pytest.CaptureFixture[
     code, out, _ = typed(capsys, "jobs", "--limit", "2")
     assert code == 0 and f"3 older: vibedata jobs --older-than {ids[3][:8]}" in out
     assert controls_in(out) == []
+    options = ("--runbook", "probe", "--since", "36h", "--limit", "1")
+    _, out, _ = typed(capsys, "jobs", *options)
+    assert out.endswith(f"3 older: vibedata jobs --older-than {ids[3][:8]} --runbook probe --since 36h --limit 1\n")
+    _, out, _ = typed(capsys, *out.splitlines()[-1].partition("vibedata ")[2].split())
+    assert ids[2][:8] in out and out.count("release 2026.11.0") == 1
 
     wrong = as_json(capsys, "jobs", "--runbook", "porbe", code=1)["error"]
     assert wrong["code"] == "VD-AUTOMATION-023" and "did you mean 'probe'?" in wrong["message"]
@@ -161,6 +166,27 @@ def test_what_a_job_wrote_is_filtered_and_bounded(account: Automation, capsys: p
         _, out, err = typed(capsys, *words)
         assert controls_in(out + err) == []
         assert max(map(len, out.splitlines())) < 3000
+
+
+def test_each_look_reads_only_the_last_page_and_the_end_reads_all(lab: LabUnderTest, account: Automation) -> None:
+    account.publish("import time\nfor number in range(250):\n    print(number, flush=True)\ntime.sleep(600)\n")
+    job = account.start()
+    wait_for(lambda: len(list(account.client.job_stream.list_by_job(*account.at, job))), lambda found: found == 250)
+    lines = Lines(impatient_account(lab.env), job)
+
+    def reads(*, whole: bool = False) -> tuple[int, int]:
+        """Return the number of new lines and of requests."""
+        before = len(streams_asked(lab))
+        return len(lines.new(whole=whole)), len(streams_asked(lab)) - before
+
+    assert [reads(), reads(), reads(whole=True), reads()] == [(250, 3), (0, 1), (0, 3), (0, 1)]
+    # Automation does not know the address of the page any more.
+    lab.fault("status", status=400, times=1, match={"service": "arm", "path": "/streams\\?"})
+    assert reads() == (0, 4)
+
+
+def streams_asked(lab: LabUnderTest) -> list[object]:
+    return [each for each in lab.journal(service="arm") if str(each["path"]).split("?")[0].endswith("/streams")]
 
 
 # --- Who one is -------------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_runs_are_the_accounts_jobs(lab: LabUnderTest, capsys: pytest.CaptureFix
     told = as_json(capsys)
     assert [(run["job_id"], run["status"]) for run in told["runs"]] == [(bad, "Failed"), (good, "Completed")]
     assert all(run["runbook"] == "probe" and run["seconds"] >= 0 for run in told["runs"])
-    assert "The last run of probe ended Failed" in " ".join(note["text"] for note in told["verdict"]["notes"])
+    assert "The last run of probe ended as failed" in " ".join(note["text"] for note in told["verdict"]["notes"])
 
 
 def test_a_trial_is_no_last_run(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +122,7 @@ def test_a_trial_is_no_last_run(lab: LabUnderTest, capsys: pytest.CaptureFixture
     assert trial != real
     told = as_json(capsys)
     assert [run["job_id"] for run in told["runs"]] == [real]
-    assert "ended Failed" not in " ".join(note["text"] for note in told["verdict"]["notes"])
+    assert "ended as failed" not in " ".join(note["text"] for note in told["verdict"]["notes"])
 
 
 def test_one_source_that_is_down_hides_no_other(installed: Rig, capsys: pytest.CaptureFixture[str]) -> None:
