@@ -23,8 +23,7 @@ from tests.support.running_lab import LabUnderTest
 from vibedata.session import open_session
 
 CONTENT_TYPE = "application/json"
-# Between two requests of a client. Each makes two within the shortest grace. More of them take processor time, half of
-# all that such a test takes, and show no more.
+# Between two requests of a client. Each makes two within the shortest grace; more of them would measure the machine.
 PAUSE_SECONDS = 0.2
 
 
