@@ -14,8 +14,8 @@ _ENTRY = "entry"
 def without_unused_errors(texts: Mapping[str, str]) -> dict[str, str]:
     """Return the modules of a runbook. Empty lines replace each error that no module names.
 
-    texts: file name to normalised text, of syntax that the sandbox's Python reads. An error counts as named if its name
-    occurs anywhere but in its own assignment, as a name, an attribute or an import.
+    An error counts as named if its name occurs outside of its own assignment, as a name, an attribute or an import.
+    `texts` has the normalised text of each file, by its name. The sandbox's Python can read the texts.
     """
     named = frozenset().union(*map(_names, texts.values()))
     return {file: _without(text, named) if file.startswith(AREAS) else text for file, text in texts.items()}

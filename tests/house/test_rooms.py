@@ -20,11 +20,11 @@ PRODUCT = ("runbooks", "runbook_lib", "oci", "publisher", "vibedata", "scripts",
 MAX_MODULES = 15
 MAX_LINES = 300
 MAX_TEST_LINES = 400
-# The list of commands grows with them.
+# This folder grows with the number of commands.
 CROWDED_ON_PURPOSE = {"vibedata/commands"}
 # Runbooks have the names under which they are published.
 NAMES_OF_THEIR_OWN = {"runbooks"}
-# What each folder may import of the project's own.
+# The project's folders that each folder may import.
 BELOW = {
     "runbook_lib": {"runbook_lib"},
     "runbooks": {"runbooks", "runbook_lib"},
@@ -46,7 +46,7 @@ def product() -> dict[str, Path]:
 
 @cache
 def graph() -> dict[str, set[str]]:
-    """Return what each module imports of the product, at its top, in a function or for types."""
+    """Return the modules of the product that each module imports, at its top, in a function or for types."""
     return {module: imported(file) & (set(product()) - {module}) for module, file in product().items()}
 
 
@@ -92,7 +92,7 @@ def test_rooms_of_the_library_import_only_lower_floors() -> None:
 
 
 def test_no_import_circle() -> None:
-    # A package comes with each of its modules; the face of runbook_lib/errors is the only one that imports.
+    # The import of a module also imports its packages. Only runbook_lib/errors/__init__.py imports modules itself.
     try:
         list(graphlib.TopologicalSorter(graph()).static_order())
     except graphlib.CycleError as error:
@@ -136,7 +136,7 @@ def test_no_file_repeats_the_name_of_its_folder() -> None:
 
 
 def test_no_test_imports_another() -> None:
-    # What several share lives in tests/support, or, where it needs the deployed lab, beside the tests of it.
+    # Code that several tests share is in tests/support. If it needs the deployed lab, it is beside these tests.
     imports = {
         (file.relative_to(ROOT).as_posix(), name)
         for file in (ROOT / "tests").rglob("*.py")

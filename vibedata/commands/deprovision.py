@@ -1,8 +1,8 @@
-"""`vibedata deprovision`: take back what the publisher has given to an instance that a customer deletes."""
+"""`vibedata deprovision`: take back what the publisher has given to an instance. The customer deletes the instance."""
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from publisher.custody.key_records import HmacKeys
@@ -21,6 +21,7 @@ from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.change_errors import name_any
 from vibedata.instances.choice import Customer, announce, no_such
 from vibedata.instances.confirmation import add_option, confirm
+from vibedata.interruption import Interrupted, exit_code_of
 from vibedata.output import show, table
 from vibedata.progress import reporter
 from vibedata.session import open_session
@@ -31,12 +32,12 @@ examples:
   vibedata deprovision --instance k3v9x2p7              asks for the instance's name
   vibedata deprovision --instance k3v9x2p7 --take-back  the customer's deletion has failed: make the instance work again
 
-As long as the managed application is there, the instance is marked as leaving, and its token for the publisher's
-container registry lets nobody in: both can be taken back. Once Azure says that the application is gone, its keys are
-revoked, their secrets are disabled, the token's passwords are removed, and the instance's row stays as a tombstone.
-Type the same command again after the customer has deleted the application, or if it was broken off.
+As long as the managed application exists, the instance is marked as leaving, and its token for the publisher's
+container registry is disabled. Both can be undone. When Azure says that the application is gone, its keys are revoked,
+their secrets are disabled, the token's passwords are removed, and the instance's row stays as a tombstone.
+Type the same command again after the customer has deleted the application, or if the command was interrupted.
 
-Of the environment it needs what `vibedata rotate-hmac` and `vibedata rotate-acr-token` need of the publisher's.
+It needs the same settings of the publisher as `vibedata rotate-hmac` and `vibedata rotate-acr-token`.
 For the lab, first type: source .lab/lab.env
 """
 
@@ -77,18 +78,22 @@ def run(arguments: argparse.Namespace) -> int:
         what = f"The managed application is {state}. {len(plan.changes)} things of {customer} are taken back."
         confirm(what, customer.names, yes=arguments.yes)
     report = reporter(arguments.output)
-    results = apply_plan(
-        plan,
-        Work(
-            actions=departure.actions(),
-            as_runbook_error=name_any,
-            retry_policy=NetworkRetryPolicy,
-            clock=SYSTEM_CLOCK,
-        ),
-        on_result=lambda result: report(f"{result.change.action} {result.change.target}: {result.outcome}"),
-        on_stage_end=lambda: None,
-        on_progress=lambda _: None,
+    results: list[Result] = []
+
+    def ended(result: Result) -> None:
+        results.append(result)
+        report(f"{result.change.action} {result.change.target}: {result.outcome}")
+
+    work = Work(
+        actions=departure.actions(), as_runbook_error=name_any, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK
     )
+    try:
+        apply_plan(plan, work, on_result=ended, on_stage_end=lambda: None, on_progress=lambda _: None)
+    except KeyboardInterrupt as caught:
+        resume = f"vibedata deprovision --instance {row.instance.id}{' --take-back' if arguments.take_back else ''}"
+        result = {**_result("interrupted", row.instance, state, plan, results), "resume": resume}
+        text = f"interrupted. What is done, the next run does not do again. To go on, type:\n  {resume}\n"
+        raise Interrupted(exit_code_of(caught), result, text) from caught
     return _told(arguments, row.instance, state, plan, results)
 
 
@@ -112,21 +117,13 @@ def _departure(instance: Instance, customer: Customer, known: Instances) -> Depa
     )
 
 
-def _told(arguments: argparse.Namespace, instance: Instance, state: str, plan: Plan, results: list[Result]) -> int:
-    """Show what was done, or would be."""
+def _told(arguments: argparse.Namespace, instance: Instance, state: str, plan: Plan, results: Sequence[Result]) -> int:
+    """Show what was done. With a plan, show what would be done."""
     failed = next((each for each in results if each.outcome == "failed"), None)
     status = "failed" if failed else "succeeded" if results else "planned" if plan.changes else "unchanged"
-    outcomes = {(each.change.action, each.change.target): each.outcome for each in results}
-    changes = [{**each.as_json(), "outcome": outcomes.get((each.action, each.target))} for each in plan.changes]
+    outcomes = _outcomes(results)
     error = failed.error if failed else None
-    result: Mapping[str, object] = {
-        "status": status,
-        "id": instance.id,
-        "application": state,
-        "changes": changes,
-        "unchanged": [asdict(each) for each in plan.unchanged],
-        "error": error.as_json() if error else None,
-    }
+    result = {**_result(status, instance, state, plan, results), "error": error.as_json() if error else None}
     title = {"planned": "plan: nothing was changed", "unchanged": "nothing to change"}.get(status, status)
     rows = [
         (each.action, each.target, each.before or "-", each.after, outcomes.get((each.action, each.target), "-"))
@@ -137,3 +134,18 @@ def _told(arguments: argparse.Namespace, instance: Instance, state: str, plan: P
     text += "".join(f"unchanged: {each.target}: {each.why}\n" for each in plan.unchanged)
     show(arguments.output, result=result, text=text + (f"{error}\n" if error else ""))
     return error.exit_code if error else 0
+
+
+def _result(status: str, instance: Instance, state: str, plan: Plan, results: Sequence[Result]) -> dict[str, object]:
+    outcomes = _outcomes(results)
+    return {
+        "status": status,
+        "id": instance.id,
+        "application": state,
+        "changes": [{**each.as_json(), "outcome": outcomes.get((each.action, each.target))} for each in plan.changes],
+        "unchanged": [asdict(each) for each in plan.unchanged],
+    }
+
+
+def _outcomes(results: Sequence[Result]) -> Mapping[tuple[str, str], str]:
+    return {(each.change.action, each.change.target): each.outcome for each in results}

@@ -39,8 +39,10 @@ MAX_NAMED = 5
 class CheckedPlace(Protocol):
     """The place of a release that is to be checked.
 
-    Each method raises RunbookError if the requested thing is missing or bad. compared: says in words which parts of the
-    pinned artifacts `has` compares with their digests.
+    Each method raises RunbookError if the wanted thing is missing or bad.
+
+    Attributes:
+        compared: The parts of the pinned artifacts whose digests `has` compares, in words.
     """
 
     compared: str

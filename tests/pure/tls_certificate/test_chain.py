@@ -1,4 +1,4 @@
-"""Chains from the publisher and signing requests: what is read from them, and what is refused."""
+"""Chains from the publisher and signing requests: which ones are accepted, and which are refused."""
 
 import random
 from collections.abc import Callable
@@ -43,7 +43,6 @@ def encoded(chain: list[x509.Certificate]) -> str:
 
 
 def checked(chain: list[x509.Certificate], authority: WebAuthority, now: datetime | None = None) -> None:
-    # This module may have been imported hours ago, before the chain began.
     now = now or datetime.now(timezone.utc)
     check_chain(read_chain(encoded(chain)), host=HOST, now=now, trusted=[authority.root.certificate])
 

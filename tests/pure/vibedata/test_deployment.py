@@ -48,7 +48,7 @@ def test_the_publisher_is_told_of_the_step_that_failed_or_else_of_the_last(
     report = outcome_of(deployment, instance_id="k3v9x2p7", release_version="2026.11.0", at=AT)
     assert (report.step, report.status, report.error_code) == told
     assert (report.correlation_id, report.duration_ms) == (ID, 3000)
-    assert to_json(report)  # its fields have the forms that a report of the instance has
+    assert to_json(report)  # its fields have the same forms as in a report of the instance
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_publisher_is_told_of_the_step_that_failed_or_else_of_the_last(
         ([rotation(2), rotation(1)], True),
         ([rotation(1, promoted_at=AT)], False),
         ([rotation(1, promoted_at=AT, ended_at=AT)], False),
-        # A later rotation that waits is not the deployment's.
+        # A later rotation that waits does not belong to the deployment.
         ([rotation(2), rotation(1, promoted_at=AT, ended_at=AT)], False),
     ],
 )
@@ -82,9 +82,10 @@ def test_the_chain_is_in_the_order_of_the_design() -> None:
         ("report", "publisher"),
     ]
     assert tuple(step.name for step in CHAIN)[:-1] == STEPS
-    # A successor looks for jobs of these. Only the trials of validate_runbooks have other runbooks, and end with it.
+    # The next deployment looks for jobs of these runbooks. Only the trials of validate_runbooks have other runbooks,
+    # and they end together with it.
     assert {"rotate_acr_token", "rotate_hmac", *(s.name for s in CHAIN if s.carried_out_by == "job")} == set(RUNBOOKS)
-    # Their plans cannot be empty, or they look for themselves.
+    # The plans of these steps cannot be empty, or the steps look themselves.
     looked_at_first = [step.name for step in CHAIN if not step.each_time]
     assert looked_at_first == [
         *("first_runbooks", "import_manifest", "import_images", "publish_runbooks", "validate_runbooks"),

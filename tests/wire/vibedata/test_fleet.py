@@ -1,4 +1,4 @@
-"""`vibedata fleet status` against tables that the publisher's own code wrote, and rows that somebody else did."""
+"""`vibedata fleet status` with tables that the publisher's own code wrote, and rows that somebody else wrote."""
 
 import json
 import os
@@ -86,10 +86,10 @@ def rotation(number: int, **fields: Any) -> Rotation:
 
 @pytest.fixture
 def fleet(tables: TableServiceClient) -> TableServiceClient:
-    """One instance of which everything is known, and one that has never reported."""
+    """One instance with all information, and one that has never reported."""
     for one, name in ((CONTOSO, "Contoso"), (FABRIKAM, "Fabrikam")):
         Instances(tables).add(replace(instance(), id=one, display_name=name))
-    # The newest by the instance's clock comes first: what waited in a spool arrives after it.
+    # The newest report by the instance's clock comes first. Reports that waited in a spool arrive after it.
     report(tables, health(ago(minutes=5), healthy=7), health(ago(hours=9)))
     report(tables, deployment(ago(hours=8), "check_health", "succeeded"), deployment(ago(hours=9), "x", "failed"))
     key = KeyRecord(instance_id=CONTOSO, key_id="hmac-1", state="current", rotation_id="r", created_at=ago(days=2))
