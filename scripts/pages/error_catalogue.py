@@ -8,6 +8,7 @@ from runbook_lib.errors import (
     component_registry,
     container_registry,
     deployment,
+    gateway,
     publisher,
     release,
     rotation,
@@ -31,6 +32,7 @@ AREAS = (
     callbacks,
     rotation,
     tls,
+    gateway,
     build,
     publisher,
 )

@@ -27,6 +27,7 @@ AREAS = {
     "HEALTH": "Health",
     "ROTATION": "Rotation of credentials",
     "TLS": "The TLS certificate",
+    "GATEWAY": "The Application Gateway",
     "CALLBACK": "Callbacks to the publisher",
     "ENGINE": "The run itself",
     "LOG": "Operations log",
