@@ -13,7 +13,8 @@ from typing import Any
 from runbook_lib.application_gateway import firewall
 from runbook_lib.application_gateway.address_ranges import AddressRanges, read_ranges
 from runbook_lib.application_gateway.arm import NetworkResource
-from runbook_lib.application_gateway.gateway import TYPE, Gateway, gateway_name, read_gateway, with_secret
+from runbook_lib.application_gateway.gateway import Gateway, read_gateway, with_secret
+from runbook_lib.application_gateway.listener import TYPE, gateway_name
 from runbook_lib.application_gateway.rules import (
     ALLOW,
     READ_AGAIN,
@@ -38,8 +39,8 @@ from runbook_lib.permissions.network import (
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
+from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbook_lib.tls_certificate.vault import CertificateVault
-from runbook_lib.tls_certificate.versions import CERTIFICATE
 
 # A JSON object with the lists customer and publisher. The first deployment of the template writes it.
 RANGES_VARIABLE = "vibedata-address-ranges"
@@ -72,7 +73,7 @@ class Facts:
 def observe(context: Context, parameters: Parameters) -> Facts:
     """Read the ranges, the vault's certificate, the gateway and its firewall policy.
 
-    Raises RunbookError VD-GATEWAY-001, -002, -006, -007, -008, -009 and VD-TLS-012.
+    Raises RunbookError VD-GATEWAY-001, -006, -007, -008, -009, VD-ARM-001 and VD-TLS-012.
     """
     settings = context.settings
     at_gateway, at_policy = (
@@ -115,7 +116,7 @@ def _ranges(context: Context) -> AddressRanges | None:
 
 
 def plan(facts: Facts) -> Plan:
-    """Plan the changes. Raises RunbookError VD-GATEWAY-003, -004, -005, -012."""
+    """Plan the changes. Raises RunbookError VD-GATEWAY-002, -003, -004, -005."""
     check_gateway(facts.gateway, policy_id=facts.policy_id, read_again=facts.wanted.read_again)
     return plan_gateway(facts.wanted, facts.gateway, facts.rule)
 

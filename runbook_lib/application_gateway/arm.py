@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from runbook_lib.application_gateway.gateway import state_of
+from runbook_lib.application_gateway.listener import API_VERSION
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses, strict_json
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.looks import pause_between_looks
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.basics.service_words import words_of_body
+from runbook_lib.errors import azure
 from runbook_lib.errors import gateway as errors
 from runbook_lib.network.retry import retry_after_seconds
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from azure.core.rest import HttpResponse
     from azure.mgmt.resource.resources import ResourceManagementClient
 
-API_VERSION = "2025-09-01"
 # How long an operation of this run or of another writer may take. A gateway's change takes minutes; a new gateway takes
 # 20 minutes (learn application-gateway/application-gateway-faq).
 OPERATION_SECONDS = 1800.0
@@ -50,7 +51,7 @@ Edit = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 class NetworkResource:
     """A resource of provider Microsoft.Network in the managed resource group.
 
-    Methods raise RunbookError VD-GATEWAY-001 (not there), -002 (unreadable), and azure.core's errors.
+    Methods raise RunbookError VD-GATEWAY-001 (not there), VD-ARM-001 (unreadable), and azure.core's errors.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class NetworkResource:
         response.raise_for_status()
         found = _object(response)
         if found is None or not isinstance(found.get("properties"), Mapping):
-            raise errors.UNREADABLE.error("it is no resource", target=self.name)
+            raise azure.ARM_ANSWER_UNCLEAR.error("it is no resource", target=self.name)
         return found
 
     def settled(self) -> Mapping[str, Any]:
@@ -132,9 +133,9 @@ class NetworkResource:
         try:
             there = addresses.follow(self._arm, link)
         except addresses.NotAnAddressError as error:
-            raise errors.UNREADABLE.error(f"the operation has no address: {error}", target=self.name) from error
+            raise azure.ARM_ANSWER_UNCLEAR.error(f"the operation has no address: {error}", target=self.name) from error
         if there.origin != self._arm.origin:
-            raise errors.UNREADABLE.error(f"the operation is at {there.origin}", target=self.name)
+            raise azure.ARM_ANSWER_UNCLEAR.error(f"the operation is at {there.origin}", target=self.name)
         return str(there)
 
     def _pause(self, started: float, what: str, *, after: "HttpResponse | None" = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from runbook_lib.application_gateway.address_ranges import AddressRanges, in_order
 from runbook_lib.basics.strict_json import member
-from runbook_lib.errors import gateway as errors
+from runbook_lib.errors import azure
 
 TYPE = "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies"
 # As infra/modules/gateway.bicep calls it.
@@ -34,7 +34,7 @@ def rule_of(ranges: AddressRanges) -> Mapping[str, Any]:
 
 
 def seen(policy: Mapping[str, Any]) -> str | None:
-    """Return the text of the policy's rule as a plan shows it, None if it has none. Raises RunbookError VD-GATEWAY-002.
+    """Return the text of the policy's rule as a plan shows it, None if it has none. Raises RunbookError VD-ARM-001.
 
     The text of the wanted ranges means that the rule is exactly `rule_of` them.
     """
@@ -92,7 +92,7 @@ def _form(rule: Mapping[str, Any]) -> tuple[object, ...]:
 def _values(condition: object) -> tuple[str, ...]:
     values = member(condition, "matchValues")
     if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
-        raise errors.UNREADABLE.error(f"a condition of rule {RULE} has no ranges")
+        raise azure.ARM_ANSWER_UNCLEAR.error(f"a condition of rule {RULE} has no ranges")
     return in_order(values)
 
 
@@ -101,5 +101,5 @@ def _rules(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if rules is None:
         return []
     if not isinstance(rules, list) or not all(isinstance(each, Mapping) for each in rules):
-        raise errors.UNREADABLE.error("customRules is no list", target=str(policy.get("name", "")))
+        raise azure.ARM_ANSWER_UNCLEAR.error("customRules is no list", target=str(policy.get("name", "")))
     return rules

@@ -1,20 +1,17 @@
 """What the suite reads of the Application Gateway as ARM shows it, and the one thing that it changes there. Pure.
 
 The gateway has other writers: the portal, the template, the publisher's people. So a change takes the whole resource as
-it is and replaces one member. Source: REST reference, Application Gateways, 2025-09-01.
+it is and replaces one member.
 """
 
-import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.application_gateway.listener import LISTENER, certificate_of, is_named, items_of
 from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import gateway as errors
 
-TYPE = "Microsoft.Network/applicationGateways"
-# The listener of the instance's name, as infra/modules/gateway.bicep calls it.
-LISTENER = "https"
 # The tags that the Application Gateway Ingress Controller (AGIC) writes to a gateway of its own.
 CLUSTER_TAGS = ("managed-by-k8s-ingress", "ingress-for-aks-cluster-id")
 FAILED = "failed"
@@ -30,9 +27,8 @@ class Gateway:
         etag: Its version, "" if ARM shows none.
         state: ARM's provisioning state, in small letters.
         stopped: Whether somebody has stopped it.
-        of_cluster: Whether a Kubernetes cluster's ingress controller rewrites it.
-        certificate: The id of the listener's certificate within the gateway, in small letters.
-        secret_id: The vault's address that this certificate is read from, "" if it was uploaded.
+        of_cluster: The tags that say that a Kubernetes cluster's ingress controller rewrites it.
+        secret_id: The vault's address that the listener's certificate is read from, "" if it was uploaded.
         firewall_policy: The id of its firewall policy, "" if it has none.
     """
 
@@ -40,34 +36,24 @@ class Gateway:
     etag: str
     state: str
     stopped: bool
-    of_cluster: bool
-    certificate: str
+    of_cluster: tuple[str, ...]
     secret_id: str
     firewall_policy: str
 
 
-def gateway_name(prefix: str) -> str:
-    """Return the name of an instance's gateway."""
-    return f"{prefix}-gateway"
-
-
 def read_gateway(resource: Mapping[str, Any]) -> Gateway:
-    """Return the facts of a gateway. Raises RunbookError VD-GATEWAY-002 (unreadable), -006 (no such listener)."""
-    name = str(resource.get("name", ""))
-    listener = _named(resource, "httpListeners", LISTENER)
-    certificate = str(member(listener, "properties", "sslCertificate", "id") or "").lower()
-    entry = next((each for each in _items(resource, "sslCertificates") if _is(each, certificate)), None)
-    if entry is None:
-        raise errors.NO_LISTENER.error(f"listener {LISTENER} has no certificate", target=name)
-    tags = resource.get("tags")
+    """Return the facts of a gateway. Raises RunbookError VD-ARM-001, VD-GATEWAY-006 (it has no such listener)."""
+    name, tags = str(resource.get("name", "")), resource.get("tags")
+    certificate, secret_id = certificate_of(resource)
+    if not certificate:
+        raise errors.NO_LISTENER.error(f"it has no listener {LISTENER} with a certificate", target=name)
     return Gateway(
         name=name,
         etag=str(resource.get("etag") or ""),
         state=state_of(resource),
         stopped=str(member(resource, "properties", "operationalState") or "").lower() in _STOPPED,
-        of_cluster=isinstance(tags, Mapping) and any(tag in tags for tag in CLUSTER_TAGS),
-        certificate=certificate,
-        secret_id=str(member(entry, "properties", "keyVaultSecretId") or ""),
+        of_cluster=tuple(tag for tag in CLUSTER_TAGS if isinstance(tags, Mapping) and tag in tags),
+        secret_id=secret_id,
         firewall_policy=str(member(resource, "properties", "firewallPolicy", "id") or ""),
     )
 
@@ -79,55 +65,10 @@ def state_of(resource: Mapping[str, Any]) -> str:
 
 def with_secret(resource: Mapping[str, Any], secret_id: str) -> Mapping[str, Any]:
     """Return a gateway whose listener's certificate is read from a secret. All else stays. Raises as read_gateway."""
-    certificate = read_gateway(resource).certificate
+    certificate, _ = certificate_of(resource)
     # An uploaded certificate's other members would contradict the reference.
     entries = [
-        {**each, "properties": {"keyVaultSecretId": secret_id}} if _is(each, certificate) else each
-        for each in _items(resource, "sslCertificates")
+        {**each, "properties": {"keyVaultSecretId": secret_id}} if is_named(each, certificate) else each
+        for each in items_of(resource, "sslCertificates")
     ]
     return {**resource, "properties": {**resource["properties"], "sslCertificates": entries}}
-
-
-def is_same_secret(one: str, other: str) -> bool:
-    """Return whether two addresses name the same secret and version. Hosts and names are compared without case."""
-    return _secret_key(one) == _secret_key(other)
-
-
-def why_not_renewed(secret_id: str) -> str:
-    """Return why a gateway takes no renewed certificate from this address, "" if it takes it.
-
-    The portal writes the address of one version. The address of a certificate looks like that of its secret.
-    """
-    if not secret_id:
-        return "the listener's certificate was uploaded, so it is never renewed"
-    kind, _, rest = urllib.parse.urlsplit(secret_id).path.strip("/").partition("/")
-    if kind.lower() != "secrets":
-        return f"the listener reads {secret_id}, which is no secret's address"
-    return f"the listener reads {secret_id}, which has a version" if "/" in rest else ""
-
-
-def _secret_key(secret_id: str) -> tuple[str, str]:
-    parts = urllib.parse.urlsplit(secret_id)
-    return parts.netloc.lower(), parts.path.strip("/").lower()
-
-
-def _named(resource: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
-    found = next((each for each in _items(resource, kind) if each.get("name") == name), None)
-    if found is None:
-        raise errors.NO_LISTENER.error(f"it has no listener {name}", target=str(resource.get("name", "")))
-    return found
-
-
-def _items(resource: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
-    items = member(resource, "properties", kind)
-    if items is None:
-        return []
-    if not isinstance(items, list) or not all(isinstance(each, Mapping) for each in items):
-        raise errors.UNREADABLE.error(f"{kind} is no list", target=str(resource.get("name", "")))
-    return items
-
-
-def _is(entry: Mapping[str, Any], certificate: str) -> bool:
-    """Whether an entry of sslCertificates has this id. ARM compares ids without case."""
-    kind, _, name = certificate.rpartition("/")
-    return kind.endswith("/sslcertificates") and str(entry.get("name", "")).lower() == name

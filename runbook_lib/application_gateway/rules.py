@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from runbook_lib.application_gateway.address_ranges import AddressRanges
 from runbook_lib.application_gateway.firewall import RULE
-from runbook_lib.application_gateway.gateway import CLUSTER_TAGS, FAILED, LISTENER, Gateway, is_same_secret
+from runbook_lib.application_gateway.gateway import FAILED, Gateway
+from runbook_lib.application_gateway.listener import LISTENER, is_same_secret
 from runbook_lib.change import ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import gateway as errors
 
@@ -45,10 +46,10 @@ class Wanted:
 def check_gateway(gateway: Gateway, *, policy_id: str, read_again: bool) -> None:
     """Check that this run may write the gateway. `policy_id` is the id of the instance's firewall policy.
 
-    Raises RunbookError VD-GATEWAY-003 (stopped), -004 (failed), -005 (of a cluster), -012 (of another policy).
+    Raises RunbookError VD-GATEWAY-003 (stopped), -004 (failed), -005 (of a cluster), -002 (of another policy).
     """
     if gateway.of_cluster:
-        raise errors.OF_CLUSTER.error(f"it has a tag {' or '.join(CLUSTER_TAGS)}", target=gateway.name)
+        raise errors.OF_CLUSTER.error(f"its tags have {' and '.join(gateway.of_cluster)}", target=gateway.name)
     if gateway.stopped:
         raise errors.STOPPED.error(target=gateway.name)
     if gateway.state == FAILED and not read_again:

@@ -10,13 +10,11 @@ NOT_THERE = entry(
     "Compare the prefix in the settings with the resource's name. If the resource was deleted, deploy the template"
     " again.",
 )
-UNREADABLE = entry(
+OTHER_POLICY = entry(
     "VD-GATEWAY-002",
-    "what Azure tells of the Application Gateway cannot be read",
-    "The answer lacks what every gateway or firewall policy has, or something between this machine and Azure has"
-    " changed it.",
-    "Run it again. If it stays so, see what answers at the address of Azure Resource Manager.",
-    retryable=True,
+    "the Application Gateway has another firewall policy than the instance's",
+    "The address ranges are a rule of the instance's policy. Without it at the gateway they have no effect.",
+    "Link the policy that the message names to the gateway, or deploy the template again.",
 )
 STOPPED = entry(
     "VD-GATEWAY-003",
@@ -83,10 +81,4 @@ CHANGE_FAILED = entry(
     "Azure did not make the change of the Application Gateway",
     "The message has Azure's reason. A frequent one: the gateway's identity may not read the secret in the vault.",
     "Mend what the message says. If the gateway is now in the state Failed, run this with read_again.",
-)
-OTHER_POLICY = entry(
-    "VD-GATEWAY-012",
-    "the Application Gateway has another firewall policy than the instance's",
-    "The address ranges are a rule of the instance's policy. Without it at the gateway they have no effect.",
-    "Link the policy that the message names to the gateway, or deploy the template again.",
 )

@@ -7,7 +7,8 @@ import pytest
 
 from runbook_lib.application_gateway import firewall
 from runbook_lib.application_gateway.address_ranges import AddressRanges
-from runbook_lib.application_gateway.gateway import is_same_secret, read_gateway, why_not_renewed, with_secret
+from runbook_lib.application_gateway.gateway import read_gateway, with_secret
+from runbook_lib.application_gateway.listener import is_same_secret
 from runbook_lib.errors import RunbookError
 from tests.support.gateway_resources import PLACEHOLDER, gateway_resource, policy_resource
 
@@ -28,12 +29,12 @@ def without(resource: dict[str, Any], *path: str) -> dict[str, Any]:
 def test_the_facts_of_a_gateway() -> None:
     found = read_gateway(gateway_resource())
     assert (found.name, found.etag, found.state) == ("vibedata-gateway", 'W/"1"', "succeeded")
-    assert (found.secret_id, found.stopped, found.of_cluster) == (PLACEHOLDER, False, False)
+    assert (found.secret_id, found.stopped, found.of_cluster) == (PLACEHOLDER, False, ())
     assert read_gateway(gateway_resource(operationalState="Stopped")).stopped
     assert read_gateway(gateway_resource(operationalState="Stopping")).stopped
     owned = {**gateway_resource(), "tags": {"managed-by-k8s-ingress": "1.5.3"}}
-    assert read_gateway(owned).of_cluster
-    assert read_gateway(without(gateway_resource(), "tags")).of_cluster is False
+    assert read_gateway(owned).of_cluster == ("managed-by-k8s-ingress",)
+    assert read_gateway(without(gateway_resource(), "tags")).of_cluster == ()
 
 
 @pytest.mark.parametrize(
@@ -42,8 +43,8 @@ def test_the_facts_of_a_gateway() -> None:
         (without(gateway_resource(), "properties", "httpListeners"), "VD-GATEWAY-006"),
         (without(gateway_resource(), "properties", "sslCertificates"), "VD-GATEWAY-006"),
         (gateway_resource(httpListeners=[{"name": "https", "properties": {}}]), "VD-GATEWAY-006"),
-        (gateway_resource(httpListeners=["https"]), "VD-GATEWAY-002"),
-        (gateway_resource(sslCertificates={"name": "listener"}), "VD-GATEWAY-002"),
+        (gateway_resource(httpListeners=["https"]), "VD-ARM-001"),
+        (gateway_resource(sslCertificates={"name": "listener"}), "VD-ARM-001"),
     ],
 )
 def test_a_gateway_without_the_listener_is_refused(resource: dict[str, Any], code: str) -> None:
@@ -67,19 +68,12 @@ def test_only_the_listeners_certificate_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("secret_id", "told"),
-    [
-        (WANTED, ""),
-        (f"{WANTED}/", ""),
-        ("", "uploaded"),
-        (f"{WANTED}/0123456789abcdef0123456789abcdef", "has a version"),
-        (WANTED.replace("/secrets/", "/certificates/"), "no secret's address"),
-    ],
+    "never_renewed",
+    ["", f"{WANTED}/0123456789abcdef0123456789abcdef", WANTED.replace("/secrets/", "/certificates/"), PLACEHOLDER],
 )
-def test_which_addresses_are_never_renewed(secret_id: str, told: str) -> None:
-    why = why_not_renewed(secret_id)
-    assert told in why and bool(told) is bool(why)
-    assert is_same_secret(WANTED, secret_id) is (why == "")
+def test_an_address_that_is_never_renewed_is_another_one(never_renewed: str) -> None:
+    assert not is_same_secret(WANTED, never_renewed)
+    assert is_same_secret(WANTED, f"{WANTED}/")
 
 
 def test_the_same_secret_in_other_letters() -> None:
@@ -151,4 +145,4 @@ def test_an_unreadable_policy_is_refused(rules: Any) -> None:
     policy["properties"]["customRules"] = rules
     with pytest.raises(RunbookError) as caught:
         firewall.seen(policy)
-    assert caught.value.code == "VD-GATEWAY-002"
+    assert caught.value.code == "VD-ARM-001"

@@ -67,9 +67,9 @@ def test_the_vault_is_read_again_where_asked_and_only_once() -> None:
     [
         ({"stopped": True}, "VD-GATEWAY-003"),
         ({"state": "failed"}, "VD-GATEWAY-004"),
-        ({"of_cluster": True}, "VD-GATEWAY-005"),
-        ({"firewall_policy": ""}, "VD-GATEWAY-012"),
-        ({"firewall_policy": POLICY_ID.replace("-waf", "-other")}, "VD-GATEWAY-012"),
+        ({"of_cluster": ("managed-by-k8s-ingress",)}, "VD-GATEWAY-005"),
+        ({"firewall_policy": ""}, "VD-GATEWAY-002"),
+        ({"firewall_policy": POLICY_ID.replace("-waf", "-other")}, "VD-GATEWAY-002"),
     ],
 )
 def test_a_gateway_that_this_run_must_not_write_is_its_own_error(changed: dict[str, object], code: str) -> None:

@@ -10,7 +10,7 @@ from lab.authorization.roles import ROLES
 from lab.authorization.state import Action, grants
 from runbook_lib.application_gateway import firewall
 from runbook_lib.application_gateway.address_ranges import AddressRanges, read_ranges
-from runbook_lib.application_gateway.gateway import LISTENER, gateway_name
+from runbook_lib.application_gateway.listener import LISTENER, gateway_name
 from runbook_lib.automation import account
 from runbook_lib.azure import settings
 from runbook_lib.basics import base64url
@@ -89,8 +89,8 @@ def test_the_settings_are_those_that_the_runbooks_know(name: str) -> None:
 def test_the_variables_hold_settings_and_ranges_as_a_text_in_json(first: bool) -> None:
     given = {"prefix": "vibedata", "trusted_identity": 'CN="A, B",O=C\\\\D'}
     ranges = {"customer": ["203.0.113.0/24", "2001:db8::/32"], "publisher": ["198.51.100.17"]}
-    parameters = {"prefix": "vibedata", "location": "westeurope", "identityId": "/id", "settings": given}
-    parameters |= {"addressRanges": ranges, "writeRanges": first}
+    parameters: dict[str, Any] = {"prefix": "vibedata", "location": "westeurope", "identityId": "/id"}
+    parameters |= {"settings": given, "addressRanges": ranges, "writeRanges": first}
     made = snapshot(documents(), "modules/automation.bicep", parameters, Place())
     # ARM holds a variable as JSON; the runbooks read a JSON object in that text.
     held = {
