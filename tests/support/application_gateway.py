@@ -75,3 +75,34 @@ def trusting_anybody() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+def set_rules(lab: LabUnderTest, rules: list[dict[str, Any]], mode: str = "Prevention") -> None:
+    """Replace the custom rules of the firewall policy."""
+    group = lab.env["VIBEDATA_RESOURCE_GROUP"]
+    with network_client(lab) as client:
+        policy = client.web_application_firewall_policies.get(group, POLICY)
+        assert policy.properties is not None
+        policy["properties"]["customRules"] = rules
+        policy["properties"]["policySettings"]["mode"] = mode
+        client.web_application_firewall_policies.create_or_update(group, POLICY, policy)
+
+
+def rule(action: str, *conditions: tuple[list[str], bool], priority: int = 1, state: str = "Enabled") -> dict[str, Any]:
+    """Return a custom rule; each condition has its ranges, and whether it holds for all others."""
+    return {
+        "name": f"rule{priority}",
+        "priority": priority,
+        "ruleType": "MatchRule",
+        "action": action,
+        "state": state,
+        "matchConditions": [
+            {
+                "matchVariables": [{"variableName": "RemoteAddr"}],
+                "operator": "IPMatch",
+                "negationConditon": negated,
+                "matchValues": ranges,
+            }
+            for ranges, negated in conditions
+        ],
+    }

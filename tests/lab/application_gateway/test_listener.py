@@ -1,15 +1,22 @@
 """The gateway's listener: which certificate it serves and when it reads a new one, whom it lets in, where it leads."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
-from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
-from tests.support.application_gateway import GATEWAY, POLICY, network_client, open_page, trusting, trusting_anybody
+from tests.support.application_gateway import (
+    GATEWAY,
+    network_client,
+    open_page,
+    rule,
+    set_rules,
+    trusting,
+    trusting_anybody,
+)
 from tests.support.running_lab import LabUnderTest
 from tests.support.vault_pfx import CONTENT_TYPE, pfx
 from tests.support.web_authority import WebAuthority, new_web_authority
@@ -17,20 +24,6 @@ from tests.support.web_authority import WebAuthority, new_web_authority
 HOST = "k3v9x2p7.vibedata.ai"
 PLACEHOLDER = "tls-certificate"
 FOUR_HOURS = 4 * 3600
-
-
-@pytest.fixture(scope="module")
-def authority() -> WebAuthority:
-    return new_web_authority()
-
-
-@pytest.fixture
-def secrets(lab: LabUnderTest) -> Iterator[SecretClient]:
-    with (
-        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
-        SecretClient(lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as client,
-    ):
-        yield client
 
 
 def listen(lab: LabUnderTest) -> dict[str, Any]:
@@ -188,35 +181,6 @@ def test_a_stopped_gateway_does_not_listen(lab: LabUnderTest) -> None:
 def statuses(lab: LabUnderTest, *sources: str) -> list[int]:
     gateway = lab.env["VIBEDATA_GATEWAY"]
     return [open_page(gateway, HOST, trust=trusting_anybody(), source=source).status for source in sources]
-
-
-def set_rules(lab: LabUnderTest, rules: list[dict[str, Any]], mode: str = "Prevention") -> None:
-    group = lab.env["VIBEDATA_RESOURCE_GROUP"]
-    with network_client(lab) as client:
-        policy = client.web_application_firewall_policies.get(group, POLICY)
-        assert policy.properties is not None
-        policy["properties"]["customRules"] = rules
-        policy["properties"]["policySettings"]["mode"] = mode
-        client.web_application_firewall_policies.create_or_update(group, POLICY, policy)
-
-
-def rule(action: str, *conditions: tuple[list[str], bool], priority: int = 1, state: str = "Enabled") -> dict[str, Any]:
-    return {
-        "name": f"rule{priority}",
-        "priority": priority,
-        "ruleType": "MatchRule",
-        "action": action,
-        "state": state,
-        "matchConditions": [
-            {
-                "matchVariables": [{"variableName": "RemoteAddr"}],
-                "operator": "IPMatch",
-                "negationConditon": negated,
-                "matchValues": ranges,
-            }
-            for ranges, negated in conditions
-        ],
-    }
 
 
 def test_addresses_on_a_list_are_let_in_and_others_are_not(lab: LabUnderTest) -> None:
