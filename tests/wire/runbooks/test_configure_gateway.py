@@ -9,8 +9,9 @@ import pytest
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy
 from azure.mgmt.automation import AutomationClient
+from azure.mgmt.automation.models import VariableCreateOrUpdateParameters
 from azure.mgmt.network import NetworkManagementClient
-from azure.mgmt.network.models import ApplicationGateway
+from azure.mgmt.network.models import ApplicationGateway, WebApplicationFirewallPolicy
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from runbook_lib.application_gateway.address_ranges import MAX_RANGES
@@ -61,9 +62,9 @@ class Rig:
     def let_in(self, customer: Sequence[str], publisher: Sequence[str] = ("192.0.2.0/24",)) -> None:
         """Write the address ranges, as the publisher does."""
         text = json.dumps({"customer": customer, "publisher": publisher})
-        body = {"name": configure_gateway.RANGES_VARIABLE, "properties": {"value": json.dumps(text)}}
-        account = self.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"]
-        self.automation.variable.create_or_update(self.group, account, configure_gateway.RANGES_VARIABLE, body)
+        name, account = configure_gateway.RANGES_VARIABLE, self.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"]
+        body = VariableCreateOrUpdateParameters({"name": name, "properties": {"value": json.dumps(text)}})
+        self.automation.variable.create_or_update(self.group, account, name, body)
 
     def installed(self) -> None:
         """Give the vault a certificate of an authority."""
@@ -159,7 +160,9 @@ def test_what_somebody_changed_by_hand_is_put_right_and_the_rest_stays(rig: Rig,
         (ours,) = policy["properties"]["customRules"]
         theirs = {**ours, "name": "theirs", "priority": 5}
         policy["properties"]["customRules"] = [theirs, {**ours, "state": "Disabled"}]
-        rig.network.web_application_firewall_policies.create_or_update(rig.group, POLICY, policy)
+        rig.network.web_application_firewall_policies.create_or_update(
+            rig.group, POLICY, WebApplicationFirewallPolicy(policy)
+        )
         assert rig.changed() == [RULE]
         assert [each["name"] for each in rig.rules()] == [ours["name"], "theirs"]
         assert [each["state"] for each in rig.rules()] == ["Enabled", "Enabled"]
@@ -295,5 +298,7 @@ def test_a_gateway_that_is_not_the_templates_is_told(rig: Rig) -> None:
 def test_a_firewall_that_only_detects_is_told(rig: Rig) -> None:
     policy = rig.network.web_application_firewall_policies.get(rig.group, POLICY).as_dict()
     policy["properties"]["policySettings"]["mode"] = "Detection"
-    rig.network.web_application_firewall_policies.create_or_update(rig.group, POLICY, policy)
+    rig.network.web_application_firewall_policies.create_or_update(
+        rig.group, POLICY, WebApplicationFirewallPolicy(policy)
+    )
     assert "WARNING: vibedata-gateway-waf: the firewall policy only detects: it blocks nobody" in rig.run().text
