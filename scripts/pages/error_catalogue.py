@@ -8,6 +8,7 @@ from runbook_lib.errors import (
     component_registry,
     container_registry,
     deployment,
+    dns_zone,
     publisher,
     release,
     rotation,
@@ -31,6 +32,7 @@ AREAS = (
     callbacks,
     rotation,
     tls,
+    dns_zone,
     build,
     publisher,
 )
