@@ -33,6 +33,8 @@ OrderStatus = Literal["none", "pending", "answered", "ready", "processing", "val
 # How long one run may take to send an order and to record it: three times the time that a request may take in all
 # (runbook_lib.network.retry.TOTAL_SECONDS), and some more.
 CLAIM_TIME = timedelta(minutes=5)
+# How often a run looks whether another one has sent the order.
+CLAIM_LOOK = timedelta(seconds=5)
 # Each instance of the gateway takes a new certificate within 4 hours (docs/azure-facts.md#gateway-and-dns).
 GATEWAY_TIME = timedelta(seconds=OVERLAP_SECONDS / 2)
 
@@ -90,7 +92,7 @@ def next_step(request: IssuanceRequest, facts: Facts) -> Step:
         return _begin(facts)
     if not issuance.open:
         return Step() if facts.driven else _renewal(request, issuance, facts)
-    if not facts.driven and (issuance.overtaken or _is_late(issuance, facts)):
+    if not facts.driven and is_followed(issuance, facts.now):
         return _begin(facts)
     return _issuance(request, issuance, facts)
 
@@ -110,11 +112,6 @@ def _renewal(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step
     return Step(wait_until=min(due, from_rfc3339(issuance.ask_after)) if issuance.ask_after else due)
 
 
-def _is_late(issuance: Issuance, facts: Facts) -> bool:
-    """Whether an open issuance has a certificate that has to be renewed already. Nothing may wait for its end."""
-    return issuance.due is not None and issuance.due <= facts.now
-
-
 def _issuance(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
     if issuance.challenge and (issuance.chain or not issuance.order):
         return step(CLEAN.change(issuance.challenge, _challenge(issuance), "there", "removed"))
@@ -132,7 +129,8 @@ def _use(issuance: Issuance, facts: Facts) -> Step:
         taken = from_rfc3339(issuance.installed_at) + GATEWAY_TIME if issuance.installed_at else facts.now
         waits = issuance.known and facts.now < taken
         return Step(wait_until=taken) if waits else step(_phase("test", issuance))
-    if issuance.reached("retired"):
+    # Without such a time there is no former certificate to disable.
+    if issuance.reached("retired") or not issuance.retire_after:
         return step(END.change(issuance, number_of(issuance), "open", "over"))
     if not _passed(issuance.retire_after, facts.now):
         return Step(wait_until=from_rfc3339(issuance.retire_after))
@@ -161,10 +159,23 @@ def _waiting(issuance: Issuance, facts: Facts) -> Step | None:
     now = facts.now
     if not _passed(issuance.wait_until, now):
         return Step(wait_until=from_rfc3339(issuance.wait_until), why="the authority takes no order before")
-    if issuance.claimed_at and now < (free := from_rfc3339(issuance.claimed_at) + CLAIM_TIME):
-        return Step(wait_until=free, brief=True, why="another run may be sending the order")
+    if is_claimed(issuance, now):
+        return Step(wait_until=now + CLAIM_LOOK, brief=True, why="another run may be sending the order")
     wait = wait_for(facts.attempts, attempt_of(issuance, now), now)
     return Step(wait_until=wait.until, why=f"at most {wait.limit.most} {wait.limit.name}") if wait else None
+
+
+def is_claimed(issuance: Issuance, now: datetime) -> bool:
+    """Whether a run may be sending the order just now."""
+    return bool(issuance.claimed_at) and now < from_rfc3339(issuance.claimed_at) + CLAIM_TIME
+
+
+def is_followed(issuance: Issuance, now: datetime) -> bool:
+    """Whether another issuance has to follow an open one that cannot or need not be finished.
+
+    The customer's side has said that it is over, or its certificate has to be renewed already.
+    """
+    return issuance.overtaken or (issuance.due is not None and issuance.due <= now)
 
 
 def attempt_of(issuance: Issuance, now: datetime) -> Attempt:
@@ -226,6 +237,6 @@ _AFTER: Mapping[str, Callable[[Issuance, str], Issuance]] = {
     ORDER.name: lambda issuance, _: replace(issuance, order="placed"),
     PUBLISH.name: lambda issuance, _: replace(issuance, challenge="published"),
     FINALIZE.name: lambda issuance, _: replace(issuance, chain="issued"),
-    "install": lambda issuance, now: replace(issuance, installed_at=now),
+    "install": lambda issuance, now: replace(issuance, installed_at=now, retire_after=now if issuance.known else ""),
     END.name: lambda issuance, now: replace(issuance, ended_at=now),
 }

@@ -104,8 +104,10 @@ def test_every_state_has_one_next_step_that_keeps_the_rules() -> None:
 def test_an_issuance_runs_through_in_the_one_order() -> None:
     seen = preview(ASKED, facts(None))
     assert [change.action for change in seen.changes] == [
-        *("begin", "prepare", "order", "publish", "answer", "finalize", "clean", "install", "test", "retire", "end"),
+        *("begin", "prepare", "order", "publish", "answer", "finalize", "clean", "install", "test", "end"),
     ]
+    renewal = preview(ASKED, replace(facts(DUE), new=replace(NEW, known=True)))
+    assert [change.action for change in renewal.changes][-3:] == ["test", "retire", "end"]
     assert preview(ASKED, facts(OVER)).changes == ()
     assert preview(IssuanceRequest(now=True), facts(OVER)).changes[0].action == "begin"
     stopped = preview(IssuanceRequest(until_installed=True), facts(None))
@@ -145,7 +147,7 @@ def test_the_gateway_gets_its_time() -> None:
 def test_an_order_waits_for_a_claim_for_the_authority_and_for_the_limits() -> None:
     ready = replace(BLANK, customer="prepared")
     claimed = next_step(ASKED, facts(replace(ready, claimed_at=AT)))
-    assert claimed.brief and claimed.wait_until == NOW + plan.CLAIM_TIME
+    assert claimed.brief and claimed.wait_until == NOW + plan.CLAIM_LOOK
     refused = next_step(ASKED, facts(replace(ready, wait_until=LATER)))
     assert refused.wait_until == NOW + 10 * HOUR and not refused.brief
     full = tuple(Attempt(host=f"{number}.example", ordered_at=NOW - HOUR) for number in range(50))
