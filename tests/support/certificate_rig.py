@@ -1,9 +1,10 @@
 """The publisher's operator and one customer, for issuances in the lab. A TLS server is in the gateway's place."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ from publisher.certificates.plan import IssuanceRequest
 from publisher.certificates.record import Issuance, Issuances
 from publisher.certificates.run import CertificateRun
 from publisher.dns_zone.record_sets import RecordSets
+from publisher.rotation.customer_phases import RunRunbook
+from publisher.rotation.plan import Step
+from publisher.tables import partition_of
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.redaction import Redactor
+from runbook_lib.change import Action, ActionKind
 from runbook_lib.tls_certificate.versions import CERTIFICATE
 from runbooks import rotate_tls_certificate
 from tests.support import dns_zone
@@ -66,7 +71,7 @@ class CertificateRig:
 
     def orders(self) -> list[Mapping[str, Any]]:
         """Return the rows that count the orders."""
-        return list(self.clients.table_service.get_table_client(ORDERS).list_entities())
+        return list(partition_of(self.clients.table_service, ORDERS, self.zone.zone.name))
 
     def issued(self) -> int:
         """Return how many versions the customer's vault has."""
@@ -81,8 +86,8 @@ class CertificateRig:
         """Return how many POST requests went to a path of the authority."""
         return sum(path in entry["path"] for entry in self.lab.journal(service="acme", method="POST", since=since))
 
-    def new_run(self, **request: bool) -> CertificateRun:
-        """Return a new run of `vibedata rotate-tls`."""
+    def new_run(self, *, customer: RunRunbook | None = None, **request: bool) -> CertificateRun:
+        """Return a new run of `vibedata rotate-tls`. customer: runs the phases, None for the runbook itself."""
         return certificate_run(
             instance_id=INSTANCE,
             host=HOST,
@@ -90,7 +95,7 @@ class CertificateRig:
             clients=self.clients,
             arm_endpoint=self.lab.env["VIBEDATA_ARM_ENDPOINT"],
             environ=self.lab.env,
-            run_runbook=self.run_runbook,
+            run_runbook=customer or self.run_runbook,
             clock=self.clock,
         )
 
@@ -125,11 +130,33 @@ class CertificateRig:
             outcome = self.succeed()
         return self.newest()
 
-    def failing(self, **request: bool) -> str:
-        """Drive a new run that must fail, and return the error's code."""
-        outcome = self.drive(self.new_run(**request))
+    def failing(self, rotating: Rotating | None = None, **request: bool) -> str:
+        """Drive a run that must fail, a new one by default, and return the error's code."""
+        outcome = self.drive(rotating or self.new_run(**request))
         assert outcome.failed is not None and outcome.failed.error is not None, "\n".join(self.said[-8:])
         return str(outcome.failed.error.code)
+
+
+class Between:
+    """A run in which something happens just before the first change of a kind is made."""
+
+    def __init__(self, rotating: CertificateRun, kind: ActionKind[Any], happens: Callable[[], object]) -> None:
+        self._rotating, self._kind = rotating, kind
+        self._happens: list[Callable[[], object]] = [happens]
+
+    def next_step(self) -> Step:
+        return self._rotating.next_step()
+
+    def actions(self) -> list[Action[Any]]:
+        return [
+            replace(action, make=partial(self._make, action)) if action.kind == self._kind else action
+            for action in self._rotating.actions()
+        ]
+
+    def _make(self, action: Action[Any], subject: object) -> None:
+        while self._happens:
+            self._happens.pop()()
+        action.make(subject)
 
 
 @contextmanager
