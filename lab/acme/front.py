@@ -3,7 +3,7 @@
 Real: Pebble checks signatures, nonces, accounts and challenges, and issues. It sees the client's Host header, so that
 all its addresses lead through this front. The front adds renewal information (lab/acme/renewals.py), `replaces` in
 orders, and rate limits (lab/acme/limits.py; 429 rateLimited with Retry-After), by the lab's clock. Left out: profiles,
-DNS-PERSIST-01, CAA (Pebble does not look), external accounts, pauses.
+DNS-PERSIST-01, CAA (it names itself, and Pebble does not look), external accounts, pauses.
 
 The control API:
 
@@ -41,6 +41,8 @@ MAX_BODY_BYTES = 1024 * 1024
 ARI_RETRY_SECONDS = 21_600
 NEW_ORDER, FINALIZE, AUTHORIZATION, CERTIFICATE = "/order-plz", "/finalize-order/", "/authZ/", "/certZ/"
 RENEWAL_INFO = "/renewal-info"
+# The authority's name in CAA records.
+CAA_IDENTITY = "acme.example"
 PASSED_HEADERS = ("content-type", "location", "link", "replay-nonce", "retry-after", "cache-control")
 
 
@@ -180,7 +182,8 @@ class _Front:
         """Return an answer's body with the front's own fields."""
         if path == "/dir":
             address = f"{self._lab.urls[SITE]}{RENEWAL_INFO}"
-            return json.dumps({**answer.document, "renewalInfo": address}).encode()
+            meta = {**answer.document.get("meta", {}), "caaIdentities": [CAA_IDENTITY]}
+            return json.dumps({**answer.document, "renewalInfo": address, "meta": meta}).encode()
         if path == NEW_ORDER and replaces and answer.status == 201:
             return json.dumps({**answer.document, "replaces": replaces}).encode()
         return answer.body
