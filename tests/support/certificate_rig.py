@@ -86,12 +86,12 @@ class CertificateRig:
         """Return how many POST requests went to a path of the authority."""
         return sum(path in entry["path"] for entry in self.lab.journal(service="acme", method="POST", since=since))
 
-    def new_run(self, *, customer: RunRunbook | None = None, **request: bool) -> CertificateRun:
+    def new_run(self, customer: RunRunbook | None = None, *, now: bool = False) -> CertificateRun:
         """Return a new run of `vibedata rotate-tls`. customer: runs the phases, None for the runbook itself."""
         return certificate_run(
             instance_id=INSTANCE,
             host=HOST,
-            request=IssuanceRequest(**request),
+            request=IssuanceRequest(now=now),
             clients=self.clients,
             arm_endpoint=self.lab.env["VIBEDATA_ARM_ENDPOINT"],
             environ=self.lab.env,
@@ -113,15 +113,15 @@ class CertificateRig:
         """Drive a run as the command does."""
         return drive(rotating, wait=False, report=self.said.append, redactor=Redactor(), clock=self.clock)
 
-    def succeed(self, **request: bool) -> DriveOutcome:
+    def succeed(self, *, now: bool = False) -> DriveOutcome:
         """Drive a new run that must not fail."""
-        outcome = self.drive(self.new_run(**request))
+        outcome = self.drive(self.new_run(now=now))
         assert outcome.failed is None, "\n".join(self.said[-8:])
         return outcome
 
-    def finish(self, **request: bool) -> Issuance:
+    def finish(self, *, now: bool = False) -> Issuance:
         """Drive an issuance to its end, through its waiting times, and return its record."""
-        outcome = self.succeed(**request)
+        outcome = self.succeed(now=now)
         while outcome.resume_at is not None:
             newest = self.newest()
             assert newest.open, f"it waits until {outcome.resume_at}"
@@ -130,9 +130,9 @@ class CertificateRig:
             outcome = self.succeed()
         return self.newest()
 
-    def failing(self, rotating: Rotating | None = None, **request: bool) -> str:
+    def failing(self, rotating: Rotating | None = None, *, now: bool = False) -> str:
         """Drive a run that must fail, a new one by default, and return the error's code."""
-        outcome = self.drive(rotating or self.new_run(**request))
+        outcome = self.drive(rotating or self.new_run(now=now))
         assert outcome.failed is not None and outcome.failed.error is not None, "\n".join(self.said[-8:])
         return str(outcome.failed.error.code)
 
