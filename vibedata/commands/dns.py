@@ -4,11 +4,10 @@ import argparse
 import os
 from dataclasses import asdict
 
-from publisher.dns_zone.access import open_zone, operator_zone
+from publisher.dns_zone.access import operator_zone
 from publisher.dns_zone.audit import Audit, audit
-from publisher.dns_zone.gateway_address import gateway_address
-from publisher.dns_zone.host_actions import Host
-from publisher.dns_zone.host_record import HostFacts, point
+from publisher.dns_zone.host_record import point
+from publisher.dns_zone.naming import look_at_host
 from publisher.dns_zone.place import DnsZone, zone_of
 from publisher.instances.precedence import settings_of
 from publisher.instances.store import Instances
@@ -78,15 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _point(arguments: argparse.Namespace) -> int:
     session, customer = open_customer(arguments)
     settings = session.settings
-    zone = zone_of(os.environ)
-    name = zone.relative(settings.public_host)
-    host = Host(open_zone(zone, settings, session.clients, SYSTEM_CLOCK), SYSTEM_CLOCK)
-    address = gateway_address(session.clients.resources, settings)
-    facts = HostFacts(instance_id=settings.instance_id, name=name, address=address, found=host.found(name))
+    host, facts = look_at_host(zone_of(os.environ), settings, session.clients, SYSTEM_CLOCK)
     plan = point(facts, take_over=arguments.take_over)
     results = [] if arguments.plan else carry_out(plan, host.actions(), output=arguments.output)
-    about = {**customer.as_field(), "host": settings.public_host, "address": address}
-    return tell(arguments, plan, results, about=about, head=f"{settings.public_host}; its gateway is {address}\n")
+    about = {**customer.as_field(), "host": settings.public_host, "address": facts.address}
+    return tell(arguments, plan, results, about=about, head=f"{settings.public_host}; its gateway is {facts.address}\n")
 
 
 def _audit(arguments: argparse.Namespace) -> int:
