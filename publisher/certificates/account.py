@@ -14,7 +14,7 @@ from azure.keyvault.keys.crypto import SignatureAlgorithm
 from josepy import jwa, jwk
 
 from runbook_lib.azure.clients import AzureClients
-from runbook_lib.errors import certificate_orders
+from runbook_lib.errors import tls
 
 KEY_NAME = "acme-account"
 CURVE = "P-256"
@@ -57,13 +57,13 @@ def account_key(clients: AzureClients) -> AccountKey:
     try:
         found = clients.keys.get_key(KEY_NAME)
     except ResourceNotFoundError:
-        raise certificate_orders.ACCOUNT_KEY_UNUSABLE.error("there is none", target=KEY_NAME) from None
+        raise tls.ACCOUNT_KEY_UNUSABLE.error("there is none", target=KEY_NAME) from None
     key = found.key
     kind, curve = (str(getattr(each, "value", each)) for each in (key.kty, key.crv))  # type: ignore[attr-defined]
     if kind not in ("EC", "EC-HSM") or curve != CURVE:
-        raise certificate_orders.ACCOUNT_KEY_UNUSABLE.error(f"it is {kind} {curve}", target=KEY_NAME)
+        raise tls.ACCOUNT_KEY_UNUSABLE.error(f"it is {kind} {curve}", target=KEY_NAME)
     if found.properties.enabled is False:
-        raise certificate_orders.ACCOUNT_KEY_UNUSABLE.error("it is disabled", target=KEY_NAME)
+        raise tls.ACCOUNT_KEY_UNUSABLE.error("it is disabled", target=KEY_NAME)
     x, y = (int.from_bytes(getattr(key, name), "big") for name in ("x", "y"))
     public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     signer = clients.cryptography(KEY_NAME, str(found.properties.version))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from publisher.certificates.limits import REMEMBERED, Attempt
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
-from runbook_lib.errors import certificate_orders
+from runbook_lib.errors import tls
 from runbook_lib.network.listing import bounded
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Attempts:
                     return
             except ResourceNotFoundError:
                 return
-        raise certificate_orders.ORDERED_BY_ANOTHER.error(target=f"{TABLE}/{key}")
+        raise tls.ORDERED_BY_ANOTHER.error(target=f"{TABLE}/{key}")
 
 
 def _attempt(row: Mapping[str, Any]) -> Attempt | None:

@@ -24,7 +24,7 @@ from publisher.certificates.plan import OrderStatus
 from publisher.certificates.times import Window
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.visible_text import one_line
-from runbook_lib.errors import RunbookError, certificate_orders
+from runbook_lib.errors import RunbookError, tls
 from runbook_lib.network.retry import PolicySource, retry_after_seconds
 
 # Of an authority's text in a message.
@@ -39,7 +39,7 @@ class TooManyOrdersError(RunbookError):
     """VD-TLS-026: the authority takes no order before `until`."""
 
     def __init__(self, words: str, *, target: str, until: datetime) -> None:
-        super().__init__(certificate_orders.TOO_MANY_ORDERS, f"until {rfc3339(until)}: {words}", target=target)
+        super().__init__(tls.TOO_MANY_ORDERS, f"until {rfc3339(until)}: {words}", target=target)
         self.until = until
 
 
@@ -205,18 +205,18 @@ class Authority:
                 wait = retry_after_seconds(self._network.answer_headers, self._clock.now())
                 until = self._clock.now() + (UNSAID_WAIT if wait is None else timedelta(seconds=min(wait, 7 * 86_400)))
                 raise TooManyOrdersError(_words(error), target=host, until=until) from None
-            refused = certificate_orders.AUTHORITY_REFUSES
+            refused = tls.AUTHORITY_REFUSES
             if refusing_replaces and error.code in ("malformed", "unauthorized", None):
-                refused = certificate_orders.REPLACES_REFUSED
+                refused = tls.REPLACES_REFUSED
             raise refused.error(_words(error), target=host) from None
         except errors.ConflictError as error:
             # The client's answer to each 409: to a new order it is alreadyReplaced (RFC 9773, 5).
             conflict = "replaces" if refusing_replaces else ""
-            entry = certificate_orders.REPLACES_REFUSED if conflict else certificate_orders.AUTHORITY_REFUSES
+            entry = tls.REPLACES_REFUSED if conflict else tls.AUTHORITY_REFUSES
             raise entry.error("409 Conflict", target=host) from error
         except (errors.Error, josepy_errors.Error, ValueError, TypeError, KeyError, AttributeError) as error:
             what = one_line(f"{type(error).__name__}: {error}", MAX_WORDS)
-            raise certificate_orders.AUTHORITY_UNREADABLE.error(what, target=host) from None
+            raise tls.AUTHORITY_UNREADABLE.error(what, target=host) from None
 
 
 def _with(

@@ -13,7 +13,7 @@ from publisher.certificates.record import Issuance
 from publisher.rotation.customer_phases import RunRunbook, phase_report, text_of
 from publisher.rotation.record import is_time
 from runbook_lib.basics.clock import Clock, rfc3339
-from runbook_lib.errors import certificate_orders, publisher, tls
+from runbook_lib.errors import publisher, tls
 from runbook_lib.tls_certificate.chain import names_of
 from runbook_lib.tls_certificate.versions import STATES, Phase
 
@@ -74,10 +74,10 @@ def _request(report: Mapping[str, Any], host: str) -> str:
         request = x509.load_der_x509_csr(der)
         valid, names = request.is_signature_valid, names_of(request)
     except (ValueError, TypeError, binascii.Error, InvalidSignature, UnsupportedAlgorithm) as error:
-        raise certificate_orders.REQUEST_DIFFERS.error(type(error).__name__, target=host) from error
+        raise tls.REQUEST_DIFFERS.error(type(error).__name__, target=host) from error
     if not valid or names != (host,):
         seen = f"it asks for {', '.join(names) or 'nothing'}" if valid else "nobody with its key has signed it"
-        raise certificate_orders.REQUEST_DIFFERS.error(seen, target=host)
+        raise tls.REQUEST_DIFFERS.error(seen, target=host)
     return text
 
 

@@ -12,7 +12,7 @@ from publisher.certificates.plan import is_followed
 from publisher.certificates.record import Issuance, Issuances
 from publisher.rotation.driven import Random
 from runbook_lib.basics.clock import Clock, rfc3339
-from runbook_lib.errors import certificate_orders, publisher
+from runbook_lib.errors import publisher, tls
 
 
 class DrivenIssuance:
@@ -75,7 +75,7 @@ class DrivenIssuance:
     def record(self, wanted: Issuance) -> None:
         """Record a changed issuance that was read. Raises RunbookError VD-TLS-029: somebody has changed it since."""
         if not self._issuances.change(wanted):
-            raise certificate_orders.ORDERED_BY_ANOTHER.error(target=wanted.host)
+            raise tls.ORDERED_BY_ANOTHER.error(target=wanted.host)
 
     def see_begun(self, new: Issuance) -> str | None:
         """Return whether `new`, or another issuance in its place, was begun."""

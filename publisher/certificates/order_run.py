@@ -19,7 +19,7 @@ from publisher.certificates.record import Issuance
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.looks import pause_between_looks
 from runbook_lib.change import Action, Change
-from runbook_lib.errors import ErrorEntry, RunbookError, certificate_orders, dns_zone
+from runbook_lib.errors import ErrorEntry, RunbookError, dns_zone, tls
 from runbook_lib.tls_certificate.chain import key_of, names_of, text_of
 
 # How long a run waits for the authority's check of the proof, or for its signature. Both take seconds.
@@ -60,7 +60,7 @@ class OrderRun:
         host, account = issuance.host, self._authority.account
         against = self._challenge.obstacle(host, identities=self._authority.identities, account=account)
         if against:
-            raise certificate_orders.FORBIDDEN_BY_CAA.error(against, target=host)
+            raise tls.FORBIDDEN_BY_CAA.error(against, target=host)
         issuance = self._claim(issuance)
         try:
             order = self._authority.order(host, replaces=issuance.renews)
@@ -68,7 +68,7 @@ class OrderRun:
             self._release(wait_until=rfc3339(error.until))
             raise
         except RunbookError as error:
-            if error.is_(certificate_orders.REPLACES_REFUSED):
+            if error.is_(tls.REPLACES_REFUSED):
                 self._release(renews="")
             else:
                 self._release(**self._failure(issuance))
@@ -84,7 +84,7 @@ class OrderRun:
         if issuance.claimed_at and issuance.attempt == self._claimed:
             return issuance
         if plan.is_claimed(issuance, now):
-            raise certificate_orders.ORDERED_BY_ANOTHER.error(target=issuance.host)
+            raise tls.ORDERED_BY_ANOTHER.error(target=issuance.host)
         attempt = plan.attempt_of(issuance, now)
         self._claimed = self._attempts.reserve(attempt, issuance.rotation_id)
         try:
@@ -110,7 +110,7 @@ class OrderRun:
 
     def _instead(self, planned: Issuance, error: RunbookError) -> Sequence[Change]:
         """Order without `replaces` where the authority does not take it."""
-        if not error.is_(certificate_orders.REPLACES_REFUSED):
+        if not error.is_(tls.REPLACES_REFUSED):
             return ()
         return (plan.ORDER.change(planned, f"order for {planned.host}, replacing none", None, "open"),)
 
@@ -164,11 +164,11 @@ class OrderRun:
         if seen.status == "ready":
             with self._unless_done_by_another("ready"):
                 self._authority.finalize(seen, request)
-        seen = self._wait_for(("valid",), certificate_orders.AUTHORITY_REFUSES)
+        seen = self._wait_for(("valid",), tls.AUTHORITY_REFUSES)
         chain = self._authority.chain(seen)
         host = issuance.host
         if not chain or names_of(chain[0]) != (host,) or key_of(chain[0]) != key_of(x509.load_der_x509_csr(request)):
-            raise certificate_orders.AUTHORITY_UNREADABLE.error("it issued another certificate", target=host)
+            raise tls.AUTHORITY_UNREADABLE.error("it issued another certificate", target=host)
         self._attempts.note(issuance.attempt, issuedAt=rfc3339(self._clock.now()))
         self._driven.change(chain=_text(chain), **_described(chain[0]), order="", failures=0, failed_at="")
 
@@ -200,9 +200,7 @@ class OrderRun:
             if self._look().status == status:
                 raise
 
-    def _wait_for(
-        self, wanted: Sequence[OrderStatus], refused: ErrorEntry = certificate_orders.AUTHORIZATION_FAILED
-    ) -> OrderView:
+    def _wait_for(self, wanted: Sequence[OrderStatus], refused: ErrorEntry = tls.AUTHORIZATION_FAILED) -> OrderView:
         """Look at the order until it has one of the statuses.
 
         Raises RunbookError `refused` (the order failed), VD-TLS-028 (not in time).
@@ -218,7 +216,7 @@ class OrderRun:
                 raise refused.error(seen.error or f"the order is {seen.status}", target=host)
             waited = self._clock.monotonic() - began
             if waited > AUTHORITY_SECONDS:
-                raise certificate_orders.ORDER_NOT_DONE.error(f"after {waited:.0f} s it is {seen.status}", target=host)
+                raise tls.ORDER_NOT_DONE.error(f"after {waited:.0f} s it is {seen.status}", target=host)
             self._clock.sleep(pause_between_looks(waited, least=LEAST_PAUSE_SECONDS, most=MOST_PAUSE_SECONDS))
 
     def _over(self, seen: OrderView) -> None:

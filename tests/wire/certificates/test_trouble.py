@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from publisher.certificates import plan
 from publisher.certificates.attempts import Attempts
+from publisher.certificates.challenge import Dns01
 from publisher.certificates.limits import Attempt
 from publisher.dns_zone.txt_values import TxtValue, TxtValues
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
+from runbook_lib.errors import RunbookError
 from tests.support import dns_zone
 from tests.support.acme import request_for
 from tests.support.certificate_rig import HOST, INSTANCE, LONG_AGO, Between, CertificateRig
@@ -85,8 +87,9 @@ def test_orders_of_others_at_the_same_moment_are_noticed_before_the_order_is_sen
 
     assert rig.failing(Between(rig.new_run(), plan.ORDER, others)) == "VD-TLS-026"
     assert rig.asked(ORDER) == 0
-    newest = rig.newest()
-    assert from_rfc3339(newest.wait_until) > NOW + timedelta(days=6) and newest.claimed_at == ""
+    assert rig.newest().claimed_at == ""
+    waits = rig.succeed().resume_at
+    assert waits is not None and waits > NOW + timedelta(days=6)
     assert [each["host"] for each in rig.orders() if each.get("withdrawn")] == [HOST]
 
 
@@ -109,12 +112,10 @@ def test_the_authoritys_own_limit_is_obeyed(rig: CertificateRig) -> None:
 
 
 def test_a_proof_that_a_name_server_does_not_show_costs_no_failed_authorization(rig: CertificateRig) -> None:
-    name = f"_acme-challenge.{INSTANCE}"
-    # Somebody has delegated the name, so the zone's name servers do not answer for it.
-    dns_zone.put(rig.lab, "NS", name, nsRecords=[{"nsdname": "ns.other.example."}])
+    # Azure says that it has written the value, and the name servers never get it.
+    rig.lab.fault("status", times=99, match={"service": "arm", "method": "PUT", "path": "/TXT/"}, status=200)
     assert rig.failing() == "VD-DNS-005"
-    delegation = rig.zone.read("NS", name)
-    assert delegation is not None and rig.zone.delete(delegation)
+    rig.lab.control("DELETE", "/faults")
     newest = rig.newest()
     assert (newest.failures, newest.challenge) == (1, "") and newest.order
     assert rig.proofs() == () and rig.asked(CHALLENGE) == 0
@@ -170,6 +171,31 @@ def test_an_account_that_the_authority_has_lost_is_registered_again(rig: Certifi
         rig.set(ask_after=rfc3339(NOW + timedelta(days=1)))
         keys.create_rsa_key("acme-account", size=2048)
         assert rig.failing(now=True) == "VD-TLS-022"
+
+
+def test_a_claim_of_another_run_is_respected(rig: CertificateRig) -> None:
+    claim = Between(rig.new_run(), plan.ORDER, lambda: rig.set(claimed_at=rfc3339(datetime.now(timezone.utc))))
+    assert rig.failing(claim) == "VD-TLS-029"
+    assert rig.asked(ORDER) == 0 and rig.new_run().next_step().brief
+    rig.set(claimed_at=LONG_AGO)
+    assert rig.finish().chain and rig.asked(ORDER) == 1
+
+
+def test_an_authority_that_issues_slowly_is_waited_for_and_its_order_is_taken_up(rig: CertificateRig) -> None:
+    rig.lab.control("POST", "/acme", {"slow_looks": 5})
+    rig.finish()
+    rig.set(ask_after=rfc3339(NOW + timedelta(days=1)))
+    rig.lab.control("POST", "/acme", {"slow_looks": 10_000})
+    assert rig.failing(now=True) == "VD-TLS-028"
+    rig.lab.control("POST", "/acme", {"slow_looks": 0})
+    assert rig.finish().number == 2
+    assert rig.asked(ORDER) == rig.asked(FINALIZE) == 2
+
+
+def test_a_name_that_is_not_in_the_zone_is_not_ordered(rig: CertificateRig) -> None:
+    with pytest.raises(RunbookError) as caught:
+        Dns01(rig.zone, rig.clock).obstacle("k3v9x2p7.other.example", identities=(), account="")
+    assert caught.value.code == "VD-DNS-001"
 
 
 def test_two_operators_at_once_order_once(rig: CertificateRig) -> None:

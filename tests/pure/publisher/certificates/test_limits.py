@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,9 @@ def test_orders_that_obey_break_no_limit_whatever_becomes_of_them() -> None:
             assert wait.until > now
             continue
         sent += 1
-        became = source.choice([{"issued_at": now}, {"issued_at": now}, {"failed_at": now, "given_up": True}])
+        became: dict[str, Any] = source.choice(
+            [{"issued_at": now}, {"issued_at": now}, {"failed_at": now, "given_up": True}]
+        )
         attempts.append(replace(order, **became))
     assert sent > 300
     new = [each for each in attempts if not each.exempt and not each.known]
