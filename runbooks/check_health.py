@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from runbook_lib.application_gateway.watch import WATCH, look_at_certificate
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.callbacks.payloads import Payload
@@ -57,6 +58,7 @@ from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
 from runbook_lib.permissions.automation_account import MAKE_SCHEDULES
+from runbook_lib.permissions.credentials import READ_CERTIFICATE
 from runbook_lib.permissions.storage import WRITE_TABLES
 from runbook_lib.permissions.watching import READ_ALERTS, READ_RESOURCES
 from runbook_lib.release.model import ReleaseManifest
@@ -164,6 +166,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
         **look_at_backlog(context, watching[LOG]),
         SCHEDULE: schedule.seen,
         WORKING: credentials_seen,
+        WATCH: look_at_certificate(context),
     }
     manifest, refusal = (None, None) if parameters.plan_only else _manifest(context, tables)
     facts = Facts(
@@ -292,7 +295,7 @@ RUNBOOK = Runbook(
     report=report,
     events=events,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version if facts.manifest else "", payloads=told),
-    permissions=(MAKE_SCHEDULES, READ_ALERTS, READ_RESOURCES, WRITE_TABLES),
+    permissions=(MAKE_SCHEDULES, READ_ALERTS, READ_CERTIFICATE, READ_RESOURCES, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

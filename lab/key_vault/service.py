@@ -1,9 +1,10 @@
-"""How the vaults start: the customer's with what onboarding leaves, a token; the publisher's with its keys."""
+"""How the vaults start: the customer's has a token and a placeholder certificate, the publisher's has its keys."""
 
 import json
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from lab.application_gateway.placeholder import CONTENT_TYPE, PLACEHOLDER, placeholder
 from lab.front.answers import VAULT_ERRORS
 from lab.front.sites import Site
 from lab.key_vault import front, provider
@@ -33,6 +34,8 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
         value = {"username": lab.names.publisher_token_username, "password": lab.names.publisher_token_password}
         content = SecretValue(value=json.dumps(value), content_type="application/json")
         secrets.set(PUBLISHER_TOKEN_SECRET, content, tags={}, attributes=Attributes())
+        content = SecretValue(value=placeholder(), content_type=CONTENT_TYPE)
+        secrets.set(PLACEHOLDER, content, tags={}, attributes=Attributes())
 
     def with_keys(_secrets: Secrets, keys: Keys) -> None:
         keys.add(KEY_NAME, signing.key, tags={}, attributes=Attributes(), version_id=signing.version)

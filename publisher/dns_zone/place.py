@@ -87,13 +87,16 @@ def zone_if_any(environ: Mapping[str, str]) -> DnsZone | None:
 def dns_client(
     zone: DnsZone,
     *,
-    arm_endpoint: str,
+    arm_endpoint: str | None,
     credential: "TokenCredential",
     session: "requests.Session",
     retry_policy_source: PolicySource,
     clock: Clock,
 ) -> "DnsManagementClient":
-    """Return the client of Azure DNS for the zone's subscription. AzureClients explains the parameters."""
+    """Return the client of Azure DNS for the zone's subscription.
+
+    arm_endpoint: None for Azure's own. AzureClients explains the other parameters.
+    """
     from azure.mgmt.dns import DnsManagementClient
 
     place = Place("Azure DNS", zone.resource_id, "Reader", "DNS Zone Contributor")

@@ -70,12 +70,18 @@ class RecordSets:
             return None
         return _record_set(found)
 
-    def all(self) -> Iterator[RecordSet]:
-        """Yield the record sets of TYPES. Raises RunbookError VD-STORAGE-005 if there are far too many."""
-        listed = self._client.record_sets.list_by_dns_zone(*self._at)
+    def all(self, below: str = "") -> Iterator[RecordSet]:
+        """Yield the record sets of TYPES. Raises RunbookError VD-STORAGE-005 if there are far too many.
+
+        below: only those at this name and below it.
+        """
+        listed = self._client.record_sets.list_by_dns_zone(*self._at, recordsetnamesuffix=below or None)
         for found in bounded(listed, target=f"zone {self.zone.name}"):
-            if _type_of(found) in TYPES:
-                yield _record_set(found)
+            if _type_of(found) not in TYPES:
+                continue
+            one = _record_set(found)
+            if not below or one.name == below or one.name.endswith(f".{below}"):
+                yield one
 
     def write(self, wanted: RecordSet) -> bool:
         """Put a record set in the place of the version that its `etag` names, or where none is.

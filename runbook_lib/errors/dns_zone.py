@@ -10,6 +10,14 @@ NOT_IN_ZONE = entry(
     "Compare setting public_host of the instance document with VIBEDATA_PUBLISHER_DNS_ZONE. Correct the wrong one.",
     exit_code=EXIT_USAGE,
 )
+POINTS_ELSEWHERE = entry(
+    "VD-DNS-002",
+    "the instance's name leads elsewhere",
+    "Somebody else made the records that the message shows, or changed the record that this suite had written. The name"
+    " may be in use for something else.",
+    "Find out who made them. If the name is to lead to the instance's gateway, run `vibedata dns point --instance ID"
+    " --take-over`. It writes over these records.",
+)
 CHANGED_MEANWHILE = entry(
     "VD-DNS-003",
     "somebody else has changed the DNS record set",
@@ -31,4 +39,11 @@ NOT_SERVED = entry(
     " them directly, on port 53, by UDP and TCP.",
     "Run the same command again. If the message says that there is no answer, let this machine reach port 53.",
     retryable=True,
+)
+NO_ADDRESS = entry(
+    "VD-DNS-006",
+    "the gateway's public address cannot be used",
+    "The managed resource group has no static public address that belongs to the instance's Application Gateway. A name"
+    " that leads to another address, or to one that Azure gives to somebody else later, could be taken over.",
+    "Look at the public address and the gateway in the portal. If one is absent, deploy the template again.",
 )

@@ -9,6 +9,7 @@ from runbook_lib.errors import (
     container_registry,
     deployment,
     dns_zone,
+    gateway,
     publisher,
     release,
     rotation,
@@ -33,6 +34,7 @@ AREAS = (
     rotation,
     tls,
     dns_zone,
+    gateway,
     build,
     publisher,
 )

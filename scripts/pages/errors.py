@@ -28,6 +28,7 @@ AREAS = {
     "ROTATION": "Rotation of credentials",
     "TLS": "The TLS certificate",
     "DNS": "The publisher's DNS zone",
+    "GATEWAY": "The Application Gateway",
     "CALLBACK": "Callbacks to the publisher",
     "ENGINE": "The run itself",
     "LOG": "Operations log",

@@ -25,7 +25,7 @@ from publisher.tables import partition_of
 from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Action, ActionKind
-from runbook_lib.tls_certificate.versions import CERTIFICATE
+from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbooks import rotate_tls_certificate
 from tests.support import dns_zone
 from tests.support.publisher_side import publisher_side

@@ -1,6 +1,6 @@
 """A first certificate and renewals, from the customer's key to the handshake."""
 
-from runbook_lib.tls_certificate.versions import CERTIFICATE
+from runbook_lib.tls_certificate.name import CERTIFICATE
 from tests.support.certificate_rig import HOST, CertificateRig, served_names
 
 

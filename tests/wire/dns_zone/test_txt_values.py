@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
 
 from publisher.dns_zone.name_servers import look
 from publisher.dns_zone.record_sets import RecordSet, RecordSets
@@ -100,3 +102,9 @@ def test_a_full_set_is_named(lab: LabUnderTest, zone: RecordSets) -> None:
     with pytest.raises(RunbookError) as caught:
         TxtValues(zone).add(value("more"))
     assert caught.value.code == "VD-DNS-004"
+
+
+def test_a_zone_that_is_not_there_does_not_look_like_an_empty_one(zone: RecordSets) -> None:
+    absent = RecordSets(replace(zone.zone, name="other.example"), zone._client)
+    with pytest.raises(ResourceNotFoundError):
+        absent.read("TXT", NAME)
