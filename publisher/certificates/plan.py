@@ -23,8 +23,8 @@ from publisher.rotation.plan import Step, foreseen, step
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import ActionKind, Change, Plan
 from runbook_lib.errors import publisher
-from runbook_lib.tls_certificate.rules import OVERLAP_SECONDS
 from runbook_lib.tls_certificate.name import CERTIFICATE
+from runbook_lib.tls_certificate.rules import OVERLAP_SECONDS
 from runbook_lib.tls_certificate.versions import REACHED, Phase
 
 # What the authority says of an order. gone: it does not know it (any more), or not under this account. Of an order that
