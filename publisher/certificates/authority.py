@@ -189,9 +189,7 @@ class Authority:
             return None, None
 
     def _post(self, address: str, body: JSONDeSerializable | None) -> requests.Response:
-        # Each signed request names the account.
-        if not self.account:
-            raise ValueError("no account")
+        _ = self.account  # each signed request names it
         return self._network.post(address, body, new_nonce_url=self._directory["newNonce"])
 
     @contextmanager

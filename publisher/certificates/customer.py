@@ -13,12 +13,15 @@ from publisher.certificates.record import Issuance
 from publisher.rotation.customer_phases import RunRunbook, phase_report, text_of
 from publisher.rotation.record import is_time
 from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.basics.visible_text import one_line
 from runbook_lib.errors import publisher, tls
 from runbook_lib.tls_certificate.chain import names_of
 from runbook_lib.tls_certificate.versions import STATES, Phase
 
 RUNBOOK = "rotate_tls_certificate"
 MAX_REQUEST_BYTES = 8 * 1024
+# Of the names in a message.
+MAX_WORDS = 200
 # The customer's codes for: this rotation is over; the chain is of no use there, so another one has to be ordered.
 OVER = tls.ROTATION_OVER.code
 USELESS = (
@@ -76,7 +79,8 @@ def _request(report: Mapping[str, Any], host: str) -> str:
     except (ValueError, TypeError, binascii.Error, InvalidSignature, UnsupportedAlgorithm) as error:
         raise tls.REQUEST_DIFFERS.error(type(error).__name__, target=host) from error
     if not valid or names != (host,):
-        seen = f"it asks for {', '.join(names) or 'nothing'}" if valid else "nobody with its key has signed it"
+        asked = one_line(", ".join(names) or "nothing", MAX_WORDS)
+        seen = f"it asks for {asked}" if valid else "nobody with its key has signed it"
         raise tls.REQUEST_DIFFERS.error(seen, target=host)
     return text
 

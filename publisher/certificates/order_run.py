@@ -81,7 +81,7 @@ class OrderRun:
         A run that repeats its own order after a lost answer has the claim already.
         """
         now = self._clock.now()
-        if issuance.claimed_at and issuance.attempt == self._claimed:
+        if self._claimed and issuance.attempt == self._claimed:
             return issuance
         if plan.is_claimed(issuance, now):
             raise tls.ORDERED_BY_ANOTHER.error(target=issuance.host)

@@ -32,7 +32,7 @@ def test_a_killed_run_is_followed_by_one_that_goes_on(rig: CertificateRig, at: i
 def test_a_lost_answer_is_got_over_in_the_same_run(rig: CertificateRig, service: str, path: str, action: str) -> None:
     rig.lab.fault(action, match={"service": service, "path": path, "nth": 1})
     assert rig.finish().ended_at
-    assert rig.lab.control("GET", "/faults")["faults"][0]["left"] == 0, "the fault has struck"
+    assert rig.lab.control("GET", "/faults")["faults"][0]["applied"] == 1, "the fault has struck"
     assert rig.asked("/order-plz") == 1 and rig.issued() == 1 and rig.proofs() == ()
 
 

@@ -1,4 +1,4 @@
-"""A thousand instances and some new ones for a hundred days, on a scripted clock. The lab's limits are the judge."""
+"""A thousand instances and some new ones for seventy days, on a scripted clock. The lab's limits are the judge."""
 
 import random
 from collections import Counter
@@ -149,11 +149,11 @@ def populated(world: World, count: int) -> None:
 @pytest.mark.parametrize(
     ("life", "count", "days", "failing", "replaces_taken"),
     [
-        (90 * DAY, 1000, 100, 0.05, True),
-        (90 * DAY, 1000, 40, 0.05, False),
-        (64 * DAY, 300, 60, 0.05, True),
-        (45 * DAY, 300, 60, 0.05, True),
-        (timedelta(hours=160), 200, 30, 0.05, True),
+        (90 * DAY, 1000, 70, 0.05, True),
+        (90 * DAY, 300, 40, 0.05, False),
+        (64 * DAY, 100, 50, 0.05, True),
+        (45 * DAY, 100, 50, 0.05, True),
+        (timedelta(hours=160), 60, 30, 0.05, True),
     ],
 )
 def test_none_expires_none_is_ordered_twice_and_no_limit_is_broken(
