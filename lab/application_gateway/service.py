@@ -29,7 +29,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     lab.on_close.append(listener.stop)
     lab.controls["GET", "/gateway"] = listener.view
     lab.controls["POST", "/gateway"] = listener.change
-    lab.environment["VIBEDATA_GATEWAY"] = listener.addresses.https
+    lab.environment["VIBEDATA_LAB_GATEWAY"] = listener.addresses.https
     arm.deployed(lambda: deployed(lab, backend))
     provider.register(arm, read=read, changed=listener.follow)
     return {}

@@ -23,9 +23,9 @@ READ_AGAIN_DONE = "the vault was read again"
 
 ALLOW: ActionKind[AddressRanges] = ActionKind("allow", stage=1)
 # The subject is the address of the secret.
-REFER: ActionKind[str] = ActionKind("refer", stage=2)
+CONNECT: ActionKind[str] = ActionKind("connect", stage=2)
 # The subject is the gateway's ETag as the run found it.
-READ_AGAIN: ActionKind[str] = ActionKind("read again", stage=2)
+REFRESH: ActionKind[str] = ActionKind("refresh", stage=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +62,10 @@ def check_gateway(gateway: Gateway, *, policy_id: str, read_again: bool) -> None
 
 def plan_gateway(wanted: Wanted, gateway: Gateway, rule: str | None) -> Plan:
     """Return the changes. `rule` is the text of the firewall's rule, None if there is none."""
-    parts = (_allow(wanted, rule), _refer(wanted, gateway))
+    parts = (_allow(wanted, rule), _connect(wanted, gateway))
     changes = [part for part in parts if isinstance(part, Change)]
-    if wanted.read_again and not any(map(REFER.is_of, changes)):
-        changes.append(READ_AGAIN.change(gateway.etag, f"gateway {gateway.name}", None, READ_AGAIN_DONE))
+    if wanted.read_again and not any(map(CONNECT.is_of, changes)):
+        changes.append(REFRESH.change(gateway.etag, f"gateway {gateway.name}", None, READ_AGAIN_DONE))
     return Plan(changes=tuple(changes), unchanged=tuple(part for part in parts if isinstance(part, NoChange)))
 
 
@@ -78,11 +78,11 @@ def _allow(wanted: Wanted, rule: str | None) -> Change | NoChange:
     return ALLOW.change(wanted.ranges, target, rule, str(wanted.ranges))
 
 
-def _refer(wanted: Wanted, gateway: Gateway) -> Change | NoChange:
+def _connect(wanted: Wanted, gateway: Gateway) -> Change | NoChange:
     target = f"listener {LISTENER}"
     now = gateway.secret_id or "an uploaded certificate"
     if not wanted.secret_id:
         return NoChange(target, f"the vault has no certificate yet, so it keeps {now}")
     if is_same_secret(gateway.secret_id, wanted.secret_id):
         return NoChange(target, f"it reads {now}")
-    return REFER.change(wanted.secret_id, target, now, wanted.secret_id)
+    return CONNECT.change(wanted.secret_id, target, now, wanted.secret_id)
