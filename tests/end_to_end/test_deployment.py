@@ -81,9 +81,9 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     blind = deployed.vibedata_json("deploy", release.version, "--plan", "--detailed-exitcode", code=2)
     deployed.lab.control("DELETE", "/faults")
     assert {name: count for name, count in blind["counts"].items() if name != "unchanged" and count} == {"not_known": 2}
-    unseen = [words for step in blind["steps"] for words in step["not_known"]]
-    assert unseen[0].startswith("what it will record cannot be seen from here: VD-")
-    assert unseen[1].startswith("what it will change cannot be seen from here: VD-")
+    recording, changing = [words for step in blind["steps"] for words in step["not_known"]]
+    assert recording.startswith("what it will record cannot be seen from here: VD-")
+    assert changing.startswith("what it will change cannot be seen from here: VD-")
     assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []
 
     since = deployed.last_request()
