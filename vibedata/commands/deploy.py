@@ -62,8 +62,8 @@ waits for its end.
 Without --instance, settings come from VIBEDATA_* in the environment. These of the publisher's always do:
 VIBEDATA_PUBLISHER_BLOB_ENDPOINT, VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT, and for a
 customer without a token those that `vibedata rotate-acr-token --help` names. The instance's name and certificate need
-those of `vibedata dns --help` and `vibedata rotate-tls --help`: without them the deployment goes on without a name and a
-certificate. For the lab, first type:
+those of `vibedata dns --help` and `vibedata rotate-tls --help`: without them the deployment brings neither of the two.
+For the lab, first type:
 source .lab/lab.env
 """
 
