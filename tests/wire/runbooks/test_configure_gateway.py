@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from runbook_lib.application_gateway.address_ranges import MAX_RANGES
 from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbooks import configure_gateway
-from tests.support.application_gateway import GATEWAY, POLICY, network_client
+from tests.support.application_gateway import GATEWAY, POLICY, network_client, open_page, trusting_anybody
 from tests.support.arm import SCOPE
 from tests.support.log_reader import table_rows
 from tests.support.runbook_run import QuickClock, Run, run
@@ -179,6 +179,14 @@ def test_two_writers_at_once_lose_nothing(rig: Rig) -> None:
     assert (rig.secret(), rig.gateway().tags) == (rig.wanted_secret(), {"first": "1"})
 
 
+def test_a_change_of_somebody_else_that_never_ends_is_told(rig: Rig) -> None:
+    rig.takes(600.0)
+    rig.put({"tags": {"first": "1"}}, wait=False)
+    # A wait of half an hour takes a second.
+    made = run(rig.lab, configure_gateway.RUNBOOK, clock=QuickClock(speed=2000.0))
+    assert (made.error_code, made.writes()) == ("VD-GATEWAY-009", [])
+
+
 def test_a_superseded_write_is_seen_and_made_again(rig: Rig) -> None:
     """Another writer does not wait: it takes the gateway as it was before, and ends this run's write."""
     rig.installed()
@@ -238,6 +246,8 @@ def test_a_stopped_gateway_is_not_started(rig: Rig) -> None:
     rig.network.application_gateways.begin_stop(rig.group, GATEWAY).wait()
     made = rig.run()
     assert (made.error_code, made.writes()) == ("VD-GATEWAY-003", [])
+    # A trial of a new release only shows that the runbook works here.
+    assert rig.run(plan_only=True, trial=True).exit_code == 0
     assert rig.gateway().properties.operational_state == "Stopped"
 
 
@@ -302,3 +312,18 @@ def test_a_firewall_that_only_detects_is_told(rig: Rig) -> None:
         rig.group, POLICY, WebApplicationFirewallPolicy(policy)
     )
     assert "WARNING: vibedata-gateway-waf: the firewall policy only detects: it blocks nobody" in rig.run().text
+
+
+def test_an_address_within_the_ranges_gets_in_and_another_does_not(rig: Rig) -> None:
+    rig.installed()
+    rig.let_in(["127.0.0.1"])
+    assert rig.changed() == [RULE, LISTENER]
+    rig.lab.control("POST", "/gateway", {"listen": True})
+
+    def status(source: str) -> int:
+        return open_page(rig.lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=trusting_anybody(), source=source).status
+
+    assert (status("127.0.0.1"), status("127.0.0.2")) == (200, 403)
+    rig.let_in(["127.0.0.3"], ["127.0.0.2/31"])
+    assert rig.changed() == [RULE]
+    assert [status(f"127.0.0.{last}") for last in (1, 2, 3)] == [403, 200, 200]
