@@ -17,7 +17,7 @@ from runbook_lib.application_gateway.firewall import RULE
 from runbook_lib.application_gateway.gateway import FAILED, Gateway
 from runbook_lib.application_gateway.listener import LISTENER, is_same_secret
 from runbook_lib.change import ActionKind, Change, NoChange, Plan
-from runbook_lib.errors import gateway as errors
+from runbook_lib.errors import azure
 
 READ_AGAIN_DONE = "the vault was read again"
 
@@ -49,15 +49,15 @@ def check_gateway(gateway: Gateway, *, policy_id: str, read_again: bool) -> None
     Raises RunbookError VD-GATEWAY-003 (stopped), -004 (failed), -005 (of a cluster), -002 (of another policy).
     """
     if gateway.of_cluster:
-        raise errors.OF_CLUSTER.error(f"its tags have {' and '.join(gateway.of_cluster)}", target=gateway.name)
+        raise azure.GATEWAY_OF_CLUSTER.error(f"its tags have {' and '.join(gateway.of_cluster)}", target=gateway.name)
     if gateway.stopped:
-        raise errors.STOPPED.error(target=gateway.name)
+        raise azure.GATEWAY_STOPPED.error(target=gateway.name)
     if gateway.state == FAILED and not read_again:
-        raise errors.FAILED.error(target=gateway.name)
+        raise azure.GATEWAY_FAILED.error(target=gateway.name)
     if gateway.firewall_policy.lower() != policy_id.lower():
         wanted = policy_id.rpartition("/")[2]
         found = gateway.firewall_policy.rpartition("/")[2] or "none"
-        raise errors.OTHER_POLICY.error(f"it has {found}, and {wanted} is wanted", target=gateway.name)
+        raise azure.GATEWAY_OTHER_POLICY.error(f"it has {found}, and {wanted} is wanted", target=gateway.name)
 
 
 def plan_gateway(wanted: Wanted, gateway: Gateway, rule: str | None) -> Plan:

@@ -8,7 +8,6 @@ from runbook_lib.errors import (
     component_registry,
     container_registry,
     deployment,
-    gateway,
     publisher,
     release,
     rotation,
@@ -32,7 +31,6 @@ AREAS = (
     callbacks,
     rotation,
     tls,
-    gateway,
     build,
     publisher,
 )

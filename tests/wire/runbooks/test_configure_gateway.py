@@ -179,6 +179,14 @@ def test_two_writers_at_once_lose_nothing(rig: Rig) -> None:
     assert (rig.secret(), rig.gateway().tags) == (rig.wanted_secret(), {"first": "1"})
 
 
+def test_a_change_of_somebody_else_that_never_ends_is_told(rig: Rig) -> None:
+    rig.takes(600.0)
+    rig.put({"tags": {"first": "1"}}, wait=False)
+    # A wait of half an hour takes a second.
+    made = run(rig.lab, configure_gateway.RUNBOOK, clock=QuickClock(speed=2000.0))
+    assert (made.error_code, made.writes()) == ("VD-GATEWAY-009", [])
+
+
 def test_a_superseded_write_is_seen_and_made_again(rig: Rig) -> None:
     """Another writer does not wait: it takes the gateway as it was before, and ends this run's write."""
     rig.installed()
