@@ -13,9 +13,8 @@ from runbook_lib.automation import publication
 from runbook_lib.change import Change, Plan
 from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, VANISHED, Batch, key_of
 from runbook_lib.component_registry.tables import ComponentTables
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, azure
 from runbook_lib.errors import component_registry as component_registry_errors
-from runbook_lib.errors import gateway as gateway_errors
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 from runbook_lib.release.installed import ReleaseParameters
@@ -116,7 +115,7 @@ def plan_configure_gateway(step: str, facts: PlanFacts) -> StepPlan:
         plan = configure_gateway.plan(configure_gateway.observe(facts.context, configure_gateway.Parameters()))
     except Exception as error:
         named = as_runbook_error(error)
-        if named is None or named.area == gateway_errors.FAILED.area:
+        if named is None or named.area == azure.GATEWAY_FAILED.area:
             raise
         # configure_gateway reads the customer's vault. The operator needs no right on it.
         return StepPlan(step=step, not_known=(f"what it will change cannot be seen from here: {_cause(named)}",))
