@@ -33,7 +33,7 @@ def _start(lab: Lab, _subscriptions: Subscriptions) -> Fronts:
     lab.controls["POST", "/acme"] = set_trouble
     lab.environment.update(
         {
-            "VIBEDATA_ACME_DIRECTORY": lab.urls[SITE] + DIRECTORY,
+            "VIBEDATA_PUBLISHER_ACME_DIRECTORY": lab.urls[SITE] + DIRECTORY,
             "VIBEDATA_ACME_ROOT": str(lab.dir / ROOT_FILE),
         }
     )

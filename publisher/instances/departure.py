@@ -67,12 +67,12 @@ class Departure:
         self._custody = custody
         self._clock = clock
 
-    def observe(self) -> Facts:
-        """Read everything. A managed application counts as gone only if Azure answers that it is not there."""
+    def observe(self, application: str) -> Facts:
+        """Read everything else. application: what `application` returned."""
         keys = self._keys.of_instance(self._instance.id)
         token = self._token()
         return Facts(
-            application=self._application(),
+            application=application,
             standing=self._row().standing,
             token=self._named.token if self._named and token else "",
             token_status=_status(token),
@@ -92,10 +92,11 @@ class Departure:
             Action(END, self._stand, see=self._see_standing),
         )
 
-    def _application(self) -> str:
+    def application(self) -> str:
         """Return the application's state, "" if neither it nor its resource group is there.
 
-        A test subscription has no application: its group stands for it.
+        It counts as gone only if Azure answers that it is not there. A test subscription has no application: its group
+        stands for it.
         """
         from azure.core.exceptions import ResourceNotFoundError
 
