@@ -1,9 +1,9 @@
 """Probe every component of the component registry, and record its health.
 
 The runbook looks for ill components, so an ill component is no failure of the run. The run fails only if it cannot look
-or cannot record, or, at its end, if the recorded release in artifact storage is not the publisher's. It also checks that
-the operations log takes events, that alert rules lead to somebody, that no credential and no certificate ends soon, that
-no report waits, and that a schedule starts the next check. It records the state of the credentials, too.
+or cannot record, or, at its end, if the recorded release in artifact storage is not the publisher's. It also checks
+that the operations log takes events, that alert rules lead to somebody, that no credential and no certificate ends
+soon, that no report waits, and that a schedule starts the next check. It records the credentials' states, too.
 """
 
 import sys
