@@ -6,20 +6,20 @@ vibedata-address-ranges. No parameter holds them: whoever may start a job must n
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.application_gateway import firewall
 from runbook_lib.application_gateway.address_ranges import AddressRanges, read_ranges
 from runbook_lib.application_gateway.arm import NetworkResource
-from runbook_lib.application_gateway.gateway import Gateway, read_gateway, with_secret
+from runbook_lib.application_gateway.gateway import FAILED, Gateway, read_gateway, with_secret
 from runbook_lib.application_gateway.listener import TYPE, gateway_name
 from runbook_lib.application_gateway.rules import (
     ALLOW,
-    READ_AGAIN,
+    CONNECT,
     READ_AGAIN_DONE,
-    REFER,
+    REFRESH,
     Wanted,
     check_gateway,
     plan_gateway,
@@ -59,13 +59,14 @@ class Parameters(CommonParameters):
 class Facts:
     """What configure_gateway found. `rule` is the text of the firewall's rule, None if there is none.
 
-    `policy_id` is the id of the instance's firewall policy.
+    `policy_id` is the id of the instance's firewall policy. `trial`: the run only shows that the runbook works here.
     """
 
     wanted: Wanted
     gateway: Gateway
     rule: str | None
     policy_id: str
+    trial: bool
     at_gateway: NetworkResource = field(repr=False)
     at_policy: NetworkResource = field(repr=False)
 
@@ -93,6 +94,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         wanted=wanted,
         gateway=read_gateway(at_gateway.settled()),
         rule=firewall.seen(policy),
+        trial=parameters.trial,
         policy_id=f"{settings.resource_group_id}/providers/{firewall.TYPE}/{at_policy.name}",
         at_gateway=at_gateway,
         at_policy=at_policy,
@@ -116,8 +118,12 @@ def _ranges(context: Context) -> AddressRanges | None:
 
 
 def plan(facts: Facts) -> Plan:
-    """Plan the changes. Raises RunbookError VD-GATEWAY-002, -003, -004, -005."""
-    check_gateway(facts.gateway, policy_id=facts.policy_id, read_again=facts.wanted.read_again)
+    """Plan the changes. Raises RunbookError VD-GATEWAY-002, -003, -004, -005, but not in a trial.
+
+    A release must not fail because somebody has stopped the gateway.
+    """
+    if not facts.trial:
+        check_gateway(facts.gateway, policy_id=facts.policy_id, read_again=facts.wanted.read_again)
     return plan_gateway(facts.wanted, facts.gateway, facts.rule)
 
 
@@ -130,24 +136,28 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
             lambda policy: None if firewall.seen(policy) == str(ranges) else firewall.with_ranges(policy, ranges)
         )
 
-    def refer(secret_id: str) -> None:
-        at_gateway.write(
-            lambda found: None if read_gateway(found).secret_id == secret_id else with_secret(found, secret_id)
-        )
+    def connect(secret_id: str) -> None:
+        at_gateway.write(lambda found: None if refers(found) == secret_id else with_secret(found, secret_id))
 
-    def read_again(etag: str) -> None:
-        at_gateway.write(lambda found: None if _was_read(found, etag) else found)
+    def refresh(etag: str) -> None:
+        at_gateway.write(lambda found: None if was_read(found, etag) else found)
 
-    def _was_read(found: Any, etag: str) -> bool:
-        return at_gateway.was_written or read_gateway(found).etag != etag
+    def refers(found: Mapping[str, Any]) -> str:
+        # ARM shows what was asked for, also where the gateway could not do it.
+        now = read_gateway(found)
+        return now.secret_id if now.state != FAILED else f"{now.secret_id}, and the gateway has failed"
+
+    def was_read(found: Mapping[str, Any], etag: str) -> bool:
+        now = read_gateway(found)
+        return now.state != FAILED and (at_gateway.was_written or now.etag != etag)
 
     return (
         Action(ALLOW, make=allow, see=lambda _: firewall.seen(at_policy.settled())),
-        Action(REFER, make=refer, see=lambda _: read_gateway(at_gateway.settled()).secret_id),
+        Action(CONNECT, make=connect, see=lambda _: refers(at_gateway.settled())),
         Action(
-            READ_AGAIN,
-            make=read_again,
-            see=lambda etag: READ_AGAIN_DONE if _was_read(at_gateway.settled(), etag) else None,
+            REFRESH,
+            make=refresh,
+            see=lambda etag: READ_AGAIN_DONE if was_read(at_gateway.settled(), etag) else None,
         ),
     )
 

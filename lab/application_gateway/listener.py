@@ -1,6 +1,6 @@
 """The gateway's listener: when it reads the vault, what it serves, and the control API for both.
 
-It starts when a test or the demo asks for it. Its address is in lab.env from the start, as VIBEDATA_GATEWAY.
+It starts when a test or the demo asks for it. Its address is in lab.env from the start, as VIBEDATA_LAB_GATEWAY.
 
 Faithful: it reads the vault every four hours by the lab's clock, and at each write of the gateway; a renewed
 certificate is served without a write; a certificate that the customer keeps from it disables the TLS listener until it

@@ -29,6 +29,8 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     lab.on_close.append(listener.stop)
     lab.controls["GET", "/gateway"] = listener.view
     lab.controls["POST", "/gateway"] = listener.change
+    lab.environment["VIBEDATA_LAB_GATEWAY"] = listener.addresses.https
+    # Without it, a run would look for the instance's public host in the world's DNS.
     lab.environment["VIBEDATA_GATEWAY"] = listener.addresses.https
     arm.deployed(lambda: deployed(lab, backend))
     provider.register(arm, read=read, changed=listener.follow)

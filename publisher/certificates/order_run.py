@@ -19,7 +19,7 @@ from publisher.certificates.record import Issuance
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.looks import pause_between_looks
 from runbook_lib.change import Action, Change
-from runbook_lib.errors import ErrorEntry, RunbookError, dns_zone, tls
+from runbook_lib.errors import ErrorEntry, RunbookError, publisher, tls
 from runbook_lib.tls_certificate.chain import key_of, names_of, text_of
 
 # How long a run waits for the authority's check of the proof, or for its signature. Both take seconds.
@@ -127,7 +127,7 @@ class OrderRun:
         try:
             self._challenge.publish(issuance.host, value)
         except RunbookError as error:
-            if error.is_(dns_zone.NOT_SERVED):
+            if error.is_(publisher.RECORD_NOT_SERVED):
                 self._challenge.remove(issuance.host, value)
                 self._driven.change(challenge="", **self._failure(issuance))
             raise

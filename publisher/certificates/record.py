@@ -5,7 +5,7 @@ an instance can be open. The row says what has been done, so that a run goes on 
 later. Each change of a row names the version that was read (ETag).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -124,7 +124,11 @@ class Issuances:
 
         Raises RunbookError VD-ROTATION-040 if its row is malformed.
         """
-        return next((issuance_of(row) for row in self._rows.recent(instance_id, 1)), None)
+        return next(iter(self.recent(instance_id, 1)), None)
+
+    def recent(self, instance_id: str, count: int) -> Sequence[Issuance]:
+        """Return an instance's last issuances, at most `count`, the newest first. Raises as `newest` does."""
+        return [issuance_of(row) for row in self._rows.recent(instance_id, count)]
 
     def begin(self, issuance: Issuance) -> bool:
         """Record a new issuance under its number. Return False if another one has the number."""

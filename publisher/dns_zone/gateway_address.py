@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics.strict_json import member
 from runbook_lib.basics.visible_text import one_line
-from runbook_lib.errors import dns_zone
+from runbook_lib.errors import publisher
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
@@ -32,7 +32,7 @@ def gateway_address(arm: "ResourceManagementClient", settings: Settings) -> str:
     try:
         found = arm.resources.get_by_id(f"{network}/publicIPAddresses/{name}".lstrip("/"), api_version=API_VERSION)
     except ResourceNotFoundError as error:
-        raise dns_zone.NO_ADDRESS.error("the resource group has no such address", target=name) from error
+        raise publisher.NO_GATEWAY_ADDRESS.error("the resource group has no such address", target=name) from error
     return address_in(found.properties, name, gateway=f"{network}/applicationGateways/{settings.prefix}-gateway")
 
 
@@ -43,12 +43,12 @@ def address_in(properties: object, name: str, *, gateway: str) -> str:
     """
     used_by = str(member(properties, "ipConfiguration", "id") or "")
     if not used_by.lower().startswith(f"{gateway}/".lower()):
-        raise dns_zone.NO_ADDRESS.error("it is not the gateway's", target=name)
+        raise publisher.NO_GATEWAY_ADDRESS.error("it is not the gateway's", target=name)
     if member(properties, "publicIPAllocationMethod") != "Static":
-        raise dns_zone.NO_ADDRESS.error("it is not static", target=name)
+        raise publisher.NO_GATEWAY_ADDRESS.error("it is not static", target=name)
     address = str(member(properties, "ipAddress") or "")
     try:
         return str(ipaddress.IPv4Address(address))
     except ValueError as error:
         detail = f"it is '{one_line(address, MAX_SHOWN_CHARACTERS)}'"
-        raise dns_zone.NO_ADDRESS.error(detail, target=name) from error
+        raise publisher.NO_GATEWAY_ADDRESS.error(detail, target=name) from error

@@ -8,7 +8,7 @@ from publisher.dns_zone.name_servers import wait_until_served
 from publisher.dns_zone.record_sets import RecordSet, RecordSets, RecordType
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Action
-from runbook_lib.errors import dns_zone
+from runbook_lib.errors import publisher
 
 HOST_TYPES: tuple[RecordType, ...] = ("A", "AAAA", "CNAME")
 
@@ -36,11 +36,11 @@ class Host:
 
     def _clear(self, found: RecordSet) -> None:
         if not self._record_sets.delete(found):
-            raise dns_zone.CHANGED_MEANWHILE.error(target=f"{found.type} {found.name}")
+            raise publisher.RECORD_SET_CHANGED.error(target=f"{found.type} {found.name}")
 
     def _point(self, wanted: RecordSet) -> None:
         if not self._record_sets.write(wanted):
-            raise dns_zone.CHANGED_MEANWHILE.error(target=f"{wanted.type} {wanted.name}")
+            raise publisher.RECORD_SET_CHANGED.error(target=f"{wanted.type} {wanted.name}")
 
     def _see(self, subject: RecordSet) -> str:
         there = self._record_sets.read(subject.type, subject.name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from publisher.dns_zone.record_sets import RecordSet
 from runbook_lib.change import ActionKind, NoChange, Plan
-from runbook_lib.errors import dns_zone
+from runbook_lib.errors import publisher
 
 # Seconds. A gateway keeps its address as long as it lives. After a change, resolvers follow within this time.
 TTL_SECONDS = 300
@@ -67,7 +67,7 @@ def point(facts: HostFacts, *, take_over: bool) -> Plan:
         elsewhere.append(there)
     if elsewhere and not take_over:
         detail = "; ".join(f"{each.type} {shown(each)}" for each in elsewhere)
-        raise dns_zone.POINTS_ELSEWHERE.error(f"{detail}; the gateway is {facts.address}", target=facts.name)
+        raise publisher.POINTS_ELSEWHERE.error(f"{detail}; the gateway is {facts.address}", target=facts.name)
     changes = [CLEAR.change(each, _target(each), shown(each), NONE) for each in in_the_way]
     if right:
         return Plan(tuple(changes), (NoChange(f"A {facts.name}", f"it leads to {facts.address}"),))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from publisher.dns_zone.record_sets import RecordType
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.looks import pause_between_looks
-from runbook_lib.errors import dns_zone
+from runbook_lib.errors import publisher
 
 if TYPE_CHECKING:
     import dns.message
@@ -98,7 +98,7 @@ def wait_until_served(
         pause = pause_between_looks(waited, least=LEAST_PAUSE_SECONDS, most=MOST_PAUSE_SECONDS)
         if waited + pause > seconds:
             detail = "; ".join(seen.missing) or "the zone has no name servers"
-            raise dns_zone.NOT_SERVED.error(f"after {waited:.0f} s: {detail}", target=f"{kind} {host}")
+            raise publisher.RECORD_NOT_SERVED.error(f"after {waited:.0f} s: {detail}", target=f"{kind} {host}")
         clock.sleep(pause)
 
 

@@ -10,7 +10,7 @@ from runbook_lib.azure.clients import ARM_SCOPE, pipeline_options
 from runbook_lib.azure.names import is_resource_group
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.forms import GUID, PUBLIC_HOST, Form, fits
-from runbook_lib.errors import dns_zone
+from runbook_lib.errors import publisher
 from runbook_lib.network.retry import PolicySource
 from runbook_lib.network.trouble import Place
 
@@ -49,7 +49,7 @@ class DnsZone:
         """
         name = host.removesuffix(f".{self.name}")
         if name == host:
-            raise dns_zone.NOT_IN_ZONE.error(f"the zone is {self.name}", target=host)
+            raise publisher.NOT_IN_ZONE.error(f"the zone is {self.name}", target=host)
         return name
 
     def host(self, name: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from publisher.dns_zone.record_sets import TXT_STRING_CHARACTERS, RecordSet, RecordSets
-from runbook_lib.errors import dns_zone
+from runbook_lib.errors import publisher
 
 # Seconds. A validation ends within minutes; then the value is removed. So no resolver has to keep it for long.
 TTL_SECONDS = 60
@@ -43,7 +43,7 @@ def with_value(found: RecordSet | None, wanted: TxtValue) -> RecordSet | None:
     if wanted.value in found.values:
         return None
     if len(found.records) >= MAX_RECORDS:
-        raise dns_zone.SET_FULL.error(f"it has {len(found.records)} values", target=f"TXT {wanted.name}")
+        raise publisher.TXT_SET_FULL.error(f"it has {len(found.records)} values", target=f"TXT {wanted.name}")
     return replace(found, records=(*found.records, _strings(wanted.value)))
 
 
@@ -75,7 +75,7 @@ class TxtValues:
             wanted = with_value(self._read(value), value)
             if wanted is None or self._record_sets.write(wanted):
                 return
-        raise dns_zone.CHANGED_MEANWHILE.error(target=f"TXT {value.name}")
+        raise publisher.RECORD_SET_CHANGED.error(target=f"TXT {value.name}")
 
     def remove(self, value: TxtValue) -> None:
         """Remove the value if it is there, and the record set with its last value."""
@@ -83,7 +83,7 @@ class TxtValues:
             kept = without_value(self._read(value), value)
             if kept is None or (self._record_sets.write(kept) if kept.records else self._record_sets.delete(kept)):
                 return
-        raise dns_zone.CHANGED_MEANWHILE.error(target=f"TXT {value.name}")
+        raise publisher.RECORD_SET_CHANGED.error(target=f"TXT {value.name}")
 
     def _read(self, value: TxtValue) -> RecordSet | None:
         return self._record_sets.read("TXT", value.name)

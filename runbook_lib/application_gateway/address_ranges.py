@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from runbook_lib.basics import strict_json
 from runbook_lib.basics.redaction import whole_words
-from runbook_lib.errors import gateway
+from runbook_lib.errors import azure
 
 MAX_RANGES = 600
 # A range with a shorter prefix is more than any customer has, and nearly always a mistake. The form of the Marketplace
@@ -44,9 +44,9 @@ def read_ranges(text: str) -> AddressRanges:
     try:
         lists = strict_json.loads(text)
     except strict_json.NotStrictJsonError as error:
-        raise gateway.UNFIT_RANGE.error(f"the variable is no JSON: {error}") from error
+        raise azure.UNFIT_RANGE.error(f"the variable is no JSON: {error}") from error
     if not isinstance(lists, dict) or sorted(lists) != sorted(_OWNERS):
-        raise gateway.UNFIT_RANGE.error(f"the variable takes an object with {' and '.join(_OWNERS)}")
+        raise azure.UNFIT_RANGE.error(f"the variable takes an object with {' and '.join(_OWNERS)}")
     customer, publisher = (_list(lists[owner], owner) for owner in _OWNERS)
     return AddressRanges(customer=customer, publisher=publisher)
 
@@ -64,10 +64,10 @@ def in_order(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _list(texts: object, owner: str) -> tuple[str, ...]:
     if not isinstance(texts, list) or not texts:
-        raise gateway.UNFIT_RANGE.error("takes a list of at least one range", target=owner)
+        raise azure.UNFIT_RANGE.error("takes a list of at least one range", target=owner)
     found = {_range(text, owner) for text in texts}
     if len(found) > MAX_RANGES:
-        raise gateway.TOO_MANY_RANGES.error(f"{len(found)} ranges, at most {MAX_RANGES}", target=owner)
+        raise azure.TOO_MANY_RANGES.error(f"{len(found)} ranges, at most {MAX_RANGES}", target=owner)
     return tuple(map(str, sorted(found, key=_place)))
 
 
@@ -79,10 +79,10 @@ def _range(text: object, owner: str) -> ipaddress.IPv4Network | ipaddress.IPv6Ne
         # Bits behind the prefix count for nobody: 203.0.113.7/24 is the range of 203.0.113.0/24.
         network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
-        raise gateway.UNFIT_RANGE.error(f"{shown!r} is no address or range in CIDR form", target=owner) from error
+        raise azure.UNFIT_RANGE.error(f"{shown!r} is no address or range in CIDR form", target=owner) from error
     if network.prefixlen < SHORTEST_PREFIX[network.version]:
         least = f"the shortest prefix is /{SHORTEST_PREFIX[network.version]}"
-        raise gateway.UNFIT_RANGE.error(f"{network} is too wide: {least}", target=owner)
+        raise azure.UNFIT_RANGE.error(f"{network} is too wide: {least}", target=owner)
     return network
 
 

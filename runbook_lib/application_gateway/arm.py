@@ -22,7 +22,6 @@ from runbook_lib.basics.looks import pause_between_looks
 from runbook_lib.basics.redaction import whole_words
 from runbook_lib.basics.service_words import words_of_body
 from runbook_lib.errors import azure
-from runbook_lib.errors import gateway as errors
 from runbook_lib.network.retry import retry_after_seconds
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class NetworkResource:
         """Return the resource as ARM shows it now."""
         response = self._send("GET", self._path)
         if response.status_code == 404:
-            raise errors.NOT_THERE.error(target=self.name)
+            raise azure.GATEWAY_NOT_THERE.error(target=self.name)
         response.raise_for_status()
         found = _object(response)
         if found is None or not isinstance(found.get("properties"), Mapping):
@@ -95,7 +94,7 @@ class NetworkResource:
             wanted = edit(found)
             if wanted is None or self._put(wanted, str(found.get("etag") or "")):
                 return
-        raise errors.OVERTAKEN.error(f"{MAX_ROUNDS} times", target=self.name)
+        raise azure.GATEWAY_OVERTAKEN.error(f"{MAX_ROUNDS} times", target=self.name)
 
     def _put(self, resource: Mapping[str, Any], etag: str) -> bool:
         """Return whether the write is there. If not, another one came before, or nobody says: look again."""
@@ -141,7 +140,7 @@ class NetworkResource:
     def _pause(self, started: float, what: str, *, after: "HttpResponse | None" = None) -> None:
         waited = self._clock.monotonic() - started
         if waited > OPERATION_SECONDS:
-            raise errors.BUSY.error(what, target=self.name)
+            raise azure.GATEWAY_BUSY.error(what, target=self.name)
         asked = None if after is None else retry_after_seconds(after.headers, self._clock.now())
         pause = pause_between_looks(waited, least=LEAST_LOOK_SECONDS, most=MOST_LOOK_SECONDS)
         self._clock.sleep(pause if asked is None else min(asked, OPERATION_SECONDS))
@@ -150,7 +149,7 @@ class NetworkResource:
         said = words_of_body(response.content)
         told = " ".join(dict.fromkeys((*said.codes, *sorted(_codes(_object(response))))))
         words = ": ".join(part for part in (told, said.message) if part)
-        return errors.CHANGE_FAILED.error(whole_words(words, MAX_WORDS), target=self.name)
+        return azure.GATEWAY_CHANGE_FAILED.error(whole_words(words, MAX_WORDS), target=self.name)
 
     def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] = {}

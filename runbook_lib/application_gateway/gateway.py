@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook_lib.application_gateway.listener import LISTENER, certificate_of, is_named, items_of
 from runbook_lib.basics.strict_json import member
-from runbook_lib.errors import gateway as errors
+from runbook_lib.errors import azure
 
 # The tags that the Application Gateway Ingress Controller (AGIC) writes to a gateway of its own.
 CLUSTER_TAGS = ("managed-by-k8s-ingress", "ingress-for-aks-cluster-id")
@@ -46,7 +46,7 @@ def read_gateway(resource: Mapping[str, Any]) -> Gateway:
     name, tags = str(resource.get("name", "")), resource.get("tags")
     certificate, secret_id = certificate_of(resource)
     if not certificate:
-        raise errors.NO_LISTENER.error(f"it has no listener {LISTENER} with a certificate", target=name)
+        raise azure.GATEWAY_NO_LISTENER.error(f"it has no listener {LISTENER} with a certificate", target=name)
     return Gateway(
         name=name,
         etag=str(resource.get("etag") or ""),

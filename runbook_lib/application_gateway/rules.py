@@ -17,15 +17,15 @@ from runbook_lib.application_gateway.firewall import RULE
 from runbook_lib.application_gateway.gateway import FAILED, Gateway
 from runbook_lib.application_gateway.listener import LISTENER, is_same_secret
 from runbook_lib.change import ActionKind, Change, NoChange, Plan
-from runbook_lib.errors import gateway as errors
+from runbook_lib.errors import azure
 
 READ_AGAIN_DONE = "the vault was read again"
 
 ALLOW: ActionKind[AddressRanges] = ActionKind("allow", stage=1)
 # The subject is the address of the secret.
-REFER: ActionKind[str] = ActionKind("refer", stage=2)
+CONNECT: ActionKind[str] = ActionKind("connect", stage=2)
 # The subject is the gateway's ETag as the run found it.
-READ_AGAIN: ActionKind[str] = ActionKind("read again", stage=2)
+REFRESH: ActionKind[str] = ActionKind("refresh", stage=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,23 +49,23 @@ def check_gateway(gateway: Gateway, *, policy_id: str, read_again: bool) -> None
     Raises RunbookError VD-GATEWAY-003 (stopped), -004 (failed), -005 (of a cluster), -002 (of another policy).
     """
     if gateway.of_cluster:
-        raise errors.OF_CLUSTER.error(f"its tags have {' and '.join(gateway.of_cluster)}", target=gateway.name)
+        raise azure.GATEWAY_OF_CLUSTER.error(f"its tags have {' and '.join(gateway.of_cluster)}", target=gateway.name)
     if gateway.stopped:
-        raise errors.STOPPED.error(target=gateway.name)
+        raise azure.GATEWAY_STOPPED.error(target=gateway.name)
     if gateway.state == FAILED and not read_again:
-        raise errors.FAILED.error(target=gateway.name)
+        raise azure.GATEWAY_FAILED.error(target=gateway.name)
     if gateway.firewall_policy.lower() != policy_id.lower():
         wanted = policy_id.rpartition("/")[2]
         found = gateway.firewall_policy.rpartition("/")[2] or "none"
-        raise errors.OTHER_POLICY.error(f"it has {found}, and {wanted} is wanted", target=gateway.name)
+        raise azure.GATEWAY_OTHER_POLICY.error(f"it has {found}, and {wanted} is wanted", target=gateway.name)
 
 
 def plan_gateway(wanted: Wanted, gateway: Gateway, rule: str | None) -> Plan:
     """Return the changes. `rule` is the text of the firewall's rule, None if there is none."""
-    parts = (_allow(wanted, rule), _refer(wanted, gateway))
+    parts = (_allow(wanted, rule), _connect(wanted, gateway))
     changes = [part for part in parts if isinstance(part, Change)]
-    if wanted.read_again and not any(map(REFER.is_of, changes)):
-        changes.append(READ_AGAIN.change(gateway.etag, f"gateway {gateway.name}", None, READ_AGAIN_DONE))
+    if wanted.read_again and not any(map(CONNECT.is_of, changes)):
+        changes.append(REFRESH.change(gateway.etag, f"gateway {gateway.name}", None, READ_AGAIN_DONE))
     return Plan(changes=tuple(changes), unchanged=tuple(part for part in parts if isinstance(part, NoChange)))
 
 
@@ -78,11 +78,11 @@ def _allow(wanted: Wanted, rule: str | None) -> Change | NoChange:
     return ALLOW.change(wanted.ranges, target, rule, str(wanted.ranges))
 
 
-def _refer(wanted: Wanted, gateway: Gateway) -> Change | NoChange:
+def _connect(wanted: Wanted, gateway: Gateway) -> Change | NoChange:
     target = f"listener {LISTENER}"
     now = gateway.secret_id or "an uploaded certificate"
     if not wanted.secret_id:
         return NoChange(target, f"the vault has no certificate yet, so it keeps {now}")
     if is_same_secret(gateway.secret_id, wanted.secret_id):
         return NoChange(target, f"it reads {now}")
-    return REFER.change(wanted.secret_id, target, now, wanted.secret_id)
+    return CONNECT.change(wanted.secret_id, target, now, wanted.secret_id)

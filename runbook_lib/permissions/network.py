@@ -38,5 +38,5 @@ ASSIGN_IDENTITY = Permission(
     on="managed identity",
     role="Managed Identity Operator",
     purpose="write a gateway that reads the vault as this identity",
-    actions=("Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",),
+    actions=("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",),
 )

@@ -8,8 +8,6 @@ from runbook_lib.errors import (
     component_registry,
     container_registry,
     deployment,
-    dns_zone,
-    gateway,
     publisher,
     release,
     rotation,
@@ -33,8 +31,6 @@ AREAS = (
     callbacks,
     rotation,
     tls,
-    dns_zone,
-    gateway,
     build,
     publisher,
 )

@@ -13,7 +13,7 @@ from publisher.instances.precedence import settings_of
 from publisher.instances.store import Instances
 from publisher.session import operator_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.errors import RunbookError, dns_zone
+from runbook_lib.errors import RunbookError, publisher
 from vibedata.instances import choice
 from vibedata.instances.outcome import carry_out, tell
 from vibedata.output import show, table
@@ -113,7 +113,7 @@ def _owners(zone: DnsZone) -> tuple[dict[str, str], list[RunbookError]]:
         try:
             owners[zone.relative(settings_of(row.instance, {}).public_host)] = row.instance.id
         except RunbookError as error:
-            if not error.is_(dns_zone.NOT_IN_ZONE):  # it owns nothing here
+            if not error.is_(publisher.NOT_IN_ZONE):  # it owns nothing here
                 troubles.append(error)
     return owners, troubles
 

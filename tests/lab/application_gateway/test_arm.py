@@ -1,5 +1,6 @@
 """The gateway, its firewall policy and its address in ARM, by azure-mgmt-network."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceModifiedError, ResourceNotFoundError
 from azure.mgmt.network.models import ApplicationGateway, WebApplicationFirewallPolicy
 
+from lab.application_gateway import firewall, gateway
 from tests.support.application_gateway import ADDRESS, GATEWAY, POLICY, network_client, under
 from tests.support.arm import code, group, send
 from tests.support.running_lab import LabUnderTest
-from tests.support.template import deployed
+from tests.support.template import INFRA, deployed
 
 VERSION = "2025-09-01"
 # What GET shows beside what a template says.
@@ -74,6 +76,20 @@ def test_the_lab_has_what_the_template_makes(lab: LabUnderTest, kind: str) -> No
         for condition in rule["matchConditions"]:
             condition["matchValues"] = ...
     assert found == wanted
+
+
+def test_the_lab_knows_properties_that_azure_has() -> None:
+    schema = json.loads((INFRA / "types" / "Microsoft.Network.applicationGateways.json").read_text())["schema"]
+    known = schema["properties"]["properties"]["properties"]
+    assert {*gateway.VALUES, *gateway.READ_ONLY} <= set(known)
+    for kind, names in gateway.PARTS.items():
+        assert names <= set(known[kind]["items"]["properties"]["properties"]["properties"]), kind
+    file = INFRA / "types" / "Microsoft.Network.ApplicationGatewayWebApplicationFirewallPolicies.json"
+    known = json.loads(file.read_text())["schema"]["properties"]["properties"]["properties"]
+    assert set(known) >= firewall.VALUES | firewall.READ_ONLY
+    rule = known["customRules"]["items"]["properties"]
+    assert set(rule) >= firewall.RULE_FIELDS
+    assert set(rule["matchConditions"]["items"]["properties"]) >= firewall.CONDITION_FIELDS
 
 
 def test_a_put_replaces_the_whole_gateway_and_takes_a_while(lab: LabUnderTest) -> None:

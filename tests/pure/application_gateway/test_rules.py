@@ -6,7 +6,7 @@ import pytest
 
 from runbook_lib.application_gateway.address_ranges import AddressRanges
 from runbook_lib.application_gateway.gateway import Gateway, read_gateway
-from runbook_lib.application_gateway.rules import ALLOW, READ_AGAIN, REFER, Wanted, check_gateway, plan_gateway
+from runbook_lib.application_gateway.rules import ALLOW, CONNECT, REFRESH, Wanted, check_gateway, plan_gateway
 from runbook_lib.errors import RunbookError
 from tests.support.gateway_resources import PLACEHOLDER, POLICY_ID, gateway_resource
 
@@ -24,9 +24,9 @@ def test_a_new_instance_gets_its_ranges_first_and_then_its_certificate() -> None
     made = plan_gateway(EVERYTHING, GATEWAY, None)
     assert [(c.action, c.stage, c.before, c.after) for c in made.changes] == [
         ("allow", ALLOW.stage, None, str(RANGES)),
-        ("refer", REFER.stage, PLACEHOLDER, SECRET),
+        ("connect", CONNECT.stage, PLACEHOLDER, SECRET),
     ]
-    assert ALLOW.stage < REFER.stage
+    assert ALLOW.stage < CONNECT.stage
 
 
 def test_nothing_is_to_do_where_all_is_there() -> None:
@@ -37,7 +37,7 @@ def test_nothing_is_to_do_where_all_is_there() -> None:
 
 @pytest.mark.parametrize("found", ["", f"{SECRET}/0123", SECRET.replace("/secrets/", "/certificates/")])
 def test_an_address_that_is_never_renewed_is_replaced(found: str) -> None:
-    assert kinds(EVERYTHING, replace(GATEWAY, secret_id=found), str(RANGES)) == ["refer"]
+    assert kinds(EVERYTHING, replace(GATEWAY, secret_id=found), str(RANGES)) == ["connect"]
 
 
 def test_without_a_certificate_in_the_vault_the_listener_keeps_its_placeholder() -> None:
@@ -47,7 +47,7 @@ def test_without_a_certificate_in_the_vault_the_listener_keeps_its_placeholder()
 
 
 def test_without_known_ranges_the_rule_stays() -> None:
-    assert kinds(Wanted(secret_id=SECRET, ranges=None), GATEWAY, "a rule of another form") == ["refer"]
+    assert kinds(Wanted(secret_id=SECRET, ranges=None), GATEWAY, "a rule of another form") == ["connect"]
 
 
 @pytest.mark.parametrize("rule", [None, "a rule of another form", "1 of the customer"])
@@ -58,8 +58,8 @@ def test_another_rule_is_replaced(rule: str | None) -> None:
 def test_the_vault_is_read_again_where_asked_and_only_once() -> None:
     asked = replace(EVERYTHING, read_again=True)
     made = plan_gateway(asked, replace(GATEWAY, secret_id=SECRET), str(RANGES))
-    assert [(change.action, change.subject) for change in made.changes] == [(READ_AGAIN.name, GATEWAY.etag)]
-    assert kinds(asked, GATEWAY, str(RANGES)) == ["refer"]
+    assert [(change.action, change.subject) for change in made.changes] == [(REFRESH.name, GATEWAY.etag)]
+    assert kinds(asked, GATEWAY, str(RANGES)) == ["connect"]
 
 
 @pytest.mark.parametrize(

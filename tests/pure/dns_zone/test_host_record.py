@@ -19,7 +19,7 @@ from publisher.dns_zone.host_record import (
 )
 from publisher.dns_zone.record_sets import RecordSet, RecordType
 from runbook_lib.change import Plan
-from runbook_lib.errors import RunbookError, dns_zone
+from runbook_lib.errors import RunbookError, publisher
 
 ID, OLD, NEW = "k3v9x2p7", "192.0.2.7", "192.0.2.8"
 
@@ -71,7 +71,7 @@ FOREIGN = [
 def test_a_record_of_somebody_else_is_written_over_only_if_asked(there: RecordSet) -> None:
     with pytest.raises(RunbookError) as caught:
         planned(there)
-    assert caught.value.is_(dns_zone.POINTS_ELSEWHERE)
+    assert caught.value.is_(publisher.POINTS_ELSEWHERE)
     (change,) = planned(there, take_over=True).changes
     assert POINT.is_of(change) and change.subject.etag == "1"
     assert (change.subject.records, change.subject.alias) == (((NEW,),), "")
@@ -83,7 +83,7 @@ def test_what_hides_the_record_goes_before_it(kind: RecordType) -> None:
     there = made(kind, "elsewhere.example")
     with pytest.raises(RunbookError) as caught:
         planned(there, own(NEW))
-    assert caught.value.is_(dns_zone.POINTS_ELSEWHERE)
+    assert caught.value.is_(publisher.POINTS_ELSEWHERE)
     assert [CLEAR.is_of(each) for each in planned(there, own(NEW), take_over=True).changes] == [True]
     cleared, pointed = planned(there, take_over=True).changes
     assert CLEAR.is_of(cleared) and cleared.subject == there and cleared.stage < pointed.stage
@@ -148,4 +148,4 @@ def test_the_gateways_address_is_read() -> None:
 def test_an_address_that_may_become_somebody_elses_is_refused(parts: dict[str, object], why: str) -> None:
     with pytest.raises(RunbookError) as caught:
         address_in(public_address(**parts), "vd-gateway-ip", gateway=GATEWAY)
-    assert caught.value.is_(dns_zone.NO_ADDRESS) and caught.value.detail.endswith(why)
+    assert caught.value.is_(publisher.NO_GATEWAY_ADDRESS) and caught.value.detail.endswith(why)

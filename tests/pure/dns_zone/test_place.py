@@ -3,7 +3,7 @@
 import pytest
 
 from publisher.dns_zone.place import VARIABLE, DnsZone, zone_if_any, zone_of
-from runbook_lib.errors import RunbookError, azure, dns_zone
+from runbook_lib.errors import RunbookError, azure, publisher
 
 GUID = "3e5dfb1f-7a1e-4b5f-9b78-7a8e0c9d8a0a"
 ID = f"/subscriptions/{GUID}/resourceGroups/vd-dns/providers/Microsoft.Network/dnsZones/vibedata.ai"
@@ -48,4 +48,4 @@ def test_a_host_has_a_name_below_the_zone(host: str, name: str) -> None:
 def test_a_host_elsewhere_is_refused(host: str) -> None:
     with pytest.raises(RunbookError) as caught:
         ZONE.relative(host)
-    assert caught.value.is_(dns_zone.NOT_IN_ZONE)
+    assert caught.value.is_(publisher.NOT_IN_ZONE)

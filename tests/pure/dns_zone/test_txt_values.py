@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from publisher.dns_zone.record_sets import RecordSet
 from publisher.dns_zone.txt_values import MAX_RECORDS, TxtValue, presence, with_value, without_value
-from runbook_lib.errors import RunbookError, dns_zone
+from runbook_lib.errors import RunbookError, publisher
 
 NAME = "_acme-challenge.k3v9x2p7"
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=300)
@@ -52,7 +52,7 @@ def test_a_full_set_takes_no_further_value() -> None:
     full = found(*map(str, range(MAX_RECORDS)))
     with pytest.raises(RunbookError) as caught:
         with_value(full, value("more"))
-    assert caught.value.is_(dns_zone.SET_FULL)
+    assert caught.value.is_(publisher.TXT_SET_FULL)
 
 
 @given(st.lists(TEXTS, max_size=MAX_RECORDS - 1, unique=True), TEXTS)

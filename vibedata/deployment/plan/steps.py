@@ -13,9 +13,8 @@ from runbook_lib.automation import publication
 from runbook_lib.change import Change, Plan
 from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, VANISHED, Batch, key_of
 from runbook_lib.component_registry.tables import ComponentTables
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, azure
 from runbook_lib.errors import component_registry as component_registry_errors
-from runbook_lib.errors import gateway as gateway_errors
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 from runbook_lib.release.installed import ReleaseParameters
@@ -30,6 +29,8 @@ from vibedata.deployment.publication_step import NAME as FIRST_STEP
 
 RUNBOOK = "runbook"
 LATER = "resources, endpoints and installed versions are known when the steps before have run"
+
+LISTENER_LATER = "the listener reads the first certificate when the vault has it"
 
 
 def plan_preflight(step: str, facts: PlanFacts) -> StepPlan:
@@ -102,8 +103,10 @@ def plan_dns_record(step: str, facts: PlanFacts) -> StepPlan:
 
 def plan_first_certificate(step: str, facts: PlanFacts) -> StepPlan:
     """Plan all changes of the issuance of the first certificate."""
-    why = certificate.why_not_configured(facts.work)
-    return StepPlan(step=step, each_time=why) if why else _of_changes(step, certificate.plan_certificate(facts.work))
+    plan = facts.certificate_plan
+    if plan is None:
+        return StepPlan(step=step, each_time=certificate.why_not_configured(facts.work))
+    return _of_changes(step, plan)
 
 
 def plan_configure_gateway(step: str, facts: PlanFacts) -> StepPlan:
@@ -112,11 +115,12 @@ def plan_configure_gateway(step: str, facts: PlanFacts) -> StepPlan:
         plan = configure_gateway.plan(configure_gateway.observe(facts.context, configure_gateway.Parameters()))
     except Exception as error:
         named = as_runbook_error(error)
-        if named is None or named.area == gateway_errors.FAILED.area:
+        if named is None or named.area == azure.GATEWAY_FAILED.area:
             raise
         # configure_gateway reads the customer's vault. The operator needs no right on it.
         return StepPlan(step=step, not_known=(f"what it will change cannot be seen from here: {_cause(named)}",))
-    return _of_plan(step, plan)
+    follows = certificate.NAME in facts.shown_before and facts.certificate_plan and facts.certificate_plan.changes
+    return replace(_of_plan(step, plan), not_known=(LISTENER_LATER,) if follows else ())
 
 
 def plan_check_health(step: str, facts: PlanFacts) -> StepPlan:
