@@ -93,6 +93,7 @@ async def running(
             gate=Gate(clock=clock, recording=recording),
             tokens=TokenIssuer(clock=clock, tenant_id=names.tenant_id),
             ca_file=files.ca,
+            jobs_trust=directory / "jobs-trust.pem",
             server_ssl=files.server_context(),
             urls={name: sites.url(site, sockets[name]) for name, site in SITES.items()},
             real_urls=servers.urls,

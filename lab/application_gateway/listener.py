@@ -1,6 +1,7 @@
 """The gateway's listener: when it reads the vault, what it serves, and the control API for both.
 
-It starts when a test or the demo asks for it. Its address is in lab.env from the start, as VIBEDATA_LAB_GATEWAY.
+It starts when a client writes the gateway or its policy, or when a test or the demo asks for it. Its address is in
+lab.env from the start, as VIBEDATA_LAB_GATEWAY.
 
 Faithful: it reads the vault every four hours by the lab's clock, and at each write of the gateway; a renewed
 certificate is served without a write; a certificate that the customer keeps from it disables the TLS listener until it
@@ -69,9 +70,7 @@ class Listener:
         """Answer POST /gateway."""
         fields = body if isinstance(body, dict) else {}
         if fields == {"listen": True}:
-            if self._polling is None:
-                self._polling = asyncio.ensure_future(self._poll())
-            await self.follow()
+            await self.wake()
         elif fields == {"poll": True} and self._polling is not None:
             await self.follow()
         elif set(fields) == {"poll_seconds"}:
@@ -85,6 +84,12 @@ class Listener:
                 'gateway takes {"listen": true}, {"poll_seconds"}, or, if it listens, {"poll": true}'
             )
         return await self.view(None)
+
+    async def wake(self) -> None:
+        """Start it, if it has not started, and do what gateway, policy and certificate say now."""
+        if self._polling is None:
+            self._polling = asyncio.ensure_future(self._poll())
+        await self.follow()
 
     async def follow(self) -> None:
         """Read the vault, and do what gateway, policy and certificate say now. Nothing, if it was not started."""

@@ -60,8 +60,8 @@ class _Gateways:
 
     def __init__(self, arm: Arm, read: ReadCertificates, changed: Changed) -> None:
         self._arm, self._read, self._changed = arm, read, changed
-        # By the gateway's lower-cased id: the PUT under way, and what ends it, the name and id of another operation.
-        self._under_way: dict[str, tuple[str, asyncio.Future[str]]] = {}
+        # By the gateway's lower-cased id: what ends the PUT under way, the name and id of another operation.
+        self._under_way: dict[str, asyncio.Future[str]] = {}
 
     async def get(self, _request: web.Request, names: Names) -> web.Response:
         return _shown(self._found(gateway.TYPE, names))
@@ -82,16 +82,14 @@ class _Gateways:
         self._supersede(made, f"{PUT} ({operation_id})")
         self._store(made)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._under_way[made["id"].lower()] = operation_id, ended
-        lab = self._arm.lab
-        place = f"/subscriptions/{self._arm.home.subscription_id}/providers/{NAMESPACE}/locations/{lab.names.location}"
+        self._under_way[made["id"].lower()] = ended
+        where = f"providers/{NAMESPACE}/locations/{self._arm.lab.names.location}/operations"
         headers = self._arm.begin(
             request,
             self._carry_out(made, operation_id, ended),
-            place,
+            f"/subscriptions/{self._arm.home.subscription_id}/{where}",
             retry_after=RETRY_AFTER_SECONDS,
             operation_id=operation_id,
-            kind="operations",
         )
         return _shown(made, headers)
 
@@ -156,7 +154,7 @@ class _Gateways:
 
     def _supersede(self, found: Resource, by: str) -> None:
         """End the PUT under way at a gateway, if there is one."""
-        _, ended = self._under_way.pop(found["id"].lower(), ("", None))
+        ended = self._under_way.pop(found["id"].lower(), None)
         if ended is not None and not ended.done():
             ended.set_result(by)
 

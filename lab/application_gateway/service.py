@@ -33,7 +33,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     # Without it, a run would look for the instance's public host in the world's DNS.
     lab.environment["VIBEDATA_GATEWAY"] = listener.addresses.https
     arm.deployed(lambda: deployed(lab, backend))
-    provider.register(arm, read=read, changed=listener.follow)
+    provider.register(arm, read=read, changed=listener.wake)
     return {}
 
 

@@ -163,23 +163,12 @@ class Arm:
         return accepted(location, retry_after, headers, body)
 
     def begin(
-        self,
-        request: web.Request,
-        operation: Operation,
-        place: str,
-        *,
-        retry_after: int,
-        operation_id: str = "",
-        kind: str = "operationStatuses",
+        self, request: web.Request, operation: Operation, place: str, *, retry_after: int, operation_id: str = ""
     ) -> Mapping[str, str]:
-        """Start a long-running operation; return the headers with its `Azure-AsyncOperation`, `kind` below `place`.
-
-        retry_after: in whole seconds. operation_id: by default a GUID.
-        """
+        """Start a long-running operation; return the headers with its `Azure-AsyncOperation`, right below `place`."""
         operation_id = operation_id or str(uuid.uuid4())
         self._operations.start(operation_id, operation, retry_after=retry_after)
-        query = f"api-version={request.query['api-version']}"
-        address = f"{self.lab.urls['arm']}{place}/{kind}/{operation_id}?{query}"
+        address = f"{self.lab.urls['arm']}{place}/{operation_id}?api-version={request.query['api-version']}"
         return {"Azure-AsyncOperation": address, "Retry-After": str(retry_after)}
 
     def operation_status(self, request: web.Request, operation_id: str) -> web.Response:
@@ -231,8 +220,9 @@ class Arm:
         if segments[1].lower() != self.home.subscription_id:
             raise ArmRefusal(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.")
         below = segments[2:]
-        if len(below) == 6 and [below[0].lower(), below[2].lower()] == POLL and below[4].lower() in POLLED:
-            return POLLED[below[4].lower()](self, request, below[5])
+        polled = self._operations.polled(request, below, self.lab.urls["arm"])
+        if polled is not None:
+            return polled
         if len(below) >= 2 and below[0].lower() == "resourcegroups":
             if below[1].lower() not in self._types:
                 raise ArmRefusal(404, "ResourceGroupNotFound", f"Resource group '{below[1]}' could not be found.")
@@ -305,12 +295,3 @@ class Arm:
     def _require_top_level(self, resource_type: str, name: str) -> None:
         if self.managed.get(f"{self.home.id}/providers/{resource_type}/{name}") is None:
             raise resource_not_found(resource_type, name, self.home.resource_group)
-
-
-# /subscriptions/{s}/ providers/{namespace}/ locations/{location}/ operationResults or operations/{id}. Whoever knows
-# the id may ask; no role is needed.
-POLL = ["providers", "locations"]
-POLLED: Mapping[str, Callable[[Arm, web.Request, str], web.Response]] = {
-    "operationresults": Arm.poll,
-    "operations": Arm.operation_status,
-}

@@ -9,7 +9,7 @@ are kept until the next reset.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,19 @@ class Operations:
         if failure is not None:
             raise failure
         return web.json_response({**shown, "status": "Succeeded"})
+
+    def polled(self, request: web.Request, below: Sequence[str], endpoint: str) -> web.Response | None:
+        """Return the answer to a poll at `endpoint`, None if the request is none.
+
+        below: the path below the subscription: `providers/{namespace}/locations/{location}/operationResults/{id}`, or
+        with `operations`, which is an `Azure-AsyncOperation`. Whoever knows the id may ask; no role is needed.
+        """
+        if len(below) == 6 and [below[0].lower(), below[2].lower()] == ["providers", "locations"]:
+            if below[4].lower() == "operationresults":
+                return self.answer(below[5], f"{endpoint}{request.raw_path}")
+            if below[4].lower() == "operations":
+                return self.status(below[5], request.path)
+        return None
 
     async def clear(self) -> None:
         """End the operations that run and forget every operation."""

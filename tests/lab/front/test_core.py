@@ -25,7 +25,8 @@ VIBEDATA_SIGNING_KEY VIBEDATA_SIGNING_CHAIN VIBEDATA_TRUST_ROOTS VIBEDATA_TRUSTE
 VIBEDATA_LOGS_ENDPOINT
 VIBEDATA_LOGS_QUERY_ENDPOINT VIBEDATA_DCR_ID VIBEDATA_PUBLISHER_REGISTRY VIBEDATA_PUBLISHER_REGISTRY_USERNAME
 VIBEDATA_PUBLISHER_REGISTRY_PASSWORD VIBEDATA_CUSTOMER_REGISTRY VIBEDATA_CUSTOMER_REGISTRY_USERNAME
-VIBEDATA_CUSTOMER_REGISTRY_PASSWORD VIBEDATA_UAMI_CLIENT_ID VIBEDATA_LAB_CONTROL VIBEDATA_LAB_GATEWAY IDENTITY_ENDPOINT
+VIBEDATA_CUSTOMER_REGISTRY_PASSWORD VIBEDATA_UAMI_CLIENT_ID VIBEDATA_LAB_CONTROL VIBEDATA_LAB_GATEWAY VIBEDATA_GATEWAY
+IDENTITY_ENDPOINT
 IDENTITY_HEADER REQUESTS_CA_BUNDLE SSL_CERT_FILE
 """
 
@@ -61,7 +62,7 @@ def test_managed_identity_credential_gets_a_token(lab: LabUnderTest, resource: s
     assert claims["aud"].rstrip("/") == resource.rstrip("/")
     assert claims["appid"] == client_id
     assert claims["iss"] == f"https://sts.windows.net/{claims['tid']}/"
-    # The client counts the seconds that are left from its own clock, at some time while it asked, in whole seconds.
+    # The client computes the remaining seconds with its own clock, at some time during the request, in whole seconds.
     assert abs(claims["exp"] - token.expires_on) <= took + 1
     assert token.expires_on > time.time() + 3600
 
