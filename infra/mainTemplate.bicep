@@ -59,12 +59,12 @@ param customerAdminObjectId string
 @allowed(['User', 'Group'])
 param customerAdminType string = 'User'
 
-@description('The address ranges (CIDR) from which the customer uses the instance.')
+@description('The address ranges (CIDR) from which the customer uses a new instance. An update keeps those of the instance: docs/gateway.md says how they are changed.')
 @minLength(1)
 @maxLength(600)
 param customerIpRanges array
 
-@description('The address ranges (CIDR) from which the publisher reaches the instance.')
+@description('The address ranges (CIDR) from which the publisher reaches a new instance. An update keeps those of the instance.')
 @minLength(1)
 @maxLength(600)
 param publisherIpRanges array
@@ -77,7 +77,7 @@ param alertEmail string
 @allowed(['unlocked', 'locked'])
 param immutability string = 'unlocked'
 
-@description('Whether the instance is new. An update gives false. Then the first token and the placeholder certificate do not replace those in use, and a locked retention policy is not written, because Azure refuses that.')
+@description('Whether the instance is new. An update says false: it writes no first token and no placeholder certificate over those in use, keeps the certificate and the address ranges of the gateway, and leaves a locked retention policy as it is, since Azure refuses to write one.')
 param firstDeployment bool = true
 
 @description('How long a release manifest is kept, in days.')
@@ -147,6 +147,15 @@ resource publisherVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   scope: resourceGroup(split(publisherVaultId, '/')[2], split(publisherVaultId, '/')[4])
 }
 
+// What an update finds. The runbook configure_gateway has changed them since the first deployment: an update keeps them.
+resource gatewayBefore 'Microsoft.Network/applicationGateways@2025-09-01' existing = {
+  name: '${prefix}-gateway'
+}
+
+resource firewallBefore 'Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies@2025-09-01' existing = {
+  name: '${prefix}-gateway-waf'
+}
+
 module identity 'modules/identity.bicep' = {
   name: 'identity'
   params: {
@@ -196,6 +205,11 @@ module automation 'modules/automation.bicep' = {
     location: location
     identityId: identity.outputs.id
     settings: settings
+    writeRanges: firstDeployment
+    addressRanges: {
+      customer: customerIpRanges
+      publisher: publisherIpRanges
+    }
   }
 }
 
@@ -203,6 +217,7 @@ module roleAssignments 'modules/roleAssignments.bicep' = {
   name: 'role-assignments'
   params: {
     identityId: identity.outputs.id
+    identityName: identity.outputs.name
     principalId: identity.outputs.principalId
     crossTenant: crossTenant
     storageAccountName: storage.outputs.name
@@ -331,17 +346,30 @@ module gateway 'modules/gateway.bicep' = {
     prefix: prefix
     location: location
     identityId: identity.outputs.id
-    certificateSecretId: '${vault.outputs.endpoint}secrets/tls-certificate'
+    certificateSecretId: firstDeployment ? '${vault.outputs.endpoint}secrets/tls-certificate' : gatewayBefore.properties.sslCertificates[0].properties.keyVaultSecretId
     subnetId: network.outputs.gatewaySubnetId
     backendAddress: apps.outputs.address
     backendHost: apps.outputs.controlPanelHost
-    customerIpRanges: customerIpRanges
-    publisherIpRanges: publisherIpRanges
+    customerIpRanges: firstDeployment ? customerIpRanges : firewallBefore.properties.customRules[0].matchConditions[0].matchValues
+    publisherIpRanges: firstDeployment ? publisherIpRanges : firewallBefore.properties.customRules[0].matchConditions[1].matchValues
   }
   dependsOn: [
     firstSecrets
     roleAssignments
   ]
+}
+
+module gatewayRoleAssignments 'modules/gatewayRoleAssignments.bicep' = {
+  name: 'gateway-role-assignments'
+  params: {
+    identityId: identity.outputs.id
+    principalId: identity.outputs.principalId
+    crossTenant: crossTenant
+    gatewayName: gateway.outputs.name
+    firewallName: gateway.outputs.firewallName
+    networkName: network.outputs.name
+    addressName: gateway.outputs.addressName
+  }
 }
 
 module bootstrap 'modules/bootstrap.bicep' = {

@@ -18,6 +18,7 @@ and what the services add, each documented where it is made:
     POST /snapshots            lab/snapshots.py, also POST /snapshots/put_back
     GET, POST /applications    lab/resource_group/application_endpoints.py
     GET, POST /resources       lab/resource_group/changes.py
+    GET, POST /gateway         lab/application_gateway/listener.py
     POST /alerts               lab/monitor/alerts_provider.py
     POST /rule                 lab/monitor/provider.py
     GET, POST /authorization   lab/authorization/provider.py

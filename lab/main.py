@@ -16,6 +16,7 @@ from aiohttp import web
 
 from lab import control, real_servers, state, subscriptions
 from lab.acme import service as acme
+from lab.application_gateway import service as application_gateway
 from lab.automation import service as automation
 from lab.clock import LabClock
 from lab.container_registry import service as container_registry
@@ -52,6 +53,7 @@ SERVICES: tuple[Service, ...] = (
     acme.SERVICE,  # Pebble is told where the name server is.
     automation.SERVICE,
     resource_group.SERVICE,
+    application_gateway.SERVICE,  # It leads to an application of the resource group.
 )
 # Sites that belong to no service: the control API, and Resource Manager with the types of all services.
 CONTROL, ARM = "control", "arm"
@@ -91,6 +93,7 @@ async def running(
             gate=Gate(clock=clock, recording=recording),
             tokens=TokenIssuer(clock=clock, tenant_id=names.tenant_id),
             ca_file=files.ca,
+            jobs_trust=directory / "jobs-trust.pem",
             server_ssl=files.server_context(),
             urls={name: sites.url(site, sockets[name]) for name, site in SITES.items()},
             real_urls=servers.urls,

@@ -32,6 +32,7 @@ class Lab:
     gate: Gate
     tokens: TokenIssuer
     ca_file: Path  # PEM of the certificate authority that every TLS site's certificate chains to
+    jobs_trust: Path  # PEM of the authorities that jobs trust; written when the real servers run
     server_ssl: ssl.SSLContext
     # Base address of each site, without a trailing slash: https://127.0.0.1:PORT (control, identity: http). The names
     # are those of the journal and of faults. Complete before any service starts.

@@ -91,6 +91,7 @@ def instance_document(lab: Lab) -> dict[str, object]:
         "logs_endpoint",
         "dcr_id",
         "uami_client_id",
+        "gateway",
     )
     return {
         "id": names.subscription_id,

@@ -1,10 +1,9 @@
 """Probe every component of the component registry, and record its health.
 
 The runbook looks for ill components, so an ill component is no failure of the run. The run fails only if it cannot look
-or cannot record, or if the recorded release in artifact storage is not the publisher's. No health depends on that
-release, so the run first checks and records health, and fails at its end. It also checks that the operations log takes
-events, that alert rules lead to somebody, that no credential ends soon, that no report waits, and that a schedule
-starts the next check. It records the state of the credentials, too.
+or cannot record, or, at its end, if the recorded release in artifact storage is not the publisher's. It also checks
+that the operations log takes events, that alert rules lead to somebody, that no credential and no certificate ends
+soon, that no report waits, and that a schedule starts the next check. It records the credentials' states, too.
 """
 
 import sys
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from runbook_lib.application_gateway.watch import WATCH, look_at_certificate
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.callbacks.payloads import Payload
@@ -57,6 +57,7 @@ from runbook_lib.health.summary import health_summary
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.operations_log.events import Entry
 from runbook_lib.permissions.automation_account import MAKE_SCHEDULES
+from runbook_lib.permissions.credentials import READ_CERTIFICATE
 from runbook_lib.permissions.storage import WRITE_TABLES
 from runbook_lib.permissions.watching import READ_ALERTS, READ_RESOURCES
 from runbook_lib.release.model import ReleaseManifest
@@ -84,8 +85,7 @@ class Facts:
     `entities` has the rows of table Components, and `seen` this check's observations, by target (`type/name`).
     `depends_on` has the targets that each target depends on. `credentials` is empty if the vault cannot be read.
     `credentials_recorded` is None if there is no such table, and `policy` if none is recorded. `checked_at` is RFC
-    3339. `manifest` is the recorded release's, None if it cannot be read or is not needed. `refusal` says why that
-    release is refused, None if it is good, or if that is not known.
+    3339. `manifest` is the recorded release's, None if there is none to read. `refusal` says why it is refused, if so.
     """
 
     entities: Mapping[str, Entity]
@@ -164,6 +164,7 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
         **look_at_backlog(context, watching[LOG]),
         SCHEDULE: schedule.seen,
         WORKING: credentials_seen,
+        WATCH: look_at_certificate(context),
     }
     manifest, refusal = (None, None) if parameters.plan_only else _manifest(context, tables)
     facts = Facts(
@@ -292,7 +293,7 @@ RUNBOOK = Runbook(
     report=report,
     events=events,
     callbacks=Callbacks(release_version=lambda facts: facts.manifest.version if facts.manifest else "", payloads=told),
-    permissions=(MAKE_SCHEDULES, READ_ALERTS, READ_RESOURCES, WRITE_TABLES),
+    permissions=(MAKE_SCHEDULES, READ_ALERTS, READ_CERTIFICATE, READ_RESOURCES, WRITE_TABLES),
 )
 
 if __name__ == "__main__":

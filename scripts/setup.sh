@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs everything that building, testing and the lab need, below the project's root and without root's rights:
 #   .venv    Python packages, exactly those of requirements-dev.lock (hashes checked)
-#   .tools   skopeo, Docker Registry and the demo images' contents from the Debian or Ubuntu archive,
+#   .tools   skopeo, Docker Registry, Knot DNS, Pebble, HAProxy and the demo images' contents from the Debian or Ubuntu
+#            archive,
 #            Azurite from npm (hashes checked), the Azure CLI from PyPI in an environment of its own (hashes checked)
 # Run again it does nothing, within a moment. What cannot be installed is said at once, with the command that mends it.
 set -euo pipefail
@@ -39,7 +40,7 @@ apt_private() {
 }
 
 apt_lists() {
-  command -v apt-get >/dev/null || fail "apt-get is not here" "install skopeo, docker-registry, knot, pebble and python3-venv with this system's package manager, then run make again"
+  command -v apt-get >/dev/null || fail "apt-get is not here" "install skopeo, docker-registry, knot, pebble, haproxy and python3-venv with this system's package manager, then run make again"
   [ -f .tools/apt/updated ] && return
   mkdir -p .tools/apt/state/lists/partial .tools/apt/cache/archives/partial
   apt_private update >.tools/apt/update.log 2>&1 || fail "the package lists could not be fetched: $(tail -n 1 .tools/apt/update.log)" "check the network and /etc/apt/sources.list, then run make again"
@@ -85,9 +86,9 @@ install_python_packages() {
 install_debian_tools() {
   local want; want=$(digest_of scripts/setup.sh)
   is_done .tools/debian/.set-up "$want" && return
-  say "skopeo, Docker Registry, Knot DNS and Pebble into .tools/debian"
+  say "skopeo, Docker Registry, Knot DNS, Pebble and HAProxy into .tools/debian"
   rm -rf .tools/debian
-  apt_extract .tools/debian skopeo docker-registry knot pebble
+  apt_extract .tools/debian skopeo docker-registry knot pebble haproxy
   echo "$want" >.tools/debian/.set-up
 }
 

@@ -25,12 +25,15 @@ OTHER_VARIABLES = frozenset(
         "PUBLISHER_REGISTRY_USERNAME",
         "PUBLISHER_REGISTRY_PASSWORD",
         "PUBLISHER_TOKEN_NAME",
+        "PUBLISHER_DNS_ZONE",
+        "PUBLISHER_ACME_DIRECTORY",
         "SIGNING_KEY",
         "SIGNING_CHAIN",
         "CUSTOMER_REGISTRY_USERNAME",
         "CUSTOMER_REGISTRY_PASSWORD",
         "LOGS_QUERY_ENDPOINT",
         "LAB_CONTROL",
+        "LAB_GATEWAY",
     )
 )
 # How similar two names must be (difflib's ratio): one or two letters may be wrong, missing or additional.

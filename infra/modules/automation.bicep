@@ -5,9 +5,12 @@ param prefix string
 param location string
 param identityId string
 param settings object
+param writeRanges bool
+param addressRanges object
 
 // A variable holds JSON. So the settings are a JSON text in it, with quotes and escapes.
 var listed = string([string(settings)])
+var listedRanges = string([string(addressRanges)])
 
 resource account 'Microsoft.Automation/automationAccounts@2024-10-23' = {
   name: '${prefix}-automation'
@@ -34,6 +37,17 @@ resource variable 'Microsoft.Automation/automationAccounts/variables@2024-10-23'
     description: 'The names and addresses of this instance. It holds no secret.'
     isEncrypted: false
     value: substring(listed, 1, length(listed) - 2)
+  }
+}
+
+// The runbook configure_gateway reads it. After the first deployment the publisher changes it, so an update leaves it.
+resource ranges 'Microsoft.Automation/automationAccounts/variables@2024-10-23' = if (writeRanges) {
+  parent: account
+  name: 'vibedata-address-ranges'
+  properties: {
+    description: 'The address ranges from which the customer and the publisher may reach this instance.'
+    isEncrypted: false
+    value: substring(listedRanges, 1, length(listedRanges) - 2)
   }
 }
 

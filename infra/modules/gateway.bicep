@@ -262,4 +262,7 @@ resource gateway 'Microsoft.Network/applicationGateways@2025-09-01' = {
 }
 
 output id string = gateway.id
+output name string = gateway.name
+output firewallName string = firewall.name
+output addressName string = address.name
 output address string = address.properties.ipAddress

@@ -116,6 +116,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-09-01' = {
 }
 
 output id string = network.id
+output name string = network.name
 output gatewaySubnetId string = '${network.id}/subnets/gateway'
 output appsSubnetId string = '${network.id}/subnets/apps'
 output functionsSubnetId string = '${network.id}/subnets/functions'

@@ -9,6 +9,7 @@ param vaultName string
 param containerRegistryName string
 param automationAccountName string
 param dataCollectionRuleName string
+param identityName string
 
 resource storageAccount 'Microsoft.Storage/storageAccounts@2026-04-01' existing = {
   name: storageAccountName
@@ -28,6 +29,10 @@ resource automationAccount 'Microsoft.Automation/automationAccounts@2024-10-23' 
 
 resource dataCollectionRule 'Microsoft.Insights/dataCollectionRules@2024-03-11' existing = {
   name: dataCollectionRuleName
+}
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
 }
 
 resource automationAccountAutomationContributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
@@ -108,6 +113,18 @@ resource dataCollectionRuleMonitoringMetricsPublisher 'Microsoft.Authorization/r
   properties: {
     // Monitoring Metrics Publisher
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '3913510d-42f4-4e42-8a64-420c390055eb')
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    delegatedManagedIdentityResourceId: crossTenant ? identityId : null
+  }
+}
+
+resource identityManagedIdentityOperator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(identity.id, identityId, 'f1a07417-d97a-45cb-824c-7a7467783830')
+  scope: identity
+  properties: {
+    // Managed Identity Operator
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'f1a07417-d97a-45cb-824c-7a7467783830')
     principalId: principalId
     principalType: 'ServicePrincipal'
     delegatedManagedIdentityResourceId: crossTenant ? identityId : null

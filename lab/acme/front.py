@@ -3,13 +3,14 @@
 Real: Pebble checks signatures, nonces, accounts and challenges, and issues. It sees the client's Host header, so that
 all its addresses lead through this front. The front adds renewal information (lab/acme/renewals.py), `replaces` in
 orders, and rate limits (lab/acme/limits.py; 429 rateLimited with Retry-After), by the lab's clock. Left out: profiles,
-DNS-PERSIST-01, CAA (Pebble does not look), external accounts, pauses.
+DNS-PERSIST-01, CAA (it names itself, and Pebble does not look), external accounts, pauses.
 
 The control API:
 
     POST /acme  {"renew_now": true}        the renewal windows of all certificates are over
                 {"refuse_replaces": true}  no order may replace a certificate, as after a change of the account
                 {"bad_nonces": 3}          the next 3 signed requests are refused with badNonce
+                {"slow_looks": 9}          the next 9 looks at an order that is issued say that it is not yet
 
 Sources: RFC 8555, RFC 9773; letsencrypt.org docs/rate-limits; Pebble 2.4.0.
 """
@@ -39,8 +40,11 @@ SITE = "acme"
 MAX_BODY_BYTES = 1024 * 1024
 # How often a client should ask for renewal information (Let's Encrypt's answer).
 ARI_RETRY_SECONDS = 21_600
-NEW_ORDER, FINALIZE, AUTHORIZATION, CERTIFICATE = "/order-plz", "/finalize-order/", "/authZ/", "/certZ/"
+NEW_ORDER, ORDER, FINALIZE = "/order-plz", "/my-order/", "/finalize-order/"
+AUTHORIZATION, CERTIFICATE = "/authZ/", "/certZ/"
 RENEWAL_INFO = "/renewal-info"
+# The authority's name in CAA records.
+CAA_IDENTITY = "acme.example"
 PASSED_HEADERS = ("content-type", "location", "link", "replay-nonce", "retry-after", "cache-control")
 
 
@@ -50,7 +54,7 @@ class AcmeState:
 
     orders: the orders, by the address that finalizes them. account_of: the account, by the address of its certificate.
     failed: addresses of the authorizations that were counted as failed. bad_nonces: how many of the next signed
-    requests are refused.
+    requests are refused. slow_looks: how many of the next looks at an issued order say that it is not yet.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -59,6 +63,7 @@ class AcmeState:
     account_of: dict[str, str] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     bad_nonces: int = 0
+    slow_looks: int = 0
 
     def clear(self) -> None:
         """Forget everything."""
@@ -66,7 +71,7 @@ class AcmeState:
         self.renewals.clear()
         for kept in (self.orders, self.account_of, self.failed):
             kept.clear()
-        self.bad_nonces = 0
+        self.bad_nonces = self.slow_looks = 0
 
 
 def routes(lab: Lab, state: AcmeState) -> web.Application:
@@ -80,14 +85,19 @@ def routes(lab: Lab, state: AcmeState) -> web.Application:
 
 def control(state: AcmeState, lab: Lab, body: Any) -> object:
     """Apply the body of POST /acme and return what is set; InvalidFaultError if it is not understood."""
-    known = {"renew_now", "refuse_replaces", "bad_nonces"}
+    known = {"renew_now", "refuse_replaces", "bad_nonces", "slow_looks"}
     if not isinstance(body, dict) or not body or not set(body) <= known:
         raise InvalidFaultError(f"the body has one or more of {', '.join(sorted(known))}")
     if body.get("renew_now"):
         state.renewals.renew_now(datetime.fromtimestamp(lab.clock.now(), timezone.utc))
     state.renewals.refuse_replaces = bool(body.get("refuse_replaces", state.renewals.refuse_replaces))
     state.bad_nonces = int(body.get("bad_nonces", state.bad_nonces))
-    return {"refuse_replaces": state.renewals.refuse_replaces, "bad_nonces": state.bad_nonces}
+    state.slow_looks = int(body.get("slow_looks", state.slow_looks))
+    return {
+        "refuse_replaces": state.renewals.refuse_replaces,
+        "bad_nonces": state.bad_nonces,
+        "slow_looks": state.slow_looks,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +190,13 @@ class _Front:
         """Return an answer's body with the front's own fields."""
         if path == "/dir":
             address = f"{self._lab.urls[SITE]}{RENEWAL_INFO}"
-            return json.dumps({**answer.document, "renewalInfo": address}).encode()
+            meta = {**answer.document.get("meta", {}), "caaIdentities": [CAA_IDENTITY]}
+            return json.dumps({**answer.document, "renewalInfo": address, "meta": meta}).encode()
         if path == NEW_ORDER and replaces and answer.status == 201:
             return json.dumps({**answer.document, "replaces": replaces}).encode()
+        if path.startswith(ORDER) and answer.document.get("status") == "valid" and self._state.slow_looks > 0:
+            self._state.slow_looks -= 1
+            return json.dumps({**answer.document, "status": "processing"}).encode()
         return answer.body
 
     async def _ask(self, request: web.Request, body: bytes) -> _Answer:

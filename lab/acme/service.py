@@ -1,4 +1,4 @@
-"""Start the certificate authority: Pebble, its front, and its root, which no client trusts by default."""
+"""Start the certificate authority: Pebble, its front, and its root, which only the customer's jobs trust by default."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ def _start(lab: Lab, _subscriptions: Subscriptions) -> Fronts:
     lab.controls["POST", "/acme"] = set_trouble
     lab.environment.update(
         {
-            "VIBEDATA_ACME_DIRECTORY": lab.urls[SITE] + DIRECTORY,
+            "VIBEDATA_PUBLISHER_ACME_DIRECTORY": lab.urls[SITE] + DIRECTORY,
             "VIBEDATA_ACME_ROOT": str(lab.dir / ROOT_FILE),
         }
     )
@@ -42,9 +42,11 @@ def _start(lab: Lab, _subscriptions: Subscriptions) -> Fronts:
 
 @contextlib.asynccontextmanager
 async def _root(lab: Lab) -> AsyncIterator[None]:
-    """Write the root of the certificates that are issued."""
+    """Write the root of what is issued, and let jobs trust it, as those of Azure trust public authorities."""
     async with lab.upstream.get(lab.real_urls[pebble.MANAGEMENT] + "/roots/0") as answer:
-        (lab.dir / ROOT_FILE).write_bytes(await answer.read())
+        root = await answer.read()
+    (lab.dir / ROOT_FILE).write_bytes(root)
+    lab.jobs_trust.write_bytes(lab.ca_file.read_bytes() + root)
     yield
 
 

@@ -9,7 +9,6 @@ from aiohttp import web
 
 from lab.arm.requests import ArmRefusal
 from lab.authorization.state import Action
-from lab.front import answers
 from lab.shared import Lab
 from lab.tokens import TokenRefused
 
@@ -28,7 +27,7 @@ async def answered(
     try:
         answer = await serve(request)
     except ArmRefusal as refusal:
-        answer = answers.arm_error(refusal.status, refusal.code, refusal.message, refusal.headers)
+        answer = refusal.answer()
     answer.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
     answer.headers["x-ms-correlation-request-id"] = request.headers.get(
         "x-ms-correlation-request-id", answer.headers["x-ms-request-id"]

@@ -33,7 +33,6 @@ from lab.arm.throttling import Throttle, kind_of
 from lab.arm.types import Handler, Home, Names, ResourceType, known_version, resource_type
 from lab.authorization.requests import of_arm
 from lab.entra.access import admitted
-from lab.front import answers
 from lab.shared import Lab
 
 __all__ = ["Arm", "ArmRefusal", "Handler", "Names", "json_body", "only_fields", "resource_not_found"]
@@ -163,12 +162,13 @@ class Arm:
         location = f"{self.lab.urls['arm']}{below}/operationResults/{operation_id}?{query}"
         return accepted(location, retry_after, headers, body)
 
-    def begin(self, request: web.Request, operation: Operation, place: str, *, retry_after: int) -> Mapping[str, str]:
-        """Start a long-running operation; return the headers of a 201 whose `Azure-AsyncOperation` is below `place`."""
-        operation_id = str(uuid.uuid4())
+    def begin(
+        self, request: web.Request, operation: Operation, place: str, *, retry_after: int, operation_id: str = ""
+    ) -> Mapping[str, str]:
+        """Start a long-running operation; return the headers with its `Azure-AsyncOperation`, right below `place`."""
+        operation_id = operation_id or str(uuid.uuid4())
         self._operations.start(operation_id, operation, retry_after=retry_after)
-        query = f"api-version={request.query['api-version']}"
-        address = f"{self.lab.urls['arm']}{place}/operationStatuses/{operation_id}?{query}"
+        address = f"{self.lab.urls['arm']}{place}/{operation_id}?api-version={request.query['api-version']}"
         return {"Azure-AsyncOperation": address, "Retry-After": str(retry_after)}
 
     def operation_status(self, request: web.Request, operation_id: str) -> web.Response:
@@ -209,7 +209,7 @@ class Arm:
         try:
             answer = await self._serve(request, version)
         except ArmRefusal as refusal:
-            answer = answers.arm_error(refusal.status, refusal.code, refusal.message, refusal.headers)
+            answer = refusal.answer()
         self._throttle.mark(answer, kind, left)
         return answer
 
@@ -220,8 +220,9 @@ class Arm:
         if segments[1].lower() != self.home.subscription_id:
             raise ArmRefusal(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.")
         below = segments[2:]
-        if len(below) == 6 and [below[0].lower(), below[2].lower(), below[4].lower()] == POLL:
-            return self.poll(request, below[5])
+        polled = self._operations.polled(request, below, self.lab.urls["arm"])
+        if polled is not None:
+            return polled
         if len(below) >= 2 and below[0].lower() == "resourcegroups":
             if below[1].lower() not in self._types:
                 raise ArmRefusal(404, "ResourceGroupNotFound", f"Resource group '{below[1]}' could not be found.")
@@ -294,7 +295,3 @@ class Arm:
     def _require_top_level(self, resource_type: str, name: str) -> None:
         if self.managed.get(f"{self.home.id}/providers/{resource_type}/{name}") is None:
             raise resource_not_found(resource_type, name, self.home.resource_group)
-
-
-# /subscriptions/{s}/ providers/{namespace}/ locations/{location}/ operationResults/{id}
-POLL = ["providers", "locations", "operationresults"]

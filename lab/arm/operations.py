@@ -2,23 +2,25 @@
 
 Faithful: the poll answers 202 (with Location and Retry-After again) while the operation runs. Then it answers 200 with
 the result, or the failure's status and error body. An operation without a result ends with an empty 200, as recorded of
-importImage and Automation. An unknown id is 404 (learn async-operations, "Location"). Left out: `Azure-AsyncOperation`,
-except for the tokens of a container registry (lab/container_registry/tokens_provider.py). Operations are kept until the
-next reset.
+importImage and Automation. An unknown id is 404 (learn async-operations, "Location"). `Azure-AsyncOperation`
+tells the status of an operation alone; the tokens of a container registry and Application Gateway have it. Operations
+are kept until the next reset.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from lab.arm.requests import ArmRefusal
-from lab.front import answers
 
 LOGGER = logging.getLogger("lab")
+
+# The code of an operation that another one has ended. Its status is the same word.
+CANCELED = "Canceled"
 
 # What an operation returns: its JSON result, or None if it has no result.
 Operation = Coroutine[Any, Any, Mapping[str, Any] | None]
@@ -53,7 +55,7 @@ class Operations:
             return accepted(location, started.retry_after, body=started.body)
         failure = started.task.exception()
         if isinstance(failure, ArmRefusal):
-            return answers.arm_error(failure.status, failure.code, failure.message, failure.headers)
+            return failure.answer()
         if failure is not None:
             raise failure
         result = started.task.result()
@@ -67,11 +69,24 @@ class Operations:
             return web.json_response(shown, headers={"Retry-After": str(started.retry_after)})
         failure = started.task.exception()
         if isinstance(failure, ArmRefusal):
-            error = {"code": failure.code, "message": failure.message}
-            return web.json_response({**shown, "status": "Failed", "error": error})
+            status = CANCELED if failure.code == CANCELED else "Failed"
+            return web.json_response({**shown, "status": status, "error": failure.as_error()})
         if failure is not None:
             raise failure
         return web.json_response({**shown, "status": "Succeeded"})
+
+    def polled(self, request: web.Request, below: Sequence[str], endpoint: str) -> web.Response | None:
+        """Return the answer to a poll at `endpoint`, None if the request is none.
+
+        below: the path below the subscription: `providers/{namespace}/locations/{location}/operationResults/{id}`, or
+        with `operations`, which is an `Azure-AsyncOperation`. Whoever knows the id may ask; no role is needed.
+        """
+        if len(below) == 6 and [below[0].lower(), below[2].lower()] == ["providers", "locations"]:
+            if below[4].lower() == "operationresults":
+                return self.answer(below[5], f"{endpoint}{request.raw_path}")
+            if below[4].lower() == "operations":
+                return self.status(below[5], request.path)
+        return None
 
     async def clear(self) -> None:
         """End the operations that run and forget every operation."""

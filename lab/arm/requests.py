@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
+from lab.front import answers
 from lab.front.request_copies import body_parts
 
 API_VERSION_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-beta|-rc|-privatepreview)?")
@@ -18,11 +19,28 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 class ArmRefusal(Exception):  # noqa: N818 - an answer to the client, not a fault of the lab
     """A handler or a long-running operation raises this; the client gets ARM's error body."""
 
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
-        """Keep the HTTP status, the error code, one sentence, and headers such as Retry-After."""
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        details: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Keep the HTTP status, the code, one sentence, headers such as Retry-After, and more codes with sentences."""
         super().__init__(f"{status} {code}: {message}")
         self.status, self.code, self.message = status, code, message
         self.headers = dict(headers or {})
+        self.details = [{"code": one, "message": text} for one, text in details]
+
+    def answer(self) -> web.Response:
+        """Return what the client gets."""
+        return answers.arm_error(self.status, self.code, self.message, self.headers, self.details)
+
+    def as_error(self) -> dict[str, Any]:
+        """Return what the status of an operation says about it."""
+        more = {"details": self.details} if self.details else {}
+        return {"code": self.code, "message": self.message, **more}
 
 
 def only_fields(value: object, known: Collection[str], where: str = "the request") -> dict[str, Any]:

@@ -109,6 +109,24 @@ ROLES: Mapping[str, Role] = {
         name="Key Vault Secrets User",
         data_actions=(f"{_VAULT}/secrets/getSecret/action", f"{_VAULT}/secrets/readMetadata/action"),
     ),
+    "f1a07417-d97a-45cb-824c-7a7467783830": Role(
+        name="Managed Identity Operator",
+        actions=(
+            "Microsoft.ManagedIdentity/userAssignedIdentities/*/read",
+            "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
+            "Microsoft.Authorization/*/read",
+            _GROUP_READ,
+        ),
+    ),
+    "4d97b98b-1d4f-4787-a291-c67834d212e7": Role(
+        name="Network Contributor",
+        actions=(
+            "Microsoft.Network/*",
+            "Microsoft.Authorization/*/read",
+            "Microsoft.ResourceHealth/availabilityStatuses/read",
+            _GROUP_READ,
+        ),
+    ),
     "73c42c96-874c-492b-b04d-ab87d138a893": Role(
         name="Log Analytics Reader", actions=("*/read", "Microsoft.OperationalInsights/workspaces/search/action")
     ),

@@ -117,9 +117,16 @@ def is_within(scope: str, above: str) -> bool:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether an action's name matches one of a role, in which `*` stands for any characters."""
-    expression = ".*".join(re.escape(part) for part in pattern.lower().split("*"))
-    return re.fullmatch(expression, name.lower()) is not None
+    """Tell whether an action's name matches one of a role, in which `*` stands for any characters.
+
+    Between two slashes it may stand for no part at all: role Managed Identity Operator, whose action is
+    `userAssignedIdentities/*/assign/action`, grants `userAssignedIdentities/assign/action`.
+    """
+    expressions = (
+        ".*".join(re.escape(part) for part in each.lower().split("*"))
+        for each in (pattern, pattern.replace("/*/", "/"))
+    )
+    return any(re.fullmatch(expression, name.lower()) is not None for expression in expressions)
 
 
 def _any_matches(patterns: Iterable[str], name: str) -> bool:

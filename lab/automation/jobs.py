@@ -216,8 +216,8 @@ class Jobs:
                 "AUTOMATION_ASSET_SANDBOX_ID": str(uuid.uuid4()),
                 ASSETS_FILE_VARIABLE: str(assets),
                 # Any client trusts the certificates of Azure's services. The lab's own authority must be named.
-                "REQUESTS_CA_BUNDLE": str(self._lab.ca_file),
-                "SSL_CERT_FILE": str(self._lab.ca_file),
+                "REQUESTS_CA_BUNDLE": str(self._lab.jobs_trust),
+                "SSL_CERT_FILE": str(self._lab.jobs_trust),
             },
             on_line=lambda line: job.take_line(line, at=self._lab.clock.now()),
             time_is_up=lambda: self._lab.clock.now() - started > RUN_SECONDS,

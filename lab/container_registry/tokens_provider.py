@@ -99,7 +99,7 @@ class _Tokens:
         seconds = self._lab.gate.operation_seconds(UPDATE, otherwise=0.0)
         if not seconds:
             return web.json_response(self._shown(change()))
-        place = f"{self.registry}/tokens/{token.name}"
+        place = f"{self.registry}/tokens/{token.name}/operationStatuses"
         headers = self._arm.begin(request, changed(seconds), place, retry_after=RETRY_AFTER_SECONDS)
         shown = self._shown(token)
         shown["properties"]["provisioningState"] = "Updating"

@@ -20,6 +20,9 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     server = name_server.reach(lab, lab.dir / SERVERS_FOLDER)
     record_sets = Zone(name=zone, own=own)
     lab.on_keep.append(snapshots.of_attributes(record_sets, "record_sets"))
+    lab.environment["VIBEDATA_PUBLISHER_DNS_ZONE"] = (
+        f"{subscriptions.publisher.home.id}/providers/{provider.TYPE}/{zone}"
+    )
     provider.register(subscriptions.publisher, record_sets, server)
     return {}
 

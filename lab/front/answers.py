@@ -7,7 +7,7 @@ Sources: the services' REST references ("status and error codes") and what the S
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -58,9 +58,16 @@ ENTRA_CODES = {
 ACME_CODES = {400: "malformed", 401: "unauthorized", 403: "unauthorized", 404: "malformed", 429: "rateLimited"}
 
 
-def arm_error(status: int, code: str, message: str, headers: Headers | None = None) -> web.Response:
-    """Return ARM's `{"error":{"code","message"}}`."""
-    return _json(status, {"error": {"code": code, "message": message}}, headers)
+def arm_error(
+    status: int,
+    code: str,
+    message: str,
+    headers: Headers | None = None,
+    details: Sequence[Mapping[str, str]] = (),
+) -> web.Response:
+    """Return ARM's `{"error":{"code","message"}}`, with `details` if there are any."""
+    more = {"details": list(details)} if details else {}
+    return _json(status, {"error": {"code": code, "message": message, **more}}, headers)
 
 
 def vault_error(status: int, code: str, message: str, headers: Headers | None = None) -> web.Response:

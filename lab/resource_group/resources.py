@@ -14,7 +14,7 @@ from typing import Any
 from lab.arm.resources import Resource
 from lab.shared import Lab
 
-_NETWORK = (
+NETWORK_VERSIONS = (
     "2025-09-01",
     "2025-07-01",
     "2025-05-01",
@@ -47,15 +47,12 @@ API_VERSIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Microsoft.DBforPostgreSQL/flexibleServers": ("2025-08-01", "2024-08-01", "2022-12-01", "2026-04-01-preview"),
     "Microsoft.Insights/components": ("2020-02-02", "2015-05-01"),
-    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies": _NETWORK,
-    "Microsoft.Network/applicationGateways": _NETWORK,
-    "Microsoft.Network/networkInterfaces": _NETWORK,
-    "Microsoft.Network/networkSecurityGroups": _NETWORK,
+    "Microsoft.Network/networkInterfaces": NETWORK_VERSIONS,
+    "Microsoft.Network/networkSecurityGroups": NETWORK_VERSIONS,
     "Microsoft.Network/privateDnsZones": _PRIVATE_DNS,
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks": _PRIVATE_DNS,
-    "Microsoft.Network/privateEndpoints": _NETWORK,
-    "Microsoft.Network/publicIPAddresses": _NETWORK,
-    "Microsoft.Network/virtualNetworks": _NETWORK,
+    "Microsoft.Network/privateEndpoints": NETWORK_VERSIONS,
+    "Microsoft.Network/virtualNetworks": NETWORK_VERSIONS,
     "Microsoft.Web/serverfarms": _WEB,
     "Microsoft.Web/sites": _WEB,
 }

@@ -1,8 +1,9 @@
 """Put a runbook and the library that it needs into one readable Python file. Pure: texts in, text out.
 
-Every module is a raw string that begins at a line's start, so that the file reads like the modules one after the other.
-The text of oci/bundling/loader.py makes them importable. A module is compiled only if it is imported. The library's
-modules are embedded without docstrings, comments, imports for type checkers and errors that no module names:
+Every module is a raw string that begins at a line's start, so that the file reads like the modules one after the other;
+the text of oci/bundling/loader.py makes them importable. Only a module that is imported costs its compilation. The
+library's modules are embedded without docstrings, comments, imports for type checkers, and errors and permissions that
+no module names:
 docs/decisions/0040-a-built-runbook-holds-its-library-without-docstrings-and-comments.md.
 """
 
@@ -15,7 +16,7 @@ from oci.bundling.comments import without_comments
 from oci.bundling.docstrings import without_docstrings
 from oci.bundling.type_imports import without_type_imports
 from oci.bundling.unseen import first_unseen
-from oci.bundling.unused_errors import without_unused_errors
+from oci.bundling.unused_entries import without_unused_entries
 from runbook_lib.errors import build
 
 # "must be between 1 and 1048576 bytes" (docs/azure-facts.md#python-and-its-limits).
@@ -36,9 +37,9 @@ _HEADER = """\
 # Vibedata runbook {name}, version {version}.
 # Built by `vibedata build`, the same for anyone who builds the same commit: edit its sources, not this file.
 # It holds the runbook, then the library modules that it needs, then the loader that makes them importable. Its packages
-# are in the runtime environment. The library's docstrings and comments, its imports for type checkers and its unused
-# errors are left out. Their lines are empty: the line numbers of a traceback are those of the sources. The release's
-# provenance names the commit that has them whole.
+# are in the runtime environment. The library's docstrings and comments, its imports for type checkers, its unused
+# errors and its unused permissions are left out. Their lines are empty: the line numbers of a traceback are those of
+# the sources. The release's provenance names the commit that has them whole.
 #
 #   line  file
 """
@@ -119,7 +120,7 @@ def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
     own, *library = needed.files
     texts = {own: sources[own]}
     texts |= {file: bare(_versioned(file, sources[file], version)) for file in library}
-    texts = without_unused_errors(texts)
+    texts = without_unused_entries(texts)
     text = _render(name, version=version, texts=texts, loader=sources[LOADER_FILE])
     if (size := len(text.encode())) > MAX_BYTES:
         raise build.RUNBOOK_TOO_LARGE.error(f"{size} bytes", target=name)

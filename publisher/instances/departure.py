@@ -77,12 +77,12 @@ class Departure:
         self._custody = custody
         self._clock = clock
 
-    def observe(self) -> Facts:
-        """Read everything. A managed application counts as gone only if Azure answers that it does not exist."""
+    def observe(self, application: str) -> Facts:
+        """Read everything else. application: what `application` returned."""
         keys = self._keys.of_instance(self._instance.id)
         token = self._token()
         return Facts(
-            application=self._application(),
+            application=application,
             standing=self._row().standing,
             token=self._named.token if self._named and token else "",
             token_status=_status(token),
@@ -102,10 +102,11 @@ class Departure:
             Action(END, self._stand, see=self._see_standing),
         )
 
-    def _application(self) -> str:
-        """Return the application's state, "" if neither the application nor its resource group exists.
+    def application(self) -> str:
+        """Return the application's state, "" if neither it nor its resource group is there.
 
-        A test subscription has no application. There the resource group counts instead.
+        It counts as gone only if Azure answers that it is not there. A test subscription has no application: its group
+        stands for it.
         """
         from azure.core.exceptions import ResourceNotFoundError
 

@@ -9,12 +9,19 @@ resource group exists. Both must be gone, because a document with a wrong id mus
 2. When the application is gone, the keys are revoked, their secrets are disabled, and the token's passwords are
    removed. The row stays as a tombstone.
 
+The instance's records in the publisher's DNS zone are a plan of their own, which is carried out first: a name that
+still leads to a gateway's former address could be taken over, whatever else fails. Once the application is gone, they
+are removed, also if the row is closed already.
+
 If a run is killed, the next run looks again and does the rest.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from publisher.dns_zone.audit import PURPOSE
+from publisher.dns_zone.host_record import remove_all
+from publisher.dns_zone.record_sets import RecordSet
 from publisher.instances.store import Standing
 from runbook_lib.change import ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import publisher
@@ -52,6 +59,33 @@ class Facts:
     passwords: tuple[str, ...] = ()
     keys: tuple[tuple[str, str], ...] = ()
     secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameFacts:
+    """The facts about an instance's name.
+
+    Attributes:
+        application: as for Facts.
+        no_zone: why the publisher has no record of the instance, "" if it may have some.
+        found: the record sets at the name and below it.
+    """
+
+    application: str
+    no_zone: str = ""
+    found: tuple[RecordSet, ...] = ()
+
+
+def clear_name(facts: NameFacts) -> Plan:
+    """Return what is to be done now about the instance's records in the publisher's DNS zone."""
+    if facts.no_zone:
+        return Plan(unchanged=(NoChange("name", facts.no_zone),))
+    marked = [each for each in facts.found if each.metadata.get(PURPOSE)]
+    unneeded = [each for each in facts.found if each not in marked]
+    kept = [NoChange(f"{each.type} {each.name}", "it is marked: the publisher needs it") for each in marked]
+    if facts.application:
+        return Plan(unchanged=(*(NoChange(f"{each.type} {each.name}", _LATER) for each in unneeded), *kept))
+    return Plan(remove_all(unneeded).changes, tuple(kept))
 
 
 def leave(facts: Facts) -> Plan:

@@ -75,15 +75,15 @@ class CustomerPhases:
         if rotation.expires:
             given["expires"] = rotation.expires
         try:
-            report = self._report(given)
+            report = phase_report(self._run_runbook, self._runbook, given, self._clock)
         except PhaseError as error:
             self._take_back(rotation, error.customer_code)
             raise
         key = WrappingPublicKey(
-            jwk=_text(report.get("wrapping_key")), version=_text(report.get("wrapping_key_version"))
+            jwk=text_of(report.get("wrapping_key")), version=text_of(report.get("wrapping_key_version"))
         )
         self._wrapping_key = key if key.jwk and key.version else self._wrapping_key
-        state = _text(report.get("state"))
+        state = text_of(report.get("state"))
         if state not in STATES:
             raise publisher.PHASE_FAILED.error(f"phase {phase} reports no state", target=self._runbook)
         return self._record(rotation, state)
@@ -153,25 +153,30 @@ class CustomerPhases:
             raise publisher.PHASE_FAILED.error("phase prepare reports no wrapping key", target=self._runbook)
         return self._wrapping_key
 
-    def _report(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        tries = 0
-        while True:
-            tries += 1
-            result = self._run_runbook(self._runbook, given)
-            error, report = result.get("error"), result.get("report", {})
-            if error is None and result.get("status") in DONE and isinstance(report, Mapping):
-                return report
-            if not isinstance(error, Mapping):
-                seen = f"phase {given['phase']} ends without a valid result"
-                raise publisher.PHASE_FAILED.error(seen, target=self._runbook)
-            if error.get("retryable") and tries < TRIES:
-                self._clock.sleep(PAUSE_SECONDS)
-            else:
-                words = f"phase {given['phase']}: {error.get('code')}: {error.get('message')}"
-                raise PhaseError(words, target=self._runbook, customer_code=str(error.get("code")))
+
+def phase_report(run_runbook: RunRunbook, runbook: str, given: Mapping[str, Any], clock: Clock) -> Mapping[str, Any]:
+    """Run a phase at the customer's, and return its report. given: the parameters of the runbook.
+
+    Raises PhaseError if the phase fails in all tries, RunbookError VD-ROTATION-031 if it ends without a valid result.
+    """
+    tries = 0
+    while True:
+        tries += 1
+        result = run_runbook(runbook, given)
+        error, report = result.get("error"), result.get("report", {})
+        if error is None and result.get("status") in DONE and isinstance(report, Mapping):
+            return report
+        if not isinstance(error, Mapping):
+            seen = f"phase {given['phase']} ends without a valid result"
+            raise publisher.PHASE_FAILED.error(seen, target=runbook)
+        if error.get("retryable") and tries < TRIES:
+            clock.sleep(PAUSE_SECONDS)
+        else:
+            words = f"phase {given['phase']}: {error.get('code')}: {error.get('message')}"
+            raise PhaseError(words, target=runbook, customer_code=str(error.get("code")))
 
 
-def _text(value: object) -> str:
-    """Return a text of a report. The report may have it in parts. Return "" for any other value."""
+def text_of(value: object) -> str:
+    """Return a text of a report, also if the report has it in parts, "" for any other value."""
     parts = value if isinstance(value, (list, tuple)) else (value,)
     return "".join(part for part in parts if isinstance(part, str))

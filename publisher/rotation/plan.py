@@ -7,7 +7,7 @@ new credential, and the changes until the former one is gone.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import rfc3339
@@ -17,6 +17,17 @@ from runbook_lib.rotation.states import REACHED, Phase, State
 
 F = TypeVar("F", bound="RotationFacts")
 S = TypeVar("S")
+
+
+class Timed(Protocol):
+    """Facts with the time at which they were found: a frozen dataclass with a field `now`."""
+
+    @property
+    def now(self) -> datetime:
+        """The time, aware."""
+
+
+Seen = TypeVar("Seen", bound=Timed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +82,13 @@ class Step:
         plan: The changes to make now.
         wait_until: There is nothing to do before this time, None if there is no need to wait.
         brief: Whether the wait is so short that the command itself can wait.
+        why: What the wait is for, "" if the command tells it anyway.
     """
 
     plan: Plan = field(default_factory=Plan)
     wait_until: datetime | None = None
     brief: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,16 +155,26 @@ def preview(rules: Rules[F], request: RotationRequest, facts: F) -> Plan:
 
     It leaves out the waiting times.
     """
+    return foreseen(
+        lambda seen: next_step(rules, request, seen), lambda change, seen: after(rules, change, seen), facts
+    )
+
+
+def foreseen(step_of: Callable[[Seen], Step], after_change: Callable[[Change, Seen], Seen], facts: Seen) -> Plan:
+    """Return all changes of the steps that follow each other, each change in a separate stage.
+
+    Parameters: step_of, the next step; after_change, the facts after a change; facts, those before the first step.
+    """
     changes: list[Change] = []
     while True:
-        then = next_step(rules, request, facts)
+        then = step_of(facts)
         if then.wait_until is not None:
-            facts = replace(facts, now=then.wait_until)
+            facts = replace(facts, now=then.wait_until)  # type: ignore[type-var] # as Timed says
         elif not then.plan.changes:
             return Plan(tuple(replace(change, stage=index) for index, change in enumerate(changes, start=1)))
         for change in then.plan.changes:
             changes.append(change)
-            facts = after(rules, change, facts)
+            facts = after_change(change, facts)
 
 
 def after(rules: Rules[F], change: Change, facts: F) -> F:

@@ -7,13 +7,12 @@ of them opens a rotation. The other one finds it open, and both drive the same r
 are the history.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
+from publisher.numbered_rows import NumberedRows, number_of
+from publisher.tables import etag_of
 from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.errors import publisher
 from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
@@ -22,11 +21,6 @@ from runbook_lib.rotation.states import STATES, State
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-# The newest row has the smallest key, so that one request finds it.
-_LAST_NUMBER = 99_999_999
-_NUMBER = re.compile(r"[0-9]{8}")
-# This number of foreign rows in front of our newest row is ignored.
-MAX_STRANGE_ROWS = 100
 _TEXTS = (
     "rotationId",
     "credentialId",
@@ -100,8 +94,7 @@ class RotationRecords:
     """One table of rotations. Raises azure.core's errors."""
 
     def __init__(self, tables: "TableServiceClient", table: str) -> None:
-        self._tables = tables
-        self._table = table
+        self._rows = NumberedRows(tables, table)
 
     def newest(self, instance_id: str) -> Rotation | None:
         """Return an instance's last rotation, open or not, None before the first.
@@ -112,40 +105,15 @@ class RotationRecords:
 
     def recent(self, instance_id: str, most: int) -> Sequence[Rotation]:
         """Return at most the `most` last rotations of an instance, the newest first. Raises as `newest` does."""
-        from azure.core.exceptions import ResourceNotFoundError
-
-        # We write only numbers as keys. A row with any other key is not a rotation. Ignore it.
-        rows = self._tables.get_table_client(self._table).query_entities(
-            "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
-            parameters={"partition": instance_id, "first": _row(_LAST_NUMBER), "last": _row(0)},
-            results_per_page=most,
-        )
-        try:
-            ours = (row for row in islice(rows, MAX_STRANGE_ROWS) if _NUMBER.fullmatch(str(row["RowKey"])))
-            return [_rotation(row) for row in islice(ours, most)]
-        except ResourceNotFoundError:
-            return []
+        return [_rotation(row) for row in self._rows.recent(instance_id, most)]
 
     def begin(self, rotation: Rotation) -> bool:
         """Record a new rotation under its number. Return False if another one has the number."""
-        return insert_if_absent(
-            self._tables, self._table, rotation.instance_id, _row(rotation.number), _columns(rotation)
-        )
+        return self._rows.insert(rotation.instance_id, rotation.number, _columns(rotation))
 
     def change(self, rotation: Rotation) -> bool:
         """Record a rotation's state. Return False, and change nothing, if somebody changed it since it was read."""
-        return change_if_unchanged(
-            self._tables,
-            self._table,
-            rotation.instance_id,
-            _row(rotation.number),
-            _columns(rotation),
-            etag=rotation.etag,
-        )
-
-
-def _row(number: int) -> str:
-    return f"{_LAST_NUMBER - number:08d}"
+        return self._rows.change(rotation.instance_id, rotation.number, _columns(rotation), etag=rotation.etag)
 
 
 def _columns(rotation: Rotation) -> dict[str, Any]:
@@ -171,7 +139,7 @@ def _columns(rotation: Rotation) -> dict[str, Any]:
 def _rotation(entity: Mapping[str, Any]) -> Rotation:
     """Return the rotation in a row. Raises VD-ROTATION-040 if it is malformed: nobody can guess whether it is over."""
     ill = [name for name in _TEXTS if not isinstance(entity.get(name), str)]
-    ill += [name for name in _TIMES if name not in ill and not _is_time(entity[name])]
+    ill += [name for name in _TIMES if name not in ill and not is_time(entity[name])]
     overlap = entity.get("overlapSeconds", 0)  # rows of older releases have none
     if type(overlap) is not int or not 0 <= overlap <= MAX_OVERLAP_SECONDS:
         ill.append("overlapSeconds")
@@ -180,7 +148,7 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
     customer = str(entity["customer"])
     return Rotation(
         instance_id=str(entity["PartitionKey"]),
-        number=_LAST_NUMBER - int(str(entity["RowKey"])),
+        number=number_of(entity),
         rotation_id=str(entity["rotationId"]),
         credential_id=str(entity["credentialId"]),
         slot=str(entity["slot"]),
@@ -200,7 +168,7 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
     )
 
 
-def _is_time(text: str) -> bool:
+def is_time(text: str) -> bool:
     """Whether the text is "" or a time with an offset."""
     try:
         return not text or from_rfc3339(text).tzinfo is not None

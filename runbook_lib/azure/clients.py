@@ -199,7 +199,7 @@ class AzureClients:
         return options | {"base_url": self._settings.arm_endpoint, "credential_scopes": [ARM_SCOPE]}
 
     def _options(self, place: Place) -> dict[str, Any]:
-        return _pipeline_options(self.session, self._retry_policy_source, self._clock, place)
+        return pipeline_options(self.session, self._retry_policy_source, self._clock, place)
 
 
 def new_table_service(
@@ -238,7 +238,7 @@ def new_secret_client(
     """Return a client of some vault's secrets, for code that has no Settings. AzureClients explains the parameters."""
     from azure.keyvault.secrets import SecretClient
 
-    return SecretClient(endpoint, credential, **_pipeline_options(session, retry_policy_source, clock, place))
+    return SecretClient(endpoint, credential, **pipeline_options(session, retry_policy_source, clock, place))
 
 
 def cryptography_client(
@@ -250,12 +250,15 @@ def cryptography_client(
     """
     from azure.keyvault.keys.crypto import CryptographyClient
 
-    return CryptographyClient(key_id, credential, **_pipeline_options(_session(), retry_policy_source, clock))
+    return CryptographyClient(key_id, credential, **pipeline_options(_session(), retry_policy_source, clock))
 
 
-def _pipeline_options(
+def pipeline_options(
     session: "requests.Session", retry_policy_source: PolicySource, clock: Clock, place: Place | None = None
 ) -> dict[str, Any]:
+    """Return the options of an SDK's client, for code that makes a client of its own. AzureClients explains the
+    parameters.
+    """
     from runbook_lib.network.sdk_retry import SdkRetryPolicy
 
     return {

@@ -40,6 +40,12 @@ RUN_TRIALS = Permission(
         f"{_ACCOUNT}/variables/read",
     ),
 )
+READ_VARIABLES = Permission(
+    on="Automation account",
+    role="Automation Contributor",
+    purpose="read the address ranges that are let in",
+    actions=(f"{_ACCOUNT}/variables/read",),
+)
 MAKE_SCHEDULES = Permission(
     on="Automation account",
     role="Automation Contributor",

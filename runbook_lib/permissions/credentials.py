@@ -22,6 +22,12 @@ WRITE_SECRETS = Permission(
         f"{_VAULT}/secrets/recover/action",
     ),
 )
+READ_CERTIFICATE = Permission(
+    on="Key Vault",
+    role="Key Vault Certificates Officer",
+    purpose="see which TLS certificate the vault has",
+    data_actions=(f"{_VAULT}/certificates/read",),
+)
 RENEW_CERTIFICATE = Permission(
     on="Key Vault",
     role="Key Vault Certificates Officer",

@@ -10,6 +10,11 @@ Resource = Literal[
     "container registry",
     "Automation account",
     "data collection rule",
+    "Application Gateway",
+    "firewall policy",
+    "virtual network",
+    "public address",
+    "managed identity",
 ]
 
 

@@ -155,6 +155,14 @@ def _named(settings: Settings) -> Mapping[Resource, str]:
         "storage account": f"{below}/Microsoft.Storage/storageAccounts/{settings.storage_account}",
         "container registry": f"{below}/Microsoft.ContainerRegistry/registries/{settings.customer_registry_name}",
         "Automation account": f"{below}/Microsoft.Automation/automationAccounts/{settings.automation_account}",
+        # As the template names them.
+        "Application Gateway": f"{below}/Microsoft.Network/applicationGateways/{settings.prefix}-gateway",
+        "firewall policy": (
+            f"{below}/Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies/{settings.prefix}-gateway-waf"
+        ),
+        "virtual network": f"{below}/Microsoft.Network/virtualNetworks/{settings.prefix}-vnet",
+        "public address": f"{below}/Microsoft.Network/publicIPAddresses/{settings.prefix}-gateway-ip",
+        "managed identity": f"{below}/Microsoft.ManagedIdentity/userAssignedIdentities/{settings.prefix}-uami",
     }
 
 

@@ -103,10 +103,15 @@ def denied(permission: Permission, denial: Denial) -> tuple[str, ...]:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether an action's name matches a pattern, without regard to case.
+    """Tell whether an action's name matches a pattern; case does not count. In linear time: each part is found once.
 
-    It takes linear time: it looks for each part once.
+    A `*` between two slashes may stand for no part: role Managed Identity Operator, whose action is
+    userAssignedIdentities/*/assign/action, grants userAssignedIdentities/assign/action.
     """
+    return _fits(pattern, name) or ("/*/" in pattern and _fits(pattern.replace("/*/", "/"), name))
+
+
+def _fits(pattern: str, name: str) -> bool:
     first, *others = pattern.lower().split("*")
     text = name.lower()
     if not others:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import tls
-from runbook_lib.tls_certificate.versions import CERTIFICATE, Leaf
+from runbook_lib.tls_certificate.name import CERTIFICATE
+from runbook_lib.tls_certificate.versions import Leaf
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -34,8 +34,8 @@ from datetime import datetime, timedelta
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.change import Change, NoChange
 from runbook_lib.errors import RunbookError, tls
+from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbook_lib.tls_certificate.versions import (
-    CERTIFICATE,
     CREATE,
     DISABLE,
     DISCARD,

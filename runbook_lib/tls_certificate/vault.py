@@ -18,9 +18,9 @@ from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import tls
 from runbook_lib.network.listing import bounded
 from runbook_lib.tls_certificate.chain import Chain
+from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbook_lib.tls_certificate.operation import judge, policy_for
 from runbook_lib.tls_certificate.versions import (
-    CERTIFICATE,
     ROTATION_TAG,
     TESTED_TAG,
     Operation,

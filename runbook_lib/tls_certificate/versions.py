@@ -11,9 +11,6 @@ from typing import Literal, get_args
 
 from runbook_lib.change import ActionKind
 
-# The certificate's name in the vault. The template's placeholder is a secret with another name: a certificate creates a
-# secret of the same name, and may not take over a secret that exists already.
-CERTIFICATE = "vibedata-tls"
 # The tags of a version, beside WRITTEN_TAG (runbook_lib.vault.secret_in_use).
 ROTATION_TAG, TESTED_TAG = "rotationId", "tested"
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.network.failures import as_runbook_error
+from scripts.demo import browser, ways
 from scripts.demo import images as demo_images
 from scripts.demo import release as demo_release
-from scripts.demo import ways
 from vibedata import cli, lab_process
 from vibedata.deployment.chain import STEPS, deploy, planned_steps
 from vibedata.deployment.lock import LockOptions, locked
@@ -125,6 +125,7 @@ def _demo(deployment: Deployment) -> int:
         )
     if deployment.status == "failed":
         raise CommandError("the deployment failed", remedy="do what the failed step says above")
+    _report(_step(deployment, "open by name", lambda: browser.open_by_name(session)))
     _command(deployment, ROTATION)
     # The command has done everything, so the other two ways find nothing to do.
     with watching("the demo", output="text", clock=SYSTEM_CLOCK) as view:

@@ -27,6 +27,8 @@ AREAS = {
     "HEALTH": "Health",
     "ROTATION": "Rotation of credentials",
     "TLS": "The TLS certificate",
+    "DNS": "The publisher's DNS zone",
+    "GATEWAY": "The Application Gateway",
     "CALLBACK": "Callbacks to the publisher",
     "ENGINE": "The run itself",
     "LOG": "Operations log",

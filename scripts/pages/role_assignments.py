@@ -9,7 +9,7 @@ from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
 from runbook_lib.permissions.model import Permission, Resource
 from scripts.pages.permissions import declared
 
-FILE = Path(__file__).parents[2] / "infra" / "modules" / "roleAssignments.bicep"
+FOLDER = Path(__file__).parents[2] / "infra" / "modules"
 # The definitions' ids (learn role-based-access-control/built-in-roles).
 ROLE_IDS: Mapping[str, str] = {
     "Automation Contributor": "f353d9bd-d4a6-484e-a77a-8050b599b867",
@@ -18,8 +18,10 @@ ROLE_IDS: Mapping[str, str] = {
     "Key Vault Crypto Officer": "14b46e9e-c2b7-41b4-b07b-48a6ebf60603",
     "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
     "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+    "Managed Identity Operator": "f1a07417-d97a-45cb-824c-7a7467783830",
     "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
     "Monitoring Reader": "43d0d8ad-25c7-4714-9337-8ba259a9fe05",
+    "Network Contributor": "4d97b98b-1d4f-4787-a291-c67834d212e7",
     "Reader": "acdd72a7-3385-48ef-bd42-f606fba81ae7",
     "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
     "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
@@ -34,6 +36,17 @@ RESOURCES: Mapping[Resource, tuple[str, str]] = {
     "container registry": ("containerRegistry", "Microsoft.ContainerRegistry/registries@2025-11-01"),
     "Automation account": ("automationAccount", "Microsoft.Automation/automationAccounts@2024-10-23"),
     "data collection rule": ("dataCollectionRule", "Microsoft.Insights/dataCollectionRules@2024-03-11"),
+    "managed identity": ("identity", "Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30"),
+    "Application Gateway": ("gateway", "Microsoft.Network/applicationGateways@2025-09-01"),
+    "firewall policy": ("firewall", "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies@2025-09-01"),
+    "virtual network": ("network", "Microsoft.Network/virtualNetworks@2025-09-01"),
+    "public address": ("address", "Microsoft.Network/publicIPAddresses@2025-09-01"),
+}
+# The gateway reads the vault when it is made, so it needs the first file's roles. Its own come after it.
+_AT_GATEWAY: tuple[Resource, ...] = ("Application Gateway", "firewall policy", "virtual network", "public address")
+FILES: Mapping[str, tuple[Resource, ...]] = {
+    "roleAssignments.bicep": tuple(on for on in RESOURCES if on not in _AT_GATEWAY),
+    "gatewayRoleAssignments.bicep": _AT_GATEWAY,
 }
 HEAD = """\
 // The rights of vibedata-uami. `python -m scripts.pages.role_assignments` writes this file from the runbooks'
@@ -62,20 +75,25 @@ resource {symbol} 'Microsoft.Authorization/roleAssignments@2022-04-01' = {{
 """
 
 
-def text() -> str:
-    """Return the file."""
-    needed = sorted({(each.on, each.role) for each in _permissions()})
-    symbols = [RESOURCES[on] for on in RESOURCES if RESOURCES[on][0] and on in {pair[0] for pair in needed}]
+def texts() -> Mapping[str, str]:
+    """Return each file, by its name."""
+    return {name: _text(resources) for name, resources in FILES.items()}
+
+
+def main() -> int:
+    """Write the files."""
+    for name, text in texts().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+def _text(resources: tuple[Resource, ...]) -> str:
+    needed = sorted({(each.on, each.role) for each in _permissions() if each.on in resources})
+    symbols = [RESOURCES[on] for on in resources if RESOURCES[on][0] and on in {pair[0] for pair in needed}]
     parts = [HEAD, *(f"param {symbol}Name string\n" for symbol, _ in symbols)]
     parts += [EXISTING.format(symbol=symbol, type=type_name) for symbol, type_name in symbols]
     parts += [_assignment(on, role) for on, role in needed]
     return "".join(parts)
-
-
-def main() -> int:
-    """Write the file."""
-    FILE.write_text(text(), encoding="utf-8")
-    return 0
 
 
 def _permissions() -> tuple[Permission, ...]:

@@ -31,6 +31,9 @@ WAIT_SECONDS = 300.0
 POLL_SECONDS = 0.15
 SUMMARY_CHARACTERS = 500
 TOKEN_SERVICES = ("identity", "entra")
+# How the interpreter of a command takes warnings. The publisher runs acme on a newer Python (pyproject.toml).
+ACME_ON_PYTHON_3_10 = "ignore:Python 3.10 support will be dropped in the next release of acme:DeprecationWarning"
+STRICT = ("-W", "error", "-W", ACME_ON_PYTHON_3_10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,7 @@ class Deployed:
         environ: variables that replace those of the lab.
         """
         return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "vibedata.cli", *arguments],
+            [sys.executable, *STRICT, "-m", "vibedata.cli", *arguments],
             cwd=ROOT,
             env={**running_lab.environment(self.lab), **environ},
             capture_output=True,

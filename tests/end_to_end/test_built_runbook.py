@@ -13,7 +13,7 @@ import pytest
 
 from oci.bundling.bundle import Bundle, bare, bundle
 from oci.bundling.source_tree import read_sources, runbook_names
-from oci.bundling.unused_errors import without_unused_errors
+from oci.bundling.unused_entries import without_unused_entries
 from tests.support.pythons import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +105,7 @@ def test_every_module_is_readable_in_the_file() -> None:
         bundled = built(name)
         own, *library = bundled.files
         texts = {own: SOURCES[own], **{file: bare(SOURCES[file]) for file in library}}
-        for file, text in without_unused_errors(texts).items():
+        for file, text in without_unused_entries(texts).items():
             if file != "runbook_lib/version.py":
                 assert f"r'''\n{text}'''" in bundled.text, f"{file} is not plain text in {name}"
 

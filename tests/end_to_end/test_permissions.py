@@ -1,16 +1,20 @@
 """Each runbook runs as a job with exactly the declared permissions. It succeeds, and it uses all of them."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+from azure.mgmt.automation import models as m
 
 from lab.authorization.roles import ROLES, Role
 from lab.authorization.state import matches
 from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
 from runbook_lib.permissions.model import Permission
 from runbook_lib.permissions.storage import MAKE_TABLES
+from runbooks import configure_gateway
 from scripts.pages import permissions as permissions_page
 from tests.end_to_end.deployed import Deployed
+from tests.support.automation import Automation
 from tests.support.permissions import asked, grant
 
 # Actions for situations that do not occur in a normal first deployment.
@@ -56,17 +60,24 @@ def nobody_is_judged_afterwards(own_deployed: Deployed) -> Iterator[None]:
     own_deployed.lab.control("POST", "/authorization", {"judged": "nobody"})
 
 
+def let_in(automation: Automation, ranges: Mapping[str, Sequence[str]]) -> None:
+    """Write the address ranges, as the publisher does."""
+    name, text = configure_gateway.RANGES_VARIABLE, json.dumps(ranges)
+    body = m.VariableCreateOrUpdateParameters({"name": name, "properties": {"value": json.dumps(text)}})
+    automation.client.variable.create_or_update(*automation.at, name, body)
+
+
 @pytest.mark.timeout(1200)  # ten jobs, a build, and a lab of its own
 def test_each_runbook_needs_what_it_declares_and_no_more(own_deployed: Deployed) -> None:
     used: dict[str, set[str]] = {}
 
-    def run(name: str, permissions: set[Permission], *command: str) -> None:
+    def run(name: str, permissions: set[Permission], *command: str, **parameters: object) -> None:
         grant(own_deployed.automation, {*EVERY_RUNBOOK, *permissions})
         since = own_deployed.last_request()
         if command:
             assert own_deployed.vibedata_json(*command)["status"] in ("succeeded", "waiting")
         else:
-            own_deployed.succeed(name)
+            own_deployed.succeed(name, **parameters)
         refused = [
             entry
             for entry in own_deployed.lab.journal(since=since)
@@ -85,6 +96,8 @@ def test_each_runbook_needs_what_it_declares_and_no_more(own_deployed: Deployed)
     run("validate_runbooks", EVERYTHING)
     for name in ("bootstrap_registry", "check_health", "rotate_tls_certificate"):
         run(name, set(DECLARED[name]))
+    let_in(own_deployed.automation, {"customer": ["203.0.113.0/24"], "publisher": ["198.51.100.0/24"]})
+    run("configure_gateway", set(DECLARED["configure_gateway"]), read_again=True)
     # A newer release, so that each of its parts has something to do. Its trials are those of validate_runbooks.
     own_deployed.release()
     run("deploy_instance", EVERYTHING)

@@ -13,7 +13,7 @@ from threading import Thread
 
 import pytest
 
-from tests.end_to_end.deployed import ROOT, Deployed, Release
+from tests.end_to_end.deployed import ROOT, STRICT, Deployed, Release
 from tests.support import running_lab
 from tests.support.lock_rig import lease_state, places
 from tests.support.processes import heed_signals
@@ -31,7 +31,7 @@ CONCURRENT_JOBS = 10
 
 
 def command(release: Release, *options: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-m", "vibedata.cli", "deploy", str(release.folder), *options]
+    return [sys.executable, *STRICT, "-m", "vibedata.cli", "deploy", str(release.folder), *options]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from publisher.instances.document import read
+from tests.end_to_end.deployed import STRICT
 from tests.support import release_maker, running_lab
 from tests.support.azure_cli import AzureCli, azure_cli
 from tests.support.running_lab import LabUnderTest
@@ -93,7 +94,7 @@ class Reader:
         ours = {name: value for name, value in env.items() if not name.startswith("VIBEDATA_")}
         page = {name: value for name, value in self.variables.items() if name.startswith("VIBEDATA_")}
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "vibedata.cli", *step.filled(self.variables).split()[1:]],
+            [sys.executable, *STRICT, "-m", "vibedata.cli", *step.filled(self.variables).split()[1:]],
             cwd=self.folder,
             env={**ours, **page, **{name: env[name] for name in TO_THE_LAB}},
             capture_output=True,

@@ -28,7 +28,7 @@ def register(lab: LabUnderTest) -> Account:
     """Make an account with a new key."""
     key = jwk.JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
     network = client.ClientNetwork(key, alg=jwa.ES256, user_agent=USER_AGENT, verify_ssl=True)
-    directory = client.ClientV2.get_directory(lab.env["VIBEDATA_ACME_DIRECTORY"], network)
+    directory = client.ClientV2.get_directory(lab.env["VIBEDATA_PUBLISHER_ACME_DIRECTORY"], network)
     made = client.ClientV2(directory, network)
     made.new_account(messages.NewRegistration.from_data(terms_of_service_agreed=True))
     return Account(made, key)
@@ -63,5 +63,5 @@ def answer_challenges(
 
 def ari(lab: LabUnderTest, certificate_id: str) -> requests.Response:
     """Ask for the renewal information of a certificate."""
-    directory = requests.get(lab.env["VIBEDATA_ACME_DIRECTORY"], timeout=30).json()
+    directory = requests.get(lab.env["VIBEDATA_PUBLISHER_ACME_DIRECTORY"], timeout=30).json()
     return requests.get(f"{directory['renewalInfo']}/{certificate_id}", timeout=30)

@@ -15,5 +15,5 @@ FLOORS = (
     {"component_registry", "automation", "callbacks"},
     {"deployment_lock", "health", "one_run", "preflight"},
     {"rotation", "runbook", "tls_certificate"},
-    {"chain"},
+    {"application_gateway", "chain"},
 )

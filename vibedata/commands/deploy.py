@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from publisher.dns_zone.place import zone_if_any
 from publisher.session import publisher_clients, publisher_tables
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
@@ -60,7 +61,9 @@ waits for its end.
 
 Without --instance, settings come from VIBEDATA_* in the environment. These of the publisher's always do:
 VIBEDATA_PUBLISHER_BLOB_ENDPOINT, VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT, and for a
-customer without a token those that `vibedata rotate-acr-token --help` names. For the lab, first type:
+customer without a token those that `vibedata rotate-acr-token --help` names. The instance's name and certificate need
+those of `vibedata dns --help` and `vibedata rotate-tls --help`: without them the deployment brings neither of the two.
+For the lab, first type:
 source .lab/lab.env
 """
 
@@ -221,6 +224,7 @@ def _confirm(arguments: argparse.Namespace, customer: choice.Customer) -> None:
 
 def _require_publisher(session: AzureSession, chosen: Collection[str]) -> None:
     """Check before any change that the settings name the publisher's services. Raises VD-SETTINGS-005, -002."""
+    zone_if_any(os.environ)
     if HMAC_KEY.step in chosen:
         publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK)
     else:

@@ -14,6 +14,7 @@ from runbook_lib.network.failures import as_runbook_error
 from vibedata.deployment.first_credentials import HMAC_KEY, REGISTRY_TOKEN, FirstCredential
 from vibedata.deployment.first_publication import PREFLIGHT
 from vibedata.deployment.job_step import run_as_step
+from vibedata.deployment.name import certificate, dns_record
 from vibedata.deployment.outcome_report import NAME as REPORT
 from vibedata.deployment.outcome_report import report_outcome
 from vibedata.deployment.plan import steps
@@ -130,6 +131,28 @@ CHAIN: tuple[Step, ...] = (
     ),
     _job("bootstrap_registry", "fills the component registry", steps.plan_bootstrap_registry),
     _credential(HMAC_KEY),
+    Step(
+        name=dns_record.NAME,
+        about="lets the instance's name lead to its gateway",
+        carried_out_by="publisher",
+        runbooks=(),
+        plan=partial(steps.plan_dns_record, dns_record.NAME),
+        do=lambda work, _look: dns_record.point_name(work),
+    ),
+    Step(
+        name=certificate.NAME,
+        about="orders the instance's first TLS certificate, unless it has one",
+        carried_out_by="publisher",
+        runbooks=(certificate.RUNBOOK,),
+        plan=partial(steps.plan_first_certificate, certificate.NAME),
+        do=lambda work, _look: certificate.give_certificate(work),
+        each_time=True,  # it looks for itself
+    ),
+    _job(
+        "configure_gateway",
+        "lets the gateway serve the certificate, and let in known addresses only",
+        steps.plan_configure_gateway,
+    ),
     _job("check_health", "probes every component and records its health", steps.plan_check_health, each_time=True),
     Step(
         name=REPORT,

@@ -1,15 +1,13 @@
 """The step that publishes the first runbooks, and the code of every step that publishes runbooks."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from runbook_lib.azure.session import AzureSession
-from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.change import Plan, Result
-from runbook_lib.engine import Work, apply_plan
-from runbook_lib.network.retry import NetworkRetryPolicy
-from vibedata.change_errors import name_any
+from runbook_lib.change import Action, Plan
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS, FirstPublication
-from vibedata.deployment.step import StepResult, stopwatch
+from vibedata.deployment.own_changes import carried_out
+from vibedata.deployment.step import StepResult
 from vibedata.deployment.work import DeploymentWork
 from vibedata.progress_view import events
 from vibedata.progress_view.writer import View
@@ -41,46 +39,9 @@ def publish(
     stop_asked: Callable[[], bool] = lambda: False,
 ) -> StepResult:
     """Publish. step: the name in the reported lines. stop_asked: tells whether to begin no new change."""
-    with stopwatch() as seconds:
+
+    def look() -> tuple[Plan, Sequence[Action[Any]]]:
         view.tell(events.Waiting("reading what the account holds, and comparing the files that it keeps"))
-        plan = publication.plan()
-        view.say(f"{step}: {len(plan.changes)} to change, {len(plan.unchanged)} already right")
-        view.tell(events.planned(plan))
-        results = apply_plan(
-            plan,
-            Work(
-                actions=publication.actions(),
-                as_runbook_error=name_any,
-                retry_policy=NetworkRetryPolicy,
-                clock=SYSTEM_CLOCK,
-                stop_asked=stop_asked,
-            ),
-            on_result=lambda result: _tell(step, result, session, view),
-            on_stage_end=lambda: None,
-            on_progress=lambda progress: view.tell(events.ChangesCounted(progress)),
-        )
-    failed = [result for result in results if result.outcome not in ("done", "replaced")]
-    error = next((result.error.as_json() for result in failed if result.error is not None), None)
-    if error is not None:
-        error["message"] = session.redactor.redact(str(error["message"]))
-    return StepResult(
-        name=step,
-        status=_status(plan, failed),
-        seconds=seconds(),
-        changed=sum(result.outcome == "done" for result in results),
-        error=error,
-    )
+        return publication.plan(), publication.actions()
 
-
-def _status(plan: Plan, failed: Sequence[Result]) -> str:
-    if failed:
-        return "failed"
-    return "succeeded" if plan.changes else "unchanged"
-
-
-def _tell(step: str, result: Result, session: AzureSession, view: View) -> None:
-    """Report the end of a change. A failure gets only one line here: the output shows its remedy below the steps."""
-    view.tell(events.ended(result))
-    if result.outcome == "failed" and result.error is not None:
-        words = f"{step}: {result.change.action} {result.change.target}: {result.error.code}: {result.error.message}"
-        view.say(session.redactor.redact(words))
+    return carried_out(look, session, view, step=step, stop_asked=stop_asked)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from publisher.certificates.record import Issuance
 from publisher.instances.document import Instance
 from publisher.instances.reported import SKEW, Reported
 from publisher.rotation.record import Rotation
@@ -13,6 +14,8 @@ from runbook_lib.health.credentials import EXPIRES_SOON_DAYS
 from vibedata.status.facts import STALE, Level, Note, Verdict, age, days
 
 SECONDS_A_DAY = 86_400
+# `vibedata rotate-tls --due` runs several times a day, and tries again for a day. After this time a person should look.
+LATE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,7 @@ class Known:
         reported: The last reports of the instance.
         key_in_use: Whether the publisher accepts a current HMAC key of the instance.
         token_expires: When the container registry token in use expires, None if no rotation says it.
+        certificate: The issuance of the TLS certificate in use, None if none was installed.
         waiting: The rotations that are not finished, each with the command that finishes it.
         troubles: The errors of the parts that could not be read.
     """
@@ -32,6 +36,7 @@ class Known:
     reported: Reported
     key_in_use: bool
     token_expires: datetime | None
+    certificate: Issuance | None
     waiting: tuple[tuple[str, Rotation], ...]
     troubles: tuple[RunbookError, ...]
 
@@ -52,6 +57,7 @@ class Line:
     def as_json(self) -> dict[str, object]:
         """Return the instance for programs: times as RFC 3339 in UTC, or null."""
         known, health, deployment = self.known, self.known.reported.health, self.known.reported.deployment
+        certificate_end, due = _certificate_end(known), known.certificate.due if known.certificate else None
         counts = None if health is None else {name: getattr(health, name) for name in HEALTH_COUNTS}
         return {
             "id": known.instance.id,
@@ -74,6 +80,8 @@ class Line:
             "credentials": {
                 "hmac_key_in_use": known.key_in_use,
                 "registry_token_expires": rfc3339(known.token_expires) if known.token_expires else None,
+                "certificate_expires": rfc3339(certificate_end) if certificate_end else None,
+                "certificate_renewal_due": rfc3339(due) if due else None,
             },
             "rotations": [
                 {"command": command, "rotation_id": each.rotation_id, "customer": each.customer}
@@ -143,7 +151,8 @@ def _concerns(known: Known, at: datetime) -> Iterator[Note]:
         text = f"the last deployment failed at {deployment.step}{code}, {_age(deployment.at, at)}"
         remedy = f"run `vibedata jobs {instance}`: it shows the job that failed"
         yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
-    left = _days_left(known, at)
+    left = _days_left(known.token_expires, at)
+    yield from _certificate_concerns(known, at)
     if left is not None and left < EXPIRES_SOON_DAYS:
         level, words = (Level.ILL, "has expired") if left < 0 else (Level.ATTENTION, f"expires in {days(left)}")
         remedy = f"run `vibedata rotate-acr-token {instance}`"
@@ -200,14 +209,33 @@ def _deployment(known: Known, at: datetime) -> str:
 
 
 def _credentials(known: Known, at: datetime) -> Iterator[str]:
-    left = _days_left(known, at)
+    left = _days_left(known.token_expires, at)
     yield "token unknown" if left is None else "token expired" if left < 0 else f"token {left} d left"
     yield "key in use" if known.key_in_use else "no key"
+    left = _days_left(_certificate_end(known), at)
+    yield "no certificate" if left is None else "certificate expired" if left < 0 else f"certificate {left} d left"
 
 
-def _days_left(known: Known, at: datetime) -> int | None:
-    """Return the whole days until the token expires. The number is below 0 after that."""
-    return None if known.token_expires is None else int((known.token_expires - at).total_seconds() // SECONDS_A_DAY)
+def _certificate_concerns(known: Known, at: datetime) -> Iterator[Note]:
+    """A certificate is renewed when it is due, whatever its lifetime is. So days alone say nothing."""
+    left, due = _days_left(_certificate_end(known), at), known.certificate.due if known.certificate else None
+    if left is None or due is None:
+        return
+    remedy = f"run `vibedata rotate-tls --instance {known.instance.id}`"
+    if left < 0:
+        yield Note(level=Level.ILL, text="the TLS certificate has expired", remedy=remedy)
+    elif at - due > LATE:
+        text = f"the renewal of the TLS certificate was due {age(due, at)}, and it expires in {days(left)}"
+        yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
+
+
+def _certificate_end(known: Known) -> datetime | None:
+    return from_rfc3339(known.certificate.not_after) if known.certificate else None
+
+
+def _days_left(end: datetime | None, at: datetime) -> int | None:
+    """Whole days until something expires, below 0 once it has, None where nobody knows."""
+    return None if end is None else int((end - at).total_seconds() // SECONDS_A_DAY)
 
 
 def _begun(rotation: Rotation, at: datetime) -> str:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from publisher.certificates.record import Issuance, Issuances
 from publisher.custody.key_records import HmacKeys, KeyRecord
 from publisher.instances.document import Instance
 from publisher.instances.reported import Reported, last_reports
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 # The connection pool of a client keeps this number of connections.
 AT_ONCE = 8
-# The token in use comes from the newest promoted rotation. At most this number of rotations is read, because newer
-# rotations may have been given up.
+# The credential in use is the newest that was promoted or installed: so many that came to nothing may stand before it.
 ROTATIONS = 10
 
 T = TypeVar("T")
@@ -60,12 +60,15 @@ def _known(tables: "TableServiceClient", instance: Instance, now: datetime) -> K
     keys = tried(lambda: HmacKeys(tables).of_instance(instance.id), no_key)
     tokens = tried(lambda: RotationRecords(tables, acr_token_credential.TABLE).recent(instance.id, ROTATIONS), none)
     hmac = tried(lambda: RotationRecords(tables, hmac_key_credential.TABLE).recent(instance.id, 1), none)
+    issued: Sequence[Issuance] = ()
+    issued = tried(lambda: Issuances(tables).recent(instance.id, ROTATIONS), issued)
     newest = (("rotate-acr-token", tokens[:1]), ("rotate-hmac", hmac[:1]))
     return Known(
         instance=instance,
         reported=reported,
         key_in_use=any(key.state == "current" for key in keys),
         token_expires=_expires(tokens),
+        certificate=next((each for each in issued if each.reached("installed") and each.not_after), None),
         waiting=tuple((command, each) for command, rotations in newest for each in rotations if each.open),
         troubles=tuple(troubles),
     )

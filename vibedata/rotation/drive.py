@@ -28,10 +28,14 @@ class Rotating(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriveOutcome:
-    """The result of a run. `resume_at` is when to continue, None if the rotation has ended or failed."""
+    """The result of a run. `resume_at` is when to continue, None if the rotation has ended or failed.
+
+    `why` names what is waited for, as Step has it.
+    """
 
     results: list[Result] = field(default_factory=list)
     resume_at: datetime | None = None
+    why: str = ""
 
     @property
     def failed(self) -> Result | None:
@@ -53,7 +57,7 @@ def drive(
         step = work.next_step()
         if step.wait_until is not None:
             if not wait and not step.brief:
-                return DriveOutcome(results=results, resume_at=step.wait_until)
+                return DriveOutcome(results=results, resume_at=step.wait_until, why=step.why)
             report(f"waiting until {rfc3339(step.wait_until)}")
             clock.sleep(max((step.wait_until - clock.now()).total_seconds(), 0.0))
         elif not step.plan.changes:
@@ -67,7 +71,7 @@ def drive(
                 on_progress=lambda _: None,  # the lines about results and jobs show enough progress
             )
             results += made
-            if any(result.outcome != "done" for result in made):
+            if any(result.outcome not in ("done", "replaced") for result in made):
                 return DriveOutcome(results=results)
 
 

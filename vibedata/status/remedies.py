@@ -2,6 +2,7 @@
 
 import re
 
+from runbook_lib.application_gateway.watch import WATCH
 from runbook_lib.errors import ErrorEntry, callbacks, run
 from runbook_lib.health.backlog import REPORTS
 from runbook_lib.health.observability import GROUPS, LOG, RULES, SCHEDULE
@@ -34,6 +35,7 @@ _WATCHERS = {
     GROUPS: f"switch the action groups on, and give each a receiver, {_PORTAL}",
     SCHEDULE: f"switch the schedule of check_health on, {_PORTAL}",
     REPORTS: f"see the warnings of the last run of check_health {_PORTAL}",
+    WATCH: "run the runbook configure_gateway; if it changes nothing, renew the certificate (docs/gateway.md)",
 }
 
 

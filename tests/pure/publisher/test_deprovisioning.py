@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from publisher.instances.deprovisioning import Facts, leave, take_back
+from publisher.dns_zone.record_sets import RecordSet
+from publisher.instances.deprovisioning import Facts, NameFacts, clear_name, leave, take_back
 from runbook_lib.errors import RunbookError, publisher
 
 THERE = Facts(
@@ -85,3 +86,24 @@ def test_what_is_gone_is_not_taken_back(facts: Facts) -> None:
     with pytest.raises(RunbookError) as caught:
         take_back(facts)
     assert caught.value.is_(publisher.NOT_TAKEN_BACK)
+
+
+A = RecordSet(type="A", name="k3v9x2p7", ttl=300, records=(("192.0.2.7",),))
+MARKED = replace(A, name="kept.k3v9x2p7", metadata={"vibedataPurpose": "a proof"})
+
+
+def test_the_name_leads_to_the_gateway_as_long_as_the_application_is_there() -> None:
+    plan = clear_name(NameFacts(application="Deleting", found=(A, MARKED)))
+    assert plan.changes == ()
+    assert [each.target for each in plan.unchanged] == ["A k3v9x2p7", "A kept.k3v9x2p7"]
+
+
+def test_once_it_is_gone_all_records_go_that_nobody_marked() -> None:
+    plan = clear_name(NameFacts(application="", found=(A, MARKED)))
+    assert [(each.target, each.before, each.after) for each in plan.changes] == [("A k3v9x2p7", "192.0.2.7", "none")]
+    assert [each.target for each in plan.unchanged] == ["A kept.k3v9x2p7"]
+
+
+def test_without_a_zone_there_is_nothing_to_clear() -> None:
+    plan = clear_name(NameFacts(application="", no_zone="none is configured"))
+    assert (plan.changes, [each.why for each in plan.unchanged]) == ((), ["none is configured"])

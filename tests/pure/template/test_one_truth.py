@@ -8,6 +8,9 @@ import pytest
 
 from lab.authorization.roles import ROLES
 from lab.authorization.state import Action, grants
+from runbook_lib.application_gateway import firewall
+from runbook_lib.application_gateway.address_ranges import AddressRanges, read_ranges
+from runbook_lib.application_gateway.listener import LISTENER, gateway_name
 from runbook_lib.automation import account
 from runbook_lib.azure import settings
 from runbook_lib.basics import base64url
@@ -22,6 +25,7 @@ from runbook_lib.release import immutability, model
 from runbook_lib.run.parameters import parse
 from runbook_lib.vault import publisher_token
 from runbooks import deploy_instance
+from runbooks.configure_gateway import RANGES_VARIABLE
 from scripts.pages.permissions import declared
 from scripts.pages.role_assignments import ROLE_IDS
 from tests.support.template import PARAMETERS, deployed, documents
@@ -81,14 +85,23 @@ def test_the_settings_are_those_that_the_runbooks_know(name: str) -> None:
             assert settings.why_refused(setting, value) == "", setting
 
 
-def test_the_variable_holds_the_settings_as_a_text_in_json() -> None:
+@pytest.mark.parametrize("first", [True, False])
+def test_the_variables_hold_settings_and_ranges_as_a_text_in_json(first: bool) -> None:
     given = {"prefix": "vibedata", "trusted_identity": 'CN="A, B",O=C\\\\D'}
-    parameters = {"prefix": "vibedata", "location": "westeurope", "identityId": "/id", "settings": given}
+    ranges = {"customer": ["203.0.113.0/24", "2001:db8::/32"], "publisher": ["198.51.100.17"]}
+    parameters: dict[str, Any] = {"prefix": "vibedata", "location": "westeurope", "identityId": "/id"}
+    parameters |= {"settings": given, "addressRanges": ranges, "writeRanges": first}
     made = snapshot(documents(), "modules/automation.bicep", parameters, Place())
-    (variable,) = made.of_type("Microsoft.Automation/automationAccounts/variables")
-    assert variable.name.endswith(f"/{settings.AUTOMATION_VARIABLE}")
     # ARM holds a variable as JSON; the runbooks read a JSON object in that text.
-    assert json.loads(json.loads(variable.body["properties"]["value"])) == given
+    held = {
+        each.name.rpartition("/")[2]: json.loads(each.body["properties"]["value"])
+        for each in made.of_type("Microsoft.Automation/automationAccounts/variables")
+    }
+    assert json.loads(held.pop(settings.AUTOMATION_VARIABLE)) == given
+    assert set(held) == ({RANGES_VARIABLE} if first else set()), "an update would undo a change"
+    for text in held.values():
+        read = read_ranges(text)
+        assert (read.customer, read.publisher) == (tuple(ranges["customer"]), ("198.51.100.17/32",))
 
 
 def test_a_job_that_the_template_starts_gets_its_parameters_as_a_runbook_reads_them() -> None:
@@ -170,6 +183,11 @@ TYPES = {
     "container registry": "Microsoft.ContainerRegistry/registries",
     "Automation account": "Microsoft.Automation/automationAccounts",
     "data collection rule": "Microsoft.Insights/dataCollectionRules",
+    "Application Gateway": "Microsoft.Network/applicationGateways",
+    "firewall policy": "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
+    "virtual network": "Microsoft.Network/virtualNetworks",
+    "public address": "Microsoft.Network/publicIPAddresses",
+    "managed identity": "Microsoft.ManagedIdentity/userAssignedIdentities",
 }
 DECLARED: set[Permission] = {*EVERY_RUNBOOK}.union(*declared().values())
 # The identity has further rights, because the cluster uses it, too, and gives the nodes their identity.
@@ -244,14 +262,32 @@ def test_the_firewall_blocks_every_address_that_is_in_neither_list() -> None:
     (rule,) = policy.body["properties"]["customRules"]
     assert rule["action"] == "Block"
     lists = [PARAMETERS["testSubscription"][f"{who}IpRanges"] for who in ("customer", "publisher")]
-    assert [each["matchValues"] for each in rule["matchConditions"]] == lists
-    assert all(each["negationConditon"] is True for each in rule["matchConditions"])
+    wanted = AddressRanges(customer=tuple(lists[0]), publisher=tuple(lists[1]))
+    assert rule == firewall.rule_of(wanted)
+    assert policy.name == firewall.policy_name(PREFIX)
+
+
+def test_an_update_keeps_the_certificate_and_the_ranges_that_the_gateway_has() -> None:
+    """The runbook configure_gateway has changed them since the first deployment."""
+    made = deployed("update")
+    (gateway,) = made.of_type("Microsoft.Network/applicationGateways")
+    (certificate,) = gateway.body["properties"]["sslCertificates"]
+    kept = certificate["properties"]["keyVaultSecretId"]
+    assert kept.text == f"{gateway.id}.properties.sslCertificates.0.properties.keyVaultSecretId"
+    (policy,) = made.of_type("Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies")
+    (rule,) = policy.body["properties"]["customRules"]
+    assert [each["matchValues"].text for each in rule["matchConditions"]] == [
+        f"{policy.id}.properties.customRules.0.matchConditions.{number}.matchValues" for number in (0, 1)
+    ]
 
 
 def test_the_gateway_reads_its_certificate_without_a_version() -> None:
     gateway = only("Microsoft.Network/applicationGateways")
     (certificate,) = gateway.body["properties"]["sslCertificates"]
     assert certificate["properties"]["keyVaultSecretId"].text.endswith(".properties.vaultUrisecrets/tls-certificate")
+    assert gateway.name == gateway_name(PREFIX)
+    (listener,) = [each for each in gateway.body["properties"]["httpListeners"] if each["name"] == LISTENER]
+    assert listener["properties"]["sslCertificate"]["id"].endswith(f"/sslCertificates/{certificate['name']}")
     listed = {key: value for key, value in gateway.body["properties"].items() if isinstance(value, list)}
     there = {f"{gateway.id}/{kind}/{each['name']}" for kind, items in listed.items() for each in items}
     named = {

@@ -78,8 +78,9 @@ def test_each_definition_of_a_type_is_used() -> None:
 
 
 def test_the_role_assignments_are_what_the_runbooks_declare() -> None:
-    written = role_assignments.FILE.read_text(encoding="utf-8")
-    assert written == role_assignments.text(), "run: python -m scripts.pages.role_assignments"
+    texts = role_assignments.texts()
+    written = {name: (role_assignments.FOLDER / name).read_text(encoding="utf-8") for name in texts}
+    assert written == texts, "run: python -m scripts.pages.role_assignments"
 
 
 def test_the_template_takes_each_parameter_of_the_contract() -> None:

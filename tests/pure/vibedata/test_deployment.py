@@ -1,13 +1,16 @@
 """The end of a deployment, unfinished first credentials, and the table of the chain's steps."""
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
+from publisher.certificates.record import Issuance
 from publisher.rotation.record import Rotation
 from runbook_lib.callbacks.payloads import to_json
 from vibedata.deployment.chain import CHAIN, RUNBOOKS, STEPS
 from vibedata.deployment.first_credentials import is_first_under_way
+from vibedata.deployment.name.certificate import is_lacking
 from vibedata.deployment.outcome_report import outcome_of
 from vibedata.deployment.step import StepResult
 from vibedata.deployment.work import Deployment
@@ -78,16 +81,40 @@ def test_the_chain_is_in_the_order_of_the_design() -> None:
         ("validate_runbooks", "job"),
         ("bootstrap_registry", "job"),
         ("first_hmac_key", "publisher"),
+        ("dns_record", "publisher"),
+        ("first_certificate", "publisher"),
+        ("configure_gateway", "job"),
         ("check_health", "job"),
         ("report", "publisher"),
     ]
     assert tuple(step.name for step in CHAIN)[:-1] == STEPS
-    # The next deployment looks for jobs of these runbooks. Only the trials of validate_runbooks have other runbooks,
-    # and they end together with it.
-    assert {"rotate_acr_token", "rotate_hmac", *(s.name for s in CHAIN if s.carried_out_by == "job")} == set(RUNBOOKS)
-    # The plans of these steps cannot be empty, or the steps look themselves.
+    # A successor looks for jobs of these. Only the trials of validate_runbooks have other runbooks, and end with it.
+    rotations = ("rotate_acr_token", "rotate_hmac", "rotate_tls_certificate")
+    assert {*rotations, *(s.name for s in CHAIN if s.carried_out_by == "job")} == set(RUNBOOKS)
+    # Their plans cannot be empty, or they look for themselves.
     looked_at_first = [step.name for step in CHAIN if not step.each_time]
     assert looked_at_first == [
         *("first_runbooks", "import_manifest", "import_images", "publish_runbooks", "validate_runbooks"),
-        "bootstrap_registry",
+        *("bootstrap_registry", "dns_record", "configure_gateway"),
     ]
+
+
+def issuance(**parts: object) -> Issuance:
+    first = Issuance(instance_id="k3", number=1, rotation_id="r", host="k3.vibedata.ai")
+    return replace(first, **parts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("newest", "lacking"),
+    [
+        (None, True),
+        (issuance(), True),
+        (issuance(customer="prepared"), True),
+        (issuance(customer="installed"), False),
+        (issuance(ended_at=AT), False),
+        # A renewal is not the deployment's.
+        (issuance(known=True), False),
+    ],
+)
+def test_a_first_certificate_that_is_not_installed_is_ordered(newest: Issuance | None, lacking: bool) -> None:
+    assert is_lacking(newest) is lacking

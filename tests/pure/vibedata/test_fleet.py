@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from publisher.certificates.record import Issuance
 from publisher.instances.reported import Reported
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import rfc3339
@@ -46,12 +47,27 @@ def deployment(**fields: Any) -> DeploymentProgress:
     return DeploymentProgress(instance_id="k3v9x2p7", **given)
 
 
+def certificate(*, days_left: int) -> Issuance:
+    """Return an issuance whose certificate lives for 90 days."""
+    end = AT + timedelta(days=days_left, hours=1)
+    return Issuance(
+        instance_id="k3v9x2p7",
+        number=1,
+        rotation_id="r-1",
+        host="k3v9x2p7.vibedata.ai",
+        certificate_id="a.b",
+        not_before=rfc3339(end - timedelta(days=90)),
+        not_after=rfc3339(end),
+    )
+
+
 def known(*, reports: dict[str, Any] | None = None, **fields: Any) -> Known:
     made = Known(
         instance=instance(),
         reported=Reported(**{"health": health(), "deployment": deployment(), **(reports or {})}),
         key_in_use=True,
         token_expires=AT + timedelta(days=120, hours=5),
+        certificate=certificate(days_left=70),
         waiting=(),
         troubles=(),
     )
@@ -71,7 +87,7 @@ def test_an_instance_that_is_well() -> None:
     assert (made.level, made.concerns) == (Level.WELL, ())
     assert (made.release, made.health) == ("2026.11.0", "3 healthy, 20 min ago")
     assert made.deployment == "check_health succeeded, 3 days ago"
-    assert (made.credentials, made.rotations) == ("token 120 d left, key in use", "none")
+    assert (made.credentials, made.rotations) == ("token 120 d left, key in use, certificate 70 d left", "none")
 
 
 OPEN = Rotation(instance_id="k3v9x2p7", number=1, rotation_id="r-1", credential_id="c", started_at=ago(hours=5))
@@ -105,6 +121,7 @@ OPEN = Rotation(instance_id="k3v9x2p7", number=1, rotation_id="r-1", credential_
             "the container registry token expires in 12 days",
         ),
         ({"token_expires": AT - timedelta(hours=1)}, Level.ILL, "the container registry token has expired"),
+        ({"certificate": certificate(days_left=-1)}, Level.ILL, "the TLS certificate has expired"),
         (
             {"key_in_use": False},
             Level.ATTENTION,
@@ -128,15 +145,25 @@ def test_each_concern_has_its_level_and_its_words(fields: dict[str, Any], level:
     assert (level, words) in concerns(made)
 
 
+def test_a_certificate_is_a_concern_only_if_its_renewal_is_late() -> None:
+    assert shown(certificate=certificate(days_left=40)).concerns == ()
+    ((level, words),) = concerns(shown(certificate=certificate(days_left=10)))
+    assert level is Level.ATTENTION
+    assert words.startswith("the renewal of the TLS certificate was due ")
+    assert words.endswith(" and it expires in 10 days")
+    none = shown(certificate=None)
+    assert none.concerns == () and none.credentials.endswith(", no certificate")
+
+
 def test_the_worst_comes_first_and_a_remedy_names_the_instance() -> None:
     made = shown(token_expires=AT - timedelta(days=1), reports={"health": health(degraded=1)}, key_in_use=False)
     assert [note.level for note in made.concerns] == [Level.ILL, Level.ATTENTION, Level.ATTENTION]
     assert "vibedata rotate-acr-token --instance k3v9x2p7" in made.concerns[0].remedy
-    assert made.credentials == "token expired, no key"
+    assert made.credentials == "token expired, no key, certificate 70 d left"
 
 
 def test_a_token_that_no_rotation_has_brought_is_unknown_and_never_good() -> None:
-    assert shown(token_expires=None).credentials == "token unknown, key in use"
+    assert shown(token_expires=None).credentials == "token unknown, key in use, certificate 70 d left"
 
 
 def test_a_deployment_that_failed_tells_no_installed_release() -> None:

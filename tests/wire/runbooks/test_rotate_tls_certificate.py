@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from runbook_lib.tls_certificate.chain import text_of
-from runbook_lib.tls_certificate.versions import CERTIFICATE
+from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbooks import rotate_tls_certificate
 from tests.support.log_reader import table_rows
 from tests.support.rotation_rig import new_rotation_id

@@ -108,3 +108,22 @@ def test_what_is_installed_is_not_guessed(
 def test_a_downgrade_that_is_meant_is_meant_by_the_chain_too() -> None:
     assert manifest_parameters(VERSION, allow_downgrade=False) == {"release_tag": VERSION}
     assert manifest_parameters(VERSION, allow_downgrade=True) == {"release_tag": VERSION, "allow_downgrade": True}
+
+
+@pytest.mark.usefixtures("customer")
+def test_the_plan_shows_the_name_and_the_certificate_or_says_that_nothing_is_configured(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {step["step"]: step for step in deploy(capsys, str(release))[1]["steps"]}
+    instance = lab.env["VIBEDATA_SUBSCRIPTION_ID"]
+    assert [each["what"] for each in steps["dns_record"]["differences"]] == [f"A {instance}"]
+    actions = [each["action"] for each in steps["first_certificate"]["differences"]]
+    assert (actions[:2], actions[-1]) == (["begin", "prepare"], "install")
+    assert steps["configure_gateway"]["not_known"] == ["the listener reads the first certificate when the vault has it"]
+    monkeypatch.delenv("VIBEDATA_PUBLISHER_DNS_ZONE")
+    steps = {step["step"]: step for step in deploy(capsys, str(release))[1]["steps"]}
+    without = "not configured: VIBEDATA_PUBLISHER_DNS_ZONE names no DNS zone"
+    assert (steps["dns_record"]["each_time"], steps["dns_record"]["differences"]) == (without, [])
+    without = "not configured: the environment lacks VIBEDATA_PUBLISHER_DNS_ZONE"
+    assert (steps["first_certificate"]["each_time"], steps["first_certificate"]["differences"]) == (without, [])
+    assert steps["configure_gateway"]["not_known"] == []

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 import requests
 
+from publisher.dns_zone.record_sets import RecordSets
 from publisher.instances.document import Instance, read, to_json
 from publisher.instances.store import Instances
 from publisher.session import operator_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from tests.support import dns_zone
 from tests.support.publisher_side import PublisherSide, publisher_side
 from tests.support.release_maker import container_registry, document, push_release_manifest
 from tests.support.running_lab import LabUnderTest, environment
@@ -140,6 +142,70 @@ def test_once_the_application_is_gone_everything_is_taken_and_a_tombstone_stays(
     file = tmp_path / "again.json"
     file.write_text(to_json(instance))
     assert cli.main(["instance", "add", str(file), "--output", "json"]) == 1
+
+
+@pytest.fixture
+def named(lab: LabUnderTest, instance: Instance) -> Iterator[RecordSets]:
+    """Give the instance a name with a record and a challenge's value."""
+    name = instance.id
+    dns_zone.put(lab, "A", name, ARecords=[{"ipv4Address": "203.0.113.40"}])
+    dns_zone.put(lab, "TXT", f"_acme-challenge.{name}", TXTRecords=[{"value": ["x"]}])
+    dns_zone.put(lab, "TXT", f"kept.{name}", TXTRecords=[{"value": ["x"]}], metadata={"vibedataPurpose": "a proof"})
+    dns_zone.put(lab, "A", "other", ARecords=[{"ipv4Address": "203.0.113.41"}])
+    with dns_zone.record_sets(lab) as opened:
+        yield opened
+
+
+def names(zone: RecordSets) -> set[str]:
+    return {each.name for each in zone.all()} - {"@"}
+
+
+def test_the_name_is_cleared_once_the_application_is_gone(
+    side: PublisherSide, instance: Instance, typed: Typed, named: RecordSets
+) -> None:
+    typed.result("--yes")
+    everything = {instance.id, f"_acme-challenge.{instance.id}", f"kept.{instance.id}", "other"}
+    assert names(named) == everything
+    gone(side.lab)
+    told = typed.result("--plan")
+    targets = [each["target"] for each in told["changes"]]
+    assert set(targets[:2]) == {f"TXT _acme-challenge.{instance.id}", f"A {instance.id}"}
+    assert names(named) == everything
+    assert typed.result("--yes")["status"] == "succeeded"
+    assert names(named) == {f"kept.{instance.id}", "other"}
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_the_name_is_cleared_whatever_else_fails(
+    side: PublisherSide, instance: Instance, typed: Typed, named: RecordSets, method: str
+) -> None:
+    gone(side.lab)
+    side.lab.fault("status", status=403, times=0, match={"service": "table", "method": method, "path": "HmacKeys"})
+    assert typed.result("--yes", code=1)["error"]["code"] == "VD-NET-003"
+    assert names(named) == {f"kept.{instance.id}", "other"}
+    side.lab.control("DELETE", "/faults")
+    assert states(side) == {"current"}
+
+
+def test_a_record_that_was_not_removed_is_removed_by_the_next_run_although_the_row_is_closed(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed, named: RecordSets
+) -> None:
+    gone(side.lab)
+    side.lab.fault("status", status=403, times=0, match={"service": "arm", "method": "DELETE", "path": "/dnsZones/"})
+    told = typed.result("--yes", code=1)
+    assert (told["status"], states(side), standing(known, instance)) == ("failed", {"revoked"}, "ended")
+    side.lab.control("DELETE", "/faults")
+    gone(side.lab)
+    assert typed.result("--yes")["status"] == "succeeded"
+    assert names(named) == {f"kept.{instance.id}", "other"}
+    assert typed.result("--yes")["status"] == "unchanged"
+
+
+@pytest.mark.usefixtures("side")
+def test_without_a_zone_the_plan_says_so(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIBEDATA_PUBLISHER_DNS_ZONE")
+    told = {each["target"]: each["why"] for each in typed.result("--plan")["unchanged"]}
+    assert told["name"] == "VIBEDATA_PUBLISHER_DNS_ZONE names no DNS zone"
 
 
 def test_a_tombstone_is_told_by_its_code(

@@ -15,6 +15,7 @@ from runbook_lib.release.artifacts import script_of
 from runbook_lib.release.files import ArtifactBlobs
 from runbook_lib.run.output import JobOutput
 from runbooks import import_images, import_manifest, validate_runbooks
+from vibedata.deployment.name import certificate
 from vibedata.deployment.work import ReleaseWork
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ class PlanFacts:
         parameters = import_manifest.Parameters(release_tag=version, allow_downgrade=self.work.allow_downgrade)
         offered = self.work.release.verified
         return import_manifest.plan(import_manifest.beside_installed(self.context, parameters, offered, importer=None))
+
+    @cached_property
+    def certificate_plan(self) -> Plan | None:
+        """The changes of the first certificate's issuance, None if no certificate can be ordered."""
+        return None if certificate.why_not_configured(self.work) else certificate.plan_certificate(self.work)
 
     @cached_property
     def validation(self) -> validate_runbooks.Facts:

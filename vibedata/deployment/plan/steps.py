@@ -13,21 +13,24 @@ from runbook_lib.automation import publication
 from runbook_lib.change import Change, Plan
 from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, VANISHED, Batch, key_of
 from runbook_lib.component_registry.tables import ComponentTables
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, azure
 from runbook_lib.errors import component_registry as component_registry_errors
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 from runbook_lib.release.installed import ReleaseParameters
 from runbook_lib.release.model import ReleaseManifest
-from runbooks import bootstrap_registry, import_manifest, validate_runbooks
+from runbooks import bootstrap_registry, configure_gateway, import_manifest, validate_runbooks
 from vibedata.deployment.first_credentials import FirstCredential
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS, PREFLIGHT, SET, plan_settings
+from vibedata.deployment.name import certificate, dns_record
 from vibedata.deployment.plan.difference import Difference, Sign, StepPlan, difference
 from vibedata.deployment.plan.facts import PlanFacts
 from vibedata.deployment.publication_step import NAME as FIRST_STEP
 
 RUNBOOK = "runbook"
 LATER = "resources, endpoints and installed versions are known when the steps before have run"
+
+LISTENER_LATER = "the listener reads the first certificate when the vault has it"
 
 
 def plan_preflight(step: str, facts: PlanFacts) -> StepPlan:
@@ -48,15 +51,8 @@ def plan_first_runbooks(step: str, facts: PlanFacts) -> StepPlan:
 
 def plan_credential(credential: FirstCredential, facts: PlanFacts) -> StepPlan:
     """Plan all changes of the rotation that brings the first credential."""
-    if not credential.is_lacking(facts.work):
-        return StepPlan(step=credential.step, unchanged=1)
-    preview = credential.rotation(facts.work).preview()
-    return StepPlan(
-        step=credential.step,
-        differences=tuple(
-            difference(each, f"{each.target}: {each.action}, then it is {each.after}") for each in preview.changes
-        ),
-    )
+    lacking = credential.is_lacking(facts.work)
+    return _of_changes(credential.step, credential.rotation(facts.work).preview() if lacking else Plan())
 
 
 def plan_import_manifest(step: str, facts: PlanFacts) -> StepPlan:
@@ -102,6 +98,34 @@ def plan_bootstrap_registry(step: str, facts: PlanFacts) -> StepPlan:
         return StepPlan(step=step, not_known=(f"what it will record cannot be seen from here: {_cause(named)}",))
 
 
+def plan_dns_record(step: str, facts: PlanFacts) -> StepPlan:
+    """The record that lets the instance's name lead to its gateway."""
+    plan = dns_record.plan_record(facts.work)
+    return StepPlan(step=step, each_time=dns_record.NOT_CONFIGURED) if plan is None else _of_plan(step, plan)
+
+
+def plan_first_certificate(step: str, facts: PlanFacts) -> StepPlan:
+    """Plan all changes of the issuance of the first certificate."""
+    plan = facts.certificate_plan
+    if plan is None:
+        return StepPlan(step=step, each_time=certificate.why_not_configured(facts.work))
+    return _of_changes(step, plan)
+
+
+def plan_configure_gateway(step: str, facts: PlanFacts) -> StepPlan:
+    """The plan of configure_gateway."""
+    try:
+        plan = configure_gateway.plan(configure_gateway.observe(facts.context, configure_gateway.Parameters()))
+    except Exception as error:
+        named = as_runbook_error(error)
+        if named is None or named.area == azure.GATEWAY_FAILED.area:
+            raise
+        # configure_gateway reads the customer's vault. The operator needs no right on it.
+        return StepPlan(step=step, not_known=(f"what it will change cannot be seen from here: {_cause(named)}",))
+    follows = certificate.NAME in facts.shown_before and facts.certificate_plan and facts.certificate_plan.changes
+    return replace(_of_plan(step, plan), not_known=(LISTENER_LATER,) if follows else ())
+
+
 def plan_check_health(step: str, facts: PlanFacts) -> StepPlan:
     """Plan that health is recorded. Nobody can know health in advance."""
     return StepPlan(step=step, each_time=f"probes {len(facts.manifest.components)} components and records their health")
@@ -129,6 +153,18 @@ def _without(facts: PlanFacts, step: str, plan: Plan, runbooks: Sequence[str]) -
     return Plan(
         tuple(each for each in plan.changes if (each.action, each.target) not in changed),
         tuple(each for each in plan.unchanged if each.target not in right),
+    )
+
+
+def _of_changes(step: str, preview: Plan) -> StepPlan:
+    """Return the plan of a step that brings one thing through several states. Without changes it is right already."""
+    if not preview.changes:
+        return StepPlan(step=step, unchanged=1)
+    return StepPlan(
+        step=step,
+        differences=tuple(
+            difference(each, f"{each.target}: {each.action}, then it is {each.after}") for each in preview.changes
+        ),
     )
 
 

@@ -1,0 +1,92 @@
+"""The publisher's record of all its orders, from which it counts (publisher/certificates/limits.py).
+
+The partition is the registered domain: the zone. The row's key begins with the time of the order. A row is there before
+its order is sent. So of two runs at the same moment at least one sees the other's row, and the limits hold.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from publisher.certificates.limits import REMEMBERED, Attempt
+from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
+from runbook_lib.errors import tls
+from runbook_lib.network.listing import bounded
+
+if TYPE_CHECKING:
+    from azure.data.tables import TableServiceClient
+
+TABLE = "CertificateOrders"
+TRIES = 3
+_FLAGS = ("exempt", "known", "givenUp", "withdrawn")
+
+
+class Attempts:
+    """The rows of one zone. Raises azure.core's errors."""
+
+    def __init__(self, tables: "TableServiceClient", zone: str) -> None:
+        self._tables = tables
+        self._zone = zone
+
+    def others(self, key: str, now: datetime) -> tuple[Attempt, ...]:
+        """Return the orders that may still count, but for that of row `key`. A malformed row does not count."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        rows = self._tables.get_table_client(TABLE).query_entities(
+            "PartitionKey eq @partition and RowKey ge @first",
+            parameters={"partition": self._zone, "first": rfc3339(now - REMEMBERED)},
+        )
+        try:
+            found = [_attempt(row) for row in bounded(rows, target=TABLE) if row["RowKey"] != key]
+        except ResourceNotFoundError:
+            return ()
+        return tuple(each for each in found if each is not None)
+
+    def reserve(self, attempt: Attempt, rotation_id: str) -> str:
+        """Record an order before it is sent, and return the key of its row."""
+        key = f"{rfc3339(attempt.ordered_at)} {rotation_id}"
+        columns = {"host": attempt.host, "exempt": attempt.exempt, "known": attempt.known}
+        insert_if_absent(self._tables, TABLE, self._zone, key, columns, repeatable=True)
+        return key
+
+    def note(self, key: str, **columns: object) -> None:
+        """Set columns of an order's row: issuedAt, failedAt (RFC 3339), givenUp, withdrawn.
+
+        Raises RunbookError VD-TLS-029 if others change it again and again. A row that somebody has deleted is left
+        alone.
+        """
+        from azure.core.exceptions import ResourceNotFoundError
+
+        for _ in range(TRIES):
+            try:
+                etag = etag_of(self._tables.get_table_client(TABLE).get_entity(self._zone, key))
+                if change_if_unchanged(self._tables, TABLE, self._zone, key, columns, etag=etag):
+                    return
+            except ResourceNotFoundError:
+                return
+        raise tls.ORDERED_BY_ANOTHER.error(target=f"{TABLE}/{key}")
+
+
+def _attempt(row: Mapping[str, Any]) -> Attempt | None:
+    flags = [row.get(name) is True for name in _FLAGS]
+    try:
+        times = [_time(str(row.get(name) or "")) for name in ("issuedAt", "failedAt")]
+        ordered = from_rfc3339(str(row["RowKey"]).partition(" ")[0])
+    except ValueError:
+        return None
+    exempt, known, given_up, withdrawn = flags
+    return Attempt(
+        host=str(row.get("host", "")),
+        ordered_at=ordered,
+        exempt=exempt,
+        known=known,
+        issued_at=times[0],
+        failed_at=times[1],
+        given_up=given_up,
+        withdrawn=withdrawn,
+    )
+
+
+def _time(text: str) -> datetime | None:
+    return from_rfc3339(text) if text else None

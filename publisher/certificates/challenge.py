@@ -1,0 +1,79 @@
+"""Ways to prove to an authority that a name is the publisher's. One for now: DNS-01 (RFC 8555, 8.4)."""
+
+from functools import cached_property
+from typing import Protocol
+
+from acme import challenges
+
+from publisher.certificates.caa import Issuer, refusal
+from publisher.dns_zone.name_servers import NoAnswerError, look, values_at, wait_until_served
+from publisher.dns_zone.record_sets import RecordSets
+from publisher.dns_zone.txt_values import TxtValue, TxtValues
+from runbook_lib.basics.clock import Clock
+
+
+class Challenge(Protocol):
+    """A way of proof. kind: its challenge in certbot's client. value: what proves an order."""
+
+    kind: type[challenges.KeyAuthorizationChallenge]
+
+    def obstacle(self, host: str, *, identities: tuple[str, ...], account: str) -> str:
+        """Return why the authority would not take the proof, "" if nothing is known against it."""
+
+    def publish(self, host: str, value: str) -> None:
+        """Show the proof, and wait until the authority can see it."""
+
+    def is_published(self, host: str, value: str) -> bool:
+        """Return whether the authority can see the proof."""
+
+    def remove(self, host: str, value: str) -> None:
+        """Remove the proof. It may be gone already."""
+
+
+class Dns01:
+    """A TXT record at `_acme-challenge` below the name, beside the values of others."""
+
+    kind = challenges.DNS01
+
+    def __init__(self, record_sets: RecordSets, clock: Clock) -> None:
+        self._record_sets = record_sets
+        self._values = TxtValues(record_sets)
+        self._clock = clock
+
+    @cached_property
+    def _servers(self) -> tuple[str, ...]:
+        return self._record_sets.name_servers()
+
+    def obstacle(self, host: str, *, identities: tuple[str, ...], account: str) -> str:
+        """Look at the CAA records. Raises RunbookError VD-DNS-001 if the host is not in the zone."""
+        self._record_sets.zone.relative(host)
+        issuer = Issuer(identities=identities, account=account, method=self.kind.typ)
+        return refusal(host, self._record_sets.zone.name, issuer, self._caa)
+
+    def publish(self, host: str, value: str) -> None:
+        """Add the value, and wait until all name servers serve it. Raises RunbookError VD-DNS-001, -003, -004, -005."""
+        self._values.add(self._value(host, value))
+        wait_until_served(self._servers, _name(host), "TXT", value, clock=self._clock)
+
+    def is_published(self, host: str, value: str) -> bool:
+        """Ask each name server once."""
+        return look(self._servers, _name(host), "TXT", value).served
+
+    def remove(self, host: str, value: str) -> None:
+        """Remove the value. Raises RunbookError VD-DNS-003."""
+        self._values.remove(self._value(host, value))
+
+    def _value(self, host: str, value: str) -> TxtValue:
+        return TxtValue(name=self._record_sets.zone.relative(_name(host)), value=value)
+
+    def _caa(self, name: str) -> frozenset[str]:
+        for server in self._servers:
+            try:
+                return values_at(server, name, "CAA")
+            except NoAnswerError:
+                continue
+        return frozenset()  # whether they answer at all is asked for the proof
+
+
+def _name(host: str) -> str:
+    return f"{challenges.DNS01.LABEL}.{host}"

@@ -1,0 +1,95 @@
+"""The customer's side of an issuance: run a phase there, and read its report. Only request and chain cross.
+
+What a report says is checked: it comes from another tenant.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from publisher.certificates.record import Issuance
+from publisher.rotation.customer_phases import RunRunbook, phase_report, text_of
+from publisher.rotation.record import is_time
+from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.basics.visible_text import one_line
+from runbook_lib.errors import publisher, tls
+from runbook_lib.tls_certificate.chain import names_of
+from runbook_lib.tls_certificate.versions import STATES, Phase
+
+RUNBOOK = "rotate_tls_certificate"
+MAX_REQUEST_BYTES = 8 * 1024
+# Of the names in a message.
+MAX_WORDS = 200
+# The customer's codes for: this rotation is over; the chain is of no use there, so another one has to be ordered.
+OVER = tls.ROTATION_OVER.code
+USELESS = (
+    tls.PHASE_TOO_EARLY.code,
+    tls.CHAIN_OF_OTHER_KEY.code,
+    tls.CHAIN_OF_OTHER_NAMES.code,
+    tls.CHAIN_OUT_OF_TIME.code,
+)
+
+
+def run_phase(
+    issuance: Issuance, phase: Phase, run_runbook: RunRunbook, clock: Clock
+) -> Callable[[Issuance], Issuance]:
+    """Run a phase, and return what its report makes of the record. The record may have changed meanwhile.
+
+    Raises PhaseError, and RunbookError VD-ROTATION-031 (the report has no state), VD-TLS-023 (the request differs).
+    """
+    given: dict[str, Any] = {"phase": phase, "rotation_id": issuance.rotation_id}
+    if phase == "install":
+        given["chain"] = issuance.chain
+    if phase == "retire":
+        # The publisher decides when to retire.
+        given["overlap_seconds"] = 0
+    report = phase_report(run_runbook, RUNBOOK, given, clock)
+    state = text_of(report.get("state"))
+    if state not in STATES:
+        raise publisher.PHASE_FAILED.error(f"phase {phase} reports no state", target=RUNBOOK)
+    request = _request(report, issuance.host) if state == "prepared" else ""
+    told = text_of(report.get("retire_after"))
+    retire_after = told if is_time(told) else ""
+
+    def reported(now: Issuance) -> Issuance:
+        if now.reached(state):
+            return now
+        changed = replace(now, customer=state, retire_after=retire_after or now.retire_after)
+        if state == "prepared":
+            return replace(changed, signing_request=request)
+        return replace(changed, installed_at=now.installed_at or rfc3339(clock.now()))
+
+    return reported
+
+
+def _request(report: Mapping[str, Any], host: str) -> str:
+    """Return the signing request in base64, after checks. Raises RunbookError VD-TLS-023."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    text = text_of(report.get("signing_request"))
+    try:
+        der = base64.b64decode(text, validate=True)
+        if len(der) > MAX_REQUEST_BYTES:
+            raise ValueError("too long")
+        request = x509.load_der_x509_csr(der)
+        valid, names = request.is_signature_valid, names_of(request)
+    except (ValueError, TypeError, binascii.Error, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise tls.REQUEST_DIFFERS.error(type(error).__name__, target=host) from error
+    if not valid or names != (host,):
+        asked = one_line(", ".join(names) or "nothing", MAX_WORDS)
+        seen = f"it asks for {asked}" if valid else "nobody with its key has signed it"
+        raise tls.REQUEST_DIFFERS.error(seen, target=host)
+    return text
+
+
+def after_refusal(issuance: Issuance, phase: Phase, code: str, clock: Clock) -> Issuance:
+    """Return the issuance after the customer's side has refused a phase. code: why."""
+    if code == OVER:
+        return replace(issuance, overtaken=True)
+    if phase == "install" and code in USELESS:
+        again = replace(issuance, customer="none", signing_request="", order="", attempt="", chain="")
+        return replace(again, failures=issuance.failures + 1, failed_at=rfc3339(clock.now()))
+    return issuance

@@ -1,0 +1,83 @@
+"""The one issuance that a run drives. The run takes it up or begins it, and reads it before each step.
+
+It notices whatever somebody else records in between.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from publisher.certificates.plan import is_followed
+from publisher.certificates.record import Issuance, Issuances
+from publisher.rotation.driven import Random
+from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.errors import publisher, tls
+
+
+class DrivenIssuance:
+    """One run's issuance of one instance. Raises azure.core's errors if the records cannot be reached."""
+
+    def __init__(self, *, issuances: Issuances, instance_id: str, host: str, clock: Clock, random: Random) -> None:
+        self._issuances = issuances
+        self._instance_id = instance_id
+        self._host = host
+        self._clock = clock
+        self._new_id = str(uuid.UUID(bytes=random(16), version=4))
+        self.id = ""
+
+    def newest(self) -> Issuance | None:
+        """Return the instance's last issuance as it is recorded now, and drive it if it is open."""
+        newest = self._issuances.newest(self._instance_id)
+        if newest is not None and not self.id and newest.open and not is_followed(newest, self._clock.now()):
+            self.id = newest.rotation_id
+        return newest
+
+    def new(self, newest: Issuance | None) -> Issuance:
+        """Return a new issuance that follows `newest`."""
+        same = newest if newest is not None and newest.host == self._host else None
+        return Issuance(
+            instance_id=self._instance_id,
+            number=1 if newest is None else newest.number + 1,
+            rotation_id=self._new_id,
+            host=self._host,
+            known=same is not None and bool(same.certificate_id or same.known),
+            renews="" if same is None else same.certificate_id or same.renews,
+            challenge="" if same is None else same.challenge,
+            started_at=rfc3339(self._clock.now()),
+        )
+
+    def begin(self, new: Issuance) -> None:
+        """Record a new issuance. If somebody else was first, drive that one."""
+        self._issuances.begin(new)
+        newest = self._issuances.newest(self._instance_id)
+        self.id = "" if newest is None else newest.rotation_id
+
+    def recorded(self) -> Issuance:
+        """Return this run's issuance, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
+        newest = self._issuances.newest(self._instance_id)
+        if newest is None or newest.rotation_id != self.id:
+            raise publisher.OVERTAKEN.error(target=self.id)
+        return newest
+
+    def change(self, **columns: Any) -> Issuance:
+        """Set columns of this run's issuance, and return it. Raises RunbookError VD-TLS-029, VD-ROTATION-034."""
+        return self.update(lambda issuance: replace(issuance, **columns))
+
+    def update(self, changed: Callable[[Issuance], Issuance]) -> Issuance:
+        """Record what a function makes of this run's issuance, and return it. Raises as `change` does."""
+        issuance = self.recorded()
+        wanted = changed(issuance)
+        if wanted != issuance:
+            self.record(wanted)
+        return self.recorded()
+
+    def record(self, wanted: Issuance) -> None:
+        """Record a changed issuance that was read. Raises RunbookError VD-TLS-029: somebody has changed it since."""
+        if not self._issuances.change(wanted):
+            raise tls.ORDERED_BY_ANOTHER.error(target=wanted.host)
+
+    def see_begun(self, new: Issuance) -> str | None:
+        """Return whether `new`, or another issuance in its place, was begun."""
+        newest = self._issuances.newest(self._instance_id)
+        return "open" if newest is not None and newest.number >= new.number else None

@@ -1,0 +1,260 @@
+"""The order of one issuance: how each of its changes is made and seen.
+
+The record is changed under its ETag, and before what it tells of is done at the authority or in the zone.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from publisher.certificates import plan
+from publisher.certificates.attempts import Attempts
+from publisher.certificates.authority import Authority, OrderView, TooManyOrdersError, certificate_id
+from publisher.certificates.challenge import Challenge
+from publisher.certificates.driven import DrivenIssuance
+from publisher.certificates.limits import wait_for
+from publisher.certificates.plan import OrderStatus
+from publisher.certificates.record import Issuance
+from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.basics.looks import pause_between_looks
+from runbook_lib.change import Action, Change
+from runbook_lib.errors import ErrorEntry, RunbookError, publisher, tls
+from runbook_lib.tls_certificate.chain import key_of, names_of, text_of
+
+# How long a run waits for the authority's check of the proof, or for its signature. Both take seconds.
+AUTHORITY_SECONDS = 120.0
+LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 1.0, 5.0
+PROVEN: tuple[OrderStatus, ...] = ("ready", "processing", "valid")
+OVER: tuple[OrderStatus, ...] = ("invalid", "gone")
+
+
+class OrderRun:
+    """One run's part in the order of the issuance that it drives."""
+
+    def __init__(
+        self, *, driven: DrivenIssuance, attempts: Attempts, authority: Authority, challenge: Challenge, clock: Clock
+    ) -> None:
+        self._driven = driven
+        self._attempts = attempts
+        self._authority = authority
+        self._challenge = challenge
+        self._clock = clock
+        self._claimed = ""  # the row that counts the order which this run sends
+
+    def actions(self) -> Sequence[Action[Any]]:
+        """Return the action of each kind of change of an order."""
+        return (
+            Action(plan.CLEAN, self._clean, see=self._see_clean),
+            Action(plan.GIVE_UP, self._give_up, see=self._see_given_up),
+            Action(plan.ORDER, self._order, see=self._see_order, instead=self._instead),
+            Action(plan.PUBLISH, self._publish, see=self._see_published),
+            Action(plan.ANSWER, self._answer, see=self._see_answered),
+            Action(plan.FINALIZE, self._finalize, see=lambda _: "issued" if self._driven.recorded().chain else None),
+        )
+
+    def _order(self, _planned: Issuance) -> None:
+        issuance = self._driven.recorded()
+        if issuance.order:
+            return
+        host, account = issuance.host, self._authority.account
+        against = self._challenge.obstacle(host, identities=self._authority.identities, account=account)
+        if against:
+            raise tls.FORBIDDEN_BY_CAA.error(against, target=host)
+        issuance = self._claim(issuance)
+        try:
+            order = self._authority.order(host, replaces=issuance.renews)
+        except TooManyOrdersError as error:
+            self._release(wait_until=rfc3339(error.until))
+            raise
+        except RunbookError as error:
+            if error.is_(tls.REPLACES_REFUSED):
+                self._release(renews="")
+            else:
+                self._release(**self._failure(issuance))
+            raise
+        self._driven.update(lambda now: replace(self._mine(now), order=order, claimed_at=""))
+
+    def _claim(self, issuance: Issuance) -> Issuance:
+        """Count the order and record that this run sends it, before it is sent. Raises RunbookError VD-TLS-026, -029.
+
+        A run that repeats its own order after a lost answer has the claim already.
+        """
+        now = self._clock.now()
+        if self._claimed and issuance.attempt == self._claimed:
+            return issuance
+        if plan.is_claimed(issuance, now):
+            raise tls.ORDERED_BY_ANOTHER.error(target=issuance.host)
+        attempt = plan.attempt_of(issuance, now)
+        self._claimed = self._attempts.reserve(attempt, issuance.rotation_id)
+        try:
+            # Not `change`, which reads again: the row must still be the one that nobody had claimed.
+            self._driven.record(replace(issuance, claimed_at=rfc3339(now), attempt=self._claimed))
+        except RunbookError:
+            self._attempts.note(self._claimed, withdrawn=True)
+            raise
+        wait = wait_for(self._attempts.others(self._claimed, now), attempt, now)
+        if wait is not None:
+            self._release()
+            words = f"at most {wait.limit.most} {wait.limit.name}"
+            raise TooManyOrdersError(words, target=issuance.host, until=wait.until)
+        return self._driven.recorded()
+
+    def _release(self, **changed: Any) -> None:
+        """Record that this run sends no order after all."""
+        self._attempts.note(self._claimed, withdrawn=True)
+        self._driven.update(lambda now: replace(self._mine(now), claimed_at="", attempt="", **changed))
+        self._claimed = ""
+
+    def _mine(self, now: Issuance) -> Issuance:
+        """Return the record if the claim is still this run's. Raises RunbookError VD-TLS-029: it has ended."""
+        if now.attempt != self._claimed:
+            raise tls.ORDERED_BY_ANOTHER.error(target=now.host)
+        return now
+
+    def _see_order(self, _planned: Issuance) -> str | None:
+        return "open" if self._driven.recorded().order else None
+
+    def _instead(self, planned: Issuance, error: RunbookError) -> Sequence[Change]:
+        """Order without `replaces` where the authority does not take it."""
+        if not error.is_(tls.REPLACES_REFUSED):
+            return ()
+        return (plan.ORDER.change(planned, f"order for {planned.host}, replacing none", None, "open"),)
+
+    def _publish(self, _planned: Issuance) -> None:
+        issuance = self._driven.recorded()
+        seen = self._look()
+        if seen.status != "pending":
+            return
+        value = self._authority.proof(seen, self._challenge.kind)
+        if issuance.challenge not in ("", value):
+            self._challenge.remove(issuance.host, issuance.challenge)
+        if issuance.challenge != value:
+            issuance = self._driven.change(challenge=value)
+        try:
+            self._challenge.publish(issuance.host, value)
+        except RunbookError as error:
+            if error.is_(publisher.RECORD_NOT_SERVED):
+                self._challenge.remove(issuance.host, value)
+                self._driven.change(challenge="", **self._failure(issuance))
+            raise
+
+    def _see_published(self, _planned: Issuance) -> str | None:
+        issuance = self._driven.recorded()
+        if issuance.challenge:
+            return "served" if self._challenge.is_published(issuance.host, issuance.challenge) else None
+        # Another run may have gone further.
+        return "served" if issuance.chain or (issuance.order and self._look().status in PROVEN) else None
+
+    def _answer(self, _order: str) -> None:
+        seen = self._look()
+        if seen.status == "pending":
+            with self._unless_done_by_another("pending"):
+                self._authority.answer(seen, self._challenge.kind)
+        self._wait_for(PROVEN)
+
+    def _see_answered(self, _order: str) -> str | None:
+        issuance = self._driven.recorded()
+        if issuance.chain:
+            return "valid"
+        status = self._look().status if issuance.order else "none"
+        return "valid" if status in PROVEN else status
+
+    def _finalize(self, _order: str) -> None:
+        from cryptography import x509
+
+        issuance = self._driven.recorded()
+        if issuance.chain:
+            return
+        request = base64.b64decode(issuance.signing_request)
+        seen = self._wait_for(PROVEN)
+        if seen.status == "ready":
+            with self._unless_done_by_another("ready"):
+                self._authority.finalize(seen, request)
+        seen = self._wait_for(("valid",), tls.AUTHORITY_REFUSES)
+        chain = self._authority.chain(seen)
+        host = issuance.host
+        if not chain or names_of(chain[0]) != (host,) or key_of(chain[0]) != key_of(x509.load_der_x509_csr(request)):
+            raise tls.AUTHORITY_UNREADABLE.error("it issued another certificate", target=host)
+        self._attempts.note(issuance.attempt, issuedAt=rfc3339(self._clock.now()))
+        self._driven.change(chain=_text(chain), **_described(chain[0]), order="", failures=0, failed_at="")
+
+    def _clean(self, value: str) -> None:
+        self._challenge.remove(self._driven.recorded().host, value)
+        self._driven.change(challenge="")
+
+    def _see_clean(self, _value: str) -> str:
+        return "there" if self._driven.recorded().challenge else "removed"
+
+    def _give_up(self, _status: OrderStatus) -> None:
+        seen = self._look()
+        if seen.status in OVER:
+            self._over(seen)
+
+    def _see_given_up(self, _status: OrderStatus) -> str | None:
+        return None if self._driven.recorded().order else "given up"
+
+    def _look(self) -> OrderView:
+        order = self._driven.recorded().order
+        return self._authority.look(order) if order else OrderView(status="none")
+
+    @contextmanager
+    def _unless_done_by_another(self, status: OrderStatus) -> Iterator[None]:
+        """Let a refusal pass if the order has left `status` meanwhile: another run has done the same."""
+        try:
+            yield
+        except RunbookError:
+            if self._look().status == status:
+                raise
+
+    def _wait_for(self, wanted: Sequence[OrderStatus], refused: ErrorEntry = tls.AUTHORIZATION_FAILED) -> OrderView:
+        """Look at the order until it has one of the statuses.
+
+        Raises RunbookError `refused` (the order failed), VD-TLS-028 (not in time).
+        """
+        began = self._clock.monotonic()
+        while True:
+            seen = self._look()
+            if seen.status in wanted:
+                return seen
+            host = self._driven.recorded().host
+            if seen.status in (*OVER, "none"):
+                self._over(seen)
+                raise refused.error(seen.error or f"the order is {seen.status}", target=host)
+            waited = self._clock.monotonic() - began
+            if waited > AUTHORITY_SECONDS:
+                raise tls.ORDER_NOT_DONE.error(f"after {waited:.0f} s it is {seen.status}", target=host)
+            self._clock.sleep(pause_between_looks(waited, least=LEAST_PAUSE_SECONDS, most=MOST_PAUSE_SECONDS))
+
+    def _over(self, seen: OrderView) -> None:
+        """Record that the order came to nothing, and remove its proof."""
+        issuance = self._driven.recorded()
+        if not issuance.order:
+            return  # another run has recorded it
+        failed = {"failedAt": rfc3339(self._clock.now())} if seen.status == "invalid" else {}
+        self._attempts.note(issuance.attempt, givenUp=True, **failed)
+        over, failure = issuance.order, self._failure(issuance)
+        issuance = self._driven.update(
+            lambda now: replace(now, order="", attempt="", **failure) if now.order == over else now
+        )
+        if issuance.challenge and not issuance.order:
+            self._clean(issuance.challenge)
+
+    def _failure(self, issuance: Issuance) -> dict[str, Any]:
+        return {"failures": issuance.failures + 1, "failed_at": rfc3339(self._clock.now())}
+
+
+def _text(chain: Sequence[Any]) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return text_of([each.public_bytes(Encoding.DER) for each in chain])
+
+
+def _described(leaf: Any) -> dict[str, str]:
+    """Return the columns about a new certificate. Raises ValueError."""
+    return {
+        "certificate_id": certificate_id(leaf),
+        "not_before": rfc3339(leaf.not_valid_before_utc),
+        "not_after": rfc3339(leaf.not_valid_after_utc),
+    }

@@ -1,0 +1,243 @@
+"""Decide the publisher's next step in the issuance of an instance's certificate. Pure.
+
+1. The customer's vault makes a key and a signing request (phase prepare). The publisher records the request.
+2. The publisher orders. The record gets the claim before the order is sent, and the order's address before its
+   challenge is answered. So two runs never send two orders, and a run that follows a killed one takes the order up.
+3. The answer to the challenge is put into the zone, and seen there, before the authority is told to look. It is removed
+   when the order is over, whatever became of it.
+4. The authority issues. The record gets the chain before anything else is done with it.
+5. The customer's vault merges the chain (install), a handshake sees it (test), the former version is disabled (retire).
+
+Who has which certificate is decided at the customer's: see runbook_lib/tls_certificate/rules.py.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from publisher.certificates.limits import Attempt, wait_for
+from publisher.certificates.record import Issuance
+from publisher.certificates.times import ASK_AGAIN, retry_time
+from publisher.rotation.plan import Step, foreseen, step
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
+from runbook_lib.change import ActionKind, Change, Plan
+from runbook_lib.errors import publisher
+from runbook_lib.tls_certificate.name import CERTIFICATE
+from runbook_lib.tls_certificate.rules import OVERLAP_SECONDS
+from runbook_lib.tls_certificate.versions import REACHED, Phase
+
+# What the authority says of an order. gone: it does not know it (any more), or not under this account. Of an order that
+# is pending, `answered` says that its authorization is valid or under way.
+OrderStatus = Literal["none", "pending", "answered", "ready", "processing", "valid", "invalid", "gone"]
+
+# How long one run may take to send an order and to record it: three times the time that a request may take in all
+# (runbook_lib.network.retry.TOTAL_SECONDS), and some more.
+CLAIM_TIME = timedelta(minutes=5)
+# How often a run looks whether another one has sent the order.
+CLAIM_LOOK = timedelta(seconds=5)
+# Each instance of the gateway takes a new certificate within 4 hours (docs/azure-facts.md#gateway-and-dns).
+GATEWAY_TIME = timedelta(seconds=OVERLAP_SECONDS / 2)
+
+ASK: ActionKind[Issuance] = ActionKind("ask", stage=1)
+BEGIN: ActionKind[Issuance] = ActionKind("begin", stage=2)
+CLEAN: ActionKind[str] = ActionKind("clean", stage=3)
+GIVE_UP: ActionKind[str] = ActionKind("give up", stage=4)
+ORDER: ActionKind[Issuance] = ActionKind("order", stage=5)
+PUBLISH: ActionKind[Issuance] = ActionKind("publish", stage=6)
+ANSWER: ActionKind[str] = ActionKind("answer", stage=7)
+FINALIZE: ActionKind[str] = ActionKind("finalize", stage=8)
+PHASES: Mapping[Phase, ActionKind[Phase]] = {
+    phase: ActionKind(phase, stage) for stage, phase in enumerate(REACHED, start=10)
+}
+END: ActionKind[Issuance] = ActionKind("end", stage=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuanceRequest:
+    """The operator's request.
+
+    now: renew although nothing is due. until_installed: stop before the handshake. The gateway may have to be
+    configured first.
+    """
+
+    now: bool = False
+    until_installed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The facts about one instance's certificate.
+
+    newest: its last issuance. new: the one that would be begun. driven: the id of the one that this run drives, "" for
+    none yet. status: of the order, at the authority. attempts: the orders of the whole domain, but for this one.
+    """
+
+    now: datetime
+    newest: Issuance | None
+    new: Issuance
+    driven: str = ""
+    status: OrderStatus = "none"
+    attempts: tuple[Attempt, ...] = ()
+
+
+def next_step(request: IssuanceRequest, facts: Facts) -> Step:
+    """Return what is to be done now.
+
+    Raises RunbookError VD-ROTATION-034 if another issuance has taken the place of the one that this run drives.
+    """
+    issuance = facts.newest
+    if facts.driven and (issuance is None or issuance.rotation_id != facts.driven):
+        raise publisher.OVERTAKEN.error("" if issuance is None else number_of(issuance), target=facts.driven)
+    if issuance is None:
+        return _begin(facts)
+    if not issuance.open:
+        return Step() if facts.driven else _renewal(request, issuance, facts)
+    if not facts.driven and is_followed(issuance, facts.now):
+        return _begin(facts)
+    return _issuance(request, issuance, facts)
+
+
+def _begin(facts: Facts) -> Step:
+    return step(BEGIN.change(facts.new, number_of(facts.new), None, "open"))
+
+
+def _renewal(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
+    """Return the step if there is a certificate."""
+    due = issuance.due
+    if request.now or due is None or due <= facts.now or issuance.host != facts.new.host:
+        return _begin(facts)
+    if issuance.certificate_id and _passed(issuance.ask_after, facts.now):
+        target = f"renewal window of certificate {issuance.certificate_id}"
+        return step(ASK.change(issuance, target, issuance.window_end or None, "asked"))
+    return Step(wait_until=min(due, from_rfc3339(issuance.ask_after)) if issuance.ask_after else due)
+
+
+def _issuance(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
+    if issuance.challenge and (issuance.chain or not issuance.order):
+        return step(CLEAN.change(issuance.challenge, _challenge(issuance), "there", "removed"))
+    if issuance.reached("installed"):
+        return Step() if request.until_installed else _use(issuance, facts)
+    if not issuance.reached("prepared"):
+        return step(_phase("prepare", issuance))
+    return step(_phase("install", issuance)) if issuance.chain else _ordering(issuance, facts)
+
+
+def _use(issuance: Issuance, facts: Facts) -> Step:
+    """Return the step once the certificate is installed."""
+    if not issuance.reached("tested"):
+        # The gateway still serves the former certificate. It has none before the first one: then the test comes now.
+        taken = from_rfc3339(issuance.installed_at) + GATEWAY_TIME if issuance.installed_at else facts.now
+        waits = issuance.known and facts.now < taken
+        return Step(wait_until=taken) if waits else step(_phase("test", issuance))
+    # Without such a time there is no former certificate to disable.
+    if issuance.reached("retired") or not issuance.retire_after:
+        return step(END.change(issuance, number_of(issuance), "open", "over"))
+    if not _passed(issuance.retire_after, facts.now):
+        return Step(wait_until=from_rfc3339(issuance.retire_after))
+    return step(_phase("retire", issuance))
+
+
+def _ordering(issuance: Issuance, facts: Facts) -> Step:
+    """Return the step between the signing request and the chain."""
+    target = f"order for {issuance.host}"
+    if issuance.order and facts.status in ("invalid", "gone"):
+        return step(GIVE_UP.change(facts.status, target, facts.status, "given up"))
+    if issuance.failures and facts.now < (again := retry_time(issuance.failures, from_rfc3339(issuance.failed_at))):
+        return Step(wait_until=again)
+    if not issuance.order:
+        return _waiting(issuance, facts) or step(ORDER.change(issuance, target, None, "open"))
+    if facts.status == "pending":
+        return step(
+            PUBLISH.change(issuance, _challenge(issuance), None, "served"),
+            ANSWER.change(issuance.order, f"challenge of {issuance.host}", facts.status, "valid"),
+        )
+    return step(FINALIZE.change(issuance.order, target, facts.status, "issued"))
+
+
+def _waiting(issuance: Issuance, facts: Facts) -> Step | None:
+    """Return until when no order may be sent, None if it may be sent now."""
+    now = facts.now
+    if not _passed(issuance.wait_until, now):
+        return Step(wait_until=from_rfc3339(issuance.wait_until), why="the authority takes no order before")
+    if is_claimed(issuance, now):
+        return Step(wait_until=now + CLAIM_LOOK, brief=True, why="another run may be sending the order")
+    wait = wait_for(facts.attempts, attempt_of(issuance, now), now)
+    return Step(wait_until=wait.until, why=f"at most {wait.limit.most} {wait.limit.name}") if wait else None
+
+
+def is_claimed(issuance: Issuance, now: datetime) -> bool:
+    """Whether a run may be sending the order just now."""
+    return bool(issuance.claimed_at) and now < from_rfc3339(issuance.claimed_at) + CLAIM_TIME
+
+
+def is_followed(issuance: Issuance, now: datetime) -> bool:
+    """Whether another issuance has to follow an open one that cannot or need not be finished.
+
+    The customer's side has said that it is over, or its certificate has to be renewed already.
+    """
+    return issuance.overtaken or (issuance.due is not None and issuance.due <= now)
+
+
+def attempt_of(issuance: Issuance, now: datetime) -> Attempt:
+    """Return the order of an issuance, as it counts."""
+    return Attempt(host=issuance.host, ordered_at=now, exempt=bool(issuance.renews), known=issuance.known)
+
+
+def _passed(moment: str, now: datetime) -> bool:
+    return not moment or from_rfc3339(moment) <= now
+
+
+def _phase(phase: Phase, issuance: Issuance) -> Change:
+    return PHASES[phase].change(phase, f"customer's {CERTIFICATE}", issuance.customer, REACHED[phase])
+
+
+def _challenge(issuance: Issuance) -> str:
+    return f"challenge record of {issuance.host}"
+
+
+def number_of(issuance: Issuance) -> str:
+    """Return the target of a change to the record of an issuance."""
+    return f"certificate rotation {issuance.number} ({issuance.rotation_id})"
+
+
+def preview(request: IssuanceRequest, facts: Facts) -> Plan:
+    """Return all changes of a run until the issuance is over; none if there is nothing to do yet."""
+    first = next_step(request, facts)
+    if first.wait_until is not None and (facts.newest is None or not facts.newest.open):
+        return Plan()
+    return foreseen(lambda seen: next_step(request, seen), after, facts)
+
+
+def after(change: Change, facts: Facts) -> Facts:
+    """Return what will be found once a change is made, if all goes well."""
+    issuance, now = facts.newest, rfc3339(facts.now)
+    if BEGIN.is_of(change):
+        return replace(facts, newest=change.subject, driven=change.subject.rotation_id, status="none")
+    if issuance is None:
+        return facts
+    changed, status = issuance, facts.status
+    if change.action in _AFTER:
+        changed = _AFTER[change.action](issuance, now)
+    if ORDER.is_of(change):
+        status = "pending"
+    elif ANSWER.is_of(change):
+        status = "ready"
+    elif GIVE_UP.is_of(change):
+        status = "none"
+    for phase, kind in PHASES.items():
+        if kind.is_of(change):
+            changed = replace(changed, customer=REACHED[phase])
+    return replace(facts, newest=changed, status=status)
+
+
+_AFTER: Mapping[str, Callable[[Issuance, str], Issuance]] = {
+    ASK.name: lambda issuance, now: replace(issuance, ask_after=rfc3339(from_rfc3339(now) + ASK_AGAIN)),
+    CLEAN.name: lambda issuance, _: replace(issuance, challenge=""),
+    GIVE_UP.name: lambda issuance, _: replace(issuance, order=""),
+    ORDER.name: lambda issuance, _: replace(issuance, order="placed"),
+    PUBLISH.name: lambda issuance, _: replace(issuance, challenge="published"),
+    FINALIZE.name: lambda issuance, _: replace(issuance, chain="issued"),
+    "install": lambda issuance, now: replace(issuance, installed_at=now, retire_after=now if issuance.known else ""),
+    END.name: lambda issuance, now: replace(issuance, ended_at=now),
+}

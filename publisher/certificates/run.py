@@ -1,0 +1,124 @@
+"""One run of an issuance for one instance: look, and how each kind of change is made."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from publisher.certificates import customer, plan
+from publisher.certificates.attempts import Attempts
+from publisher.certificates.authority import Authority
+from publisher.certificates.challenge import Challenge
+from publisher.certificates.driven import DrivenIssuance
+from publisher.certificates.order_run import OrderRun
+from publisher.certificates.plan import Facts, IssuanceRequest
+from publisher.certificates.record import Issuance, Issuances
+from publisher.certificates.times import ask_time
+from publisher.rotation.customer_phases import PhaseError, RunRunbook
+from publisher.rotation.driven import Random
+from publisher.rotation.plan import Step
+from runbook_lib.basics.clock import Clock, from_rfc3339, rfc3339
+from runbook_lib.change import Action, Plan
+from runbook_lib.tls_certificate.versions import REACHED, Phase
+
+
+class CertificateRun:
+    """One run for one instance.
+
+    Parameters: host, the instance's public name; run_runbook, runs a phase at the customer's; challenge, how the name
+    is proven.
+    """
+
+    def __init__(
+        self,
+        *,
+        instance_id: str,
+        host: str,
+        request: IssuanceRequest,
+        issuances: Issuances,
+        attempts: Attempts,
+        authority: Authority,
+        challenge: Challenge,
+        run_runbook: RunRunbook,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._request = request
+        self._attempts = attempts
+        self._authority = authority
+        self._run_runbook = run_runbook
+        self._clock = clock
+        self._driven = DrivenIssuance(
+            issuances=issuances, instance_id=instance_id, host=host, clock=clock, random=random
+        )
+        self._order = OrderRun(
+            driven=self._driven, attempts=attempts, authority=authority, challenge=challenge, clock=clock
+        )
+        self.newest: Issuance | None = None
+
+    def next_step(self) -> Step:
+        """Look, and return what is to be done now. Raises what publisher.certificates.plan.next_step does."""
+        return plan.next_step(self._request, self.observe())
+
+    def preview(self) -> Plan:
+        """Return all changes of a run, none if nothing is due."""
+        return plan.preview(self._request, self.observe())
+
+    def observe(self) -> Facts:
+        """Read the record, the orders that count, and how an open order stands."""
+        newest = self.newest = self._driven.newest()
+        facts = Facts(now=self._clock.now(), newest=newest, new=self._driven.new(newest), driven=self._driven.id)
+        if newest is None or not newest.open or newest.chain or newest.customer != "prepared":
+            return facts
+        if newest.order:
+            return replace(facts, status=self._authority.look(newest.order).status)
+        return replace(facts, attempts=self._attempts.others(newest.attempt, facts.now))
+
+    def actions(self) -> Sequence[Action[Any]]:
+        """Return the action of each kind of change."""
+        driven = self._driven
+        return (
+            Action(plan.ASK, self._ask, see=self._see_asked),
+            Action(plan.BEGIN, driven.begin, see=driven.see_begun),
+            *self._order.actions(),
+            *(Action(kind, self._phase, see=self._see_phase) for kind in plan.PHASES.values()),
+            Action(plan.END, lambda _: self._end(), see=lambda _: "open" if driven.recorded().open else "over"),
+        )
+
+    def _ask(self, issuance: Issuance) -> None:
+        """Record the window that the authority suggests. Without an answer the former one stays."""
+        window, again = self._authority.window(issuance.certificate_id)
+        asked = replace(issuance, ask_after=rfc3339(ask_time(self._clock.now(), again)))
+        if window is not None:
+            asked = replace(asked, window_start=rfc3339(window.start), window_end=rfc3339(window.end))
+        self._driven.record(asked)
+
+    def _see_asked(self, _issuance: Issuance) -> str | None:
+        newest = self._driven.newest()
+        if newest is None or not newest.ask_after:
+            return None
+        return "asked" if self._clock.now() < from_rfc3339(newest.ask_after) else None
+
+    def _phase(self, phase: Phase) -> None:
+        issuance = self._driven.recorded()
+        if issuance.reached(REACHED[phase]):
+            return  # the phase before has reported that it is there already
+        try:
+            reported = customer.run_phase(issuance, phase, self._run_runbook, self._clock)
+        except PhaseError as error:
+            code = error.customer_code
+            # Another run may have ordered again meanwhile.
+            self._driven.update(
+                lambda now: (
+                    customer.after_refusal(now, phase, code, self._clock) if now.chain == issuance.chain else now
+                )
+            )
+            raise
+        self._driven.update(reported)
+
+    def _see_phase(self, phase: Phase) -> str:
+        issuance = self._driven.recorded()
+        return REACHED[phase] if issuance.reached(REACHED[phase]) else issuance.customer
+
+    def _end(self) -> None:
+        if self._driven.recorded().open:
+            self._driven.change(ended_at=rfc3339(self._clock.now()))

@@ -1,0 +1,63 @@
+"""When a certificate is renewed, and when a failed order is tried again. Pure.
+
+- The certificate authority suggests a window (ARI, RFC 9773, 4.2). The renewal begins at one moment in it. The moment
+  depends on the certificate's id, so the renewals of many certificates spread over the window, and each look gives the
+  same moment.
+- A renewal never begins later than with a third of the life left, whatever the window says.
+- A failed order is tried again after 1, 10 and 100 minutes, and then daily.
+
+Sources: RFC 9773; docs/azure-facts.md#certificate-authority.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+# A part of the life that is left at the latest when a renewal begins.
+BACKSTOP_PART = 3
+RETRY_MINUTES = (1, 10, 100)
+RETRY_LATER = timedelta(days=1)
+# A client should ask for the window again after the time that the authority says (RFC 9773, 4.3). It may say anything.
+# Without an answer the time is the RFC's six hours.
+ASK_AGAIN = timedelta(hours=6)
+MIN_ASK_AGAIN, MAX_ASK_AGAIN = timedelta(minutes=10), timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The times between which a certificate is valid. Both are aware."""
+
+    begin: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The times between which the authority suggests the renewal. Both are aware."""
+
+    start: datetime
+    end: datetime
+
+
+def renewal_time(life: Life, window: Window | None, certificate_id: str) -> datetime:
+    """Return when the renewal of a certificate begins. window: None if the authority suggests none."""
+    latest = life.end - (life.end - life.begin) / BACKSTOP_PART
+    if window is None:
+        return latest
+    width = max(window.end - window.start, timedelta())
+    part = int.from_bytes(hashlib.sha256(certificate_id.encode()).digest()[:4], "big") / 2**32
+    return min(window.start + width * part, latest)
+
+
+def retry_time(failures: int, failed_at: datetime) -> datetime:
+    """Return when to try again after so many failures, at least one. The last one was at `failed_at`."""
+    tried = failures - 1
+    return failed_at + (timedelta(minutes=RETRY_MINUTES[tried]) if tried < len(RETRY_MINUTES) else RETRY_LATER)
+
+
+def ask_time(now: datetime, retry_after_seconds: float | None) -> datetime:
+    """Return when to ask for the window again. retry_after_seconds: what the authority says, None for nothing."""
+    if retry_after_seconds is None:
+        return now + ASK_AGAIN
+    limits = MIN_ASK_AGAIN.total_seconds(), MAX_ASK_AGAIN.total_seconds()
+    return now + timedelta(seconds=min(max(retry_after_seconds, limits[0]), limits[1]))

@@ -1,0 +1,93 @@
+"""The A record of an instance's public host: what has to change, so that it leads to the instance's gateway. Pure.
+
+The suite keeps beside its record whose it is and which address it wrote. So it knows its own record again: that one
+follows the gateway to another address. A record that says anything else was made or changed by somebody else. It is
+written over, or removed, only if the operator asks for that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from publisher.dns_zone.record_sets import RecordSet
+from runbook_lib.change import ActionKind, NoChange, Plan
+from runbook_lib.errors import publisher
+
+# Seconds. A gateway keeps its address as long as it lives. After a change, resolvers follow within this time.
+TTL_SECONDS = 300
+# What the suite keeps in the metadata of a record set that it wrote.
+INSTANCE, ADDRESS = "vibedataInstance", "vibedataAddress"
+# A client that asks for one of these does not come to the gateway, whatever the A record says.
+IN_THE_WAY = ("AAAA", "CNAME")
+NONE = "none"
+
+# A name with a CNAME takes no other record: so what is in the way goes first. The subject is what was read.
+CLEAR: ActionKind[RecordSet] = ActionKind("remove", stage=1)
+# The subject is the record set to write. Its ETag is that of the version that was read.
+POINT: ActionKind[RecordSet] = ActionKind("point", stage=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What is known of an instance's host.
+
+    Attributes:
+        instance_id: Whose host it is.
+        name: The name of its record sets below the zone.
+        address: The public IPv4 address of the instance's gateway.
+        found: The record sets of types A, AAAA and CNAME at that name.
+    """
+
+    instance_id: str
+    name: str
+    address: str
+    found: tuple[RecordSet, ...]
+
+
+def is_own(found: RecordSet, instance_id: str) -> bool:
+    """Return whether the suite wrote this record set for an instance, and nobody has changed its address since."""
+    written = (found.metadata.get(ADDRESS, ""),)
+    return found.metadata.get(INSTANCE) == instance_id and found.records == (written,) and not found.alias
+
+
+def shown(found: RecordSet) -> str:
+    """Return where a record set leads, in one text."""
+    return ", ".join((*found.values, *((f"alias of {found.alias}",) if found.alias else ()))) or NONE
+
+
+def point(facts: HostFacts, *, take_over: bool) -> Plan:
+    """Plan that the host leads to the gateway. take_over: also write over records that somebody else made.
+
+    Raises RunbookError VD-DNS-002: such records are there, and `take_over` is not set.
+    """
+    there = next((each for each in facts.found if each.type == "A"), None)
+    in_the_way = [each for each in facts.found if each.type in IN_THE_WAY]
+    right = there is not None and there.records == ((facts.address,),) and not there.alias
+    elsewhere = list(in_the_way)
+    if there is not None and not right and not is_own(there, facts.instance_id):
+        elsewhere.append(there)
+    if elsewhere and not take_over:
+        detail = "; ".join(f"{each.type} {shown(each)}" for each in elsewhere)
+        raise publisher.POINTS_ELSEWHERE.error(f"{detail}; the gateway is {facts.address}", target=facts.name)
+    changes = [CLEAR.change(each, _target(each), shown(each), NONE) for each in in_the_way]
+    if right:
+        return Plan(tuple(changes), (NoChange(f"A {facts.name}", f"it leads to {facts.address}"),))
+    wanted = _wanted(facts, there)
+    before = None if there is None else shown(there)
+    return Plan((*changes, POINT.change(wanted, _target(wanted), before, facts.address)))
+
+
+def remove_all(found: Sequence[RecordSet]) -> Plan:
+    """Plan that a name has none of these record sets any more."""
+    return Plan(tuple(CLEAR.change(each, _target(each), shown(each), NONE) for each in found))
+
+
+def _wanted(facts: HostFacts, there: RecordSet | None) -> RecordSet:
+    metadata = {INSTANCE: facts.instance_id, ADDRESS: facts.address}
+    records = ((facts.address,),)
+    if there is None:
+        return RecordSet(type="A", name=facts.name, ttl=TTL_SECONDS, records=records, metadata=metadata)
+    return replace(there, ttl=TTL_SECONDS, records=records, metadata={**there.metadata, **metadata}, alias="")
+
+
+def _target(found: RecordSet) -> str:
+    return f"{found.type} {found.name}"

@@ -1,0 +1,167 @@
+"""Record sets of a zone, read and written under their ETags.
+
+A write replaces a whole record set. So each write says which version of the set it replaces, or that there is none.
+Source: learn dns/dns-zones-records, "Etags"; rest/api/dns/record-sets, api-version 2018-05-01.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from publisher.dns_zone.place import APEX, DnsZone
+from runbook_lib.network.listing import bounded
+
+if TYPE_CHECKING:
+    from azure.mgmt.dns import DnsManagementClient
+
+RecordType = Literal["A", "AAAA", "CAA", "CNAME", "NS", "TXT"]
+TYPES: tuple[RecordType, ...] = get_args(RecordType)
+# A string of a TXT record has at most 255 bytes (RFC 1035, 3.3).
+TXT_STRING_CHARACTERS = 255
+_PRECONDITION_FAILED = 412
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordSet:
+    """The records of one type at one name.
+
+    Attributes:
+        type: The type of its records.
+        name: Its name below the zone, "@" for the zone's own.
+        ttl: How many seconds a resolver may keep it.
+        records: Each record as its texts. A record of type TXT has one or more strings, CAA has flags, tag and value,
+            and each other type has one text.
+        metadata: What Azure keeps beside the set. No name server shows it.
+        alias: The ARM id of the resource whose address the set follows, "" for none.
+        etag: The version of the set that was read, "" for a set that is not there yet.
+    """
+
+    type: RecordType
+    name: str
+    ttl: int
+    records: tuple[tuple[str, ...], ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    alias: str = ""
+    etag: str = field(default="", compare=False)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Each record as one text. Strings of a TXT record are joined without a space (RFC 7208, 3.3)."""
+        return tuple(("" if self.type == "TXT" else " ").join(record) for record in self.records)
+
+
+class RecordSets:
+    """The record sets of one zone. Raises azure.core's errors if ARM cannot be reached, fails, or refuses the login."""
+
+    def __init__(self, zone: DnsZone, client: "DnsManagementClient") -> None:
+        """Keep the zone and the client of its subscription."""
+        self.zone = zone
+        self._client = client
+        self._at = (zone.resource_group, zone.name)
+
+    def read(self, kind: RecordType, name: str) -> RecordSet | None:
+        """Return a record set, None if there is none."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            found = self._client.record_sets.get(*self._at, name, kind)
+        except ResourceNotFoundError:
+            self._zone()  # the zone itself may be absent: that is an error
+            return None
+        return _record_set(found)
+
+    def all(self, below: str = "") -> Iterator[RecordSet]:
+        """Yield the record sets of TYPES. Raises RunbookError VD-STORAGE-005 if there are far too many.
+
+        below: only those at this name and below it.
+        """
+        listed = self._client.record_sets.list_by_dns_zone(*self._at, recordsetnamesuffix=below or None)
+        for found in bounded(listed, target=f"zone {self.zone.name}"):
+            if _type_of(found) not in TYPES:
+                continue
+            one = _record_set(found)
+            if not below or one.name == below or one.name.endswith(f".{below}"):
+                yield one
+
+    def write(self, wanted: RecordSet) -> bool:
+        """Put a record set in the place of the version that its `etag` names, or where none is.
+
+        Returns False if another version is there now. A write that lost its answer is sent again and also returns
+        False: then the set that is there is the one that was wanted.
+        """
+        condition = {"if_match": wanted.etag} if wanted.etag else {"if_none_match": "*"}
+        body = _model(wanted)
+        return _carried_out(
+            lambda: self._client.record_sets.create_or_update(*self._at, wanted.name, wanted.type, body, **condition)
+        )
+
+    def delete(self, found: RecordSet) -> bool:
+        """Delete the version of a record set that was read. Returns False if another version, or none, is there now."""
+        return _carried_out(
+            lambda: self._client.record_sets.delete(*self._at, found.name, found.type, if_match=found.etag)
+        )
+
+    def name_servers(self) -> tuple[str, ...]:
+        """Return the zone's own name servers as ARM names them: hosts, without a final dot."""
+        return tuple(str(each).rstrip(".") for each in self._zone().name_servers or ())
+
+    def _zone(self) -> Any:
+        return self._client.zones.get(*self._at)
+
+
+def _carried_out(request: Callable[[], object]) -> bool:
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        request()
+    except HttpResponseError as error:
+        if error.status_code == _PRECONDITION_FAILED:
+            return False
+        raise
+    return True
+
+
+def _type_of(found: Any) -> str:
+    """Return the type of a record set. ARM writes it as Microsoft.Network/dnsZones/TXT."""
+    return str(found.type or "").rpartition("/")[2].upper()
+
+
+def _record_set(found: Any) -> RecordSet:
+    kind: Any = _type_of(found)
+    return RecordSet(
+        type=kind,
+        name=str(found.name or APEX).lower(),
+        ttl=int(found.ttl or 0),
+        records=tuple(_records(found, kind)),
+        metadata={str(name): str(value) for name, value in (found.metadata or {}).items()},
+        alias=str(found.target_resource.id or "") if found.target_resource else "",
+        etag=str(found.etag or ""),
+    )
+
+
+def _records(found: Any, kind: RecordType) -> Iterator[tuple[str, ...]]:
+    if kind == "A":
+        yield from ((str(each.ipv4_address),) for each in found.a_records or ())
+    elif kind == "AAAA":
+        yield from ((str(each.ipv6_address),) for each in found.aaaa_records or ())
+    elif kind == "NS":
+        yield from ((str(each.nsdname),) for each in found.ns_records or ())
+    elif kind == "CNAME" and found.cname_record is not None:
+        yield (str(found.cname_record.cname),)
+    elif kind == "TXT":
+        yield from (tuple(map(str, each.value or ())) for each in found.txt_records or ())
+    elif kind == "CAA":
+        yield from ((str(each.flags), str(each.tag), str(each.value)) for each in found.caa_records or ())
+
+
+def _model(wanted: RecordSet) -> Any:
+    from azure.mgmt.dns import models
+
+    made = models.RecordSet(ttl=wanted.ttl, metadata=dict(wanted.metadata) or None)
+    if wanted.type == "A":
+        made.a_records = [models.ARecord(ipv4_address=address) for (address,) in wanted.records]
+    elif wanted.type == "TXT":
+        made.txt_records = [models.TxtRecord(value=list(strings)) for strings in wanted.records]
+    else:
+        raise ValueError(f"the suite writes no record set of type {wanted.type}")
+    return made

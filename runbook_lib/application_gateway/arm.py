@@ -1,0 +1,183 @@
+"""One resource of the gateway in ARM: read, and written as a whole without undoing what others write.
+
+A PUT replaces the whole resource and takes minutes. A second PUT cancels the first one, which then ends with the code
+CanceledAndSupersededDueToAnotherOperation. So a write waits until no operation runs, reads, changes and writes under
+the ETag, and follows the operation to its end. If another writer came before, it begins again. Whether Azure keeps to
+the ETag here is not confirmed: without it, only the short time between read and write is open to others.
+
+Sources: Azure/azure-cli#21156, Azure/azure-rest-api-specs#6789; learn azure-resource-manager/management/
+async-operations.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from runbook_lib.application_gateway.gateway import state_of
+from runbook_lib.application_gateway.listener import API_VERSION
+from runbook_lib.azure.settings import Settings
+from runbook_lib.basics import addresses, strict_json
+from runbook_lib.basics.clock import Clock
+from runbook_lib.basics.looks import pause_between_looks
+from runbook_lib.basics.redaction import whole_words
+from runbook_lib.basics.service_words import words_of_body
+from runbook_lib.errors import azure
+from runbook_lib.network.retry import retry_after_seconds
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpResponse
+    from azure.mgmt.resource.resources import ResourceManagementClient
+
+# How long an operation of this run or of another writer may take. A gateway's change takes minutes; a new gateway takes
+# 20 minutes (learn application-gateway/application-gateway-faq).
+OPERATION_SECONDS = 1800.0
+# Between two looks, if ARM does not say how long to wait.
+LEAST_LOOK_SECONDS, MOST_LOOK_SECONDS = 1.0, 10.0
+# How often other writers may come before this one.
+MAX_ROUNDS = 5
+MAX_WORDS = 600
+_SETTLED = ("", "succeeded", "failed", "canceled")
+SUPERSEDED = "CanceledAndSupersededDueToAnotherOperation"
+# Codes of a refusal that say that another operation runs (learn common-deployment-errors, and reports).
+_IN_THE_WAY = frozenset(
+    {SUPERSEDED, "AnotherOperationInProgress", "OperationPreempted", "RetryableError", "ConcurrentOperation"}
+)
+_MAX_DEPTH = 5
+
+Edit = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+
+
+class NetworkResource:
+    """A resource of provider Microsoft.Network in the managed resource group.
+
+    Methods raise RunbookError VD-GATEWAY-001 (not there), VD-ARM-001 (unreadable), and azure.core's errors.
+    """
+
+    def __init__(
+        self, *, client: "ResourceManagementClient", settings: Settings, clock: Clock, type: str, name: str
+    ) -> None:
+        """Use the resource of this type and name. `client` asks ARM."""
+        self._client = client
+        self._clock = clock
+        self._arm = addresses.read(settings.arm_endpoint)
+        self.name = name
+        path = f"{settings.resource_group_id}/providers/{type}/{name}"
+        self._path = f"{quote(path, safe='/()')}?api-version={API_VERSION}"
+        # Whether an operation of this run has ended well.
+        self.was_written = False
+
+    def read(self) -> Mapping[str, Any]:
+        """Return the resource as ARM shows it now."""
+        response = self._send("GET", self._path)
+        if response.status_code == 404:
+            raise azure.GATEWAY_NOT_THERE.error(target=self.name)
+        response.raise_for_status()
+        found = _object(response)
+        if found is None or not isinstance(found.get("properties"), Mapping):
+            raise azure.ARM_ANSWER_UNCLEAR.error("it is no resource", target=self.name)
+        return found
+
+    def settled(self) -> Mapping[str, Any]:
+        """Return the resource when no operation changes it. Raises also RunbookError VD-GATEWAY-009: it takes long."""
+        started = self._clock.monotonic()
+        while state_of(found := self.read()) not in _SETTLED:
+            self._pause(started, f"its state is {state_of(found)}")
+        return found
+
+    def write(self, edit: Edit) -> None:
+        """Write what `edit` makes of the resource, unless that returns None: nothing is left to write.
+
+        Raises also RunbookError VD-GATEWAY-009 (busy), -010 (others came before), -011 (Azure did not make it).
+        """
+        for _ in range(MAX_ROUNDS):
+            found = self.settled()
+            wanted = edit(found)
+            if wanted is None or self._put(wanted, str(found.get("etag") or "")):
+                return
+        raise azure.GATEWAY_OVERTAKEN.error(f"{MAX_ROUNDS} times", target=self.name)
+
+    def _put(self, resource: Mapping[str, Any], etag: str) -> bool:
+        """Return whether the write is there. If not, another one came before, or nobody says: look again."""
+        response = self._send("PUT", self._path, resource, {"If-Match": etag} if etag else {})
+        if response.status_code == 412 or (response.status_code == 409 and _IN_THE_WAY & _codes(_object(response))):
+            return False
+        if response.status_code in (400, 409, 422):
+            raise self._failed(response)
+        response.raise_for_status()
+        self.was_written = self._ended_well(response)
+        return self.was_written
+
+    def _ended_well(self, response: "HttpResponse") -> bool:
+        """Follow a write's operation to its end. Return False if it was superseded, or ARM shows no operation."""
+        address = response.headers.get("Azure-AsyncOperation", "")
+        started = self._clock.monotonic()
+        while address:
+            self._pause(started, "this run's change is under way", after=response)
+            response = self._send("GET", self._at_arm(address))
+            if response.status_code in (403, 404):
+                return False  # the resource itself shows the result
+            response.raise_for_status()
+            found = _object(response) or {}
+            state = str(found.get("status", "")).lower()
+            if state == "succeeded":
+                return True
+            if state in ("failed", "canceled"):
+                if SUPERSEDED in _codes(found):
+                    return False
+                raise self._failed(response)
+        return False
+
+    def _at_arm(self, link: str) -> str:
+        """Return an operation's address. Requests carry ARM's token, so they go only to ARM."""
+        try:
+            there = addresses.follow(self._arm, link)
+        except addresses.NotAnAddressError as error:
+            raise azure.ARM_ANSWER_UNCLEAR.error(f"the operation has no address: {error}", target=self.name) from error
+        if there.origin != self._arm.origin:
+            raise azure.ARM_ANSWER_UNCLEAR.error(f"the operation is at {there.origin}", target=self.name)
+        return str(there)
+
+    def _pause(self, started: float, what: str, *, after: "HttpResponse | None" = None) -> None:
+        waited = self._clock.monotonic() - started
+        if waited > OPERATION_SECONDS:
+            raise azure.GATEWAY_BUSY.error(what, target=self.name)
+        asked = None if after is None else retry_after_seconds(after.headers, self._clock.now())
+        pause = pause_between_looks(waited, least=LEAST_LOOK_SECONDS, most=MOST_LOOK_SECONDS)
+        self._clock.sleep(pause if asked is None else min(asked, OPERATION_SECONDS))
+
+    def _failed(self, response: "HttpResponse") -> Exception:
+        said = words_of_body(response.content)
+        told = " ".join(dict.fromkeys((*said.codes, *sorted(_codes(_object(response))))))
+        words = ": ".join(part for part in (told, said.message) if part)
+        return azure.GATEWAY_CHANGE_FAILED.error(whole_words(words, MAX_WORDS), target=self.name)
+
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] = {}
+    ) -> "HttpResponse":
+        from azure.core.rest import HttpRequest
+
+        return self._client.send_request(HttpRequest(method, path, json=body, headers=dict(headers)))
+
+
+def _object(response: "HttpResponse") -> Mapping[str, Any] | None:
+    """Return the JSON object of an answer, None if it has none."""
+    try:
+        found = strict_json.loads(response.content)
+    except strict_json.NotStrictJsonError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _codes(found: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the codes of an error and of its details: a superseded operation has its own code in a detail."""
+    codes: set[str] = set()
+    errors_left: list[object] = [(found or {}).get("error", found)]
+    for _ in range(_MAX_DEPTH):
+        nested: list[object] = []
+        for each in errors_left:
+            if isinstance(each, Mapping):
+                codes |= {code for code in (each.get("code"),) if isinstance(code, str)}
+                details = each.get("details")
+                nested += details if isinstance(details, list) else []
+        errors_left = nested
+    return frozenset(codes)

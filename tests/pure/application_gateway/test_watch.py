@@ -1,0 +1,43 @@
+"""What check_health says of the certificate that the gateway serves: a function of facts alone."""
+
+import base64
+import hashlib
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from runbook_lib.application_gateway.watch import judge_certificate
+
+SERVED = b"a certificate"
+NOW = datetime(2026, 11, 29, 18, tzinfo=timezone.utc)
+
+
+def certificate(*, age: timedelta, lifetime: timedelta, content: bytes = SERVED) -> dict[str, Any]:
+    """Return a certificate as the vault shows it, `age` after its begin."""
+    begin = NOW - age
+    name = base64.urlsafe_b64encode(hashlib.sha1(content).digest()).decode().rstrip("=")  # noqa: S324 - its name
+    times = {"nbf": int(begin.timestamp()), "exp": int((begin + lifetime).timestamp())}
+    return {"x5t": name, "attributes": {"enabled": True, **times}}
+
+
+@pytest.mark.parametrize("days", [90, 64, 45, 6])
+def test_a_certificate_is_ill_when_less_than_a_quarter_of_its_life_is_left(days: int) -> None:
+    lifetime = timedelta(days=days)
+    well = certificate(age=lifetime * 0.74, lifetime=lifetime)
+    assert judge_certificate(well, SERVED, NOW).sight == "answers"
+    late = judge_certificate(certificate(age=lifetime * 0.76, lifetime=lifetime), SERVED, NOW)
+    assert late.sight == "impaired"
+    assert f"ends in {int(days * 0.24)} days" in late.reason
+
+
+def test_another_certificate_than_the_vaults_is_ill() -> None:
+    other = certificate(age=timedelta(days=1), lifetime=timedelta(days=90), content=b"another")
+    found = judge_certificate(other, SERVED, NOW)
+    assert (found.sight, "another certificate" in found.reason) == ("impaired", True)
+
+
+@pytest.mark.parametrize("attributes", [None, {}, {"nbf": 1}, {"nbf": "1", "exp": 2}, {"nbf": 1, "exp": 10**30}, []])
+def test_a_certificate_without_times_is_ill_and_fails_no_run(attributes: Any) -> None:
+    found = judge_certificate({"x5t": "", "attributes": attributes}, SERVED, NOW)
+    assert found.sight == "fails"

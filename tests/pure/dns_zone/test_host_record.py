@@ -1,0 +1,151 @@
+"""What has to change so that an instance's name leads to its gateway, and which records belong to nobody."""
+
+from dataclasses import replace
+
+import pytest
+
+from publisher.dns_zone.audit import PURPOSE, audit
+from publisher.dns_zone.gateway_address import address_in
+from publisher.dns_zone.host_record import (
+    ADDRESS,
+    CLEAR,
+    INSTANCE,
+    POINT,
+    TTL_SECONDS,
+    HostFacts,
+    is_own,
+    point,
+    remove_all,
+)
+from publisher.dns_zone.record_sets import RecordSet, RecordType
+from runbook_lib.change import Plan
+from runbook_lib.errors import RunbookError, publisher
+
+ID, OLD, NEW = "k3v9x2p7", "192.0.2.7", "192.0.2.8"
+
+
+def made(kind: RecordType, value: str, **parts: object) -> RecordSet:
+    found = RecordSet(type=kind, name=ID, ttl=TTL_SECONDS, records=((value,),), etag="1")
+    return replace(found, **parts)  # type: ignore[arg-type]
+
+
+def own(address: str, **parts: object) -> RecordSet:
+    return made("A", address, metadata={INSTANCE: ID, ADDRESS: address}, **parts)
+
+
+def planned(*found: RecordSet, take_over: bool = False) -> Plan:
+    return point(HostFacts(instance_id=ID, name=ID, address=NEW, found=found), take_over=take_over)
+
+
+def test_a_name_without_records_gets_one() -> None:
+    (change,) = planned().changes
+    assert POINT.is_of(change) and (change.before, change.after) == (None, NEW)
+    assert change.subject == own(NEW) and change.subject.etag == ""
+
+
+@pytest.mark.parametrize("there", [own(NEW), made("A", NEW), made("A", NEW, ttl=60)])
+def test_a_record_that_leads_to_the_gateway_stays_whoever_made_it(there: RecordSet) -> None:
+    assert planned(there).changes == ()
+
+
+def test_an_own_record_follows_the_gateway_and_keeps_other_metadata() -> None:
+    there = replace(own(OLD), metadata={**own(OLD).metadata, "team": "web"})
+    (change,) = planned(there).changes
+    assert (change.before, change.after) == (OLD, NEW)
+    assert change.subject == replace(own(NEW), metadata={**own(NEW).metadata, "team": "web"})
+    assert change.subject.etag == "1"
+
+
+FOREIGN = [
+    made("A", OLD),
+    made("A", OLD, metadata={INSTANCE: ID, ADDRESS: NEW}),  # changed by hand
+    made("A", OLD, metadata={INSTANCE: "another", ADDRESS: OLD}),
+    own(OLD, alias="/subscriptions/x"),
+    own(NEW, alias="/subscriptions/x"),
+    made("A", NEW, records=((NEW,), (OLD,))),
+    made("A", NEW, records=()),
+]
+
+
+@pytest.mark.parametrize("there", FOREIGN)
+def test_a_record_of_somebody_else_is_written_over_only_if_asked(there: RecordSet) -> None:
+    with pytest.raises(RunbookError) as caught:
+        planned(there)
+    assert caught.value.is_(publisher.POINTS_ELSEWHERE)
+    (change,) = planned(there, take_over=True).changes
+    assert POINT.is_of(change) and change.subject.etag == "1"
+    assert (change.subject.records, change.subject.alias) == (((NEW,),), "")
+    assert is_own(change.subject, ID)
+
+
+@pytest.mark.parametrize("kind", ["AAAA", "CNAME"])
+def test_what_hides_the_record_goes_before_it(kind: RecordType) -> None:
+    there = made(kind, "elsewhere.example")
+    with pytest.raises(RunbookError) as caught:
+        planned(there, own(NEW))
+    assert caught.value.is_(publisher.POINTS_ELSEWHERE)
+    assert [CLEAR.is_of(each) for each in planned(there, own(NEW), take_over=True).changes] == [True]
+    cleared, pointed = planned(there, take_over=True).changes
+    assert CLEAR.is_of(cleared) and cleared.subject == there and cleared.stage < pointed.stage
+
+
+def test_everything_is_removed_at_the_end() -> None:
+    found = (made("A", OLD), made("AAAA", "2001:db8::1"))
+    assert [(each.target, each.after) for each in remove_all(found).changes] == [
+        (f"A {ID}", "none"),
+        (f"AAAA {ID}", "none"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [
+        (own(OLD), ""),
+        (made("TXT", "x", name=f"_acme-challenge.{ID}"), ""),
+        (made("NS", "ns1.example", name="@"), ""),
+        (made("CAA", "0 issue x"), ""),
+        (made("CNAME", "x", name="www", metadata={PURPOSE: "the web site"}), ""),
+        (made("A", OLD), "somebody else made"),
+        (made("CNAME", "x"), "beside the record"),
+        (made("TXT", "x"), "beside the record"),
+        (made("A", OLD, name="gone"), "no instance has this name"),
+        (made("TXT", "x", name="_acme-challenge.gone"), "no instance has this name"),
+        (made("NS", "ns1.example", name="team"), "no instance has this name"),
+        (made("A", OLD, name="@"), "no instance has this name"),
+    ],
+)
+def test_the_audit_lists_what_no_instance_owns(there: RecordSet, why: str) -> None:
+    found = audit([there], {ID: ID})
+    assert [why in each.why for each in found.findings] == ([True] if why else [])
+
+
+GATEWAY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/vd-gateway"
+FRONTEND = f"{GATEWAY}/frontendIPConfigurations/public"
+
+
+def public_address(**parts: object) -> dict[str, object]:
+    made_so = {"ipAddress": NEW, "publicIPAllocationMethod": "Static", "ipConfiguration": {"id": FRONTEND}}
+    return {**made_so, **parts}
+
+
+def test_the_gateways_address_is_read() -> None:
+    assert address_in(public_address(), "vd-gateway-ip", gateway=GATEWAY) == NEW
+    upper = public_address(ipConfiguration={"id": FRONTEND.upper()})
+    assert address_in(upper, "vd-gateway-ip", gateway=GATEWAY) == NEW
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ({"publicIPAllocationMethod": "Dynamic"}, "not static"),
+        ({"ipConfiguration": None}, "not the gateway's"),
+        ({"ipConfiguration": {"id": f"{GATEWAY}2/frontendIPConfigurations/public"}}, "not the gateway's"),
+        ({"ipAddress": None}, "it is ''"),
+        ({"ipAddress": "2001:db8::1"}, "it is '2001:db8::1'"),
+        ({"ipAddress": "a\x1b[2Jb"}, "it is 'a\\x1b[2Jb'"),
+    ],
+)
+def test_an_address_that_may_become_somebody_elses_is_refused(parts: dict[str, object], why: str) -> None:
+    with pytest.raises(RunbookError) as caught:
+        address_in(public_address(**parts), "vd-gateway-ip", gateway=GATEWAY)
+    assert caught.value.is_(publisher.NO_GATEWAY_ADDRESS) and caught.value.detail.endswith(why)

@@ -1,0 +1,159 @@
+"""The issuance's state machine: every state of the record with every answer of the authority."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import get_args
+
+import pytest
+
+from publisher.certificates import plan
+from publisher.certificates.limits import Attempt
+from publisher.certificates.plan import Facts, IssuanceRequest, OrderStatus, after, next_step, preview
+from publisher.certificates.record import Issuance
+from publisher.rotation.plan import Step
+from runbook_lib.basics.clock import rfc3339
+from runbook_lib.errors import RunbookError
+from runbook_lib.tls_certificate.versions import STATES
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+HOST = "k3v9x2p7.vibedata.ai"
+AT, EARLIER, LATER = rfc3339(NOW), rfc3339(NOW - 10 * HOUR), rfc3339(NOW + 10 * HOUR)
+BLANK = Issuance(instance_id="k3v9x2p7", number=1, rotation_id="r", host=HOST, started_at=EARLIER)
+NEW = replace(BLANK, number=2, rotation_id="n")
+ISSUED = replace(
+    BLANK,
+    chain="c",
+    certificate_id="a.b",
+    not_before=rfc3339(NOW - 24 * HOUR),
+    not_after=rfc3339(NOW + 89 * 24 * HOUR),
+    installed_at=EARLIER,
+    customer="retired",
+)
+OVER = replace(ISSUED, ended_at=EARLIER, ask_after=LATER)
+DUE = replace(OVER, not_before=rfc3339(NOW - 70 * 24 * HOUR), not_after=rfc3339(NOW + 20 * 24 * HOUR))
+ASKED = IssuanceRequest()
+
+
+def facts(newest: Issuance | None, **fields: object) -> Facts:
+    return replace(Facts(now=NOW, newest=newest, new=NEW), **fields)  # type: ignore[arg-type]
+
+
+def actions(step: Step) -> list[str]:
+    return [change.action for change in step.plan.changes]
+
+
+def every() -> Iterator[tuple[IssuanceRequest, Facts]]:
+    """Every combination of what matters of an open issuance, of a request, and of the authority's answer."""
+    for customer, order, chain, challenge, failures, claimed, wait, overtaken, status, driven in itertools.product(
+        STATES,
+        ("", "https://ca.example/order/1"),
+        ("", "chain"),
+        ("", "value"),
+        (0, 1, 4),
+        ("", AT, EARLIER),
+        ("", LATER, EARLIER),
+        (False, True),
+        get_args(OrderStatus),
+        ("", "r", "other"),
+    ):
+        failed_at = AT if failures else ""
+        issuance = replace(
+            BLANK, customer=customer, order=order, chain=chain, challenge=challenge, failures=failures,
+            failed_at=failed_at, claimed_at=claimed, wait_until=wait, overtaken=overtaken,
+        )  # fmt: skip
+        yield ASKED, facts(issuance, status=status, driven=driven)
+
+
+def test_every_state_has_one_next_step_that_keeps_the_rules() -> None:
+    count = 0
+    for request, seen in every():
+        count += 1
+        issuance = seen.newest
+        assert issuance is not None
+        if seen.driven == "other":
+            with pytest.raises(RunbookError) as caught:
+                next_step(request, seen)
+            assert caught.value.code == "VD-ROTATION-034"
+            continue
+        step = next_step(request, seen)
+        made = actions(step)
+        assert made or step.wait_until is not None, "an open issuance is never silently over"
+        assert step.wait_until is None or (step.wait_until > NOW and not made)
+        if made == ["begin"]:
+            assert issuance.overtaken and not seen.driven
+            continue
+        if "order" in made:
+            assert not issuance.order and not issuance.chain and issuance.customer == "prepared"
+            assert not issuance.failures and issuance.claimed_at != AT and issuance.wait_until != LATER
+        if {"publish", "answer", "finalize"} & set(made):
+            assert issuance.order and not issuance.chain and not issuance.failures
+        if "answer" in made:
+            assert made == ["publish", "answer"], "the value is seen before the authority is told to look"
+        if "install" in made:
+            assert issuance.chain and issuance.customer == "prepared"
+        if issuance.challenge and (issuance.chain or not issuance.order):
+            assert made == ["clean"], "what is left in the zone goes first"
+        for change in step.plan.changes:
+            after(change, seen)
+    assert count > 20_000
+
+
+def test_an_issuance_runs_through_in_the_one_order() -> None:
+    seen = preview(ASKED, facts(None))
+    assert [change.action for change in seen.changes] == [
+        *("begin", "prepare", "order", "publish", "answer", "finalize", "clean", "install", "test", "end"),
+    ]
+    renewal = preview(ASKED, replace(facts(DUE), new=replace(NEW, known=True)))
+    assert [change.action for change in renewal.changes][-3:] == ["test", "retire", "end"]
+    assert preview(ASKED, facts(OVER)).changes == ()
+    assert preview(IssuanceRequest(now=True), facts(OVER)).changes[0].action == "begin"
+    stopped = preview(IssuanceRequest(until_installed=True), facts(None))
+    assert stopped.changes[-1].action == "install"
+
+
+def test_a_certificate_is_renewed_when_it_is_due_and_not_before() -> None:
+    waits = next_step(ASKED, facts(OVER))
+    assert waits.wait_until == NOW + 10 * HOUR, "then it asks for the window again"
+    assert actions(next_step(ASKED, facts(DUE))) == ["begin"]
+    assert actions(next_step(IssuanceRequest(now=True), facts(OVER))) == ["begin"]
+    assert actions(next_step(ASKED, facts(replace(OVER, host="old.vibedata.ai")))) == ["begin"]
+    assert actions(next_step(ASKED, facts(replace(OVER, ask_after=EARLIER)))) == ["ask"]
+    window = {"window_start": rfc3339(NOW - 2 * HOUR), "window_end": rfc3339(NOW - HOUR)}
+    assert actions(next_step(ASKED, facts(replace(OVER, **window)))) == ["begin"]  # type: ignore[arg-type]
+    assert next_step(ASKED, facts(OVER, driven="r")) == Step(), "this run has brought it"
+
+
+def test_nothing_waits_for_an_issuance_whose_certificate_has_to_be_renewed_already() -> None:
+    for customer in STATES:
+        stuck = replace(DUE, customer=customer, ended_at="")
+        assert actions(next_step(ASKED, facts(stuck))) == ["begin"]
+        assert actions(next_step(ASKED, facts(stuck, driven="r"))) != ["begin"]
+
+
+def test_the_gateway_gets_its_time() -> None:
+    installed = replace(ISSUED, customer="installed", installed_at=AT)
+    assert actions(next_step(ASKED, facts(installed))) == ["test"], "it serves no former certificate"
+    renewed = next_step(ASKED, facts(replace(installed, known=True)))
+    assert renewed.wait_until == NOW + 4 * HOUR and not renewed.brief
+    assert actions(next_step(ASKED, facts(replace(installed, known=True, installed_at=EARLIER)))) == ["test"]
+    tested = replace(installed, customer="tested", retire_after=LATER)
+    assert next_step(ASKED, facts(tested)).wait_until == NOW + 10 * HOUR
+    assert actions(next_step(ASKED, facts(replace(tested, retire_after=EARLIER)))) == ["retire"]
+
+
+def test_an_order_waits_for_a_claim_for_the_authority_and_for_the_limits() -> None:
+    ready = replace(BLANK, customer="prepared")
+    claimed = next_step(ASKED, facts(replace(ready, claimed_at=AT)))
+    assert claimed.brief and claimed.wait_until == NOW + plan.CLAIM_LOOK
+    refused = next_step(ASKED, facts(replace(ready, wait_until=LATER)))
+    assert refused.wait_until == NOW + 10 * HOUR and not refused.brief
+    full = tuple(Attempt(host=f"{number}.example", ordered_at=NOW - HOUR) for number in range(50))
+    limited = next_step(ASKED, facts(ready, attempts=full))
+    assert limited.wait_until == NOW + timedelta(days=7) - HOUR and "at most 50" in limited.why
+    assert actions(next_step(ASKED, facts(replace(ready, renews="a.b"), attempts=full))) == ["order"]
+    assert actions(next_step(ASKED, facts(replace(ready, known=True), attempts=full))) == ["order"]
+    failed = replace(ready, failures=3, failed_at=AT)
+    assert next_step(ASKED, facts(failed)).wait_until == NOW + timedelta(minutes=100)

@@ -1,0 +1,72 @@
+"""The row of an issuance: what is written is read back, and what nobody of ours writes is named."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from publisher.certificates.customer import after_refusal
+from publisher.certificates.record import Issuance, columns_of, issuance_of
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.errors import RunbookError
+
+TIME = "2026-11-29T12:00:00.000000Z"
+ISSUANCE = Issuance(
+    instance_id="k3v9x2p7",
+    number=3,
+    rotation_id="r",
+    host="k3v9x2p7.vibedata.ai",
+    known=True,
+    customer="prepared",
+    failures=2,
+    failed_at=TIME,
+    order="https://ca.example/order/1",
+    attempt="a",
+    chain="c",
+    not_before=TIME,
+    not_after=TIME,
+)
+
+
+class Row(dict[str, Any]):
+    """A row as the client of tables gives it."""
+
+    metadata = {"etag": "1"}  # noqa: RUF012 - as the client has it
+
+
+def row(**columns: Any) -> Row:
+    return Row(PartitionKey="k3v9x2p7", RowKey="99999996", **{**columns_of(ISSUANCE), **columns})
+
+
+def test_what_is_written_is_read_back() -> None:
+    assert issuance_of(row()) == ISSUANCE
+    assert len(columns_of(ISSUANCE)) == len(fields(Issuance)) - 3
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"failures": "2"},
+        {"failures": True},
+        {"known": 1},
+        {"customer": "happy"},
+        {"notAfter": "tomorrow"},
+        {"notAfter": "2026-11-29T12:00:00"},
+        {"notBefore": ""},
+        {"windowEnd": TIME},
+        {"order": None},
+    ],
+)
+def test_what_nobody_of_ours_writes_is_named(columns: dict[str, Any]) -> None:
+    with pytest.raises(RunbookError) as caught:
+        issuance_of(row(**columns))
+    assert caught.value.code == "VD-ROTATION-040" and next(iter(columns))[:6] in caught.value.message
+
+
+def test_a_refusal_at_the_customers_leads_on() -> None:
+    assert after_refusal(ISSUANCE, "test", "VD-TLS-002", SYSTEM_CLOCK) == replace(ISSUANCE, overtaken=True)
+    assert after_refusal(ISSUANCE, "test", "VD-TLS-010", SYSTEM_CLOCK) == ISSUANCE
+    assert after_refusal(ISSUANCE, "test", "VD-TLS-001", SYSTEM_CLOCK) == ISSUANCE
+    for code in ("VD-TLS-001", "VD-TLS-004", "VD-TLS-006"):
+        again = after_refusal(ISSUANCE, "install", code, SYSTEM_CLOCK)
+        assert (again.customer, again.chain, again.order, again.failures) == ("none", "", "", 3)

@@ -1,0 +1,108 @@
+"""Clients of the lab's Application Gateway: the official one of Microsoft.Network, and a browser at its listener."""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from azure.identity import ManagedIdentityCredential
+from azure.mgmt.network import NetworkManagementClient
+from cryptography import x509
+
+from tests.support.arm import SCOPE
+from tests.support.running_lab import LabUnderTest
+
+GATEWAY, POLICY, ADDRESS = "vibedata-gateway", "vibedata-gateway-waf", "vibedata-gateway-ip"
+SECONDS = 30.0
+
+
+@contextmanager
+def network_client(lab: LabUnderTest) -> Iterator[NetworkManagementClient]:
+    """Give a client of the customer's subscription, as the identity of the runbooks."""
+    with (
+        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        NetworkManagementClient(
+            credential,
+            lab.env["VIBEDATA_SUBSCRIPTION_ID"],
+            base_url=lab.env["VIBEDATA_ARM_ENDPOINT"],
+            credential_scopes=SCOPE,
+        ) as client,
+    ):
+        yield client
+
+
+def under(etag: str) -> dict[str, Any]:
+    """Return what makes a write happen under an ETag."""
+    return {"headers": {"If-Match": etag}}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a client got: status, body, and the serial number of the certificate that was served."""
+
+    status: int
+    text: str
+    serial: int
+
+
+def open_page(
+    gateway: str, host: str, *, trust: ssl.SSLContext, path: str = "/healthz", source: str = "127.0.0.1"
+) -> Page:
+    """Open `https://{host}{path}` at a gateway (`127.0.0.1:PORT`), as a browser does, from a loopback address."""
+    address, _, port = gateway.partition(":")
+    with (
+        socket.create_connection((address, int(port)), timeout=SECONDS, source_address=(source, 0)) as plain,
+        trust.wrap_socket(plain, server_hostname=host) as secured,
+    ):
+        served = x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"")
+        connection = http.client.HTTPSConnection(host, context=trust)
+        connection.sock = secured
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return Page(answer.status, answer.read().decode(), served.serial_number)
+
+
+def trusting(root_pem: str) -> ssl.SSLContext:
+    """Return the TLS settings of a browser that trusts one root alone."""
+    return ssl.create_default_context(cadata=root_pem)
+
+
+def trusting_anybody() -> ssl.SSLContext:
+    """Return settings that take any certificate, to see which one is served."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def set_rules(lab: LabUnderTest, rules: list[dict[str, Any]], mode: str = "Prevention") -> None:
+    """Replace the custom rules of the firewall policy."""
+    group = lab.env["VIBEDATA_RESOURCE_GROUP"]
+    with network_client(lab) as client:
+        policy = client.web_application_firewall_policies.get(group, POLICY)
+        assert policy.properties is not None
+        policy["properties"]["customRules"] = rules
+        policy["properties"]["policySettings"]["mode"] = mode
+        client.web_application_firewall_policies.create_or_update(group, POLICY, policy)
+
+
+def rule(action: str, *conditions: tuple[list[str], bool], priority: int = 1, state: str = "Enabled") -> dict[str, Any]:
+    """Return a custom rule; each condition has its ranges, and whether it holds for all others."""
+    return {
+        "name": f"rule{priority}",
+        "priority": priority,
+        "ruleType": "MatchRule",
+        "action": action,
+        "state": state,
+        "matchConditions": [
+            {
+                "matchVariables": [{"variableName": "RemoteAddr"}],
+                "operator": "IPMatch",
+                "negationConditon": negated,
+                "matchValues": ranges,
+            }
+            for ranges, negated in conditions
+        ],
+    }

@@ -1,0 +1,78 @@
+"""Clients that open TLS connections to a gateway without a pause while its certificate is renewed."""
+
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.support.application_gateway import open_page
+
+CLIENTS = 3
+WAIT_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Handshakes:
+    """What the clients have seen.
+
+    serials: of the certificates in the order of the renewals. settled: how many of them are not served any more.
+    """
+
+    serials: list[int]
+    settled: int = 0
+    done: int = 0
+    failed: list[str] = field(default_factory=list)
+    wrong: list[int] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def renewing(self, serial: int) -> None:
+        """Say that from now on this certificate may be served."""
+        self.serials.append(serial)
+
+    def renewed(self) -> None:
+        """Say that from now on only the newest certificate may be served."""
+        self.settled = len(self.serials) - 1
+
+    def wait_for(self, done: int) -> None:
+        """Wait until so many connections were opened, or one failed."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self.done < done and not self.failed:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def open(self, gateway: str, host: str, trust: ssl.SSLContext) -> None:
+        """Open one connection, ask for one page, and note what came."""
+        begun = self.settled
+        try:
+            page = open_page(gateway, host, trust=trust)
+        except OSError as error:
+            with self._lock:
+                self.failed.append(repr(error))
+            return
+        allowed = self.serials[begun:]
+        with self._lock:
+            self.done += 1
+            if page.status != 200 or page.serial not in allowed:
+                self.wrong.append(page.serial)
+
+
+@contextmanager
+def handshakes(gateway: str, host: str, trust: ssl.SSLContext, *, serial: int) -> Iterator[Handshakes]:
+    """Open connections from several clients until the block ends. serial: of the certificate that is served now."""
+    seen, ended = Handshakes([serial]), threading.Event()
+
+    def client() -> None:
+        while not ended.is_set():
+            seen.open(gateway, host, trust)
+
+    threads = [threading.Thread(target=client, daemon=True) for _ in range(CLIENTS)]
+    for each in threads:
+        each.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        for each in threads:
+            each.join(60)

@@ -1,0 +1,57 @@
+"""A run is killed at each change of an issuance, and the next one goes on: nothing is ordered or issued twice."""
+
+import pytest
+
+from publisher.certificates import plan
+from tests.support.certificate_rig import CertificateRig
+from tests.support.publisher_side import Interrupted
+
+CHANGES = ("begin", "prepare", "order", "publish", "answer", "finalize", "clean", "install", "test", "end")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize("at", range(1, len(CHANGES) + 1))
+def test_a_killed_run_is_followed_by_one_that_goes_on(rig: CertificateRig, at: int, made: bool) -> None:
+    killed = rig.drive(Interrupted(rig.new_run(), at=at, made=made))
+    assert killed.failed is not None and killed.failed.change.action == CHANGES[at - 1]
+    if rig.issuances.newest("k3v9x2p7") is None or rig.newest().open:
+        rig.finish()
+    newest = rig.newest()
+    assert newest.number == 1 and newest.ended_at and newest.challenge == ""
+    assert rig.asked("/order-plz") == 1 and rig.issued() == 1 and rig.proofs() == ()
+    assert [bool(each.get("issuedAt")) for each in rig.orders()] == [True]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("service", "path"),
+    [("acme", "/chalZ/"), ("acme", "/finalize-order/"), ("acme", "/certZ/"), ("acme", "/sign-me-up"), ("arm", "/TXT/")],
+)
+@pytest.mark.parametrize("action", ["reset_after", "reset_before"])
+def test_a_lost_answer_is_got_over_in_the_same_run(rig: CertificateRig, service: str, path: str, action: str) -> None:
+    rig.lab.fault(action, match={"service": service, "path": path, "nth": 1})
+    assert rig.finish().ended_at
+    assert rig.lab.control("GET", "/faults")["faults"][0]["applied"] == 1, "the fault has struck"
+    assert rig.asked("/order-plz") == 1 and rig.issued() == 1 and rig.proofs() == ()
+
+
+@pytest.mark.slow
+def test_a_lost_answer_to_the_order_leaves_one_certificate(rig: CertificateRig) -> None:
+    rig.lab.fault("reset_after", match={"service": "acme", "path": "/order-plz", "nth": 1})
+    assert rig.finish().ended_at
+    assert rig.issued() == 1 and rig.asked("/finalize-order/") == 1, "the first order is never finalized"
+    assert len(rig.orders()) == 1
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_while_it_sent_the_order_holds_the_next_one_up_for_a_bounded_time(
+    rig: CertificateRig,
+) -> None:
+    rig.drive(Interrupted(rig.new_run(), at=3, made=False))
+    rig.set(claimed_at=(began := rig.newest().started_at))
+    step = rig.new_run().next_step()
+    assert step.brief and step.wait_until is not None and began
+    rig.set(claimed_at="2026-01-01T00:00:00.000000Z")
+    assert [change.action for change in rig.new_run().next_step().plan.changes] == [plan.ORDER.name]
+    assert rig.finish().ended_at and rig.issued() == 1

@@ -1,0 +1,84 @@
+"""The certificate that the gateway serves, as check_health watches it: by a TLS connection to the lab's gateway."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from azure.identity import ManagedIdentityCredential
+from azure.keyvault.certificates import CertificateClient, CertificatePolicy
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from runbook_lib.tls_certificate.name import CERTIFICATE
+from runbooks import configure_gateway
+from tests.support.health_rig import Rig
+from tests.support.runbook_run import run
+from tests.support.web_authority import DAY, WebAuthority, new_web_authority
+
+HOST = "k3v9x2p7.vibedata.ai"
+ROW = "tls-certificate"
+
+
+@pytest.fixture
+def authority(three: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WebAuthority:
+    made = new_web_authority()
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_text(Path(three.lab.env["REQUESTS_CA_BUNDLE"]).read_text() + made.root_pem)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
+    three.lab.control("POST", "/gateway", {"listen": True})
+    return made
+
+
+def seen(rig: Rig) -> tuple[str, str]:
+    """Return the row's health and reason after three checks, so that one lucky or unlucky look decides nothing."""
+    environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": rig.lab.env["VIBEDATA_LAB_GATEWAY"]}
+    for _ in range(3):
+        made = rig.check(environ=environ)
+        assert made.exit_code == 0, made.text
+    return rig.health(ROW, "observability"), rig.reason(ROW, "observability")
+
+
+def test_the_certificate_from_the_placeholder_to_its_last_days(three: Rig, authority: WebAuthority) -> None:
+    lab = three.lab
+    assert seen(three) == ("unknown", "the vault has no certificate yet")
+    with (
+        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        CertificateClient(lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as certificates,
+    ):
+
+        def install(**given: object) -> None:
+            policy = CertificatePolicy("Unknown", subject=f"CN={HOST}", san_dns_names=[HOST], exportable=True)
+            asked = certificates.begin_create_certificate(CERTIFICATE, policy).result()
+            chain = authority.chain(asked.csr or b"", **given)  # type: ignore[union-attr,arg-type] # an operation
+            certificates.merge_certificate(CERTIFICATE, [each.public_bytes(Encoding.DER) for each in chain])
+
+        install()
+        health, reason = seen(three)
+        assert health == "degraded" and "/secrets/tls-certificate and not " in reason
+        assert run(lab, configure_gateway.RUNBOOK).exit_code == 0
+        assert seen(three) == ("healthy", "")
+        install()
+        health, reason = seen(three)
+        assert (health, reason) == ("degraded", "the gateway serves another certificate than the vault's newest")
+        lab.control("POST", "/gateway", {"poll": True})
+        assert seen(three) == ("healthy", "")
+        now = datetime.now(timezone.utc)
+        install(begin=now - 70 * DAY, end=now + 20 * DAY)
+        lab.control("POST", "/gateway", {"poll": True})
+        health, reason = seen(three)
+        assert health == "degraded" and reason.startswith("the certificate ends in 19 days, on ")
+
+
+def test_a_gateway_that_does_not_answer_is_ill_and_fails_no_check(three: Rig, authority: WebAuthority) -> None:
+    lab = three.lab
+    with (
+        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        CertificateClient(lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as certificates,
+    ):
+        policy = CertificatePolicy("Unknown", subject=f"CN={HOST}", san_dns_names=[HOST], exportable=True)
+        asked = certificates.begin_create_certificate(CERTIFICATE, policy).result()
+        # Without its intermediate the chain is not complete.
+        (leaf, _) = authority.chain(asked.csr or b"")  # type: ignore[union-attr] # an operation
+        certificates.merge_certificate(CERTIFICATE, [leaf.public_bytes(Encoding.DER)])
+    assert run(lab, configure_gateway.RUNBOOK).exit_code == 0
+    health, reason = seen(three)
+    assert health == "unhealthy" and "VD-TLS-009" in reason

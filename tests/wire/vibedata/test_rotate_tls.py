@@ -1,0 +1,122 @@
+"""`vibedata rotate-tls`: what is due at all instances is done, and one that fails keeps no other back."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from publisher.certificates.record import TABLE, Issuance, Issuances
+from publisher.instances.document import read
+from publisher.instances.store import Instances
+from runbook_lib.basics.clock import rfc3339
+from tests.support.instance_documents import instance
+from tests.support.publisher_side import PublisherSide, publisher_side
+from tests.support.running_lab import LabUnderTest
+from vibedata import cli
+
+NOW, DAY = datetime.now(timezone.utc), timedelta(days=1)
+
+
+@pytest.fixture
+def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
+    """The lab's instance, and one that no shell of the lab may reach."""
+    with publisher_side(lab) as opened:
+        own = read((lab.directory / "instance.json").read_text(), source="the lab")
+        for one in (own, instance()):
+            Instances(opened.clients.table_service).add(one)
+        yield opened
+
+
+def issued(side: PublisherSide, **columns: Any) -> Issuance:
+    """Record a certificate of the lab's instance for which nothing is due."""
+    made = Issuance(
+        instance_id=side.settings.instance_id,
+        number=1,
+        rotation_id="6f9f1b8a-7c02-4a4e-8a67-2f4cfa0e6b0d",
+        host=side.settings.public_host,
+        customer="retired",
+        chain="c",
+        certificate_id="a.b",
+        not_before=rfc3339(NOW - DAY),
+        not_after=rfc3339(NOW + 89 * DAY),
+        ask_after=rfc3339(NOW + DAY / 4),
+        started_at=rfc3339(NOW - DAY),
+        ended_at=rfc3339(NOW - DAY),
+    )
+    made = replace(made, **columns)
+    assert Issuances(side.clients.table_service).begin(made)
+    return made
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    assert cli.main(["rotate-tls", "--output", "json", *words]) == code
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return {**told, **{each["instance"]: each for each in told.get("certificates", ())}}
+
+
+def test_where_nothing_is_due_only_the_publishers_table_is_asked(
+    side: PublisherSide, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest, id_ = issued(side), side.settings.instance_id
+    since = side.lab.last_request()
+    told = run(capsys, "--due", "--instance", id_)
+    assert (told["status"], told[id_]["status"], told[id_]["next"]) == ("succeeded", "waits", newest.ask_after)
+    services = {entry["service"] for entry in side.lab.journal(since=since)}
+    assert not services & {"acme", "arm", "key_vault", "publisher_key_vault"}, services
+
+
+def test_what_waits_is_finished_and_a_failure_elsewhere_keeps_nothing_back(
+    side: PublisherSide, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id_ = side.settings.instance_id
+    issued(side, ended_at="")
+    planned = run(capsys, "--due", "--plan", code=1)
+    assert [change["action"] for change in planned[id_]["changes"]] == ["end"]
+    told = run(capsys, "--due", code=1)
+    assert (told["k3v9x2p7"]["status"], told["k3v9x2p7"]["error"]["code"]) == ("failed", "VD-INSTANCE-003")
+    assert (told[id_]["status"], told[id_]["error"]) == ("done", None)
+    newest = Issuances(side.clients.table_service).newest(id_)
+    assert newest is not None and newest.ended_at
+    assert cli.main(["rotate-tls", "--due"]) == 1
+    text = capsys.readouterr().out
+    assert "waits" in text and "what to do" in text
+
+
+def test_a_first_certificate_is_planned_in_all_its_steps(
+    side: PublisherSide, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id_ = side.settings.instance_id
+    told = run(capsys, "--plan", "--instance", id_)
+    actions = [change["action"] for change in told["changes"]]
+    assert actions[:3] == ["begin", "prepare", "order"] and actions[-1] == "end"
+    assert Issuances(side.clients.table_service).newest(id_) is None
+    issued(side)
+    assert run(capsys, "--plan", "--instance", id_)["changes"] == []
+    assert cli.main(["rotate-tls", "--plan"]) == 0
+    assert capsys.readouterr().out.endswith("Nothing is due.\n")
+    waits = run(capsys, "--instance", id_)
+    assert (waits["status"], waits["state"], waits["error"]) == ("waiting", "retired", None)
+    assert cli.main(["rotate-tls"]) == 0
+    assert "There is nothing to do before" in capsys.readouterr().out
+
+
+def test_a_row_that_nobody_of_ours_has_written_is_named(
+    side: PublisherSide, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest = issued(side)
+    table = side.clients.table_service.get_table_client(TABLE)
+    (row,) = list(table.list_entities())
+    table.update_entity({**row, "notAfter": "tomorrow", "customer": "happy"})
+    told = run(capsys, "--due", "--instance", newest.instance_id, code=1)
+    error = told[newest.instance_id]["error"]
+    assert error["code"] == "VD-ROTATION-040" and "notAfter, customer" in error["message"]
+
+
+def test_without_an_instance_it_says_so(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab.pid
+    assert cli.main(["rotate-tls", "--due"]) == 0
+    assert capsys.readouterr().out.endswith("There is no instance.\n")

@@ -1,0 +1,93 @@
+"""`vibedata rotate-tls`: the TLS certificate of an instance's public name, the first and each renewal."""
+
+import argparse
+import os
+
+from publisher.certificates.plan import IssuanceRequest
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from vibedata.instances import choice
+from vibedata.output import show, table
+from vibedata.progress_view.events import StepBegan
+from vibedata.progress_view.writer import watching
+from vibedata.rotation.certificate import certificate_rotation, result_json, result_text
+from vibedata.rotation.certificates_due import COLUMNS, go_on, instances
+from vibedata.rotation.drive import drive
+from vibedata.rotation.due import failure_lines
+from vibedata.session import open_customer
+
+EXAMPLES = """\
+examples:
+  vibedata rotate-tls --instance k3v9x2p7 --plan   show all steps; change nothing
+  vibedata rotate-tls --instance k3v9x2p7          order the first certificate, or do what is due
+  vibedata rotate-tls --instance k3v9x2p7 --now    renew, although nothing is due
+  vibedata rotate-tls --due                        do what is due, at all instances
+  vibedata rotate-tls --due --plan                 list what is due, at all instances
+  vibedata rotate-tls --due --output json
+
+If a run was broken off, type the same command again: it goes on with the open rotation and the open order. Let
+`vibedata rotate-tls --due` run every six hours: it renews, and it finishes what waits. It needs these variables of the
+publisher's: VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT, VIBEDATA_PUBLISHER_DNS_ZONE and
+VIBEDATA_PUBLISHER_ACME_DIRECTORY. For the lab, first type: source .lab/lab.env
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `rotate-tls` to the command line."""
+    parser = subparsers.add_parser(
+        "rotate-tls",
+        help="order and renew the TLS certificates of the instances",
+        description="Order or renew an instance's TLS certificate. Its key stays in the customer's vault.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--due", action="store_true", help="what is due, at all instances or at one")
+    which.add_argument("--now", action="store_true", help="renew at once, although nothing is due")
+    parser.add_argument("--plan", action="store_true", help="show all steps, but do none")
+    choice.add_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is due and return 0 if nothing failed."""
+    return _all(arguments) if arguments.due else _one(arguments)
+
+
+def _one(arguments: argparse.Namespace) -> int:
+    session, customer = open_customer(arguments)
+    about = {**customer.as_field(), "instance_id": session.settings.instance_id}
+    title = f"{arguments.command}: {customer}"
+    with watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=customer.option) as view:
+        view.tell(StepBegan(arguments.command))
+        rotating = certificate_rotation(session, os.environ, IssuanceRequest(now=arguments.now), view)
+        if not arguments.plan:
+            outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
+            result, failed = about | result_json(rotating.newest, outcome), outcome.failed is not None
+            text = result_text(result)
+        else:
+            plan, failed = rotating.preview(), False
+            rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
+            text = table("plan: nothing was changed", ("action", "target", "before", "after"), rows)
+            text = text if rows else "Nothing is due.\n"
+            result = {"status": "planned", **about, "changes": [change.as_json() for change in plan.changes]}
+    show(arguments.output, result=result, text=text)
+    return 1 if failed else 0
+
+
+def _all(arguments: argparse.Namespace) -> int:
+    at = SYSTEM_CLOCK.now()
+    with watching("rotate-tls --due", output=arguments.output, clock=SYSTEM_CLOCK) as view:
+        view.tell(StepBegan(arguments.command))
+        found, troubles = instances(arguments.instance or os.environ.get(choice.VARIABLE, ""))
+        ended = list(go_on(found, view, plan=arguments.plan))
+    failed = bool(troubles) or any(each.outcome == "failed" for each in ended)
+    result = {
+        "status": "failed" if failed else "planned" if arguments.plan else "succeeded",
+        "certificates": [each.as_json() for each in ended],
+        "troubles": [error.as_json() for error in troubles],
+    }
+    title = "plan: nothing was changed" if arguments.plan else "certificates"
+    text = table(title, COLUMNS, [each.cells(at) for each in ended]) if ended else "There is no instance.\n"
+    text += failure_lines([(each.instance.display_name, each.error) for each in ended], troubles)
+    show(arguments.output, result=result, text=text)
+    return 1 if failed else 0

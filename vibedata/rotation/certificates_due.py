@@ -1,0 +1,119 @@
+"""The certificates of all instances: which have something to do now, and the outcome of each."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from publisher.certificates.plan import Facts, IssuanceRequest, next_step
+from publisher.certificates.record import Issuance, Issuances
+from publisher.instances.document import Instance
+from publisher.instances.precedence import settings_of
+from publisher.instances.store import Instances
+from publisher.session import operator_tables
+from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
+from runbook_lib.change import Plan
+from runbook_lib.errors import RunbookError
+from vibedata.change_errors import name_any
+from vibedata.instances import choice
+from vibedata.progress_view.writer import View
+from vibedata.rotation.certificate import certificate_rotation
+from vibedata.rotation.drive import drive
+from vibedata.session import open_instance
+from vibedata.status.facts import age
+
+# done: changed, nothing is left now. waits: nothing to do before `next`.
+Outcome = Literal["done", "waits", "failed", "planned"]
+COLUMNS = ("instance", "certificate", "valid until", "goes on", "result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The outcome at one instance. newest: its last issuance. why: what is waited for. plan: for outcome planned."""
+
+    instance: Instance
+    outcome: Outcome
+    newest: Issuance | None = None
+    next: datetime | None = None
+    why: str = ""
+    plan: Plan | None = None
+    error: RunbookError | None = None
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return it for programs."""
+        newest = self.newest
+        return {
+            "instance": self.instance.id,
+            "display_name": self.instance.display_name,
+            "host": newest.host if newest else None,
+            "state": newest.customer if newest else None,
+            "rotation_id": newest.rotation_id if newest else None,
+            "not_after": (newest.not_after or None) if newest else None,
+            "status": self.outcome,
+            "next": rfc3339(self.next) if self.next else None,
+            "why": self.why or None,
+            "changes": [change.as_json() for change in self.plan.changes] if self.plan else [],
+            "error": self.error.as_json() if self.error else None,
+        }
+
+    def cells(self, at: datetime) -> tuple[str, ...]:
+        """Return it as a row for people."""
+        state = "none" if self.newest is None else self.newest.customer
+        until = self.newest.not_after[:10] if self.newest and self.newest.not_after else "-"
+        goes_on = "-" if self.next is None else f"{self.next:%Y-%m-%d %H:%M} UTC, {age(self.next, at)}"
+        result = self.outcome if not self.why else f"{self.outcome}: {self.why}"
+        if self.plan is not None:
+            result = ", ".join(change.action for change in self.plan.changes) or "nothing"
+        if self.error is not None:
+            result = f"{self.error.code}: {self.error.message}"
+        return (self.instance.display_name, state, until, goes_on, result)
+
+
+def instances(wanted: str) -> tuple[list[Instance], list[RunbookError]]:
+    """Return the instances, and what could not be read. wanted: one of them, "" for all of the publisher's table."""
+    if wanted:
+        return [choice.find(wanted, os.environ)], []
+    rows = list(Instances(operator_tables(os.environ, SYSTEM_CLOCK)).all())
+    found = [row.instance for row in rows if row.instance is not None]
+    return found, [row.trouble for row in rows if row.trouble is not None]
+
+
+def go_on(found: list[Instance], view: View, *, plan: bool) -> Iterator[Ended]:
+    """Do at each instance what is due. A failure at one keeps no other back.
+
+    Where nothing is due, this asks nobody but the publisher's table. plan: change nothing.
+    """
+    issuances = Issuances(operator_tables(os.environ, SYSTEM_CLOCK))
+    for instance in found:
+        try:
+            yield _at(instance, issuances, view, plan=plan)
+        except Exception as error:  # noqa: BLE001 - a failure at one instance keeps no other back
+            yield Ended(instance=instance, outcome="failed", error=name_any(error))
+
+
+def _at(instance: Instance, issuances: Issuances, view: View, *, plan: bool) -> Ended:
+    newest = issuances.newest(instance.id)
+    if newest is not None and not newest.open:
+        host = settings_of(instance, os.environ).public_host
+        new = Issuance(instance_id=instance.id, number=newest.number + 1, rotation_id="", host=host)
+        then = next_step(IssuanceRequest(), Facts(now=SYSTEM_CLOCK.now(), newest=newest, new=new))
+        if then.wait_until is not None:
+            return Ended(instance=instance, outcome="waits", newest=newest, next=then.wait_until)
+    view.say(f"{instance.display_name} ({instance.id})")
+    session = open_instance(instance, os.environ)
+    rotating = certificate_rotation(session, os.environ, IssuanceRequest(), view)
+    if plan:
+        return Ended(instance=instance, outcome="planned", newest=newest, plan=rotating.preview())
+    outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
+    # What is told is how it stands now.
+    newest = rotating.newest
+    if outcome.failed is not None:
+        return Ended(instance=instance, outcome="failed", newest=newest, error=outcome.failed.error)
+    return Ended(
+        instance=instance,
+        outcome="waits" if outcome.resume_at else "done",
+        newest=newest,
+        next=outcome.resume_at,
+        why=outcome.why,
+    )
